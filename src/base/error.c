@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+#define MANAGER "io.cvmd.Manager."
+#define SERVICE "org.varlink.service."
+
+static const struct {
+        const char *name;
+        int r;
+} errors[_CVM_ERROR_MAX] = {
+        [CVM_ERROR_NONE] = { "", 0 },
+        [CVM_ERROR_NO_SUCH_CVM] = { MANAGER "NoSuchCvm", -ENOENT },
+        [CVM_ERROR_CVM_EXISTS] = { MANAGER "CvmExists", -EEXIST },
+        [CVM_ERROR_INVALID_SPEC] = { MANAGER "InvalidSpec", -EINVAL },
+        [CVM_ERROR_ARTIFACT_INVALID] = { MANAGER "ArtifactInvalid", -EBADMSG },
+        [CVM_ERROR_TEMPLATE_INVALID] = { MANAGER "TemplateInvalid", -EBADMSG },
+        [CVM_ERROR_HOST_NOT_READY] = { MANAGER "HostNotReady", -EOPNOTSUPP },
+        [CVM_ERROR_NO_RESOURCES] = { MANAGER "NoResources", -ENOSPC },
+        [CVM_ERROR_LAUNCH_FAILED] = { MANAGER "LaunchFailed", -EIO },
+        [CVM_ERROR_WRONG_STATE] = { MANAGER "WrongState", -EBUSY },
+        [CVM_ERROR_QUOTA_EXCEEDED] = { MANAGER "QuotaExceeded", -EDQUOT },
+        [CVM_ERROR_TIMEOUT] = { MANAGER "Timeout", -ETIMEDOUT },
+        [CVM_ERROR_EVENTS_LOST] = { MANAGER "EventsLost", -ENODATA },
+        [CVM_ERROR_SYSTEM] = { MANAGER "SystemError", -EIO },
+        [CVM_ERROR_INVALID_PARAMETER] = { SERVICE "InvalidParameter", -EINVAL },
+        [CVM_ERROR_METHOD_NOT_FOUND] = { SERVICE "MethodNotFound", -ENOSYS },
+        [CVM_ERROR_INTERFACE_NOT_FOUND] = { SERVICE "InterfaceNotFound", -ENOSYS },
+        [CVM_ERROR_EXPECTED_MORE] = { SERVICE "ExpectedMore", -EINVAL },
+        [CVM_ERROR_PERMISSION_DENIED] = { SERVICE "PermissionDenied", -EACCES },
+        [CVM_ERROR_OTHER] = { "", -EPROTO },
+};
+
+void cvm_error_done(CvmError *error)
+{
+        free(error->name);
+        json_object_put(error->fields);
+        *error = (CvmError){};
+}
+
+void cvm_error_move(CvmError *to, CvmError *from)
+{
+        *to = *from;
+        *from = (CvmError){};
+}
+
+const char *cvm_error_id_name(CvmErrorId id)
+{
+        return errors[id].name;
+}
+
+static int error_set(CvmError *error, CvmErrorId id, const char *name, int r, json_object *fields)
+{
+        if (cvm_error_is_set(error)) {
+                json_object_put(fields);
+                return r;
+        }
+
+        error->id = id;
+        error->name = strdup(name);
+        error->fields = fields ?: json_object_new_object();
+        return r;
+}
+
+int cvm_error_set(CvmError *error, CvmErrorId id, int r, json_object *fields)
+{
+        return error_set(error, id, errors[id].name, r, fields);
+}
+
+int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields)
+{
+        CvmErrorId id = CVM_ERROR_OTHER;
+
+        for (CvmErrorId i = CVM_ERROR_NONE + 1; i < CVM_ERROR_OTHER; i++)
+                if (strcmp(errors[i].name, name) == 0)
+                        id = i;
+
+        return error_set(error, id, name, errors[id].r, json_object_get(fields));
+}
+
+static char *error_text(const char *format, va_list ap)
+{
+        char *s;
+
+        if (vasprintf(&s, format, ap) < 0)
+                return NULL;
+        return s;
+}
+
+/* Formats the variable arguments after `format` into `_text`, freed at the end of the scope. */
+#define FORMAT_TEXT(format)                                                                        \
+        _cleanup_free_ char *_text = NULL;                                                         \
+        va_list _ap;                                                                               \
+        va_start(_ap, format);                                                                     \
+        _text = error_text(format, _ap);                                                           \
+        va_end(_ap)
+
+static json_object *text(const char *s)
+{
+        return json_new_text(s ?: "");
+}
+
+int cvm_error_no_such_cvm(CvmError *error, const char *name)
+{
+        return cvm_error_set(error, CVM_ERROR_NO_SUCH_CVM, -ENOENT,
+                             json_build("name", text(name), NULL));
+}
+
+int cvm_error_cvm_exists(CvmError *error, const char *name)
+{
+        return cvm_error_set(error, CVM_ERROR_CVM_EXISTS, -EEXIST,
+                             json_build("name", text(name), NULL));
+}
+
+int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
+{
+        FORMAT_TEXT(format);
+        return cvm_error_set(error, CVM_ERROR_INVALID_SPEC, -EINVAL,
+                             json_build("field", text(field), "reason", text(_text), NULL));
+}
+
+int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
+{
+        FORMAT_TEXT(format);
+        return cvm_error_set(error, CVM_ERROR_ARTIFACT_INVALID, -EBADMSG,
+                             json_build("artifact", text(artifact), "reason", text(_text), NULL));
+}
+
+int cvm_error_template(CvmError *error, const char *template, const char *format, ...)
+{
+        FORMAT_TEXT(format);
+        return cvm_error_set(error, CVM_ERROR_TEMPLATE_INVALID, -EBADMSG,
+                             json_build("template", text(template), "reason", text(_text), NULL));
+}
+
+int cvm_error_host(CvmError *error, const char *check, const char *found, const char *needed,
+                   const char *fix)
+{
+        json_object *fields = json_build("check", text(check), "found", text(found), "needed",
+                                         text(needed), NULL);
+
+        if (fix)
+                json_object_object_add(fields, "fix", text(fix));
+        return cvm_error_set(error, CVM_ERROR_HOST_NOT_READY, -EOPNOTSUPP, fields);
+}
+
+int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted,
+                           int64_t available, json_object *holders)
+{
+        return cvm_error_set(error, CVM_ERROR_NO_RESOURCES, -ENOSPC,
+                             json_build("resource", text(resource), "wanted",
+                                        json_object_new_int64(wanted), "available",
+                                        json_object_new_int64(available), "holders",
+                                        holders ?: json_object_new_array(), NULL));
+}
+
+int cvm_error_launch(CvmError *error, const char *stage, const char *log, const char *format, ...)
+{
+        json_object *fields;
+
+        FORMAT_TEXT(format);
+        fields = json_build("stage", text(stage), "reason", text(_text), NULL);
+        if (log && *log)
+                json_object_object_add(fields, "log", text(log));
+        return cvm_error_set(error, CVM_ERROR_LAUNCH_FAILED, -EIO, fields);
+}
+
+int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
+                          const char *const *allowed)
+{
+        json_object *list = json_object_new_array();
+
+        for (; *allowed; allowed++)
+                json_object_array_add(list, text(*allowed));
+        return cvm_error_set(error, CVM_ERROR_WRONG_STATE, -EBUSY,
+                             json_build("name", text(name), "state", text(state), "allowed", list,
+                                        NULL));
+}
+
+int cvm_error_quota(CvmError *error, const char *resource, int64_t limit)
+{
+        return cvm_error_set(error, CVM_ERROR_QUOTA_EXCEEDED, -EDQUOT,
+                             json_build("resource", text(resource), "limit",
+                                        json_object_new_int64(limit), NULL));
+}
+
+int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec)
+{
+        return cvm_error_set(error, CVM_ERROR_TIMEOUT, -ETIMEDOUT,
+                             json_build("stage", text(stage), "afterMSec",
+                                        json_object_new_int64(after_msec), NULL));
+}
+
+int cvm_error_events_lost(CvmError *error, int64_t oldest)
+{
+        return cvm_error_set(error, CVM_ERROR_EVENTS_LOST, -ENODATA,
+                             json_build("oldest", json_object_new_int64(oldest), NULL));
+}
+
+int cvm_error_system(CvmError *error, int r, const char *format, ...)
+{
+        FORMAT_TEXT(format);
+        return cvm_error_set(error, CVM_ERROR_SYSTEM, r,
+                             json_build("operation", text(_text), "reason", text(strerror(-r)),
+                                        NULL));
+}
+
+int cvm_error_invalid_parameter(CvmError *error, const char *parameter)
+{
+        return cvm_error_set(error, CVM_ERROR_INVALID_PARAMETER, -EINVAL,
+                             json_build("parameter", text(parameter), NULL));
+}
+
+int cvm_error_permission_denied(CvmError *error)
+{
+        return cvm_error_set(error, CVM_ERROR_PERMISSION_DENIED, -EACCES, NULL);
+}
+
+/* A field of the error as text; lists are joined by commas. Newly allocated. */
+static char *field(const CvmError *error, const char *key)
+{
+        json_object *value = NULL;
+        char *joined = NULL;
+
+        json_object_object_get_ex(error->fields, key, &value);
+        if (!json_object_is_type(value, json_type_array))
+                return text_escape_control(value ? json_object_get_string(value) : "");
+
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+                _cleanup_free_ char *before = joined;
+                const char *item = json_object_get_string(json_object_array_get_idx(value, i));
+
+                if (asprintf(&joined, "%s%s%s", before ?: "", before ? ", " : "", item ?: "") < 0)
+                        return NULL;
+        }
+        if (!joined)
+                return strdup("");
+        _cleanup_free_ char *raw = joined;
+        return text_escape_control(raw);
+}
+
+char *cvm_error_message(const CvmError *error)
+{
+        char *s = NULL;
+        int n;
+
+#define F(key)                                                                                     \
+        ({                                                                                         \
+                char *_f = field(error, key);                                                      \
+                held[n_held++] = _f;                                                               \
+                _f ?: "";                                                                          \
+        })
+        char *held[8] = {};
+        size_t n_held = 0;
+        const char *fix, *log, *holders;
+
+        switch (error->id) {
+        case CVM_ERROR_NONE:
+                n = asprintf(&s, "no error");
+                break;
+        case CVM_ERROR_NO_SUCH_CVM:
+                n = asprintf(&s, "no CVM named '%s'; `cvmctl list` shows what there is", F("name"));
+                break;
+        case CVM_ERROR_CVM_EXISTS:
+                n = asprintf(&s, "a CVM named '%s' exists; stop or remove it first, or choose "
+                             "another name", F("name"));
+                break;
+        case CVM_ERROR_INVALID_SPEC:
+                n = asprintf(&s, "spec field '%s': %s", F("field"), F("reason"));
+                break;
+        case CVM_ERROR_ARTIFACT_INVALID:
+                n = asprintf(&s, "artifact '%s': %s", F("artifact"), F("reason"));
+                break;
+        case CVM_ERROR_TEMPLATE_INVALID:
+                n = asprintf(&s, "template '%s': %s", F("template"), F("reason"));
+                break;
+        case CVM_ERROR_HOST_NOT_READY:
+                fix = F("fix");
+                n = asprintf(&s, "this host cannot run it: %s is %s, needed is %s%s%s", F("check"),
+                             F("found"), F("needed"), *fix ? "; " : "", fix);
+                break;
+        case CVM_ERROR_NO_RESOURCES:
+                holders = F("holders");
+                n = asprintf(&s, "not enough %s: wanted %s, available %s%s%s", F("resource"),
+                             F("wanted"), F("available"), *holders ? "; held by " : "", holders);
+                break;
+        case CVM_ERROR_LAUNCH_FAILED:
+                log = F("log");
+                n = asprintf(&s, "launch failed at stage '%s': %s%s%s", F("stage"), F("reason"),
+                             *log ? ": " : "", log);
+                break;
+        case CVM_ERROR_WRONG_STATE:
+                n = asprintf(&s, "CVM '%s' is %s; this needs one of: %s", F("name"), F("state"),
+                             F("allowed"));
+                break;
+        case CVM_ERROR_QUOTA_EXCEEDED:
+                n = asprintf(&s, "your limit of %s %s is reached", F("limit"), F("resource"));
+                break;
+        case CVM_ERROR_TIMEOUT:
+                n = asprintf(&s, "timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));
+                break;
+        case CVM_ERROR_EVENTS_LOST:
+                n = asprintf(&s, "events before number %s are no longer kept", F("oldest"));
+                break;
+        case CVM_ERROR_SYSTEM:
+                n = asprintf(&s, "%s: %s", F("operation"), F("reason"));
+                break;
+        case CVM_ERROR_INVALID_PARAMETER:
+                n = asprintf(&s, "invalid parameter '%s'", F("parameter"));
+                break;
+        case CVM_ERROR_METHOD_NOT_FOUND:
+                n = asprintf(&s, "the daemon has no method '%s'", F("method"));
+                break;
+        case CVM_ERROR_INTERFACE_NOT_FOUND:
+                n = asprintf(&s, "the daemon has no interface '%s'", F("interface"));
+                break;
+        case CVM_ERROR_EXPECTED_MORE:
+                n = asprintf(&s, "this method must be called with 'more'");
+                break;
+        case CVM_ERROR_PERMISSION_DENIED:
+                n = asprintf(&s, "permission denied");
+                break;
+        default:
+                n = asprintf(&s, "error %s", error->name ?: "unknown");
+                break;
+        }
+#undef F
+        for (size_t i = 0; i < n_held; i++)
+                free(held[i]);
+        return n < 0 ? NULL : s;
+}

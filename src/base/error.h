@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * CvmError: what went wrong, as a client sees it.
+ *
+ * An error is one of the errors of io.cvmd.Manager.varlink (or of org.varlink.service) plus that
+ * error's parameters. Nothing else is kept: the sentence that a person reads is made from these by
+ * cvm_error_message(), in the daemon's log and in cvmctl alike.
+ *
+ * Functions that can fail for a reason a user must see take a `CvmError *error` (never NULL),
+ * fill it with one of the setters below and return the setter's result, a negative errno. A setter
+ * called on an error that is already set keeps the first one: the deepest cause wins.
+ * An error is embedded (`_cleanup_(cvm_error_done) CvmError error = {};`) and reusable after
+ * cvm_error_done().
+ */
+
+#include <json-c/json.h>
+
+#include "base/macros.h"
+
+typedef enum CvmErrorId {
+        CVM_ERROR_NONE,
+        /* io.cvmd.Manager */
+        CVM_ERROR_NO_SUCH_CVM,
+        CVM_ERROR_CVM_EXISTS,
+        CVM_ERROR_INVALID_SPEC,
+        CVM_ERROR_ARTIFACT_INVALID,
+        CVM_ERROR_TEMPLATE_INVALID,
+        CVM_ERROR_HOST_NOT_READY,
+        CVM_ERROR_NO_RESOURCES,
+        CVM_ERROR_LAUNCH_FAILED,
+        CVM_ERROR_WRONG_STATE,
+        CVM_ERROR_QUOTA_EXCEEDED,
+        CVM_ERROR_TIMEOUT,
+        CVM_ERROR_EVENTS_LOST,
+        CVM_ERROR_SYSTEM,
+        /* org.varlink.service */
+        CVM_ERROR_INVALID_PARAMETER,
+        CVM_ERROR_METHOD_NOT_FOUND,
+        CVM_ERROR_INTERFACE_NOT_FOUND,
+        CVM_ERROR_EXPECTED_MORE,
+        CVM_ERROR_PERMISSION_DENIED,
+        /* an error that this program does not know; its name is in CvmError.name */
+        CVM_ERROR_OTHER,
+        _CVM_ERROR_MAX,
+} CvmErrorId;
+
+typedef struct CvmError {
+        CvmErrorId id;
+        char *name;          /* wire name; owned; set for every error but NONE */
+        json_object *fields; /* the error's parameters, an object; owned */
+} CvmError;
+
+void cvm_error_done(CvmError *error);
+
+static inline bool cvm_error_is_set(const CvmError *error)
+{
+        return error->id != CVM_ERROR_NONE;
+}
+
+/* Moves *from into *to, which must be unset. */
+void cvm_error_move(CvmError *to, CvmError *from);
+
+/* The fully qualified wire name, e.g. "io.cvmd.Manager.InvalidSpec". */
+const char *cvm_error_id_name(CvmErrorId id);
+
+/* Sets any error; takes `fields` (NULL: none). Returns r, which must be negative. */
+int cvm_error_set(CvmError *error, CvmErrorId id, int r, json_object *fields);
+
+/* Sets an error received from a peer; both are borrowed. Unknown names become CVM_ERROR_OTHER.
+ * Returns the errno that the setter of that error would have returned. */
+int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields);
+
+/* The sentence for a person: one line, no final full stop, with the next step where there is one.
+ * Control characters in what a peer sent are escaped. Newly allocated; NULL without memory. */
+char *cvm_error_message(const CvmError *error);
+
+/* One setter an error; each returns the errno named. */
+int cvm_error_no_such_cvm(CvmError *error, const char *name);                     /* -ENOENT */
+int cvm_error_cvm_exists(CvmError *error, const char *name);                      /* -EEXIST */
+int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
+        _printf_(3, 4);                                                           /* -EINVAL */
+int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
+        _printf_(3, 4);                                                           /* -EBADMSG */
+int cvm_error_template(CvmError *error, const char *template, const char *format, ...)
+        _printf_(3, 4);                                                           /* -EBADMSG */
+int cvm_error_host(CvmError *error, const char *check, const char *found, const char *needed,
+                   const char *fix);                                              /* -EOPNOTSUPP */
+/* holders: a JSON array of CVM names, taken; NULL: none. Units are the resource's own. */
+int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted,
+                           int64_t available, json_object *holders);              /* -ENOSPC */
+/* log: the last lines of what failed, or NULL. */
+int cvm_error_launch(CvmError *error, const char *stage, const char *log, const char *format, ...)
+        _printf_(4, 5);                                                           /* -EIO */
+/* allowed: a NULL-terminated array of state names. */
+int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
+                          const char *const *allowed);                            /* -EBUSY */
+int cvm_error_quota(CvmError *error, const char *resource, int64_t limit);        /* -EDQUOT */
+int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec);    /* -ETIMEDOUT */
+int cvm_error_events_lost(CvmError *error, int64_t oldest);                       /* -ENODATA */
+/* A system call failed: what was tried, and -errno. Returns r. */
+int cvm_error_system(CvmError *error, int r, const char *format, ...) _printf_(3, 4);
+int cvm_error_invalid_parameter(CvmError *error, const char *parameter);          /* -EINVAL */
+int cvm_error_permission_denied(CvmError *error);                                 /* -EACCES */

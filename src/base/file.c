@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/memfd.h"
+#include "base/text.h"
+
+int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
+{
+        _cleanup_(buffer_done) Buffer buffer = {};
+        _cleanup_free_ char *chunk = malloc(65536);
+
+        if (!chunk)
+                return -ENOMEM;
+        for (;;) {
+                ssize_t n = read(fd, chunk, 65536);
+                int r;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                if ((size_t)n > max - buffer.size)
+                        return -EFBIG;
+                r = buffer_append(&buffer, chunk, (size_t)n);
+                if (r < 0)
+                        return r;
+        }
+        if (ret_size)
+                *ret_size = buffer.size;
+        *ret = buffer_take(&buffer);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size)
+{
+        _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? -errno : fd_read_all(fd, max, ret, ret_size);
+}
+
+int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode)
+{
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (asprintf(&temporary, ".%s.new", name) < 0)
+                return -ENOMEM;
+        if (unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (fd < 0)
+                return -errno;
+        r = fd_write_all(fd, data, size);
+        if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+                r = -errno;
+        if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                unlinkat(dirfd, temporary, 0);
+        else if (fsync(dirfd) < 0 && errno != EINVAL)
+                r = -errno;
+        return r;
+}
+
+static int make_parents(const char *path)
+{
+        _cleanup_free_ char *copy = strdup(path);
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+                *p = 0;
+                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                *p = '/';
+        }
+        return 0;
+}
+
+int dir_open_private(const char *path, mode_t mode)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        r = make_parents(path);
+        if (r < 0)
+                return r;
+        if (mkdir(path, mode) < 0 && errno != EEXIST)
+                return -errno;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ELOOP ? -ENOTDIR : -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH) & ~mode))
+                return -EPERM;
+        if (fchmod(fd, mode) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int remove_contents(int dirfd, dev_t device)
+{
+        struct dirent *entry;
+        DIR *dir = fdopendir(dirfd); /* takes dirfd */
+        int first = 0;
+
+        if (!dir) {
+                first = -errno;
+                close(dirfd);
+                return first;
+        }
+        while ((entry = readdir(dir))) {
+                const char *name = entry->d_name;
+                int r = 0, sub;
+                struct stat st;
+
+                if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                        continue;
+                if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+                        continue;
+                if (errno != EISDIR && errno != EPERM) {
+                        r = -errno;
+                } else {
+                        sub = openat(dirfd, name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                        if (sub < 0) {
+                                r = -errno;
+                        } else if (fstat(sub, &st) < 0 || st.st_dev != device) {
+                                r = -EXDEV;
+                                close(sub);
+                        } else {
+                                r = remove_contents(sub, device);
+                        }
+                        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
+                                r = -errno;
+                }
+                first = first ?: r;
+        }
+        closedir(dir);
+        return first;
+}
+
+int tree_remove_at(int dirfd, const char *name)
+{
+        struct stat st;
+        int fd, r;
+
+        if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno != EISDIR && errno != EPERM)
+                return -errno;
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        r = remove_contents(fd, st.st_dev);
+        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
+                r = -errno;
+        return r;
+}
+
+bool fd_is_on_memory(int fd)
+{
+        struct statfs fs;
+
+        return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Files and directories, by directory descriptor where a path could be swapped. */
+
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+/* Reads a whole file of at most `max` bytes, with a NUL after its end. Returns 0, -EFBIG if it is
+ * longer, or -errno. `dirfd` may be AT_FDCWD. */
+int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* Reads a descriptor to its end, likewise. */
+int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
+
+/* Replaces a file atomically: temporary file in the same directory, mode, fsync, rename.
+ * On failure the old file is untouched and no temporary file is left. */
+int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
+
+/* Opens (O_DIRECTORY | O_NOFOLLOW) a directory that only its owner can use, creating it with its
+ * missing parents (0755) if needed. An existing one must belong to this process's uid and must not be
+ * writable by others; `mode` is then set. Returns the fd or -errno: -EPERM for a foreign owner or
+ * unsafe mode, -ENOTDIR for anything but a directory. */
+int dir_open_private(const char *path, mode_t mode);
+
+/* Removes a file or a whole tree below dirfd; never follows a symlink, never leaves the file system.
+ * Absent is success. Returns 0 or the first -errno; goes on after a failure. */
+int tree_remove_at(int dirfd, const char *name);
+
+/* Kind of the file system under fd: true for tmpfs and ramfs. */
+bool fd_is_on_memory(int fd);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Typed, bounded access to JSON (json-c).
+ *
+ * json_parse() takes foreign bytes: strict RFC 8259, valid UTF-8, one value, no NUL byte inside a
+ * string (also not as \u0000), no duplicate member, nesting at most JSON_DEPTH_MAX.
+ * json_dispatch() takes an object apart by a table, refusing unknown members and wrong types.
+ */
+
+#include <inttypes.h>
+#include <json-c/json.h>
+
+#include "base/macros.h"
+
+#define JSON_DEPTH_MAX 32
+
+DEFINE_CLEANUP(json_object *, json_object_put)
+#define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* Where and why a text is no JSON: line and column count from 1. */
+typedef struct JsonParseError {
+        unsigned line, column;
+        char reason[96];
+} JsonParseError;
+
+/* Parses `size` bytes. Returns 0, -EBADMSG (ret_where filled, may be NULL) or -ENOMEM. */
+int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where);
+
+/* The line (from 1) on which the member named by a path such as "ports.first" or "a[2].b" begins in
+ * a text that json_parse() accepted; 0 if there is none. For messages about configuration files. */
+unsigned json_locate(const char *data, size_t size, const char *path);
+
+/* An object from pairs (const char *key, json_object *value), ended by NULL; takes the values.
+ * A NULL value leaves its key out. */
+json_object *json_build(const char *key, ...) _sentinel_;
+
+/* A string object in which every byte sequence that is not valid UTF-8 is replaced by U+FFFD. */
+json_object *json_new_text(const char *s);
+
+/* RFC 8259 text on one line, '/' not escaped. Borrowed from the object. */
+const char *json_text(json_object *object);
+
+/* Borrowed member or NULL when absent or null. */
+json_object *json_member(json_object *object, const char *key);
+/* Borrowed string member, or NULL when absent or not a string. */
+const char *json_member_string(json_object *object, const char *key);
+int64_t json_member_int(json_object *object, const char *key, int64_t fallback);
+bool json_member_bool(json_object *object, const char *key, bool fallback);
+
+typedef enum JsonKind {
+        JSON_BOOL,    /* bool */
+        JSON_INT,     /* int64_t */
+        JSON_UINT32,  /* uint32_t, 0 to 4294967295 */
+        JSON_STRING,  /* char *, newly allocated, the old one freed */
+        JSON_OBJECT,  /* json_object *, borrowed */
+        JSON_ARRAY,   /* json_object *, borrowed */
+        JSON_MAP,     /* json_object *, borrowed: an object whose values are all strings */
+} JsonKind;
+
+typedef enum JsonFieldFlags {
+        JSON_REQUIRED = 1 << 0,
+} JsonFieldFlags;
+
+/* A member, where its value goes in the target struct (absent or null leaves it as it was), and for
+ * JSON_INT the range allowed (both 0: any). */
+typedef struct JsonField {
+        const char *name;
+        JsonKind kind;
+        size_t offset;
+        unsigned flags;
+        int64_t min, max;
+} JsonField;
+
+/* Called with the member's path and the reason; its result is what json_dispatch() returns. */
+typedef int (*JsonRefuse)(void *userdata, const char *path, const char *reason);
+
+/* Takes `object` apart by `fields` (ended by {}) into `target`. `prefix` is put before member names
+ * in refusals ("" for none). Returns 0 or the result of `refuse`. On failure strings that were
+ * stored stay with the target. */
+int json_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
+                  JsonRefuse refuse, void *userdata);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Cleanup and ownership macros.
+ *
+ * A variable declared `_cleanup_(xp)` calls xp(&variable) when it leaves its scope. Ownership moves
+ * out of it only by TAKE_PTR or TAKE_FD, which leave NULL or -1 behind.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _printf_(a, b) __attribute__((format(printf, a, b)))
+#define _sentinel_ __attribute__((sentinel))
+#define _warn_unused_ __attribute__((warn_unused_result))
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define TAKE_PTR(p)                                                                                \
+        ({                                                                                         \
+                __typeof__(p) *_pp = &(p);                                                         \
+                __typeof__(p) _p = *_pp;                                                           \
+                *_pp = NULL;                                                                       \
+                _p;                                                                                \
+        })
+
+#define TAKE_FD(fd)                                                                                \
+        ({                                                                                         \
+                int *_fdp = &(fd);                                                                 \
+                int _fd = *_fdp;                                                                   \
+                *_fdp = -1;                                                                        \
+                _fd;                                                                               \
+        })
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* Defines the cleanup function NAMEp for a destructor `type *func(type *)` or `void func(type *)`. */
+#define DEFINE_CLEANUP(type, func)                                                                 \
+        static inline void func##p(type *p)                                                        \
+        {                                                                                          \
+                if (*p)                                                                            \
+                        func(*p);                                                                  \
+        }
+
+static inline void freep(void *p)
+{
+        free(*(void **)p);
+}
+
+static inline void closep(int *fd)
+{
+        if (*fd >= 0) {
+                int saved = errno;
+
+                close(*fd);
+                errno = saved;
+        }
+}
+
+#define _cleanup_free_ _cleanup_(freep)
+#define _cleanup_close_ _cleanup_(closep)

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+int process_open(pid_t pid)
+{
+        int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int process_signal(int pidfd, int signal)
+{
+        return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+int process_start_time(pid_t pid, uint64_t *ret)
+{
+        _cleanup_free_ char *stat = NULL;
+        char path[40], *p, *save = NULL;
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        r = file_read_at(AT_FDCWD, path, 4096, &stat, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        p = strrchr(stat, ')'); /* the command name, field 2, may hold anything */
+        if (!p)
+                return -EBADMSG;
+        p = strtok_r(p + 1, " ", &save); /* field 3 */
+        for (unsigned i = 3; p && i < 22; i++)
+                p = strtok_r(NULL, " ", &save);
+        return p ? text_parse_uint(p, 0, UINT64_MAX, ret) : -EBADMSG;
+}
+
+int process_open_verified(pid_t pid, uint64_t start_time)
+{
+        _cleanup_close_ int fd = process_open(pid);
+        uint64_t now;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        /* the pidfd pins the process, so what /proc says of the pid now is said of it */
+        r = process_start_time(pid, &now);
+        if (r < 0)
+                return r;
+        return now == start_time ? TAKE_FD(fd) : -ESRCH;
+}
+
+int process_boot_id(char ret[static 37])
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, &size);
+
+        if (r < 0)
+                return r;
+        if (size < 36)
+                return -EBADMSG;
+        memcpy(ret, text, 36);
+        ret[36] = 0;
+        return 0;
+}

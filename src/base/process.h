@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Processes by pidfd. A pid alone names nobody: it may be another process a moment later. Identity
+ * is pid + start time (field 22 of /proc/PID/stat, clock ticks since boot, proc(5)) in one boot.
+ */
+
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+int process_open(pid_t pid);                                 /* pidfd, CLOEXEC, or -errno */
+int process_signal(int pidfd, int signal);                   /* 0 or -errno; -ESRCH: it is gone */
+int process_start_time(pid_t pid, uint64_t *ret);            /* 0, -ESRCH, or -errno */
+
+/* A pidfd for exactly that process: -ESRCH if the pid is gone or belongs to another one now. */
+int process_open_verified(pid_t pid, uint64_t start_time);
+
+/* The kernel's boot id (36 characters), see random(4). */
+int process_boot_id(char ret[static 37]);

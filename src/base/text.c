@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The length of the valid sequence at s, 0 if there is none. */
+static size_t utf8_sequence(const uint8_t *s, size_t size)
+{
+        uint32_t point;
+        size_t n;
+
+        if (size == 0)
+                return 0;
+        if (s[0] < 0x80)
+                return 1;
+        if (s[0] >= 0xc2 && s[0] <= 0xdf)
+                n = 2, point = s[0] & 0x1f;
+        else if (s[0] >= 0xe0 && s[0] <= 0xef)
+                n = 3, point = s[0] & 0x0f;
+        else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+                n = 4, point = s[0] & 0x07;
+        else
+                return 0;
+        if (size < n)
+                return 0;
+        for (size_t i = 1; i < n; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                point = point << 6 | (s[i] & 0x3f);
+        }
+        if ((n == 3 && point < 0x800) || (n == 4 && (point < 0x10000 || point > 0x10ffff)) ||
+            (point >= 0xd800 && point <= 0xdfff))
+                return 0;
+        return n;
+}
+
+bool text_is_utf8(const char *s, size_t size)
+{
+        for (size_t i = 0, n; i < size; i += n) {
+                n = utf8_sequence((const uint8_t *)s + i, size - i);
+                if (n == 0)
+                        return false;
+        }
+        return true;
+}
+
+char *text_make_utf8(const char *s, size_t size)
+{
+        char *copy = malloc(size * 3 + 1), *out = copy;
+
+        if (!copy)
+                return NULL;
+        for (size_t i = 0; i < size;) {
+                size_t n = utf8_sequence((const uint8_t *)s + i, size - i);
+
+                if (n == 0) {
+                        out = mempcpy(out, "\xef\xbf\xbd", 3);
+                        i++;
+                } else {
+                        out = mempcpy(out, s + i, n);
+                        i += n;
+                }
+        }
+        *out = 0;
+        return copy;
+}
+
+char *text_escape_control(const char *s)
+{
+        char *copy = malloc(strlen(s) * 4 + 1), *out = copy;
+
+        if (!copy)
+                return NULL;
+        for (; *s; s++) {
+                unsigned char c = (unsigned char)*s;
+
+                if (c == '\n')
+                        out = mempcpy(out, "\\n", 2);
+                else if (c == '\t')
+                        out = mempcpy(out, "\\t", 2);
+                else if (c < 0x20 || c == 0x7f)
+                        out += sprintf(out, "\\x%02x", c);
+                else
+                        *out++ = *s;
+        }
+        *out = 0;
+        return copy;
+}
+
+int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
+{
+        uint64_t value = 0;
+
+        if (!*s)
+                return -EINVAL;
+        for (; *s; s++) {
+                if (*s < '0' || *s > '9')
+                        return -EINVAL;
+                if (__builtin_mul_overflow(value, 10, &value) ||
+                    __builtin_add_overflow(value, (uint64_t)(*s - '0'), &value))
+                        return -ERANGE;
+        }
+        if (value < min || value > max)
+                return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
+int text_parse_size(const char *s, uint64_t *ret)
+{
+        static const char suffixes[] = "KMGT";
+        _cleanup_free_ char *digits = NULL;
+        size_t length = strlen(s);
+        uint64_t value, unit = 1;
+        const char *suffix;
+        int r;
+
+        if (length == 0)
+                return -EINVAL;
+        suffix = strchr(suffixes, s[length - 1]);
+        if (suffix) {
+                unit = UINT64_C(1024) << (10 * (suffix - suffixes));
+                length--;
+        }
+        digits = strndup(s, length);
+        if (!digits)
+                return -ENOMEM;
+        r = text_parse_uint(digits, 0, INT64_MAX, &value);
+        if (r < 0)
+                return r;
+        if (__builtin_mul_overflow(value, unit, &value) || value > INT64_MAX)
+                return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
+const char *text_format_size(uint64_t size, char buffer[static 24])
+{
+        static const char suffixes[] = "\0KMGT";
+        unsigned i = 0;
+
+        while (size && size % 1024 == 0 && i < 4) {
+                size /= 1024;
+                i++;
+        }
+        snprintf(buffer, 24, "%" PRIu64 "%.1s", size, suffixes + i);
+        return buffer;
+}
+
+char *text_hex(const uint8_t *data, size_t size)
+{
+        static const char digits[] = "0123456789abcdef";
+        char *s = malloc(size * 2 + 1);
+
+        if (!s)
+                return NULL;
+        for (size_t i = 0; i < size; i++) {
+                s[2 * i] = digits[data[i] >> 4];
+                s[2 * i + 1] = digits[data[i] & 15];
+        }
+        s[size * 2] = 0;
+        return s;
+}
+
+char *text_base64(const void *data, size_t size)
+{
+        char *s;
+
+        if (size > INT32_MAX / 2)
+                return NULL;
+        s = malloc((size + 2) / 3 * 4 + 1);
+        if (s)
+                EVP_EncodeBlock((unsigned char *)s, data, (int)size);
+        return s;
+}
+
+int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size)
+{
+        static const char alphabet[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        size_t length = strlen(s), pad = 0, size;
+        uint8_t *data;
+
+        if (length % 4 || length > INT32_MAX / 2)
+                return -EBADMSG;
+        while (pad < 2 && pad < length && s[length - 1 - pad] == '=')
+                pad++;
+        if (strspn(s, alphabet) != length - pad)
+                return -EBADMSG;
+        size = length / 4 * 3;
+        data = malloc(size + 1);
+        if (!data)
+                return -ENOMEM;
+        if (length && EVP_DecodeBlock(data, (const unsigned char *)s, (int)length) < 0) {
+                free(data);
+                return -EBADMSG;
+        }
+        *ret_size = size - pad;
+        data[*ret_size] = 0;
+        *ret = data;
+        return 0;
+}
+
+void buffer_done(Buffer *buffer)
+{
+        free(buffer->data);
+        *buffer = (Buffer){};
+}
+
+int buffer_append(Buffer *buffer, const void *data, size_t size)
+{
+        size_t needed;
+
+        if (__builtin_add_overflow(buffer->size, size, &needed) || needed == SIZE_MAX)
+                return -ENOMEM;
+        if (needed + 1 > buffer->allocated) {
+                size_t allocated = buffer->allocated ?: 64;
+                char *grown;
+
+                while (allocated < needed + 1)
+                        if (__builtin_mul_overflow(allocated, 2, &allocated))
+                                return -ENOMEM;
+                grown = realloc(buffer->data, allocated);
+                if (!grown)
+                        return -ENOMEM;
+                buffer->data = grown;
+                buffer->allocated = allocated;
+        }
+        if (size)
+                memcpy(buffer->data + buffer->size, data, size);
+        buffer->size = needed;
+        buffer->data[needed] = 0;
+        return 0;
+}
+
+int buffer_append_text(Buffer *buffer, const char *s)
+{
+        return buffer_append(buffer, s, strlen(s));
+}
+
+int buffer_appendf(Buffer *buffer, const char *format, ...)
+{
+        _cleanup_free_ char *s = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&s, format, ap);
+        va_end(ap);
+        return n < 0 ? -ENOMEM : buffer_append(buffer, s, (size_t)n);
+}
+
+void buffer_consume(Buffer *buffer, size_t size)
+{
+        if (size == 0)
+                return;
+        memmove(buffer->data, buffer->data + size, buffer->size - size + 1);
+        buffer->size -= size;
+}
+
+char *buffer_take(Buffer *buffer)
+{
+        char *data = buffer->data ? buffer->data : strdup("");
+
+        *buffer = (Buffer){};
+        return data;
+}

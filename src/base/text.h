@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Text: sizes, UTF-8, hex, base64, growing buffers. */
+
+#include "base/macros.h"
+
+/* Whether `size` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool text_is_utf8(const char *s, size_t size);
+/* A copy with each invalid byte replaced by U+FFFD; NULL without memory. */
+char *text_make_utf8(const char *s, size_t size);
+/* A copy with control characters as \n, \t or \xNN, so that it is safe on a terminal. */
+char *text_escape_control(const char *s);
+
+/* "4G", "512M", "1024K", "2T" or bytes: powers of 1024. Returns 0, -EINVAL, or -ERANGE (> INT64_MAX). */
+int text_parse_size(const char *s, uint64_t *ret);
+/* The shortest exact form: 8589934592 is "8G", 1000 is "1000". `buffer` holds at least 24 bytes. */
+const char *text_format_size(uint64_t size, char buffer[static 24]);
+/* A decimal number, digits only, from min to max. Returns 0, -EINVAL or -ERANGE. */
+int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* Lowercase hex of `size` bytes, newly allocated. */
+char *text_hex(const uint8_t *data, size_t size);
+/* RFC 4648 base64 with padding; the decoder takes no white space. -EBADMSG for any other text. */
+char *text_base64(const void *data, size_t size);
+int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);
+
+/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM. */
+typedef struct Buffer {
+        char *data; /* NULL while empty */
+        size_t size, allocated;
+} Buffer;
+
+void buffer_done(Buffer *buffer);
+int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
+int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;
+int buffer_appendf(Buffer *buffer, const char *format, ...) _printf_(2, 3) _warn_unused_;
+/* Removes `size` bytes from the front. */
+void buffer_consume(Buffer *buffer, size_t size);
+/* The text, "" when empty; ownership moves to the caller, the buffer is empty after. */
+char *buffer_take(Buffer *buffer);

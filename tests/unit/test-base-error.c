@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+static void assert_message(CvmError *error, const char *expected)
+{
+        _cleanup_free_ char *message = cvm_error_message(error);
+
+        assert_string_equal(message, expected);
+        cvm_error_done(error);
+}
+
+static void test_messages(void **state)
+{
+        CvmError error = {};
+        static const char *const states[] = { "running", "paused", NULL };
+
+        assert_int_equal(cvm_error_invalid_spec(&error, "memory", "is %d too small", 3), -EINVAL);
+        assert_string_equal(error.name, "io.cvmd.Manager.InvalidSpec");
+        assert_message(&error, "spec field 'memory': is 3 too small");
+
+        assert_int_equal(cvm_error_wrong_state(&error, "web", "stopped", states), -EBUSY);
+        assert_message(&error, "CVM 'web' is stopped; this needs one of: running, paused");
+
+        assert_int_equal(cvm_error_system(&error, -ENOSPC, "write %s", "record"), -ENOSPC);
+        assert_message(&error, "write record: No space left on device");
+}
+
+static void test_first_wins(void **state)
+{
+        CvmError error = {};
+
+        cvm_error_artifact(&error, "kernel", "too short");
+        cvm_error_launch(&error, "artifacts", NULL, "failed");
+        assert_int_equal(error.id, CVM_ERROR_ARTIFACT_INVALID);
+        assert_message(&error, "artifact 'kernel': too short");
+}
+
+static void test_wire(void **state)
+{
+        CvmError error = {};
+        _cleanup_json_ json_object *fields =
+                json_build("name", json_object_new_string("a\x1b[31m"), NULL);
+
+        assert_int_equal(cvm_error_set_wire(&error, "io.cvmd.Manager.NoSuchCvm", fields), -ENOENT);
+        assert_message(&error, "no CVM named 'a\\x1b[31m'; `cvmctl list` shows what there is");
+        assert_int_equal(cvm_error_set_wire(&error, "io.example.New", fields), -EPROTO);
+        assert_int_equal(error.id, CVM_ERROR_OTHER);
+        assert_message(&error, "error io.example.New");
+}
+
+static void test_not_utf8(void **state)
+{
+        CvmError error = {};
+
+        cvm_error_no_such_cvm(&error, "\xff");
+        assert_string_equal(json_member_string(error.fields, "name"), "\xef\xbf\xbd");
+        cvm_error_done(&error);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_first_wins),
+                cmocka_unit_test(test_wire),
+                cmocka_unit_test(test_not_utf8),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

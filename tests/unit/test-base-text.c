@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/text.h"
+
+static void test_size(void **state)
+{
+        static const struct {
+                const char *text;
+                int r;
+                uint64_t size;
+        } cases[] = {
+                { "8G", 0, UINT64_C(8) << 30 },
+                { "512M", 0, UINT64_C(512) << 20 },
+                { "1K", 0, 1024 },
+                { "1T", 0, UINT64_C(1) << 40 },
+                { "4096", 0, 4096 },
+                { "", -EINVAL, 0 },
+                { "G", -EINVAL, 0 },
+                { "-1", -EINVAL, 0 },
+                { " 1", -EINVAL, 0 },
+                { "8g", -EINVAL, 0 },
+                { "1.5G", -EINVAL, 0 },
+                { "8GB", -EINVAL, 0 },
+                { "9223372036854775807", 0, INT64_MAX },
+                { "9223372036854775808", -ERANGE, 0 },
+                { "8388608T", -ERANGE, 0 },
+                { "99999999999999999999", -ERANGE, 0 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                uint64_t size = 0;
+
+                assert_int_equal(text_parse_size(cases[i].text, &size), cases[i].r);
+                assert_int_equal(size, cases[i].size);
+        }
+}
+
+static void test_format_size(void **state)
+{
+        char buffer[24];
+
+        assert_string_equal(text_format_size(UINT64_C(8) << 30, buffer), "8G");
+        assert_string_equal(text_format_size(UINT64_C(1536) << 20, buffer), "1536M");
+        assert_string_equal(text_format_size(1000, buffer), "1000");
+        assert_string_equal(text_format_size(0, buffer), "0");
+        assert_string_equal(text_format_size(UINT64_C(4096) << 40, buffer), "4096T");
+}
+
+static void test_utf8(void **state)
+{
+        assert_true(text_is_utf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 10));
+        assert_false(text_is_utf8("\xc0\xaf", 2));         /* overlong */
+        assert_false(text_is_utf8("\xed\xa0\x80", 3));     /* surrogate */
+        assert_false(text_is_utf8("\xf4\x90\x80\x80", 4)); /* beyond U+10FFFF */
+        assert_false(text_is_utf8("\xe2\x82", 2));         /* cut short */
+
+        _cleanup_free_ char *fixed = text_make_utf8("a\xff" "b", 3);
+        assert_string_equal(fixed, "a\xef\xbf\xbd" "b");
+        _cleanup_free_ char *escaped = text_escape_control("a\nb\x1b[0m");
+        assert_string_equal(escaped, "a\\nb\\x1b[0m");
+}
+
+static void test_base64(void **state)
+{
+        static const char *const bad[] = { "A", "AAA", "A===", "AA=A", "AA A", "AAA\n", "====" };
+        uint8_t *data = NULL;
+        size_t size;
+
+        assert_int_equal(text_unbase64("AP8Q", &data, &size), 0);
+        assert_int_equal(size, 3);
+        assert_memory_equal(data, "\x00\xff\x10", 3);
+        _cleanup_free_ char *again = text_base64(data, size);
+        assert_string_equal(again, "AP8Q");
+        free(data);
+        assert_int_equal(text_unbase64("YQ==", &data, &size), 0);
+        assert_int_equal(size, 1);
+        free(data);
+        assert_int_equal(text_unbase64("", &data, &size), 0);
+        assert_int_equal(size, 0);
+        free(data);
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_int_equal(text_unbase64(bad[i], &data, &size), -EBADMSG);
+}
+
+static void test_buffer(void **state)
+{
+        _cleanup_(buffer_done) Buffer buffer = {};
+
+        for (int i = 0; i < 1000; i++)
+                assert_int_equal(buffer_appendf(&buffer, "%d,", i), 0);
+        assert_int_equal(buffer.size, 10 * 2 + 90 * 3 + 900 * 4);
+        buffer_consume(&buffer, buffer.size - 4);
+        assert_string_equal(buffer.data, "999,");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_size),   cmocka_unit_test(test_format_size),
+                cmocka_unit_test(test_utf8),   cmocka_unit_test(test_base64),
+                cmocka_unit_test(test_buffer),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
