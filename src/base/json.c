@@ -27,7 +27,7 @@ static int parse_error(JsonParseError *ret, const char *data, size_t at, const c
 
 /*
  * What json-c lets pass and we do not, seen before it: NUL in strings (it would cut a C string
- * short), single quotes around member names. Members given twice are found by walk() afterwards.
+ * short), single quotes around member names, NaN and Infinity. Members given twice are found by walk() afterwards.
  */
 static int scan_strict(const char *data, size_t size, JsonParseError *ret)
 {
@@ -37,8 +37,8 @@ static int scan_strict(const char *data, size_t size, JsonParseError *ret)
                 if (data[i] == 0)
                         return parse_error(ret, data, i, "a NUL byte");
                 if (!in_string) {
-                        if (data[i] == '\'')
-                                return parse_error(ret, data, i, "a single quote");
+                        if (data[i] == '\'' || (isupper((unsigned char)data[i]) && data[i] != 'E'))
+                                return parse_error(ret, data, i, "an unexpected character");
                         in_string = data[i] == '"';
                         continue;
                 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Opening what a client names, with the client's rights, never with the daemon's.
+ *
+ * A short-lived child takes the caller's uid, gid and groups, drops every capability and descriptor,
+ * opens the path (openat2(2), RESOLVE_NO_MAGICLINKS, O_NONBLOCK, O_NOCTTY, O_CLOEXEC) and passes the
+ * descriptor back. The child is killed after CALLER_OPEN_MSEC, so that a dead network file system
+ * cannot hold a thread for ever. Blocks its thread: run it in a worker. Thread-safe.
+ */
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define CALLER_OPEN_MSEC 5000
+
+typedef struct Caller {
+        uid_t uid;
+        gid_t gid;
+        const gid_t *groups; /* borrowed */
+        size_t n_groups;
+} Caller;
+
+typedef enum CallerOpen {
+        CALLER_OPEN_FILE,      /* a regular file, read only */
+        CALLER_OPEN_DIRECTORY, /* a directory; `writable` wants write permission in it */
+} CallerOpen;
+
+/* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not exist, is not
+ * readable by the caller, is a FIFO, device, …). Returns 0 and an fd, or -errno. */
+int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
+                const char *field, int *ret, CvmError *error);
+
+/* The same checks for a descriptor that the client sent (it proves the client's rights by itself):
+ * kind, access mode; an O_PATH descriptor is refused for files. fd is borrowed. */
+int caller_check_fd(int fd, CallerOpen what, bool writable, const char *field, CvmError *error);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * CvmSpec: what to launch, validated and immutable. Its JSON form is the type Spec of
+ * io.cvmd.Manager.varlink; cvm-spec(5) gives every field, range and default.
+ *
+ * spec_parse() refuses with InvalidSpec naming the field ("env.A B", "shares[1].tag"). It neither
+ * touches the file system nor knows the host: paths and descriptor indexes are only carried. Defaults
+ * that depend on configuration (cpus, memory, timeouts) stay 0 here.
+ */
+
+#include <json-c/json.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+#define SPEC_NAME_MAX 63
+#define SPEC_CPUS_MAX 512           /* what QEMU's q35 and the SVSM take at most */
+#define SPEC_MEMORY_MIN (64ull << 20)
+#define SPEC_CMDLINE_MAX 2047       /* COMMAND_LINE_SIZE of x86 Linux less its NUL */
+#define SPEC_ENV_MAX 4096           /* variables */
+#define SPEC_ENV_BYTES_MAX (4u << 20)
+#define SPEC_CERTS_MAX 64
+#define SPEC_CERT_BYTES_MAX (1u << 20)
+#define SPEC_SHARES_MAX 16
+#define SPEC_FORWARDS_MAX 64
+#define SPEC_AGENT_PORT 7002
+
+typedef struct SpecArtifact {
+        bool given;
+        char *name, *path; /* at most one of name, path, fd; none: the template's default */
+        int64_t fd;        /* index of a sent descriptor, -1: none */
+        bool has_sha256;
+        uint8_t sha256[SHA256_SIZE];
+} SpecArtifact;
+
+typedef enum SpecArtifactKind {
+        ARTIFACT_KERNEL,
+        ARTIFACT_INITRAMFS,
+        ARTIFACT_FIRMWARE,
+        ARTIFACT_IGVM,
+        _ARTIFACT_KIND_MAX,
+} SpecArtifactKind;
+
+/* "kernel", "initramfs", "firmware", "igvm". */
+const char *spec_artifact_kind_name(SpecArtifactKind kind);
+
+typedef struct SpecEnv {
+        char *name, *value;
+} SpecEnv;
+
+/* A certificate file: content inline (text and base64 are decoded to bytes) or by path or fd. */
+typedef struct SpecCert {
+        char *name; /* no '/', not "." or "..", 1 to 255 bytes */
+        uint8_t *data;
+        size_t size;
+        char *path;
+        int64_t fd; /* -1: none */
+} SpecCert;
+
+typedef struct SpecShare {
+        char *tag;
+        char *path;
+        int64_t fd; /* -1: none */
+        bool read_only;
+} SpecShare;
+
+typedef enum SpecProtocol { SPEC_TCP, SPEC_UDP } SpecProtocol;
+
+typedef struct SpecForward {
+        char *address; /* dotted IPv4; "127.0.0.1" by default */
+        uint16_t host_port; /* 0: any free one */
+        uint16_t guest_port;
+        SpecProtocol protocol;
+} SpecForward;
+
+const char *spec_protocol_name(SpecProtocol protocol); /* "tcp", "udp" */
+
+typedef enum SpecNetwork { SPEC_NETWORK_USER, SPEC_NETWORK_NONE, SPEC_NETWORK_BRIDGE,
+                           SPEC_NETWORK_TAP } SpecNetwork;
+
+typedef struct CvmSpec {
+        char *name;
+        char *platform; /* "auto" where none was given */
+        uint32_t cpus;  /* 0: default */
+        uint64_t memory; /* bytes, 0: default */
+        SpecArtifact artifacts[_ARTIFACT_KIND_MAX];
+        char *cmdline; /* NULL: default */
+        SpecEnv *env;  /* sorted by name */
+        size_t n_env;
+        SpecCert *certs; /* sorted by name */
+        size_t n_certs;
+        SpecShare *shares;
+        size_t n_shares;
+        bool forwards_given;
+        SpecForward *forwards;
+        size_t n_forwards;
+        SpecNetwork network;
+        char *interface; /* of bridge and tap */
+        bool vsock;
+        uint32_t vsock_cid; /* 0: a free one */
+        bool debug;
+        uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
+        char *driver; /* "qemu" by default */
+} CvmSpec;
+
+/* object is borrowed. */
+int spec_parse(json_object *object, CvmSpec **ret, CvmError *error);
+CvmSpec *spec_free(CvmSpec *spec); /* clears secret bytes first */
+DEFINE_CLEANUP(CvmSpec *, spec_free)
+
+bool spec_name_is_valid(const char *name);
+
+/* The environment file in the syntax of systemd's EnvironmentFile= (systemd.exec(5)): each value in
+ * double quotes, '"', '\\', '`' and '$' escaped. Newly allocated; clear it with explicit_bzero. */
+int spec_environment_file(const CvmSpec *spec, char **ret, size_t *ret_size);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * LaunchPlan: exactly what will be run. template_render() is a pure function: equal inputs give equal
+ * plans; it opens nothing and allots nothing.
+ *
+ * Files reach QEMU as inherited descriptors. The renderer numbers them from PLAN_FD_FIRST in the order
+ * in which the template first names them (${fd.kernel}, ${fd.qmp}, …); the driver places each at that
+ * number in the child.
+ */
+
+#include "host/host.h"
+#include "template/template.h"
+
+#define PLAN_FD_FIRST 3
+
+/* An artifact as far as rendering cares. */
+typedef struct PlanArtifact {
+        bool present;
+        const char *path; /* where it came from, for render's output; NULL: embedded */
+        const char *sha256; /* hex; NULL: unknown */
+} PlanArtifact;
+
+/* All that goes into a plan; everything is borrowed. */
+typedef struct PlanInputs {
+        const CvmSpec *spec;
+        const HostFacts *host;
+        const char *qemu;   /* path of the binary */
+        const char *id;     /* UUID of the CVM */
+        uint32_t cpus;      /* effective, > 0 */
+        uint64_t memory;    /* effective, bytes */
+        const SpecForward *forwards; /* effective, with their real host ports */
+        size_t n_forwards;
+        bool vsock;
+        uint32_t vsock_cid;
+        uint32_t notify_port; /* vsock port on which cvmd hears the guest; 0: none */
+        const char *cmdline;  /* effective */
+        bool kvm;             /* the accelerator: KVM, else TCG */
+        PlanArtifact artifacts[_ARTIFACT_KIND_MAX];
+} PlanInputs;
+
+typedef struct PlanDescriptor {
+        int number;  /* in the child */
+        char *what;  /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
+                        certs_share, share:TAG, vhost-vsock, tap */
+} PlanDescriptor;
+
+typedef struct LaunchPlan {
+        char **argv; /* ended by NULL; argv[0] is inputs->qemu */
+        size_t argc;
+        PlanDescriptor *descriptors; /* by number */
+        size_t n_descriptors;
+        /* Devices that QEMU opens by path ("/dev/kvm", "/dev/sev", "/dev/vhost-vsock"): the driver gives
+         * the child the groups of these. Ended by NULL. */
+        char **devices;
+        HostCheckList missing; /* failed checks only: a launch refuses if there is one */
+} LaunchPlan;
+
+/* TemplateInvalid (unknown variable, wrong type, include cycle, …) or InvalidSpec (a field that this
+ * platform cannot take). An unknown cbitpos renders as 51, the documents' value, and is listed. */
+int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
+                    LaunchPlan **ret, CvmError *error);
+LaunchPlan *launch_plan_free(LaunchPlan *plan);
+DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
+/* The number of the descriptor `what`, or -1 if the plan has none. */
+int launch_plan_fd(const LaunchPlan *plan, const char *what);
+
+/* Reply of Render: argv, descriptors (with inputs' paths and digests), missing. */
+json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs);

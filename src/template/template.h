@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Templates: a platform as data. cvm-template(5) describes the format.
+ *
+ * A TemplateSet holds the built-in templates and fragments (embedded from templates/) and those of an
+ * override directory, by name; the override wins. A broken override is a TemplateInvalid that names
+ * file, line and path, and fails the load as a whole.
+ */
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "spec/spec.h"
+
+typedef struct TemplateSet TemplateSet;
+typedef struct Template Template;
+
+/* directory: NULL or a path; absent is the same as empty. */
+int template_set_load(const char *directory, TemplateSet **ret, CvmError *error);
+TemplateSet *template_set_free(TemplateSet *set);
+DEFINE_CLEANUP(TemplateSet *, template_set_free)
+
+/* Borrowed from the set. find: TemplateInvalid is not set here, NULL means that there is none. */
+const Template *template_set_find(const TemplateSet *set, const char *name);
+size_t template_set_size(const TemplateSet *set);
+const Template *template_set_get(const TemplateSet *set, size_t index); /* sorted by name */
+
+const char *template_name(const Template *template);
+const char *template_description(const Template *template);
+const char *template_origin(const Template *template); /* "built-in" or a path */
+bool template_is_confidential(const Template *template);
+/* What `auto` goes by: the available template of the greatest strength; 0: never chosen by auto. */
+int64_t template_strength(const Template *template);
+/* Name of the measuring method ("none", "sev-snp-igvm", "tdx", …). */
+const char *template_measure(const Template *template);
+/* Name of the QEMU binary's entry in cvmd.conf ("qemu-system-x86_64"). */
+const char *template_qemu(const Template *template);
+/* Whether it cannot do without the artifact, and the embedded one it takes where the spec names none
+ * (NULL: none). `debug` picks the debug initramfs. */
+bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
+const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
+/* Names of the host checks that it requires, ended by NULL. */
+const char *const *template_host_checks(const Template *template);
+/* Whether it always has a vsock device. */
+bool template_needs_vsock(const Template *template);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Varlink server (https://varlink.org/Method-Call) on libuv and json-c.
+ *
+ * One WireServer listens on one or more stream sockets and dispatches calls by a table of methods.
+ * org.varlink.service is answered by the server itself from the interface descriptions it was given.
+ *
+ * A connection has at most one call in work; pipelined calls wait in its input buffer, so replies
+ * keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that sends what is
+ * no Varlink message is disconnected, others never notice.
+ *
+ * WireCall is reference counted. The handler must end each call exactly once with wire_call_reply(),
+ * wire_call_error() or wire_call_upgrade(), at once or later; before that it may send any number of
+ * wire_call_continue() if wire_call_wants_more(). These take or free what they are given also when the
+ * client has gone, in which case they do nothing. A oneway call is never answered on the wire.
+ * A call that is unreffed for the last time without an end is a bug (assert).
+ */
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "wire/peer.h"
+
+#define WIRE_MESSAGE_MAX (16u << 20) /* bytes of one message */
+#define WIRE_OUTPUT_MAX (4u << 20)   /* unsent bytes above which wire_call_is_congested() */
+#define WIRE_CONNECTIONS_MAX 4096u
+#define WIRE_CONNECTIONS_PER_UID_MAX 256u /* uid 0 is exempt */
+#define WIRE_FDS_MAX 64u                  /* descriptors waiting with one message */
+
+typedef struct WireServer WireServer;
+typedef struct WireCall WireCall;
+
+/* Borrowed for the time of the callback: parameters is an object, never NULL. */
+typedef void (*WireHandler)(WireCall *call, json_object *parameters, void *userdata);
+
+typedef enum WireMethodFlags {
+        WIRE_METHOD_NEEDS_MORE = 1 << 0,    /* answered with ExpectedMore without `more` */
+        WIRE_METHOD_NEEDS_UPGRADE = 1 << 1, /* answered with InvalidParameter without `upgrade` */
+} WireMethodFlags;
+
+typedef struct WireMethod {
+        const char *name; /* fully qualified: "io.cvmd.Manager.Launch" */
+        WireHandler handler;
+        unsigned flags;
+} WireMethod;
+
+typedef struct WireInterface {
+        const char *name;        /* "io.cvmd.Manager" */
+        const char *description; /* its .varlink text, NUL-terminated */
+        const WireMethod *methods; /* ended by {} */
+} WireInterface;
+
+typedef struct WireServerInfo {
+        const char *vendor, *product, *version, *url;
+} WireServerInfo;
+
+/* All pointers must outlive the server. */
+int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
+                    size_t n_interfaces, void *userdata, WireServer **ret);
+/* Creates and listens on a path of at most 107 bytes (sun_path), replacing a dead socket of the same
+ * name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at close. */
+int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
+/* Listens on an inherited, already listening socket (socket activation); takes fd. */
+int wire_server_listen_fd(WireServer *server, int fd);
+/* Takes an already connected socket (tests); takes fd. */
+int wire_server_add_connection(WireServer *server, int fd);
+/* Closes listeners and connections; the server is freed when its last handle is closed. Idempotent,
+ * accepts NULL. Calls in work see their client gone. */
+void wire_server_close(WireServer *server);
+size_t wire_server_connections(const WireServer *server);
+
+WireCall *wire_call_ref(WireCall *call);
+WireCall *wire_call_unref(WireCall *call);
+DEFINE_CLEANUP(WireCall *, wire_call_unref)
+
+const WirePeer *wire_call_peer(const WireCall *call);
+bool wire_call_wants_more(const WireCall *call);
+/* The index-th descriptor that came with the call, or -1; ownership moves to the caller, a second
+ * call gives -1. Those not taken are closed with the call. */
+int wire_call_take_fd(WireCall *call, size_t index);
+
+/* Sends {continues: true, parameters}; takes parameters (NULL: {}). Only where wants_more. */
+void wire_call_continue(WireCall *call, json_object *parameters);
+/* Ends the call. Takes parameters (NULL: {}). */
+void wire_call_reply(WireCall *call, json_object *parameters);
+/* Ends the call with an error; the error is moved from (left unset). */
+void wire_call_error(WireCall *call, CvmError *error);
+/* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets the
+ * socket (non-blocking, owned by it) and the bytes that came after the call (owned by the connection,
+ * copy them), or fd -1 if the client has gone. */
+typedef void (*WireUpgraded)(int fd, const char *early, size_t n_early, void *userdata);
+void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata);
+
+/* Called at most once, when the client goes before the end of the call (or the server closes). */
+typedef void (*WireGone)(WireCall *call, void *userdata);
+void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata);
+/* A client that does not read: streams skip or wait until `drained` is called (once per request). */
+bool wire_call_is_congested(const WireCall *call);
+void wire_call_on_drained(WireCall *call, WireGone drained, void *userdata);
