@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Strict JSON: what json_parse() accepts must survive being written and parsed again. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_json_ json_object *object = NULL, *again = NULL;
+        const char *text;
+
+        if (json_parse((const char *)data, size, &object, NULL) < 0)
+                return 0;
+        text = json_text(object);
+        if (json_parse(text, strlen(text), &again, NULL) < 0)
+                abort();
+        json_locate((const char *)data, size, "a.b[1].c");
+        return 0;
+}
