@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private cvmd for a test, its clients, and the proof that it left nothing behind.
+
+CVMD and CVMCTL name the programs under test; CVMD_WRAPPER is put before the daemon's command line
+(valgrind); TEST_SLOWNESS stretches every time limit.
+"""
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from harness import artifacts, processes, varlink
+from harness.processes import SLOWNESS, eventually
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = TOP / "build"
+CVMD = os.environ.get("CVMD", str(BUILD / "daemon/cvmd"))
+CVMCTL = os.environ.get("CVMCTL", str(BUILD / "cli/cvmctl"))
+FAKE_QEMU = os.environ.get("FAKE_QEMU", str(BUILD / "tests/fake-qemu"))
+WRAPPER = shlex.split(os.environ.get("CVMD_WRAPPER", ""))
+SOCKET = "io.cvmd.Manager"
+# Daemons that tests started: children of this process that are no orphans.
+SPAWNED = set()
+DEAD = ("stopped", "failed")
+# What a sanitizer or valgrind prints when it has found something.
+FOUND = re.compile(r"ERROR: \w+Sanitizer|runtime error:|"
+                   r"==\d+== (Invalid|Conditional|Use of|Syscall param|.*lost in)")
+
+
+class Daemon:
+    """cvmd in a directory of its own under /tmp (short, for the sockets' sake)."""
+
+    def __init__(self, config, user=None):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cvmd-", dir="/tmp"))
+        self.runtime = self.directory / "run"
+        self.state = self.directory / "state"
+        self.socket = self.runtime / SOCKET
+        self.config_path = self.directory / "cvmd.conf"
+        self.log_path = self.directory / "log"
+        self.config = config
+        self.user = user  # keyword arguments for Popen: user, group, extra_groups
+        self.process = None
+        self.before = None
+        if user:
+            os.chown(self.directory, user["user"], user["group"])
+
+    # Life
+
+    def start(self):
+        self.config_path.write_text(json.dumps(self.config))
+        command = [*WRAPPER, CVMD, "--config", self.config_path, "--socket", self.socket,
+                   "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                start_new_session=True, **(self.user or {}))
+        SPAWNED.add(self.process.pid)
+        eventually(self.answers, lambda: f"cvmd answers\n{self.log()}", seconds=15)
+        if self.before is None:
+            self.before = self.holdings()
+        return self
+
+    def answers(self):
+        status = self.process.poll()
+        assert status is None, f"cvmd ended with status {status}\n{self.log()}"
+        try:
+            with self.client() as client:
+                return client.call("org.varlink.service.GetInfo")
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+            return None
+
+    def terminate(self):
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15 * SLOWNESS)
+        except subprocess.TimeoutExpired:
+            return "none within 15 s of SIGTERM"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return "\n".join(text.splitlines()[-60:])
+
+    # Clients
+
+    def client(self, timeout=varlink.TIMEOUT * SLOWNESS):
+        return varlink.Client(self.socket, timeout)
+
+    def call(self, method, **parameters):
+        with self.client() as client:
+            return client.call(method, **parameters)
+
+    def cvmctl(self, *args, check=True, timeout=60, **options):
+        """Runs cvmctl; with check (default) a failure fails the test."""
+        env = {**os.environ, "CVMD_SOCKET": str(self.socket), "NO_COLOR": "1"}
+        options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
+        if "input" in options:
+            del options["stdin"]
+        done = subprocess.run([CVMCTL, "--socket", self.socket, *map(str, args)], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              errors="replace", timeout=timeout * SLOWNESS, check=False, **options)
+        assert not FOUND.search(done.stderr), done.stderr
+        assert not check or done.returncode == 0, (
+            f"cvmctl {' '.join(map(str, args))}: status {done.returncode}\n{done.stderr}\n"
+            f"cvmd:\n{self.log()}")
+        return done
+
+    # CVMs
+
+    @property
+    def kernel(self):
+        path = self.directory / "bzImage"
+        return path if path.exists() else artifacts.kernel(path)
+
+    @property
+    def initramfs(self):
+        path = self.directory / "initramfs"
+        return path if path.exists() else artifacts.initramfs(path)
+
+    def spec(self, name, **fields):
+        """A small spec that needs nothing embedded; a field of None is left out."""
+        spec = {"name": name, "platform": "plain", "cpus": 1, "memory": "64M",
+                "kernel": {"path": str(self.kernel)}, "initramfs": {"path": str(self.initramfs)},
+                **fields}
+        return {key: value for key, value in spec.items() if value is not None}
+
+    def launch(self, name, wait=None, paused=None, **fields):
+        parameters = {"spec": self.spec(name, **fields), "wait": wait, "paused": paused}
+        given = {key: value for key, value in parameters.items() if value is not None}
+        return self.call("Launch", **given)["cvm"]
+
+    def status(self, name):
+        return self.call("Status", name=name)["cvm"]
+
+    def cvms(self):
+        return self.call("List")["cvms"]
+
+    def wait_state(self, name, *states, seconds=15):
+        def reached():
+            cvm = self.status(name)
+            return cvm if cvm["state"] in states else None
+        return eventually(reached, lambda: f"{name} is {states}: {self.status(name)}\n{self.log()}",
+                          seconds)
+
+    def wait_ready(self, name, seconds=15):
+        def ready():
+            cvm = self.status(name)
+            return cvm if cvm["ready"] else None
+        return eventually(ready, lambda: f"{name} ready: {self.status(name)}", seconds)
+
+    def stop(self, name, **parameters):
+        return self.call("Stop", name=name, **parameters)["cvm"]
+
+    def discard(self, name):
+        if self.status(name)["state"] not in DEAD:
+            self.stop(name, force=True)
+        self.call("Remove", name=name)
+
+    # What is left
+
+    def holdings(self):
+        """What the daemon holds that a CVM could have left behind, as a dictionary to compare."""
+        pid = self.process.pid
+        kinds = {}
+        for target in processes.descriptors(pid).values():
+            # Embedded artifacts stay in memory once they were used.
+            if not target.startswith("/memfd:embedded"):
+                kind = re.sub(r"\[\d+\]|\d+", "", target)
+                kinds[kind] = kinds.get(kind, 0) + 1
+        return {
+            "descriptors": kinds,
+            "children": [processes.command(child) for child in processes.children(pid)],
+            "runtime": processes.tree(self.runtime),
+            "state": processes.tree(self.state),
+        }
+
+    def assert_clean(self):
+        """Nothing of any CVM is left: to be called with none in the table."""
+        assert self.cvms() == []
+        try:
+            eventually(lambda: self.holdings() == self.before, "", seconds=5)
+        except AssertionError:
+            now = self.holdings()
+            differs = {key: (self.before[key], now[key]) for key in now
+                       if now[key] != self.before[key]}
+            raise AssertionError(f"left behind (before, now): {differs}\n{self.log()}") from None
+
+    def finish(self):
+        """Ends the daemon and every CVM; raises AssertionError for anything that is left."""
+        try:
+            if self.process and self.process.poll() is None:
+                for cvm in self.cvms():
+                    self.discard(cvm["name"])
+                self.assert_clean()
+                status = self.terminate()
+                assert status == 0, f"cvmd ended with status {status}\n{self.log()}"
+                assert not self.socket.exists(), "the socket is left"
+            found = FOUND.search(self.log_path.read_text(errors="replace"))
+            assert not found, f"{found[0]}\n{self.log_path.read_text(errors='replace')}"
+        finally:
+            strays = self.end_strays()
+            shutil.rmtree(self.directory, ignore_errors=True)
+        assert not strays, f"processes left: {strays}"
+
+    def end_strays(self):
+        """Kills what is still there of this daemon; returns the command lines."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+        # Orphans have become our children (see conftest.py).
+        strays = []
+        for pid in processes.children(os.getpid()):
+            if processes.state(pid) == "Z":
+                continue
+            if pid not in SPAWNED:
+                strays.append(processes.command(pid))
+                os.kill(pid, signal.SIGKILL)
+        processes.reap()
+        return strays
+
+    def wait_gone(self, pid, seconds=5):
+        eventually(lambda: processes.state(pid) in (None, "Z"), f"process {pid} is gone", seconds)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /proc tells about a process: children, descriptors, sockets, memory."""
+import ctypes
+import os
+import pathlib
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+SLOWNESS = float(os.environ.get("TEST_SLOWNESS", "1"))
+
+
+def become_subreaper():
+    """What a daemon leaves behind becomes a child of this process, where it can be found."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def eventually(condition, what, seconds=10, pause=0.02):
+    """Waits until condition() is true and returns what it gave; `what` may be a callable."""
+    end = time.monotonic() + seconds * SLOWNESS
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds * SLOWNESS:g} s: "
+                                 f"{what() if callable(what) else what}")
+        time.sleep(pause)
+
+
+def children(pid):
+    """Live and zombie children of all threads of a process."""
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, path.read_text().split())
+        except OSError:
+            pass
+    return found
+
+
+def command(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(
+            errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def state(pid):
+    """'R', 'S', 'T', 'Z', … or None if there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+def descriptors(pid):
+    """Number to what it is, for each open descriptor."""
+    found = {}
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(path.name)] = os.readlink(path)
+        except OSError:
+            pass
+    return found
+
+
+def tree(directory):
+    """All paths below a directory, relative, sorted."""
+    root = pathlib.Path(directory)
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+def reap():
+    """Collects orphans that have ended; children that somebody waits for are left alone."""
+    for pid in children(os.getpid()):
+        if state(pid) == "Z":
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass

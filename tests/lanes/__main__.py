@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the test lanes and counts every test: what scripts/test starts."""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import results
+import roots
+from builds import TOP, BuildFailed, Builds
+from results import Result
+
+LANE_SECONDS = 20 * 60
+VALGRIND = ["/usr/bin/valgrind", "-q", "--error-exitcode=99", "--leak-check=full",
+            "--errors-for-leak-kinds=definite", "--track-fds=no", "--child-silent-after-fork=yes",
+            f"--suppressions={TOP / 'tests/valgrind.supp'}"]
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={TOP / 'tests/lsan.supp'}:print_suppressions=0",
+}
+# What the clients' conformance lane runs: systemd's and Python's Varlink clients.
+CONFORMANCE_SUITE = "trixie"
+CONFORMANCE_PACKAGES = ["python3-varlink", "systemd"]
+
+
+def progress(text):
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+class Run:
+    """What the lanes of one run share."""
+
+    def __init__(self, scratch, fast):
+        self.scratch = pathlib.Path(scratch)
+        self.fast = fast
+        self.builds = Builds(progress)
+
+    def execute(self, command, env):
+        """Runs in a process group of its own that ends with it; returns status and output."""
+        output = self.scratch / "output"
+        with open(output, "wb") as log:
+            process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **env},
+                                       stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+            try:
+                status = process.wait(LANE_SECONDS)
+            except subprocess.TimeoutExpired:
+                status = f"none: it ran for more than {LANE_SECONDS} s"
+            finally:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+        return status, output.read_text(errors="replace")
+
+    def meson(self, build, suite, wrap=(), env=None):
+        logs = build / "meson-logs"
+        base = f"lane-{suite}"
+        for old in logs.glob(f"{base}*"):
+            old.unlink()
+        options = ["--no-rebuild", "--suite", suite, "--logbase", base]
+        if wrap:
+            options += ["--wrap", " ".join(map(str, wrap)), "--timeout-multiplier", "10"]
+            options += programs_of(build, suite)
+        status, output = self.execute(["/usr/bin/meson", "test", "-C", build, *options], env or {})
+        found = sorted(logs.glob(f"{base}*.json"))
+        return results.from_meson(found[0] if found else logs / f"{base}.json",
+                                  f"meson test --suite {suite} ended with {status}\n{output}")
+
+    def pytest(self, folder, build, env=None, options=()):
+        junit = self.scratch / f"{folder}.xml"
+        junit.unlink(missing_ok=True)
+        programs = {"CVMD": build / "daemon/cvmd", "CVMCTL": build / "cli/cvmctl",
+                    "FAKE_QEMU": build / "tests/fake-qemu"}
+        env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
+        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                   "-c", "tests/pytest.ini", f"--junitxml={junit}", *options, f"tests/{folder}"]
+        status, output = self.execute(command, env)
+        return results.from_junit(junit, folder, output, status)
+
+
+def programs_of(build, suite):
+    """Names of a suite's tests that are programs of this build, not scripts."""
+    done = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], check=True,
+                          stdout=subprocess.PIPE)
+    return [test["name"] for test in json.loads(done.stdout)
+            if test["cmd"][0].startswith(str(build)) and
+            any(name.split(":")[-1] == suite for name in test["suite"])]
+
+
+def lane_unit(run):
+    return run.meson(run.builds.plain(), "unit")
+
+
+def lane_engine(run):
+    return run.meson(run.builds.plain(), "engine")
+
+
+def lane_system(run):
+    options = ["-m", "not slow"] if run.fast else []
+    return run.pytest("system", run.builds.plain(), options=options)
+
+
+def lane_e2e(run):
+    if not shutil.which("qemu-system-x86_64"):
+        return Result().skip("e2e", "qemu-system-x86_64 is not installed")
+    env, result = {}, Result()
+    for profile in ("plain", "confidential"):
+        try:
+            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
+        except BuildFailed as problem:
+            result.fail(f"the {profile} guest", str(problem))
+    if not env:
+        return result
+    return result.add(run.pytest("e2e", run.builds.plain(), env))
+
+
+def lane_asan(run):
+    build = run.builds.asan()
+    result = Result()
+    for suite in ("unit", "engine", "fuzz"):
+        result.add(run.meson(build, suite, env=SANITIZERS))
+    return result.add(run.pytest("system", build, {**SANITIZERS, "TEST_SLOWNESS": "3"}))
+
+
+def lane_valgrind(run):
+    build = run.builds.plain()
+    result = Result()
+    for suite in ("unit", "engine"):
+        result.add(run.meson(build, suite, wrap=VALGRIND))
+    return result.add(run.pytest("system", build, {"CVMD_WRAPPER": " ".join(VALGRIND),
+                                                   "TEST_SLOWNESS": "10"}))
+
+
+def lane_fuzz(run):
+    return run.meson(run.builds.plain(), "fuzz")
+
+
+def lane_conformance(run):
+    try:
+        root = roots.debian_root(CONFORMANCE_SUITE, CONFORMANCE_PACKAGES)
+    except roots.Unavailable as reason:
+        return Result().skip("conformance", str(reason))
+    return run.pytest("conformance", run.builds.plain(), {"CLIENT_ROOT": str(root)})
+
+
+def lane_man(run):
+    return run.pytest("man", run.builds.plain())
+
+
+def lane_check(run):
+    return run.pytest("check", TOP / "build")
+
+
+LANES = {
+    "check": (lane_check, "style: layers, formatting, shellcheck, licences, sizes"),
+    "unit": (lane_unit, "the modules of src/, daemon/ and cli/, each by itself"),
+    "engine": (lane_engine, "manager and scripted QMP in one process"),
+    "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
+    "man": (lane_man, "the pages build and name every verb, option, method and field"),
+    "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
+    "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
+    "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
+    "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),
+}
+FAST = ["unit", "engine", "system"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="scripts/test", description="Builds if needed and runs the tests.",
+        epilog="The last line is `N passed, N failed, N skipped`. Exit status: 0 if something "
+               "passed and nothing failed, else 1; 2 for wrong usage.")
+    parser.add_argument("--fast", action="store_true",
+                        help=f"{', '.join(FAST)}, without the slow system tests")
+    parser.add_argument("--lane", action="append", metavar="NAME", choices=LANES,
+                        help="this lane only; may be repeated")
+    parser.add_argument("--list", action="store_true", help="list the lanes")
+    return parser.parse_args()
+
+
+def show(name, result, seconds):
+    print(f"{name:<12} {result.passed:>5} passed {len(result.failures):>4} failed "
+          f"{len(result.skips):>4} skipped {seconds:>7.1f} s", flush=True)
+    for test, reason in result.skips:
+        print(f"    skipped {test}: {reason}")
+    for test, log in result.failures:
+        print(f"    FAILED {test}")
+        for line in log.splitlines():
+            print(f"        {line}")
+    sys.stdout.flush()
+
+
+def main():
+    args = arguments()
+    if args.list:
+        for name, (_, what) in LANES.items():
+            print(f"{name:<12} {what}")
+        return 0
+    # A pipe that was closed, Ctrl-C and SIGTERM end the run through the clean-up below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    total = Result()
+    with tempfile.TemporaryDirectory(prefix="cvmd-lanes-") as scratch:
+        run = Run(scratch, args.fast)
+        for name in args.lane or (FAST if args.fast else LANES):
+            start = time.monotonic()
+            try:
+                result = LANES[name][0](run)
+            except BuildFailed as problem:
+                result = Result().fail(name, str(problem))
+            show(name, result, time.monotonic() - start)
+            total.add(result)
+    print(f"{total.passed} passed, {len(total.failures)} failed, {len(total.skips)} skipped")
+    return 0 if total.passed and not total.failures else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

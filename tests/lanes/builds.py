@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The build directories of the lanes: build, build-asan and the guests in build-guest."""
+import json
+import pathlib
+import subprocess
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+class BuildFailed(Exception):
+    pass
+
+
+def run(command, what):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise BuildFailed(f"{what}: {' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+class Builds:
+    """Each thing is built at most once a run; what failed once fails again with the same text."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.made = {}
+
+    def once(self, name, make):
+        if name not in self.made:
+            self.progress(f"building {name}")
+            try:
+                self.made[name] = make()
+            except BuildFailed as problem:
+                self.made[name] = problem
+        if isinstance(self.made[name], BuildFailed):
+            raise self.made[name]
+        return self.made[name]
+
+    def guest(self, profile):
+        """Directory of the guest's files."""
+        def make():
+            done = subprocess.run([TOP / "scripts/lib/guest", profile], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  errors="replace", check=False)
+            if done.returncode:
+                raise BuildFailed(f"hal/build --profile {profile}\n{done.stderr}")
+            return pathlib.Path(done.stdout.strip())
+        return self.once(f"guest-{profile}", make)
+
+    def plain(self):
+        """build/: what quickstart makes, with tests; the guest embedded where it could be made."""
+        try:
+            guest = self.guest("plain")
+            files = {"kernel": "bzImage", "initramfs": "initramfs.cpio.gz",
+                     "initramfs-debug": "initramfs-debug.cpio.gz"}
+            embedded = [f"-D{option}={guest / name}" for option, name in files.items()]
+        except BuildFailed:
+            embedded = [f"-D{option}=" for option in ("kernel", "initramfs", "initramfs-debug")]
+        return self.once("build", lambda: self.meson("build", ["-Dtests=true", *embedded]))
+
+    def asan(self):
+        """build-asan/: AddressSanitizer, LeakSanitizer and UBSan; nothing embedded."""
+        return self.once("build-asan", lambda: self.meson(
+            "build-asan", ["-Dtests=true", "-Db_sanitize=address,undefined"]))
+
+    def meson(self, name, options):
+        directory = TOP / name
+        options = ["-Dwerror=true", *options]
+        stamp = directory / "options.json"
+        configured = (directory / "build.ninja").exists()
+        if not configured or not stamp.exists() or json.loads(stamp.read_text()) != options:
+            again = ["--reconfigure"] if configured else []
+            run(["/usr/bin/meson", "setup", *again, directory, TOP, *options], "configuring")
+            stamp.write_text(json.dumps(options))
+        run(["/usr/bin/ninja", "-C", directory], "compiling")
+        return directory

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roots of other Debian suites, made by mmdebstrap and kept outside the tree.
+
+A root is keyed by its suite and packages. The mirror is the machine's own: the first Debian URI of
+its apt sources, else the distribution's default.
+"""
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+SOURCES = pathlib.Path("/etc/apt")
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+ROOTS = CACHE / "cvmd" / "roots"
+
+
+class Unavailable(Exception):
+    """Why there is no root here."""
+
+
+def mirror(sources=SOURCES):
+    files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*.list")),
+             *sorted((sources / "sources.list.d").glob("*.sources"))]
+    for path in files:
+        if not path.is_file():
+            continue
+        for line in path.read_text(errors="replace").splitlines():
+            match = re.match(r"(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+/debian)/?(?:\s|$)", line)
+            if match:
+                return match.group(1)
+    return DEFAULT_MIRROR
+
+
+def debian_root(suite, packages):
+    """The directory of the root; made if it is not there yet."""
+    if os.geteuid() != 0:
+        raise Unavailable("needs root for mmdebstrap and chroot")
+    if not shutil.which("mmdebstrap"):
+        raise Unavailable("mmdebstrap is not installed")
+    key = hashlib.sha256(" ".join([suite, *sorted(packages)]).encode()).hexdigest()[:16]
+    root = ROOTS / f"{suite}-{key}"
+    if root.exists():
+        return root
+    ROOTS.mkdir(parents=True, exist_ok=True)
+    # Made beside its place and moved there whole, so that what is there is complete.
+    with tempfile.TemporaryDirectory(dir=ROOTS, prefix=".making-") as making:
+        new = pathlib.Path(making) / "root"
+        done = subprocess.run(
+            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", suite, new,
+             f"deb {mirror()} {suite} main"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", check=False)
+        if done.returncode:
+            lines = [line for line in done.stdout.splitlines() if line.strip()]
+            raise Unavailable(f"mmdebstrap {suite} failed: {lines[-1] if lines else 'no output'}")
+        new.rename(root)
+    return root
