@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * QMP client (QEMU's docs/interop/qmp-spec) on libuv: greeting, qmp_capabilities, commands with ids,
- * events. QEMU is as foreign as the guest that may have taken it over: every message is bounded
- * (QMP_MESSAGE_MAX), strictly parsed, and anything out of protocol disconnects.
+ * QMP client (QEMU's docs/interop/qmp-spec) on libuv: greeting, qmp_capabilities, commands with
+ * ids, events. QEMU is as foreign as the guest that may have taken it over: every message is
+ * bounded (QMP_MESSAGE_MAX), strictly parsed, and anything out of protocol disconnects.
  *
  * Life: qmp_client_new() → `ready` once capabilities are negotiated, or `closed`. Every command's
  * callback is called exactly once: with its answer, or with error class "Disconnected" before
- * `closed` is called. `closed` is called exactly once, also after qmp_client_close(), unless the owner
- * closed with `userdata` cleared by qmp_client_forget(). No callback comes from inside a call of
- * qmp_client_new() or qmp_client_execute().
+ * `closed` is called. `closed` is called exactly once, also after qmp_client_close(), unless the
+ * owner closed with `userdata` cleared by qmp_client_forget(). No callback comes from inside a call
+ * of qmp_client_new() or qmp_client_execute().
  */
 
 #include <json-c/json.h>
@@ -20,6 +20,7 @@
 
 #define QMP_MESSAGE_MAX (1u << 20) /* bytes of one line */
 #define QMP_PENDING_MAX 64u        /* commands in flight or queued */
+#define QMP_OUTPUT_MAX (1u << 20)  /* unsent bytes above which no command is taken */
 
 typedef struct QmpClient QmpClient;
 
@@ -28,22 +29,23 @@ typedef void (*QmpReply)(QmpClient *client, json_object *result, const char *err
                          const char *error_text, void *userdata);
 
 typedef struct QmpCallbacks {
-        /* version: "7.2.22", from the greeting. */
+        /* version: "7.2.22", from the greeting. Events may come a moment before it. */
         void (*ready)(QmpClient *client, const char *version, void *userdata);
         /* data is an object, never NULL; borrowed. */
         void (*event)(QmpClient *client, const char *name, json_object *data, void *userdata);
-        /* reason: for a log line ("end of file", "message too long", …). The client is freed after. */
+        /* reason: for a log line ("end of file", "a message too long"). Freed after it. */
         void (*closed)(QmpClient *client, const char *reason, void *userdata);
 } QmpCallbacks;
 
-/* Takes a connected stream socket (made non-blocking). callbacks must outlive the client. */
+/* Takes a connected stream socket (made non-blocking); on failure fd stays the caller's. callbacks
+ * must outlive the client. Returns 0, -ENOMEM, or -errno of what is no socket to poll. */
 int qmp_client_new(uv_loop_t *loop, int fd, const QmpCallbacks *callbacks, void *userdata,
                    QmpClient **ret);
-/* Takes arguments (NULL: none). reply may be NULL. Commands given before `ready` are queued.
- * Returns 0, -EBUSY (QMP_PENDING_MAX), -ENOTCONN or -ENOMEM. */
+/* Takes arguments (NULL: none), also on failure. reply may be NULL. Commands given before `ready`
+ * are queued. Returns 0, -EBUSY (QMP_PENDING_MAX, QMP_OUTPUT_MAX), -ENOTCONN or -ENOMEM. */
 int qmp_client_execute(QmpClient *client, const char *command, json_object *arguments,
                        QmpReply reply, void *userdata);
-/* Asynchronous; idempotent; accepts NULL. */
+/* The socket is closed at once, the callbacks come from the loop. Idempotent; accepts NULL. */
 void qmp_client_close(QmpClient *client);
-/* As close, but no callback of this client is called any more. */
+/* As close, but no callback of this client is called any more, also where close came before. */
 void qmp_client_forget(QmpClient *client);
