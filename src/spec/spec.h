@@ -16,8 +16,10 @@
 #include "base/error.h"
 
 #define SPEC_NAME_MAX 63
+#define SPEC_PLATFORM_MAX 32
 #define SPEC_CPUS_MAX 512           /* what QEMU's q35 and the SVSM take at most */
 #define SPEC_MEMORY_MIN (64ull << 20)
+#define SPEC_MEMORY_UNIT (1ull << 20) /* memory is a multiple of it */
 #define SPEC_CMDLINE_MAX 2047       /* COMMAND_LINE_SIZE of x86 Linux less its NUL */
 #define SPEC_ENV_MAX 4096           /* variables */
 #define SPEC_ENV_BYTES_MAX (4u << 20)
@@ -25,6 +27,7 @@
 #define SPEC_CERT_BYTES_MAX (1u << 20)
 #define SPEC_SHARES_MAX 16
 #define SPEC_FORWARDS_MAX 64
+#define SPEC_FD_MAX 63 /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
 
 typedef struct SpecArtifact {
@@ -93,7 +96,8 @@ typedef struct CvmSpec {
         size_t n_certs;
         SpecShare *shares;
         size_t n_shares;
-        bool forwards_given;
+        bool forwards_given; /* false: n_forwards is 0 and on the user network the caller of
+                              * spec_parse() adds one from a free port to SPEC_AGENT_PORT */
         SpecForward *forwards;
         size_t n_forwards;
         SpecNetwork network;
@@ -115,3 +119,7 @@ bool spec_name_is_valid(const char *name);
 /* The environment file in the syntax of systemd's EnvironmentFile= (systemd.exec(5)): each value in
  * double quotes, '"', '\\', '`' and '$' escaped. Newly allocated; clear it with explicit_bzero. */
 int spec_environment_file(const CvmSpec *spec, char **ret, size_t *ret_size);
+
+/* The spec in its JSON form without its secrets, for records: values of env and inline contents of
+ * certs are empty strings, all else (names, paths, digests) is there. spec_parse() takes it. */
+json_object *spec_to_json_redacted(const CvmSpec *spec);

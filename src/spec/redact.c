@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spec/spec.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "spec/spec_internal.h"
+
+static json_object *text_or_null(const char *s)
+{
+        return s ? json_new_text(s) : NULL;
+}
+
+static json_object *uint_or_null(uint64_t value)
+{
+        return value ? json_object_new_int64((int64_t)value) : NULL;
+}
+
+static json_object *fd_or_null(int64_t fd)
+{
+        return fd >= 0 ? json_object_new_int64(fd) : NULL;
+}
+
+static json_object *artifact_to_json(const SpecArtifact *artifact)
+{
+        _cleanup_free_ char *hex = NULL;
+
+        if (!artifact->given)
+                return NULL;
+        if (artifact->has_sha256)
+                hex = text_hex(artifact->sha256, SHA256_SIZE);
+        return json_build("name", text_or_null(artifact->name), "path",
+                          text_or_null(artifact->path), "fd", fd_or_null(artifact->fd), "sha256",
+                          text_or_null(hex), NULL);
+}
+
+static json_object *env_to_json(const CvmSpec *spec)
+{
+        json_object *object;
+
+        if (spec->n_env == 0)
+                return NULL;
+        object = json_object_new_object();
+        for (size_t i = 0; i < spec->n_env; i++)
+                json_object_object_add(object, spec->env[i].name, json_object_new_string(""));
+        return object;
+}
+
+static json_object *certs_to_json(const CvmSpec *spec)
+{
+        json_object *object;
+
+        if (spec->n_certs == 0)
+                return NULL;
+        object = json_object_new_object();
+        for (size_t i = 0; i < spec->n_certs; i++) {
+                const SpecCert *cert = &spec->certs[i];
+
+                json_object_object_add(
+                        object, cert->name,
+                        json_build("text", cert->data ? json_object_new_string("") : NULL, "path",
+                                   text_or_null(cert->path), "fd", fd_or_null(cert->fd), NULL));
+        }
+        return object;
+}
+
+static json_object *shares_to_json(const CvmSpec *spec)
+{
+        json_object *array;
+
+        if (spec->n_shares == 0)
+                return NULL;
+        array = json_object_new_array();
+        for (size_t i = 0; i < spec->n_shares; i++) {
+                const SpecShare *share = &spec->shares[i];
+
+                json_object_array_add(array,
+                                      json_build("tag", json_new_text(share->tag), "path",
+                                                 text_or_null(share->path), "fd",
+                                                 fd_or_null(share->fd), "readOnly",
+                                                 json_object_new_boolean(share->read_only), NULL));
+        }
+        return array;
+}
+
+static json_object *forwards_to_json(const CvmSpec *spec)
+{
+        json_object *array;
+
+        if (!spec->forwards_given)
+                return NULL;
+        array = json_object_new_array();
+        for (size_t i = 0; i < spec->n_forwards; i++) {
+                const SpecForward *forward = &spec->forwards[i];
+
+                json_object_array_add(
+                        array,
+                        json_build("address", json_new_text(forward->address), "hostPort",
+                                   json_object_new_int(forward->host_port), "guestPort",
+                                   json_object_new_int(forward->guest_port), "protocol",
+                                   json_new_text(spec_protocol_name(forward->protocol)), NULL));
+        }
+        return array;
+}
+
+static json_object *network_to_json(const CvmSpec *spec)
+{
+        static const char *const prefixes[] = {
+                [SPEC_NETWORK_USER] = "user",
+                [SPEC_NETWORK_NONE] = "none",
+                [SPEC_NETWORK_BRIDGE] = "bridge:",
+                [SPEC_NETWORK_TAP] = "tap:",
+        };
+        _cleanup_(buffer_done) Buffer text = {};
+
+        if (buffer_append_text(&text, prefixes[spec->network]) < 0 ||
+            buffer_append_text(&text, spec->interface ?: "") < 0)
+                return NULL;
+        return json_new_text(text.data);
+}
+
+static json_object *timeouts_to_json(const CvmSpec *spec)
+{
+        return json_build("startSec", uint_or_null(spec->start_sec), "readySec",
+                          uint_or_null(spec->ready_sec), "powerdownSec",
+                          uint_or_null(spec->powerdown_sec), "quitSec",
+                          uint_or_null(spec->quit_sec), NULL);
+}
+
+json_object *spec_to_json_redacted(const CvmSpec *spec)
+{
+        char memory[24];
+        json_object *object = json_build(
+                "name", json_new_text(spec->name), "platform", json_new_text(spec->platform),
+                "cpus", uint_or_null(spec->cpus), "memory",
+                spec->memory ? json_new_text(text_format_size(spec->memory, memory)) : NULL, NULL);
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                json_object *artifact = artifact_to_json(&spec->artifacts[kind]);
+
+                if (artifact)
+                        json_object_object_add(object, spec_artifact_kind_name(kind), artifact);
+        }
+        struct {
+                const char *key;
+                json_object *value;
+        } parts[] = {
+                {"cmdline", text_or_null(spec->cmdline)},
+                {"env", env_to_json(spec)},
+                {"certs", certs_to_json(spec)},
+                {"shares", shares_to_json(spec)},
+                {"forwards", forwards_to_json(spec)},
+                {"network", network_to_json(spec)},
+                {"vsock",
+                 spec->vsock ? json_build("cid", uint_or_null(spec->vsock_cid), NULL) : NULL},
+                {"debug", json_object_new_boolean(spec->debug)},
+                {"timeouts", timeouts_to_json(spec)},
+                {"driver", json_new_text(spec->driver)},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+                if (parts[i].value)
+                        json_object_object_add(object, parts[i].key, parts[i].value);
+        return object;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spec/spec.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "spec/spec_internal.h"
+
+#define TIMEOUT_MAX_SEC 86400
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* The spec and the parts of its JSON form that are taken apart in a second step. */
+typedef struct Input {
+        CvmSpec spec;
+        char *memory, *network;
+        json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
+        json_object *env, *certs, *shares, *forwards, *vsock, *timeouts;
+} Input;
+
+static const JsonField spec_fields[] = {
+        {"name", JSON_STRING, offsetof(Input, spec.name), JSON_REQUIRED},
+        {"platform", JSON_STRING, offsetof(Input, spec.platform)},
+        {"cpus", JSON_UINT32, offsetof(Input, spec.cpus), 0, 1, SPEC_CPUS_MAX},
+        {"memory", JSON_STRING, offsetof(Input, memory)},
+        {"kernel", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_KERNEL])},
+        {"initramfs", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_INITRAMFS])},
+        {"firmware", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_FIRMWARE])},
+        {"igvm", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_IGVM])},
+        {"cmdline", JSON_STRING, offsetof(Input, spec.cmdline)},
+        {"env", JSON_OBJECT, offsetof(Input, env)},
+        {"certs", JSON_OBJECT, offsetof(Input, certs)},
+        {"shares", JSON_ARRAY, offsetof(Input, shares)},
+        {"forwards", JSON_ARRAY, offsetof(Input, forwards)},
+        {"network", JSON_STRING, offsetof(Input, network)},
+        {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
+        {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
+        {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
+        {"driver", JSON_STRING, offsetof(Input, spec.driver)},
+        {},
+};
+
+static const JsonField timeout_fields[] = {
+        {"startSec", JSON_UINT32, offsetof(CvmSpec, start_sec), 0, 1, TIMEOUT_MAX_SEC},
+        {"readySec", JSON_UINT32, offsetof(CvmSpec, ready_sec), 0, 1, TIMEOUT_MAX_SEC},
+        {"powerdownSec", JSON_UINT32, offsetof(CvmSpec, powerdown_sec), 0, 1, TIMEOUT_MAX_SEC},
+        {"quitSec", JSON_UINT32, offsetof(CvmSpec, quit_sec), 0, 1, TIMEOUT_MAX_SEC},
+        {},
+};
+
+const char *spec_field(char buffer[static SPEC_FIELD_MAX], const char *prefix, const char *key)
+{
+        static const char ellipsis[] = "\xe2\x80\xa6";
+        int n = snprintf(buffer, SPEC_FIELD_MAX, "%s%s%s", prefix,
+                         *prefix && *key != '[' ? "." : "", key);
+
+        if (n >= SPEC_FIELD_MAX) {
+                size_t at = SPEC_FIELD_MAX - sizeof(ellipsis);
+
+                while (at > 0 && ((unsigned char)buffer[at] & 0xc0) == 0x80)
+                        at--; /* not within a UTF-8 sequence */
+                memcpy(buffer + at, ellipsis, sizeof(ellipsis));
+        }
+        return buffer;
+}
+
+const char *spec_field_index(char buffer[static SPEC_FIELD_MAX], const char *name, size_t index)
+{
+        char key[32];
+
+        snprintf(key, sizeof(key), "[%zu]", index);
+        return spec_field(buffer, name, key);
+}
+
+static int refuse(void *userdata, const char *path, const char *reason)
+{
+        char field[SPEC_FIELD_MAX];
+
+        return cvm_error_invalid_spec(userdata, spec_field(field, "", *path ? path : "spec"), "%s",
+                                      reason);
+}
+
+int spec_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
+                  CvmError *error)
+{
+        return json_dispatch(object, fields, target, prefix, refuse, error);
+}
+
+int spec_check_path(const char *path, const char *field, CvmError *error)
+{
+        if (path[0] != '/')
+                return cvm_error_invalid_spec(error, field, "must be an absolute path");
+        if (strlen(path) >= PATH_MAX)
+                return cvm_error_invalid_spec(error, field, "is longer than %d bytes",
+                                              PATH_MAX - 1);
+        return 0;
+}
+
+bool spec_name_is_valid(const char *name)
+{
+        size_t length = strlen(name);
+
+        return length >= 1 && length <= SPEC_NAME_MAX &&
+               strspn(name, LOWER UPPER DIGITS "._-") == length && !strchr("._-", name[0]) &&
+               !strstr(name, "..");
+}
+
+static bool platform_is_valid(const char *platform)
+{
+        size_t length = strlen(platform);
+
+        return length >= 1 && length <= SPEC_PLATFORM_MAX &&
+               strspn(platform, LOWER DIGITS "-") == length && platform[0] != '-';
+}
+
+static int check_names(const CvmSpec *spec, CvmError *error)
+{
+        if (!spec_name_is_valid(spec->name))
+                return cvm_error_invalid_spec(error, "name",
+                                              "must be 1 to %d letters, digits, '.', '_' and '-', "
+                                              "begin with a letter or digit and not contain '..'",
+                                              SPEC_NAME_MAX);
+        if (!platform_is_valid(spec->platform))
+                return cvm_error_invalid_spec(error, "platform",
+                                              "must be 'auto' or a template's name: 1 to %d "
+                                              "lowercase letters, digits and '-', not '-' first",
+                                              SPEC_PLATFORM_MAX);
+        if (strcmp(spec->driver, "libvirt") == 0)
+                return cvm_error_invalid_spec(error, "driver",
+                                              "this build has no libvirt driver; "
+                                              "the only driver is 'qemu'");
+        if (strcmp(spec->driver, "qemu") != 0)
+                return cvm_error_invalid_spec(error, "driver", "the only driver is 'qemu'");
+        return 0;
+}
+
+static int parse_memory(const char *text, CvmSpec *spec, CvmError *error)
+{
+        int r = text_parse_size(text, &spec->memory);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r == -ERANGE)
+                return cvm_error_invalid_spec(error, "memory", "is more than any machine has");
+        if (r < 0)
+                return cvm_error_invalid_spec(error, "memory",
+                                              "must be a number of bytes, or a "
+                                              "number with one of the suffixes K, M, G and T, such "
+                                              "as '2G'");
+        if (spec->memory < SPEC_MEMORY_MIN)
+                return cvm_error_invalid_spec(error, "memory", "must be at least 64M");
+        if (spec->memory % SPEC_MEMORY_UNIT)
+                return cvm_error_invalid_spec(error, "memory", "must be a multiple of 1M");
+        return 0;
+}
+
+static int check_cmdline(const char *cmdline, CvmError *error)
+{
+        size_t length = strlen(cmdline);
+
+        for (size_t i = 0; i < length; i++)
+                if (cmdline[i] < 0x20 || cmdline[i] > 0x7e)
+                        return cvm_error_invalid_spec(error, "cmdline",
+                                                      "must be printable ASCII; byte %zu is 0x%02x",
+                                                      i + 1, (unsigned char)cmdline[i]);
+        if (length > SPEC_CMDLINE_MAX)
+                return cvm_error_invalid_spec(error, "cmdline",
+                                              "is %zu bytes long; a Linux kernel takes at most %d",
+                                              length, SPEC_CMDLINE_MAX);
+        return 0;
+}
+
+static int set_default(char **text, const char *value)
+{
+        if (!*text)
+                *text = strdup(value);
+        return *text ? 0 : -ENOMEM;
+}
+
+static int parse_parts(Input *input, CvmError *error)
+{
+        CvmSpec *spec = &input->spec;
+        int r = 0;
+
+        if (input->memory)
+                r = parse_memory(input->memory, spec, error);
+        for (SpecArtifactKind kind = 0; r >= 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+                r = spec_parse_artifact(input->artifacts[kind], kind, spec, error);
+        if (r >= 0 && spec->cmdline)
+                r = check_cmdline(spec->cmdline, error);
+        if (r >= 0)
+                r = spec_parse_env(input->env, spec, error);
+        if (r >= 0)
+                r = spec_parse_certs(input->certs, spec, error);
+        if (r >= 0)
+                r = spec_parse_shares(input->shares, spec, error);
+        if (r >= 0)
+                r = spec_parse_network(input->network, spec, error);
+        if (r >= 0)
+                r = spec_parse_forwards(input->forwards, spec, error);
+        if (r >= 0)
+                r = spec_parse_vsock(input->vsock, spec, error);
+        if (r >= 0 && input->timeouts)
+                r = spec_dispatch(input->timeouts, timeout_fields, spec, "timeouts", error);
+        return r < 0 ? r : spec_check_descriptors(spec, error);
+}
+
+static void clear_bytes(void *data, size_t size)
+{
+        if (data)
+                explicit_bzero(data, size);
+        free(data);
+}
+
+static void spec_done(CvmSpec *spec)
+{
+        free(spec->name);
+        free(spec->platform);
+        free(spec->cmdline);
+        free(spec->interface);
+        free(spec->driver);
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                free(spec->artifacts[kind].name);
+                free(spec->artifacts[kind].path);
+        }
+        for (size_t i = 0; i < spec->n_env; i++) {
+                free(spec->env[i].name);
+                clear_bytes(spec->env[i].value,
+                            spec->env[i].value ? strlen(spec->env[i].value) : 0);
+        }
+        free(spec->env);
+        for (size_t i = 0; i < spec->n_certs; i++) {
+                free(spec->certs[i].name);
+                free(spec->certs[i].path);
+                clear_bytes(spec->certs[i].data, spec->certs[i].size);
+        }
+        free(spec->certs);
+        for (size_t i = 0; i < spec->n_shares; i++) {
+                free(spec->shares[i].tag);
+                free(spec->shares[i].path);
+        }
+        free(spec->shares);
+        for (size_t i = 0; i < spec->n_forwards; i++)
+                free(spec->forwards[i].address);
+        free(spec->forwards);
+}
+
+static void input_done(Input *input)
+{
+        spec_done(&input->spec);
+        free(input->memory);
+        free(input->network);
+}
+
+static int parse(json_object *object, CvmSpec **ret, CvmError *error)
+{
+        _cleanup_(input_done) Input input = {};
+        CvmSpec *spec;
+        int r;
+
+        r = spec_dispatch(object, spec_fields, &input, "", error);
+        if (r < 0)
+                return r;
+        if (set_default(&input.spec.platform, "auto") < 0 ||
+            set_default(&input.spec.driver, "qemu") < 0)
+                return -ENOMEM;
+        r = check_names(&input.spec, error);
+        if (r < 0)
+                return r;
+        r = parse_parts(&input, error);
+        if (r < 0)
+                return r;
+
+        spec = malloc(sizeof(*spec));
+        if (!spec)
+                return -ENOMEM;
+        *spec = input.spec;
+        input.spec = (CvmSpec){};
+        *ret = spec;
+        return 0;
+}
+
+int spec_parse(json_object *object, CvmSpec **ret, CvmError *error)
+{
+        int r = parse(object, ret, error);
+
+        return r == -ENOMEM ? cvm_error_system(error, r, "read the spec") : r;
+}
+
+CvmSpec *spec_free(CvmSpec *spec)
+{
+        if (spec) {
+                spec_done(spec);
+                free(spec);
+        }
+        return NULL;
+}

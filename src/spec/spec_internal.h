@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the files of this layer share. Each spec_parse_x() takes one part of the JSON form
+ * (borrowed; NULL: not given) and fills its part of the spec, which spec_done() clears also after a
+ * failure. All return 0 or -errno; -ENOMEM is the only one that comes without an error set.
+ */
+
+#include "base/json.h"
+#include "spec/spec.h"
+
+#define SPEC_FIELD_MAX 320 /* bytes of a field's path in a refusal, NUL included */
+
+/* PREFIX.KEY, or PREFIXKEY for a key such as "[1]"; too long a path ends in "…". Returns buffer. */
+const char *spec_field(char buffer[static SPEC_FIELD_MAX], const char *prefix, const char *key);
+/* NAME[INDEX] */
+const char *spec_field_index(char buffer[static SPEC_FIELD_MAX], const char *name, size_t index);
+
+/* json_dispatch() whose refusals are InvalidSpec. */
+int spec_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
+                  CvmError *error);
+
+/* Refuses a path that is not absolute or longer than the kernel takes; `field` is its full path. */
+int spec_check_path(const char *path, const char *field, CvmError *error);
+
+int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spec, CvmError *error);
+int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error);
+int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error);
+int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error);
+/* text: the value of `network`; to be called before spec_parse_forwards(). */
+int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error);
+int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error);
+int spec_parse_vsock(json_object *object, CvmSpec *spec, CvmError *error);
+
+/* Refuses a descriptor index that two fields name: each descriptor has one owner. */
+int spec_check_descriptors(const CvmSpec *spec, CvmError *error);
