@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of all lanes share: a maker of private daemons."""
+"""What the tests of all lanes share: private daemons, by default with tests/fake-qemu in QEMU's
+place; the top of tests/fake-qemu.c says how a CVM's kernel command line chooses what it does."""
+import copy
+
 import pytest
 
 from harness import processes
-from harness.daemon import Daemon
+from harness.daemon import FAKE_QEMU, Daemon
+
+FAKE = {
+    "accelerator": "tcg",
+    "qemu": {"default": FAKE_QEMU},
+    "timeouts": {"startSec": 10, "readySec": 10, "powerdownSec": 2, "quitSec": 2},
+}
 
 
 def pytest_configure(config):
@@ -28,3 +37,14 @@ def make_daemon():
         except (AssertionError, OSError) as problem:
             problems.append(str(problem))
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def config():
+    """A configuration that a test may change before it makes a daemon of it."""
+    return copy.deepcopy(FAKE)
+
+
+@pytest.fixture
+def cvmd(make_daemon, config):
+    return make_daemon(config)

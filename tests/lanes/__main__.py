@@ -21,7 +21,7 @@ VALGRIND = ["/usr/bin/valgrind", "-q", "--error-exitcode=99", "--leak-check=full
             "--errors-for-leak-kinds=definite", "--track-fds=no", "--child-silent-after-fork=yes",
             f"--suppressions={TOP / 'tests/valgrind.supp'}"]
 SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "LSAN_OPTIONS": f"suppressions={TOP / 'tests/lsan.supp'}:print_suppressions=0",
 }

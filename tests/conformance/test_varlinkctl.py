@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""systemd's client, which drops a connection on the least deviation from the protocol."""
+import json
+import shutil
+
+from harness.daemon import TOP
+
+
+def documents(text):
+    """The JSON texts that varlinkctl prints one after the other."""
+    decoder, found, text = json.JSONDecoder(), [], text.strip().replace("\x1e", "")
+    while text:
+        value, end = decoder.raw_decode(text)
+        found.append(value)
+        text = text[end:].strip()
+    return found
+
+
+def call(clients, method, more=False, check=True, **parameters):
+    options = ["--more"] if more else []
+    return clients.varlinkctl("call", "--json=short", *options, clients.socket,
+                              f"io.cvmd.Manager.{method}", json.dumps(parameters), check=check)
+
+
+def test_the_interface_is_valid(clients):
+    shutil.copy(TOP / "src/wire/io.cvmd.Manager.varlink", clients.daemon.directory)
+    clients.varlinkctl("validate-idl", "/mnt/io.cvmd.Manager.varlink")
+
+
+def test_info(clients):
+    info = documents(clients.varlinkctl("info", "--json=short", clients.socket).stdout)[0]
+    assert info["product"] == "cvmd"
+    assert set(info["interfaces"]) == {"io.cvmd.Manager", "org.varlink.service"}
+
+
+def test_introspect(clients):
+    text = clients.varlinkctl("introspect", clients.socket, "io.cvmd.Manager").stdout
+    for part in ("method Launch(", "type Spec", "error InvalidSpec", "Unknown fields are refused"):
+        assert part in text
+
+
+def test_list_methods(clients):
+    listed = clients.varlinkctl("list-methods", clients.socket).stdout
+    source = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
+    for line in source.splitlines():
+        if line.startswith("method "):
+            assert f"io.cvmd.Manager.{line[7:line.index('(')]}" in listed
+
+
+def test_life_of_a_cvm(clients):
+    spec = clients.daemon.spec("web")
+    launched = documents(call(clients, "Launch", spec=spec).stdout)[0]["cvm"]
+    assert (launched["name"], launched["state"]) == ("web", "running")
+    assert [cvm["id"] for cvm in documents(call(clients, "List").stdout)[0]["cvms"]] == [
+        launched["id"]]
+    stopped = documents(call(clients, "Stop", name="web", force=True).stdout)[0]["cvm"]
+    assert stopped["state"] == "stopped"
+    assert documents(call(clients, "Remove", name="web").stdout) == [{}]
+
+
+def test_launch_with_more_shows_stages(clients):
+    replies = documents(call(clients, "Launch", more=True, spec=clients.daemon.spec("web")).stdout)
+    assert [reply.get("stage") for reply in replies[:4]] == ["admitted", "artifacts", "rendered",
+                                                             "starting"]
+    assert replies[-1]["cvm"]["state"] == "running"
+
+
+def test_errors_are_typed(clients):
+    done = call(clients, "Status", check=False, name="nobody")
+    assert done.returncode != 0
+    assert "io.cvmd.Manager.NoSuchCvm" in done.stderr
+    done = call(clients, "Launch", check=False, spec=clients.daemon.spec("web", cpus=0))
+    assert "io.cvmd.Manager.InvalidSpec" in done.stderr
