@@ -42,6 +42,7 @@ struct QmpClient {
         Buffer output, waiting;
         char version[32]; /* from the greeting */
         char reason[96];
+        bool broken; /* the peer broke the protocol */
 };
 
 static void fail_pending(QmpClient *client)
@@ -64,7 +65,8 @@ static void on_closed(uv_handle_t *handle)
 
         fail_pending(client);
         if (client->callbacks)
-                client->callbacks->closed(client, client->reason, client->userdata);
+                client->callbacks->closed(client, client->reason, client->broken,
+                                          client->userdata);
         buffer_done(&client->input);
         buffer_done(&client->output);
         buffer_done(&client->waiting);
@@ -80,6 +82,15 @@ static void disconnect(QmpClient *client, const char *reason)
         uv_close((uv_handle_t *)&client->poll, on_closed);
         closep(&client->fd);
         client->fd = -1;
+}
+
+/* The peer sent what is no QMP. */
+static void breach(QmpClient *client, const char *reason)
+{
+        if (client->state == QMP_STATE_CLOSED)
+                return;
+        client->broken = true;
+        disconnect(client, reason);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -108,7 +119,7 @@ static int append_command(Buffer *to, const char *command, json_object *argument
 static void on_greeting(QmpClient *client, const QmpMessage *message)
 {
         if (message->kind != QMP_MESSAGE_GREETING) {
-                disconnect(client, "a message before the greeting");
+                breach(client, "a message before the greeting");
                 return;
         }
         snprintf(client->version, sizeof(client->version), "%u.%u.%u", message->version[0],
@@ -121,11 +132,11 @@ static void on_greeting(QmpClient *client, const QmpMessage *message)
 static void on_negotiated(QmpClient *client, const QmpMessage *message)
 {
         if (message->id != HANDSHAKE_ID) {
-                disconnect(client, "an answer with an unknown id");
+                breach(client, "an answer with an unknown id");
                 return;
         }
         if (message->kind == QMP_MESSAGE_ERROR) {
-                disconnect(client, "the server refused qmp_capabilities");
+                breach(client, "the server refused qmp_capabilities");
                 return;
         }
         if (buffer_append(&client->output, client->waiting.data, client->waiting.size) < 0) {
@@ -147,7 +158,7 @@ static void on_answer(QmpClient *client, const QmpMessage *message)
         while (i < client->n_pending && client->pending[i].id != message->id)
                 i++;
         if (i == client->n_pending) {
-                disconnect(client, "an answer with an unknown id");
+                breach(client, "an answer with an unknown id");
                 return;
         }
         pending = client->pending[i];
@@ -168,7 +179,7 @@ static void on_message(QmpClient *client, const QmpMessage *message)
         }
         switch (message->kind) {
         case QMP_MESSAGE_GREETING:
-                disconnect(client, "a second greeting");
+                breach(client, "a second greeting");
                 return;
         case QMP_MESSAGE_EVENT:
                 if (client->callbacks)
@@ -193,12 +204,12 @@ static void on_line(QmpClient *client, const char *line, size_t size)
         if (size > 0 && line[size - 1] == '\r')
                 size--;
         if (size > QMP_MESSAGE_MAX) {
-                disconnect(client, "a message too long");
+                breach(client, "a message too long");
                 return;
         }
         reason = qmp_message_parse(line, size, &message);
         if (reason)
-                disconnect(client, reason);
+                breach(client, reason);
         else
                 on_message(client, &message);
 }
@@ -227,7 +238,7 @@ static void process_input(QmpClient *client)
         buffer_consume(input, done);
         client->scanned -= done;
         if (input->size > QMP_MESSAGE_MAX + 1) /* with a \r that may be its last */
-                disconnect(client, "a message too long");
+                breach(client, "a message too long");
         else if (input->size == 0 && input->allocated > IDLE_INPUT_MAX)
                 buffer_done(input);
 }

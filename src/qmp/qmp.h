@@ -33,8 +33,9 @@ typedef struct QmpCallbacks {
         void (*ready)(QmpClient *client, const char *version, void *userdata);
         /* data is an object, never NULL; borrowed. */
         void (*event)(QmpClient *client, const char *name, json_object *data, void *userdata);
-        /* reason: for a log line ("end of file", "a message too long"). Freed after it. */
-        void (*closed)(QmpClient *client, const char *reason, void *userdata);
+        /* reason: for a log line ("end of file", "a message too long"); broken: the peer sent what is no
+         * QMP, rather than just going away. Freed after it. */
+        void (*closed)(QmpClient *client, const char *reason, bool broken, void *userdata);
 } QmpCallbacks;
 
 /* Takes a connected stream socket (made non-blocking); on failure fd stays the caller's. callbacks

@@ -113,11 +113,11 @@ static void on_event(QmpClient *client, const char *name, json_object *data, voi
         act(client, current->on_event);
 }
 
-static void on_closed(QmpClient *client, const char *reason, void *userdata)
+static void on_closed(QmpClient *client, const char *reason, bool broken, void *userdata)
 {
         assert_ptr_equal(userdata, current);
         assert_ptr_equal(client, current->client);
-        note("closed %s", reason);
+        note("%s %s", broken ? "broken" : "closed", reason);
         act(client, current->on_closed);
         current->client = NULL;
 }
@@ -279,7 +279,7 @@ static void test_out_of_order(void **state)
         feed(scene, "{\"return\": [2], \"id\": 3}\n");
         expect_notes(scene, "c = 3\na = 1\nevent SHUTDOWN {\"guest\":true}\nb = [2]\n");
         feed(scene, "{\"return\": 1, \"id\": 2}\n");
-        expect_notes(scene, "closed an answer with an unknown id\n");
+        expect_notes(scene, "broken an answer with an unknown id\n");
 }
 
 static void test_error(void **state)
@@ -369,7 +369,7 @@ static void test_breaches(void **state)
                         shake_hands(scene);
                 assert_int_equal(execute("mine", NULL), 0);
                 feed(scene, breaches[i].text);
-                assert_true(asprintf(&expected, "mine ! Disconnected: %s\nclosed %s\n",
+                assert_true(asprintf(&expected, "mine ! Disconnected: %s\nbroken %s\n",
                                      breaches[i].reason, breaches[i].reason) > 0);
                 expect_notes(scene, expected);
                 tear_down(&inner);
@@ -424,7 +424,7 @@ static void test_too_long(void **state)
         feed_bytes(scene, line, QMP_MESSAGE_MAX + 1);
         feed(scene, "\n");
         test_free(line);
-        expect_notes(scene, "long ! Disconnected: a message too long\nclosed a message too long\n");
+        expect_notes(scene, "long ! Disconnected: a message too long\nbroken a message too long\n");
 }
 
 static void test_endless(void **state)
@@ -437,7 +437,7 @@ static void test_endless(void **state)
                 memset(bytes, '[', sizeof(bytes));
                 feed_bytes(scene, bytes, sizeof(bytes));
         }
-        expect_notes(scene, "closed a message too long\n");
+        expect_notes(scene, "broken a message too long\n");
 }
 
 static void test_half_message(void **state)
