@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a CVM wrote to its console: rotated files on disk and a ring of the last bytes in memory.
+ *
+ * Files NAME.log, NAME.log.1, … below a directory, mode 0600, never more than bytes × files on disk
+ * whatever the guest writes. A disk that is full costs the files, not the ring. A Console made again
+ * for the same name goes on with its files.
+ */
+
+#include "base/macros.h"
+
+#define CONSOLE_RING 65536u
+
+typedef struct Console Console;
+
+/* Told of new bytes; may remove itself inside. */
+typedef struct ConsoleFollower ConsoleFollower;
+struct ConsoleFollower {
+        void (*data)(const void *data, size_t size, void *userdata);
+        void *userdata;
+        ConsoleFollower *next, **link; /* link NULL: not following */
+};
+
+/* dirfd is borrowed for the console's life. bytes: of one file. */
+int console_new(int dirfd, const char *name, uint64_t bytes, uint32_t files, Console **ret);
+Console *console_free(Console *console); /* accepts NULL; the files stay */
+void console_write(Console *console, const void *data, size_t size);
+/* The last `lines` lines (0: all), at most `max` bytes from the end, from the files, or from the ring
+ * where they could not be written. Newly allocated. */
+int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size);
+void console_follow(Console *console, ConsoleFollower *follower);
+void console_unfollow(ConsoleFollower *follower);
+/* Removes the files of a console that is not open any more, or will be freed next. */
+int console_remove(int dirfd, const char *name, uint32_t files);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Host ports, held until QEMU has them.
+ *
+ * A TCP port is held by a bound, never listening socket whose SO_REUSEADDR is set after the bind:
+ * nobody else can bind the port, QEMU (which sets SO_REUSEADDR before its bind) can. A UDP port cannot
+ * be held that way: it is tried and let go; a loss shows when QEMU starts.
+ */
+
+#include "base/error.h"
+#include "spec/spec.h"
+
+typedef struct PortRange {
+        uint16_t first, last;
+} PortRange;
+
+typedef struct PortHold {
+        int fd; /* owned; -1: nothing is held */
+        uint16_t port;
+} PortHold;
+
+/* wanted 0: any free port of the range, the search goes on at *cursor and moves it. A wanted port need
+ * not be in the range. Returns 0 or -ENOSPC with NoResources (resource "port"; wanted: the port, or 1;
+ * available: 0). */
+int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, uint16_t wanted,
+               SpecProtocol protocol, PortHold *ret, CvmError *error);
+/* Idempotent, also on a zeroed hold with port 0. */
+void port_hold_release(PortHold *hold);
