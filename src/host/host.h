@@ -14,12 +14,19 @@
 typedef struct HostFacts {
         char *cpu_vendor;          /* "AuthenticAMD", "GenuineIntel", … */
         bool has_virtualization;   /* vmx or svm in /proc/cpuinfo's flags */
+        bool in_vm;                /* its hypervisor flag: this host is itself a virtual machine */
+        bool cpu_sev, cpu_sev_es, cpu_sev_snp; /* CPUID 0x8000001F EAX bits 1, 3, 4: firmware and
+                                                * kernel may still have it off */
+        bool kernel_sev_snp;       /* sev_snp in the flags: the kernel found it on in the firmware */
+        bool kernel_tdx;           /* tdx_host_platform in the flags, likewise */
         bool has_kvm;              /* /dev/kvm exists and opens read-write for this process */
         bool kvm_usable;           /* has_kvm and ordinary guests can be expected to run */
         char *kvm_found;           /* for a person: what was found of KVM and why it is not usable */
         char *kvm_fix;             /* what to do about it, or NULL */
+        bool has_kvm_amd, has_kvm_intel;       /* the module is loaded or built in */
         bool kvm_sev, kvm_sev_es, kvm_sev_snp; /* kvm_amd's parameters (Y or 1) */
         bool kvm_tdx;                          /* kvm_intel's parameter */
+        bool knows_sev_snp, knows_tdx;         /* the parameter exists: the kernel can do it */
         bool has_dev_sev;
         bool has_vhost_vsock;      /* /dev/vhost-vsock exists */
         uint32_t cbitpos;          /* CPUID 0x8000001F EBX[5:0], AMD APM vol. 3; 0: unknown */

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The named checks. Each looks at what it needs in the order in which an operator would set it up
+ * and reports the first thing that lacks, so that its fix is the next step to take.
+ */
+#include "host/host.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIX_AMD "use a bare-metal host with an AMD EPYC of the "
+#define FIX_INTEL                                                                                  \
+        "use a bare-metal host with an Intel Xeon of the 5th generation or newer, or Xeon 6"
+
+/* Sets the result and returns 0, or -ENOMEM; fix NULL means passed. */
+static int verdict(HostCheck *ret, const char *fix, const char *format, ...) _printf_(3, 4);
+
+static int verdict(HostCheck *ret, const char *fix, const char *format, ...)
+{
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&ret->found, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                ret->found = NULL;
+                return -ENOMEM;
+        }
+        ret->passed = !fix;
+        if (fix)
+                ret->fix = strdup(fix);
+        return fix && !ret->fix ? -ENOMEM : 0;
+}
+
+static int check_kvm(const HostFacts *facts, HostCheck *ret)
+{
+        return verdict(ret, facts->kvm_usable ? NULL : facts->kvm_fix, "%s", facts->kvm_found);
+}
+
+static const char *where(const HostFacts *facts)
+{
+        return facts->in_vm ? ", and this host is itself a virtual machine" : "";
+}
+
+/* What SEV, SEV-ES and SEV-SNP have in common, up to kvm_amd. Returns 1 if all of it is there. */
+static int check_amd(const HostFacts *facts, const char *what, bool cpu, const char *fix,
+                     HostCheck *ret)
+{
+        int r;
+
+        if (strcmp(facts->cpu_vendor, "AuthenticAMD") != 0)
+                r = verdict(ret, fix, "a CPU of %s", facts->cpu_vendor);
+        else if (!cpu)
+                r = verdict(ret, fix, "a CPU that does not offer %s%s", what, where(facts));
+        else if (!facts->kvm_usable)
+                r = check_kvm(facts, ret);
+        else if (!facts->has_kvm_amd)
+                r = verdict(ret, "run `modprobe kvm_amd`", "module kvm_amd is not loaded");
+        else
+                return 1;
+        return r;
+}
+
+static int check_dev_sev(const HostFacts *facts, const char *what, HostCheck *ret)
+{
+        if (!facts->has_dev_sev)
+                return verdict(ret,
+                               "run `modprobe ccp`; if /dev/sev stays away, `dmesg | grep ccp` "
+                               "says why: update the firmware (BIOS) or install the SEV firmware "
+                               "in /lib/firmware/amd",
+                               "/dev/sev does not exist");
+        return verdict(ret, NULL, "%s is on, /dev/sev exists", what);
+}
+
+static int check_sev(const HostFacts *facts, HostCheck *ret)
+{
+        int r = check_amd(facts, "SEV", facts->cpu_sev, FIX_AMD "7001 series or newer", ret);
+
+        if (r != 1)
+                return r;
+        if (!facts->kvm_sev)
+                return verdict(ret,
+                               "turn on SMEE (Secure Memory Encryption) in the firmware setup and "
+                               "load kvm_amd with sev=1, as `options kvm_amd sev=1` in "
+                               "/etc/modprobe.d/cvmd.conf does",
+                               "parameter sev of kvm_amd is off");
+        return check_dev_sev(facts, "SEV", ret);
+}
+
+static int check_sev_es(const HostFacts *facts, HostCheck *ret)
+{
+        int r = check_amd(facts, "SEV-ES", facts->cpu_sev_es, FIX_AMD "7002 series or newer", ret);
+
+        if (r != 1)
+                return r;
+        if (!facts->kvm_sev_es)
+                return verdict(ret,
+                               "turn on SMEE in the firmware setup, set its SEV-ES ASID Space "
+                               "Limit above 1, and load kvm_amd with sev=1 sev_es=1, as `options "
+                               "kvm_amd sev=1 sev_es=1` in /etc/modprobe.d/cvmd.conf does",
+                               "parameter sev_es of kvm_amd is off");
+        return check_dev_sev(facts, "SEV-ES", ret);
+}
+
+static int check_sev_snp(const HostFacts *facts, HostCheck *ret)
+{
+        int r = check_amd(facts, "SEV-SNP", facts->cpu_sev_snp, FIX_AMD "7003 series or newer",
+                          ret);
+
+        if (r != 1)
+                return r;
+        if (!facts->knows_sev_snp)
+                return verdict(ret, "boot Linux 6.11 or newer, built with CONFIG_KVM_AMD_SEV",
+                               "a kernel whose kvm_amd has no parameter sev_snp");
+        if (!facts->kvm_sev_snp && !facts->kernel_sev_snp)
+                return verdict(ret,
+                               "in the firmware setup turn on SMEE, SEV-SNP Support and SNP Memory "
+                               "(RMP Table) Coverage and set the SEV-ES ASID Space Limit above 1; "
+                               "leave the IOMMU on: no amd_iommu=off, iommu=off or iommu=pt on "
+                               "the kernel command line; `dmesg | grep -i sev-snp` says which",
+                               "a kernel that found SEV-SNP off in the firmware or the IOMMU not "
+                               "fit for it (no sev_snp in /proc/cpuinfo)");
+        if (!facts->kvm_sev_snp)
+                return verdict(ret,
+                               "load kvm_amd with sev=1 sev_es=1 sev_snp=1, as `options kvm_amd "
+                               "sev=1 sev_es=1 sev_snp=1` in /etc/modprobe.d/cvmd.conf does",
+                               "parameter sev_snp of kvm_amd is off");
+        return check_dev_sev(facts, "SEV-SNP", ret);
+}
+
+static int check_tdx(const HostFacts *facts, HostCheck *ret)
+{
+        if (strcmp(facts->cpu_vendor, "GenuineIntel") != 0)
+                return verdict(ret, FIX_INTEL, "a CPU of %s", facts->cpu_vendor);
+        if (!facts->kvm_usable)
+                return check_kvm(facts, ret);
+        if (!facts->has_kvm_intel)
+                return verdict(ret, "run `modprobe kvm_intel tdx=1`",
+                               "module kvm_intel is not loaded");
+        if (!facts->knows_tdx)
+                return verdict(ret, "boot Linux 6.16 or newer, built with CONFIG_KVM_INTEL_TDX",
+                               "a kernel whose kvm_intel has no parameter tdx");
+        if (facts->kvm_tdx)
+                return verdict(ret, NULL, "parameter tdx of kvm_intel is on");
+        if (!facts->kernel_tdx)
+                return verdict(ret,
+                               facts->in_vm ? FIX_INTEL
+                                            : "in the firmware setup turn on TME, TME-MT, TDX and "
+                                              "the SEAM loader and give TDX some key IDs; `dmesg | "
+                                              "grep virt/tdx` says what the kernel found",
+                               "a kernel that found no TDX (no tdx_host_platform in "
+                               "/proc/cpuinfo)%s",
+                               where(facts));
+        return verdict(ret,
+                       "load kvm_intel with tdx=1: `kvm_intel.tdx=1` on the kernel command line or "
+                       "`options kvm_intel tdx=1` in /etc/modprobe.d/cvmd.conf; `dmesg | grep "
+                       "virt/tdx` says if the TDX module did not start",
+                       "parameter tdx of kvm_intel is off");
+}
+
+static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
+{
+        if (!facts->has_vhost_vsock)
+                return verdict(ret,
+                               "run `modprobe vhost_vsock`, and put vhost_vsock in "
+                               "/etc/modules-load.d/cvmd.conf",
+                               "/dev/vhost-vsock does not exist");
+        return verdict(ret, NULL, "/dev/vhost-vsock exists");
+}
+
+/* name, what is needed, function */
+#define CHECKS(X)                                                                                  \
+        X("kvm", "KVM that runs ordinary guests", check_kvm)                                       \
+        X("sev", "AMD SEV, on in firmware and kernel", check_sev)                                  \
+        X("sev-es", "AMD SEV-ES, on in firmware and kernel", check_sev_es)                         \
+        X("sev-snp", "AMD SEV-SNP, on in firmware and kernel", check_sev_snp)                      \
+        X("tdx", "Intel TDX, on in firmware and kernel", check_tdx)                                \
+        X("vhost-vsock", "/dev/vhost-vsock", check_vhost_vsock)
+
+#define CHECK_ENTRY(name, needed, check) {name, needed, check},
+#define CHECK_NAME(name, needed, check) name,
+
+static const struct {
+        const char *name, *needed;
+        int (*check)(const HostFacts *facts, HostCheck *ret);
+} checks[] = {CHECKS(CHECK_ENTRY)};
+
+static const char *const check_names[] = {CHECKS(CHECK_NAME) NULL};
+
+int host_check(const HostFacts *facts, const char *name, HostCheck *ret)
+{
+        _cleanup_(host_check_done) HostCheck check = {};
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+                if (strcmp(checks[i].name, name) != 0)
+                        continue;
+                check.name = strdup(name);
+                check.needed = strdup(checks[i].needed);
+                if (!check.name || !check.needed)
+                        return -ENOMEM;
+                r = checks[i].check(facts, &check);
+                if (r < 0)
+                        return r;
+                *ret = check;
+                check = (HostCheck){};
+                return 0;
+        }
+        return -ENOENT;
+}
+
+const char *const *host_check_names(void)
+{
+        return check_names;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/host.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "host/host_internal.h"
+
+#define READ_MAX (16u << 20) /* /proc/cpuinfo is about 1.5 KiB a CPU */
+
+static char *path_below(const char *root, const char *path)
+{
+        char *full;
+
+        return asprintf(&full, "%s%s", root, path) < 0 ? NULL : full;
+}
+
+char *host_read_file(const char *root, const char *path)
+{
+        _cleanup_free_ char *full = path_below(root, path);
+        char *text;
+
+        return full && file_read_at(AT_FDCWD, full, READ_MAX, &text, NULL) == 0 ? text : NULL;
+}
+
+bool host_file_exists(const char *root, const char *path)
+{
+        _cleanup_free_ char *full = path_below(root, path);
+
+        return full && faccessat(AT_FDCWD, full, F_OK, AT_EACCESS) == 0;
+}
+
+/* A line "KEY:   N kB" of /proc/meminfo in bytes, 0 if it is not there. */
+static uint64_t meminfo_value(const char *root, const char *key)
+{
+        _cleanup_free_ char *text = host_read_file(root, "/proc/meminfo");
+        char *save = NULL;
+
+        for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+             line = strtok_r(NULL, "\n", &save)) {
+                size_t length = strlen(key);
+                char *number, *inner = NULL;
+                uint64_t kib;
+
+                if (strncmp(line, key, length) != 0 || line[length] != ':')
+                        continue;
+                number = strtok_r(line + length + 1, " \t", &inner);
+                if (number && text_parse_uint(number, 0, UINT64_MAX / 1024, &kib) == 0)
+                        return kib * 1024;
+        }
+        return 0;
+}
+
+uint64_t host_memory_available(const char *root)
+{
+        return meminfo_value(root, "MemAvailable");
+}
+
+/* The number of CPUs in a list such as "0-3,8". */
+static uint32_t count_cpus(const char *root)
+{
+        _cleanup_free_ char *text = host_read_file(root, "/sys/devices/system/cpu/online");
+        char *save = NULL;
+        uint64_t n = 0;
+
+        for (char *range = text ? strtok_r(text, ",\n", &save) : NULL; range;
+             range = strtok_r(NULL, ",\n", &save)) {
+                char *dash = strchr(range, '-');
+                uint64_t first, last;
+
+                if (dash)
+                        *dash++ = 0;
+                if (text_parse_uint(range, 0, UINT16_MAX, &first) < 0 ||
+                    text_parse_uint(dash ?: range, first, UINT16_MAX, &last) < 0)
+                        continue;
+                n += last - first + 1;
+        }
+        return (uint32_t)n;
+}
+
+int host_probe(const char *root, HostFacts **ret)
+{
+        _cleanup_(host_facts_freep) HostFacts *facts = calloc(1, sizeof(*facts));
+        int r;
+
+        if (!facts)
+                return -ENOMEM;
+        r = host_probe_cpu(root, facts);
+        if (r < 0)
+                return r;
+        r = host_probe_kvm(root, facts);
+        if (r < 0)
+                return r;
+        facts->has_dev_sev = host_file_exists(root, "/dev/sev");
+        facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
+        facts->memory_total = meminfo_value(root, "MemTotal");
+        facts->memory_available = host_memory_available(root);
+        facts->cpus = count_cpus(root);
+        *ret = TAKE_PTR(facts);
+        return 0;
+}
+
+HostFacts *host_facts_free(HostFacts *facts)
+{
+        if (facts) {
+                free(facts->cpu_vendor);
+                free(facts->kvm_found);
+                free(facts->kvm_fix);
+                free(facts);
+        }
+        return NULL;
+}

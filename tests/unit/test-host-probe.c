@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Replays the hosts of tests/host, a tree of files each. */
+#include "test.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "host/host.h"
+
+static HostFacts *probe(const char *tree)
+{
+        _cleanup_free_ char *trees = source_path("tests/host"), *root = NULL;
+        HostFacts *facts = NULL;
+
+        assert_true(asprintf(&root, "%s/%s", trees, tree) > 0);
+        assert_int_equal(host_probe(root, &facts), 0);
+        return facts;
+}
+
+static void test_facts(void **state)
+{
+        _cleanup_(host_facts_freep) HostFacts *snp = probe("sev-snp"), *tdx = probe("tdx"),
+                                              *none = probe("does-not-exist"),
+                                              *off = probe("firmware-off");
+
+        assert_string_equal(snp->cpu_vendor, "AuthenticAMD");
+        assert_true(snp->has_virtualization && snp->has_kvm && snp->kvm_usable && !snp->kvm_fix);
+        assert_true(snp->cpu_sev && snp->cpu_sev_es && snp->cpu_sev_snp && snp->kernel_sev_snp);
+        assert_true(snp->kvm_sev && snp->kvm_sev_es && snp->kvm_sev_snp && snp->knows_sev_snp);
+        assert_true(snp->has_dev_sev && snp->has_vhost_vsock && snp->has_kvm_amd);
+        assert_false(snp->kvm_tdx || snp->knows_tdx || snp->has_kvm_intel || snp->in_vm);
+        assert_int_equal(snp->cbitpos, 51);
+        assert_true(snp->memory_total == UINT64_C(528247652) * 1024);
+        assert_true(snp->memory_available == UINT64_C(501234567) * 1024);
+        assert_int_equal(snp->cpus, 128);
+
+        assert_true(tdx->kvm_tdx && tdx->knows_tdx && tdx->kernel_tdx && tdx->kvm_usable);
+        assert_false(tdx->kvm_sev || tdx->cpu_sev || tdx->has_dev_sev);
+        assert_int_equal(tdx->cbitpos, 0);
+        assert_int_equal(tdx->cpus, 128);
+
+        /* what cannot be read is absent */
+        assert_string_equal(none->cpu_vendor, "unknown");
+        assert_false(none->has_kvm || none->kvm_usable || none->has_virtualization);
+        assert_int_equal(none->memory_total, 0);
+        assert_int_equal(none->cpus, 0);
+
+        /* a leaf beyond the greatest one says nothing */
+        assert_false(off->cpu_sev);
+        assert_int_equal(off->cbitpos, 0);
+}
+
+static void test_memory_available(void **state)
+{
+        _cleanup_free_ char *plain = source_path("tests/host/plain");
+        _cleanup_free_ char *none = source_path("tests/host/does-not-exist");
+
+        assert_true(host_memory_available(plain) == UINT64_C(9000000) * 1024);
+        assert_int_equal(host_memory_available(none), 0);
+}
+
+/* found and fix: a part of the text; fix NULL: the check passes. */
+static const struct {
+        const char *tree, *check, *found, *fix;
+} cases[] = {
+        {"sev-snp", "kvm", "/dev/kvm opens", NULL},
+        {"sev-snp", "sev", "/dev/sev exists", NULL},
+        {"sev-snp", "sev-es", "SEV-ES is on", NULL},
+        {"sev-snp", "sev-snp", "SEV-SNP is on", NULL},
+        {"sev-snp", "tdx", "CPU of AuthenticAMD", "Intel Xeon"},
+        {"sev-snp", "vhost-vsock", "exists", NULL},
+        {"sev-snp-off-in-firmware", "sev", "SEV is on", NULL},
+        {"sev-snp-off-in-firmware", "sev-snp", "off in the firmware", "RMP Table"},
+        {"sev-snp-no-kvm-module", "kvm", "does not exist", "modprobe kvm_amd"},
+        {"sev-snp-no-kvm-module", "sev-snp", "/dev/kvm does not exist", "modprobe kvm_amd"},
+        {"sev-old-kernel", "sev", "/dev/sev does not exist", "modprobe ccp"},
+        {"sev-old-kernel", "sev-es", "sev_es of kvm_amd is off", "ASID Space Limit"},
+        {"sev-old-kernel", "sev-snp", "no parameter sev_snp", "Linux 6.11"},
+        {"sev-old-kernel", "vhost-vsock", "does not exist", "modprobe vhost_vsock"},
+        {"tdx", "tdx", "is on", NULL},
+        {"tdx", "sev-snp", "CPU of GenuineIntel", "EPYC of the 7003"},
+        {"tdx-off-in-firmware", "tdx", "found no TDX", "SEAM loader"},
+        {"tdx-parameter-off", "tdx", "parameter tdx of kvm_intel is off", "kvm_intel.tdx=1"},
+        {"plain", "kvm", "/dev/kvm opens", NULL},
+        {"plain", "tdx", "no parameter tdx", "Linux 6.16"},
+        {"firmware-off", "kvm", "does not exist", "VT-x (Intel) in the firmware"},
+        {"firmware-off", "tdx", "/dev/kvm does not exist", "VT-x"},
+        {"software-hypervisor", "kvm", "software hypervisor (module kvm_pvm)", "nested"},
+        {"software-hypervisor", "sev-snp", "is itself a virtual machine", "bare-metal"},
+        {"does-not-exist", "sev", "CPU of unknown", "bare-metal"},
+};
+
+static void test_checks(void **state)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(host_facts_freep) HostFacts *facts = probe(cases[i].tree);
+                _cleanup_(host_check_done) HostCheck check = {};
+
+                assert_int_equal(host_check(facts, cases[i].check, &check), 0);
+                assert_string_equal(check.name, cases[i].check);
+                assert_true(*check.needed);
+                if (!strstr(check.found, cases[i].found))
+                        fail_msg("%s %s: found '%s'", cases[i].tree, cases[i].check, check.found);
+                if (check.passed != !cases[i].fix)
+                        fail_msg("%s %s: passed %d", cases[i].tree, cases[i].check, check.passed);
+                if (!cases[i].fix)
+                        assert_null(check.fix);
+                else if (!strstr(check.fix, cases[i].fix))
+                        fail_msg("%s %s: fix '%s'", cases[i].tree, cases[i].check, check.fix);
+        }
+}
+
+/* /dev/kvm is not enough: without vmx or svm ordinary guests hang. */
+static void test_software_hypervisor(void **state)
+{
+        _cleanup_(host_facts_freep) HostFacts *facts = probe("software-hypervisor");
+
+        assert_true(facts->has_kvm);
+        assert_true(facts->in_vm);
+        assert_false(facts->kvm_usable);
+        assert_non_null(facts->kvm_fix);
+        assert_int_equal(facts->cbitpos, 0);
+}
+
+static void test_names(void **state)
+{
+        _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
+        HostCheck check = {};
+        size_t n = 0;
+
+        for (const char *const *name = host_check_names(); *name; name++, n++) {
+                assert_int_equal(host_check(facts, *name, &check), 0);
+                host_check_done(&check);
+        }
+        assert_int_equal(n, 6);
+        assert_int_equal(host_check(facts, "sev-", &check), -ENOENT);
+        assert_null(check.name);
+}
+
+static void test_list(void **state)
+{
+        _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
+        _cleanup_(host_check_list_done) HostCheckList list = {};
+        _cleanup_json_ json_object *array = NULL;
+        HostCheck check;
+
+        assert_int_equal(host_check(facts, "kvm", &check), 0);
+        assert_int_equal(host_check_list_add(&list, &check), 0);
+        assert_null(check.name);
+        assert_int_equal(host_check_list_add_new(&list, "igvm", "0x309", "\xff", false, "fix it"),
+                         0);
+        array = host_check_list_to_json(&list);
+        assert_int_equal(json_object_array_length(array), 2);
+        assert_true(json_member_bool(json_object_array_get_idx(array, 0), "passed", false));
+        assert_null(json_member(json_object_array_get_idx(array, 0), "fix"));
+        assert_string_equal(json_text(json_object_array_get_idx(array, 1)),
+                            "{\"name\":\"igvm\",\"found\":\"0x309\",\"needed\":\"\xef\xbf\xbd\","
+                            "\"passed\":false,\"fix\":\"fix it\"}");
+}
+
+/* This machine, whatever it is: the probe holds together. */
+static void test_here(void **state)
+{
+        _cleanup_(host_facts_freep) HostFacts *facts = NULL;
+
+        assert_int_equal(host_probe("", &facts), 0);
+        assert_int_equal(facts->cpus, sysconf(_SC_NPROCESSORS_ONLN));
+        assert_true(facts->memory_total > 0);
+        assert_true(facts->memory_available > 0);
+        assert_true(facts->memory_available <= facts->memory_total);
+        assert_true(facts->has_kvm || !facts->kvm_usable);
+        assert_true(facts->kvm_usable == !facts->kvm_fix);
+        assert_non_null(facts->kvm_found);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_facts),  cmocka_unit_test(test_memory_available),
+                cmocka_unit_test(test_checks), cmocka_unit_test(test_software_hypervisor),
+                cmocka_unit_test(test_names),  cmocka_unit_test(test_list),
+                cmocka_unit_test(test_here),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
