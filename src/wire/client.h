@@ -26,8 +26,8 @@ int wire_client_fd(const WireClient *client);
 /* Milliseconds for each wait on the peer; -1 (default): for ever. */
 void wire_client_set_timeout(WireClient *client, int msec);
 
-/* A plain call. Takes parameters (NULL: {}); fds are borrowed and sent with the message's first byte.
- * ret_reply (the parameters, never NULL on success) may be NULL. */
+/* A plain call. Takes parameters (NULL: {}); fds are borrowed and sent with the message's first
+ * byte. ret_reply (the parameters, never NULL on success) may be NULL. */
 int wire_client_call(WireClient *client, const char *method, json_object *parameters,
                      const int *fds, size_t n_fds, json_object **ret_reply, CvmError *error);
 
@@ -38,7 +38,7 @@ int wire_client_begin(WireClient *client, const char *method, json_object *param
  * call goes on with the next wire_client_next()). */
 int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *error);
 
-/* A call with `upgrade`: on success the client is spent and the socket and the bytes that came after
- * the reply are the caller's. */
+/* A call with `upgrade`: on success the client is spent and the socket and the bytes that came
+ * after the reply are the caller's. */
 int wire_client_upgrade(WireClient *client, const char *method, json_object *parameters,
                         int *ret_fd, char **ret_early, size_t *ret_n_early, CvmError *error);

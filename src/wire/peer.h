@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Who is at the other end of a connection: SO_PEERCRED and SO_PEERGROUPS (socket(7)), taken when the
- * connection is accepted; later changes of the peer's process do not matter. */
+/* Who is at the other end of a connection: SO_PEERCRED and SO_PEERGROUPS (socket(7)), taken when
+ * the connection is accepted; later changes of the peer's process do not matter. */
 
 #include <sys/types.h>
 

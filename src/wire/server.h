@@ -5,17 +5,18 @@
  * Varlink server (https://varlink.org/Method-Call) on libuv and json-c.
  *
  * One WireServer listens on one or more stream sockets and dispatches calls by a table of methods.
- * org.varlink.service is answered by the server itself from the interface descriptions it was given.
+ * org.varlink.service is answered by the server itself from the interface descriptions it was
+ * given.
  *
  * A connection has at most one call in work; pipelined calls wait in its input buffer, so replies
- * keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that sends what is
- * no Varlink message is disconnected, others never notice.
+ * keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that sends what
+ * is no Varlink message is disconnected, others never notice.
  *
- * WireCall is reference counted. The handler must end each call exactly once with wire_call_reply(),
- * wire_call_error() or wire_call_upgrade(), at once or later; before that it may send any number of
- * wire_call_continue() if wire_call_wants_more(). These take or free what they are given also when the
- * client has gone, in which case they do nothing. A oneway call is never answered on the wire.
- * A call that is unreffed for the last time without an end is a bug (assert).
+ * WireCall is reference counted. The handler must end each call exactly once with
+ * wire_call_reply(), wire_call_error() or wire_call_upgrade(), at once or later; before that it may
+ * send any number of wire_call_continue() if wire_call_wants_more(). These take or free what they
+ * are given also when the client has gone, in which case they do nothing. A oneway call is never
+ * answered on the wire. A call that is unreffed for the last time without an end is a bug (assert).
  */
 
 #include <uv.h>
@@ -47,8 +48,8 @@ typedef struct WireMethod {
 } WireMethod;
 
 typedef struct WireInterface {
-        const char *name;        /* "io.cvmd.Manager" */
-        const char *description; /* its .varlink text, NUL-terminated */
+        const char *name;          /* "io.cvmd.Manager" */
+        const char *description;   /* its .varlink text, NUL-terminated */
         const WireMethod *methods; /* ended by {} */
 } WireInterface;
 
@@ -59,8 +60,9 @@ typedef struct WireServerInfo {
 /* All pointers must outlive the server. */
 int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
                     size_t n_interfaces, void *userdata, WireServer **ret);
-/* Creates and listens on a path of at most 107 bytes (sun_path), replacing a dead socket of the same
- * name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at close. */
+/* Creates and listens on a path of at most 107 bytes (sun_path), replacing a dead socket of the
+ * same name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at
+ * close. */
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
 /* Listens on an inherited, already listening socket (socket activation); takes fd. */
 int wire_server_listen_fd(WireServer *server, int fd);
@@ -87,15 +89,17 @@ void wire_call_continue(WireCall *call, json_object *parameters);
 void wire_call_reply(WireCall *call, json_object *parameters);
 /* Ends the call with an error; the error is moved from (left unset). */
 void wire_call_error(WireCall *call, CvmError *error);
-/* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets the
- * socket (non-blocking, owned by it) and the bytes that came after the call (owned by the connection,
- * copy them), or fd -1 if the client has gone. */
+/* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets
+ * the socket (non-blocking, owned by it) and the bytes that came after the call (owned by the
+ * connection, copy them), or fd -1 if the client has gone. */
 typedef void (*WireUpgraded)(int fd, const char *early, size_t n_early, void *userdata);
 void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata);
 
-/* Called at most once, when the client goes before the end of the call (or the server closes). */
+/* Called at most once, when the client goes before the end of the call, or within
+ * wire_server_close(). Never called if the client had gone before. */
 typedef void (*WireGone)(WireCall *call, void *userdata);
 void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata);
-/* A client that does not read: streams skip or wait until `drained` is called (once per request). */
+/* A client that does not read: streams skip or wait until `drained` is called (once per request).
+ */
 bool wire_call_is_congested(const WireCall *call);
 void wire_call_on_drained(WireCall *call, WireGone drained, void *userdata);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/call.h"
+
+#include <assert.h>
+
+#define OUTPUT_DRAINED (WIRE_OUTPUT_MAX / 2)
+
+int wire_call_new(WireConnection *connection, const WireMessageCall *message, int *fds,
+                  size_t n_fds, WireCall **ret)
+{
+        WireCall *call = calloc(1, sizeof(*call));
+
+        if (!call) {
+                for (size_t i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                free(fds);
+                return -ENOMEM;
+        }
+        *call = (WireCall){
+                .n_ref = 1,
+                .connection = wire_connection_ref(connection),
+                .oneway = message->oneway,
+                .more = message->more,
+                .upgrade = message->upgrade,
+                .fds = fds,
+                .n_fds = n_fds,
+        };
+        connection->call = call;
+        *ret = call;
+        return 0;
+}
+
+WireCall *wire_call_ref(WireCall *call)
+{
+        call->n_ref++;
+        return call;
+}
+
+WireCall *wire_call_unref(WireCall *call)
+{
+        if (!call || --call->n_ref > 0)
+                return NULL;
+
+        assert(call->ended || call->gone);
+        for (size_t i = 0; i < call->n_fds; i++)
+                if (call->fds[i] >= 0)
+                        close(call->fds[i]);
+        free(call->fds);
+        wire_connection_unref(call->connection);
+        free(call);
+        return NULL;
+}
+
+const WirePeer *wire_call_peer(const WireCall *call)
+{
+        return &call->connection->peer;
+}
+
+bool wire_call_wants_more(const WireCall *call)
+{
+        return call->more;
+}
+
+int wire_call_take_fd(WireCall *call, size_t index)
+{
+        return index < call->n_fds ? TAKE_FD(call->fds[index]) : -1;
+}
+
+static bool is_open(const WireCall *call)
+{
+        return !call->ended && !call->gone;
+}
+
+/* A message that could not be appended whole would break the stream. */
+static void appended(WireConnection *connection, int r)
+{
+        if (r < 0)
+                connection->broken = true;
+}
+
+static void end(WireCall *call)
+{
+        WireConnection *connection = call->connection;
+
+        assert(!call->ended);
+        call->ended = true;
+        call->on_gone = call->on_drained = NULL;
+        if (call->gone)
+                return;
+        connection->call = NULL;
+        wire_connection_changed(connection);
+}
+
+void wire_call_continue(WireCall *call, json_object *parameters)
+{
+        _cleanup_json_ json_object *held = parameters;
+        WireConnection *connection = call->connection;
+
+        assert(!call->ended && call->more);
+        if (call->gone || connection->broken)
+                return;
+        /* a sender that does not heed wire_call_is_congested() may not fill the memory either */
+        if (wire_connection_unsent(connection) > WIRE_OUTPUT_MAX + WIRE_MESSAGE_MAX)
+                connection->broken = true;
+        else
+                appended(connection,
+                         wire_message_append_reply(&connection->output, parameters, true));
+        wire_connection_changed(connection);
+}
+
+void wire_call_reply(WireCall *call, json_object *parameters)
+{
+        _cleanup_json_ json_object *held = parameters;
+
+        if (is_open(call) && !call->oneway)
+                appended(call->connection,
+                         wire_message_append_reply(&call->connection->output, parameters, false));
+        end(call);
+}
+
+void wire_call_error(WireCall *call, CvmError *error)
+{
+        _cleanup_(cvm_error_done) CvmError held = {};
+
+        cvm_error_move(&held, error);
+        if (is_open(call) && !call->oneway)
+                appended(call->connection,
+                         held.name ? wire_message_append_error(&call->connection->output, held.name,
+                                                               held.fields)
+                                   : -ENOMEM);
+        end(call);
+}
+
+void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
+{
+        WireConnection *connection = call->connection;
+
+        assert(call->upgrade);
+        if (call->gone) {
+                end(call);
+                taken(-1, "", 0, userdata);
+                return;
+        }
+        appended(connection, wire_message_append_reply(&connection->output, NULL, false));
+        connection->taken = taken;
+        connection->taken_userdata = userdata;
+        end(call);
+}
+
+void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata)
+{
+        if (!is_open(call))
+                return;
+        call->on_gone = gone;
+        call->on_gone_userdata = userdata;
+}
+
+bool wire_call_is_congested(const WireCall *call)
+{
+        return is_open(call) && wire_connection_unsent(call->connection) > WIRE_OUTPUT_MAX;
+}
+
+void wire_call_on_drained(WireCall *call, WireGone drained, void *userdata)
+{
+        if (!is_open(call))
+                return;
+        call->on_drained = drained;
+        call->on_drained_userdata = userdata;
+        wire_connection_changed(call->connection);
+}
+
+void wire_call_lose(WireCall *call)
+{
+        WireGone gone = TAKE_PTR(call->on_gone);
+
+        assert(is_open(call));
+        call->gone = true;
+        call->on_drained = NULL;
+        if (!gone)
+                return;
+        wire_call_ref(call);
+        gone(call, call->on_gone_userdata);
+        wire_call_unref(call);
+}
+
+void wire_call_drain(WireCall *call)
+{
+        WireGone drained = call->on_drained;
+
+        if (!drained || wire_connection_unsent(call->connection) > OUTPUT_DRAINED)
+                return;
+        call->on_drained = NULL;
+        wire_call_ref(call);
+        drained(call, call->on_drained_userdata);
+        wire_call_unref(call);
+}

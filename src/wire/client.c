@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "wire/message.h"
+
+#define READ_SIZE 65536u
+#define FDS_MAX 253 /* SCM_MAX_FD of Linux */
+
+struct WireClient {
+        int fd; /* -1 once handed over */
+        int timeout;
+        bool pending; /* a call has begun and its last reply has not come */
+        bool more;    /* … which may have several */
+        bool spent;   /* the stream is out of step, or ended */
+        Buffer input;
+        size_t scanned; /* bytes of input without a NUL byte */
+};
+
+static const char *const system_operation = "talk to the daemon";
+
+static int connect_at(int fd, const char *path)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path, path, strlen(path) + 1);
+        while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int wire_client_connect(const char *path, WireClient **ret, CvmError *error)
+{
+        _cleanup_(wire_client_freep) WireClient *client = calloc(1, sizeof(*client));
+        int r;
+
+        if (!client)
+                return cvm_error_system(error, -ENOMEM, "connect to %s", path);
+        client->timeout = -1;
+        client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        r = client->fd < 0 ? -errno : connect_at(client->fd, path);
+        if (r < 0)
+                return cvm_error_system(error, r, "connect to %s", path);
+        *ret = TAKE_PTR(client);
+        return 0;
+}
+
+WireClient *wire_client_free(WireClient *client)
+{
+        if (!client)
+                return NULL;
+        closep(&client->fd);
+        buffer_done(&client->input);
+        free(client);
+        return NULL;
+}
+
+int wire_client_fd(const WireClient *client)
+{
+        return client->fd;
+}
+
+void wire_client_set_timeout(WireClient *client, int msec)
+{
+        client->timeout = msec;
+}
+
+/* The stream cannot be used any more. */
+static int fail(WireClient *client, int r, CvmError *error)
+{
+        client->spent = true;
+        client->pending = false;
+        return cvm_error_system(error, r, "%s", system_operation);
+}
+
+/* 0 or -errno; -EINTR after a signal. */
+static int wait_for(WireClient *client, short events)
+{
+        struct pollfd p = {.fd = client->fd, .events = events};
+        int n = poll(&p, 1, client->timeout);
+
+        if (n < 0)
+                return -errno;
+        return n == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Sends bytes, the descriptors with the first of them. Returns how many, or -errno. */
+static ssize_t send_some(int fd, const char *data, size_t size, const int *fds, size_t n_fds)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+        } control = {};
+        struct iovec iov = {.iov_base = (char *)data, .iov_len = size};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n;
+
+        if (n_fds) {
+                msg.msg_control = &control;
+                msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+                memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
+        }
+        n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+}
+
+static int send_all(WireClient *client, const Buffer *message, const int *fds, size_t n_fds)
+{
+        size_t sent = 0;
+
+        while (sent < message->size) {
+                ssize_t n = send_some(client->fd, message->data + sent, message->size - sent, fds,
+                                      sent ? 0 : n_fds);
+
+                if (n > 0) {
+                        sent += (size_t)n;
+                        continue;
+                }
+                if (n == -EAGAIN)
+                        n = wait_for(client, POLLOUT);
+                if (n < 0 && n != -EINTR)
+                        return (int)n;
+        }
+        return 0;
+}
+
+/* Takes parameters. */
+static int begin(WireClient *client, const char *method, json_object *parameters, WireCallKind kind,
+                 const int *fds, size_t n_fds, CvmError *error)
+{
+        _cleanup_(buffer_done) Buffer message = {};
+        _cleanup_json_ json_object *held = parameters;
+        int r;
+
+        if (client->spent)
+                return cvm_error_system(error, -ENOTCONN, "%s", system_operation);
+        if (client->pending)
+                return cvm_error_system(error, -EBUSY, "%s", system_operation);
+        if (n_fds > FDS_MAX)
+                return cvm_error_system(error, -E2BIG, "send %zu descriptors", n_fds);
+        r = wire_message_append_call(&message, method, parameters, kind);
+        if (r < 0)
+                return cvm_error_system(error, r, "%s", system_operation);
+        r = send_all(client, &message, fds, n_fds);
+        if (r < 0)
+                return fail(client, r, error);
+        client->pending = true;
+        client->more = kind == WIRE_CALL_MORE;
+        return 0;
+}
+
+/* Reads on. 0 or -errno; -ECONNRESET at the end of the stream. */
+static int receive_some(WireClient *client)
+{
+        char scratch[READ_SIZE];
+        ssize_t n;
+        int r;
+
+        n = recv(client->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+        if (n > 0)
+                return buffer_append(&client->input, scratch, (size_t)n);
+        if (n == 0)
+                return -ECONNRESET;
+        if (errno != EAGAIN)
+                return -errno;
+        r = wait_for(client, POLLIN);
+        return r;
+}
+
+/* The next message, consumed from the input. */
+static int receive_reply(WireClient *client, WireMessageReply *ret)
+{
+        Buffer *input = &client->input;
+
+        for (;;) {
+                const char *nul = NULL;
+                int r;
+
+                if (input->size > client->scanned)
+                        nul = memchr(input->data + client->scanned, 0,
+                                     input->size - client->scanned);
+                if (nul) {
+                        size_t size = (size_t)(nul - input->data);
+
+                        r = size > WIRE_CLIENT_MESSAGE_MAX
+                                    ? -EMSGSIZE
+                                    : wire_message_parse_reply(input->data, size, ret);
+                        buffer_consume(input, size + 1);
+                        client->scanned = 0;
+                        return r;
+                }
+                client->scanned = input->size;
+                if (input->size > WIRE_CLIENT_MESSAGE_MAX)
+                        return -EMSGSIZE;
+                r = receive_some(client);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *error)
+{
+        _cleanup_(wire_message_reply_done) WireMessageReply reply = {};
+        int r;
+
+        if (!client->pending)
+                return cvm_error_system(error, -ENOTCONN, "%s", system_operation);
+        r = receive_reply(client, &reply);
+        if (r == -EINTR)
+                return r;
+        if (r == 0 && reply.continues && !client->more)
+                r = -EBADMSG;
+        if (r < 0)
+                return fail(client, r, error);
+
+        client->pending = reply.continues;
+        if (reply.error)
+                return cvm_error_set_wire(error, reply.error, reply.parameters);
+        if (ret_reply)
+                *ret_reply = reply.parameters ? json_object_get(reply.parameters)
+                                              : json_object_new_object();
+        return reply.continues;
+}
+
+/* The only reply. */
+static int finish(WireClient *client, json_object **ret_reply, CvmError *error)
+{
+        int r;
+
+        do
+                r = wire_client_next(client, ret_reply, error);
+        while (r == -EINTR);
+        return r;
+}
+
+int wire_client_call(WireClient *client, const char *method, json_object *parameters,
+                     const int *fds, size_t n_fds, json_object **ret_reply, CvmError *error)
+{
+        int r = begin(client, method, parameters, WIRE_CALL_PLAIN, fds, n_fds, error);
+
+        return r < 0 ? r : finish(client, ret_reply, error);
+}
+
+int wire_client_begin(WireClient *client, const char *method, json_object *parameters,
+                      const int *fds, size_t n_fds, CvmError *error)
+{
+        return begin(client, method, parameters, WIRE_CALL_MORE, fds, n_fds, error);
+}
+
+int wire_client_upgrade(WireClient *client, const char *method, json_object *parameters,
+                        int *ret_fd, char **ret_early, size_t *ret_n_early, CvmError *error)
+{
+        int r = begin(client, method, parameters, WIRE_CALL_UPGRADE, NULL, 0, error);
+
+        if (r == 0)
+                r = finish(client, NULL, error);
+        if (r < 0)
+                return r;
+        client->spent = true;
+        *ret_fd = TAKE_FD(client->fd);
+        *ret_n_early = client->input.size;
+        *ret_early = buffer_take(&client->input);
+        return 0;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/connection.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "wire/call.h"
+#include "wire/server-internal.h"
+
+#define OUTPUT_KEPT 16384u    /* bytes of an empty output buffer that are worth keeping */
+#define QUOTA_FREE (1u << 20) /* bytes that a connection holds without looking at its uid's sum */
+
+WireConnection *wire_connection_ref(WireConnection *connection)
+{
+        connection->n_ref++;
+        return connection;
+}
+
+WireConnection *wire_connection_unref(WireConnection *connection)
+{
+        if (!connection || --connection->n_ref > 0)
+                return NULL;
+        wire_inbox_done(&connection->inbox);
+        buffer_done(&connection->output);
+        wire_peer_done(&connection->peer);
+        closep(&connection->fd);
+        free(connection);
+        return NULL;
+}
+
+DEFINE_CLEANUP(WireConnection *, wire_connection_unref)
+
+size_t wire_connection_unsent(const WireConnection *connection)
+{
+        return connection->output.size - connection->sent;
+}
+
+static bool is_blocked(const WireConnection *connection)
+{
+        return wire_connection_unsent(connection) > WIRE_OUTPUT_BLOCKED;
+}
+
+/* Whether the peer is gone altogether: not only its writing side is shut down. */
+static bool is_hung_up(const WireConnection *connection)
+{
+        struct pollfd p = {.fd = connection->fd};
+
+        return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+static bool may_read(const WireConnection *connection)
+{
+        const WireCall *call = connection->call;
+
+        if (connection->end_of_input || connection->taken)
+                return false;
+        if (call && call->upgrade)
+                return false;
+        /* the inbox holds descriptors of one message only: that one goes first */
+        if (wire_inbox_has_fds(&connection->inbox) && (call || !connection->starved))
+                return false;
+        return (!call && !is_blocked(connection)) ||
+               wire_inbox_size(&connection->inbox) < WIRE_INPUT_WAITING_MAX;
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void update_poll(WireConnection *connection)
+{
+        int events = UV_PRIORITIZED;
+
+        if (may_read(connection))
+                events |= UV_READABLE;
+        if (wire_connection_unsent(connection))
+                events |= UV_WRITABLE;
+        if (events == connection->events)
+                return;
+        connection->events = events;
+        if (uv_poll_start(&connection->poll, events, on_poll) < 0) {
+                connection->broken = true;
+                wire_server_defer(connection->server, connection);
+        }
+}
+
+static void flush(WireConnection *connection)
+{
+        Buffer *output = &connection->output;
+
+        while (wire_connection_unsent(connection)) {
+                ssize_t n = send(connection->fd, output->data + connection->sent,
+                                 wire_connection_unsent(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        if (errno != EAGAIN)
+                                connection->broken = true;
+                        break;
+                }
+                connection->sent += (size_t)n;
+        }
+
+        if (!wire_connection_unsent(connection)) {
+                output->size = connection->sent = 0;
+                if (output->allocated > OUTPUT_KEPT)
+                        buffer_done(output);
+        } else if (connection->sent > output->size / 2) {
+                buffer_consume(output, connection->sent);
+                connection->sent = 0;
+        }
+}
+
+void wire_connection_changed(WireConnection *connection)
+{
+        const WireCall *call = connection->call;
+
+        if (connection->closed || connection->processing)
+                return;
+        if (!connection->broken)
+                flush(connection);
+        if (connection->broken || (call && call->on_drained) ||
+            (!call && (!connection->starved || connection->end_of_input || connection->taken)))
+                wire_server_defer(connection->server, connection);
+        else
+                update_poll(connection);
+}
+
+static void close_fds(int *fds, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                close(fds[i]);
+        free(fds);
+}
+
+static int refuse_member(WireConnection *connection, const char *member)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        cvm_error_invalid_parameter(&error, member);
+        return wire_message_append_error(&connection->output, error.name, error.fields);
+}
+
+/* Takes fds. What is no call breaks the connection. */
+static void dispatch(WireConnection *connection, const char *data, size_t size, int *fds,
+                     size_t n_fds)
+{
+        _cleanup_(wire_message_call_done) WireMessageCall message = {};
+        _cleanup_(wire_call_unrefp) WireCall *call = NULL;
+        const char *bad;
+        int r;
+
+        r = size > WIRE_MESSAGE_MAX ? -EMSGSIZE
+                                    : wire_message_parse_call(data, size, &message, &bad);
+        if (r < 0) {
+                close_fds(fds, n_fds);
+                if (r == -EINVAL)
+                        r = refuse_member(connection, bad);
+        } else {
+                r = wire_call_new(connection, &message, fds, n_fds, &call);
+        }
+        if (r < 0)
+                connection->broken = true;
+        if (call)
+                wire_server_dispatch(connection->server, call, message.method, message.parameters);
+}
+
+/* Takes up calls until one stays in work, none is left or the client does not read its replies. */
+static void process(WireConnection *connection)
+{
+        WireInbox *inbox = &connection->inbox;
+        size_t offset = 0;
+
+        connection->processing = true;
+        while (!connection->closed && !connection->broken && !connection->call &&
+               !connection->taken) {
+                size_t at = offset, size, n_fds;
+                const char *data;
+                int *fds;
+
+                if (wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH) {
+                        flush(connection);
+                        if (is_blocked(connection))
+                                break;
+                }
+                if (!wire_inbox_next(inbox, &offset, &data, &size)) {
+                        connection->starved = true;
+                        break;
+                }
+                fds = wire_inbox_take_fds(inbox, at, &n_fds);
+                dispatch(connection, data, size, fds, n_fds);
+        }
+        connection->processing = false;
+
+        if (wire_inbox_settle(inbox, offset) < 0)
+                connection->broken = true;
+        if (connection->starved && wire_inbox_size(inbox) > WIRE_MESSAGE_MAX)
+                connection->broken = true;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        WireConnection *connection = handle->data;
+
+        wire_server_handle_closed(connection->server);
+        connection->server = NULL;
+        wire_connection_unref(connection);
+}
+
+/* Takes the connection out of the server; its descriptor stays. */
+static void detach(WireConnection *connection)
+{
+        WireServer *server = connection->server;
+
+        connection->closed = true;
+        LIST_REMOVE(connection, all);
+        server->n_connections--;
+        if (connection->deferred)
+                TAILQ_REMOVE(&server->work, connection, work);
+        uv_close((uv_handle_t *)&connection->poll, on_closed);
+}
+
+void wire_connection_close(WireConnection *connection)
+{
+        _cleanup_(wire_connection_unrefp) WireConnection *pin = NULL;
+        WireUpgraded taken = TAKE_PTR(connection->taken);
+        WireCall *call = TAKE_PTR(connection->call);
+
+        if (connection->closed)
+                return;
+        pin = wire_connection_ref(connection);
+        detach(connection);
+        close(TAKE_FD(connection->fd));
+        if (call)
+                wire_call_lose(call);
+        if (taken)
+                taken(-1, "", 0, connection->taken_userdata);
+}
+
+static void hand_over(WireConnection *connection)
+{
+        WireUpgraded taken = TAKE_PTR(connection->taken);
+
+        detach(connection);
+        taken(TAKE_FD(connection->fd), wire_inbox_bytes(&connection->inbox),
+              wire_inbox_size(&connection->inbox), connection->taken_userdata);
+}
+
+void wire_connection_work(WireConnection *connection)
+{
+        _cleanup_(wire_connection_unrefp) WireConnection *pin = wire_connection_ref(connection);
+
+        process(connection);
+        if (connection->closed)
+                return;
+        if (!connection->broken)
+                flush(connection);
+        if (connection->call && !connection->broken)
+                wire_call_drain(connection->call);
+        if (connection->closed)
+                return;
+
+        if (connection->broken) {
+                wire_connection_close(connection);
+        } else if (connection->taken && !wire_connection_unsent(connection)) {
+                hand_over(connection);
+        } else if (connection->end_of_input && connection->starved && !connection->call &&
+                   !wire_connection_unsent(connection)) {
+                wire_connection_close(connection);
+        } else {
+                /* stopped by unsent replies that are sent now */
+                if (!connection->starved && !connection->call && !connection->taken &&
+                    !is_blocked(connection))
+                        wire_server_defer(connection->server, connection);
+                update_poll(connection);
+        }
+}
+
+static void receive(WireConnection *connection)
+{
+        WireServer *server = connection->server;
+        bool had_fds = wire_inbox_has_fds(&connection->inbox);
+        ssize_t n;
+
+        n = wire_inbox_read(&connection->inbox, connection->fd, server->scratch, WIRE_FDS_MAX);
+        if (n == -EAGAIN || n == -EINTR)
+                return;
+        if (n == 0) {
+                connection->end_of_input = true;
+                connection->broken = is_hung_up(connection);
+                return;
+        }
+        if (n < 0) {
+                connection->broken = true;
+                return;
+        }
+        connection->starved = false;
+        if ((wire_inbox_has_fds(&connection->inbox) && !had_fds) ||
+            wire_inbox_size(&connection->inbox) > QUOTA_FREE)
+                connection->broken = wire_server_is_over_quota(server, connection);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+        WireConnection *connection = handle->data;
+
+        /* UV_PRIORITIZED: the peer is gone while nothing is read from it, or it sent out-of-band
+         * data, which Varlink has not */
+        if (status < 0 || (events & UV_PRIORITIZED))
+                connection->broken = true;
+        else if ((events & UV_READABLE) && may_read(connection))
+                receive(connection);
+        wire_connection_work(connection);
+}
+
+int wire_connection_new(WireServer *server, int fd)
+{
+        _cleanup_close_ int owned = fd;
+        WireConnection *connection;
+        int r;
+
+        connection = calloc(1, sizeof(*connection));
+        if (!connection)
+                return -ENOMEM;
+        *connection = (WireConnection){.n_ref = 1, .server = server, .fd = TAKE_FD(owned)};
+
+        r = wire_peer_init(&connection->peer, fd);
+        if (r == 0)
+                r = uv_poll_init(server->loop, &connection->poll, fd); /* makes it non-blocking */
+        if (r < 0) {
+                wire_connection_unref(connection);
+                return r;
+        }
+        connection->poll.data = connection;
+        connection->starved = true;
+        server->n_handles++;
+        server->n_connections++;
+        LIST_INSERT_HEAD(&server->connections, connection, all);
+        update_poll(connection);
+        return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A connection of a WireServer: bytes in, calls out to handlers one at a time, replies back.
+ *
+ * Private to the server. A connection has a reference for its poll handle, dropped in the close
+ * callback, and one for each WireCall; it may outlive the server as memory, but then has no server.
+ *
+ * Reading stops while the client has more waiting than it may (its calls are answered too slowly or
+ * it does not read replies); the handle then waits for UV_PRIORITIZED, which on a Unix socket means
+ * that only the end of the peer wakes it (POLLHUP is always reported).
+ *
+ * A peer that only shuts down its writing side still gets the replies to what it asked before.
+ */
+
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "wire/inbox.h"
+#include "wire/message.h"
+#include "wire/server.h"
+
+#define WIRE_INPUT_WAITING_MAX                                                                     \
+        65536u                      /* bytes behind the call in work, above which to read no more */
+#define WIRE_OUTPUT_BATCH 32768u    /* bytes of replies sent together */
+#define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
+/* What is held for all connections of a uid but 0 */
+#define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes, once a connection holds over 1 MiB */
+#define WIRE_FDS_PER_UID_MAX 512u             /* descriptors that no handler has taken */
+
+typedef struct WireConnection {
+        unsigned n_ref;
+        WireServer *server; /* valid until the handle is closed */
+        uv_poll_t poll;
+        int fd;     /* owned; -1 once closed or handed over */
+        int events; /* what poll waits for */
+        WirePeer peer;
+
+        WireInbox inbox;
+        Buffer output;
+        size_t sent; /* bytes of output that are already sent */
+
+        WireCall *call; /* in work; not a reference: its end or its last unref clears it */
+        bool closed;
+        bool broken;     /* to be closed from the loop */
+        bool processing; /* replies are sent when the handlers have returned */
+        bool starved;    /* no whole message waits */
+        bool end_of_input;
+        bool deferred; /* in the server's list of connections with something to do */
+
+        /* an upgrade whose reply is not sent yet */
+        WireUpgraded taken;
+        void *taken_userdata;
+
+        LIST_ENTRY(WireConnection) all;
+        TAILQ_ENTRY(WireConnection) work; /* while deferred */
+} WireConnection;
+
+/* Takes fd, also on failure. */
+int wire_connection_new(WireServer *server, int fd);
+WireConnection *wire_connection_ref(WireConnection *connection);
+WireConnection *wire_connection_unref(WireConnection *connection);
+
+/* Closes at once; the call in work sees its client gone. */
+void wire_connection_close(WireConnection *connection);
+/* Does what was put off: broken connections, waiting calls, `drained`. From the loop only. */
+void wire_connection_work(WireConnection *connection);
+
+size_t wire_connection_unsent(const WireConnection *connection);
+/* After something was appended to the output or the call ended, possibly within a handler. Never
+ * calls back. */
+void wire_connection_changed(WireConnection *connection);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/inbox.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/param.h>
+#include <sys/socket.h>
+
+#define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
+
+static void close_fds(int *fds, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+        free(fds);
+}
+
+void wire_inbox_done(WireInbox *inbox)
+{
+        close_fds(inbox->fds, inbox->n_fds);
+        buffer_done(&inbox->stored);
+        *inbox = (WireInbox){};
+}
+
+size_t wire_inbox_size(const WireInbox *inbox)
+{
+        return inbox->fresh ? inbox->n_fresh : inbox->stored.size;
+}
+
+const char *wire_inbox_bytes(const WireInbox *inbox)
+{
+        return inbox->fresh ?: inbox->stored.data ?: "";
+}
+
+bool wire_inbox_has_fds(const WireInbox *inbox)
+{
+        return inbox->n_fds > 0;
+}
+
+/* Whether the byte after the stored ones is the first of a message. */
+static bool at_boundary(const WireInbox *inbox)
+{
+        return inbox->stored.size == 0 || inbox->stored.data[inbox->stored.size - 1] == 0;
+}
+
+/* Keeps the descriptors of a control message; what cannot be kept is closed. */
+static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
+{
+        int r = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+                size_t size = c->cmsg_len - CMSG_LEN(0), n = size / sizeof(int);
+                int *fds;
+
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n == 0)
+                        continue;
+                fds = malloc(size);
+                if (!fds) {
+                        for (size_t i = 0; i < n; i++)
+                                close(((int *)CMSG_DATA(c))[i]);
+                        r = -ENOMEM;
+                        continue;
+                }
+                memcpy(fds, CMSG_DATA(c), size);
+                if (r < 0 || n > max || inbox->fds || !at_boundary(inbox)) {
+                        close_fds(fds, n);
+                        r = r ?: -EPROTO;
+                        continue;
+                }
+                inbox->fds = fds;
+                inbox->n_fds = n;
+                inbox->fds_at = inbox->stored.size;
+        }
+        return r;
+}
+
+/* Reads up to `size` bytes and the descriptors that ride on them. */
+static ssize_t read_with_fds(WireInbox *inbox, int fd, char *scratch, size_t size, size_t fds_max)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int) * KERNEL_FDS_MAX)];
+        } control;
+        struct iovec iov = {.iov_base = scratch, .iov_len = size};
+        struct msghdr msg = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        ssize_t n;
+        int r;
+
+        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (n < 0)
+                return -errno;
+        r = keep_fds(inbox, &msg, fds_max);
+        return r < 0 ? r : n;
+}
+
+ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
+{
+        struct iovec iov = {.iov_base = scratch, .iov_len = WIRE_INBOX_READ};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n;
+        int r;
+
+        assert(!inbox->fresh);
+
+        n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+        if (n <= 0)
+                return n < 0 ? -errno : 0;
+        if (msg.msg_flags & MSG_CTRUNC) {
+                const char *nul = memchr(scratch, 0, (size_t)n);
+
+                n = read_with_fds(inbox, fd, scratch, nul ? (size_t)(nul - scratch) + 1 : (size_t)n,
+                                  fds_max);
+        } else {
+                n = recv(fd, scratch, (size_t)n, MSG_DONTWAIT);
+                n = n < 0 ? -errno : n;
+        }
+        if (n <= 0)
+                return n;
+
+        if (inbox->stored.size == 0) {
+                inbox->fresh = scratch;
+                inbox->n_fresh = (size_t)n;
+                return n;
+        }
+        r = buffer_append(&inbox->stored, scratch, (size_t)n);
+        return r < 0 ? r : n;
+}
+
+bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t *ret_size)
+{
+        const char *data = wire_inbox_bytes(inbox), *nul;
+        size_t from = MAX(*offset, inbox->scanned), size = wire_inbox_size(inbox);
+
+        nul = memchr(data + from, 0, size - from);
+        if (!nul) {
+                inbox->scanned = size;
+                return false;
+        }
+        *ret = data + *offset;
+        *ret_size = (size_t)(nul - *ret);
+        *offset += *ret_size + 1;
+        return true;
+}
+
+int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n)
+{
+        *ret_n = 0;
+        if (!inbox->fds || inbox->fds_at != offset)
+                return NULL;
+        *ret_n = inbox->n_fds;
+        inbox->n_fds = 0;
+        return TAKE_PTR(inbox->fds);
+}
+
+int wire_inbox_settle(WireInbox *inbox, size_t offset)
+{
+        int r = 0;
+
+        assert(offset <= wire_inbox_size(inbox));
+
+        if (inbox->fresh) {
+                if (offset < inbox->n_fresh)
+                        r = buffer_append(&inbox->stored, inbox->fresh + offset,
+                                          inbox->n_fresh - offset);
+                inbox->fresh = NULL;
+                inbox->n_fresh = 0;
+        } else if (offset == inbox->stored.size) {
+                buffer_done(&inbox->stored);
+        } else {
+                buffer_consume(&inbox->stored, offset);
+        }
+        inbox->scanned -= MIN(inbox->scanned, offset);
+        inbox->fds_at -= MIN(inbox->fds_at, offset);
+        return r;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What has come from a socket and is not consumed yet: bytes, cut into messages by NUL bytes, and
+ * the descriptors that came with the first byte of one of them.
+ *
+ * The kernel may return plain bytes and the bytes that descriptors ride on in one recvmsg(2),
+ * without saying where those begin. So each read looks first (MSG_PEEK without room for
+ * descriptors, which says MSG_CTRUNC if there are any); where there are some, messages are read one
+ * at a time, and the descriptors belong to the one whose read brought them.
+ *
+ * At most one message with descriptors waits: the owner reads no further while wire_inbox_has_fds()
+ * and a whole message is there.
+ */
+
+#include "base/text.h"
+
+#define WIRE_INBOX_READ 65536u /* bytes read at once at most */
+
+typedef struct WireInbox {
+        Buffer stored;     /* what is left over from earlier reads; empty most of the time */
+        size_t scanned;    /* bytes of it that hold no NUL byte */
+        const char *fresh; /* the last read where nothing was stored: in the owner's buffer */
+        size_t n_fresh;
+        int *fds; /* owned; of the message that begins at fds_at */
+        size_t n_fds;
+        size_t fds_at; /* offset of that message */
+} WireInbox;
+
+void wire_inbox_done(WireInbox *inbox); /* closes descriptors */
+
+/* Reads what is there, at most WIRE_INBOX_READ bytes, into `scratch` of that size; the bytes may
+ * stay there until wire_inbox_settle(). Returns the number of bytes, 0 at the end of the stream, or
+ *   -EAGAIN    nothing there now;
+ *   -EPROTO    descriptors that did not come with the first byte of a message, more than `fds_max`
+ *              of them, or more than this process may have: all are closed;
+ *   -errno     of recvmsg(2). */
+ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max);
+
+/* The next whole message at *offset, without its NUL byte; *offset then points behind it. Returns
+ * false and leaves *offset where there is none. The bytes stay until wire_inbox_settle(). */
+bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t *ret_size);
+
+/* The descriptors of the message that began at `offset`, to be freed by the caller, who owns them.
+ */
+int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
+bool wire_inbox_has_fds(const WireInbox *inbox);
+
+/* Bytes that wait, and those from an offset on. */
+size_t wire_inbox_size(const WireInbox *inbox);
+const char *wire_inbox_bytes(const WireInbox *inbox);
+
+/* Forgets the bytes before `offset` and moves the rest out of the scratch buffer. 0 or -ENOMEM. */
+int wire_inbox_settle(WireInbox *inbox, size_t offset);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/listener.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define LOCK_TRIES 100 /* 10 ms each: a holder needs the lock for a few system calls only */
+
+static int lock_directory(const char *path)
+{
+        _cleanup_free_ char *copy = strdup(path);
+        _cleanup_close_ int fd = -1;
+
+        if (!copy)
+                return -ENOMEM;
+        fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        for (int i = 0; i < LOCK_TRIES; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return TAKE_FD(fd);
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        }
+        return -EBUSY;
+}
+
+/* Makes way at the address: 0 once there is nothing. */
+static int remove_dead_socket(const struct sockaddr_un *address)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (lstat(address->sun_path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -EEXIST;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+                return -EADDRINUSE;
+        /* EAGAIN is a full backlog, EPROTOTYPE a socket of another type: somebody is there */
+        if (errno == EAGAIN || errno == EPROTOTYPE)
+                return -EADDRINUSE;
+        if (errno != ECONNREFUSED)
+                return -errno;
+        return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+/* Rights before the first connection is possible. */
+static int publish(int fd, const char *path, mode_t mode, gid_t group, struct stat *ret)
+{
+        if (lstat(path, ret) < 0)
+                return -errno;
+        if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
+                return -errno;
+        if (chmod(path, mode) < 0)
+                return -errno;
+        if (listen(fd, SOMAXCONN) < 0)
+                return -errno;
+        return 0;
+}
+
+int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int lock = -1, fd = -1;
+        _cleanup_free_ char *copy = NULL;
+        struct stat st;
+        int r;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        if (!*path) /* an empty sun_path would bind an abstract name */
+                return -ENOENT;
+        memcpy(address.sun_path, path, strlen(path) + 1);
+        copy = strdup(path);
+        if (!copy)
+                return -ENOMEM;
+
+        lock = lock_directory(path);
+        if (lock < 0)
+                return lock;
+        r = remove_dead_socket(&address);
+        if (r < 0)
+                return r;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        /* the mode of the unbound socket is what bind(2) gives the file, less the umask */
+        if (fchmod(fd, S_IRUSR | S_IWUSR) < 0)
+                return -errno;
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        r = publish(fd, path, mode, group, &st);
+        if (r < 0) {
+                unlink(path);
+                return r;
+        }
+
+        *ret = (WireListenerPath){
+                .path = TAKE_PTR(copy),
+                .device = st.st_dev,
+                .inode = st.st_ino,
+        };
+        return TAKE_FD(fd);
+}
+
+void wire_listener_path_done(WireListenerPath *path)
+{
+        struct stat st;
+
+        if (path->path && lstat(path->path, &st) == 0 && st.st_dev == path->device &&
+            st.st_ino == path->inode)
+                unlink(path->path);
+        free(path->path);
+        *path = (WireListenerPath){};
+}

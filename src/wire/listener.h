@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A listening Unix socket at a path.
+ *
+ * There is no moment at which the socket can be connected to with other rights than those asked
+ * for: it is bound with mode 0600, given group and mode, and listens only then. The directory is
+ * locked meanwhile (flock(2)), so that of two daemons that start at once one sees the other.
+ */
+
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+typedef struct WireListenerPath {
+        char *path; /* owned */
+        dev_t device;
+        ino_t inode; /* of the socket's file */
+} WireListenerPath;
+
+/* group: (gid_t)-1 leaves it. Returns a listening, non-blocking socket, or
+ *   -ENAMETOOLONG  over 107 bytes (sun_path, unix(7));
+ *   -EADDRINUSE    somebody listens there;
+ *   -EEXIST        there is something else than a socket;
+ *   -EBUSY         the directory stays locked;
+ *   -errno. */
+int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret);
+
+/* Removes the socket's file if it is still the one that was made, and frees the path. */
+void wire_listener_path_done(WireListenerPath *path);

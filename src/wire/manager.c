@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/manager.h"
+
+const char wire_manager_interface[] =
+#include "io.cvmd.Manager.inc" /* made by embed.sed */
+        ;

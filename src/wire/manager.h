@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The text of io.cvmd.Manager.varlink, the contract of the daemon's API, as embedded by the build.
+ */
+
+extern const char wire_manager_interface[];

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/message.h"
+
+#include <string.h>
+
+/* The member's value if it is a boolean or null. */
+static bool take_flag(json_object *value, bool *ret)
+{
+        if (value && !json_object_is_type(value, json_type_boolean))
+                return false;
+        *ret = value && json_object_get_boolean(value);
+        return true;
+}
+
+static bool take_parameters(json_object *value, json_object **ret)
+{
+        if (value && !json_object_is_type(value, json_type_object))
+                return false;
+        *ret = value;
+        return true;
+}
+
+int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
+                            const char **ret_bad)
+{
+        _cleanup_(wire_message_call_done) WireMessageCall call = {};
+        const char *bad = NULL;
+        int r;
+
+        r = json_parse(data, size, &call.root, NULL);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(call.root, json_type_object))
+                return -EBADMSG;
+
+        json_object_object_foreach (call.root, key, value) {
+                bool good;
+
+                if (strcmp(key, "method") == 0) {
+                        good = json_object_is_type(value, json_type_string);
+                        if (good)
+                                call.method = json_object_get_string(value);
+                } else if (strcmp(key, "parameters") == 0) {
+                        good = take_parameters(value, &call.parameters);
+                } else if (strcmp(key, "oneway") == 0) {
+                        good = take_flag(value, &call.oneway);
+                } else if (strcmp(key, "more") == 0) {
+                        good = take_flag(value, &call.more);
+                } else if (strcmp(key, "upgrade") == 0) {
+                        good = take_flag(value, &call.upgrade);
+                } else {
+                        good = false;
+                }
+                if (!good && !bad)
+                        bad = key;
+        }
+
+        if (!call.method)
+                return -EBADMSG;
+        if (!bad && call.oneway + call.more + call.upgrade > 1)
+                bad = call.oneway ? "oneway" : "upgrade";
+        if (bad && call.oneway)
+                return -EBADMSG;
+
+        *ret = call;
+        *ret_bad = bad;
+        call = (WireMessageCall){};
+        return bad ? -EINVAL : 0;
+}
+
+void wire_message_call_done(WireMessageCall *call)
+{
+        json_object_put(call->root);
+        *call = (WireMessageCall){};
+}
+
+int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *ret)
+{
+        _cleanup_(wire_message_reply_done) WireMessageReply reply = {};
+        int r;
+
+        r = json_parse(data, size, &reply.root, NULL);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(reply.root, json_type_object))
+                return -EBADMSG;
+
+        json_object_object_foreach (reply.root, key, value) {
+                bool good;
+
+                if (strcmp(key, "parameters") == 0) {
+                        good = take_parameters(value, &reply.parameters);
+                } else if (strcmp(key, "continues") == 0) {
+                        good = take_flag(value, &reply.continues);
+                } else if (strcmp(key, "error") == 0) {
+                        good = json_object_is_type(value, json_type_string) &&
+                               json_object_get_string_len(value) > 0;
+                        if (good)
+                                reply.error = json_object_get_string(value);
+                } else {
+                        good = false;
+                }
+                if (!good)
+                        return -EBADMSG;
+        }
+        if (reply.error && reply.continues)
+                return -EBADMSG;
+
+        *ret = reply;
+        reply = (WireMessageReply){};
+        return 0;
+}
+
+void wire_message_reply_done(WireMessageReply *reply)
+{
+        json_object_put(reply->root);
+        *reply = (WireMessageReply){};
+}
+
+/* parameters as text, then `end` and the NUL byte */
+static int append_parameters(Buffer *buffer, json_object *parameters, const char *end)
+{
+        size_t length = 2;
+        const char *text = "{}";
+        int r;
+
+        if (parameters) {
+                text = json_object_to_json_string_length(
+                        parameters, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                        &length);
+                if (!text)
+                        return -ENOMEM;
+        }
+        r = buffer_append(buffer, text, length);
+        if (r < 0)
+                return r;
+        return buffer_append(buffer, end, strlen(end) + 1);
+}
+
+int wire_message_append_call(Buffer *buffer, const char *method, json_object *parameters,
+                             WireCallKind kind)
+{
+        static const char *const ends[] = {
+                [WIRE_CALL_PLAIN] = "}",
+                [WIRE_CALL_ONEWAY] = ",\"oneway\":true}",
+                [WIRE_CALL_MORE] = ",\"more\":true}",
+                [WIRE_CALL_UPGRADE] = ",\"upgrade\":true}",
+        };
+        _cleanup_json_ json_object *name = json_new_text(method);
+        int r;
+
+        r = buffer_appendf(buffer, "{\"method\":%s,\"parameters\":", json_text(name));
+        return r < 0 ? r : append_parameters(buffer, parameters, ends[kind]);
+}
+
+int wire_message_append_reply(Buffer *buffer, json_object *parameters, bool continues)
+{
+        int r = buffer_append_text(buffer, "{\"parameters\":");
+
+        if (r < 0)
+                return r;
+        return append_parameters(buffer, parameters, continues ? ",\"continues\":true}" : "}");
+}
+
+int wire_message_append_error(Buffer *buffer, const char *name, json_object *parameters)
+{
+        _cleanup_json_ json_object *text = json_new_text(name);
+        int r;
+
+        r = buffer_appendf(buffer, "{\"error\":%s,\"parameters\":", json_text(text));
+        return r < 0 ? r : append_parameters(buffer, parameters, "}");
+}

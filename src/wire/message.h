@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Varlink messages as bytes (https://varlink.org/Method-Call): one JSON object and one NUL byte.
+ * Pure functions, without a socket.
+ */
+
+#include "base/json.h"
+#include "base/text.h"
+
+/* A call. `method` is borrowed from `root`; parameters is NULL where the call has none. */
+typedef struct WireMessageCall {
+        json_object *root; /* owned */
+        const char *method;
+        json_object *parameters; /* borrowed from root */
+        bool oneway, more, upgrade;
+} WireMessageCall;
+
+/* Takes a call apart; `size` does not count the NUL byte. Returns
+ *   0            a call;
+ *   -EINVAL      a call with a method, but a member of it is unknown or of a wrong type, or two of
+ *                oneway, more, upgrade are true: *ret_bad names the member (borrowed from
+ * ret->root, which is set). Its sender can be told so; -EBADMSG     no Varlink call: no JSON
+ * object, no method, or of the kind -EINVAL but oneway; -ENOMEM. */
+int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
+                            const char **ret_bad);
+void wire_message_call_done(WireMessageCall *call);
+
+/* A reply: an error if `error` is set, `continues` only without one. */
+typedef struct WireMessageReply {
+        json_object *root; /* owned */
+        const char *error;
+        json_object *parameters; /* borrowed from root; NULL: none */
+        bool continues;
+} WireMessageReply;
+
+/* Returns 0, -EBADMSG for what is no Varlink reply, or -ENOMEM. */
+int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *ret);
+void wire_message_reply_done(WireMessageReply *reply);
+
+typedef enum WireCallKind {
+        WIRE_CALL_PLAIN,
+        WIRE_CALL_ONEWAY,
+        WIRE_CALL_MORE,
+        WIRE_CALL_UPGRADE,
+} WireCallKind;
+
+/* Append a whole message with its NUL byte; parameters are borrowed, NULL is {}. On -ENOMEM the
+ * buffer may hold a part of it. */
+int wire_message_append_call(Buffer *buffer, const char *method, json_object *parameters,
+                             WireCallKind kind);
+int wire_message_append_reply(Buffer *buffer, json_object *parameters, bool continues);
+int wire_message_append_error(Buffer *buffer, const char *name, json_object *parameters);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a WireServer shares with its connections. Private to src/wire. */
+
+#include "wire/call.h"
+#include "wire/listener.h"
+
+typedef struct WireListener {
+        WireServer *server;
+        uv_poll_t poll;
+        int fd;                /* owned */
+        WireListenerPath path; /* empty for an inherited socket */
+        LIST_ENTRY(WireListener) all;
+} WireListener;
+
+struct WireServer {
+        uv_loop_t *loop;
+        const WireServerInfo *info;
+        const WireInterface *interfaces;
+        size_t n_interfaces;
+        void *userdata;
+
+        bool closed;
+        size_t n_handles; /* open ones; the server is freed with the last */
+        uv_idle_t idle;   /* active while `work` holds something */
+        int reserve;   /* a descriptor to give up when there are none left, to accept and refuse */
+        char *scratch; /* WIRE_INBOX_READ bytes, for the read of whichever connection */
+
+        LIST_HEAD(, WireListener) listeners;
+        LIST_HEAD(, WireConnection) connections;
+        size_t n_connections;
+        TAILQ_HEAD(WireWork, WireConnection) work; /* those to call wire_connection_work() for */
+};
+
+/* A handle of the server has been closed. */
+void wire_server_handle_closed(WireServer *server);
+/* Runs wire_connection_work() from the loop, soon. */
+void wire_server_defer(WireServer *server, WireConnection *connection);
+/* Whether the connection's uid holds more than its connections together may. */
+bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection);
+/* Calls the method's handler, or answers that there is none. */
+void wire_server_dispatch(WireServer *server, WireCall *call, const char *method,
+                          json_object *parameters);
+
+/* org.varlink.service; its handlers' userdata is the server. */
+extern const WireInterface wire_service_interface;

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/server.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "wire/server-internal.h"
+
+#define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
+
+static WireServer *server_free(WireServer *server)
+{
+        if (!server)
+                return NULL;
+        closep(&server->reserve);
+        free(server->scratch);
+        free(server);
+        return NULL;
+}
+
+DEFINE_CLEANUP(WireServer *, server_free)
+
+void wire_server_handle_closed(WireServer *server)
+{
+        assert(server->n_handles > 0);
+        if (--server->n_handles == 0)
+                server_free(server);
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+        wire_server_handle_closed(handle->data);
+}
+
+static int open_reserve(void)
+{
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
+                    size_t n_interfaces, void *userdata, WireServer **ret)
+{
+        _cleanup_(server_freep) WireServer *server = calloc(1, sizeof(*server));
+        int r;
+
+        if (!server)
+                return -ENOMEM;
+        *server = (WireServer){
+                .loop = loop,
+                .info = info,
+                .interfaces = interfaces,
+                .n_interfaces = n_interfaces,
+                .userdata = userdata,
+                .reserve = open_reserve(),
+                .scratch = malloc(WIRE_INBOX_READ),
+        };
+        LIST_INIT(&server->listeners);
+        LIST_INIT(&server->connections);
+        TAILQ_INIT(&server->work);
+        if (server->reserve < 0)
+                return -errno;
+        if (!server->scratch)
+                return -ENOMEM;
+
+        r = uv_idle_init(loop, &server->idle);
+        if (r < 0)
+                return r;
+        server->idle.data = server;
+        server->n_handles = 1;
+        *ret = TAKE_PTR(server);
+        return 0;
+}
+
+/* Takes up what is deferred now; what that defers anew waits for the next turn of the loop. */
+static void on_idle(uv_idle_t *handle)
+{
+        WireServer *server = handle->data;
+        WireConnection *connection;
+        size_t n = 0;
+
+        TAILQ_FOREACH(connection, &server->work, work)
+        n++;
+        while (n-- > 0 && (connection = TAILQ_FIRST(&server->work))) {
+                TAILQ_REMOVE(&server->work, connection, work);
+                connection->deferred = false;
+                wire_connection_work(connection);
+        }
+        if (TAILQ_EMPTY(&server->work) && !server->closed)
+                uv_idle_stop(handle);
+}
+
+void wire_server_defer(WireServer *server, WireConnection *connection)
+{
+        if (connection->deferred)
+                return;
+        connection->deferred = true;
+        TAILQ_INSERT_TAIL(&server->work, connection, work);
+        uv_idle_start(&server->idle, on_idle);
+}
+
+/* Whether one more connection of this uid is one too many. */
+static bool is_full(const WireServer *server, uid_t uid)
+{
+        const WireConnection *connection;
+        unsigned n = 0;
+
+        if (server->n_connections >= WIRE_CONNECTIONS_MAX)
+                return true;
+        if (uid == 0)
+                return false;
+        LIST_FOREACH(connection, &server->connections, all)
+        n += connection->peer.uid == uid;
+        return n >= WIRE_CONNECTIONS_PER_UID_MAX;
+}
+
+bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection)
+{
+        const WireConnection *other;
+        size_t n_bytes = 0, n_fds = 0;
+
+        if (connection->peer.uid == 0)
+                return false;
+        LIST_FOREACH(other, &server->connections, all)
+        {
+                if (other->peer.uid != connection->peer.uid)
+                        continue;
+                n_bytes += wire_inbox_size(&other->inbox) + wire_connection_unsent(other);
+                n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0);
+        }
+        return n_bytes > WIRE_BUFFERED_PER_UID_MAX || n_fds > WIRE_FDS_PER_UID_MAX;
+}
+
+int wire_server_add_connection(WireServer *server, int fd)
+{
+        _cleanup_close_ int owned = fd;
+        struct ucred credentials;
+        socklen_t size = sizeof(credentials);
+
+        if (server->closed)
+                return -ESHUTDOWN;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+                return -errno;
+        if (is_full(server, credentials.uid))
+                return -EUSERS;
+        return wire_connection_new(server, TAKE_FD(owned));
+}
+
+/* Without descriptors a waiting connection would keep the loop awake: it is accepted by means of
+ * the reserve, and refused. */
+static void refuse_one(WireListener *listener)
+{
+        WireServer *server = listener->server;
+
+        closep(&server->reserve);
+        server->reserve = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+        closep(&server->reserve);
+        server->reserve = open_reserve();
+}
+
+static void on_listener_poll(uv_poll_t *handle, int status, int events)
+{
+        WireListener *listener = handle->data;
+
+        for (int i = 0; i < ACCEPT_BATCH; i++) {
+                int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (fd >= 0)
+                        wire_server_add_connection(listener->server, fd);
+                else if (errno == EMFILE || errno == ENFILE)
+                        refuse_one(listener);
+                else if (errno != ECONNABORTED && errno != EINTR)
+                        break;
+        }
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+        WireListener *listener = handle->data;
+
+        wire_server_handle_closed(listener->server);
+        free(listener);
+}
+
+/* Takes fd and path, also on failure. */
+static int add_listener(WireServer *server, int fd, WireListenerPath path)
+{
+        _cleanup_(wire_listener_path_done) WireListenerPath held = path;
+        _cleanup_close_ int owned = fd;
+        _cleanup_free_ WireListener *listener = NULL;
+        int r;
+
+        if (server->closed)
+                return -ESHUTDOWN;
+        listener = calloc(1, sizeof(*listener));
+        if (!listener)
+                return -ENOMEM;
+        r = uv_poll_init(server->loop, &listener->poll, fd);
+        if (r < 0)
+                return r;
+        listener->server = server;
+        listener->poll.data = listener;
+        listener->fd = TAKE_FD(owned);
+        listener->path = held;
+        held = (WireListenerPath){};
+        server->n_handles++;
+        LIST_INSERT_HEAD(&server->listeners, listener, all);
+        return uv_poll_start(&TAKE_PTR(listener)->poll, UV_READABLE, on_listener_poll);
+}
+
+int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group)
+{
+        WireListenerPath bound;
+        int fd = wire_listener_open(path, mode, group, &bound);
+
+        return fd < 0 ? fd : add_listener(server, fd, bound);
+}
+
+int wire_server_listen_fd(WireServer *server, int fd)
+{
+        return add_listener(server, fd, (WireListenerPath){});
+}
+
+static void listener_close(WireListener *listener)
+{
+        LIST_REMOVE(listener, all);
+        uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+        wire_listener_path_done(&listener->path);
+        close(TAKE_FD(listener->fd));
+}
+
+void wire_server_close(WireServer *server)
+{
+        if (!server || server->closed)
+                return;
+        server->closed = true;
+        while (!LIST_EMPTY(&server->listeners))
+                listener_close(LIST_FIRST(&server->listeners));
+        while (!LIST_EMPTY(&server->connections))
+                wire_connection_close(LIST_FIRST(&server->connections));
+        uv_close((uv_handle_t *)&server->idle, on_idle_closed);
+}
+
+size_t wire_server_connections(const WireServer *server)
+{
+        return server->n_connections;
+}
+
+static const WireInterface *find_interface(const WireServer *server, const char *name,
+                                           size_t length)
+{
+        if (strlen(wire_service_interface.name) == length &&
+            memcmp(wire_service_interface.name, name, length) == 0)
+                return &wire_service_interface;
+        for (size_t i = 0; i < server->n_interfaces; i++)
+                if (strlen(server->interfaces[i].name) == length &&
+                    memcmp(server->interfaces[i].name, name, length) == 0)
+                        return &server->interfaces[i];
+        return NULL;
+}
+
+static const WireMethod *find_method(const WireInterface *interface, const char *name)
+{
+        for (const WireMethod *method = interface->methods; method->name; method++)
+                if (strcmp(method->name, name) == 0)
+                        return method;
+        return NULL;
+}
+
+static void refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        cvm_error_set(&error, id, -EINVAL,
+                      field ? json_build(field, json_new_text(value), NULL) : NULL);
+        wire_call_error(call, &error);
+}
+
+void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
+                          json_object *parameters)
+{
+        _cleanup_json_ json_object *none = NULL;
+        const char *dot = strrchr(name, '.');
+        const WireInterface *interface;
+        const WireMethod *method;
+
+        if (!dot) {
+                refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "method");
+                return;
+        }
+        interface = find_interface(server, name, (size_t)(dot - name));
+        if (!interface) {
+                _cleanup_free_ char *wanted = strndup(name, (size_t)(dot - name));
+
+                refuse(call, CVM_ERROR_INTERFACE_NOT_FOUND, "interface", wanted ?: "");
+                return;
+        }
+        method = find_method(interface, name);
+        if (!method)
+                refuse(call, CVM_ERROR_METHOD_NOT_FOUND, "method", name);
+        else if ((method->flags & WIRE_METHOD_NEEDS_MORE) && !call->more)
+                refuse(call, CVM_ERROR_EXPECTED_MORE, NULL, NULL);
+        else if (!(method->flags & WIRE_METHOD_NEEDS_UPGRADE) == call->upgrade)
+                refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
+        else
+                method->handler(call, parameters ?: (none = json_object_new_object()),
+                                interface == &wire_service_interface ? server : server->userdata);
+}
