@@ -6,51 +6,65 @@
  * memfd whose digests are those of exactly the bytes that QEMU will read. Equal bytes are one
  * Artifact, shared by all CVMs through a reference count.
  *
- * The store is used from one thread. artifact_load() alone (reading, copying, hashing of a foreign
- * file) may run in a worker thread: it touches no store.
+ * The store and reference counts are used from one thread. What takes time may run in a worker
+ * thread, for it touches neither: artifact_load() (reading, copying, hashing of a foreign file) and
+ * artifact_prepare() (the same of an embedded one).
  */
 
 #include <json-c/json.h>
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "spec/spec.h"
 
-#define ARTIFACT_SIZE_MAX (2ull << 30) /* bytes of one file */
-
-typedef struct Artifact {
-        unsigned n_ref;
-        SpecArtifactKind kind;
-        char *name;       /* embedded name, or the file's base name or "fd" */
-        bool embedded;
-        int fd;           /* sealed memfd, owned; -1 for an embedded one not used yet */
-        uint64_t size;
-        DigestPair digest;
-        struct ArtifactStore *store; /* NULL once removed from it */
-} Artifact;
-
-typedef struct ArtifactStore ArtifactStore;
+#define ARTIFACT_SIZE_MAX (2ull << 30)           /* bytes of one file */
+#define ARTIFACT_FIRMWARE_SIZE_MAX (16ull << 20) /* of firmware */
+#define ARTIFACT_HEAD_SIZE 4096                  /* what artifact_check_kind() looks at, at most */
 
 /* An embedded file: symbols made by the build, digests computed at build time. */
 typedef struct EmbeddedArtifact {
         const char *name; /* "kernel", "initramfs-confidential", … */
         SpecArtifactKind kind;
-        const uint8_t *start, *end;
+        const uint8_t *start, *end; /* both on page boundaries of their own */
         DigestPair digest;
 } EmbeddedArtifact;
+
+typedef struct ArtifactStore ArtifactStore;
+
+typedef struct Artifact {
+        unsigned n_ref;
+        SpecArtifactKind kind;
+        char *name;                       /* embedded name, or the file's base name or "fd" */
+        const EmbeddedArtifact *embedded; /* NULL: the bytes were a file's */
+        int fd;                       /* sealed memfd, owned; -1: embedded and not prepared yet */
+        pthread_mutex_t prepare_lock; /* guards fd of an embedded one until it is prepared */
+        uint64_t size;
+        DigestPair digest;
+        ArtifactStore *store; /* NULL: in none, or it is gone */
+} Artifact;
 
 /* `embedded` (ended by {}) must outlive the store. */
 int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret);
 ArtifactStore *artifact_store_free(ArtifactStore *store);
 DEFINE_CLEANUP(ArtifactStore *, artifact_store_free)
 
-/* A reference to an embedded artifact; on first use its bytes are copied to a sealed memfd and their
- * digest is checked against the build's. ArtifactInvalid if there is none of that name and kind (the
- * reason lists those there are). */
+/* A reference to an embedded artifact, to be prepared before its fd is used. ArtifactInvalid if
+ * there is none of that name and kind (the reason lists those there are). */
+int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                                 Artifact **ret, CvmError *error);
+/* Makes fd usable: on an embedded artifact's first use its bytes are copied to a sealed memfd and
+ * their form and digest are checked against the build's; else it does nothing. Thread-safe. */
+int artifact_prepare(Artifact *artifact, CvmError *error);
+/* Both in one: blocks for as long as copying and hashing take. */
 int artifact_store_get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
                                 Artifact **ret, CvmError *error);
-/* Adds a loaded artifact, or returns the one with equal kind and digest and frees `loaded`. */
+/* ArtifactInvalid naming both digests if the artifact's is not the pinned one. */
+int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA256_SIZE],
+                       CvmError *error);
+/* Adds a loaded artifact, or returns the one with equal kind and digest and frees `loaded`; a
+ * reference either way. NULL without memory, `loaded` is then freed. */
 Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded);
 Artifact *artifact_ref(Artifact *artifact);
 Artifact *artifact_unref(Artifact *artifact);
@@ -64,7 +78,8 @@ json_object *artifact_store_to_json(const ArtifactStore *store);
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error);
 
-/* Cheap checks of form on the mapped bytes: a bzImage's header (Linux boot protocol), an initramfs's
- * gzip, xz, zstd, lz4 or cpio magic, an IGVM's magic, firmware of a whole number of 4 KiB pages.
+/* Cheap checks of form: a bzImage's header (Linux boot protocol) and length, an initramfs's magic
+ * (cpio, or what Linux unpacks), an IGVM's fixed header, firmware's size. `size` is the whole
+ * file's, of which `data` holds the first ARTIFACT_HEAD_SIZE bytes (or all, if it is shorter).
  * Returns NULL if it looks right, else the reason (static). */
-const char *artifact_check_kind(SpecArtifactKind kind, const uint8_t *data, size_t size);
+const char *artifact_check_kind(SpecArtifactKind kind, const uint8_t *data, uint64_t size);

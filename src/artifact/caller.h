@@ -4,10 +4,11 @@
 /*
  * Opening what a client names, with the client's rights, never with the daemon's.
  *
- * A short-lived child takes the caller's uid, gid and groups, drops every capability and descriptor,
- * opens the path (openat2(2), RESOLVE_NO_MAGICLINKS, O_NONBLOCK, O_NOCTTY, O_CLOEXEC) and passes the
- * descriptor back. The child is killed after CALLER_OPEN_MSEC, so that a dead network file system
- * cannot hold a thread for ever. Blocks its thread: run it in a worker. Thread-safe.
+ * A short-lived child takes the caller's uid, gid and groups, drops every capability and
+ * descriptor, opens the path (openat2(2), RESOLVE_NO_MAGICLINKS, O_NONBLOCK, O_NOCTTY, O_CLOEXEC)
+ * and passes the descriptor back. The child is killed after CALLER_OPEN_MSEC, so that a dead
+ * network file system cannot hold a thread for ever. Blocks its thread: run it in a worker.
+ * Thread-safe.
  */
 
 #include <sys/types.h>
@@ -28,11 +29,14 @@ typedef enum CallerOpen {
         CALLER_OPEN_DIRECTORY, /* a directory; `writable` wants write permission in it */
 } CallerOpen;
 
-/* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not exist, is not
- * readable by the caller, is a FIFO, device, …). Returns 0 and an fd, or -errno. */
+/* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not exist, is
+ * not readable by the caller, is a FIFO, device, …). Returns 0 and an fd, or -errno. */
 int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
                 const char *field, int *ret, CvmError *error);
 
-/* The same checks for a descriptor that the client sent (it proves the client's rights by itself):
- * kind, access mode; an O_PATH descriptor is refused for files. fd is borrowed. */
-int caller_check_fd(int fd, CallerOpen what, bool writable, const char *field, CvmError *error);
+/* The same checks for a descriptor that the client sent; fd is borrowed. A file's proves the right
+ * to read it by itself (not if it was opened with O_PATH or only for writing: refused). A
+ * directory's proves too little, least of all a right to write: what the caller may do there is
+ * asked as above. */
+int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable, const char *field,
+                    CvmError *error);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "artifact/caller.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/process.h"
+
+/* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
+typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE } Step;
+
+typedef struct Answer {
+        Step step;
+        int error;
+} Answer;
+
+typedef struct Request {
+        const Caller *caller;
+        const char *path; /* NULL: look at the directory fd instead */
+        int fd;           /* -1: open the path */
+        CallerOpen what;
+        bool writable, switch_user;
+} Request;
+
+/*
+ * The child. It is a copy of one thread of the daemon: other threads' locks may be held for ever,
+ * so nothing here but system calls. setgroups() and its like are made raw, as libc's would tell the
+ * other threads (there are none) of the change.
+ */
+
+/* Root's own rights to files stay with a caller that is root; nobody else keeps anything. */
+static int drop_capabilities(bool is_root)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[2];
+        uint32_t kept = is_root ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH : 0;
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        data[0].permitted &= kept;
+        data[0].effective = data[0].permitted;
+        data[0].inheritable = 0;
+        data[1] = (struct __user_cap_data_struct){};
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int become_caller(const Request *request)
+{
+        const Caller *caller = request->caller;
+
+        if (request->switch_user &&
+            (syscall(SYS_setgroups, caller->n_groups, caller->groups) < 0 ||
+             syscall(SYS_setresgid, caller->gid, caller->gid, caller->gid) < 0 ||
+             syscall(SYS_setresuid, caller->uid, caller->uid, caller->uid) < 0))
+                return -errno;
+        /* This process has the caller's uid and the daemon's memory: nobody may look into it. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return drop_capabilities(caller->uid == 0);
+}
+
+static int may(int fd, int mode)
+{
+        return syscall(SYS_faccessat2, fd, "", mode, AT_EACCESS | AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int open_path(const Request *request)
+{
+        struct open_how how = {
+                .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+                         (request->what == CALLER_OPEN_DIRECTORY ? O_DIRECTORY : 0),
+                .resolve = RESOLVE_NO_MAGICLINKS,
+        };
+        int fd = (int)syscall(SYS_openat2, AT_FDCWD, request->path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Returns the fd, or -errno with answer->step told. */
+static int open_as_caller(const Request *request, Answer *answer)
+{
+        int fd = request->fd, r;
+
+        answer->step = STEP_BECOME;
+        r = become_caller(request);
+        if (r < 0)
+                return r;
+        answer->step = STEP_OPEN;
+        if (fd < 0)
+                fd = open_path(request);
+        if (fd < 0 || request->what != CALLER_OPEN_DIRECTORY)
+                return fd;
+        answer->step = STEP_SEARCH;
+        r = may(fd, R_OK | X_OK);
+        if (r == 0 && request->writable) {
+                answer->step = STEP_WRITE;
+                r = may(fd, W_OK);
+        }
+        return r < 0 ? r : fd;
+}
+
+/* Closes all descriptors but these two; b may be -1. */
+static int close_others(int a, int b)
+{
+        unsigned low = b >= 0 && b < a ? b : a, high = b > a ? b : a;
+
+        if ((low > 0 && syscall(SYS_close_range, 0, low - 1, 0) < 0) ||
+            (high > low + 1 && syscall(SYS_close_range, low + 1, high - 1, 0) < 0) ||
+            syscall(SYS_close_range, high + 1, ~0u, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+static void send_answer(int sock, const Answer *answer, int fd)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = {};
+        struct iovec iov = {(void *)answer, sizeof(*answer)};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+        if (fd >= 0) {
+                struct cmsghdr *header;
+
+                message.msg_control = control.bytes;
+                message.msg_controllen = sizeof(control.bytes);
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(header), &fd, sizeof(int));
+        }
+        sendmsg(sock, &message, MSG_NOSIGNAL);
+}
+
+static _Noreturn void child_run(const Request *request, int sock)
+{
+        Answer answer = {};
+        int fd = close_others(sock, request->fd);
+
+        if (fd == 0)
+                fd = open_as_caller(request, &answer);
+        answer.error = fd < 0 ? -fd : 0;
+        send_answer(sock, &answer, request->path ? fd : -1);
+        _exit(0);
+}
+
+/* A copy of this process that signals nobody when it ends, so that the daemon's own watch over its
+ * children never hears of it. Signals stay blocked in it: the handlers are the daemon's. */
+static pid_t spawn(const Request *request, int sock, int *ret_pidfd)
+{
+        sigset_t all, before;
+        int pidfd = -1;
+        pid_t pid;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD, NULL, &pidfd, NULL, 0);
+        if (pid == 0)
+                child_run(request, sock);
+        if (pid < 0)
+                pid = -errno;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        *ret_pidfd = pidfd;
+        return pid;
+}
+
+/* Ends the child, if it has not ended by itself, and reaps it. SIGKILL ends every wait for a
+ * network or user-space file system; only a local disk that is dead could make this one long. */
+static void reap(int pidfd)
+{
+        siginfo_t info;
+
+        process_signal(pidfd, SIGKILL);
+        while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
+                ;
+}
+
+static int64_t now_msec(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for the child's answer. Returns 0, -ETIMEDOUT, -ECHILD (it died without one) or -errno. */
+static int receive_answer(int sock, Answer *ret, int *ret_fd)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = {};
+        struct iovec iov = {ret, sizeof(*ret)};
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.bytes,
+                .msg_controllen = sizeof(control.bytes),
+        };
+        int64_t deadline = now_msec() + CALLER_OPEN_MSEC;
+        struct cmsghdr *header;
+        ssize_t n;
+
+        for (;;) {
+                struct pollfd waited = {.fd = sock, .events = POLLIN};
+                int64_t left = deadline - now_msec();
+                int r = poll(&waited, 1, left > 0 ? (int)left : 0);
+
+                if (r > 0)
+                        break;
+                if (r == 0)
+                        return -ETIMEDOUT;
+                if (errno != EINTR)
+                        return -errno;
+        }
+        n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (n < 0)
+                return -errno;
+        header = CMSG_FIRSTHDR(&message);
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+                memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+        return n == sizeof(*ret) ? 0 : -ECHILD;
+}
+
+/* Runs the child and takes its answer; it is gone when this returns. */
+static int ask(const Request *request, Answer *ret, int *ret_fd)
+{
+        _cleanup_close_ int ours = -1, theirs = -1, pidfd = -1;
+        int pair[2], r;
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        ours = pair[0];
+        theirs = pair[1];
+        pid = spawn(request, theirs, &pidfd);
+        if (pid < 0)
+                return pid;
+        close(TAKE_FD(theirs)); /* a child that dies is then seen as the end of the stream */
+        r = receive_answer(ours, ret, ret_fd);
+        reap(pidfd);
+        return r;
+}
+
+/* What is asked for, as errors name it. Newly allocated. */
+static char *subject(const Request *request)
+{
+        char *s;
+
+        if (!request->path)
+                return strdup("the descriptor");
+        return asprintf(&s, "'%s'", request->path) < 0 ? NULL : s;
+}
+
+static int refuse_open(const Request *request, int error_number, const char *field, CvmError *error)
+{
+        unsigned uid = request->caller->uid;
+        const char *path = request->path;
+
+        switch (error_number) {
+        case ENOENT:
+                return cvm_error_invalid_spec(error, field, "'%s' does not exist", path);
+        case EACCES:
+        case EPERM:
+                return cvm_error_invalid_spec(error, field, "uid %u may not read '%s'", uid, path);
+        case ENOTDIR:
+                return cvm_error_invalid_spec(error, field, "'%s' is not a directory", path);
+        case ELOOP:
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "'%s' leads through a link of /proc or too many symbolic links", path);
+        case ENXIO:
+                return cvm_error_invalid_spec(
+                        error, field, "'%s' is a socket or a device without a driver", path);
+        default:
+                return cvm_error_invalid_spec(error, field, "cannot open '%s': %s", path,
+                                              strerror(error_number));
+        }
+}
+
+static int refuse(const Request *request, const Answer *answer, const char *field, CvmError *error)
+{
+        _cleanup_free_ char *what = subject(request);
+        unsigned uid = request->caller->uid;
+
+        switch (answer->step) {
+        case STEP_BECOME:
+                break;
+        case STEP_OPEN:
+                return refuse_open(request, answer->error, field, error);
+        case STEP_SEARCH:
+                return cvm_error_invalid_spec(error, field, "uid %u may not read and enter %s: %s",
+                                              uid, what ?: "it", strerror(answer->error));
+        case STEP_WRITE:
+                return cvm_error_invalid_spec(error, field, "uid %u may not write to %s: %s", uid,
+                                              what ?: "it", strerror(answer->error));
+        }
+        return cvm_error_system(error, -answer->error, "take the rights of uid %u", uid);
+}
+
+static const char *kind_name(mode_t mode)
+{
+        switch (mode & S_IFMT) {
+        case S_IFREG:
+                return "a regular file";
+        case S_IFDIR:
+                return "a directory";
+        case S_IFIFO:
+                return "a FIFO";
+        case S_IFSOCK:
+                return "a socket";
+        case S_IFCHR:
+        case S_IFBLK:
+                return "a device";
+        default:
+                return "something else";
+        }
+}
+
+static int check_kind(const Request *request, int fd, const char *field, CvmError *error)
+{
+        mode_t wanted = request->what == CALLER_OPEN_DIRECTORY ? S_IFDIR : S_IFREG;
+        _cleanup_free_ char *what = subject(request);
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return cvm_error_system(error, -errno, "look at %s", what ?: "it");
+        if ((st.st_mode & S_IFMT) == wanted)
+                return 0;
+        return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
+                                      kind_name(st.st_mode), kind_name(wanted));
+}
+
+/* Has a child do what the request says, with the caller's rights. *ret_fd stays -1 where the
+ * request is about a descriptor. */
+static int act_as_caller(const Request *request, const char *field, int *ret_fd, CvmError *error)
+{
+        _cleanup_free_ char *what = subject(request);
+        unsigned uid = request->caller->uid;
+        Answer answer = {};
+        int r;
+
+        if (!request->switch_user && uid != geteuid())
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "cvmd runs as uid %u and cannot take the rights of uid "
+                        "%u, who names %s",
+                        (unsigned)geteuid(), uid, what ?: "it");
+        r = ask(request, &answer, ret_fd);
+        if (r == -ETIMEDOUT)
+                return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
+                                              what ?: "it", CALLER_OPEN_MSEC);
+        if (r < 0)
+                return cvm_error_system(error, r, "open %s with the rights of uid %u", what ?: "it",
+                                        uid);
+        if (answer.error)
+                return refuse(request, &answer, field, error);
+        return 0;
+}
+
+int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
+                const char *field, int *ret, CvmError *error)
+{
+        Request request = {
+                .caller = caller,
+                .path = path,
+                .fd = -1,
+                .what = what,
+                .writable = writable,
+                .switch_user = geteuid() == 0,
+        };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (path[0] != '/')
+                return cvm_error_invalid_spec(error, field, "'%s' is not an absolute path", path);
+        r = act_as_caller(&request, field, &fd, error);
+        if (r < 0)
+                return r;
+        if (fd < 0)
+                return cvm_error_system(error, -EPROTO, "open '%s'", path);
+        r = check_kind(&request, fd, field, error);
+        if (r < 0)
+                return r;
+        if (fcntl(fd, F_SETFL, 0) < 0) /* O_NONBLOCK was for the open alone */
+                return cvm_error_system(error, -errno, "open '%s'", path);
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable, const char *field,
+                    CvmError *error)
+{
+        Request request = {
+                .caller = caller,
+                .fd = fd,
+                .what = what,
+                .writable = writable,
+                .switch_user = geteuid() == 0,
+        };
+        int flags = fcntl(fd, F_GETFL), none = -1, r;
+
+        if (flags < 0)
+                return cvm_error_system(error, -errno, "look at a descriptor");
+        r = check_kind(&request, fd, field, error);
+        if (r < 0)
+                return r;
+        if (what == CALLER_OPEN_DIRECTORY)
+                return act_as_caller(&request, field, &none, error);
+        if (flags & O_PATH)
+                return cvm_error_invalid_spec(error, field,
+                                              "the descriptor was opened with O_PATH and proves no "
+                                              "right to read");
+        if ((flags & O_ACCMODE) == O_WRONLY)
+                return cvm_error_invalid_spec(error, field,
+                                              "the descriptor is not open for reading");
+        return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "artifact/artifact.h"
+
+#include <string.h>
+
+#include "artifact/internal.h"
+#include "base/json.h"
+#include "base/text.h"
+
+/* The embedded ones, in the build's order, hold a reference of the store for its life; files are
+ * borrowed: the last unref takes them out. */
+struct ArtifactStore {
+        Artifact **items;
+        size_t n, allocated, n_embedded;
+};
+
+Artifact *artifact_new(SpecArtifactKind kind, const char *name, uint64_t size)
+{
+        Artifact *artifact = calloc(1, sizeof(*artifact));
+
+        if (!artifact)
+                return NULL;
+        artifact->n_ref = 1;
+        artifact->kind = kind;
+        artifact->fd = -1;
+        artifact->size = size;
+        pthread_mutex_init(&artifact->prepare_lock, NULL); /* cannot fail without attributes */
+        artifact->name = strdup(name);
+        return artifact->name ? artifact : artifact_unref(artifact);
+}
+
+Artifact *artifact_ref(Artifact *artifact)
+{
+        artifact->n_ref++;
+        return artifact;
+}
+
+static void store_forget(ArtifactStore *store, const Artifact *artifact)
+{
+        for (size_t i = 0; i < store->n; i++)
+                if (store->items[i] == artifact) {
+                        store->n--;
+                        memmove(store->items + i, store->items + i + 1,
+                                (store->n - i) * sizeof(*store->items));
+                        return;
+                }
+}
+
+Artifact *artifact_unref(Artifact *artifact)
+{
+        if (!artifact || --artifact->n_ref > 0)
+                return NULL;
+        if (artifact->store)
+                store_forget(artifact->store, artifact);
+        closep(&artifact->fd);
+        pthread_mutex_destroy(&artifact->prepare_lock);
+        free(artifact->name);
+        free(artifact);
+        return NULL;
+}
+
+/* Takes no reference. */
+static int store_append(ArtifactStore *store, Artifact *artifact)
+{
+        if (store->n == store->allocated) {
+                size_t allocated = store->allocated ? 2 * store->allocated : 16;
+                Artifact **items = reallocarray(store->items, allocated, sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                store->items = items;
+                store->allocated = allocated;
+        }
+        store->items[store->n++] = artifact;
+        artifact->store = store;
+        return 0;
+}
+
+int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret)
+{
+        _cleanup_(artifact_store_freep) ArtifactStore *store = calloc(1, sizeof(*store));
+
+        if (!store)
+                return -ENOMEM;
+        for (; embedded->name; embedded++) {
+                _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+                int r;
+
+                artifact = artifact_new(embedded->kind, embedded->name,
+                                        (uint64_t)(embedded->end - embedded->start));
+                if (!artifact)
+                        return -ENOMEM;
+                artifact->embedded = embedded;
+                artifact->digest = embedded->digest;
+                r = store_append(store, artifact);
+                if (r < 0)
+                        return r;
+                TAKE_PTR(artifact); /* the store's */
+                store->n_embedded++;
+        }
+        *ret = TAKE_PTR(store);
+        return 0;
+}
+
+ArtifactStore *artifact_store_free(ArtifactStore *store)
+{
+        if (!store)
+                return NULL;
+        for (size_t i = 0; i < store->n; i++)
+                store->items[i]->store = NULL;
+        for (size_t i = 0; i < store->n_embedded; i++)
+                artifact_unref(store->items[i]);
+        free(store->items);
+        free(store);
+        return NULL;
+}
+
+static int refuse_name(const ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                       CvmError *error)
+{
+        _cleanup_(buffer_done) Buffer there = {};
+
+        for (size_t i = 0; i < store->n_embedded; i++)
+                if (store->items[i]->kind == kind &&
+                    buffer_appendf(&there, "%s%s", there.size ? ", " : "", store->items[i]->name) <
+                            0)
+                        return cvm_error_system(error, -ENOMEM, "find artifact '%s'", name);
+        return cvm_error_artifact(error, name, "this cvmd embeds no %s of that name; it has: %s",
+                                  spec_artifact_kind_name(kind), there.data ?: "none");
+}
+
+int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                                 Artifact **ret, CvmError *error)
+{
+        for (size_t i = 0; i < store->n_embedded; i++)
+                if (store->items[i]->kind == kind && strcmp(store->items[i]->name, name) == 0) {
+                        *ret = artifact_ref(store->items[i]);
+                        return 0;
+                }
+        return refuse_name(store, kind, name, error);
+}
+
+int artifact_store_get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                                Artifact **ret, CvmError *error)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        int r = artifact_store_find_embedded(store, kind, name, &artifact, error);
+
+        if (r < 0)
+                return r;
+        r = artifact_prepare(artifact, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(artifact);
+        return 0;
+}
+
+/* Whether `artifact`'s descriptor can stand for `loaded`'s, equal in content. An embedded one that
+ * was not used yet is given that descriptor; one that a worker is preparing is not waited for. */
+static bool take_over(Artifact *artifact, Artifact *loaded)
+{
+        if (!artifact->embedded)
+                return true;
+        if (pthread_mutex_trylock(&artifact->prepare_lock) != 0)
+                return false;
+        if (artifact->fd < 0)
+                artifact->fd = TAKE_FD(loaded->fd);
+        pthread_mutex_unlock(&artifact->prepare_lock);
+        return true;
+}
+
+Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded)
+{
+        _cleanup_(artifact_unrefp) Artifact *held = loaded;
+
+        for (size_t i = 0; i < store->n; i++) {
+                Artifact *artifact = store->items[i];
+
+                if (artifact->kind == loaded->kind && artifact->size == loaded->size &&
+                    memcmp(&artifact->digest, &loaded->digest, sizeof(DigestPair)) == 0 &&
+                    take_over(artifact, loaded))
+                        return artifact_ref(artifact);
+        }
+        if (store_append(store, held) < 0)
+                return NULL;
+        return TAKE_PTR(held);
+}
+
+static int add_to_json(json_object *list, const Artifact *artifact)
+{
+        _cleanup_free_ char *sha256 = text_hex(artifact->digest.sha256, SHA256_SIZE);
+        _cleanup_free_ char *sha384 = text_hex(artifact->digest.sha384, SHA384_SIZE);
+        unsigned users = artifact->n_ref - (artifact->embedded ? 1 : 0); /* the store is none */
+        json_object *object;
+
+        if (!sha256 || !sha384)
+                return -ENOMEM;
+        object = json_build("name", json_new_text(artifact->name), "kind",
+                            json_new_text(spec_artifact_kind_name(artifact->kind)), "size",
+                            json_object_new_int64((int64_t)artifact->size), "sha256",
+                            json_new_text(sha256), "sha384", json_new_text(sha384), "origin",
+                            json_new_text(artifact->embedded ? "embedded" : "file"), "users",
+                            json_object_new_int64(users), NULL);
+        if (!object)
+                return -ENOMEM;
+        if (json_object_array_add(list, object) < 0) {
+                json_object_put(object);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+json_object *artifact_store_to_json(const ArtifactStore *store)
+{
+        _cleanup_json_ json_object *list = json_object_new_array();
+
+        for (size_t i = 0; list && i < store->n; i++)
+                if (add_to_json(list, store->items[i]) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
