@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arguments.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "fail.h"
+#include "suggest.h"
+
+static int unknown_verb(const Arguments *arguments, const char *name)
+{
+        Suggestion best = suggest_begin(name);
+
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (!verb->hidden)
+                        suggest_candidate(&best, verb->name);
+        if (best.found)
+                return fail_usage(arguments, "there is no verb '%s'; did you mean '%s'?", name,
+                                  best.found);
+        return fail_usage(arguments, "there is no verb '%s'", name);
+}
+
+static int unknown_option(const Arguments *arguments, const char *name)
+{
+        Suggestion best = suggest_begin(name);
+        const Option *option;
+
+        for (size_t i = 0; (option = verb_option_at(arguments->verb, i)); i++)
+                suggest_candidate(&best, option->name);
+        if (best.found)
+                return fail_usage(arguments, "there is no option '--%s'; did you mean '--%s'?",
+                                  name, best.found);
+        return fail_usage(arguments, "there is no option '--%s'", name);
+}
+
+/* Whether `word` is one of the words of `choices`. */
+static bool is_choice(const char *choices, const char *word)
+{
+        size_t length = strlen(word);
+
+        for (const char *p = choices; *p; p += strspn(p, " ")) {
+                size_t n = strcspn(p, " ");
+
+                if (n == length && memcmp(p, word, n) == 0)
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
+static int check_value(const Arguments *arguments, const Option *option, const char *value)
+{
+        uint64_t number;
+
+        if (!text_is_utf8(value, strlen(value)))
+                return fail_usage(arguments, "the value of --%s is not valid UTF-8", option->name);
+        if ((option->flags & OPTION_NUMBER) &&
+            text_parse_uint(value, option->min, option->max, &number) < 0)
+                return fail_usage(arguments,
+                                  "--%s must be a number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+                                  option->name, option->min, option->max, value);
+        if (option->choices && !is_choice(option->choices, value))
+                return fail_usage(arguments, "--%s must be one of: %s; not '%s'", option->name,
+                                  option->choices, value);
+        return 0;
+}
+
+/* Parses the option at argv[*i] and moves *i to the last word that belongs to it. */
+static int parse_option(Arguments *arguments, int argc, char **argv, int *i)
+{
+        const char *word = argv[*i] + 2, *equals = strchrnul(word, '='), *value = NULL;
+        _cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
+        const Option *option;
+        int r;
+
+        if (!name)
+                return fail_memory(arguments);
+        option = verb_option(arguments->verb, name);
+        if (!option && !arguments->verb && verb_option(verb_find("list"), name))
+                return fail_usage(arguments, "the option '--%s' belongs after a verb", name);
+        if (!option)
+                return unknown_option(arguments, name);
+        if (!(option->flags & OPTION_REPEATS) && arguments_has(arguments, name))
+                return fail_usage(arguments, "--%s is given twice", name);
+
+        if (*equals)
+                value = equals + 1;
+        if (!option->value && value)
+                return fail_usage(arguments, "--%s takes no value", name);
+        if (option->value && !value && !(option->flags & OPTION_OPTIONAL)) {
+                if (*i + 1 >= argc)
+                        return fail_usage(arguments, "--%s needs a value: %s", name, option->value);
+                if (strncmp(argv[*i + 1], "--", 2) == 0)
+                        return fail_usage(arguments,
+                                          "--%s needs a value: %s; if '%s' is meant, write --%s=%s",
+                                          name, option->value, argv[*i + 1], name, argv[*i + 1]);
+                value = argv[++*i];
+        }
+        if (value) {
+                r = check_value(arguments, option, value);
+                if (r != 0)
+                        return r;
+        }
+        arguments->options[arguments->n_options++] =
+                (ArgumentsOption){.option = option, .value = value};
+        return 0;
+}
+
+static int check_operands(const Arguments *arguments)
+{
+        const Verb *verb = arguments->verb;
+
+        if (!verb || arguments_has(arguments, "help"))
+                return 0;
+        if (arguments->n_operands < verb->min_operands)
+                return fail_usage(arguments, "%s needs %s", verb->name, verb->synopsis);
+        if (arguments->n_operands > verb->max_operands)
+                return fail_usage(arguments, "%s takes no '%s'", verb->name,
+                                  arguments->operands[verb->max_operands]);
+        for (size_t i = 0; i < arguments->n_operands; i++)
+                if (!text_is_utf8(arguments->operands[i], strlen(arguments->operands[i])))
+                        return fail_usage(arguments, "an argument is not valid UTF-8");
+        return 0;
+}
+
+int arguments_parse(int argc, char **argv, Arguments *ret)
+{
+        bool ended = false;
+        int r;
+
+        *ret = (Arguments){
+                .operands = calloc((size_t)argc + 1, sizeof(*ret->operands)),
+                .options = calloc((size_t)argc + 1, sizeof(*ret->options)),
+        };
+        if (!ret->operands || !ret->options)
+                return fail_memory(ret);
+        /* looked for first, so that whatever is refused is refused in JSON */
+        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+                ret->json = ret->json || strcmp(argv[i], "--json") == 0;
+
+        for (int i = 1; i < argc; i++) {
+                if (!ended && strcmp(argv[i], "--") == 0) {
+                        ended = true;
+                } else if (!ended && strncmp(argv[i], "--", 2) == 0) {
+                        r = parse_option(ret, argc, argv, &i);
+                        if (r != 0)
+                                return r;
+                } else if (!ended && strcmp(argv[i], "-h") == 0) {
+                        ret->options[ret->n_options++].option = verb_option(NULL, "help");
+                } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
+                        return fail_usage(ret, "there is no option '%s'", argv[i]);
+                } else if (!ret->verb) {
+                        ret->verb = verb_find(argv[i]);
+                        if (!ret->verb)
+                                return unknown_verb(ret, argv[i]);
+                } else {
+                        ret->operands[ret->n_operands++] = argv[i];
+                }
+        }
+        return check_operands(ret);
+}
+
+void arguments_done(Arguments *arguments)
+{
+        free(arguments->operands);
+        free(arguments->options);
+        *arguments = (Arguments){};
+}
+
+static const ArgumentsOption *find(const Arguments *arguments, const char *name, size_t index)
+{
+        assert(verb_option(arguments->verb, name));
+
+        for (size_t i = 0; i < arguments->n_options; i++)
+                if (strcmp(arguments->options[i].option->name, name) == 0 && index-- == 0)
+                        return &arguments->options[i];
+        return NULL;
+}
+
+bool arguments_has(const Arguments *arguments, const char *name)
+{
+        return find(arguments, name, 0);
+}
+
+const char *arguments_value(const Arguments *arguments, const char *name)
+{
+        return arguments_value_at(arguments, name, 0);
+}
+
+const char *arguments_value_at(const Arguments *arguments, const char *name, size_t index)
+{
+        const ArgumentsOption *found = find(arguments, name, index);
+
+        return found ? found->value : NULL;
+}
+
+uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback)
+{
+        const ArgumentsOption *found = find(arguments, name, 0);
+        uint64_t number;
+
+        if (!found || !found->value ||
+            text_parse_uint(found->value, found->option->min, found->option->max, &number) < 0)
+                return fallback;
+        return number;
+}
+
+const char *arguments_operand(const Arguments *arguments, size_t index)
+{
+        return index < arguments->n_operands ? arguments->operands[index] : NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The command line, taken apart by the table of verbs. Values are borrowed from argv.
+ *
+ * Options may stand before and after operands, as `--name value` or `--name=value`; a value that
+ * begins with "--" is only taken in the second form, so that a forgotten value is noticed. `--`
+ * ends the options. Names are given in full.
+ */
+
+#include "verb.h"
+
+typedef struct ArgumentsOption {
+        const Option *option;
+        const char *value; /* NULL: none was given */
+} ArgumentsOption;
+
+struct Arguments {
+        const Verb *verb;
+        const char **operands;
+        size_t n_operands;
+        ArgumentsOption *options; /* in their order */
+        size_t n_options;
+        bool json; /* --json was given: errors are JSON too */
+};
+
+/* Parses argv[1] and on. Returns 0, or the exit code of the refusal that it printed. Without a verb
+ * ret->verb is NULL. */
+int arguments_parse(int argc, char **argv, Arguments *ret);
+void arguments_done(Arguments *arguments);
+
+/* The name must be one of the verb's options or of the global ones. */
+bool arguments_has(const Arguments *arguments, const char *name);
+/* The value of an option that does not repeat, or NULL. */
+const char *arguments_value(const Arguments *arguments, const char *name);
+/* The index-th value of an option that repeats, or NULL. */
+const char *arguments_value_at(const Arguments *arguments, const char *name, size_t index);
+/* The value of an OPTION_NUMBER, or the fallback. */
+uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback);
+/* The index-th operand, or NULL. */
+const char *arguments_operand(const Arguments *arguments, size_t index);

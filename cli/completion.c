@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a shell needs to complete: a bash function, written from the table of verbs (installed at
+ * build time), and the names of the CVMs, which that function asks for.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "fail.h"
+#include "session.h"
+#include "spec/spec.h"
+
+static void print_value_cases(void)
+{
+        puts("        case $previous in");
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                const Option *option;
+
+                for (size_t i = 0; !verb->hidden && (option = verb_option_at(verb, i)); i++) {
+                        if (!option->value || (option->flags & OPTION_OPTIONAL))
+                                continue;
+                        printf("        %s,--%s) ", verb->name, option->name);
+                        if (option->choices)
+                                printf("words='%s' ;;\n", option->choices);
+                        else if (option->completion)
+                                printf("COMPREPLY=($(compgen -%c -- \"$word\")); return ;;\n",
+                                       strcmp(option->completion, "file") == 0 ? 'f' : 'd');
+                        else
+                                puts("return ;;");
+                }
+        }
+        puts("        esac");
+}
+
+static void print_word_cases(void)
+{
+        puts("                case $verb in");
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                const Option *option;
+
+                if (verb->hidden)
+                        continue;
+                printf("                %s) words='", verb->name);
+                for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
+                        printf("%s--%s", i ? " " : "", option->name);
+                printf("'%s ;;\n", verb->takes_names ? "; names=1" : "");
+        }
+        puts("                esac");
+}
+
+static void print_bash(void)
+{
+        puts("# bash completion for cvmctl(1)\n"
+             "_cvmctl() {\n"
+             "        local word=${COMP_WORDS[COMP_CWORD]} verb= words= names= i previous\n"
+             "        COMPREPLY=()\n"
+             "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
+             "                case ${COMP_WORDS[i]} in\n"
+             "                --socket) ((i++)) ;;\n"
+             "                -*) ;;\n"
+             "                *) verb=${COMP_WORDS[i]}; break ;;\n"
+             "                esac\n"
+             "        done\n"
+             "        previous=$verb,${COMP_WORDS[COMP_CWORD - 1]}");
+        print_value_cases();
+        puts("        if [[ -z $words ]]; then");
+        print_word_cases();
+        puts("        fi\n"
+             "        if [[ -z $verb ]]; then");
+        printf("                words='--socket --help");
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (!verb->hidden)
+                        printf(" %s", verb->name);
+        puts("'\n"
+             "        fi\n"
+             "        if [[ $names && $word != -* ]]; then\n"
+             "                words=$(cvmctl completion names 2>/dev/null)\n"
+             "        fi\n"
+             "        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+             "}\n"
+             "complete -F _cvmctl cvmctl");
+}
+
+/* Only what is a name, so that a shell can take each line for a word. */
+static int print_names(const Arguments *arguments)
+{
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvms;
+        int r = session_call(arguments, MANAGER "List", NULL, &reply);
+
+        if (r != 0)
+                return r;
+        cvms = json_member(reply, "cvms");
+        for (size_t i = 0;
+             json_object_is_type(cvms, json_type_array) && i < json_object_array_length(cvms);
+             i++) {
+                const char *name = json_member_string(json_object_array_get_idx(cvms, i), "name");
+
+                if (name && spec_name_is_valid(name))
+                        puts(name);
+        }
+        return CLI_DONE;
+}
+
+int verb_completion(const Arguments *arguments)
+{
+        const char *what = arguments_operand(arguments, 0);
+
+        if (strcmp(what, "names") == 0)
+                return print_names(arguments);
+        if (strcmp(what, "bash") != 0)
+                return fail_usage(arguments, "there is no completion for '%s', only for bash",
+                                  what);
+        print_bash();
+        return CLI_DONE;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The guest's console on this terminal: raw bytes both ways until Ctrl-], the end of the connection
+ * or a signal. Without a terminal the bytes pass as they are and nothing is an escape; the end of
+ * the input ends nothing, because the guest may still answer.
+ */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <termios.h>
+
+#include "base/json.h"
+#include "base/memfd.h"
+#include "fail.h"
+#include "output.h"
+#include "session.h"
+
+#define ESCAPE 0x1d /* Ctrl-] */
+#define CHUNK 65536
+
+typedef struct Console {
+        const Arguments *arguments;
+        int socket;  /* non-blocking */
+        int signals; /* signalfd */
+        bool terminal;
+        struct termios saved; /* of the terminal */
+        bool input_ended;
+        char input[CHUNK]; /* not sent yet */
+        size_t n_input;
+} Console;
+
+/* For atexit: the terminal is given back whichever way the program ends. */
+static const struct termios *restore;
+
+static void terminal_restore(void)
+{
+        if (restore)
+                tcsetattr(STDIN_FILENO, TCSADRAIN, restore);
+        restore = NULL;
+}
+
+static int terminal_raw(Console *console)
+{
+        struct termios raw = console->saved;
+
+        cfmakeraw(&raw);
+        if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
+                return -errno;
+        restore = &console->saved;
+        return 0;
+}
+
+static int signals_open(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGQUIT);
+        sigaddset(&set, SIGCONT);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* 1: the end, 0: go on. After a stop the shell has set the terminal as it likes it. */
+static int on_signal(Console *console)
+{
+        struct signalfd_siginfo info;
+
+        if (read(console->signals, &info, sizeof(info)) != sizeof(info))
+                return 0;
+        if (info.ssi_signo != SIGCONT)
+                return 1;
+        if (console->terminal)
+                terminal_raw(console);
+        return 0;
+}
+
+/* 1: the end, 0: go on. */
+static int on_input(Console *console)
+{
+        char *end = console->input + console->n_input, *escape = NULL;
+        ssize_t n = read(STDIN_FILENO, end, CHUNK - console->n_input);
+
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return 0;
+        if (n <= 0) {
+                console->input_ended = true;
+                return console->terminal; /* it hung up */
+        }
+        if (console->terminal)
+                escape = memchr(end, ESCAPE, (size_t)n);
+        console->n_input += escape ? (size_t)(escape - end) : (size_t)n;
+        return escape ? 1 : 0;
+}
+
+/* 0, or -errno when the other side has gone. */
+static int send_input(Console *console)
+{
+        ssize_t n = send(console->socket, console->input, console->n_input, MSG_NOSIGNAL);
+
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        console->n_input -= (size_t)n;
+        memmove(console->input, console->input + n, console->n_input);
+        return 0;
+}
+
+/* 1: the other side has ended, 0: go on, or -errno of the output. */
+static int on_output(Console *console)
+{
+        char chunk[CHUNK / 4];
+        ssize_t n = read(console->socket, chunk, sizeof(chunk));
+
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return 0;
+        if (n <= 0)
+                return 1;
+        return fd_write_all(STDOUT_FILENO, chunk, (size_t)n);
+}
+
+static int pump(Console *console)
+{
+        for (;;) {
+                struct pollfd fds[] = {
+                        {.fd = console->socket,
+                         .events = (short)(POLLIN | (console->n_input ? POLLOUT : 0))},
+                        {.fd = console->input_ended || console->n_input == CHUNK ? -1
+                                                                                 : STDIN_FILENO,
+                         .events = POLLIN},
+                        {.fd = console->signals, .events = POLLIN},
+                };
+                int r = 0;
+
+                if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return -errno;
+                }
+                if (fds[2].revents)
+                        r = on_signal(console);
+                if (r == 0 && (fds[0].revents & ~POLLOUT))
+                        r = on_output(console);
+                if (r == 0 && fds[1].revents) {
+                        r = on_input(console);
+                        if (send_input(console) < 0)
+                                console->n_input = 0; /* reading tells when it has gone */
+                } else if (r == 0 && (fds[0].revents & POLLOUT) && send_input(console) < 0) {
+                        console->n_input = 0;
+                }
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
+}
+
+static int run(Console *console, const char *early, size_t n_early)
+{
+        int r = fd_write_all(STDOUT_FILENO, early, n_early);
+
+        if (r == 0)
+                r = pump(console);
+        terminal_restore();
+        if (r < 0 && r != -EPIPE)
+                return fail_local(console->arguments, "the console's output: %s", strerror(-r));
+        if (console->terminal)
+                fputs("\ncvmctl: left the console\n", stderr);
+        return CLI_DONE;
+}
+
+int verb_console(const Arguments *arguments)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_close_ int socket = -1, signals = -1;
+        _cleanup_free_ char *early = NULL;
+        /* outlives this function, because atexit() may need the saved terminal */
+        static Console console;
+        size_t n_early = 0;
+        int r;
+
+        r = session_connect(arguments, &client);
+        if (r != 0)
+                return r;
+        r = wire_client_upgrade(
+                client, MANAGER "Console",
+                json_build("name", json_new_text(arguments_operand(arguments, 0)), NULL), &socket,
+                &early, &n_early, &error);
+        if (r < 0)
+                return fail_error(arguments, &error, NULL);
+
+        signals = signals_open();
+        if (signals < 0 || fcntl(socket, F_SETFL, O_NONBLOCK) < 0)
+                return fail_local(arguments, "cannot set up the console: %s", strerror(errno));
+        console = (Console){.arguments = arguments, .socket = socket, .signals = signals};
+        console.terminal = tcgetattr(STDIN_FILENO, &console.saved) == 0;
+        if (console.terminal) {
+                fprintf(stderr, "cvmctl: console of %s; Ctrl-] leaves it\n",
+                        arguments_operand(arguments, 0));
+                atexit(terminal_restore);
+                r = terminal_raw(&console);
+                if (r < 0)
+                        return fail_local(arguments, "cannot set up the terminal: %s",
+                                          strerror(-r));
+        }
+        return run(&console, early, n_early);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "fail.h"
+#include "reply.h"
+#include "session.h"
+
+static json_object *call_parameters(const Arguments *arguments)
+{
+        const char *name = arguments_operand(arguments, 0);
+        json_object *parameters = json_object_new_object();
+
+        if (name)
+                json_object_object_add(parameters, "name", json_new_text(name));
+        if (arguments_has(arguments, "from"))
+                json_object_object_add(
+                        parameters, "fromSequence",
+                        json_object_new_int64((int64_t)arguments_number(arguments, "from", 0)));
+        return parameters;
+}
+
+/* One line: when, number, name, kind, and what the kind comes with. */
+static int show(json_object *event)
+{
+        _cleanup_free_ char *sequence = output_member(event, "sequence");
+        _cleanup_free_ char *name = output_member(event, "name");
+        _cleanup_free_ char *kind = output_member(event, "kind");
+        _cleanup_free_ char *old = output_member(event, "oldState");
+        _cleanup_free_ char *new = output_member(event, "newState");
+        _cleanup_free_ char *detail = output_member(event, "detail");
+        char when[OUTPUT_TIME_MAX];
+
+        if (!sequence || !name || !kind || !old || !new || !detail)
+                return -ENOMEM;
+        printf("%s %s %s %s", output_time(json_member_int(event, "at", 0), when), sequence, name,
+               kind);
+        if (json_member(event, "newState"))
+                printf(" %s -> %s", old, new);
+        if (json_member(event, "detail"))
+                printf(" %s", detail);
+        putchar('\n');
+        return 0;
+}
+
+static int follow(const Arguments *arguments, WireClient *client, CvmError *error)
+{
+        for (;;) {
+                _cleanup_json_ json_object *reply = NULL;
+                json_object *event;
+                int r = session_next(client, &reply, error);
+
+                if (r < 0)
+                        return session_interrupted() ? CLI_DONE
+                                                     : fail_error(arguments, error, NULL);
+                event = reply_member(arguments, reply, "event", json_type_object);
+                if (!event)
+                        return CLI_FAILED;
+                if (arguments->json)
+                        output_json(event);
+                else if (show(event) < 0)
+                        return fail_memory(arguments);
+                if (output_finish() < 0)
+                        return fail_local(arguments, "cannot write the output");
+                if (r == 0)
+                        return CLI_DONE;
+        }
+}
+
+int verb_events(const Arguments *arguments)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r;
+
+        r = session_connect(arguments, &client);
+        if (r != 0)
+                return r;
+        session_catch_interrupts(client);
+        r = wire_client_begin(client, MANAGER "Watch", call_parameters(arguments), NULL, 0, &error);
+        if (r < 0)
+                return session_interrupted() ? CLI_DONE : fail_error(arguments, &error, NULL);
+        return follow(arguments, client, &error);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fail.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "progress.h"
+
+static const ExitCode exit_codes[_CVM_ERROR_MAX] = {
+        [CVM_ERROR_NONE] = CLI_DONE,
+        [CVM_ERROR_NO_SUCH_CVM] = CLI_NOT_FOUND,
+        [CVM_ERROR_CVM_EXISTS] = CLI_REFUSED,
+        [CVM_ERROR_INVALID_SPEC] = CLI_REFUSED,
+        [CVM_ERROR_ARTIFACT_INVALID] = CLI_REFUSED,
+        [CVM_ERROR_TEMPLATE_INVALID] = CLI_REFUSED,
+        [CVM_ERROR_HOST_NOT_READY] = CLI_REFUSED,
+        [CVM_ERROR_NO_RESOURCES] = CLI_REFUSED,
+        [CVM_ERROR_LAUNCH_FAILED] = CLI_FAILED,
+        [CVM_ERROR_WRONG_STATE] = CLI_REFUSED,
+        [CVM_ERROR_QUOTA_EXCEEDED] = CLI_REFUSED,
+        [CVM_ERROR_TIMEOUT] = CLI_TIMEOUT,
+        [CVM_ERROR_EVENTS_LOST] = CLI_FAILED,
+        [CVM_ERROR_SYSTEM] = CLI_FAILED,
+        [CVM_ERROR_INVALID_PARAMETER] = CLI_REFUSED,
+        [CVM_ERROR_METHOD_NOT_FOUND] = CLI_FAILED,
+        [CVM_ERROR_INTERFACE_NOT_FOUND] = CLI_FAILED,
+        [CVM_ERROR_EXPECTED_MORE] = CLI_FAILED,
+        [CVM_ERROR_PERMISSION_DENIED] = CLI_REFUSED,
+        [CVM_ERROR_OTHER] = CLI_FAILED,
+};
+
+ExitCode fail_exit_code(CvmErrorId id)
+{
+        return exit_codes[id];
+}
+
+/* Prints one line; takes `parameters`. */
+static void print(const Arguments *arguments, const char *name, json_object *parameters,
+                  const char *message)
+{
+        _cleanup_free_ char *safe = text_escape_control(message);
+        _cleanup_json_ json_object *object =
+                json_build("error", json_new_text(name), "parameters", parameters, NULL);
+
+        progress_end();
+        if (arguments->json)
+                fprintf(stderr, "%s\n", json_text(object));
+        else
+                fprintf(stderr, "cvmctl: %s\n", safe ?: "out of memory");
+}
+
+static json_object *message_parameters(const char *message)
+{
+        return json_build("message", json_new_text(message), NULL);
+}
+
+static char *format_text(const char *format, va_list ap)
+{
+        char *s = NULL;
+
+        return vasprintf(&s, format, ap) < 0 ? NULL : s;
+}
+
+int fail_usage(const Arguments *arguments, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        const Verb *verb = arguments->verb;
+        va_list ap;
+
+        va_start(ap, format);
+        text = format_text(format, ap);
+        va_end(ap);
+        if (!text || asprintf(&line, "%s (see `cvmctl help%s%s`)", text, verb ? " " : "",
+                              verb ? verb->name : "") < 0)
+                return fail_memory(arguments);
+        print(arguments, "cvmctl.Usage", message_parameters(text), line);
+        return CLI_USAGE;
+}
+
+int fail_local(const Arguments *arguments, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = format_text(format, ap);
+        va_end(ap);
+        print(arguments, "cvmctl.Failed", message_parameters(text ?: ""), text ?: "out of memory");
+        return CLI_FAILED;
+}
+
+int fail_memory(const Arguments *arguments)
+{
+        return fail_local(arguments, "out of memory");
+}
+
+int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *message = NULL;
+        json_object *parameters;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        text = format_text(format, ap);
+        va_end(ap);
+        if (!text)
+                return fail_memory(arguments);
+        n = line ? asprintf(&message, "%s:%u: %s", file, line, text)
+                 : asprintf(&message, "%s: %s", file, text);
+        if (n < 0)
+                return fail_memory(arguments);
+        parameters = json_build("message", json_new_text(text), "file", json_new_text(file), NULL);
+        if (line)
+                json_object_object_add(parameters, "line", json_object_new_int64(line));
+        print(arguments, "cvmctl.FileInvalid", parameters, message);
+        return CLI_REFUSED;
+}
+
+int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
+{
+        _cleanup_free_ char *message = NULL;
+
+        if (asprintf(&message,
+                     "no daemon listens on %s (%s); start one with `systemctl start cvmd`, or your "
+                     "own with `cvmd`",
+                     socket, strerror(-r)) < 0)
+                return fail_memory(arguments);
+        print(arguments, "cvmctl.NoDaemon",
+              json_build("socket", json_new_text(socket), "message", json_new_text(message), NULL),
+              message);
+        return CLI_FAILED;
+}
+
+int fail_error(const Arguments *arguments, const CvmError *error, const char *where)
+{
+        _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
+
+        if (!message || (where && asprintf(&line, "%s: %s", where, message) < 0))
+                return fail_memory(arguments);
+        print(arguments, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
+              line ?: message);
+        return exit_codes[error->id];
+}

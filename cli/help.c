@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include <string.h>
+
+#include "arguments.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "output.h"
+
+#define SYNTAX_WIDTH 34
+
+/* "--memory SIZE", "--vsock[=CID]", "--env K=V..." */
+static char *option_syntax(const Option *option)
+{
+        char *s = NULL;
+        int n;
+
+        if (!option->value)
+                n = asprintf(&s, "--%s", option->name);
+        else if (option->flags & OPTION_OPTIONAL)
+                n = asprintf(&s, "--%s[=%s]", option->name, option->value);
+        else
+                n = asprintf(&s, "--%s %s%s", option->name, option->value,
+                             option->flags & OPTION_REPEATS ? "..." : "");
+        return n < 0 ? NULL : s;
+}
+
+static void print_options(const Verb *verb)
+{
+        const Option *option;
+
+        puts("\nOptions:");
+        for (size_t i = 0; (option = verb_option_at(verb, i)); i++) {
+                _cleanup_free_ char *syntax = option_syntax(option);
+
+                printf("  %-*s %s\n", SYNTAX_WIDTH, syntax ?: option->name, option->help);
+        }
+}
+
+static void print_overview(void)
+{
+        puts("Usage: cvmctl [--socket PATH] VERB [ARGUMENT...]\n"
+             "\n"
+             "Launch confidential virtual machines and keep them in order.\n"
+             "\n"
+             "Verbs:");
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (!verb->hidden)
+                        printf("  %-10s %-8s  %s\n", verb->name, verb->synopsis, verb->help);
+        print_options(NULL);
+        puts("\n`cvmctl help VERB` has a verb's options, cvmctl(1) the rest.");
+}
+
+void help_print(const Verb *verb)
+{
+        if (!verb) {
+                print_overview();
+                return;
+        }
+        printf("Usage: cvmctl %s%s%s [OPTION...]\n\nIn short: %s.\n", verb->name,
+               *verb->synopsis ? " " : "", verb->synopsis, verb->help);
+        print_options(verb);
+        puts("\nSee cvmctl(1) for examples and the exit status.");
+}
+
+static json_object *option_json(const Option *option)
+{
+        return json_build("name", json_new_text(option->name), "value",
+                          option->value ? json_new_text(option->value) : NULL, "repeats",
+                          json_object_new_boolean(option->flags & OPTION_REPEATS), "help",
+                          json_new_text(option->help), NULL);
+}
+
+static void print_json(const Verb *only)
+{
+        _cleanup_json_ json_object *all = json_object_new_array();
+
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                json_object *options = json_object_new_array();
+                const Option *option;
+
+                for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
+                        json_object_array_add(options, option_json(option));
+                if (verb->hidden || (only && verb != only))
+                        json_object_put(options);
+                else
+                        json_object_array_add(all,
+                                              json_build("name", json_new_text(verb->name),
+                                                         "arguments", json_new_text(verb->synopsis),
+                                                         "help", json_new_text(verb->help),
+                                                         "options", options, NULL));
+        }
+        output_json(all);
+}
+
+int verb_help(const Arguments *arguments)
+{
+        const char *name = arguments_operand(arguments, 0);
+        const Verb *verb = name ? verb_find(name) : NULL;
+
+        if (name && !verb)
+                return fail_usage(arguments, "there is no verb '%s'", name);
+        if (arguments->json)
+                print_json(verb);
+        else
+                help_print(verb);
+        return CLI_DONE;
+}

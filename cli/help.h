@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Help, made from the table of verbs. verb NULL: all verbs. */
+
+#include <stdio.h>
+
+#include "verb.h"
+
+void help_print(const Verb *verb);

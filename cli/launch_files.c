@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "launch_spec.h"
+#include "spec/spec.h"
+
+#define INLINE_MAX (64u << 10) /* bytes of a certificate that is sent by value */
+
+json_object *launch_path(const char *directory, const char *path)
+{
+        _cleanup_free_ char *cwd = NULL, *absolute = NULL;
+
+        if (*path == '/')
+                return json_new_text(path);
+        if (*directory != '/') {
+                cwd = getcwd(NULL, 0);
+                if (!cwd)
+                        return NULL;
+        }
+        if (strcmp(directory, ".") == 0)
+                directory = "";
+        if (asprintf(&absolute, "%s%s%s%s%s", cwd ?: "", cwd && *directory ? "/" : "", directory,
+                     "/", path) < 0)
+                return NULL;
+        return json_new_text(absolute);
+}
+
+/* One object that may have a path. `field` is its name in messages. */
+static int resolve(const Arguments *arguments, json_object *object, const char *directory,
+                   const char *field)
+{
+        const char *path = json_member_string(object, "path");
+
+        if (json_member(object, "fd"))
+                return fail_file(arguments, arguments_value(arguments, "file"), 0,
+                                 "%s.fd: a file cannot carry descriptors; give a path", field);
+        if (path && *path)
+                json_object_object_add(object, "path", launch_path(directory, path));
+        return 0;
+}
+
+int launch_files_resolve(const Arguments *arguments, json_object *object, const char *directory)
+{
+        json_object *certs = json_member(object, "certs"), *shares = json_member(object, "shares");
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = spec_artifact_kind_name(kind);
+
+                r = resolve(arguments, json_member(object, name), directory, name);
+        }
+        if (r == 0 && json_object_is_type(certs, json_type_object)) {
+                json_object_object_foreach (certs, name, source) {
+                        (void)name;
+                        r = r ?: resolve(arguments, source, directory, "certs");
+                }
+        }
+        if (json_object_is_type(shares, json_type_array))
+                for (size_t i = 0; r == 0 && i < json_object_array_length(shares); i++)
+                        r = resolve(arguments, json_object_array_get_idx(shares, i), directory,
+                                    "shares");
+        return r;
+}
+
+int launch_certs_directory(const Arguments *arguments, const char *path, json_object *certs)
+{
+        DIR *directory = opendir(path);
+        struct dirent *entry;
+        size_t n = 0;
+        int r = 0;
+
+        if (!directory)
+                return fail_file(arguments, path, 0, "cannot read the certificates: %s",
+                                 strerror(errno));
+        while (r == 0 && (entry = readdir(directory))) {
+                const char *name = entry->d_name;
+                struct stat st;
+
+                if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                        continue;
+                if (!text_is_utf8(name, strlen(name)))
+                        r = fail_file(arguments, path, 0, "a file's name is not valid UTF-8");
+                else if (fstatat(dirfd(directory), name, &st, 0) < 0)
+                        r = fail_file(arguments, path, 0, "%s: %s", name, strerror(errno));
+                else if (!S_ISREG(st.st_mode))
+                        r = fail_file(arguments, path, 0,
+                                      "%s is not a regular file; --certs takes a directory of "
+                                      "files only",
+                                      name);
+                else if (++n > SPEC_CERTS_MAX)
+                        r = fail_file(arguments, path, 0, "more than %d files", SPEC_CERTS_MAX);
+                else
+                        json_object_object_add(certs, name,
+                                               json_build("path", launch_path(path, name), NULL));
+        }
+        closedir(directory);
+        return r;
+}
+
+static int refuse(const Arguments *arguments, const char *field, const char *path,
+                  const char *reason)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        cvm_error_invalid_spec(&error, field, "%s: %s", path, reason);
+        return fail_error(arguments, &error, NULL);
+}
+
+/* Opens what a field names. An fd of -1 with 0 as the result: not here, and `absent_ok`. */
+static int open_path(const Arguments *arguments, const char *field, const char *path,
+                     bool directory, bool absent_ok, int *ret)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno == ENOENT && absent_ok) {
+                *ret = -1;
+                return 0;
+        }
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return refuse(arguments, field, path, strerror(errno));
+        if (directory && !S_ISDIR(st.st_mode))
+                return refuse(arguments, field, path, "not a directory");
+        if (!directory && !S_ISREG(st.st_mode))
+                return refuse(arguments, field, path, "not a regular file");
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* Takes fd into the list and writes its index in the place of the object's path. `what` is the name
+ * of the descriptor in a reply of Render. */
+static void send_fd(LaunchSpec *spec, json_object *object, const char *what, int fd)
+{
+        json_object_object_add(spec->paths, what, json_object_get(json_member(object, "path")));
+        json_object_object_del(object, "path");
+        json_object_object_add(object, "fd", json_object_new_int64((int64_t)spec->n_fds));
+        spec->fds[spec->n_fds++] = fd;
+}
+
+/* A kernel, initramfs, firmware, IGVM or a share: at most SPEC_SHARES_MAX + 4, so there is room. */
+static int open_one(const Arguments *arguments, bool render, LaunchSpec *spec, json_object *object,
+                    const char *field, const char *what, bool directory)
+{
+        const char *path = json_member_string(object, "path");
+        int fd, r;
+
+        if (!path)
+                return 0;
+        r = open_path(arguments, field, path, directory, render, &fd);
+        if (r == 0 && fd >= 0)
+                send_fd(spec, object, what, fd);
+        return r;
+}
+
+static int open_shares(const Arguments *arguments, bool render, LaunchSpec *spec)
+{
+        json_object *shares = json_member(spec->object, "shares");
+        size_t n = shares ? json_object_array_length(shares) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *share = json_object_array_get_idx(shares, i);
+                _cleanup_free_ char *field = NULL, *what = NULL;
+                int r;
+
+                if (asprintf(&field, "shares[%zu].path", i) < 0 ||
+                    asprintf(&what, "share:%s", json_member_string(share, "tag")) < 0)
+                        return fail_memory(arguments);
+                r = open_one(arguments, render, spec, share, field, what, true);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int inline_cert(const Arguments *arguments, const char *field, const char *path, int fd,
+                       json_object *source)
+{
+        _cleanup_free_ char *data = NULL, *encoded = NULL;
+        size_t size;
+        int r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, &data, &size);
+
+        if (r < 0)
+                return refuse(arguments, field, path, strerror(-r));
+        encoded = text_base64(data, size);
+        explicit_bzero(data, size);
+        if (!encoded)
+                return fail_memory(arguments);
+        json_object_object_del(source, "path");
+        json_object_object_add(source, "base64", json_object_new_string(encoded));
+        explicit_bzero(encoded, strlen(encoded));
+        return 0;
+}
+
+static int open_cert(const Arguments *arguments, bool render, LaunchSpec *spec, const char *name,
+                     json_object *source)
+{
+        const char *path = json_member_string(source, "path");
+        _cleanup_free_ char *field = NULL;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        if (!path)
+                return 0;
+        if (asprintf(&field, "certs.%s", name) < 0)
+                return fail_memory(arguments);
+        r = open_path(arguments, field, path, false, render, &fd);
+        if (r != 0 || fd < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return refuse(arguments, field, path, strerror(errno));
+        if (st.st_size > SPEC_CERT_BYTES_MAX)
+                return refuse(arguments, field, path, "over 1 MiB");
+        if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)
+                return inline_cert(arguments, field, path, fd, source);
+        send_fd(spec, source, field, TAKE_FD(fd));
+        return 0;
+}
+
+int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec)
+{
+        json_object *certs = json_member(spec->object, "certs");
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = spec_artifact_kind_name(kind);
+
+                r = open_one(arguments, render, spec, json_member(spec->object, name), name, name,
+                             false);
+        }
+        if (r == 0)
+                r = open_shares(arguments, render, spec);
+        if (r != 0 || !certs)
+                return r;
+        json_object_object_foreach (certs, name, source) {
+                r = r ?: open_cert(arguments, render, spec, name, source);
+        }
+        return r;
+}

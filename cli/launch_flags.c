@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "env_file.h"
+#include "fail.h"
+#include "launch_spec.h"
+#include "spec/spec.h"
+
+#define EMBEDDED "embedded:"
+#define ENV_FILE_MAX (2 * SPEC_ENV_BYTES_MAX) /* comments and quotes need room too */
+
+/* The member of that type, made if it is absent. NULL: it is of another type, which spec_parse()
+ * shall say; then nothing is added to it. */
+static json_object *member_of(json_object *object, const char *key, json_type type)
+{
+        json_object *member = json_member(object, key);
+
+        if (member)
+                return json_object_is_type(member, type) ? member : NULL;
+        member = type == json_type_array ? json_object_new_array() : json_object_new_object();
+        json_object_object_add(object, key, member);
+        return member;
+}
+
+static int apply_scalars(const Arguments *arguments, json_object *object)
+{
+        static const char *const texts[] = {"platform", "cmdline", "network", "driver"};
+        const char *memory = arguments_value(arguments, "memory");
+        uint64_t size;
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                const char *value = arguments_value(arguments, texts[i]);
+
+                if (value)
+                        json_object_object_add(object, texts[i], json_new_text(value));
+        }
+        if (arguments_has(arguments, "cpus"))
+                json_object_object_add(
+                        object, "cpus",
+                        json_object_new_int64((int64_t)arguments_number(arguments, "cpus", 0)));
+        if (memory && text_parse_size(memory, &size) < 0)
+                return fail_usage(arguments,
+                                  "--memory must be bytes, or a number with K, M, G or T, not '%s'",
+                                  memory);
+        if (memory)
+                json_object_object_add(object, "memory", json_new_text(memory));
+        if (arguments_has(arguments, "debug"))
+                json_object_object_add(object, "debug", json_object_new_boolean(true));
+        if (arguments_has(arguments, "vsock")) {
+                json_object *vsock = json_object_new_object();
+
+                if (arguments_value(arguments, "vsock"))
+                        json_object_object_add(vsock, "cid",
+                                               json_object_new_int64((int64_t)arguments_number(
+                                                       arguments, "vsock", 0)));
+                json_object_object_add(object, "vsock", vsock);
+        }
+        return 0;
+}
+
+static int apply_artifacts(const Arguments *arguments, json_object *object)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *option = spec_artifact_kind_name(kind);
+                const char *value = arguments_value(arguments, option);
+                json_object *reference;
+
+                if (!value)
+                        continue;
+                if (!*value)
+                        return fail_usage(arguments, "--%s needs a file, or " EMBEDDED "NAME",
+                                          option);
+                if (strncmp(value, EMBEDDED, strlen(EMBEDDED)) == 0)
+                        reference =
+                                json_build("name", json_new_text(value + strlen(EMBEDDED)), NULL);
+                else
+                        reference = json_build("path", launch_path(".", value), NULL);
+                json_object_object_add(object, option, reference);
+        }
+        return 0;
+}
+
+static int read_env_file(const Arguments *arguments, const char *path, json_object *env)
+{
+        _cleanup_json_ json_object *variables = json_object_new_object();
+        _cleanup_free_ char *text = NULL;
+        EnvFileError where;
+        size_t size;
+        int r;
+
+        r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
+        if (r < 0)
+                return fail_file(arguments, path, 0, "cannot read the environment: %s",
+                                 strerror(-r));
+        r = env_file_parse(text, size, variables, &where);
+        explicit_bzero(text, size);
+        if (r == -EBADMSG)
+                return fail_file(arguments, path, where.line, "%s", where.reason);
+        if (r < 0)
+                return fail_memory(arguments);
+        json_object_object_foreach (variables, name, value) {
+                json_object_object_add(env, name, json_object_get(value));
+        }
+        return 0;
+}
+
+static int apply_env(const Arguments *arguments, json_object *object)
+{
+        _cleanup_json_ json_object *seen = json_object_new_object();
+        const char *file = arguments_value(arguments, "env-file"), *assignment;
+        json_object *env;
+
+        if (!file && !arguments_has(arguments, "env"))
+                return 0;
+        env = member_of(object, "env", json_type_object);
+        if (!env)
+                return 0;
+        if (file) {
+                int r = read_env_file(arguments, file, env);
+
+                if (r != 0)
+                        return r;
+        }
+        for (size_t i = 0; (assignment = arguments_value_at(arguments, "env", i)); i++) {
+                const char *equals = strchr(assignment, '=');
+                _cleanup_free_ char *name = NULL;
+
+                /* what was meant as a value is not repeated: it may be a secret */
+                if (!equals || equals == assignment)
+                        return fail_usage(arguments, "--env must be KEY=VALUE");
+                name = strndup(assignment, (size_t)(equals - assignment));
+                if (!name)
+                        return fail_memory(arguments);
+                if (json_object_object_get_ex(seen, name, NULL))
+                        return fail_usage(arguments, "--env gives %s twice", name);
+                json_object_object_add(seen, name, NULL);
+                json_object_object_add(env, name, json_new_text(equals + 1));
+        }
+        return 0;
+}
+
+static int apply_certs(const Arguments *arguments, json_object *object)
+{
+        const char *directory = arguments_value(arguments, "certs");
+        json_object *certs;
+
+        if (!directory)
+                return 0;
+        certs = member_of(object, "certs", json_type_object);
+        return certs ? launch_certs_directory(arguments, directory, certs) : 0;
+}
+
+/* Puts a share in the place of the one of the same tag, or at the end. */
+static void put_share(json_object *shares, const char *tag, json_object *share)
+{
+        size_t n = json_object_array_length(shares);
+
+        for (size_t i = 0; i < n; i++) {
+                const char *other = json_member_string(json_object_array_get_idx(shares, i), "tag");
+
+                if (other && strcmp(other, tag) == 0) {
+                        json_object_array_put_idx(shares, i, share);
+                        return;
+                }
+        }
+        json_object_array_add(shares, share);
+}
+
+static int apply_shares(const Arguments *arguments, json_object *object)
+{
+        _cleanup_json_ json_object *seen = json_object_new_object();
+        const char *value;
+        json_object *shares;
+
+        if (!arguments_has(arguments, "share"))
+                return 0;
+        shares = member_of(object, "shares", json_type_array);
+        for (size_t i = 0; shares && (value = arguments_value_at(arguments, "share", i)); i++) {
+                const char *equals = strchr(value, '='), *suffix;
+                _cleanup_free_ char *tag = NULL, *path = NULL;
+                bool writable;
+                size_t length;
+
+                if (!equals || equals == value || !equals[1])
+                        return fail_usage(arguments, "--share must be TAG=PATH[:rw], not '%s'",
+                                          value);
+                length = strlen(equals + 1);
+                suffix = length > 3 ? equals + 1 + length - 3 : "";
+                writable = strcmp(suffix, ":rw") == 0;
+                tag = strndup(value, (size_t)(equals - value));
+                path = strndup(equals + 1, length - (writable ? 3 : 0));
+                if (!tag || !path)
+                        return fail_memory(arguments);
+                if (json_object_object_get_ex(seen, tag, NULL))
+                        return fail_usage(arguments, "--share gives the tag %s twice", tag);
+                json_object_object_add(seen, tag, NULL);
+                put_share(shares, tag,
+                          json_build("tag", json_new_text(tag), "path", launch_path(".", path),
+                                     "readOnly", json_object_new_boolean(!writable), NULL));
+        }
+        return 0;
+}
+
+/* [ADDR:]HOST:GUEST[/udp]; an empty HOST is any free port. NULL: it is not that. */
+static json_object *parse_publish(const char *value)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        char *slash = copy ? strchr(copy, '/') : NULL, *guest, *host;
+        const char *protocol = "tcp", *address = NULL;
+        uint64_t host_port = 0, guest_port;
+
+        if (slash) {
+                *slash = 0;
+                protocol = slash + 1;
+                if (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
+                        return NULL;
+        }
+        guest = copy ? strrchr(copy, ':') : NULL;
+        if (!guest)
+                return NULL;
+        *guest++ = 0;
+        host = strrchr(copy, ':');
+        if (host) {
+                *host++ = 0;
+                address = copy;
+        } else {
+                host = copy;
+        }
+        if (text_parse_uint(guest, 1, UINT16_MAX, &guest_port) < 0 ||
+            (*host && text_parse_uint(host, 0, UINT16_MAX, &host_port) < 0) ||
+            (address && !*address))
+                return NULL;
+        return json_build("address", address ? json_new_text(address) : NULL, "hostPort",
+                          json_object_new_int64((int64_t)host_port), "guestPort",
+                          json_object_new_int64((int64_t)guest_port), "protocol",
+                          json_new_text(protocol), NULL);
+}
+
+static int apply_publish(const Arguments *arguments, json_object *object)
+{
+        const char *value = arguments_value_at(arguments, "publish", 0);
+        json_object *forwards;
+
+        if (!value)
+                return 0;
+        forwards = json_object_new_array();
+        json_object_object_add(object, "forwards", forwards);
+        if (strcmp(value, "none") == 0 && !arguments_value_at(arguments, "publish", 1))
+                return 0;
+        for (size_t i = 0; (value = arguments_value_at(arguments, "publish", i)); i++) {
+                json_object *forward = parse_publish(value);
+
+                if (!forward)
+                        return fail_usage(arguments,
+                                          "--publish must be [ADDR:]HOST:GUEST[/udp], with ports "
+                                          "up to 65535, or none alone; not '%s'",
+                                          value);
+                json_object_array_add(forwards, forward);
+        }
+        return 0;
+}
+
+int launch_flags_apply(const Arguments *arguments, json_object *object)
+{
+        static int (*const parts[])(const Arguments *, json_object *) = {
+                apply_scalars, apply_artifacts, apply_env, apply_certs, apply_shares, apply_publish,
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+                int r = parts[i](arguments, object);
+
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch_spec.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "fail.h"
+#include "spec/spec.h"
+
+/* A spec file as it stands, for messages that name its lines. */
+typedef struct SpecFile {
+        const char *path; /* borrowed; NULL: none was given */
+        char *text;
+        size_t size;
+        char *name; /* what the file says; NULL: nothing */
+} SpecFile;
+
+static void spec_file_done(SpecFile *file)
+{
+        if (file->text)
+                explicit_bzero(file->text, file->size);
+        free(file->text);
+        free(file->name);
+}
+
+void launch_spec_done(LaunchSpec *spec)
+{
+        for (size_t i = 0; i < spec->n_fds; i++)
+                close(spec->fds[i]);
+        json_object_put(spec->object);
+        json_object_put(spec->paths);
+        *spec = (LaunchSpec){};
+}
+
+static int read_file(const Arguments *arguments, SpecFile *file)
+{
+        int r;
+
+        if (strcmp(file->path, "-") == 0) {
+                file->path = "standard input";
+                r = fd_read_all(STDIN_FILENO, LAUNCH_SPEC_BYTES_MAX, &file->text, &file->size);
+        } else {
+                r = file_read_at(AT_FDCWD, file->path, LAUNCH_SPEC_BYTES_MAX, &file->text,
+                                 &file->size);
+        }
+        return r < 0 ? fail_file(arguments, file->path, 0, "cannot read the spec: %s", strerror(-r))
+                     : 0;
+}
+
+static int load_file(const Arguments *arguments, SpecFile *file, json_object **ret)
+{
+        _cleanup_free_ char *copy = strdup(file->path);
+        _cleanup_json_ json_object *object = NULL;
+        bool is_stdin = strcmp(file->path, "-") == 0;
+        JsonParseError where;
+        const char *name;
+        int r;
+
+        if (!copy)
+                return fail_memory(arguments);
+        r = read_file(arguments, file);
+        if (r != 0)
+                return r;
+        r = json_parse(file->text, file->size, &object, &where);
+        if (r == -ENOMEM)
+                return fail_memory(arguments);
+        if (r < 0)
+                return fail_file(arguments, file->path, where.line, "no JSON: %s", where.reason);
+        if (!json_object_is_type(object, json_type_object))
+                return fail_file(arguments, file->path, 1, "a spec must be a JSON object");
+        r = launch_files_resolve(arguments, object, is_stdin ? "." : dirname(copy));
+        if (r != 0)
+                return r;
+        name = json_member_string(object, "name");
+        if (name) {
+                file->name = strdup(name);
+                if (!file->name)
+                        return fail_memory(arguments);
+        }
+        *ret = TAKE_PTR(object);
+        return 0;
+}
+
+static int apply_name(const Arguments *arguments, bool render, json_object *object)
+{
+        const char *given = arguments_operand(arguments, 0);
+
+        if (given)
+                json_object_object_add(object, "name", json_new_text(given));
+        else if (!json_member(object, "name") && render)
+                json_object_object_add(object, "name", json_new_text("cvm"));
+        else if (!json_member(object, "name"))
+                return fail_usage(arguments, "launch needs a NAME, or a --file that has one");
+        return 0;
+}
+
+/* The spec's own check, here already: quick, and it can name the file's line. */
+static int validate(const Arguments *arguments, const SpecFile *file, json_object *object)
+{
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *where = NULL;
+        const char *field;
+        unsigned line = 0;
+
+        if (spec_parse(object, &spec, &error) >= 0)
+                return 0;
+        field = json_member_string(error.fields, "field");
+        if (file->text && field)
+                line = json_locate(file->text, file->size, field);
+        if (line && asprintf(&where, "%s:%u", file->path, line) < 0)
+                return fail_memory(arguments);
+        return fail_error(arguments, &error, where);
+}
+
+int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret)
+{
+        _cleanup_(launch_spec_done) LaunchSpec spec = {.paths = json_object_new_object()};
+        _cleanup_(spec_file_done) SpecFile file = {.path = arguments_value(arguments, "file")};
+        int r;
+
+        if (file.path)
+                r = load_file(arguments, &file, &spec.object);
+        else
+                r = (spec.object = json_object_new_object()) ? 0 : fail_memory(arguments);
+        if (r == 0)
+                r = apply_name(arguments, render, spec.object);
+        if (r == 0)
+                r = launch_flags_apply(arguments, spec.object);
+        if (r == 0)
+                r = validate(arguments, &file, spec.object);
+        if (r == 0)
+                r = launch_files_open(arguments, render, &spec);
+        if (r != 0)
+                return r;
+        if (strlen(json_text(spec.object)) > LAUNCH_SPEC_BYTES_MAX)
+                return fail_local(arguments,
+                                  "the spec with its environment and certificates is over %u MiB",
+                                  LAUNCH_SPEC_BYTES_MAX >> 20);
+        *ret = spec;
+        spec = (LaunchSpec){};
+        return 0;
+}

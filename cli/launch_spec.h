@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The spec that `launch` and `render` send: a spec file, the flags over it, checked with
+ * spec_parse(), and each file that it names opened here, with the user's own rights, and sent as a
+ * descriptor.
+ *
+ * Flags replace the file's scalars and its forwards; they are added to its env, certs and shares by
+ * name, and win there.
+ */
+
+#include <json-c/json.h>
+
+#include "arguments.h"
+
+#define LAUNCH_FDS_MAX 64 /* what the daemon takes with one message */
+#define LAUNCH_SPEC_BYTES_MAX                                                                      \
+        (15u << 20) /* of JSON: a message of 16 MiB less what goes around it */
+
+typedef struct LaunchSpec {
+        json_object *object;     /* type Spec of the interface; owned */
+        int fds[LAUNCH_FDS_MAX]; /* owned */
+        size_t n_fds;
+        json_object *paths; /* what ("kernel", "share:TAG") to the path behind its fd; owned */
+} LaunchSpec;
+
+/* A path that does not exist here is sent as a path rather than refused where the daemon is only
+ * asked what it would run. A missing name is "cvm" then, else refused. Returns 0, or the exit code
+ * of what was printed. */
+int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret);
+void launch_spec_done(LaunchSpec *spec);
+
+/* For the parts of the building; each returns 0 or the exit code of what it printed. */
+
+/* Puts the flags into the object. */
+int launch_flags_apply(const Arguments *arguments, json_object *object);
+/* Makes the paths in a spec file's object absolute, by the directory of that file. */
+int launch_files_resolve(const Arguments *arguments, json_object *object, const char *directory);
+/* Opens every path and puts descriptors, or the content of small files, in its place. */
+int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec);
+/* An absolute path as a JSON string; NULL without memory or working directory. */
+json_object *launch_path(const char *directory, const char *path);
+/* Reads the regular files of a directory into `certs`, an object of FileSource. */
+int launch_certs_directory(const Arguments *arguments, const char *path, json_object *certs);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "list.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "reply.h"
+#include "session.h"
+
+static const OutputColumn columns[] = {
+        {"NAME"},
+        {"STATE"},
+        {"READY"},
+        {"PLATFORM"},
+        {"CPUS", .right = true},
+        {"MEMORY", .right = true},
+        {"STARTED"},
+        {"FORWARDS"},
+        {},
+};
+
+static void row(json_object *cvm, char **cells)
+{
+        char when[OUTPUT_TIME_MAX];
+
+        cells[0] = output_member(cvm, "name");
+        cells[1] = output_member(cvm, "state");
+        cells[2] = output_member(cvm, "ready");
+        cells[3] = output_member(cvm, "platform");
+        cells[4] = output_member(cvm, "cpus");
+        cells[5] = output_size(cvm, "memory");
+        cells[6] = strdup(output_time(json_member_int(cvm, "startedAt", 0), when));
+        cells[7] = output_forwards(cvm);
+}
+
+int list_print(const Arguments *arguments, const char *state, const char *platform)
+{
+        json_object *parameters = json_object_new_object();
+
+        if (state)
+                json_object_object_add(parameters, "state", json_new_text(state));
+        if (platform)
+                json_object_object_add(parameters, "platform", json_new_text(platform));
+        return reply_table(arguments, MANAGER "List", parameters, "cvms", columns, row);
+}
+
+int verb_list(const Arguments *arguments)
+{
+        return list_print(arguments, arguments_value(arguments, "state"),
+                          arguments_value(arguments, "platform"));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "output.h"
+#include "session.h"
+
+static json_object *call_parameters(const Arguments *arguments)
+{
+        json_object *parameters =
+                json_build("name", json_new_text(arguments_operand(arguments, 0)), NULL);
+
+        if (arguments_has(arguments, "lines"))
+                json_object_object_add(
+                        parameters, "lines",
+                        json_object_new_int64((int64_t)arguments_number(arguments, "lines", 0)));
+        if (arguments_has(arguments, "follow"))
+                json_object_object_add(parameters, "follow", json_object_new_boolean(true));
+        return parameters;
+}
+
+static int show(const Arguments *arguments, OutputRaw *raw, json_object *reply)
+{
+        const char *encoded = json_member_string(reply, "data");
+        _cleanup_free_ uint8_t *data = NULL;
+        size_t size;
+
+        if (arguments->json) {
+                output_json(reply);
+                return 0;
+        }
+        if (!encoded || text_unbase64(encoded, &data, &size) < 0)
+                return fail_local(arguments, "the daemon's reply has no console data in base64");
+        output_raw(raw, data, size);
+        return 0;
+}
+
+int verb_logs(const Arguments *arguments)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !arguments_has(arguments, "raw")};
+        int r;
+
+        r = session_connect(arguments, &client);
+        if (r != 0)
+                return r;
+        if (arguments_has(arguments, "follow"))
+                session_catch_interrupts(client);
+        r = wire_client_begin(client, MANAGER "Logs", call_parameters(arguments), NULL, 0, &error);
+        while (r >= 0) {
+                _cleanup_json_ json_object *reply = NULL;
+                int code;
+
+                r = session_next(client, &reply, &error);
+                if (r < 0)
+                        break;
+                code = show(arguments, &raw, reply);
+                if (code != 0)
+                        return code;
+                if (output_finish() < 0)
+                        return fail_local(arguments, "cannot write the output");
+                if (r == 0)
+                        return CLI_DONE;
+        }
+        return session_interrupted() ? CLI_DONE : fail_error(arguments, &error, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+#define COLUMNS_MAX 16
+
+bool output_is_terminal(FILE *stream)
+{
+        const char *term = getenv("TERM");
+
+        return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0;
+}
+
+bool output_colour(FILE *stream)
+{
+        const char *no_color = getenv("NO_COLOR");
+
+        return output_is_terminal(stream) && (!no_color || !*no_color);
+}
+
+void output_json(json_object *object)
+{
+        printf("%s\n", json_text(object));
+        fflush(stdout);
+}
+
+char *output_member(json_object *object, const char *key)
+{
+        json_object *value = json_member(object, key);
+
+        if (!value)
+                return strdup("-");
+        if (json_object_is_type(value, json_type_boolean))
+                return strdup(json_object_get_boolean(value) ? "yes" : "no");
+        if (json_object_is_type(value, json_type_string))
+                return text_escape_control(
+                        *json_object_get_string(value) ? json_object_get_string(value) : "-");
+        return text_escape_control(json_text(value));
+}
+
+const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
+{
+        time_t seconds = (time_t)(usec / 1000000);
+        struct tm tm;
+
+        if (usec <= 0 || !localtime_r(&seconds, &tm) ||
+            strftime(buffer, OUTPUT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                snprintf(buffer, OUTPUT_TIME_MAX, "-");
+        return buffer;
+}
+
+char *output_forwards(json_object *cvm)
+{
+        json_object *forwards = json_member(cvm, "forwards");
+        _cleanup_(buffer_done) Buffer text = {};
+        size_t n = json_object_is_type(forwards, json_type_array)
+                           ? json_object_array_length(forwards)
+                           : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *forward = json_object_array_get_idx(forwards, i);
+                _cleanup_free_ char *address = output_member(forward, "address");
+                _cleanup_free_ char *protocol = output_member(forward, "protocol");
+
+                if (!address || !protocol ||
+                    buffer_appendf(&text, "%s%s:%" PRId64 " -> %" PRId64 "/%s", i ? ", " : "",
+                                   address, json_member_int(forward, "hostPort", 0),
+                                   json_member_int(forward, "guestPort", 0), protocol) < 0)
+                        return NULL;
+        }
+        return n ? buffer_take(&text) : strdup("-");
+}
+
+char *output_size(json_object *object, const char *key)
+{
+        char buffer[24];
+
+        return strdup(text_format_size((uint64_t)json_member_int(object, key, 0), buffer));
+}
+
+void output_raw(OutputRaw *state, const void *data, size_t size)
+{
+        const unsigned char *bytes = data;
+
+        if (!state->escape) {
+                fwrite(data, 1, size, stdout);
+                return;
+        }
+        for (size_t i = 0; i < size; i++) {
+                unsigned char c = bytes[i];
+
+                if (state->carriage_return && c != '\n')
+                        fputs("\\x0d", stdout);
+                if (state->lead && c >= 0x80 && c < 0xa0)
+                        printf("\\xc2\\x%02x", c);
+                else if (state->lead)
+                        putchar(0xc2);
+                if (state->lead && c >= 0x80 && c < 0xa0) {
+                        state->lead = state->carriage_return = false;
+                        continue;
+                }
+                state->carriage_return = c == '\r';
+                state->lead = c == 0xc2;
+                if (state->carriage_return || state->lead)
+                        continue;
+                if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+                        printf("\\x%02x", c);
+                else
+                        putchar(c);
+        }
+}
+
+static int table_fill(struct libscols_table *table, size_t n_columns, json_object *array,
+                      OutputRow row)
+{
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                struct libscols_line *line = scols_table_new_line(table, NULL);
+                char *cells[COLUMNS_MAX] = {};
+
+                if (!line)
+                        return -ENOMEM;
+                row(json_object_array_get_idx(array, i), cells);
+                for (size_t c = 0; c < n_columns; c++)
+                        if (!cells[c] || scols_line_refer_data(line, c, cells[c]) != 0)
+                                return -ENOMEM;
+        }
+        return 0;
+}
+
+int output_table(FILE *stream, const OutputColumn *columns, json_object *array, OutputRow row)
+{
+        struct libscols_table *table;
+        bool terminal = isatty(fileno(stream));
+        size_t n = 0;
+        int r = 0;
+
+        if (!json_object_is_type(array, json_type_array))
+                return 0;
+        table = scols_new_table();
+        if (!table)
+                return -ENOMEM;
+        scols_table_set_stream(table, stream);
+        if (!terminal)
+                scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
+        for (; columns[n].title; n++) {
+                int flags = (columns[n].right ? SCOLS_FL_RIGHT : 0) |
+                            (columns[n].cut && terminal ? SCOLS_FL_TRUNC : 0);
+
+                if (n == COLUMNS_MAX || !scols_table_new_column(table, columns[n].title,
+                                                                columns[n].cut ? 0.1 : 1, flags))
+                        r = -ENOMEM;
+        }
+        if (r == 0)
+                r = table_fill(table, n, array, row);
+        if (r == 0 && scols_print_table(table) != 0)
+                r = -ENOMEM;
+        scols_unref_table(table);
+        return r;
+}
+
+int output_finish(void)
+{
+        if (fflush(stdout) != 0 || ferror(stdout))
+                return errno ? -errno : -EIO;
+        return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What cvmctl prints. Texts of a guest or of the peer go through here: on a terminal they come with
+ * their control characters escaped.
+ */
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+
+/* A terminal that knows more than a teletype (TERM is not "dumb"). */
+bool output_is_terminal(FILE *stream);
+/* The same, and NO_COLOR (no-color.org) is not set. */
+bool output_colour(FILE *stream);
+
+/* One line of JSON, flushed. Borrows the object. */
+void output_json(json_object *object);
+
+/* A member of an object as text without control characters: strings, numbers, yes and no for
+ * booleans, "-" where it is absent. Newly allocated. */
+char *output_member(json_object *object, const char *key);
+
+/* Microseconds since the epoch in local time: "2026-11-21 07:16:33". "-" for 0 and below. */
+#define OUTPUT_TIME_MAX 64
+const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
+/* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" where there are none. */
+char *output_forwards(json_object *cvm);
+/* A member that counts bytes, as text_format_size() has it. */
+char *output_size(json_object *object, const char *key);
+
+/* Bytes of a guest to stdout: exactly as they are, or with `escape` control characters other than
+ * line ends and tabs as \xNN. The state holds what a piece left unfinished. */
+typedef struct OutputRaw {
+        bool escape;
+        bool carriage_return; /* seen last, not printed yet */
+        bool lead;            /* 0xc2 seen last: a C1 control character may follow in UTF-8 */
+} OutputRaw;
+void output_raw(OutputRaw *state, const void *data, size_t size);
+
+/* A table. Columns are never cut short unless the table is for a terminal and they say so. */
+typedef struct OutputColumn {
+        const char *title;
+        bool right;
+        bool cut; /* may be cut on a terminal that is too narrow */
+} OutputColumn;
+
+/* Fills one row: newly allocated texts, NULL for "out of memory", one a column. */
+typedef void (*OutputRow)(json_object *item, char **cells);
+
+/* Prints an array as a table, columns ended by {}. Returns 0 or -ENOMEM. */
+int output_table(FILE *stream, const OutputColumn *columns, json_object *array, OutputRow row);
+
+/* Flushes stdout. Returns 0 or -errno of the first write that failed. */
+int output_finish(void);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "launch_spec.h"
+#include "reply.h"
+#include "session.h"
+
+static const OutputColumn missing_columns[] = {
+        {"MISSING"}, {"FOUND"}, {"NEEDED"}, {"FIX"}, {},
+};
+
+static void missing_row(json_object *check, char **cells)
+{
+        cells[0] = output_member(check, "name");
+        cells[1] = output_member(check, "found");
+        cells[2] = output_member(check, "needed");
+        cells[3] = output_member(check, "fix");
+}
+
+/* A word as a POSIX shell reads it back. Control characters need $'...' (bash, POSIX.1-2024), which
+ * also keeps them off the terminal. */
+static int quote(Buffer *buffer, const char *word)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "@%+=:,./_-";
+        _cleanup_free_ char *escaped = text_escape_control(word);
+        bool control = escaped && strcmp(escaped, word) != 0;
+        int r;
+
+        if (!escaped)
+                return -ENOMEM;
+        if (*word && word[strspn(word, plain)] == 0)
+                return buffer_append_text(buffer, word);
+        r = buffer_append_text(buffer, control ? "$'" : "'");
+        for (; r == 0 && *word; word++) {
+                char one[2] = {*word, 0};
+                unsigned char c = (unsigned char)*word;
+
+                if (control && (c < 0x20 || c == 0x7f || c >= 0x80))
+                        r = buffer_appendf(buffer, "\\%03o", c);
+                else if (control && (c == '\'' || c == '\\'))
+                        r = buffer_appendf(buffer, "\\%c", c);
+                else
+                        r = buffer_append_text(buffer, c == '\'' ? "'\\''" : one);
+        }
+        return r ?: buffer_append_text(buffer, "'");
+}
+
+/* "# 5 is console" for the descriptors that no path stands for. */
+static int print_unnamed(json_object *descriptors)
+{
+        for (size_t i = 0; i < json_object_array_length(descriptors); i++) {
+                json_object *descriptor = json_object_array_get_idx(descriptors, i);
+                _cleanup_free_ char *what = output_member(descriptor, "what");
+                _cleanup_free_ char *digest = output_member(descriptor, "sha256");
+
+                if (!what || !digest)
+                        return -ENOMEM;
+                if (json_member_string(descriptor, "path"))
+                        continue;
+                printf("# descriptor %" PRId64 ": %s%s%s\n",
+                       json_member_int(descriptor, "number", -1), what,
+                       json_member(descriptor, "sha256") ? ", SHA-256 " : "",
+                       json_member(descriptor, "sha256") ? digest : "");
+        }
+        return 0;
+}
+
+/* An option and its value on a line of their own. */
+static int print_command(json_object *argv, json_object *descriptors)
+{
+        _cleanup_(buffer_done) Buffer text = {};
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < json_object_array_length(argv); i++) {
+                const char *word = json_object_get_string(json_object_array_get_idx(argv, i));
+
+                if (i > 0)
+                        r = buffer_append_text(&text, word && *word == '-' ? " \\\n  " : " ");
+                r = r ?: quote(&text, word ?: "");
+        }
+        for (size_t i = 0; r == 0 && i < json_object_array_length(descriptors); i++) {
+                json_object *descriptor = json_object_array_get_idx(descriptors, i);
+                const char *path = json_member_string(descriptor, "path");
+
+                if (!path)
+                        continue;
+                r = buffer_appendf(&text, " \\\n  %" PRId64 "<",
+                                   json_member_int(descriptor, "number", -1));
+                r = r ?: quote(&text, path);
+        }
+        if (r == 0)
+                printf("%s\n", text.data ?: "");
+        return r;
+}
+
+/* The daemon was given descriptors; the paths behind them are known here. */
+static void add_paths(const LaunchSpec *spec, json_object *descriptors)
+{
+        for (size_t i = 0; i < json_object_array_length(descriptors); i++) {
+                json_object *descriptor = json_object_array_get_idx(descriptors, i);
+                const char *what = json_member_string(descriptor, "what");
+                json_object *path = what ? json_member(spec->paths, what) : NULL;
+
+                if (path)
+                        json_object_object_add(descriptor, "path", json_object_get(path));
+        }
+}
+
+static int print_plan(const Arguments *arguments, json_object *reply, const LaunchSpec *spec)
+{
+        json_object *argv, *descriptors, *missing;
+
+        argv = reply_member(arguments, reply, "argv", json_type_array);
+        descriptors = argv ? reply_member(arguments, reply, "descriptors", json_type_array) : NULL;
+        missing = descriptors ? reply_member(arguments, reply, "missing", json_type_array) : NULL;
+        if (!missing)
+                return CLI_FAILED;
+        add_paths(spec, descriptors);
+        if (arguments->json) {
+                output_json(reply);
+                return CLI_DONE;
+        }
+        if (print_unnamed(descriptors) < 0 || print_command(argv, descriptors) < 0)
+                return fail_memory(arguments);
+        if (json_object_array_length(missing) == 0)
+                return CLI_DONE;
+        fflush(stdout);
+        fputs("cvmctl: a launch would be refused here:\n", stderr);
+        return output_table(stderr, missing_columns, missing, missing_row) < 0
+                       ? fail_memory(arguments)
+                       : CLI_DONE;
+}
+
+int verb_render(const Arguments *arguments)
+{
+        _cleanup_(launch_spec_done) LaunchSpec spec = {};
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        int r;
+
+        if (arguments->json && arguments_has(arguments, "shell"))
+                return fail_usage(arguments, "--shell and --json exclude each other");
+        r = launch_spec_build(arguments, true, &spec);
+        if (r == 0)
+                r = session_connect(arguments, &client);
+        if (r != 0)
+                return r;
+        r = wire_client_call(client, MANAGER "Render",
+                             json_build("spec", json_object_get(spec.object), NULL), spec.fds,
+                             spec.n_fds, &reply, &error);
+        if (r < 0)
+                return fail_error(arguments, &error, NULL);
+        return print_plan(arguments, reply, &spec);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The connection to the daemon, and calls on it whose failure is printed. */
+
+#include <json-c/json.h>
+
+#include "arguments.h"
+#include "wire/client.h"
+
+#define MANAGER "io.cvmd.Manager."
+
+/*
+ * Where the daemon listens: --socket, CVMD_SOCKET, or the first of these that exists: for root
+ * /run/cvmd and then $XDG_RUNTIME_DIR/cvmd, for others the other way round; /run/cvmd if none does.
+ * Newly allocated; NULL without memory.
+ */
+char *session_socket(const Arguments *arguments);
+
+/* Returns 0, or the exit code of the failure that it printed. */
+int session_connect(const Arguments *arguments, WireClient **ret);
+
+/* A plain call on a connection of its own. Takes parameters (NULL: {}). Likewise. */
+int session_call(const Arguments *arguments, const char *method, json_object *parameters,
+                 json_object **ret_reply);
+
+/*
+ * Calls the method once for each operand, all at the same time, and shows the replies in the order
+ * of the operands: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or
+ * where it has none an object with the name. `parameters` is a call's parameters but for `name`;
+ * borrowed. Returns the code of the first failure; the others are still called and printed.
+ */
+int session_call_names(const Arguments *arguments, const char *method, json_object *parameters,
+                       const char *done);
+
+/*
+ * From here on SIGINT and SIGTERM end the reading from this connection, with an error, rather than
+ * the process; session_interrupted() then says so.
+ */
+void session_catch_interrupts(const WireClient *client);
+bool session_interrupted(void);
+
+/* wire_client_next(), going on after signals other than those two. */
+int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

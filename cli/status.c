@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "list.h"
+#include "reply.h"
+#include "session.h"
+
+/* "Title:  text" in one column. */
+static void line(const char *title, const char *text)
+{
+        printf("%12s: %s\n", title, text ?: "-");
+}
+
+static void member_line(json_object *object, const char *title, const char *key)
+{
+        _cleanup_free_ char *text = output_member(object, key);
+
+        if (json_member(object, key))
+                line(title, text);
+}
+
+static void time_line(json_object *object, const char *title, const char *key)
+{
+        char when[OUTPUT_TIME_MAX];
+
+        if (json_member(object, key))
+                line(title, output_time(json_member_int(object, key, 0), when));
+}
+
+static void print_state(json_object *cvm)
+{
+        _cleanup_free_ char *state = output_member(cvm, "state");
+        _cleanup_free_ char *text = NULL;
+        bool ready = json_member_bool(cvm, "ready", false);
+
+        if (asprintf(&text, "%s%s%s", state ?: "-", ready ? ", ready" : "",
+                     json_member_bool(cvm, "debug", false) ? ", debug" : "") >= 0)
+                line("State", text);
+}
+
+static void print_ending(json_object *cvm)
+{
+        json_object *ending = json_member(cvm, "ending");
+
+        if (!ending)
+                return;
+        member_line(ending, "Ended by", "reason");
+        time_line(ending, "Ended", "at");
+        member_line(ending, "Exit code", "exitCode");
+        member_line(ending, "Signal", "signal");
+        member_line(ending, "Detail", "detail");
+}
+
+/* A map of names to digests, a line each. */
+static void print_map(json_object *cvm, const char *title, const char *key)
+{
+        json_object *map = json_member(cvm, key);
+
+        if (!json_object_is_type(map, json_type_object))
+                return;
+        json_object_object_foreach (map, name, ignored) {
+                _cleanup_free_ char *digest = output_member(map, name);
+                _cleanup_free_ char *safe = text_escape_control(name), *text = NULL;
+
+                (void)ignored;
+                if (asprintf(&text, "%s %s", safe ?: "-", digest ?: "-") >= 0)
+                        line(title, text);
+        }
+}
+
+static void print_cvm(json_object *cvm)
+{
+        _cleanup_free_ char *memory = output_size(cvm, "memory");
+        _cleanup_free_ char *forwards = output_forwards(cvm);
+
+        member_line(cvm, "Name", "name");
+        print_state(cvm);
+        member_line(cvm, "Guest says", "guestStatus");
+        member_line(cvm, "Platform", "platform");
+        member_line(cvm, "Driver", "driver");
+        member_line(cvm, "CPUs", "cpus");
+        line("Memory", memory);
+        line("Forwards", forwards);
+        member_line(cvm, "Vsock CID", "vsockCid");
+        member_line(cvm, "PID", "pid");
+        member_line(cvm, "Owner", "owner");
+        member_line(cvm, "ID", "id");
+        time_line(cvm, "Created", "createdAt");
+        time_line(cvm, "Started", "startedAt");
+        time_line(cvm, "Ready", "readyAt");
+        print_ending(cvm);
+        print_map(cvm, "Artifact", "artifacts");
+        print_map(cvm, "Measurement", "measurement");
+}
+
+int verb_status(const Arguments *arguments)
+{
+        const char *name = arguments_operand(arguments, 0);
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm;
+        int r;
+
+        if (!name)
+                return list_print(arguments, NULL, NULL);
+        r = session_call(arguments, MANAGER "Status", json_build("name", json_new_text(name), NULL),
+                         &reply);
+        if (r != 0)
+                return r;
+        cvm = reply_member(arguments, reply, "cvm", json_type_object);
+        if (!cvm)
+                return CLI_FAILED;
+        if (arguments->json)
+                output_json(cvm);
+        else
+                print_cvm(cvm);
+        return CLI_DONE;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reply.h"
+#include "session.h"
+
+static const OutputColumn columns[] = {
+        {"NAME"},
+        {"CONFIDENTIAL"},
+        {"AVAILABLE"},
+        {"STRENGTH", .right = true},
+        {"ORIGIN", .cut = true},
+        {"DESCRIPTION", .cut = true},
+        {},
+};
+
+static void row(json_object *template, char **cells)
+{
+        static const char *const members[] = {"name",     "confidential", "available",
+                                              "strength", "origin",       "description"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                cells[i] = output_member(template, members[i]);
+}
+
+int verb_templates(const Arguments *arguments)
+{
+        return reply_table(arguments, MANAGER "ListTemplates", NULL, "templates", columns, row);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verb.h"
+
+#include <string.h>
+
+#define SECONDS_MAX 86400
+
+const Option global_options[] = {
+        {"socket", "PATH", "the daemon's socket", .completion = "file"},
+        {"help", NULL, "show help"},
+        {},
+};
+
+static const Option json_option[] = {
+        {"json", NULL, "print JSON"},
+        {},
+};
+
+/* The fields of a spec, for launch and render. */
+static const Option spec_options[] = {
+        {"file", "SPEC", "a spec as JSON, see cvm-spec(5); - reads standard input",
+         .completion = "file"},
+        {"platform", "P", "a template's name, or auto"},
+        {"cpus", "N", "virtual CPUs", OPTION_NUMBER, 0, UINT32_MAX},
+        {"memory", "SIZE", "bytes, or with a suffix K, M, G or T"},
+        {"kernel", "F", "kernel: a file, or embedded:NAME", .completion = "file"},
+        {"initramfs", "F", "initramfs: a file, or embedded:NAME", .completion = "file"},
+        {"firmware", "F", "firmware: a file, or embedded:NAME", .completion = "file"},
+        {"igvm", "F", "IGVM: a file, or embedded:NAME", .completion = "file"},
+        {"cmdline", "S", "kernel command line"},
+        {"env", "K=V", "a variable of the guest's environment", OPTION_REPEATS},
+        {"env-file", "F",
+         "variables from a file, as systemd's EnvironmentFile=", .completion = "file"},
+        {"certs", "DIR", "each file in it for the guest's /etc/certs", .completion = "directory"},
+        {"share", "TAG=PATH[:rw]", "a host directory for the guest to mount", OPTION_REPEATS,
+         .completion = "directory"},
+        {"publish", "[ADDR:]HOST:GUEST[/udp]", "a host port that leads to a guest port, or none",
+         OPTION_REPEATS},
+        {"network", "N", "user, none, bridge:NAME or tap:NAME"},
+        {"vsock", "CID", "a vsock device; without CID a free one is taken",
+         OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
+        {"driver", "D", "what runs the CVM: qemu"},
+        {"debug", NULL, "console on ttyS0 and the debug initramfs; the measurement changes"},
+        {},
+};
+
+static const Option launch_options[] = {
+        {"paused", NULL, "wait for resume before the guest's first instruction"},
+        {"wait", "running|ready", "what to wait for", .choices = "running ready"},
+        {"timeout", "S", "give up after so many seconds", OPTION_NUMBER, 1, SECONDS_MAX},
+        {"id", "UUID", "an id of your own, so that a repeated launch is the same launch"},
+        {"json", NULL, "print the CVM as JSON"},
+        {},
+};
+
+static const Option render_options[] = {
+        {"shell", NULL, "print a command for a shell (the default)"},
+        {"json", NULL, "print argv, descriptors and what is missing as JSON"},
+        {},
+};
+
+static const Option stop_options[] = {
+        {"force", NULL, "without the power button"},
+        {"timeout", "S", "seconds that the guest has to power off", OPTION_NUMBER, 1, SECONDS_MAX},
+        {"json", NULL, "print each CVM as JSON"},
+        {},
+};
+
+static const Option list_options[] = {
+        {"state", "S", "only CVMs in this state",
+         .choices = "preparing starting running paused stopping stopped failed"},
+        {"platform", "P", "only CVMs of this platform"},
+        {"json", NULL, "print an array of CVMs as JSON"},
+        {},
+};
+
+static const Option logs_options[] = {
+        {"follow", NULL, "go on with what comes later"},
+        {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000},
+        {"raw", NULL, "leave control characters as they are on a terminal"},
+        {"json", NULL, "print the data in base64, an object a piece"},
+        {},
+};
+
+static const Option events_options[] = {
+        {"from", "N", "begin with event number N", OPTION_NUMBER, 0, INT64_MAX},
+        {"json", NULL, "print an object a line"},
+        {},
+};
+
+const Verb verbs[] = {
+        {"launch", "NAME", "launch a CVM", 0, 1, {spec_options, launch_options}, verb_launch},
+        {"stop",
+         "NAME...",
+         "stop CVMs",
+         1,
+         VERB_NAMES_ANY,
+         {stop_options},
+         verb_stop,
+         .takes_names = true},
+        {"status",
+         "[NAME]",
+         "show a CVM, or all",
+         0,
+         1,
+         {json_option},
+         verb_status,
+         .takes_names = true},
+        {"list", "", "list CVMs", 0, 0, {list_options}, verb_list},
+        {"logs",
+         "NAME",
+         "print a CVM's console output",
+         1,
+         1,
+         {logs_options},
+         verb_logs,
+         .takes_names = true},
+        {"console",
+         "NAME",
+         "connect this terminal to a CVM's console",
+         1,
+         1,
+         {},
+         verb_console,
+         .takes_names = true},
+        {"events",
+         "[NAME]",
+         "print events as they come",
+         0,
+         1,
+         {events_options},
+         verb_events,
+         .takes_names = true},
+        {"pause",
+         "NAME...",
+         "halt the CPUs of CVMs",
+         1,
+         VERB_NAMES_ANY,
+         {json_option},
+         verb_pause,
+         .takes_names = true},
+        {"resume",
+         "NAME...",
+         "let paused CVMs go on",
+         1,
+         VERB_NAMES_ANY,
+         {json_option},
+         verb_resume,
+         .takes_names = true},
+        {"remove",
+         "NAME...",
+         "forget stopped CVMs and their logs",
+         1,
+         VERB_NAMES_ANY,
+         {json_option},
+         verb_remove,
+         .takes_names = true},
+        {"render",
+         "[NAME]",
+         "print the command that a launch would run",
+         0,
+         1,
+         {spec_options, render_options},
+         verb_render},
+        {"templates", "", "list platforms", 0, 0, {json_option}, verb_templates},
+        {"artifacts",
+         "",
+         "list the daemon's kernels, initramfs, firmware and IGVM files",
+         0,
+         0,
+         {json_option},
+         verb_artifacts},
+        {"version", "", "print versions", 0, 0, {json_option}, verb_version},
+        {"help", "[VERB]", "explain cvmctl or a verb", 0, 1, {json_option}, verb_help},
+        {"completion",
+         "bash|names",
+         "print what a shell needs to complete",
+         1,
+         1,
+         {},
+         verb_completion,
+         .hidden = true},
+        {},
+};
+
+const Verb *verb_find(const char *name)
+{
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (strcmp(verb->name, name) == 0)
+                        return verb;
+        return NULL;
+}
+
+const Option *verb_option_at(const Verb *verb, size_t index)
+{
+        for (size_t i = 0; i <= VERB_OPTION_GROUPS; i++) {
+                const Option *option = i == VERB_OPTION_GROUPS ? global_options
+                                       : verb                  ? verb->groups[i]
+                                                               : NULL;
+
+                for (; option && option->name; option++)
+                        if (index-- == 0)
+                                return option;
+        }
+        return NULL;
+}
+
+const Option *verb_option(const Verb *verb, const char *name)
+{
+        const Option *option;
+
+        for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
+                if (strcmp(option->name, name) == 0)
+                        return option;
+        return NULL;
+}
