@@ -48,3 +48,19 @@ def config():
 @pytest.fixture
 def cvmd(make_daemon, config):
     return make_daemon(config)
+
+
+@pytest.fixture(scope="module")
+def module_daemon():
+    daemon = Daemon(copy.deepcopy(FAKE)).start()
+    yield daemon
+    daemon.finish()
+
+
+@pytest.fixture
+def shared(module_daemon):
+    """A daemon for a whole module; after each test its CVMs are ended and nothing may be left."""
+    yield module_daemon
+    for cvm in module_daemon.cvms():
+        module_daemon.discard(cvm["name"])
+    module_daemon.assert_clean()

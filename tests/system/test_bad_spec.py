@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every refusal of a spec is typed, names the field, and leaves nothing behind."""
+import json
+
+import pytest
+
+from harness.varlink import VarlinkError
+
+DIGEST = "0" * 64
+REFUSED = {
+    # id: (fields of the spec, field that the error names)
+    "unknown field": ({"colour": "red"}, "colour"),
+    "unknown field within": ({"vsock": {"port": 1}}, "vsock.port"),
+    "cpus of the wrong type": ({"cpus": "two"}, "cpus"),
+    "cpus as a fraction": ({"cpus": 1.5}, "cpus"),
+    "no cpus": ({"cpus": 0}, "cpus"),
+    "negative cpus": ({"cpus": -1}, "cpus"),
+    "too many cpus": ({"cpus": 513}, "cpus"),
+    "cpus beyond 64 bits": ({"cpus": 1 << 70}, "cpus"),
+    "memory as a number": ({"memory": 1 << 30}, "memory"),
+    "memory without a unit that is known": ({"memory": "2X"}, "memory"),
+    "memory too small": ({"memory": "63M"}, "memory"),
+    "memory not in whole MiB": ({"memory": "67108865"}, "memory"),
+    "memory beyond 64 bits": ({"memory": "99999999999T"}, "memory"),
+    "negative memory": ({"memory": "-1G"}, "memory"),
+    "no name": ({"name": None}, "name"),
+    "empty name": ({"name": ""}, "name"),
+    "name with a slash": ({"name": "a/b"}, "name"),
+    "name of the directory above": ({"name": ".."}, "name"),
+    "name through the directory above": ({"name": "a/../b"}, "name"),
+    "name with two dots": ({"name": "a..b"}, "name"),
+    "name with a newline": ({"name": "a\nb"}, "name"),
+    "name with a NUL": ({"name": "a\0b"}, "name"),
+    "name of 300 bytes": ({"name": "n" * 300}, "name"),
+    "name of 64 bytes": ({"name": "n" * 64}, "name"),
+    "name that begins with a dash": ({"name": "-rf"}, "name"),
+    "name that is not ASCII": ({"name": "é"}, "name"),
+    "name of the wrong type": ({"name": ["web"]}, "name"),
+    "platform with a path": ({"platform": "../../etc/passwd"}, "platform"),
+    "platform that there is not": ({"platform": "sgx"}, "platform"),
+    "driver that there is not": ({"driver": "xen"}, "driver"),
+    "newline in an env value": ({"env": {"A": "x\nB=y"}}, "env.A"),
+    "NUL in an env value": ({"env": {"A": "x\0y"}}, "env.A"),
+    "newline in an env name": ({"env": {"A\nB": "x"}}, "env.A\nB"),
+    "NUL in an env name": ({"env": {"A\0B": "x"}}, None),
+    "space in an env name": ({"env": {"A B": "x"}}, "env.A B"),
+    "equals sign in an env name": ({"env": {"A=B": "x"}}, "env.A=B"),
+    "env name that begins with a digit": ({"env": {"1A": "x"}}, "env.1A"),
+    "empty env name": ({"env": {"": "x"}}, None),
+    "env value of the wrong type": ({"env": {"A": 1}}, "env.A"),
+    "env of the wrong type": ({"env": ["A=1"]}, "env"),
+    "more env than there may be": ({"env": {"A": "x" * (4 << 20)}}, "env"),
+    "newline in the command line": ({"cmdline": "quiet\nroot=/dev/sda"}, "cmdline"),
+    "command line too long": ({"cmdline": "x" * 2048}, "cmdline"),
+    "two sources of a certificate": ({"certs": {"a": {"text": "", "path": "/a"}}}, "certs.a"),
+    "no source of a certificate": ({"certs": {"a": {}}}, "certs.a"),
+    "certificate above": ({"certs": {"../a": {"text": ""}}}, "certs.../a"),
+    "certificate that is no base64": ({"certs": {"a": {"base64": "*"}}}, "certs.a.base64"),
+    "certificate by a relative path": ({"certs": {"a": {"path": "a"}}}, "certs.a.path"),
+    "certificate that is not there": ({"certs": {"a": {"path": "/none"}}}, "certs.a.path"),
+    "certificate that is a directory": ({"certs": {"a": {"path": "/"}}}, "certs.a.path"),
+    "certificate without an end": ({"certs": {"a": {"path": "/dev/zero"}}}, "certs.a.path"),
+    "share without a source": ({"shares": [{"tag": "a"}]}, "shares[0]"),
+    "share of a reserved tag": ({"shares": [{"tag": "env_share", "path": "/"}]}, "shares[0].tag"),
+    "share with a comma in its tag": ({"shares": [{"tag": "a,b", "path": "/"}]}, "shares[0].tag"),
+    "share of a long tag": ({"shares": [{"tag": "t" * 32, "path": "/"}]}, "shares[0].tag"),
+    "two shares of one tag": (
+        {"shares": [{"tag": "a", "path": "/"}, {"tag": "a", "path": "/"}]}, "shares[1].tag"),
+    "share that is a file": ({"shares": [{"tag": "a", "path": "/etc/passwd"}]}, "shares[0].path"),
+    "share that is not there": ({"shares": [{"tag": "a", "path": "/none"}]}, "shares[0].path"),
+    "share of an unsent descriptor": ({"shares": [{"tag": "a", "fd": 0}]}, "shares[0].fd"),
+    "forward to port 0": ({"forwards": [{"guestPort": 0}]}, "forwards[0].guestPort"),
+    "forward to port 65536": ({"forwards": [{"guestPort": 65536}]}, "forwards[0].guestPort"),
+    "forward from a name": (
+        {"forwards": [{"guestPort": 1, "address": "localhost"}]}, "forwards[0].address"),
+    "forward with an option in it": (
+        {"forwards": [{"guestPort": 1, "address": "127.0.0.1,id=x"}]}, "forwards[0].address"),
+    "forward by sctp": (
+        {"forwards": [{"guestPort": 1, "protocol": "sctp"}]}, "forwards[0].protocol"),
+    "two forwards from one port": (
+        {"forwards": [{"guestPort": 1, "hostPort": 6150}, {"guestPort": 2, "hostPort": 6150}]},
+        "forwards[1].hostPort"),
+    "network that there is not": ({"network": "macvtap"}, "network"),
+    "bridge that nobody allowed": ({"network": "bridge:br0", "forwards": []}, "network"),
+    "tap that nobody allowed": ({"network": "tap:tap0", "forwards": []}, "network"),
+    "CID of the host": ({"vsock": {"cid": 2}}, "vsock.cid"),
+    "timeout of no seconds": ({"timeouts": {"startSec": 0}}, "timeouts.startSec"),
+    "timeout of over a day": ({"timeouts": {"quitSec": 86401}}, "timeouts.quitSec"),
+    "kernel by name and path": ({"kernel": {"name": "kernel", "path": "/a"}}, "kernel"),
+    "kernel by a relative path": ({"kernel": {"path": "bzImage"}}, "kernel.path"),
+    "kernel of half a digest": ({"kernel": {"path": "/a", "sha256": "00"}}, "kernel.sha256"),
+    "kernel of an unsent descriptor": ({"kernel": {"fd": 0}}, "kernel.fd"),
+    "one descriptor twice": ({"kernel": {"fd": 0}, "initramfs": {"fd": 0}}, "initramfs.fd"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(shared, what):
+    fields, field = REFUSED[what]
+    with pytest.raises(VarlinkError) as refusal:
+        shared.launch("web", **fields) if "name" not in fields else shared.call(
+            "Launch", spec={**{k: v for k, v in shared.spec("web").items() if k != "name"},
+                            **{k: v for k, v in fields.items() if v is not None}})
+    error = refusal.value
+    assert error.name == "InvalidSpec", error
+    assert set(error.fields) == {"field", "reason"} and error.fields["reason"]
+    if field is not None:
+        assert error.fields["field"] == field
+    assert shared.cvms() == []
+
+
+def test_render_refuses_the_same(shared):
+    with pytest.raises(VarlinkError) as refusal:
+        shared.call("Render", spec=shared.spec("web", cpus=0))
+    assert (refusal.value.name, refusal.value.fields["field"]) == ("InvalidSpec", "cpus")
+
+
+def test_memory_above_what_the_host_has(shared):
+    with pytest.raises(VarlinkError) as refusal:
+        shared.launch("web", memory="16T")
+    error = refusal.value
+    assert error.name == "NoResources", error
+    assert error.fields["resource"] == "memory"
+    assert error.fields["wanted"] == 16 << 40 > error.fields["available"] > 0
+
+
+def test_cvmctl_names_the_field_and_ends_with_4(shared):
+    done = shared.cvmctl("launch", "web", "--platform", "plain", "--env", "A B=x", check=False)
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 1 and "env.A B" in done.stderr
+
+
+@pytest.mark.parametrize("text, place", [
+    ('{"name": "web"', "1"),
+    ('{"name": "web",\n "cpus": 0}', "cpus"),
+    ('{"name": "web",\n\n "colour": 1}', "colour"),
+    ('{"name": "web", "name": "two"}', "name"),
+    ('["web"]', ""),
+    ("", ""),
+    ("[" * 10000, ""),
+])
+def test_spec_file(shared, tmp_path, text, place):
+    spec = tmp_path / "spec.json"
+    spec.write_text(text)
+    done = shared.cvmctl("launch", "--file", spec, check=False)
+    assert done.returncode == 4, done.stderr
+    assert place in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_spec_file_that_is_not_utf8(shared, tmp_path):
+    spec = tmp_path / "spec.json"
+    spec.write_bytes(b'{"name": "w\xffeb"}')
+    done = shared.cvmctl("launch", "--file", spec, check=False)
+    assert done.returncode == 4 and str(spec) in done.stderr
+
+
+def test_what_is_odd_but_allowed(shared, tmp_path):
+    """Spaces, quotes, commas and equals signs go where they belong and nowhere else."""
+    odd = tmp_path / "a,b=c d'\"e"
+    odd.mkdir()
+    kernel = odd / "bz,Image=1"
+    kernel.write_bytes(shared.kernel.read_bytes())
+    cvm = shared.launch(
+        "a.b-c_d", kernel={"path": str(kernel)}, env={"A": "x y,z=\"q\"\\$`'"},
+        shares=[{"tag": "odd", "path": str(odd)}], cmdline='console=null a="b c",d=e')
+    assert cvm["state"] == "running"
+    shared.discard("a.b-c_d")
+
+
+def test_a_deep_spec(shared):
+    deep = json.loads("[" * 200 + "]" * 200)
+    with shared.client() as client:
+        client.send("Launch", {"spec": {"name": "web", "env": deep}})
+        try:
+            client.receive()
+        except VarlinkError as error:
+            assert error.name in ("InvalidSpec", "org.varlink.service.InvalidParameter")
+        except ConnectionError:
+            pytest.fail("closed without a word")
+        except Exception as closed:  # ConnectionClosed: too deep for any message
+            assert type(closed).__name__ == "ConnectionClosed"

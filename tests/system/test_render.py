@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl render: what a launch would run, on any host."""
+import json
+import pathlib
+import shlex
+import subprocess
+
+import pytest
+
+from harness.daemon import FAKE_QEMU
+
+
+@pytest.fixture
+def files(shared, tmp_path):
+    """Launch's flags that name small files, with an IGVM and a firmware where a platform wants it."""
+    igvm = tmp_path / "svsm.igvm"
+    igvm.write_bytes(b"IGVM" + bytes(4092))
+    firmware = tmp_path / "OVMF.fd"
+    firmware.write_bytes(bytes(8192))
+    boot = ["--kernel", shared.kernel, "--initramfs", shared.initramfs]
+    return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm], "tdx": [*boot, "--firmware", firmware]}
+
+
+PLATFORMS = ["plain", "sev-snp", "tdx"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_json(shared, files, platform):
+    done = shared.cvmctl("render", "web", "--platform", platform, *files[platform], "--json")
+    plan = json.loads(done.stdout)
+    assert plan["argv"][0] == FAKE_QEMU
+    numbers = [descriptor["number"] for descriptor in plan["descriptors"]]
+    assert numbers == sorted(set(numbers)) and numbers[0] >= 3
+    what = {descriptor["what"]: descriptor for descriptor in plan["descriptors"]}
+    assert {"kernel", "qmp", "console", "env_share", "certs_share"} <= set(what)
+    assert what["kernel"]["path"] == str(shared.kernel)
+    text = " ".join(plan["argv"])
+    assert f"/proc/self/fd/{what['kernel']['number']}" in plan["argv"]
+    assert "mount_tag=env_share" in text and "mount_tag=certs_share" in text
+    for check in plan["missing"]:
+        assert not check["passed"] and check["needed"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_shell_is_the_same_command(shared, files, platform):
+    options = ["--platform", platform, *files[platform], "--env", "A=x y,z=\"q\"",
+               "--cmdline", "a='b c' \"d\" $e `f` \\g;h", "--publish", "6123:7002"]
+    argv = json.loads(shared.cvmctl("render", "web", *options, "--json").stdout)["argv"]
+    text = shared.cvmctl("render", "web", *options, "--shell").stdout
+    command = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    echoed = subprocess.run(["sh", "-c", 'printf "%s\\0" ' + command], capture_output=True,
+                            check=True).stdout
+    assert [part.decode() for part in echoed.split(b"\0")[:-1]] == argv
+    assert shlex.split(command, comments=True) == argv
+
+
+def test_nothing_is_run_and_nothing_kept(shared, files):
+    before = shared.holdings()
+    for platform in PLATFORMS:
+        shared.cvmctl("render", "web", "--platform", platform, *files[platform])
+    assert shared.cvms() == [] and shared.holdings()["children"] == before["children"]
+
+
+def test_name_is_optional(shared, files):
+    shared.cvmctl("render", "--platform", "plain", *files["plain"])
+
+
+def test_it_is_what_a_launch_runs(shared):
+    """The command line of the process is the one that render shows, but for the random parts."""
+    shared.launch("web", env={"A": "b"}, forwards=[{"guestPort": 7002, "hostPort": 6125}])
+    pid = shared.status("web")["pid"]
+    argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    spec = shared.spec("web", env={"A": "b"}, forwards=[{"guestPort": 7002, "hostPort": 6125}])
+    shown = shared.call("Render", spec=spec)["argv"]
+    assert len(argv) == len(shown)
+    differing = [(ours.decode(), theirs) for ours, theirs in zip(argv, shown)
+                 if ours.decode() != theirs]
+    assert len(differing) <= 1, differing  # the UUID
+
+
+def test_missing_is_listed_where_a_launch_refuses(shared, files):
+    """No machine of the tests can run both confidential platforms."""
+    missing = {}
+    for platform in ("sev-snp", "tdx"):
+        done = shared.cvmctl("render", "--platform", platform, *files[platform], "--json")
+        missing[platform] = json.loads(done.stdout)["missing"]
+    assert missing["sev-snp"] or missing["tdx"]
+    platform = "sev-snp" if missing["sev-snp"] else "tdx"
+    done = shared.cvmctl("launch", "web", "--platform", platform, *files[platform], check=False)
+    assert done.returncode == 4 and shared.cvms() == []
+
+
+def test_file_that_is_missing_is_listed_or_refused(shared):
+    done = shared.cvmctl("render", "--platform", "plain", "--kernel", "/none", check=False)
+    assert done.returncode == 4 and "/none" in done.stderr or '"/none"' in done.stdout
+
+
+def test_templates(shared):
+    listed = json.loads(shared.cvmctl("templates", "--json").stdout)
+    templates = listed if isinstance(listed, list) else listed["templates"]
+    by_name = {template["name"]: template for template in templates}
+    assert {"plain", "sev-snp", "tdx"} <= set(by_name)
+    assert by_name["sev-snp"]["confidential"] and not by_name["plain"]["confidential"]
+    assert by_name["sev-snp"]["strength"] > by_name["plain"]["strength"]

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon of root's: who may connect, who sees what, and whose rights open a path."""
+import grp
+import os
+import pathlib
+
+import pytest
+
+from harness.users import Failed, as_user
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
+
+# Groups that every Debian has, in the place of cvm and cvm-admin.
+USERS, ADMINS = "users", "operator"
+ANN, BOB, EVE, ADMIN = 61001, 61002, 61003, 61004
+GROUPS = {ANN: [USERS], BOB: [USERS], EVE: [], ADMIN: [USERS, ADMINS]}
+
+
+@pytest.fixture
+def config(config):
+    return {**config, "groups": {"users": USERS, "admins": ADMINS},
+            "limits": {"cvms": 20, "cvmsPerUid": 3}}
+
+
+@pytest.fixture
+def cvmd(cvmd):
+    """The directory lets other users reach the socket and the artifacts."""
+    cvmd.directory.chmod(0o755)
+    cvmd.kernel.chmod(0o644)
+    cvmd.initramfs.chmod(0o644)
+    return cvmd
+
+
+def by(uid, function):
+    groups = [grp.getgrnam(name).gr_gid for name in GROUPS[uid]]
+    return as_user(uid, uid, groups, function)
+
+
+def refused(uid, function):
+    with pytest.raises(Failed) as refusal:
+        by(uid, function)
+    return refusal.value
+
+
+def test_who_is_in_no_group_may_not_connect(cvmd):
+    assert refused(EVE, lambda: cvmd.call("List")).kind == "PermissionError"
+
+
+def test_each_sees_their_own(cvmd):
+    assert by(ANN, lambda: cvmd.launch("anns"))["owner"] == ANN
+    by(BOB, lambda: cvmd.launch("bobs"))
+    for uid, names in ((ANN, ["anns"]), (BOB, ["bobs"]), (ADMIN, ["anns", "bobs"])):
+        assert [cvm["name"] for cvm in by(uid, cvmd.cvms)] == names
+    assert [cvm["name"] for cvm in cvmd.cvms()] == ["anns", "bobs"]
+
+
+@pytest.mark.parametrize("method", ["Status", "Stop", "Pause", "Resume", "Remove", "Logs"])
+def test_of_another_users_nothing_is_told(cvmd, method):
+    by(ANN, lambda: cvmd.launch("anns"))
+    error = refused(BOB, lambda: cvmd.call(method, name="anns"))
+    assert (error.name, error.fields) == ("NoSuchCvm", {"name": "anns"})
+    assert cvmd.status("anns")["state"] == "running"
+
+
+def test_another_users_console(cvmd):
+    by(ANN, lambda: cvmd.launch("anns"))
+    error = refused(BOB, lambda: cvmd.client().upgrade("Console", name="anns"))
+    assert error.name == "NoSuchCvm"
+
+
+def test_events_of_others_are_not_shown(cvmd):
+    def watch():
+        with cvmd.client() as client:
+            return client.take(1, "Watch", fromSequence=0)[0]["event"]["name"]
+
+    by(ANN, lambda: cvmd.launch("anns"))
+    by(BOB, lambda: cvmd.launch("bobs"))
+    assert by(BOB, watch) == "bobs"
+    assert by(ADMIN, watch) == "anns"
+
+
+def test_admins_control_all(cvmd):
+    by(ANN, lambda: cvmd.launch("anns"))
+    assert by(ADMIN, lambda: cvmd.stop("anns", force=True))["state"] == "stopped"
+    by(ADMIN, lambda: cvmd.call("Remove", name="anns"))
+    assert cvmd.cvms() == []
+
+
+def test_a_name_belongs_to_who_took_it(cvmd):
+    by(ANN, lambda: cvmd.launch("web"))
+    assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
+    by(ANN, lambda: cvmd.stop("web", force=True))
+    assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
+    assert by(ANN, lambda: cvmd.launch("web"))["state"] == "running"
+
+
+def test_quota_of_a_user(cvmd):
+    for number in range(3):
+        by(ANN, lambda: cvmd.launch(f"n{number}"))
+    error = refused(ANN, lambda: cvmd.launch("more"))
+    assert (error.name, error.fields["limit"]) == ("QuotaExceeded", 3)
+    by(BOB, lambda: cvmd.launch("bobs"))
+
+
+def test_the_port_of_another_is_not_told(cvmd):
+    by(ANN, lambda: cvmd.launch("anns", forwards=[{"guestPort": 1, "hostPort": 7450}]))
+    error = refused(BOB, lambda: cvmd.launch("b", forwards=[{"guestPort": 1, "hostPort": 7450}]))
+    assert (error.name, error.fields["holders"]) == ("NoResources", [])
+
+
+def secret_file(cvmd):
+    path = cvmd.directory / "secret"
+    path.write_bytes(cvmd.kernel.read_bytes())
+    path.chmod(0o600)
+    return path
+
+
+def secret_directory(cvmd):
+    path = cvmd.directory / "secrets"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def test_a_kernel_that_the_caller_may_not_read(cvmd):
+    path = str(secret_file(cvmd))
+    error = refused(ANN, lambda: cvmd.launch("web", kernel={"path": path}))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel.path")
+
+
+def test_the_shadow_file_as_a_certificate(cvmd):
+    error = refused(ANN, lambda: cvmd.launch("web", certs={"a": {"path": "/etc/shadow"}}))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "certs.a.path")
+
+
+def test_a_share_that_the_caller_may_not_enter(cvmd):
+    path = str(secret_directory(cvmd))
+    error = refused(ANN, lambda: cvmd.launch("web", shares=[{"tag": "a", "path": path}]))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
+
+
+def test_a_share_that_the_caller_may_not_write(cvmd):
+    path = cvmd.directory / "readable"
+    path.mkdir(mode=0o755)
+    share = {"tag": "a", "path": str(path), "readOnly": False}
+    error = refused(ANN, lambda: cvmd.launch("web", shares=[share]))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
+    by(ANN, lambda: cvmd.launch("web", shares=[{**share, "readOnly": True}]))
+
+
+def test_a_link_to_what_the_caller_may_not_read(cvmd):
+    home = cvmd.directory / "home"
+    home.mkdir()
+    os.chown(home, ANN, ANN)
+    secret = secret_file(cvmd)
+    by(ANN, lambda: (home / "kernel").symlink_to(secret))
+    error = refused(ANN, lambda: cvmd.launch("web", kernel={"path": str(home / "kernel")}))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel.path")
+
+
+def test_what_only_a_group_of_the_callers_may_read(cvmd):
+    path = secret_file(cvmd)
+    os.chown(path, 0, grp.getgrnam(USERS).gr_gid)
+    path.chmod(0o640)
+    assert by(ANN, lambda: cvmd.launch("web", kernel={"path": str(path)}))["state"] == "running"
+
+
+def test_qemu_has_no_rights_of_roots(cvmd):
+    cvm = by(ANN, lambda: cvmd.launch("web", env={"A": "b"}))
+    status = pathlib.Path(f"/proc/{cvm['pid']}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert set(fields["Uid"].split()) == {str(ANN)}
+    assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
+def test_qemu_of_root_has_no_capabilities_either(cvmd):
+    status = pathlib.Path(f"/proc/{cvmd.launch('web')['pid']}/status").read_text()
+    assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status
+
+
+def test_what_the_daemon_makes_is_private(cvmd):
+    cvm = by(ANN, lambda: cvmd.launch("web", env={"A": "topsecret"}))
+
+    def search():
+        found = []
+        for root in (cvmd.runtime, cvmd.state):
+            for path, _, files in os.walk(root):
+                for name in files:
+                    try:
+                        if b"topsecret" in pathlib.Path(path, name).read_bytes():
+                            found.append(os.path.join(path, name))
+                    except OSError:
+                        pass
+        return found
+
+    assert by(BOB, search) == []
+    shares = cvmd.runtime / "shares" / cvm["id"]
+    assert b"topsecret" in (shares / "env" / "environment").read_bytes()
+    cvmd.stop("web", force=True)
+    assert not shares.exists() and search() == []
+
+
+def test_an_unprivileged_daemon(make_daemon, config):
+    """A user's own daemon, which no other user may use."""
+    ids = {"user": ANN, "group": ANN, "extra_groups": []}
+    daemon = make_daemon({**config, "groups": {}}, user=ids)
+    daemon.kernel.chmod(0o644)
+    daemon.initramfs.chmod(0o644)
+    cvm = as_user(ANN, ANN, [], lambda: daemon.launch("web", env={"A": "b"}))
+    assert (cvm["state"], cvm["owner"]) == ("running", ANN)
+    with pytest.raises(Failed) as refusal:
+        as_user(BOB, BOB, [], lambda: daemon.call("List"))
+    assert refusal.value.kind == "PermissionError"
