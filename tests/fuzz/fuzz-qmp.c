@@ -43,7 +43,7 @@ static void on_event(QmpClient *client, const char *name, json_object *data, voi
                 qmp_client_close(client);
 }
 
-static void on_closed(QmpClient *client, const char *reason, void *userdata)
+static void on_closed(QmpClient *client, const char *reason, bool broken, void *userdata)
 {
         Tally *tally = userdata;
 
