@@ -12,13 +12,14 @@ from harness.daemon import FAKE_QEMU
 
 @pytest.fixture
 def files(shared, tmp_path):
-    """Launch's flags that name small files, with an IGVM and a firmware where a platform wants it."""
+    """Launch's flags that name small files, an IGVM and a firmware where a platform wants them."""
     igvm = tmp_path / "svsm.igvm"
     igvm.write_bytes(b"IGVM" + bytes(4092))
     firmware = tmp_path / "OVMF.fd"
     firmware.write_bytes(bytes(8192))
     boot = ["--kernel", shared.kernel, "--initramfs", shared.initramfs]
-    return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm], "tdx": [*boot, "--firmware", firmware]}
+    return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm],
+            "tdx": [*boot, "--firmware", firmware]}
 
 
 PLATFORMS = ["plain", "sev-snp", "tdx"]
