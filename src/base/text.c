@@ -84,6 +84,8 @@ char *text_escape_control(const char *s)
                         out = mempcpy(out, "\\t", 2);
                 else if (c < 0x20 || c == 0x7f)
                         out += sprintf(out, "\\x%02x", c);
+                else if (c == 0xc2 && (s[1] & 0xe0) == 0x80) /* C1, U+0080 to U+009F */
+                        out += sprintf(out, "\\x%02x", (unsigned char)*++s);
                 else
                         *out++ = *s;
         }

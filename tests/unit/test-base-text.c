@@ -59,6 +59,8 @@ static void test_utf8(void **state)
         assert_string_equal(fixed, "a\xef\xbf\xbd" "b");
         _cleanup_free_ char *escaped = text_escape_control("a\nb\x1b[0m");
         assert_string_equal(escaped, "a\\nb\\x1b[0m");
+        _cleanup_free_ char *c1 = text_escape_control("\xc2\x9b" "31m\xc2\xa0\xc3\x9b");
+        assert_string_equal(c1, "\\x9b31m\xc2\xa0\xc3\x9b");
 }
 
 static void test_base64(void **state)
