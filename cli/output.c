@@ -146,6 +146,7 @@ int output_table(FILE *stream, const OutputColumn *columns, json_object *array, 
         if (!table)
                 return -ENOMEM;
         scols_table_set_stream(table, stream);
+        scols_table_enable_noencoding(table, 1); /* escaped already */
         if (!terminal)
                 scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
         for (; columns[n].title; n++) {
