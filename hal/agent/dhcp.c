@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dhcp.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* Offsets in a message, RFC 2131 section 2. */
+enum {
+        OP = 0,
+        HTYPE = 1,
+        HLEN = 2,
+        XID = 4,
+        FLAGS = 10,
+        YIADDR = 16,
+        CHADDR = 28,
+        COOKIE = 236,
+        OPTIONS = 240,
+};
+
+enum {
+        OPTION_PAD = 0,
+        OPTION_NETMASK = 1,
+        OPTION_ROUTER = 3,
+        OPTION_ADDRESS = 50,
+        OPTION_SECONDS = 51,
+        OPTION_TYPE = 53,
+        OPTION_SERVER = 54,
+        OPTION_PARAMETERS = 55,
+        OPTION_END = 255,
+};
+
+static const uint8_t cookie[] = {99, 130, 83, 99};
+
+static uint8_t *put_option(uint8_t *next, uint8_t code, const void *data, uint8_t size)
+{
+        *next++ = code;
+        *next++ = size;
+        return mempcpy(next, data, size);
+}
+
+size_t dhcp_build(DhcpType type, uint32_t xid, const uint8_t mac[static DHCP_MAC_SIZE],
+                  const DhcpLease *offer, uint8_t ret[static DHCP_MESSAGE_MAX])
+{
+        static const uint8_t parameters[] = {OPTION_NETMASK, OPTION_ROUTER, OPTION_SECONDS};
+        uint8_t *next = ret + OPTIONS, kind = (uint8_t)type;
+
+        memset(ret, 0, DHCP_MESSAGE_MAX);
+        ret[OP] = 1;    /* request */
+        ret[HTYPE] = 1; /* Ethernet */
+        ret[HLEN] = DHCP_MAC_SIZE;
+        memcpy(ret + XID, &xid, sizeof(xid));
+        ret[FLAGS] = 0x80; /* answer by broadcast: this host has no address yet */
+        memcpy(ret + CHADDR, mac, DHCP_MAC_SIZE);
+        memcpy(ret + COOKIE, cookie, sizeof(cookie));
+        next = put_option(next, OPTION_TYPE, &kind, 1);
+        if (type == DHCP_REQUEST) {
+                next = put_option(next, OPTION_ADDRESS, &offer->address, 4);
+                next = put_option(next, OPTION_SERVER, &offer->server, 4);
+        }
+        next = put_option(next, OPTION_PARAMETERS, parameters, sizeof(parameters));
+        *next++ = OPTION_END;
+        /* Some servers drop what is shorter than BOOTP's 300 bytes; the rest is padding. */
+        return next - ret < 300 ? 300 : (size_t)(next - ret);
+}
+
+int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
+               const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret)
+{
+        DhcpLease lease = {};
+        size_t i = OPTIONS;
+
+        if (size < OPTIONS || data[OP] != 2 || memcmp(data + XID, &xid, sizeof(xid)) != 0 ||
+            memcmp(data + CHADDR, mac, DHCP_MAC_SIZE) != 0 ||
+            memcmp(data + COOKIE, cookie, sizeof(cookie)) != 0)
+                return -EBADMSG;
+        memcpy(&lease.address, data + YIADDR, 4);
+        while (i < size && data[i] != OPTION_END) {
+                const uint8_t *value = data + i + 2;
+                uint8_t code = data[i], length;
+
+                if (code == OPTION_PAD) {
+                        i++;
+                        continue;
+                }
+                if (size - i < 2)
+                        return -EBADMSG;
+                length = data[i + 1];
+                if (size - i - 2 < length)
+                        return -EBADMSG;
+                i += 2 + (size_t)length;
+                if (code == OPTION_TYPE && length == 1) {
+                        lease.type = value[0];
+                } else if (length >= 4) {
+                        if (code == OPTION_NETMASK)
+                                memcpy(&lease.netmask, value, 4);
+                        else if (code == OPTION_ROUTER)
+                                memcpy(&lease.router, value, 4);
+                        else if (code == OPTION_SERVER)
+                                memcpy(&lease.server, value, 4);
+                        else if (code == OPTION_SECONDS)
+                                lease.seconds = (uint32_t)value[0] << 24 |
+                                                (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 |
+                                                value[3];
+                }
+        }
+        if (lease.type != DHCP_OFFER && lease.type != DHCP_ACK && lease.type != DHCP_NAK)
+                return -EBADMSG;
+        if (lease.type != DHCP_NAK && lease.address.s_addr == INADDR_ANY)
+                return -EBADMSG;
+        *ret = lease;
+        return 0;
+}
+
+static int64_t now_msec(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+static int dhcp_socket(const char *interface)
+{
+        struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(68)};
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        int one = 1;
+
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)) < 0 ||
+            setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) <
+                    0 ||
+            bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int dhcp_send(int fd, const uint8_t *message, size_t size)
+{
+        struct sockaddr_in all = {
+                .sin_family = AF_INET, .sin_port = htons(67), .sin_addr.s_addr = INADDR_BROADCAST};
+
+        if (sendto(fd, message, size, 0, (struct sockaddr *)&all, sizeof(all)) < 0)
+                return -errno;
+        return 0;
+}
+
+/* Waits for an answer that is a `type` (or a NAK). */
+static int dhcp_await(int fd, uint32_t xid, const uint8_t mac[static DHCP_MAC_SIZE], DhcpType type,
+                      int64_t until, DhcpLease *ret)
+{
+        for (;;) {
+                struct pollfd waiting = {.fd = fd, .events = POLLIN};
+                int64_t left = until - now_msec();
+                uint8_t message[2048];
+                ssize_t n;
+
+                if (left <= 0 || poll(&waiting, 1, (int)left) == 0)
+                        return -ETIMEDOUT;
+                n = recv(fd, message, sizeof(message), MSG_DONTWAIT);
+                if (n < 0)
+                        continue;
+                if (dhcp_parse(message, (size_t)n, xid, mac, ret) < 0)
+                        continue;
+                if (ret->type == type || ret->type == DHCP_NAK)
+                        return ret->type == type ? 0 : -ECONNREFUSED;
+        }
+}
+
+int dhcp_acquire(const char *interface, const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret)
+{
+        _cleanup_close_ int fd = dhcp_socket(interface);
+        uint8_t message[DHCP_MESSAGE_MAX];
+        int r = -ETIMEDOUT;
+        uint32_t xid;
+
+        if (fd < 0)
+                return fd;
+        /* Early after the start there may be no entropy yet; the clock tells requests apart too. */
+        if (getrandom(&xid, sizeof(xid), GRND_NONBLOCK) != sizeof(xid))
+                xid = (uint32_t)now_msec();
+        for (int i = 0; i < 3; i++) {
+                DhcpLease offer;
+
+                r = dhcp_send(fd, message, dhcp_build(DHCP_DISCOVER, xid, mac, NULL, message));
+                if (r < 0)
+                        return r;
+                r = dhcp_await(fd, xid, mac, DHCP_OFFER, now_msec() + 500, &offer);
+                if (r < 0)
+                        continue;
+                r = dhcp_send(fd, message, dhcp_build(DHCP_REQUEST, xid, mac, &offer, message));
+                if (r < 0)
+                        return r;
+                r = dhcp_await(fd, xid, mac, DHCP_ACK, now_msec() + 500, ret);
+                if (r == 0)
+                        return 0;
+        }
+        return r;
+}

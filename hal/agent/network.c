@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "child.h"
+#include "dhcp.h"
+#include "log.h"
+
+#define INTERFACE "eth0"
+
+/* QEMU's documentation, "Network emulation", user-mode networking: net 10.0.2.0/24, gateway .2,
+ * first guest .15. */
+#define USER_ADDRESS "10.0.2.15"
+#define USER_NETMASK "255.255.255.0"
+#define USER_ROUTER "10.0.2.2"
+
+static struct ifreq interface_request(const char *name)
+{
+        struct ifreq request = {};
+
+        snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+        return request;
+}
+
+static int interface_up(int fd, const char *name)
+{
+        struct ifreq request = interface_request(name);
+
+        if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+                return -errno;
+        request.ifr_flags |= IFF_UP;
+        return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+static void set_address(struct sockaddr *ret, struct in_addr address)
+{
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = address};
+
+        memcpy(ret, &in, sizeof(in));
+}
+
+static int interface_configure(int fd, const DhcpLease *lease)
+{
+        struct ifreq request = interface_request(INTERFACE);
+        struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+
+        set_address(&request.ifr_addr, lease->address);
+        if (ioctl(fd, SIOCSIFADDR, &request) < 0)
+                return -errno;
+        if (lease->netmask.s_addr != INADDR_ANY) {
+                set_address(&request.ifr_netmask, lease->netmask);
+                if (ioctl(fd, SIOCSIFNETMASK, &request) < 0)
+                        return -errno;
+        }
+        if (lease->router.s_addr == INADDR_ANY)
+                return 0;
+        set_address(&route.rt_gateway, lease->router);
+        set_address(&route.rt_dst, (struct in_addr){INADDR_ANY});
+        set_address(&route.rt_genmask, (struct in_addr){INADDR_ANY});
+        return ioctl(fd, SIOCADDRT, &route) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void interface_lease(int fd, DhcpLease *lease)
+{
+        struct ifreq request = interface_request(INTERFACE);
+        int r = -errno;
+
+        if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
+                r = dhcp_acquire(INTERFACE, (const uint8_t *)request.ifr_hwaddr.sa_data, lease);
+        if (r < 0 && lease->address.s_addr != INADDR_ANY) {
+                log_error("renewing the lease of " INTERFACE ": %s", strerror(-r));
+                lease->seconds = 0;
+                return;
+        }
+        if (r < 0) {
+                log_error(INTERFACE " gets no lease: %s; using " USER_ADDRESS, strerror(-r));
+                inet_aton(USER_ADDRESS, &lease->address);
+                inet_aton(USER_NETMASK, &lease->netmask);
+                inet_aton(USER_ROUTER, &lease->router);
+        }
+        r = interface_configure(fd, lease);
+        if (r < 0)
+                log_error(INTERFACE ": %s", strerror(-r));
+}
+
+/* Asks again at half of the lease's time, at least each minute, at most each day. */
+static void interface_keep(int fd, int configured)
+{
+        DhcpLease lease = {};
+
+        for (;;) {
+                uint32_t seconds;
+
+                interface_lease(fd, &lease);
+                if (configured >= 0)
+                        close(TAKE_FD(configured));
+                seconds = lease.seconds / 2;
+                seconds = seconds < 60 ? 60 : seconds > 86400 ? 86400 : seconds;
+                poll(NULL, 0, (int)seconds * 1000);
+        }
+}
+
+void network_start(void)
+{
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct pollfd waiting = {.events = POLLIN};
+        int configured[2];
+        pid_t pid;
+
+        if (fd < 0 || interface_up(fd, "lo") < 0)
+                log_error("lo: %s", strerror(errno));
+        if (fd < 0 || interface_up(fd, INTERFACE) < 0 || pipe2(configured, O_CLOEXEC) < 0) {
+                log_info("no network interface " INTERFACE);
+                return;
+        }
+        pid = child_fork("cvm-network");
+        if (pid == 0) {
+                close(configured[0]);
+                interface_keep(fd, configured[1]);
+                _exit(0);
+        }
+        close(configured[1]);
+        /* The other end is closed once the interface has its address. */
+        waiting.fd = configured[0];
+        if (pid < 0 || poll(&waiting, 1, 5000) <= 0)
+                log_error(INTERFACE " has no address yet");
+        close(configured[0]);
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles the guest's one program: first process and agent, static."""
+import pathlib
+import re
+import tempfile
+
+from .failure import Failure, run, tool
+
+# What the agent shares with the daemon and the client.
+SHARED = ("error", "file", "json", "memfd", "text")
+
+
+def version(hal):
+    found = re.search(r"^\s*version: '([^']+)'", (hal.parent / "meson.build").read_text(),
+                      re.MULTILINE)
+    if not found:
+        raise Failure("meson.build names no version")
+    return found.group(1)
+
+
+def compile_agent(hal):
+    """The program's bytes. They depend on the sources and the compiler, on no path or environment."""
+    compiler = tool("gcc", "gcc")
+    tool("strip", "binutils")
+    top = hal.parent
+    sources = sorted((hal / "agent").glob("*.c")) + [top / "src" / "base" / f"{name}.c"
+                                                     for name in SHARED]
+    for header, package in (("json-c/json.h", "libjson-c-dev"), ("openssl/evp.h", "libssl-dev"),
+                            ("linux/vm_sockets.h", "linux-libc-dev")):
+        if not any((pathlib.Path(base) / header).exists()
+                   for base in ("/usr/include", "/usr/include/x86_64-linux-gnu")):
+            raise Failure(f"{header} is missing: apt-get install {package}")
+    with tempfile.TemporaryDirectory(prefix="cvm-agent-") as directory:
+        output = pathlib.Path(directory) / "init"
+        run([compiler, "-std=gnu17", "-Os", "-static", "-s", "-D_GNU_SOURCE",
+             f'-DCVMD_VERSION="{version(hal)}"', "-Wall", "-Wextra", "-Wno-unused-parameter",
+             "-ftrivial-auto-var-init=zero", "-fstack-protector-strong", "-fno-strict-aliasing",
+             "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,--build-id=none",
+             "-Wl,-z,relro,-z,now", f"-ffile-prefix-map={top}=.", "-frandom-seed=cvmd",
+             "-I", str(hal / "agent"), "-I", str(top / "src"), "-o", str(output),
+             *map(str, sources), "-ljson-c", "-lcrypto"],
+            "compiling the agent", cwd=directory)
+        return output.read_bytes()

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian packages as files: found, downloaded and verified by an apt with a private configuration.
+
+The machine's own sources, lists and package database are read for the mirror's address alone and
+never written. apt verifies the archive's signature over the index; the SHA-256 of each package comes
+from that index, is kept in packages.json and is compared each time a file is used.
+"""
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tarfile
+import tempfile
+
+from .failure import Failure, run, tool
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|"
+                    r"forky|duke)(-updates|-backports|-security|/updates)?/?$")
+# The files are in the one or in the others: 6.1 is one package, 7.2 is split.
+KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules)-[0-9][a-z0-9.+-]*$")
+
+
+def sources(etc=pathlib.Path("/etc/apt")):
+    """(URI, suite) of each binary source that this machine's apt has, in its order."""
+    found = []
+    for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
+        try:
+            text = path.read_text(errors="replace")
+        except OSError:
+            continue
+        if path.suffix == ".list":
+            for line in text.splitlines():
+                match = re.match(r"^\s*deb\s+(?:\[[^]]*\]\s*)?(\S+)\s+(\S+)", line)
+                if match:
+                    found.append(match.groups())
+        elif path.suffix == ".sources":
+            for stanza in re.split(r"\n[ \t]*\n", text):
+                fields, name = {}, None
+                for line in stanza.splitlines():
+                    if line.startswith("#"):
+                        continue
+                    if line[:1].isspace() and name:
+                        fields[name] += " " + line.strip()
+                    elif ":" in line:
+                        name, value = line.split(":", 1)
+                        name = name.strip().lower()
+                        fields[name] = value.strip()
+                if fields.get("enabled", "yes").lower() in ("no", "false", "0") or \
+                        "deb" not in fields.get("types", "").split():
+                    continue
+                found += [(uri, suite) for uri in fields.get("uris", "").split()
+                          for suite in fields.get("suites", "").split()]
+    return [(uri, suite) for uri, suite in found if SUITES.match(suite)]
+
+
+def is_security(uri, suite):
+    return "security" in suite or uri.rstrip("/").endswith("security") or suite.endswith("/updates")
+
+
+class Archive:
+    """The packages of one profile."""
+
+    def __init__(self, cache, profile, mirror=None):
+        self.profile = profile
+        self.mirror = mirror
+        self.root = cache / "apt" / profile.name
+        self.debs = cache / "debs"
+        self.index = self.root / "packages.json"
+        self.kernel_suite = profile.suite + ("-backports" if profile.backports else "")
+        self.debs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.root / "lists" / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.root / "archives" / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def packages(self, update=False):
+        """[{name, version, sha256, size}], from the cache or, first, from the archive."""
+        if not update:
+            try:
+                return json.loads(self.index.read_text())
+            except (OSError, ValueError):
+                pass
+        self.apt("apt-get", "update", "-qq", "--error-on=any", what="reading Debian's package index")
+        found = [self.show("busybox-static")]
+        queue, seen = ["linux-image-amd64"], set()
+        while queue:
+            name = queue.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            shown = self.show(name)
+            if KERNEL_PARTS.match(name):
+                found.append(shown)
+            depends = re.findall(r"[a-z0-9][a-z0-9.+-]+", shown.pop("depends"))
+            queue += [depend for depend in depends if KERNEL_PARTS.match(depend)]
+        for package in found:
+            package.pop("depends", None)
+        found.sort(key=lambda package: package["name"])
+        if not any(KERNEL_PARTS.match(package["name"]) for package in found):
+            raise Failure(f"linux-image-amd64 of {self.kernel_suite} depends on no kernel")
+        temporary = self.index.with_suffix(".new")
+        temporary.write_text(json.dumps(found, indent=2) + "\n")
+        temporary.rename(self.index)
+        return found
+
+    def show(self, name):
+        text = self.apt("apt-cache", "show", "--no-all-versions", name,
+                        what=f"{name} of {self.kernel_suite}").decode()
+        fields = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text.split("\n\n")[0], re.MULTILINE))
+        return {"name": name, "version": fields["Version"], "sha256": fields["SHA256"],
+                "size": int(fields["Size"]), "depends": fields.get("Depends", "")}
+
+    def fetch(self, package):
+        """The verified file of a package; downloaded where the cache has no good one."""
+        path = self.debs / (package["sha256"] + ".deb")
+        if path.exists() and digest(path) == package["sha256"]:
+            return path
+        with tempfile.TemporaryDirectory(dir=self.root, prefix="download-") as directory:
+            name = f"{package['name']}={package['version']}"
+            try:
+                self.apt("apt-get", "download", "-qq", name, what=f"downloading {name}",
+                         cwd=directory)
+            except Failure as failure:
+                raise Failure(f"{failure}; if the archive has a newer one: hal/build --update") \
+                    from failure
+            files = list(pathlib.Path(directory).glob("*.deb"))
+            if len(files) != 1 or digest(files[0]) != package["sha256"]:
+                raise Failure(f"{name}: not the file that the signed index names; "
+                              "try again with hal/build --update")
+            files[0].rename(path)
+        return path
+
+    def apt(self, program, *arguments, what, cwd=None):
+        path = tool(program, "apt")
+        configuration = self.root / "apt.conf"
+        configuration.write_text(self.configuration())
+        if not (self.root / "sources.list").exists() or arguments[0] == "update":
+            (self.root / "sources.list").write_text(self.sources_list())
+        return run([path, *arguments], what, cwd=cwd, env={"APT_CONFIG": str(configuration)})
+
+    def configuration(self):
+        # How this machine reaches the network (proxies, certificates) holds here too; its hooks and
+        # pins do not.
+        own = run([tool("apt-config", "apt"), "dump"], "reading apt's configuration").decode()
+        lines = [line for line in own.splitlines() if re.match(r'Acquire::.*[^:] "', line)]
+        root = self.root
+        return "\n".join(lines + [
+            'Dir::Etc::Main "/dev/null";', 'Dir::Etc::Parts "/dev/null";',
+            'Dir::Etc::Preferences "/dev/null";', 'Dir::Etc::PreferencesParts "/dev/null";',
+            f'Dir::Etc::SourceList "{root}/sources.list";', 'Dir::Etc::SourceParts "/dev/null";',
+            f'Dir::State "{root}";', f'Dir::State::Lists "{root}/lists";',
+            'Dir::State::Status "/dev/null";', f'Dir::Cache "{root}";',
+            f'Dir::Cache::Archives "{root}/archives";', f'Dir::Log "{root}";',
+            'APT::Architecture "amd64";', 'APT::Architectures "amd64";',
+            'Acquire::Languages "none";', 'Debug::NoLocking "1";',
+            f'APT::Sandbox::User "{"root" if os.geteuid() == 0 else ""}";',
+            # Backports rank below their suite unless asked for; security ranks with its suite.
+            f'APT::Default-Release "{self.kernel_suite}";' if self.profile.backports else "", ""])
+
+    def sources_list(self):
+        if not os.path.exists(KEYRING):
+            raise Failure(f"{KEYRING} is missing: apt-get install debian-archive-keyring")
+        machine = sources()
+        mirror = self.mirror or next((uri for uri, suite in machine if not is_security(uri, suite)),
+                                     None)
+        if not mirror:
+            raise Failure("this machine's apt sources name no Debian archive: "
+                          "give one with --mirror URI")
+        suite = self.profile.suite
+        entries = [(mirror, suite)]
+        if self.profile.backports:
+            entries.append((mirror, self.kernel_suite))
+        elif not self.mirror:
+            # A kernel's fixes are in the security archive first.
+            security = next((uri for uri, its in machine
+                             if is_security(uri, its) and not its.endswith("/updates")), None)
+            if security:
+                entries.append((security, f"{suite}-security"))
+        return "".join(f"deb [arch=amd64 signed-by={KEYRING}] {uri} {its} main\n"
+                       for uri, its in entries)
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") \
+            else hashlib.sha256(file.read()).hexdigest()
+
+
+def member(deb, *names):
+    """The bytes of the first of the named files in a package."""
+    command = [tool("dpkg-deb", "dpkg"), "--fsys-tarfile", str(deb)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        data = process.stdout.read()
+    if process.returncode:
+        raise Failure(f"{deb}: dpkg-deb cannot read it; remove the file and try again")
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for name in names:
+            try:
+                return archive.extractfile(name).read()
+            except KeyError:
+                continue
+    raise Failure(f"{deb} holds none of {', '.join(names)}")
+
+
+def unpack(deb, directory):
+    """Unpacks a package's files below a directory."""
+    run([tool("dpkg-deb", "dpkg"), "-x", str(deb), str(directory)], f"unpacking {deb}")

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each profile is made of."""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    name: str
+    suite: str       # Debian suite that busybox, and unless backports is set the kernel, come from
+    backports: bool  # the kernel comes from SUITE-backports
+    required: tuple  # modules without which the guest cannot do its duty
+    wanted: tuple    # modules that only some machines or kernels have
+
+
+# In the order in which they are loaded; dependencies come before by themselves. Named as in file
+# names, with either dash or underscore. A module may be built in.
+REQUIRED = (
+    "virtio_pci", "virtio_console", "virtio_net",           # readiness port, network
+    "9pnet_virtio", "9p",                                   # shares
+    "button", "evdev",                                      # power button
+    "configfs", "tpm_tis", "tpm_crb",                       # reports, measured boot
+    "vmw_vsock_virtio_transport",
+)
+WANTED = ("virtio_mmio", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs", "tpm_svsm", "tsm", "tsm_report",
+          "sev_guest", "tdx_guest")
+
+PROFILES = {
+    "plain": Profile("plain", "bookworm", False, REQUIRED, WANTED),
+    # TDX guests, SVSM guests and TSM reports need Linux 6.16 or newer (tsm from 6.7, SVSM from 6.11).
+    "confidential": Profile("confidential", "trixie", True,
+                            REQUIRED + ("sev_guest", "tdx_guest"), WANTED),
+}
