@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manual pages against what they describe: programs, interface, spec, configuration, templates."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+MAN = TOP / "man"
+CVMCTL = os.environ.get("CVMCTL", str(TOP / "build/cli/cvmctl"))
+CVMD = os.environ.get("CVMD", str(TOP / "build/daemon/cvmd"))
+PAGES = ["cvmctl.1", "cvmd.8", "cvmd.conf.5", "cvm-spec.5", "cvm-template.5", "cvm-guest.7",
+         "io.cvmd.Manager.7"]
+INTERFACE = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
+
+
+def source(page):
+    return (MAN / f"{page}.scd").read_text()
+
+
+def words(text):
+    """The text without scdoc's escapes and marks."""
+    return re.sub(r"\\(.)", r"\1", text).replace("*", "")
+
+
+def fields(kind):
+    """Names of the members of a type of the interface."""
+    body = re.search(rf"^type {kind} \((.*?)\)$", INTERFACE, re.DOTALL | re.MULTILINE)[1]
+    body = re.sub(r"#.*", "", body)
+    return re.findall(r"(\w+):", body)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_builds_and_renders(page, tmp_path):
+    text = subprocess.run(["scdoc"], input=source(page), capture_output=True, text=True, check=True)
+    path = tmp_path / page
+    path.write_text(text.stdout)
+    # Every page begins with what it is.
+    assert re.search(r"^\.SH NAME$", text.stdout, re.MULTILINE)
+    name, section = page.rsplit(".", 1)
+    assert text.stdout.find(f'.TH "{name}" "{section}"') >= 0
+
+
+def verbs():
+    done = subprocess.run([CVMCTL, "help", "--json"], capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_cvmctl_every_verb_and_option():
+    page = words(source("cvmctl.1"))
+    missing = []
+    for verb in verbs():
+        if not re.search(rf"\b{verb['name']}\b", page):
+            missing.append(verb["name"])
+        missing += [f"{verb['name']} --{option['name']}" for option in verb["options"]
+                    if not re.search(rf"--{option['name']}\b", page)]
+    assert not missing
+
+
+def test_cvmctl_no_option_that_there_is_not():
+    page = words(source("cvmctl.1"))
+    there = {option["name"] for verb in verbs() for option in verb["options"]}
+    there |= {"socket", "help", "json", "version"}
+    assert set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", page)) <= there
+
+
+def test_cvmctl_exit_statuses():
+    page = words(source("cvmctl.1"))
+    section = page[page.index("# EXIT STATUS"):]
+    for status in "012345":
+        assert re.search(rf"^\W*{status}\b", section, re.MULTILINE), status
+
+
+def test_cvmd_every_option():
+    page = words(source("cvmd.8"))
+    done = subprocess.run([CVMD, "--help"], capture_output=True, text=True, check=True)
+    options = set(re.findall(r"--[a-z][a-z-]*", done.stdout))
+    assert {"--config", "--socket", "--runtime-dir", "--state-dir", "--log-level"} <= options
+    assert not [option for option in options if option not in page]
+
+
+def test_interface_every_method_error_and_type():
+    page = words(source("io.cvmd.Manager.7"))
+    names = re.findall(r"^(?:method|error) (\w+)", INTERFACE, re.MULTILINE)
+    assert len(names) > 20
+    assert not [name for name in names if not re.search(rf"\b{name}\b", page)]
+
+
+def test_spec_every_field():
+    page = words(source("cvm-spec.5"))
+    names = {name for kind in ("Spec", "Forward", "Share", "ArtifactRef", "FileSource", "Vsock",
+                               "Timeouts") for name in fields(kind)}
+    assert len(names) > 25
+    assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)]
+
+
+def test_configuration_every_field():
+    page = words(source("cvmd.conf.5"))
+    table = (TOP / "daemon/config.c").read_text()
+    names = re.findall(r'\{ ?"(\w+)", JSON_', table)
+    assert len(names) > 20
+    assert not [name for name in names if not re.search(rf"\b{name}\b", page)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_that_a_page_names(page):
+    """A page of the project that is referred to is there."""
+    named = set(re.findall(r"\b((?:cvm|io\.cvmd)[\w.-]*)\((\d)\)", words(source(page))))
+    assert not [f"{name}({section})" for name, section in named
+                if f"{name}.{section}" not in PAGES]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_of_the_readme(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", (TOP / page).read_text())
+    assert not [link for link in links if not (TOP / link).exists()]
