@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The parts of fake-qemu; tests/fake-qemu.c says what the program is. One process is one machine,
+ * so that everything lives until its exit and nothing is freed before. */
+
+#include <json-c/json.h>
+#include <stdarg.h>
+
+#include "base/macros.h"
+
+#define FORWARDS_MAX 64u
+#define SHARES_MAX 32u
+#define AGENT_PORT 7002
+
+/* A socket chardev: a listening socket with one client at a time. */
+typedef struct Link {
+        const char *id;
+        int listener; /* -1: the command line has no such chardev */
+        int fd;       /* the client's, or -1 */
+        bool keeps;   /* what is sent without a client waits for one, else it is lost */
+        char *out;    /* owned */
+        size_t n_out;
+} Link;
+
+void link_send(Link *link, const void *data, size_t size);
+void link_printf(Link *link, const char *format, ...) _printf_(2, 3);
+/* Writes what can be written at once; hangs up on a client that has gone. */
+void link_flush(Link *link);
+void link_hang_up(Link *link);
+void *must_have(void *memory); /* exits without memory */
+
+/* How the fake behaves: the fake.* words of the kernel command line. -1: not asked for. */
+typedef struct Behaviour {
+        int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
+        bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage;
+        bool no_qmp, qmp_garbage, qmp_silent, qmp_flood;
+        const char *stderr_text, *status;
+} Behaviour;
+
+int behaviour_parse(const char *append, Behaviour *ret); /* -EINVAL: an unknown fake.* word */
+
+typedef struct Forward {
+        int fd; /* TCP: listening; UDP: bound */
+        bool tcp;
+        uint16_t guest_port;
+} Forward;
+
+typedef struct Share {
+        char *id, *tag;
+        int fd; /* the directory */
+} Share;
+
+/* What the command line says. */
+typedef struct Options {
+        const char *name, *append;
+        bool stopped, no_shutdown, no_reboot;
+        Forward forwards[FORWARDS_MAX];
+        size_t n_forwards;
+        Share shares[SHARES_MAX];
+        size_t n_shares;
+} Options;
+
+/* Reads and checks the command line as QEMU does, into `options` and the links; ends the process
+ * with QEMU's message and status 1 where QEMU would. */
+void options_parse(int argc, char **argv);
+
+extern const char *program;
+extern Options options;
+extern Behaviour behaviour;
+extern Link qmp, console, notify;
+
+/* The machine and its guest. */
+typedef enum Run { RUN_PRELAUNCH, RUN_RUNNING, RUN_PAUSED, RUN_SHUTDOWN, RUN_PANICKED } Run;
+
+extern Run machine_run;
+
+const char *machine_status(void); /* as query-status names it */
+const char *machine_cont(void);   /* NULL, or why not */
+void machine_stop(void);
+void machine_press_power(void);
+/* A shutdown for this reason: ends the process unless -no-shutdown holds it. */
+void machine_shutdown(bool guest, const char *reason);
+void machine_exit(int status) __attribute__((noreturn)); /* sends what is unsent, for a second */
+/* Does what is due; returns the milliseconds until something is, or -1. */
+int guest_tick(void);
+/* Console output that is still to come, as far as the client takes it. */
+void guest_fill_console(void);
+
+/* QMP. */
+void qmp_greet(void);
+void qmp_input(const char *data, size_t size);
+void qmp_event(const char *name, const char *data); /* data: JSON text, or NULL */
+void qmp_fill_flood(void);
+
+/* The agent's answer, one JSON line. */
+const char *agent_answer(void);
