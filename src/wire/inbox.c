@@ -38,10 +38,13 @@ bool wire_inbox_has_fds(const WireInbox *inbox)
         return inbox->n_fds > 0;
 }
 
-/* Whether the byte after the stored ones is the first of a message. */
-static bool at_boundary(const WireInbox *inbox)
+/* Where the message begins that the next byte belongs to. */
+static size_t next_message(const WireInbox *inbox)
 {
-        return inbox->stored.size == 0 || inbox->stored.data[inbox->stored.size - 1] == 0;
+        const char *data = inbox->stored.data;
+        const char *nul = data ? memrchr(data, 0, inbox->stored.size) : NULL;
+
+        return nul ? (size_t)(nul - data) + 1 : 0;
 }
 
 /* Keeps the descriptors of a control message; what cannot be kept is closed. */
@@ -63,14 +66,14 @@ static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
                         continue;
                 }
                 memcpy(fds, CMSG_DATA(c), size);
-                if (r < 0 || n > max || inbox->fds || !at_boundary(inbox)) {
+                if (r < 0 || n > max || inbox->fds) {
                         close_fds(fds, n);
                         r = r ?: -EPROTO;
                         continue;
                 }
                 inbox->fds = fds;
                 inbox->n_fds = n;
-                inbox->fds_at = inbox->stored.size;
+                inbox->fds_at = next_message(inbox);
         }
         return r;
 }

@@ -33,8 +33,8 @@ void wire_inbox_done(WireInbox *inbox); /* closes descriptors */
 /* Reads what is there, at most WIRE_INBOX_READ bytes, into `scratch` of that size; the bytes may
  * stay there until wire_inbox_settle(). Returns the number of bytes, 0 at the end of the stream, or
  *   -EAGAIN    nothing there now;
- *   -EPROTO    descriptors that did not come with the first byte of a message, more than `fds_max`
- *              of them, or more than this process may have: all are closed;
+ *   -EPROTO    more than `fds_max` descriptors, more than this process may have, or some for a
+ *              message that has got some already: all that came are closed;
  *   -errno     of recvmsg(2). */
 ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max);
 

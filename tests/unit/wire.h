@@ -22,7 +22,6 @@ typedef struct Wire {
         int taken_fd;                      /* by t.Upgrade; -2: not yet */
         char *early;                       /* bytes that came with it */
         size_t n_early;
-        int fds[80]; /* by t.Fds */
 } Wire;
 
 static inline void wire_echo(WireCall *call, json_object *parameters, void *userdata)
@@ -107,14 +106,20 @@ static inline void wire_upgrade(WireCall *call, json_object *parameters, void *u
         wire_call_upgrade(call, wire_taken, userdata);
 }
 
-/* Takes the descriptors that the parameters count, answers how many there were. */
+/* Takes as many descriptors as the parameters say, and closes them; answers how many there were. */
 static inline void wire_fds(WireCall *call, json_object *parameters, void *userdata)
 {
-        Wire *w = userdata;
-        int64_t take = json_member_int(parameters, "take", 0), n = 0;
+        int64_t take = json_member_int(parameters, "take", 0), n;
 
-        while (n < take && (w->fds[n] = wire_call_take_fd(call, (size_t)n)) >= 0)
-                n++;
+        for (n = 0; n < take; n++) {
+                int fd = wire_call_take_fd(call, (size_t)n);
+
+                if (fd < 0)
+                        break;
+                assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+                assert_int_equal(wire_call_take_fd(call, (size_t)n), -1);
+                close(fd);
+        }
         wire_call_reply(call, json_build("taken", json_object_new_int64(n), NULL));
 }
 
