@@ -21,7 +21,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|"
                     r"forky|duke)(-updates|-backports|-security|/updates)?/?$")
 # The files are in the one or in the others: 6.1 is one package, 7.2 is split.
-KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules)-[0-9][a-z0-9.+-]*$")
+KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules|base)-[0-9][a-z0-9.+-]*$")
 
 
 def sources(etc=pathlib.Path("/etc/apt")):
@@ -77,10 +77,13 @@ class Archive:
 
     def packages(self, update=False):
         """[{name, version, sha256, size}], from the cache or, first, from the archive."""
+        decided = [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern]
         if not update:
             try:
-                return json.loads(self.index.read_text())
-            except (OSError, ValueError):
+                known = json.loads(self.index.read_text())
+                if known["decided"] == decided:
+                    return known["packages"]
+            except (OSError, ValueError, KeyError, TypeError):
                 pass
         self.apt("apt-get", "update", "-qq", "--error-on=any", what="reading Debian's package index")
         found = [self.show("busybox-static")]
@@ -101,9 +104,17 @@ class Archive:
         if not any(KERNEL_PARTS.match(package["name"]) for package in found):
             raise Failure(f"linux-image-amd64 of {self.kernel_suite} depends on no kernel")
         temporary = self.index.with_suffix(".new")
-        temporary.write_text(json.dumps(found, indent=2) + "\n")
+        temporary.write_text(json.dumps({"decided": decided, "packages": found}, indent=2) + "\n")
         temporary.rename(self.index)
+        self.prune()
         return found
+
+    def prune(self):
+        """Drops the files that no profile's index names any more."""
+        named = "".join(path.read_text() for path in self.root.parent.glob("*/packages.json"))
+        for path in self.debs.glob("*.deb"):
+            if path.stem not in named:
+                path.unlink()
 
     def show(self, name):
         text = self.apt("apt-cache", "show", "--no-all-versions", name,
@@ -154,6 +165,7 @@ class Archive:
             'Dir::State::Status "/dev/null";', f'Dir::Cache "{root}";',
             f'Dir::Cache::Archives "{root}/archives";', f'Dir::Log "{root}";',
             'APT::Architecture "amd64";', 'APT::Architectures "amd64";',
+            'Dir::Cache::pkgcache "";', 'Dir::Cache::srcpkgcache "";',
             'Acquire::Languages "none";', 'Debug::NoLocking "1";',
             f'APT::Sandbox::User "{"root" if os.geteuid() == 0 else ""}";',
             # Backports rank below their suite unless asked for; security ranks with its suite.

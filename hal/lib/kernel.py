@@ -106,7 +106,8 @@ def read_chosen(directory):
 
 
 def keep_chosen(directory, kernel):
-    shutil.rmtree(directory, ignore_errors=True)
+    for old in directory.parent.glob(directory.name.split("-")[0] + "-*"):
+        shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="new-") as temporary:
         fresh = pathlib.Path(temporary) / "kernel"
         fresh.mkdir()
@@ -126,7 +127,7 @@ def unpack(cache, profile, packages, debs):
     kernels = [package for package in packages if debian.KERNEL_PARTS.match(package["name"])]
     decided = json.dumps([FORMAT, profile.required, profile.wanted,
                           [package["sha256"] for package in kernels]])
-    directory = cache / "kernels" / hashlib.sha256(decided.encode()).hexdigest()
+    directory = cache / "kernels" / f"{profile.name}-{hashlib.sha256(decided.encode()).hexdigest()}"
     directory.parent.mkdir(mode=0o700, exist_ok=True)
     kept = read_chosen(directory)
     if kept:
