@@ -9,8 +9,9 @@
 #include "base/memfd.h"
 #include "base/text.h"
 
-#define CHUNK (1u << 20) /* bytes copied and hashed at a time, all that is held besides the memfd  \
-                          */
+#define CHUNK                                                                                      \
+        (1u << 20) /* bytes copied and hashed at a time, all that is held besides the memfd        \
+                    */
 
 /* A copy in progress: bytes in order, each written and hashed once. */
 typedef struct Copy {
@@ -185,23 +186,29 @@ int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA
         return refuse_digest(artifact, artifact->digest.sha256, "the pinned one", sha256, error);
 }
 
+/* The pages are the executable's: once copied they need not stay in memory. A table that is no
+ * page's own (start unaligned) keeps them: the call then fails. */
+static void drop_pages(const uint8_t *start, size_t size)
+{
+        madvise((void *)start, size, MADV_DONTNEED);
+}
+
 static int copy_embedded(Copy *copy, CvmError *error)
 {
         const EmbeddedArtifact *embedded = copy->artifact->embedded;
+        int r = 0;
 
-        while (copy->done < copy->artifact->size) {
+        while (r == 0 && copy->done < copy->artifact->size) {
                 const uint8_t *at = embedded->start + copy->done;
                 uint64_t left = copy->artifact->size - copy->done;
                 size_t n = left < CHUNK ? (size_t)left : CHUNK;
-                int r = copy_add(copy, at, n, error);
 
-                /* The pages are the executable's: once copied they need not stay in memory. A table
-                 * that is no page's own (start unaligned) keeps them: the call then fails. */
-                madvise((void *)at, n, MADV_DONTNEED);
-                if (r < 0)
-                        return r;
+                r = copy_add(copy, at, n, error);
+                drop_pages(at, n);
         }
-        return 0;
+        /* a fault at the start of a chunk also maps pages before it */
+        drop_pages(embedded->start, (size_t)copy->artifact->size);
+        return r;
 }
 
 static int prepare(Artifact *artifact, CvmError *error)
