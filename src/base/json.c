@@ -27,12 +27,17 @@ static int parse_error(JsonParseError *ret, const char *data, size_t at, const c
 
 /*
  * What json-c lets pass and we do not, seen before it: NUL in strings (it would cut a C string
- * short), single quotes around member names, NaN and Infinity. Members given twice are found by walk() afterwards.
+ * short), single quotes around member names, NaN and Infinity, and the UTF-8 that only its own check
+ * takes (overlong forms, surrogates, beyond U+10FFFF). Members given twice are found by walk()
+ * afterwards.
  */
 static int scan_strict(const char *data, size_t size, JsonParseError *ret)
 {
         bool in_string = false;
+        size_t valid = text_utf8_prefix(data, size);
 
+        if (valid < size)
+                return parse_error(ret, data, valid, "text that is not UTF-8");
         for (size_t i = 0; i < size; i++) {
                 if (data[i] == 0)
                         return parse_error(ret, data, i, "a NUL byte");
@@ -86,6 +91,19 @@ static void skip_string(Cursor *c, size_t *ret_start, size_t *ret_length)
         c->at++;
 }
 
+/* The name of a member from its raw text, which begins after a quote; NULL without memory. */
+static char *member_name(const Cursor *c, size_t start, size_t length)
+{
+        _cleanup_json_ json_object *decoded = NULL;
+        _cleanup_free_ char *raw = NULL;
+
+        if (!memchr(c->data + start, '\\', length))
+                return strndup(c->data + start, length);
+        raw = strndup(c->data + start - 1, length + 2);
+        decoded = raw ? json_tokener_parse(raw) : NULL;
+        return decoded ? strdup(json_object_get_string(decoded)) : NULL;
+}
+
 /* Walks the value at the cursor. With `path`, returns the line of the member that it names, else 0;
  * with `duplicate`, sets it to the offset of a member given twice (SIZE_MAX: none). */
 static unsigned walk(Cursor *c, const char *path, size_t *duplicate)
@@ -112,7 +130,8 @@ static unsigned walk(Cursor *c, const char *path, size_t *duplicate)
                                 size_t start, length;
 
                                 skip_string(c, &start, &length);
-                                key = strndup(c->data + start, length);
+                                key = member_name(c, start, length);
+                                length = key ? strlen(key) : 0;
                                 if (path && key && strncmp(path, key, length) == 0 &&
                                     strchr(".[", path[length]) && (length || path[length]))
                                         rest = path + length + (path[length] == '.');

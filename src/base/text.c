@@ -38,14 +38,21 @@ static size_t utf8_sequence(const uint8_t *s, size_t size)
         return n;
 }
 
-bool text_is_utf8(const char *s, size_t size)
+size_t text_utf8_prefix(const char *s, size_t size)
 {
-        for (size_t i = 0, n; i < size; i += n) {
+        size_t i = 0;
+
+        for (size_t n; i < size; i += n) {
                 n = utf8_sequence((const uint8_t *)s + i, size - i);
                 if (n == 0)
-                        return false;
+                        break;
         }
-        return true;
+        return i;
+}
+
+bool text_is_utf8(const char *s, size_t size)
+{
+        return text_utf8_prefix(s, size) == size;
 }
 
 char *text_make_utf8(const char *s, size_t size)

@@ -7,6 +7,8 @@
 
 /* Whether `size` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *s, size_t size);
+/* How many bytes from the start are valid UTF-8. */
+size_t text_utf8_prefix(const char *s, size_t size);
 /* A copy with each invalid byte replaced by U+FFFD; NULL without memory. */
 char *text_make_utf8(const char *s, size_t size);
 /* A copy with control characters as \n, \t or \xNN, so that it is safe on a terminal. */

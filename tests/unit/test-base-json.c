@@ -28,6 +28,8 @@ static void test_refuses(void **state)
                 "[1,]",      "nul",         "{\"a\" 1}",       "\"\xff\"",   "\"a\nb\"",
                 "// c\n{}",  "\"\\u0000\"", "{\"a\":1,\"a\":2}", "{\"x\":{\"b\":1,\"c\":2,\"b\":3}}",
                 "{\"a\":NaN}",
+                "\"\xf4\x92\x9b\x98\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "{\"\xe0\x80\x80\":1}",
+                "{\"a\":1,\"\\u0061\":2}", "{\"\\u00e4\":1,\"\xc3\xa4\":2}",
         };
         _cleanup_(buffer_done) Buffer deep = {};
         json_object *object = NULL;

@@ -197,6 +197,7 @@ static const struct {
          "certs.a's"},
         {"\"cmdline\":\"a\\nb\"", "cmdline", "byte 2 is 0x0a"},
         {"\"cmdline\":\"\\u00e4\"", "cmdline", "printable ASCII"},
+        {"\"cmdline\":\"a\\u007f\"", "cmdline", "byte 2 is 0x7f"},
         {"\"cmdline\":[]", "cmdline", "must be a string"},
         {"\"env\":[\"A=b\"]", "env", "must be an object"},
         {"\"env\":{\"A\":1}", "env.A", "must be a string"},
