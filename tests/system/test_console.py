@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console: kept, rotated, followed, written to."""
+import base64
+import json
+import os
+import pty
+import select
+import subprocess
+import termios
+import time
+
+import pytest
+
+from harness.daemon import CVMCTL
+from harness.processes import SLOWNESS, eventually
+
+
+def logs(daemon, name="web", **parameters):
+    return base64.b64decode(daemon.call("Logs", name=name, **parameters)["data"])
+
+
+def test_logs(cvmd):
+    cvmd.launch("web", wait="ready")
+    text = eventually(lambda: logs(cvmd), "there is output")
+    assert cvmd.cvmctl("logs", "web").stdout.encode() == text.replace(b"\r\n", b"\n")
+    assert text.endswith(logs(cvmd, lines=1))
+    assert logs(cvmd, lines=1).count(b"\n") <= 1 and len(logs(cvmd, lines=1)) < len(text)
+
+
+def test_logs_stay_after_the_end(cvmd):
+    cvmd.launch("web", wait="ready")
+    text = eventually(lambda: logs(cvmd), "there is output")
+    cvmd.stop("web", force=True)
+    assert logs(cvmd) == text
+    assert cvmd.terminate() == 0
+    cvmd.start()
+    assert logs(cvmd) == text
+
+
+def test_logs_are_followed(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as follower, cvmd.client() as typing:
+        follower.send("Logs", {"name": "web", "follow": True}, more=True)
+        console = typing.upgrade("Console", name="web")
+        console.sendall(b"what comes later\n")
+        seen = b""
+        while b"what comes later" not in seen:
+            seen += base64.b64decode(follower.receive(more=True)[0]["data"])
+
+
+def test_follow_ends_with_the_cvm(cvmd):
+    cvmd.launch("web", wait="ready")
+    process = subprocess.Popen([CVMCTL, "--socket", cvmd.socket, "logs", "web", "--follow"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline()
+        cvmd.discard("web")
+        assert process.wait(10 * SLOWNESS) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_guest_cannot_fill_the_disk(make_daemon, config):
+    size, files = 65536, 2
+    daemon = make_daemon({**config, "console": {"size": "64K", "files": files}})
+    written = 3_000_000
+    daemon.launch("web", cmdline=f"fake.console-bytes={written}", wait="ready")
+
+    def on_disk():
+        return [path.stat().st_size for path in (daemon.state / "consoles").rglob("*")
+                if path.is_file()]
+
+    eventually(lambda: sum(on_disk()) > size, "the files are written")
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert sum(on_disk()) <= size * files and len(on_disk()) <= files
+        time.sleep(0.05)
+    assert len(logs(daemon)) <= size * files
+
+
+def test_console_is_raw_both_ways(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    everything = bytes(range(256)) * 20
+    with cvmd.client() as client:
+        console = client.upgrade("Console", name="web")
+        console.sendall(everything)
+        seen = client.buffer
+        while everything not in seen:
+            data = console.recv(65536)
+            assert data, f"closed after {len(seen)} bytes"
+            seen += data
+
+
+def test_console_begins_with_what_was_kept(cvmd):
+    cvmd.launch("web", wait="ready")
+    text = eventually(lambda: logs(cvmd), "there is output")
+    with cvmd.client() as client:
+        console = client.upgrade("Console", name="web")
+        seen = client.buffer
+        while text not in seen:
+            seen += console.recv(65536)
+
+
+def test_a_console_that_is_not_read(cvmd):
+    """The guest goes on, and so does everybody else."""
+    cvmd.launch("web", cmdline="fake.console-bytes=20000000", wait="ready")
+    with cvmd.client() as client:
+        client.upgrade("Console", name="web")
+        assert cvmd.stop("web")["state"] == "stopped"
+
+
+def test_two_consoles_of_one_cvm(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as one, cvmd.client() as two:
+        first, second = one.upgrade("Console", name="web"), two.upgrade("Console", name="web")
+        first.sendall(b"to both\n")
+        for console, client in ((first, one), (second, two)):
+            seen = client.buffer
+            while b"to both" not in seen:
+                seen += console.recv(65536)
+
+
+def test_console_of_a_stopped_one(cvmd):
+    cvmd.launch("web")
+    cvmd.stop("web", force=True)
+    done = cvmd.cvmctl("console", "web", check=False)
+    assert done.returncode in (1, 4) and "stopped" in done.stderr
+
+
+def test_console_closes_when_the_cvm_ends(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as client:
+        console = client.upgrade("Console", name="web")
+        cvmd.stop("web", force=True)
+        while console.recv(65536):
+            pass
+
+
+@pytest.fixture
+def terminal():
+    """A pseudo-terminal: (our end, the other's)."""
+    ours, theirs = pty.openpty()
+    yield ours, theirs
+    for fd in (ours, theirs):
+        os.close(fd)
+
+
+def read_terminal(fd, until):
+    seen, end = b"", time.monotonic() + 10 * SLOWNESS
+    while until not in seen:
+        ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
+        assert ready, seen
+        seen += os.read(fd, 65536)
+    return seen
+
+
+def test_cvmctl_console_on_a_terminal(cvmd, terminal):
+    """Raw while it runs, as before after Ctrl-]."""
+    ours, theirs = terminal
+    before = termios.tcgetattr(theirs)
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    process = subprocess.Popen([CVMCTL, "--socket", cvmd.socket, "console", "web"],
+                               stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        eventually(lambda: termios.tcgetattr(theirs) != before, "the terminal is raw")
+        os.write(ours, b"typed\x03\n")
+        read_terminal(ours, b"typed\x03")
+        os.write(ours, b"\x1d")
+        assert process.wait(10 * SLOWNESS) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert termios.tcgetattr(theirs) == before
+
+
+def test_control_characters_do_not_reach_a_terminal(cvmd, terminal):
+    ours, theirs = terminal
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as client:
+        client.upgrade("Console", name="web").sendall(b"evil\x1b]0;owned\x07end\n")
+        eventually(lambda: b"end" in logs(cvmd), "it is in the log")
+    process = subprocess.Popen([CVMCTL, "--socket", cvmd.socket, "logs", "web"], stdin=theirs,
+                               stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    shown = read_terminal(ours, b"end")
+    assert process.wait(10 * SLOWNESS) == 0
+    assert b"\x1b" not in shown and b"\x07" not in shown
+    assert b"evil" in shown
+
+
+def test_logs_as_json(cvmd):
+    cvmd.launch("web", wait="ready")
+    eventually(lambda: logs(cvmd), "there is output")
+    lines = cvmd.cvmctl("logs", "web", "--json").stdout.splitlines()
+    assert b"".join(base64.b64decode(json.loads(line)["data"]) for line in lines) == logs(cvmd)
