@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cvmd with the machine's QEMU under TCG and the real guest. GUEST_PLAIN and GUEST_CONFIDENTIAL name
-directories made by hal/build; what is in build/ has the plain one embedded."""
+"""cvmd with the machine's QEMU under TCG and the real guest. GUEST_PLAIN and GUEST_CONFIDENTIAL
+name directories made by hal/build; what is in build/ has the plain one embedded."""
 import os
 import pathlib
 

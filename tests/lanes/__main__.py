@@ -62,6 +62,10 @@ class Run:
         return status, output.read_text(errors="replace")
 
     def meson(self, build, suite, wrap=(), env=None):
+        """The programs of a suite (and where there is no wrapper, its scripts too)."""
+        names = tests_of(build, suite, programs_only=bool(wrap))
+        if not names:
+            return Result()
         logs = build / "meson-logs"
         base = f"lane-{suite}"
         for old in logs.glob(f"{base}*"):
@@ -69,8 +73,8 @@ class Run:
         options = ["--no-rebuild", "--suite", suite, "--logbase", base]
         if wrap:
             options += ["--wrap", " ".join(map(str, wrap)), "--timeout-multiplier", "10"]
-            options += programs_of(build, suite)
-        status, output = self.execute(["/usr/bin/meson", "test", "-C", build, *options], env or {})
+        status, output = self.execute(["/usr/bin/meson", "test", "-C", build, *options, *names],
+                                      env or {})
         found = sorted(logs.glob(f"{base}*.json"))
         return results.from_meson(found[0] if found else logs / f"{base}.json",
                                   f"meson test --suite {suite} ended with {status}\n{output}")
@@ -81,27 +85,35 @@ class Run:
         programs = {"CVMD": build / "daemon/cvmd", "CVMCTL": build / "cli/cvmctl",
                     "FAKE_QEMU": build / "tests/fake-qemu"}
         env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
-        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                   "-c", "tests/pytest.ini", f"--junitxml={junit}", *options, f"tests/{folder}"]
+        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
+                   "-p", "no:cacheprovider", "-c", "tests/pytest.ini", f"--junitxml={junit}", *options, f"tests/{folder}"]
         status, output = self.execute(command, env)
         return results.from_junit(junit, folder, output, status)
 
 
-def programs_of(build, suite):
-    """Names of a suite's tests that are programs of this build, not scripts."""
+def tests_of(build, suite, programs_only):
+    """Names of a suite's tests; programs are of this build, all else is scripts."""
     done = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], check=True,
                           stdout=subprocess.PIPE)
     return [test["name"] for test in json.loads(done.stdout)
-            if test["cmd"][0].startswith(str(build)) and
-            any(name.split(":")[-1] == suite for name in test["suite"])]
+            if any(name.split(":")[-1] == suite for name in test["suite"])
+            and (test["cmd"][0].startswith(str(build)) or not programs_only)]
 
 
 def lane_unit(run):
     return run.meson(run.builds.plain(), "unit")
 
 
+def engine(run, build, wrap=(), env=None):
+    """Its programs, and its scripts for pytest."""
+    result = run.meson(build, "engine", wrap, env)
+    if any((TOP / "tests/engine").glob("test_*.py")):
+        result.add(run.pytest("engine", build, env))
+    return result
+
+
 def lane_engine(run):
-    return run.meson(run.builds.plain(), "engine")
+    return engine(run, run.builds.plain())
 
 
 def lane_system(run):
@@ -125,17 +137,16 @@ def lane_e2e(run):
 
 def lane_asan(run):
     build = run.builds.asan()
-    result = Result()
-    for suite in ("unit", "engine", "fuzz"):
+    result = engine(run, build, env=SANITIZERS)
+    for suite in ("unit", "fuzz"):
         result.add(run.meson(build, suite, env=SANITIZERS))
     return result.add(run.pytest("system", build, {**SANITIZERS, "TEST_SLOWNESS": "3"}))
 
 
 def lane_valgrind(run):
     build = run.builds.plain()
-    result = Result()
-    for suite in ("unit", "engine"):
-        result.add(run.meson(build, suite, wrap=VALGRIND))
+    result = run.meson(build, "unit", wrap=VALGRIND)
+    result.add(run.meson(build, "engine", wrap=VALGRIND))
     return result.add(run.pytest("system", build, {"CVMD_WRAPPER": " ".join(VALGRIND),
                                                    "TEST_SLOWNESS": "10"}))
 
@@ -193,10 +204,12 @@ def show(name, result, seconds):
           f"{len(result.skips):>4} skipped {seconds:>7.1f} s", flush=True)
     for test, reason in result.skips:
         print(f"    skipped {test}: {reason}")
+    shown = {}
     for test, log in result.failures:
         print(f"    FAILED {test}")
-        for line in log.splitlines():
+        for line in [f"as {shown[log]}"] if log in shown else log.splitlines():
             print(f"        {line}")
+        shown.setdefault(log, test)
     sys.stdout.flush()
 
 
@@ -217,6 +230,8 @@ def main():
                 result = LANES[name][0](run)
             except BuildFailed as problem:
                 result = Result().fail(name, str(problem))
+            if not (result.passed or result.failures or result.skips):
+                result.fail(name, "there was nothing to run")
             show(name, result, time.monotonic() - start)
             total.add(result)
     print(f"{total.passed} passed, {len(total.failures)} failed, {len(total.skips)} skipped")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manual pages against what they describe: programs, interface, spec, configuration, templates."""
+"""The manual pages against what they describe: programs, interface, spec, configuration."""
 import json
 import os
 import pathlib
