@@ -74,6 +74,15 @@ void wire_message_call_done(WireMessageCall *call)
         *call = (WireMessageCall){};
 }
 
+/* An interface and a name in it; it may be shown on a terminal. */
+static bool is_error_name(const char *s)
+{
+        size_t length = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789.-_");
+
+        return length > 0 && !s[length] && strchr(s, '.');
+}
+
 int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *ret)
 {
         _cleanup_(wire_message_reply_done) WireMessageReply reply = {};
@@ -94,7 +103,7 @@ int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *re
                         good = take_flag(value, &reply.continues);
                 } else if (strcmp(key, "error") == 0) {
                         good = json_object_is_type(value, json_type_string) &&
-                               json_object_get_string_len(value) > 0;
+                               is_error_name(json_object_get_string(value));
                         if (good)
                                 reply.error = json_object_get_string(value);
                 } else {

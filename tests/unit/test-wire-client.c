@@ -266,6 +266,8 @@ static void test_bad_replies(void **state)
                 BYTES("{\"parameters\":[]}"),
                 BYTES("{\"error\":1}"),
                 BYTES("{\"error\":\"\"}"),
+                BYTES("{\"error\":\"nodot\"}"),
+                BYTES("{\"error\":\"a.B\\u001b[1m\"}"),
                 BYTES("{\"x\":1}"),
                 BYTES("{\"continues\":1}"),
                 BYTES("{\"continues\":true}"),

@@ -129,7 +129,7 @@ static inline void wire_close(WireCall *call, json_object *parameters, void *use
         Wire *w = userdata;
 
         wire_call_on_gone(call, wire_count_gone, w);
-        wire_server_close(w->server);
+        wire_server_close(TAKE_PTR(w->server));
         wire_call_reply(call, NULL);
 }
 
