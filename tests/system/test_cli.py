@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl's command line: usage, exit codes, finding the daemon, a daemon that misbehaves."""
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+import pytest
+
+from harness.daemon import CVMCTL
+from harness.peer import MANAGER, Peer, cvm, cvmctl, refuse
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
+
+
+# Usage
+
+@pytest.mark.parametrize("args, says", [
+    ([], "a verb is missing"),
+    (["lunch"], "there is no verb 'lunch'; did you mean 'launch'?"),
+    (["stats"], "did you mean 'status'?"),
+    (["xyzzy"], "there is no verb 'xyzzy' (see"),
+    (["launch", "a", "--plaform", "x"], "no option '--plaform'; did you mean '--platform'?"),
+    (["launch", "a", "--mem=1G"], "did you mean '--memory'?"),
+    (["launch", "a", "--xyzzy"], "there is no option '--xyzzy' (see `cvmctl help launch`)"),
+    (["launch", "-x"], "there is no option '-x'"),
+    (["--platform", "x", "launch"], "the option '--platform' belongs after a verb"),
+    (["launch"], "launch needs a NAME"),
+    (["launch", "a", "b"], "launch takes no 'b'"),
+    (["launch", "a", "--cpus"], "--cpus needs a value: N"),
+    (["launch", "a", "--cmdline", "--debug"], "if '--debug' is meant, write --cmdline=--debug"),
+    (["launch", "a", "--cpus", "2", "--cpus", "3"], "--cpus is given twice"),
+    (["launch", "a", "--debug", "--debug"], "--debug is given twice"),
+    (["launch", "a", "--debug=1"], "--debug takes no value"),
+    (["launch", "a", "--cpus", "two"], "--cpus must be a number"),
+    (["launch", "a", "--cpus", "-1"], "--cpus must be a number"),
+    (["launch", "a", "--memory", "2GB"], "--memory must be bytes"),
+    (["launch", "a", "--timeout", "0"], "--timeout must be a number from 1 to 86400"),
+    (["launch", "a", "--wait", "done"], "--wait must be one of: running ready; not 'done'"),
+    (["launch", "a", "--vsock=2"], "--vsock must be a number from 3"),
+    (["launch", "a", "--env", "A"], "--env must be KEY=VALUE"),
+    (["launch", "a", "--env", "=A"], "--env must be KEY=VALUE"),
+    (["launch", "a", "--env", "A=1", "--env", "A=2"], "--env gives A twice"),
+    (["launch", "a", "--share", "/srv"], "--share must be TAG=PATH[:rw]"),
+    (["launch", "a", "--share", "t="], "--share must be TAG=PATH[:rw]"),
+    (["launch", "a", "--share", "t=/", "--share", "t=/tmp"], "--share gives the tag t twice"),
+    (["launch", "a", "--kernel", ""], "--kernel needs a file, or embedded:NAME"),
+    (["list", "x"], "list takes no 'x'"),
+    (["list", "--state", "dead"], "--state must be one of"),
+    (["logs", "a", "--lines", "x"], "--lines must be a number"),
+    (["render", "--shell", "--json"], "--shell and --json exclude each other"),
+    (["help", "xyzzy"], "there is no verb 'xyzzy'"),
+    (["completion", "zsh"], "no completion for 'zsh'"),
+    *([[verb], f"{verb} needs NAME"] for verb in NAMED if verb != "status"),
+])
+def test_wrong_usage_is_one_line_and_status_2(args, says):
+    done = cvmctl(*args)
+    assert done.code == 2
+    if "--json" in args:
+        assert says in json.loads(done.err)["parameters"]["message"]
+    else:
+        assert done.err.startswith("cvmctl: ") and says in done.err
+    assert done.err.count("\n") == 1 and done.out == ""
+
+
+@pytest.mark.parametrize("publish", [
+    "", "80", "x:80", "80:x", "80:0", "80:65536", "65536:80", "1.2.3.4:80", "80:80/sctp", "80:80/",
+    "80:80/udp/udp", ":1:2", "-1:80", "none:80"])
+def test_publish_grammar_is_strict(publish):
+    done = cvmctl("launch", "a", f"--publish={publish}")
+    assert done.code == 2 and "--publish must be [ADDR:]HOST:GUEST[/udp]" in done.err
+
+
+def test_a_value_that_is_no_utf8_is_refused():
+    done = cvmctl("launch", "a", "--env", os.fsdecode(b"A=\xff"))
+    assert done.code == 2 and "--env is not valid UTF-8" in done.err
+
+
+def test_a_secret_is_not_repeated_in_a_refusal():
+    done = cvmctl("launch", "a", "--env", "hunter2")
+    assert done.code == 2 and "hunter2" not in done.err
+
+
+def test_usage_errors_are_json_on_request():
+    done = cvmctl("stop", "--json")
+    assert done.code == 2 and done.out == ""
+    assert json.loads(done.err)["error"] == "cvmctl.Usage"
+
+
+# Help and the manual page
+
+def test_help_has_every_verb_and_option():
+    overview, verbs = cvmctl("--help").out, cvmctl("help", "--json").json
+    assert len(verbs) >= 15
+    for verb in verbs:
+        assert re.search(rf"^  {verb['name']} ", overview, re.M)
+        for done in (cvmctl(verb["name"], "--help"), cvmctl("help", verb["name"])):
+            assert done.code == 0
+            for option in verb["options"]:
+                assert f"--{option['name']}" in done.out
+
+
+def test_the_manual_page_has_every_verb_and_option():
+    page = (TOP / "man/cvmctl.1.scd").read_text()
+    verbs, spec = page.split("# SPEC OPTIONS")
+    for verb in cvmctl("help", "--json").json:
+        found = re.search(rf"^\*{verb['name']}\*(.*?)(?=^\*\w+\*|\Z)", verbs, re.M | re.S)
+        assert found, f"verb {verb['name']} has no entry"
+        head = found[1].split("\n")[0]
+        for option in verb["options"]:
+            name = option["name"]
+            if name in ("socket", "help"):
+                continue
+            assert f"--{name}" in head or ("[_SPEC OPTIONS_]" in head and f"*--{name}*" in spec), \
+                f"{verb['name']} --{name} is not documented"
+    # and nothing that there is not
+    known = {option["name"] for verb in cvmctl("help", "--json").json for option in verb["options"]}
+    assert set(re.findall(r"--([a-z][a-z-]*)", page)) - known - {"name"} == set()
+
+
+def test_every_error_has_its_exit_status_in_the_manual_page():
+    page = (TOP / "man/cvmctl.1.scd").read_text().split("# EXIT STATUS")[1].split("# ENV")[0]
+    interface = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
+    for error in re.findall(r"^error (\w+)", interface, re.M):
+        code = None
+        for line in page.splitlines():
+            code = int(line.strip("*")) if re.fullmatch(r"\*\d\*", line) else code
+            if error in line:
+                break
+        else:
+            raise AssertionError(f"{error} is not listed")
+        with Peer(Status=refuse(error)) as peer:
+            assert peer.cvmctl("status", "a").code == code, error
+
+
+def test_bash_completion(tmp_path):
+    script = tmp_path / "completion"
+    script.write_bytes(cvmctl("completion", "bash").raw)
+
+    def complete(*words):
+        line = " ".join(f"'{word}'" for word in words)
+        code = (f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cvmctl; "
+                'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert complete("cvmctl", "la") == ["launch"]
+    assert set(complete("cvmctl", "")) >= {verb["name"] for verb in cvmctl("help", "--json").json}
+    assert "completion" not in complete("cvmctl", "")
+    assert complete("cvmctl", "launch", "--pla") == ["--platform"]
+    assert complete("cvmctl", "--socket", "x", "stop", "--f") == ["--force"]
+    assert complete("cvmctl", "launch", "a", "--wait", "") == ["running", "ready"]
+    assert complete("cvmctl", "launch", "--file", str(tmp_path) + "/com") == [str(script)]
+    assert complete("cvmctl", "launch", "a", "--certs", str(tmp_path) + "/com") == []
+
+
+def test_completion_lists_only_names():
+    with Peer(List={"cvms": [cvm("web"), cvm("$(reboot)"), cvm("x\x1b[31m")]}) as peer:
+        assert peer.cvmctl("completion", "names").out == "web\n"
+
+
+# Exit codes
+
+@pytest.mark.parametrize("error, fields, code, says", [
+    ("NoSuchCvm", {"name": "a"}, 3, "no CVM named 'a'"),
+    ("CvmExists", {"name": "a"}, 4, "exists"),
+    ("InvalidSpec", {"field": "cpus", "reason": "must be less"}, 4, "'cpus': must be less"),
+    ("HostNotReady", {"check": "kvm", "found": "none", "needed": "kvm", "fix": "modprobe"}, 4,
+     "modprobe"),
+    ("NoResources", {"resource": "port", "wanted": 80, "available": 0, "holders": ["b"]}, 4,
+     "held by b"),
+    ("WrongState", {"name": "a", "state": "stopped", "allowed": ["running"]}, 4, "is stopped"),
+    ("QuotaExceeded", {"resource": "CVMs", "limit": 3}, 4, "limit of 3 CVMs"),
+    ("Timeout", {"stage": "ready", "afterMSec": 5}, 5, "timed out at stage 'ready'"),
+    ("LaunchFailed", {"stage": "starting", "reason": "r", "log": "l1\nl2"}, 1, "r: l1\\nl2"),
+    ("SystemError", {"operation": "fork", "reason": "no"}, 1, "fork: no"),
+    ("org.varlink.service.PermissionDenied", {}, 4, "permission denied"),
+    ("org.varlink.service.MethodNotFound", {"method": "x"}, 1, "no method 'x'"),
+    ("com.example.Strange", {}, 1, "com.example.Strange"),
+])
+def test_errors_of_the_daemon(error, fields, code, says):
+    with Peer(Status=refuse(error, **fields)) as peer:
+        done = peer.cvmctl("status", "a")
+        assert done.code == code and done.out == "" and done.err.count("\n") == 1
+        assert done.err.startswith("cvmctl: ") and says in done.err
+        done = peer.cvmctl("status", "a", "--json")
+        name = error if "." in error else MANAGER + error
+        assert done.code == code
+        assert json.loads(done.err) == {"error": name, "parameters": fields}
+
+
+# Finding the daemon
+
+def test_no_daemon(tmp_path):
+    done = cvmctl("list", "--socket", tmp_path / "none")
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert f"no daemon listens on {tmp_path}/none" in done.err
+    assert "systemctl start cvmd" in done.err and "`cvmd`" in done.err
+    done = cvmctl("list", "--json", "--socket", tmp_path / "none")
+    assert json.loads(done.err)["parameters"]["socket"] == f"{tmp_path}/none"
+
+
+def test_a_socket_without_listener(tmp_path):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "s"))
+    done = cvmctl("list", "--socket", tmp_path / "s")
+    assert done.code == 1 and "no daemon listens" in done.err
+
+
+def test_where_the_socket_is_looked_for(tmp_path):
+    with Peer(List={"cvms": []}) as peer:
+        for args, env in [
+            (["--socket", peer.path, "list"], {}),
+            (["list", "--socket", peer.path], {"CVMD_SOCKET": "/nonexistent"}),
+            (["list", f"--socket={peer.path}"], {}),
+            (["list"], {"CVMD_SOCKET": str(peer.path)}),
+        ]:
+            assert cvmctl(*args, env=env).code == 0
+        (tmp_path / "cvmd").mkdir()
+        (tmp_path / "cvmd/io.cvmd.Manager").symlink_to(peer.path)
+        if not os.path.exists("/run/cvmd/io.cvmd.Manager"):
+            assert cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path)}).code == 0
+    done = cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path / "empty")})
+    assert done.code in (0, 1) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
+
+
+def test_a_socket_path_that_is_too_long():
+    done = cvmctl("list", "--socket", "/tmp/" + "x" * 200)
+    assert done.code == 1 and done.err.count("\n") == 1
+
+
+def test_version():
+    info = {"vendor": "cvmd", "product": "cvmd", "version": "9.9", "url": "", "interfaces": []}
+    with Peer(GetInfo=info) as peer:
+        assert re.fullmatch(r"cvmctl \d+\.\d+\.\d+\ncvmd 9\.9\n", peer.cvmctl("version").out)
+        assert peer.cvmctl("version", "--json").json["daemon"] == info
+    alone = cvmctl("version", "--socket", "/nonexistent")
+    assert alone.code == 0 and re.fullmatch(r"cvmctl \d+\.\d+\.\d+\n", alone.out)
+    assert set(cvmctl("version", "--json", "--socket", "/nonexistent").json) == {"cvmctl"}
+
+
+# A daemon that misbehaves
+
+@pytest.mark.parametrize("script", [
+    lambda call, connection: connection.send_raw(b"\xff\xfe garbage\0"),
+    lambda call, connection: connection.send_raw(b"[1, 2]\0"),
+    lambda call, connection: connection.send_raw(b'{"parameters": {"cvms"\0'),
+    lambda call, connection: connection.send_raw(b'{"parameters": 7}\0'),
+    lambda call, connection: (connection.send_raw(b'{"parameters"'), connection.close()),
+    lambda call, connection: connection.close(),
+    {},
+    {"cvms": 7},
+    {"cvms": None},
+])
+def test_a_broken_reply_is_one_line_and_status_1(script):
+    with Peer(List=script) as peer:
+        done = peer.cvmctl("list")
+    assert done.code == 1 and done.err.count("\n") == 1 and done.out == ""
+
+
+def test_members_of_wrong_types_do_no_harm():
+    odd = {"name": 7, "state": None, "forwards": "x", "cpus": "many", "memory": [], "ending": 3,
+           "artifacts": [1], "measurement": {"PCR4": {"a": 1}}, "ready": "yes"}
+    with Peer(List={"cvms": [odd, 7, None, "x", [odd]]}, Status={"cvm": odd}) as peer:
+        assert peer.cvmctl("list").code == 0
+        assert peer.cvmctl("status", "a").code == 0
+
+
+def test_output_that_cannot_be_written_fails():
+    with Peer(List={"cvms": [cvm()]}) as peer, open("/dev/full", "wb") as full:
+        done = subprocess.run([CVMCTL, "--socket", peer.path, "list"], stdout=full,
+                              stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 1 and b"cannot write the output" in done.stderr

@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl launch and render: what they send, and what they show of the replies."""
+import base64
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+
+import pytest
+
+from harness.daemon import CVMCTL
+from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
+
+FORWARD = "127.0.0.1:6100 -> 7002/tcp"
+
+
+def staged(call, connection):
+    for stage in ("admitted", "artifacts", "rendered", "starting", "running"):
+        connection.reply({"stage": stage}, continues=True)
+    connection.reply({"cvm": cvm(call.parameters["spec"]["name"])})
+
+
+def sent(*args, **options):
+    """The one call that a launch makes."""
+    with Peer(Launch=staged) as peer:
+        done = peer.cvmctl("launch", *args, **options)
+        assert done.code == 0, done.err
+        (call,) = peer.calls
+        assert call.method == "Launch" and call.more
+        return call
+
+
+def spec_of(*args, **options):
+    return sent("a", *args, **options).parameters["spec"]
+
+
+def unbase64(certs):
+    return {name: base64.b64decode(source["base64"], validate=True)
+            for name, source in certs.items()}
+
+
+# Flags
+
+def test_nothing_but_a_name():
+    assert sent("web").parameters == {"spec": {"name": "web"}}
+
+
+def test_every_plain_flag():
+    call = sent("web", "--platform", "sev-snp", "--cpus", "4", "--memory", "8G", "--cmdline",
+                "console=ttyS0 a=\"b c\"", "--network", "none", "--vsock=6", "--driver", "qemu",
+                "--debug", "--paused", "--wait", "ready", "--timeout", "30", "--id",
+                "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa", "--kernel", "embedded:kernel")
+    assert call.parameters == {
+        "spec": {"name": "web", "platform": "sev-snp", "cpus": 4, "memory": "8G",
+                 "cmdline": "console=ttyS0 a=\"b c\"", "network": "none", "vsock": {"cid": 6},
+                 "driver": "qemu", "debug": True, "kernel": {"name": "kernel"}},
+        "paused": True, "wait": "ready", "timeoutSec": 30,
+        "id": "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"}
+    assert spec_of("--vsock")["vsock"] == {}
+
+
+def test_options_may_follow_and_precede():
+    assert sent("--cpus=2", "web", "--", ).parameters["spec"] == {"name": "web", "cpus": 2}
+    assert sent("--cmdline=--x", "web").parameters["spec"]["cmdline"] == "--x"
+
+
+@pytest.mark.parametrize("publish, forward", [
+    ("8080:80", (None, 8080, 80, "tcp")),
+    ("0:80", (None, 0, 80, "tcp")),
+    (":80", (None, 0, 80, "tcp")),
+    ("53:53/udp", (None, 53, 53, "udp")),
+    ("0.0.0.0:8080:80/tcp", ("0.0.0.0", 8080, 80, "tcp")),
+    ("10.0.0.1::65535", ("10.0.0.1", 0, 65535, "tcp")),
+])
+def test_publish(publish, forward):
+    address, host, guest, protocol = forward
+    expected = {"hostPort": host, "guestPort": guest, "protocol": protocol}
+    if address:
+        expected["address"] = address
+    assert spec_of("--publish", publish)["forwards"] == [expected]
+
+
+def test_publish_repeats_in_order_and_none_is_an_empty_list():
+    ports = [forward["guestPort"] for forward in
+             spec_of("--publish", "1:10", "--publish", "2:20")["forwards"]]
+    assert ports == [10, 20]
+    assert spec_of("--publish", "none")["forwards"] == []
+
+
+def test_environment_values_arrive_unchanged():
+    values = {"A": "x y,z=\"q\"", "B": "", "C": "a=b=c", "D": "it's $HOME `x` \\n", "E": "äöü €",
+              "F": " lead and trail "}
+    args = [word for name, value in values.items() for word in ("--env", f"{name}={value}")]
+    assert spec_of(*args)["env"] == values
+
+
+def test_a_large_environment():
+    value = "x" * 100_000
+    args = [word for i in range(10) for word in ("--env", f"V{i}={value}")]
+    assert spec_of(*args)["env"] == {f"V{i}": value for i in range(10)}
+
+
+# Environment files
+
+def test_env_file(tmp_path):
+    file = tmp_path / "env"
+    file.write_text("""\
+# a comment
+; another
+
+A=plain
+  B = spaces around and within \t
+C="double \\"quoted\\" \\$x \\n \\\\"
+D='single "quoted" \\ $x'
+E=
+F="goes \\
+on"
+G=bare \\"back\\\\slash\\
+ continued
+H=quote"within'
+I=ends with blank\\ \n""" "J=last # no comment")
+    assert spec_of("--env-file", file)["env"] == {
+        "A": "plain", "B": "spaces around and within", "C": "double \"quoted\" $x \\n \\",
+        "D": "single \"quoted\" \\ $x", "E": "", "F": "goes on",
+        "G": "bare \"back\\slash continued", "H": "quote\"within'", "I": "ends with blank ",
+        "J": "last # no comment"}
+    assert spec_of("--env-file", file, "--env", "A=flag")["env"]["A"] == "flag"
+
+
+@pytest.mark.parametrize("text, line, says", [
+    ("A=1\n\nnonsense\n", 3, "neither KEY=VALUE nor a comment"),
+    ("A=1\n=2\n", 2, "no variable's name"),
+    ("A-B=2\n", 1, "no variable's name"),
+    ("1A=2\n", 1, "no variable's name"),
+    ("export A=2\n", 1, "no variable's name"),
+    ("A=1\nB=\"2\n\n", 2, "the quotes do not end"),
+    ("A='", 1, "the quotes do not end"),
+    ("A=\"1\" # x\n", 1, "text after the closing quote"),
+    ("A=1\nB=2\nA=3\n", 3, "a variable given twice"),
+    ("A=1\0\n", 1, "a NUL byte"),
+])
+def test_env_file_that_is_none(tmp_path, text, line, says):
+    file = tmp_path / "env"
+    file.write_text(text)
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "a", "--env-file", file)
+        assert (done.code, peer.calls) == (4, [])
+    assert done.err.startswith(f"cvmctl: {file}:{line}: ") and says in done.err
+
+
+def test_values_that_no_environment_file_can_hold_are_refused(tmp_path):
+    (tmp_path / "env").write_text("A='x\ny'\n")
+    for args in (["--env", "A=x\ny"], ["--env-file", tmp_path / "env"], ["--env", "A B=x"]):
+        with Peer() as peer:
+            done = peer.cvmctl("launch", "a", *args)
+            assert (done.code, peer.calls) == (4, []), args
+            assert "env.A" in done.err and done.err.count("\n") == 1
+
+
+def test_files_that_are_not_there(tmp_path):
+    for option in ("--file", "--env-file", "--certs", "--kernel"):
+        with Peer() as peer:
+            done = peer.cvmctl("launch", "a", option, tmp_path / "none")
+            assert (done.code, peer.calls) == (4, [])
+        assert f"{tmp_path}/none" in done.err
+        assert "No such file" in done.err and done.err.count("\n") == 1
+
+
+# Files become descriptors
+
+def test_artifacts_and_shares_are_sent_open(tmp_path):
+    for name in ("kernel", "initramfs", "firmware", "igvm"):
+        (tmp_path / name).write_text(f"the {name}")
+    (tmp_path / "a,b=c d").mkdir()
+    (tmp_path / "a,b=c d" / "x").write_text("")
+    call = sent("a", "--kernel", tmp_path / "kernel", "--initramfs", "initramfs", "--firmware",
+                "./firmware", "--igvm", tmp_path / "igvm", "--share", "one=a,b=c d", "--share",
+                f"two={tmp_path}:rw", cwd=tmp_path)
+    spec = call.parameters["spec"]
+    for index, name in enumerate(("kernel", "initramfs", "firmware", "igvm")):
+        assert spec[name] == {"fd": index} and call.fds[index] == f"the {name}".encode()
+    assert spec["shares"] == [{"tag": "one", "readOnly": True, "fd": 4},
+                              {"tag": "two", "readOnly": False, "fd": 5}]
+    assert call.fds[4] == ["x"] and "a,b=c d" in call.fds[5] and len(call.fds) == 6
+
+
+def test_what_is_no_file_or_directory_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("")
+    for args, says in ((["--kernel", tmp_path / "fifo"], "not a regular file"),
+                       (["--kernel", "/dev/zero"], "not a regular file"),
+                       (["--kernel", tmp_path], "not a regular file"),
+                       (["--share", f"t={tmp_path}/file"], "not a directory"),
+                       (["--certs", tmp_path / "file"], "Not a directory")):
+        with Peer() as peer:
+            done = peer.cvmctl("launch", "a", *args)
+            assert (done.code, peer.calls) == (4, []) and says in done.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_files_are_opened_with_the_callers_rights(tmp_path):
+    with Peer() as peer:
+        os.chmod(peer.directory, 0o755)
+        os.chmod(peer.path, 0o666)
+        done = peer.cvmctl("launch", "a", "--kernel", "/etc/shadow", user=65534, group=65534,
+                           extra_groups=[], cwd="/")
+        assert (done.code, peer.calls) == (4, []) and "Permission denied" in done.err
+
+
+def test_certs(tmp_path):
+    files = {"cert.pem": b"-----BEGIN", "key.pem": bytes(range(256)), "ca.pem": b"", ".hidden": b"h",
+             "with space": b"s"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "link.pem").symlink_to("cert.pem")
+    call = sent("a", "--certs", tmp_path)
+    assert unbase64(call.parameters["spec"]["certs"]) == {**files, "link.pem": b"-----BEGIN"}
+    assert call.fds == []
+    (tmp_path / "large").write_bytes(b"l" * (1 << 20))
+    call = sent("a", "--certs", tmp_path)
+    assert call.parameters["spec"]["certs"]["large"] == {"fd": 0}
+    assert call.fds == [b"l" * (1 << 20)]
+
+
+def test_more_large_certs_than_descriptors(tmp_path):
+    certs, shares = tmp_path / "certs", []
+    certs.mkdir()
+    for i in range(64):
+        (certs / str(i)).write_bytes(str(i).encode() * 40_000)
+    for i in range(16):
+        (tmp_path / f"share{i}").mkdir()
+        shares += ["--share", f"s{i}={tmp_path}/share{i}"]
+    call = sent("a", "--certs", certs, *shares)
+    sources = call.parameters["spec"]["certs"]
+    assert len(call.fds) == 64 and len(sources) == 64
+    for name, source in sources.items():
+        content = call.fds[source["fd"]] if "fd" in source else base64.b64decode(source["base64"])
+        assert content == name.encode() * 40_000
+
+
+def test_certs_that_are_refused(tmp_path):
+    def refused(says):
+        with Peer() as peer:
+            done = peer.cvmctl("launch", "a", "--certs", tmp_path)
+            assert (done.code, peer.calls) == (4, [])
+        assert says in done.err and done.err.count("\n") == 1
+
+    (tmp_path / "sub").mkdir()
+    refused("sub is not a regular file")
+    (tmp_path / "sub").rmdir()
+    (tmp_path / "big").write_bytes(b"x" * ((1 << 20) + 1))
+    refused("over 1 MiB")
+    (tmp_path / "big").unlink()
+    for i in range(65):
+        (tmp_path / str(i)).write_bytes(b"")
+    refused("more than 64 files")
+
+
+# Spec files
+
+def test_flags_over_a_spec_file(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/k").write_text("kernel of the file")
+    (tmp_path / "sub/c").write_text("cert of the file")
+    (tmp_path / "i").write_text("initramfs of the flag")
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/two").write_text("two of the flag")
+    file = tmp_path / "sub/spec.json"
+    file.write_text(json.dumps({
+        "name": "filed", "cpus": 2, "memory": "1G", "env": {"A": "file", "B": "file"},
+        "kernel": {"path": "k", "sha256": "ab" * 32}, "initramfs": {"path": "i"},
+        "certs": {"one": {"path": "c"}, "two": {"text": "file"}, "three": {"text": "t"}},
+        "shares": [{"tag": "s", "path": "."}, {"tag": "t", "path": str(tmp_path)}],
+        "forwards": [{"guestPort": 1}, {"guestPort": 2}], "timeouts": {"startSec": 5}}))
+    call = sent("--file", "sub/spec.json", "--cpus", "4", "--env", "B=flag", "--env", "C=flag",
+                "--initramfs", "i", "--certs", "certs", "--share", "t=certs:rw", "--share",
+                "u=.", "--publish", "5:50", cwd=tmp_path)
+    spec = call.parameters["spec"]
+    assert spec.pop("certs") == {
+        "one": {"base64": base64.b64encode(b"cert of the file").decode()},
+        "two": {"base64": base64.b64encode(b"two of the flag").decode()}, "three": {"text": "t"}}
+    assert spec == {
+        "name": "filed", "cpus": 4, "memory": "1G",
+        "env": {"A": "file", "B": "flag", "C": "flag"},
+        "kernel": {"fd": 0, "sha256": "ab" * 32}, "initramfs": {"fd": 1},
+        "shares": [{"tag": "s", "fd": 2}, {"tag": "t", "fd": 3, "readOnly": False},
+                   {"tag": "u", "fd": 4, "readOnly": True}],
+        "forwards": [{"hostPort": 5, "guestPort": 50, "protocol": "tcp"}],
+        "timeouts": {"startSec": 5}}
+    assert call.fds == [b"kernel of the file", b"initramfs of the flag", ["c", "k", "spec.json"],
+                        ["two"], ["certs", "i", "sub"]]
+    assert sent("given", "--file", file, "--initramfs", tmp_path / "i").parameters["spec"][
+        "name"] == "given"
+
+
+def test_a_spec_from_standard_input(tmp_path):
+    (tmp_path / "k").write_text("k")
+    spec = b'{"name": "piped", "kernel": {"path": "k"}}'
+    call = sent("--file", "-", input=spec, cwd=tmp_path)
+    assert call.parameters["spec"] == {"name": "piped", "kernel": {"fd": 0}}
+
+
+@pytest.mark.parametrize("text, says", [
+    ('{"name": "a",\n "cpus": 2,,\n}', "spec.json:2: no JSON"),
+    ('{"name": "a",\n "cpus": "2"}', "spec.json:2: spec field 'cpus'"),
+    ('{"name": "a",\n\n "cpu": 2}', "spec.json:3: spec field 'cpu'"),
+    ('{"name": "a",\n "shares": [{"tag": "x", "path": "/"},\n {"tag": "env_share", "path": "/"}]}',
+     "spec.json:3: spec field 'shares[1].tag'"),
+    ('{"name": "a",\n "name": "b"}', "a member given twice"),
+    ("[]", "must be a JSON object"),
+    ("", "spec.json:1: no JSON"),
+    ('{"name": "a", "kernel": {"fd": 0}}', "kernel.fd: a file cannot carry descriptors"),
+    ('{"name": "a", "env": [1]}', "spec field 'env'"),
+    ('{"name": "a", "certs": {"x": {"fd": 1}}}', "cannot carry descriptors"),
+    ('{"name": "a/b"}', "spec field 'name'"),
+])
+def test_spec_files_that_are_refused(tmp_path, text, says):
+    file = tmp_path / "spec.json"
+    file.write_text(text)
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "--file", file, "--env", "A=1")
+        assert (done.code, peer.calls) == (4, []), done.err
+    assert says in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\nb", "x" * 300, "-", "", "a b", "ä"])
+def test_names_that_are_none(name):
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "--", name)
+        assert (done.code, peer.calls) == (4, []) and "'name'" in done.err
+        assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("args, field", [
+    (["--cpus", "0"], "cpus"), (["--cpus", "9999"], "cpus"), (["--memory", "1"], "memory"),
+    (["--network", "lan"], "network"), (["--share", "env_share=/tmp"], "shares[0].tag"),
+    (["--cmdline", "x" * 3000], "cmdline"), (["--publish", "1.2.3:1:1"], "forwards[0].address"),
+    (["--kernel", "embedded:"], "kernel"), (["--platform", "a/b"], "platform")])
+def test_values_out_of_range_are_refused_here_already(args, field):
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "a", *args)
+        assert (done.code, peer.calls) == (4, []) and f"spec field '{field}" in done.err
+
+
+# What is shown
+
+def test_the_summary():
+    with Peer(Launch=staged) as peer:
+        done = peer.cvmctl("launch", "web")
+    assert done.out == f"web: running, ready, {FORWARD}\n"
+    assert done.err == "", "progress is for terminals only"
+    with Peer(Launch={"cvm": cvm(ready=False, forwards=[], state="paused", debug=True)}) as peer:
+        done = peer.cvmctl("launch", "web")
+    assert done.out == "web: paused\n" and "debug" in done.err
+
+
+def test_json():
+    with Peer(Launch=staged) as peer:
+        done = peer.cvmctl("launch", "web", "--json")
+    assert done.json == cvm() and done.out.count("\n") == 1 and done.err == ""
+
+
+def on_terminal(path, *args, env=None):
+    """Runs cvmctl with stderr on a terminal: (its standard output, what the terminal saw)."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([CVMCTL, "--socket", path, *args], stdout=subprocess.PIPE,
+                               stderr=follower, stdin=subprocess.DEVNULL,
+                               env=environment(**{"TERM": "xterm", **(env or {})}))
+    os.close(follower)
+    seen = b""
+    try:
+        while select.select([leader], [], [], TIMEOUT)[0]:
+            seen += os.read(leader, 4096)
+    except OSError:  # the follower is closed
+        pass
+    os.close(leader)
+    out, _ = process.communicate(timeout=TIMEOUT)
+    return out.decode(), seen.decode()
+
+
+def test_progress_on_a_terminal():
+    with Peer(Launch=staged) as peer:
+        out, seen = on_terminal(peer.path, "launch", "web")
+        assert out == f"web: running, ready, {FORWARD}\n"
+        assert "admitted" in seen and "starting" in seen and "\033[1m" in seen
+        assert seen.endswith("\r\033[K"), "the line is gone at the end"
+        _, plain = on_terminal(peer.path, "launch", "web", env={"NO_COLOR": "1"})
+        assert "starting" in plain and "\033[1m" not in plain
+        _, dumb = on_terminal(peer.path, "launch", "web", env={"TERM": "dumb"})
+        assert dumb == ""
+
+
+def test_stages_are_escaped():
+    def evil(call, connection):
+        connection.reply({"stage": "\x1b]0;owned\x07" + "x" * 500}, continues=True)
+        connection.reply({"cvm": cvm()})
+    with Peer(Launch=evil) as peer:
+        _, seen = on_terminal(peer.path, "launch", "web")
+    assert "\x1b]" not in seen and "\\x1b]0;owned" in seen and len(seen) < 200
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_connection(how):
+    state = {}
+
+    def hang(call, connection):
+        connection.reply({"stage": "admitted"}, continues=True)
+        state["process"].send_signal(how)
+        state["closed"] = connection.wait_closed()
+        connection.close()
+
+    with Peer(Launch=hang) as peer:
+        process = state["process"] = subprocess.Popen(
+            [CVMCTL, "--socket", peer.path, "launch", "web"], env=environment())
+        assert process.wait(TIMEOUT) == -how
+    assert state["closed"]
+
+
+def test_a_daemon_that_goes_midway():
+    def go(call, connection):
+        connection.reply({"stage": "admitted"}, continues=True)
+        connection.close()
+    with Peer(Launch=go) as peer:
+        done = peer.cvmctl("launch", "web")
+    assert done.code == 1 and done.err.count("\n") == 1
+
+
+def test_a_launch_that_is_refused_or_late():
+    late = refuse("Timeout", stage="ready", afterMSec=1000)
+    for script, code in ((late, 5), (refuse("CvmExists", name="web"), 4), ({"stage": "x"}, 1)):
+        with Peer(Launch=script) as peer:
+            assert peer.cvmctl("launch", "web", "--wait", "ready", "--timeout", "1").code == code
+
+
+# Render
+
+PLAN = {
+    "argv": ["/usr/bin/qemu-system-x86_64", "-machine", "q35", "-append", "console=null quiet",
+             "-kernel", "/proc/self/fd/3", "-name", "it's", "-smp", "2", "-nodefaults"],
+    "descriptors": [{"number": 3, "what": "kernel"}, {"number": 4, "what": "console"},
+                    {"number": 5, "what": "initramfs", "sha256": "cd" * 32},
+                    {"number": 6, "what": "share:data"}],
+    "missing": [{"name": "kvm", "found": "no /dev/kvm", "needed": "KVM", "passed": False,
+                 "fix": "modprobe kvm_amd"}],
+}
+
+
+def test_render(tmp_path):
+    kernel = tmp_path / "a kernel"
+    kernel.write_text("k")
+    args = ["render", "--kernel", kernel, "--share", f"data={tmp_path}", "--cpus", "2"]
+    with Peer(Render=PLAN) as peer:
+        done = peer.cvmctl(*args)
+        assert peer.cvmctl(*args, "--shell").out == done.out
+        found = peer.cvmctl(*args, "--json")
+        (call, *_) = peer.calls
+    assert call.parameters == {"spec": {
+        "name": "cvm", "cpus": 2, "kernel": {"fd": 0},
+        "shares": [{"tag": "data", "readOnly": True, "fd": 1}]}}
+    assert call.fds == [b"k", ["a kernel"]] and not call.more
+    assert done.code == 0
+    assert done.out == f"""\
+# descriptor 4: console
+# descriptor 5: initramfs, SHA-256 {'cd' * 32}
+/usr/bin/qemu-system-x86_64 \\
+  -machine q35 \\
+  -append 'console=null quiet' \\
+  -kernel /proc/self/fd/3 \\
+  -name 'it'\\''s' \\
+  -smp 2 \\
+  -nodefaults \\
+  3<'{kernel}' \\
+  6<{tmp_path}
+"""
+    assert "modprobe kvm_amd" in done.err and "no /dev/kvm" in done.err
+    assert found.err == "" and found.json == {**PLAN, "descriptors": [
+        {"number": 3, "what": "kernel", "path": str(kernel)}, *PLAN["descriptors"][1:3],
+        {"number": 6, "what": "share:data", "path": str(tmp_path)}]}
+
+
+def test_render_can_be_pasted(tmp_path):
+    words = ["a b", "it's", "", "$HOME `x` \\", "tab\there", "new\nline", "\x1b[31mä€\u009b", "-x",
+             "*", "#", "~", "!", "\\'\x01"]
+    (tmp_path / "f i'le").write_text("content")
+    plan = {"argv": ["python3", "-c", "import sys,os;print([sys.argv[1:],os.read(7,99)])", *words],
+            "descriptors": [{"number": 7, "what": "kernel"}], "missing": []}
+    with Peer(Render=plan) as peer:
+        done = peer.cvmctl("render", "--kernel", tmp_path / "f i'le")
+    assert "\x1b" not in done.out and done.err == ""
+    run = subprocess.run(["bash", "-c", done.out], stdout=subprocess.PIPE, check=True,
+                         env=environment())
+    assert run.stdout.decode() == f"{[words, b'content']}\n"
+
+
+def test_render_of_a_file_that_is_elsewhere(tmp_path):
+    with Peer(Render=PLAN) as peer:
+        assert peer.cvmctl("render", "x", "--igvm", tmp_path / "none").code == 0
+        assert peer.calls[0].parameters["spec"] == {
+            "name": "x", "igvm": {"path": f"{tmp_path}/none"}}

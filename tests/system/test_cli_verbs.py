@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl's other verbs: what they ask, and what they show."""
+import base64
+import json
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness.daemon import CVMCTL
+from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
+
+EVIL = "\x1b[31mred\x07\u009b2J"
+
+
+def calls(peer):
+    return [(call.method, call.parameters) for call in peer.calls]
+
+
+# list and status
+
+def test_list():
+    web, db = cvm("web"), cvm("db", state="stopped", ready=False, forwards=[], startedAt=None)
+    with Peer(List={"cvms": [web, db]}) as peer:
+        done = peer.cvmctl("list")
+        assert peer.cvmctl("list", "--json").json == [web, db]
+        assert peer.cvmctl("status", "--json").json == [web, db]
+        assert peer.cvmctl("status").out == done.out
+        peer.cvmctl("list", "--state", "running", "--platform", "tdx")
+        assert calls(peer) == [("List", {})] * 4 + [
+            ("List", {"state": "running", "platform": "tdx"})]
+    head, first, second = done.out.splitlines()
+    assert head.split() == ["NAME", "STATE", "READY", "PLATFORM", "CPUS", "MEMORY", "STARTED",
+                            "FORWARDS"]
+    assert first.split() == ["web", "running", "yes", "plain", "2", "2G", "2023-11-14",
+                             "22:13:21", "127.0.0.1:6100", "->", "7002/tcp"]
+    assert second.split() == ["db", "stopped", "no", "plain", "2", "2G", "-", "-"]
+
+
+def test_an_empty_list():
+    with Peer(List={"cvms": []}) as peer:
+        assert peer.cvmctl("list", "--json").json == []
+        assert peer.cvmctl("list").code == 0
+
+
+def test_tables_are_whole_when_piped():
+    many = [{"address": "127.0.0.1", "hostPort": 6100 + i, "guestPort": 7000 + i,
+             "protocol": "udp"} for i in range(64)]
+    with Peer(List={"cvms": [cvm("n" * 63, forwards=many)]}) as peer:
+        for env in ({}, {"COLUMNS": "40"}):
+            row = peer.cvmctl("list", env=env).out.splitlines()[1]
+            assert row.startswith("n" * 63) and row.endswith("127.0.0.1:6163 -> 7063/udp")
+
+
+def test_status():
+    ending = {"reason": "qemu-exit", "detail": "no space\nleft", "exitCode": 1,
+              "at": 1700000003000000}
+    one = cvm(state="failed", ready=False, ending=ending, guestStatus="warming up", vsockCid=6,
+              measurement={"PCR4": "ef" * 32})
+    with Peer(Status={"cvm": one}) as peer:
+        shown = peer.cvmctl("status", "web").out
+        assert peer.cvmctl("status", "web", "--json").json == one
+        assert calls(peer) == [("Status", {"name": "web"})] * 2
+    fields = [line.strip() for line in shown.splitlines()]
+    for line in ("Name: web", "State: failed", "Guest says: warming up", "Memory: 2G",
+                 "Forwards: 127.0.0.1:6100 -> 7002/tcp", "Vsock CID: 6", "Exit code: 1",
+                 "Started: 2023-11-14 22:13:21", "Ended: 2023-11-14 22:13:23",
+                 "Ended by: qemu-exit", "Detail: no space\\nleft",
+                 f"Artifact: kernel {'ab' * 32}", f"Measurement: PCR4 {'ef' * 32}"):
+        assert line in fields, shown
+
+
+def test_times_are_local():
+    with Peer(Status={"cvm": cvm()}) as peer:
+        shown = peer.cvmctl("status", "web", env={"TZ": "UTC-5"}).out
+    assert "Started: 2023-11-15 03:13:21" in shown
+
+
+@pytest.mark.parametrize("verb, script", [
+    ("list", {"cvms": [cvm(EVIL, state=EVIL, platform=EVIL)]}),
+    ("status", {"cvm": cvm(EVIL, guestStatus=EVIL, artifacts={EVIL: EVIL},
+                           measurement={EVIL: EVIL}, ending={"reason": EVIL, "detail": EVIL})}),
+    ("events", {"event": {"name": EVIL, "kind": EVIL, "oldState": EVIL, "newState": EVIL,
+                          "detail": {EVIL: EVIL}}}),
+    ("templates", {"templates": [{"name": EVIL, "description": EVIL}]}),
+    ("artifacts", {"artifacts": [{"name": EVIL, "kind": EVIL}]}),
+    ("version", {"product": EVIL, "version": EVIL}),
+    ("launch", {"cvm": cvm(EVIL, state=EVIL, forwards=[{"address": EVIL, "protocol": EVIL}])}),
+    ("render", {"argv": [EVIL], "descriptors": [{"number": 3, "what": EVIL}],
+                "missing": [{"name": EVIL, "fix": EVIL}]}),
+    ("pause", refuse("WrongState", name=EVIL, state=EVIL, allowed=[EVIL])),
+])
+def test_nothing_of_a_peer_reaches_the_terminal_raw(verb, script):
+    methods = ["List", "Status", "Watch", "ListTemplates", "ListArtifacts", "GetInfo", "Launch",
+               "Render", "Pause"]
+    args = ["x"] if verb in ("status", "launch", "pause") else []
+    with Peer(**{method: script for method in methods}) as peer:
+        done = peer.cvmctl(verb, *args)
+        escaped = peer.cvmctl(verb, *args, "--json")
+    for text in (done.out, done.err, escaped.out, escaped.err):
+        assert not set(text) & set("\x1b\x07"), text
+    assert "\u009b" not in done.out + done.err
+    assert "\\x1b[31mred" in done.out + done.err or "\\033[31mred" in done.out
+
+
+# stop, pause, resume, remove
+
+@pytest.mark.parametrize("args, method, parameters, says", [
+    (["stop"], "Stop", {}, "stopped"),
+    (["stop", "--force", "--timeout", "7"], "Stop", {"force": True, "timeoutSec": 7}, "stopped"),
+    (["pause"], "Pause", {}, "paused"),
+    (["resume"], "Resume", {}, "running"),
+    (["remove"], "Remove", {}, "removed"),
+])
+def test_verbs_of_names(args, method, parameters, says):
+    reply = {} if method == "Remove" else {"cvm": cvm()}
+    with Peer(**{method: reply}) as peer:
+        done = peer.cvmctl(*args, "web")
+        found = peer.cvmctl(*args, "web", "--json")
+        assert calls(peer) == [(method, {**parameters, "name": "web"})] * 2
+    assert (done.code, done.out, done.err) == (0, f"web: {says}\n", "")
+    assert found.json == ({"name": "web"} if method == "Remove" else cvm())
+
+
+def test_names_are_called_at_once_and_shown_in_order():
+    names = [f"n{i}" for i in range(70)]
+    waiting = threading.Barrier(32)
+
+    def stop(call, connection):
+        if int(call.parameters["name"][1:]) < 32:
+            waiting.wait(TIMEOUT)  # passes only when 32 calls are there together
+        if call.parameters["name"] in ("n3", "n60"):
+            connection.error("NoSuchCvm", name=call.parameters["name"])
+        else:
+            connection.reply({"cvm": cvm()})
+
+    with Peer(Stop=stop) as peer:
+        done = peer.cvmctl("stop", *names)
+        assert sorted(call.parameters["name"] for call in peer.calls) == sorted(names)
+    assert done.code == 3
+    assert done.out.splitlines() == [f"{name}: stopped" for name in names
+                                     if name not in ("n3", "n60")]
+    assert [line[:12] for line in done.err.splitlines()] == ["cvmctl: n3: ", "cvmctl: n60:"]
+
+
+# templates and artifacts
+
+def test_templates_and_artifacts():
+    templates = [{"name": "tdx", "description": "Intel TDX", "confidential": True, "strength": 20,
+                  "origin": "built-in", "available": False}]
+    artifacts = [{"name": "kernel", "kind": "kernel", "size": 123, "sha256": "ab" * 32,
+                  "sha384": "cd" * 48, "origin": "embedded", "users": 2}]
+    with Peer(ListTemplates={"templates": templates}, ListArtifacts={"artifacts": artifacts}) as p:
+        row = p.cvmctl("templates").out.splitlines()[1]
+        assert row.split() == ["tdx", "yes", "no", "20", "built-in", "Intel", "TDX"]
+        row = p.cvmctl("artifacts").out.splitlines()[1]
+        assert row.split() == ["kernel", "kernel", "123", "embedded", "2", "ab" * 32, "cd" * 48]
+        assert p.cvmctl("templates", "--json").json == templates
+        assert p.cvmctl("artifacts", "--json").json == artifacts
+
+
+# logs
+
+def pieces(*data):
+    def answer(call, connection):
+        for i, piece in enumerate(data):
+            connection.reply({"data": base64.b64encode(piece).decode()}, i + 1 < len(data))
+    return answer
+
+
+def test_logs_are_exact_when_piped():
+    data = bytes(range(256)) + b"\r\n\xc2\x9b"
+    with Peer(Logs=pieces(data[:100], b"", data[100:])) as peer:
+        assert peer.cvmctl("logs", "web").raw == data
+        found = peer.cvmctl("logs", "web", "--lines", "5", "--json").out.splitlines()
+        assert calls(peer) == [("Logs", {"name": "web"}), ("Logs", {"name": "web", "lines": 5})]
+    assert b"".join(base64.b64decode(json.loads(line)["data"]) for line in found) == data
+
+
+def on_terminal(path, *args):
+    """Standard output on a terminal, as script(1) makes one; line ends become \\r\\n there."""
+    command = " ".join([CVMCTL, "--socket", str(path), *args])
+    done = subprocess.run(["script", "-qec", command, "/dev/null"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, env=environment(TERM="xterm"), timeout=TIMEOUT,
+                          check=True)
+    return done.stdout
+
+
+def test_logs_are_escaped_on_a_terminal():
+    data = pieces(b"a\x1b", b"[31mb\r", b"\nc\rd\t\xc2", b"\x9b1m\xc3\xa4\xc2", b"\xa0\x7f\n")
+    with Peer(Logs=data) as peer:
+        assert on_terminal(peer.path, "logs", "web") == (
+            b"a\\x1b[31mb\r\nc\\x0dd\t\\xc2\\x9b1m\xc3\xa4\xc2\xa0\\x7f\r\n")
+        assert b"\x1b[31m" in on_terminal(peer.path, "logs", "web", "--raw")
+
+
+def test_logs_that_are_no_base64():
+    with Peer(Logs={"data": "?"}) as peer:
+        assert peer.cvmctl("logs", "web").code == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("args", [["logs", "web", "--follow"], ["events"], ["events", "--json"]])
+def test_streams_end_clean_at_a_signal(args, how):
+    event = {"sequence": 3, "at": 1, "name": "web", "id": "i", "kind": "note"}
+
+    def stream(call, connection):
+        if call.method == "Logs":
+            assert call.parameters == {"name": "web", "follow": True}
+            connection.reply({"data": base64.b64encode(b"one\n").decode()}, continues=True)
+        else:
+            connection.reply({"event": event}, continues=True)
+        connection.wait_closed()
+        connection.close()
+
+    with Peer(Logs=stream, Watch=stream) as peer:
+        process = subprocess.Popen([CVMCTL, "--socket", peer.path, *args], env=environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout.readline()  # each piece is flushed
+        process.send_signal(how)
+        rest, errors = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, rest, errors) == (0, b"", b"")
+
+
+# events
+
+EVENTS = [
+    {"sequence": 7, "at": 1700000000000000, "name": "web", "id": "i", "kind": "state",
+     "oldState": "starting", "newState": "running"},
+    {"sequence": 8, "at": 1700000001000000, "name": "web", "id": "i", "kind": "status",
+     "detail": {"text": "warm"}},
+]
+
+
+def watch(call, connection):
+    assert call.more
+    for event in EVENTS:
+        connection.reply({"event": event}, continues=True)
+    connection.error("EventsLost", oldest=20)
+
+
+def test_events():
+    with Peer(Watch=watch) as peer:
+        done = peer.cvmctl("events", "web", "--from", "7")
+        found = peer.cvmctl("events", "--json")
+        assert calls(peer) == [("Watch", {"name": "web", "fromSequence": 7}), ("Watch", {})]
+    assert done.out.splitlines() == [
+        "2023-11-14 22:13:20 7 web state starting -> running",
+        '2023-11-14 22:13:21 8 web status {"text":"warm"}']
+    assert done.code == 1 and "before number 20" in done.err
+    assert [json.loads(line) for line in found.out.splitlines()] == EVENTS
+
+
+def test_a_daemon_that_ends_while_events_are_followed():
+    def end(call, connection):
+        connection.reply({"event": EVENTS[0]}, continues=True)
+        connection.close()
+    with Peer(Watch=end) as peer:
+        done = peer.cvmctl("events")
+    assert done.code == 1 and done.err.count("\n") == 1 and done.out.count("\n") == 1
+
+
+def test_a_reader_that_goes_ends_it():
+    def flood(call, connection):
+        try:
+            while True:
+                connection.reply({"event": EVENTS[0]}, continues=True)
+        except OSError:
+            connection.close()
+    with Peer(Watch=flood) as peer:
+        process = subprocess.Popen([CVMCTL, "--socket", peer.path, "events"], env=environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(TIMEOUT) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+        process.stderr.close()
