@@ -160,7 +160,7 @@ static struct pollfd link_poll(const Link *link)
                                        .events = POLLIN};
         return (struct pollfd){
                 .fd = link->fd,
-                .events = (short)((link->n_out > 0 ? POLLOUT : 0) |
+                .events = (short)((link->n_out > 0 || link->more ? POLLOUT : 0) |
                                   (link->n_out > UNSENT_MAX ? 0 : POLLIN)),
         };
 }

@@ -19,6 +19,7 @@ typedef struct Link {
         int listener; /* -1: the command line has no such chardev */
         int fd;       /* the client's, or -1 */
         bool keeps;   /* what is sent without a client waits for one, else it is lost */
+        bool more;    /* there is more to send than `out` */
         char *out;    /* owned */
         size_t n_out;
 } Link;
@@ -84,7 +85,7 @@ void machine_shutdown(bool guest, const char *reason);
 void machine_exit(int status) __attribute__((noreturn)); /* sends what is unsent, for a second */
 /* Does what is due; returns the milliseconds until something is, or -1. */
 int guest_tick(void);
-/* Console output that is still to come, as far as the client takes it. */
+/* Sends a chunk of fake.console-bytes once the last one is out. */
 void guest_fill_console(void);
 
 /* QMP. */

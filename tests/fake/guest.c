@@ -212,7 +212,8 @@ void guest_fill_console(void)
         char chunk[CONSOLE_CHUNK];
         size_t n;
 
-        if (machine_run != RUN_RUNNING || console_left <= 0 || console.fd < 0 || console.n_out > 0)
+        console.more = machine_run == RUN_RUNNING && console_left > 0 && console.fd >= 0;
+        if (!console.more || console.n_out > 0)
                 return;
         n = console_left < (int64_t)sizeof(chunk) ? (size_t)console_left : sizeof(chunk);
         for (size_t i = 0; i < n; i++)

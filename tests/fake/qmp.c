@@ -232,7 +232,8 @@ void qmp_event(const char *name, const char *data)
 
 void qmp_fill_flood(void)
 {
-        if (behaviour.qmp_flood && negotiated && qmp.n_out == 0)
+        qmp.more = behaviour.qmp_flood && negotiated && qmp.fd >= 0;
+        if (qmp.more && qmp.n_out == 0)
                 for (unsigned i = 0; i < FLOOD_CHUNK; i++)
                         qmp_event("RTC_CHANGE", "{\"offset\": 78}");
 }
