@@ -221,7 +221,8 @@ static int open_signals(void)
 
 static void turn(int signals)
 {
-        Link *const links[] = {&qmp, &console, &notify};
+        /* QMP last: who has connected before `cont` was sent misses nothing */
+        Link *const links[] = {&console, &notify, &qmp};
         struct pollfd fds[1 + ARRAY_SIZE(links) + FORWARDS_MAX + AGENTS_MAX];
         size_t n = 0, first_agent, n_kept = 0, n_before = n_agents;
         int timeout = guest_tick();
