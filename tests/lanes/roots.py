@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 SOURCES = pathlib.Path("/etc/apt")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 ROOTS = CACHE / "cvmd" / "roots"
@@ -23,6 +22,7 @@ class Unavailable(Exception):
 
 
 def mirror(sources=SOURCES):
+    """None: mmdebstrap knows the distribution's default."""
     files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*.list")),
              *sorted((sources / "sources.list.d").glob("*.sources"))]
     for path in files:
@@ -32,7 +32,7 @@ def mirror(sources=SOURCES):
             match = re.match(r"(?:URIs:|deb\s+(?:\[[^]]*\]\s+)?)\s*(\S+/debian)/?(?:\s|$)", line)
             if match:
                 return match.group(1)
-    return DEFAULT_MIRROR
+    return None
 
 
 def debian_root(suite, packages):
@@ -49,9 +49,9 @@ def debian_root(suite, packages):
     # Made beside its place and moved there whole, so that what is there is complete.
     with tempfile.TemporaryDirectory(dir=ROOTS, prefix=".making-") as making:
         new = pathlib.Path(making) / "root"
+        source = [f"deb {mirror()} {suite} main"] if mirror() else []
         done = subprocess.run(
-            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", suite, new,
-             f"deb {mirror()} {suite} main"],
+            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", suite, new, *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
         if done.returncode:
