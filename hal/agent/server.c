@@ -47,7 +47,7 @@ int server_listen(uint16_t port)
         r = address4.sin_family == AF_INET
                     ? bind(fd, (struct sockaddr *)&address4, sizeof(address4))
                     : bind(fd, (struct sockaddr *)&address, sizeof(address));
-        if (r < 0 || listen(fd, SERVER_CLIENTS_MAX) < 0)
+        if (r < 0 || listen(fd, SOMAXCONN) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <arpa/inet.h>
+
+#include "dhcp.h"
+
+static const uint8_t mac[] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+#define XID 0x12345678
+
+/* A server's message: the client's own, turned around, with its options from `options` on. */
+static size_t make_reply(const uint8_t *options, size_t size, uint8_t ret[static DHCP_MESSAGE_MAX])
+{
+        dhcp_build(DHCP_DISCOVER, XID, mac, NULL, ret);
+        ret[0] = 2;
+        inet_pton(AF_INET, "10.0.2.15", ret + 16);
+        memcpy(ret + 240, options, size);
+        return 240 + size;
+}
+
+static const uint8_t ack[] = {
+        53,  1,  5,   0,   0,                      /* ACK, padding */
+        54,  4,  10,  0,   2,    2,                /* server */
+        1,   4,  255, 255, 255,  0,                /* netmask */
+        3,   8,  10,  0,   2,    2,    9, 9, 9, 9, /* routers */
+        51,  4,  0,   1,   0x51, 0x80,             /* a day */
+        6,   4,  10,  0,   2,    3,                /* not asked for */
+        255, 53, 1,   2,                           /* the end, and what is after it */
+};
+
+static void test_parse(void **state)
+{
+        uint8_t message[DHCP_MESSAGE_MAX];
+        size_t size = make_reply(ack, sizeof(ack), message);
+        DhcpLease lease;
+
+        assert_int_equal(dhcp_parse(message, size, XID, mac, &lease), 0);
+        assert_int_equal(lease.type, DHCP_ACK);
+        assert_int_equal(lease.address.s_addr, inet_addr("10.0.2.15"));
+        assert_int_equal(lease.netmask.s_addr, inet_addr("255.255.255.0"));
+        assert_int_equal(lease.router.s_addr, inet_addr("10.0.2.2"));
+        assert_int_equal(lease.server.s_addr, inet_addr("10.0.2.2"));
+        assert_int_equal(lease.seconds, 86400);
+}
+
+/* Each cut of a message is refused or read, never read beyond: the copy ends where it ends. */
+static void test_cut(void **state)
+{
+        uint8_t message[DHCP_MESSAGE_MAX];
+        size_t size = make_reply(ack, sizeof(ack), message);
+
+        for (size_t i = 0; i <= size; i++) {
+                _cleanup_free_ uint8_t *copy = malloc(i ?: 1);
+                DhcpLease lease;
+                int r;
+
+                memcpy(copy, message, i);
+                r = dhcp_parse(copy, i, XID, mac, &lease);
+                assert_true(r == 0 || r == -EBADMSG);
+                if (i < 243)
+                        assert_int_equal(r, -EBADMSG);
+        }
+}
+
+static void test_refused(void **state)
+{
+        static const uint8_t no_type[] = {1, 4, 255, 255, 255, 0, 255};
+        static const uint8_t request[] = {53, 1, 3, 255};
+        static const uint8_t overlong[] = {53, 1, 5, 1, 200, 0};
+        uint8_t message[DHCP_MESSAGE_MAX], other[DHCP_MESSAGE_MAX];
+        size_t size = make_reply(ack, sizeof(ack), message);
+        DhcpLease lease = {};
+
+        assert_int_equal(dhcp_parse(message, size, XID + 1, mac, &lease), -EBADMSG);
+        for (size_t offset = 0; offset < 240; offset++) {
+                memcpy(other, message, size);
+                other[offset] ^= 1;
+                /* of what is looked at: op, xid, the client's address, the cookie */
+                if (offset == 0 || (offset >= 4 && offset < 8) || (offset >= 28 && offset < 34) ||
+                    offset >= 236)
+                        assert_int_equal(dhcp_parse(other, size, XID, mac, &lease), -EBADMSG);
+        }
+        memcpy(other, message, size);
+        memset(other + 16, 0, 4);
+        assert_int_equal(dhcp_parse(other, size, XID, mac, &lease), -EBADMSG);
+        size = make_reply(no_type, sizeof(no_type), message);
+        assert_int_equal(dhcp_parse(message, size, XID, mac, &lease), -EBADMSG);
+        size = make_reply(request, sizeof(request), message);
+        assert_int_equal(dhcp_parse(message, size, XID, mac, &lease), -EBADMSG);
+        size = make_reply(overlong, sizeof(overlong), message);
+        assert_int_equal(dhcp_parse(message, size, XID, mac, &lease), -EBADMSG);
+        assert_int_equal(lease.address.s_addr, 0);
+}
+
+static void test_build(void **state)
+{
+        DhcpLease offer = {.address.s_addr = inet_addr("10.0.2.15"),
+                           .server.s_addr = inet_addr("10.0.2.2")};
+        static const uint8_t options[] = {53, 1, 3, 50, 4, 10, 0, 2, 15, 54, 4, 10, 0, 2, 2};
+        uint8_t message[DHCP_MESSAGE_MAX];
+
+        assert_int_equal(dhcp_build(DHCP_REQUEST, XID, mac, &offer, message), 300);
+        assert_int_equal(message[0], 1);
+        assert_int_equal(message[10], 0x80);
+        assert_memory_equal(message + 28, mac, sizeof(mac));
+        assert_memory_equal(message + 236, "\x63\x82\x53\x63", 4);
+        assert_memory_equal(message + 240, options, sizeof(options));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_parse),
+                cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_build),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
