@@ -88,12 +88,18 @@ static int make_parents(const char *path)
         return 0;
 }
 
-int dir_open_private(const char *path, mode_t mode)
+int dir_open_private(const char *path_given, mode_t mode)
 {
+        _cleanup_free_ char *path = strdup(path_given);
         _cleanup_close_ int fd = -1;
         struct stat st;
         int r;
 
+        if (!path)
+                return -ENOMEM;
+        /* with a '/' at the end O_NOFOLLOW would follow */
+        for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+                path[n - 1] = 0;
         r = make_parents(path);
         if (r < 0)
                 return r;
@@ -111,10 +117,23 @@ int dir_open_private(const char *path, mode_t mode)
         return TAKE_FD(fd);
 }
 
-static int remove_contents(int dirfd, dev_t device)
+/* Opens a directory unless something is mounted on it, be it of the same file system (-EXDEV). */
+static int open_unmounted(int dirfd, const char *name)
+{
+        _cleanup_close_ int fd =
+                openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct statx st;
+
+        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0)
+                return -errno;
+        return st.stx_attributes & STATX_ATTR_MOUNT_ROOT ? -EXDEV : TAKE_FD(fd);
+}
+
+/* Takes dirfd. */
+static int remove_contents(int dirfd)
 {
         struct dirent *entry;
-        DIR *dir = fdopendir(dirfd); /* takes dirfd */
+        DIR *dir = fdopendir(dirfd);
         int first = 0;
 
         if (!dir) {
@@ -124,29 +143,11 @@ static int remove_contents(int dirfd, dev_t device)
         }
         while ((entry = readdir(dir))) {
                 const char *name = entry->d_name;
-                int r = 0, sub;
-                struct stat st;
+                int r;
 
                 if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
                         continue;
-                if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-                        continue;
-                if (errno != EISDIR && errno != EPERM) {
-                        r = -errno;
-                } else {
-                        sub = openat(dirfd, name,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                        if (sub < 0) {
-                                r = -errno;
-                        } else if (fstat(sub, &st) < 0 || st.st_dev != device) {
-                                r = -EXDEV;
-                                close(sub);
-                        } else {
-                                r = remove_contents(sub, device);
-                        }
-                        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
-                                r = -errno;
-                }
+                r = tree_remove_at(dirfd, name);
                 first = first ?: r;
         }
         closedir(dir);
@@ -155,22 +156,16 @@ static int remove_contents(int dirfd, dev_t device)
 
 int tree_remove_at(int dirfd, const char *name)
 {
-        struct stat st;
         int fd, r;
 
         if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
                 return -errno;
-        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = open_unmounted(dirfd, name);
         if (fd < 0)
-                return -errno;
-        if (fstat(fd, &st) < 0) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-        r = remove_contents(fd, st.st_dev);
+                return fd;
+        r = remove_contents(fd);
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;
         return r;

@@ -13,7 +13,11 @@ int process_open(pid_t pid)
 {
         int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-        return fd < 0 ? -errno : fd;
+        if (fd >= 0)
+                return fd;
+        /* The number of a thread that leads no process: EINVAL from older kernels, ENOENT from newer
+         * ones. There is no such process. */
+        return pid > 0 && (errno == EINVAL || errno == ENOENT) ? -ESRCH : -errno;
 }
 
 int process_signal(int pidfd, int signal)
@@ -48,7 +52,8 @@ int process_open_verified(pid_t pid, uint64_t start_time)
 
         if (fd < 0)
                 return fd;
-        /* the pidfd pins the process, so what /proc says of the pid now is said of it */
+        /* The pidfd does not keep the number from being given away. But if the process that has it
+         * now started at start_time, before this call, then it had it when the pidfd was opened. */
         r = process_start_time(pid, &now);
         if (r < 0)
                 return r;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "directory.h"
 #include "spec/spec.h"
 
 #define SYSTEMD_TMPFILES "/usr/bin/systemd-tmpfiles"
@@ -149,22 +150,6 @@ static void test_big(void **state)
         assert_reads_back(spec);
 }
 
-/* A private directory below TMPDIR; removed with remove_directory(). */
-static char *make_directory(void)
-{
-        char *path = NULL;
-
-        assert_true(asprintf(&path, "%s/test-spec-XXXXXX", getenv("TMPDIR") ?: "/tmp") > 0);
-        assert_non_null(mkdtemp(path));
-        return path;
-}
-
-static void remove_directory(char **path)
-{
-        assert_int_equal(tree_remove_at(AT_FDCWD, *path), 0);
-        free(*path);
-}
-
 static void write_file(const char *directory, const char *name, const char *text)
 {
         _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -192,7 +177,7 @@ static void assert_systemd_reads(const char *const *texts, size_t n)
         static const char specifiers[] = "owWB"; /* of the names below, tmpfiles.d(5) */
         static const char *const names[] = {"ID", "VERSION_ID", "VARIANT_ID", "BUILD_ID"};
         _cleanup_(spec_freep) CvmSpec *spec = make_spec(names, texts, n);
-        _cleanup_(remove_directory) char *directory = make_directory();
+        _cleanup_(directory_remove) char *directory = directory_make();
         _cleanup_free_ char *text = NULL, *etc = NULL, *root = NULL, *config = NULL;
         _cleanup_(buffer_done) Buffer lines = {};
         size_t size;
@@ -236,7 +221,7 @@ static void test_systemd(void **state)
 static void test_shell(void **state)
 {
         _cleanup_(spec_freep) CvmSpec *spec = make_spec(NULL, values, ARRAY_SIZE(values));
-        _cleanup_(remove_directory) char *directory = make_directory();
+        _cleanup_(directory_remove) char *directory = directory_make();
         _cleanup_free_ char *text = NULL, *script = NULL, *path = NULL, *found = NULL;
         size_t size, n = 0;
 
