@@ -35,25 +35,19 @@ typedef struct Console {
         size_t n_input;
 } Console;
 
-/* For atexit: the terminal is given back whichever way the program ends. */
-static const struct termios *restore;
-
-static void terminal_restore(void)
-{
-        if (restore)
-                tcsetattr(STDIN_FILENO, TCSADRAIN, restore);
-        restore = NULL;
-}
-
-static int terminal_raw(Console *console)
+static int terminal_raw(const Console *console)
 {
         struct termios raw = console->saved;
 
         cfmakeraw(&raw);
-        if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
-                return -errno;
-        restore = &console->saved;
-        return 0;
+        return tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0 ? -errno : 0;
+}
+
+/* Every way out comes through here: signals are read from a descriptor, none ends the process. */
+static void terminal_restore(const Console *console)
+{
+        if (console->terminal)
+                tcsetattr(STDIN_FILENO, TCSADRAIN, &console->saved);
 }
 
 static int signals_open(void)
@@ -66,7 +60,8 @@ static int signals_open(void)
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGQUIT);
         sigaddset(&set, SIGCONT);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        /* an output that nobody reads is an error of write(2) */
+        if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -168,7 +163,7 @@ static int run(Console *console, const char *early, size_t n_early)
 
         if (r == 0)
                 r = pump(console);
-        terminal_restore();
+        terminal_restore(console);
         if (r < 0 && r != -EPIPE)
                 return fail_local(console->arguments, "the console's output: %s", strerror(-r));
         if (console->terminal)
@@ -182,8 +177,7 @@ int verb_console(const Arguments *arguments)
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_close_ int socket = -1, signals = -1;
         _cleanup_free_ char *early = NULL;
-        /* outlives this function, because atexit() may need the saved terminal */
-        static Console console;
+        Console console;
         size_t n_early = 0;
         int r;
 
@@ -205,7 +199,6 @@ int verb_console(const Arguments *arguments)
         if (console.terminal) {
                 fprintf(stderr, "cvmctl: console of %s; Ctrl-] leaves it\n",
                         arguments_operand(arguments, 0));
-                atexit(terminal_restore);
                 r = terminal_raw(&console);
                 if (r < 0)
                         return fail_local(arguments, "cannot set up the terminal: %s",

@@ -117,6 +117,18 @@ static int validate(const Arguments *arguments, const SpecFile *file, json_objec
         return fail_error(arguments, &error, where);
 }
 
+static int check_size(const Arguments *arguments, json_object *object)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (strlen(json_text(object)) <= LAUNCH_SPEC_BYTES_MAX)
+                return 0;
+        cvm_error_invalid_spec(&error, "certs",
+                               "over %u MiB with the environment; give large files by path",
+                               LAUNCH_SPEC_BYTES_MAX >> 20);
+        return fail_error(arguments, &error, NULL);
+}
+
 int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {.paths = json_object_new_object()};
@@ -137,10 +149,9 @@ int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret)
                 r = launch_files_open(arguments, render, &spec);
         if (r != 0)
                 return r;
-        if (strlen(json_text(spec.object)) > LAUNCH_SPEC_BYTES_MAX)
-                return fail_local(arguments,
-                                  "the spec with its environment and certificates is over %u MiB",
-                                  LAUNCH_SPEC_BYTES_MAX >> 20);
+        r = check_size(arguments, spec.object);
+        if (r != 0)
+                return r;
         *ret = spec;
         spec = (LaunchSpec){};
         return 0;

@@ -136,7 +136,6 @@ static int table_fill(struct libscols_table *table, size_t n_columns, json_objec
 int output_table(FILE *stream, const OutputColumn *columns, json_object *array, OutputRow row)
 {
         struct libscols_table *table;
-        bool terminal = isatty(fileno(stream));
         size_t n = 0;
         int r = 0;
 
@@ -147,11 +146,9 @@ int output_table(FILE *stream, const OutputColumn *columns, json_object *array, 
                 return -ENOMEM;
         scols_table_set_stream(table, stream);
         scols_table_enable_noencoding(table, 1); /* escaped already */
-        if (!terminal)
-                scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
         for (; columns[n].title; n++) {
                 int flags = (columns[n].right ? SCOLS_FL_RIGHT : 0) |
-                            (columns[n].cut && terminal ? SCOLS_FL_TRUNC : 0);
+                            (columns[n].cut ? SCOLS_FL_TRUNC : 0);
 
                 if (n == COLUMNS_MAX || !scols_table_new_column(table, columns[n].title,
                                                                 columns[n].cut ? 0.1 : 1, flags))

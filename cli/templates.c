@@ -7,7 +7,7 @@ static const OutputColumn columns[] = {
         {"CONFIDENTIAL"},
         {"AVAILABLE"},
         {"STRENGTH", .right = true},
-        {"ORIGIN", .cut = true},
+        {"ORIGIN"},
         {"DESCRIPTION", .cut = true},
         {},
 };

@@ -5,8 +5,7 @@
         done = peer.cvmctl("list")
     assert peer.calls[0].parameters == {}
 
-A method's script is the reply's parameters, or a function of (call, connection), or a list of these,
-one a call.
+A method's script is the reply's parameters, or a function of (call, connection).
 """
 import array
 import dataclasses
@@ -183,8 +182,6 @@ class Peer:
 
     def answer(self, call, connection):
         script = self.scripts[call.method.rsplit(".", 1)[-1]]
-        if isinstance(script, list):
-            script = script.pop(0)
         if callable(script):
             script(call, connection)
         else:

@@ -228,6 +228,15 @@ def test_where_the_socket_is_looked_for(tmp_path):
     assert done.code in (0, 1) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_socket_of_others():
+    with Peer() as peer:
+        os.chmod(peer.directory, 0o755)
+        os.chmod(peer.path, 0o600)
+        done = peer.cvmctl("list", user=65534, group=65534, extra_groups=[], cwd="/")
+    assert done.code == 4 and f"{peer.path}: permission denied" in done.err
+
+
 def test_a_socket_path_that_is_too_long():
     done = cvmctl("list", "--socket", "/tmp/" + "x" * 200)
     assert done.code == 1 and done.err.count("\n") == 1

@@ -41,13 +41,13 @@ class Guest:
 class Terminal:
     """cvmctl console on a terminal of its own."""
 
-    def __init__(self, path, *args):
+    def __init__(self, path, stdout=None):
         self.leader, self.follower = pty.openpty()
         self.before = termios.tcgetattr(self.follower)
         self.seen = b""
         self.process = subprocess.Popen(
-            [CVMCTL, "--socket", path, "console", "web", *args], stdin=self.follower,
-            stdout=self.follower, stderr=self.follower, env=environment(),
+            [CVMCTL, "--socket", path, "console", "web"], stdin=self.follower,
+            stdout=stdout or self.follower, stderr=self.follower, env=environment(),
             start_new_session=True)
 
     def __enter__(self):
@@ -109,7 +109,17 @@ def test_the_guests_end_restores_the_terminal(guest):
         terminal.expect(b"early")
         terminal.type(b"bye")
         terminal.expect(b"BYE")
-        terminal.expect(b"left the console")
+        terminal.expect(b"\r\ncvmctl: left the console\r\n")
+        assert terminal.wait() == 0
+
+
+def test_output_that_nobody_reads_restores_the_terminal(guest):
+    reader, writer = os.pipe()
+    with Peer(Console=guest) as peer, Terminal(peer.path, writer) as terminal:
+        os.close(writer)
+        eventually(terminal.is_raw, "the terminal is raw")
+        os.close(reader)
+        terminal.type(b"x")
         assert terminal.wait() == 0
 
 

@@ -210,8 +210,8 @@ def test_files_are_opened_with_the_callers_rights(tmp_path):
 
 
 def test_certs(tmp_path):
-    files = {"cert.pem": b"-----BEGIN", "key.pem": bytes(range(256)), "ca.pem": b"", ".hidden": b"h",
-             "with space": b"s"}
+    files = {"cert.pem": b"-----BEGIN", "key.pem": bytes(range(256)), "ca.pem": b"",
+             ".hidden": b"h", "with space": b"s"}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "link.pem").symlink_to("cert.pem")
@@ -342,6 +342,18 @@ def test_values_out_of_range_are_refused_here_already(args, field):
     with Peer() as peer:
         done = peer.cvmctl("launch", "a", *args)
         assert (done.code, peer.calls) == (4, []) and f"spec field '{field}" in done.err
+
+
+def test_a_spec_over_the_size_of_a_message(tmp_path):
+    certs = {str(i): {"text": "x" * (1 << 20)} for i in range(13)}
+    (tmp_path / "spec").write_text(json.dumps({"name": "a", "certs": certs}))
+    (tmp_path / "env").write_text(f"A={'x' * (1 << 20)}\n")
+    args = ["launch", "--file", tmp_path / "spec", "--env-file", tmp_path / "env"]
+    with Peer(Launch=staged) as peer:
+        assert peer.cvmctl(*args).code == 0
+        (tmp_path / "env").write_text(f"A={'x' * (3 << 20)}\n")
+        done = peer.cvmctl(*args)
+        assert done.code == 4 and "over 15 MiB" in done.err and len(peer.calls) == 1
 
 
 # What is shown
@@ -488,7 +500,7 @@ def test_render_can_be_pasted(tmp_path):
             "descriptors": [{"number": 7, "what": "kernel"}], "missing": []}
     with Peer(Render=plan) as peer:
         done = peer.cvmctl("render", "--kernel", tmp_path / "f i'le")
-    assert "\x1b" not in done.out and done.err == ""
+    assert not set(done.out) & set("\x1b\u009b\x01") and done.err == ""
     run = subprocess.run(["bash", "-c", done.out], stdout=subprocess.PIPE, check=True,
                          env=environment())
     assert run.stdout.decode() == f"{[words, b'content']}\n"
