@@ -153,7 +153,7 @@ static void test_special(void **state)
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         _cleanup_close_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         _cleanup_free_ char *fifo = path_of("fifo"), *link = path_of("loop");
-        _cleanup_close_ int file = open_own("public", O_RDONLY);
+        _cleanup_close_ int file = open_own("public", O_RDONLY), high = -1;
         Caller caller = self();
         char daemons[40];
 
@@ -165,6 +165,9 @@ static void test_special(void **state)
          */
         snprintf(daemons, sizeof(daemons), "/proc/%d/fd/%d", (int)getpid(), file);
         refuses(&caller, daemons, CALLER_OPEN_FILE, false, daemons); /* why depends on root */
+        high = fcntl(file, F_DUPFD_CLOEXEC, 500);
+        assert_int_equal(high, 500);
+        refuses(&caller, "/proc/self/fd/500", CALLER_OPEN_FILE, false, "does not exist");
         refuses(&caller, "/proc/self/fd/0", CALLER_OPEN_FILE, false, "does not exist");
         refuses(&caller, "/dev/stdin", CALLER_OPEN_FILE, false, "does not exist");
         refuses(&caller, "/proc/self/exe", CALLER_OPEN_FILE, false, "link of /proc");
