@@ -5,8 +5,9 @@
  * Host ports, held until QEMU has them.
  *
  * A TCP port is held by a bound, never listening socket whose SO_REUSEADDR is set after the bind:
- * nobody else can bind the port, QEMU (which sets SO_REUSEADDR before its bind) can. A UDP port cannot
- * be held that way: it is tried and let go; a loss shows when QEMU starts.
+ * the kernel gives the port to nobody who did not ask for it with SO_REUSEADDR, as QEMU does. Two
+ * who both ask so can still meet; the one who listens second loses, which shows when QEMU starts. A
+ * UDP port cannot be held that way: it is tried and let go.
  */
 
 #include "base/error.h"
@@ -21,9 +22,11 @@ typedef struct PortHold {
         uint16_t port;
 } PortHold;
 
-/* wanted 0: any free port of the range, the search goes on at *cursor and moves it. A wanted port need
- * not be in the range. Returns 0 or -ENOSPC with NoResources (resource "port"; wanted: the port, or 1;
- * available: 0). */
+/* wanted 0: any free port of the range, the search goes on at *cursor and moves it. A wanted port
+ * need not be in the range; connections of a server that is gone do not stand in its way, and as
+ * long as there are some neither does another hold: look at the CVMs' own forwards first. Returns
+ * 0, -ENOSPC with NoResources (resource "port"; wanted: the port, or 1; available: 0), or -EINVAL
+ * with InvalidSpec (field "forwards": not an address of this host, a privileged port). */
 int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, uint16_t wanted,
                SpecProtocol protocol, PortHold *ret, CvmError *error);
 /* Idempotent, also on a zeroed hold with port 0. */
