@@ -7,8 +7,8 @@
 #include "wire/call.h"
 #include "wire/server-internal.h"
 
-#define OUTPUT_KEPT 16384u    /* bytes of an empty output buffer that are worth keeping */
-#define QUOTA_FREE (1u << 20) /* bytes that a connection holds without looking at its uid's sum */
+#define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
+#define QUOTA_FREE 262144u /* bytes that a connection holds without a look at its uid's sum */
 
 WireConnection *wire_connection_ref(WireConnection *connection)
 {
@@ -108,6 +108,9 @@ static void flush(WireConnection *connection)
                 buffer_consume(output, connection->sent);
                 connection->sent = 0;
         }
+        if (wire_connection_unsent(connection) > QUOTA_FREE &&
+            wire_server_is_over_quota(connection->server, connection))
+                connection->broken = true;
 }
 
 void wire_connection_changed(WireConnection *connection)

@@ -26,7 +26,7 @@
 #define WIRE_OUTPUT_BATCH 32768u    /* bytes of replies sent together */
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
 /* What is held for all connections of a uid but 0 */
-#define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes, once a connection holds over 1 MiB */
+#define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes, in and out */
 #define WIRE_FDS_PER_UID_MAX 512u             /* descriptors that no handler has taken */
 
 typedef struct WireConnection {

@@ -253,6 +253,28 @@ static void test_limit_of_bytes(void **state)
         wire_stop(w);
 }
 
+/* The same of answers that are not read. */
+static void test_limit_of_output(void **state)
+{
+        static const char head[] = "{\"method\":\"t.Echo\",\"parameters\":{\"a\":\"";
+        static char call[3 << 20];
+        Wire *w = wire_start();
+        int fds[32];
+
+        memset(call, 'x', sizeof(call));
+        memcpy(call, head, sizeof(head) - 1);
+        memcpy(call + sizeof(call) - 4, "\"}}", 4);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                fds[i] = connect_as_user(w);
+                wire_send_bytes(w, fds[i], call, sizeof(call));
+                test_loop_for(&w->test, 3);
+        }
+        assert_in_range(wire_server_connections(w->server), 20, 23);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+        wire_stop(w);
+}
+
 static void test_limit_of_fds(void **state)
 {
         Wire *w = wire_start();
@@ -309,8 +331,8 @@ int main(void)
                 cmocka_unit_test(test_path),           cmocka_unit_test(test_dead_socket),
                 cmocka_unit_test(test_foreign),        cmocka_unit_test(test_inherited),
                 cmocka_unit_test(test_peer),           cmocka_unit_test(test_limit_per_uid),
-                cmocka_unit_test(test_limit_of_bytes), cmocka_unit_test(test_limit_of_fds),
-                cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_limit_of_bytes), cmocka_unit_test(test_limit_of_output),
+                cmocka_unit_test(test_limit_of_fds),   cmocka_unit_test(test_no_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
