@@ -15,8 +15,8 @@ int process_open(pid_t pid)
 
         if (fd >= 0)
                 return fd;
-        /* The number of a thread that leads no process: EINVAL from older kernels, ENOENT from newer
-         * ones. There is no such process. */
+        /* The number of a thread that leads no process: EINVAL from older kernels, ENOENT from
+         * newer ones. There is no such process. */
         return pid > 0 && (errno == EINVAL || errno == ENOENT) ? -ESRCH : -errno;
 }
 

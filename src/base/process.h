@@ -10,7 +10,7 @@
 
 #include "base/macros.h"
 
-int process_open(pid_t pid);                                 /* pidfd, CLOEXEC, or -errno; -ESRCH: gone */
+int process_open(pid_t pid);                                 /* pidfd (CLOEXEC), -ESRCH: gone */
 int process_signal(int pidfd, int signal);                   /* 0 or -errno; -ESRCH: it is gone */
 int process_start_time(pid_t pid, uint64_t *ret);            /* 0, -ESRCH, or -errno */
 

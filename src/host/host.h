@@ -4,9 +4,10 @@
 /*
  * What this host can do, read once into HostFacts, and the named checks that templates require.
  *
- * All of it is read below `root` ("" on a real host), so that a tree of files of a documented host can
- * be replayed; CPUID comes from ROOT/cpuid (lines "LEAF SUBLEAF EAX EBX ECX EDX" in hex) when root is
- * not empty, else from the instruction. Reading never fails as a whole: what cannot be read is absent.
+ * All of it is read below `root` ("" on a real host), so that a tree of files of a documented host
+ * can be replayed; CPUID comes from ROOT/cpuid (lines "LEAF SUBLEAF EAX EBX ECX EDX" in hex) when root
+ * is not empty, else from the instruction. Reading never fails as a whole: what cannot be read is
+ * absent.
  */
 
 #include "base/error.h"
@@ -50,8 +51,8 @@ typedef struct HostCheck {
 
 void host_check_done(HostCheck *check);
 
-/* Makes the named check: kvm, sev, sev-es, sev-snp, tdx, vhost-vsock. -ENOENT: no check of that name.
- * Each `fix` is the step to take: a kernel parameter, firmware item, package or group. */
+/* Makes the named check: kvm, sev, sev-es, sev-snp, tdx, vhost-vsock. -ENOENT: no check of that
+ * name. Each `fix` is the next step to take: a kernel parameter, firmware item, package or group. */
 int host_check(const HostFacts *facts, const char *name, HostCheck *ret);
 /* Names of all checks, ended by NULL. */
 const char *const *host_check_names(void);

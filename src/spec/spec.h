@@ -6,8 +6,8 @@
  * io.cvmd.Manager.varlink; cvm-spec(5) gives every field, range and default.
  *
  * spec_parse() refuses with InvalidSpec naming the field ("env.A B", "shares[1].tag"). It neither
- * touches the file system nor knows the host: paths and descriptor indexes are only carried. Defaults
- * that depend on configuration (cpus, memory, timeouts) stay 0 here.
+ * touches the file system nor knows the host: paths and descriptor indexes are only carried.
+ * Defaults that depend on configuration (cpus, memory, timeouts) stay 0 here.
  */
 
 #include <json-c/json.h>

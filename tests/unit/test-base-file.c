@@ -120,7 +120,7 @@ static void enter_namespace(void)
         static bool entered;
 
         if (!entered &&
-            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
+            (unshare(CLONE_NEWNS) < 0 || mount("", "/", "", MS_REC | MS_PRIVATE, NULL) < 0)) {
                 print_message("no mount namespace: %s\n", strerror(errno));
                 skip();
         }
@@ -214,14 +214,14 @@ static void test_private_refuses(void **state)
 
 static void test_private_foreign(void **state)
 {
-        _cleanup_(directory_remove) char *path = directory_make();
-        _cleanup_close_ int dir = open_directory(path);
-        _cleanup_free_ char *full = NULL;
-
         if (geteuid() != 0) {
                 print_message("only root can make another user's directory\n");
                 skip();
         }
+        _cleanup_(directory_remove) char *path = directory_make();
+        _cleanup_close_ int dir = open_directory(path);
+        _cleanup_free_ char *full = NULL;
+
         assert_int_equal(mkdirat(dir, "d", 0700), 0);
         assert_int_equal(fchownat(dir, "d", 65534, 65534, 0), 0);
         assert_true(asprintf(&full, "%s/d", path) > 0);
@@ -276,7 +276,7 @@ static void test_remove_mounts(void **state)
 
                 put(fd, "kept", "kept");
                 put(dir, "t/f", "x");
-                assert_int_equal(mount(source, bound, NULL, MS_BIND, NULL), 0);
+                assert_int_equal(mount(source, bound, "", MS_BIND, NULL), 0);
                 assert_int_equal(tree_remove_at(dir, "t"), -EXDEV);
                 assert_int_equal(umount2(bound, MNT_DETACH), 0);
                 assert_content(fd, "kept", "kept");

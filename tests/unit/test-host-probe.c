@@ -1,17 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replays the hosts of tests/host, a tree of files each. */
+/* Replays the hosts of tests/host, a tree of files each, in a copy that the test may write to. */
 #include "test.h"
+
+#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "directory.h"
 #include "host/host.h"
+#include "program.h"
+
+static char *hosts; /* the copy */
+
+static int copy_hosts(void **state)
+{
+        _cleanup_free_ char *source = source_path("tests/host/.");
+
+        hosts = directory_make();
+        assert_int_equal(chmod(hosts, 0755), 0);
+        program_run((const char *const[]){"/bin/cp", "-r", source, hosts, NULL});
+        return 0;
+}
+
+static int remove_hosts(void **state)
+{
+        directory_remove(&hosts);
+        return 0;
+}
+
+static char *path_in(const char *tree, const char *path)
+{
+        char *full = NULL;
+
+        assert_true(asprintf(&full, "%s/%s%s", hosts, tree, path) > 0);
+        return full;
+}
 
 static HostFacts *probe(const char *tree)
 {
-        _cleanup_free_ char *trees = source_path("tests/host"), *root = NULL;
+        _cleanup_free_ char *root = path_in(tree, "");
         HostFacts *facts = NULL;
 
-        assert_true(asprintf(&root, "%s/%s", trees, tree) > 0);
         assert_int_equal(host_probe(root, &facts), 0);
         return facts;
 }
@@ -51,8 +80,8 @@ static void test_facts(void **state)
 
 static void test_memory_available(void **state)
 {
-        _cleanup_free_ char *plain = source_path("tests/host/plain");
-        _cleanup_free_ char *none = source_path("tests/host/does-not-exist");
+        _cleanup_free_ char *plain = path_in("plain", "");
+        _cleanup_free_ char *none = path_in("does-not-exist", "");
 
         assert_true(host_memory_available(plain) == UINT64_C(9000000) * 1024);
         assert_int_equal(host_memory_available(none), 0);
@@ -121,6 +150,46 @@ static void test_software_hypervisor(void **state)
         assert_int_equal(facts->cbitpos, 0);
 }
 
+/* What stands at /dev/kvm need not be of use: not allowed to this user, no KVM, not a device. */
+static void test_kvm_device(void **state)
+{
+        _cleanup_free_ char *kvm = path_in("plain", "/dev/kvm");
+
+        assert_int_equal(chmod(kvm, 0), 0);
+        if (geteuid() == 0)
+                assert_int_equal(seteuid(65534), 0);
+        {
+                _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
+
+                assert_false(facts->has_kvm || facts->kvm_usable);
+                assert_true(facts->has_virtualization);
+                assert_non_null(strstr(facts->kvm_found, "may not be opened"));
+                assert_non_null(strstr(facts->kvm_fix, "group kvm"));
+        }
+        if (getuid() == 0)
+                assert_int_equal(seteuid(0), 0);
+        assert_int_equal(unlink(kvm), 0);
+        assert_int_equal(symlink("/dev/zero", kvm), 0);
+        {
+                _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
+
+                assert_false(facts->has_kvm || facts->kvm_usable);
+                assert_non_null(strstr(facts->kvm_found, "does not speak"));
+                assert_non_null(facts->kvm_fix);
+        }
+        assert_int_equal(unlink(kvm), 0);
+        assert_int_equal(mkdir(kvm, 0700), 0);
+        {
+                _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
+
+                assert_false(facts->has_kvm || facts->kvm_usable);
+                assert_non_null(strstr(facts->kvm_found, "cannot be opened"));
+                assert_non_null(facts->kvm_fix);
+        }
+        assert_int_equal(rmdir(kvm), 0);
+        close(open(kvm, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
 static void test_names(void **state)
 {
         _cleanup_(host_facts_freep) HostFacts *facts = probe("plain");
@@ -175,11 +244,11 @@ static void test_here(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_facts),  cmocka_unit_test(test_memory_available),
-                cmocka_unit_test(test_checks), cmocka_unit_test(test_software_hypervisor),
-                cmocka_unit_test(test_names),  cmocka_unit_test(test_list),
-                cmocka_unit_test(test_here),
+                cmocka_unit_test(test_facts),      cmocka_unit_test(test_memory_available),
+                cmocka_unit_test(test_checks),     cmocka_unit_test(test_software_hypervisor),
+                cmocka_unit_test(test_names),      cmocka_unit_test(test_list),
+                cmocka_unit_test(test_kvm_device), cmocka_unit_test(test_here),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, copy_hosts, remove_hosts);
 }

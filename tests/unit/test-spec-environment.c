@@ -7,14 +7,13 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "directory.h"
+#include "program.h"
 #include "spec/spec.h"
 
 #define SYSTEMD_TMPFILES "/usr/bin/systemd-tmpfiles"
@@ -158,18 +157,6 @@ static void write_file(const char *directory, const char *name, const char *text
         assert_int_equal(file_write_atomic_at(fd, name, text, strlen(text), 0600), 0);
 }
 
-static void run(const char *const *argv)
-{
-        static char *const no_environment[] = {NULL};
-        int status;
-        pid_t pid;
-
-        assert_int_equal(
-                posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)argv, no_environment), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
-}
-
 /* systemd-tmpfiles fills specifiers from an os-release file, which systemd reads with the same code
  * as EnvironmentFile=: up to four variables at a time are read through it. */
 static void assert_systemd_reads(const char *const *texts, size_t n)
@@ -192,7 +179,7 @@ static void assert_systemd_reads(const char *const *texts, size_t n)
                 assert_int_equal(
                         buffer_appendf(&lines, "f+ /%zu - - - - <%%%c>\n", i, specifiers[i]), 0);
         write_file(directory, "config", lines.data);
-        run((const char *const[]){SYSTEMD_TMPFILES, root, "--create", config, NULL});
+        program_run((const char *const[]){SYSTEMD_TMPFILES, root, "--create", config, NULL});
 
         for (size_t i = 0; i < n; i++) {
                 _cleanup_free_ char *path = NULL, *found = NULL, *expected = NULL;
@@ -229,7 +216,7 @@ static void test_shell(void **state)
         write_file(directory, "environment", text);
         assert_true(asprintf(&script, "set -a; . %s/environment; /usr/bin/env -0 > %s/found",
                              directory, directory) > 0);
-        run((const char *const[]){"/bin/sh", "-c", script, NULL});
+        program_run((const char *const[]){"/bin/sh", "-c", script, NULL});
         assert_true(asprintf(&path, "%s/found", directory) > 0);
         assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &found, &size), 0);
 
