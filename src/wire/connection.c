@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/connection.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "wire/call.h"
@@ -38,14 +37,6 @@ size_t wire_connection_unsent(const WireConnection *connection)
 static bool is_blocked(const WireConnection *connection)
 {
         return wire_connection_unsent(connection) > WIRE_OUTPUT_BLOCKED;
-}
-
-/* Whether the peer is gone altogether: not only its writing side is shut down. */
-static bool is_hung_up(const WireConnection *connection)
-{
-        struct pollfd p = {.fd = connection->fd};
-
-        return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 static bool may_read(const WireConnection *connection)
@@ -288,8 +279,8 @@ static void receive(WireConnection *connection)
         if (n == -EAGAIN || n == -EINTR)
                 return;
         if (n == 0) {
+                /* a peer that is gone altogether is seen by UV_PRIORITIZED next */
                 connection->end_of_input = true;
-                connection->broken = is_hung_up(connection);
                 return;
         }
         if (n < 0) {

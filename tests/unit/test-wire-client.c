@@ -292,6 +292,21 @@ static void test_bad_replies(void **state)
         }
 }
 
+static int script_error_continued(int fd)
+{
+        return !(hears(fd, "{\"method\":\"t.A\",\"parameters\":{},\"more\":true}") &&
+                 SAYS(fd, "{\"error\":\"a.B\",\"continues\":true}") && sees_end(fd));
+}
+
+static void test_error_continued(void **state)
+{
+        Peer p = peer_start(script_error_continued);
+
+        assert_int_equal(wire_client_begin(p.client, "t.A", NULL, NULL, 0, &p.error), 0);
+        assert_int_equal(wire_client_next(p.client, NULL, &p.error), -EBADMSG);
+        peer_stop(&p);
+}
+
 static int script_leave(int fd)
 {
         return !(hears(fd, "{\"method\":\"t.A\",\"parameters\":{}}") && says(fd, "{\"par", 5));
@@ -424,12 +439,12 @@ static void test_connect_fails(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_calls),         cmocka_unit_test(test_stream),
-                cmocka_unit_test(test_upgrade),       cmocka_unit_test(test_fds),
-                cmocka_unit_test(test_bad_replies),   cmocka_unit_test(test_peer_leaves),
-                cmocka_unit_test(test_too_big),       cmocka_unit_test(test_timeout),
-                cmocka_unit_test(test_signal),        cmocka_unit_test(test_big_call),
-                cmocka_unit_test(test_connect_fails),
+                cmocka_unit_test(test_calls),       cmocka_unit_test(test_stream),
+                cmocka_unit_test(test_upgrade),     cmocka_unit_test(test_fds),
+                cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_error_continued),
+                cmocka_unit_test(test_peer_leaves), cmocka_unit_test(test_too_big),
+                cmocka_unit_test(test_timeout),     cmocka_unit_test(test_signal),
+                cmocka_unit_test(test_big_call),    cmocka_unit_test(test_connect_fails),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,43 @@ static void test_upgrade(void **state)
         wire_stop(w);
 }
 
+/* What comes while the handler has not decided yet stays in the socket. */
+static void test_upgrade_held(void **state)
+{
+        Wire *w = wire_start();
+        int fd = wire_connect(w);
+        char buffer[8];
+        WireCall *call;
+
+        wire_send(w, fd, "{\"method\":\"t.HoldUpgrade\",\"upgrade\":true}");
+        test_loop_until(&w->test, w->n_held == 1);
+        wire_send_bytes(w, fd, "later", 5);
+        test_loop_for(&w->test, 5);
+        call = wire_release(w);
+        wire_call_upgrade(call, wire_taken, w);
+        wire_call_unref(call);
+        assert_int_equal(w->taken_fd, -2);
+        test_loop_until(&w->test, w->taken_fd >= 0);
+        assert_int_equal(w->n_early, 0);
+        assert_int_equal(recv(w->taken_fd, buffer, sizeof(buffer), MSG_DONTWAIT), 5);
+        close(w->taken_fd);
+        close(fd);
+
+        /* the client may leave before, and is told no more */
+        w->taken_fd = -2;
+        free(TAKE_PTR(w->early));
+        fd = wire_connect(w);
+        wire_send(w, fd, "{\"method\":\"t.HoldUpgrade\",\"upgrade\":true}");
+        test_loop_until(&w->test, w->n_held == 1);
+        close(fd);
+        test_loop_until(&w->test, w->n_gone == 1);
+        call = wire_release(w);
+        wire_call_upgrade(call, wire_taken, w);
+        wire_call_unref(call);
+        assert_int_equal(w->taken_fd, -1);
+        wire_stop(w);
+}
+
 /* Replies that wait for the client keep the upgrade waiting, too; and the client may leave before.
  */
 static void test_upgrade_later(void **state)
@@ -298,6 +335,7 @@ int main(void)
                 cmocka_unit_test(test_congestion_ignored),
                 cmocka_unit_test(test_drained_at_once),
                 cmocka_unit_test(test_upgrade),
+                cmocka_unit_test(test_upgrade_held),
                 cmocka_unit_test(test_upgrade_later),
         };
 

@@ -148,6 +148,7 @@ static const WireMethod wire_methods[] = {
         {"t.Stream", wire_stream, WIRE_METHOD_NEEDS_MORE},
         {"t.Upgrade", wire_upgrade, WIRE_METHOD_NEEDS_UPGRADE},
         {"t.Fds", wire_fds},
+        {"t.HoldUpgrade", wire_hold, WIRE_METHOD_NEEDS_UPGRADE},
         {"t.Close", wire_close},
         {"t.Fail", wire_fail},
         {},
