@@ -5,8 +5,8 @@
  * What a CVM wrote to its console: rotated files on disk and a ring of the last bytes in memory.
  *
  * Files NAME.log, NAME.log.1, … below a directory, mode 0600, never more than bytes × files on disk
- * whatever the guest writes. A disk that is full costs the files, not the ring. A Console made again
- * for the same name goes on with its files.
+ * whatever the guest writes. A disk that is full costs the files, not the ring. A Console made
+ * again for the same name goes on with its files.
  */
 
 #include "base/macros.h"
@@ -15,7 +15,7 @@
 
 typedef struct Console Console;
 
-/* Told of new bytes; may remove itself inside. */
+/* Told of new bytes; inside it may remove itself and others, and free the console. */
 typedef struct ConsoleFollower ConsoleFollower;
 struct ConsoleFollower {
         void (*data)(const void *data, size_t size, void *userdata);
@@ -23,14 +23,18 @@ struct ConsoleFollower {
         ConsoleFollower *next, **link; /* link NULL: not following */
 };
 
-/* dirfd is borrowed for the console's life. bytes: of one file. */
+/* dirfd is borrowed for the console's life. bytes (of one file) and files are at least 1. The disk
+ * is first touched by a write; its failures are never reported. Returns 0 or -ENOMEM. */
 int console_new(int dirfd, const char *name, uint64_t bytes, uint32_t files, Console **ret);
-Console *console_free(Console *console); /* accepts NULL; the files stay */
+Console *console_free(Console *console); /* accepts NULL; the files stay; followers are let go */
+DEFINE_CLEANUP(Console *, console_free)
 void console_write(Console *console, const void *data, size_t size);
-/* The last `lines` lines (0: all), at most `max` bytes from the end, from the files, or from the ring
- * where they could not be written. Newly allocated. */
+/* The last `lines` lines (0: all), at most `max` bytes from the end, from the files, or from the
+ * ring where they could not be written. Newly allocated, with a NUL after its end. Returns 0,
+ * -ENOMEM, or -errno of a file that cannot be read. */
 int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size);
 void console_follow(Console *console, ConsoleFollower *follower);
 void console_unfollow(ConsoleFollower *follower);
-/* Removes the files of a console that is not open any more, or will be freed next. */
+/* Removes the files of a console that is not open any more, or will be freed next; absent is
+ * success. */
 int console_remove(int dirfd, const char *name, uint32_t files);

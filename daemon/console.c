@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILES_MAX 1000u /* how far leftovers of an earlier configuration are looked for */
+
+/* The ring holds the last bytes written, and the files hold all but its last `unsaved` ones: each
+ * write first tries to save what an earlier one could not. What falls out of the ring unsaved is
+ * lost to the files. */
+struct Console {
+        int dirfd; /* borrowed */
+        char *name;
+        uint64_t bytes;
+        uint32_t files;
+        int fd;        /* NAME.log, -1: not open */
+        uint64_t size; /* of NAME.log, where it is open */
+        ConsoleFollower *followers;
+        size_t start, used, unsaved; /* of ring; unsaved <= used <= CONSOLE_RING */
+        char ring[CONSOLE_RING];
+};
+
+/* NAME.log, NAME.log.1, …; newly allocated. */
+static char *file_name(const char *name, uint32_t number)
+{
+        char *s;
+        int n = number ? asprintf(&s, "%s.log.%u", name, number) : asprintf(&s, "%s.log", name);
+
+        return n < 0 ? NULL : s;
+}
+
+static int remove_file(int dirfd, const char *name, uint32_t number)
+{
+        _cleanup_free_ char *file = file_name(name, number);
+
+        if (!file)
+                return -ENOMEM;
+        return unlinkat(dirfd, file, 0) < 0 ? -errno : 0;
+}
+
+/* Removes NAME.log.FIRST and those after it that there are, beyond `files` until one is missing. */
+static int remove_files(int dirfd, const char *name, uint32_t first, uint32_t files)
+{
+        int ret = 0;
+
+        for (uint32_t i = first; i < FILES_MAX || i < files; i++) {
+                int r = remove_file(dirfd, name, i);
+
+                if (r == -ENOENT && i >= files)
+                        break;
+                if (r < 0 && r != -ENOENT && ret == 0)
+                        ret = r;
+        }
+        return ret;
+}
+
+int console_remove(int dirfd, const char *name, uint32_t files)
+{
+        return remove_files(dirfd, name, 0, files);
+}
+
+int console_new(int dirfd, const char *name, uint64_t bytes, uint32_t files, Console **ret)
+{
+        Console *console = calloc(1, sizeof(*console));
+
+        if (!console)
+                return -ENOMEM;
+        console->dirfd = dirfd;
+        console->bytes = bytes;
+        console->files = files;
+        console->fd = -1;
+        console->name = strdup(name);
+        if (!console->name) {
+                console_free(console);
+                return -ENOMEM;
+        }
+        *ret = console;
+        return 0;
+}
+
+Console *console_free(Console *console)
+{
+        if (!console)
+                return NULL;
+        while (console->followers)
+                console_unfollow(console->followers);
+        closep(&console->fd);
+        free(console->name);
+        free(console);
+        return NULL;
+}
+
+/* A file of an earlier, more generous configuration would break the bound: it goes. */
+static void remove_oversized(Console *console)
+{
+        for (uint32_t i = 0; i < console->files; i++) {
+                _cleanup_free_ char *file = file_name(console->name, i);
+                struct stat st;
+
+                if (file && fstatat(console->dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    (uint64_t)st.st_size > console->bytes)
+                        unlinkat(console->dirfd, file, 0);
+        }
+        remove_files(console->dirfd, console->name, console->files, console->files);
+}
+
+static int open_file(Console *console)
+{
+        _cleanup_free_ char *file = file_name(console->name, 0);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (!file)
+                return -ENOMEM;
+        fd = openat(console->dirfd, file,
+                    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        console->size = (uint64_t)st.st_size;
+        console->fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* Moves each file to the next number; the oldest is lost. */
+static int rotate(Console *console)
+{
+        _cleanup_free_ char *to = file_name(console->name, console->files - 1);
+
+        if (!to)
+                return -ENOMEM;
+        closep(&console->fd);
+        console->fd = -1;
+        if (unlinkat(console->dirfd, to, 0) < 0 && errno != ENOENT)
+                return -errno;
+        for (uint32_t i = console->files - 1; i > 0; i--) {
+                char *from = file_name(console->name, i - 1);
+
+                if (!from)
+                        return -ENOMEM;
+                if (renameat(console->dirfd, from, console->dirfd, to) < 0 && errno != ENOENT) {
+                        int r = -errno;
+
+                        free(from);
+                        return r;
+                }
+                free(to);
+                to = from;
+        }
+        return 0;
+}
+
+/* The next piece of the ring that is not on disk yet, up to its wrap. */
+static size_t next_unsaved(const Console *console, const char **ret)
+{
+        size_t at = (console->start + console->used - console->unsaved) % CONSOLE_RING;
+        size_t n = CONSOLE_RING - at;
+
+        *ret = console->ring + at;
+        return n < console->unsaved ? n : console->unsaved;
+}
+
+/* Brings the files up to the ring. Any failure leaves the rest unsaved, to be tried again. */
+static int save(Console *console)
+{
+        while (console->unsaved) {
+                const char *data;
+                size_t n = next_unsaved(console, &data);
+                ssize_t written;
+                int r;
+
+                if (console->fd < 0) {
+                        remove_oversized(console);
+                        r = open_file(console);
+                        if (r < 0)
+                                return r;
+                }
+                if (console->size >= console->bytes) {
+                        r = rotate(console);
+                        if (r < 0)
+                                return r;
+                        r = open_file(console);
+                        if (r < 0)
+                                return r;
+                }
+                if (n > console->bytes - console->size)
+                        n = (size_t)(console->bytes - console->size);
+                written = write(console->fd, data, n);
+                if (written < 0 && errno == EINTR)
+                        continue;
+                if (written <= 0)
+                        return written < 0 ? -errno : -EIO;
+                console->size += (uint64_t)written;
+                console->unsaved -= (size_t)written;
+        }
+        return 0;
+}
+
+/* size is at most CONSOLE_RING. */
+static void ring_add(Console *console, const char *data, size_t size)
+{
+        size_t over = console->used + size > CONSOLE_RING ? console->used + size - CONSOLE_RING : 0;
+        size_t at, n;
+
+        console->start = (console->start + over) % CONSOLE_RING;
+        console->used -= over;
+        at = (console->start + console->used) % CONSOLE_RING;
+        n = CONSOLE_RING - at < size ? CONSOLE_RING - at : size;
+        memcpy(console->ring + at, data, n);
+        memcpy(console->ring, data + n, size - n);
+        console->used += size;
+        console->unsaved += size;
+        if (console->unsaved > console->used)
+                console->unsaved = console->used;
+}
+
+static void follower_link(ConsoleFollower **link, ConsoleFollower *follower)
+{
+        follower->link = link;
+        follower->next = *link;
+        if (follower->next)
+                follower->next->link = &follower->next;
+        *link = follower;
+}
+
+void console_follow(Console *console, ConsoleFollower *follower)
+{
+        follower_link(&console->followers, follower);
+}
+
+void console_unfollow(ConsoleFollower *follower)
+{
+        if (!follower->link)
+                return;
+        *follower->link = follower->next;
+        if (follower->next)
+                follower->next->link = follower->link;
+        follower->link = NULL;
+        follower->next = NULL;
+}
+
+/* A marker keeps the place in the list, whoever leaves it inside the callback. */
+static void tell_followers(Console *console, const void *data, size_t size)
+{
+        ConsoleFollower marker = {}, *follower = console->followers;
+
+        while (follower) {
+                follower_link(&follower->next, &marker);
+                follower->data(data, size, follower->userdata);
+                if (!marker.link)
+                        return; /* the console was freed */
+                follower = marker.next;
+                console_unfollow(&marker);
+        }
+}
+
+void console_write(Console *console, const void *data, size_t size)
+{
+        const char *p = data;
+        size_t left = size;
+
+        while (left) {
+                size_t n = left < CONSOLE_RING ? left : CONSOLE_RING;
+
+                ring_add(console, p, n);
+                save(console); /* its failure is the disk's; the ring has the bytes */
+                p += n;
+                left -= n;
+        }
+        tell_followers(console, data, size);
+}
+
+/* What the tail is gathered into, from its end to its start. */
+typedef struct Tail {
+        char *data;
+        size_t size, start; /* data[start..size) is filled */
+        uint64_t lines;     /* still wanted, if limited */
+        bool limited, done;
+} Tail;
+
+/* Puts bytes in front; stops where the lines wanted are complete or the space is. */
+static void tail_prepend(Tail *tail, const char *data, size_t size)
+{
+        while (size && !tail->done) {
+                char c = data[--size];
+
+                /* the newline at the very end ends the last line, it begins none */
+                if (tail->limited && c == '\n' && tail->start < tail->size && --tail->lines == 0) {
+                        tail->done = true;
+                        return;
+                }
+                tail->data[--tail->start] = c;
+                tail->done = tail->start == 0;
+        }
+}
+
+static void tail_prepend_ring(Tail *tail, const Console *console, size_t from, size_t n)
+{
+        size_t at = (console->start + from) % CONSOLE_RING;
+        size_t first = CONSOLE_RING - at < n ? CONSOLE_RING - at : n;
+
+        tail_prepend(tail, console->ring, n - first);
+        tail_prepend(tail, console->ring + at, first);
+}
+
+static int tail_prepend_file(Tail *tail, int fd, uint64_t size)
+{
+        _cleanup_free_ char *block = malloc(CONSOLE_RING);
+
+        if (!block)
+                return -ENOMEM;
+        while (size && !tail->done) {
+                size_t n = size < CONSOLE_RING ? (size_t)size : CONSOLE_RING;
+                ssize_t got = pread(fd, block, n, (off_t)(size - n));
+
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got != (ssize_t)n)
+                        return got < 0 ? -errno : -EIO;
+                tail_prepend(tail, block, n);
+                size -= n;
+        }
+        return 0;
+}
+
+/* An open file of the console and its size; -1 where it cannot be had. */
+typedef struct TailFile {
+        int fd;
+        uint64_t size;
+} TailFile;
+
+static TailFile tail_open(const Console *console, uint32_t number)
+{
+        _cleanup_free_ char *file = file_name(console->name, number);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (file)
+                fd = openat(console->dirfd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < 0)
+                return (TailFile){.fd = -1};
+        return (TailFile){.fd = TAKE_FD(fd), .size = (uint64_t)st.st_size};
+}
+
+static int tail_gather(Tail *tail, const Console *console, const TailFile *files, uint64_t on_disk)
+{
+        size_t saved = console->used - console->unsaved;
+
+        if (tail->done)
+                return 0;
+        tail_prepend_ring(tail, console, saved, console->unsaved);
+        if (on_disk < saved) { /* somebody took the files away: the ring has more */
+                tail_prepend_ring(tail, console, 0, saved);
+                return 0;
+        }
+        for (uint32_t i = 0; i < console->files && !tail->done; i++) {
+                int r = files[i].fd < 0 ? 0 : tail_prepend_file(tail, files[i].fd, files[i].size);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size)
+{
+        _cleanup_free_ TailFile *files = calloc(console->files, sizeof(*files));
+        Tail tail = {.lines = lines, .limited = lines > 0};
+        uint64_t on_disk = 0, all;
+        int r = -ENOMEM;
+
+        if (!files)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < console->files; i++) {
+                files[i] = tail_open(console, i);
+                on_disk += files[i].size;
+        }
+        all = on_disk + console->used; /* no less than there is */
+        tail.size = tail.start = all < max ? (size_t)all : max;
+        tail.done = tail.size == 0;
+        tail.data = malloc(tail.size + 1);
+        if (tail.data)
+                r = tail_gather(&tail, console, files, on_disk);
+        for (uint32_t i = 0; i < console->files; i++)
+                closep(&files[i].fd);
+        if (r < 0) {
+                free(tail.data);
+                return r;
+        }
+        *ret_size = tail.size - tail.start;
+        memmove(tail.data, tail.data + tail.start, *ret_size);
+        tail.data[*ret_size] = 0;
+        *ret = tail.data;
+        return 0;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "../../daemon/console.h"
+#include "base/file.h"
+#include "leaks.h"
+
+#define BYTES 10000u /* of a file: no divisor of the ring, so that pieces end everywhere */
+#define FILES 3u
+
+static char directory[] = "/tmp/cvmd-test-console-XXXXXX";
+static int dirfd_ = -1;
+
+static int setup(void **state)
+{
+        assert_non_null(mkdtemp(directory));
+        dirfd_ = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return dirfd_ < 0;
+}
+
+static int teardown(void **state)
+{
+        close(dirfd_);
+        umount2(directory, MNT_DETACH); /* of a case that failed */
+        return tree_remove_at(AT_FDCWD, directory);
+}
+
+static Console *make(uint64_t bytes, uint32_t files)
+{
+        Console *console = NULL;
+
+        assert_int_equal(console_new(dirfd_, "c", bytes, files, &console), 0);
+        return console;
+}
+
+static void finish(Console *console)
+{
+        console_free(console);
+        assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
+}
+
+static void write_text(Console *console, const char *text)
+{
+        console_write(console, text, strlen(text));
+}
+
+static void assert_tail(Console *console, uint64_t lines, size_t max, const char *text)
+{
+        _cleanup_free_ char *tail = NULL;
+        size_t size;
+
+        assert_int_equal(console_tail(console, lines, max, &tail, &size), 0);
+        assert_string_equal(tail, text);
+        assert_int_equal(size, strlen(text));
+}
+
+static int64_t file_size(const char *name)
+{
+        struct stat st;
+
+        return fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : st.st_size;
+}
+
+/* The byte at an offset of an endless stream in which every stretch is different. */
+static char byte_at(uint64_t offset)
+{
+        uint64_t x = offset * UINT64_C(0x9e3779b97f4a7c15);
+
+        return (char)(x >> 56);
+}
+
+static void write_stream(Console *console, uint64_t *offset, size_t size)
+{
+        char *data = malloc(size);
+
+        for (size_t i = 0; i < size; i++)
+                data[i] = byte_at(*offset + i);
+        console_write(console, data, size);
+        *offset += size;
+        free(data);
+}
+
+/* All that is kept is the stream's end; at least `least` bytes of it. */
+static void assert_stream(Console *console, uint64_t offset, size_t least)
+{
+        _cleanup_free_ char *tail = NULL;
+        size_t size;
+
+        assert_int_equal(console_tail(console, 0, SIZE_MAX, &tail, &size), 0);
+        assert_true(size >= least && size <= offset);
+        for (size_t i = 0; i < size; i++)
+                if (tail[i] != byte_at(offset - size + i))
+                        fail_msg("byte %zu of %zu is wrong", i, size);
+}
+
+static void test_lines(void **state)
+{
+        Console *console = make(BYTES, FILES);
+
+        assert_tail(console, 0, 100, "");
+        assert_tail(console, 5, 100, "");
+        write_text(console, "one\ntw");
+        write_text(console, "o\nthree\n\nfive");
+        assert_tail(console, 0, 100, "one\ntwo\nthree\n\nfive");
+        assert_tail(console, 1, 100, "five");
+        assert_tail(console, 2, 100, "\nfive");
+        assert_tail(console, 3, 100, "three\n\nfive");
+        assert_tail(console, 99, 100, "one\ntwo\nthree\n\nfive");
+        assert_tail(console, 3, 6, "\n\nfive");
+        assert_tail(console, 0, 0, "");
+        write_text(console, "\n");
+        assert_tail(console, 1, 100, "five\n");
+        write_text(console, "\n");
+        assert_tail(console, 1, 100, "\n");
+        finish(console);
+}
+
+static void test_private(void **state)
+{
+        Console *console = make(BYTES, FILES);
+        mode_t mask = umask(0);
+        struct stat st;
+
+        write_text(console, "secret");
+        umask(mask);
+        assert_int_equal(fstatat(dirfd_, "c.log", &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        finish(console);
+        assert_int_equal(file_size("c.log"), -1);
+}
+
+static void assert_bounded(void)
+{
+        assert_true(file_size("c.log") <= BYTES);
+        assert_true(file_size("c.log.1") <= BYTES);
+        assert_true(file_size("c.log.2") <= BYTES);
+        assert_int_equal(file_size("c.log.3"), -1);
+}
+
+/* A guest that floods: the bound holds at each moment, and what is kept is its last output. */
+static void test_flood(void **state)
+{
+        Console *console = make(BYTES, FILES);
+        uint64_t offset = 0;
+
+        for (size_t i = 0; i < 300; i++) {
+                write_stream(console, &offset, 1 + i * 37 % 3001);
+                assert_bounded();
+                assert_stream(console, offset, offset < 2 * BYTES ? offset : 2 * BYTES);
+        }
+        write_stream(console, &offset, 1000000);
+        assert_bounded();
+        assert_stream(console, offset, 2 * BYTES);
+        finish(console);
+        for (unsigned i = 0; i < FILES; i++)
+                assert_int_equal(file_size((const char *[]){"c.log", "c.log.1", "c.log.2"}[i]), -1);
+}
+
+static void test_one_file(void **state)
+{
+        Console *console = make(BYTES, 1);
+        uint64_t offset = 0;
+
+        for (size_t i = 0; i < 50; i++)
+                write_stream(console, &offset, 1500);
+        assert_true(file_size("c.log") > 0 && file_size("c.log") <= BYTES);
+        assert_int_equal(file_size("c.log.1"), -1);
+        assert_stream(console, offset, 1500);
+        finish(console);
+}
+
+/* A restarted daemon goes on where it was. */
+static void test_reopen(void **state)
+{
+        Console *console = make(BYTES, FILES);
+        uint64_t offset = 0;
+
+        write_stream(console, &offset, BYTES + 500);
+        console_free(console);
+        console = make(BYTES, FILES);
+        assert_stream(console, offset, BYTES + 500);
+        write_stream(console, &offset, 700);
+        assert_stream(console, offset, BYTES + 1200);
+        write_stream(console, &offset, BYTES);
+        assert_bounded();
+        assert_stream(console, offset, 2 * BYTES + 1200);
+        console_free(console);
+
+        /* with a smaller bound, what is too much goes */
+        console = make(BYTES / 2, 2);
+        write_text(console, "x");
+        assert_true(file_size("c.log") <= BYTES / 2);
+        assert_true(file_size("c.log.1") <= BYTES / 2);
+        assert_int_equal(file_size("c.log.2"), -1);
+        finish(console);
+}
+
+/* Someone takes the files away: the ring is left. */
+static void test_files_gone(void **state)
+{
+        Console *console = make(BYTES, FILES);
+
+        write_text(console, "one\ntwo\n");
+        assert_int_equal(unlinkat(dirfd_, "c.log", 0), 0);
+        assert_tail(console, 0, 100, "one\ntwo\n");
+        assert_tail(console, 1, 100, "two\n");
+        finish(console);
+}
+
+static void test_not_followed(void **state)
+{
+        _cleanup_close_ int victim = openat(dirfd_, "victim", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        Console *console = make(BYTES, FILES);
+
+        assert_int_equal(symlinkat("victim", dirfd_, "c.log"), 0);
+        write_text(console, "text");
+        assert_int_equal(file_size("victim"), 0);
+        assert_tail(console, 0, 100, "text");
+        finish(console);
+        assert_int_equal(unlinkat(dirfd_, "victim", 0), 0);
+}
+
+/* A full disk costs nothing but the files, and is caught up with when there is room. */
+static void test_full_disk(void **state)
+{
+        Console *console = NULL;
+        uint64_t offset = 0;
+        int fd;
+
+        if (geteuid() != 0 || mount("tiny", directory, "tmpfs", 0, "size=16k,mode=0700") < 0) {
+                print_message("needs root: mounts a tiny file system\n");
+                skip();
+        }
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(console_new(fd, "c", 1 << 20, FILES, &console), 0);
+        for (int i = 0; i < 40; i++) {
+                write_stream(console, &offset, 1000);
+                assert_stream(console, offset, offset);
+        }
+        assert_int_equal(mount("tiny", directory, "tmpfs", MS_REMOUNT, "size=1m,mode=0700"), 0);
+        write_stream(console, &offset, 1000);
+        console_free(console);
+        assert_int_equal(console_new(fd, "c", 1 << 20, FILES, &console), 0);
+        assert_stream(console, offset, offset); /* all of it is in the file */
+        console_free(console);
+        close(fd);
+        assert_int_equal(umount2(directory, MNT_DETACH), 0);
+}
+
+typedef struct Reader {
+        ConsoleFollower follower;
+        char text[32];
+        struct Reader *lets_go;
+        Console *frees;
+        Console *joins;
+        struct Reader *joined;
+} Reader;
+
+static void on_data(const void *data, size_t size, void *userdata)
+{
+        Reader *reader = userdata;
+
+        strncat(reader->text, data, size);
+        if (reader->lets_go)
+                console_unfollow(&reader->lets_go->follower);
+        if (reader->joins) {
+                console_follow(reader->joins, &reader->joined->follower);
+                reader->joins = NULL;
+        }
+        console_free(reader->frees);
+}
+
+static void test_followers(void **state)
+{
+        Console *console = make(BYTES, FILES);
+        Reader readers[4];
+
+        for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+                readers[i] = (Reader){.follower = {on_data, &readers[i]}};
+        for (size_t i = 0; i < 3; i++)
+                console_follow(console, &readers[i].follower);
+        write_text(console, "a");
+        readers[2].lets_go = &readers[1]; /* its neighbour */
+        readers[0].lets_go = &readers[0]; /* itself */
+        write_text(console, "b");
+        write_text(console, "c");
+        assert_string_equal(readers[0].text, "ab");
+        assert_string_equal(readers[2].text, "abc");
+        assert_int_equal(strlen(readers[1].text), 1); /* told first or let go first */
+        console_unfollow(&readers[1].follower);
+
+        /* one that joins hears what comes after */
+        readers[2].joins = console;
+        readers[2].joined = &readers[3];
+        write_text(console, "d");
+        write_text(console, "e");
+        assert_string_equal(readers[3].text, "e");
+        assert_tail(console, 0, 100, "abcde");
+
+        readers[3].frees = console;
+        write_text(console, "f");
+        assert_null(readers[2].follower.link);
+        assert_null(readers[3].follower.link);
+        assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                leaks_unit_test(test_lines),        leaks_unit_test(test_private),
+                leaks_unit_test(test_flood),        leaks_unit_test(test_one_file),
+                leaks_unit_test(test_reopen),       leaks_unit_test(test_files_gone),
+                leaks_unit_test(test_not_followed), leaks_unit_test(test_full_disk),
+                leaks_unit_test(test_followers),
+        };
+
+        return cmocka_run_group_tests(tests, setup, teardown);
+}
