@@ -48,8 +48,9 @@ typedef struct Forward {
 } Forward;
 
 typedef struct Share {
-        char *id, *tag;
-        int fd; /* the directory */
+        char *id, *path;
+        char *tag; /* NULL until a device uses it, which opens it */
+        int fd;    /* the directory */
 } Share;
 
 /* What the command line says. */

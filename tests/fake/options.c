@@ -115,14 +115,14 @@ static void add_forward(const char *rule)
 {
         Forward *forward = &options.forwards[options.n_forwards];
         struct sockaddr_in address = {.sin_family = AF_INET};
-        char protocol[4], host[64] = "", guest[64];
+        char protocol[16], host[64] = "", guest[64];
         unsigned host_port, guest_port;
         int yes = 1;
 
         if (options.n_forwards == FORWARDS_MAX)
                 fail("too many forwards");
-        if (sscanf(rule, "%3[a-z]:%63[^:]:%u-%63s", protocol, host, &host_port, guest) != 4 &&
-            sscanf(rule, "%3[a-z]::%u-%63s", protocol, &host_port, guest) != 3)
+        if (sscanf(rule, "%15[a-z]:%63[^:]:%u-%63s", protocol, host, &host_port, guest) != 4 &&
+            sscanf(rule, "%15[a-z]::%u-%63s", protocol, &host_port, guest) != 3)
                 fail("Invalid host forwarding rule '%s' (Bad host port separator)", rule);
         if (!strrchr(guest, ':') || sscanf(strrchr(guest, ':'), ":%u", &guest_port) != 1 ||
             guest_port == 0 || guest_port > UINT16_MAX)
@@ -164,18 +164,32 @@ static void add_netdev(const char *text)
 static void add_fsdev(const char *text)
 {
         Share *share = &options.shares[options.n_shares];
-        char *path = value_of(text, "fsdriver", "path", 0);
 
         if (options.n_shares == SHARES_MAX)
                 fail("too many fsdevs");
         share->id = value_of(text, "fsdriver", "id", 0);
-        if (!share->id || !path)
+        share->path = value_of(text, "fsdriver", "path", 0);
+        if (!share->id || !share->path)
                 fail("fsdev: No id or path specified");
-        share->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (share->fd < 0)
-                fail("cannot initialize fsdev '%s': failed to open '%s': %s", share->id, path,
-                     strerror(errno));
+        share->fd = -1;
         options.n_shares++;
+}
+
+static void attach_share(const char *id, char *tag)
+{
+        for (size_t i = 0; i < options.n_shares; i++) {
+                Share *share = &options.shares[i];
+
+                if (strcmp(share->id, id) != 0)
+                        continue;
+                share->tag = tag;
+                share->fd = open(share->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (share->fd < 0)
+                        fail("cannot initialize fsdev '%s': failed to open '%s': %s", id,
+                             share->path, strerror(errno));
+                return;
+        }
+        fail("9pfs device couldn't find fsdev with the id = %s", id);
 }
 
 static void add_device(const char *text)
@@ -199,15 +213,8 @@ static void add_device(const char *text)
                                  name && strcmp(name, "io.cvmd.notify") == 0 ? &notify : NULL))
                         fail("Property 'virtserialport.chardev' can't find value '%s'", chardev);
         }
-        if (fsdev) {
-                size_t i = 0;
-
-                while (i < options.n_shares && strcmp(options.shares[i].id, fsdev) != 0)
-                        i++;
-                if (i == options.n_shares)
-                        fail("9pfs device couldn't find fsdev with the id = %s", fsdev);
-                options.shares[i].tag = value_of(text, "driver", "mount_tag", 0);
-        }
+        if (fsdev)
+                attach_share(fsdev, value_of(text, "driver", "mount_tag", 0));
 }
 
 static void add_monitor(const char *text)
@@ -230,9 +237,14 @@ static void check_kernel(const char *path)
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         char byte;
 
-        if (fd < 0 || pread(fd, &byte, 1, 0) != 1) {
-                fprintf(stderr, "qemu: could not %s '%s': %s\n",
-                        fd < 0 ? "open kernel file" : "load kernel", path, strerror(errno));
+        if (fd < 0) {
+                fprintf(stderr, "qemu: could not open kernel file '%s': %s\n", path,
+                        strerror(errno));
+                exit(1);
+        }
+        if (pread(fd, &byte, 1, 0) != 1) {
+                /* the error that an earlier look for a firmware file left behind */
+                fprintf(stderr, "qemu: could not load kernel '%s': %s\n", path, strerror(ENOENT));
                 exit(1);
         }
         close(fd);
