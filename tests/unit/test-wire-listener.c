@@ -256,20 +256,21 @@ static void test_limit_of_bytes(void **state)
 /* The same of answers that are not read. */
 static void test_limit_of_output(void **state)
 {
-        static const char head[] = "{\"method\":\"t.Echo\",\"parameters\":{\"a\":\"";
-        static char call[3 << 20];
+        static char block[3 << 20];
         Wire *w = wire_start();
         int fds[32];
 
-        memset(call, 'x', sizeof(call));
-        memcpy(call, head, sizeof(head) - 1);
-        memcpy(call + sizeof(call) - 4, "\"}}", 4);
+        memset(block, 'x', sizeof(block) - 1);
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
                 fds[i] = connect_as_user(w);
-                wire_send_bytes(w, fds[i], call, sizeof(call));
+                wire_send(w, fds[i], "{\"method\":\"t.Hold\",\"more\":true}");
+                test_loop_until(&w->test, w->n_held == i + 1);
+                wire_call_continue(w->held[i],
+                                   json_build("x", json_object_new_string(block), NULL));
                 test_loop_for(&w->test, 3);
         }
         assert_in_range(wire_server_connections(w->server), 20, 23);
+        assert_int_equal(w->n_gone, ARRAY_SIZE(fds) - wire_server_connections(w->server));
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 close(fds[i]);
         wire_stop(w);

@@ -16,7 +16,7 @@
 typedef struct Wire {
         TestLoop test;
         WireServer *server;
-        WireCall *held[8]; /* by t.Hold, references */
+        WireCall *held[32]; /* by t.Hold, references */
         size_t n_held, n_calls, n_gone, n_drained;
         size_t stream_left, stream_stalls; /* of t.Stream */
         int taken_fd;                      /* by t.Upgrade; -2: not yet */
@@ -45,7 +45,7 @@ static inline void wire_hold(WireCall *call, json_object *parameters, void *user
         Wire *w = userdata;
 
         w->n_calls++;
-        assert_true(w->n_held < 8);
+        assert_true(w->n_held < ARRAY_SIZE(w->held));
         w->held[w->n_held++] = wire_call_ref(call);
         wire_call_on_gone(call, wire_count_gone, w);
 }
