@@ -84,7 +84,6 @@ static void end(WireCall *call)
 
         assert(!call->ended);
         call->ended = true;
-        call->on_gone = call->on_drained = NULL;
         if (call->gone)
                 return;
         connection->call = NULL;
