@@ -2,7 +2,6 @@
 #include "artifact/caller.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <poll.h>
@@ -16,8 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#include "base/process.h"
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
 typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE } Step;
@@ -66,8 +63,10 @@ static int become_caller(const Request *request)
              syscall(SYS_setresgid, caller->gid, caller->gid, caller->gid) < 0 ||
              syscall(SYS_setresuid, caller->uid, caller->uid, caller->uid) < 0))
                 return -errno;
-        /* This process has the caller's uid and the daemon's memory: nobody may look into it. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        /* This process has the caller's uid and the daemon's memory: nobody may look into it. And
+         * should the daemon die, an open that hangs must not stay behind. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return -errno;
         return drop_capabilities(caller->uid == 0);
 }
@@ -181,11 +180,11 @@ static pid_t spawn(const Request *request, int sock, int *ret_pidfd)
 
 /* Ends the child, if it has not ended by itself, and reaps it. SIGKILL ends every wait for a
  * network or user-space file system; only a local disk that is dead could make this one long. */
-static void reap(int pidfd)
+static void reap(pid_t pid, int pidfd)
 {
         siginfo_t info;
 
-        process_signal(pidfd, SIGKILL);
+        kill(pid, SIGKILL); /* until it is reaped, the pid is nobody else's */
         while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
                 ;
 }
@@ -253,7 +252,7 @@ static int ask(const Request *request, Answer *ret, int *ret_fd)
                 return pid;
         close(TAKE_FD(theirs)); /* a child that dies is then seen as the end of the stream */
         r = receive_answer(ours, ret, ret_fd);
-        reap(pidfd);
+        reap(pid, pidfd);
         return r;
 }
 
