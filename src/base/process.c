@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 
 #include "base/file.h"
@@ -22,7 +23,7 @@ int process_open(pid_t pid)
 
 int process_signal(int pidfd, int signal)
 {
-        return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+        return pidfd_send_signal(pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
 int process_start_time(pid_t pid, uint64_t *ret)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Roots of other Debian suites, made by mmdebstrap and kept outside the tree.
+"""Roots and packages of other Debian suites, unpacked and kept outside the tree.
 
 A root is keyed by its suite and packages. The mirror is the machine's own: the first Debian URI of
 its apt sources, else the distribution's default.
@@ -15,6 +15,8 @@ import tempfile
 SOURCES = pathlib.Path("/etc/apt")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 ROOTS = CACHE / "cvmd" / "roots"
+PACKAGES = CACHE / "cvmd" / "packages"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Unavailable(Exception):
@@ -59,3 +61,33 @@ def debian_root(suite, packages):
             raise Unavailable(f"mmdebstrap {suite} failed: {lines[-1] if lines else 'no output'}")
         new.rename(root)
     return root
+
+
+def debian_package(suite, name):
+    """The directory of an unpacked package of another suite; nothing is installed."""
+    directory = PACKAGES / f"{suite}-{name}"
+    if directory.exists():
+        return directory
+    if not mirror():
+        raise Unavailable("the machine's apt sources name no Debian mirror")
+    PACKAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PACKAGES, prefix=".making-") as making:
+        new = pathlib.Path(making)
+        (new / "lists/partial").mkdir(parents=True)
+        (new / "cache/archives/partial").mkdir(parents=True)
+        (new / "sources").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
+        options = {"Dir::Etc::SourceList": new / "sources", "Dir::Etc::SourceParts": "-",
+                   "Dir::State::Lists": new / "lists", "Dir::Cache": new / "cache",
+                   "Dir::State::Status": "/dev/null"}
+        if os.geteuid() == 0:
+            options["APT::Sandbox::User"] = "root"
+        apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
+        unpack = f"dpkg-deb -x {name}_*.deb root"
+        for command in ([*apt, "update"], [*apt, "download", name], ["sh", "-c", unpack]):
+            done = subprocess.run(command, cwd=new, stdin=subprocess.DEVNULL, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  errors="replace", check=False)
+            if done.returncode:
+                raise Unavailable(f"{name} of {suite}: {done.stdout.strip().splitlines()[-1:]}")
+        (new / "root").rename(directory)
+    return directory
