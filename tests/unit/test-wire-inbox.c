@@ -80,6 +80,31 @@ static void test_waiting(void **state)
         wire_stop(w);
 }
 
+/* Several calls end one after the other before it is their message's turn. */
+static void test_waiting_long(void **state)
+{
+        Wire *w = wire_start();
+        int fd = wire_connect(w), file = new_file();
+
+        for (int i = 0; i < 3; i++)
+                wire_send(w, fd, "{\"method\":\"t.Hold\"}");
+        wire_send_fds(fd, CALL, sizeof(CALL), &file, 1);
+        for (int i = 0; i < 3; i++) {
+                WireCall *call;
+
+                test_loop_until(&w->test, w->n_held == 1);
+                test_loop_for(&w->test, 3);
+                call = wire_release(w);
+                wire_call_reply(call, NULL);
+                wire_call_unref(call);
+                wire_expect(w, fd, "{\"parameters\":{}}");
+        }
+        wire_expect(w, fd, TAKEN(1));
+        close(file);
+        close(fd);
+        wire_stop(w);
+}
+
 /* Those that no handler takes, or that come with a refused call, are closed with it: wire_stop()
  * counts. */
 static void test_not_taken(void **state)
@@ -173,9 +198,10 @@ static void test_out_of_band(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_first_byte), cmocka_unit_test(test_waiting),
-                cmocka_unit_test(test_not_taken),  cmocka_unit_test(test_too_many),
-                cmocka_unit_test(test_within),     cmocka_unit_test(test_out_of_band),
+                cmocka_unit_test(test_first_byte),   cmocka_unit_test(test_waiting),
+                cmocka_unit_test(test_waiting_long), cmocka_unit_test(test_not_taken),
+                cmocka_unit_test(test_too_many),     cmocka_unit_test(test_within),
+                cmocka_unit_test(test_out_of_band),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include "test.h"
 
+#include <grp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -139,6 +140,29 @@ static void test_foreign(void **state)
         assert_int_equal(rmdir(p.directory), 0);
 }
 
+/* A socket that may not be connected to is not taken for a dead one. */
+static void test_forbidden(void **state)
+{
+        Wire *w;
+        Place p;
+        int fd;
+
+        if (geteuid() != 0)
+                skip();
+        w = wire_start();
+        p = place();
+        assert_int_equal(chmod(p.directory, 0777), 0);
+        assert_int_equal(wire_server_listen_path(w->server, p.path, 0600, (gid_t)-1), 0);
+        assert_int_equal(seteuid(65534), 0);
+        assert_int_equal(wire_server_listen_path(w->server, p.path, 0600, (gid_t)-1), -EACCES);
+        assert_int_equal(seteuid(0), 0);
+        fd = try_connect(p.path);
+        assert_true(fd >= 0);
+        close(fd);
+        wire_stop(w);
+        assert_int_equal(rmdir(p.directory), 0);
+}
+
 static void test_inherited(void **state)
 {
         Wire *w = wire_start();
@@ -161,13 +185,23 @@ static void test_inherited(void **state)
 
 static void test_peer(void **state)
 {
+        static const gid_t some[] = {10004, 10024};
+        gid_t before[256], groups[256];
         Wire *w = wire_start();
-        int fd = wire_connect(w), n = getgroups(0, NULL);
-        gid_t *groups = calloc((size_t)n + 1, sizeof(gid_t));
         const WirePeer *peer;
         WirePeer copy;
+        int fd, n_before, n;
 
-        assert_int_equal(getgroups(n, groups), n);
+        /* the groups at the time of the connection count */
+        n_before = getgroups(ARRAY_SIZE(before), before);
+        assert_true(n_before >= 0);
+        if (geteuid() == 0)
+                assert_int_equal(setgroups(ARRAY_SIZE(some), some), 0);
+        n = getgroups(ARRAY_SIZE(groups), groups);
+        fd = wire_connect(w);
+        if (geteuid() == 0)
+                assert_int_equal(setgroups((size_t)n_before, before), 0);
+
         wire_send(w, fd, "{\"method\":\"t.Hold\"}");
         test_loop_until(&w->test, w->n_held == 1);
         peer = wire_call_peer(w->held[0]);
@@ -181,7 +215,6 @@ static void test_peer(void **state)
         assert_true(wire_peer_in_group(&copy, getegid()));
         assert_false(wire_peer_in_group(&copy, 4000000000u));
         wire_peer_done(&copy);
-        free(groups);
         close(fd);
         wire_stop(w);
 }
@@ -329,11 +362,17 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_path),           cmocka_unit_test(test_dead_socket),
-                cmocka_unit_test(test_foreign),        cmocka_unit_test(test_inherited),
-                cmocka_unit_test(test_peer),           cmocka_unit_test(test_limit_per_uid),
-                cmocka_unit_test(test_limit_of_bytes), cmocka_unit_test(test_limit_of_output),
-                cmocka_unit_test(test_limit_of_fds),   cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_path),
+                cmocka_unit_test(test_dead_socket),
+                cmocka_unit_test(test_foreign),
+                cmocka_unit_test(test_forbidden),
+                cmocka_unit_test(test_inherited),
+                cmocka_unit_test(test_peer),
+                cmocka_unit_test(test_limit_per_uid),
+                cmocka_unit_test(test_limit_of_bytes),
+                cmocka_unit_test(test_limit_of_output),
+                cmocka_unit_test(test_limit_of_fds),
+                cmocka_unit_test(test_no_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
