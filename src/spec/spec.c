@@ -216,8 +216,22 @@ static void clear_bytes(void *data, size_t size)
         free(data);
 }
 
+void spec_clear_secrets(CvmSpec *spec)
+{
+        for (size_t i = 0; i < spec->n_env; i++) {
+                char *value = TAKE_PTR(spec->env[i].value);
+
+                clear_bytes(value, value ? strlen(value) : 0);
+        }
+        for (size_t i = 0; i < spec->n_certs; i++) {
+                clear_bytes(TAKE_PTR(spec->certs[i].data), spec->certs[i].size);
+                spec->certs[i].size = 0;
+        }
+}
+
 static void spec_done(CvmSpec *spec)
 {
+        spec_clear_secrets(spec);
         free(spec->name);
         free(spec->platform);
         free(spec->cmdline);
@@ -227,16 +241,12 @@ static void spec_done(CvmSpec *spec)
                 free(spec->artifacts[kind].name);
                 free(spec->artifacts[kind].path);
         }
-        for (size_t i = 0; i < spec->n_env; i++) {
+        for (size_t i = 0; i < spec->n_env; i++)
                 free(spec->env[i].name);
-                clear_bytes(spec->env[i].value,
-                            spec->env[i].value ? strlen(spec->env[i].value) : 0);
-        }
         free(spec->env);
         for (size_t i = 0; i < spec->n_certs; i++) {
                 free(spec->certs[i].name);
                 free(spec->certs[i].path);
-                clear_bytes(spec->certs[i].data, spec->certs[i].size);
         }
         free(spec->certs);
         for (size_t i = 0; i < spec->n_shares; i++) {

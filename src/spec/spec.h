@@ -113,6 +113,8 @@ typedef struct CvmSpec {
 int spec_parse(json_object *object, CvmSpec **ret, CvmError *error);
 CvmSpec *spec_free(CvmSpec *spec); /* clears secret bytes first */
 DEFINE_CLEANUP(CvmSpec *, spec_free)
+/* Clears and frees values of env and inline contents of certs; the rest stays. */
+void spec_clear_secrets(CvmSpec *spec);
 
 bool spec_name_is_valid(const char *name);
 

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Admission: whether one more CVM fits, and what it gets. Nothing is held when it is refused. */
+
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <systemd/sd-id128.h>
+
+#include "log.h"
+#include "manager.h"
+
+static json_object *holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
+                                const Vm *vm)
+{
+        if (manager_may_see(manager, peer, vm->owner))
+                json_object_array_add(holders, json_object_new_string(vm->name));
+        return holders;
+}
+
+/* A CVM that could be replaced by one of its name, or NULL; refuses if the name is not free. */
+static int check_name(Manager *manager, const Admission *admission, Vm **ret_old, CvmError *error)
+{
+        Vm *old = manager_find_any(manager, admission->spec->name);
+
+        *ret_old = old;
+        if (!old)
+                return 0;
+        if (vm_state_is_live(old->state) || old->owner != admission->peer->uid)
+                return cvm_error_cvm_exists(error, admission->spec->name);
+        return 0;
+}
+
+static int check_quota(Manager *manager, const Admission *admission, const Vm *old, CvmError *error)
+{
+        const Config *config = manager->config;
+        size_t own = 0, all = manager->n_vms - (old ? 1 : 0);
+
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (manager->vms[i] != old && manager->vms[i]->owner == admission->peer->uid)
+                        own++;
+        if (all >= config->cvms_max)
+                return cvm_error_quota(error, "CVMs of this daemon", config->cvms_max);
+        if (own >= config->cvms_per_uid_max && !manager_is_admin(manager, admission->peer))
+                return cvm_error_quota(error, "CVMs of one user", config->cvms_per_uid_max);
+        return 0;
+}
+
+/* Every live CVM may come to use all of its memory: promises may not exceed what there is. */
+static int check_memory(Manager *manager, const Admission *admission, uint64_t memory,
+                        CvmError *error)
+{
+        uint64_t promised = 0, total = manager->host->memory_total;
+        json_object *holders = json_object_new_array();
+
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                if (!vm_state_is_live(manager->vms[i]->state))
+                        continue;
+                promised += manager->vms[i]->memory;
+                holders_add(holders, manager, admission->peer, manager->vms[i]);
+        }
+        if (promised <= total && memory <= total - promised) {
+                json_object_put(holders);
+                return 0;
+        }
+        return cvm_error_no_resources(error, "memory", (int64_t)memory,
+                                      promised < total ? (int64_t)(total - promised) : 0, holders);
+}
+
+/* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
+ * vhostfd, is open. Returns the fd, -EADDRINUSE, or -errno of a host without vhost-vsock. */
+static int cid_hold(uint32_t cid)
+{
+        _cleanup_close_ int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+        uint64_t value = cid;
+
+        if (fd < 0)
+                return -errno;
+        if (ioctl(fd, VHOST_VSOCK_SET_GUEST_CID, &value) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/* On a host without vhost-vsock a CID is only a number: render needs one, a launch refuses later. */
+static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
+{
+        int fd;
+
+        if (manager_find_cid(manager, cid))
+                return false;
+        fd = cid_hold(cid);
+        if (fd == -EADDRINUSE)
+                return false;
+        *ret_fd = fd < 0 ? -1 : fd;
+        return true;
+}
+
+int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, uint32_t *ret,
+                     int *ret_fd, CvmError *error)
+{
+        const Config *config = manager->config;
+        uint64_t count = wanted ? 1 : (uint64_t)config->cid_last - config->cid_first + 1;
+        json_object *holders;
+        Vm *holder;
+
+        for (uint64_t i = 0; i < count; i++) {
+                uint32_t cid = wanted ?: manager->cid_cursor;
+
+                if (!wanted)
+                        manager->cid_cursor = cid == config->cid_last ? config->cid_first : cid + 1;
+                if (cid_try(manager, cid, ret_fd)) {
+                        *ret = cid;
+                        return 0;
+                }
+        }
+        holders = json_object_new_array();
+        holder = wanted ? manager_find_cid(manager, wanted) : NULL;
+        if (holder)
+                holders_add(holders, manager, peer, holder);
+        return cvm_error_no_resources(error, "cid", wanted ?: 1, 0, holders);
+}
+
+static int copy_forwards(Vm *vm, const CvmSpec *spec)
+{
+        static const SpecForward agent = {
+                .address = (char *)"127.0.0.1", .guest_port = SPEC_AGENT_PORT, .protocol = SPEC_TCP
+        };
+        const SpecForward *from = spec->forwards;
+        size_t n = spec->n_forwards;
+
+        if (!spec->forwards_given && spec->network == SPEC_NETWORK_USER) {
+                from = &agent;
+                n = 1;
+        }
+        vm->forwards = calloc(n + 1, sizeof(*vm->forwards));
+        vm->holds = calloc(n + 1, sizeof(*vm->holds));
+        if (!vm->forwards || !vm->holds)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                vm->forwards[i] = from[i];
+                vm->forwards[i].address = strdup(from[i].address);
+                vm->holds[i].fd = -1;
+                vm->n_forwards++;
+                if (!vm->forwards[i].address)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, CvmError *error)
+{
+        PortRange range = { (uint16_t)manager->config->port_first,
+                            (uint16_t)manager->config->port_last };
+        int r;
+
+        for (size_t i = 0; i < vm->n_forwards; i++) {
+                SpecForward *f = &vm->forwards[i];
+                uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
+
+                port_hold_release(&vm->holds[i]);
+                r = ports_hold(&range, &manager->port_cursor, f->address, wanted, f->protocol,
+                               &vm->holds[i], error);
+                if (r < 0) {
+                        while (i-- > 0)
+                                port_hold_release(&vm->holds[i]);
+                        return r;
+                }
+                f->host_port = vm->holds[i].port;
+        }
+        return 0;
+}
+
+static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        const CvmSpec *spec = admission->spec;
+        const Config *config = manager->config;
+        int r;
+
+        vm->ops = driver_find(spec->driver);
+        if (!vm->ops)
+                return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
+                                              spec->driver);
+        vm->debug = spec->debug;
+        vm->start_sec = spec->start_sec ?: config->start_sec;
+        vm->ready_sec = spec->ready_sec ?: config->ready_sec;
+        vm->powerdown_sec = spec->powerdown_sec ?: config->powerdown_sec;
+        vm->quit_sec = spec->quit_sec ?: config->quit_sec;
+        vm->spec = spec_to_json_redacted(spec);
+        if (!vm->spec)
+                return cvm_error_system(error, -ENOMEM, "admit the CVM");
+        r = copy_forwards(vm, spec);
+        if (r < 0)
+                return cvm_error_system(error, r, "admit the CVM");
+        r = manager_hold_ports(manager, vm, spec, error);
+        if (r == 0 && (spec->vsock || template_needs_vsock(admission->template)))
+                r = manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
+                                     &vm->vsock_fd, error);
+        if (r < 0)
+                return r;
+        r = console_new(manager->consoles_fd, vm->id, config->console_bytes, config->console_files,
+                        &vm->console);
+        if (r < 0)
+                return cvm_error_system(error, r, "open the console's log");
+        return 0;
+}
+
+int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
+{
+        const CvmSpec *spec = admission->spec;
+        char id[SD_ID128_UUID_STRING_MAX];
+        sd_id128_t random;
+        Vm *old, *vm;
+        int r;
+
+        r = check_name(manager, admission, &old, error);
+        if (r == 0)
+                r = check_quota(manager, admission, old, error);
+        if (r == 0)
+                r = check_memory(manager, admission, spec->memory ?: manager->config->memory, error);
+        if (r < 0)
+                return r;
+        r = sd_id128_randomize(&random);
+        if (r < 0)
+                return cvm_error_system(error, r, "make an id");
+        sd_id128_to_uuid_string(random, id);
+
+        vm = vm_new(manager, spec->name, admission->id ?: id, template_name(admission->template),
+                    admission->peer->uid, admission->peer->gid);
+        if (!vm)
+                return cvm_error_system(error, -ENOMEM, "admit the CVM");
+        vm->cpus = spec->cpus ?: manager->config->cpus;
+        vm->memory = spec->memory ?: manager->config->memory;
+        r = fill(manager, admission, vm, error);
+        if (r == 0) {
+                if (old)
+                        manager_remove(manager, old);
+                r = manager_add(manager, vm);
+                if (r < 0)
+                        cvm_error_system(error, r, "admit the CVM");
+        }
+        if (r < 0) {
+                vm_close(vm);
+                vm_unref(vm);
+                return r;
+        }
+        vm_unref(vm); /* the table has its own */
+        r = manager_persist(manager, vm);
+        if (r < 0) {
+                manager_remove(manager, vm);
+                return cvm_error_system(error, r, "write the CVM's record");
+        }
+        manager_emit(manager, vm, "state", NULL, vm_state_name(vm->state), NULL);
+        *ret = vm;
+        return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is there: CVMs, host, templates, artifacts. Nothing here changes anything. */
+
+#include <string.h>
+
+#include "api.h"
+
+void api_status(WireCall *call, json_object *parameters, void *userdata)
+{
+        Vm *vm = api_named(call, parameters, userdata);
+
+        if (vm)
+                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+}
+
+typedef struct ListParameters {
+        char *state, *platform;
+} ListParameters;
+
+static void list_parameters_done(ListParameters *p)
+{
+        free(p->state);
+        free(p->platform);
+}
+
+void api_list(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = {
+                { "state", JSON_STRING, offsetof(ListParameters, state) },
+                { "platform", JSON_STRING, offsetof(ListParameters, platform) },
+                {},
+        };
+        _cleanup_(list_parameters_done) ListParameters p = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const Manager *manager = userdata;
+        VmState state = _VM_STATE_MAX;
+        json_object *cvms;
+
+        if (!api_dispatch(call, parameters, fields, &p))
+                return;
+        if (p.state && vm_state_parse(p.state, &state) < 0) {
+                cvm_error_invalid_parameter(&error, "state");
+                wire_call_error(call, &error);
+                return;
+        }
+        cvms = json_object_new_array();
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                const Vm *vm = manager->vms[i];
+
+                if (!manager_may_see(manager, wire_call_peer(call), vm->owner) ||
+                    (p.state && vm->state != state) ||
+                    (p.platform && strcmp(vm->platform, p.platform) != 0))
+                        continue;
+                json_object_array_add(cvms, vm_to_json(vm));
+        }
+        wire_call_reply(call, json_build("cvms", cvms, NULL));
+}
+
+static int describe(const Manager *manager, const Template *template, json_object **ret)
+{
+        _cleanup_(host_check_list_done) HostCheckList list = {};
+        const char *const *names =
+                template ? template_host_checks(template) : host_check_names();
+
+        for (; *names; names++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r = host_check(manager->host, *names, &check);
+
+                if (r == 0)
+                        r = host_check_list_add(&list, &check);
+                if (r < 0)
+                        return r;
+        }
+        *ret = host_check_list_to_json(&list);
+        return 0;
+}
+
+void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = { { "platform", JSON_STRING, 0 }, {} };
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *platform = NULL;
+        const Manager *manager = userdata;
+        const Template *template = NULL;
+        json_object *checks = NULL, *platforms;
+        int r = 0;
+
+        if (!api_dispatch(call, parameters, fields, &platform))
+                return;
+        if (platform) {
+                template = template_set_find(manager->templates, platform);
+                if (!template)
+                        r = cvm_error_invalid_parameter(&error, "platform");
+        }
+        if (r == 0 && (r = describe(manager, template, &checks)) < 0)
+                cvm_error_system(&error, r, "describe the host");
+        if (r < 0) {
+                wire_call_error(call, &error);
+                return;
+        }
+        platforms = json_object_new_array();
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *t = template_set_get(manager->templates, i);
+
+                if (manager_template_is_available(manager, t))
+                        json_object_array_add(platforms, json_object_new_string(template_name(t)));
+        }
+        wire_call_reply(call, json_build("checks", checks, "platforms", platforms, NULL));
+}
+
+void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = { {} };
+        const Manager *manager = userdata;
+        json_object *templates;
+
+        if (!api_dispatch(call, parameters, fields, NULL))
+                return;
+        templates = json_object_new_array();
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *t = template_set_get(manager->templates, i);
+
+                json_object_array_add(
+                        templates,
+                        json_build("name", json_object_new_string(template_name(t)), "description",
+                                   json_object_new_string(template_description(t)), "confidential",
+                                   json_object_new_boolean(template_is_confidential(t)), "strength",
+                                   json_object_new_int64(template_strength(t)), "origin",
+                                   json_new_text(template_origin(t)), "available",
+                                   json_object_new_boolean(manager_template_is_available(manager,
+                                                                                         t)),
+                                   NULL));
+        }
+        wire_call_reply(call, json_build("templates", templates, NULL));
+}
+
+void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = { {} };
+        const Manager *manager = userdata;
+
+        if (api_dispatch(call, parameters, fields, NULL))
+                wire_call_reply(call, json_build("artifacts",
+                                                 artifact_store_to_json(manager->artifacts), NULL));
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "child.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/process.h"
+
+/* Between fork and exec only async-signal-safe calls are allowed (signal-safety(7)): the daemon has
+ * threads. Hence raw system calls for ids, which glibc would want to spread over threads. */
+
+static void child_fail(const char *what, int error)
+{
+        const char *reason = strerrordesc_np(error) ?: "unknown error";
+
+        if (write(STDERR_FILENO, what, strlen(what)) < 0 || write(STDERR_FILENO, ": ", 2) < 0 ||
+            write(STDERR_FILENO, reason, strlen(reason)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
+                _exit(126);
+        _exit(127);
+}
+
+static void reset_signals(void)
+{
+        sigset_t none;
+
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Moves all sources above the targets first, so that no target overwrites a source. */
+static int arrange_fds(const ChildSpawn *spawn, int *go_fd, int *moved)
+{
+        int last = STDERR_FILENO, null;
+
+        for (size_t i = 0; i < spawn->n_fds; i++)
+                if (spawn->fds[i].number > last)
+                        last = spawn->fds[i].number;
+        *go_fd = fcntl(*go_fd, F_DUPFD_CLOEXEC, last + 2);
+        if (*go_fd < 0)
+                return -errno;
+        for (size_t i = 0; i < spawn->n_fds; i++) {
+                moved[i] = fcntl(spawn->fds[i].fd, F_DUPFD_CLOEXEC, last + 2);
+                if (moved[i] < 0)
+                        return -errno;
+        }
+        null = open("/dev/null", O_RDONLY);
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(spawn->output_fd, STDOUT_FILENO) < 0 ||
+            dup2(spawn->output_fd, STDERR_FILENO) < 0)
+                return -errno;
+        if (syscall(SYS_close_range, STDERR_FILENO + 1, last + 1, 0) < 0)
+                return -errno;
+        for (size_t i = 0; i < spawn->n_fds; i++)
+                if (dup2(moved[i], spawn->fds[i].number) < 0)
+                        return -errno;
+        /* what is above goes at exec at the latest; the pipe is needed until then */
+        if (dup2(*go_fd, last + 1) < 0 || fcntl(last + 1, F_SETFD, FD_CLOEXEC) < 0)
+                return -errno;
+        *go_fd = last + 1;
+        if (syscall(SYS_close_range, last + 2, ~0U, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+static int drop_privileges(const ChildSpawn *spawn)
+{
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct none[2] = {};
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        if (geteuid() == 0) /* the bounding set: else an exec as root would bring them back */
+                for (int cap = 0; cap < 64; cap++)
+                        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
+                                return -errno;
+        if (spawn->switch_ids &&
+            (syscall(SYS_setgroups, spawn->n_groups, spawn->groups) < 0 ||
+             syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) < 0 ||
+             syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) < 0))
+                return -errno;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+                return -errno;
+        return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
+{
+        static const struct rlimit no_core = { 0, 0 };
+        char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
+        char *const environment[] = { path, lang, NULL };
+        ssize_t n;
+        char byte;
+        int r;
+
+        reset_signals();
+        setsid();
+        r = arrange_fds(spawn, &go_fd, moved);
+        if (r < 0)
+                child_fail("cannot arrange descriptors", -r);
+        if (setrlimit(RLIMIT_CORE, &no_core) < 0 || chdir("/") < 0)
+                child_fail("cannot set limits", errno);
+        umask(0077);
+        r = drop_privileges(spawn);
+        if (r < 0)
+                child_fail("cannot drop privileges", -r);
+        do
+                n = read(go_fd, &byte, 1);
+        while (n < 0 && errno == EINTR);
+        if (n != 1)
+                _exit(0);
+        execve(spawn->argv[0], spawn->argv, environment);
+        child_fail(spawn->argv[0], errno);
+}
+
+int child_spawn(const ChildSpawn *spawn, Child *ret)
+{
+        _cleanup_close_ int read_end = -1, write_end = -1;
+        _cleanup_free_ int *moved = calloc(spawn->n_fds + 1, sizeof(int));
+        int fds[2], pidfd, r;
+        pid_t pid;
+
+        if (!moved)
+                return -ENOMEM;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        read_end = fds[0];
+        write_end = fds[1];
+
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                child_run(spawn, read_end, moved);
+
+        pidfd = process_open(pid);
+        if (pidfd < 0) {
+                r = pidfd;
+                kill(pid, SIGKILL); /* our own child, not reaped yet: the pid is its */
+                waitpid(pid, NULL, 0);
+                return r;
+        }
+        *ret = (Child){ .pid = pid, .pidfd = pidfd, .go_fd = TAKE_FD(write_end) };
+        return 0;
+}
+
+int child_go(Child *child)
+{
+        _cleanup_close_ int fd = TAKE_FD(child->go_fd);
+
+        return write(fd, "g", 1) == 1 ? 0 : -errno;
+}

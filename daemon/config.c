@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "spec/spec.h"
+
+/* The configuration while it is read, with the members that need more than a type beside it. */
+typedef struct Raw {
+        Config config;
+        char *memory, *console_size;
+        json_object *ports, *vsock, *timeouts, *console, *limits, *groups, *qemu, *network;
+        json_object *bridges, *taps;
+} Raw;
+
+static const JsonField top_fields[] = {
+        { "cpus", JSON_UINT32, offsetof(Raw, config.cpus), 0, 1, SPEC_CPUS_MAX },
+        { "memory", JSON_STRING, offsetof(Raw, memory) },
+        { "accelerator", JSON_STRING, offsetof(Raw, config.accelerator) },
+        { "templates", JSON_STRING, offsetof(Raw, config.templates) },
+        { "ports", JSON_OBJECT, offsetof(Raw, ports) },
+        { "vsock", JSON_OBJECT, offsetof(Raw, vsock) },
+        { "timeouts", JSON_OBJECT, offsetof(Raw, timeouts) },
+        { "console", JSON_OBJECT, offsetof(Raw, console) },
+        { "limits", JSON_OBJECT, offsetof(Raw, limits) },
+        { "groups", JSON_OBJECT, offsetof(Raw, groups) },
+        { "qemu", JSON_MAP, offsetof(Raw, qemu) },
+        { "network", JSON_OBJECT, offsetof(Raw, network) },
+        {},
+};
+
+static const JsonField ports_fields[] = {
+        { "first", JSON_UINT32, offsetof(Raw, config.port_first), 0, 1, 65535 },
+        { "last", JSON_UINT32, offsetof(Raw, config.port_last), 0, 1, 65535 },
+        {},
+};
+
+static const JsonField vsock_fields[] = {
+        { "first", JSON_UINT32, offsetof(Raw, config.cid_first), 0, 3, UINT32_MAX - 1 },
+        { "last", JSON_UINT32, offsetof(Raw, config.cid_last), 0, 3, UINT32_MAX - 1 },
+        {},
+};
+
+static const JsonField timeouts_fields[] = {
+        { "startSec", JSON_UINT32, offsetof(Raw, config.start_sec), 0, 1, 86400 },
+        { "readySec", JSON_UINT32, offsetof(Raw, config.ready_sec), 0, 1, 86400 },
+        { "powerdownSec", JSON_UINT32, offsetof(Raw, config.powerdown_sec), 0, 1, 86400 },
+        { "quitSec", JSON_UINT32, offsetof(Raw, config.quit_sec), 0, 1, 86400 },
+        {},
+};
+
+static const JsonField console_fields[] = {
+        { "size", JSON_STRING, offsetof(Raw, console_size) },
+        { "files", JSON_UINT32, offsetof(Raw, config.console_files), 0, 1, 100 },
+        {},
+};
+
+static const JsonField limits_fields[] = {
+        { "cvms", JSON_UINT32, offsetof(Raw, config.cvms_max), 0, 1, 65536 },
+        { "cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536 },
+        {},
+};
+
+static const JsonField groups_fields[] = {
+        { "users", JSON_STRING, offsetof(Raw, config.users_group) },
+        { "admins", JSON_STRING, offsetof(Raw, config.admins_group) },
+        {},
+};
+
+static const JsonField network_fields[] = {
+        { "bridges", JSON_ARRAY, offsetof(Raw, bridges) },
+        { "taps", JSON_ARRAY, offsetof(Raw, taps) },
+        {},
+};
+
+typedef struct Source {
+        const char *path, *data;
+        size_t size;
+        char *message; /* owned until taken */
+} Source;
+
+static int refuse(void *userdata, const char *field, const char *reason)
+{
+        Source *source = userdata;
+        unsigned line = json_locate(source->data, source->size, field);
+
+        free(source->message);
+        if (asprintf(&source->message, "%s:%u: field '%s': %s", source->path, line ?: 1, field,
+                     reason) < 0)
+                source->message = NULL;
+        return -EINVAL;
+}
+
+static int parse_size(const char *text, const char *field, uint64_t min, uint64_t max,
+                      uint64_t *ret, Source *source)
+{
+        char low[24], high[24], reason[128];
+        uint64_t size;
+        int r;
+
+        if (!text)
+                return 0;
+        r = text_parse_size(text, &size);
+        if (r < 0 || size < min || size > max) {
+                snprintf(reason, sizeof(reason), "must be a size from \"%s\" to \"%s\"",
+                         text_format_size(min, low), text_format_size(max, high));
+                return refuse(source, field, reason);
+        }
+        *ret = size;
+        return 0;
+}
+
+static int parse_names(json_object *array, const char *field, char ***ret, Source *source)
+{
+        size_t n = array ? json_object_array_length(array) : 0;
+        char **names = calloc(n + 1, sizeof(char *));
+
+        if (!names)
+                return -ENOMEM;
+        free(*ret);
+        *ret = names;
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(array, i);
+
+                if (!json_object_is_type(item, json_type_string))
+                        return refuse(source, field, "must be an array of strings");
+                names[i] = strdup(json_object_get_string(item));
+                if (!names[i])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int parse_qemu(json_object *map, Config *config, Source *source)
+{
+        if (!map)
+                return 0;
+        json_object_object_foreach(map, platform, path)
+        {
+                if (json_object_get_string(path)[0] != '/') {
+                        _cleanup_free_ char *field = NULL;
+
+                        if (asprintf(&field, "qemu.%s", platform) < 0)
+                                return -ENOMEM;
+                        return refuse(source, field, "must be an absolute path");
+                }
+        }
+        config->qemu = json_object_get(map);
+        return 0;
+}
+
+static int parse_fields(json_object *object, Raw *raw, Source *source)
+{
+        const struct {
+                json_object *const *object;
+                const JsonField *fields;
+                const char *name;
+        } sections[] = {
+                { &raw->ports, ports_fields, "ports" },
+                { &raw->vsock, vsock_fields, "vsock" },
+                { &raw->timeouts, timeouts_fields, "timeouts" },
+                { &raw->console, console_fields, "console" },
+                { &raw->limits, limits_fields, "limits" },
+                { &raw->groups, groups_fields, "groups" },
+                { &raw->network, network_fields, "network" },
+        };
+        int r = json_dispatch(object, top_fields, raw, "", refuse, source);
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sections); i++)
+                if (*sections[i].object)
+                        r = json_dispatch(*sections[i].object, sections[i].fields, raw,
+                                          sections[i].name, refuse, source);
+        return r;
+}
+
+static int check(Raw *raw, Source *source)
+{
+        Config *c = &raw->config;
+        int r;
+
+        r = parse_size(raw->memory, "memory", SPEC_MEMORY_MIN, INT64_MAX, &c->memory, source);
+        if (r == 0)
+                r = parse_size(raw->console_size, "console.size", 4096, UINT64_C(1) << 30,
+                               &c->console_bytes, source);
+        if (r == 0)
+                r = parse_names(raw->bridges, "network.bridges", &c->bridges, source);
+        if (r == 0)
+                r = parse_names(raw->taps, "network.taps", &c->taps, source);
+        if (r == 0)
+                r = parse_qemu(raw->qemu, c, source);
+        if (r < 0)
+                return r;
+        if (c->port_first > c->port_last)
+                return refuse(source, "ports.last", "must not be below ports.first");
+        if (c->cid_first > c->cid_last)
+                return refuse(source, "vsock.last", "must not be below vsock.first");
+        if (strcmp(c->accelerator, "auto") != 0 && strcmp(c->accelerator, "kvm") != 0 &&
+            strcmp(c->accelerator, "tcg") != 0)
+                return refuse(source, "accelerator", "must be auto, kvm or tcg");
+        if (c->templates[0] != '/')
+                return refuse(source, "templates", "must be an absolute path");
+        return 0;
+}
+
+static Config *config_new(void)
+{
+        Config *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return NULL;
+        *c = (Config){
+                .cpus = 2,
+                .memory = UINT64_C(2) << 30,
+                .port_first = 6100,
+                .port_last = 7199,
+                .cid_first = 1000,
+                .cid_last = 65535,
+                .start_sec = 30,
+                .ready_sec = 120,
+                .powerdown_sec = 30,
+                .quit_sec = 5,
+                .console_bytes = UINT64_C(2) << 20,
+                .console_files = 3,
+                .cvms_max = 4096,
+                .cvms_per_uid_max = 256,
+                .accelerator = strdup("auto"),
+                .templates = strdup("/etc/cvmd/templates"),
+                .users_group = strdup("cvm"),
+                .admins_group = strdup("cvm-admin"),
+                .bridges = calloc(1, sizeof(char *)),
+                .taps = calloc(1, sizeof(char *)),
+        };
+        if (!c->accelerator || !c->templates || !c->users_group || !c->admins_group ||
+            !c->bridges || !c->taps)
+                return config_free(c);
+        return c;
+}
+
+static void names_free(char **names)
+{
+        for (char **n = names; n && *n; n++)
+                free(*n);
+        free(names);
+}
+
+Config *config_free(Config *config)
+{
+        if (!config)
+                return NULL;
+        free(config->accelerator);
+        free(config->templates);
+        free(config->users_group);
+        free(config->admins_group);
+        json_object_put(config->qemu);
+        names_free(config->bridges);
+        names_free(config->taps);
+        free(config);
+        return NULL;
+}
+
+static int config_parse(Config *config, Source *source)
+{
+        _cleanup_json_ json_object *object = NULL;
+        Raw raw = { .config = *config };
+        JsonParseError where;
+        int r;
+
+        r = json_parse(source->data, source->size, &object, &where);
+        if (r == -EBADMSG) {
+                if (asprintf(&source->message, "%s:%u:%u: no valid JSON: %s", source->path,
+                             where.line, where.column, where.reason) < 0)
+                        source->message = NULL;
+                return -EINVAL;
+        }
+        if (r == 0)
+                r = parse_fields(object, &raw, source);
+        if (r == 0)
+                r = check(&raw, source);
+        *config = raw.config;
+        free(raw.memory);
+        free(raw.console_size);
+        return r;
+}
+
+int config_load(const char *path, Config **ret, char **ret_message)
+{
+        _cleanup_(config_freep) Config *config = config_new();
+        _cleanup_free_ char *data = NULL;
+        Source source = { .path = path ?: CONFIG_PATH };
+        int r;
+
+        if (!config)
+                return -ENOMEM;
+        r = file_read_at(AT_FDCWD, source.path, CONFIG_BYTES_MAX, &data, &source.size);
+        if (r == -ENOENT && !path) {
+                *ret = TAKE_PTR(config);
+                return 0;
+        }
+        if (r < 0) {
+                if (asprintf(ret_message, "%s: %s", source.path, strerror(-r)) < 0)
+                        *ret_message = NULL;
+                return r;
+        }
+        source.data = data;
+        r = config_parse(config, &source);
+        if (r < 0) {
+                *ret_message = source.message ?: strdup("out of memory");
+                return r;
+        }
+        *ret = TAKE_PTR(config);
+        return 0;
+}
+
+char *config_qemu(const Config *config, const char *platform, const char *binary)
+{
+        static const char *const directories[] = { "/usr/bin", "/usr/local/bin" };
+        const char *configured = json_member_string(config->qemu, platform)
+                                         ?: json_member_string(config->qemu, "default");
+
+        if (configured)
+                return strdup(configured);
+        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+                char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", directories[i], binary) < 0)
+                        return NULL;
+                if (access(path, X_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return NULL;
+}
+
+static bool names_hold(char **names, const char *name)
+{
+        for (; *names; names++)
+                if (strcmp(*names, name) == 0)
+                        return true;
+        return false;
+}
+
+bool config_allows_bridge(const Config *config, const char *name)
+{
+        return names_hold(config->bridges, name);
+}
+
+bool config_allows_tap(const Config *config, const char *name)
+{
+        return names_hold(config->taps, name);
+}

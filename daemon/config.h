@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The daemon's configuration: one JSON file, cvmd.conf(5). Everything has a default; a file that is
+ * not understood to the last field is refused with its line.
+ */
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+
+#define CONFIG_PATH "/etc/cvmd/cvmd.conf"
+#define CONFIG_BYTES_MAX (1u << 20)
+
+typedef struct Config {
+        uint32_t cpus;   /* default of a spec */
+        uint64_t memory; /* default of a spec, bytes */
+        uint32_t port_first, port_last;
+        uint32_t cid_first, cid_last;
+        uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
+        uint64_t console_bytes; /* of one file */
+        uint32_t console_files;
+        uint32_t cvms_max;         /* of the daemon */
+        uint32_t cvms_per_uid_max; /* of one uid; root and admins are exempt */
+        char *accelerator;         /* auto, kvm, tcg */
+        char *templates;           /* override directory */
+        char *users_group, *admins_group;
+        json_object *qemu; /* platform or "default" to path; owned */
+        char **bridges, **taps; /* allowed host interfaces, ended by NULL */
+} Config;
+
+/* path NULL: CONFIG_PATH if it is there, else the defaults. On failure *ret_message is a line for a
+ * person: "FILE:LINE: field 'ports.first': reason". */
+int config_load(const char *path, Config **ret, char **ret_message);
+Config *config_free(Config *config);
+DEFINE_CLEANUP(Config *, config_free)
+
+/* The QEMU binary for a platform: the configured one, else `binary` in /usr/bin or /usr/local/bin.
+ * Newly allocated; the path is not checked where it was configured; NULL: none was found. */
+char *config_qemu(const Config *config, const char *platform, const char *binary);
+
+bool config_allows_bridge(const Config *config, const char *name);
+bool config_allows_tap(const Config *config, const char *name);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A driver runs CVMs: it makes one from a plan, carries commands to it and reports what becomes of
+ * it. Chosen once, at launch. A driver knows nothing of states, records or clients: that is vm's.
+ *
+ * Life of a DriverVm: start() makes it held (nothing of the plan has run yet) → go() lets it run →
+ * `created` (the guest exists, its first instruction awaits resume()) → … → `ended`, exactly once,
+ * after which only close() may be called. A DriverVm that adopt() found goes on with `adopted`.
+ * Callbacks never come from inside a call of the driver's functions. close() stops all callbacks,
+ * never ends the guest, and frees in its time.
+ */
+
+#include <json-c/json.h>
+#include <uv.h>
+
+#include "artifact/caller.h"
+#include "base/error.h"
+#include "template/plan.h"
+
+typedef struct DriverVm DriverVm;
+
+/* How the guest ended, as far as the driver saw it. Borrowed for the callback. */
+typedef struct DriverEnding {
+        const char *reason; /* as in the interface's type Ending, but stopped and killed, which vm knows */
+        const char *log;    /* last lines of what the hypervisor said, may be "" */
+        bool has_exit_code, has_signal;
+        int exit_code, signal;
+} DriverEnding;
+
+typedef struct DriverCallbacks {
+        void (*created)(void *userdata);
+        /* status: QEMU's RunState ("running", "paused", "prelaunch", …). */
+        void (*adopted)(const char *status, void *userdata);
+        void (*console)(const void *data, size_t size, void *userdata);
+        /* Bytes of the guest's notify port, a stream; not to be trusted. */
+        void (*notify)(const void *data, size_t size, void *userdata);
+        void (*panicked)(json_object *info, void *userdata);
+        void (*ended)(const DriverEnding *ending, void *userdata);
+} DriverCallbacks;
+
+/* Result of pause and resume: 0, -EIO (refused; error says why) or -ECONNRESET (the guest is going). */
+typedef void (*DriverDone)(int r, const char *error, void *userdata);
+
+/* A descriptor for the plan's `what`; borrowed. */
+typedef struct DriverFd {
+        const char *what;
+        int fd;
+} DriverFd;
+
+typedef struct DriverStart {
+        const char *id;         /* UUID: names what the driver creates */
+        const LaunchPlan *plan; /* borrowed for the call */
+        const DriverFd *fds;
+        size_t n_fds;
+        const Caller *caller;   /* whose rights the hypervisor gets where the daemon is root */
+        int runtime_dirfd;      /* private directory for this CVM's sockets, borrowed for its life */
+} DriverStart;
+
+typedef struct DriverOps {
+        const char *name;
+        int (*start)(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
+                     void *userdata, DriverVm **ret, CvmError *error);
+        int (*go)(DriverVm *vm);
+        /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
+        void (*save)(const DriverVm *vm, json_object *record);
+        /* -ESRCH: it is gone. */
+        int (*adopt)(uv_loop_t *loop, json_object *record, int runtime_dirfd,
+                     const DriverCallbacks *callbacks, void *userdata, DriverVm **ret);
+        int (*resume)(DriverVm *vm, DriverDone done, void *userdata);
+        int (*pause)(DriverVm *vm, DriverDone done, void *userdata);
+        void (*powerdown)(DriverVm *vm);
+        void (*quit)(DriverVm *vm);
+        void (*kill)(DriverVm *vm);
+        /* Bytes for the guest's console; returns how many were taken, or -errno (-EAGAIN: later). */
+        ssize_t (*console_write)(DriverVm *vm, const void *data, size_t size);
+        pid_t (*pid)(const DriverVm *vm); /* 0: none */
+        void (*close)(DriverVm *vm);      /* accepts NULL */
+} DriverOps;
+
+/* What every driver's own structure begins with. */
+struct DriverVm {
+        const DriverOps *ops;
+        const DriverCallbacks *callbacks;
+        void *userdata;
+};
+
+extern const DriverOps driver_qemu;
+
+/* NULL: this build has no such driver. */
+const DriverOps *driver_find(const char *name);

@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The QEMU driver: a child process, spoken to over QMP.
+ *
+ * Three listening sockets (qmp, console, notify) are made in the CVM's runtime directory and handed to
+ * QEMU by descriptor. The daemon connects to each before QEMU runs: the connections wait in the
+ * listeners' queues, so nothing that the guest says first is lost, and a later daemon connects again
+ * by path. QEMU's output goes to a pipe of which the last OUTPUT_KEPT bytes are kept.
+ *
+ * Every handle holds a reference; the last close callback frees.
+ */
+#include <assert.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/json.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "child.h"
+#include "driver.h"
+#include "log.h"
+#include "qmp/qmp.h"
+
+#define OUTPUT_KEPT 4096u    /* bytes of QEMU's output, from its end */
+#define READ_CHUNK 65536u    /* bytes taken from one stream before others get their turn */
+
+/* A descriptor that is read as bytes come. */
+struct QemuVm;
+
+typedef struct Stream {
+        uv_poll_t poll;
+        int fd; /* owned; -1: closed */
+        bool open;
+        void (*data)(struct QemuVm *vm, const char *data, size_t size);
+} Stream;
+
+typedef struct QemuVm {
+        DriverVm base;
+        unsigned n_handles; /* open uv handles; freed when closed and 0 */
+        bool closed;
+        uv_loop_t *loop;
+        Child child;
+        uint64_t start_time;
+        bool own_child; /* not adopted: its exit status is ours to reap */
+        uv_poll_t exit_poll;
+        bool exit_poll_open, created;
+        Stream output, console, notify;
+        QmpClient *qmp;
+        Buffer tail;          /* the last bytes of its output */
+        char *shutdown_reason; /* of the SHUTDOWN event, or of query-status at adoption */
+        bool panicked;
+} QemuVm;
+
+static QemuVm *qemu(DriverVm *vm)
+{
+        return container_of(vm, QemuVm, base);
+}
+
+static void maybe_free(QemuVm *vm)
+{
+        if (!vm->closed || vm->n_handles)
+                return;
+        if (vm->child.go_fd >= 0)
+                close(vm->child.go_fd);
+        if (vm->child.pidfd >= 0)
+                close(vm->child.pidfd);
+        buffer_done(&vm->tail);
+        free(vm->shutdown_reason);
+        free(vm);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+        QemuVm *vm = handle->data;
+
+        vm->n_handles--;
+        maybe_free(vm);
+}
+
+static void stream_close(Stream *stream)
+{
+        if (!stream->open)
+                return;
+        stream->open = false;
+        uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
+        close(TAKE_FD(stream->fd));
+}
+
+/* Reads what is there, at most a chunk. Returns false when the stream has ended. */
+static bool stream_read(QemuVm *vm, Stream *stream)
+{
+        _cleanup_free_ char *chunk = malloc(READ_CHUNK);
+        ssize_t n;
+
+        if (!chunk)
+                return true;
+        n = read(stream->fd, chunk, READ_CHUNK);
+        if (n > 0) {
+                stream->data(vm, chunk, (size_t)n);
+                return true;
+        }
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void on_stream(uv_poll_t *poll, int status, int events)
+{
+        QemuVm *vm = poll->data;
+        Stream *stream = container_of(poll, Stream, poll);
+
+        if (status < 0 || !stream_read(vm, stream))
+                stream_close(stream);
+}
+
+/* Takes fd. */
+static int stream_open(QemuVm *vm, Stream *stream, int fd,
+                       void (*data)(QemuVm *vm, const char *data, size_t size))
+{
+        int r;
+
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || (r = uv_poll_init(vm->loop, &stream->poll, fd)) < 0) {
+                close(fd);
+                return -EIO;
+        }
+        stream->fd = fd;
+        stream->open = true;
+        stream->data = data;
+        stream->poll.data = vm;
+        vm->n_handles++;
+        return uv_poll_start(&stream->poll, UV_READABLE, on_stream);
+}
+
+static void on_output(QemuVm *vm, const char *data, size_t size)
+{
+        if (size > OUTPUT_KEPT) {
+                data += size - OUTPUT_KEPT;
+                size = OUTPUT_KEPT;
+        }
+        if (buffer_append(&vm->tail, data, size) == 0 && vm->tail.size > OUTPUT_KEPT)
+                buffer_consume(&vm->tail, vm->tail.size - OUTPUT_KEPT);
+}
+
+static void on_console(QemuVm *vm, const char *data, size_t size)
+{
+        if (!vm->closed)
+                vm->base.callbacks->console(data, size, vm->base.userdata);
+}
+
+static void on_notify(QemuVm *vm, const char *data, size_t size)
+{
+        if (!vm->closed)
+                vm->base.callbacks->notify(data, size, vm->base.userdata);
+}
+
+/* Takes the exit status; an adopted process is not ours to wait for. */
+static void reap(QemuVm *vm, DriverEnding *ending)
+{
+        siginfo_t info = {};
+
+        if (!vm->own_child || waitid(P_PIDFD, (id_t)vm->child.pidfd, &info, WEXITED) < 0)
+                return;
+        if (info.si_code == CLD_EXITED) {
+                ending->has_exit_code = true;
+                ending->exit_code = info.si_status;
+        } else {
+                ending->has_signal = true;
+                ending->signal = info.si_status;
+        }
+}
+
+static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
+{
+        const char *reason = vm->shutdown_reason ?: "";
+
+        if (vm->panicked || strcmp(reason, "guest-panic") == 0)
+                return "guest-panic";
+        if (strcmp(reason, "guest-shutdown") == 0)
+                return "power-off";
+        if (strcmp(reason, "guest-reset") == 0)
+                return "guest-reset";
+        if (strcmp(reason, "host-error") == 0 || strcmp(reason, "internal-error") == 0)
+                return "internal-error";
+        if (ending->has_signal)
+                return "qemu-signal";
+        if (ending->has_exit_code && ending->exit_code != 0)
+                return "qemu-exit";
+        if (!vm->own_child)
+                return "lost";
+        return *reason ? "stopped" : "qemu-exit";
+}
+
+static void finish_stream(QemuVm *vm, Stream *stream)
+{
+        /* What it said last is still in the socket. Bounded: it has no writer any more. */
+        for (unsigned i = 0; stream->open && i < 64; i++) {
+                struct pollfd ready = { .fd = stream->fd, .events = POLLIN };
+
+                if (poll(&ready, 1, 0) <= 0 || !stream_read(vm, stream))
+                        break;
+        }
+        stream_close(stream);
+}
+
+/* Its output without the white space at the end. */
+static const char *trimmed_tail(QemuVm *vm)
+{
+        while (vm->tail.size && strchr(" \r\n", vm->tail.data[vm->tail.size - 1]))
+                vm->tail.data[--vm->tail.size] = 0;
+        return vm->tail.data ?: "";
+}
+
+static void on_gone(uv_poll_t *poll, int status, int events)
+{
+        QemuVm *vm = poll->data;
+        DriverEnding ending = {};
+
+        vm->exit_poll_open = false;
+        uv_close((uv_handle_t *)poll, on_poll_closed);
+        reap(vm, &ending);
+        if (vm->closed)
+                return;
+        vm->n_handles++; /* pinned for the callbacks below */
+        finish_stream(vm, &vm->console);
+        finish_stream(vm, &vm->notify);
+        finish_stream(vm, &vm->output);
+        qmp_client_close(vm->qmp);
+        ending.reason = ending_reason(vm, &ending);
+        ending.log = trimmed_tail(vm);
+        if (!vm->closed)
+                vm->base.callbacks->ended(&ending, vm->base.userdata);
+        vm->n_handles--;
+        maybe_free(vm);
+}
+
+static int watch_exit(QemuVm *vm)
+{
+        int r = uv_poll_init(vm->loop, &vm->exit_poll, vm->child.pidfd);
+
+        if (r < 0)
+                return r;
+        vm->exit_poll.data = vm;
+        vm->exit_poll_open = true;
+        vm->n_handles++;
+        return uv_poll_start(&vm->exit_poll, UV_READABLE, on_gone);
+}
+
+static void qemu_quit(DriverVm *base)
+{
+        QemuVm *vm = qemu(base);
+
+        if (vm->qmp)
+                qmp_client_execute(vm->qmp, "quit", NULL, NULL, NULL);
+}
+
+static void on_qmp_event(QmpClient *client, const char *name, json_object *data, void *userdata)
+{
+        QemuVm *vm = userdata;
+
+        if (strcmp(name, "SHUTDOWN") == 0) {
+                if (!vm->shutdown_reason)
+                        vm->shutdown_reason = strdup(json_member_string(data, "reason") ?: "");
+                /* with -no-shutdown QEMU stays, and with it the guest's memory, until told */
+                qemu_quit(&vm->base);
+        } else if (strcmp(name, "GUEST_PANICKED") == 0 && !vm->panicked) {
+                vm->panicked = true;
+                vm->base.callbacks->panicked(data, vm->base.userdata);
+                qemu_quit(&vm->base);
+        }
+}
+
+static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, void *userdata)
+{
+        QemuVm *vm = userdata;
+
+        vm->qmp = NULL;
+        vm->n_handles--;
+        if (vm->closed || !broken) {
+                maybe_free(vm);
+                return; /* QEMU is going, its pidfd tells; what cannot be told to quit gets SIGKILL */
+        }
+        /* It talks nonsense and nobody can control it any more: it must not go on. */
+        log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
+        on_output(vm, "QMP: ", 5);
+        on_output(vm, reason, strlen(reason));
+        on_output(vm, "\n", 1);
+        process_signal(vm->child.pidfd, SIGKILL);
+}
+
+static void on_status(QmpClient *client, json_object *result, const char *error_class,
+                      const char *error_text, void *userdata)
+{
+        QemuVm *vm = userdata;
+        const char *status = result ? json_member_string(result, "status") : NULL;
+
+        if (vm->closed || !status)
+                return;
+        if (!vm->own_child) {
+                /* it may have ended while no daemon was there to hear its event */
+                if (strcmp(status, "shutdown") == 0)
+                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("guest-shutdown");
+                else if (strcmp(status, "guest-panicked") == 0)
+                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("guest-panic");
+                else if (strcmp(status, "internal-error") == 0)
+                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("internal-error");
+                if (vm->shutdown_reason)
+                        qemu_quit(&vm->base);
+                else
+                        vm->base.callbacks->adopted(status, vm->base.userdata);
+        } else if (!vm->created) {
+                vm->created = true;
+                vm->base.callbacks->created(vm->base.userdata);
+        }
+}
+
+static void on_qmp_ready(QmpClient *client, const char *version, void *userdata)
+{
+        /* The greeting comes when QEMU's monitor is up; an answer to a command, when its main loop
+         * runs, with all devices made and all ports bound. */
+        qmp_client_execute(client, "query-status", NULL, on_status, userdata);
+}
+
+static const QmpCallbacks qmp_callbacks = {
+        .ready = on_qmp_ready,
+        .event = on_qmp_event,
+        .closed = on_qmp_closed,
+};
+
+static const char *const socket_names[] = { "qmp", "console", "notify" };
+enum { SOCKET_QMP, SOCKET_CONSOLE, SOCKET_NOTIFY, N_SOCKETS };
+
+/* The address by way of the directory's descriptor: short enough wherever the directory is. */
+static struct sockaddr_un socket_address(int dirfd, const char *name)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
+        return address;
+}
+
+static int socket_listen(int dirfd, const char *name)
+{
+        struct sockaddr_un address = socket_address(dirfd, name);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int socket_connect(int dirfd, const char *name)
+{
+        struct sockaddr_un address = socket_address(dirfd, name);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/* Connects to the three sockets and begins to speak. */
+static int connect_all(QemuVm *vm, int dirfd)
+{
+        int fd, r;
+
+        fd = socket_connect(dirfd, socket_names[SOCKET_CONSOLE]);
+        if (fd < 0)
+                return fd;
+        r = stream_open(vm, &vm->console, fd, on_console);
+        if (r < 0)
+                return r;
+        fd = socket_connect(dirfd, socket_names[SOCKET_NOTIFY]);
+        if (fd < 0)
+                return fd;
+        r = stream_open(vm, &vm->notify, fd, on_notify);
+        if (r < 0)
+                return r;
+        fd = socket_connect(dirfd, socket_names[SOCKET_QMP]);
+        if (fd < 0)
+                return fd;
+        r = qmp_client_new(vm->loop, fd, &qmp_callbacks, vm, &vm->qmp);
+        if (r < 0)
+                close(fd);
+        else
+                vm->n_handles++;
+        return r;
+}
+
+static QemuVm *qemu_new(uv_loop_t *loop, const DriverCallbacks *callbacks, void *userdata)
+{
+        QemuVm *vm = calloc(1, sizeof(*vm));
+
+        if (!vm)
+                return NULL;
+        vm->base = (DriverVm){ .ops = &driver_qemu, .callbacks = callbacks, .userdata = userdata };
+        vm->loop = loop;
+        vm->child = (Child){ .pidfd = -1, .go_fd = -1 };
+        vm->output.fd = vm->console.fd = vm->notify.fd = -1;
+        return vm;
+}
+
+static void qemu_close(DriverVm *base)
+{
+        QemuVm *vm;
+
+        if (!base)
+                return;
+        vm = qemu(base);
+        if (vm->closed)
+                return;
+        vm->closed = true;
+        stream_close(&vm->console);
+        stream_close(&vm->notify);
+        stream_close(&vm->output);
+        if (vm->exit_poll_open) {
+                vm->exit_poll_open = false;
+                uv_close((uv_handle_t *)&vm->exit_poll, on_poll_closed);
+        }
+        qmp_client_close(vm->qmp);
+        maybe_free(vm);
+}
+
+/* Groups of the devices that the plan names, so that the program can open them as the caller. */
+static int collect_groups(const DriverStart *start, gid_t **ret, size_t *ret_n)
+{
+        size_t n = start->caller->n_groups, max = n;
+        gid_t *groups;
+
+        for (char **device = start->plan->devices; device && *device; device++)
+                max++;
+        groups = calloc(max + 1, sizeof(*groups));
+        if (!groups)
+                return -ENOMEM;
+        if (n)
+                memcpy(groups, start->caller->groups, n * sizeof(*groups));
+        for (char **device = start->plan->devices; device && *device; device++) {
+                struct stat st;
+
+                /* root's own group would open much more than a device */
+                if (stat(*device, &st) == 0 && S_ISCHR(st.st_mode) && st.st_gid != 0)
+                        groups[n++] = st.st_gid;
+        }
+        *ret = groups;
+        *ret_n = n;
+        return 0;
+}
+
+static int find_fd(const DriverStart *start, const int *sockets, const char *what)
+{
+        for (size_t i = 0; i < N_SOCKETS; i++)
+                if (strcmp(socket_names[i], what) == 0)
+                        return sockets[i];
+        for (size_t i = 0; i < start->n_fds; i++)
+                if (strcmp(start->fds[i].what, what) == 0)
+                        return start->fds[i].fd;
+        return -1;
+}
+
+static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output, CvmError *error)
+{
+        const LaunchPlan *plan = start->plan;
+        _cleanup_free_ ChildFd *fds = calloc(plan->n_descriptors + 1, sizeof(*fds));
+        _cleanup_free_ gid_t *groups = NULL;
+        ChildSpawn child = { .argv = plan->argv, .fds = fds, .output_fd = output };
+        int r;
+
+        if (!fds)
+                return cvm_error_system(error, -ENOMEM, "start QEMU");
+        for (size_t i = 0; i < plan->n_descriptors; i++) {
+                int fd = find_fd(start, sockets, plan->descriptors[i].what);
+
+                if (fd < 0)
+                        return cvm_error_launch(error, "starting", NULL,
+                                                "nothing provides the descriptor '%s'",
+                                                plan->descriptors[i].what);
+                fds[child.n_fds++] = (ChildFd){ .fd = fd, .number = plan->descriptors[i].number };
+        }
+        r = collect_groups(start, &groups, &child.n_groups);
+        if (r < 0)
+                return cvm_error_system(error, r, "start QEMU");
+        child.switch_ids = geteuid() == 0 && start->caller->uid != 0;
+        child.uid = start->caller->uid;
+        child.gid = start->caller->gid;
+        child.groups = groups;
+        r = child_spawn(&child, &vm->child);
+        if (r < 0)
+                return cvm_error_system(error, r, "start QEMU");
+        vm->own_child = true;
+        r = process_start_time(vm->child.pid, &vm->start_time);
+        if (r < 0)
+                return cvm_error_system(error, r, "read the start time of QEMU");
+        return 0;
+}
+
+/* A held child that is not wanted any more: it sees its pipe closed and exits; nothing has run. */
+static void discard(QemuVm *vm)
+{
+        if (vm->child.pidfd >= 0) {
+                process_signal(vm->child.pidfd, SIGKILL);
+                reap(vm, &(DriverEnding){});
+        }
+        qemu_close(&vm->base);
+}
+
+static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
+                      void *userdata, DriverVm **ret, CvmError *error)
+{
+        int sockets[N_SOCKETS] = { -1, -1, -1 }, output[2] = { -1, -1 }, r = 0;
+        QemuVm *vm = qemu_new(loop, callbacks, userdata);
+
+        if (!vm)
+                return cvm_error_system(error, -ENOMEM, "start QEMU");
+        for (size_t i = 0; i < N_SOCKETS && r == 0; i++) {
+                sockets[i] = socket_listen(start->runtime_dirfd, socket_names[i]);
+                if (sockets[i] < 0)
+                        r = cvm_error_system(error, sockets[i], "listen on socket %s",
+                                             socket_names[i]);
+        }
+        /* Both ends do not block: a QEMU that talks much loses words rather than time. */
+        if (r == 0 && pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
+                r = cvm_error_system(error, -errno, "make a pipe for QEMU's output");
+        if (r == 0)
+                r = spawn(vm, start, sockets, output[1], error);
+        if (r == 0) {
+                r = stream_open(vm, &vm->output, TAKE_FD(output[0]), on_output);
+                if (r == 0)
+                        r = watch_exit(vm);
+                if (r == 0)
+                        r = connect_all(vm, start->runtime_dirfd);
+                if (r < 0)
+                        cvm_error_system(error, r, "connect to QEMU");
+        }
+        for (size_t i = 0; i < N_SOCKETS; i++)
+                closep(&sockets[i]);
+        closep(&output[0]);
+        closep(&output[1]);
+        if (r < 0) {
+                discard(vm);
+                return r;
+        }
+        *ret = &vm->base;
+        return 0;
+}
+
+static int qemu_go(DriverVm *base)
+{
+        return child_go(&qemu(base)->child);
+}
+
+static void qemu_save(const DriverVm *base, json_object *record)
+{
+        const QemuVm *vm = container_of(base, QemuVm, base);
+
+        json_object_object_add(record, "pid", json_object_new_int64(vm->child.pid));
+        json_object_object_add(record, "startTime", json_object_new_uint64(vm->start_time));
+}
+
+static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
+                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret)
+{
+        QemuVm *vm = qemu_new(loop, callbacks, userdata);
+        int r;
+
+        if (!vm)
+                return -ENOMEM;
+        vm->child.pid = (pid_t)json_member_int(record, "pid", 0);
+        vm->start_time = (uint64_t)json_member_int(record, "startTime", 0);
+        vm->child.pidfd = vm->child.pid > 1 ? process_open_verified(vm->child.pid, vm->start_time)
+                                            : -ESRCH;
+        if (vm->child.pidfd < 0) {
+                r = vm->child.pidfd;
+                vm->child.pidfd = -1;
+                qemu_close(&vm->base);
+                return r;
+        }
+        r = watch_exit(vm);
+        if (r == 0)
+                r = connect_all(vm, runtime_dirfd);
+        if (r < 0) {
+                /* it runs, and nobody can speak to it: end it, its exit is watched */
+                log_error("cannot reach QEMU (pid %d): %s: killed", (int)vm->child.pid,
+                          strerror(-r));
+                process_signal(vm->child.pidfd, SIGKILL);
+                if (!vm->exit_poll_open) {
+                        qemu_close(&vm->base);
+                        return r;
+                }
+        }
+        *ret = &vm->base;
+        return 0;
+}
+
+typedef struct Command {
+        DriverDone done;
+        void *userdata;
+} Command;
+
+static void on_command(QmpClient *client, json_object *result, const char *error_class,
+                       const char *error_text, void *userdata)
+{
+        _cleanup_free_ Command *command = userdata;
+
+        int r = result                                      ? 0
+                : strcmp(error_class, "Disconnected") == 0 ? -ECONNRESET
+                                                            : -EIO;
+
+        command->done(r, error_text, command->userdata);
+}
+
+static int execute(QemuVm *vm, const char *name, DriverDone done, void *userdata)
+{
+        Command *command;
+        int r;
+
+        if (!vm->qmp)
+                return -ENOTCONN;
+        command = calloc(1, sizeof(*command));
+        if (!command)
+                return -ENOMEM;
+        *command = (Command){ .done = done, .userdata = userdata };
+        r = qmp_client_execute(vm->qmp, name, NULL, on_command, command);
+        if (r < 0)
+                free(command);
+        return r;
+}
+
+static int qemu_resume(DriverVm *vm, DriverDone done, void *userdata)
+{
+        return execute(qemu(vm), "cont", done, userdata);
+}
+
+static int qemu_pause(DriverVm *vm, DriverDone done, void *userdata)
+{
+        return execute(qemu(vm), "stop", done, userdata);
+}
+
+static void qemu_powerdown(DriverVm *base)
+{
+        QemuVm *vm = qemu(base);
+
+        if (vm->qmp)
+                qmp_client_execute(vm->qmp, "system_powerdown", NULL, NULL, NULL);
+}
+
+static void qemu_kill(DriverVm *base)
+{
+        process_signal(qemu(base)->child.pidfd, SIGKILL);
+}
+
+static ssize_t qemu_console_write(DriverVm *base, const void *data, size_t size)
+{
+        QemuVm *vm = qemu(base);
+        ssize_t n;
+
+        if (!vm->console.open)
+                return -ENOTCONN;
+        n = send(vm->console.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+}
+
+static pid_t qemu_pid(const DriverVm *base)
+{
+        return container_of(base, QemuVm, base)->child.pid;
+}
+
+const DriverOps driver_qemu = {
+        .name = "qemu",
+        .start = qemu_start,
+        .go = qemu_go,
+        .save = qemu_save,
+        .adopt = qemu_adopt,
+        .resume = qemu_resume,
+        .pause = qemu_pause,
+        .powerdown = qemu_powerdown,
+        .quit = qemu_quit,
+        .kill = qemu_kill,
+        .console_write = qemu_console_write,
+        .pid = qemu_pid,
+        .close = qemu_close,
+};
+
+const DriverOps *driver_find(const char *name)
+{
+        return strcmp(name, driver_qemu.name) == 0 ? &driver_qemu : NULL;
+}

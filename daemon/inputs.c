@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inputs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+#define CMDLINE_DEFAULT "console=null quiet"
+#define CMDLINE_DEBUG "console=ttyS0"
+
+void prepared_inputs_done(PreparedInputs *prepared)
+{
+        free(prepared->qemu);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                free(prepared->sha256[i]);
+        *prepared = (PreparedInputs){};
+}
+
+int inputs_prepare(const Manager *manager, const Template *template, const CvmSpec *spec,
+                   const Allotment *allotment, Artifact *const *artifacts, PreparedInputs *ret)
+{
+        _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
+        const char *binary = template_qemu(template);
+
+        prepared.qemu = config_qemu(manager->config, template_name(template), binary);
+        if (!prepared.qemu && asprintf(&prepared.qemu, "/usr/bin/%s", binary) < 0)
+                return -ENOMEM;
+        prepared.inputs = (PlanInputs){
+                .spec = spec,
+                .host = manager->host,
+                .qemu = prepared.qemu,
+                .id = allotment->id,
+                .cpus = allotment->cpus,
+                .memory = allotment->memory,
+                .forwards = allotment->forwards,
+                .n_forwards = allotment->n_forwards,
+                .vsock = allotment->vsock,
+                .vsock_cid = allotment->vsock_cid,
+                .notify_port = allotment->notify_port,
+                .cmdline = spec->cmdline ? spec->cmdline
+                           : spec->debug ? CMDLINE_DEBUG
+                                         : CMDLINE_DEFAULT,
+                .kvm = manager_use_kvm(manager),
+        };
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const SpecArtifact *from = &spec->artifacts[kind];
+                PlanArtifact *to = &prepared.inputs.artifacts[kind];
+
+                /* One that was named and failed to load still has its place in the plan. */
+                to->present = artifacts[kind] || from->path || from->fd >= 0 || from->name;
+                to->path = from->path;
+                if (!artifacts[kind])
+                        continue;
+                prepared.sha256[kind] =
+                        text_hex(artifacts[kind]->digest.sha256, SHA256_SIZE);
+                if (!prepared.sha256[kind])
+                        return -ENOMEM;
+                to->sha256 = prepared.sha256[kind];
+        }
+        *ret = prepared;
+        prepared = (PreparedInputs){};
+        return 0;
+}
+
+static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
+{
+        if (access(inputs->qemu, X_OK) == 0)
+                return 0;
+        return host_check_list_add_new(missing, "qemu", "no program there", inputs->qemu, false,
+                                       "install the package qemu-system-x86, or name the binary in "
+                                       "cvmd.conf (qemu)");
+}
+
+static int check_artifacts(const Loaded *loaded, HostCheckList *missing)
+{
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+                const CvmError *error = &loaded->artifact_errors[kind];
+                _cleanup_free_ char *message = NULL;
+
+                if (!cvm_error_is_set(error))
+                        continue;
+                message = cvm_error_message(error);
+                r = host_check_list_add_new(missing, spec_artifact_kind_name(kind),
+                                            message ?: "unusable", "a usable file", false, NULL);
+        }
+        return r;
+}
+
+static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
+{
+        bool bridge = spec->network == SPEC_NETWORK_BRIDGE;
+
+        if (!bridge && spec->network != SPEC_NETWORK_TAP)
+                return 0;
+        if (bridge ? config_allows_bridge(manager->config, spec->interface)
+                   : config_allows_tap(manager->config, spec->interface))
+                return 0;
+        return host_check_list_add_new(missing, bridge ? "bridge" : "tap", spec->interface,
+                                       "an interface that cvmd.conf allows", false,
+                                       bridge ? "list it in cvmd.conf under network.bridges"
+                                              : "list it in cvmd.conf under network.taps");
+}
+
+int inputs_render(const Manager *manager, const Template *template, const PreparedInputs *prepared,
+                  const Loaded *loaded, LaunchPlan **ret, CvmError *error)
+{
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        int r;
+
+        r = template_render(manager->templates, template, &prepared->inputs, &plan, error);
+        if (r < 0)
+                return r;
+        r = check_qemu(&prepared->inputs, &plan->missing);
+        if (r == 0)
+                r = check_artifacts(loaded, &plan->missing);
+        if (r == 0)
+                r = check_network(manager, prepared->inputs.spec, &plan->missing);
+        if (r < 0)
+                return cvm_error_system(error, r, "render");
+        *ret = TAKE_PTR(plan);
+        return 0;
+}

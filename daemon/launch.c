@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "inputs.h"
+#include "log.h"
+#include "manager.h"
+#include "shares.h"
+#include "tap.h"
+
+#define PORT_TRIES 5 /* starts of QEMU before a port that others keep taking is given up */
+
+typedef enum Stage {
+        STAGE_ADMITTED,
+        STAGE_ARTIFACTS,
+        STAGE_RENDERED,
+        STAGE_STARTING,
+        STAGE_RUNNING,
+        STAGE_READY,
+} Stage;
+
+static const char *const stage_names[] = {
+        [STAGE_ADMITTED] = "admitted", [STAGE_ARTIFACTS] = "artifacts",
+        [STAGE_RENDERED] = "rendered", [STAGE_STARTING] = "starting",
+        [STAGE_RUNNING] = "running",   [STAGE_READY] = "ready",
+};
+
+/* What is being done once a stage is entered: where a failure belongs. */
+static const char *const doing_names[] = {
+        [STAGE_ADMITTED] = "artifacts", [STAGE_ARTIFACTS] = "rendered",
+        [STAGE_RENDERED] = "starting",  [STAGE_STARTING] = "starting",
+        [STAGE_RUNNING] = "ready",      [STAGE_READY] = "ready",
+};
+
+struct Launch {
+        Vm *vm;                   /* a reference */
+        const Template *template; /* borrowed from the manager */
+        CvmSpec *spec;            /* owned; secrets go as soon as they are written */
+        WireCall *call;           /* a reference; NULL once answered */
+        LaunchOptions options;
+        Stage stage;
+        uint64_t begun; /* loop time */
+        Loaded loaded;
+        PreparedInputs prepared;
+        LaunchPlan *plan;
+        Shares shares;
+        int tap_fd;
+        unsigned tries;
+        bool loading;  /* the worker has not come back */
+        bool failed;   /* error is set; waits for worker and process to be gone */
+        CvmError error;
+        uv_timer_t start_timer, total_timer;
+        unsigned open_timers;
+        VmWatch watch;
+};
+
+static void launch_run(Launch *launch);
+static void launch_start(Launch *launch);
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        Launch *launch = handle->data;
+
+        if (--launch->open_timers > 0)
+                return;
+        loaded_done(&launch->loaded);
+        prepared_inputs_done(&launch->prepared);
+        launch_plan_free(launch->plan);
+        spec_free(launch->spec);
+        closep(&launch->shares.env_fd);
+        closep(&launch->shares.certs_fd);
+        closep(&launch->tap_fd);
+        cvm_error_done(&launch->error);
+        vm_unref(launch->vm);
+        free(launch);
+}
+
+/* The call is answered: lets go of everything. */
+static void launch_done(Launch *launch)
+{
+        launch->vm->launch = NULL;
+        vm_unwatch(&launch->watch);
+        wire_call_unref(TAKE_PTR(launch->call));
+        uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
+}
+
+static void enter(Launch *launch, Stage stage)
+{
+        launch->stage = stage;
+        log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
+                 stage_names[stage]);
+        if (wire_call_wants_more(launch->call))
+                wire_call_continue(launch->call,
+                                   json_build("stage", json_object_new_string(stage_names[stage]),
+                                              NULL));
+}
+
+static void launch_succeed(Launch *launch)
+{
+        wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
+        launch_done(launch);
+}
+
+/* Takes back an admitted CVM of which nothing runs. */
+static void abandon(Vm *vm, const char *reason)
+{
+        vm_set_ending(vm, "launch-failed", reason, NULL);
+        vm_release(vm);
+        vm_set_state(vm, VM_FAILED);
+        manager_remove(vm->manager, vm);
+}
+
+/* Once nothing of the launch runs any more: undoes what is left, and answers. */
+static void launch_unwind(Launch *launch)
+{
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(launch->vm);
+        _cleanup_free_ char *message = NULL;
+
+        if (launch->loading || vm->driver)
+                return;
+        vm_unwatch(&launch->watch);
+        if (vm->manager) {
+                message = cvm_error_message(&launch->error);
+                abandon(vm, message);
+        }
+        wire_call_error(launch->call, &launch->error);
+        launch_done(launch);
+}
+
+/* launch->error is set. */
+static void launch_fail(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        if (launch->failed)
+                return;
+        launch->failed = true;
+        log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
+        uv_timer_stop(&launch->start_timer);
+        uv_timer_stop(&launch->total_timer);
+        if (vm->driver)
+                vm->ops->kill(vm->driver); /* launch_ended() goes on */
+        launch_unwind(launch);
+}
+
+void launch_cancel(Launch *launch, const char *reason)
+{
+        cvm_error_launch(&launch->error, doing_names[launch->stage], NULL, "%s", reason);
+        launch_fail(launch);
+}
+
+static void on_caller_gone(WireCall *call, void *userdata)
+{
+        launch_cancel(userdata, "the caller has gone");
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        cvm_error_timeout(&launch->error, doing_names[launch->stage],
+                          (int64_t)(uv_now(timer->loop) - launch->begun));
+        launch_fail(launch);
+}
+
+/* While the launch waits for READY the CVM may end, be stopped, or be removed by others. */
+static void on_vm_changed(Vm *vm, void *userdata)
+{
+        Launch *launch = userdata;
+
+        if (launch->failed || launch->stage < STAGE_RUNNING)
+                return;
+        if (!vm->manager) {
+                launch_cancel(launch, "the daemon is going down");
+        } else if (vm->ready) {
+                enter(launch, STAGE_READY);
+                launch_succeed(launch);
+        } else if (!vm_state_is_live(vm->state)) {
+                /* It has ended by itself and is kept with its reason; only the call has failed. */
+                cvm_error_launch(&launch->error, doing_names[STAGE_READY], vm->ending.detail,
+                                 "the CVM ended before it was ready: %s", vm->ending.reason);
+                wire_call_error(launch->call, &launch->error);
+                launch_done(launch);
+        }
+}
+
+static void on_resumed(int r, const char *error, void *userdata)
+{
+        _cleanup_(vm_unrefp) Vm *vm = userdata;
+        Launch *launch = vm->launch;
+
+        /* a QEMU that has gone is told by launch_ended(), with the reason */
+        if (!launch || launch->failed || r == -ECONNRESET)
+                return;
+        if (r < 0) {
+                cvm_error_launch(&launch->error, doing_names[STAGE_STARTING], NULL,
+                                 "QEMU does not start the guest: %s", error);
+                launch_fail(launch);
+                return;
+        }
+        launch_run(launch);
+}
+
+/* The guest runs, or is held as asked. */
+static void launch_run(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        uv_timer_stop(&launch->start_timer);
+        /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
+        vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
+        enter(launch, STAGE_RUNNING);
+        if (!launch->options.paused)
+                vm_arm_ready_timer(vm);
+        if (!launch->options.wait_ready || vm->ready) {
+                launch_succeed(launch);
+                return;
+        }
+        if (!launch->options.timeout_sec)
+                uv_timer_start(&launch->total_timer, on_timeout, (uint64_t)vm->ready_sec * 1000, 0);
+}
+
+void launch_created(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r;
+
+        if (launch->failed)
+                return;
+        if (launch->options.paused) {
+                launch_run(launch);
+                return;
+        }
+        r = vm->ops->resume(vm->driver, on_resumed, vm_ref(vm));
+        if (r < 0) {
+                vm_unref(vm);
+                cvm_error_system(&launch->error, r, "start the guest");
+                launch_fail(launch);
+                return;
+        }
+}
+
+/* Whether QEMU lost a port that the daemon chose, so that another may do. */
+static bool lost_a_port(const Launch *launch, const DriverEnding *ending)
+{
+        if (!strstr(ending->log, "Could not set up host forwarding rule"))
+                return false;
+        if (!launch->spec->forwards_given)
+                return true;
+        for (size_t i = 0; i < launch->spec->n_forwards; i++)
+                if (launch->spec->forwards[i].host_port == 0)
+                        return true;
+        return false;
+}
+
+static void describe_end(Launch *launch, const DriverEnding *ending)
+{
+        const char *stage = doing_names[launch->stage];
+
+        if (ending->has_signal)
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
+                                 ending->signal);
+        else if (ending->has_exit_code)
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU exited with code %d",
+                                 ending->exit_code);
+        else
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU ended");
+}
+
+bool launch_has_failed(const Launch *launch)
+{
+        return launch->failed;
+}
+
+void launch_ended(Launch *launch, const DriverEnding *ending)
+{
+        Vm *vm = launch->vm;
+
+        if (!launch->failed && lost_a_port(launch, ending) && ++launch->tries < PORT_TRIES) {
+                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
+                if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->error) < 0)
+                        launch_fail(launch);
+                else
+                        launch_start(launch);
+                return;
+        }
+        if (!launch->failed) {
+                describe_end(launch, ending);
+                launch_fail(launch);
+                return;
+        }
+        launch_unwind(launch);
+}
+
+static int make_runtime_directory(Vm *vm, CvmError *error)
+{
+        if (vm->runtime_dirfd >= 0)
+                return 0;
+        if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
+                return cvm_error_system(error, -errno, "make the CVM's runtime directory");
+        vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
+                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (vm->runtime_dirfd < 0)
+                return cvm_error_system(error, -errno, "open the CVM's runtime directory");
+        return 0;
+}
+
+static int render(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const Allotment allotment = {
+                .id = vm->id,
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .forwards = vm->forwards,
+                .n_forwards = vm->n_forwards,
+                .vsock = vm->vsock_cid != 0,
+                .vsock_cid = vm->vsock_cid,
+                .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
+        };
+        const HostCheck *check;
+        int r;
+
+        prepared_inputs_done(&launch->prepared);
+        launch->plan = launch_plan_free(launch->plan);
+        r = inputs_prepare(vm->manager, launch->template, launch->spec, &allotment, vm->artifacts,
+                           &launch->prepared);
+        if (r < 0)
+                return cvm_error_system(&launch->error, r, "render");
+        r = inputs_render(vm->manager, launch->template, &launch->prepared, &launch->loaded,
+                          &launch->plan, &launch->error);
+        if (r < 0)
+                return r;
+        if (launch->plan->missing.n == 0)
+                return 0;
+        for (size_t i = 1; i < launch->plan->missing.n; i++)
+                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "also missing: %s is %s, needed is %s",
+                         launch->plan->missing.items[i].name, launch->plan->missing.items[i].found,
+                         launch->plan->missing.items[i].needed);
+        check = &launch->plan->missing.items[0];
+        return cvm_error_host(&launch->error, check->name, check->found, check->needed, check->fix);
+}
+
+static int write_shares(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const CvmSpec *spec = launch->spec;
+        _cleanup_free_ SharesCert *certs = calloc(spec->n_certs + 1, sizeof(*certs));
+        bool as_caller = vm->manager->privileged;
+
+        if (!certs)
+                return cvm_error_system(&launch->error, -ENOMEM, "write the shares");
+        for (size_t i = 0; i < spec->n_certs; i++) {
+                const LoadedCert *loaded = &launch->loaded.certs[i];
+
+                certs[i] = (SharesCert){ .name = spec->certs[i].name,
+                                         .data = loaded->data ?: spec->certs[i].data,
+                                         .size = loaded->data ? loaded->size : spec->certs[i].size };
+        }
+        return shares_create(vm->manager->shares_fd, vm->id, as_caller ? vm->owner : geteuid(),
+                             as_caller ? vm->owner_group : getegid(), spec, certs, spec->n_certs,
+                             &launch->shares, &launch->error);
+}
+
+static int start_driver(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const WirePeer *peer = wire_call_peer(launch->call);
+        const Caller caller = { peer->uid, peer->gid, peer->groups, peer->n_groups };
+        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX];
+        char share_names[SPEC_SHARES_MAX][48];
+        DriverStart start = {
+                .id = vm->id,
+                .plan = launch->plan,
+                .fds = fds,
+                .caller = &caller,
+                .runtime_dirfd = vm->runtime_dirfd,
+        };
+        size_t n = 0;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (vm->artifacts[kind])
+                        fds[n++] = (DriverFd){ spec_artifact_kind_name(kind),
+                                               vm->artifacts[kind]->fd };
+        fds[n++] = (DriverFd){ "env_share", launch->shares.env_fd };
+        fds[n++] = (DriverFd){ "certs_share", launch->shares.certs_fd };
+        fds[n++] = (DriverFd){ "vhost-vsock", vm->vsock_fd };
+        fds[n++] = (DriverFd){ "tap", launch->tap_fd };
+        for (size_t i = 0; i < launch->loaded.n_shares; i++) {
+                snprintf(share_names[i], sizeof(share_names[i]), "share:%s",
+                         launch->spec->shares[i].tag);
+                fds[n++] = (DriverFd){ share_names[i], launch->loaded.share_fds[i] };
+        }
+        start.n_fds = n;
+        return vm->ops->start(vm->manager->loop, &start, &vm_driver_callbacks, vm, &vm->driver,
+                              &launch->error);
+}
+
+/* The hypervisor is held until its process is on record; then it may run. */
+static void launch_start(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r;
+
+        r = render(launch);
+        if (r == 0)
+                r = start_driver(launch);
+        if (r == 0) {
+                r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
+                                             : vm_set_state(vm, VM_STARTING);
+                if (r < 0)
+                        cvm_error_system(&launch->error, r, "write the CVM's record");
+        }
+        if (r == 0 && (r = vm->ops->go(vm->driver)) < 0)
+                cvm_error_launch(&launch->error, doing_names[launch->stage], NULL,
+                                 "QEMU's process is gone");
+        if (r < 0) {
+                launch_fail(launch);
+                return;
+        }
+        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
+}
+
+/* The first failure of what was loaded; moves it. */
+static int check_loaded(Launch *launch)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (cvm_error_is_set(&launch->loaded.artifact_errors[kind])) {
+                        cvm_error_move(&launch->error, &launch->loaded.artifact_errors[kind]);
+                        return -EBADMSG;
+                }
+        if (cvm_error_is_set(&launch->loaded.error)) {
+                cvm_error_move(&launch->error, &launch->loaded.error);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int take_artifacts(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
+
+                if (!artifact)
+                        continue;
+                if (!artifact->embedded)
+                        artifact = artifact_store_add(vm->manager->artifacts, artifact);
+                if (!artifact)
+                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
+                vm->artifacts[kind] = artifact;
+                vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
+        }
+        return 0;
+}
+
+static int prepare(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const CvmSpec *spec = launch->spec;
+        int r;
+
+        r = check_loaded(launch);
+        if (r == 0)
+                r = take_artifacts(launch);
+        if (r == 0)
+                r = render(launch); /* what is missing refuses before anything is made */
+        if (r < 0)
+                return r;
+        enter(launch, STAGE_RENDERED);
+        if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
+                launch->tap_fd = tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
+                                          spec->network == SPEC_NETWORK_BRIDGE ? spec->interface
+                                                                               : NULL,
+                                          &launch->error);
+                if (launch->tap_fd < 0)
+                        return launch->tap_fd;
+        }
+        enter(launch, STAGE_STARTING);
+        r = make_runtime_directory(vm, &launch->error);
+        if (r == 0)
+                r = write_shares(launch);
+        spec_clear_secrets(launch->spec);
+        loaded_clear_secrets(&launch->loaded);
+        return r;
+}
+
+static void on_loaded(Loaded *loaded, void *userdata)
+{
+        Launch *launch = userdata;
+
+        launch->loading = false;
+        if (launch->failed) {
+                launch_unwind(launch);
+                return;
+        }
+        launch->loaded = *loaded;
+        *loaded = (Loaded){};
+        enter(launch, STAGE_ARTIFACTS);
+        if (prepare(launch) < 0)
+                launch_fail(launch);
+        else
+                launch_start(launch);
+}
+
+void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+                  const LaunchOptions *options)
+{
+        Launch *launch = calloc(1, sizeof(*launch));
+        LoadSource source = { vm->manager->loop, vm->manager->artifacts, template };
+
+        if (!launch) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                cvm_error_system(&error, -ENOMEM, "launch");
+                abandon(vm, NULL);
+                spec_free(spec);
+                wire_call_error(call, &error);
+                return;
+        }
+        launch->vm = vm_ref(vm);
+        launch->template = template;
+        launch->spec = spec;
+        launch->call = wire_call_ref(call);
+        launch->options = *options;
+        launch->begun = uv_now(vm->manager->loop);
+        launch->shares = (Shares){ -1, -1 };
+        launch->tap_fd = -1;
+        launch->watch = (VmWatch){ .changed = on_vm_changed, .userdata = launch };
+        uv_timer_init(vm->manager->loop, &launch->start_timer);
+        uv_timer_init(vm->manager->loop, &launch->total_timer);
+        launch->start_timer.data = launch->total_timer.data = launch;
+        launch->open_timers = 2;
+        vm->launch = launch;
+        vm_watch(vm, &launch->watch);
+        wire_call_on_gone(call, on_caller_gone, launch);
+        enter(launch, STAGE_ADMITTED);
+        if (options->timeout_sec)
+                uv_timer_start(&launch->total_timer, on_timeout,
+                               (uint64_t)options->timeout_sec * 1000, 0);
+        if (load_begin(&source, spec, call, on_loaded, launch, &launch->error) < 0) {
+                launch_fail(launch);
+                return;
+        }
+        launch->loading = true;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+
+typedef struct LoadJob {
+        uv_work_t work;
+        const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
+        WirePeer peer;       /* owned copy */
+        int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
+        Loaded loaded;
+        LoadDone done;
+        void *userdata;
+} LoadJob;
+
+void loaded_clear_secrets(Loaded *loaded)
+{
+        for (size_t i = 0; i < loaded->n_certs; i++) {
+                if (loaded->certs[i].data)
+                        explicit_bzero(loaded->certs[i].data, loaded->certs[i].size);
+                free(loaded->certs[i].data);
+                loaded->certs[i] = (LoadedCert){};
+        }
+}
+
+void loaded_done(Loaded *loaded)
+{
+        loaded_clear_secrets(loaded);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                artifact_unref(loaded->artifacts[i]);
+                cvm_error_done(&loaded->artifact_errors[i]);
+        }
+        free(loaded->certs);
+        for (size_t i = 0; i < loaded->n_shares; i++)
+                closep(&loaded->share_fds[i]);
+        free(loaded->share_fds);
+        cvm_error_done(&loaded->error);
+        *loaded = (Loaded){};
+}
+
+static void job_free(LoadJob *job)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                closep(&job->artifact_fds[i]);
+        for (size_t i = 0; job->cert_fds && i < job->loaded.n_certs; i++)
+                closep(&job->cert_fds[i]);
+        for (size_t i = 0; job->share_fds && i < job->loaded.n_shares; i++)
+                closep(&job->share_fds[i]);
+        free(job->cert_fds);
+        free(job->share_fds);
+        loaded_done(&job->loaded);
+        wire_peer_done(&job->peer);
+        free(job);
+}
+
+/* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd. */
+static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, bool writable,
+                 const char *field, CvmError *error)
+{
+        Caller caller = { job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups };
+        int fd, r;
+
+        if (*sent >= 0) {
+                r = caller_check_fd(&caller, *sent, what, writable, field, error);
+                return r < 0 ? r : TAKE_FD(*sent);
+        }
+        r = caller_open(&caller, path, what, writable, field, &fd, error);
+        return r < 0 ? r : fd;
+}
+
+static const char *base_name(const char *path)
+{
+        const char *slash = path ? strrchr(path, '/') : NULL;
+
+        return slash ? slash + 1 : path ?: "fd";
+}
+
+static void load_artifact(LoadJob *job, SpecArtifactKind kind)
+{
+        const SpecArtifact *spec = &job->spec->artifacts[kind];
+        CvmError *error = &job->loaded.artifact_errors[kind];
+        _cleanup_close_ int fd = -1;
+
+        if (job->loaded.artifacts[kind]) {
+                if (artifact_prepare(job->loaded.artifacts[kind], error) == 0 && spec->has_sha256)
+                        artifact_check_pin(job->loaded.artifacts[kind], spec->sha256, error);
+                return;
+        }
+        if (!spec->path && spec->fd < 0)
+                return;
+        fd = fetch(job, &job->artifact_fds[kind], spec->path, CALLER_OPEN_FILE, false,
+                   spec_artifact_kind_name(kind), error);
+        if (fd >= 0)
+                artifact_load(kind, base_name(spec->path), fd,
+                              spec->has_sha256 ? spec->sha256 : NULL, &job->loaded.artifacts[kind],
+                              error);
+}
+
+static int load_cert(LoadJob *job, size_t i)
+{
+        const SpecCert *spec = &job->spec->certs[i];
+        _cleanup_free_ char *field = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!spec->path && spec->fd < 0)
+                return 0;
+        if (asprintf(&field, "certs.%s", spec->name) < 0)
+                return cvm_error_system(&job->loaded.error, -ENOMEM, "read a certificate");
+        fd = fetch(job, &job->cert_fds[i], spec->path, CALLER_OPEN_FILE, false, field,
+                   &job->loaded.error);
+        if (fd < 0)
+                return fd;
+        r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, (char **)&job->loaded.certs[i].data,
+                        &job->loaded.certs[i].size);
+        if (r == -EFBIG)
+                return cvm_error_invalid_spec(&job->loaded.error, field, "is longer than %u bytes",
+                                              SPEC_CERT_BYTES_MAX);
+        return r < 0 ? cvm_error_invalid_spec(&job->loaded.error, field, "cannot be read: %s",
+                                              strerror(-r))
+                     : 0;
+}
+
+static int load_share(LoadJob *job, size_t i)
+{
+        const SpecShare *spec = &job->spec->shares[i];
+        _cleanup_free_ char *field = NULL;
+        int fd;
+
+        if (asprintf(&field, "shares[%zu].path", i) < 0)
+                return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
+        fd = fetch(job, &job->share_fds[i], spec->path, CALLER_OPEN_DIRECTORY, !spec->read_only,
+                   field, &job->loaded.error);
+        if (fd < 0)
+                return fd;
+        job->loaded.share_fds[i] = fd;
+        return 0;
+}
+
+static void work(uv_work_t *request)
+{
+        LoadJob *job = container_of(request, LoadJob, work);
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                load_artifact(job, kind);
+        for (size_t i = 0; r == 0 && i < job->spec->n_certs; i++)
+                r = load_cert(job, i);
+        for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
+                r = load_share(job, i);
+}
+
+static void after_work(uv_work_t *request, int status)
+{
+        LoadJob *job = container_of(request, LoadJob, work);
+
+        job->done(&job->loaded, job->userdata);
+        job_free(job);
+}
+
+/* Takes the descriptor that the field names by index; -1 where it names none. */
+static int take_fd(WireCall *call, int64_t index, const char *field, int *ret, CvmError *error)
+{
+        if (index < 0)
+                return 0;
+        *ret = wire_call_take_fd(call, (size_t)index);
+        if (*ret < 0)
+                return cvm_error_invalid_spec(error, field,
+                                              "no descriptor %lld was sent with the call",
+                                              (long long)index);
+        return 0;
+}
+
+static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
+{
+        const CvmSpec *spec = job->spec;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < _ARTIFACT_KIND_MAX; i++)
+                r = take_fd(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
+                            &job->artifact_fds[i], error);
+        for (size_t i = 0; r == 0 && i < spec->n_certs; i++)
+                r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
+        for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
+                r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
+        return r;
+}
+
+/* The embedded artifacts that the spec names, or that the template takes where it names none. */
+static void find_embedded(LoadJob *job, const LoadSource *source)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const SpecArtifact *spec = &job->spec->artifacts[kind];
+                const char *name = spec->name ?: template_default_artifact(source->template, kind,
+                                                                           job->spec->debug);
+                CvmError *error = &job->loaded.artifact_errors[kind];
+
+                if (spec->path || spec->fd >= 0)
+                        continue;
+                if (name)
+                        artifact_store_find_embedded(source->store, kind, name,
+                                                     &job->loaded.artifacts[kind], error);
+                else if (spec->has_sha256)
+                        cvm_error_artifact(error, spec_artifact_kind_name(kind),
+                                           "a digest is pinned, but there is no such artifact");
+                /* a default that this build does not carry is no error unless somebody wants it */
+                if (!job->loaded.artifacts[kind] && !spec->name && !spec->has_sha256)
+                        cvm_error_done(error);
+        }
+}
+
+static int *new_fds(size_t n)
+{
+        int *fds = calloc(n + 1, sizeof(int));
+
+        for (size_t i = 0; fds && i < n; i++)
+                fds[i] = -1;
+        return fds;
+}
+
+int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, LoadDone done,
+               void *userdata, CvmError *error)
+{
+        LoadJob *job = calloc(1, sizeof(*job));
+        int r;
+
+        if (!job)
+                return cvm_error_system(error, -ENOMEM, "load artifacts");
+        job->spec = spec;
+        job->done = done;
+        job->userdata = userdata;
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                job->artifact_fds[i] = -1;
+        job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));
+        job->loaded.share_fds = new_fds(spec->n_shares);
+        job->cert_fds = new_fds(spec->n_certs);
+        job->share_fds = new_fds(spec->n_shares);
+        if (!job->loaded.certs || !job->loaded.share_fds || !job->cert_fds || !job->share_fds) {
+                job_free(job);
+                return cvm_error_system(error, -ENOMEM, "load artifacts");
+        }
+        find_embedded(job, source);
+        job->loaded.n_certs = spec->n_certs;
+        job->loaded.n_shares = spec->n_shares;
+        r = wire_peer_copy(wire_call_peer(call), &job->peer);
+        if (r < 0)
+                cvm_error_system(error, r, "load artifacts");
+        else
+                r = take_fds(job, call, error);
+        if (r == 0 && (r = uv_queue_work(source->loop, &job->work, work, after_work)) < 0)
+                cvm_error_system(error, r, "load artifacts");
+        if (r < 0)
+                job_free(job);
+        return r;
+}

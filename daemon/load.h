@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a spec names outside the daemon, fetched with the caller's rights: artifact files are copied
+ * and hashed, certificates read, shared directories opened; and the embedded artifacts that it takes,
+ * copied out of the program on first use. Done in a worker thread, so that a slow
+ * disk or a dead mount holds up nobody else.
+ */
+
+#include "artifact/artifact.h"
+#include "artifact/caller.h"
+#include "template/template.h"
+#include "wire/server.h"
+
+typedef struct LoadedCert {
+        uint8_t *data; /* owned, secret; NULL: the spec holds it inline */
+        size_t size;
+} LoadedCert;
+
+/* All owned. Indexes are those of the spec. */
+typedef struct Loaded {
+        Artifact *artifacts[_ARTIFACT_KIND_MAX];      /* NULL: there is none, or it failed */
+        CvmError artifact_errors[_ARTIFACT_KIND_MAX]; /* set where one failed */
+        LoadedCert *certs;
+        size_t n_certs;
+        int *share_fds; /* -1: failed */
+        size_t n_shares;
+        CvmError error; /* of certificates and shares: the first */
+} Loaded;
+
+void loaded_done(Loaded *loaded); /* clears secrets */
+void loaded_clear_secrets(Loaded *loaded);
+
+typedef struct LoadJob LoadJob;
+/* Where embedded artifacts come from; all borrowed for the call. */
+typedef struct LoadSource {
+        uv_loop_t *loop;
+        ArtifactStore *store;
+        const Template *template;
+} LoadSource;
+
+/* loaded: what `done` may take from; borrowed. */
+typedef void (*LoadDone)(Loaded *loaded, void *userdata);
+
+/* Takes the descriptors that the spec names from the call. spec must stay until `done`, which always
+ * comes, from the loop. Returns 0, or -errno with the error set. */
+int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, LoadDone done,
+               void *userdata, CvmError *error);

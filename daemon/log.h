@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The daemon's log: one line a message, to the journal with structured fields (CVM_NAME=, CVM_ID=)
+ * where stderr is connected to it (JOURNAL_STREAM, systemd.exec(5)), else to stderr with its level.
+ * Nothing secret is ever logged. The level is the one piece of global state, set once at the start.
+ */
+
+#include <syslog.h>
+
+#include "base/error.h"
+
+typedef enum LogLevel {
+        LOG_LEVEL_ERROR = LOG_ERR,
+        LOG_LEVEL_WARNING = LOG_WARNING,
+        LOG_LEVEL_INFO = LOG_INFO,
+        LOG_LEVEL_DEBUG = LOG_DEBUG,
+} LogLevel;
+
+/* "error", "warning", "info" or "debug". Returns 0 or -EINVAL. */
+int log_parse_level(const char *text, LogLevel *ret);
+void log_init(LogLevel level);
+
+/* name and id of the CVM that it is about, or NULL. Control characters are escaped. */
+void log_emit(LogLevel level, const char *name, const char *id, const char *format, ...)
+        _printf_(4, 5);
+/* The same with the sentence of a CvmError behind what was tried. */
+void log_failure(LogLevel level, const char *name, const char *id, const char *what,
+                 const CvmError *error);
+
+#define log_error(...) log_emit(LOG_LEVEL_ERROR, NULL, NULL, __VA_ARGS__)
+#define log_warning(...) log_emit(LOG_LEVEL_WARNING, NULL, NULL, __VA_ARGS__)
+#define log_info(...) log_emit(LOG_LEVEL_INFO, NULL, NULL, __VA_ARGS__)
+#define log_debug(...) log_emit(LOG_LEVEL_DEBUG, NULL, NULL, __VA_ARGS__)

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* cvmd: arguments, loop, signals. See cvmd(8). */
+
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "api.h"
+#include "launch.h"
+#include "log.h"
+#include "manager.h"
+#include "vsock.h"
+#include "wire/server.h"
+
+#define SOCKET_NAME "io.cvmd.Manager"
+#define GOODBYE_MSEC 10000 /* how long launches in work may take to be undone at the end */
+
+typedef struct Options {
+        const char *config, *socket, *runtime_dir, *state_dir;
+        LogLevel log_level;
+        bool done; /* --help and --version have printed */
+} Options;
+
+typedef struct Daemon {
+        uv_loop_t loop;
+        Manager *manager;
+        WireServer *server;
+        VsockListener *vsock;
+        uv_signal_t signals[2];
+        uv_timer_t goodbye;
+        uint64_t goodbye_at;
+} Daemon;
+
+static const char help[] =
+        "Usage: cvmd [OPTION]…\n"
+        "Launch confidential VMs on this host and keep them in order; stays in the foreground.\n"
+        "\n"
+        "  --config FILE       configuration (default " CONFIG_PATH ", if it is there)\n"
+        "  --socket PATH       where to listen (default RUNTIME-DIR/" SOCKET_NAME ")\n"
+        "  --runtime-dir DIR   sockets and secrets of live CVMs (default /run/cvmd, or\n"
+        "                      $XDG_RUNTIME_DIR/cvmd where not root)\n"
+        "  --state-dir DIR     records and console logs (default /var/lib/cvmd, or\n"
+        "                      $XDG_STATE_HOME/cvmd where not root)\n"
+        "  --log-level LEVEL   error, warning, info (default) or debug\n"
+        "  --version           print the version\n"
+        "  --help              print this\n"
+        "\n"
+        "See cvmd(8), cvmd.conf(5). To use it: cvmctl(1).\n";
+
+static int parse_options(int argc, char **argv, Options *ret)
+{
+        enum { CONFIG = 256, SOCKET, RUNTIME_DIR, STATE_DIR, LOG_LEVEL, VERSION, HELP };
+        static const struct option options[] = {
+                { "config", required_argument, NULL, CONFIG },
+                { "socket", required_argument, NULL, SOCKET },
+                { "runtime-dir", required_argument, NULL, RUNTIME_DIR },
+                { "state-dir", required_argument, NULL, STATE_DIR },
+                { "log-level", required_argument, NULL, LOG_LEVEL },
+                { "version", no_argument, NULL, VERSION },
+                { "help", no_argument, NULL, HELP },
+                {},
+        };
+        Options o = { .log_level = LOG_LEVEL_INFO };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case CONFIG:
+                        o.config = optarg;
+                        break;
+                case SOCKET:
+                        o.socket = optarg;
+                        break;
+                case RUNTIME_DIR:
+                        o.runtime_dir = optarg;
+                        break;
+                case STATE_DIR:
+                        o.state_dir = optarg;
+                        break;
+                case LOG_LEVEL:
+                        if (log_parse_level(optarg, &o.log_level) < 0) {
+                                fprintf(stderr,
+                                        "cvmd: --log-level must be error, warning, info or debug, "
+                                        "not '%s'\n",
+                                        optarg);
+                                return -EINVAL;
+                        }
+                        break;
+                case VERSION:
+                        puts("cvmd " CVMD_VERSION);
+                        o.done = true;
+                        break;
+                case HELP:
+                case 'h':
+                        fputs(help, stdout);
+                        o.done = true;
+                        break;
+                default:
+                        fputs("cvmd: see cvmd --help\n", stderr);
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "cvmd: unexpected argument '%s'; see cvmd --help\n", argv[optind]);
+                return -EINVAL;
+        }
+        *ret = o;
+        return 0;
+}
+
+/* A directory below what the environment gives, or below a part of the home directory. */
+static char *user_directory(const char *variable, const char *below_home)
+{
+        const char *base = getenv(variable), *home = getenv("HOME");
+        char *path = NULL;
+
+        if (base && *base == '/') {
+                if (asprintf(&path, "%s/cvmd", base) < 0)
+                        return NULL;
+        } else if (below_home && home && *home == '/') {
+                if (asprintf(&path, "%s/%s/cvmd", home, below_home) < 0)
+                        return NULL;
+        }
+        return path;
+}
+
+typedef struct Paths {
+        char *runtime, *state, *socket;
+} Paths;
+
+static void paths_done(Paths *paths)
+{
+        free(paths->runtime);
+        free(paths->state);
+        free(paths->socket);
+}
+
+static int find_paths(const Options *options, Paths *ret)
+{
+        bool root = geteuid() == 0;
+
+        if (options->runtime_dir)
+                ret->runtime = strdup(options->runtime_dir);
+        else
+                ret->runtime = root ? strdup("/run/cvmd") : user_directory("XDG_RUNTIME_DIR", NULL);
+        if (!ret->runtime) {
+                log_error("XDG_RUNTIME_DIR is not set: name a directory with --runtime-dir");
+                return -EINVAL;
+        }
+        if (options->state_dir)
+                ret->state = strdup(options->state_dir);
+        else
+                ret->state = root ? strdup("/var/lib/cvmd")
+                                  : user_directory("XDG_STATE_HOME", ".local/state");
+        if (!ret->state) {
+                log_error("neither XDG_STATE_HOME nor HOME is set: name a directory with "
+                          "--state-dir");
+                return -EINVAL;
+        }
+        if (options->socket)
+                ret->socket = strdup(options->socket);
+        else if (asprintf(&ret->socket, "%s/%s", ret->runtime, SOCKET_NAME) < 0)
+                ret->socket = NULL;
+        return ret->socket ? 0 : -ENOMEM;
+}
+
+static void close_signals(Daemon *daemon)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(daemon->signals); i++)
+                if (!uv_is_closing((uv_handle_t *)&daemon->signals[i]))
+                        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+        if (!uv_is_closing((uv_handle_t *)&daemon->goodbye))
+                uv_close((uv_handle_t *)&daemon->goodbye, NULL);
+}
+
+static bool has_launches(const Manager *manager)
+{
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (manager->vms[i]->launch)
+                        return true;
+        return false;
+}
+
+/* Launches that are not done belong to calls that end now: they are undone first. CVMs that run go
+ * on running; a later daemon finds them by their records. */
+static void on_goodbye(uv_timer_t *timer)
+{
+        Daemon *daemon = timer->data;
+
+        if (has_launches(daemon->manager) && uv_now(timer->loop) < daemon->goodbye_at)
+                return;
+        wire_server_close(TAKE_PTR(daemon->server));
+        vsock_close(TAKE_PTR(daemon->vsock));
+        manager_close(daemon->manager);
+        close_signals(daemon);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+        Daemon *daemon = handle->data;
+        Manager *manager = daemon->manager;
+
+        if (manager->closing)
+                return;
+        log_info("going down on %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
+        sd_notify(0, "STOPPING=1");
+        manager->closing = true;
+        for (size_t i = 0; i < manager->n_vms;) {
+                Vm *vm = manager->vms[i];
+
+                if (vm->launch)
+                        launch_cancel(vm->launch, "the daemon is going down");
+                if (i < manager->n_vms && manager->vms[i] == vm)
+                        i++;
+        }
+        daemon->goodbye_at = uv_now(handle->loop) + GOODBYE_MSEC;
+        uv_timer_start(&daemon->goodbye, on_goodbye, 0, 10);
+}
+
+static int listen_on(Daemon *daemon, const Config *config, const char *path)
+{
+        struct group *group = geteuid() == 0 ? getgrnam(config->users_group) : NULL;
+        int n = sd_listen_fds(1), r;
+
+        for (int i = 0; i < n; i++) {
+                r = wire_server_listen_fd(daemon->server, SD_LISTEN_FDS_START + i);
+                if (r < 0) {
+                        log_error("cannot listen on the socket that was passed: %s", strerror(-r));
+                        return r;
+                }
+        }
+        if (n > 0)
+                return 0;
+        /* Without the group nobody but root and the daemon's own user may connect. */
+        r = wire_server_listen_path(daemon->server, path, group ? 0660 : 0600,
+                                    group ? group->gr_gid : (gid_t)-1);
+        if (r == -EADDRINUSE)
+                log_error("another daemon listens on %s", path);
+        else if (r == -ENAMETOOLONG)
+                log_error("the socket's path is longer than 107 bytes: %s", path);
+        else if (r == -EEXIST)
+                log_error("%s is there and is no socket", path);
+        else if (r < 0)
+                log_error("cannot listen on %s: %s", path, strerror(-r));
+        return r;
+}
+
+static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths)
+{
+        static const WireServerInfo info = {
+                .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"
+        };
+        const ManagerDirectories directories = { paths->runtime, paths->state };
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r;
+
+        r = manager_new(&daemon->loop, config, &directories, &daemon->manager, &error);
+        if (r < 0) {
+                log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
+                return r;
+        }
+        r = vsock_listen(daemon->manager, &daemon->vsock);
+        if (r < 0)
+                return r;
+        r = wire_server_new(&daemon->loop, &info, &api_interface, 1, daemon->manager,
+                            &daemon->server);
+        if (r < 0)
+                return r;
+        return listen_on(daemon, config, paths->socket);
+}
+
+static int run(const Config *config, const Paths *paths)
+{
+        static const int numbers[] = { SIGTERM, SIGINT };
+        Daemon daemon = {};
+        int r;
+
+        r = uv_loop_init(&daemon.loop);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                uv_signal_init(&daemon.loop, &daemon.signals[i]);
+                daemon.signals[i].data = &daemon;
+                uv_signal_start(&daemon.signals[i], on_signal, numbers[i]);
+        }
+        uv_timer_init(&daemon.loop, &daemon.goodbye);
+        daemon.goodbye.data = &daemon;
+
+        r = daemon_start(&daemon, config, paths);
+        if (r < 0) {
+                wire_server_close(TAKE_PTR(daemon.server));
+                vsock_close(TAKE_PTR(daemon.vsock));
+                if (daemon.manager)
+                        manager_close(daemon.manager);
+                close_signals(&daemon);
+        } else {
+                log_info("cvmd %s listens on %s, %zu CVMs", CVMD_VERSION, paths->socket,
+                         daemon.manager->n_vms);
+                sd_notify(0, "READY=1");
+        }
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        manager_free(daemon.manager);
+        if (uv_loop_close(&daemon.loop) < 0)
+                log_error("the loop did not close clean");
+        return r;
+}
+
+/* What every CVM and client needs of descriptors; secrets never reach a core file. */
+static void set_limits(void)
+{
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+                files.rlim_cur = files.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &files);
+        }
+        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+        /* A daemon that is no root's could not use its own /proc/self/fd any more. */
+        if (geteuid() == 0)
+                prctl(PR_SET_DUMPABLE, 0);
+        signal(SIGPIPE, SIG_IGN);
+        umask(0077);
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(paths_done) Paths paths = {};
+        _cleanup_free_ char *message = NULL;
+        Options options;
+
+        if (parse_options(argc, argv, &options) < 0)
+                return 2;
+        if (options.done)
+                return 0;
+        log_init(options.log_level);
+        set_limits();
+        if (config_load(options.config, &config, &message) < 0) {
+                log_error("%s", message ?: "out of memory");
+                return 2;
+        }
+        if (find_paths(&options, &paths) < 0)
+                return 2;
+        return run(config, &paths) < 0 ? 1 : 0;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "artifact/embedded.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "log.h"
+#include "record.h"
+#include "recover.h"
+
+/* Opens PATH or PATH/NAME as a directory that is the daemon's alone. */
+static int open_directory(const char *path, const char *name, mode_t mode, int *ret, CvmError *error)
+{
+        _cleanup_free_ char *full = NULL;
+        int fd;
+
+        if (asprintf(&full, "%s%s%s", path, name ? "/" : "", name ?: "") < 0)
+                return cvm_error_system(error, -ENOMEM, "open a directory");
+        fd = dir_open_private(full, mode);
+        if (fd == -EPERM)
+                return cvm_error_system(error, fd,
+                                        "use directory %s: it must belong to the daemon's user and "
+                                        "be writable by nobody else",
+                                        full);
+        if (fd < 0)
+                return cvm_error_system(error, fd, "open directory %s", full);
+        *ret = fd;
+        return 0;
+}
+
+static int open_directories(Manager *manager, const ManagerDirectories *directories,
+                            CvmError *error)
+{
+        /* The socket lies in RUNTIME: those whom its mode admits must be able to reach it. */
+        mode_t runtime_mode = manager->privileged ? 0755 : 0700;
+        const struct {
+                const char *path, *name;
+                mode_t mode;
+                int *fd;
+        } all[] = {
+                { directories->runtime, NULL, runtime_mode, &manager->runtime_fd },
+                { directories->runtime, "vms", 0700, &manager->vms_fd },
+                { directories->runtime, "shares", 0700, &manager->shares_fd },
+                { directories->state, NULL, 0700, &manager->state_fd },
+                { directories->state, "records", 0700, &manager->records_fd },
+                { directories->state, "consoles", 0700, &manager->consoles_fd },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+                int r = open_directory(all[i].path, all[i].name, all[i].mode, all[i].fd, error);
+
+                if (r < 0)
+                        return r;
+        }
+        if (!fd_is_on_memory(manager->shares_fd))
+                log_warning("directory %s is on a disk: environments and certificates of CVMs would "
+                            "be written to it; use a directory on a tmpfs",
+                            directories->runtime);
+        return 0;
+}
+
+static void find_groups(Manager *manager)
+{
+        struct group *group = getgrnam(manager->config->admins_group);
+
+        if (group) {
+                manager->has_admins = true;
+                manager->admins = group->gr_gid;
+        }
+}
+
+int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
+                Manager **ret, CvmError *error)
+{
+        Manager *manager = calloc(1, sizeof(*manager));
+        int r;
+
+        if (!manager)
+                return cvm_error_system(error, -ENOMEM, "start");
+        manager->loop = loop;
+        manager->config = config;
+        manager->runtime_fd = manager->vms_fd = manager->shares_fd = -1;
+        manager->state_fd = manager->records_fd = manager->consoles_fd = -1;
+        manager->privileged = geteuid() == 0;
+        manager->cid_cursor = config->cid_first;
+        find_groups(manager);
+
+        r = process_boot_id(manager->boot_id);
+        if (r < 0)
+                cvm_error_system(error, r, "read the boot id");
+        if (r == 0)
+                r = open_directories(manager, directories, error);
+        if (r == 0)
+                r = template_set_load(config->templates, &manager->templates, error);
+        if (r == 0 && (r = host_probe("", &manager->host)) < 0)
+                cvm_error_system(error, r, "probe the host");
+        if (r == 0 && (r = artifact_store_new(embedded_artifacts, &manager->artifacts)) < 0)
+                cvm_error_system(error, r, "list the embedded artifacts");
+        if (r == 0 && (r = events_new(manager->state_fd, &manager->events)) < 0)
+                cvm_error_system(error, r, "start");
+        if (r == 0)
+                r = recover(manager, error);
+        if (r < 0) {
+                manager_close(manager);
+                *ret = manager; /* its handles close in the loop; the caller frees it after */
+                return r;
+        }
+        *ret = manager;
+        return 0;
+}
+
+void manager_close(Manager *manager)
+{
+        while (manager->n_vms > 0) {
+                Vm *vm = manager->vms[--manager->n_vms];
+
+                vm_close(vm);
+                vm_unref(vm);
+        }
+}
+
+Manager *manager_free(Manager *manager)
+{
+        if (!manager)
+                return NULL;
+        events_free(manager->events);
+        artifact_store_free(manager->artifacts);
+        host_facts_free(manager->host);
+        template_set_free(manager->templates);
+        closep(&manager->runtime_fd);
+        closep(&manager->vms_fd);
+        closep(&manager->shares_fd);
+        closep(&manager->state_fd);
+        closep(&manager->records_fd);
+        closep(&manager->consoles_fd);
+        free(manager->vms);
+        free(manager);
+        return NULL;
+}
+
+bool manager_is_admin(const Manager *manager, const WirePeer *peer)
+{
+        return peer->uid == 0 || peer->uid == geteuid() ||
+               (manager->has_admins && wire_peer_in_group(peer, manager->admins));
+}
+
+bool manager_may_see(const Manager *manager, const WirePeer *peer, uid_t owner)
+{
+        return peer->uid == owner || manager_is_admin(manager, peer);
+}
+
+/* The index of the name, or where it would be inserted (*ret_found false). */
+static size_t search(const Manager *manager, const char *name, bool *ret_found)
+{
+        size_t low = 0, high = manager->n_vms;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int order = strcmp(manager->vms[middle]->name, name);
+
+                if (order == 0) {
+                        *ret_found = true;
+                        return middle;
+                }
+                if (order < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_found = false;
+        return low;
+}
+
+Vm *manager_find_any(const Manager *manager, const char *name)
+{
+        bool found;
+        size_t i = search(manager, name, &found);
+
+        return found ? manager->vms[i] : NULL;
+}
+
+Vm *manager_find(const Manager *manager, const char *name, const WirePeer *peer)
+{
+        Vm *vm = manager_find_any(manager, name);
+
+        return vm && manager_may_see(manager, peer, vm->owner) ? vm : NULL;
+}
+
+Vm *manager_find_id(const Manager *manager, const char *id)
+{
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (strcmp(manager->vms[i]->id, id) == 0)
+                        return manager->vms[i];
+        return NULL;
+}
+
+Vm *manager_find_cid(const Manager *manager, uint32_t cid)
+{
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (manager->vms[i]->vsock_cid == cid && vm_state_is_live(manager->vms[i]->state))
+                        return manager->vms[i];
+        return NULL;
+}
+
+int manager_add(Manager *manager, Vm *vm)
+{
+        bool found;
+        size_t i = search(manager, vm->name, &found);
+
+        if (found)
+                return -EEXIST;
+        if (manager->n_vms == manager->allocated_vms) {
+                size_t n = manager->allocated_vms ? manager->allocated_vms * 2 : 16;
+                Vm **grown = reallocarray(manager->vms, n, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                manager->vms = grown;
+                manager->allocated_vms = n;
+        }
+        memmove(manager->vms + i + 1, manager->vms + i,
+                (manager->n_vms - i) * sizeof(*manager->vms));
+        manager->vms[i] = vm_ref(vm);
+        manager->n_vms++;
+        return 0;
+}
+
+static char *record_name(const Vm *vm)
+{
+        char *name;
+
+        return asprintf(&name, "%s.json", vm->id) < 0 ? NULL : name;
+}
+
+void manager_remove(Manager *manager, Vm *vm)
+{
+        _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
+        _cleanup_free_ char *name = record_name(vm);
+        bool found;
+        size_t i = search(manager, vm->name, &found);
+
+        if (!found || manager->vms[i] != vm)
+                return;
+        if (!name || (unlinkat(manager->records_fd, name, 0) < 0 && errno != ENOENT))
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot remove its record: %s",
+                         strerror(errno));
+        console_remove(manager->consoles_fd, vm->id, manager->config->console_files);
+        manager_emit(manager, vm, "removed", NULL, NULL, NULL);
+        memmove(manager->vms + i, manager->vms + i + 1,
+                (manager->n_vms - i - 1) * sizeof(*manager->vms));
+        manager->n_vms--;
+        vm_close(vm);
+        vm_unref(vm);
+}
+
+int manager_persist(Manager *manager, const Vm *vm)
+{
+        _cleanup_json_ json_object *record = record_from_vm(vm, manager->boot_id);
+        _cleanup_free_ char *name = record_name(vm);
+        const char *text = json_text(record);
+        int r;
+
+        if (!name || !text)
+                r = -ENOMEM;
+        else
+                r = file_write_atomic_at(manager->records_fd, name, text, strlen(text), 0600);
+        if (r < 0)
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot write its record: %s",
+                         strerror(-r));
+        return r;
+}
+
+void manager_emit(Manager *manager, const Vm *vm, const char *kind, const char *old_state,
+                  const char *new_state, json_object *detail)
+{
+        events_emit(manager->events, vm->owner, vm->name, vm->id, kind, old_state, new_state,
+                    detail);
+}
+
+bool manager_use_kvm(const Manager *manager)
+{
+        const char *accelerator = manager->config->accelerator;
+
+        if (strcmp(accelerator, "auto") == 0)
+                return manager->host->kvm_usable;
+        return strcmp(accelerator, "kvm") == 0;
+}
+
+static bool host_can_run(const Manager *manager, const Template *template)
+{
+        for (const char *const *name = template_host_checks(template); *name; name++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+
+                if (host_check(manager->host, *name, &check) < 0 || !check.passed)
+                        return false;
+        }
+        return true;
+}
+
+static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const char *name)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+
+        return artifact_store_find_embedded(manager->artifacts, kind, name, &artifact, &ignored) ==
+               0;
+}
+
+/* Whether the CVM would have all that the template needs, from the spec or from the daemon itself. */
+static bool has_artifacts(const Manager *manager, const Template *template, const CvmSpec *spec)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = template_default_artifact(template, kind, spec && spec->debug);
+
+                if (!template_needs_artifact(template, kind))
+                        continue;
+                if (spec && (spec->artifacts[kind].name || spec->artifacts[kind].path ||
+                             spec->artifacts[kind].fd >= 0))
+                        continue;
+                if (!name || !is_embedded(manager, kind, name))
+                        return false;
+        }
+        return true;
+}
+
+bool manager_template_is_available(const Manager *manager, const Template *template)
+{
+        return host_can_run(manager, template) && has_artifacts(manager, template, NULL);
+}
+
+int manager_choose_template(const Manager *manager, const CvmSpec *spec, const Template **ret,
+                            CvmError *error)
+{
+        const Template *best = NULL;
+
+        if (strcmp(spec->platform, "auto") != 0) {
+                best = template_set_find(manager->templates, spec->platform);
+                if (!best)
+                        return cvm_error_invalid_spec(error, "platform",
+                                                      "there is no template '%s'; `cvmctl "
+                                                      "templates` lists those there are",
+                                                      spec->platform);
+                *ret = best;
+                return 0;
+        }
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *template = template_set_get(manager->templates, i);
+
+                if (template_strength(template) > 0 && host_can_run(manager, template) &&
+                    has_artifacts(manager, template, spec) &&
+                    (!best || template_strength(template) > template_strength(best)))
+                        best = template;
+        }
+        if (!best)
+                return cvm_error_host(error, "platform", "none that this host can run",
+                                      "a template whose host checks pass and whose artifacts are "
+                                      "embedded or named by the spec",
+                                      "name kernel and initramfs in the spec, or a platform to see "
+                                      "what it lacks");
+        *ret = best;
+        return 0;
+}

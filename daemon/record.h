@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A CVM on disk: STATE/records/ID.json, mode 0600, replaced atomically, written before the step that
+ * it describes. It holds what a later daemon needs to find the CVM again or to clear up after it, and
+ * never a secret: the spec is stored redacted.
+ *
+ * The object: version (RECORD_VERSION), bootId, stopRequested, ownerGroup, the members of the
+ * interface's type Cvm, timeouts, spec, and what the driver saves (pid, startTime).
+ */
+
+#include "vm.h"
+
+#define RECORD_VERSION 1
+#define RECORD_BYTES_MAX (1u << 20)
+
+json_object *record_from_vm(const Vm *vm, const char *boot_id);
+
+/* A CVM as a record tells of it, in the recorded state, holding nothing, not in the manager's table
+ * yet. -EBADMSG: no record of ours (ret_reason: a static text). */
+int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recover.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "log.h"
+#include "record.h"
+#include "shares.h"
+
+static bool has_suffix(const char *s, const char *suffix)
+{
+        size_t n = strlen(s), m = strlen(suffix);
+
+        return n > m && strcmp(s + n - m, suffix) == 0;
+}
+
+static void set_aside(Manager *manager, const char *file, const char *reason)
+{
+        _cleanup_free_ char *bad = NULL;
+
+        log_error("record %s is set aside as %s.bad: %s", file, file, reason);
+        if (asprintf(&bad, "%s.bad", file) < 0 ||
+            renameat(manager->records_fd, file, manager->records_fd, bad) < 0)
+                log_error("cannot set record %s aside", file);
+}
+
+/* Reads a record that this daemon's uid wrote and nobody else can have. */
+static int read_record(Manager *manager, const char *file, json_object **ret, const char **ret_reason)
+{
+        _cleanup_close_ int fd = openat(manager->records_fd, file,
+                                        O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        _cleanup_free_ char *data = NULL;
+        struct stat st;
+        size_t size;
+        int r;
+
+        *ret_reason = "it cannot be read";
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022)) {
+                *ret_reason = "it is not a private file of this daemon";
+                return -EBADMSG;
+        }
+        r = fd_read_all(fd, RECORD_BYTES_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        *ret_reason = "it is no JSON";
+        return json_parse(data, size, ret, NULL);
+}
+
+static void end_lost(Vm *vm, const char *reason, const char *detail)
+{
+        vm_set_ending(vm, reason, detail, NULL);
+        vm_release(vm);
+        vm_set_state(vm, VM_FAILED);
+}
+
+static void undo(Manager *manager, Vm *vm)
+{
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                 "its launch was not done when the daemon ended: undone");
+        end_lost(vm, "launch-failed", "the daemon ended during the launch");
+        manager_remove(manager, vm);
+}
+
+static int open_runtime(Manager *manager, Vm *vm)
+{
+        vm->runtime_dirfd = openat(manager->vms_fd, vm->id,
+                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return vm->runtime_dirfd < 0 ? -errno : 0;
+}
+
+static int open_console(Manager *manager, Vm *vm)
+{
+        return console_new(manager->consoles_fd, vm->id, manager->config->console_bytes,
+                           manager->config->console_files, &vm->console);
+}
+
+/* Ends what was begun: the process of a launch that is undone must not outlive it. */
+static void kill_recorded(Vm *vm, json_object *record)
+{
+        DriverVm *driver = NULL;
+
+        if (vm->runtime_dirfd >= 0 &&
+            vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
+                           &driver) == 0) {
+                vm->ops->kill(driver);
+                vm->ops->close(driver);
+        }
+}
+
+static void recover_live(Manager *manager, Vm *vm, json_object *record)
+{
+        const char *boot_id = json_member_string(record, "bootId");
+        bool same_boot = boot_id && strcmp(boot_id, manager->boot_id) == 0;
+        int r;
+
+        if (same_boot)
+                open_runtime(manager, vm);
+        if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
+                if (same_boot && vm->state == VM_STARTING)
+                        kill_recorded(vm, record);
+                undo(manager, vm);
+                return;
+        }
+        if (!same_boot) {
+                end_lost(vm, "lost", "the host was restarted");
+                return;
+        }
+        r = vm->ops->adopt(manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
+                           &vm->driver);
+        if (r < 0) {
+                end_lost(vm, "lost", "it ended while the daemon was away");
+                return;
+        }
+        if (!vm->ready && vm->state == VM_RUNNING)
+                vm_arm_ready_timer(vm);
+        if (vm->state == VM_STOPPING) {
+                vm->stop_step = VM_STOP_NONE;
+                vm_stop(vm, false, 0);
+        }
+}
+
+static int recover_one(Manager *manager, const char *file)
+{
+        _cleanup_json_ json_object *record = NULL;
+        _cleanup_(vm_unrefp) Vm *vm = NULL;
+        const char *reason = "out of memory";
+        int r;
+
+        r = read_record(manager, file, &record, &reason);
+        if (r == 0)
+                r = record_to_vm(manager, record, &vm, &reason);
+        if (r == 0 && (strncmp(file, vm->id, 36) != 0 || strcmp(file + 36, ".json") != 0)) {
+                reason = "its name is not its id";
+                r = -EBADMSG;
+        }
+        if (r == 0) {
+                r = manager_add(manager, vm);
+                reason = "another record has its name";
+        }
+        if (r < 0) {
+                if (vm)
+                        vm_close(vm);
+                if (r == -ENOMEM)
+                        return r;
+                set_aside(manager, file, reason);
+                return 0;
+        }
+        r = open_console(manager, vm);
+        if (r < 0)
+                return r;
+        if (vm_state_is_live(vm->state))
+                recover_live(manager, vm, record);
+        return 0;
+}
+
+/* Calls `act` for each entry of a directory, but "." and "..". */
+static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, const char *name))
+{
+        int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        char **names = NULL;
+        struct dirent *entry;
+        size_t n = 0;
+        DIR *dir;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(dir))) {
+                char **grown;
+
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                grown = reallocarray(names, n + 1, sizeof(*names));
+                if (!grown)
+                        break;
+                names = grown;
+                names[n++] = strdup(entry->d_name);
+        }
+        closedir(dir);
+        for (size_t i = 0; i < n; i++) {
+                if (r == 0 && names[i])
+                        r = act(manager, names[i]);
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
+static int on_record(Manager *manager, const char *name)
+{
+        if (has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
+                unlinkat(manager->records_fd, name, 0);
+                return 0;
+        }
+        return has_suffix(name, ".json") ? recover_one(manager, name) : 0;
+}
+
+static bool is_owned(Manager *manager, const char *id)
+{
+        Vm *vm = manager_find_id(manager, id);
+
+        return vm && vm_state_is_live(vm->state);
+}
+
+static int on_shares(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name) && shares_wipe(manager->shares_fd, name) < 0)
+                log_error("cannot remove left secrets %s", name);
+        return 0;
+}
+
+static int on_runtime(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name))
+                tree_remove_at(manager->vms_fd, name);
+        return 0;
+}
+
+int recover(Manager *manager, CvmError *error)
+{
+        int r;
+
+        r = for_each(manager->records_fd, manager, on_record);
+        if (r == 0)
+                r = for_each(manager->shares_fd, manager, on_shares);
+        if (r == 0)
+                r = for_each(manager->vms_fd, manager, on_runtime);
+        return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
+}

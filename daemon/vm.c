@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "clock.h"
+#include "launch.h"
+#include "log.h"
+#include "manager.h"
+#include "shares.h"
+
+#define NOTIFY_LINE_MAX 4096 /* bytes of one line of the guest's notify port */
+
+static const char *const state_names[_VM_STATE_MAX] = {
+        [VM_PREPARING] = "preparing", [VM_STARTING] = "starting", [VM_RUNNING] = "running",
+        [VM_PAUSED] = "paused",       [VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped",
+        [VM_FAILED] = "failed",
+};
+
+/* From state (row) to states (bits). */
+#define TO(state) (1u << (state))
+static const unsigned transitions[_VM_STATE_MAX] = {
+        [VM_PREPARING] = TO(VM_STARTING) | TO(VM_FAILED),
+        [VM_STARTING] = TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_FAILED),
+        [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_STOPPING] = TO(VM_STOPPED) | TO(VM_FAILED),
+};
+
+const char *vm_state_name(VmState state)
+{
+        return state_names[state];
+}
+
+int vm_state_parse(const char *name, VmState *ret)
+{
+        for (VmState i = 0; i < _VM_STATE_MAX; i++)
+                if (strcmp(state_names[i], name) == 0) {
+                        *ret = i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+bool vm_state_is_live(VmState state)
+{
+        return state < VM_STOPPED;
+}
+
+Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platform, uid_t owner,
+           gid_t owner_group)
+{
+        Vm *vm = calloc(1, sizeof(*vm));
+
+        if (!vm)
+                return NULL;
+        vm->n_ref = 1;
+        vm->manager = manager;
+        vm->name = strdup(name);
+        vm->id = strdup(id);
+        vm->platform = strdup(platform);
+        vm->owner = owner;
+        vm->owner_group = owner_group;
+        vm->vsock_fd = vm->runtime_dirfd = -1;
+        vm->created_at = clock_now_usec();
+        vm->measurement = json_object_new_object();
+        uv_timer_init(manager->loop, &vm->stop_timer);
+        uv_timer_init(manager->loop, &vm->ready_timer);
+        vm->open_timers = 2;
+        vm->stop_timer.data = vm->ready_timer.data = vm;
+        vm->n_ref++; /* the timers' */
+        if (!vm->name || !vm->id || !vm->platform || !vm->measurement) {
+                vm_close(vm);
+                return vm_unref(vm);
+        }
+        return vm;
+}
+
+Vm *vm_ref(Vm *vm)
+{
+        vm->n_ref++;
+        return vm;
+}
+
+static void drop_holds(Vm *vm)
+{
+        for (size_t i = 0; vm->holds && i < vm->n_forwards; i++)
+                port_hold_release(&vm->holds[i]);
+        if (vm->vsock_fd >= 0)
+                close(TAKE_FD(vm->vsock_fd));
+}
+
+Vm *vm_unref(Vm *vm)
+{
+        if (!vm || --vm->n_ref > 0)
+                return NULL;
+        drop_holds(vm);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                artifact_unref(vm->artifacts[i]);
+                free(vm->artifact_sha256[i]);
+        }
+        for (size_t i = 0; i < vm->n_forwards; i++)
+                free(vm->forwards[i].address);
+        free(vm->forwards);
+        free(vm->holds);
+        if (vm->runtime_dirfd >= 0)
+                close(vm->runtime_dirfd);
+        console_free(vm->console);
+        json_object_put(vm->measurement);
+        json_object_put(vm->spec);
+        buffer_done(&vm->notify);
+        free(vm->ending.reason);
+        free(vm->ending.detail);
+        free(vm->guest_status);
+        free(vm->platform);
+        free(vm->id);
+        free(vm->name);
+        free(vm);
+        return NULL;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        Vm *vm = handle->data;
+
+        if (--vm->open_timers == 0)
+                vm_unref(vm);
+}
+
+static void tell_watchers(Vm *vm)
+{
+        _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
+
+        for (VmWatch *watch = pin->watches, *next; watch; watch = next) {
+                next = watch->next;
+                watch->changed(vm, watch->userdata);
+        }
+}
+
+void vm_close(Vm *vm)
+{
+        if (uv_is_closing((uv_handle_t *)&vm->stop_timer))
+                return;
+        if (vm->driver)
+                vm->ops->close(TAKE_PTR(vm->driver));
+        vm->manager = NULL;
+        tell_watchers(vm);
+        uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->ready_timer, on_timer_closed);
+}
+
+int vm_set_state(Vm *vm, VmState state)
+{
+        VmState old = vm->state;
+        int r;
+
+        assert(transitions[old] & TO(state));
+        vm->state = state;
+        if (state == VM_RUNNING && !vm->started_at)
+                vm->started_at = clock_now_usec();
+        if (!vm_state_is_live(state)) {
+                vm->ready = false;
+                uv_timer_stop(&vm->stop_timer);
+                uv_timer_stop(&vm->ready_timer);
+        }
+        r = manager_persist(vm->manager, vm);
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
+                 vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
+        manager_emit(vm->manager, vm, "state", vm_state_name(old), vm_state_name(state),
+                     vm->ending.reason ? json_build("reason",
+                                                    json_object_new_string(vm->ending.reason), NULL)
+                                       : NULL);
+        tell_watchers(vm);
+        return r;
+}
+
+void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver)
+{
+        if (vm->ending.reason)
+                return;
+        vm->ending = (VmEnding){
+                .reason = strdup(reason),
+                .detail = detail && *detail ? text_make_utf8(detail, strlen(detail)) : NULL,
+                .at = clock_now_usec(),
+        };
+        if (driver) {
+                vm->ending.has_exit_code = driver->has_exit_code;
+                vm->ending.exit_code = driver->exit_code;
+                vm->ending.has_signal = driver->has_signal;
+                vm->ending.signal = driver->signal;
+        }
+}
+
+void vm_watch(Vm *vm, VmWatch *watch)
+{
+        watch->next = vm->watches;
+        watch->link = &vm->watches;
+        if (watch->next)
+                watch->next->link = &watch->next;
+        vm->watches = watch;
+}
+
+void vm_unwatch(VmWatch *watch)
+{
+        if (!watch->link)
+                return;
+        *watch->link = watch->next;
+        if (watch->next)
+                watch->next->link = watch->link;
+        watch->link = NULL;
+}
+
+void vm_release(Vm *vm)
+{
+        Manager *manager = vm->manager;
+        int r;
+
+        drop_holds(vm);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
+        r = shares_wipe(manager->shares_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
+                         "cannot remove its environment and certificates: %s", strerror(-r));
+        if (vm->runtime_dirfd >= 0)
+                close(TAKE_FD(vm->runtime_dirfd));
+        r = tree_remove_at(manager->vms_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "cannot remove its sockets: %s",
+                         strerror(-r));
+}
+
+/* What a guest that ended by itself, or was ended by us, comes to. */
+static void finish(Vm *vm, const DriverEnding *ending)
+{
+        static const char *const wanted[] = { "power-off", "guest-reset", "stopped", "killed" };
+        const char *reason = ending->reason;
+        VmState state = VM_FAILED;
+
+        if (vm->killed)
+                reason = "killed";
+        else if (vm->stop_requested)
+                reason = "stopped";
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+                if (strcmp(reason, wanted[i]) == 0)
+                        state = VM_STOPPED;
+        vm_set_ending(vm, reason, ending->log, ending);
+        vm_release(vm);
+        vm_set_state(vm, state);
+}
+
+static void on_created(void *userdata)
+{
+        Vm *vm = userdata;
+
+        drop_holds(vm);
+        if (vm->launch)
+                launch_created(vm->launch);
+}
+
+static void on_adopted(const char *status, void *userdata)
+{
+        Vm *vm = userdata;
+
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "found again, QEMU says %s", status);
+        if (vm->state == VM_RUNNING && strcmp(status, "paused") == 0)
+                vm_set_state(vm, VM_PAUSED);
+        else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0)
+                vm_set_state(vm, VM_RUNNING);
+}
+
+static void on_console(const void *data, size_t size, void *userdata)
+{
+        Vm *vm = userdata;
+
+        console_write(vm->console, data, size);
+}
+
+static void on_notify(const void *data, size_t size, void *userdata)
+{
+        vm_notify(userdata, data, size);
+}
+
+static void on_panicked(json_object *info, void *userdata)
+{
+        Vm *vm = userdata;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
+        manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
+}
+
+static void on_ended(const DriverEnding *ending, void *userdata)
+{
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
+
+        vm->ops->close(TAKE_PTR(vm->driver));
+        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch)))
+                launch_ended(vm->launch, ending);
+        else
+                finish(vm, ending);
+}
+
+const DriverCallbacks vm_driver_callbacks = {
+        .created = on_created,
+        .adopted = on_adopted,
+        .console = on_console,
+        .notify = on_notify,
+        .panicked = on_panicked,
+        .ended = on_ended,
+};
+
+static void stop_next(Vm *vm);
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+        stop_next(timer->data);
+}
+
+/* Each step gives the one before it its time; SIGKILL cannot be refused. */
+static void stop_next(Vm *vm)
+{
+        uint32_t seconds = 0;
+
+        switch (vm->stop_step) {
+        case VM_STOP_NONE:
+                vm->stop_step = VM_STOP_POWERDOWN;
+                vm->ops->powerdown(vm->driver);
+                seconds = vm->powerdown_sec;
+                break;
+        case VM_STOP_POWERDOWN:
+                vm->stop_step = VM_STOP_QUIT;
+                vm->ops->quit(vm->driver);
+                seconds = vm->quit_sec;
+                break;
+        case VM_STOP_QUIT:
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU does not quit: killed");
+                vm->stop_step = VM_STOP_KILL;
+                vm->killed = true;
+                vm->ops->kill(vm->driver);
+                break;
+        case VM_STOP_KILL:
+                break;
+        }
+        if (seconds)
+                uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)seconds * 1000, 0);
+}
+
+void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
+{
+        bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
+
+        vm->stop_requested = true;
+        if (powerdown_sec)
+                vm->powerdown_sec = powerdown_sec;
+        if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
+                vm_set_state(vm, VM_STOPPING);
+        if (vm->state != VM_STOPPING || !vm->driver)
+                return;
+        if ((force || held) && vm->stop_step < VM_STOP_POWERDOWN)
+                vm->stop_step = VM_STOP_POWERDOWN;
+        else if (!force && vm->stop_step != VM_STOP_NONE)
+                return; /* a second, patient Stop waits for the first */
+        else if (force && vm->stop_step > VM_STOP_POWERDOWN)
+                return;
+        stop_next(vm);
+}
+
+static void on_ready_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "not ready after %u s", vm->ready_sec);
+        manager_emit(vm->manager, vm, "note", NULL, NULL,
+                     json_build("text", json_object_new_string("not ready in time"), "readySec",
+                                json_object_new_int64(vm->ready_sec), NULL));
+}
+
+void vm_arm_ready_timer(Vm *vm)
+{
+        if (!vm->ready)
+                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000,
+                               0);
+}
+
+static void notify_status(Vm *vm, const char *text)
+{
+        char *status = strndup(text, VM_STATUS_MAX);
+
+        if (!status || (vm->guest_status && strcmp(vm->guest_status, status) == 0)) {
+                free(status);
+                return;
+        }
+        free(vm->guest_status);
+        vm->guest_status = text_make_utf8(status, strlen(status));
+        free(status);
+        manager_emit(vm->manager, vm, "status", NULL, NULL,
+                     json_build("text", json_new_text(vm->guest_status ?: ""), NULL));
+}
+
+static void notify_line(Vm *vm, const char *line)
+{
+        if (strcmp(line, "READY=1") == 0 && !vm->ready && vm_state_is_live(vm->state)) {
+                vm->ready = true;
+                vm->ready_at = clock_now_usec();
+                uv_timer_stop(&vm->ready_timer);
+                manager_persist(vm->manager, vm);
+                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
+                manager_emit(vm->manager, vm, "ready", NULL, NULL, NULL);
+                tell_watchers(vm);
+        } else if (strncmp(line, "STATUS=", 7) == 0) {
+                notify_status(vm, line + 7);
+        }
+}
+
+/* Takes bytes of a stream of lines; what is unfinished waits in `line`. */
+static void notify_feed(Vm *vm, Buffer *line, const char *data, size_t size)
+{
+        _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
+
+        for (size_t i = 0; i < size && pin->manager; i++) {
+                if (data[i] != '\n') {
+                        /* An overlong line is cut; its head is no assignment that we know. */
+                        if (line->size < NOTIFY_LINE_MAX && buffer_append(line, data + i, 1) < 0)
+                                return;
+                        continue;
+                }
+                if (line->size && line->size < NOTIFY_LINE_MAX)
+                        notify_line(vm, line->data);
+                buffer_consume(line, line->size);
+        }
+}
+
+void vm_notify(Vm *vm, const char *data, size_t size)
+{
+        notify_feed(vm, &vm->notify, data, size);
+}
+
+void vm_notify_message(Vm *vm, const char *data, size_t size)
+{
+        _cleanup_(buffer_done) Buffer line = {};
+
+        notify_feed(vm, &line, data, size);
+}
