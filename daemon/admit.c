@@ -82,7 +82,8 @@ static int cid_hold(uint32_t cid)
         return TAKE_FD(fd);
 }
 
-/* On a host without vhost-vsock a CID is only a number: render needs one, a launch refuses later. */
+/* On a host without vhost-vsock a CID is only a number: render needs one, a launch refuses later.
+ */
 static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
 {
         int fd;
@@ -123,9 +124,9 @@ int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, ui
 
 static int copy_forwards(Vm *vm, const CvmSpec *spec)
 {
-        static const SpecForward agent = {
-                .address = (char *)"127.0.0.1", .guest_port = SPEC_AGENT_PORT, .protocol = SPEC_TCP
-        };
+        static const SpecForward agent = {.address = (char *)"127.0.0.1",
+                                          .guest_port = SPEC_AGENT_PORT,
+                                          .protocol = SPEC_TCP};
         const SpecForward *from = spec->forwards;
         size_t n = spec->n_forwards;
 
@@ -150,8 +151,8 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
 
 int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, CvmError *error)
 {
-        PortRange range = { (uint16_t)manager->config->port_first,
-                            (uint16_t)manager->config->port_last };
+        PortRange range = {(uint16_t)manager->config->port_first,
+                           (uint16_t)manager->config->port_last};
         int r;
 
         for (size_t i = 0; i < vm->n_forwards; i++) {
@@ -217,7 +218,8 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (r == 0)
                 r = check_quota(manager, admission, old, error);
         if (r == 0)
-                r = check_memory(manager, admission, spec->memory ?: manager->config->memory, error);
+                r = check_memory(manager, admission, spec->memory ?: manager->config->memory,
+                                 error);
         if (r < 0)
                 return r;
         r = sd_id128_randomize(&random);

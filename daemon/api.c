@@ -8,20 +8,20 @@
 #define METHOD(name) "io.cvmd.Manager." name
 
 static const WireMethod methods[] = {
-        { METHOD("Launch"), api_launch, 0 },
-        { METHOD("Stop"), api_stop, 0 },
-        { METHOD("Pause"), api_pause, 0 },
-        { METHOD("Resume"), api_resume, 0 },
-        { METHOD("Remove"), api_remove, 0 },
-        { METHOD("Status"), api_status, 0 },
-        { METHOD("List"), api_list, 0 },
-        { METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE },
-        { METHOD("Logs"), api_logs, 0 },
-        { METHOD("Console"), api_console, WIRE_METHOD_NEEDS_UPGRADE },
-        { METHOD("Render"), api_render, 0 },
-        { METHOD("DescribeHost"), api_describe_host, 0 },
-        { METHOD("ListTemplates"), api_list_templates, 0 },
-        { METHOD("ListArtifacts"), api_list_artifacts, 0 },
+        {METHOD("Launch"), api_launch, 0},
+        {METHOD("Stop"), api_stop, 0},
+        {METHOD("Pause"), api_pause, 0},
+        {METHOD("Resume"), api_resume, 0},
+        {METHOD("Remove"), api_remove, 0},
+        {METHOD("Status"), api_status, 0},
+        {METHOD("List"), api_list, 0},
+        {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
+        {METHOD("Logs"), api_logs, 0},
+        {METHOD("Console"), api_console, WIRE_METHOD_NEEDS_UPGRADE},
+        {METHOD("Render"), api_render, 0},
+        {METHOD("DescribeHost"), api_describe_host, 0},
+        {METHOD("ListTemplates"), api_list_templates, 0},
+        {METHOD("ListArtifacts"), api_list_artifacts, 0},
         {},
 };
 
@@ -60,7 +60,7 @@ Vm *api_find(WireCall *call, const char *name, Manager *manager)
 
 Vm *api_named(WireCall *call, json_object *parameters, Manager *manager)
 {
-        static const JsonField fields[] = { { "name", JSON_STRING, 0, JSON_REQUIRED }, {} };
+        static const JsonField fields[] = {{"name", JSON_STRING, 0, JSON_REQUIRED}, {}};
         _cleanup_free_ char *name = NULL;
 
         if (!api_dispatch(call, parameters, fields, &name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Launch and Render: from the same spec by the same steps, one makes the CVM, the other shows it. */
+/* Launch and Render: from the same spec by the same steps, one makes the CVM, the other shows it.
+ */
 
 #include <string.h>
 
@@ -18,12 +19,11 @@ typedef struct LaunchParameters {
 } LaunchParameters;
 
 static const JsonField launch_fields[] = {
-        { "spec", JSON_OBJECT, offsetof(LaunchParameters, spec), JSON_REQUIRED },
-        { "id", JSON_STRING, offsetof(LaunchParameters, id) },
-        { "wait", JSON_STRING, offsetof(LaunchParameters, wait) },
-        { "paused", JSON_BOOL, offsetof(LaunchParameters, paused) },
-        { "timeoutSec", JSON_UINT32, offsetof(LaunchParameters, timeout_sec), 0, 1,
-          TIMEOUT_SEC_MAX },
+        {"spec", JSON_OBJECT, offsetof(LaunchParameters, spec), JSON_REQUIRED},
+        {"id", JSON_STRING, offsetof(LaunchParameters, id)},
+        {"wait", JSON_STRING, offsetof(LaunchParameters, wait)},
+        {"paused", JSON_BOOL, offsetof(LaunchParameters, paused)},
+        {"timeoutSec", JSON_UINT32, offsetof(LaunchParameters, timeout_sec), 0, 1, TIMEOUT_SEC_MAX},
         {},
 };
 
@@ -57,7 +57,7 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
                 return cvm_error_invalid_parameter(error, "wait");
         if (p->id && !id_is_valid(p->id))
                 return cvm_error_invalid_parameter(error, "id");
-        *ret = (LaunchOptions){ p->paused, ready, p->timeout_sec };
+        *ret = (LaunchOptions){p->paused, ready, p->timeout_sec};
         return 0;
 }
 
@@ -86,7 +86,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         if (r == 0)
                 r = manager_choose_template(manager, spec, &template, error);
         if (r == 0) {
-                const Admission admission = { spec, template, p->id, wire_call_peer(call) };
+                const Admission admission = {spec, template, p->id, wire_call_peer(call)};
 
                 r = manager_admit(manager, &admission, &vm, error);
         }
@@ -121,8 +121,8 @@ static void render_free(RenderOperation *operation)
         free(operation);
 }
 
-/* What a launch would be allotted, without holding it: the ports and the CID that the spec names, or
- * the first of their ranges. */
+/* What a launch would be allotted, without holding it: the ports and the CID that the spec names,
+ * or the first of their ranges. */
 static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
                                 SpecForward forwards[static SPEC_FORWARDS_MAX])
 {
@@ -135,9 +135,9 @@ static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
                         forwards[i].host_port = port++;
         }
         if (!spec->forwards_given && spec->network == SPEC_NETWORK_USER)
-                forwards[n++] = (SpecForward){ .address = (char *)"127.0.0.1",
-                                               .host_port = port,
-                                               .guest_port = SPEC_AGENT_PORT };
+                forwards[n++] = (SpecForward){.address = (char *)"127.0.0.1",
+                                              .host_port = port,
+                                              .guest_port = SPEC_AGENT_PORT};
         return n;
 }
 
@@ -190,11 +190,11 @@ static void on_render_loaded(Loaded *loaded, void *userdata)
 
 void api_render(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = { { "spec", JSON_OBJECT, 0, JSON_REQUIRED }, {} };
+        static const JsonField fields[] = {{"spec", JSON_OBJECT, 0, JSON_REQUIRED}, {}};
         _cleanup_(cvm_error_done) CvmError error = {};
         Manager *manager = userdata;
         RenderOperation *operation;
-        LoadSource source = { manager->loop, manager->artifacts, NULL };
+        LoadSource source = {manager->loop, manager->artifacts, NULL};
         json_object *spec = NULL;
         int r;
 

@@ -46,9 +46,9 @@ typedef struct StopParameters {
 void api_stop(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                { "name", JSON_STRING, offsetof(StopParameters, name), JSON_REQUIRED },
-                { "force", JSON_BOOL, offsetof(StopParameters, force) },
-                { "timeoutSec", JSON_UINT32, offsetof(StopParameters, timeout_sec), 0, 1, 86400 },
+                {"name", JSON_STRING, offsetof(StopParameters, name), JSON_REQUIRED},
+                {"force", JSON_BOOL, offsetof(StopParameters, force)},
+                {"timeoutSec", JSON_UINT32, offsetof(StopParameters, timeout_sec), 0, 1, 86400},
                 {},
         };
         _cleanup_free_ char *name = NULL;
@@ -76,7 +76,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         *operation = (StopOperation){
                 .call = wire_call_ref(call),
                 .vm = vm_ref(vm),
-                .watch = { .changed = on_stop_changed, .userdata = operation },
+                .watch = {.changed = on_stop_changed, .userdata = operation},
         };
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
@@ -160,7 +160,7 @@ static void on_command_done(int r, const char *text, void *userdata)
 static void command(WireCall *call, json_object *parameters, Manager *manager, VmState from,
                     VmState target)
 {
-        const char *const allowed[] = { vm_state_name(from), NULL };
+        const char *const allowed[] = {vm_state_name(from), NULL};
         _cleanup_(cvm_error_done) CvmError error = {};
         Vm *vm = api_named(call, parameters, manager);
         CommandOperation *operation;
@@ -178,9 +178,8 @@ static void command(WireCall *call, json_object *parameters, Manager *manager, V
                 wire_call_error(call, &error);
                 return;
         }
-        *operation = (CommandOperation){
-                .call = wire_call_ref(call), .vm = vm_ref(vm), .target = target
-        };
+        *operation =
+                (CommandOperation){.call = wire_call_ref(call), .vm = vm_ref(vm), .target = target};
         uv_timer_init(manager->loop, &operation->timer);
         operation->timer.data = operation;
         uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
@@ -205,7 +204,7 @@ void api_resume(WireCall *call, json_object *parameters, void *userdata)
 
 void api_remove(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const char *const allowed[] = { "stopped", "failed", NULL };
+        static const char *const allowed[] = {"stopped", "failed", NULL};
         Vm *vm = api_named(call, parameters, userdata);
 
         if (!vm)

@@ -27,8 +27,8 @@ static void list_parameters_done(ListParameters *p)
 void api_list(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                { "state", JSON_STRING, offsetof(ListParameters, state) },
-                { "platform", JSON_STRING, offsetof(ListParameters, platform) },
+                {"state", JSON_STRING, offsetof(ListParameters, state)},
+                {"platform", JSON_STRING, offsetof(ListParameters, platform)},
                 {},
         };
         _cleanup_(list_parameters_done) ListParameters p = {};
@@ -60,8 +60,7 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
 static int describe(const Manager *manager, const Template *template, json_object **ret)
 {
         _cleanup_(host_check_list_done) HostCheckList list = {};
-        const char *const *names =
-                template ? template_host_checks(template) : host_check_names();
+        const char *const *names = template ? template_host_checks(template) : host_check_names();
 
         for (; *names; names++) {
                 _cleanup_(host_check_done) HostCheck check = {};
@@ -78,7 +77,7 @@ static int describe(const Manager *manager, const Template *template, json_objec
 
 void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = { { "platform", JSON_STRING, 0 }, {} };
+        static const JsonField fields[] = {{"platform", JSON_STRING, 0}, {}};
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *platform = NULL;
         const Manager *manager = userdata;
@@ -111,7 +110,7 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
 
 void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = { {} };
+        static const JsonField fields[] = {{}};
         const Manager *manager = userdata;
         json_object *templates;
 
@@ -123,21 +122,21 @@ void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
 
                 json_object_array_add(
                         templates,
-                        json_build("name", json_object_new_string(template_name(t)), "description",
-                                   json_object_new_string(template_description(t)), "confidential",
-                                   json_object_new_boolean(template_is_confidential(t)), "strength",
-                                   json_object_new_int64(template_strength(t)), "origin",
-                                   json_new_text(template_origin(t)), "available",
-                                   json_object_new_boolean(manager_template_is_available(manager,
-                                                                                         t)),
-                                   NULL));
+                        json_build(
+                                "name", json_object_new_string(template_name(t)), "description",
+                                json_object_new_string(template_description(t)), "confidential",
+                                json_object_new_boolean(template_is_confidential(t)), "strength",
+                                json_object_new_int64(template_strength(t)), "origin",
+                                json_new_text(template_origin(t)), "available",
+                                json_object_new_boolean(manager_template_is_available(manager, t)),
+                                NULL));
         }
         wire_call_reply(call, json_build("templates", templates, NULL));
 }
 
 void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = { {} };
+        static const JsonField fields[] = {{}};
         const Manager *manager = userdata;
 
         if (api_dispatch(call, parameters, fields, NULL))

@@ -6,7 +6,8 @@
 
 #include "base/text.h"
 
-#define LOGS_BYTES_MAX (8u << 20) /* of one reply, before base64; its message stays below 16 MiB */
+#define LOGS_BYTES_MAX (8u << 20) /* of one reply, before base64; its message stays below 16 MiB   \
+                                   */
 
 typedef struct Follow {
         WireCall *call; /* a reference */
@@ -80,8 +81,8 @@ static int follow_begin(WireCall *call, Vm *vm)
         *follow = (Follow){
                 .call = wire_call_ref(call),
                 .vm = vm_ref(vm),
-                .console = { .data = on_follow_data, .userdata = follow },
-                .watch = { .changed = on_follow_changed, .userdata = follow },
+                .console = {.data = on_follow_data, .userdata = follow},
+                .watch = {.changed = on_follow_changed, .userdata = follow},
         };
         console_follow(vm->console, &follow->console);
         vm_watch(vm, &follow->watch);
@@ -92,12 +93,12 @@ static int follow_begin(WireCall *call, Vm *vm)
 void api_logs(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                { "name", JSON_STRING, offsetof(LogsParameters, name), JSON_REQUIRED },
-                { "lines", JSON_INT, offsetof(LogsParameters, lines), 0, 0, INT32_MAX },
-                { "follow", JSON_BOOL, offsetof(LogsParameters, follow) },
+                {"name", JSON_STRING, offsetof(LogsParameters, name), JSON_REQUIRED},
+                {"lines", JSON_INT, offsetof(LogsParameters, lines), 0, 0, INT32_MAX},
+                {"follow", JSON_BOOL, offsetof(LogsParameters, follow)},
                 {},
         };
-        _cleanup_(logs_parameters_done) LogsParameters p = { .lines = -1 };
+        _cleanup_(logs_parameters_done) LogsParameters p = {.lines = -1};
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *data = NULL;
         size_t size = 0;

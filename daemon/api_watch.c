@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Watch: events from a number on, as fast as the client reads. A slow client keeps its place as long
- * as its events are kept; it costs nobody anything but that. */
+/* Watch: events from a number on, as fast as the client reads. A slow client keeps its place as
+ * long as its events are kept; it costs nobody anything but that. */
 
 #include <string.h>
 
@@ -88,12 +88,12 @@ typedef struct WatchParameters {
 void api_watch(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                { "name", JSON_STRING, offsetof(WatchParameters, name) },
-                { "fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX },
+                {"name", JSON_STRING, offsetof(WatchParameters, name)},
+                {"fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX},
                 {},
         };
         _cleanup_(cvm_error_done) CvmError error = {};
-        WatchParameters p = { .from = -1 };
+        WatchParameters p = {.from = -1};
         Manager *manager = userdata;
         Watch *watch;
 
@@ -117,7 +117,7 @@ void api_watch(WireCall *call, json_object *parameters, void *userdata)
                 .manager = manager,
                 .name = p.name,
                 .next = p.from,
-                .follower = { .more = on_more, .userdata = watch },
+                .follower = {.more = on_more, .userdata = watch},
         };
         wire_call_on_gone(call, on_watch_gone, watch);
         events_follow(manager->events, &watch->follower);

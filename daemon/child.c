@@ -73,7 +73,7 @@ static int arrange_fds(const ChildSpawn *spawn, int *go_fd, int *moved)
 
 static int drop_privileges(const ChildSpawn *spawn)
 {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct none[2] = {};
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -82,10 +82,9 @@ static int drop_privileges(const ChildSpawn *spawn)
                 for (int cap = 0; cap < 64; cap++)
                         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
                                 return -errno;
-        if (spawn->switch_ids &&
-            (syscall(SYS_setgroups, spawn->n_groups, spawn->groups) < 0 ||
-             syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) < 0 ||
-             syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) < 0))
+        if (spawn->switch_ids && (syscall(SYS_setgroups, spawn->n_groups, spawn->groups) < 0 ||
+                                  syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) < 0 ||
+                                  syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) < 0))
                 return -errno;
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
                 return -errno;
@@ -94,9 +93,9 @@ static int drop_privileges(const ChildSpawn *spawn)
 
 static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
 {
-        static const struct rlimit no_core = { 0, 0 };
+        static const struct rlimit no_core = {0, 0};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
-        char *const environment[] = { path, lang, NULL };
+        char *const environment[] = {path, lang, NULL};
         ssize_t n;
         char byte;
         int r;
@@ -148,7 +147,7 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
                 waitpid(pid, NULL, 0);
                 return r;
         }
-        *ret = (Child){ .pid = pid, .pidfd = pidfd, .go_fd = TAKE_FD(write_end) };
+        *ret = (Child){.pid = pid, .pidfd = pidfd, .go_fd = TAKE_FD(write_end)};
         return 0;
 }
 

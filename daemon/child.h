@@ -4,13 +4,13 @@
 /*
  * A child process that waits, before it becomes the program, until it is on record.
  *
- * child_spawn() forks; the child arranges descriptors, credentials and limits and then reads one byte
- * from a pipe. child_go() gives it; if the daemon dies or closes the pipe first, the child sees the
- * end of file and exits: no program without a record.
+ * child_spawn() forks; the child arranges descriptors, credentials and limits and then reads one
+ * byte from a pipe. child_go() gives it; if the daemon dies or closes the pipe first, the child
+ * sees the end of file and exits: no program without a record.
  *
- * The program gets: exactly the given descriptors at their numbers, stdin from /dev/null, stdout and
- * stderr to `output_fd`, no new privileges, no capabilities (also none as root), no core dumps, a
- * session of its own, default signals, a fixed environment, and the caller's ids where asked.
+ * The program gets: exactly the given descriptors at their numbers, stdin from /dev/null, stdout
+ * and stderr to `output_fd`, no new privileges, no capabilities (also none as root), no core dumps,
+ * a session of its own, default signals, a fixed environment, and the caller's ids where asked.
  */
 
 #include <sys/types.h>

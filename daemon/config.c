@@ -19,62 +19,62 @@ typedef struct Raw {
 } Raw;
 
 static const JsonField top_fields[] = {
-        { "cpus", JSON_UINT32, offsetof(Raw, config.cpus), 0, 1, SPEC_CPUS_MAX },
-        { "memory", JSON_STRING, offsetof(Raw, memory) },
-        { "accelerator", JSON_STRING, offsetof(Raw, config.accelerator) },
-        { "templates", JSON_STRING, offsetof(Raw, config.templates) },
-        { "ports", JSON_OBJECT, offsetof(Raw, ports) },
-        { "vsock", JSON_OBJECT, offsetof(Raw, vsock) },
-        { "timeouts", JSON_OBJECT, offsetof(Raw, timeouts) },
-        { "console", JSON_OBJECT, offsetof(Raw, console) },
-        { "limits", JSON_OBJECT, offsetof(Raw, limits) },
-        { "groups", JSON_OBJECT, offsetof(Raw, groups) },
-        { "qemu", JSON_MAP, offsetof(Raw, qemu) },
-        { "network", JSON_OBJECT, offsetof(Raw, network) },
+        {"cpus", JSON_UINT32, offsetof(Raw, config.cpus), 0, 1, SPEC_CPUS_MAX},
+        {"memory", JSON_STRING, offsetof(Raw, memory)},
+        {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
+        {"templates", JSON_STRING, offsetof(Raw, config.templates)},
+        {"ports", JSON_OBJECT, offsetof(Raw, ports)},
+        {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
+        {"timeouts", JSON_OBJECT, offsetof(Raw, timeouts)},
+        {"console", JSON_OBJECT, offsetof(Raw, console)},
+        {"limits", JSON_OBJECT, offsetof(Raw, limits)},
+        {"groups", JSON_OBJECT, offsetof(Raw, groups)},
+        {"qemu", JSON_MAP, offsetof(Raw, qemu)},
+        {"network", JSON_OBJECT, offsetof(Raw, network)},
         {},
 };
 
 static const JsonField ports_fields[] = {
-        { "first", JSON_UINT32, offsetof(Raw, config.port_first), 0, 1, 65535 },
-        { "last", JSON_UINT32, offsetof(Raw, config.port_last), 0, 1, 65535 },
+        {"first", JSON_UINT32, offsetof(Raw, config.port_first), 0, 1, 65535},
+        {"last", JSON_UINT32, offsetof(Raw, config.port_last), 0, 1, 65535},
         {},
 };
 
 static const JsonField vsock_fields[] = {
-        { "first", JSON_UINT32, offsetof(Raw, config.cid_first), 0, 3, UINT32_MAX - 1 },
-        { "last", JSON_UINT32, offsetof(Raw, config.cid_last), 0, 3, UINT32_MAX - 1 },
+        {"first", JSON_UINT32, offsetof(Raw, config.cid_first), 0, 3, UINT32_MAX - 1},
+        {"last", JSON_UINT32, offsetof(Raw, config.cid_last), 0, 3, UINT32_MAX - 1},
         {},
 };
 
 static const JsonField timeouts_fields[] = {
-        { "startSec", JSON_UINT32, offsetof(Raw, config.start_sec), 0, 1, 86400 },
-        { "readySec", JSON_UINT32, offsetof(Raw, config.ready_sec), 0, 1, 86400 },
-        { "powerdownSec", JSON_UINT32, offsetof(Raw, config.powerdown_sec), 0, 1, 86400 },
-        { "quitSec", JSON_UINT32, offsetof(Raw, config.quit_sec), 0, 1, 86400 },
+        {"startSec", JSON_UINT32, offsetof(Raw, config.start_sec), 0, 1, 86400},
+        {"readySec", JSON_UINT32, offsetof(Raw, config.ready_sec), 0, 1, 86400},
+        {"powerdownSec", JSON_UINT32, offsetof(Raw, config.powerdown_sec), 0, 1, 86400},
+        {"quitSec", JSON_UINT32, offsetof(Raw, config.quit_sec), 0, 1, 86400},
         {},
 };
 
 static const JsonField console_fields[] = {
-        { "size", JSON_STRING, offsetof(Raw, console_size) },
-        { "files", JSON_UINT32, offsetof(Raw, config.console_files), 0, 1, 100 },
+        {"size", JSON_STRING, offsetof(Raw, console_size)},
+        {"files", JSON_UINT32, offsetof(Raw, config.console_files), 0, 1, 100},
         {},
 };
 
 static const JsonField limits_fields[] = {
-        { "cvms", JSON_UINT32, offsetof(Raw, config.cvms_max), 0, 1, 65536 },
-        { "cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536 },
+        {"cvms", JSON_UINT32, offsetof(Raw, config.cvms_max), 0, 1, 65536},
+        {"cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536},
         {},
 };
 
 static const JsonField groups_fields[] = {
-        { "users", JSON_STRING, offsetof(Raw, config.users_group) },
-        { "admins", JSON_STRING, offsetof(Raw, config.admins_group) },
+        {"users", JSON_STRING, offsetof(Raw, config.users_group)},
+        {"admins", JSON_STRING, offsetof(Raw, config.admins_group)},
         {},
 };
 
 static const JsonField network_fields[] = {
-        { "bridges", JSON_ARRAY, offsetof(Raw, bridges) },
-        { "taps", JSON_ARRAY, offsetof(Raw, taps) },
+        {"bridges", JSON_ARRAY, offsetof(Raw, bridges)},
+        {"taps", JSON_ARRAY, offsetof(Raw, taps)},
         {},
 };
 
@@ -140,8 +140,7 @@ static int parse_qemu(json_object *map, Config *config, Source *source)
 {
         if (!map)
                 return 0;
-        json_object_object_foreach(map, platform, path)
-        {
+        json_object_object_foreach (map, platform, path) {
                 if (json_object_get_string(path)[0] != '/') {
                         _cleanup_free_ char *field = NULL;
 
@@ -161,13 +160,13 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
                 const JsonField *fields;
                 const char *name;
         } sections[] = {
-                { &raw->ports, ports_fields, "ports" },
-                { &raw->vsock, vsock_fields, "vsock" },
-                { &raw->timeouts, timeouts_fields, "timeouts" },
-                { &raw->console, console_fields, "console" },
-                { &raw->limits, limits_fields, "limits" },
-                { &raw->groups, groups_fields, "groups" },
-                { &raw->network, network_fields, "network" },
+                {&raw->ports, ports_fields, "ports"},
+                {&raw->vsock, vsock_fields, "vsock"},
+                {&raw->timeouts, timeouts_fields, "timeouts"},
+                {&raw->console, console_fields, "console"},
+                {&raw->limits, limits_fields, "limits"},
+                {&raw->groups, groups_fields, "groups"},
+                {&raw->network, network_fields, "network"},
         };
         int r = json_dispatch(object, top_fields, raw, "", refuse, source);
 
@@ -266,7 +265,7 @@ Config *config_free(Config *config)
 static int config_parse(Config *config, Source *source)
 {
         _cleanup_json_ json_object *object = NULL;
-        Raw raw = { .config = *config };
+        Raw raw = {.config = *config};
         JsonParseError where;
         int r;
 
@@ -291,7 +290,7 @@ int config_load(const char *path, Config **ret, char **ret_message)
 {
         _cleanup_(config_freep) Config *config = config_new();
         _cleanup_free_ char *data = NULL;
-        Source source = { .path = path ?: CONFIG_PATH };
+        Source source = {.path = path ?: CONFIG_PATH};
         int r;
 
         if (!config)
@@ -318,7 +317,7 @@ int config_load(const char *path, Config **ret, char **ret_message)
 
 char *config_qemu(const Config *config, const char *platform, const char *binary)
 {
-        static const char *const directories[] = { "/usr/bin", "/usr/local/bin" };
+        static const char *const directories[] = {"/usr/bin", "/usr/local/bin"};
         const char *configured = json_member_string(config->qemu, platform)
                                          ?: json_member_string(config->qemu, "default");
 

@@ -26,7 +26,7 @@ typedef struct Config {
         char *accelerator;         /* auto, kvm, tcg */
         char *templates;           /* override directory */
         char *users_group, *admins_group;
-        json_object *qemu; /* platform or "default" to path; owned */
+        json_object *qemu;      /* platform or "default" to path; owned */
         char **bridges, **taps; /* allowed host interfaces, ended by NULL */
 } Config;
 

@@ -23,7 +23,8 @@ typedef struct DriverVm DriverVm;
 
 /* How the guest ended, as far as the driver saw it. Borrowed for the callback. */
 typedef struct DriverEnding {
-        const char *reason; /* as in the interface's type Ending, but stopped and killed, which vm knows */
+        const char *reason; /* as in the interface's type Ending, but stopped and killed, which vm
+                               knows */
         const char *log;    /* last lines of what the hypervisor said, may be "" */
         bool has_exit_code, has_signal;
         int exit_code, signal;
@@ -40,7 +41,8 @@ typedef struct DriverCallbacks {
         void (*ended)(const DriverEnding *ending, void *userdata);
 } DriverCallbacks;
 
-/* Result of pause and resume: 0, -EIO (refused; error says why) or -ECONNRESET (the guest is going). */
+/* Result of pause and resume: 0, -EIO (refused; error says why) or -ECONNRESET (the guest is
+ * going). */
 typedef void (*DriverDone)(int r, const char *error, void *userdata);
 
 /* A descriptor for the plan's `what`; borrowed. */
@@ -54,8 +56,8 @@ typedef struct DriverStart {
         const LaunchPlan *plan; /* borrowed for the call */
         const DriverFd *fds;
         size_t n_fds;
-        const Caller *caller;   /* whose rights the hypervisor gets where the daemon is root */
-        int runtime_dirfd;      /* private directory for this CVM's sockets, borrowed for its life */
+        const Caller *caller; /* whose rights the hypervisor gets where the daemon is root */
+        int runtime_dirfd;    /* private directory for this CVM's sockets, borrowed for its life */
 } DriverStart;
 
 typedef struct DriverOps {
@@ -73,7 +75,8 @@ typedef struct DriverOps {
         void (*powerdown)(DriverVm *vm);
         void (*quit)(DriverVm *vm);
         void (*kill)(DriverVm *vm);
-        /* Bytes for the guest's console; returns how many were taken, or -errno (-EAGAIN: later). */
+        /* Bytes for the guest's console; returns how many were taken, or -errno (-EAGAIN: later).
+         */
         ssize_t (*console_write)(DriverVm *vm, const void *data, size_t size);
         pid_t (*pid)(const DriverVm *vm); /* 0: none */
         void (*close)(DriverVm *vm);      /* accepts NULL */

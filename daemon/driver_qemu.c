@@ -3,10 +3,10 @@
 /*
  * The QEMU driver: a child process, spoken to over QMP.
  *
- * Three listening sockets (qmp, console, notify) are made in the CVM's runtime directory and handed to
- * QEMU by descriptor. The daemon connects to each before QEMU runs: the connections wait in the
- * listeners' queues, so nothing that the guest says first is lost, and a later daemon connects again
- * by path. QEMU's output goes to a pipe of which the last OUTPUT_KEPT bytes are kept.
+ * Three listening sockets (qmp, console, notify) are made in the CVM's runtime directory and handed
+ * to QEMU by descriptor. The daemon connects to each before QEMU runs: the connections wait in the
+ * listeners' queues, so nothing that the guest says first is lost, and a later daemon connects
+ * again by path. QEMU's output goes to a pipe of which the last OUTPUT_KEPT bytes are kept.
  *
  * Every handle holds a reference; the last close callback frees.
  */
@@ -29,8 +29,8 @@
 #include "log.h"
 #include "qmp/qmp.h"
 
-#define OUTPUT_KEPT 4096u    /* bytes of QEMU's output, from its end */
-#define READ_CHUNK 65536u    /* bytes taken from one stream before others get their turn */
+#define OUTPUT_KEPT 4096u /* bytes of QEMU's output, from its end */
+#define READ_CHUNK 65536u /* bytes taken from one stream before others get their turn */
 
 /* A descriptor that is read as bytes come. */
 struct QemuVm;
@@ -54,7 +54,7 @@ typedef struct QemuVm {
         bool exit_poll_open, created;
         Stream output, console, notify;
         QmpClient *qmp;
-        Buffer tail;          /* the last bytes of its output */
+        Buffer tail;           /* the last bytes of its output */
         char *shutdown_reason; /* of the SHUTDOWN event, or of query-status at adoption */
         bool panicked;
 } QemuVm;
@@ -125,7 +125,8 @@ static int stream_open(QemuVm *vm, Stream *stream, int fd,
 {
         int r;
 
-        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || (r = uv_poll_init(vm->loop, &stream->poll, fd)) < 0) {
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+            (r = uv_poll_init(vm->loop, &stream->poll, fd)) < 0) {
                 close(fd);
                 return -EIO;
         }
@@ -200,7 +201,7 @@ static void finish_stream(QemuVm *vm, Stream *stream)
 {
         /* What it said last is still in the socket. Bounded: it has no writer any more. */
         for (unsigned i = 0; stream->open && i < 64; i++) {
-                struct pollfd ready = { .fd = stream->fd, .events = POLLIN };
+                struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
 
                 if (poll(&ready, 1, 0) <= 0 || !stream_read(vm, stream))
                         break;
@@ -283,7 +284,8 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
         vm->n_handles--;
         if (vm->closed || !broken) {
                 maybe_free(vm);
-                return; /* QEMU is going, its pidfd tells; what cannot be told to quit gets SIGKILL */
+                return; /* QEMU is going, its pidfd tells; what cannot be told to quit gets SIGKILL
+                         */
         }
         /* It talks nonsense and nobody can control it any more: it must not go on. */
         log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
@@ -332,13 +334,13 @@ static const QmpCallbacks qmp_callbacks = {
         .closed = on_qmp_closed,
 };
 
-static const char *const socket_names[] = { "qmp", "console", "notify" };
+static const char *const socket_names[] = {"qmp", "console", "notify"};
 enum { SOCKET_QMP, SOCKET_CONSOLE, SOCKET_NOTIFY, N_SOCKETS };
 
 /* The address by way of the directory's descriptor: short enough wherever the directory is. */
 static struct sockaddr_un socket_address(int dirfd, const char *name)
 {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
 
         snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
         return address;
@@ -404,9 +406,9 @@ static QemuVm *qemu_new(uv_loop_t *loop, const DriverCallbacks *callbacks, void 
 
         if (!vm)
                 return NULL;
-        vm->base = (DriverVm){ .ops = &driver_qemu, .callbacks = callbacks, .userdata = userdata };
+        vm->base = (DriverVm){.ops = &driver_qemu, .callbacks = callbacks, .userdata = userdata};
         vm->loop = loop;
-        vm->child = (Child){ .pidfd = -1, .go_fd = -1 };
+        vm->child = (Child){.pidfd = -1, .go_fd = -1};
         vm->output.fd = vm->console.fd = vm->notify.fd = -1;
         return vm;
 }
@@ -468,12 +470,13 @@ static int find_fd(const DriverStart *start, const int *sockets, const char *wha
         return -1;
 }
 
-static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output, CvmError *error)
+static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output,
+                 CvmError *error)
 {
         const LaunchPlan *plan = start->plan;
         _cleanup_free_ ChildFd *fds = calloc(plan->n_descriptors + 1, sizeof(*fds));
         _cleanup_free_ gid_t *groups = NULL;
-        ChildSpawn child = { .argv = plan->argv, .fds = fds, .output_fd = output };
+        ChildSpawn child = {.argv = plan->argv, .fds = fds, .output_fd = output};
         int r;
 
         if (!fds)
@@ -485,7 +488,7 @@ static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int o
                         return cvm_error_launch(error, "starting", NULL,
                                                 "nothing provides the descriptor '%s'",
                                                 plan->descriptors[i].what);
-                fds[child.n_fds++] = (ChildFd){ .fd = fd, .number = plan->descriptors[i].number };
+                fds[child.n_fds++] = (ChildFd){.fd = fd, .number = plan->descriptors[i].number};
         }
         r = collect_groups(start, &groups, &child.n_groups);
         if (r < 0)
@@ -517,7 +520,7 @@ static void discard(QemuVm *vm)
 static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
                       void *userdata, DriverVm **ret, CvmError *error)
 {
-        int sockets[N_SOCKETS] = { -1, -1, -1 }, output[2] = { -1, -1 }, r = 0;
+        int sockets[N_SOCKETS] = {-1, -1, -1}, output[2] = {-1, -1}, r = 0;
         QemuVm *vm = qemu_new(loop, callbacks, userdata);
 
         if (!vm)
@@ -577,8 +580,8 @@ static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
                 return -ENOMEM;
         vm->child.pid = (pid_t)json_member_int(record, "pid", 0);
         vm->start_time = (uint64_t)json_member_int(record, "startTime", 0);
-        vm->child.pidfd = vm->child.pid > 1 ? process_open_verified(vm->child.pid, vm->start_time)
-                                            : -ESRCH;
+        vm->child.pidfd =
+                vm->child.pid > 1 ? process_open_verified(vm->child.pid, vm->start_time) : -ESRCH;
         if (vm->child.pidfd < 0) {
                 r = vm->child.pidfd;
                 vm->child.pidfd = -1;
@@ -612,9 +615,7 @@ static void on_command(QmpClient *client, json_object *result, const char *error
 {
         _cleanup_free_ Command *command = userdata;
 
-        int r = result                                      ? 0
-                : strcmp(error_class, "Disconnected") == 0 ? -ECONNRESET
-                                                            : -EIO;
+        int r = result ? 0 : strcmp(error_class, "Disconnected") == 0 ? -ECONNRESET : -EIO;
 
         command->done(r, error_text, command->userdata);
 }
@@ -629,7 +630,7 @@ static int execute(QemuVm *vm, const char *name, DriverDone done, void *userdata
         command = calloc(1, sizeof(*command));
         if (!command)
                 return -ENOMEM;
-        *command = (Command){ .done = done, .userdata = userdata };
+        *command = (Command){.done = done, .userdata = userdata};
         r = qmp_client_execute(vm->qmp, name, NULL, on_command, command);
         if (r < 0)
                 free(command);

@@ -16,8 +16,8 @@
 
 struct Events {
         int state_dirfd;
-        int64_t next;     /* number of the next event */
-        int64_t reserved; /* first number that is not reserved on disk */
+        int64_t next;            /* number of the next event */
+        int64_t reserved;        /* first number that is not reserved on disk */
         Event kept[EVENTS_KEPT]; /* event n is at n % EVENTS_KEPT */
         int64_t oldest;
         EventsFollower *followers;
@@ -93,11 +93,10 @@ void events_emit(Events *events, uid_t owner, const char *name, const char *id, 
                 .sequence = events->next,
                 .owner = owner,
                 .name = strdup(name),
-                .json = json_build(
-                        "sequence", json_object_new_int64(events->next), "at",
-                        json_object_new_int64(clock_now_usec()), "name",
-                        json_object_new_string(name), "id", json_object_new_string(id), "kind",
-                        json_object_new_string(kind), NULL),
+                .json = json_build("sequence", json_object_new_int64(events->next), "at",
+                                   json_object_new_int64(clock_now_usec()), "name",
+                                   json_object_new_string(name), "id", json_object_new_string(id),
+                                   "kind", json_object_new_string(kind), NULL),
         };
         if (old_state)
                 json_object_object_add(slot->json, "oldState", json_object_new_string(old_state));

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What happened, with sequence numbers: the last EVENTS_KEPT events in memory, and who follows them.
+ * What happened, with sequence numbers: the last EVENTS_KEPT events in memory, and who follows
+ * them.
  *
  * Numbers grow by one an event and never repeat, also over restarts: they are reserved on disk in
  * blocks of EVENTS_BLOCK before use, so a crash can only skip some.

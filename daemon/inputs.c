@@ -53,8 +53,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 to->path = from->path;
                 if (!artifacts[kind])
                         continue;
-                prepared.sha256[kind] =
-                        text_hex(artifacts[kind]->digest.sha256, SHA256_SIZE);
+                prepared.sha256[kind] = text_hex(artifacts[kind]->digest.sha256, SHA256_SIZE);
                 if (!prepared.sha256[kind])
                         return -ENOMEM;
                 to->sha256 = prepared.sha256[kind];

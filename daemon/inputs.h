@@ -28,12 +28,12 @@ typedef struct PreparedInputs {
 
 void prepared_inputs_done(PreparedInputs *prepared);
 
-/* artifacts: by kind, NULL where there is none. A QEMU that cannot be found leaves its usual path in
- * the inputs; inputs_render() tells. */
+/* artifacts: by kind, NULL where there is none. A QEMU that cannot be found leaves its usual path
+ * in the inputs; inputs_render() tells. */
 int inputs_prepare(const Manager *manager, const Template *template, const CvmSpec *spec,
                    const Allotment *allotment, Artifact *const *artifacts, PreparedInputs *ret);
 
-/* Renders, and adds to plan->missing what only the daemon can see: the QEMU binary, the artifacts that
- * failed to load, interfaces that the configuration does not allow. */
+/* Renders, and adds to plan->missing what only the daemon can see: the QEMU binary, the artifacts
+ * that failed to load, interfaces that the configuration does not allow. */
 int inputs_render(const Manager *manager, const Template *template, const PreparedInputs *prepared,
                   const Loaded *loaded, LaunchPlan **ret, CvmError *error);

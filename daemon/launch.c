@@ -52,8 +52,8 @@ struct Launch {
         Shares shares;
         int tap_fd;
         unsigned tries;
-        bool loading;  /* the worker has not come back */
-        bool failed;   /* error is set; waits for worker and process to be gone */
+        bool loading; /* the worker has not come back */
+        bool failed;  /* error is set; waits for worker and process to be gone */
         CvmError error;
         uv_timer_t start_timer, total_timer;
         unsigned open_timers;
@@ -97,9 +97,9 @@ static void enter(Launch *launch, Stage stage)
         log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
                  stage_names[stage]);
         if (wire_call_wants_more(launch->call))
-                wire_call_continue(launch->call,
-                                   json_build("stage", json_object_new_string(stage_names[stage]),
-                                              NULL));
+                wire_call_continue(
+                        launch->call,
+                        json_build("stage", json_object_new_string(stage_names[stage]), NULL));
 }
 
 static void launch_succeed(Launch *launch)
@@ -360,9 +360,9 @@ static int write_shares(Launch *launch)
         for (size_t i = 0; i < spec->n_certs; i++) {
                 const LoadedCert *loaded = &launch->loaded.certs[i];
 
-                certs[i] = (SharesCert){ .name = spec->certs[i].name,
-                                         .data = loaded->data ?: spec->certs[i].data,
-                                         .size = loaded->data ? loaded->size : spec->certs[i].size };
+                certs[i] = (SharesCert){.name = spec->certs[i].name,
+                                        .data = loaded->data ?: spec->certs[i].data,
+                                        .size = loaded->data ? loaded->size : spec->certs[i].size};
         }
         return shares_create(vm->manager->shares_fd, vm->id, as_caller ? vm->owner : geteuid(),
                              as_caller ? vm->owner_group : getegid(), spec, certs, spec->n_certs,
@@ -373,7 +373,7 @@ static int start_driver(Launch *launch)
 {
         Vm *vm = launch->vm;
         const WirePeer *peer = wire_call_peer(launch->call);
-        const Caller caller = { peer->uid, peer->gid, peer->groups, peer->n_groups };
+        const Caller caller = {peer->uid, peer->gid, peer->groups, peer->n_groups};
         DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX];
         char share_names[SPEC_SHARES_MAX][48];
         DriverStart start = {
@@ -387,16 +387,16 @@ static int start_driver(Launch *launch)
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (vm->artifacts[kind])
-                        fds[n++] = (DriverFd){ spec_artifact_kind_name(kind),
-                                               vm->artifacts[kind]->fd };
-        fds[n++] = (DriverFd){ "env_share", launch->shares.env_fd };
-        fds[n++] = (DriverFd){ "certs_share", launch->shares.certs_fd };
-        fds[n++] = (DriverFd){ "vhost-vsock", vm->vsock_fd };
-        fds[n++] = (DriverFd){ "tap", launch->tap_fd };
+                        fds[n++] =
+                                (DriverFd){spec_artifact_kind_name(kind), vm->artifacts[kind]->fd};
+        fds[n++] = (DriverFd){"env_share", launch->shares.env_fd};
+        fds[n++] = (DriverFd){"certs_share", launch->shares.certs_fd};
+        fds[n++] = (DriverFd){"vhost-vsock", vm->vsock_fd};
+        fds[n++] = (DriverFd){"tap", launch->tap_fd};
         for (size_t i = 0; i < launch->loaded.n_shares; i++) {
                 snprintf(share_names[i], sizeof(share_names[i]), "share:%s",
                          launch->spec->shares[i].tag);
-                fds[n++] = (DriverFd){ share_names[i], launch->loaded.share_fds[i] };
+                fds[n++] = (DriverFd){share_names[i], launch->loaded.share_fds[i]};
         }
         start.n_fds = n;
         return vm->ops->start(vm->manager->loop, &start, &vm_driver_callbacks, vm, &vm->driver,
@@ -477,10 +477,10 @@ static int prepare(Launch *launch)
                 return r;
         enter(launch, STAGE_RENDERED);
         if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
-                launch->tap_fd = tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
-                                          spec->network == SPEC_NETWORK_BRIDGE ? spec->interface
-                                                                               : NULL,
-                                          &launch->error);
+                launch->tap_fd =
+                        tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
+                                 spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
+                                 &launch->error);
                 if (launch->tap_fd < 0)
                         return launch->tap_fd;
         }
@@ -515,7 +515,7 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
                   const LaunchOptions *options)
 {
         Launch *launch = calloc(1, sizeof(*launch));
-        LoadSource source = { vm->manager->loop, vm->manager->artifacts, template };
+        LoadSource source = {vm->manager->loop, vm->manager->artifacts, template};
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};
@@ -532,9 +532,9 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
         launch->call = wire_call_ref(call);
         launch->options = *options;
         launch->begun = uv_now(vm->manager->loop);
-        launch->shares = (Shares){ -1, -1 };
+        launch->shares = (Shares){-1, -1};
         launch->tap_fd = -1;
-        launch->watch = (VmWatch){ .changed = on_vm_changed, .userdata = launch };
+        launch->watch = (VmWatch){.changed = on_vm_changed, .userdata = launch};
         uv_timer_init(vm->manager->loop, &launch->start_timer);
         uv_timer_init(vm->manager->loop, &launch->total_timer);
         launch->start_timer.data = launch->total_timer.data = launch;

@@ -4,13 +4,13 @@
 /*
  * The way of a launch, from an admitted CVM to a running (or ready) one.
  *
- *   admitted → artifacts (worker: open with the caller's rights, copy, hash) → rendered (plan; what the
- *   host lacks refuses here) → starting (shares and record written, hypervisor started) → running
+ *   admitted → artifacts (worker: open with the caller's rights, copy, hash) → rendered (plan; what
+ * the host lacks refuses here) → starting (shares and record written, hypervisor started) → running
  *   → ready
  *
- * A Launch owns itself from launch_begin() until it has answered its call. Whatever fails, and also a
- * caller that goes away before the answer, unwinds all steps: process, ports, shares, record and the
- * CVM itself are gone when the error is sent.
+ * A Launch owns itself from launch_begin() until it has answered its call. Whatever fails, and also
+ * a caller that goes away before the answer, unwinds all steps: process, ports, shares, record and
+ * the CVM itself are gone when the error is sent.
  */
 
 #include "vm.h"

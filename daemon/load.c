@@ -60,7 +60,7 @@ static void job_free(LoadJob *job)
 static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, bool writable,
                  const char *field, CvmError *error)
 {
-        Caller caller = { job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups };
+        Caller caller = {job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
         int fd, r;
 
         if (*sent >= 0) {
@@ -71,11 +71,13 @@ static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, boo
         return r < 0 ? r : fd;
 }
 
-static const char *base_name(const char *path)
+/* What messages and listings call a file: its own name, or its kind where only a descriptor came.
+ */
+static const char *display_name(const char *path, SpecArtifactKind kind)
 {
         const char *slash = path ? strrchr(path, '/') : NULL;
 
-        return slash ? slash + 1 : path ?: "fd";
+        return slash ? slash + 1 : path ?: spec_artifact_kind_name(kind);
 }
 
 static void load_artifact(LoadJob *job, SpecArtifactKind kind)
@@ -94,7 +96,7 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
         fd = fetch(job, &job->artifact_fds[kind], spec->path, CALLER_OPEN_FILE, false,
                    spec_artifact_kind_name(kind), error);
         if (fd >= 0)
-                artifact_load(kind, base_name(spec->path), fd,
+                artifact_load(kind, display_name(spec->path, kind), fd,
                               spec->has_sha256 ? spec->sha256 : NULL, &job->loaded.artifacts[kind],
                               error);
 }
@@ -194,8 +196,9 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const SpecArtifact *spec = &job->spec->artifacts[kind];
-                const char *name = spec->name ?: template_default_artifact(source->template, kind,
-                                                                           job->spec->debug);
+                const char *name = spec->name
+                                           ?: template_default_artifact(source->template, kind,
+                                                                        job->spec->debug);
                 CvmError *error = &job->loaded.artifact_errors[kind];
 
                 if (spec->path || spec->fd >= 0)

@@ -3,9 +3,9 @@
 
 /*
  * What a spec names outside the daemon, fetched with the caller's rights: artifact files are copied
- * and hashed, certificates read, shared directories opened; and the embedded artifacts that it takes,
- * copied out of the program on first use. Done in a worker thread, so that a slow
- * disk or a dead mount holds up nobody else.
+ * and hashed, certificates read, shared directories opened; and the embedded artifacts that it
+ * takes, copied out of the program on first use. Done in a worker thread, so that a slow disk or a
+ * dead mount holds up nobody else.
  */
 
 #include "artifact/artifact.h"
@@ -43,7 +43,7 @@ typedef struct LoadSource {
 /* loaded: what `done` may take from; borrowed. */
 typedef void (*LoadDone)(Loaded *loaded, void *userdata);
 
-/* Takes the descriptors that the spec names from the call. spec must stay until `done`, which always
- * comes, from the loop. Returns 0, or -errno with the error set. */
+/* Takes the descriptors that the spec names from the call. spec must stay until `done`, which
+ * always comes, from the loop. Returns 0, or -errno with the error set. */
 int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, LoadDone done,
                void *userdata, CvmError *error);

@@ -13,16 +13,16 @@
 static struct {
         LogLevel level;
         bool journal;
-} sink = { .level = LOG_LEVEL_INFO };
+} sink = {.level = LOG_LEVEL_INFO};
 
 static const struct {
         const char *name;
         LogLevel level;
 } levels[] = {
-        { "error", LOG_LEVEL_ERROR },
-        { "warning", LOG_LEVEL_WARNING },
-        { "info", LOG_LEVEL_INFO },
-        { "debug", LOG_LEVEL_DEBUG },
+        {"error", LOG_LEVEL_ERROR},
+        {"warning", LOG_LEVEL_WARNING},
+        {"info", LOG_LEVEL_INFO},
+        {"debug", LOG_LEVEL_DEBUG},
 };
 
 int log_parse_level(const char *text, LogLevel *ret)
@@ -35,8 +35,8 @@ int log_parse_level(const char *text, LogLevel *ret)
         return -EINVAL;
 }
 
-/* JOURNAL_STREAM names device and inode of the stream that systemd gave us; if stderr is another file
- * by now, somebody redirected it and wants to read it there. */
+/* JOURNAL_STREAM names device and inode of the stream that systemd gave us; if stderr is another
+ * file by now, somebody redirected it and wants to read it there. */
 static bool stderr_is_journal(void)
 {
         const char *stream = getenv("JOURNAL_STREAM");

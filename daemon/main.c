@@ -58,16 +58,16 @@ static int parse_options(int argc, char **argv, Options *ret)
 {
         enum { CONFIG = 256, SOCKET, RUNTIME_DIR, STATE_DIR, LOG_LEVEL, VERSION, HELP };
         static const struct option options[] = {
-                { "config", required_argument, NULL, CONFIG },
-                { "socket", required_argument, NULL, SOCKET },
-                { "runtime-dir", required_argument, NULL, RUNTIME_DIR },
-                { "state-dir", required_argument, NULL, STATE_DIR },
-                { "log-level", required_argument, NULL, LOG_LEVEL },
-                { "version", no_argument, NULL, VERSION },
-                { "help", no_argument, NULL, HELP },
+                {"config", required_argument, NULL, CONFIG},
+                {"socket", required_argument, NULL, SOCKET},
+                {"runtime-dir", required_argument, NULL, RUNTIME_DIR},
+                {"state-dir", required_argument, NULL, STATE_DIR},
+                {"log-level", required_argument, NULL, LOG_LEVEL},
+                {"version", no_argument, NULL, VERSION},
+                {"help", no_argument, NULL, HELP},
                 {},
         };
-        Options o = { .log_level = LOG_LEVEL_INFO };
+        Options o = {.log_level = LOG_LEVEL_INFO};
         int c;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -254,9 +254,8 @@ static int listen_on(Daemon *daemon, const Config *config, const char *path)
 static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths)
 {
         static const WireServerInfo info = {
-                .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"
-        };
-        const ManagerDirectories directories = { paths->runtime, paths->state };
+                .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"};
+        const ManagerDirectories directories = {paths->runtime, paths->state};
         _cleanup_(cvm_error_done) CvmError error = {};
         int r;
 
@@ -277,7 +276,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
 
 static int run(const Config *config, const Paths *paths)
 {
-        static const int numbers[] = { SIGTERM, SIGINT };
+        static const int numbers[] = {SIGTERM, SIGINT};
         Daemon daemon = {};
         int r;
 
@@ -320,7 +319,7 @@ static void set_limits(void)
                 files.rlim_cur = files.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &files);
         }
-        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         /* A daemon that is no root's could not use its own /proc/self/fd any more. */
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);

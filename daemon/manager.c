@@ -15,7 +15,8 @@
 #include "recover.h"
 
 /* Opens PATH or PATH/NAME as a directory that is the daemon's alone. */
-static int open_directory(const char *path, const char *name, mode_t mode, int *ret, CvmError *error)
+static int open_directory(const char *path, const char *name, mode_t mode, int *ret,
+                          CvmError *error)
 {
         _cleanup_free_ char *full = NULL;
         int fd;
@@ -44,12 +45,12 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
                 mode_t mode;
                 int *fd;
         } all[] = {
-                { directories->runtime, NULL, runtime_mode, &manager->runtime_fd },
-                { directories->runtime, "vms", 0700, &manager->vms_fd },
-                { directories->runtime, "shares", 0700, &manager->shares_fd },
-                { directories->state, NULL, 0700, &manager->state_fd },
-                { directories->state, "records", 0700, &manager->records_fd },
-                { directories->state, "consoles", 0700, &manager->consoles_fd },
+                {directories->runtime, NULL, runtime_mode, &manager->runtime_fd},
+                {directories->runtime, "vms", 0700, &manager->vms_fd},
+                {directories->runtime, "shares", 0700, &manager->shares_fd},
+                {directories->state, NULL, 0700, &manager->state_fd},
+                {directories->state, "records", 0700, &manager->records_fd},
+                {directories->state, "consoles", 0700, &manager->consoles_fd},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -59,9 +60,10 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
                         return r;
         }
         if (!fd_is_on_memory(manager->shares_fd))
-                log_warning("directory %s is on a disk: environments and certificates of CVMs would "
-                            "be written to it; use a directory on a tmpfs",
-                            directories->runtime);
+                log_warning(
+                        "directory %s is on a disk: environments and certificates of CVMs would "
+                        "be written to it; use a directory on a tmpfs",
+                        directories->runtime);
         return 0;
 }
 
@@ -312,7 +314,8 @@ static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const cha
                0;
 }
 
-/* Whether the CVM would have all that the template needs, from the spec or from the daemon itself. */
+/* Whether the CVM would have all that the template needs, from the spec or from the daemon itself.
+ */
 static bool has_artifacts(const Manager *manager, const Template *template, const CvmSpec *spec)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {

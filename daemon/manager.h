@@ -26,16 +26,16 @@ struct Manager {
         HostFacts *host;
         ArtifactStore *artifacts;
         Events *events;
-        int runtime_fd, vms_fd, shares_fd;          /* below RUNTIME */
-        int state_fd, records_fd, consoles_fd;      /* below STATE */
-        bool has_admins, privileged;                /* group cvm-admin exists; euid is 0 */
+        int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
+        int state_fd, records_fd, consoles_fd; /* below STATE */
+        bool has_admins, privileged;           /* group cvm-admin exists; euid is 0 */
         gid_t admins;
         char boot_id[37];
-        bool closing;                               /* no launch is begun any more */
-        uint32_t notify_port;                       /* vsock port of guests' notifications; 0: none */
-        uint16_t port_cursor;                       /* where the search for a free port goes on */
+        bool closing;         /* no launch is begun any more */
+        uint32_t notify_port; /* vsock port of guests' notifications; 0: none */
+        uint16_t port_cursor; /* where the search for a free port goes on */
         uint32_t cid_cursor;
-        Vm **vms;                                   /* sorted by name; a reference each */
+        Vm **vms; /* sorted by name; a reference each */
         size_t n_vms, allocated_vms;
 };
 
@@ -76,11 +76,11 @@ int manager_choose_template(const Manager *manager, const CvmSpec *spec, const T
 bool manager_template_is_available(const Manager *manager, const Template *template);
 bool manager_use_kvm(const Manager *manager);
 
-/* Checks name, quota and memory, holds ports and CID, and adds a CVM in state preparing. A stopped or
- * failed CVM of the same name and owner is removed first. */
+/* Checks name, quota and memory, holds ports and CID, and adds a CVM in state preparing. A stopped
+ * or failed CVM of the same name and owner is removed first. */
 int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
-/* wanted 0: any free one of the configured range. *ret_fd: a vhost-vsock device that holds it, or -1
- * on a host that has none. */
+/* wanted 0: any free one of the configured range. *ret_fd: a vhost-vsock device that holds it, or
+ * -1 on a host that has none. */
 int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, uint32_t *ret,
                      int *ret_fd, CvmError *error);
 /* Ports that the spec left open are chosen again; those given stay. */

@@ -19,12 +19,11 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         add_int(record, "ownerGroup", vm->owner_group);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
-        json_object_object_add(
-                record, "timeouts",
-                json_build("startSec", json_object_new_int64(vm->start_sec), "readySec",
-                           json_object_new_int64(vm->ready_sec), "powerdownSec",
-                           json_object_new_int64(vm->powerdown_sec), "quitSec",
-                           json_object_new_int64(vm->quit_sec), NULL));
+        json_object_object_add(record, "timeouts",
+                               json_build("startSec", json_object_new_int64(vm->start_sec),
+                                          "readySec", json_object_new_int64(vm->ready_sec),
+                                          "powerdownSec", json_object_new_int64(vm->powerdown_sec),
+                                          "quitSec", json_object_new_int64(vm->quit_sec), NULL));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
         if (vm->driver)

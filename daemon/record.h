@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A CVM on disk: STATE/records/ID.json, mode 0600, replaced atomically, written before the step that
- * it describes. It holds what a later daemon needs to find the CVM again or to clear up after it, and
- * never a secret: the spec is stored redacted.
+ * A CVM on disk: STATE/records/ID.json, mode 0600, replaced atomically, written before the step
+ * that it describes. It holds what a later daemon needs to find the CVM again or to clear up after
+ * it, and never a secret: the spec is stored redacted.
  *
  * The object: version (RECORD_VERSION), bootId, stopRequested, ownerGroup, the members of the
  * interface's type Cvm, timeouts, spec, and what the driver saves (pid, startTime).

@@ -31,10 +31,11 @@ static void set_aside(Manager *manager, const char *file, const char *reason)
 }
 
 /* Reads a record that this daemon's uid wrote and nobody else can have. */
-static int read_record(Manager *manager, const char *file, json_object **ret, const char **ret_reason)
+static int read_record(Manager *manager, const char *file, json_object **ret,
+                       const char **ret_reason)
 {
-        _cleanup_close_ int fd = openat(manager->records_fd, file,
-                                        O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        _cleanup_close_ int fd =
+                openat(manager->records_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         _cleanup_free_ char *data = NULL;
         struct stat st;
         size_t size;
@@ -71,8 +72,8 @@ static void undo(Manager *manager, Vm *vm)
 
 static int open_runtime(Manager *manager, Vm *vm)
 {
-        vm->runtime_dirfd = openat(manager->vms_fd, vm->id,
-                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        vm->runtime_dirfd =
+                openat(manager->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return vm->runtime_dirfd < 0 ? -errno : 0;
 }
 
@@ -87,9 +88,8 @@ static void kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
 
-        if (vm->runtime_dirfd >= 0 &&
-            vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
-                           &driver) == 0) {
+        if (vm->runtime_dirfd >= 0 && vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd,
+                                                     &vm_driver_callbacks, vm, &driver) == 0) {
                 vm->ops->kill(driver);
                 vm->ops->close(driver);
         }

@@ -42,7 +42,7 @@ static int bridge_add(const char *bridge, const char *tap)
 
 int tap_open(const char *name, const char *bridge, CvmError *error)
 {
-        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
         _cleanup_close_ int fd = -1;
         int r;
 

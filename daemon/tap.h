@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
-/* Opens the existing tap `name`, or, with `bridge`, makes a new one ("cvmN", gone with the descriptor)
- * and puts it on that bridge. One of the two is NULL. Returns the fd or -errno with the error set. */
+/* Opens the existing tap `name`, or, with `bridge`, makes a new one ("cvmN", gone with the
+ * descriptor) and puts it on that bridge. One of the two is NULL. Returns the fd or -errno with the
+ * error set. */
 int tap_open(const char *name, const char *bridge, CvmError *error);

@@ -172,9 +172,9 @@ int vm_set_state(Vm *vm, VmState state)
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
                  vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
         manager_emit(vm->manager, vm, "state", vm_state_name(old), vm_state_name(state),
-                     vm->ending.reason ? json_build("reason",
-                                                    json_object_new_string(vm->ending.reason), NULL)
-                                       : NULL);
+                     vm->ending.reason
+                             ? json_build("reason", json_object_new_string(vm->ending.reason), NULL)
+                             : NULL);
         tell_watchers(vm);
         return r;
 }
@@ -238,7 +238,7 @@ void vm_release(Vm *vm)
 /* What a guest that ended by itself, or was ended by us, comes to. */
 static void finish(Vm *vm, const DriverEnding *ending)
 {
-        static const char *const wanted[] = { "power-off", "guest-reset", "stopped", "killed" };
+        static const char *const wanted[] = {"power-off", "guest-reset", "stopped", "killed"};
         const char *reason = ending->reason;
         VmState state = VM_FAILED;
 
@@ -383,8 +383,7 @@ static void on_ready_timer(uv_timer_t *timer)
 void vm_arm_ready_timer(Vm *vm)
 {
         if (!vm->ready)
-                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000,
-                               0);
+                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000, 0);
 }
 
 static void notify_status(Vm *vm, const char *text)

@@ -5,8 +5,8 @@
  * One CVM: its states, what it holds, how it ended.
  *
  * One enum, one name table, one transition table; vm_set_state() alone changes the state, and it
- * alone persists the record and emits the event, in that order. Reference counted; the manager holds
- * one reference until the CVM is removed.
+ * alone persists the record and emits the event, in that order. Reference counted; the manager
+ * holds one reference until the CVM is removed.
  */
 
 #include <sys/types.h>
@@ -28,10 +28,10 @@ typedef enum VmState {
         VM_PREPARING, /* admitted; artifacts, shares and plan are being made; no process yet */
         VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
         VM_RUNNING,   /* the guest's CPUs run */
-        VM_PAUSED,    /* the guest's CPUs are held: --paused before its first instruction, or Pause */
-        VM_STOPPING,  /* asked to end; powerdown, quit, SIGKILL follow each other */
-        VM_STOPPED,   /* gone as somebody wanted: the guest or a client; kept until removed */
-        VM_FAILED,    /* gone as nobody wanted; kept until removed */
+        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, or Pause */
+        VM_STOPPING, /* asked to end; powerdown, quit, SIGKILL follow each other */
+        VM_STOPPED,  /* gone as somebody wanted: the guest or a client; kept until removed */
+        VM_FAILED,   /* gone as nobody wanted; kept until removed */
         _VM_STATE_MAX,
 } VmState;
 
@@ -108,9 +108,9 @@ DEFINE_CLEANUP(Vm *, vm_unref)
 /* Closes timers and driver; tells watchers. The process, if any, goes on. Idempotent. */
 void vm_close(Vm *vm);
 
-/* Changes the state as the transition table allows (assert), persists, emits, tells watchers. Returns
- * what persisting returned: a CVM that runs goes on without, its old record still names it; one that
- * is to be started must not. */
+/* Changes the state as the transition table allows (assert), persists, emits, tells watchers.
+ * Returns what persisting returned: a CVM that runs goes on without, its old record still names it;
+ * one that is to be started must not. */
 int vm_set_state(Vm *vm, VmState state);
 /* The ending of a CVM that has none yet; copies. */
 void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
@@ -128,8 +128,8 @@ void vm_release(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
 
-/* What the guest says over its notify port (sd_notify(3) lines): READY=1, STATUS=…; unknown lines are
- * ignored, lines are bounded. */
+/* What the guest says over its notify port (sd_notify(3) lines): READY=1, STATUS=…; unknown lines
+ * are ignored, lines are bounded. */
 void vm_notify(Vm *vm, const char *data, size_t size);
 /* The same in a message of its own, each line of which ends in it. */
 void vm_notify_message(Vm *vm, const char *data, size_t size);

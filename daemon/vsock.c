@@ -138,8 +138,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 int vsock_listen(Manager *manager, VsockListener **ret)
 {
         struct sockaddr_vm address = {
-                .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = VMADDR_PORT_ANY
-        };
+                .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = VMADDR_PORT_ANY};
         socklen_t length = sizeof(address);
         _cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         VsockListener *listener;

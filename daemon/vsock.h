@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Notifications of guests over vsock (credential vmm.notify_socket, systemd.system-credentials(7)): a
- * stream connection a message, read to its end, at most VSOCK_MESSAGE_MAX bytes in VSOCK_MSEC. The
- * peer's CID says which CVM speaks: a guest can speak for itself alone.
+ * Notifications of guests over vsock (credential vmm.notify_socket, systemd.system-credentials(7)):
+ * a stream connection a message, read to its end, at most VSOCK_MESSAGE_MAX bytes in VSOCK_MSEC.
+ * The peer's CID says which CVM speaks: a guest can speak for itself alone.
  */
 
 #include "manager.h"

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * LaunchPlan: exactly what will be run. template_render() is a pure function: equal inputs give equal
- * plans; it opens nothing and allots nothing.
+ * LaunchPlan: exactly what will be run. template_render() is a pure function: equal inputs give
+ * equal plans; it opens nothing and allots nothing.
  *
- * Files reach QEMU as inherited descriptors. The renderer numbers them from PLAN_FD_FIRST in the order
- * in which the template first names them (${fd.kernel}, ${fd.qmp}, …); the driver places each at that
- * number in the child.
+ * Files reach QEMU as inherited descriptors. The renderer numbers them from PLAN_FD_FIRST in the
+ * order in which the template first names them (${fd.kernel}, ${fd.qmp}, …); the driver places each
+ * at that number in the child.
  */
 
 #include "host/host.h"
@@ -18,7 +18,7 @@
 /* An artifact as far as rendering cares. */
 typedef struct PlanArtifact {
         bool present;
-        const char *path; /* where it came from, for render's output; NULL: embedded */
+        const char *path;   /* where it came from, for render's output; NULL: embedded */
         const char *sha256; /* hex; NULL: unknown */
 } PlanArtifact;
 
@@ -26,10 +26,10 @@ typedef struct PlanArtifact {
 typedef struct PlanInputs {
         const CvmSpec *spec;
         const HostFacts *host;
-        const char *qemu;   /* path of the binary */
-        const char *id;     /* UUID of the CVM */
-        uint32_t cpus;      /* effective, > 0 */
-        uint64_t memory;    /* effective, bytes */
+        const char *qemu;            /* path of the binary */
+        const char *id;              /* UUID of the CVM */
+        uint32_t cpus;               /* effective, > 0 */
+        uint64_t memory;             /* effective, bytes */
         const SpecForward *forwards; /* effective, with their real host ports */
         size_t n_forwards;
         bool vsock;
@@ -41,9 +41,9 @@ typedef struct PlanInputs {
 } PlanInputs;
 
 typedef struct PlanDescriptor {
-        int number;  /* in the child */
-        char *what;  /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
-                        certs_share, share:TAG, vhost-vsock, tap */
+        int number; /* in the child */
+        char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
+                       certs_share, share:TAG, vhost-vsock, tap */
 } PlanDescriptor;
 
 typedef struct LaunchPlan {
@@ -51,14 +51,15 @@ typedef struct LaunchPlan {
         size_t argc;
         PlanDescriptor *descriptors; /* by number */
         size_t n_descriptors;
-        /* Devices that QEMU opens by path ("/dev/kvm", "/dev/sev", "/dev/vhost-vsock"): the driver gives
-         * the child the groups of these. Ended by NULL. */
+        /* Devices that QEMU opens by path ("/dev/kvm", "/dev/sev", "/dev/vhost-vsock"): the driver
+         * gives the child the groups of these. Ended by NULL. */
         char **devices;
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
 } LaunchPlan;
 
-/* TemplateInvalid (unknown variable, wrong type, include cycle, …) or InvalidSpec (a field that this
- * platform cannot take). An unknown cbitpos renders as 51, the documents' value, and is listed. */
+/* TemplateInvalid (unknown variable, wrong type, include cycle, …) or InvalidSpec (a field that
+ * this platform cannot take). An unknown cbitpos renders as 51, the documents' value, and is
+ * listed. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
 LaunchPlan *launch_plan_free(LaunchPlan *plan);

@@ -4,9 +4,9 @@
 /*
  * Templates: a platform as data. cvm-template(5) describes the format.
  *
- * A TemplateSet holds the built-in templates and fragments (embedded from templates/) and those of an
- * override directory, by name; the override wins. A broken override is a TemplateInvalid that names
- * file, line and path, and fails the load as a whole.
+ * A TemplateSet holds the built-in templates and fragments (embedded from templates/) and those of
+ * an override directory, by name; the override wins. A broken override is a TemplateInvalid that
+ * names file, line and path, and fails the load as a whole.
  */
 
 #include <json-c/json.h>
@@ -35,10 +35,10 @@ bool template_is_confidential(const Template *template);
 int64_t template_strength(const Template *template);
 /* Name of the measuring method ("none", "sev-snp-igvm", "tdx", …). */
 const char *template_measure(const Template *template);
-/* Name of the QEMU binary's entry in cvmd.conf ("qemu-system-x86_64"). */
+/* File name of the QEMU binary ("qemu-system-x86_64"), for where cvmd.conf names none. */
 const char *template_qemu(const Template *template);
-/* Whether it cannot do without the artifact, and the embedded one it takes where the spec names none
- * (NULL: none). `debug` picks the debug initramfs. */
+/* Whether it cannot do without the artifact, and the embedded one it takes where the spec names
+ * none (NULL: none). `debug` picks the debug initramfs. */
 bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
 /* Names of the host checks that it requires, ended by NULL. */

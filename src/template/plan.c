@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "template/plan.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+static void strings_free(char **strings)
+{
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
+}
+
+LaunchPlan *launch_plan_free(LaunchPlan *plan)
+{
+        if (!plan)
+                return NULL;
+        strings_free(plan->argv);
+        strings_free(plan->devices);
+        for (size_t i = 0; i < plan->n_descriptors; i++)
+                free(plan->descriptors[i].what);
+        free(plan->descriptors);
+        host_check_list_done(&plan->missing);
+        free(plan);
+        return NULL;
+}
+
+int launch_plan_fd(const LaunchPlan *plan, const char *what)
+{
+        for (size_t i = 0; i < plan->n_descriptors; i++)
+                if (strcmp(plan->descriptors[i].what, what) == 0)
+                        return plan->descriptors[i].number;
+        return -1;
+}
+
+static json_object *descriptor_to_json(const PlanDescriptor *descriptor, const PlanInputs *inputs)
+{
+        json_object *object = json_build("number", json_object_new_int(descriptor->number), "what",
+                                         json_new_text(descriptor->what), NULL);
+        const char *path = NULL, *sha256 = NULL;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (strcmp(descriptor->what, spec_artifact_kind_name(kind)) == 0) {
+                        path = inputs->artifacts[kind].path;
+                        sha256 = inputs->artifacts[kind].sha256;
+                }
+        for (size_t i = 0; i < inputs->spec->n_shares; i++)
+                if (strncmp(descriptor->what, "share:", 6) == 0 &&
+                    strcmp(descriptor->what + 6, inputs->spec->shares[i].tag) == 0)
+                        path = inputs->spec->shares[i].path;
+        if (path)
+                json_object_object_add(object, "path", json_new_text(path));
+        if (sha256)
+                json_object_object_add(object, "sha256", json_new_text(sha256));
+        return object;
+}
+
+json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs)
+{
+        json_object *argv = json_object_new_array(), *descriptors = json_object_new_array();
+
+        for (size_t i = 0; i < plan->argc; i++)
+                json_object_array_add(argv, json_new_text(plan->argv[i]));
+        for (size_t i = 0; i < plan->n_descriptors; i++)
+                json_object_array_add(descriptors,
+                                      descriptor_to_json(&plan->descriptors[i], inputs));
+        return json_build("argv", argv, "descriptors", descriptors, "missing",
+                          host_check_list_to_json(&plan->missing), NULL);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "internal.h"
+
+static json_object *text(const char *s)
+{
+        return json_new_text(s ?: "");
+}
+
+static json_object *integer(int64_t value)
+{
+        return json_object_new_int64(value);
+}
+
+static json_object *size_text(uint64_t size)
+{
+        char buffer[24];
+
+        return text(text_format_size(size, buffer));
+}
+
+static json_object *descriptor(const char *what)
+{
+        return json_build("$fd", text(what), NULL);
+}
+
+/* What QEMU is promised beyond the present: the documents' values, raised to what the spec asks. */
+static json_object *vm_variables(const Template *template, const PlanInputs *inputs)
+{
+        int64_t maxcpus = template->floor_maxcpus;
+        uint64_t maxmem = template->floor_maxmem;
+
+        if (maxcpus < inputs->cpus)
+                maxcpus = inputs->cpus;
+        if (maxmem < inputs->memory)
+                maxmem = inputs->memory;
+        return json_build("name", text(inputs->spec->name), "id", text(inputs->id), "cpus",
+                          integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
+                          integer((int64_t)inputs->memory), "memorySize", size_text(inputs->memory),
+                          "maxmem", size_text(maxmem), "slots", integer(template->floor_slots),
+                          "cmdline", text(inputs->cmdline), "debug",
+                          json_object_new_boolean(inputs->spec->debug), "kvm",
+                          json_object_new_boolean(inputs->kvm), NULL);
+}
+
+static json_object *net_variables(const PlanInputs *inputs)
+{
+        SpecNetwork network = inputs->spec->network;
+        json_object *forwards = json_object_new_array();
+
+        for (size_t i = 0; i < inputs->n_forwards; i++) {
+                const SpecForward *f = &inputs->forwards[i];
+
+                json_object_array_add(forwards,
+                                      json_build("protocol", text(spec_protocol_name(f->protocol)),
+                                                 "address", text(f->address), "hostPort",
+                                                 integer(f->host_port), "guestPort",
+                                                 integer(f->guest_port), NULL));
+        }
+        return json_build("user", json_object_new_boolean(network == SPEC_NETWORK_USER), "tap",
+                          json_object_new_boolean(network == SPEC_NETWORK_TAP ||
+                                                  network == SPEC_NETWORK_BRIDGE),
+                          "forwards", forwards, NULL);
+}
+
+static json_object *share_variables(const PlanInputs *inputs)
+{
+        json_object *shares = json_object_new_array();
+
+        for (size_t i = 0; i < inputs->spec->n_shares; i++) {
+                const SpecShare *share = &inputs->spec->shares[i];
+                char id[32], what[64];
+
+                snprintf(id, sizeof(id), "share%zu", i);
+                snprintf(what, sizeof(what), "share:%s", share->tag);
+                json_object_array_add(shares, json_build("id", text(id), "tag", text(share->tag),
+                                                         "readOnly",
+                                                         json_object_new_boolean(share->read_only),
+                                                         "fd", descriptor(what), NULL));
+        }
+        return shares;
+}
+
+json_object *variables_new(const Template *template, const PlanInputs *inputs)
+{
+        static const char *const descriptors[] = {
+                "qmp", "console", "notify", "env_share", "certs_share", "vhost-vsock", "tap"};
+        json_object *fd = json_object_new_object(), *artifacts = json_object_new_object();
+
+        for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)
+                json_object_object_add(fd, descriptors[i], descriptor(descriptors[i]));
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = spec_artifact_kind_name(kind);
+
+                json_object_object_add(fd, name, descriptor(name));
+                json_object_object_add(artifacts, name,
+                                       json_object_new_boolean(inputs->artifacts[kind].present ||
+                                                               template->artifacts[kind].needed));
+        }
+        return json_build(
+                "vm", vm_variables(template, inputs), "net", net_variables(inputs), "vsock",
+                json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
+                           integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
+                           NULL),
+                "host",
+                /* 51 is the value of the processors that the documents know; render lists
+                 * it where the host did not tell */
+                json_build("cbitpos", integer(inputs->host->cbitpos ? inputs->host->cbitpos : 51),
+                           NULL),
+                "shares", share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the built-in templates as C. Usage: embed.py OUTPUT FILE…"""
+import json
+import pathlib
+import sys
+
+
+def main():
+    output, *files = sys.argv[1:]
+    lines = ['#include "template/internal.h"', "", "const BuiltinTemplate builtin_templates[] = {"]
+    for path in sorted(map(pathlib.Path, files)):
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)  # a template that is no JSON fails the build
+        quoted = "\n".join('                "' + line.replace("\\", "\\\\").replace('"', '\\"') + '\\n"'
+                           for line in text.splitlines())
+        lines.append(f'        {{ "{path.name}",\n{quoted} }},')
+    lines.append("        {},\n};\n")
+    pathlib.Path(output).write_text("\n".join(lines), encoding="utf-8")
+
+
+main()
