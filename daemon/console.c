@@ -253,9 +253,7 @@ static void tell_followers(Console *console, const void *data, size_t size)
         while (follower) {
                 follower_link(&follower->next, &marker);
                 follower->data(data, size, follower->userdata);
-                if (!marker.link)
-                        return; /* the console was freed */
-                follower = marker.next;
+                follower = marker.next; /* NULL also where the console was freed */
                 console_unfollow(&marker);
         }
 }

@@ -228,7 +228,9 @@ static void test_not_followed(void **state)
 static void test_full_disk(void **state)
 {
         Console *console = NULL;
+        _cleanup_free_ char *tail = NULL;
         uint64_t offset = 0;
+        size_t size;
         int fd;
 
         if (!mount_privately("tmpfs", directory, "size=16k,mode=0700")) {
@@ -246,6 +248,15 @@ static void test_full_disk(void **state)
         console_free(console);
         assert_int_equal(console_new(fd, "c", 1 << 20, FILES, &console), 0);
         assert_stream(console, offset, offset); /* all of it is in the file */
+
+        /* More than the ring holds: its beginning is lost to the file, its end is right. */
+        assert_int_equal(mount("test", directory, "tmpfs", MS_REMOUNT, "size=44k,mode=0700"), 0);
+        for (int i = 0; i < 200; i++)
+                write_stream(console, &offset, 1000);
+        assert_int_equal(console_tail(console, 0, CONSOLE_RING, &tail, &size), 0);
+        assert_int_equal(size, CONSOLE_RING);
+        for (size_t i = 0; i < size; i++)
+                assert_int_equal(tail[i], byte_at(offset - size + i));
         console_free(console);
         close(fd);
         assert_int_equal(umount2(directory, MNT_DETACH), 0);

@@ -129,14 +129,16 @@ static void test_create(void **state)
         assert_false(exists(parent, "id"));
 }
 
-/* With the strictest mask of the daemon's, files are as they must be. */
+/* Modes are what they must be whatever the daemon's mask is. Without root one that takes reading
+ * away would keep the directory from being opened. */
 static void test_umask(void **state)
 {
-        mode_t mask = umask(0277);
+        mode_t mask = umask(geteuid() == 0 ? 0777 : 0277);
         Shares shares;
 
         create_ok(&shares);
         umask(mask);
+        assert_directory(shares.env_fd);
         assert_file(shares.certs_fd, "key.pem", "private key", 11);
         shares_done(&shares);
         assert_int_equal(shares_wipe(parent, "id"), 0);
@@ -222,6 +224,25 @@ static void test_wipe_planted(void **state)
         assert_int_equal(unlinkat(parent, "victim", 0), 0);
 }
 
+/* Deeper than is looked into: told, and removed none the less. */
+static void test_wipe_deep(void **state)
+{
+        _cleanup_close_ int at = -1;
+        Shares shares;
+
+        create_ok(&shares);
+        for (int i = 0, next; i < 20; i++) {
+                assert_int_equal(mkdirat(at < 0 ? shares.env_fd : at, "d", 0700), 0);
+                next = openat(at < 0 ? shares.env_fd : at, "d", O_PATH | O_CLOEXEC);
+                assert_true(next >= 0);
+                closep(&at);
+                at = next;
+        }
+        shares_done(&shares);
+        assert_int_equal(shares_wipe(parent, "id"), -ELOOP);
+        assert_false(exists(parent, "id"));
+}
+
 static void test_refuse(void **state)
 {
         static const SharesCert outside[] = {{"../outside", "x", 1}};
@@ -292,8 +313,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_create),       leaks_unit_test(test_umask),
                 leaks_unit_test(test_wipe),         leaks_unit_test(test_wipe_half),
-                leaks_unit_test(test_wipe_planted), leaks_unit_test(test_refuse),
-                leaks_unit_test(test_full),
+                leaks_unit_test(test_wipe_planted), leaks_unit_test(test_wipe_deep),
+                leaks_unit_test(test_refuse),       leaks_unit_test(test_full),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
