@@ -12,13 +12,11 @@
  */
 #include <assert.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/json.h"
@@ -27,20 +25,11 @@
 #include "child.h"
 #include "driver.h"
 #include "log.h"
+#include "qemu_sockets.h"
 #include "qmp/qmp.h"
+#include "stream.h"
 
 #define OUTPUT_KEPT 4096u /* bytes of QEMU's output, from its end */
-#define READ_CHUNK 65536u /* bytes taken from one stream before others get their turn */
-
-/* A descriptor that is read as bytes come. */
-struct QemuVm;
-
-typedef struct Stream {
-        uv_poll_t poll;
-        int fd; /* owned; -1: closed */
-        bool open;
-        void (*data)(struct QemuVm *vm, const char *data, size_t size);
-} Stream;
 
 typedef struct QemuVm {
         DriverVm base;
@@ -77,68 +66,23 @@ static void maybe_free(QemuVm *vm)
         free(vm);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void handle_closed(QemuVm *vm)
 {
-        QemuVm *vm = handle->data;
-
         vm->n_handles--;
         maybe_free(vm);
 }
 
-static void stream_close(Stream *stream)
+static void on_poll_closed(uv_handle_t *handle)
 {
-        if (!stream->open)
-                return;
-        stream->open = false;
-        uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
-        close(TAKE_FD(stream->fd));
+        handle_closed(handle->data);
 }
 
-/* Reads what is there, at most a chunk. Returns false when the stream has ended. */
-static bool stream_read(QemuVm *vm, Stream *stream)
+static void on_stream_closed(Stream *stream)
 {
-        _cleanup_free_ char *chunk = malloc(READ_CHUNK);
-        ssize_t n;
-
-        if (!chunk)
-                return true;
-        n = read(stream->fd, chunk, READ_CHUNK);
-        if (n > 0) {
-                stream->data(vm, chunk, (size_t)n);
-                return true;
-        }
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
+        handle_closed(stream->userdata);
 }
 
-static void on_stream(uv_poll_t *poll, int status, int events)
-{
-        QemuVm *vm = poll->data;
-        Stream *stream = container_of(poll, Stream, poll);
-
-        if (status < 0 || !stream_read(vm, stream))
-                stream_close(stream);
-}
-
-/* Takes fd. */
-static int stream_open(QemuVm *vm, Stream *stream, int fd,
-                       void (*data)(QemuVm *vm, const char *data, size_t size))
-{
-        int r;
-
-        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
-            (r = uv_poll_init(vm->loop, &stream->poll, fd)) < 0) {
-                close(fd);
-                return -EIO;
-        }
-        stream->fd = fd;
-        stream->open = true;
-        stream->data = data;
-        stream->poll.data = vm;
-        vm->n_handles++;
-        return uv_poll_start(&stream->poll, UV_READABLE, on_stream);
-}
-
-static void on_output(QemuVm *vm, const char *data, size_t size)
+static void keep_output(QemuVm *vm, const char *data, size_t size)
 {
         if (size > OUTPUT_KEPT) {
                 data += size - OUTPUT_KEPT;
@@ -148,16 +92,39 @@ static void on_output(QemuVm *vm, const char *data, size_t size)
                 buffer_consume(&vm->tail, vm->tail.size - OUTPUT_KEPT);
 }
 
-static void on_console(QemuVm *vm, const char *data, size_t size)
+static void on_output(Stream *stream, const char *data, size_t size)
 {
+        keep_output(stream->userdata, data, size);
+}
+
+static void on_console(Stream *stream, const char *data, size_t size)
+{
+        QemuVm *vm = stream->userdata;
+
         if (!vm->closed)
                 vm->base.callbacks->console(data, size, vm->base.userdata);
 }
 
-static void on_notify(QemuVm *vm, const char *data, size_t size)
+static void on_notify(Stream *stream, const char *data, size_t size)
 {
+        QemuVm *vm = stream->userdata;
+
         if (!vm->closed)
                 vm->base.callbacks->notify(data, size, vm->base.userdata);
+}
+
+static const StreamCallbacks output_callbacks = {on_output, on_stream_closed};
+static const StreamCallbacks console_callbacks = {on_console, on_stream_closed};
+static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed};
+
+/* Takes fd. */
+static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks *callbacks)
+{
+        int r = stream_open(vm->loop, stream, fd, callbacks, vm);
+
+        if (r == 0)
+                vm->n_handles++;
+        return r;
 }
 
 /* Takes the exit status; an adopted process is not ours to wait for. */
@@ -197,18 +164,6 @@ static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
         return *reason ? "stopped" : "qemu-exit";
 }
 
-static void finish_stream(QemuVm *vm, Stream *stream)
-{
-        /* What it said last is still in the socket. Bounded: it has no writer any more. */
-        for (unsigned i = 0; stream->open && i < 64; i++) {
-                struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
-
-                if (poll(&ready, 1, 0) <= 0 || !stream_read(vm, stream))
-                        break;
-        }
-        stream_close(stream);
-}
-
 /* Its output without the white space at the end. */
 static const char *trimmed_tail(QemuVm *vm)
 {
@@ -228,9 +183,9 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         if (vm->closed)
                 return;
         vm->n_handles++; /* pinned for the callbacks below */
-        finish_stream(vm, &vm->console);
-        finish_stream(vm, &vm->notify);
-        finish_stream(vm, &vm->output);
+        stream_finish(&vm->console);
+        stream_finish(&vm->notify);
+        stream_finish(&vm->output);
         qmp_client_close(vm->qmp);
         ending.reason = ending_reason(vm, &ending);
         ending.log = trimmed_tail(vm);
@@ -282,16 +237,19 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
 
         vm->qmp = NULL;
         vm->n_handles--;
-        if (vm->closed || !broken) {
+        if (vm->closed) {
                 maybe_free(vm);
-                return; /* QEMU is going, its pidfd tells; what cannot be told to quit gets SIGKILL
-                         */
+                return;
         }
+        /* Gone: its pidfd tells. A QEMU that lives on without QMP cannot be told to quit, but
+         * killed. */
+        if (!broken)
+                return;
         /* It talks nonsense and nobody can control it any more: it must not go on. */
         log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
-        on_output(vm, "QMP: ", 5);
-        on_output(vm, reason, strlen(reason));
-        on_output(vm, "\n", 1);
+        keep_output(vm, "QMP: ", 5);
+        keep_output(vm, reason, strlen(reason));
+        keep_output(vm, "\n", 1);
         process_signal(vm->child.pidfd, SIGKILL);
 }
 
@@ -334,62 +292,24 @@ static const QmpCallbacks qmp_callbacks = {
         .closed = on_qmp_closed,
 };
 
-static const char *const socket_names[] = {"qmp", "console", "notify"};
-enum { SOCKET_QMP, SOCKET_CONSOLE, SOCKET_NOTIFY, N_SOCKETS };
-
-/* The address by way of the directory's descriptor: short enough wherever the directory is. */
-static struct sockaddr_un socket_address(int dirfd, const char *name)
-{
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
-        return address;
-}
-
-static int socket_listen(int dirfd, const char *name)
-{
-        struct sockaddr_un address = socket_address(dirfd, name);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        if (fd < 0)
-                return -errno;
-        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-                return -errno;
-        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-static int socket_connect(int dirfd, const char *name)
-{
-        struct sockaddr_un address = socket_address(dirfd, name);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        if (fd < 0)
-                return -errno;
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
 /* Connects to the three sockets and begins to speak. */
 static int connect_all(QemuVm *vm, int dirfd)
 {
         int fd, r;
 
-        fd = socket_connect(dirfd, socket_names[SOCKET_CONSOLE]);
+        fd = qemu_socket_connect(dirfd, QEMU_SOCKET_CONSOLE);
         if (fd < 0)
                 return fd;
-        r = stream_open(vm, &vm->console, fd, on_console);
+        r = open_stream(vm, &vm->console, fd, &console_callbacks);
         if (r < 0)
                 return r;
-        fd = socket_connect(dirfd, socket_names[SOCKET_NOTIFY]);
+        fd = qemu_socket_connect(dirfd, QEMU_SOCKET_NOTIFY);
         if (fd < 0)
                 return fd;
-        r = stream_open(vm, &vm->notify, fd, on_notify);
+        r = open_stream(vm, &vm->notify, fd, &notify_callbacks);
         if (r < 0)
                 return r;
-        fd = socket_connect(dirfd, socket_names[SOCKET_QMP]);
+        fd = qemu_socket_connect(dirfd, QEMU_SOCKET_QMP);
         if (fd < 0)
                 return fd;
         r = qmp_client_new(vm->loop, fd, &qmp_callbacks, vm, &vm->qmp);
@@ -461,8 +381,8 @@ static int collect_groups(const DriverStart *start, gid_t **ret, size_t *ret_n)
 
 static int find_fd(const DriverStart *start, const int *sockets, const char *what)
 {
-        for (size_t i = 0; i < N_SOCKETS; i++)
-                if (strcmp(socket_names[i], what) == 0)
+        for (size_t i = 0; i < _QEMU_SOCKET_MAX; i++)
+                if (strcmp(qemu_socket_name(i), what) == 0)
                         return sockets[i];
         for (size_t i = 0; i < start->n_fds; i++)
                 if (strcmp(start->fds[i].what, what) == 0)
@@ -520,16 +440,16 @@ static void discard(QemuVm *vm)
 static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
                       void *userdata, DriverVm **ret, CvmError *error)
 {
-        int sockets[N_SOCKETS] = {-1, -1, -1}, output[2] = {-1, -1}, r = 0;
+        int sockets[_QEMU_SOCKET_MAX] = {-1, -1, -1}, output[2] = {-1, -1}, r = 0;
         QemuVm *vm = qemu_new(loop, callbacks, userdata);
 
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "start QEMU");
-        for (size_t i = 0; i < N_SOCKETS && r == 0; i++) {
-                sockets[i] = socket_listen(start->runtime_dirfd, socket_names[i]);
+        for (size_t i = 0; i < _QEMU_SOCKET_MAX && r == 0; i++) {
+                sockets[i] = qemu_socket_listen(start->runtime_dirfd, i);
                 if (sockets[i] < 0)
                         r = cvm_error_system(error, sockets[i], "listen on socket %s",
-                                             socket_names[i]);
+                                             qemu_socket_name(i));
         }
         /* Both ends do not block: a QEMU that talks much loses words rather than time. */
         if (r == 0 && pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -537,7 +457,7 @@ static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCal
         if (r == 0)
                 r = spawn(vm, start, sockets, output[1], error);
         if (r == 0) {
-                r = stream_open(vm, &vm->output, TAKE_FD(output[0]), on_output);
+                r = open_stream(vm, &vm->output, TAKE_FD(output[0]), &output_callbacks);
                 if (r == 0)
                         r = watch_exit(vm);
                 if (r == 0)
@@ -545,7 +465,7 @@ static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCal
                 if (r < 0)
                         cvm_error_system(error, r, "connect to QEMU");
         }
-        for (size_t i = 0; i < N_SOCKETS; i++)
+        for (size_t i = 0; i < _QEMU_SOCKET_MAX; i++)
                 closep(&sockets[i]);
         closep(&output[0]);
         closep(&output[1]);
@@ -665,7 +585,7 @@ static ssize_t qemu_console_write(DriverVm *base, const void *data, size_t size)
         QemuVm *vm = qemu(base);
         ssize_t n;
 
-        if (!vm->console.open)
+        if (!stream_is_open(&vm->console))
                 return -ENOTCONN;
         n = send(vm->console.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         return n < 0 ? -errno : n;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "qemu_sockets.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+const char *qemu_socket_name(QemuSocket which)
+{
+        static const char *const names[] = {
+                [QEMU_SOCKET_QMP] = "qmp",
+                [QEMU_SOCKET_CONSOLE] = "console",
+                [QEMU_SOCKET_NOTIFY] = "notify",
+        };
+        return names[which];
+}
+
+/* The address by way of the directory's descriptor: short enough wherever the directory is. */
+static struct sockaddr_un address_of(int dirfd, QemuSocket which)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd,
+                 qemu_socket_name(which));
+        return address;
+}
+
+int qemu_socket_listen(int dirfd, QemuSocket which)
+{
+        struct sockaddr_un address = address_of(dirfd, which);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (unlinkat(dirfd, qemu_socket_name(which), 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int qemu_socket_connect(int dirfd, QemuSocket which)
+{
+        struct sockaddr_un address = address_of(dirfd, which);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}

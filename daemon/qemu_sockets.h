@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The three sockets between the daemon and a QEMU, in the CVM's runtime directory: QEMU gets them
+ * listening, by descriptor; the daemon connects by path, the first one as well as a later one. */
+
+#include "base/macros.h"
+
+typedef enum QemuSocket {
+        QEMU_SOCKET_QMP,
+        QEMU_SOCKET_CONSOLE,
+        QEMU_SOCKET_NOTIFY,
+        _QEMU_SOCKET_MAX,
+} QemuSocket;
+
+/* "qmp", "console", "notify": the file's name, and the descriptor's in a plan. */
+const char *qemu_socket_name(QemuSocket which);
+/* Both return a CLOEXEC descriptor or -errno. */
+int qemu_socket_listen(int dirfd, QemuSocket which);
+int qemu_socket_connect(int dirfd, QemuSocket which);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A descriptor that is read as bytes come, a chunk at a time so that others get their turn.
+ * Embedded in its owner, who must live until `closed`. */
+
+#include <uv.h>
+
+#include "base/macros.h"
+
+#define STREAM_CHUNK 65536u
+
+typedef struct Stream Stream;
+
+typedef struct StreamCallbacks {
+        /* May close the stream. */
+        void (*data)(Stream *stream, const char *data, size_t size);
+        /* The handle's memory is not needed any more; once for each stream that was opened. */
+        void (*closed)(Stream *stream);
+} StreamCallbacks;
+
+struct Stream {
+        uv_poll_t poll;
+        int fd; /* owned; -1: closed */
+        const StreamCallbacks *callbacks;
+        void *userdata;
+};
+
+/* Takes fd, also on failure; makes it non-blocking. Returns 0 or -errno; then `closed` never comes.
+ */
+int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,
+                void *userdata);
+static inline bool stream_is_open(const Stream *stream)
+{
+        return stream->fd >= 0;
+}
+/* Idempotent. At the stream's end it closes itself. */
+void stream_close(Stream *stream);
+/* Reads what is there without waiting, at most 64 chunks, then closes: for what a process said
+ * last. */
+void stream_finish(Stream *stream);
