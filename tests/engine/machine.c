@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -40,15 +39,20 @@ static void spawn(Machine *machine, char *const *argv)
         machine->stderr_fd = pipe_fds[0];
 }
 
-/* Listens on an address of the kernel's choice (unix(7), autobind); inherited by the child. */
-static int listen_somewhere(void)
+/* Listens on an address of the kernel's choice (unix(7), autobind), which is 6 bytes long. */
+#define AUTOBIND_SIZE (sizeof(sa_family_t) + 6)
+
+static int listen_somewhere(struct sockaddr_un *ret)
 {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        socklen_t size = sizeof(*ret);
 
         assert_true(fd >= 0);
         assert_int_equal(bind(fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)),
                          0);
         assert_int_equal(listen(fd, 8), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)ret, &size), 0);
+        assert_int_equal(size, AUTOBIND_SIZE);
         return fd;
 }
 
@@ -68,14 +72,15 @@ void machine_start(Machine *machine, const char *program, const char *const *ext
         };
         char chardevs[3][64];
         const char *argv[ARGUMENTS_MAX];
+        int listeners[3];
         size_t n = 0;
 
         *machine = (Machine){.qmp = -1, .stderr_fd = -1};
         argv[n++] = program;
         for (size_t i = 0; i < 3; i++) {
-                machine->listener[i] = listen_somewhere();
+                listeners[i] = listen_somewhere(&machine->address[i]);
                 snprintf(chardevs[i], sizeof(chardevs[i]), "socket,id=%s,fd=%d,server=on,wait=off",
-                         ids[i], machine->listener[i]);
+                         ids[i], listeners[i]);
                 argv[n++] = "-chardev";
                 argv[n++] = chardevs[i];
         }
@@ -88,14 +93,14 @@ void machine_start(Machine *machine, const char *program, const char *const *ext
         argv[n] = NULL;
         spawn(machine, (char *const *)argv);
         for (size_t i = 0; i < 3; i++)
-                fcntl(machine->listener[i], F_SETFD, FD_CLOEXEC);
+                close(listeners[i]);
 }
 
 void machine_start_bare(Machine *machine, const char *program, const char *const *arguments)
 {
         const char *argv[ARGUMENTS_MAX] = {program};
 
-        *machine = (Machine){.qmp = -1, .stderr_fd = -1, .listener = {-1, -1, -1}};
+        *machine = (Machine){.qmp = -1, .stderr_fd = -1};
         for (size_t n = 1; *arguments; n++) {
                 assert_true(n < ARGUMENTS_MAX - 1);
                 argv[n] = *arguments++;
@@ -105,13 +110,10 @@ void machine_start_bare(Machine *machine, const char *program, const char *const
 
 int machine_connect(const Machine *machine, MachineSocket which)
 {
-        struct sockaddr_un address;
-        socklen_t size = sizeof(address);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        assert_int_equal(getsockname(machine->listener[which], (struct sockaddr *)&address, &size),
-                         0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(
+                connect(fd, (const struct sockaddr *)&machine->address[which], AUTOBIND_SIZE), 0);
         return fd;
 }
 
@@ -273,11 +275,9 @@ void machine_done(Machine *machine)
                 kill(machine->pid, SIGKILL);
                 waitpid(machine->pid, NULL, 0);
         }
-        for (size_t i = 0; i < 3; i++)
-                closep(&machine->listener[i]);
         closep(&machine->qmp);
         closep(&machine->stderr_fd);
         buffer_done(&machine->input);
         buffer_done(&machine->transcript);
-        *machine = (Machine){.qmp = -1, .stderr_fd = -1, .listener = {-1, -1, -1}};
+        *machine = (Machine){.qmp = -1, .stderr_fd = -1};
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "base/text.h"
 
@@ -13,8 +14,9 @@
 
 typedef struct Machine {
         pid_t pid;
-        int listener[3]; /* QMP, console, notify */
-        int qmp;         /* our end of QMP, or -1 */
+        /* QMP, console, notify. Only QEMU listens there, so that its death refuses a connect. */
+        struct sockaddr_un address[3];
+        int qmp; /* our end of QMP, or -1 */
         int stderr_fd;
         Buffer input;
         /* What QEMU has said over QMP, a line each; times and versions are left out. */
