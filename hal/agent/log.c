@@ -6,15 +6,20 @@
 #include <stdio.h>
 
 /* One write is one record, and a record begins with its priority
- * (Documentation/ABI/testing/dev-kmsg of the kernel). */
+ * (Documentation/ABI/testing/dev-kmsg of the kernel), which is shown only once its line has ended.
+ * Not by dprintf(): it asks for the position, which this device refuses. */
 static void log_write(int priority, const char *format, va_list ap)
 {
         _cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *record = NULL;
+        int size;
 
         if (fd < 0 || vasprintf(&text, format, ap) < 0)
                 return;
-        dprintf(fd, "<%d>cvm-agent: %s\n", priority, text);
+        size = asprintf(&record, "<%d>cvm-agent: %s\n", priority, text);
+        /* Where the log itself fails there is nowhere to say so. */
+        if (size > 0 && write(fd, record, (size_t)size) < 0)
+                return;
 }
 
 void log_info(const char *format, ...)

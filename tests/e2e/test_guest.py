@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's side of cvm-guest(7): what hal/build makes, booted by a bare QEMU without cvmd."""
+import gzip
+import json
+import time
+
+import pytest
+
+from harness.agent import assert_environment, sha256
+from harness.machine import Machine
+
+PROFILES = ["plain", "confidential"]
+
+# By the names that the guest's environment file shall give them, quoted as cvmd does it.
+ENVIRONMENT = {
+    "BIG": "0123456789abcde\n" * 65536,  # 1 MiB
+    "EMPTY": "",
+    "MIX": 'x y,z="q"',
+    "SHELL_": "$HOME `id` \\ ! ' \" ; # % *",
+    "SPACES": "  in front and behind  ",
+    "TAB": "a\tb",
+    "UTF_8": "héllo ☃",
+}
+
+
+def quote(value):
+    return '"' + "".join("\\" + c if c in '\\"$`' else c for c in value) + '"'
+
+
+@pytest.fixture
+def shares(tmp_path):
+    """env_share, certs_share and one more."""
+    for name in ("env", "certs", "data"):
+        (tmp_path / name).mkdir()
+    text = "".join(f"{name}={quote(value)}\n" for name, value in ENVIRONMENT.items())
+    (tmp_path / "env" / "environment").write_text(text)
+    (tmp_path / "certs" / "ca.pem").write_bytes(b"authority\n" * 20000)
+    (tmp_path / "certs" / "cert.pem").write_bytes(b"")
+    (tmp_path / "certs" / "key.pem").write_bytes(bytes(range(256)))
+    return [("env_share", tmp_path / "env"), ("certs_share", tmp_path / "certs"),
+            ("data-1", tmp_path / "data")]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_contract(guest, shares, profile):
+    """From READY through the agent's answers to the power button, with console=null."""
+    directory = guest(profile)
+    manifest = json.loads((directory / "manifest.json").read_text())
+    with Machine(directory, shares=shares) as machine:
+        machine.hear("READY=1\n")
+        assert machine.notify.text == "STATUS=Agent listens on port 7002\nREADY=1\n"
+
+        plain, nonce, bad, again = machine.ask("{}", '{"nonce":"AAEC"}', "{]", "{}")
+        assert_environment(plain, ENVIRONMENT)
+        certs = shares[1][1]
+        assert plain["certs"] == [
+            {"name": name, "sha256": sha256((certs / name).read_bytes()),
+             "size": (certs / name).stat().st_size} for name in ("ca.pem", "cert.pem", "key.pem")]
+        assert plain["shares"] == [
+            {"tag": "env_share", "path": "/etc/cocos", "mounted": True},
+            {"tag": "certs_share", "path": "/etc/certs", "mounted": True},
+            {"tag": "data-1", "path": "/mnt/data-1", "mounted": True}]
+        assert plain["agent"] == {"version": manifest["agent"]["version"]}
+        assert plain["kernel"] == manifest["kernel"]
+        assert plain["cmdline"] == "console=null quiet"
+        assert plain["cpus"] == 1
+        assert 128 << 20 < plain["memory"] <= 256 << 20
+        assert "report" not in plain and "pcrs" not in plain
+        assert nonce["report"] == {"error": "this machine makes no reports"}
+        assert list(bad) == ["error"]
+        assert again["uptimeMs"] >= plain["uptimeMs"] > 0
+
+        machine.command("system_powerdown")
+        assert machine.wait_end(10) == "guest-shutdown"
+        machine.hear("STATUS=Powering off\nSTOPPING=1\n", seconds=1)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_debug_image(guest, shares, profile):
+    """Root logs in on the console without a password; what the guest's first process is for."""
+    with Machine(guest(profile), debug=True, cmdline="console=ttyS0 quiet", shares=shares) as machine:
+        console = machine.serial
+        console.wait("login: ")
+        console.send("root\n")
+        place = console.wait(" # ")
+
+        def run(command, expected):
+            nonlocal place
+            console.send(command + "; echo '<'$?'>'\n")
+            end = console.wait("\r\n<0>\r\n", 30, place)
+            place = console.wait(" # ", 30, end)
+            assert expected in console.text[end - 2000 if end > 2000 else 0:end]
+
+        run("id -u", "\r\n0\r\n")
+        run("sha256sum /etc/certs/key.pem", sha256(bytes(range(256))))
+        run("touch /etc/cocos/x 2>&1 || true", "Read-only file system")
+        # Orphans are reaped, and an agent that dies is started again.
+        run("for i in 1 2 3; do (sleep 0.1 &); done; sleep 1", "")
+        run("ps -o stat,comm | grep -c '^Z' || true", "\r\n0\r\n")
+        heard = machine.hear("READY=1\n")
+        run("kill -9 $(pidof cvm-agent)", "")
+        heard = machine.hear("STATUS=Agent ended", after=heard)
+        machine.hear("READY=1\n", after=heard)
+        assert machine.ask("{}")[0]["cmdline"] == "console=ttyS0 quiet"
+
+        console.send("poweroff\n")
+        assert machine.wait_end(10) == "guest-shutdown"
+
+
+def test_no_way_in(guest):
+    """The default image with a console: no prompt, and what is typed gets no answer. Without its
+    shares it boots too, and says so, also to a host that listens late."""
+    credential = "io.systemd.credential:vmm.notify_socket=vsock-stream:2:1234"
+    with Machine(guest("plain"), cmdline="console=ttyS0 quiet",
+                 options=["-smbios", f"type=11,value={credential}"]) as machine:
+        answer = machine.ask("{}")[0]
+        missing = "No such file or directory"
+        assert answer["shares"] == [
+            {"tag": "env_share", "path": "/etc/cocos", "mounted": False, "error": missing},
+            {"tag": "certs_share", "path": "/etc/certs", "mounted": False, "error": missing}]
+        assert answer["environment"] == [] and answer["certs"] == []
+        assert answer["environmentProblem"] == missing
+        machine.hear("READY=1\n")
+        assert machine.notify.text == (
+            "STATUS=Agent listens on port 7002, without env_share, without certs_share, "
+            f"environment: {missing}\nREADY=1\n")
+        # This machine has no vsock: that the guest tried it says that it found the credential.
+        machine.serial.wait("cvm-agent: notifying by vsock: ")
+        machine.serial.wait("share certs_share is not mounted on /etc/certs: ")
+        quiet = len(machine.serial.text)
+        machine.serial.send("\nroot\n\nid\n")
+        time.sleep(2)
+        assert machine.serial.text[quiet:] == ""
+
+
+def test_ctrl_alt_del_reboots(guest, shares):
+    with Machine(guest("plain"), shares=shares[:2]) as machine:
+        heard = machine.hear("READY=1\n")
+        machine.command("send-key", keys=[{"type": "qcode", "data": key}
+                                          for key in ("ctrl", "alt", "delete")])
+        heard = machine.hear("STATUS=Rebooting\nSTOPPING=1\n", seconds=10, after=heard)
+        machine.hear("READY=1\n", after=heard)
+        machine.qmp.wait('"event": "RESET"', 10)
+        assert machine.ask("{}")[0]["uptimeMs"] < 60000
+
+
+def test_images_hold_no_shell(guest):
+    for profile in PROFILES:
+        names = members(guest(profile) / "initramfs.cpio.gz")
+        assert [name for name in names if not name.startswith("lib/modules")] == [
+            "dev", "dev/console", "dev/null", "etc", "etc/certs", "etc/cocos", "init", "lib", "mnt",
+            "proc", "run", "sys"]
+        assert "bin/sh" in members(guest(profile) / "initramfs-debug.cpio.gz")
+
+
+def members(path):
+    """Names in a cpio archive, by the header's own sizes."""
+    data, offset, names = gzip.decompress(path.read_bytes()), 0, []
+    while True:
+        assert data[offset:offset + 6] == b"070701"
+        size, length = (int(data[offset + at:offset + at + 8], 16) for at in (54, 94))
+        name = data[offset + 110:offset + 110 + length - 1].decode()
+        if name == "TRAILER!!!":
+            return names
+        names.append(name)
+        offset = (offset + 110 + length + 3) // 4 * 4
+        offset = (offset + size + 3) // 4 * 4
