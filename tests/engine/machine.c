@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +30,8 @@ static void spawn(Machine *machine, char *const *argv)
         machine->pid = fork();
         assert_true(machine->pid >= 0);
         if (machine->pid == 0) {
+                /* a test that fails never comes to machine_done() */
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
                 dup2(pipe_fds[1], STDOUT_FILENO);
                 dup2(pipe_fds[1], STDERR_FILENO);
