@@ -149,7 +149,42 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
         return 0;
 }
 
-int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, CvmError *error)
+static bool addresses_meet(const char *a, const char *b)
+{
+        return strcmp(a, b) == 0 || strcmp(a, "0.0.0.0") == 0 || strcmp(b, "0.0.0.0") == 0;
+}
+
+static bool has_port(const Vm *vm, const SpecForward *forward)
+{
+        for (size_t i = 0; i < vm->n_forwards; i++) {
+                const SpecForward *f = &vm->forwards[i];
+
+                if (f->host_port == forward->host_port && f->protocol == forward->protocol &&
+                    addresses_meet(f->address, forward->address))
+                        return true;
+        }
+        return false;
+}
+
+/* A port that a spec names must not be another CVM's: the kernel would say so too, but not whose it
+ * is, and a port whose last connections linger can be bound twice. */
+static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward,
+                      const WirePeer *peer, CvmError *error)
+{
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                const Vm *other = manager->vms[i];
+
+                if (other == vm || !vm_state_is_live(other->state) || !has_port(other, forward))
+                        continue;
+                return cvm_error_no_resources(
+                        error, "port", forward->host_port, 0,
+                        holders_add(json_object_new_array(), manager, peer, other));
+        }
+        return 0;
+}
+
+int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                       CvmError *error)
 {
         PortRange range = {(uint16_t)manager->config->port_first,
                            (uint16_t)manager->config->port_last};
@@ -160,8 +195,10 @@ int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, CvmError *
                 uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
 
                 port_hold_release(&vm->holds[i]);
-                r = ports_hold(&range, &manager->port_cursor, f->address, wanted, f->protocol,
-                               &vm->holds[i], error);
+                r = wanted ? check_port(manager, vm, &spec->forwards[i], peer, error) : 0;
+                if (r == 0)
+                        r = ports_hold(&range, &manager->port_cursor, f->address, wanted,
+                                       f->protocol, &vm->holds[i], error);
                 if (r < 0) {
                         while (i-- > 0)
                                 port_hold_release(&vm->holds[i]);
@@ -193,7 +230,7 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
         r = copy_forwards(vm, spec);
         if (r < 0)
                 return cvm_error_system(error, r, "admit the CVM");
-        r = manager_hold_ports(manager, vm, spec, error);
+        r = manager_hold_ports(manager, vm, spec, admission->peer, error);
         if (r == 0 && (spec->vsock || template_needs_vsock(admission->template)))
                 r = manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
                                      &vm->vsock_fd, error);

@@ -67,7 +67,7 @@ static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
 {
         if (access(inputs->qemu, X_OK) == 0)
                 return 0;
-        return host_check_list_add_new(missing, "qemu", "no program there", inputs->qemu, false,
+        return host_check_list_add_new(missing, "qemu", "missing", inputs->qemu, false,
                                        "install the package qemu-system-x86, or name the binary in "
                                        "cvmd.conf (qemu)");
 }

@@ -285,7 +285,8 @@ void launch_ended(Launch *launch, const DriverEnding *ending)
 
         if (!launch->failed && lost_a_port(launch, ending) && ++launch->tries < PORT_TRIES) {
                 log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
-                if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->error) < 0)
+                if (manager_hold_ports(vm->manager, vm, launch->spec, wire_call_peer(launch->call),
+                                       &launch->error) < 0)
                         launch_fail(launch);
                 else
                         launch_start(launch);

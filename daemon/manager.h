@@ -84,7 +84,8 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
 int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, uint32_t *ret,
                      int *ret_fd, CvmError *error);
 /* Ports that the spec left open are chosen again; those given stay. */
-int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, CvmError *error);
+int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                       CvmError *error);
 /* Adds a CVM found by a record; -EEXIST: the name is taken. */
 int manager_add(Manager *manager, Vm *vm);
 /* Forgets a CVM that is not live: record, console logs, table. */

@@ -4,13 +4,13 @@
 
 static void add_int(json_object *object, const char *key, int64_t value)
 {
-        json_object_object_add(object, key, json_object_new_int64(value));
+        json_add(object, key, json_object_new_int64(value));
 }
 
 static void add_text(json_object *object, const char *key, const char *value)
 {
         if (value)
-                json_object_object_add(object, key, json_new_text(value));
+                json_add(object, key, json_new_text(value));
 }
 
 json_object *vm_ending_to_json(const VmEnding *ending)
@@ -53,7 +53,7 @@ json_object *vm_to_json(const Vm *vm)
         add_text(o, "platform", vm->platform);
         add_text(o, "driver", vm->ops->name);
         add_text(o, "state", vm_state_name(vm->state));
-        json_object_object_add(o, "ready", json_object_new_boolean(vm->ready));
+        json_add(o, "ready", json_object_new_boolean(vm->ready));
         add_text(o, "guestStatus", vm->guest_status);
         add_int(o, "owner", vm->owner);
         add_int(o, "cpus", vm->cpus);
@@ -62,18 +62,18 @@ json_object *vm_to_json(const Vm *vm)
                 add_int(o, "pid", vm->ops->pid(vm->driver));
         if (vm->vsock_cid)
                 add_int(o, "vsockCid", vm->vsock_cid);
-        json_object_object_add(o, "forwards", forwards_to_json(vm));
-        json_object_object_add(o, "debug", json_object_new_boolean(vm->debug));
+        json_add(o, "forwards", forwards_to_json(vm));
+        json_add(o, "debug", json_object_new_boolean(vm->debug));
         add_int(o, "createdAt", vm->created_at);
         if (vm->started_at)
                 add_int(o, "startedAt", vm->started_at);
         if (vm->ready_at)
                 add_int(o, "readyAt", vm->ready_at);
         if (vm->ending.reason)
-                json_object_object_add(o, "ending", vm_ending_to_json(&vm->ending));
+                json_add(o, "ending", vm_ending_to_json(&vm->ending));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 add_text(artifacts, spec_artifact_kind_name(i), vm->artifact_sha256[i]);
-        json_object_object_add(o, "artifacts", artifacts);
-        json_object_object_add(o, "measurement", json_object_get(vm->measurement));
+        json_add(o, "artifacts", artifacts);
+        json_add(o, "measurement", json_object_get(vm->measurement));
         return o;
 }

@@ -27,9 +27,9 @@ static int parse_error(JsonParseError *ret, const char *data, size_t at, const c
 
 /*
  * What json-c lets pass and we do not, seen before it: NUL in strings (it would cut a C string
- * short), single quotes around member names, NaN and Infinity, and the UTF-8 that only its own check
- * takes (overlong forms, surrogates, beyond U+10FFFF). Members given twice are found by walk()
- * afterwards.
+ * short), single quotes around member names, NaN and Infinity, and the UTF-8 that only its own
+ * check takes (overlong forms, surrogates, beyond U+10FFFF). Members given twice are found by
+ * walk() afterwards.
  */
 static int scan_strict(const char *data, size_t size, JsonParseError *ret)
 {
@@ -208,7 +208,7 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
                         return parse_error(ret_where, data, i, "more text after the value");
                 }
 
-        walk(&(Cursor){ .data = data, .size = size, .line = 1 }, NULL, &duplicate);
+        walk(&(Cursor){.data = data, .size = size, .line = 1}, NULL, &duplicate);
         if (duplicate != SIZE_MAX) {
                 json_object_put(object);
                 return parse_error(ret_where, data, duplicate, "a member given twice");
@@ -220,7 +220,13 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
 
 unsigned json_locate(const char *data, size_t size, const char *path)
 {
-        return walk(&(Cursor){ .data = data, .size = size, .line = 1 }, path, NULL);
+        return walk(&(Cursor){.data = data, .size = size, .line = 1}, path, NULL);
+}
+
+void json_add(json_object *object, const char *key, json_object *value)
+{
+        json_object_object_add_ex(object, key, value,
+                                  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
 }
 
 json_object *json_build(const char *key, ...)
@@ -233,7 +239,7 @@ json_object *json_build(const char *key, ...)
                 json_object *value = va_arg(ap, json_object *);
 
                 if (value)
-                        json_object_object_add(object, key, value);
+                        json_add(object, key, value);
         }
         va_end(ap);
         return object;
@@ -341,8 +347,7 @@ static bool store(json_object *value, const JsonField *field, void *target)
                 if (!json_object_is_type(value, json_type_object))
                         return false;
                 if (field->kind == JSON_MAP) {
-                        json_object_object_foreach(value, key, member)
-                        {
+                        json_object_object_foreach (value, key, member) {
                                 (void)key;
                                 if (!json_object_is_type(member, json_type_string))
                                         return false;
@@ -375,8 +380,7 @@ int json_dispatch(json_object *object, const JsonField *fields, void *target, co
         if (!json_object_is_type(object, json_type_object))
                 return refuse(userdata, prefix, "must be an object");
 
-        json_object_object_foreach(object, key, ignored)
-        {
+        json_object_object_foreach (object, key, ignored) {
                 const JsonField *field = fields;
 
                 (void)ignored;

@@ -33,8 +33,12 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
 unsigned json_locate(const char *data, size_t size, const char *path);
 
 /* An object from pairs (const char *key, json_object *value), ended by NULL; takes the values.
- * A NULL value leaves its key out. */
+ * A NULL value leaves its key out. Keys are string literals, each given once. */
 json_object *json_build(const char *key, ...) _sentinel_;
+
+/* Adds a member that the object does not have yet; takes value. key is a string literal: it is not
+ * copied. */
+void json_add(json_object *object, const char *key, json_object *value);
 
 /* A string object in which every byte sequence that is not valid UTF-8 is replaced by U+FFFD. */
 json_object *json_new_text(const char *s);
