@@ -19,7 +19,7 @@ def version(hal):
 
 
 def compile_agent(hal):
-    """The program's bytes. They depend on the sources and the compiler, on no path or environment."""
+    """The program's bytes. They depend on sources and compiler, on no path or environment."""
     compiler = tool("gcc", "gcc")
     tool("strip", "binutils")
     top = hal.parent

@@ -2,8 +2,8 @@
 """Debian packages as files: found, downloaded and verified by an apt with a private configuration.
 
 The machine's own sources, lists and package database are read for the mirror's address alone and
-never written. apt verifies the archive's signature over the index; the SHA-256 of each package comes
-from that index, is kept in packages.json and is compared each time a file is used.
+never written. apt verifies the archive's signature over the index; the SHA-256 of each package
+comes from that index, is kept in packages.json and is compared each time a file is used.
 """
 import hashlib
 import io
@@ -18,8 +18,8 @@ import tempfile
 from .failure import Failure, run, tool
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|"
-                    r"forky|duke)(-updates|-backports|-security|/updates)?/?$")
+SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|"
+                    r"trixie|forky|duke)(-updates|-backports|-security|/updates)?/?$")
 # The files are in the one or in the others: 6.1 is one package, 7.2 is split.
 KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules|base)-[0-9][a-z0-9.+-]*$")
 
@@ -85,7 +85,8 @@ class Archive:
                     return known["packages"]
             except (OSError, ValueError, KeyError, TypeError):
                 pass
-        self.apt("apt-get", "update", "-qq", "--error-on=any", what="reading Debian's package index")
+        self.apt("apt-get", "update", "-qq", "--error-on=any",
+                 what="reading Debian's package index")
         found = [self.show("busybox-static")]
         queue, seen = ["linux-image-amd64"], set()
         while queue:

@@ -27,7 +27,7 @@ WANTED = ("virtio_mmio", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs", "tpm_svsm", "
 
 PROFILES = {
     "plain": Profile("plain", "bookworm", False, REQUIRED, WANTED),
-    # TDX guests, SVSM guests and TSM reports need Linux 6.16 or newer (tsm from 6.7, SVSM from 6.11).
+    # Guests of TDX and of an SVSM and TSM reports need Linux 6.16 or newer (TSM 6.7, SVSM 6.11).
     "confidential": Profile("confidential", "trixie", True,
                             REQUIRED + ("sev_guest", "tdx_guest"), WANTED),
 }

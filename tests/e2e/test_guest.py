@@ -78,7 +78,8 @@ def test_the_contract(guest, shares, profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_debug_image(guest, shares, profile):
     """Root logs in on the console without a password; what the guest's first process is for."""
-    with Machine(guest(profile), debug=True, cmdline="console=ttyS0 quiet", shares=shares) as machine:
+    with Machine(guest(profile), debug=True, cmdline="console=ttyS0 quiet",
+                 shares=shares) as machine:
         console = machine.serial
         console.wait("login: ")
         console.send("root\n")

@@ -127,7 +127,7 @@ class Machine:
         return self.notify.wait(wanted, **options)
 
     def ask(self, *requests, seconds=60):
-        """Answers to lines sent in one go over one connection; QEMU accepts before the guest does."""
+        """Answers to lines sent in one go; QEMU accepts before the guest does."""
         with socket.create_connection(("127.0.0.1", self.port), seconds) as connection:
             connection.sendall("".join(request + "\n" for request in requests).encode())
             with connection.makefile() as lines:

@@ -6,13 +6,12 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "environment.h"
+#include "program.h"
 
 #define SYSTEMD_TMPFILES "/usr/bin/systemd-tmpfiles"
 
@@ -169,18 +168,6 @@ static void remove_directory(char **path)
         free(*path);
 }
 
-static void run(const char *const *argv)
-{
-        static char *const no_environment[] = {NULL};
-        int status;
-        pid_t pid;
-
-        assert_int_equal(
-                posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)argv, no_environment), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
-}
-
 static const char *const names[] = {"ID", "VERSION_ID", "VARIANT_ID", "BUILD_ID"};
 
 /* systemd-tmpfiles fills specifiers from an os-release file, which systemd reads with the same code
@@ -193,7 +180,7 @@ static void compare_with_systemd(const char *directory, int fd, const char *text
         assert_true(asprintf(&root, "--root=%s", directory) > 0);
         assert_true(asprintf(&config, "%s/config", directory) > 0);
         assert_int_equal(file_write_atomic_at(fd, "etc-os-release", text, strlen(text), 0644), 0);
-        run((const char *const[]){SYSTEMD_TMPFILES, root, "--create", config, NULL});
+        program_run((const char *const[]){SYSTEMD_TMPFILES, root, "--create", config, NULL});
         assert_int_equal(environment_parse(text, strlen(text), &environment), 0);
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 const char *value = find(&environment, names[i]);
