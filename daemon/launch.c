@@ -220,6 +220,8 @@ static void launch_run(Launch *launch)
         if (!launch->options.paused)
                 vm_arm_ready_timer(vm);
         if (!launch->options.wait_ready || vm->ready) {
+                if (launch->options.wait_ready)
+                        enter(launch, STAGE_READY);
                 launch_succeed(launch);
                 return;
         }

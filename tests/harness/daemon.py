@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from harness import artifacts, processes, varlink
 from harness.processes import SLOWNESS, eventually
@@ -46,6 +47,7 @@ class Daemon:
         self.user = user  # keyword arguments for Popen: user, group, extra_groups
         self.process = None
         self.before = None
+        self.embedded = 0
         if user:
             os.chown(self.directory, user["user"], user["group"])
 
@@ -62,8 +64,19 @@ class Daemon:
         SPAWNED.add(self.process.pid)
         eventually(self.answers, lambda: f"cvmd answers\n{self.log()}", seconds=15)
         if self.before is None:
-            self.before = self.holdings()
+            listed = self.call("ListArtifacts")["artifacts"]
+            self.embedded = sum(artifact["origin"] == "embedded" for artifact in listed)
+            self.before = self.settled()
         return self
+
+    def settled(self):
+        """The holdings once the first connection has been closed."""
+        now = None
+        while True:
+            before, now = now, self.holdings()
+            if before == now:
+                return now
+            time.sleep(0.05 * SLOWNESS)
 
     def answers(self):
         status = self.process.poll()
@@ -86,9 +99,10 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
-    def log(self):
+    def log(self, lines=60):
+        """The last lines of what the daemon said; None: all."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-        return "\n".join(text.splitlines()[-60:])
+        return "\n".join(text.splitlines()[-lines:] if lines else text.splitlines())
 
     # Clients
 
@@ -170,17 +184,19 @@ class Daemon:
     def holdings(self):
         """What the daemon holds that a CVM could have left behind, as a dictionary to compare."""
         pid = self.process.pid
-        kinds = {}
+        kinds, spare = {}, self.embedded
         for target in processes.descriptors(pid).values():
-            # Embedded artifacts stay in memory once they were used.
-            if not target.startswith("/memfd:embedded"):
-                kind = re.sub(r"\[\d+\]|\d+", "", target)
-                kinds[kind] = kinds.get(kind, 0) + 1
+            if target.startswith("/memfd:artifact") and spare:
+                spare -= 1  # embedded artifacts stay in memory once they were used
+                continue
+            kind = re.sub(r"\[\d+\]|\d+", "", target)
+            kinds[kind] = kinds.get(kind, 0) + 1
         return {
             "descriptors": kinds,
             "children": [processes.command(child) for child in processes.children(pid)],
             "runtime": processes.tree(self.runtime),
-            "state": processes.tree(self.state),
+            # The number of the next event stays.
+            "state": [path for path in processes.tree(self.state) if path != "sequence"],
         }
 
     def assert_clean(self):
@@ -189,10 +205,20 @@ class Daemon:
         try:
             eventually(lambda: self.holdings() == self.before, "", seconds=5)
         except AssertionError:
-            now = self.holdings()
-            differs = {key: (self.before[key], now[key]) for key in now
-                       if now[key] != self.before[key]}
-            raise AssertionError(f"left behind (before, now): {differs}\n{self.log()}") from None
+            raise AssertionError(f"left behind: {self.differences()}\n{self.log()}") from None
+
+    def differences(self):
+        """What the daemon holds more (+) or less (-) than at its start."""
+        found = []
+        for key, now in self.holdings().items():
+            before = self.before[key]
+            if isinstance(now, list):
+                found += [f"{key} +{item}" for item in now if item not in before]
+                found += [f"{key} -{item}" for item in before if item not in now]
+            else:
+                found += [f"{key} {item} {now.get(item, 0) - before.get(item, 0):+d}"
+                          for item in {**before, **now} if now.get(item) != before.get(item)]
+        return found
 
     def finish(self):
         """Ends the daemon and every CVM; raises AssertionError for anything that is left."""
@@ -204,8 +230,9 @@ class Daemon:
                 status = self.terminate()
                 assert status == 0, f"cvmd ended with status {status}\n{self.log()}"
                 assert not self.socket.exists(), "the socket is left"
-            found = FOUND.search(self.log_path.read_text(errors="replace"))
-            assert not found, f"{found[0]}\n{self.log_path.read_text(errors='replace')}"
+            whole = self.log(lines=None)
+            found = FOUND.search(whole)
+            assert not found, f"{found[0]}\n{whole}"
         finally:
             strays = self.end_strays()
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -42,6 +42,11 @@ def refused(uid, function):
     return refusal.value
 
 
+def test_the_socket_is_the_groups(cvmd):
+    status = cvmd.socket.stat()
+    assert (status.st_mode & 0o777, grp.getgrgid(status.st_gid).gr_name) == (0o660, USERS)
+
+
 def test_who_is_in_no_group_may_not_connect(cvmd):
     assert refused(EVE, lambda: cvmd.call("List")).kind == "PermissionError"
 
@@ -124,12 +129,12 @@ def secret_directory(cvmd):
 def test_a_kernel_that_the_caller_may_not_read(cvmd):
     path = str(secret_file(cvmd))
     error = refused(ANN, lambda: cvmd.launch("web", kernel={"path": path}))
-    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel.path")
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel")
 
 
 def test_the_shadow_file_as_a_certificate(cvmd):
     error = refused(ANN, lambda: cvmd.launch("web", certs={"a": {"path": "/etc/shadow"}}))
-    assert (error.name, error.fields["field"]) == ("InvalidSpec", "certs.a.path")
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "certs.a")
 
 
 def test_a_share_that_the_caller_may_not_enter(cvmd):
@@ -154,7 +159,7 @@ def test_a_link_to_what_the_caller_may_not_read(cvmd):
     secret = secret_file(cvmd)
     by(ANN, lambda: (home / "kernel").symlink_to(secret))
     error = refused(ANN, lambda: cvmd.launch("web", kernel={"path": str(home / "kernel")}))
-    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel.path")
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "kernel")
 
 
 def test_what_only_a_group_of_the_callers_may_read(cvmd):

@@ -20,17 +20,20 @@ NOISE = {
     "a string": b'"io.cvmd.Manager.List"\0',
     "no method": b'{"parameters": {}}\0',
     "a method that is no string": b'{"method": 1}\0',
-    "a method without a dot": b'{"method": "List"}\0',
-    "parameters that are no object": b'{"method": "io.cvmd.Manager.List", "parameters": []}\0',
-    "a flag that is no boolean": b'{"method": "io.cvmd.Manager.List", "more": 1}\0',
     "two flags": b'{"method": "io.cvmd.Manager.List", "more": true, "oneway": true}\0',
-    "an unknown key": b'{"method": "io.cvmd.Manager.List", "what": 1}\0',
     "not UTF-8": b'{"method": "io.cvmd.Manager.\xff"}\0',
     "text after the object": b'{"method": "io.cvmd.Manager.List"} {}\0',
     "a comment": b'/* */ {"method": "io.cvmd.Manager.List"}\0',
     "an object too deep": b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"\0",
     "a key twice": b'{"method": "io.cvmd.Manager.List", "method": "io.cvmd.Manager.List"}\0',
     "random bytes": random.Random(1).randbytes(100_000) + b"\0",
+}
+# Messages that are understood well enough to be answered.
+MISTAKES = {
+    "method": b'{"method": "List"}\0',
+    "parameters": b'{"method": "io.cvmd.Manager.List", "parameters": []}\0',
+    "more": b'{"method": "io.cvmd.Manager.List", "more": 1}\0',
+    "what": b'{"method": "io.cvmd.Manager.List", "what": 1}\0',
 }
 
 
@@ -45,6 +48,16 @@ def test_noise_ends_the_connection(shared, what):
         client.send_raw(NOISE[what])
         assert client.is_closed()
         assert other.call("List") == {"cvms": []}
+
+
+@pytest.mark.parametrize("parameter", MISTAKES)
+def test_mistakes_are_named(shared, parameter):
+    with shared.client() as client:
+        client.send_raw(MISTAKES[parameter])
+        with pytest.raises(VarlinkError) as refusal:
+            client.receive()
+        assert refusal.value.name == SERVICE + "InvalidParameter"
+        assert refusal.value.fields == {"parameter": parameter}
 
 
 def test_noise_after_a_call(shared):
