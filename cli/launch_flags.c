@@ -62,6 +62,30 @@ static int apply_scalars(const Arguments *arguments, json_object *object)
         return 0;
 }
 
+static int apply_security(const Arguments *arguments, json_object *object)
+{
+        const char *value;
+        json_object *security;
+
+        if (!arguments_has(arguments, "launch-security"))
+                return 0;
+        security = member_of(object, "launchSecurity", json_type_object);
+        for (size_t i = 0;
+             security && (value = arguments_value_at(arguments, "launch-security", i)); i++) {
+                const char *equals = strchr(value, '=');
+                _cleanup_free_ char *name = NULL;
+
+                if (!equals || equals == value)
+                        return fail_usage(arguments,
+                                          "--launch-security must be FIELD=VALUE, not '%s'", value);
+                name = strndup(value, (size_t)(equals - value));
+                if (!name)
+                        return fail_memory(arguments);
+                json_object_object_add(security, name, json_new_text(equals + 1));
+        }
+        return 0;
+}
+
 static int apply_artifacts(const Arguments *arguments, json_object *object)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
@@ -267,7 +291,8 @@ static int apply_publish(const Arguments *arguments, json_object *object)
 int launch_flags_apply(const Arguments *arguments, json_object *object)
 {
         static int (*const parts[])(const Arguments *, json_object *) = {
-                apply_scalars, apply_artifacts, apply_env, apply_certs, apply_shares, apply_publish,
+                apply_scalars, apply_artifacts, apply_env,      apply_certs,
+                apply_shares,  apply_publish,   apply_security,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

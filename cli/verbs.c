@@ -39,6 +39,8 @@ static const Option spec_options[] = {
         {"network", "N", "user, none, bridge:NAME or tap:NAME"},
         {"vsock", "CID", "a vsock device; without CID a free one is taken",
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
+        {"launch-security", "FIELD=VALUE", "a setting of the confidential object, see cvm-spec(5)",
+         OPTION_REPEATS},
         {"driver", "D", "what runs the CVM: qemu"},
         {"debug", NULL, "console on ttyS0 and the debug initramfs; the measurement changes"},
         {},

@@ -118,6 +118,19 @@ static json_object *network_to_json(const CvmSpec *spec)
         return json_new_text(text.data);
 }
 
+static json_object *security_to_json(const CvmSpec *spec)
+{
+        json_object *object;
+
+        if (spec->n_security == 0)
+                return NULL;
+        object = json_object_new_object();
+        for (size_t i = 0; i < spec->n_security; i++)
+                json_object_object_add(object, spec->security[i].key->name,
+                                       json_new_text(spec->security[i].text));
+        return object;
+}
+
 static json_object *timeouts_to_json(const CvmSpec *spec)
 {
         return json_build("startSec", uint_or_null(spec->start_sec), "readySec",
@@ -152,6 +165,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"network", network_to_json(spec)},
                 {"vsock",
                  spec->vsock ? json_build("cid", uint_or_null(spec->vsock_cid), NULL) : NULL},
+                {"launchSecurity", security_to_json(spec)},
                 {"debug", json_object_new_boolean(spec->debug)},
                 {"timeouts", timeouts_to_json(spec)},
                 {"driver", json_new_text(spec->driver)},

@@ -19,7 +19,7 @@ typedef struct Input {
         CvmSpec spec;
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
-        json_object *env, *certs, *shares, *forwards, *vsock, *timeouts;
+        json_object *env, *certs, *shares, *forwards, *vsock, *security, *timeouts;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -38,6 +38,7 @@ static const JsonField spec_fields[] = {
         {"forwards", JSON_ARRAY, offsetof(Input, forwards)},
         {"network", JSON_STRING, offsetof(Input, network)},
         {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
+        {"launchSecurity", JSON_MAP, offsetof(Input, security)},
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
@@ -204,6 +205,8 @@ static int parse_parts(Input *input, CvmError *error)
                 r = spec_parse_forwards(input->forwards, spec, error);
         if (r >= 0)
                 r = spec_parse_vsock(input->vsock, spec, error);
+        if (r >= 0)
+                r = spec_parse_security(input->security, spec, error);
         if (r >= 0 && input->timeouts)
                 r = spec_dispatch(input->timeouts, timeout_fields, spec, "timeouts", error);
         return r < 0 ? r : spec_check_descriptors(spec, error);
@@ -257,6 +260,9 @@ static void spec_done(CvmSpec *spec)
         for (size_t i = 0; i < spec->n_forwards; i++)
                 free(spec->forwards[i].address);
         free(spec->forwards);
+        for (size_t i = 0; i < spec->n_security; i++)
+                free(spec->security[i].text);
+        free(spec->security);
 }
 
 static void input_done(Input *input)

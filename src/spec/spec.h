@@ -17,11 +17,11 @@
 
 #define SPEC_NAME_MAX 63
 #define SPEC_PLATFORM_MAX 32
-#define SPEC_CPUS_MAX 512           /* what QEMU's q35 and the SVSM take at most */
+#define SPEC_CPUS_MAX 512 /* what QEMU's q35 and the SVSM take at most */
 #define SPEC_MEMORY_MIN (64ull << 20)
 #define SPEC_MEMORY_UNIT (1ull << 20) /* memory is a multiple of it */
-#define SPEC_CMDLINE_MAX 2047       /* COMMAND_LINE_SIZE of x86 Linux less its NUL */
-#define SPEC_ENV_MAX 4096           /* variables */
+#define SPEC_CMDLINE_MAX 2047         /* COMMAND_LINE_SIZE of x86 Linux less its NUL */
+#define SPEC_ENV_MAX 4096             /* variables */
 #define SPEC_ENV_BYTES_MAX (4u << 20)
 #define SPEC_CERTS_MAX 64
 #define SPEC_CERT_BYTES_MAX (1u << 20)
@@ -29,6 +29,7 @@
 #define SPEC_FORWARDS_MAX 64
 #define SPEC_FD_MAX 63 /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
+#define SPEC_SECURITY_MAX 16 /* fields of launchSecurity */
 
 typedef struct SpecArtifact {
         bool given;
@@ -72,7 +73,7 @@ typedef struct SpecShare {
 typedef enum SpecProtocol { SPEC_TCP, SPEC_UDP } SpecProtocol;
 
 typedef struct SpecForward {
-        char *address; /* dotted IPv4; "127.0.0.1" by default */
+        char *address;      /* dotted IPv4; "127.0.0.1" by default */
         uint16_t host_port; /* 0: any free one */
         uint16_t guest_port;
         SpecProtocol protocol;
@@ -80,13 +81,38 @@ typedef struct SpecForward {
 
 const char *spec_protocol_name(SpecProtocol protocol); /* "tcp", "udp" */
 
-typedef enum SpecNetwork { SPEC_NETWORK_USER, SPEC_NETWORK_NONE, SPEC_NETWORK_BRIDGE,
-                           SPEC_NETWORK_TAP } SpecNetwork;
+typedef enum SpecNetwork {
+        SPEC_NETWORK_USER,
+        SPEC_NETWORK_NONE,
+        SPEC_NETWORK_BRIDGE,
+        SPEC_NETWORK_TAP
+} SpecNetwork;
+
+/* A field of launchSecurity that some platform takes: settings of the confidential object. */
+typedef enum SpecSecurityKind {
+        SPEC_SECURITY_NUMBER, /* 64 bits, decimal or 0x… */
+        SPEC_SECURITY_BOOL,   /* "true" or "false" */
+        SPEC_SECURITY_BYTES,  /* base64 of exactly `size` bytes */
+} SpecSecurityKind;
+
+typedef struct SpecSecurityKey {
+        const char *name;
+        SpecSecurityKind kind;
+        size_t size;
+} SpecSecurityKey;
+
+extern const SpecSecurityKey spec_security_keys[]; /* ended by {} */
+
+typedef struct SpecSecurity {
+        const SpecSecurityKey *key;
+        char *text;      /* as given */
+        uint64_t number; /* of NUMBER and BOOL */
+} SpecSecurity;
 
 typedef struct CvmSpec {
         char *name;
-        char *platform; /* "auto" where none was given */
-        uint32_t cpus;  /* 0: default */
+        char *platform;  /* "auto" where none was given */
+        uint32_t cpus;   /* 0: default */
         uint64_t memory; /* bytes, 0: default */
         SpecArtifact artifacts[_ARTIFACT_KIND_MAX];
         char *cmdline; /* NULL: default */
@@ -103,10 +129,13 @@ typedef struct CvmSpec {
         SpecNetwork network;
         char *interface; /* of bridge and tap */
         bool vsock;
-        uint32_t vsock_cid; /* 0: a free one */
+        uint32_t vsock_cid;     /* 0: a free one */
+        SpecSecurity *security; /* idBlock and idAuth are both there or neither; whether the
+                                 * platform takes a field is the template's to say */
+        size_t n_security;
         bool debug;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
-        char *driver; /* "qemu" by default */
+        char *driver;                                           /* "qemu" by default */
 } CvmSpec;
 
 /* object is borrowed. */
@@ -117,6 +146,11 @@ DEFINE_CLEANUP(CvmSpec *, spec_free)
 void spec_clear_secrets(CvmSpec *spec);
 
 bool spec_name_is_valid(const char *name);
+
+/* The field that was given, or NULL. Borrowed. */
+const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name);
+/* Decimal, or hexadecimal after "0x". 0, -EINVAL or -ERANGE. */
+int spec_security_parse_number(const char *text, uint64_t *ret);
 
 /* The environment file in the syntax of systemd's EnvironmentFile= (systemd.exec(5)): each value in
  * double quotes, '"', '\\', '`' and '$' escaped. Newly allocated; clear it with explicit_bzero. */

@@ -28,9 +28,10 @@ struct Template {
         char *floor_maxmem_text;
         uint64_t floor_maxmem;
         int64_t floor_maxcpus, floor_slots;
-        json_object *requires_qemu, *devices, *arguments; /* borrowed from root */
-        json_object *root;                                /* owned */
-        char *text; /* of a file, for line numbers; NULL for built-in ones */
+        /* borrowed from root; security: field of launchSecurity to what is said of it */
+        json_object *requires_qemu, *devices, *arguments, *security;
+        json_object *root; /* owned */
+        char *text;        /* of a file, for line numbers; NULL for built-in ones */
 };
 
 /* The text of a template or of a fragments file that the build embedded; ended by {}. */
@@ -54,6 +55,14 @@ TemplateSet *template_set_new_single(Template *template, json_object *fragments)
 
 /* All variables as one tree (variables.c). A descriptor is an object {"$fd": WHAT}. */
 json_object *variables_new(const Template *template, const PlanInputs *inputs);
+
+/* What a template says of launchSecurity: refuses fields that there are not (security.c). */
+int security_parse(json_object *rules, JsonRefuse refuse, void *userdata);
+/* Refuses, as InvalidSpec, what the platform does not take. */
+int security_check(const Template *template, const CvmSpec *spec, CvmError *error);
+/* Each field by its name: bytes as base64, "" where not given; numbers as hexadecimal text, and as
+ * integers under NAMENumber. */
+json_object *security_variables(const Template *template, const CvmSpec *spec);
 
 /* How QEMU writes an option whose value is an object (option.c): "q35,hpet=off", or JSON where a
  * member is itself an object. The first member may be the option's implied key. Returns 0, -EINVAL

@@ -615,6 +615,9 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         size_t before;
         int r;
 
+        r = security_check(template, inputs->spec, error);
+        if (r < 0)
+                return r;
         render.plan = calloc(1, sizeof(*render.plan));
         render.variables = variables_new(template, inputs);
         r = render.plan && render.variables ? add_argument(&render, "", inputs->qemu)

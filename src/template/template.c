@@ -24,6 +24,7 @@ static const JsonField fields[] = {
         {"requires", JSON_OBJECT, offsetof(Raw, requires)},
         {"floors", JSON_OBJECT, offsetof(Raw, floors)},
         {"devices", JSON_ARRAY, offsetof(Raw, template.devices)},
+        {"launchSecurity", JSON_OBJECT, offsetof(Raw, template.security)},
         {"arguments", JSON_ARRAY, offsetof(Raw, template.arguments), JSON_REQUIRED},
         {},
 };
@@ -169,6 +170,8 @@ static int parse(Raw *raw, Source *source)
                 r = parse_artifacts(raw, source);
         if (r == 0)
                 r = parse_requires(raw, source);
+        if (r == 0 && t->security)
+                r = security_parse(t->security, refuse, source);
         return r < 0 ? r : parse_floors(raw, source);
 }
 

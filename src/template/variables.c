@@ -108,5 +108,6 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                  * it where the host did not tell */
                 json_build("cbitpos", integer(inputs->host->cbitpos ? inputs->host->cbitpos : 51),
                            NULL),
-                "shares", share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+                "security", security_variables(template, inputs->spec), "shares",
+                share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
 }

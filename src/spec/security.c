@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spec/spec.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "spec/spec_internal.h"
+
+/* Sizes: QEMU's qapi/qom.json (SevSnpGuestProperties, TdxGuestProperties), which has them from the
+ * SEV-SNP firmware ABI (SNP_LAUNCH_START, SNP_LAUNCH_FINISH) and the TDX module's TD_PARAMS. */
+const SpecSecurityKey spec_security_keys[] = {
+        {"policy", SPEC_SECURITY_NUMBER},
+        {"hostData", SPEC_SECURITY_BYTES, 32},
+        {"idBlock", SPEC_SECURITY_BYTES, 96},
+        {"idAuth", SPEC_SECURITY_BYTES, 4096},
+        {"authorKeyEnabled", SPEC_SECURITY_BOOL},
+        {"vcekDisabled", SPEC_SECURITY_BOOL},
+        {"guestVisibleWorkarounds", SPEC_SECURITY_BYTES, 16},
+        {"mrConfigId", SPEC_SECURITY_BYTES, 48},
+        {"mrOwner", SPEC_SECURITY_BYTES, 48},
+        {"mrOwnerConfig", SPEC_SECURITY_BYTES, 48},
+        {"attributes", SPEC_SECURITY_NUMBER},
+        {},
+};
+
+static const SpecSecurityKey *find_key(const char *name)
+{
+        for (const SpecSecurityKey *key = spec_security_keys; key->name; key++)
+                if (strcmp(key->name, name) == 0)
+                        return key;
+        return NULL;
+}
+
+int spec_security_parse_number(const char *text, uint64_t *ret)
+{
+        size_t digits;
+        uint64_t value = 0;
+
+        if (strncmp(text, "0x", 2) != 0)
+                return text_parse_uint(text, 0, UINT64_MAX, ret);
+        text += 2;
+        digits = strspn(text, "0123456789abcdefABCDEF");
+        if (digits == 0 || text[digits])
+                return -EINVAL;
+        if (digits > 16)
+                return -ERANGE;
+        for (; *text; text++)
+                value = value << 4 |
+                        (uint64_t)(*text <= '9' ? *text - '0' : (*text | 0x20) - 'a' + 10);
+        *ret = value;
+        return 0;
+}
+
+static int parse_number(const char *field, SpecSecurity *entry, CvmError *error)
+{
+        int r = spec_security_parse_number(entry->text, &entry->number);
+
+        return r < 0 ? cvm_error_invalid_spec(error, field,
+                                              "must be a number of at most 64 bits, decimal or "
+                                              "hexadecimal with 0x, as a string")
+                     : 0;
+}
+
+static int parse_bool(const char *field, SpecSecurity *entry, CvmError *error)
+{
+        entry->number = strcmp(entry->text, "true") == 0;
+        if (!entry->number && strcmp(entry->text, "false") != 0)
+                return cvm_error_invalid_spec(error, field, "must be \"true\" or \"false\"");
+        return 0;
+}
+
+static int parse_bytes(const char *field, const SpecSecurity *entry, CvmError *error)
+{
+        _cleanup_free_ uint8_t *bytes = NULL;
+        size_t size;
+        int r = text_unbase64(entry->text, &bytes, &size);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return cvm_error_invalid_spec(error, field,
+                                              "is no base64 (with padding, without "
+                                              "line breaks)");
+        if (size != entry->key->size)
+                return cvm_error_invalid_spec(error, field,
+                                              "must be base64 of exactly %zu bytes; these are %zu",
+                                              entry->key->size, size);
+        return 0;
+}
+
+static int parse_entry(const char *name, const char *text, SpecSecurity *entry, CvmError *error)
+{
+        char field[SPEC_FIELD_MAX];
+
+        spec_field(field, "launchSecurity", name);
+        entry->key = find_key(name);
+        if (!entry->key)
+                return cvm_error_invalid_spec(error, field, "unknown field; see cvm-spec(5)");
+        entry->text = strdup(text);
+        if (!entry->text)
+                return -ENOMEM;
+        switch (entry->key->kind) {
+        case SPEC_SECURITY_NUMBER:
+                return parse_number(field, entry, error);
+        case SPEC_SECURITY_BOOL:
+                return parse_bool(field, entry, error);
+        default:
+                return parse_bytes(field, entry, error);
+        }
+}
+
+const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name)
+{
+        for (size_t i = 0; i < spec->n_security; i++)
+                if (strcmp(spec->security[i].key->name, name) == 0)
+                        return &spec->security[i];
+        return NULL;
+}
+
+/* An ID block is only taken with its signatures, and an author's key only signs one (SEV-SNP
+ * firmware ABI, SNP_LAUNCH_FINISH: ID_BLOCK_EN, AUTH_KEY_EN). */
+static int check_together(const CvmSpec *spec, CvmError *error)
+{
+        const SpecSecurity *block = spec_security_find(spec, "idBlock");
+        const SpecSecurity *auth = spec_security_find(spec, "idAuth");
+        const SpecSecurity *author = spec_security_find(spec, "authorKeyEnabled");
+
+        if (block && !auth)
+                return cvm_error_invalid_spec(error, "launchSecurity.idAuth",
+                                              "is missing: idBlock and idAuth go together");
+        if (auth && !block)
+                return cvm_error_invalid_spec(error, "launchSecurity.idBlock",
+                                              "is missing: idBlock and idAuth go together");
+        if (author && author->number && !block)
+                return cvm_error_invalid_spec(error, "launchSecurity.authorKeyEnabled",
+                                              "needs idBlock and idAuth");
+        return 0;
+}
+
+int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error)
+{
+        size_t n = object ? (size_t)json_object_object_length(object) : 0;
+
+        if (n == 0)
+                return 0;
+        if (n > SPEC_SECURITY_MAX)
+                return cvm_error_invalid_spec(error, "launchSecurity",
+                                              "has %zu fields; there are not so many", n);
+        spec->security = calloc(n, sizeof(*spec->security));
+        if (!spec->security)
+                return -ENOMEM;
+        json_object_object_foreach (object, name, value) {
+                int r = parse_entry(name, json_object_get_string(value),
+                                    &spec->security[spec->n_security++], error);
+
+                if (r < 0)
+                        return r;
+        }
+        return check_together(spec, error);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* launchSecurity: what a template takes of it, and its variables. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+typedef struct Rule {
+        char *initial, *set;
+        int64_t bits;
+} Rule;
+
+static const JsonField rule_fields[] = {
+        {"default", JSON_STRING, offsetof(Rule, initial)},
+        {"bits", JSON_INT, offsetof(Rule, bits), 0, 1, 64},
+        {"set", JSON_STRING, offsetof(Rule, set)},
+        {},
+};
+
+static void rule_done(Rule *rule)
+{
+        free(rule->initial);
+        free(rule->set);
+}
+
+static const SpecSecurityKey *find_key(const char *name)
+{
+        const SpecSecurityKey *key = spec_security_keys;
+
+        while (key->name && strcmp(key->name, name) != 0)
+                key++;
+        return key->name ? key : NULL;
+}
+
+static int parse_rule(const SpecSecurityKey *key, json_object *object, const char *path,
+                      JsonRefuse refuse, void *userdata)
+{
+        _cleanup_(rule_done) Rule rule = {};
+        uint64_t number;
+        int r = json_dispatch(object, rule_fields, &rule, path, refuse, userdata);
+
+        if (r < 0)
+                return r;
+        if (key->kind != SPEC_SECURITY_NUMBER && (rule.initial || rule.set || rule.bits))
+                return refuse(userdata, path, "only a number has default, bits and set");
+        if ((rule.initial && spec_security_parse_number(rule.initial, &number) < 0) ||
+            (rule.set && spec_security_parse_number(rule.set, &number) < 0))
+                return refuse(userdata, path, "default and set are numbers, each as a string");
+        return 0;
+}
+
+int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
+{
+        json_object_object_foreach (rules, name, rule) {
+                const SpecSecurityKey *key = find_key(name);
+                char path[128];
+                int r;
+
+                snprintf(path, sizeof(path), "launchSecurity.%s", name);
+                if (!key)
+                        return refuse(userdata, path, "is no field of launchSecurity");
+                if (!json_object_is_type(rule, json_type_object))
+                        return refuse(userdata, path, "must be an object");
+                r = parse_rule(key, rule, path, refuse, userdata);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int refuse_unknown(const Template *template, const char *field, CvmError *error)
+{
+        _cleanup_(buffer_done) Buffer names = {};
+
+        if (template->security) {
+                json_object_object_foreach (template->security, name, rule) {
+                        (void)rule;
+                        if (buffer_appendf(&names, "%s%s", names.size ? ", " : "", name) < 0)
+                                return cvm_error_system(error, -ENOMEM, "render");
+                }
+        }
+        if (!names.size)
+                return cvm_error_invalid_spec(error, field, "platform %s takes no launchSecurity",
+                                              template->name);
+        return cvm_error_invalid_spec(error, field, "platform %s does not take it; it takes %s",
+                                      template->name, names.data);
+}
+
+static int check_number(const Template *template, const char *field, json_object *rule,
+                        uint64_t number, CvmError *error)
+{
+        int64_t bits = json_member_int(rule, "bits", 64);
+        const char *text = json_member_string(rule, "set");
+        uint64_t set = 0;
+
+        if (bits < 64 && number >> bits)
+                return cvm_error_invalid_spec(error, field, "has at most %d bits on platform %s",
+                                              (int)bits, template->name);
+        if (text)
+                spec_security_parse_number(text, &set);
+        if ((number & set) != set)
+                return cvm_error_invalid_spec(error, field,
+                                              "must have the bits 0x%" PRIx64 " set on platform %s",
+                                              set, template->name);
+        return 0;
+}
+
+int security_check(const Template *template, const CvmSpec *spec, CvmError *error)
+{
+        for (size_t i = 0; i < spec->n_security; i++) {
+                const SpecSecurity *entry = &spec->security[i];
+                json_object *rule = json_member(template->security, entry->key->name);
+                char field[64];
+                int r = 0;
+
+                snprintf(field, sizeof(field), "launchSecurity.%s", entry->key->name);
+                if (!rule)
+                        return refuse_unknown(template, field, error);
+                if (entry->key->kind == SPEC_SECURITY_NUMBER)
+                        r = check_number(template, field, rule, entry->number, error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* QEMU's options take hexadecimal, which people know these numbers by; its JSON does not. */
+static void add_number(json_object *variables, const char *name, bool given, uint64_t number)
+{
+        char key[64], hex[24];
+
+        snprintf(hex, sizeof(hex), "0x%" PRIx64, number);
+        json_object_object_add(variables, name, json_new_text(given ? hex : ""));
+        snprintf(key, sizeof(key), "%sNumber", name);
+        json_object_object_add(variables, key, json_object_new_uint64(number));
+}
+
+json_object *security_variables(const Template *template, const CvmSpec *spec)
+{
+        json_object *variables = json_object_new_object();
+
+        for (const SpecSecurityKey *key = spec_security_keys; key->name; key++) {
+                const SpecSecurity *entry = spec_security_find(spec, key->name);
+                const char *initial =
+                        json_member_string(json_member(template->security, key->name), "default");
+                uint64_t number = entry ? entry->number : 0;
+
+                if (key->kind == SPEC_SECURITY_NUMBER) {
+                        if (!entry && initial)
+                                spec_security_parse_number(initial, &number);
+                        add_number(variables, key->name, entry || initial, number);
+                } else if (key->kind == SPEC_SECURITY_BOOL) {
+                        json_object_object_add(variables, key->name,
+                                               json_object_new_boolean(number != 0));
+                } else {
+                        json_object_object_add(variables, key->name,
+                                               json_new_text(entry ? entry->text : ""));
+                }
+        }
+        return variables;
+}
