@@ -95,6 +95,8 @@ def test_debug_image(guest, shares, profile):
         run("id -u", "\r\n0\r\n")
         run("sha256sum /etc/certs/key.pem", sha256(bytes(range(256))))
         run("touch /etc/cocos/x 2>&1 || true", "Read-only file system")
+        # The first process has its descriptors 0 to 2.
+        run("for i in 0 1 2; do readlink /proc/1/fd/$i; done", "/dev/null\r\n" * 3)
         # Orphans are reaped, and an agent that dies is started again.
         run("for i in 1 2 3; do (sleep 0.1 &); done; sleep 1", "")
         run("ps -o stat,comm | grep -c '^Z' || true", "\r\n0\r\n")
