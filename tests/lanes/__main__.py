@@ -18,7 +18,8 @@ from results import Result
 
 LANE_SECONDS = 20 * 60
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-            "--child-silent-after-fork=yes", f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
+            "--child-silent-after-fork=yes",
+            f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
 # Debian 12's valgrind does not know openat2(2).
 VALGRIND_SUITE = "trixie"
 SANITIZERS = {
@@ -87,7 +88,8 @@ class Run:
                     "FAKE_QEMU": build / "tests/fake-qemu"}
         env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
         command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
-                   "-p", "no:cacheprovider", "-c", "tests/pytest.ini", f"--junitxml={junit}", *options, f"tests/{folder}"]
+                   "-p", "no:cacheprovider", "-c", "tests/pytest.ini",
+                   f"--junitxml={junit}", *options, f"tests/{folder}"]
         status, output = self.execute(command, env)
         return results.from_junit(junit, folder, output, status)
 
