@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the files of this layer share; nobody else includes it. */
+/* What the files of this layer share; nobody else but its tests includes it. */
 
 #include "base/json.h"
 #include "base/text.h"
@@ -9,12 +9,35 @@
 
 /* Work that one render may do, whatever a template says. */
 #define RENDER_ARGUMENTS_MAX 1024u
-#define RENDER_BYTES_MAX (1u << 20)
+#define RENDER_ARGUMENT_MAX (128u << 10) /* bytes: execve(2), MAX_ARG_STRLEN */
+#define RENDER_BYTES_MAX (1u << 20)      /* of all texts made on the way */
 #define RENDER_STEPS_MAX 100000u
 #define RENDER_INCLUDES_MAX 16u
 
+/* C-bit of the processors that the documents know, for a render where the host does not tell. */
+#define CBITPOS_ASSUMED 51
+
+/* A file of a template or of fragments, kept for messages. */
+typedef struct Document {
+        char *label; /* "built-in plain.json", or a path */
+        char *text;
+        size_t size;
+        json_object *root; /* owned */
+} Document;
+
+/* label and text are copied. name: the template's, for TemplateInvalid where it is no JSON. */
+int document_new(const char *name, const char *label, const char *text, size_t size, Document **ret,
+                 CvmError *error);
+Document *document_free(Document *document);
+DEFINE_CLEANUP(Document *, document_free)
+/* The label of a file at path, or of a built-in one (NULL) of that name; newly allocated. */
+char *document_label(const char *path, const char *name);
+/* Sets TemplateInvalid naming label, line, path and reason; returns -EBADMSG. */
+int document_refuse(const Document *document, const char *name, const char *path,
+                    const char *reason, CvmError *error);
+
 typedef struct TemplateArtifact {
-        bool needed;
+        bool taken, needed;
         char *embedded, *debug; /* names of embedded artifacts, or NULL */
 } TemplateArtifact;
 
@@ -28,10 +51,9 @@ struct Template {
         char *floor_maxmem_text;
         uint64_t floor_maxmem;
         int64_t floor_maxcpus, floor_slots;
-        /* borrowed from root; security: field of launchSecurity to what is said of it */
+        Document *document; /* owned */
+        /* borrowed from the document; security: field of launchSecurity to what is said of it */
         json_object *requires_qemu, *devices, *arguments, *security;
-        json_object *root; /* owned */
-        char *text;        /* of a file, for line numbers; NULL for built-in ones */
 };
 
 /* The text of a template or of a fragments file that the build embedded; ended by {}. */
@@ -42,16 +64,30 @@ typedef struct BuiltinTemplate {
 
 extern const BuiltinTemplate builtin_templates[];
 
-/* Parses one template. name: what its file is called, which it must call itself. */
-int template_parse(const char *name, const char *origin, const char *text, size_t size,
+/* Parses one template. name: what its file is called, which it must call itself; path: the file's,
+ * NULL for a built-in one. Its arguments are looked at by template_check() alone. */
+int template_parse(const char *name, const char *path, const char *text, size_t size,
                    Template **ret, CvmError *error);
 Template *template_free(Template *template);
 DEFINE_CLEANUP(Template *, template_free)
 
-/* The fragment of that name, an array, or NULL. */
-json_object *template_set_fragment(const TemplateSet *set, const char *name);
-/* A set of one template and given fragments (taken), for tests and fuzzing; takes template. */
-TemplateSet *template_set_new_single(Template *template, json_object *fragments);
+/* A fragment: an array of arguments, and the file that it is from. */
+typedef struct Fragment {
+        const char *name;         /* borrowed from the document */
+        json_object *arguments;   /* likewise */
+        const Document *document; /* borrowed from the set */
+} Fragment;
+
+/* The fragment of that name, or NULL. */
+const Fragment *template_set_fragment(const TemplateSet *set, const char *name);
+
+/* Adds one file ("plain.json", "fragments.json") to a set, as template_set_load() does with each,
+ * and checks all templates of a set against each other's fragments. For tests and fuzzing too. */
+TemplateSet *template_set_new(void);
+int template_set_add_file(TemplateSet *set, const char *file, const char *path, const char *text,
+                          size_t size, CvmError *error);
+int template_set_add_builtin(TemplateSet *set, CvmError *error);
+int template_set_check(const TemplateSet *set, CvmError *error);
 
 /* All variables as one tree (variables.c). A descriptor is an object {"$fd": WHAT}. */
 json_object *variables_new(const Template *template, const PlanInputs *inputs);
@@ -64,7 +100,9 @@ int security_check(const Template *template, const CvmSpec *spec, CvmError *erro
  * integers under NAMENumber. */
 json_object *security_variables(const Template *template, const CvmSpec *spec);
 
-/* How QEMU writes an option whose value is an object (option.c): "q35,hpet=off", or JSON where a
- * member is itself an object. The first member may be the option's implied key. Returns 0, -EINVAL
- * (ret_reason: static) or -ENOMEM. */
-int option_write(const char *option, json_object *value, Buffer *ret, const char **ret_reason);
+/* How QEMU writes an option (option.c): nothing for null or true, "q35,hpet=off" for an object (the
+ * first member may be the option's implied key), JSON for an object that holds objects, plain text
+ * for a scalar. ret_has_value: whether there is an argument after the option's name. Returns 0,
+ * -EINVAL (ret_reason: static; ret_key: the member at fault, or NULL) or -ENOMEM. */
+int option_write(const char *option, json_object *value, Buffer *ret, bool *ret_has_value,
+                 const char **ret_key, const char **ret_reason);

@@ -32,7 +32,7 @@ typedef struct PlanInputs {
         uint64_t memory;             /* effective, bytes */
         const SpecForward *forwards; /* effective, with their real host ports */
         size_t n_forwards;
-        bool vsock;
+        bool vsock; /* true where template_needs_vsock() */
         uint32_t vsock_cid;
         uint32_t notify_port; /* vsock port on which cvmd hears the guest; 0: none */
         const char *cmdline;  /* effective */
@@ -57,9 +57,9 @@ typedef struct LaunchPlan {
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
 } LaunchPlan;
 
-/* TemplateInvalid (unknown variable, wrong type, include cycle, …) or InvalidSpec (a field that
- * this platform cannot take). An unknown cbitpos renders as 51, the documents' value, and is
- * listed. */
+/* TemplateInvalid (a command line that is too long; all else was seen by template_set_load()) or
+ * InvalidSpec (an artifact that this platform cannot take). An unknown cbitpos renders as 51, the
+ * documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
 LaunchPlan *launch_plan_free(LaunchPlan *plan);

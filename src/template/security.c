@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "template/internal.h"
 
 typedef struct Rule {
         char *initial, *set;

@@ -5,17 +5,26 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "internal.h"
+#include "template/internal.h"
 
-#define FRAGMENTS_FILE "fragments.json"
+#define FRAGMENTS "fragments"
 #define TEMPLATE_BYTES_MAX (1u << 20)
 #define TEMPLATES_MAX 256u
+#define FRAGMENTS_MAX 1024u
 
 struct TemplateSet {
         Template **templates; /* owned, sorted by name */
         size_t n;
-        json_object *fragments; /* name to array; owned */
+        Fragment *fragments; /* owned */
+        size_t n_fragments;
+        Document **documents; /* of the fragments; owned */
+        size_t n_documents;
 };
+
+TemplateSet *template_set_new(void)
+{
+        return calloc(1, sizeof(TemplateSet));
+}
 
 TemplateSet *template_set_free(TemplateSet *set)
 {
@@ -24,7 +33,10 @@ TemplateSet *template_set_free(TemplateSet *set)
         for (size_t i = 0; i < set->n; i++)
                 template_free(set->templates[i]);
         free(set->templates);
-        json_object_put(set->fragments);
+        free(set->fragments);
+        for (size_t i = 0; i < set->n_documents; i++)
+                document_free(set->documents[i]);
+        free(set->documents);
         free(set);
         return NULL;
 }
@@ -39,7 +51,7 @@ static size_t position(const TemplateSet *set, const char *name)
 }
 
 /* Takes template; one of the same name is replaced. */
-static int set_add(TemplateSet *set, Template *template)
+static int add_template(TemplateSet *set, Template *template)
 {
         size_t i = position(set, template->name);
         Template **grown;
@@ -53,7 +65,7 @@ static int set_add(TemplateSet *set, Template *template)
                                        : NULL;
         if (!grown) {
                 template_free(template);
-                return -ENOMEM;
+                return set->n < TEMPLATES_MAX ? -ENOMEM : -E2BIG;
         }
         memmove(grown + i + 1, grown + i, (set->n - i) * sizeof(*grown));
         grown[i] = template;
@@ -62,45 +74,87 @@ static int set_add(TemplateSet *set, Template *template)
         return 0;
 }
 
-static int add_fragments(TemplateSet *set, const char *origin, const char *text, size_t size,
+static Fragment *find_fragment(const TemplateSet *set, const char *name)
+{
+        for (size_t i = 0; i < set->n_fragments; i++)
+                if (strcmp(set->fragments[i].name, name) == 0)
+                        return &set->fragments[i];
+        return NULL;
+}
+
+/* One of the same name is replaced. */
+static int add_fragment(TemplateSet *set, const Fragment *fragment)
+{
+        Fragment *place = find_fragment(set, fragment->name);
+
+        if (!place) {
+                Fragment *grown =
+                        set->n_fragments < FRAGMENTS_MAX
+                                ? reallocarray(set->fragments, set->n_fragments + 1, sizeof(*grown))
+                                : NULL;
+
+                if (!grown)
+                        return set->n_fragments < FRAGMENTS_MAX ? -ENOMEM : -E2BIG;
+                set->fragments = grown;
+                place = &grown[set->n_fragments++];
+        }
+        *place = *fragment;
+        return 0;
+}
+
+static int add_fragments(TemplateSet *set, const char *path, const char *text, size_t size,
                          CvmError *error)
 {
-        _cleanup_json_ json_object *fragments = NULL;
-        JsonParseError where;
-        int r = json_parse(text, size, &fragments, &where);
+        _cleanup_free_ char *label = document_label(path, FRAGMENTS);
+        Document **grown = reallocarray(set->documents, set->n_documents + 1, sizeof(*grown));
+        Document *document;
+        int r;
 
-        if (r == -EBADMSG)
-                return cvm_error_template(error, "fragments", "%s:%u:%u: no valid JSON: %s", origin,
-                                          where.line, where.column, where.reason);
+        if (grown)
+                set->documents = grown;
+        if (!grown || !label)
+                return cvm_error_system(error, -ENOMEM, "read fragments");
+        r = document_new(FRAGMENTS, label, text, size, &document, error);
         if (r < 0)
-                return cvm_error_system(error, r, "read %s", origin);
-        if (!json_object_is_type(fragments, json_type_object))
-                return cvm_error_template(error, "fragments", "%s: must be an object", origin);
-        json_object_object_foreach (fragments, name, value) {
+                return r;
+        set->documents[set->n_documents++] = document;
+        if (!json_object_is_type(document->root, json_type_object))
+                return document_refuse(document, FRAGMENTS, "", "must be an object", error);
+        json_object_object_foreach (document->root, name, value) {
                 if (!json_object_is_type(value, json_type_array))
-                        return cvm_error_template(error, "fragments",
-                                                  "%s:%u: %s: must be an array of arguments",
-                                                  origin, json_locate(text, size, name), name);
-                json_object_object_add(set->fragments, name, json_object_get(value));
+                        return document_refuse(document, FRAGMENTS, name,
+                                               "must be a list of arguments", error);
+                r = add_fragment(set, &(Fragment){name, value, document});
+                if (r < 0)
+                        return cvm_error_system(error, r, "keep the fragments of %s", label);
         }
         return 0;
 }
 
-/* file: "plain.json"; origin: for messages. */
-static int add_file(TemplateSet *set, const char *file, const char *origin, const char *text,
-                    size_t size, CvmError *error)
+int template_set_add_file(TemplateSet *set, const char *file, const char *path, const char *text,
+                          size_t size, CvmError *error)
 {
         _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".json"));
         Template *template = NULL;
         int r;
 
         if (!name)
-                return cvm_error_system(error, -ENOMEM, "read %s", origin);
-        if (strcmp(file, FRAGMENTS_FILE) == 0)
-                return add_fragments(set, origin, text, size, error);
-        r = template_parse(name, origin, text, size, &template, error);
-        if (r == 0 && (r = set_add(set, template)) < 0)
-                cvm_error_system(error, r, "keep template %s", name);
+                return cvm_error_system(error, -ENOMEM, "read template %s", file);
+        if (strcmp(name, FRAGMENTS) == 0)
+                return add_fragments(set, path, text, size, error);
+        r = template_parse(name, path, text, size, &template, error);
+        if (r < 0)
+                return r;
+        r = add_template(set, template);
+        return r < 0 ? cvm_error_system(error, r, "keep template %s", name) : 0;
+}
+
+int template_set_add_builtin(TemplateSet *set, CvmError *error)
+{
+        int r = 0;
+
+        for (const BuiltinTemplate *b = builtin_templates; r == 0 && b->file; b++)
+                r = template_set_add_file(set, b->file, NULL, b->text, strlen(b->text), error);
         return r;
 }
 
@@ -117,10 +171,10 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
         DIR *dir = opendir(directory);
         int r = 0;
 
+        if (!dir && errno == ENOENT)
+                return 0;
         if (!dir)
-                return errno == ENOENT
-                               ? 0
-                               : cvm_error_system(error, -errno, "open directory %s", directory);
+                return cvm_error_system(error, -errno, "open directory %s", directory);
         while (r == 0 && (entry = readdir(dir))) {
                 _cleanup_free_ char *path = NULL, *text = NULL;
                 size_t size;
@@ -128,6 +182,7 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
                 if (!is_json_file(entry->d_name))
                         continue;
                 if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0) {
+                        path = NULL;
                         r = cvm_error_system(error, -ENOMEM, "read templates");
                         break;
                 }
@@ -135,7 +190,7 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
                 if (r < 0)
                         cvm_error_system(error, r, "read template %s", path);
                 else
-                        r = add_file(set, entry->d_name, path, text, size, error);
+                        r = template_set_add_file(set, entry->d_name, path, text, size, error);
         }
         closedir(dir);
         return r;
@@ -143,37 +198,25 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
 
 int template_set_load(const char *directory, TemplateSet **ret, CvmError *error)
 {
-        _cleanup_(template_set_freep) TemplateSet *set = calloc(1, sizeof(*set));
-        int r = 0;
+        _cleanup_(template_set_freep) TemplateSet *set = template_set_new();
+        int r;
 
-        if (!set || !(set->fragments = json_object_new_object()))
+        if (!set)
                 return cvm_error_system(error, -ENOMEM, "read templates");
-        for (const BuiltinTemplate *b = builtin_templates; r == 0 && b->file; b++)
-                r = add_file(set, b->file, "built-in", b->text, strlen(b->text), error);
+        r = template_set_add_builtin(set, error);
         if (r == 0 && directory)
                 r = load_directory(set, directory, error);
+        if (r == 0)
+                r = template_set_check(set, error);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(set);
         return 0;
 }
 
-TemplateSet *template_set_new_single(Template *template, json_object *fragments)
+const Fragment *template_set_fragment(const TemplateSet *set, const char *name)
 {
-        TemplateSet *set = calloc(1, sizeof(*set));
-
-        if (!set || set_add(set, template) < 0) {
-                free(set);
-                json_object_put(fragments);
-                return NULL;
-        }
-        set->fragments = fragments;
-        return set;
-}
-
-json_object *template_set_fragment(const TemplateSet *set, const char *name)
-{
-        return json_member(set->fragments, name);
+        return find_fragment(set, name);
 }
 
 const Template *template_set_find(const TemplateSet *set, const char *name)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "template/internal.h"
 
 /* The file while it is taken apart. */
 typedef struct Raw {
@@ -44,39 +44,52 @@ static const JsonField artifact_fields[] = {
 };
 
 typedef struct Source {
-        const char *name, *origin, *text;
-        size_t size;
+        const char *name;
+        const Document *document;
         CvmError *error;
 } Source;
 
 static int refuse(void *userdata, const char *path, const char *reason)
 {
         const Source *source = userdata;
-        unsigned line = json_locate(source->text, source->size, path);
 
-        return cvm_error_template(source->error, source->name, "%s:%u: %s: %s", source->origin,
-                                  line ?: 1, path, reason);
+        return document_refuse(source->document, source->name, path, reason, source->error);
 }
 
 static int parse_artifacts(Raw *raw, Source *source)
 {
         json_object_object_foreach (raw->artifacts, key, value) {
                 SpecArtifactKind kind = 0;
-                char prefix[64];
+                _cleanup_free_ char *prefix = NULL;
                 int r;
 
-                snprintf(prefix, sizeof(prefix), "artifacts.%s", key);
+                if (asprintf(&prefix, "artifacts.%s", key) < 0) {
+                        prefix = NULL;
+                        return -ENOMEM;
+                }
                 while (kind < _ARTIFACT_KIND_MAX && strcmp(spec_artifact_kind_name(kind), key) != 0)
                         kind++;
                 if (kind == _ARTIFACT_KIND_MAX)
                         return refuse(source, prefix,
                                       "must be one of kernel, initramfs, firmware, igvm");
+                raw->template.artifacts[kind].taken = true;
                 r = json_dispatch(value, artifact_fields, &raw->template.artifacts[kind], prefix,
                                   refuse, source);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static int refuse_item(Source *source, const char *list, size_t index, const char *reason)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s[%zu]", list, index) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return refuse(source, path, reason);
 }
 
 static int parse_host_checks(Raw *raw, json_object *names, Source *source)
@@ -87,16 +100,32 @@ static int parse_host_checks(Raw *raw, json_object *names, Source *source)
         if (!raw->template.host_checks)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+                json_object *item = json_object_array_get_idx(names, i);
+                const char *name = json_object_get_string(item);
                 const char *const *known = host_check_names();
 
-                while (name && *known && strcmp(*known, name) != 0)
+                while (json_object_is_type(item, json_type_string) && *known &&
+                       strcmp(*known, name) != 0)
                         known++;
-                if (!name || !*known)
-                        return refuse(source, "requires.host", "names an unknown check");
+                if (!json_object_is_type(item, json_type_string) || !*known)
+                        return refuse_item(source, "requires.host", i, "no check of that name");
                 raw->template.host_checks[i] = strdup(name);
                 if (!raw->template.host_checks[i])
                         return -ENOMEM;
+        }
+        return 0;
+}
+
+static int check_names(Source *source, const char *path, json_object *names)
+{
+        size_t n = names ? json_object_array_length(names) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *name = json_object_array_get_idx(names, i);
+
+                if (!json_object_is_type(name, json_type_string) ||
+                    !json_object_get_string_len(name))
+                        return refuse_item(source, path, i, "must be a name");
         }
         return 0;
 }
@@ -129,6 +158,10 @@ static int parse_requires(Raw *raw, Source *source)
         if (r == 0 && requires.qemu)
                 r = json_dispatch(requires.qemu, qemu_fields, &qemu, "requires.qemu", refuse,
                                   source);
+        if (r == 0)
+                r = check_names(source, "requires.qemu.objects", qemu.objects);
+        if (r == 0)
+                r = check_names(source, "requires.qemu.devices", qemu.devices);
         raw->template.requires_qemu = requires.qemu;
         return r < 0 ? r : parse_host_checks(raw, requires.host, source);
 }
@@ -157,11 +190,14 @@ static int parse(Raw *raw, Source *source)
         Template *t = &raw->template;
         int r;
 
-        r = json_dispatch(t->root, fields, raw, "", refuse, source);
+        r = json_dispatch(t->document->root, fields, raw, "", refuse, source);
         if (r < 0)
                 return r;
         if (strcmp(t->name, source->name) != 0)
                 return refuse(source, "name", "must be the file's name without .json");
+        if (!spec_name_is_valid(t->name) || strlen(t->name) > SPEC_PLATFORM_MAX ||
+            strcmp(t->name, "auto") == 0)
+                return refuse(source, "name", "cannot be a platform's name");
         if (!is_file_name(t->qemu))
                 return refuse(source, "qemu", "must be a program's file name, without directories");
         if (!t->measure && !(t->measure = strdup("none")))
@@ -175,30 +211,27 @@ static int parse(Raw *raw, Source *source)
         return r < 0 ? r : parse_floors(raw, source);
 }
 
-int template_parse(const char *name, const char *origin, const char *text, size_t size,
+int template_parse(const char *name, const char *path, const char *text, size_t size,
                    Template **ret, CvmError *error)
 {
-        Source source = {name, origin, text, size, error};
-        JsonParseError where;
+        Source source = {.name = name, .error = error};
+        _cleanup_free_ char *label = NULL;
         Raw raw = {};
         Template *template = calloc(1, sizeof(*template));
         int r;
 
-        if (!template)
-                return cvm_error_system(error, -ENOMEM, "read template %s", name);
-        r = json_parse(text, size, &raw.template.root, &where);
-        if (r == -EBADMSG)
-                r = cvm_error_template(error, name, "%s:%u:%u: no valid JSON: %s", origin,
-                                       where.line, where.column, where.reason);
-        else if (r == 0)
-                r = parse(&raw, &source);
-        *template = raw.template;
+        label = document_label(path, name);
+        if (!template || !label)
+                r = -ENOMEM;
+        else
+                r = document_new(name, label, text, size, &raw.template.document, error);
         if (r == 0) {
-                template->origin = strdup(origin);
-                template->text = strndup(text, size);
-                if (!template->origin || !template->text)
-                        r = -ENOMEM;
+                source.document = raw.template.document;
+                raw.template.origin = strdup(path ?: "built-in");
+                r = raw.template.origin ? parse(&raw, &source) : -ENOMEM;
         }
+        if (template)
+                *template = raw.template;
         if (r == -ENOMEM)
                 cvm_error_system(error, r, "read template %s", name);
         if (r < 0) {
@@ -218,7 +251,6 @@ Template *template_free(Template *template)
         free(template->qemu);
         free(template->measure);
         free(template->origin);
-        free(template->text);
         free(template->floor_maxmem_text);
         for (char **name = template->host_checks; name && *name; name++)
                 free(*name);
@@ -227,7 +259,7 @@ Template *template_free(Template *template)
                 free(template->artifacts[i].embedded);
                 free(template->artifacts[i].debug);
         }
-        json_object_put(template->root);
+        document_free(template->document);
         free(template);
         return NULL;
 }
@@ -277,6 +309,11 @@ const char *template_default_artifact(const Template *template, SpecArtifactKind
         const TemplateArtifact *artifact = &template->artifacts[kind];
 
         return debug && artifact->debug ? artifact->debug : artifact->embedded;
+}
+
+json_object *template_requires_qemu(const Template *template)
+{
+        return template->requires_qemu;
 }
 
 const char *const *template_host_checks(const Template *template)

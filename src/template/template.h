@@ -5,8 +5,9 @@
  * Templates: a platform as data. cvm-template(5) describes the format.
  *
  * A TemplateSet holds the built-in templates and fragments (embedded from templates/) and those of
- * an override directory, by name; the override wins. A broken override is a TemplateInvalid that
- * names file, line and path, and fails the load as a whole.
+ * an override directory, by name; the override wins. Loading looks at all of a template, also at
+ * what only some launches would come by: a broken override is a TemplateInvalid that names file,
+ * line and path, and fails the load as a whole.
  */
 
 #include <json-c/json.h>
@@ -43,5 +44,8 @@ bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
 /* Names of the host checks that it requires, ended by NULL. */
 const char *const *template_host_checks(const Template *template);
+/* {"objects": [TYPE…], "devices": [TYPE…]} that QEMU must have, both optional; NULL: it names none.
+ * Borrowed. */
+json_object *template_requires_qemu(const Template *template);
 /* Whether it always has a vsock device. */
 bool template_needs_vsock(const Template *template);

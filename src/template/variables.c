@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "internal.h"
+#include "template/internal.h"
 
 static json_object *text(const char *s)
 {
@@ -58,7 +58,8 @@ static json_object *net_variables(const PlanInputs *inputs)
                                                  integer(f->host_port), "guestPort",
                                                  integer(f->guest_port), NULL));
         }
-        return json_build("user", json_object_new_boolean(network == SPEC_NETWORK_USER), "tap",
+        return json_build("enabled", json_object_new_boolean(network != SPEC_NETWORK_NONE), "user",
+                          json_object_new_boolean(network == SPEC_NETWORK_USER), "tap",
                           json_object_new_boolean(network == SPEC_NETWORK_TAP ||
                                                   network == SPEC_NETWORK_BRIDGE),
                           "forwards", forwards, NULL);
@@ -104,10 +105,7 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                            integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
                            NULL),
                 "host",
-                /* 51 is the value of the processors that the documents know; render lists
-                 * it where the host did not tell */
-                json_build("cbitpos", integer(inputs->host->cbitpos ? inputs->host->cbitpos : 51),
-                           NULL),
+                json_build("cbitpos", integer(inputs->host->cbitpos ?: CBITPOS_ASSUMED), NULL),
                 "security", security_variables(template, inputs->spec), "shares",
                 share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a launch of a template lacks on this host and of these inputs. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "template/walk.h"
+
+/* Adds the check's result unless it passed or is listed already. */
+static int add_host_check(const PlanInputs *inputs, const char *name, HostCheckList *missing)
+{
+        _cleanup_(host_check_done) HostCheck check = {};
+        int r;
+
+        for (size_t i = 0; i < missing->n; i++)
+                if (strcmp(missing->items[i].name, name) == 0)
+                        return 0;
+        r = host_check(inputs->host, name, &check);
+        return r < 0 || check.passed ? r : host_check_list_add(missing, &check);
+}
+
+static int add_host_checks(Walk *walk, const PlanInputs *inputs, HostCheckList *missing)
+{
+        int r = 0;
+
+        for (char **name = walk->template->host_checks; r == 0 && *name; name++)
+                r = add_host_check(inputs, *name, missing);
+        if (r == 0 && inputs->kvm && !inputs->host->has_kvm)
+                r = add_host_check(inputs, "kvm", missing);
+        if (r == 0 && inputs->vsock)
+                r = add_host_check(inputs, "vhost-vsock", missing);
+        if (r == 0 && walk->used_cbitpos && inputs->host->cbitpos == 0)
+                r = host_check_list_add_new(
+                        missing, "cbitpos", "unknown; 51 is shown in its place",
+                        "the C-bit's position of this host's CPU (CPUID 0x8000001F)", false,
+                        "run this on the SEV-SNP host itself");
+        return r;
+}
+
+static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheckList *missing)
+{
+        const char *name = spec_artifact_kind_name(kind);
+        const char *embedded = template_default_artifact(walk->template, kind, debug);
+        _cleanup_free_ char *found = NULL, *fix = NULL;
+
+        if (!embedded)
+                return host_check_list_add_new(missing, name, "none was named", "a file", false,
+                                               "name a file in the spec");
+        if (asprintf(&found, "none was named, and cvmd has no '%s' embedded", embedded) < 0) {
+                found = NULL;
+                return -ENOMEM;
+        }
+        if (asprintf(&fix, "name a file in the spec, or build cvmd with -D%s=FILE", embedded) < 0) {
+                fix = NULL;
+                return -ENOMEM;
+        }
+        return host_check_list_add_new(missing, name, found, "a file", false, fix);
+}
+
+int requirements_check(Walk *walk, const PlanInputs *inputs)
+{
+        const Template *template = walk->template;
+        HostCheckList *missing = &walk->plan->missing;
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
+                        return cvm_error_invalid_spec(walk->error, spec_artifact_kind_name(kind),
+                                                      "platform %s takes none", template->name);
+        r = security_check(template, inputs->spec, walk->error);
+        if (r < 0)
+                return r;
+        r = add_host_checks(walk, inputs, missing);
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+                if (template->artifacts[kind].needed && !inputs->artifacts[kind].present)
+                        r = add_artifact(walk, kind, inputs->spec->debug, missing);
+        return r < 0 ? walk_no_memory(walk) : 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A walk over a template: what is known, where it is, how much it has done, and what it has made.
+ *
+ * A check is a walk that takes both branches of each condition, so that what is wrong anywhere in a
+ * template shows when it is loaded and not when a launch first comes by.
+ */
+
+#include "template/internal.h"
+
+/* What is named at a place besides the variables: a loop's item, a fragment's parameters. On the
+ * stack of the walk. */
+typedef struct Frame {
+        const struct Frame *outer;
+        json_object *names;   /* name to value, borrowed; may be NULL */
+        const char *fragment; /* this is a fragment's ground: frames further out are not seen */
+} Frame;
+
+typedef struct Walk {
+        const TemplateSet *set;
+        const Template *template;
+        bool check;
+        json_object *variables;   /* owned */
+        LaunchPlan *plan;         /* owned */
+        const Document *document; /* the file we are in, and where: "arguments[3].machine.type" */
+        Buffer path;
+        size_t bytes;
+        unsigned steps;
+        bool used_cbitpos;
+        CvmError *error;
+} Walk;
+
+/* TemplateInvalid with file, line and path of where the walk is. */
+int walk_fail(Walk *walk, const char *format, ...) _printf_(2, 3);
+int walk_no_memory(Walk *walk);
+/* Counts one step; fails when there are too many. */
+int walk_step(Walk *walk);
+/* Counts bytes of text made; likewise. */
+int walk_count(Walk *walk, size_t bytes);
+/* Goes down in the path; the result is for walk_leave(). */
+size_t walk_enter(Walk *walk, const char *format, ...) _printf_(2, 3);
+void walk_leave(Walk *walk, size_t before);
+/* Refuses members of a control word's object that are not in `known` (ended by NULL; the first is
+ * the word itself), and the lack of one that begins with '!' there. */
+int walk_check_members(Walk *walk, json_object *object, const char *const *known);
+
+/* A value with its ${…} replaced; a reference of the caller's. */
+int expression_value(Walk *walk, const Frame *frame, json_object *value, json_object **ret);
+/* A condition: a variable's name, {"not": C}, {"all": [C…]}, {"any": [C…]}, {"equals": [A, B]}. */
+int expression_condition(Walk *walk, const Frame *frame, json_object *condition, bool *ret);
+/* The list that an object's `each` names and `as`, the name of its items; borrowed. */
+int expression_each(Walk *walk, const Frame *frame, json_object *each, json_object **ret_list,
+                    const char **ret_as);
+
+/* Renders a template's arguments and devices into walk->plan. */
+int render_template(Walk *walk);
+/* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec for what the
+ * platform does not take. */
+int requirements_check(Walk *walk, const PlanInputs *inputs);
