@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -286,6 +287,27 @@ static int config_parse(Config *config, Source *source)
         return r;
 }
 
+/* Reads the file. A daemon of root's obeys it as root, so nobody else may have written it. */
+static int read_file(const char *path, char **ret, size_t *ret_size, char **ret_message)
+{
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        const char *problem = NULL;
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                r = -errno;
+        else if (!S_ISREG(st.st_mode))
+                r = -EINVAL, problem = "is no regular file";
+        else if (geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
+                r = -EPERM, problem = "must belong to root and be writable by root alone";
+        else
+                r = fd_read_all(fd, CONFIG_BYTES_MAX, ret, ret_size);
+        if (r < 0 && asprintf(ret_message, "%s: %s", path, problem ?: strerror(-r)) < 0)
+                *ret_message = NULL;
+        return r;
+}
+
 int config_load(const char *path, Config **ret, char **ret_message)
 {
         _cleanup_(config_freep) Config *config = config_new();
@@ -295,16 +317,14 @@ int config_load(const char *path, Config **ret, char **ret_message)
 
         if (!config)
                 return -ENOMEM;
-        r = file_read_at(AT_FDCWD, source.path, CONFIG_BYTES_MAX, &data, &source.size);
+        r = read_file(source.path, &data, &source.size, ret_message);
         if (r == -ENOENT && !path) {
+                free(TAKE_PTR(*ret_message));
                 *ret = TAKE_PTR(config);
                 return 0;
         }
-        if (r < 0) {
-                if (asprintf(ret_message, "%s: %s", source.path, strerror(-r)) < 0)
-                        *ret_message = NULL;
+        if (r < 0)
                 return r;
-        }
         source.data = data;
         r = config_parse(config, &source);
         if (r < 0) {
