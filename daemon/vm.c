@@ -154,6 +154,17 @@ void vm_close(Vm *vm)
         uv_close((uv_handle_t *)&vm->ready_timer, on_timer_closed);
 }
 
+static void become_ready(Vm *vm)
+{
+        vm->ready = true;
+        vm->ready_at = clock_now_usec();
+        uv_timer_stop(&vm->ready_timer);
+        manager_persist(vm->manager, vm);
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
+        manager_emit(vm->manager, vm, "ready", NULL, NULL, NULL);
+        tell_watchers(vm);
+}
+
 int vm_set_state(Vm *vm, VmState state)
 {
         VmState old = vm->state;
@@ -176,6 +187,8 @@ int vm_set_state(Vm *vm, VmState state)
                              ? json_build("reason", json_object_new_string(vm->ending.reason), NULL)
                              : NULL);
         tell_watchers(vm);
+        if (state == VM_RUNNING && vm->early_ready && !vm->ready)
+                become_ready(vm);
         return r;
 }
 
@@ -404,13 +417,10 @@ static void notify_status(Vm *vm, const char *text)
 static void notify_line(Vm *vm, const char *line)
 {
         if (strcmp(line, "READY=1") == 0 && !vm->ready && vm_state_is_live(vm->state)) {
-                vm->ready = true;
-                vm->ready_at = clock_now_usec();
-                uv_timer_stop(&vm->ready_timer);
-                manager_persist(vm->manager, vm);
-                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
-                manager_emit(vm->manager, vm, "ready", NULL, NULL, NULL);
-                tell_watchers(vm);
+                if (vm->state == VM_STARTING)
+                        vm->early_ready = true; /* vm_set_state() comes back to it */
+                else
+                        become_ready(vm);
         } else if (strncmp(line, "STATUS=", 7) == 0) {
                 notify_status(vm, line + 7);
         }

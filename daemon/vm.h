@@ -71,6 +71,7 @@ struct Vm {
 
         VmState state;
         bool ready;
+        bool early_ready;   /* READY came before the answer that the guest runs */
         char *guest_status; /* what the guest said last; untrusted */
         uint32_t cpus;
         uint64_t memory;
