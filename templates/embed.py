@@ -12,8 +12,8 @@ def main():
     for path in sorted(map(pathlib.Path, files)):
         text = path.read_text(encoding="utf-8")
         json.loads(text)  # a template that is no JSON fails the build
-        quoted = "\n".join('                "' + line.replace("\\", "\\\\").replace('"', '\\"') + '\\n"'
-                           for line in text.splitlines())
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        quoted = "\n".join(f'                "{line}\\n"' for line in escaped.splitlines())
         lines.append(f'        {{ "{path.name}",\n{quoted} }},')
     lines.append("        {},\n};\n")
     pathlib.Path(output).write_text("\n".join(lines), encoding="utf-8")

@@ -2,7 +2,6 @@
 """cvmctl render: what a launch would run, on any host."""
 import json
 import pathlib
-import re
 import subprocess
 
 import pytest

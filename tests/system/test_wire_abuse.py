@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from harness.processes import eventually
-from harness.varlink import VarlinkError
+from harness.varlink import ConnectionClosed, VarlinkError
 
 SERVICE = "org.varlink.service."
 NOISE = {
@@ -64,8 +64,11 @@ def test_noise_after_a_call(shared):
     with shared.client() as client:
         client.send("List")
         client.send_raw(b"noise\0")
-        assert client.receive()[0] == {"cvms": []}
-        assert client.is_closed()
+        # The answer may be lost with the connection.
+        with pytest.raises(ConnectionClosed):
+            assert client.receive()[0] == {"cvms": []}
+            client.receive()
+    assert shared.call("List") == {"cvms": []}
 
 
 def test_half_a_message_and_gone(shared):
