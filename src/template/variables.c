@@ -3,6 +3,8 @@
 
 #include "template/internal.h"
 
+#define MAXMEM_ROOM (1ull << 30)
+
 static json_object *text(const char *s)
 {
         return json_new_text(s ?: "");
@@ -33,8 +35,9 @@ static json_object *vm_variables(const Template *template, const PlanInputs *inp
 
         if (maxcpus < inputs->cpus)
                 maxcpus = inputs->cpus;
-        if (maxmem < inputs->memory)
-                maxmem = inputs->memory;
+        /* with slots it must be more than there is at the start, or QEMU refuses */
+        if (maxmem <= inputs->memory)
+                maxmem = inputs->memory + (template->floor_slots ? MAXMEM_ROOM : 0);
         return json_build("name", text(inputs->spec->name), "id", text(inputs->id), "cpus",
                           integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
                           integer((int64_t)inputs->memory), "memorySize", size_text(inputs->memory),
