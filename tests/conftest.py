@@ -2,6 +2,7 @@
 """What the tests of all lanes share: private daemons, by default with tests/fake-qemu in QEMU's
 place; the top of tests/fake-qemu.c says how a CVM's kernel command line chooses what it does."""
 import copy
+import signal
 
 import pytest
 
@@ -17,6 +18,8 @@ FAKE = {
 
 def pytest_configure(config):
     processes.become_subreaper()
+    # The fixtures then end what they started.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM"))
 
 
 @pytest.fixture

@@ -59,11 +59,7 @@ class Run:
             except subprocess.TimeoutExpired:
                 status = f"none: it ran for more than {LANE_SECONDS} s"
             finally:
-                try:
-                    os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                process.wait()
+                end_group(process)
         return status, output.read_text(errors="replace")
 
     def meson(self, build, suite, wrap=(), env=None, left_out=None):
@@ -102,6 +98,21 @@ class Run:
                    f"--junitxml={junit}", *options, f"tests/{folder}"]
         status, output = self.execute(command, env)
         return results.from_junit(junit, folder, output, status)
+
+
+def end_group(process):
+    """Asks first: pytest ends the daemons of its tests on SIGTERM."""
+    try:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def tests_of(build, suite, programs_only):
