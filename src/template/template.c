@@ -180,6 +180,13 @@ static int parse_floors(Raw *raw, Source *source)
         return r;
 }
 
+/* What a spec can name, see spec_parse(). */
+static bool is_platform_name(const char *name)
+{
+        return *name && strlen(name) <= SPEC_PLATFORM_MAX && strcmp(name, "auto") != 0 &&
+               name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+}
+
 static bool is_file_name(const char *name)
 {
         return *name && !strchr(name, '/') && *name != '.';
@@ -195,9 +202,10 @@ static int parse(Raw *raw, Source *source)
                 return r;
         if (strcmp(t->name, source->name) != 0)
                 return refuse(source, "name", "must be the file's name without .json");
-        if (!spec_name_is_valid(t->name) || strlen(t->name) > SPEC_PLATFORM_MAX ||
-            strcmp(t->name, "auto") == 0)
-                return refuse(source, "name", "cannot be a platform's name");
+        if (!is_platform_name(t->name))
+                return refuse(source, "name",
+                              "must be 1 to 32 lowercase letters, digits and '-', "
+                              "and not auto");
         if (!is_file_name(t->qemu))
                 return refuse(source, "qemu", "must be a program's file name, without directories");
         if (!t->measure && !(t->measure = strdup("none")))

@@ -105,6 +105,18 @@ def test_configuration_every_field():
     assert not [name for name in names if not re.search(rf"\b{name}\b", page)]
 
 
+def test_template_every_field_and_variable():
+    page = words(source("cvm-template.5"))
+    names = set()
+    for file in ("template.c", "security.c"):
+        names |= set(re.findall(r'\{ ?"(\w+)", JSON_', (TOP / "src/template" / file).read_text()))
+    assert len(names) > 20
+    for file in (TOP / "templates").glob("*.json"):
+        names |= set(re.findall(r'(?:\$\{|"when": "|"each": ")([a-z]+\.[\w-]+)', file.read_text()))
+    loops = ("forward.", "share.", "security.")
+    assert not [name for name in sorted(names) if not name.startswith(loops) and name not in page]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_that_a_page_names(page):
     """A page of the project that is referred to is there."""

@@ -285,12 +285,68 @@ static void test_directory(void **state)
         assert_string_equal(json_member_string(error.fields, "template"), "u");
 }
 
+static void test_names(void **state)
+{
+        static const struct {
+                const char *name;
+                bool good;
+        } cases[] = {
+                {"lab-2", true},
+                {"abcdefghijklmnopqrstuvwxyz012345", true},
+                {"abcdefghijklmnopqrstuvwxyz0123456", false},
+                {"auto", false},
+                {"", false},
+                {"Lab", false},
+                {"a.b", false},
+                {"a b", false},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                _cleanup_(template_set_freep) TemplateSet *set = template_set_new();
+                _cleanup_free_ char *file = NULL, *text = NULL;
+
+                assert_true(asprintf(&file, "%s.json", cases[i].name) > 0);
+                assert_true(asprintf(&text,
+                                     "{\"name\": \"%s\", \"description\": \"d\", \"qemu\": "
+                                     "\"q\", \"arguments\": []}",
+                                     cases[i].name) > 0);
+                assert_int_equal(template_set_add_file(set, file, NULL, text, strlen(text), &error),
+                                 cases[i].good ? 0 : -EBADMSG);
+        }
+}
+
+/* The template that cvm-template(5) shows is one. */
+static void test_example_of_the_manual(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(template_set_freep) TemplateSet *set = template_set_new();
+        _cleanup_free_ char *path = NULL, *page = NULL;
+        char *start, *end;
+
+        assert_true(asprintf(&path, "%s/man/cvm-template.5.scd", getenv("CVMD_SOURCE_ROOT")) > 0);
+        assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &page, NULL), 0);
+        start = strstr(page, "```\n{");
+        assert_non_null(start);
+        start += 4;
+        end = strstr(start, "```");
+        assert_non_null(end);
+        assert_int_equal(template_set_add_builtin(set, &error), 0);
+        assert_int_equal(
+                template_set_add_file(set, "lab.json", NULL, start, (size_t)(end - start), &error),
+                0);
+        assert_int_equal(template_set_check(set, &error), 0);
+        assert_non_null(template_set_find(set, "lab"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_fragments),
                 cmocka_unit_test(test_builtin),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_example_of_the_manual),
                 leaks_unit_test(test_directory),
         };
 
