@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the files of the QEMU probe share. A set is an object whose members are null: names without
+ * an allocation each for their values. */
+
+#include <stdatomic.h>
+
+#include "base/json.h"
+#include "host/qemu_probe.h"
+
+#define QEMU_NAME_MAX 128u
+
+struct QemuProbe {
+        atomic_uint refs;
+        char *version, *package; /* package may be "" */
+        json_object *objects;    /* type to the set of its properties, null where not asked */
+        json_object *devices;    /* set */
+        json_object *cpus;       /* set */
+        json_object *machines;   /* "q35", "virt" to the set of its properties */
+};
+
+QemuProbe *qemu_probe_new(void);
+/* A type, property or model: 1 to QEMU_NAME_MAX printable ASCII characters. */
+bool qemu_name_is_valid(const char *name);
+
+/* A running QEMU that is to be asked. */
+typedef struct QemuProcess {
+        pid_t pid;
+        int socket;    /* QMP, connected */
+        int output_fd; /* a memory file with its stdout and stderr */
+} QemuProcess;
+
+int qemu_process_start(const char *path, QemuProcess *ret);
+/* Gives it a moment to end where it was told to, then kills; always reaps. *ret_output: its last
+ * words as one line, NULL where there are none. */
+void qemu_process_end(QemuProcess *process, bool at_once, char **ret_output);
