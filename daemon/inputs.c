@@ -114,6 +114,9 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r < 0)
                 return r;
         r = check_qemu(&prepared->inputs, &plan->missing);
+        if (r == 0 && loaded->qemu)
+                r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
+                                     template_requires_qemu(template), &plan->missing);
         if (r == 0)
                 r = check_artifacts(loaded, &plan->missing);
         if (r == 0)

@@ -33,7 +33,7 @@ void prepared_inputs_done(PreparedInputs *prepared);
 int inputs_prepare(const Manager *manager, const Template *template, const CvmSpec *spec,
                    const Allotment *allotment, Artifact *const *artifacts, PreparedInputs *ret);
 
-/* Renders, and adds to plan->missing what only the daemon can see: the QEMU binary, the artifacts
- * that failed to load, interfaces that the configuration does not allow. */
+/* Renders, and adds to plan->missing what only the daemon can see: the QEMU binary and what it
+ * lacks, the artifacts that failed to load, interfaces that the configuration does not allow. */
 int inputs_render(const Manager *manager, const Template *template, const PreparedInputs *prepared,
                   const Loaded *loaded, LaunchPlan **ret, CvmError *error);

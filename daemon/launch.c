@@ -518,7 +518,8 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
                   const LaunchOptions *options)
 {
         Launch *launch = calloc(1, sizeof(*launch));
-        LoadSource source = {vm->manager->loop, vm->manager->artifacts, template};
+        LoadSource source = {vm->manager->loop, vm->manager->artifacts, template,
+                             vm->manager->config, vm->manager->qemus};
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};

@@ -11,6 +11,8 @@ typedef struct LoadJob {
         const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
         WirePeer peer;       /* owned copy */
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
+        QemuCache *qemus;                                            /* borrowed */
+        char *qemu;
         Loaded loaded;
         LoadDone done;
         void *userdata;
@@ -38,6 +40,7 @@ void loaded_done(Loaded *loaded)
                 closep(&loaded->share_fds[i]);
         free(loaded->share_fds);
         cvm_error_done(&loaded->error);
+        qemu_probe_unref(loaded->qemu);
         *loaded = (Loaded){};
 }
 
@@ -51,6 +54,7 @@ static void job_free(LoadJob *job)
                 closep(&job->share_fds[i]);
         free(job->cert_fds);
         free(job->share_fds);
+        free(job->qemu);
         loaded_done(&job->loaded);
         wire_peer_done(&job->peer);
         free(job);
@@ -147,6 +151,8 @@ static void work(uv_work_t *request)
         LoadJob *job = container_of(request, LoadJob, work);
         int r = 0;
 
+        if (job->qemu)
+                job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 load_artifact(job, kind);
         for (size_t i = 0; r == 0 && i < job->spec->n_certs; i++)
@@ -235,6 +241,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->spec = spec;
         job->done = done;
         job->userdata = userdata;
+        job->qemus = source->qemus;
+        job->qemu = config_qemu(source->config, template_name(source->template),
+                                template_qemu(source->template));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 job->artifact_fds[i] = -1;
         job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));

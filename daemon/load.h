@@ -4,12 +4,14 @@
 /*
  * What a spec names outside the daemon, fetched with the caller's rights: artifact files are copied
  * and hashed, certificates read, shared directories opened; and the embedded artifacts that it
- * takes, copied out of the program on first use. Done in a worker thread, so that a slow disk or a
- * dead mount holds up nobody else.
+ * takes, copied out of the program on first use; and what its QEMU can do. Done in a worker thread,
+ * so that a slow disk or a dead mount holds up nobody else.
  */
 
 #include "artifact/artifact.h"
 #include "artifact/caller.h"
+#include "config.h"
+#include "qemu_cache.h"
 #include "template/template.h"
 #include "wire/server.h"
 
@@ -26,18 +28,21 @@ typedef struct Loaded {
         size_t n_certs;
         int *share_fds; /* -1: failed */
         size_t n_shares;
-        CvmError error; /* of certificates and shares: the first */
+        CvmError error;  /* of certificates and shares: the first */
+        QemuProbe *qemu; /* a reference; NULL: it could not be asked */
 } Loaded;
 
 void loaded_done(Loaded *loaded); /* clears secrets */
 void loaded_clear_secrets(Loaded *loaded);
 
 typedef struct LoadJob LoadJob;
-/* Where embedded artifacts come from; all borrowed for the call. */
+/* Where embedded artifacts and answers of QEMU come from; borrowed, the cache until `done`. */
 typedef struct LoadSource {
         uv_loop_t *loop;
         ArtifactStore *store;
         const Template *template;
+        const Config *config; /* which QEMU the template runs on */
+        QemuCache *qemus;
 } LoadSource;
 
 /* loaded: what `done` may take from; borrowed. */

@@ -67,6 +67,15 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
         return 0;
 }
 
+static int open_qemu_cache(Manager *manager, const ManagerDirectories *directories, CvmError *error)
+{
+        int fd, r = open_directory(directories->state, "qemu-cache", 0700, &fd, error);
+
+        if (r == 0 && (r = qemu_cache_new(fd, &manager->qemus)) < 0)
+                cvm_error_system(error, r, "start");
+        return r;
+}
+
 static void find_groups(Manager *manager)
 {
         struct group *group = getgrnam(manager->config->admins_group);
@@ -104,6 +113,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "probe the host");
         if (r == 0 && (r = artifact_store_new(embedded_artifacts, &manager->artifacts)) < 0)
                 cvm_error_system(error, r, "list the embedded artifacts");
+        if (r == 0)
+                r = open_qemu_cache(manager, directories, error);
         if (r == 0 && (r = events_new(manager->state_fd, &manager->events)) < 0)
                 cvm_error_system(error, r, "start");
         if (r == 0)
@@ -133,6 +144,7 @@ Manager *manager_free(Manager *manager)
                 return NULL;
         events_free(manager->events);
         artifact_store_free(manager->artifacts);
+        qemu_cache_free(manager->qemus);
         host_facts_free(manager->host);
         template_set_free(manager->templates);
         closep(&manager->runtime_fd);

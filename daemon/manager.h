@@ -8,6 +8,7 @@
  *   STATE/records/ID.json   a record a CVM (record.h)
  *   STATE/consoles/ID…      console logs
  *   STATE/sequence          event numbers (events.h)
+ *   STATE/qemu-cache/       what QEMU binaries can do (host/qemu_probe.h)
  *   RUNTIME/vms/ID/         sockets of a live CVM
  *   RUNTIME/shares/ID/      environment and certificates of a live CVM; secret
  */
@@ -16,6 +17,7 @@
 #include "config.h"
 #include "events.h"
 #include "host/host.h"
+#include "qemu_cache.h"
 #include "template/template.h"
 #include "vm.h"
 
@@ -25,6 +27,7 @@ struct Manager {
         TemplateSet *templates;
         HostFacts *host;
         ArtifactStore *artifacts;
+        QemuCache *qemus;
         Events *events;
         int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
         int state_fd, records_fd, consoles_fd; /* below STATE */

@@ -75,7 +75,7 @@ void *must_have(void *memory)
 
 void link_send(Link *link, const void *data, size_t size)
 {
-        if (link->listener < 0 || (link->fd < 0 && !link->keeps))
+        if (link->fd < 0 && (link->listener < 0 || !link->keeps))
                 return;
         link->out = must_have(realloc(link->out, link->n_out + size));
         memcpy(link->out + link->n_out, data, size);
@@ -281,6 +281,8 @@ int main(int argc, char **argv)
         notify.keeps = true;
         signals = open_signals();
         agent_answer();
+        if (qmp.fd >= 0)
+                qmp_greet();
         if (!options.stopped)
                 machine_cont();
         for (;;)

@@ -130,6 +130,25 @@ static int check_names(Source *source, const char *path, json_object *names)
         return 0;
 }
 
+/* Object, or machine, to names of its properties. */
+static int check_name_lists(Source *source, const char *path, json_object *lists)
+{
+        if (!lists)
+                return 0;
+        json_object_object_foreach (lists, name, names) {
+                char inner[128];
+                int r;
+
+                snprintf(inner, sizeof(inner), "%s.%s", path, name);
+                if (!json_object_is_type(names, json_type_array))
+                        return refuse(source, inner, "must be an array");
+                r = check_names(source, inner, names);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int parse_requires(Raw *raw, Source *source)
 {
         typedef struct Requires {
@@ -141,11 +160,15 @@ static int parse_requires(Raw *raw, Source *source)
                 {},
         };
         typedef struct Qemu {
-                json_object *objects, *devices;
+                json_object *objects, *properties, *devices, *cpus, *machines, *providers;
         } Qemu;
         static const JsonField qemu_fields[] = {
                 {"objects", JSON_ARRAY, offsetof(Qemu, objects)},
+                {"properties", JSON_OBJECT, offsetof(Qemu, properties)},
                 {"devices", JSON_ARRAY, offsetof(Qemu, devices)},
+                {"cpus", JSON_ARRAY, offsetof(Qemu, cpus)},
+                {"machines", JSON_OBJECT, offsetof(Qemu, machines)},
+                {"providers", JSON_MAP, offsetof(Qemu, providers)},
                 {},
         };
         Requires requires = {};
@@ -162,6 +185,12 @@ static int parse_requires(Raw *raw, Source *source)
                 r = check_names(source, "requires.qemu.objects", qemu.objects);
         if (r == 0)
                 r = check_names(source, "requires.qemu.devices", qemu.devices);
+        if (r == 0)
+                r = check_names(source, "requires.qemu.cpus", qemu.cpus);
+        if (r == 0)
+                r = check_name_lists(source, "requires.qemu.properties", qemu.properties);
+        if (r == 0)
+                r = check_name_lists(source, "requires.qemu.machines", qemu.machines);
         raw->template.requires_qemu = requires.qemu;
         return r < 0 ? r : parse_host_checks(raw, requires.host, source);
 }

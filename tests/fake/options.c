@@ -69,14 +69,15 @@ static bool is_socket(int fd)
 /* Chardevs by id, until a user of each is found. */
 static struct {
         char *id;
-        int fd; /* -1: no socket */
+        int fd;         /* -1: no socket */
+        bool connected; /* rather than listening */
 } chardevs[32];
 static size_t n_chardevs;
 
 static void add_chardev(const char *text)
 {
         char *type = value_of(text, "backend", "backend", 0), *id = value_of(text, "", "id", 0);
-        char *fd = value_of(text, "", "fd", 0);
+        char *fd = value_of(text, "", "fd", 0), *server = value_of(text, "", "server", 0);
 
         if (!id)
                 fail("Parameter 'id' is missing");
@@ -90,7 +91,8 @@ static void add_chardev(const char *text)
                 if (!is_socket(number))
                         fail("File descriptor '%s' is not a socket", fd);
                 /* the listen that QEMU's socket_listen() makes of an inherited socket as well */
-                if (listen(number, 1) < 0)
+                chardevs[n_chardevs].connected = !server || strcmp(server, "on") != 0;
+                if (!chardevs[n_chardevs].connected && listen(number, 1) < 0)
                         fail("Failed to listen on fd socket: %s", strerror(errno));
                 fcntl(number, F_SETFD, FD_CLOEXEC);
                 chardevs[n_chardevs].fd = number;
@@ -104,7 +106,10 @@ static bool use_chardev(const char *id, Link *link)
         for (size_t i = 0; i < n_chardevs; i++)
                 if (strcmp(chardevs[i].id, id) == 0) {
                         if (link)
-                                *link = (Link){.id = id, .listener = chardevs[i].fd, .fd = -1};
+                                *link = (Link){.id = id,
+                                               .listener =
+                                                       chardevs[i].connected ? -1 : chardevs[i].fd,
+                                               .fd = chardevs[i].connected ? chardevs[i].fd : -1};
                         return true;
                 }
         return false;

@@ -37,13 +37,15 @@ def mirror(sources=SOURCES):
     return None
 
 
-def debian_root(suite, packages):
-    """The directory of the root; made if it is not there yet."""
+def debian_root(suite, packages, backports=()):
+    """The directory of the root; made if it is not there yet. `backports` come from SUITE-backports,
+    installed last: naming them to mmdebstrap fails on their dependencies."""
     if os.geteuid() != 0:
         raise Unavailable("needs root for mmdebstrap and chroot")
     if not shutil.which("mmdebstrap"):
         raise Unavailable("mmdebstrap is not installed")
-    key = hashlib.sha256(" ".join([suite, *sorted(packages)]).encode()).hexdigest()[:16]
+    names = [suite, *sorted(packages), *(f"{name}/backports" for name in sorted(backports))]
+    key = hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
     root = ROOTS / f"{suite}-{key}"
     if root.exists():
         return root
@@ -52,8 +54,17 @@ def debian_root(suite, packages):
     with tempfile.TemporaryDirectory(dir=ROOTS, prefix=".making-") as making:
         new = pathlib.Path(making) / "root"
         source = [f"deb {mirror()} {suite} main"] if mirror() else []
+        hooks = []
+        if backports:
+            if not mirror():
+                raise Unavailable("the machine's apt sources name no Debian mirror")
+            source.append(f"deb {mirror()} {suite}-backports main")
+            install = "apt-get install -y --no-install-recommends"
+            hooks = [f'--customize-hook=chroot "$1" {install} -t {suite}-backports '
+                     f"{' '.join(backports)}"]
         done = subprocess.run(
-            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", suite, new, *source],
+            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", *hooks, suite, new,
+             *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
         if done.returncode:
@@ -78,7 +89,9 @@ def debian_package(suite, name):
         (new / "sources").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
         options = {"Dir::Etc::SourceList": new / "sources", "Dir::Etc::SourceParts": "-",
                    "Dir::State::Lists": new / "lists", "Dir::Cache": new / "cache",
-                   "Dir::State::Status": "/dev/null"}
+                   "Dir::State::Status": "/dev/null",
+                   # a mirror's index of unstable may be a snapshot past its date
+                   "Acquire::Check-Valid-Until": "false"}
         if os.geteuid() == 0:
             options["APT::Sandbox::User"] = "root"
         apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]

@@ -18,10 +18,11 @@ def files(shared, tmp_path):
     firmware.write_bytes(bytes(8192))
     boot = ["--kernel", shared.kernel, "--initramfs", shared.initramfs]
     return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm],
-            "tdx": [*boot, "--firmware", firmware]}
+            **{name: [*boot, "--firmware", firmware]
+               for name in ("sev", "sev-es", "sev-snp-ovmf", "tdx")}}
 
 
-PLATFORMS = ["plain", "sev-snp", "tdx"]
+PLATFORMS = ["plain", "sev", "sev-es", "sev-snp", "sev-snp-ovmf", "tdx"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
