@@ -193,11 +193,17 @@ def test_killed(cvmd):
     assert ending["signal"] == signal.SIGKILL and ending["at"] > cvm["startedAt"]
 
 
+def silent_qemus(cvmd):
+    """Not one that is only asked what it can do."""
+    return [pid for pid in processes.children(cvmd.process.pid)
+            if "fake.no-qmp" in processes.command(pid)]
+
+
 def test_killed_while_starting(cvmd):
     """A launch whose QEMU dies under it answers with that, and leaves no CVM."""
     with cvmd.client() as client:
         client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.no-qmp")})
-        pid = eventually(lambda: processes.children(cvmd.process.pid), "a child")[0]
+        pid = eventually(lambda: silent_qemus(cvmd), "a QEMU")[0]
         time.sleep(0.3 * SLOWNESS)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(VarlinkError) as refusal:
@@ -286,7 +292,7 @@ def test_a_caller_that_leaves(cvmd):
     """The launch is undone: nobody would know of it."""
     with cvmd.client() as client:
         client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.no-qmp")})
-        eventually(lambda: processes.children(cvmd.process.pid), "a child")
+        eventually(lambda: silent_qemus(cvmd), "a QEMU")
     eventually(lambda: cvmd.cvms() == [], "the CVM is gone")
 
 
@@ -368,7 +374,7 @@ def test_it_ends_while_nobody_watches(cvmd):
 def test_a_launch_that_the_daemon_did_not_finish(cvmd):
     with cvmd.client() as client:
         client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.no-qmp", env={"A": "b"})})
-        pid = eventually(lambda: processes.children(cvmd.process.pid), "a child")[0]
+        pid = eventually(lambda: silent_qemus(cvmd), "a QEMU")[0]
         time.sleep(0.3 * SLOWNESS)
         cvmd.kill()
     cvmd.start()
