@@ -93,7 +93,6 @@ static int text_value(Walk *walk, const Frame *frame, const char *text, json_obj
         while (*p) {
                 _cleanup_json_ json_object *value = NULL;
                 _cleanup_free_ char *name = NULL;
-                size_t plain = strncmp(p, "${", 2) == 0 ? 0 : 1 + strcspn(p + 1, "$");
                 const char *end;
 
                 if (strncmp(p, "$${", 3) == 0) {
@@ -102,7 +101,9 @@ static int text_value(Walk *walk, const Frame *frame, const char *text, json_obj
                         p += 3;
                         continue;
                 }
-                if (plain) {
+                if (strncmp(p, "${", 2) != 0) {
+                        size_t plain = strcspn(p, "$") ?: 1;
+
                         if (buffer_append(&out, p, plain) < 0)
                                 return walk_no_memory(walk);
                         p += plain;
