@@ -209,6 +209,28 @@ int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const Wire
         return 0;
 }
 
+/* A uid that no live CVM has. */
+static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
+{
+        const Config *config = manager->config;
+        uint64_t count = (uint64_t)config->uid_last - config->uid_first + 1;
+
+        for (uint64_t i = 0; i < count; i++) {
+                uid_t uid = manager->uid_cursor;
+                bool taken = false;
+
+                manager->uid_cursor = uid == config->uid_last ? config->uid_first : uid + 1;
+                for (size_t n = 0; n < manager->n_vms && !taken; n++)
+                        taken = manager->vms[n]->uid == uid &&
+                                vm_state_is_live(manager->vms[n]->state);
+                if (!taken) {
+                        *ret = uid;
+                        return 0;
+                }
+        }
+        return cvm_error_no_resources(error, "uid", 1, 0, NULL);
+}
+
 static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
@@ -230,7 +252,9 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
         r = copy_forwards(vm, spec);
         if (r < 0)
                 return cvm_error_system(error, r, "admit the CVM");
-        r = manager_hold_ports(manager, vm, spec, admission->peer, error);
+        r = manager->privileged ? choose_uid(manager, &vm->uid, error) : 0;
+        if (r == 0)
+                r = manager_hold_ports(manager, vm, spec, admission->peer, error);
         if (r == 0 && (spec->vsock || template_needs_vsock(admission->template)))
                 r = manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
                                      &vm->vsock_fd, error);

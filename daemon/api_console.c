@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Console: after the reply the connection carries raw bytes between the client and the guest's serial
- * line, until one of them has gone. Both directions are bounded: a client that does not read loses the
- * connection, a guest that does not read makes the client wait. */
+/* Console: after the reply the connection carries raw bytes between the client and the guest's
+ * serial line, until one of them has gone. Both directions are bounded: a client that does not read
+ * loses the connection, a guest that does not read makes the client wait. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include "api.h"
 #include "base/text.h"
 
-#define TAIL_BYTES 16384u            /* of the past that a new client is shown */
-#define TO_CLIENT_MAX (1u << 20)     /* unsent bytes at which a client is given up */
-#define TO_GUEST_MAX 4096u           /* bytes that wait for the guest */
+#define TAIL_BYTES 16384u        /* of the past that a new client is shown */
+#define TO_CLIENT_MAX (1u << 20) /* unsent bytes at which a client is given up */
+#define TO_GUEST_MAX 4096u       /* bytes that wait for the guest */
 #define GUEST_RETRY_MSEC 20
 
 typedef struct Bridge {
@@ -101,10 +101,10 @@ static void write_guest(Bridge *bridge)
 
         if (bridge->closing || bridge->to_guest.size == 0)
                 return;
-        n = bridge->vm->driver ? bridge->vm->ops->console_write(bridge->vm->driver,
-                                                                bridge->to_guest.data,
-                                                                bridge->to_guest.size)
-                               : -ENOTCONN;
+        n = bridge->vm->driver
+                    ? bridge->vm->ops->console_write(bridge->vm->driver, bridge->to_guest.data,
+                                                     bridge->to_guest.size)
+                    : -ENOTCONN;
         if (n >= 0)
                 buffer_consume(&bridge->to_guest, (size_t)n);
         else if (n != -EAGAIN && n != -EINTR)
@@ -175,8 +175,8 @@ static int bridge_open(Vm *vm, int fd, Bridge **ret)
         *bridge = (Bridge){
                 .vm = vm,
                 .fd = fd,
-                .console = { .data = on_bridge_data, .userdata = bridge },
-                .watch = { .changed = on_bridge_changed, .userdata = bridge },
+                .console = {.data = on_bridge_data, .userdata = bridge},
+                .watch = {.changed = on_bridge_changed, .userdata = bridge},
         };
         if (uv_poll_init(vm->manager->loop, &bridge->poll, fd) < 0) {
                 free(bridge);
@@ -214,7 +214,7 @@ static void on_upgraded(int fd, const char *early, size_t n_early, void *userdat
 
 void api_console(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const char *const allowed[] = { "starting", "running", "paused", "stopping", NULL };
+        static const char *const allowed[] = {"starting", "running", "paused", "stopping", NULL};
         Vm *vm = api_named(call, parameters, userdata);
 
         if (!vm)

@@ -194,8 +194,8 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_(cvm_error_done) CvmError error = {};
         Manager *manager = userdata;
         RenderOperation *operation;
-        LoadSource source = {manager->loop, manager->artifacts, NULL, manager->config,
-                             manager->qemus};
+        LoadSource source = {manager->loop,   manager->artifacts, NULL,
+                             manager->config, manager->qemus,     NULL};
         json_object *spec = NULL;
         int r;
 

@@ -6,8 +6,9 @@
 
 #include "base/text.h"
 
-#define LOGS_BYTES_MAX (8u << 20) /* of one reply, before base64; its message stays below 16 MiB   \
-                                   */
+#define LOGS_BYTES_MAX                                                                             \
+        (8u << 20) /* of one reply, before base64; its message stays below 16 MiB                  \
+                    */
 
 typedef struct Follow {
         WireCall *call; /* a reference */

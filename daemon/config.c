@@ -15,7 +15,7 @@
 typedef struct Raw {
         Config config;
         char *memory, *console_size;
-        json_object *ports, *vsock, *timeouts, *console, *limits, *groups, *qemu, *network;
+        json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network;
         json_object *bridges, *taps;
 } Raw;
 
@@ -26,6 +26,7 @@ static const JsonField top_fields[] = {
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
         {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
+        {"uids", JSON_OBJECT, offsetof(Raw, uids)},
         {"timeouts", JSON_OBJECT, offsetof(Raw, timeouts)},
         {"console", JSON_OBJECT, offsetof(Raw, console)},
         {"limits", JSON_OBJECT, offsetof(Raw, limits)},
@@ -44,6 +45,13 @@ static const JsonField ports_fields[] = {
 static const JsonField vsock_fields[] = {
         {"first", JSON_UINT32, offsetof(Raw, config.cid_first), 0, 3, UINT32_MAX - 1},
         {"last", JSON_UINT32, offsetof(Raw, config.cid_last), 0, 3, UINT32_MAX - 1},
+        {},
+};
+
+/* 65534 and 65535 are nobody and an invalid id; from 2^31 on some programs see negative numbers. */
+static const JsonField uids_fields[] = {
+        {"first", JSON_UINT32, offsetof(Raw, config.uid_first), 0, 65536, INT32_MAX},
+        {"last", JSON_UINT32, offsetof(Raw, config.uid_last), 0, 65536, INT32_MAX},
         {},
 };
 
@@ -163,6 +171,7 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
         } sections[] = {
                 {&raw->ports, ports_fields, "ports"},
                 {&raw->vsock, vsock_fields, "vsock"},
+                {&raw->uids, uids_fields, "uids"},
                 {&raw->timeouts, timeouts_fields, "timeouts"},
                 {&raw->console, console_fields, "console"},
                 {&raw->limits, limits_fields, "limits"},
@@ -199,6 +208,8 @@ static int check(Raw *raw, Source *source)
                 return refuse(source, "ports.last", "must not be below ports.first");
         if (c->cid_first > c->cid_last)
                 return refuse(source, "vsock.last", "must not be below vsock.first");
+        if (c->uid_first > c->uid_last)
+                return refuse(source, "uids.last", "must not be below uids.first");
         if (strcmp(c->accelerator, "auto") != 0 && strcmp(c->accelerator, "kvm") != 0 &&
             strcmp(c->accelerator, "tcg") != 0)
                 return refuse(source, "accelerator", "must be auto, kvm or tcg");
@@ -220,6 +231,8 @@ static Config *config_new(void)
                 .port_last = 7199,
                 .cid_first = 1000,
                 .cid_last = 65535,
+                .uid_first = 1900000000,
+                .uid_last = 1900065535,
                 .start_sec = 30,
                 .ready_sec = 120,
                 .powerdown_sec = 30,

@@ -18,6 +18,7 @@ typedef struct Config {
         uint64_t memory; /* default of a spec, bytes */
         uint32_t port_first, port_last;
         uint32_t cid_first, cid_last;
+        uint32_t uid_first, uid_last; /* of QEMUs, one each, where the daemon is root */
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
         uint64_t console_bytes; /* of one file */
         uint32_t console_files;

@@ -15,7 +15,6 @@
 #include <json-c/json.h>
 #include <uv.h>
 
-#include "artifact/caller.h"
 #include "base/error.h"
 #include "template/plan.h"
 
@@ -56,7 +55,7 @@ typedef struct DriverStart {
         const LaunchPlan *plan; /* borrowed for the call */
         const DriverFd *fds;
         size_t n_fds;
-        const Caller *caller; /* whose rights the hypervisor gets where the daemon is root */
+        uid_t uid; /* that the hypervisor runs as, its group likewise; 0: the daemon's own */
         int runtime_dirfd;    /* private directory for this CVM's sockets, borrowed for its life */
 } DriverStart;
 

@@ -354,20 +354,18 @@ static void qemu_close(DriverVm *base)
         maybe_free(vm);
 }
 
-/* Groups of the devices that the plan names, so that the program can open them as the caller. */
-static int collect_groups(const DriverStart *start, gid_t **ret, size_t *ret_n)
+/* Groups of the devices that the plan names: all that the program may open beyond its own. */
+static int collect_groups(const LaunchPlan *plan, gid_t **ret, size_t *ret_n)
 {
-        size_t n = start->caller->n_groups, max = n;
+        size_t n = 0, max = 0;
         gid_t *groups;
 
-        for (char **device = start->plan->devices; device && *device; device++)
+        for (char **device = plan->devices; device && *device; device++)
                 max++;
         groups = calloc(max + 1, sizeof(*groups));
         if (!groups)
                 return -ENOMEM;
-        if (n)
-                memcpy(groups, start->caller->groups, n * sizeof(*groups));
-        for (char **device = start->plan->devices; device && *device; device++) {
+        for (char **device = plan->devices; device && *device; device++) {
                 struct stat st;
 
                 /* root's own group would open much more than a device */
@@ -410,12 +408,12 @@ static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int o
                                                 plan->descriptors[i].what);
                 fds[child.n_fds++] = (ChildFd){.fd = fd, .number = plan->descriptors[i].number};
         }
-        r = collect_groups(start, &groups, &child.n_groups);
+        r = collect_groups(plan, &groups, &child.n_groups);
         if (r < 0)
                 return cvm_error_system(error, r, "start QEMU");
-        child.switch_ids = geteuid() == 0 && start->caller->uid != 0;
-        child.uid = start->caller->uid;
-        child.gid = start->caller->gid;
+        child.switch_ids = start->uid != 0;
+        child.uid = start->uid;
+        child.gid = start->uid;
         child.groups = groups;
         r = child_spawn(&child, &vm->child);
         if (r < 0)

@@ -356,7 +356,6 @@ static int write_shares(Launch *launch)
         Vm *vm = launch->vm;
         const CvmSpec *spec = launch->spec;
         _cleanup_free_ SharesCert *certs = calloc(spec->n_certs + 1, sizeof(*certs));
-        bool as_caller = vm->manager->privileged;
 
         if (!certs)
                 return cvm_error_system(&launch->error, -ENOMEM, "write the shares");
@@ -367,23 +366,21 @@ static int write_shares(Launch *launch)
                                         .data = loaded->data ?: spec->certs[i].data,
                                         .size = loaded->data ? loaded->size : spec->certs[i].size};
         }
-        return shares_create(vm->manager->shares_fd, vm->id, as_caller ? vm->owner : geteuid(),
-                             as_caller ? vm->owner_group : getegid(), spec, certs, spec->n_certs,
-                             &launch->shares, &launch->error);
+        return shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
+                             vm->uid ?: getegid(), spec, certs, spec->n_certs, &launch->shares,
+                             &launch->error);
 }
 
 static int start_driver(Launch *launch)
 {
         Vm *vm = launch->vm;
-        const WirePeer *peer = wire_call_peer(launch->call);
-        const Caller caller = {peer->uid, peer->gid, peer->groups, peer->n_groups};
         DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX];
         char share_names[SPEC_SHARES_MAX][48];
         DriverStart start = {
                 .id = vm->id,
                 .plan = launch->plan,
                 .fds = fds,
-                .caller = &caller,
+                .uid = vm->uid,
                 .runtime_dirfd = vm->runtime_dirfd,
         };
         size_t n = 0;
@@ -518,8 +515,10 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
                   const LaunchOptions *options)
 {
         Launch *launch = calloc(1, sizeof(*launch));
-        LoadSource source = {vm->manager->loop, vm->manager->artifacts, template,
-                             vm->manager->config, vm->manager->qemus};
+        const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
+        const LoadSource source = {vm->manager->loop,  vm->manager->artifacts,
+                                   template,           vm->manager->config,
+                                   vm->manager->qemus, vm->uid ? &map : NULL};
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};

@@ -10,6 +10,8 @@ typedef struct LoadJob {
         uv_work_t work;
         const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
         WirePeer peer;       /* owned copy */
+        bool mapped;
+        IdMap map;
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
         QemuCache *qemus;                                            /* borrowed */
         char *qemu;
@@ -134,7 +136,7 @@ static int load_share(LoadJob *job, size_t i)
 {
         const SpecShare *spec = &job->spec->shares[i];
         _cleanup_free_ char *field = NULL;
-        int fd;
+        _cleanup_close_ int fd = -1;
 
         if (asprintf(&field, "shares[%zu].path", i) < 0)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
@@ -142,8 +144,12 @@ static int load_share(LoadJob *job, size_t i)
                    field, &job->loaded.error);
         if (fd < 0)
                 return fd;
-        job->loaded.share_fds[i] = fd;
-        return 0;
+        if (!job->mapped) {
+                job->loaded.share_fds[i] = TAKE_FD(fd);
+                return 0;
+        }
+        return idmap_open(fd, &job->map, spec->read_only, field, &job->loaded.share_fds[i],
+                          &job->loaded.error);
 }
 
 static void work(uv_work_t *request)
@@ -239,6 +245,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         if (!job)
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         job->spec = spec;
+        job->mapped = source->map != NULL;
+        if (source->map)
+                job->map = *source->map;
         job->done = done;
         job->userdata = userdata;
         job->qemus = source->qemus;

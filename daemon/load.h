@@ -11,6 +11,7 @@
 #include "artifact/artifact.h"
 #include "artifact/caller.h"
 #include "config.h"
+#include "idmap.h"
 #include "qemu_cache.h"
 #include "template/template.h"
 #include "wire/server.h"
@@ -43,6 +44,7 @@ typedef struct LoadSource {
         const Template *template;
         const Config *config; /* which QEMU the template runs on */
         QemuCache *qemus;
+        const IdMap *map; /* shares are seen through it; NULL: as they are. Copied. */
 } LoadSource;
 
 /* loaded: what `done` may take from; borrowed. */

@@ -100,6 +100,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         manager->state_fd = manager->records_fd = manager->consoles_fd = -1;
         manager->privileged = geteuid() == 0;
         manager->cid_cursor = config->cid_first;
+        manager->uid_cursor = config->uid_first;
         find_groups(manager);
 
         r = process_boot_id(manager->boot_id);

@@ -38,6 +38,7 @@ struct Manager {
         uint32_t notify_port; /* vsock port of guests' notifications; 0: none */
         uint16_t port_cursor; /* where the search for a free port goes on */
         uint32_t cid_cursor;
+        uid_t uid_cursor;
         Vm **vms; /* sorted by name; a reference each */
         size_t n_vms, allocated_vms;
 };

@@ -83,6 +83,7 @@ static void load_rest(Vm *vm, json_object *record)
 
         vm->ready = json_member_bool(record, "ready", false);
         vm->debug = json_member_bool(record, "debug", false);
+        vm->uid = (uid_t)json_member_int(record, "uid", 0);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);

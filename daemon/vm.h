@@ -65,6 +65,7 @@ struct Vm {
         char *name, *id, *platform;
         uid_t owner;
         gid_t owner_group;
+        uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
         DriverVm *driver; /* owned; NULL before start and after the end */
         Launch *launch;   /* the launch that is not done yet, or NULL; it owns itself */

@@ -56,6 +56,8 @@ json_object *vm_to_json(const Vm *vm)
         json_add(o, "ready", json_object_new_boolean(vm->ready));
         add_text(o, "guestStatus", vm->guest_status);
         add_int(o, "owner", vm->owner);
+        if (vm->uid)
+                add_int(o, "uid", vm->uid);
         add_int(o, "cpus", vm->cpus);
         add_int(o, "memory", (int64_t)vm->memory);
         if (vm->driver && vm->ops->pid(vm->driver) > 0)

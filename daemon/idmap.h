@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A directory seen through an id-mapped mount (mount_setattr(2), MOUNT_ATTR_IDMAP): what belongs to
+ * its user on disk belongs to the CVM's own uid in QEMU, and the reverse for what QEMU creates. The
+ * directory itself is never changed; files of other users keep being theirs.
+ */
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+typedef struct IdMap {
+        uid_t uid, vm_uid; /* on disk, in QEMU */
+        gid_t gid, vm_gid;
+} IdMap;
+
+/* A detached mount of the directory, nosuid and nodev; gone with the descriptor. Needs root; blocks
+ * for a moment; thread-safe. dirfd is borrowed. InvalidSpec for `field` where the file system or
+ * the mount cannot be mapped. Returns 0 and an O_PATH descriptor, or -errno. */
+int idmap_open(int dirfd, const IdMap *map, bool read_only, const char *field, int *ret,
+               CvmError *error);
