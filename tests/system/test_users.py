@@ -3,6 +3,7 @@
 import grp
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -173,9 +174,68 @@ def test_qemu_has_no_rights_of_roots(cvmd):
     cvm = by(ANN, lambda: cvmd.launch("web", env={"A": "b"}))
     status = pathlib.Path(f"/proc/{cvm['pid']}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    assert set(fields["Uid"].split()) == {str(ANN)}
+    assert set(fields["Uid"].split()) == set(fields["Gid"].split()) == {str(cvm["uid"])}
+    assert cvm["uid"] not in (0, ANN) and fields["Groups"].split() == []
     assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
     assert fields["NoNewPrivs"] == "1"
+
+
+def test_each_qemu_has_a_uid_of_its_own(cvmd):
+    uids = [cvmd.launch(f"web{i}")["uid"] for i in range(3)]
+    assert len(set(uids)) == 3
+    cvmd.call("Stop", name="web0", force=True)
+    assert "uid" in cvmd.status("web1")
+
+
+def share_of(cvm):
+    """QEMU's view of the CVM's first share, by its own descriptor."""
+    argv = pathlib.Path(f"/proc/{cvm['pid']}/cmdline").read_bytes().decode().split("\0")
+    (option,) = [a for a in argv if a.startswith("local,id=share0,")]
+    return pathlib.Path(f"/proc/{cvm['pid']}") / re.search(r"path=/proc/self/(fd/\d+)",
+                                                           option).group(1)
+
+
+def test_a_share_is_seen_under_the_uid_of_its_qemu(cvmd):
+    home = cvmd.directory / "home"
+    home.mkdir(mode=0o700)
+    for name, uid in (("anns", ANN), ("roots", 0)):
+        (home / name).write_text(name)
+        (home / name).chmod(0o600)
+        os.chown(home / name, uid, uid)
+    os.chown(home, ANN, ANN)
+    cvm = by(ANN, lambda: cvmd.launch("web", shares=[{"tag": "data", "path": str(home),
+                                                     "readOnly": False}]))
+    seen = share_of(cvm)
+
+    def as_qemu(function):
+        return as_user(cvm["uid"], cvm["uid"], [], function)
+
+    assert (seen / "anns").stat().st_uid == cvm["uid"]
+    assert as_qemu((seen / "anns").read_text) == "anns"
+    with pytest.raises(Failed) as refusal:
+        as_qemu((seen / "roots").read_text)
+    assert refusal.value.kind == "PermissionError"
+    as_qemu(lambda: (seen / "new").write_text("by the guest"))
+    assert ((home / "new").stat().st_uid, (home / "new").stat().st_gid) == (ANN, ANN)
+    # the user's own directory is as it was
+    assert (home.stat().st_uid, (home / "roots").stat().st_uid) == (ANN, 0)
+
+
+def test_a_read_only_share_is_read_only_to_qemu_itself(cvmd):
+    home = cvmd.directory / "home"
+    home.mkdir()
+    os.chown(home, ANN, ANN)
+    cvm = by(ANN, lambda: cvmd.launch("web", shares=[{"tag": "data", "path": str(home)}]))
+    with pytest.raises(Failed) as refusal:
+        as_user(cvm["uid"], cvm["uid"], [], lambda: (share_of(cvm) / "new").write_text("x"))
+    assert refusal.value.kind == "OSError"
+    assert not (home / "new").exists()
+
+
+def test_a_share_on_a_file_system_that_cannot_be_mapped(cvmd):
+    error = refused(ANN, lambda: cvmd.launch("web", shares=[{"tag": "data", "path": "/proc/sys"}]))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
+    assert "id-mapped" in error.fields["reason"]
 
 
 def test_qemu_of_root_has_no_capabilities_either(cvmd):
