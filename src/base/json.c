@@ -91,6 +91,13 @@ static void skip_string(Cursor *c, size_t *ret_start, size_t *ret_length)
         c->at++;
 }
 
+/* Skips a number, true, false or null. */
+static void skip_word(Cursor *c)
+{
+        while (c->at < c->size && !strchr(",]} \t\r\n", c->data[c->at]))
+                c->at++;
+}
+
 /* The name of a member from its raw text, which begins after a quote; NULL without memory. */
 static char *member_name(const Cursor *c, size_t start, size_t length)
 {
@@ -159,8 +166,7 @@ static unsigned walk(Cursor *c, const char *path, size_t *duplicate)
                 }
                 c->at++;
         } else {
-                while (c->at < c->size && !strchr(",]} \t\r\n", c->data[c->at]))
-                        c->at++;
+                skip_word(c);
         }
         return found;
 }
@@ -215,6 +221,93 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
         }
 
         *ret = object;
+        return 0;
+}
+
+/* Walks the value at the cursor up to `offset`. Returns 1 with the path of the string there ("" for
+ * the value itself; a member's name has the member's), 0 if the value ends before, or -ENOMEM. */
+static int path_to(Cursor *c, size_t offset, char **ret)
+{
+        char open = peek(c), end = open == '{' ? '}' : ']';
+
+        if (open == '"') {
+                skip_string(c, NULL, NULL);
+                if (c->at <= offset)
+                        return 0;
+                *ret = strdup("");
+                return *ret ? 1 : -ENOMEM;
+        }
+        if (open != '{' && open != '[') {
+                skip_word(c);
+                return 0;
+        }
+        c->at++;
+        for (unsigned index = 0; peek(c) != end && c->at < c->size; index++) {
+                _cleanup_free_ char *rest = NULL, *own = NULL;
+                size_t start = 0, length = 0;
+                int r = 0;
+
+                if (open == '{') {
+                        skip_string(c, &start, &length);
+                        if (c->at > offset) {
+                                *ret = member_name(c, start, length);
+                                return *ret ? 1 : -ENOMEM;
+                        }
+                        peek(c);
+                        c->at++; /* the colon */
+                }
+                r = path_to(c, offset, &rest);
+                if (r < 0)
+                        return r;
+                if (r > 0) {
+                        if (open == '{')
+                                own = member_name(c, start, length);
+                        else if (asprintf(&own, "[%u]", index) < 0)
+                                own = NULL;
+                        if (!own || asprintf(ret, "%s%s%s", own, *rest && *rest != '[' ? "." : "",
+                                             rest) < 0)
+                                return -ENOMEM;
+                        return 1;
+                }
+                if (peek(c) == ',')
+                        c->at++;
+        }
+        c->at++;
+        return 0;
+}
+
+int json_parse_nul(const char *data, size_t size, json_object **ret, char **ret_path)
+{
+        _cleanup_json_ json_object *object = NULL;
+        _cleanup_free_ char *copy = NULL;
+        size_t first = 0;
+        int r;
+
+        /* where there is a backslash outside of strings, json_parse() refuses the copy too */
+        for (size_t i = 0; i < size; i++) {
+                if (data[i] != '\\')
+                        continue;
+                if (size - i >= 6 && memcmp(data + i, "\\u0000", 6) == 0) {
+                        if (!copy) {
+                                copy = malloc(size);
+                                if (!copy)
+                                        return -ENOMEM;
+                                memcpy(copy, data, size);
+                                first = i;
+                        }
+                        memcpy(copy + i, "\\ufffd", 6);
+                }
+                i++;
+        }
+        if (!copy)
+                return -EBADMSG;
+        r = json_parse(copy, size, &object, NULL);
+        if (r < 0)
+                return r;
+        r = path_to(&(Cursor){.data = copy, .size = size}, first, ret_path);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        *ret = TAKE_PTR(object);
         return 0;
 }
 

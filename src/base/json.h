@@ -28,6 +28,12 @@ typedef struct JsonParseError {
 /* Parses `size` bytes. Returns 0, -EBADMSG (ret_where filled, may be NULL) or -ENOMEM. */
 int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where);
 
+/* For a text that json_parse() refused: whether \u0000 in strings is all that is wrong with it. Then
+ * returns 0 with the value, U+FFFD in the place of each, and the path, owned by the caller, of the
+ * first string or member name that has one ("spec.env.A", "a[2].b"; "" for the value itself). Else
+ * -EBADMSG or -ENOMEM. For messages to who sent it: such a value must not be used. */
+int json_parse_nul(const char *data, size_t size, json_object **ret, char **ret_path);
+
 /* The line (from 1) on which the member named by a path such as "ports.first" or "a[2].b" begins in
  * a text that json_parse() accepted; 0 if there is none. For messages about configuration files. */
 unsigned json_locate(const char *data, size_t size, const char *path);

@@ -140,15 +140,13 @@ static void dispatch(WireConnection *connection, const char *data, size_t size, 
 {
         _cleanup_(wire_message_call_done) WireMessageCall message = {};
         _cleanup_(wire_call_unrefp) WireCall *call = NULL;
-        const char *bad;
         int r;
 
-        r = size > WIRE_MESSAGE_MAX ? -EMSGSIZE
-                                    : wire_message_parse_call(data, size, &message, &bad);
+        r = size > WIRE_MESSAGE_MAX ? -EMSGSIZE : wire_message_parse_call(data, size, &message);
         if (r < 0) {
                 close_fds(fds, n_fds);
                 if (r == -EINVAL)
-                        r = refuse_member(connection, bad);
+                        r = refuse_member(connection, message.bad);
         } else {
                 r = wire_call_new(connection, &message, fds, n_fds, &call);
         }

@@ -20,14 +20,27 @@ static bool take_parameters(json_object *value, json_object **ret)
         return true;
 }
 
-int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
-                            const char **ret_bad)
+/* What a client calls a place in its call: parameters by their own names. */
+static const char *parameter_name(const char *path)
+{
+        static const char prefix[] = "parameters.";
+
+        return strncmp(path, prefix, strlen(prefix)) == 0 ? path + strlen(prefix) : path;
+}
+
+int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret)
 {
         _cleanup_(wire_message_call_done) WireMessageCall call = {};
+        _cleanup_free_ char *nul = NULL;
         const char *bad = NULL;
         int r;
 
         r = json_parse(data, size, &call.root, NULL);
+        if (r == -EBADMSG) {
+                r = json_parse_nul(data, size, &call.root, &nul);
+                if (r == 0)
+                        bad = parameter_name(nul);
+        }
         if (r < 0)
                 return r;
         if (!json_object_is_type(call.root, json_type_object))
@@ -62,8 +75,12 @@ int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
         if (bad && call.oneway)
                 return -EBADMSG;
 
+        if (bad) {
+                call.bad = strdup(bad);
+                if (!call.bad)
+                        return -ENOMEM;
+        }
         *ret = call;
-        *ret_bad = bad;
         call = (WireMessageCall){};
         return bad ? -EINVAL : 0;
 }
@@ -71,6 +88,7 @@ int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
 void wire_message_call_done(WireMessageCall *call)
 {
         json_object_put(call->root);
+        free(call->bad);
         *call = (WireMessageCall){};
 }
 

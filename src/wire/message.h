@@ -15,16 +15,18 @@ typedef struct WireMessageCall {
         const char *method;
         json_object *parameters; /* borrowed from root */
         bool oneway, more, upgrade;
+        char *bad; /* owned; what is wrong with it, where something is */
 } WireMessageCall;
 
 /* Takes a call apart; `size` does not count the NUL byte. Returns
  *   0            a call;
- *   -EINVAL      a call with a method, but a member of it is unknown or of a wrong type, or two of
- *                oneway, more, upgrade are true: *ret_bad names the member (borrowed from
- * ret->root, which is set). Its sender can be told so; -EBADMSG     no Varlink call: no JSON
- * object, no method, or of the kind -EINVAL but oneway; -ENOMEM. */
-int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret,
-                            const char **ret_bad);
+ *   -EINVAL      a call with a method, but a member of it is unknown or of a wrong type, two of
+ *                oneway, more, upgrade are true, or a string has a NUL (\u0000): ret->bad names the
+ *                member, or the string by its path among the parameters ("spec.env.A"), so that its
+ *                sender can be told; for nothing else is *ret to be used then;
+ *   -EBADMSG     no Varlink call: no JSON object, no method, or of the kind -EINVAL but oneway;
+ *   -ENOMEM. */
+int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret);
 void wire_message_call_done(WireMessageCall *call);
 
 /* A reply: an error if `error` is set, `continues` only without one. */

@@ -113,14 +113,22 @@ def test_a_network_that_nobody_allowed(shared, kind):
     assert shared.cvms() == []
 
 
-@pytest.mark.parametrize("fields", [{"name": "a\0b"}, {"env": {"A": "x\0y"}},
-                                    {"env": {"A\0B": "x"}}])
-def test_nul_is_never_taken(shared, tmp_path, fields):
-    """A message with a NUL in a text is no message; cvmctl says in which file and line it is."""
+@pytest.mark.parametrize("fields, parameter", [
+    ({"name": "a\0b"}, "spec.name"),
+    ({"env": {"A": "x\0y"}}, "spec.env.A"),
+    ({"env": {"A\0B": "x"}}, "spec.env.A\ufffdB"),
+    ({"certs": {"ca.pem": {"text": "\0"}}}, "spec.certs.ca.pem.text"),
+    ({"shares": [{"tag": "a", "path": "/a"}, {"tag": "b", "path": "/\0"}]}, "spec.shares[1].path"),
+])
+def test_nul_is_never_taken(shared, tmp_path, fields, parameter):
+    """The daemon names the parameter, and goes on; cvmctl says in which file and line it is."""
     spec = {**shared.spec("web"), **fields}
-    with pytest.raises((ConnectionClosed, VarlinkError)):
-        shared.call("Launch", spec=spec)
-    assert shared.cvms() == []
+    with shared.client() as client:
+        with pytest.raises(VarlinkError) as refusal:
+            client.call("Launch", spec=spec)
+        assert refusal.value.name == "org.varlink.service.InvalidParameter"
+        assert refusal.value.fields == {"parameter": parameter}
+        assert client.call("List") == {"cvms": []}
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
     done = shared.cvmctl("launch", "--file", path, check=False)

@@ -68,6 +68,39 @@ static void test_locate(void **state)
         assert_int_equal(json_locate(text, strlen(text), "a.y"), 0);
 }
 
+static void test_parse_nul(void **state)
+{
+        static const struct {
+                const char *text, *path, *value; /* path NULL: refused */
+        } cases[] = {
+                { "\"\\u0000\"", "", "\"\xef\xbf\xbd\"" },
+                { "{\"a\": \"x\\u0000y\"}", "a", "{\"a\":\"x\xef\xbf\xbdy\"}" },
+                { "{\"a\": {\"b\": 1, \"c\": [\"\\\\\", {\"d\": \"\\u0000\"}]}}", "a.c[1].d", NULL },
+                { "{\"a\": [[], [true, \"\\u0000\"]], \"b\": \"\\u0000\"}", "a[1][1]", NULL },
+                { "{\"e\": {\"A\\u0000B\": \"x\"}}", "e.A\xef\xbf\xbd" "B", NULL },
+                { "{\"\": {\"\\u00e4\": \"\\u0000\"}}", ".\xc3\xa4", NULL },
+                { "{\"a\": \"\\\\u0000\"}", NULL, NULL }, /* a backslash and u0000 */
+                { "{\"a\": \\u0000}", NULL, NULL },
+                { "{\"a\": \"\\u0000\", \"b\": oops}", NULL, NULL },
+                { "{\"a\": \"\\u0000\", \"a\": 1}", NULL, NULL },
+                { "{\"a\": \"\\u000", NULL, NULL },
+                { "{\"a\": 1}", NULL, NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_json_ json_object *object = NULL;
+                _cleanup_free_ char *path = NULL;
+                int r = json_parse_nul(cases[i].text, strlen(cases[i].text), &object, &path);
+
+                assert_int_equal(r, cases[i].path ? 0 : -EBADMSG);
+                if (r < 0)
+                        continue;
+                assert_string_equal(path, cases[i].path);
+                if (cases[i].value)
+                        assert_string_equal(json_text(object), cases[i].value);
+        }
+}
+
 typedef struct Target {
         char *name;
         bool flag;
@@ -132,7 +165,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_accepts),  cmocka_unit_test(test_refuses),
                 cmocka_unit_test(test_where),    cmocka_unit_test(test_locate),
-                cmocka_unit_test(test_dispatch),
+                cmocka_unit_test(test_parse_nul), cmocka_unit_test(test_dispatch),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

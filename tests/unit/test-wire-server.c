@@ -81,6 +81,9 @@ static void test_errors(void **state)
                 {"{\"method\":\"t.Echo\",\"more\":1}", INVALID("more")},
                 {"{\"method\":\"t.Echo\",\"flags\":1}", INVALID("flags")},
                 {"{\"method\":\"t.Upgrade\",\"more\":true,\"upgrade\":true}", INVALID("upgrade")},
+                {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":{\"b\":[1,\"\\u0000\"]}}}",
+                 INVALID("a.b[1]")},
+                {"{\"method\":\"t.Echo\\u0000\",\"x\":1}", INVALID("method")},
         };
         Wire *w = wire_start();
         int fd = wire_connect(w);
@@ -114,6 +117,9 @@ static void test_noise(void **state)
                 BYTES("{\"method\":\"t.Ech\xff\"}"),
                 BYTES("{\"method\":\"t.Echo\",\"oneway\":true,\"more\":true}"),
                 BYTES("{\"method\":\"t.Echo\",\"oneway\":true,\"x\":1}"),
+                BYTES("{\"method\":\"t.Echo\",\"oneway\":true,\"parameters\":{\"x\":\"\\u0000\"}}"),
+                BYTES("{\"method\":\"\\u0000\""),
+                BYTES("[\"\\u0000\"]"),
                 BYTES("GET / HTTP/1.1\r\n\r\n"),
                 BYTES("\x7f"
                       "ELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
