@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The daemon without its main(): a manager and its server in a loop, below a directory of its own,
+ * with fake-qemu in QEMU's place and clients over socket pairs. Every wait is bounded; a wait that
+ * fails, fails the test. Include after "test.h" and "loop.h".
+ */
+
+#include "../../daemon/api.h"
+#include "../../daemon/manager.h"
+
+#define DAEMON_PORTS 20u /* of its range */
+
+typedef struct Daemon {
+        TestLoop test;
+        char *root; /* owned */
+        uint16_t first_port;
+        Config *config; /* short timeouts; may be changed before daemon_start() */
+        Manager *manager;
+        WireServer *server;
+} Daemon;
+
+void daemon_make(Daemon *daemon, const char *fake_qemu);
+void daemon_start(Daemon *daemon);
+/* As a daemon goes that is not ending its CVMs: connections, manager, locks. */
+void daemon_stop(Daemon *daemon);
+/* Stops, fails the test if a directory, child, port or descriptor is left, removes the rest. */
+void daemon_done(Daemon *daemon);
+
+/* A path below its directory, owned by the caller. */
+char *daemon_path(const Daemon *daemon, const char *relative);
+/* How many entries a directory below its directory has. */
+size_t daemon_count(const Daemon *daemon, const char *relative);
+
+int daemon_connect(Daemon *daemon);
+/* parameters: JSON text, or NULL. */
+void daemon_send(int fd, const char *method, const char *parameters, bool more);
+/* The next message, or NULL at the end. */
+json_object *daemon_receive(Daemon *daemon, int fd);
+/* Over a connection of its own; the last reply. */
+json_object *daemon_call(Daemon *daemon, const char *method, const char *parameters);
+/* Spec of a CVM that runs fake-qemu so; extra: further members of the spec, ",…" or "". */
+char *daemon_spec(const Daemon *daemon, const char *name, const char *behaviour, const char *extra);
+/* Launches; extra: members of the call beside spec. */
+void daemon_send_launch(Daemon *daemon, int fd, const char *name, const char *behaviour,
+                        const char *extra);
+json_object *daemon_launch(Daemon *daemon, const char *name, const char *behaviour,
+                           const char *extra);
+
+/* NULL: it is not there. */
+Vm *daemon_vm(const Daemon *daemon, const char *name);
+bool daemon_is(const Daemon *daemon, const char *name, VmState state);
+
+/* All of these take the reply from the caller. */
+void assert_launched(json_object *reply, const char *state);
+void assert_error(json_object *reply, const char *error);
+/* A string member of its parameters contains the part. */
+void assert_error_says(json_object *reply, const char *error, const char *field, const char *part);
+/* The reply's CVM has this state and, if not NULL, reason of its end. */
+void assert_cvm(json_object *reply, const char *state, const char *reason);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a CVM that runs, and every way it can end. Usage: test-daemon-life FAKE-QEMU */
+#include "../unit/loop.h"
+#include "../unit/test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/json.h"
+#include "daemon.h"
+
+static const char *fake;
+static Daemon daemon_;
+static Daemon *const d = &daemon_;
+
+static int setup(void **state)
+{
+        daemon_make(d, fake);
+        daemon_start(d);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        daemon_done(d);
+        return 0;
+}
+
+#define NAME "{\"name\":\"web\"}"
+
+static void test_whole_life(void **state)
+{
+        assert_launched(daemon_launch(d, "web", "", ",\"wait\":\"ready\""), "running");
+        assert_true(daemon_vm(d, "web")->ready);
+        assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
+        assert_error(daemon_call(d, "Pause", NAME), "WrongState");
+        assert_cvm(daemon_call(d, "Resume", NAME), "running", NULL);
+        assert_error(daemon_call(d, "Resume", NAME), "WrongState");
+        assert_error(daemon_call(d, "Remove", NAME), "WrongState");
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_int_equal(daemon_count(d, "run/vms"), 0);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_error(daemon_call(d, "Pause", NAME), "WrongState");
+        json_object_put(daemon_call(d, "Remove", NAME));
+        assert_error(daemon_call(d, "Status", NAME), "NoSuchCvm");
+        assert_int_equal(daemon_count(d, "state/records"), 0);
+        assert_int_equal(daemon_count(d, "state/consoles"), 0);
+}
+
+static void test_paused_from_the_start(void **state)
+{
+        assert_launched(daemon_launch(d, "web", "", ",\"paused\":true"), "paused");
+        assert_false(daemon_vm(d, "web")->ready);
+        assert_cvm(daemon_call(d, "Resume", NAME), "running", NULL);
+        test_loop_until(&d->test, daemon_vm(d, "web")->ready);
+        assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
+        /* a guest that is held cannot heed the power button */
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
+/* Launches, waits for the end, looks at it. */
+static void check_end(const char *behaviour, const char *state, const char *reason)
+{
+        assert_launched(daemon_launch(d, "web", behaviour, ""), "running");
+        test_loop_until(&d->test, !vm_state_is_live(daemon_vm(d, "web")->state));
+        assert_cvm(daemon_call(d, "Status", NAME), state, reason);
+        assert_int_equal(daemon_count(d, "run/vms"), 0);
+        assert_int_equal(daemon_count(d, "run/shares"), 0);
+}
+
+static void test_the_guest_ends(void **state)
+{
+        check_end("fake.poweroff-ms=10", "stopped", "power-off");
+        check_end("fake.reset-ms=10", "stopped", "guest-reset");
+        check_end("fake.panic-ms=10", "failed", "guest-panic");
+}
+
+static void test_qemu_ends(void **state)
+{
+        check_end("fake.die-ms=10", "failed", "qemu-signal");
+        check_end("fake.exit-ms=10 fake.stderr=out-of-luck", "failed", "qemu-exit");
+        assert_non_null(strstr(daemon_vm(d, "web")->ending.detail, "out-of-luck"));
+        assert_int_equal(daemon_vm(d, "web")->ending.exit_code, 1);
+        check_end("fake.qmp-flood fake.exit-ms=300", "failed", "qemu-exit");
+}
+
+static void test_qemu_is_killed_from_outside(void **state)
+{
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_FAILED));
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "qemu-signal");
+}
+
+static void test_stop_by_all_means(void **state)
+{
+        assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown fake.ignore-quit", ""),
+                        "running");
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "killed");
+        assert_launched(daemon_launch(d, "web", "fake.ignore-quit", ""), "running");
+        assert_cvm(daemon_call(d, "Stop", "{\"name\":\"web\",\"force\":true}"), "stopped",
+                   "killed");
+}
+
+/* A second, patient Stop waits with the first; a forced one hastens both. */
+static void test_many_stops(void **state)
+{
+        int fds[3];
+
+        d->config->powerdown_sec = 3600;
+        assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                fds[i] = daemon_connect(d);
+                daemon_send(fds[i], "Stop", i == 2 ? "{\"name\":\"web\",\"force\":true}" : NAME,
+                            false);
+                test_loop_for(&d->test, 20);
+                if (i < 2)
+                        assert_true(daemon_is(d, "web", VM_STOPPING));
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                assert_cvm(daemon_receive(d, fds[i]), "stopped", "stopped");
+                close(fds[i]);
+        }
+}
+
+/* The first one's client goes: the stop goes on. */
+static void test_a_stop_whose_client_goes(void **state)
+{
+        int fd;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        fd = daemon_connect(d);
+        daemon_send(fd, "Stop", NAME, false);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPING));
+        close(fd);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPED));
+}
+
+static void test_no_pause_while_stopping(void **state)
+{
+        int fd;
+
+        assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
+        fd = daemon_connect(d);
+        daemon_send(fd, "Stop", NAME, false);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPING));
+        assert_error(daemon_call(d, "Pause", NAME), "WrongState");
+        assert_error(daemon_call(d, "Resume", NAME), "WrongState");
+        assert_cvm(daemon_receive(d, fd), "stopped", "stopped");
+        close(fd);
+}
+
+/* QEMU is held by SIGSTOP: Pause is answered when QEMU is gone, Stop goes to its end. */
+static void test_stop_while_a_pause_waits(void **state)
+{
+        int fd;
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
+        fd = daemon_connect(d);
+        daemon_send(fd, "Pause", NAME, false);
+        test_loop_for(&d->test, 20);
+        assert_cvm(daemon_call(d, "Stop", "{\"name\":\"web\",\"force\":true}"), "stopped",
+                   "killed");
+        assert_error(daemon_receive(d, fd), "LaunchFailed");
+        close(fd);
+}
+
+/* What a stopped daemon leaves open of its clients: nothing (daemon_done() looks). */
+static void test_down_with_everything_open(void **state)
+{
+        int fds[4], pid;
+
+        assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = daemon_connect(d);
+        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
+        daemon_send(fds[0], "Watch", NULL, true);
+        daemon_send(fds[1], "Logs", "{\"name\":\"web\",\"follow\":true}", true);
+        daemon_send(fds[2], "Pause", NAME, false);
+        test_loop_for(&d->test, 20);
+        daemon_send(fds[3], "Stop", NAME, false);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPING));
+        daemon_stop(d);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+        /* still stopping: the next daemon goes on with it */
+        daemon_start(d);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPED));
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_whole_life, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_paused_from_the_start, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_the_guest_ends, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_qemu_ends, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_qemu_is_killed_from_outside, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stop_by_all_means, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_many_stops, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_stop_whose_client_goes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_pause_while_stopping, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stop_while_a_pause_waits, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_down_with_everything_open, setup, teardown),
+        };
+
+        fake = argv[1];
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
