@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <systemd/sd-id128.h>
 
+#include "base/process.h"
 #include "log.h"
 #include "manager.h"
 
@@ -47,25 +48,36 @@ static int check_quota(Manager *manager, const Admission *admission, const Vm *o
         return 0;
 }
 
-/* Every live CVM may come to use all of its memory: promises may not exceed what there is. */
-static int check_memory(Manager *manager, const Admission *admission, uint64_t memory,
+/* What a live CVM may still take of the memory that is free now. */
+static uint64_t outstanding(const Vm *vm)
+{
+        uint64_t resident = 0;
+
+        if (vm->driver)
+                process_resident(vm->ops->pid(vm->driver), &resident);
+        return vm->promised > resident ? vm->promised - resident : 0;
+}
+
+/* The host must be able to keep what it promised to those that run, and this promise too. */
+static int check_memory(Manager *manager, const Admission *admission, uint64_t promise,
                         CvmError *error)
 {
-        uint64_t promised = 0, total = manager->host->memory_total;
+        uint64_t available = host_memory_available(""), owed = 0;
         json_object *holders = json_object_new_array();
 
         for (size_t i = 0; i < manager->n_vms; i++) {
                 if (!vm_state_is_live(manager->vms[i]->state))
                         continue;
-                promised += manager->vms[i]->memory;
+                owed += outstanding(manager->vms[i]);
                 holders_add(holders, manager, admission->peer, manager->vms[i]);
         }
-        if (promised <= total && memory <= total - promised) {
+        available = available > owed ? available - owed : 0;
+        if (promise <= available) {
                 json_object_put(holders);
                 return 0;
         }
-        return cvm_error_no_resources(error, "memory", (int64_t)memory,
-                                      promised < total ? (int64_t)(total - promised) : 0, holders);
+        return cvm_error_no_resources(error, "memory", (int64_t)promise, (int64_t)available,
+                                      holders);
 }
 
 /* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
@@ -270,6 +282,8 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
 int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
+        uint64_t memory = spec->memory ?: manager->config->memory;
+        uint64_t promise = template_promise(admission->template, memory);
         char id[SD_ID128_UUID_STRING_MAX];
         sd_id128_t random;
         Vm *old, *vm;
@@ -293,7 +307,8 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "admit the CVM");
         vm->cpus = spec->cpus ?: manager->config->cpus;
-        vm->memory = spec->memory ?: manager->config->memory;
+        vm->memory = memory;
+        vm->promised = promise;
         r = fill(manager, admission, vm, error);
         if (r == 0) {
                 if (old)

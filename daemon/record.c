@@ -17,6 +17,7 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         add_int(record, "version", RECORD_VERSION);
         json_object_object_add(record, "bootId", json_object_new_string(boot_id));
         add_int(record, "ownerGroup", vm->owner_group);
+        add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
         json_object_object_add(record, "timeouts",
@@ -87,6 +88,7 @@ static void load_rest(Vm *vm, json_object *record)
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
+        vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);
         vm->vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
         vm->created_at = json_member_int(record, "createdAt", vm->created_at);
         vm->started_at = json_member_int(record, "startedAt", 0);

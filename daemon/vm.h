@@ -76,6 +76,7 @@ struct Vm {
         char *guest_status; /* what the guest said last; untrusted */
         uint32_t cpus;
         uint64_t memory;
+        uint64_t promised; /* bytes of the host's memory that it may come to use */
         bool debug;
         uint32_t vsock_cid; /* 0: none */
         int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */

@@ -45,6 +45,25 @@ int process_start_time(pid_t pid, uint64_t *ret)
         return p ? text_parse_uint(p, 0, UINT64_MAX, ret) : -EBADMSG;
 }
 
+int process_resident(pid_t pid, uint64_t *ret)
+{
+        _cleanup_free_ char *statm = NULL;
+        char path[40], *p, *save = NULL;
+        uint64_t pages;
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+        r = file_read_at(AT_FDCWD, path, 4096, &statm, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        p = strtok_r(statm, " ", &save); /* the size */
+        p = p ? strtok_r(NULL, " ", &save) : NULL;
+        r = p ? text_parse_uint(p, 0, UINT64_MAX >> 20, &pages) : -EBADMSG;
+        if (r == 0)
+                *ret = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+        return r;
+}
+
 int process_open_verified(pid_t pid, uint64_t start_time)
 {
         _cleanup_close_ int fd = process_open(pid);

@@ -14,6 +14,9 @@ int process_open(pid_t pid);                                 /* pidfd (CLOEXEC),
 int process_signal(int pidfd, int signal);                   /* 0 or -errno; -ESRCH: it is gone */
 int process_start_time(pid_t pid, uint64_t *ret);            /* 0, -ESRCH, or -errno */
 
+/* Bytes of memory that the process has resident, shared ones included (proc(5), statm). */
+int process_resident(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
+
 /* A pidfd for exactly that process: -ESRCH if the pid is gone or belongs to another one now. */
 int process_open_verified(pid_t pid, uint64_t start_time);
 

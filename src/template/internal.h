@@ -51,6 +51,8 @@ struct Template {
         char *floor_maxmem_text;
         uint64_t floor_maxmem;
         int64_t floor_maxcpus, floor_slots;
+        int64_t promise_percent;
+        uint64_t promise_extra;
         Document *document; /* owned */
         /* borrowed from the document; security: field of launchSecurity to what is said of it */
         json_object *requires_qemu, *devices, *arguments, *security;

@@ -9,7 +9,8 @@
 /* The file while it is taken apart. */
 typedef struct Raw {
         Template template;
-        json_object *artifacts, *requires, *floors;
+        json_object *artifacts, *requires, *floors, *promise;
+        char *promise_extra;
 } Raw;
 
 static const JsonField fields[] = {
@@ -23,6 +24,7 @@ static const JsonField fields[] = {
         {"artifacts", JSON_OBJECT, offsetof(Raw, artifacts)},
         {"requires", JSON_OBJECT, offsetof(Raw, requires)},
         {"floors", JSON_OBJECT, offsetof(Raw, floors)},
+        {"promise", JSON_OBJECT, offsetof(Raw, promise)},
         {"devices", JSON_ARRAY, offsetof(Raw, template.devices)},
         {"launchSecurity", JSON_OBJECT, offsetof(Raw, template.security)},
         {"arguments", JSON_ARRAY, offsetof(Raw, template.arguments), JSON_REQUIRED},
@@ -195,6 +197,26 @@ static int parse_requires(Raw *raw, Source *source)
         return r < 0 ? r : parse_host_checks(raw, requires.host, source);
 }
 
+static int parse_promise(Raw *raw, Source *source)
+{
+        static const JsonField promise_fields[] = {
+                {"percent", JSON_INT, offsetof(Raw, template.promise_percent), 0, 100, 1000},
+                {"extra", JSON_STRING, offsetof(Raw, promise_extra)},
+                {},
+        };
+        int r = 0;
+
+        raw->template.promise_percent = 100;
+        if (raw->promise)
+                r = json_dispatch(raw->promise, promise_fields, raw, "promise", refuse, source);
+        if (r == 0 && raw->promise_extra &&
+            (text_parse_size(raw->promise_extra, &raw->template.promise_extra) < 0 ||
+             raw->template.promise_extra > UINT64_C(1) << 40))
+                r = refuse(source, "promise.extra", "must be a size such as \"256M\", at most 1T");
+        free(TAKE_PTR(raw->promise_extra));
+        return r;
+}
+
 static int parse_floors(Raw *raw, Source *source)
 {
         Template *t = &raw->template;
@@ -245,6 +267,8 @@ static int parse(Raw *raw, Source *source)
                 r = parse_requires(raw, source);
         if (r == 0 && t->security)
                 r = security_parse(t->security, refuse, source);
+        if (r == 0)
+                r = parse_promise(raw, source);
         return r < 0 ? r : parse_floors(raw, source);
 }
 
@@ -361,4 +385,11 @@ const char *const *template_host_checks(const Template *template)
 bool template_needs_vsock(const Template *template)
 {
         return template->vsock;
+}
+
+uint64_t template_promise(const Template *template, uint64_t memory)
+{
+        /* in units of 100 bytes first: memory is at most INT64_MAX */
+        return memory / 100 * (uint64_t) template->promise_percent +
+               memory % 100 * (uint64_t) template->promise_percent / 100 + template->promise_extra;
 }

@@ -47,5 +47,8 @@ const char *const *template_host_checks(const Template *template);
 /* {"objects": [TYPE…], "devices": [TYPE…]} that QEMU must have, both optional; NULL: it names none.
  * Borrowed. */
 json_object *template_requires_qemu(const Template *template);
+/* Bytes of the host's memory that a CVM with so much memory may come to use: a confidential one has
+ * shared pages beside its private ones. */
+uint64_t template_promise(const Template *template, uint64_t memory);
 /* Whether it always has a vsock device. */
 bool template_needs_vsock(const Template *template);

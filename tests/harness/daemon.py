@@ -196,7 +196,8 @@ class Daemon:
             "children": [processes.command(child) for child in processes.children(pid)],
             "runtime": processes.tree(self.runtime),
             # The number of the next event stays.
-            "state": [path for path in processes.tree(self.state) if path != "sequence" and not path.startswith("qemu-cache/")],
+            "state": [path for path in processes.tree(self.state)
+                      if path != "sequence" and not path.startswith("qemu-cache/")],
         }
 
     def assert_clean(self):

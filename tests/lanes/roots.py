@@ -38,8 +38,8 @@ def mirror(sources=SOURCES):
 
 
 def debian_root(suite, packages, backports=()):
-    """The directory of the root; made if it is not there yet. `backports` come from SUITE-backports,
-    installed last: naming them to mmdebstrap fails on their dependencies."""
+    """The directory of the root; made if it is not there yet. `backports` come from
+    SUITE-backports, installed last: naming them to mmdebstrap fails on their dependencies."""
     if os.geteuid() != 0:
         raise Unavailable("needs root for mmdebstrap and chroot")
     if not shutil.which("mmdebstrap"):

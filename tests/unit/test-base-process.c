@@ -45,6 +45,26 @@ static void test_start_time(void **state)
         assert_int_equal(process_start_time(pid, &again), -ESRCH);
 }
 
+static void test_resident(void **state)
+{
+        size_t size = 32u << 20;
+        uint64_t before, after;
+        char *memory = malloc(size);
+        pid_t pid;
+
+        assert_non_null(memory);
+        assert_int_equal(process_resident(getpid(), &before), 0);
+        memset(memory, 1, size);
+        assert_int_equal(process_resident(getpid(), &after), 0);
+        assert_true(after >= before + size / 2 && after < before + 2 * size);
+        free(memory);
+
+        pid = start_child();
+        kill(pid, SIGKILL);
+        reap(pid);
+        assert_int_equal(process_resident(pid, &after), -ESRCH);
+}
+
 /* Field 2 of /proc/PID/stat may hold spaces and parentheses. */
 static void test_odd_name(void **state)
 {
@@ -149,9 +169,10 @@ static void test_boot_id(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_start_time), leaks_unit_test(test_odd_name),
-                leaks_unit_test(test_verified),   leaks_unit_test(test_thread),
-                leaks_unit_test(test_odd_pids),   leaks_unit_test(test_boot_id),
+                leaks_unit_test(test_start_time), leaks_unit_test(test_resident),
+                leaks_unit_test(test_odd_name),   leaks_unit_test(test_verified),
+                leaks_unit_test(test_thread),     leaks_unit_test(test_odd_pids),
+                leaks_unit_test(test_boot_id),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
