@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../unit/loop.h"
 #include "../unit/test.h"
 
 #include <arpa/inet.h>

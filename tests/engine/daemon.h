@@ -4,11 +4,12 @@
 /*
  * The daemon without its main(): a manager and its server in a loop, below a directory of its own,
  * with fake-qemu in QEMU's place and clients over socket pairs. Every wait is bounded; a wait that
- * fails, fails the test. Include after "test.h" and "loop.h".
+ * fails, fails the test. Include after "test.h".
  */
 
 #include "../../daemon/api.h"
 #include "../../daemon/manager.h"
+#include "../unit/loop.h"
 
 #define DAEMON_PORTS 20u /* of its range */
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a CVM that runs, and every way it can end. Usage: test-daemon-life FAKE-QEMU */
-#include "../unit/loop.h"
 #include "../unit/test.h"
 
 #include <signal.h>
