@@ -69,6 +69,7 @@ void daemon_make(Daemon *daemon, const char *fake_qemu)
 {
         uint8_t kernel[BZIMAGE_SIZE];
         _cleanup_free_ char *text = NULL, *message = NULL, *path = NULL;
+        _cleanup_free_ char *program = realpath(fake_qemu, NULL);
 
         signal(SIGPIPE, SIG_IGN);
         *daemon = (Daemon){.root = strdup("/tmp/cvmd-engine-XXXXXX")};
@@ -82,7 +83,7 @@ void daemon_make(Daemon *daemon, const char *fake_qemu)
                              " \"ports\": {\"first\": %u, \"last\": %u},"
                              " \"timeouts\": {\"startSec\": 20, \"readySec\": 20,"
                              " \"powerdownSec\": 1, \"quitSec\": 1}}",
-                             fake_qemu, daemon->first_port,
+                             program, daemon->first_port,
                              daemon->first_port + DAEMON_PORTS - 1) >= 0);
         write_file(daemon, "conf", text, strlen(text));
         path = daemon_path(daemon, "conf");
