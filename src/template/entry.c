@@ -43,44 +43,59 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         return 0;
 }
 
-/* Each template is walked with a launch in which there is one of everything. */
+static int check(const TemplateSet *set, const Template *template, WalkCheck pass,
+                 const PlanInputs *inputs, CvmError *error)
+{
+        _cleanup_(walk_done)
+                Walk walk = {.set = set, .template = template, .check = pass, .error = error};
+        int r = walk_init(&walk, inputs);
+
+        return r < 0 ? r : render_template(&walk);
+}
+
+/* Each template is walked with a launch in which there is one of everything, and with one in which
+ * there is nothing. */
 int template_set_check(const TemplateSet *set, CvmError *error)
 {
         SpecShare share = {.tag = (char *)"data", .path = (char *)"/data", .fd = -1};
         SpecForward forward = {
                 .address = (char *)"127.0.0.1", .host_port = 6100, .guest_port = SPEC_AGENT_PORT};
-        CvmSpec spec = {.name = (char *)"check",
+        CvmSpec full = {.name = (char *)"check",
                         .platform = (char *)"auto",
                         .shares = &share,
                         .n_shares = 1,
+                        .debug = true,
                         .network = SPEC_NETWORK_USER};
+        CvmSpec bare = {
+                .name = (char *)"check", .platform = (char *)"auto", .network = SPEC_NETWORK_NONE};
         HostFacts host = {.cbitpos = CBITPOS_ASSUMED};
-        const PlanInputs inputs = {
-                .spec = &spec,
+        const PlanInputs none = {
+                .spec = &bare,
                 .host = &host,
                 .qemu = "qemu",
                 .id = "00000000-0000-0000-0000-000000000000",
                 .cpus = 1,
                 .memory = SPEC_MEMORY_MIN,
-                .forwards = &forward,
-                .n_forwards = 1,
-                .vsock = true,
-                .vsock_cid = 3,
-                .notify_port = 1,
-                .cmdline = "quiet",
-                .kvm = true,
+                .cmdline = "",
         };
+        PlanInputs all = none;
         int r = 0;
 
+        all.spec = &full;
+        all.forwards = &forward;
+        all.n_forwards = 1;
+        all.vsock = all.kvm = true;
+        all.vsock_cid = 3;
+        all.notify_port = 1;
+        all.cmdline = "quiet";
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                all.artifacts[kind].present = true;
         for (size_t i = 0; r == 0 && i < template_set_size(set); i++) {
-                _cleanup_(walk_done) Walk walk = {.set = set,
-                                                  .template = template_set_get(set, i),
-                                                  .check = true,
-                                                  .error = error};
+                const Template *template = template_set_get(set, i);
 
-                r = walk_init(&walk, &inputs);
+                r = check(set, template, WALK_CHECK_FULL, &all, error);
                 if (r == 0)
-                        r = render_template(&walk);
+                        r = check(set, template, WALK_CHECK_BARE, &none, error);
         }
         return r;
 }

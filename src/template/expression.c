@@ -128,6 +128,8 @@ static int text_value(Walk *walk, const Frame *frame, const char *text, json_obj
                         return walk_fail(walk, "'%s' is a list and cannot stand in a text", name);
                 if (buffer_append_text(&out, json_object_get_string(value)) < 0)
                         return walk_no_memory(walk);
+                if (out.size > RENDER_BYTES_MAX)
+                        return walk_count(walk, out.size);
                 p = end + 1;
         }
         r = walk_count(walk, out.size);
@@ -291,7 +293,7 @@ static int array_value(Walk *walk, const Frame *frame, json_object *array, json_
 static int member_value(Walk *walk, const Frame *frame, json_object *member, json_object **ret)
 {
         static const char *const members[] = {"!when", "!value", "else", NULL};
-        json_object *branch, *other;
+        json_object *branch;
         bool wanted = false;
         int r;
 
@@ -302,26 +304,24 @@ static int member_value(Walk *walk, const Frame *frame, json_object *member, jso
                 r = expression_condition(walk, frame, json_member(member, "when"), &wanted);
         if (r < 0)
                 return r;
-        branch = json_member(member, "value");
-        other = json_member(member, "else");
-        if (walk->check && other) {
-                _cleanup_json_ json_object *ignored = NULL;
-
-                r = expression_value(walk, frame, other, &ignored);
-                if (r < 0)
-                        return r;
-        }
-        if (!wanted && !walk->check)
-                branch = other;
-        return branch ? expression_value(walk, frame, branch, ret) : 0;
+        if (walk->check)
+                wanted = walk->check == WALK_CHECK_FULL;
+        if (!json_object_object_get_ex(member, wanted ? "value" : "else", &branch))
+                return 0;
+        return expression_value(walk, frame, branch, ret);
 }
 
 static int object_value(Walk *walk, const Frame *frame, json_object *object, json_object **ret)
 {
+        static const char *const words[] = {"when", "each", "include"};
         _cleanup_json_ json_object *out = json_object_new_object();
 
         if (!out)
                 return walk_no_memory(walk);
+        /* where they mean nothing they would go to QEMU as keys */
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (json_object_object_get_ex(object, words[i], NULL))
+                        return walk_fail(walk, "'%s' cannot stand here", words[i]);
         json_object_object_foreach (object, key, member) {
                 size_t before = walk_enter(walk, ".%s", key);
                 json_object *value = NULL;

@@ -57,7 +57,8 @@ typedef struct LaunchPlan {
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
 } LaunchPlan;
 
-/* TemplateInvalid (a command line that is too long; all else was seen by template_set_load()) or
+/* TemplateInvalid (a command line that is too long; template_set_load() saw all else that does not
+ * hang on several conditions of one option at once) or
  * InvalidSpec (an artifact that this platform cannot take). An unknown cbitpos renders as 51, the
  * documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,

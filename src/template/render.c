@@ -11,15 +11,16 @@ static int add_argument(Walk *walk, const char *dash, const char *text)
 {
         LaunchPlan *plan = walk->plan;
         char **grown;
-        int r = walk_count(walk, strlen(text));
+        size_t size = strlen(dash) + strlen(text);
+        int r = walk_count(walk, size);
 
         if (r < 0)
                 return r;
         if (plan->argc >= RENDER_ARGUMENTS_MAX)
                 return walk_fail(walk, "more than %u arguments", RENDER_ARGUMENTS_MAX);
-        if (strlen(text) >= RENDER_ARGUMENT_MAX)
-                return walk_fail(walk, "an argument of %zu bytes, over the system's %u",
-                                 strlen(text), RENDER_ARGUMENT_MAX);
+        if (size >= RENDER_ARGUMENT_MAX)
+                return walk_fail(walk, "an argument of %zu bytes, over the system's %u", size,
+                                 RENDER_ARGUMENT_MAX);
         grown = reallocarray(plan->argv, plan->argc + 2, sizeof(*grown));
         if (!grown)
                 return walk_no_memory(walk);
@@ -158,10 +159,14 @@ static int render_include(Walk *walk, const Frame *frame, json_object *item)
 
 static int render_branch(Walk *walk, const Frame *frame, json_object *item, const char *branch)
 {
-        json_object *arguments = json_member(item, branch);
-        size_t before = walk_enter(walk, ".%s", branch);
-        int r = arguments ? render_arguments(walk, frame, arguments) : 0;
+        json_object *arguments;
+        size_t before;
+        int r;
 
+        if (!json_object_object_get_ex(item, branch, &arguments))
+                return 0;
+        before = walk_enter(walk, ".%s", branch);
+        r = render_arguments(walk, frame, arguments);
         if (r == 0)
                 walk_leave(walk, before);
         return r;

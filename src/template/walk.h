@@ -5,7 +5,8 @@
  * A walk over a template: what is known, where it is, how much it has done, and what it has made.
  *
  * A check is a walk that takes both branches of each condition, so that what is wrong anywhere in a
- * template shows when it is loaded and not when a launch first comes by.
+ * template shows when it is loaded and not when a launch first comes by. Members of one option can
+ * only be there or not: they are checked once all there and once all left out.
  */
 
 #include "template/internal.h"
@@ -18,10 +19,16 @@ typedef struct Frame {
         const char *fragment; /* this is a fragment's ground: frames further out are not seen */
 } Frame;
 
+typedef enum WalkCheck {
+        WALK_RENDER,     /* no check: conditions decide */
+        WALK_CHECK_FULL, /* conditions on members hold */
+        WALK_CHECK_BARE, /* they do not */
+} WalkCheck;
+
 typedef struct Walk {
         const TemplateSet *set;
         const Template *template;
-        bool check;
+        WalkCheck check;
         json_object *variables;   /* owned */
         LaunchPlan *plan;         /* owned */
         const Document *document; /* the file we are in, and where: "arguments[3].machine.type" */

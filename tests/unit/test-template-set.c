@@ -117,6 +117,35 @@ static void test_refusals(void **state)
                  "/etc/t.json:7: arguments[0].else[0].m: unknown variable 'x'"},
                 {ARGUMENTS "{\"when\": {\"not\": \"vm.kvm\"}, \"do\": [\n{\"m\": \"${x}\"}]}]}",
                  "/etc/t.json:7: arguments[0].do[0].m: unknown variable 'x'"},
+                {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": null}]}",
+                 "arguments[0].do: must be a list of arguments"},
+                {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [], \"else\": null}]}",
+                 "arguments[0].else: must be a list of arguments"},
+                {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\", \"value\": null}}}]}",
+                 "arguments[0].device.a: a value is a text"},
+                {ARGUMENTS "{\"append\": {\"when\": \"vm.kvm\", \"value\": 1}}]}",
+                 "arguments[0].append: 'when' cannot stand here"},
+                {ARGUMENTS "{\"netdev\": {\"hostfwd\": [{\"when\": \"vm.kvm\", \"value\": 1}]}}]}",
+                 "arguments[0].netdev.hostfwd[0]: 'when' cannot stand here"},
+                {ARGUMENTS
+                 "{\"device\": {\"a\": {\"each\": \"shares\", \"as\": \"s\", \"value\": 1}}}]}",
+                 "arguments[0].device.a: 'each' cannot stand here"},
+                {ARGUMENTS "{\"device\": {\"a\": {\"include\": \"boot\"}}}]}",
+                 "arguments[0].device.a: 'include' cannot stand here"},
+                /* what only a launch that lacks something would come by */
+                {ARGUMENTS "{\"machine\": {\"a\": {\"when\": \"vm.kvm\", \"value\": 1}}}]}",
+                 "arguments[0].machine: an object without members"},
+                {ARGUMENTS "{\"machine\": {\"type\": {\"when\": \"vm.kvm\", \"value\": \"q35\", "
+                           "\"else\": {\"a\": 1}}}}]}",
+                 "arguments[0].machine: this option takes no object within an object"},
+                {ARGUMENTS "{\"cpu\": {\"model\": {\"when\": \"vm.kvm\", \"value\": \"host\", "
+                           "\"else\": \"a,b\"}}}]}",
+                 "arguments[0].cpu.model: -cpu takes no comma"},
+                {ARGUMENTS "{\"enable-kvm\": \"${vm.kvm}\"}]}",
+                 "arguments[0].enable-kvm: must be null or true"},
+                {ARGUMENTS "{\"netdev\": {\"hostfwd\": [{\"each\": \"net.forwards\", \"as\": \"f\","
+                           " \"value\": \"${f.hostPort}\"}]}}]}",
+                 "arguments[0].netdev: an object without members"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\"}}}]}",
                  "'when' needs 'value'"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\", \"value\": 1, \"else\": "
