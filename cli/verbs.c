@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "spec/spec.h"
+
 #define SECONDS_MAX 86400
 
 const Option global_options[] = {
@@ -90,6 +92,23 @@ static const Option events_options[] = {
         {},
 };
 
+static const Option measure_options[] = {
+        {"platform", "P", "a template's name, or a measuring method"},
+        {"igvm", "F", "IGVM file", .completion = "file"},
+        {"firmware", "F", "OVMF or TDVF image", .completion = "file"},
+        {"kernel", "F", "kernel", .completion = "file"},
+        {"initramfs", "F", "initramfs", .completion = "file"},
+        {"cmdline", "S", "kernel command line"},
+        {"cpus", "N", "virtual CPUs", OPTION_NUMBER, 1, SPEC_CPUS_MAX},
+        {"memory", "SIZE", "bytes, or with a suffix K, M, G or T"},
+        {"cpu-model", "M", "QEMU's CPU model, or a CPUID signature as 0x800f12"},
+        {"guest-features", "X", "SEV_FEATURES of the vCPUs, as 0x1"},
+        {"qemu", "V", "version of the QEMU that will boot it"},
+        {"profile", "K=V,...", "what depends on firmware and QEMU, see cvm-measure(7)"},
+        {"json", NULL, "print JSON, see cvm-measure(7)"},
+        {},
+};
+
 const Verb verbs[] = {
         {"launch", "NAME", "launch a CVM", 0, 1, {spec_options, launch_options}, verb_launch},
         {"stop",
@@ -172,6 +191,14 @@ const Verb verbs[] = {
          0,
          {json_option},
          verb_artifacts},
+        {"measure",
+         "",
+         "predict what an attestation must show",
+         0,
+         0,
+         {measure_options},
+         verb_measure},
+        {"igvm", "FILE", "show what an IGVM file holds", 1, 1, {json_option}, verb_igvm},
         {"version", "", "print versions", 0, 0, {json_option}, verb_version},
         {"help", "[VERB]", "explain cvmctl or a verb", 0, 1, {json_option}, verb_help},
         {"completion",

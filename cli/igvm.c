@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "measure/igvm_ranges.h"
+#include "measure/igvm_summary.h"
+#include "measure_files.h"
+#include "output.h"
+
+static const OutputColumn columns[] = {
+        {"PLATFORM"},
+        {"MODE"},
+        {"VTL", .right = true},
+        {"POLICY"},
+        {"VMSAS", .right = true},
+        {"DATA", .right = true},
+        {"ZEROS", .right = true},
+        {"UNMEASURED", .right = true},
+        {"SECRETS", .right = true},
+        {"CPUID", .right = true},
+        {"PARAMETERS", .right = true},
+        {"LOWEST"},
+        {"HIGHEST"},
+        {},
+};
+
+static void row(json_object *platform, char **cells)
+{
+        static const char *const members[] = {"platform", "mode", "highestVtl", "policy", "vmsas"};
+        static const char *const pages[] = {"data",    "zeros", "unmeasured",
+                                            "secrets", "cpuid", "parameters"};
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                cells[n++] = output_member(platform, members[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+                cells[n++] = output_member(json_member(platform, "pages"), pages[i]);
+        cells[n++] = output_member(platform, "lowest");
+        cells[n++] = output_member(platform, "highest");
+}
+
+static int print(const Arguments *arguments, json_object *summary)
+{
+        json_object *refused = json_member(summary, "notLoadable");
+
+        if (output_table(stdout, columns, json_member(summary, "platforms"), row) < 0)
+                return fail_memory(arguments);
+        for (size_t i = 0; i < json_object_array_length(refused); i++) {
+                json_object *header = json_object_array_get_idx(refused, i);
+
+                printf("QEMU 10.1 and 10.2 do not load its headers of type %s (%s)\n",
+                       json_member_string(header, "type"),
+                       json_member_string(header, "name") ?: "unknown");
+        }
+        return CLI_DONE;
+}
+
+static int check_overlaps(const Igvm *igvm, const char *path, CvmError *error)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < igvm->n_platforms; i++)
+                r = igvm_check_overlap(igvm, path, igvm->platforms[i].mask, error);
+        return r;
+}
+
+int verb_igvm(const Arguments *arguments)
+{
+        const char *path = arguments_operand(arguments, 0);
+        _cleanup_(measured_file_done) MeasuredFile file = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *summary = NULL;
+        Igvm igvm;
+        int r;
+
+        r = measured_file_open(arguments, ARTIFACT_IGVM, path, &file);
+        if (r != 0)
+                return r;
+        if (igvm_parse(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||
+            check_overlaps(&igvm, path, &error) < 0)
+                return fail_error(arguments, &error, NULL);
+        summary = igvm_summary(&igvm);
+        if (!arguments->json)
+                return print(arguments, summary);
+        output_json(summary);
+        return CLI_DONE;
+}

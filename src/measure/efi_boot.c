@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/efi_boot.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+
+static const char action_boot[] = "Calling EFI Application from Boot Option";
+static const char action_exit[] = "Exit Boot Services Invocation";
+static const char action_exited[] = "Exit Boot Services Returned with Success";
+
+int efi_check_cmdline(const char *cmdline, CvmError *error)
+{
+        size_t size = strlen(cmdline);
+
+        if (size > EFI_CMDLINE_MAX)
+                return cvm_error_invalid_spec(error, "cmdline", "%zu bytes: longer than %d", size,
+                                              EFI_CMDLINE_MAX);
+        for (size_t i = 0; i < size; i++)
+                if ((unsigned char)cmdline[i] >= 0x80)
+                        return cvm_error_invalid_spec(
+                                error, "cmdline",
+                                "byte %zu is not ASCII: what the guest measures of it is not known",
+                                i);
+        return 0;
+}
+
+void efi_boot_done(EfiBoot *boot)
+{
+        free(boot->patched);
+        boot->patched = NULL;
+}
+
+int efi_boot_init(const KernelSetup *setup, const DigestPair *initrd, const Profile *profile,
+                  EfiBoot *ret, CvmError *error)
+{
+        EfiBoot boot = {.setup = *setup, .initrd = initrd, .profile = profile};
+        Bytes seen = setup->kernel;
+        int r;
+
+        if (profile->kernel.value == PROFILE_KERNEL_PATCHED && setup->memory && setup->cmdline) {
+                r = kernel_setup_patch(setup, &boot.patched, error);
+                if (r < 0)
+                        return r;
+                seen.data = boot.patched;
+        }
+        r = pe_parse(seen, setup->name, &boot.image, error);
+        if (r < 0) {
+                efi_boot_done(&boot);
+                return r;
+        }
+        *ret = boot;
+        return 0;
+}
+
+const char *efi_boot_kernel_unknown(const EfiBoot *boot, MeasurementState *ret_state)
+{
+        if (boot->profile->kernel.value == PROFILE_KERNEL_RAW || boot->patched)
+                return NULL;
+        *ret_state = MEASUREMENT_NOT_GIVEN;
+        if (boot->profile->kernel.value == PROFILE_KERNEL_PATCHED)
+                return boot->setup.memory ? "QEMU may change the kernel's header by the command "
+                                            "line: name that (--cmdline)"
+                                          : "QEMU changes the kernel's header by the size of "
+                                            "memory: name that (--memory)";
+        *ret_state = MEASUREMENT_NOT_PREDICTABLE;
+        return "whether QEMU changes the kernel's header depends on firmware and QEMU: name them "
+               "(--firmware, --qemu) or the profile (--profile kernel=raw or kernel=patched)";
+}
+
+int efi_boot_extend_kernel(const EfiBoot *boot, Register *reg)
+{
+        HashDigest digest;
+        int r = pe_hash(&boot->image, reg->value.algorithm, &digest);
+
+        if (r < 0)
+                return r;
+        return register_extend(reg, &digest,
+                               boot->patched ? "kernel, with QEMU's setup header" : "kernel");
+}
+
+static int extend_action(Register *reg, const char *action)
+{
+        return register_extend_bytes(reg, action, strlen(action), action);
+}
+
+int efi_boot_extend_action(Register *reg)
+{
+        return extend_action(reg, action_boot);
+}
+
+int efi_boot_extend_separator(Register *reg)
+{
+        return register_extend_bytes(reg, "\0\0\0\0", 4, "separator");
+}
+
+int efi_boot_extend_exit(Register *reg)
+{
+        int r = extend_action(reg, action_exit);
+
+        return r < 0 ? r : extend_action(reg, action_exited);
+}
+
+/* UTF-16LE with its NUL, each byte zero-extended. */
+static int extend_options(Register *reg, const char *options)
+{
+        size_t n = strlen(options) + 1;
+        _cleanup_free_ uint8_t *wide = calloc(n, 2);
+        _cleanup_free_ char *what = NULL;
+
+        if (!wide || asprintf(&what, "load options: %s", options) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                wide[2 * i] = (uint8_t)options[i];
+        return register_extend_bytes(reg, wide, 2 * n, what);
+}
+
+int efi_boot_measure_options(const EfiBoot *boot, Register *reg)
+{
+        const char *cmdline = boot->setup.cmdline;
+        _cleanup_free_ char *options = NULL;
+        const DigestPair *initrd = boot->initrd;
+        ProfileOptions order = boot->profile->options.value;
+        int n, r;
+
+        if (!cmdline)
+                return register_no_value(reg, MEASUREMENT_NOT_GIVEN,
+                                         "a kernel is named and no command line (--cmdline)");
+        if (initrd && order == PROFILE_OPTIONS_UNKNOWN)
+                return register_no_value(
+                        reg, MEASUREMENT_NOT_PREDICTABLE,
+                        "where the firmware puts \"initrd=initrd\" depends on its version: name "
+                        "the "
+                        "firmware (--firmware) or the profile (--profile options=suffix or "
+                        "options=prefix)");
+        n = !initrd                           ? asprintf(&options, "%s", cmdline)
+            : order == PROFILE_OPTIONS_SUFFIX ? asprintf(&options, "%s initrd=initrd", cmdline)
+                                              : asprintf(&options, "initrd=initrd %s", cmdline);
+        if (n < 0)
+                return -ENOMEM;
+        r = extend_options(reg, options);
+        if (r == 0 && initrd) {
+                HashDigest digest = hash_of_pair(initrd, reg->value.algorithm);
+
+                r = register_extend(reg, &digest, "initramfs");
+        }
+        return r;
+}

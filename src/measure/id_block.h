@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The ID block of an SEV-SNP launch: what its owner signs, and the digest under which a report
+ * names a signing key.
+ *
+ * Source: AMD, "SEV Secure Nested Paging Firmware ABI Specification" (document 56860), section 8.18
+ * "SNP_LAUNCH_FINISH", table "Structure of the ID Block", and chapter 10, "Format for an ECDSA
+ * P-384 Public Key" (numbers little-endian in 72-byte fields).
+ */
+
+#include "measure/hash.h"
+
+#define ID_BLOCK_SIZE 96
+#define ID_KEY_SIZE 1028
+#define ID_COORDINATE_SIZE 48 /* of P-384, big-endian as libcrypto has it */
+
+typedef struct IdBlock {
+        HashDigest launch_digest; /* SHA-384 */
+        uint8_t family_id[16], image_id[16];
+        uint32_t guest_svn;
+        uint64_t policy;
+} IdBlock;
+
+void id_block_encode(const IdBlock *block, uint8_t ret[static ID_BLOCK_SIZE]);
+
+/* A public key as SNP has it, and its SHA-384: ID_KEY_DIGEST or AUTHOR_KEY_DIGEST of a report. */
+void id_key_encode(const uint8_t x[static ID_COORDINATE_SIZE],
+                   const uint8_t y[static ID_COORDINATE_SIZE], uint8_t ret[static ID_KEY_SIZE]);
+int id_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/measure.h"
+
+#include "base/text.h"
+#include "measure/snp_igvm.h"
+#include "measure/snp_ovmf.h"
+#include "measure/tdx.h"
+#include "measure/tpm.h"
+
+/* What a method takes besides kernel, initramfs and command line. */
+static const struct {
+        const char *name;
+        bool firmware, igvm;
+        ProfileGuest guest;
+} methods[_MEASURE_METHOD_MAX] = {
+        [MEASURE_NONE] = {"none", true, true, PROFILE_GUEST_PLAIN},
+        [MEASURE_SEV_SNP_IGVM] = {"sev-snp-igvm", false, true, PROFILE_GUEST_SEV},
+        [MEASURE_SEV_SNP_OVMF] = {"sev-snp-ovmf", true, false, PROFILE_GUEST_SEV},
+        [MEASURE_TDX] = {"tdx", true, false, PROFILE_GUEST_TDX},
+        [MEASURE_VTPM] = {"vtpm", true, false, PROFILE_GUEST_PLAIN},
+};
+
+const char *measure_method_name(MeasureMethod method)
+{
+        return methods[method].name;
+}
+
+MeasureMethod measure_method_find(const char *name)
+{
+        MeasureMethod method = 0;
+
+        while (method < _MEASURE_METHOD_MAX && strcmp(methods[method].name, name) != 0)
+                method++;
+        return method;
+}
+
+/* A measuring in progress. */
+typedef struct Run {
+        const MeasureInputs *inputs;
+        Profile profile;
+        EfiBoot boot;
+        bool has_boot;
+        Measurement *measurement; /* owned */
+        CvmError *error;
+} Run;
+
+static void run_done(Run *run)
+{
+        efi_boot_done(&run->boot);
+        run->measurement = measurement_free(run->measurement);
+}
+
+static int fail(Run *run, int r)
+{
+        return cvm_error_is_set(run->error) ? r : cvm_error_system(run->error, r, "measure");
+}
+
+static int add_inputs(Run *run)
+{
+        const MeasureInputs *in = run->inputs;
+        const struct {
+                const char *name;
+                const MeasureFile *file;
+        } files[] = {{"igvm", &in->igvm},
+                     {"firmware", &in->firmware},
+                     {"kernel", &in->kernel},
+                     {"initramfs", &in->initrd}};
+        char size[24];
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+                if (files[i].file->bytes.data)
+                        r = measurement_add_file(run->measurement, files[i].name,
+                                                 files[i].file->bytes.size,
+                                                 &files[i].file->digests);
+        if (r == 0 && in->cmdline)
+                r = measurement_add_text(run->measurement, "cmdline", "%s", in->cmdline);
+        if (r == 0 && in->cpus)
+                r = measurement_add_text(run->measurement, "cpus", "%u", in->cpus);
+        if (r == 0 && in->memory)
+                r = measurement_add_text(run->measurement, "memory", "%s",
+                                         text_format_size(in->memory, size));
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int prepare_boot(Run *run)
+{
+        const MeasureInputs *in = run->inputs;
+        KernelSetup setup = {
+                .kernel = in->kernel.bytes,
+                .name = "kernel",
+                .has_initrd = in->initrd.bytes.data,
+                .initrd_size = in->initrd.bytes.size,
+                .cmdline = in->cmdline,
+                .memory = in->memory,
+        };
+        int r;
+
+        if (!in->kernel.bytes.data)
+                return 0;
+        r = efi_boot_init(&setup, setup.has_initrd ? &in->initrd.digests : NULL, &run->profile,
+                          &run->boot, run->error);
+        run->has_boot = r == 0;
+        return r;
+}
+
+static const EfiBoot *run_boot(const Run *run)
+{
+        return run->has_boot ? &run->boot : NULL;
+}
+
+/* The vCPU's signature and features, noted as inputs. */
+static int read_vcpu(Run *run, uint32_t *ret_signature, uint64_t *ret_features)
+{
+        const char *model = run->inputs->cpu_model ?: VMSA_CPU_MODEL_DEFAULT;
+        uint64_t features = run->inputs->features ?: VMSA_FEATURE_SNP;
+        int r;
+
+        if (vmsa_cpu_signature(model, ret_signature) < 0)
+                return cvm_error_invalid_spec(
+                        run->error, "cpu-model",
+                        "there is no model '%s', only %s, or a CPUID signature as 0x800f12", model,
+                        vmsa_cpu_models());
+        if (!(features & VMSA_FEATURE_SNP))
+                return cvm_error_invalid_spec(run->error, "guest-features",
+                                              "bit 0 (SEV-SNP) must be set in an SEV-SNP guest");
+        *ret_features = features;
+        r = measurement_add_text(run->measurement, "cpuModel", "%s", model);
+        if (r == 0)
+                r = measurement_add_text(run->measurement, "guestFeatures", "0x%llx",
+                                         (unsigned long long)features);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int measure_snp_ovmf(Run *run)
+{
+        const MeasureInputs *in = run->inputs;
+        SnpOvmf input = {.firmware = in->firmware.bytes, .name = "firmware", .cpus = in->cpus};
+        const char *missing = NULL;
+        OvmfHashes hashes;
+        Register *reg;
+        int r;
+
+        r = read_vcpu(run, &input.cpu_signature, &input.features);
+        if (r < 0)
+                return r;
+        reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
+        if (!reg)
+                return fail(run, -ENOMEM);
+        if (!in->firmware.bytes.data)
+                missing = "no firmware is named (--firmware)";
+        else if (!in->cpus)
+                missing = "the number of vCPUs is not named (--cpus)";
+        else if (in->kernel.bytes.data && !in->cmdline)
+                missing = "a kernel is named and no command line (--cmdline)";
+        if (missing) {
+                r = register_no_value(reg, MEASUREMENT_NOT_GIVEN, "%s", missing);
+                return r < 0 ? fail(run, r) : 0;
+        }
+        if (in->kernel.bytes.data) {
+                r = ovmf_hash_kernel(&in->kernel.digests,
+                                     in->initrd.bytes.data ? &in->initrd.digests : NULL,
+                                     in->cmdline, &hashes);
+                if (r < 0)
+                        return fail(run, r);
+                input.hashes = &hashes;
+        }
+        return snp_ovmf_measure(&input, reg, run->error);
+}
+
+static int remark_host(Run *run, Register *first, Register *every)
+{
+        int r;
+
+        if (run->inputs->cpus == 1)
+                return 0;
+        r = register_remark(first, "%s",
+                            run->inputs->cpus
+                                    ? "on a host whose KVM knows of SVSM, which measures the first "
+                                      "vCPU only; on another host it is LaunchDigestAllVcpus"
+                                    : "for one vCPU; with more (--cpus) it depends on the host");
+        if (r == 0 && every)
+                r = register_remark(every, "on a host whose KVM measures every vCPU (upstream)");
+        return r;
+}
+
+static int measure_igvm_file(Run *run, uint32_t signature)
+{
+        Register *reg, *every = NULL;
+        Igvm igvm;
+        int r;
+
+        r = igvm_parse(run->inputs->igvm.bytes, "igvm", &igvm, run->error);
+        if (r < 0)
+                return r;
+        reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
+        if (reg && run->inputs->cpus > 1) {
+                every = measurement_add(run->measurement, "LaunchDigestAllVcpus", HASH_SHA384);
+                /* adding may have moved the first */
+                reg = every ? every - 1 : NULL;
+        }
+        if (!reg)
+                return fail(run, -ENOMEM);
+        r = snp_igvm_measure(&(SnpIgvm){.igvm = &igvm,
+                                        .name = "igvm",
+                                        .cpus = run->inputs->cpus,
+                                        .cpu_signature = signature},
+                             reg, every, run->error);
+        if (r < 0)
+                return r;
+        r = remark_host(run, reg, every);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int measure_snp_igvm(Run *run)
+{
+        uint32_t signature;
+        uint64_t features;
+        Register *reg;
+        int r;
+
+        r = read_vcpu(run, &signature, &features);
+        if (r < 0)
+                return r;
+        if (run->inputs->igvm.bytes.data) {
+                r = measure_igvm_file(run, signature);
+                if (r < 0)
+                        return r;
+        } else {
+                reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
+                r = reg ? register_no_value(reg, MEASUREMENT_NOT_GIVEN,
+                                            "no IGVM file is named (--igvm)")
+                        : -ENOMEM;
+                if (r < 0)
+                        return fail(run, r);
+        }
+        r = tpm_measure(run_boot(run), run->measurement);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int measure_mrtd(Run *run)
+{
+        Register *reg = measurement_add(run->measurement, "MRTD", HASH_SHA384);
+        Tdvf tdvf;
+        int r;
+
+        if (!reg)
+                return fail(run, -ENOMEM);
+        if (!run->inputs->firmware.bytes.data) {
+                r = register_no_value(reg, MEASUREMENT_NOT_GIVEN,
+                                      "no firmware is named (--firmware)");
+                return r < 0 ? fail(run, r) : 0;
+        }
+        r = tdvf_parse(run->inputs->firmware.bytes, "firmware", &tdvf, run->error);
+        if (r < 0)
+                return r;
+        r = tdvf_measure(&tdvf, run->profile.mrtd.value, reg);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int measure_tdx(Run *run)
+{
+        Register *reg;
+        int r;
+
+        r = measure_mrtd(run);
+        if (r < 0)
+                return r;
+        reg = measurement_add(run->measurement, "RTMR0", HASH_SHA384);
+        r = reg ? register_no_value(reg, MEASUREMENT_NOT_PREDICTABLE,
+                                    "it depends on the ACPI tables that QEMU makes of every device")
+                : -ENOMEM;
+        if (r == 0)
+                r = tdx_measure_boot(run_boot(run), run->measurement);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int measure_vtpm(Run *run)
+{
+        int r = tpm_measure(run_boot(run), run->measurement);
+
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int check_inputs(const MeasureInputs *in, CvmError *error)
+{
+        if (in->method == MEASURE_NONE)
+                return cvm_error_invalid_spec(error, "platform",
+                                              "nothing of a CVM of this platform is measured");
+        if (in->igvm.bytes.data && !methods[in->method].igvm)
+                return cvm_error_invalid_spec(error, "igvm", "this platform boots from none");
+        if (in->firmware.bytes.data && !methods[in->method].firmware)
+                return cvm_error_invalid_spec(error, "firmware",
+                                              "this platform's is within the IGVM file");
+        if (!in->kernel.bytes.data && in->initrd.bytes.data)
+                return cvm_error_invalid_spec(error, "initramfs", "is of no use without a kernel");
+        if (!in->kernel.bytes.data && in->cmdline)
+                return cvm_error_invalid_spec(error, "cmdline", "is of no use without a kernel");
+        return in->cmdline ? efi_check_cmdline(in->cmdline, error) : 0;
+}
+
+/* PCRs and RTMRs depend on a profile; a launch digest does not. */
+static int read_profile(Run *run)
+{
+        run->profile = run->inputs->profile;
+        if (run->inputs->method == MEASURE_SEV_SNP_OVMF)
+                return 0;
+        if (run->inputs->firmware.bytes.data)
+                profile_read_firmware(&run->profile, run->inputs->firmware.bytes);
+        profile_conclude(&run->profile, methods[run->inputs->method].guest);
+        run->measurement->profile =
+                profile_to_json(&run->profile, methods[run->inputs->method].guest);
+        return run->measurement->profile ? 0 : fail(run, -ENOMEM);
+}
+
+int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error)
+{
+        static int (*const run_method[])(Run * run) = {
+                [MEASURE_SEV_SNP_IGVM] = measure_snp_igvm,
+                [MEASURE_SEV_SNP_OVMF] = measure_snp_ovmf,
+                [MEASURE_TDX] = measure_tdx,
+                [MEASURE_VTPM] = measure_vtpm,
+        };
+        _cleanup_(run_done) Run run = {.inputs = inputs, .error = error};
+        int r;
+
+        r = check_inputs(inputs, error);
+        if (r < 0)
+                return r;
+        run.measurement = measurement_new();
+        if (!run.measurement)
+                return fail(&run, -ENOMEM);
+        r = add_inputs(&run);
+        if (r == 0)
+                r = read_profile(&run);
+        if (r == 0 && inputs->method != MEASURE_SEV_SNP_OVMF)
+                r = prepare_boot(&run);
+        if (r == 0)
+                r = run_method[inputs->method](&run);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(run.measurement);
+        return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * From what boots to what its attestation must show: the one entry to this layer. Pure: it opens
+ * nothing, and equal inputs give equal results.
+ *
+ * Only what is named is measured: a register that needs an input that is not there says so.
+ */
+
+#include "measure/measurement.h"
+#include "measure/profile.h"
+
+/* The names that a template's "measure" has. */
+typedef enum MeasureMethod {
+        MEASURE_NONE,         /* "none" */
+        MEASURE_SEV_SNP_IGVM, /* "sev-snp-igvm": launch digest of the file, PCRs of its vTPM */
+        MEASURE_SEV_SNP_OVMF, /* "sev-snp-ovmf": launch digest with kernel hashes */
+        MEASURE_TDX,          /* "tdx": MRTD and RTMRs */
+        MEASURE_VTPM,         /* "vtpm": PCRs */
+        _MEASURE_METHOD_MAX,
+} MeasureMethod;
+
+const char *measure_method_name(MeasureMethod method);
+/* _MEASURE_METHOD_MAX: there is none of that name. */
+MeasureMethod measure_method_find(const char *name);
+
+/* A file, with the digests of exactly these bytes. */
+typedef struct MeasureFile {
+        Bytes bytes; /* not given: it is not there */
+        DigestPair digests;
+} MeasureFile;
+
+/* All is borrowed. */
+typedef struct MeasureInputs {
+        MeasureMethod method;
+        MeasureFile kernel, initrd, firmware, igvm;
+        const char *cmdline;   /* NULL: not given */
+        uint32_t cpus;         /* 0: not given */
+        uint64_t memory;       /* bytes; 0: not given */
+        const char *cpu_model; /* NULL: VMSA_CPU_MODEL_DEFAULT */
+        uint64_t features;     /* SEV_FEATURES; 0: VMSA_FEATURE_SNP */
+        Profile profile;       /* what the user told of it */
+} MeasureInputs;
+
+/*
+ * ArtifactInvalid (a file that is not what it should be; named "kernel", "firmware" or "igvm") or
+ * InvalidSpec (cmdline, cpu-model, guest-features, or an input that the method does not take).
+ */
+int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/measurement.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+const char *measurement_state_name(MeasurementState state)
+{
+        static const char *const names[] = {
+                [MEASUREMENT_VALUE] = "value",
+                [MEASUREMENT_NOT_GIVEN] = "not-given",
+                [MEASUREMENT_NOT_PREDICTABLE] = "not-predictable",
+        };
+
+        return names[state];
+}
+
+Measurement *measurement_new(void)
+{
+        return calloc(1, sizeof(Measurement));
+}
+
+static void register_clear(Register *reg)
+{
+        for (size_t i = 0; i < reg->n_events; i++)
+                free(reg->events[i].what);
+        free(reg->events);
+        free(reg->reason);
+        reg->events = NULL;
+        reg->n_events = 0;
+        reg->reason = NULL;
+}
+
+Measurement *measurement_free(Measurement *measurement)
+{
+        if (!measurement)
+                return NULL;
+        for (size_t i = 0; i < measurement->n_registers; i++)
+                register_clear(&measurement->registers[i]);
+        for (size_t i = 0; i < measurement->n_inputs; i++)
+                free(measurement->inputs[i].text);
+        free(measurement->registers);
+        free(measurement->inputs);
+        json_object_put(measurement->profile);
+        free(measurement);
+        return NULL;
+}
+
+Register *measurement_add(Measurement *measurement, const char *name, HashAlgorithm algorithm)
+{
+        Register *registers = reallocarray(measurement->registers, measurement->n_registers + 1,
+                                           sizeof(*registers));
+
+        if (!registers)
+                return NULL;
+        measurement->registers = registers;
+        registers[measurement->n_registers] =
+                (Register){.name = name, .value = hash_zero(algorithm)};
+        return &registers[measurement->n_registers++];
+}
+
+static int set_reason(Register *reg, const char *format, va_list ap)
+{
+        char *reason;
+
+        if (vasprintf(&reason, format, ap) < 0)
+                return -ENOMEM;
+        free(reg->reason);
+        reg->reason = reason;
+        return 0;
+}
+
+int register_no_value(Register *reg, MeasurementState state, const char *format, ...)
+{
+        va_list ap;
+        int r;
+
+        register_clear(reg);
+        reg->state = state;
+        reg->value = hash_zero(reg->value.algorithm);
+        va_start(ap, format);
+        r = set_reason(reg, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int register_remark(Register *reg, const char *format, ...)
+{
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = set_reason(reg, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int register_note(Register *reg, const HashDigest *digest, const char *format, ...)
+{
+        MeasurementEvent event = {.has_digest = digest}, *events;
+        va_list ap;
+        int n;
+
+        if (digest)
+                event.digest = *digest;
+        events = reallocarray(reg->events, reg->n_events + 1, sizeof(*events));
+        if (!events)
+                return -ENOMEM;
+        reg->events = events;
+        va_start(ap, format);
+        n = vasprintf(&event.what, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return -ENOMEM;
+        events[reg->n_events++] = event;
+        return 0;
+}
+
+int register_extend(Register *reg, const HashDigest *digest, const char *what)
+{
+        int r = register_note(reg, digest, "%s", what);
+
+        return r < 0 ? r : hash_extend(&reg->value, digest);
+}
+
+int register_extend_bytes(Register *reg, const void *data, size_t size, const char *what)
+{
+        HashDigest digest;
+        int r = hash_bytes(reg->value.algorithm, data, size, &digest);
+
+        return r < 0 ? r : register_extend(reg, &digest, what);
+}
+
+static MeasurementInput *add_input(Measurement *measurement, const char *name)
+{
+        MeasurementInput *inputs =
+                reallocarray(measurement->inputs, measurement->n_inputs + 1, sizeof(*inputs));
+
+        if (!inputs)
+                return NULL;
+        measurement->inputs = inputs;
+        inputs[measurement->n_inputs] = (MeasurementInput){.name = name};
+        return &inputs[measurement->n_inputs++];
+}
+
+int measurement_add_file(Measurement *measurement, const char *name, uint64_t size,
+                         const DigestPair *digests)
+{
+        MeasurementInput *input = add_input(measurement, name);
+
+        if (!input)
+                return -ENOMEM;
+        input->size = size;
+        input->has_digests = true;
+        input->digests = *digests;
+        return 0;
+}
+
+int measurement_add_text(Measurement *measurement, const char *name, const char *format, ...)
+{
+        MeasurementInput *input = add_input(measurement, name);
+        va_list ap;
+        int n;
+
+        if (!input)
+                return -ENOMEM;
+        va_start(ap, format);
+        n = vasprintf(&input->text, format, ap);
+        va_end(ap);
+        if (n >= 0)
+                return 0;
+        input->text = NULL;
+        return -ENOMEM;
+}
+
+const Register *measurement_find(const Measurement *measurement, const char *name,
+                                 HashAlgorithm algorithm)
+{
+        for (size_t i = 0; i < measurement->n_registers; i++)
+                if (strcmp(measurement->registers[i].name, name) == 0 &&
+                    measurement->registers[i].value.algorithm == algorithm)
+                        return &measurement->registers[i];
+        return NULL;
+}
+
+static json_object *hex_json(const uint8_t *data, size_t size)
+{
+        _cleanup_free_ char *hex = text_hex(data, size);
+
+        return hex ? json_object_new_string(hex) : NULL;
+}
+
+static json_object *digest_json(const HashDigest *digest)
+{
+        return hex_json(digest->bytes, hash_size(digest->algorithm));
+}
+
+static json_object *register_json(const Register *reg)
+{
+        json_object *events = reg->n_events ? json_object_new_array() : NULL;
+
+        for (size_t i = 0; i < reg->n_events; i++) {
+                const MeasurementEvent *event = &reg->events[i];
+
+                json_object_array_add(
+                        events,
+                        json_build("event", json_new_text(event->what), "digest",
+                                   event->has_digest ? digest_json(&event->digest) : NULL, NULL));
+        }
+        return json_build("name", json_object_new_string(reg->name), "algorithm",
+                          json_object_new_string(hash_name(reg->value.algorithm)), "state",
+                          json_object_new_string(measurement_state_name(reg->state)), "value",
+                          reg->state == MEASUREMENT_VALUE ? digest_json(&reg->value) : NULL,
+                          "reason", reg->reason ? json_new_text(reg->reason) : NULL, "events",
+                          events, NULL);
+}
+
+static json_object *input_json(const MeasurementInput *input)
+{
+        if (!input->has_digests)
+                return json_new_text(input->text);
+        return json_build("size", json_object_new_int64((int64_t)input->size), "sha256",
+                          hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
+                          hex_json(input->digests.sha384, SHA384_SIZE), NULL);
+}
+
+json_object *measurement_to_json(const Measurement *measurement)
+{
+        json_object *registers = json_object_new_array(), *inputs = json_object_new_object();
+
+        for (size_t i = 0; i < measurement->n_registers; i++)
+                json_object_array_add(registers, register_json(&measurement->registers[i]));
+        for (size_t i = 0; i < measurement->n_inputs; i++)
+                json_add(inputs, measurement->inputs[i].name, input_json(&measurement->inputs[i]));
+        return json_build("registers", registers, "inputs", inputs, "profile",
+                          json_object_get(measurement->profile), NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Measurement: what a guest's attestation must show, register by register. A register either has
+ * a value and the events that lead to it, or says why it has none: never a guess.
+ *
+ * Built by measure_run() (measure.h); its JSON form is described in cvm-measure(7).
+ */
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "measure/hash.h"
+
+/* Why a register has no value. */
+typedef enum MeasurementState {
+        MEASUREMENT_VALUE,
+        MEASUREMENT_NOT_GIVEN,       /* an input that it needs was not named */
+        MEASUREMENT_NOT_PREDICTABLE, /* no input could tell, or none that can be named here */
+} MeasurementState;
+
+/* "value", "not-given", "not-predictable". */
+const char *measurement_state_name(MeasurementState state);
+
+/* A step: of a PCR or RTMR the digest that extends it; of an SNP launch digest the digest after it;
+ * of MRTD none. */
+typedef struct MeasurementEvent {
+        char *what;
+        bool has_digest;
+        HashDigest digest;
+} MeasurementEvent;
+
+typedef struct Register {
+        const char *name; /* "LaunchDigest", "MRTD", "RTMR1", "PCR4", …; static */
+        MeasurementState state;
+        HashDigest value; /* its algorithm is valid in every state */
+        char *reason; /* of a state other than MEASUREMENT_VALUE, or a remark on a value; or NULL */
+        MeasurementEvent *events;
+        size_t n_events;
+} Register;
+
+/* An input as it was measured. */
+typedef struct MeasurementInput {
+        const char *name; /* "kernel", …; static */
+        char *text;       /* what it is, where it is no file; else NULL */
+        uint64_t size;    /* of a file */
+        bool has_digests; /* of a file */
+        DigestPair digests;
+} MeasurementInput;
+
+typedef struct Measurement {
+        Register *registers;
+        size_t n_registers;
+        MeasurementInput *inputs;
+        size_t n_inputs;
+        json_object *profile; /* see profile.h; NULL: none was needed */
+} Measurement;
+
+Measurement *measurement_new(void); /* NULL without memory */
+Measurement *measurement_free(Measurement *measurement);
+DEFINE_CLEANUP(Measurement *, measurement_free)
+
+/* A new register of zeros, MEASUREMENT_VALUE; NULL without memory. The pointer is valid until the
+ * next one is added. */
+Register *measurement_add(Measurement *measurement, const char *name, HashAlgorithm algorithm);
+/* Takes away its value and events. Returns 0 or -ENOMEM. */
+int register_no_value(Register *reg, MeasurementState state, const char *format, ...)
+        _printf_(3, 4);
+int register_remark(Register *reg, const char *format, ...) _printf_(2, 3);
+
+/* Notes a step without changing the value. digest NULL: none. */
+int register_note(Register *reg, const HashDigest *digest, const char *format, ...) _printf_(3, 4);
+/* Notes a digest and extends the register with it. */
+int register_extend(Register *reg, const HashDigest *digest, const char *what);
+/* The same with the digest of these bytes. */
+int register_extend_bytes(Register *reg, const void *data, size_t size, const char *what);
+
+int measurement_add_file(Measurement *measurement, const char *name, uint64_t size,
+                         const DigestPair *digests);
+int measurement_add_text(Measurement *measurement, const char *name, const char *format, ...)
+        _printf_(3, 4);
+
+/* The register of that name and algorithm, or NULL. */
+const Register *measurement_find(const Measurement *measurement, const char *name,
+                                 HashAlgorithm algorithm);
+
+/* {"registers": […], "inputs": {…}, "profile": {…}}; see cvm-measure(7). NULL without memory. */
+json_object *measurement_to_json(const Measurement *measurement);

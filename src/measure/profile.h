@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Profile: what of a measurement depends on the versions of firmware and QEMU, not on what is
+ * measured. Each item is unknown until something tells it: the user, the firmware's own code, or a
+ * version; who told it is kept and shown.
+ *
+ * Sources: edk2, OvmfPkg QemuLoadImageLib ("initrd=initrd" stands before the command line from
+ * edk2-stable202508 on, after it before), QemuKernelLoaderFsDxe (reads the unchanged kernel from
+ * fw_cfg's etc/boot/kernel from edk2-stable202502 on), TdTcg2Dxe/DxeMain (the separator of RTMR 1
+ * from edk2-stable202408 on); QEMU, hw/i386/x86-common.c (etc/boot/kernel from 10.0 on; SEV guests'
+ * kernels are never changed), target/i386/kvm/tdx.c (page adding).
+ */
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "measure/bytes.h"
+
+typedef enum ProfileOptions {
+        PROFILE_OPTIONS_UNKNOWN,
+        PROFILE_OPTIONS_SUFFIX, /* CMDLINE " initrd=initrd" */
+        PROFILE_OPTIONS_PREFIX, /* "initrd=initrd " CMDLINE */
+} ProfileOptions;
+
+typedef enum ProfileKernel {
+        PROFILE_KERNEL_UNKNOWN,
+        PROFILE_KERNEL_RAW,     /* the firmware sees the file as it is */
+        PROFILE_KERNEL_PATCHED, /* with the setup header as QEMU changed it */
+} ProfileKernel;
+
+typedef enum ProfileMrtd {
+        PROFILE_MRTD_UNKNOWN,
+        PROFILE_MRTD_PAGE,    /* each page is added, then extended */
+        PROFILE_MRTD_SECTION, /* a section's pages are added first, then extended */
+} ProfileMrtd;
+
+typedef enum ProfileSeparator {
+        PROFILE_SEPARATOR_UNKNOWN,
+        PROFILE_SEPARATOR_RTMR1, /* RTMR 1 has one */
+        PROFILE_SEPARATOR_RTMR0, /* RTMR 0 has two, RTMR 1 none */
+} ProfileSeparator;
+
+typedef struct ProfileItem {
+        unsigned value;
+        const char *source; /* who told it; static; NULL: nobody */
+} ProfileItem;
+
+typedef struct Profile {
+        uint32_t edk2; /* stable tag as 202508; 0: unknown */
+        const char *edk2_source;
+        unsigned qemu_major, qemu_minor; /* 0.0: unknown */
+        bool takes_raw_kernel;           /* the firmware asks QEMU for the unchanged kernel */
+        ProfileItem options, kernel, mrtd, separator;
+} Profile;
+
+/* Reads "edk2=202508,options=prefix,kernel=raw,mrtd=page,separator=rtmr1" (any of them, each once)
+ * into `profile`. InvalidSpec of "profile". */
+int profile_parse(Profile *profile, const char *text, CvmError *error);
+/* "10.0", "10.0.2", "7.2.22 (Debian 1:7.2+dfsg…)". InvalidSpec of "qemu". */
+int profile_parse_qemu(Profile *profile, const char *version, CvmError *error);
+/* What the firmware's code shows (firmware.h). Later told items stay. */
+void profile_read_firmware(Profile *profile, Bytes firmware);
+
+typedef enum ProfileGuest {
+        PROFILE_GUEST_PLAIN,
+        PROFILE_GUEST_SEV,
+        PROFILE_GUEST_TDX
+} ProfileGuest;
+
+/* Concludes from versions what is still unknown. */
+void profile_conclude(Profile *profile, ProfileGuest guest);
+
+/* {"edk2": {"value": "202508", "source": …}, "options": {"value": "prefix", "source": …}, …};
+ * unknown ones have the value "unknown". Only the items that matter to such a guest. */
+json_object *profile_to_json(const Profile *profile, ProfileGuest guest);
