@@ -189,6 +189,8 @@ class Daemon:
             if target.startswith("/memfd:artifact") and spare:
                 spare -= 1  # embedded artifacts stay in memory once they were used
                 continue
+            if target.startswith("/tmp/valgrind_proc_"):
+                continue  # valgrind's own, under other names each time
             kind = re.sub(r"\[\d+\]|\d+", "", target)
             kinds[kind] = kinds.get(kind, 0) + 1
         return {

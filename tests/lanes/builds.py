@@ -61,11 +61,10 @@ class Builds:
         return self.once("build", lambda: self.meson("build", options))
 
     def asan(self):
-        """build-asan/: AddressSanitizer, LeakSanitizer and UBSan; nothing embedded. GCC warns of
-        what is not there when it instruments, so warnings are no errors here."""
+        """build-asan/: AddressSanitizer, LeakSanitizer and UBSan; nothing embedded."""
         return self.once("build-asan", lambda: self.meson(
             "build-asan",
-            ["-Dwerror=false", "-Dtests=true", "-Db_sanitize=address,undefined"]))
+            ["-Dwerror=true", "-Dtests=true", "-Db_sanitize=address,undefined"]))
 
     def meson(self, name, options):
         directory = TOP / name
