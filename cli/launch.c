@@ -100,7 +100,7 @@ int verb_launch(const Arguments *arguments)
         _cleanup_(cvm_error_done) CvmError error = {};
         int r;
 
-        r = launch_spec_build(arguments, false, &spec);
+        r = launch_spec_build(arguments, arguments_value(arguments, "file"), false, &spec);
         if (r == 0)
                 r = session_connect(arguments, &client);
         if (r != 0)

@@ -34,20 +34,21 @@ json_object *launch_path(const char *directory, const char *path)
 }
 
 /* One object that may have a path. `field` is its name in messages. */
-static int resolve(const Arguments *arguments, json_object *object, const char *directory,
-                   const char *field)
+static int resolve(const Arguments *arguments, json_object *object, const char *file,
+                   const char *directory, const char *field)
 {
         const char *path = json_member_string(object, "path");
 
         if (json_member(object, "fd"))
-                return fail_file(arguments, arguments_value(arguments, "file"), 0,
+                return fail_file(arguments, file, 0,
                                  "%s.fd: a file cannot carry descriptors; give a path", field);
         if (path && *path)
                 json_object_object_add(object, "path", launch_path(directory, path));
         return 0;
 }
 
-int launch_files_resolve(const Arguments *arguments, json_object *object, const char *directory)
+int launch_files_resolve(const Arguments *arguments, json_object *object, const char *file,
+                         const char *directory)
 {
         json_object *certs = json_member(object, "certs"), *shares = json_member(object, "shares");
         int r = 0;
@@ -55,18 +56,18 @@ int launch_files_resolve(const Arguments *arguments, json_object *object, const 
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                r = resolve(arguments, json_member(object, name), directory, name);
+                r = resolve(arguments, json_member(object, name), file, directory, name);
         }
         if (r == 0 && json_object_is_type(certs, json_type_object)) {
                 json_object_object_foreach (certs, name, source) {
                         (void)name;
-                        r = r ?: resolve(arguments, source, directory, "certs");
+                        r = r ?: resolve(arguments, source, file, directory, "certs");
                 }
         }
         if (json_object_is_type(shares, json_type_array))
                 for (size_t i = 0; r == 0 && i < json_object_array_length(shares); i++)
-                        r = resolve(arguments, json_object_array_get_idx(shares, i), directory,
-                                    "shares");
+                        r = resolve(arguments, json_object_array_get_idx(shares, i), file,
+                                    directory, "shares");
         return r;
 }
 

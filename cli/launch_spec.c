@@ -72,7 +72,7 @@ static int load_file(const Arguments *arguments, SpecFile *file, json_object **r
                 return fail_file(arguments, file->path, where.line, "no JSON: %s", where.reason);
         if (!json_object_is_type(object, json_type_object))
                 return fail_file(arguments, file->path, 1, "a spec must be a JSON object");
-        r = launch_files_resolve(arguments, object, is_stdin ? "." : dirname(copy));
+        r = launch_files_resolve(arguments, object, file->path, is_stdin ? "." : dirname(copy));
         if (r != 0)
                 return r;
         name = json_member_string(object, "name");
@@ -94,7 +94,8 @@ static int apply_name(const Arguments *arguments, bool render, json_object *obje
         else if (!json_member(object, "name") && render)
                 json_object_object_add(object, "name", json_new_text("cvm"));
         else if (!json_member(object, "name"))
-                return fail_usage(arguments, "launch needs a NAME, or a --file that has one");
+                return fail_usage(arguments, "%s needs a NAME, or a --file that has one",
+                                  arguments->verb->name);
         return 0;
 }
 
@@ -129,10 +130,10 @@ static int check_size(const Arguments *arguments, json_object *object)
         return fail_error(arguments, &error, NULL);
 }
 
-int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret)
+int launch_spec_build(const Arguments *arguments, const char *path, bool render, LaunchSpec *ret)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {.paths = json_object_new_object()};
-        _cleanup_(spec_file_done) SpecFile file = {.path = arguments_value(arguments, "file")};
+        _cleanup_(spec_file_done) SpecFile file = {.path = path};
         int r;
 
         if (file.path)
@@ -143,6 +144,8 @@ int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret)
                 r = apply_name(arguments, render, spec.object);
         if (r == 0)
                 r = launch_flags_apply(arguments, spec.object);
+        if (r == 0)
+                r = launch_credentials_resolve(arguments, render, spec.object);
         if (r == 0)
                 r = validate(arguments, &file, spec.object);
         if (r == 0)

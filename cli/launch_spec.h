@@ -25,18 +25,22 @@ typedef struct LaunchSpec {
         json_object *paths; /* what ("kernel", "share:TAG") to the path behind its fd; owned */
 } LaunchSpec;
 
-/* A path that does not exist here is sent as a path rather than refused where the daemon is only
- * asked what it would run. A missing name is "cvm" then, else refused. Returns 0, or the exit code
- * of what was printed. */
-int launch_spec_build(const Arguments *arguments, bool render, LaunchSpec *ret);
+/* `file`: the spec file, borrowed; NULL: none. A path that does not exist here is sent as a path
+ * rather than refused where the daemon is only asked what it would run. A missing name is "cvm"
+ * then, else refused. Returns 0, or the exit code of what was printed. */
+int launch_spec_build(const Arguments *arguments, const char *file, bool render, LaunchSpec *ret);
 void launch_spec_done(LaunchSpec *spec);
 
 /* For the parts of the building; each returns 0 or the exit code of what it printed. */
 
 /* Puts the flags into the object. */
 int launch_flags_apply(const Arguments *arguments, json_object *object);
-/* Makes the paths in a spec file's object absolute, by the directory of that file. */
-int launch_files_resolve(const Arguments *arguments, json_object *object, const char *directory);
+/* Makes the paths in the object of a spec file absolute, by the directory of that file. */
+int launch_files_resolve(const Arguments *arguments, json_object *object, const char *file,
+                         const char *directory);
+/* Puts the content of systemd's credentials where the object names them; for a render that has no
+ * credentials, nothing. */
+int launch_credentials_resolve(const Arguments *arguments, bool render, json_object *object);
 /* Opens every path and puts descriptors, or the content of small files, in its place. */
 int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec);
 /* An absolute path as a JSON string; NULL without memory or working directory. */

@@ -145,7 +145,7 @@ int verb_render(const Arguments *arguments)
 
         if (arguments->json && arguments_has(arguments, "shell"))
                 return fail_usage(arguments, "--shell and --json exclude each other");
-        r = launch_spec_build(arguments, true, &spec);
+        r = launch_spec_build(arguments, arguments_value(arguments, "file"), true, &spec);
         if (r == 0)
                 r = session_connect(arguments, &client);
         if (r != 0)

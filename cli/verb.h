@@ -16,6 +16,14 @@ typedef enum ExitCode {
         CLI_NOT_FOUND = 3,
         CLI_REFUSED = 4,
         CLI_TIMEOUT = 5,
+        /* of run alone: how the CVM ended, or that nobody knows */
+        CLI_GUEST_RESET = 10,
+        CLI_GUEST_PANIC = 11,
+        CLI_QEMU_EXIT = 12,
+        CLI_QEMU_SIGNAL = 13,
+        CLI_INTERNAL_ERROR = 14,
+        CLI_LOST = 15,
+        CLI_DAEMON_AWAY = 16,
 } ExitCode;
 
 typedef enum OptionFlags {
@@ -73,6 +81,7 @@ int verb_pause(const Arguments *arguments);
 int verb_remove(const Arguments *arguments);
 int verb_render(const Arguments *arguments);
 int verb_resume(const Arguments *arguments);
+int verb_run(const Arguments *arguments);
 int verb_status(const Arguments *arguments);
 int verb_stop(const Arguments *arguments);
 int verb_templates(const Arguments *arguments);

@@ -48,12 +48,25 @@ static const Option spec_options[] = {
         {},
 };
 
-static const Option launch_options[] = {
-        {"paused", NULL, "wait for resume before the guest's first instruction"},
+/* How a launch goes, for launch and run. */
+static const Option start_options[] = {
         {"wait", "running|ready", "what to wait for", .choices = "running ready"},
         {"timeout", "S", "give up after so many seconds", OPTION_NUMBER, 1, SECONDS_MAX},
         {"id", "UUID", "an id of your own, so that a repeated launch is the same launch"},
         {"json", NULL, "print the CVM as JSON"},
+        {},
+};
+
+static const Option launch_options[] = {
+        {"paused", NULL, "wait for resume before the guest's first instruction"},
+        {},
+};
+
+static const Option run_options[] = {
+        {"console", NULL, "print the guest's console"},
+        {"notify", NULL, "tell systemd by sd_notify(3) what becomes of the CVM"},
+        {"reconnect-timeout", "S", "how long a daemon that went away may take to come back",
+         OPTION_NUMBER, 0, SECONDS_MAX},
         {},
 };
 
@@ -65,6 +78,7 @@ static const Option render_options[] = {
 
 static const Option stop_options[] = {
         {"force", NULL, "without the power button"},
+        {"own", NULL, "leave alone what is not yours, and what is not there"},
         {"timeout", "S", "seconds that the guest has to power off", OPTION_NUMBER, 1, SECONDS_MAX},
         {"json", NULL, "print each CVM as JSON"},
         {},
@@ -110,7 +124,20 @@ static const Option measure_options[] = {
 };
 
 const Verb verbs[] = {
-        {"launch", "NAME", "launch a CVM", 0, 1, {spec_options, launch_options}, verb_launch},
+        {"launch",
+         "NAME",
+         "launch a CVM",
+         0,
+         1,
+         {spec_options, start_options, launch_options},
+         verb_launch},
+        {"run",
+         "NAME",
+         "launch a CVM and stay as long as it lives",
+         0,
+         1,
+         {spec_options, start_options, run_options},
+         verb_run},
         {"stop",
          "NAME...",
          "stop CVMs",

@@ -233,6 +233,12 @@ int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *erro
         return reply.continues;
 }
 
+bool wire_client_has_reply(const WireClient *client)
+{
+        return client->pending && client->input.size > 0 &&
+               memchr(client->input.data, 0, client->input.size);
+}
+
 /* The only reply. */
 static int finish(WireClient *client, json_object **ret_reply, CvmError *error)
 {

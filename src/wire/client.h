@@ -37,6 +37,8 @@ int wire_client_begin(WireClient *client, const char *method, json_object *param
 /* 1: a reply that is continued, 0: the last reply, negative: error. -EINTR when a signal came (the
  * call goes on with the next wire_client_next()). */
 int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *error);
+/* Whether wire_client_next() has a whole reply at hand, of which poll(2) would say nothing. */
+bool wire_client_has_reply(const WireClient *client);
 
 /* A call with `upgrade`: on success the client is spent and the socket and the bytes that came
  * after the reply are the caller's. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fate.h"
+
+#include <string.h>
+
+static const struct {
+        const char *reason;
+        ExitCode code;
+} fates[] = {
+        {"power-off", CLI_DONE},
+        {"stopped", CLI_DONE},
+        {"killed", CLI_DONE}, /* somebody stopped it, and QEMU had to be forced */
+        {"guest-reset", CLI_GUEST_RESET},
+        {"guest-panic", CLI_GUEST_PANIC},
+        {"qemu-exit", CLI_QEMU_EXIT},
+        {"qemu-signal", CLI_QEMU_SIGNAL},
+        {"internal-error", CLI_INTERNAL_ERROR},
+        {"lost", CLI_LOST},
+};
+
+ExitCode fate_exit_code(const char *reason)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
+                if (strcmp(fates[i].reason, reason) == 0)
+                        return fates[i].code;
+        return CLI_FAILED;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The life of `run`: launched or taken over, the CVM is watched until it ends, over as many
+ * connections as that takes. Events only say that something has changed; what it is now is always
+ * asked for, so that nothing depends on an event that a restarted daemon no longer has.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "fate.h"
+#include "run.h"
+#include "session.h"
+#include "spec/spec.h"
+
+#define SPECS_DIRECTORY "/etc/cvmd/cvms"
+#define LAST_WORDS_MSEC 200 /* for the console's end to come */
+
+static int64_t now_msec(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A reply with console output; at the stream's end there is no more. */
+static void print_console(Run *run)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_free_ uint8_t *bytes = NULL;
+        const char *data;
+        size_t size;
+        int r = wire_client_next(run->links[RUN_LOGS], &reply, &error);
+
+        data = r < 0 ? NULL : json_member_string(reply, "data");
+        if (data && text_unbase64(data, &bytes, &size) == 0) {
+                output_raw(&run->console, bytes, size);
+                fflush(stdout);
+        }
+        if (r <= 0)
+                run_disconnect(run, RUN_LOGS);
+}
+
+/* lines 0: only what comes from now on. */
+static void follow_console(Run *run, bool all)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *parameters;
+
+        if (!arguments_has(run->arguments, "console") || run_connect(run, RUN_LOGS) < 0)
+                return;
+        parameters = json_build("name", json_new_text(run->name), "follow",
+                                json_object_new_boolean(true), NULL);
+        if (!all)
+                json_object_object_add(parameters, "lines", json_object_new_int64(0));
+        if (wire_client_begin(run->links[RUN_LOGS], MANAGER "Logs", parameters, NULL, 0, &error) <
+            0)
+                run_disconnect(run, RUN_LOGS);
+}
+
+/* What a stop was answered: that it is done is seen elsewhere, that it was refused is only here. */
+static void take_stop(Run *run)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (wire_client_next(run->links[RUN_STOP], NULL, &error) < 0 &&
+            error.id != CVM_ERROR_SYSTEM && error.id != CVM_ERROR_NO_SUCH_CVM)
+                fail_error(run->arguments, &error, "stop");
+        run_disconnect(run, RUN_STOP);
+}
+
+/* Tells what the CVM has come to while it lives. */
+static void announce(Run *run)
+{
+        const char *wait = arguments_value(run->arguments, "wait");
+        bool ready = json_member_bool(run->cvm, "ready", false);
+
+        if (run->announced)
+                return;
+        if (ready || (wait && strcmp(wait, "running") == 0)) {
+                run->announced = true;
+                run_say(run, ready ? "ready" : "running");
+                run_notify(run, "READY=1");
+        }
+}
+
+/* Says how it ended, and returns the exit code for it. */
+static int conclude(Run *run)
+{
+        json_object *ending = json_member(run->cvm, "ending");
+        const char *reason = json_member_string(ending, "reason") ?: run->reason;
+        const char *detail = json_member_string(ending, "detail");
+
+        while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
+                print_console(run);
+        if (run->arguments->json && run->cvm)
+                output_json(run->cvm);
+        if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0))
+                reason = "stopped"; /* before it ran */
+        if (!reason) {
+                run_say(run, "it is gone, and nobody knows why");
+                return CLI_LOST;
+        }
+        run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
+        return fate_exit_code(reason);
+}
+
+/* An event; returns whether it is about this CVM. Negative: the watch has ended. */
+static int take_event(Run *run)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        const char *id, *reason;
+        json_object *event;
+        int r = wire_client_next(run->links[RUN_MAIN], &reply, &error);
+
+        if (r < 0) {
+                if (error.id == CVM_ERROR_EVENTS_LOST)
+                        run->sequence = -1; /* from the oldest that there is */
+                return r;
+        }
+        event = json_member(reply, "event");
+        id = json_member_string(event, "id");
+        run->sequence = json_member_int(event, "sequence", run->sequence);
+        if (!id || strcmp(id, run->id) != 0)
+                return 0;
+        reason = json_member_string(json_member(event, "detail"), "reason");
+        if (reason && !run->reason)
+                run->reason = strdup(reason);
+        return 1;
+}
+
+/* Until the CVM has ended (0) or the connection has (negative). */
+static int follow(Run *run)
+{
+        bool changed = true;
+
+        for (;;) {
+                unsigned ready;
+                int r;
+
+                run_stop(run);
+                ready = run_wait(run, changed ? 0 : -1);
+                if (ready & 1u << RUN_LOGS)
+                        print_console(run);
+                if (ready & 1u << RUN_STOP)
+                        take_stop(run);
+                if (ready & 1u << RUN_MAIN) {
+                        r = take_event(run);
+                        if (r < 0)
+                                return r;
+                        changed = changed || r > 0;
+                        continue; /* many events are one change */
+                }
+                if (!changed)
+                        continue;
+                r = run_look(run);
+                if (r <= 0)
+                        return r;
+                changed = false;
+                announce(run);
+        }
+}
+
+/* The call that tells of changes. 0 or -errno. */
+static int watch(Run *run)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *parameters;
+        int r = run_connect(run, RUN_MAIN);
+
+        if (r < 0)
+                return r;
+        parameters =
+                json_build("name", json_new_text(run->name), "fromSequence",
+                           json_object_new_int64(run->sequence < 0 ? 0 : run->sequence + 1), NULL);
+        return wire_client_begin(run->links[RUN_MAIN], MANAGER "Watch", parameters, NULL, 0,
+                                 &error);
+}
+
+static int live(Run *run)
+{
+        int64_t patience =
+                (int64_t)arguments_number(run->arguments, "reconnect-timeout", RUN_RECONNECT_SEC) *
+                1000;
+        int64_t away_since = -1;
+
+        for (;;) {
+                bool lost_events = run->sequence < 0;
+
+                if (watch(run) == 0 && run_look(run) >= 0) {
+                        if (away_since >= 0) {
+                                run_say(run, "the daemon is back");
+                                follow_console(run, false);
+                        }
+                        away_since = -1;
+                        if (follow(run) == 0)
+                                return conclude(run);
+                }
+                if (!lost_events && run->sequence < 0)
+                        continue;
+                if (away_since < 0) {
+                        away_since = now_msec();
+                        run_say(run, "the daemon is away, waiting for it");
+                }
+                run->stops_sent = 0; /* it may have forgotten */
+                for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
+                        run_disconnect(run, link);
+                if (run->stops > 1 || now_msec() - away_since >= patience) {
+                        fail_local(run->arguments,
+                                   "%s: left alone, the daemon does not answer; it may still run",
+                                   run->name);
+                        return CLI_DAEMON_AWAY;
+                }
+                run_wait(run, RUN_RETRY_MSEC);
+        }
+}
+
+/* The file of a NAME that stands alone: *ret is NULL if there is none. */
+static int find_spec(const Arguments *arguments, char **ret)
+{
+        const char *given = arguments_value(arguments, "file");
+        const char *name = arguments_operand(arguments, 0);
+
+        *ret = NULL;
+        if (given) {
+                *ret = strdup(given);
+        } else if (name && spec_name_is_valid(name)) {
+                if (asprintf(ret, SPECS_DIRECTORY "/%s.json", name) < 0)
+                        *ret = NULL;
+        } else {
+                return 0;
+        }
+        if (!*ret)
+                return fail_memory(arguments);
+        if (!given && access(*ret, F_OK) < 0)
+                free(TAKE_PTR(*ret));
+        return 0;
+}
+
+int verb_run(const Arguments *arguments)
+{
+        _cleanup_(launch_spec_done) LaunchSpec spec = {};
+        _cleanup_(run_done) Run run = {.signals = -1};
+        _cleanup_free_ char *file = NULL;
+        bool fresh;
+        int r;
+
+        r = find_spec(arguments, &file);
+        if (r == 0)
+                r = launch_spec_build(arguments, file, false, &spec);
+        if (r == 0)
+                r = run_init(arguments, json_member_string(spec.object, "name"), &run);
+        if (r == 0)
+                r = run_launch(&run, &spec);
+        launch_spec_done(&spec); /* its secrets are no more needed here */
+        if (r < 0) {
+                run_say(&run, "the launch was called off");
+                return CLI_DONE;
+        }
+        if (r > 0)
+                return r;
+        fresh = run.cvm == NULL;
+        follow_console(&run, fresh);
+        return live(&run);
+}

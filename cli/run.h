@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A CVM that this process stands for: `cvmctl run`.
+ *
+ * The process waits on several connections and on its signals at once. Each connection has at most
+ * one call open, and a Run survives the loss of all of them: the daemon may be restarted, and the
+ * CVM is found again by its id. SIGTERM and SIGINT are blocked and counted: the first asks the CVM
+ * to stop, a second one forces it.
+ */
+
+#include <json-c/json.h>
+
+#include "launch_spec.h"
+#include "output.h"
+#include "wire/client.h"
+
+#define RUN_RECONNECT_SEC 60 /* how long a daemon may be away, by default */
+#define RUN_RETRY_MSEC 100
+
+typedef enum RunLink {
+        RUN_MAIN, /* Launch, then Watch */
+        RUN_STOP, /* the last Stop */
+        RUN_LOGS, /* Logs, with --console */
+        _RUN_LINK_MAX,
+} RunLink;
+
+typedef struct Run {
+        const Arguments *arguments;
+        char *name;
+        char *socket;
+        char *id; /* of the CVM */
+        int signals;
+        WireClient *links[_RUN_LINK_MAX]; /* NULL: none */
+        unsigned stops;                   /* signals that came */
+        unsigned stops_sent;              /* … of which the daemon knows */
+        int64_t sequence;                 /* of the last event seen; -1: none */
+        char *reason;                     /* the ending that an event told, or NULL */
+        json_object *cvm;                 /* as it was seen last, or NULL */
+        bool announced;                   /* READY=1 is out */
+        OutputRaw console;
+} Run;
+
+/* Returns 0, or the exit code of what it printed; run_done() in both cases. */
+int run_init(const Arguments *arguments, const char *name, Run *ret);
+void run_done(Run *run);
+
+/* A line for people on stderr, and STATUS= for a service manager. */
+void run_say(const Run *run, const char *format, ...) _printf_(2, 3);
+/* sd_notify(3), if --notify was given. */
+void run_notify(const Run *run, const char *state);
+
+/* Waits until a connection has something to read, msec are over (-1: for ever) or a signal came.
+ * Returns a mask of 1 << RunLink. */
+unsigned run_wait(Run *run, int msec);
+
+/* A connection of its own for one purpose, an older one is closed. 0, or -errno. */
+int run_connect(Run *run, RunLink link);
+void run_disconnect(Run *run, RunLink link);
+
+/* Asks for the CVM, on a connection that lasts no longer. 1: run->cvm is it, and it lives; 0: it
+ * has ended, or is not there any more (then run->cvm may be what was seen before); negative: the
+ * daemon did not answer. */
+int run_look(Run *run);
+/* Passes on that the CVM shall stop, if the daemon does not know yet. */
+void run_stop(Run *run);
+
+/* Launches the CVM, unless one of that name and owner lives: that one is taken over. Returns 0 when
+ * there is one, -1 when the launch was called off by a signal, or an exit code. */
+int run_launch(Run *run, const LaunchSpec *spec);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Connections, signals and messages of `run`. */
+
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "progress.h"
+#include "run.h"
+#include "session.h"
+
+#define ANSWER_MSEC 10000 /* for what a live daemon answers at once */
+
+int run_init(const Arguments *arguments, const char *name, Run *ret)
+{
+        sigset_t mask;
+
+        *ret = (Run){.arguments = arguments, .signals = -1, .sequence = -1};
+        ret->name = strdup(name);
+        ret->console.escape = output_is_terminal(stdout);
+        ret->socket = session_socket(arguments);
+        if (!ret->name || !ret->socket)
+                return fail_memory(arguments);
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        ret->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (ret->signals < 0)
+                return fail_local(arguments, "cannot wait for signals: %s", strerror(errno));
+        return 0;
+}
+
+void run_done(Run *run)
+{
+        for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
+                run_disconnect(run, link);
+        closep(&run->signals);
+        json_object_put(run->cvm);
+        free(run->reason);
+        free(run->id);
+        free(run->socket);
+        free(run->name);
+}
+
+void run_notify(const Run *run, const char *state)
+{
+        if (arguments_has(run->arguments, "notify"))
+                sd_notify(0, state);
+}
+
+void run_say(const Run *run, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *safe = NULL, *status = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        safe = n < 0 ? NULL : text_escape_control(text);
+        if (!safe || asprintf(&status, "STATUS=%s", safe) < 0)
+                return;
+        run_notify(run, status);
+        progress_end();
+        if (!run->arguments->json)
+                fprintf(stderr, "cvmctl: %s: %s\n", run->name, safe);
+}
+
+int run_connect(Run *run, RunLink link)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r;
+
+        run_disconnect(run, link);
+        r = wire_client_connect(run->socket, &run->links[link], &error);
+        if (r == 0) /* for the rest of a reply that has begun to come */
+                wire_client_set_timeout(run->links[link], ANSWER_MSEC);
+        return r;
+}
+
+void run_disconnect(Run *run, RunLink link)
+{
+        run->links[link] = wire_client_free(run->links[link]);
+}
+
+static void take_signals(Run *run)
+{
+        struct signalfd_siginfo info;
+
+        while (read(run->signals, &info, sizeof(info)) == sizeof(info))
+                run->stops++;
+}
+
+unsigned run_wait(Run *run, int msec)
+{
+        struct pollfd fds[_RUN_LINK_MAX + 1];
+        unsigned ready = 0;
+
+        for (RunLink link = 0; link < _RUN_LINK_MAX; link++) {
+                WireClient *client = run->links[link];
+
+                fds[link] = (struct pollfd){.fd = client ? wire_client_fd(client) : -1,
+                                            .events = POLLIN};
+                if (client && wire_client_has_reply(client))
+                        ready |= 1u << link;
+        }
+        fds[_RUN_LINK_MAX] = (struct pollfd){.fd = run->signals, .events = POLLIN};
+        if (poll(fds, ARRAY_SIZE(fds), ready ? 0 : msec) <= 0)
+                return ready;
+        if (fds[_RUN_LINK_MAX].revents)
+                take_signals(run);
+        for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
+                if (fds[link].revents)
+                        ready |= 1u << link;
+        return ready;
+}
+
+/* Takes cvm. */
+static int seen(Run *run, json_object *cvm)
+{
+        const char *state = json_member_string(cvm, "state");
+
+        json_object_put(run->cvm);
+        run->cvm = cvm;
+        return state && strcmp(state, "stopped") != 0 && strcmp(state, "failed") != 0;
+}
+
+int run_look(Run *run)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm;
+        const char *id;
+        int r;
+
+        r = wire_client_connect(run->socket, &client, &error);
+        if (r < 0)
+                return r;
+        wire_client_set_timeout(client, ANSWER_MSEC);
+        r = wire_client_call(client, MANAGER "Status",
+                             json_build("name", json_new_text(run->name), NULL), NULL, 0, &reply,
+                             &error);
+        if (r < 0)
+                return error.id == CVM_ERROR_NO_SUCH_CVM ? 0 : r;
+        cvm = json_member(reply, "cvm");
+        id = json_member_string(cvm, "id");
+        if (!id)
+                return -EBADMSG;
+        if (!run->id || strcmp(id, run->id) != 0)
+                return 0;
+        return seen(run, json_object_get(cvm));
+}
+
+void run_stop(Run *run)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *parameters;
+
+        if (run->stops_sent == run->stops || (run->stops > 2 && run->stops_sent >= 2))
+                return;
+        run_notify(run, "STOPPING=1");
+        /* the name may be another CVM's by now */
+        if (run_look(run) <= 0 || run_connect(run, RUN_STOP) < 0)
+                return;
+        parameters = json_build("name", json_new_text(run->name), NULL);
+        if (run->stops > 1)
+                json_object_object_add(parameters, "force", json_object_new_boolean(true));
+        if (wire_client_begin(run->links[RUN_STOP], MANAGER "Stop", parameters, NULL, 0, &error) <
+            0) {
+                run_disconnect(run, RUN_STOP);
+                return;
+        }
+        run->stops_sent = run->stops;
+        run_say(run, run->stops > 1 ? "stopping at once" : "stopping");
+}
