@@ -34,7 +34,7 @@ typedef struct Daemon {
         WireServer *server;
         VsockListener *vsock;
         uv_signal_t signals[2];
-        uv_timer_t goodbye;
+        uv_timer_t goodbye, watchdog;
         uint64_t goodbye_at;
 } Daemon;
 
@@ -175,8 +175,25 @@ static void close_signals(Daemon *daemon)
         for (size_t i = 0; i < ARRAY_SIZE(daemon->signals); i++)
                 if (!uv_is_closing((uv_handle_t *)&daemon->signals[i]))
                         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
-        if (!uv_is_closing((uv_handle_t *)&daemon->goodbye))
+        if (!uv_is_closing((uv_handle_t *)&daemon->goodbye)) {
                 uv_close((uv_handle_t *)&daemon->goodbye, NULL);
+                uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+        }
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+        (void)timer;
+        sd_notify(0, "WATCHDOG=1");
+}
+
+/* systemd ends a daemon whose loop hangs; half its time leaves room for a slow round. */
+static void start_watchdog(Daemon *daemon)
+{
+        uint64_t usec;
+
+        if (sd_watchdog_enabled(1, &usec) > 0)
+                uv_timer_start(&daemon->watchdog, on_watchdog, usec / 2000, usec / 2000);
 }
 
 static bool has_launches(const Manager *manager)
@@ -290,6 +307,7 @@ static int run(const Config *config, const Paths *paths)
         }
         uv_timer_init(&daemon.loop, &daemon.goodbye);
         daemon.goodbye.data = &daemon;
+        uv_timer_init(&daemon.loop, &daemon.watchdog);
 
         r = daemon_start(&daemon, config, paths);
         if (r < 0) {
@@ -301,6 +319,7 @@ static int run(const Config *config, const Paths *paths)
         } else {
                 log_info("cvmd %s listens on %s, %zu CVMs", CVMD_VERSION, paths->socket,
                          daemon.manager->n_vms);
+                start_watchdog(&daemon);
                 sd_notify(0, "READY=1");
         }
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
