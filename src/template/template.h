@@ -44,8 +44,7 @@ bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
 /* Names of the host checks that it requires, ended by NULL. */
 const char *const *template_host_checks(const Template *template);
-/* {"objects": [TYPE…], "devices": [TYPE…]} that QEMU must have, both optional; NULL: it names none.
- * Borrowed. */
+/* What QEMU must know, an object as in cvm-template(5); NULL: it says nothing. Borrowed. */
 json_object *template_requires_qemu(const Template *template);
 /* Bytes of the host's memory that a CVM with so much memory may come to use: a confidential one has
  * shared pages beside its private ones. */

@@ -211,6 +211,7 @@ static void test_refusals(void **state)
                 {"-chardev", "socket,id=qmp,fd=155,server=on,wait=off"},
                 {"-chardev", "socket,id=qmp,fd=0,server=on,wait=off"},
                 {"-mon", "chardev=qmp,mode=control"},
+                {"-qmp", "chardev:qmp"},
                 {"-serial", "chardev:console"},
                 {"-device", "virtserialport,chardev=notify,name=io.cvmd.notify"},
                 {"-fsdev", "local,id=env_fs,path=/proc/self/fd/188,security_model=mapped",

@@ -231,6 +231,12 @@ static void add_monitor(const char *text)
                 fail("chardev \"%s\" not found", id ?: "");
 }
 
+static void add_qmp(const char *text)
+{
+        if (strncmp(text, "chardev:", 8) == 0 && !use_chardev(text + 8, &qmp))
+                fail("chardev \"%s\" not found", text + 8);
+}
+
 static void add_serial(const char *text)
 {
         if (strncmp(text, "chardev:", 8) == 0 && !use_chardev(text + 8, &console))
@@ -289,10 +295,10 @@ static const struct {
         const char *name;
         void (*handle)(const char *text);
 } passes[] = {
-        {"append", set_append}, {"name", set_name},       {"chardev", add_chardev},
-        {"fsdev", add_fsdev},   {"mon", add_monitor},     {"netdev", add_netdev},
-        {"serial", add_serial}, {"kernel", check_kernel}, {"initrd", check_initrd},
-        {"device", add_device},
+        {"append", set_append},   {"name", set_name},     {"chardev", add_chardev},
+        {"fsdev", add_fsdev},     {"mon", add_monitor},   {"qmp", add_qmp},
+        {"netdev", add_netdev},   {"serial", add_serial}, {"kernel", check_kernel},
+        {"initrd", check_initrd}, {"device", add_device},
 };
 
 static const struct {
