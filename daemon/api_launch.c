@@ -156,6 +156,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
                 .n_forwards = prospect_forwards(manager, spec, forwards),
                 .vsock = spec->vsock || template_needs_vsock(operation->template),
                 .notify_port = manager->notify_port,
+                .host = loaded->host ?: manager->host,
         };
         int r;
 
@@ -194,8 +195,8 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_(cvm_error_done) CvmError error = {};
         Manager *manager = userdata;
         RenderOperation *operation;
-        LoadSource source = {manager->loop,   manager->artifacts, NULL,
-                             manager->config, manager->qemus,     NULL};
+        LoadSource source = {manager->loop,  manager->artifacts, NULL, manager->config,
+                             manager->qemus, manager->host,      NULL};
         json_object *spec = NULL;
         int r;
 

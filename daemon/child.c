@@ -93,7 +93,7 @@ static int drop_privileges(const ChildSpawn *spawn)
 
 static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
 {
-        static const struct rlimit no_core = {0, 0};
+        static const struct rlimit no_core = {0, 0}, no_limit = {RLIM_INFINITY, RLIM_INFINITY};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
         char *const environment[] = {path, lang, NULL};
         ssize_t n;
@@ -105,6 +105,10 @@ static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
         r = arrange_fds(spawn, &go_fd, moved);
         if (r < 0)
                 child_fail("cannot arrange descriptors", -r);
+        /* SEV and SEV-ES guests are locked in memory whole; a user's daemon has what it was given
+         */
+        if (geteuid() == 0)
+                setrlimit(RLIMIT_MEMLOCK, &no_limit);
         if (setrlimit(RLIMIT_CORE, &no_core) < 0 || chdir("/") < 0)
                 child_fail("cannot set limits", errno);
         umask(0077);

@@ -369,7 +369,8 @@ static int collect_groups(const LaunchPlan *plan, gid_t **ret, size_t *ret_n)
                 struct stat st;
 
                 /* root's own group would open much more than a device */
-                if (stat(*device, &st) == 0 && S_ISCHR(st.st_mode) && st.st_gid != 0)
+                if (stat(*device, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)) &&
+                    st.st_gid != 0)
                         groups[n++] = st.st_gid;
         }
         *ret = groups;

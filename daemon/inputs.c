@@ -29,7 +29,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 return -ENOMEM;
         prepared.inputs = (PlanInputs){
                 .spec = spec,
-                .host = manager->host,
+                .host = allotment->host,
                 .qemu = prepared.qemu,
                 .id = allotment->id,
                 .cpus = allotment->cpus,

@@ -18,6 +18,7 @@ typedef struct Allotment {
         bool vsock;
         uint32_t vsock_cid;
         uint32_t notify_port;
+        const HostFacts *host; /* as it is now */
 } Allotment;
 
 typedef struct PreparedInputs {

@@ -327,6 +327,7 @@ static int render(Launch *launch)
                 .vsock = vm->vsock_cid != 0,
                 .vsock_cid = vm->vsock_cid,
                 .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
+                .host = launch->loaded.host ?: vm->manager->host,
         };
         const HostCheck *check;
         int r;
@@ -516,9 +517,9 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
 {
         Launch *launch = calloc(1, sizeof(*launch));
         const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
-        const LoadSource source = {vm->manager->loop,  vm->manager->artifacts,
-                                   template,           vm->manager->config,
-                                   vm->manager->qemus, vm->uid ? &map : NULL};
+        const LoadSource source = {vm->manager->loop,    vm->manager->artifacts, template,
+                                   vm->manager->config,  vm->manager->qemus,     vm->manager->host,
+                                   vm->uid ? &map : NULL};
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};

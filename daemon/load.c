@@ -14,6 +14,7 @@ typedef struct LoadJob {
         IdMap map;
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
         QemuCache *qemus;                                            /* borrowed */
+        const HostFacts *host;                                       /* borrowed */
         char *qemu;
         Loaded loaded;
         LoadDone done;
@@ -43,6 +44,7 @@ void loaded_done(Loaded *loaded)
         free(loaded->share_fds);
         cvm_error_done(&loaded->error);
         qemu_probe_unref(loaded->qemu);
+        host_facts_free(loaded->host);
         *loaded = (Loaded){};
 }
 
@@ -157,6 +159,7 @@ static void work(uv_work_t *request)
         LoadJob *job = container_of(request, LoadJob, work);
         int r = 0;
 
+        (void)host_refresh("", job->host, &job->loaded.host);
         if (job->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
@@ -251,6 +254,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->done = done;
         job->userdata = userdata;
         job->qemus = source->qemus;
+        job->host = source->host;
         job->qemu = config_qemu(source->config, template_name(source->template),
                                 template_qemu(source->template));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)

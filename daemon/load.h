@@ -31,19 +31,22 @@ typedef struct Loaded {
         size_t n_shares;
         CvmError error;  /* of certificates and shares: the first */
         QemuProbe *qemu; /* a reference; NULL: it could not be asked */
+        HostFacts *host; /* as it is now; NULL: without memory */
 } Loaded;
 
 void loaded_done(Loaded *loaded); /* clears secrets */
 void loaded_clear_secrets(Loaded *loaded);
 
 typedef struct LoadJob LoadJob;
-/* Where embedded artifacts and answers of QEMU come from; borrowed, the cache until `done`. */
+/* Where embedded artifacts and answers of QEMU come from; borrowed, the cache and the host until
+ * `done`. */
 typedef struct LoadSource {
         uv_loop_t *loop;
         ArtifactStore *store;
         const Template *template;
         const Config *config; /* which QEMU the template runs on */
         QemuCache *qemus;
+        const HostFacts *host;
         const IdMap *map; /* shares are seen through it; NULL: as they are. Copied. */
 } LoadSource;
 

@@ -9,14 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/host_internal.h"
+
+#define SYSCFG_MEMORY_ENCRYPTION (1u << 23)
+#define SNP_API_MAJOR 1 /* what Linux asks for (drivers/crypto/ccp/sev-dev.h, SNP_MIN_API) */
+#define SNP_API_MINOR 51
+#define SNP_RMP_INITIALIZED (1u << 0)
+#define SNP_ALIAS_CHECKED (1u << 1)
+#define TME_ENABLED (1u << 1)
+#define SEAMRR_ENABLED (1u << 11)
 #define FIX_AMD "use a bare-metal host with an AMD EPYC of the "
 #define FIX_INTEL                                                                                  \
         "use a bare-metal host with an Intel Xeon of the 5th generation or newer, or Xeon 6"
 
-/* Sets the result and returns 0, or -ENOMEM; fix NULL means passed. */
-static int verdict(HostCheck *ret, const char *fix, const char *format, ...) _printf_(3, 4);
-
-static int verdict(HostCheck *ret, const char *fix, const char *format, ...)
+int host_verdict(HostCheck *ret, const char *fix, const char *format, ...)
 {
         va_list ap;
         int n;
@@ -36,7 +42,7 @@ static int verdict(HostCheck *ret, const char *fix, const char *format, ...)
 
 static int check_kvm(const HostFacts *facts, HostCheck *ret)
 {
-        return verdict(ret, facts->kvm_usable ? NULL : facts->kvm_fix, "%s", facts->kvm_found);
+        return host_verdict(ret, facts->kvm_usable ? NULL : facts->kvm_fix, "%s", facts->kvm_found);
 }
 
 static const char *where(const HostFacts *facts)
@@ -51,13 +57,13 @@ static int check_amd(const HostFacts *facts, const char *what, bool cpu, const c
         int r;
 
         if (strcmp(facts->cpu_vendor, "AuthenticAMD") != 0)
-                r = verdict(ret, fix, "a CPU of %s", facts->cpu_vendor);
+                r = host_verdict(ret, fix, "a CPU of %s", facts->cpu_vendor);
         else if (!cpu)
-                r = verdict(ret, fix, "a CPU that does not offer %s%s", what, where(facts));
+                r = host_verdict(ret, fix, "a CPU that does not offer %s%s", what, where(facts));
         else if (!facts->kvm_usable)
                 r = check_kvm(facts, ret);
         else if (!facts->has_kvm_amd)
-                r = verdict(ret, "run `modprobe kvm_amd`", "module kvm_amd is not loaded");
+                r = host_verdict(ret, "run `modprobe kvm_amd`", "module kvm_amd is not loaded");
         else
                 return 1;
         return r;
@@ -66,12 +72,13 @@ static int check_amd(const HostFacts *facts, const char *what, bool cpu, const c
 static int check_dev_sev(const HostFacts *facts, const char *what, HostCheck *ret)
 {
         if (!facts->has_dev_sev)
-                return verdict(ret,
-                               "run `modprobe ccp`; if /dev/sev stays away, `dmesg | grep ccp` "
-                               "says why: update the firmware (BIOS) or install the SEV firmware "
-                               "in /lib/firmware/amd",
-                               "/dev/sev does not exist");
-        return verdict(ret, NULL, "%s is on, /dev/sev exists", what);
+                return host_verdict(
+                        ret,
+                        "run `modprobe ccp`; if /dev/sev stays away, `dmesg | grep ccp` "
+                        "says why: update the firmware (BIOS) or install the SEV firmware "
+                        "in /lib/firmware/amd",
+                        "/dev/sev does not exist");
+        return host_verdict(ret, NULL, "%s is on, /dev/sev exists", what);
 }
 
 static int check_sev(const HostFacts *facts, HostCheck *ret)
@@ -81,11 +88,12 @@ static int check_sev(const HostFacts *facts, HostCheck *ret)
         if (r != 1)
                 return r;
         if (!facts->kvm_sev)
-                return verdict(ret,
-                               "turn on SMEE (Secure Memory Encryption) in the firmware setup and "
-                               "load kvm_amd with sev=1, as `options kvm_amd sev=1` in "
-                               "/etc/modprobe.d/cvmd.conf does",
-                               "parameter sev of kvm_amd is off");
+                return host_verdict(
+                        ret,
+                        "turn on SMEE (Secure Memory Encryption) in the firmware setup and "
+                        "load kvm_amd with sev=1, as `options kvm_amd sev=1` in "
+                        "/etc/modprobe.d/cvmd.conf does",
+                        "parameter sev of kvm_amd is off");
         return check_dev_sev(facts, "SEV", ret);
 }
 
@@ -96,12 +104,39 @@ static int check_sev_es(const HostFacts *facts, HostCheck *ret)
         if (r != 1)
                 return r;
         if (!facts->kvm_sev_es)
-                return verdict(ret,
-                               "turn on SMEE in the firmware setup, set its SEV-ES ASID Space "
-                               "Limit above 1, and load kvm_amd with sev=1 sev_es=1, as `options "
-                               "kvm_amd sev=1 sev_es=1` in /etc/modprobe.d/cvmd.conf does",
-                               "parameter sev_es of kvm_amd is off");
+                return host_verdict(
+                        ret,
+                        "turn on SMEE in the firmware setup, set its SEV-ES ASID Space "
+                        "Limit above 1, and load kvm_amd with sev=1 sev_es=1, as `options "
+                        "kvm_amd sev=1 sev_es=1` in /etc/modprobe.d/cvmd.conf does",
+                        "parameter sev_es of kvm_amd is off");
         return check_dev_sev(facts, "SEV-ES", ret);
+}
+
+/* What the SEV firmware says of itself, where it may be asked. */
+static int check_snp_firmware(const HostFacts *facts, HostCheck *ret)
+{
+        const HostSevStatus *status = &facts->snp_status;
+
+        if (!status->known || !facts->has_dev_sev)
+                return check_dev_sev(facts, "SEV-SNP", ret);
+        if (status->major < SNP_API_MAJOR ||
+            (status->major == SNP_API_MAJOR && status->minor < SNP_API_MINOR))
+                return host_verdict(ret,
+                                    "update the SEV firmware: the BIOS, or the package "
+                                    "amd64-microcode or linux-firmware with /lib/firmware/amd",
+                                    "SEV firmware %u.%u.%u, older than 1.51", status->major,
+                                    status->minor, status->build);
+        if (!(status->flags & SNP_RMP_INITIALIZED))
+                return host_verdict(ret,
+                                    "`dmesg | grep -i -e sev -e ccp` says why the firmware was not "
+                                    "initialized; reload kvm_amd, or boot again",
+                                    "SEV firmware %u.%u.%u whose RMP table is not initialized",
+                                    status->major, status->minor, status->build);
+        return host_verdict(ret, NULL, "SEV-SNP is on, SEV firmware %u.%u.%u, %u guests%s",
+                            status->major, status->minor, status->build, status->guests,
+                            status->flags & SNP_ALIAS_CHECKED ? ""
+                                                              : ", no check for memory aliases");
 }
 
 static int check_sev_snp(const HostFacts *facts, HostCheck *ret)
@@ -112,62 +147,113 @@ static int check_sev_snp(const HostFacts *facts, HostCheck *ret)
         if (r != 1)
                 return r;
         if (!facts->knows_sev_snp)
-                return verdict(ret, "boot Linux 6.11 or newer, built with CONFIG_KVM_AMD_SEV",
-                               "a kernel whose kvm_amd has no parameter sev_snp");
+                return host_verdict(ret, "boot Linux 6.11 or newer, built with CONFIG_KVM_AMD_SEV",
+                                    "a kernel whose kvm_amd has no parameter sev_snp");
+        if (!facts->kvm_sev_snp && !facts->kernel_sev_snp && facts->syscfg.known &&
+            !(facts->syscfg.value & SYSCFG_MEMORY_ENCRYPTION))
+                return host_verdict(ret,
+                                    "turn on SMEE (Secure Memory Encryption) in the firmware setup",
+                                    "memory encryption off in the firmware (SYSCFG bit 23 is 0)");
+        if (!facts->kvm_sev_snp && !facts->kernel_sev_snp && facts->rmp_end.known &&
+            facts->rmp_end.value == 0)
+                return host_verdict(ret,
+                                    "turn on SEV-SNP Support and SNP Memory (RMP Table) Coverage "
+                                    "in the firmware setup",
+                                    "no memory set aside for the RMP table (RMP_END is 0)");
         if (!facts->kvm_sev_snp && !facts->kernel_sev_snp)
-                return verdict(ret,
-                               "in the firmware setup turn on SMEE, SEV-SNP Support and SNP Memory "
-                               "(RMP Table) Coverage and set the SEV-ES ASID Space Limit above 1; "
-                               "leave the IOMMU on: no amd_iommu=off, iommu=off or iommu=pt on "
-                               "the kernel command line; `dmesg | grep -i sev-snp` says which",
-                               "a kernel that found SEV-SNP off in the firmware or the IOMMU not "
-                               "fit for it (no sev_snp in /proc/cpuinfo)");
+                return host_verdict(
+                        ret,
+                        "in the firmware setup turn on SMEE, SEV-SNP Support and SNP Memory "
+                        "(RMP Table) Coverage and set the SEV-ES ASID Space Limit above 1; "
+                        "leave the IOMMU on: no amd_iommu=off, iommu=off or iommu=pt on "
+                        "the kernel command line; `dmesg | grep -i sev-snp` says which",
+                        "a kernel that found SEV-SNP off in the firmware or the IOMMU not "
+                        "fit for it (no sev_snp in /proc/cpuinfo)");
         if (!facts->kvm_sev_snp)
-                return verdict(ret,
-                               "load kvm_amd with sev=1 sev_es=1 sev_snp=1, as `options kvm_amd "
-                               "sev=1 sev_es=1 sev_snp=1` in /etc/modprobe.d/cvmd.conf does",
-                               "parameter sev_snp of kvm_amd is off");
-        return check_dev_sev(facts, "SEV-SNP", ret);
+                return host_verdict(
+                        ret,
+                        "load kvm_amd with sev=1 sev_es=1 sev_snp=1, as `options kvm_amd "
+                        "sev=1 sev_es=1 sev_snp=1` in /etc/modprobe.d/cvmd.conf does",
+                        "parameter sev_snp of kvm_amd is off");
+        return check_snp_firmware(facts, ret);
+}
+
+/* Where registers may be read they name the firmware item; returns whether they did. */
+static bool firmware_tdx(const HostFacts *facts, HostCheck *ret, int *ret_r)
+{
+        const struct {
+                const HostMsr *msr;
+                bool good;
+                const char *found, *fix;
+        } all[] = {
+                {&facts->tme_activate, facts->tme_activate.value & TME_ENABLED,
+                 "memory encryption off in the firmware (MSR 0x982 bit 1 is 0)",
+                 "turn on TME (Total Memory Encryption) and TME-MT in the firmware setup"},
+                {&facts->keyid_partition, facts->keyid_partition.value >> 32,
+                 "no key IDs for TDX (MSR 0x87 bits 63:32 are 0)",
+                 "turn on TDX and give it key IDs (TDX key split) in the firmware setup"},
+                {&facts->seamrr_mask, facts->seamrr_mask.value & SEAMRR_ENABLED,
+                 "no memory range for the SEAM loader (MSR 0x1401 bit 11 is 0)",
+                 "turn on the TDX SEAM loader in the firmware setup"},
+                {&facts->mcheck_error, facts->mcheck_error.value == 0,
+                 "the processor's check of the TDX set-up failed (MSR 0xA0 is not 0)",
+                 "populate memory evenly, with the same modules in each channel, and update the "
+                 "BIOS: the check covers all sockets"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+                if (all[i].msr->known && !all[i].good) {
+                        *ret_r = host_verdict(ret, all[i].fix, "%s", all[i].found);
+                        return true;
+                }
+        return false;
 }
 
 static int check_tdx(const HostFacts *facts, HostCheck *ret)
 {
+        int r = 0;
+
         if (strcmp(facts->cpu_vendor, "GenuineIntel") != 0)
-                return verdict(ret, FIX_INTEL, "a CPU of %s", facts->cpu_vendor);
+                return host_verdict(ret, FIX_INTEL, "a CPU of %s", facts->cpu_vendor);
         if (!facts->kvm_usable)
                 return check_kvm(facts, ret);
         if (!facts->has_kvm_intel)
-                return verdict(ret, "run `modprobe kvm_intel tdx=1`",
-                               "module kvm_intel is not loaded");
+                return host_verdict(ret, "run `modprobe kvm_intel tdx=1`",
+                                    "module kvm_intel is not loaded");
         if (!facts->knows_tdx)
-                return verdict(ret, "boot Linux 6.16 or newer, built with CONFIG_KVM_INTEL_TDX",
-                               "a kernel whose kvm_intel has no parameter tdx");
+                return host_verdict(ret,
+                                    "boot Linux 6.16 or newer, built with CONFIG_KVM_INTEL_TDX",
+                                    "a kernel whose kvm_intel has no parameter tdx");
         if (facts->kvm_tdx)
-                return verdict(ret, NULL, "parameter tdx of kvm_intel is on");
+                return host_verdict(ret, NULL, "parameter tdx of kvm_intel is on");
+        if (!facts->kernel_tdx && !facts->in_vm && firmware_tdx(facts, ret, &r))
+                return r;
         if (!facts->kernel_tdx)
-                return verdict(ret,
-                               facts->in_vm ? FIX_INTEL
+                return host_verdict(ret,
+                                    facts->in_vm
+                                            ? FIX_INTEL
                                             : "in the firmware setup turn on TME, TME-MT, TDX and "
                                               "the SEAM loader and give TDX some key IDs; `dmesg | "
                                               "grep virt/tdx` says what the kernel found",
-                               "a kernel that found no TDX (no tdx_host_platform in "
-                               "/proc/cpuinfo)%s",
-                               where(facts));
-        return verdict(ret,
-                       "load kvm_intel with tdx=1: `kvm_intel.tdx=1` on the kernel command line or "
-                       "`options kvm_intel tdx=1` in /etc/modprobe.d/cvmd.conf; `dmesg | grep "
-                       "virt/tdx` says if the TDX module did not start",
-                       "parameter tdx of kvm_intel is off");
+                                    "a kernel that found no TDX (no tdx_host_platform in "
+                                    "/proc/cpuinfo)%s",
+                                    where(facts));
+        return host_verdict(
+                ret,
+                "load kvm_intel with tdx=1: `kvm_intel.tdx=1` on the kernel command line or "
+                "`options kvm_intel tdx=1` in /etc/modprobe.d/cvmd.conf; `dmesg | grep "
+                "virt/tdx` says if the TDX module did not start",
+                "parameter tdx of kvm_intel is off");
 }
 
 static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
 {
         if (!facts->has_vhost_vsock)
-                return verdict(ret,
-                               "run `modprobe vhost_vsock`, and put vhost_vsock in "
-                               "/etc/modules-load.d/cvmd.conf",
-                               "/dev/vhost-vsock does not exist");
-        return verdict(ret, NULL, "/dev/vhost-vsock exists");
+                return host_verdict(ret,
+                                    "run `modprobe vhost_vsock`, and put vhost_vsock in "
+                                    "/etc/modules-load.d/cvmd.conf",
+                                    "/dev/vhost-vsock does not exist");
+        return host_verdict(ret, NULL, "/dev/vhost-vsock exists");
 }
 
 /* name, what is needed, function */
@@ -177,7 +263,12 @@ static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
         X("sev-es", "AMD SEV-ES, on in firmware and kernel", check_sev_es)                         \
         X("sev-snp", "AMD SEV-SNP, on in firmware and kernel", check_sev_snp)                      \
         X("tdx", "Intel TDX, on in firmware and kernel", check_tdx)                                \
-        X("vhost-vsock", "/dev/vhost-vsock", check_vhost_vsock)
+        X("vhost-vsock", "/dev/vhost-vsock", check_vhost_vsock)                                    \
+        X("sev-asids", "a free ASID for SEV", host_check_sev_asids)                                \
+        X("sev-es-asids", "a free ASID for SEV-ES or SEV-SNP", host_check_sev_es_asids)            \
+        X("tdx-keyids", "a free key ID for TDX", host_check_tdx_keyids)                            \
+        X("qgs", "a quote generation service for TDX", host_check_qgs)                             \
+        X("memlock", "memory that may be locked without limit", host_check_memlock)
 
 #define CHECK_ENTRY(name, needed, check) {name, needed, check},
 #define CHECK_NAME(name, needed, check) name,

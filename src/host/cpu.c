@@ -111,6 +111,8 @@ int host_probe_cpu(const char *root, HostFacts *facts)
                 facts->cpu_sev_es = r.eax & EAX_SEV_ES;
                 facts->cpu_sev_snp = r.eax & EAX_SEV_SNP;
                 facts->cbitpos = r.ebx & EBX_CBITPOS;
+                facts->sev_guests = r.ecx;
+                facts->sev_asid_min = r.edx;
         }
         return 0;
 }

@@ -81,6 +81,17 @@ static uint32_t count_cpus(const char *root)
         return (uint32_t)n;
 }
 
+/* What a host gains and loses while it runs. */
+static int probe_changing(const char *root, HostFacts *facts)
+{
+        facts->has_dev_sev = host_file_exists(root, "/dev/sev");
+        facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
+        facts->memory_available = host_memory_available(root);
+        host_probe_sev_status(root, facts);
+        host_probe_pools(root, facts);
+        return host_probe_qgs(root, facts);
+}
+
 int host_probe(const char *root, HostFacts **ret)
 {
         _cleanup_(host_facts_freep) HostFacts *facts = calloc(1, sizeof(*facts));
@@ -94,12 +105,40 @@ int host_probe(const char *root, HostFacts **ret)
         r = host_probe_kvm(root, facts);
         if (r < 0)
                 return r;
-        facts->has_dev_sev = host_file_exists(root, "/dev/sev");
-        facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
         facts->memory_total = meminfo_value(root, "MemTotal");
-        facts->memory_available = host_memory_available(root);
         facts->cpus = count_cpus(root);
+        host_probe_msr(root, facts);
+        host_probe_memlock(root, facts);
+        r = probe_changing(root, facts);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(facts);
+        return 0;
+}
+
+static int copy_text(const char *from, char **to)
+{
+        *to = from ? strdup(from) : NULL;
+        return from && !*to ? -ENOMEM : 0;
+}
+
+int host_refresh(const char *root, const HostFacts *facts, HostFacts **ret)
+{
+        _cleanup_(host_facts_freep) HostFacts *copy = malloc(sizeof(*copy));
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        *copy = *facts;
+        copy->cpu_vendor = copy->kvm_found = copy->kvm_fix = copy->qgs_found = NULL;
+        if (copy_text(facts->cpu_vendor, &copy->cpu_vendor) < 0 ||
+            copy_text(facts->kvm_found, &copy->kvm_found) < 0 ||
+            copy_text(facts->kvm_fix, &copy->kvm_fix) < 0)
+                return -ENOMEM;
+        r = probe_changing(root, copy);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(copy);
         return 0;
 }
 
@@ -109,6 +148,7 @@ HostFacts *host_facts_free(HostFacts *facts)
                 free(facts->cpu_vendor);
                 free(facts->kvm_found);
                 free(facts->kvm_fix);
+                free(facts->qgs_found);
                 free(facts);
         }
         return NULL;

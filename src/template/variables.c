@@ -86,6 +86,16 @@ static json_object *share_variables(const PlanInputs *inputs)
         return shares;
 }
 
+/* The socket of the quote service: the one that answers, else the documents' vsock. */
+static json_object *host_variables(const HostFacts *host)
+{
+        bool is_unix = host->qgs == HOST_QGS_UNIX;
+
+        return json_build("cbitpos", integer(host->cbitpos ?: CBITPOS_ASSUMED), "qgsType",
+                          text(is_unix ? "unix" : "vsock"), "qgsPath",
+                          text(is_unix ? HOST_QGS_SOCKET : ""), NULL);
+}
+
 json_object *variables_new(const Template *template, const PlanInputs *inputs)
 {
         static const char *const descriptors[] = {
@@ -102,13 +112,12 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                                        json_object_new_boolean(inputs->artifacts[kind].present ||
                                                                template->artifacts[kind].needed));
         }
-        return json_build(
-                "vm", vm_variables(template, inputs), "net", net_variables(inputs), "vsock",
-                json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
-                           integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
-                           NULL),
-                "host",
-                json_build("cbitpos", integer(inputs->host->cbitpos ?: CBITPOS_ASSUMED), NULL),
-                "security", security_variables(template, inputs->spec), "shares",
-                share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+        return json_build("vm", vm_variables(template, inputs), "net", net_variables(inputs),
+                          "vsock",
+                          json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
+                                     integer(inputs->vsock_cid), "notifyPort",
+                                     integer(inputs->notify_port), NULL),
+                          "host", host_variables(inputs->host), "security",
+                          security_variables(template, inputs->spec), "shares",
+                          share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
 }

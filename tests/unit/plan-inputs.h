@@ -26,6 +26,8 @@ static inline void launch_minimal(Launch *launch)
                          .kvm_usable = true,
                          .kvm_found = (char *)"KVM",
                          .has_vhost_vsock = true,
+                         .qgs = HOST_QGS_VSOCK,
+                         .memlock = UINT64_MAX,
                          .cbitpos = 51},
                 .forwards = {{(char *)"127.0.0.1", 6100, SPEC_AGENT_PORT, SPEC_TCP}},
         };

@@ -115,6 +115,27 @@ static const struct {
         {"firmware-off", "tdx", "/dev/kvm does not exist", "VT-x"},
         {"software-hypervisor", "kvm", "software hypervisor (module kvm_pvm)", "nested"},
         {"software-hypervisor", "sev-snp", "is itself a virtual machine", "bare-metal"},
+        {"sev-snp", "sev-asids", "not known", NULL},
+        {"sev-snp", "memlock", "no limit", NULL},
+        {"sev-snp", "qgs", "not looked for", "tdx-qgs"},
+        {"sev-snp-firmware", "sev-snp", "SEV firmware 1.55.40, 3 guests", NULL},
+        {"sev-snp-firmware", "sev-asids", "0 of 410 SEV ASIDs", NULL},
+        {"sev-snp-firmware", "sev-es-asids", "3 of 99 SEV-ES and SEV-SNP ASIDs", NULL},
+        {"sev-snp-firmware", "memlock", "at most 8M", "LimitMEMLOCK=infinity"},
+        {"sev-snp-old-firmware", "sev-snp", "1.49.3, older than 1.51", "update the SEV firmware"},
+        {"sev-snp-no-rmp", "sev-snp", "RMP table is not initialized", "reload kvm_amd"},
+        {"sev-snp-out-of-asids", "sev-es-asids", "99 of 99", "stop a SEV-ES or SEV-SNP guest"},
+        {"sev-snp-out-of-asids", "sev-snp", "SEV-SNP is on", NULL},
+        {"sev-snp-smee-off", "sev-snp", "SYSCFG bit 23 is 0", "turn on SMEE"},
+        {"sev-snp-no-rmp-memory", "sev-snp", "RMP_END is 0", "RMP Table"},
+        {"tdx-out-of-keyids", "tdx-keyids", "48 of 48 TDX key IDs", "stop a TDX guest"},
+        {"tdx-out-of-keyids", "tdx", "is on", NULL},
+        {"tdx-out-of-keyids", "qgs", "vsock port 4050: answers", NULL},
+        {"tdx", "qgs", "No such file or directory; vsock port 4050: Connection refused", "tdx-qgs"},
+        {"tdx-tme-off", "tdx", "MSR 0x982 bit 1", "TME"},
+        {"tdx-no-keyids", "tdx", "no key IDs", "TDX key split"},
+        {"tdx-no-seam", "tdx", "0x1401", "SEAM loader"},
+        {"tdx-mcheck", "tdx", "0xA0", "all sockets"},
         {"does-not-exist", "sev", "CPU of unknown", "bare-metal"},
 };
 
@@ -200,7 +221,7 @@ static void test_names(void **state)
                 assert_int_equal(host_check(facts, *name, &check), 0);
                 host_check_done(&check);
         }
-        assert_int_equal(n, 6);
+        assert_int_equal(n, 11);
         assert_int_equal(host_check(facts, "sev-", &check), -ENOENT);
         assert_null(check.name);
 }
