@@ -170,15 +170,20 @@ static void on_timeout(uv_timer_t *timer)
         launch_fail(launch);
 }
 
-/* While the launch waits for READY the CVM may end, be stopped, or be removed by others. */
+/* While the launch waits for READY the CVM may end, be stopped, or be removed by others; at any
+ * time the daemon may go. */
 static void on_vm_changed(Vm *vm, void *userdata)
 {
         Launch *launch = userdata;
 
-        if (launch->failed || launch->stage < STAGE_RUNNING)
-                return;
         if (!vm->manager) {
-                launch_cancel(launch, "the daemon is going down");
+                /* Nobody tells of the process any more: it, or its record, is the next daemon's. */
+                if (!launch->failed)
+                        launch_cancel(launch, "the daemon is going down");
+                else
+                        launch_unwind(launch);
+        } else if (launch->failed || launch->stage < STAGE_RUNNING) {
+                return;
         } else if (vm->ready) {
                 enter(launch, STAGE_READY);
                 launch_succeed(launch);

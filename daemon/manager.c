@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "artifact/embedded.h"
 #include "base/file.h"
@@ -35,6 +36,19 @@ static int open_directory(const char *path, const char *name, mode_t mode, int *
         return 0;
 }
 
+/* For as long as the daemon lives: two in one directory would undo each other's launches. */
+static int lock_directory(int fd, const char *path, CvmError *error)
+{
+        int r;
+
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        r = -errno;
+        return r == -EWOULDBLOCK ? cvm_error_system(error, -EBUSY,
+                                                    "use directory %s: another daemon does", path)
+                                 : cvm_error_system(error, r, "lock directory %s", path);
+}
+
 static int open_directories(Manager *manager, const ManagerDirectories *directories,
                             CvmError *error)
 {
@@ -44,18 +58,21 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
                 const char *path, *name;
                 mode_t mode;
                 int *fd;
+                bool own; /* what another daemon would take for left over */
         } all[] = {
                 {directories->runtime, NULL, runtime_mode, &manager->runtime_fd},
-                {directories->runtime, "vms", 0700, &manager->vms_fd},
+                {directories->runtime, "vms", 0700, &manager->vms_fd, true},
                 {directories->runtime, "shares", 0700, &manager->shares_fd},
                 {directories->state, NULL, 0700, &manager->state_fd},
-                {directories->state, "records", 0700, &manager->records_fd},
+                {directories->state, "records", 0700, &manager->records_fd, true},
                 {directories->state, "consoles", 0700, &manager->consoles_fd},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
                 int r = open_directory(all[i].path, all[i].name, all[i].mode, all[i].fd, error);
 
+                if (r == 0 && all[i].own)
+                        r = lock_directory(*all[i].fd, all[i].path, error);
                 if (r < 0)
                         return r;
         }

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Launches that do not come to a good end, and what they leave: nothing. Usage: test-daemon-launch
+ * FAKE-QEMU */
+#include "../unit/test.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../../daemon/launch.h"
+#include "../unit/mounts.h"
+#include "base/json.h"
+#include "daemon.h"
+
+#define NAME "{\"name\":\"web\"}"
+
+static const char *fake;
+static Daemon daemon_;
+static Daemon *const d = &daemon_;
+
+static int setup(void **state)
+{
+        daemon_make(d, fake);
+        daemon_start(d);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        daemon_done(d);
+        return 0;
+}
+
+static void assert_nothing_is_left(void)
+{
+        test_loop_until(&d->test, !daemon_vm(d, "web"));
+        assert_int_equal(daemon_count(d, "state/records"), 0);
+        assert_int_equal(daemon_count(d, "state/consoles"), 0);
+        assert_int_equal(daemon_count(d, "run/vms"), 0);
+        assert_int_equal(daemon_count(d, "run/shares"), 0);
+}
+
+static void test_qemu_does_not_start(void **state)
+{
+        assert_error_says(daemon_launch(d, "web", "fake.exit=3 fake.stderr=out-of-luck", ""),
+                          "LaunchFailed", "log", "out-of-luck");
+        assert_nothing_is_left();
+        assert_error_says(daemon_launch(d, "web", "fake.qmp-garbage", ""), "LaunchFailed", "log",
+                          "QMP: ");
+        assert_nothing_is_left();
+}
+
+static void test_qemu_does_not_answer(void **state)
+{
+        d->config->start_sec = 1;
+        assert_error_says(daemon_launch(d, "web", "fake.qmp-silent", ""), "Timeout", "stage",
+                          "starting");
+        assert_nothing_is_left();
+        assert_error_says(daemon_launch(d, "web", "fake.no-qmp", ""), "Timeout", "stage",
+                          "starting");
+        assert_nothing_is_left();
+        d->config->start_sec = 20;
+        assert_error_says(daemon_launch(d, "web", "fake.no-qmp", ",\"timeoutSec\":1"), "Timeout",
+                          "stage", "starting");
+        assert_nothing_is_left();
+}
+
+static void test_guest_is_not_ready_in_time(void **state)
+{
+        assert_error_says(
+                daemon_launch(d, "web", "fake.no-ready", ",\"wait\":\"ready\",\"timeoutSec\":1"),
+                "Timeout", "stage", "ready");
+        assert_nothing_is_left();
+}
+
+/* It is kept with its reason; only the call has failed. */
+static void test_guest_ends_before_it_is_ready(void **state)
+{
+        assert_error_says(
+                daemon_launch(d, "web", "fake.no-ready fake.poweroff-ms=20", ",\"wait\":\"ready\""),
+                "LaunchFailed", "reason", "power-off");
+        assert_true(daemon_is(d, "web", VM_STOPPED));
+}
+
+/* Begins a launch and turns the loop until the expression is true of its CVM. */
+#define launch_until(fd, behaviour, extra, expression)                                             \
+        do {                                                                                       \
+                daemon_send_launch(d, fd, "web", behaviour, extra);                                \
+                test_loop_until(&d->test, daemon_vm(d, "web") && (expression));                    \
+        } while (0)
+
+static void test_the_caller_goes(void **state)
+{
+        int fd = daemon_connect(d);
+
+        launch_until(fd, "", "", daemon_vm(d, "web")->state == VM_PREPARING);
+        close(fd);
+        assert_nothing_is_left();
+
+        fd = daemon_connect(d);
+        launch_until(fd, "fake.qmp-silent", "", daemon_vm(d, "web")->state == VM_STARTING);
+        close(fd);
+        assert_nothing_is_left();
+
+        fd = daemon_connect(d);
+        launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
+                     daemon_vm(d, "web")->state == VM_RUNNING);
+        close(fd);
+        assert_nothing_is_left();
+}
+
+static void check_stopped_launch(const char *behaviour, VmState when)
+{
+        int fd = daemon_connect(d);
+
+        launch_until(fd, behaviour, "", daemon_vm(d, "web")->state == when);
+        assert_cvm(daemon_call(d, "Stop", NAME), "failed", "launch-failed");
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "stopped");
+        close(fd);
+        assert_nothing_is_left();
+}
+
+static void test_stop_during_launch(void **state)
+{
+        int fd;
+
+        check_stopped_launch("", VM_PREPARING);
+        check_stopped_launch("fake.qmp-silent", VM_STARTING);
+
+        fd = daemon_connect(d);
+        launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
+                     daemon_vm(d, "web")->state == VM_RUNNING);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "stopped");
+        close(fd);
+}
+
+/* While the launch's time is out and QEMU is on its way down, a Stop comes. */
+static void test_stop_of_a_failed_launch(void **state)
+{
+        int fd = daemon_connect(d), stop = daemon_connect(d);
+
+        launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
+                     daemon_vm(d, "web")->state == VM_RUNNING);
+        launch_cancel(daemon_vm(d, "web")->launch, "for the test");
+        daemon_send(stop, "Stop", NAME, false);
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "for the test");
+        /* it came in time to see the end, or was told that there is no such CVM any more */
+        json_object_put(daemon_receive(d, stop));
+        close(fd);
+        close(stop);
+        assert_nothing_is_left();
+}
+
+static void test_same_name_and_same_id(void **state)
+{
+        static const char id[] = ",\"id\":\"01234567-89ab-4def-8123-456789abcdef\"";
+        _cleanup_free_ char *old = NULL;
+        int fd = daemon_connect(d);
+
+        launch_until(fd, "fake.qmp-silent", "", daemon_vm(d, "web")->state == VM_STARTING);
+        assert_error(daemon_launch(d, "web", "", ""), "CvmExists");
+        close(fd);
+        assert_nothing_is_left();
+
+        assert_launched(daemon_launch(d, "web", "", id), "running");
+        assert_launched(daemon_launch(d, "other", "", id), "running");
+        assert_null(daemon_vm(d, "other"));
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_error(daemon_launch(d, "web", "", id), "CvmExists");
+        /* one that has ended gives its name, with all that was its */
+        old = strdup(daemon_vm(d, "web")->id);
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        assert_string_not_equal(daemon_vm(d, "web")->id, old);
+        assert_int_equal(daemon_count(d, "state/records"), 1);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
+/* Listens on the port that the CVM's launch only holds. */
+static int steal_port(uint16_t port)
+{
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_port = htons(port),
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        return fd;
+}
+
+static void test_a_lost_port_is_replaced(void **state)
+{
+        int fd = daemon_connect(d), thief;
+        uint16_t port;
+
+        launch_until(fd, "", "", daemon_vm(d, "web")->state == VM_PREPARING);
+        port = daemon_vm(d, "web")->forwards[0].host_port;
+        thief = steal_port(port);
+        assert_launched(daemon_receive(d, fd), "running");
+        assert_int_not_equal(daemon_vm(d, "web")->forwards[0].host_port, port);
+        close(thief);
+        close(fd);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
+static void test_a_lost_port_that_was_named(void **state)
+{
+        _cleanup_free_ char *extra = NULL, *spec = NULL, *parameters = NULL;
+        int fd = daemon_connect(d), thief;
+
+        assert_true(asprintf(&extra, ",\"forwards\":[{\"hostPort\":%u,\"guestPort\":1}]",
+                             d->first_port) > 0);
+        spec = daemon_spec(d, "web", "", extra);
+        assert_true(asprintf(&parameters, "{\"spec\":%s}", spec) > 0);
+        daemon_send(fd, "Launch", parameters, false);
+        test_loop_until(&d->test, daemon_vm(d, "web"));
+        thief = steal_port(d->first_port);
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "log", "host forwarding rule");
+        close(thief);
+        assert_nothing_is_left();
+
+        /* and one that another CVM has */
+        daemon_send(fd, "Launch", parameters, false);
+        assert_launched(daemon_receive(d, fd), "running");
+        free(spec);
+        free(parameters);
+        spec = daemon_spec(d, "two", "", extra);
+        assert_true(asprintf(&parameters, "{\"spec\":%s}", spec) > 0);
+        assert_error_says(daemon_call(d, "Launch", parameters), "NoResources", "resource", "port");
+        close(fd);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
+static void test_records_cannot_be_written(void **state)
+{
+        _cleanup_free_ char *records = daemon_path(d, "state/records");
+        _cleanup_free_ char *fill = daemon_path(d, "state/records/fill");
+        char block[4096] = {};
+        int fd;
+
+        daemon_stop(d);
+        if (!mount_privately("tmpfs", records, "size=16k,mode=0700")) {
+                print_message("needs root: mounts a tiny file system\n");
+                skip();
+        }
+        daemon_start(d);
+        fd = open(fill, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        while (write(fd, block, sizeof(block)) > 0)
+                ;
+        close(fd);
+        assert_error(daemon_launch(d, "web", "", ""), "SystemError");
+        assert_null(daemon_vm(d, "web"));
+        assert_int_equal(unlink(fill), 0);
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        /* a CVM that runs goes on without, and ends as it should */
+        assert_int_equal(mount(NULL, records, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_error(daemon_launch(d, "other", "", ""), "SystemError");
+        assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        daemon_stop(d);
+        assert_int_equal(umount2(records, MNT_DETACH), 0);
+}
+
+/* The daemon's end with a launch at each stage: nothing waits for ever, the next daemon clears up.
+ */
+static void check_down(const char *behaviour, const char *extra, VmState when)
+{
+        int fd = daemon_connect(d);
+
+        launch_until(fd, behaviour, extra, daemon_vm(d, "web")->state == when);
+        daemon_stop(d);
+        close(fd);
+        test_loop_finish(&d->test);
+        test_loop_init(&d->test);
+        daemon_start(d);
+        assert_null(daemon_vm(d, "web"));
+        assert_nothing_is_left();
+        /* the CVM's process, that the daemon which is gone did not wait for */
+        while (waitpid(-1, NULL, 0) > 0)
+                ;
+}
+
+static void test_down_during_launch(void **state)
+{
+        check_down("", "", VM_PREPARING);
+        check_down("fake.qmp-silent", "", VM_STARTING);
+}
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_qemu_does_not_start, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_qemu_does_not_answer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_guest_is_not_ready_in_time, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_guest_ends_before_it_is_ready, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_the_caller_goes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stop_during_launch, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stop_of_a_failed_launch, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_same_name_and_same_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_lost_port_is_replaced, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_lost_port_that_was_named, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_records_cannot_be_written, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_down_during_launch, setup, teardown),
+        };
+
+        fake = argv[1];
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
