@@ -84,40 +84,53 @@ static int open_console(Manager *manager, Vm *vm)
 }
 
 /* Ends what was begun: the process of a launch that is undone must not outlive it. */
-static void kill_recorded(Vm *vm, json_object *record)
+static int kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
+        int r = vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks,
+                               vm, &driver);
 
-        if (vm->runtime_dirfd >= 0 && vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd,
-                                                     &vm_driver_callbacks, vm, &driver) == 0) {
-                vm->ops->kill(driver);
-                vm->ops->close(driver);
-        }
+        if (r < 0)
+                return r;
+        vm->ops->kill(driver);
+        vm->ops->close(driver);
+        return 0;
 }
 
-static void recover_live(Manager *manager, Vm *vm, json_object *record)
+/* What is short now may be there for a daemon that starts later: no reason to give up a CVM. */
+static bool is_shortage(int r)
+{
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+static int recover_live(Manager *manager, Vm *vm, json_object *record)
 {
         const char *boot_id = json_member_string(record, "bootId");
         bool same_boot = boot_id && strcmp(boot_id, manager->boot_id) == 0;
-        int r;
+        int r = same_boot ? open_runtime(manager, vm) : 0;
 
-        if (same_boot)
-                open_runtime(manager, vm);
+        if (is_shortage(r))
+                return r;
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
-                if (same_boot && vm->state == VM_STARTING)
-                        kill_recorded(vm, record);
+                if (same_boot && vm->state == VM_STARTING) {
+                        r = kill_recorded(vm, record);
+                        if (is_shortage(r))
+                                return r;
+                }
                 undo(manager, vm);
-                return;
+                return 0;
         }
         if (!same_boot) {
                 end_lost(vm, "lost", "the host was restarted");
-                return;
+                return 0;
         }
         r = vm->ops->adopt(manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
                            &vm->driver);
+        if (is_shortage(r))
+                return r;
         if (r < 0) {
                 end_lost(vm, "lost", "it ended while the daemon was away");
-                return;
+                return 0;
         }
         if (!vm->ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
@@ -125,6 +138,17 @@ static void recover_live(Manager *manager, Vm *vm, json_object *record)
                 vm->stop_step = VM_STOP_NONE;
                 vm_stop(vm, false, 0);
         }
+        return 0;
+}
+
+/* A crash may leave the record of a CVM that has ended beside that of the one in its place. */
+static int add(Manager *manager, Vm *vm)
+{
+        Vm *other = manager_find_any(manager, vm->name);
+
+        if (other && !vm_state_is_live(other->state) && vm_state_is_live(vm->state))
+                manager_remove(manager, other);
+        return manager_add(manager, vm);
 }
 
 static int recover_one(Manager *manager, const char *file)
@@ -142,13 +166,13 @@ static int recover_one(Manager *manager, const char *file)
                 r = -EBADMSG;
         }
         if (r == 0) {
-                r = manager_add(manager, vm);
+                r = add(manager, vm);
                 reason = "another record has its name";
         }
         if (r < 0) {
                 if (vm)
                         vm_close(vm);
-                if (r == -ENOMEM)
+                if (is_shortage(r))
                         return r;
                 set_aside(manager, file, reason);
                 return 0;
@@ -156,9 +180,7 @@ static int recover_one(Manager *manager, const char *file)
         r = open_console(manager, vm);
         if (r < 0)
                 return r;
-        if (vm_state_is_live(vm->state))
-                recover_live(manager, vm, record);
-        return 0;
+        return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;
 }
 
 /* Calls `act` for each entry of a directory, but "." and "..". */
@@ -183,14 +205,17 @@ static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, co
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
                         continue;
                 grown = reallocarray(names, n + 1, sizeof(*names));
-                if (!grown)
+                if (grown)
+                        names = grown;
+                if (!grown || !(names[n] = strdup(entry->d_name))) {
+                        r = -ENOMEM;
                         break;
-                names = grown;
-                names[n++] = strdup(entry->d_name);
+                }
+                n++;
         }
         closedir(dir);
         for (size_t i = 0; i < n; i++) {
-                if (r == 0 && names[i])
+                if (r == 0)
                         r = act(manager, names[i]);
                 free(names[i]);
         }
@@ -228,6 +253,19 @@ static int on_runtime(Manager *manager, const char *name)
         return 0;
 }
 
+/* Logs ID.log… of no CVM. Those of a record that was set aside stay beside it. */
+static int on_console(Manager *manager, const char *name)
+{
+        _cleanup_free_ char *id = strndup(name, strcspn(name, ".")), *bad = NULL;
+
+        if (!id || asprintf(&bad, "%s.json.bad", id) < 0)
+                return -ENOMEM;
+        if (!manager_find_id(manager, id) &&
+            faccessat(manager->records_fd, bad, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                tree_remove_at(manager->consoles_fd, name);
+        return 0;
+}
+
 int recover(Manager *manager, CvmError *error)
 {
         int r;
@@ -237,5 +275,7 @@ int recover(Manager *manager, CvmError *error)
                 r = for_each(manager->shares_fd, manager, on_shares);
         if (r == 0)
                 r = for_each(manager->vms_fd, manager, on_runtime);
+        if (r == 0)
+                r = for_each(manager->consoles_fd, manager, on_console);
         return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
 }

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a daemon makes of what the last one left. Usage: test-daemon-recover FAKE-QEMU */
+#include "../unit/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "daemon.h"
+
+#define NAME "{\"name\":\"web\"}"
+#define OTHER_ID "01234567-89ab-4def-8123-456789abcdef"
+
+static const char *fake;
+static Daemon daemon_;
+static Daemon *const d = &daemon_;
+
+static int setup(void **state)
+{
+        daemon_make(d, fake);
+        daemon_start(d);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        daemon_done(d);
+        return 0;
+}
+
+/* The daemon is gone without a word to anybody. */
+static void crash(void)
+{
+        manager_close(d->manager);
+        daemon_stop(d);
+}
+
+static pid_t pid_of(const char *name)
+{
+        Vm *vm = daemon_vm(d, name);
+
+        return vm->ops->pid(vm->driver);
+}
+
+/* The process ends, and is this one's child. */
+static void await_end(pid_t pid)
+{
+        int status;
+
+        test_loop_until(&d->test, waitpid(pid, &status, WNOHANG) == pid);
+}
+
+static char *record_path(const char *id)
+{
+        _cleanup_free_ char *relative = NULL;
+
+        assert_true(asprintf(&relative, "state/records/%s.json", id) > 0);
+        return daemon_path(d, relative);
+}
+
+static json_object *read_record(const char *id)
+{
+        _cleanup_free_ char *path = record_path(id), *text = NULL;
+        json_object *record;
+        size_t size;
+
+        assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &text, &size), 0);
+        assert_int_equal(json_parse(text, size, &record, NULL), 0);
+        return record;
+}
+
+static void write_text(const char *path, const char *text)
+{
+        FILE *file = fopen(path, "we");
+
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void write_record(const char *id, json_object *record)
+{
+        _cleanup_free_ char *path = record_path(id);
+
+        write_text(path, json_object_to_json_string(record));
+}
+
+static void test_running_is_adopted(void **state)
+{
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ",\"wait\":\"ready\""), "running");
+        pid = pid_of("web");
+        daemon_stop(d);
+        daemon_start(d);
+        assert_int_equal(pid_of("web"), pid);
+        assert_true(daemon_vm(d, "web")->ready);
+        assert_int_equal(daemon_count(d, "run/shares"), 1);
+        assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
+        crash();
+        daemon_start(d);
+        assert_true(daemon_is(d, "web", VM_PAUSED));
+        assert_cvm(daemon_call(d, "Resume", NAME), "running", NULL);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        await_end(pid);
+        daemon_stop(d);
+        daemon_start(d);
+        assert_cvm(daemon_call(d, "Status", NAME), "stopped", "stopped");
+}
+
+/* What happened while no daemon was there. */
+static void test_ended_meanwhile(void **state)
+{
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        pid = pid_of("web");
+        crash();
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        daemon_start(d);
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "lost");
+
+        assert_launched(daemon_launch(d, "web", "fake.poweroff-ms=100", ""), "running");
+        pid = pid_of("web");
+        crash();
+        nanosleep(&(struct timespec){.tv_nsec = 300 * 1000 * 1000}, NULL);
+        daemon_start(d);
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPED));
+        assert_cvm(daemon_call(d, "Status", NAME), "stopped", "power-off");
+        await_end(pid);
+}
+
+static void test_launch_in_work_is_undone(void **state)
+{
+        int fd = daemon_connect(d);
+        pid_t pid;
+
+        daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        pid = pid_of("web");
+        crash();
+        assert_int_equal(kill(pid, 0), 0);
+        daemon_start(d);
+        assert_null(daemon_vm(d, "web"));
+        await_end(pid);
+        close(fd);
+}
+
+/* Its sockets are gone; its process is not. */
+static void test_launch_without_a_directory_is_undone(void **state)
+{
+        _cleanup_free_ char *vms = daemon_path(d, "run/vms");
+        int fd = daemon_connect(d);
+        pid_t pid;
+
+        daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        pid = pid_of("web");
+        crash();
+        assert_int_equal(tree_remove_at(AT_FDCWD, vms), 0);
+        daemon_start(d);
+        assert_null(daemon_vm(d, "web"));
+        await_end(pid);
+        close(fd);
+}
+
+/* Same number, other process: never touched. */
+static void test_foreign_process_is_left_alone(void **state)
+{
+        _cleanup_json_ json_object *record = NULL;
+        _cleanup_free_ char *id = NULL;
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        id = strdup(daemon_vm(d, "web")->id);
+        pid = pid_of("web");
+        crash();
+        record = read_record(id);
+        json_object_object_add(record, "startTime", json_object_new_int64(1));
+        write_record(id, record);
+        daemon_start(d);
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "lost");
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+
+        daemon_stop(d);
+        json_object_object_add(record, "bootId", json_object_new_string("another"));
+        write_record(id, record);
+        daemon_start(d);
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "lost");
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_one_daemon_a_directory(void **state)
+{
+        _cleanup_free_ char *runtime = daemon_path(d, "run"), *state_dir = daemon_path(d, "state"),
+                            *other = daemon_path(d, "other"), *message = NULL;
+        const ManagerDirectories all[] = {
+                {runtime, state_dir}, {runtime, other}, {other, state_dir}};
+        int fd = daemon_connect(d);
+
+        daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
+        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                Manager *second;
+
+                assert_int_equal(manager_new(&d->test.loop, d->config, &all[i], &second, &error),
+                                 -EBUSY);
+                free(message);
+                message = cvm_error_message(&error);
+                assert_non_null(strstr(message, "another daemon"));
+                manager_free(second);
+        }
+        assert_true(daemon_is(d, "web", VM_STARTING));
+        assert_int_equal(daemon_count(d, "run/vms"), 1);
+        close(fd);
+        test_loop_until(&d->test, !daemon_vm(d, "web"));
+}
+
+/* A record of a CVM that has ended, and one that runs under its name now. */
+static void test_the_living_has_the_name(void **state)
+{
+        _cleanup_json_ json_object *record = NULL;
+        char id[] = OTHER_ID;
+        pid_t pid;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        pid = pid_of("web");
+        record = read_record(daemon_vm(d, "web")->id);
+        json_object_object_add(record, "state", json_object_new_string("stopped"));
+        crash();
+        for (char c = '0'; c <= '7'; c++) { /* some come before, some after it */
+                id[0] = c;
+                json_object_object_add(record, "id", json_object_new_string(id));
+                write_record(id, record);
+        }
+        daemon_start(d);
+        assert_true(daemon_is(d, "web", VM_RUNNING));
+        assert_int_equal(pid_of("web"), pid);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        await_end(pid);
+}
+
+static void test_left_consoles_go(void **state)
+{
+        _cleanup_free_ char *left = daemon_path(d, "state/consoles/" OTHER_ID ".log.1"),
+                            *bad = daemon_path(d, "state/records/" OTHER_ID ".json.bad");
+
+        assert_launched(daemon_launch(d, "web", "fake.console-bytes=100", ""), "running");
+        test_loop_until(&d->test, daemon_count(d, "state/consoles") == 1);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        daemon_stop(d);
+        write_text(left, "old");
+        daemon_start(d);
+        assert_int_equal(daemon_count(d, "state/consoles"), 1);
+        daemon_stop(d);
+        /* of a record that was set aside: somebody may want to look at it */
+        write_text(left, "old");
+        write_text(bad, "{}");
+        daemon_start(d);
+        assert_int_equal(daemon_count(d, "state/consoles"), 2);
+}
+
+/* Descriptors that are lacking are no reason to give up a CVM. */
+static void test_no_record_is_set_aside_for_want_of_descriptors(void **state)
+{
+        _cleanup_free_ char *runtime = daemon_path(d, "run"), *state_dir = daemon_path(d, "state");
+        const ManagerDirectories directories = {runtime, state_dir};
+        _cleanup_free_ char *record = NULL;
+        struct rlimit all, few;
+        pid_t pid;
+        int r = -1;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        pid = pid_of("web");
+        record = record_path(daemon_vm(d, "web")->id);
+        crash();
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+        few = all;
+        for (few.rlim_cur = 4; few.rlim_cur < 60; few.rlim_cur++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+                r = manager_new(&d->test.loop, d->config, &directories, &d->manager, &error);
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+                crash();
+                assert_int_equal(access(record, F_OK), 0);
+                if (r == 0)
+                        break;
+        }
+        assert_int_equal(r, 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        await_end(pid);
+        daemon_start(d);
+        assert_false(vm_state_is_live(daemon_vm(d, "web")->state));
+}
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_running_is_adopted, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ended_meanwhile, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_launch_in_work_is_undone, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_launch_without_a_directory_is_undone, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_foreign_process_is_left_alone, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_one_daemon_a_directory, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_the_living_has_the_name, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_left_consoles_go, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_record_is_set_aside_for_want_of_descriptors,
+                                                setup, teardown),
+        };
+
+        fake = argv[1];
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
