@@ -102,7 +102,10 @@ int profile_parse_qemu(Profile *profile, const char *version, CvmError *error)
         unsigned major, minor;
         int end = 0;
 
-        if (sscanf(version, "%3u.%3u%n", &major, &minor, &end) != 2 || !end || major == 0 ||
+        /* digits, for sscanf takes signs and spaces too */
+        if (strspn(version, "0123456789") == 0 ||
+            strspn(strchrnul(version, '.'), ".0123456789") < 2 ||
+            sscanf(version, "%3u.%3u%n", &major, &minor, &end) != 2 || !end || major == 0 ||
             (version[end] && !strchr(". +-", version[end])))
                 return cvm_error_invalid_spec(error, "qemu", "'%s' is no version as 10.0.2",
                                               version);

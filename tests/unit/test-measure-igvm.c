@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/json.h"
+#include "measure-images.h"
+#include "measure/igvm_ranges.h"
+#include "measure/igvm_summary.h"
+#include "measure/snp_igvm.h"
+
+#define NATIVE 1u
+#define SNP 2u
+#define TDX 4u
+#define VMSA 0xfffffffff000ull
+
+static uint8_t vmsa_page[4096];
+
+/* All kinds of pages, several platforms, an area of three pages, a page of 2 MiB. */
+static Image full_image(uint32_t version)
+{
+        ImageIgvm igvm = {};
+
+        image_igvm_platform(&igvm, NATIVE, 0, IGVM_PLATFORM_NATIVE);
+        image_igvm_platform(&igvm, SNP, 2, IGVM_PLATFORM_SEV_SNP);
+        image_igvm_platform(&igvm, TDX, 0, IGVM_PLATFORM_TDX);
+        image_igvm_policy(&igvm, SNP, 0x30000);
+        image_igvm_header(&igvm, IGVM_REQUIRED_MEMORY, (uint8_t[24]){[9] = 0x10, [8] = SNP}, 24);
+        image_igvm_area(&igvm, 7, 0x3000);
+        image_igvm_page(&igvm, SNP | NATIVE, 0x10000, 0x11, 0, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, TDX, 0x10000, 0x99, 0, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, SNP, 0x11000, 0x22, 0, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, SNP, 0x12000, -1, 0, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, SNP, 0x13000, 0x33, 2, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, SNP, 0x14000, -1, 0, IGVM_DATA_SECRETS);
+        image_igvm_page(&igvm, SNP, 0x15000, 0x44, 0, IGVM_DATA_CPUID);
+        image_igvm_page(&igvm, SNP, 0x16000, -1, 0, IGVM_DATA_CPUID_XF);
+        image_igvm_insert(&igvm, SNP, 0x20000, 7);
+        image_igvm_header(&igvm, IGVM_VP_COUNT, (uint8_t[8]){7}, 8);
+        image_igvm_page(&igvm, SNP, 0x200000, 0x55, 1, IGVM_DATA_NORMAL);
+        image_igvm_page(&igvm, SNP, 0x400000, -1, 1, IGVM_DATA_NORMAL);
+        image_igvm_vp(&igvm, SNP, VMSA, 0, vmsa_page);
+        return image_igvm_finish(&igvm, version);
+}
+
+static int parse(const Image *image, Igvm *ret)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r = igvm_parse(image_bytes(image), "igvm", ret, &error);
+
+        assert_int_equal(r < 0, cvm_error_is_set(&error));
+        if (r < 0)
+                assert_int_equal(error.id, CVM_ERROR_ARTIFACT_INVALID);
+        return r;
+}
+
+static int measure(const Image *image, uint32_t cpus, HashDigest *first, HashDigest *every)
+{
+        _cleanup_(measurement_freep) Measurement *a = measurement_new(), *b = measurement_new();
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Register *one = measurement_add(a, "LaunchDigest", HASH_SHA384);
+        Register *all = measurement_add(b, "LaunchDigestAllVcpus", HASH_SHA384);
+        Igvm igvm;
+        int r;
+
+        assert_int_equal(parse(image, &igvm), 0);
+        r = snp_igvm_measure(
+                &(SnpIgvm){.igvm = &igvm, .name = "igvm", .cpus = cpus, .cpu_signature = 0x800f12},
+                one, every ? all : NULL, &error);
+        assert_int_equal(r < 0, cvm_error_is_set(&error));
+        if (r == 0 && first)
+                *first = one->value;
+        if (r == 0 && every)
+                *every = all->value;
+        return r;
+}
+
+/* The chain again, straight from the document. fill -1: contents are not measured. */
+static void chain(HashDigest *ld, uint8_t type, uint64_t gpa, int fill, const uint8_t *page)
+{
+        uint8_t info[112] = {}, contents[4096];
+        HashDigest digest;
+
+        memcpy(info, ld->bytes, 48);
+        if (fill >= 0 || page) {
+                memset(contents, fill, sizeof(contents));
+                assert_int_equal(
+                        hash_bytes(HASH_SHA384, page ?: contents, sizeof(contents), &digest), 0);
+                memcpy(info + 48, digest.bytes, 48);
+        }
+        info[96] = 0x70;
+        info[98] = type;
+        for (int i = 0; i < 8; i++)
+                info[104 + i] = (uint8_t)(gpa >> 8 * i);
+        assert_int_equal(hash_bytes(HASH_SHA384, info, sizeof(info), ld), 0);
+}
+
+static HashDigest full_digest(void)
+{
+        HashDigest ld = {.algorithm = HASH_SHA384};
+
+        chain(&ld, 1, 0x10000, 0x11, NULL);
+        chain(&ld, 1, 0x11000, 0x22, NULL);
+        chain(&ld, 1, 0x12000, 0, NULL);
+        chain(&ld, 4, 0x13000, -1, NULL);
+        chain(&ld, 5, 0x14000, -1, NULL);
+        chain(&ld, 6, 0x15000, -1, NULL);
+        chain(&ld, 6, 0x16000, -1, NULL);
+        for (uint64_t i = 0; i < 3; i++)
+                chain(&ld, 4, 0x20000 + 4096 * i, -1, NULL);
+        for (uint64_t i = 0; i < 512; i++)
+                chain(&ld, 1, 0x200000 + 4096 * i, 0x55, NULL);
+        for (uint64_t i = 0; i < 512; i++)
+                chain(&ld, 1, 0x400000 + 4096 * i, 0, NULL);
+        chain(&ld, 2, VMSA, -1, vmsa_page);
+        return ld;
+}
+
+static void test_digest(void **state)
+{
+        for (uint32_t version = 1; version <= 2; version++) {
+                Image image = full_image(version);
+                HashDigest found, expected = full_digest();
+
+                assert_int_equal(measure(&image, 1, &found, NULL), 0);
+                assert_memory_equal(found.bytes, expected.bytes, 48);
+                image_done(&image);
+        }
+}
+
+static void test_every_vcpu(void **state)
+{
+        Image image = full_image(1);
+        HashDigest first, every, expected = full_digest();
+        uint8_t reset[4096];
+
+        assert_int_equal(measure(&image, 3, &first, &every), 0);
+        assert_memory_equal(first.bytes, expected.bytes, 48);
+        vmsa_fill(&(VmsaState){.eip = VMSA_BSP_EIP,
+                               .cpu_signature = 0x800f12,
+                               .features = le64_get(vmsa_page + 0x3b0)},
+                  reset);
+        assert_int_equal(le64_get(reset + 0x3b0), 0x21);
+        chain(&expected, 2, VMSA, -1, reset);
+        chain(&expected, 2, VMSA, -1, reset);
+        assert_memory_equal(every.bytes, expected.bytes, 48);
+        image_done(&image);
+}
+
+/* A byte of a page of the platform changes the digest; of another platform's, or that is not
+ * measured, it does not. Data stand in the order in which they were added. */
+static void test_every_page(void **state)
+{
+        static const struct {
+                size_t page;
+                bool measured;
+        } cases[] = {{0, true},  {1, false}, {2, true},   {3, false},
+                     {4, false}, {5, true},  {300, true}, {5 + 512, true}};
+        Image image = full_image(1);
+        HashDigest before, after;
+
+        assert_int_equal(measure(&image, 1, &before, NULL), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                for (size_t at = 0; at < 4096; at += 4095) {
+                        size_t offset = IMAGE_IGVM_DATA + 4096 * cases[i].page + at;
+
+                        image.data[offset] ^= 1;
+                        assert_int_equal(measure(&image, 1, &after, NULL), 0);
+                        image.data[offset] ^= 1;
+                        assert_int_equal(memcmp(&before, &after, sizeof(before)) != 0,
+                                         cases[i].measured);
+                }
+        image_done(&image);
+}
+
+static void test_summary(void **state)
+{
+        Image image = full_image(1);
+        _cleanup_json_ json_object *summary = NULL;
+        json_object *platforms, *snp, *pages;
+        Igvm igvm;
+
+        assert_int_equal(parse(&image, &igvm), 0);
+        summary = igvm_summary(&igvm);
+        platforms = json_member(summary, "platforms");
+        assert_int_equal(json_object_array_length(platforms), 3);
+        snp = json_object_array_get_idx(platforms, 1);
+        assert_string_equal(json_member_string(snp, "platform"), "sev-snp");
+        assert_string_equal(json_member_string(snp, "policy"), "0x30000");
+        assert_string_equal(json_member_string(snp, "mode"), "paravisor");
+        assert_string_equal(json_member_string(snp, "lowest"), "0x10000");
+        assert_string_equal(json_member_string(snp, "highest"), "0x600000");
+        assert_int_equal(json_member_int(snp, "vmsas", 0), 1);
+        pages = json_member(snp, "pages");
+        assert_int_equal(json_member_int(pages, "data", 0), 2 + 512);
+        assert_int_equal(json_member_int(pages, "zeros", 0), 1 + 512);
+        assert_int_equal(json_member_int(pages, "unmeasured", 0), 1);
+        assert_int_equal(json_member_int(pages, "secrets", 0), 1);
+        assert_int_equal(json_member_int(pages, "cpuid", 0), 2);
+        assert_int_equal(json_member_int(pages, "parameters", 0), 3);
+        assert_int_equal(json_member_int(json_member(summary, "headers"), "PAGE_DATA", 0), 10);
+        assert_int_equal(json_object_array_length(json_member(summary, "notLoadable")), 0);
+        image_done(&image);
+}
+
+static void test_not_loadable(void **state)
+{
+        static const uint32_t types[] = {IGVM_MADT, IGVM_DEVICE_TREE, 0x3ff};
+        ImageIgvm making = {};
+        _cleanup_json_ json_object *summary = NULL;
+        json_object *refused;
+        Image image;
+        Igvm igvm;
+
+        image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                for (size_t n = 0; n < 2; n++)
+                        image_igvm_header(&making, types[i], (uint8_t[8]){}, 8);
+        image_igvm_vp(&making, SNP, VMSA, 0, vmsa_page);
+        image = image_igvm_finish(&making, 1);
+        assert_int_equal(parse(&image, &igvm), 0);
+        summary = igvm_summary(&igvm);
+        refused = json_member(summary, "notLoadable");
+        assert_int_equal(json_object_array_length(refused), 3);
+        assert_string_equal(json_member_string(json_object_array_get_idx(refused, 0), "name"),
+                            "MADT");
+        assert_string_equal(json_member_string(json_object_array_get_idx(refused, 2), "type"),
+                            "0x3ff");
+        /* a known one has no effect on the digest; what an unknown one does, nobody knows */
+        assert_int_equal(measure(&image, 1, NULL, NULL), -EBADMSG);
+        image_done(&image);
+}
+
+/* In a block of its own size, so that reading past its end is found. */
+static void test_truncated(void **state)
+{
+        ImageIgvm making = {};
+        Image image;
+
+        image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+        image_igvm_policy(&making, SNP, 0x30000);
+        image_igvm_area(&making, 0, 0x1000);
+        image_igvm_page(&making, SNP, 0, 1, 0, 0);
+        image_igvm_insert(&making, SNP, 0x1000, 0);
+        image_igvm_vp(&making, SNP, VMSA, 0, vmsa_page);
+        image = image_igvm_finish(&making, 2);
+        for (size_t n = 0; n < image.size; n++) {
+                Image cut = {.data = malloc(n ?: 1), .size = n};
+                Igvm igvm;
+
+                assert_non_null(cut.data);
+                memcpy(cut.data, image.data, n);
+                assert_int_equal(parse(&cut, &igvm), -EBADMSG);
+                /* and with headers that claim to be whole */
+                if (n >= 32 + le32_get(image.data + 12)) {
+                        le32_put(cut.data + 16, (uint32_t)n);
+                        image_igvm_seal(&cut);
+                        if (parse(&cut, &igvm) == 0)
+                                assert_int_equal(measure(&cut, 1, NULL, NULL), 0);
+                        else
+                                assert_true(n <= IMAGE_IGVM_DATA + 4096);
+                }
+                image_done(&cut);
+        }
+        image_done(&image);
+}
+
+typedef void (*Make)(ImageIgvm *igvm);
+
+static void make_overlap(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0x200000, -1, 1, 0);
+        image_igvm_page(igvm, SNP, 0x3ff000, -1, 0, 0);
+}
+
+static void make_overlap_insert(ImageIgvm *igvm)
+{
+        image_igvm_area(igvm, 0, 0x2000);
+        image_igvm_insert(igvm, SNP, 0x200000, 0);
+        image_igvm_page(igvm, SNP, 0x201000, -1, 0, 0);
+}
+
+static void make_too_much(ImageIgvm *igvm)
+{
+        image_igvm_area(igvm, 0, 0x40001000);
+        image_igvm_insert(igvm, SNP, 0x200000, 0);
+}
+
+static void make_late_page(ImageIgvm *igvm)
+{
+        image_igvm_vp(igvm, SNP, VMSA, 0, vmsa_page);
+        image_igvm_page(igvm, SNP, 0, 1, 0, 0);
+}
+
+static void make_other_vmsa(ImageIgvm *igvm)
+{
+        image_igvm_vp(igvm, SNP, VMSA - 4096, 0, vmsa_page);
+}
+
+static void make_second_vmsa(ImageIgvm *igvm)
+{
+        image_igvm_vp(igvm, SNP, VMSA, 1, vmsa_page);
+}
+
+static void make_shared(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0, 1, 4, 0);
+}
+
+static void make_nothing(ImageIgvm *igvm)
+{
+}
+
+/* Read, but no launch digest. */
+static void test_no_digest(void **state)
+{
+        static const Make makes[] = {make_overlap,   make_overlap_insert, make_too_much,
+                                     make_late_page, make_other_vmsa,     make_second_vmsa,
+                                     make_shared,    make_nothing};
+
+        for (size_t i = 0; i < ARRAY_SIZE(makes); i++) {
+                ImageIgvm making = {};
+                Image image;
+
+                image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+                makes[i](&making);
+                if (makes[i] == make_overlap || makes[i] == make_overlap_insert ||
+                    makes[i] == make_too_much || makes[i] == make_shared)
+                        image_igvm_vp(&making, SNP, VMSA, 0, vmsa_page);
+                image = image_igvm_finish(&making, 1);
+                assert_int_equal(measure(&image, 1, NULL, NULL), -EBADMSG);
+                image_done(&image);
+        }
+}
+
+static void test_another_platform(void **state)
+{
+        ImageIgvm making = {};
+        Image image;
+
+        image_igvm_platform(&making, TDX, 0, IGVM_PLATFORM_TDX);
+        image_igvm_page(&making, TDX, 0, 1, 0, 0);
+        image = image_igvm_finish(&making, 1);
+        assert_int_equal(measure(&image, 1, NULL, NULL), -EBADMSG);
+        image_done(&image);
+}
+
+static void make_bad_gpa(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0x800, 1, 0, 0);
+}
+
+static void make_bad_large_gpa(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0x1000, -1, 1, 0);
+}
+
+static void make_high_gpa(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0xffffffffffe00000, -1, 1, 0);
+        image_igvm_area(igvm, 1, 0x2000);
+        image_igvm_insert(igvm, SNP, 0xfffffffffffff000, 1);
+}
+
+static void make_bad_type(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0, 1, 0, 4);
+}
+
+static void make_bad_mask(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP | 64, 0, 1, 0, 0);
+}
+
+static void make_no_mask(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, 0, 0, 1, 0, 0);
+}
+
+static void make_no_area(ImageIgvm *igvm)
+{
+        image_igvm_insert(igvm, SNP, 0, 3);
+}
+
+static void make_area_twice(ImageIgvm *igvm)
+{
+        image_igvm_area(igvm, 3, 0x1000);
+        image_igvm_area(igvm, 3, 0x1000);
+}
+
+static void make_odd_area(ImageIgvm *igvm)
+{
+        image_igvm_area(igvm, 3, 0x1001);
+}
+
+static void make_empty_area(ImageIgvm *igvm)
+{
+        image_igvm_area(igvm, 3, 0);
+}
+
+static void make_short_body(ImageIgvm *igvm)
+{
+        image_igvm_header(igvm, IGVM_PAGE_DATA, (uint8_t[23]){}, 23);
+}
+
+static void make_platform_twice(ImageIgvm *igvm)
+{
+        image_igvm_platform(igvm, SNP, 0, IGVM_PLATFORM_TDX);
+}
+
+static void make_two_bits(ImageIgvm *igvm)
+{
+        image_igvm_platform(igvm, 12, 0, IGVM_PLATFORM_TDX);
+}
+
+static void make_out_of_order(ImageIgvm *igvm)
+{
+        image_igvm_page(igvm, SNP, 0, 1, 0, 0);
+        image_igvm_policy(igvm, SNP, 1);
+}
+
+static void test_refused(void **state)
+{
+        static const Make makes[] = {
+                make_bad_gpa,        make_bad_large_gpa, make_high_gpa,   make_bad_type,
+                make_bad_mask,       make_no_mask,       make_no_area,    make_area_twice,
+                make_odd_area,       make_empty_area,    make_short_body, make_two_bits,
+                make_platform_twice, make_out_of_order,
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(makes); i++) {
+                ImageIgvm making = {};
+                Image image;
+                Igvm igvm;
+
+                image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+                makes[i](&making);
+                image = image_igvm_finish(&making, 1);
+                assert_int_equal(parse(&image, &igvm), -EBADMSG);
+                image_done(&image);
+        }
+}
+
+static void test_fixed_header(void **state)
+{
+        static const struct {
+                size_t offset;
+                uint32_t value;
+        } bad[] = {{0, 0},           {4, 0},  {4, 3},  {8, 28},     {8, 36}, {8, 0xfffffff8},
+                   {12, 0xfffffff0}, {16, 1}, {24, 1}, {28, 65536}, {28, 0}, {20, 0x12345678}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                Image image = full_image(2);
+                Igvm igvm;
+
+                le32_put(image.data + bad[i].offset, bad[i].value);
+                if (bad[i].offset == 4 || bad[i].offset >= 24)
+                        image_igvm_seal(&image);
+                assert_int_equal(parse(&image, &igvm), -EBADMSG);
+                image_done(&image);
+        }
+}
+
+/* Each byte of the headers is under the checksum. */
+static void test_checksum(void **state)
+{
+        Image image = full_image(1);
+        uint32_t end = 24 + le32_get(image.data + 12);
+        Igvm igvm;
+
+        for (size_t i = 0; i < end; i++) {
+                image.data[i] ^= 0x80;
+                assert_int_equal(parse(&image, &igvm), -EBADMSG);
+                image.data[i] ^= 0x80;
+        }
+        assert_int_equal(parse(&image, &igvm), 0);
+        image_done(&image);
+}
+
+static int setup(void **state)
+{
+        for (size_t i = 0; i < sizeof(vmsa_page); i++)
+                vmsa_page[i] = (uint8_t)(i * 7);
+        le64_put(vmsa_page + 0x3b0, 0x21);
+        return 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_digest),       cmocka_unit_test(test_every_vcpu),
+                cmocka_unit_test(test_every_page),   cmocka_unit_test(test_summary),
+                cmocka_unit_test(test_not_loadable), cmocka_unit_test(test_truncated),
+                cmocka_unit_test(test_no_digest),    cmocka_unit_test(test_another_platform),
+                cmocka_unit_test(test_refused),      cmocka_unit_test(test_fixed_header),
+                cmocka_unit_test(test_checksum),
+        };
+
+        return cmocka_run_group_tests(tests, setup, NULL);
+}
