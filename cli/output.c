@@ -148,7 +148,8 @@ int output_table(FILE *stream, const OutputColumn *columns, json_object *array, 
         scols_table_enable_noencoding(table, 1); /* escaped already */
         for (; columns[n].title; n++) {
                 int flags = (columns[n].right ? SCOLS_FL_RIGHT : 0) |
-                            (columns[n].cut ? SCOLS_FL_TRUNC : 0);
+                            (columns[n].cut ? SCOLS_FL_TRUNC : 0) |
+                            (columns[n].wrap ? SCOLS_FL_WRAP : 0);
 
                 if (n == COLUMNS_MAX || !scols_table_new_column(table, columns[n].title,
                                                                 columns[n].cut ? 0.1 : 1, flags))

@@ -44,7 +44,8 @@ void output_raw(OutputRaw *state, const void *data, size_t size);
 typedef struct OutputColumn {
         const char *title;
         bool right;
-        bool cut; /* may be cut on a terminal that is too narrow */
+        bool cut;  /* may be cut on a terminal that is too narrow */
+        bool wrap; /* may go on in the next line there */
 } OutputColumn;
 
 /* Fills one row: newly allocated texts, NULL for "out of memory", one a column. */

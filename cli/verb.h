@@ -70,6 +70,7 @@ const Option *verb_option_at(const Verb *verb, size_t index);
 int verb_artifacts(const Arguments *arguments);
 int verb_completion(const Arguments *arguments);
 int verb_console(const Arguments *arguments);
+int verb_doctor(const Arguments *arguments);
 int verb_events(const Arguments *arguments);
 int verb_help(const Arguments *arguments);
 int verb_igvm(const Arguments *arguments);

@@ -57,6 +57,12 @@ static const Option start_options[] = {
         {},
 };
 
+static const Option doctor_options[] = {
+        {"platform", "P", "all checks of this platform"},
+        {"json", NULL, "print platforms and checks as JSON"},
+        {},
+};
+
 static const Option launch_options[] = {
         {"paused", NULL, "wait for resume before the guest's first instruction"},
         {},
@@ -226,6 +232,13 @@ const Verb verbs[] = {
          {measure_options},
          verb_measure},
         {"igvm", "FILE", "show what an IGVM file holds", 1, 1, {json_option}, verb_igvm},
+        {"doctor",
+         "",
+         "say what this host lacks for each platform",
+         0,
+         0,
+         {doctor_options},
+         verb_doctor},
         {"version", "", "print versions", 0, 0, {json_option}, verb_version},
         {"help", "[VERB]", "explain cvmctl or a verb", 0, 1, {json_option}, verb_help},
         {"completion",

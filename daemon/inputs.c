@@ -72,6 +72,21 @@ static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
                                        "cvmd.conf (qemu)");
 }
 
+/* Root's daemon gives each QEMU a uid of its own, and the groups of its devices. */
+static int check_devices(const Manager *manager, LaunchPlan *plan)
+{
+        for (char **device = plan->devices; *device; device++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r = host_check_device("", *device, manager->privileged, &check);
+
+                if (r == 0 && !check.passed)
+                        r = host_check_list_add(&plan->missing, &check);
+                if (r == -ENOMEM)
+                        return r;
+        }
+        return 0;
+}
+
 static int check_artifacts(const Loaded *loaded, HostCheckList *missing)
 {
         int r = 0;
@@ -117,6 +132,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r == 0 && loaded->qemu)
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_qemu(template), &plan->missing);
+        if (r == 0)
+                r = check_devices(manager, plan);
         if (r == 0)
                 r = check_artifacts(loaded, &plan->missing);
         if (r == 0)

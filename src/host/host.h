@@ -108,6 +108,10 @@ int host_check(const HostFacts *facts, const char *name, HostCheck *ret);
 /* Names of all checks, ended by NULL. */
 const char *const *host_check_names(void);
 
+/* Whether QEMU can open a device, or a service's socket: as a user of its own in the group of it
+ * (by_group; root's group does not count), or as this process. -ENOENT: there is none. */
+int host_check_device(const char *root, const char *path, bool by_group, HostCheck *ret);
+
 /* A growing list of checks. */
 typedef struct HostCheckList {
         HostCheck *items;

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What this host lacks for each platform. It asks no daemon: the checks and templates are in this
+ * program too, and cvmd.conf(5) is read for the paths of QEMU binaries and of templates alone.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "fail.h"
+#include "output.h"
+#include "template/survey.h"
+
+#define CONFIG_PATH "/etc/cvmd/cvmd.conf"
+#define CONFIG_BYTES_MAX (1u << 20)
+#define TEMPLATES_PATH "/etc/cvmd/templates"
+
+/* A QEMU binary that was asked already: most platforms share one. */
+typedef struct Asked {
+        char *path; /* owned */
+        QemuProbe *probe;
+        char *reason;
+} Asked;
+
+typedef struct Doctor {
+        json_object *config; /* NULL: none that can be read */
+        TemplateSet *templates;
+        HostFacts *host;
+        Asked *asked;
+        size_t n_asked;
+} Doctor;
+
+static void doctor_done(Doctor *doctor)
+{
+        json_object_put(doctor->config);
+        template_set_free(doctor->templates);
+        host_facts_free(doctor->host);
+        for (size_t i = 0; i < doctor->n_asked; i++) {
+                free(doctor->asked[i].path);
+                free(doctor->asked[i].reason);
+                qemu_probe_unref(doctor->asked[i].probe);
+        }
+        free(doctor->asked);
+}
+
+static json_object *read_config(void)
+{
+        _cleanup_free_ char *text = NULL;
+        json_object *config = NULL;
+        size_t size;
+
+        if (file_read_at(AT_FDCWD, CONFIG_PATH, CONFIG_BYTES_MAX, &text, &size) < 0 ||
+            json_parse(text, size, &config, NULL) < 0)
+                return NULL;
+        if (!json_object_is_type(config, json_type_object)) {
+                json_object_put(config);
+                return NULL;
+        }
+        return config;
+}
+
+/* The daemon's rules: what the configuration names, else where programs are. */
+static char *find_qemu(const Doctor *doctor, const Template *template)
+{
+        static const char *const directories[] = {"/usr/bin", "/usr/local/bin"};
+        json_object *map = json_member(doctor->config, "qemu");
+        const char *named = NULL;
+
+        if (json_object_is_type(map, json_type_object))
+                named = json_member_string(map, template_name(template))
+                                ?: json_member_string(map, "default");
+        if (named)
+                return access(named, X_OK) == 0 ? strdup(named) : NULL;
+        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+                char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", directories[i], template_qemu(template)) < 0)
+                        return NULL;
+                if (access(path, X_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return NULL;
+}
+
+/* Asks each binary once. NULL without memory. */
+static const Asked *ask(Doctor *doctor, const char *path)
+{
+        Asked *grown;
+
+        for (size_t i = 0; i < doctor->n_asked; i++)
+                if (strcmp(doctor->asked[i].path, path) == 0)
+                        return &doctor->asked[i];
+        grown = reallocarray(doctor->asked, doctor->n_asked + 1, sizeof(*grown));
+        if (!grown)
+                return NULL;
+        doctor->asked = grown;
+        grown += doctor->n_asked;
+        *grown = (Asked){.path = strdup(path)};
+        if (!grown->path)
+                return NULL;
+        doctor->n_asked++;
+        (void)qemu_probe_cached(path, -1, &grown->probe, &grown->reason);
+        return grown;
+}
+
+static int survey(Doctor *doctor, const Template *template, HostCheckList *ret)
+{
+        _cleanup_free_ char *path = find_qemu(doctor, template);
+        const Asked *asked = path ? ask(doctor, path) : NULL;
+        const SurveyHost host = {doctor->host, "", geteuid() == 0};
+        const SurveyQemu qemu = {path, asked ? asked->probe : NULL, asked ? asked->reason : NULL};
+
+        if (path && !asked)
+                return -ENOMEM;
+        return template_survey(template, &host, &qemu, ret);
+}
+
+static json_object *platform_to_json(const Template *template, const HostCheckList *checks)
+{
+        const HostCheck *obstacle = survey_obstacle(checks);
+
+        return json_build("name", json_new_text(template_name(template)), "confidential",
+                          json_object_new_boolean(template_is_confidential(template)), "strength",
+                          json_object_new_int64(template_strength(template)), "ready",
+                          json_object_new_boolean(!obstacle), "obstacle",
+                          obstacle ? json_new_text(obstacle->found) : NULL, "fix",
+                          obstacle && obstacle->fix ? json_new_text(obstacle->fix) : NULL, "checks",
+                          host_check_list_to_json(checks), NULL);
+}
+
+/* The strongest that is ready, as the daemon chooses; borrowed. */
+static json_object *choose(json_object *platforms)
+{
+        json_object *best = NULL;
+
+        for (size_t i = 0; i < json_object_array_length(platforms); i++) {
+                json_object *platform = json_object_array_get_idx(platforms, i);
+                int64_t strength = json_member_int(platform, "strength", 0);
+
+                if (strength > 0 && json_member_bool(platform, "ready", false) &&
+                    (!best || strength > json_member_int(best, "strength", 0)))
+                        best = platform;
+        }
+        return best;
+}
+
+/* Why `auto` takes that one. */
+static char *auto_reason(const Doctor *doctor, json_object *best)
+{
+        char *text = NULL;
+
+        if (!best)
+                return strdup("no platform can be launched on this host");
+        if (asprintf(&text, "the strongest that this host can run%s%s%s",
+                     json_member_bool(best, "confidential", false)
+                             ? ""
+                             : "; no confidential platform is ready",
+                     doctor->host->kvm_usable ? "" : "; by emulation (TCG), which is slow: ",
+                     doctor->host->kvm_usable ? "" : doctor->host->kvm_found) < 0)
+                return NULL;
+        return text;
+}
+
+static const OutputColumn platform_columns[] = {
+        {"PLATFORM"},
+        {"CONFIDENTIAL"},
+        {"READY"},
+        {"OBSTACLE", .wrap = true},
+        {"FIX", .wrap = true},
+        {},
+};
+
+static void platform_row(json_object *platform, char **cells)
+{
+        static const char *const members[] = {"name", "confidential", "ready", "obstacle", "fix"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                cells[i] = output_member(platform, members[i]);
+}
+
+static const OutputColumn check_columns[] = {
+        {"CHECK"},
+        {"PASSED"},
+        {"FOUND", .wrap = true},
+        {"NEEDED", .wrap = true},
+        {"FIX", .wrap = true},
+        {},
+};
+
+static void check_row(json_object *check, char **cells)
+{
+        static const char *const members[] = {"name", "passed", "found", "needed", "fix"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                cells[i] = output_member(check, members[i]);
+}
+
+static int print(const Arguments *arguments, const char *platform, json_object *platforms,
+                 json_object *best, const char *reason)
+{
+        json_object *first = json_object_array_get_idx(platforms, 0);
+        int r;
+
+        if (arguments->json) {
+                _cleanup_json_ json_object *all = json_build(
+                        "platforms", json_object_get(platforms), "auto",
+                        best && !platform ? json_object_get(json_member(best, "name")) : NULL,
+                        "reason", platform ? NULL : json_new_text(reason), NULL);
+
+                output_json(all);
+                return 0;
+        }
+        if (platform) {
+                r = output_table(stdout, check_columns, json_member(first, "checks"), check_row);
+                printf("\n%s %s be launched here\n", platform,
+                       json_member_bool(first, "ready", false) ? "can" : "cannot");
+                return r;
+        }
+        r = output_table(stdout, platform_columns, platforms, platform_row);
+        printf("\nauto takes %s: %s\n", best ? json_member_string(best, "name") : "none", reason);
+        printf("All checks of one: cvmctl doctor --platform P\n");
+        return r;
+}
+
+static int examine(const Arguments *arguments, Doctor *doctor, const char *platform)
+{
+        _cleanup_json_ json_object *platforms = json_object_new_array();
+        _cleanup_free_ char *reason = NULL;
+        json_object *best;
+
+        for (size_t i = 0; i < template_set_size(doctor->templates); i++) {
+                const Template *template = template_set_get(doctor->templates, i);
+                _cleanup_(host_check_list_done) HostCheckList checks = {};
+
+                if (platform && strcmp(platform, template_name(template)) != 0)
+                        continue;
+                if (survey(doctor, template, &checks) < 0)
+                        return fail_memory(arguments);
+                json_object_array_add(platforms, platform_to_json(template, &checks));
+        }
+        if (json_object_array_length(platforms) == 0)
+                return fail_usage(arguments,
+                                  "there is no platform '%s'; `cvmctl doctor` lists "
+                                  "those there are",
+                                  platform);
+        best = choose(platforms);
+        reason = auto_reason(doctor, best);
+        if (!reason || print(arguments, platform, platforms, best, reason) < 0)
+                return fail_memory(arguments);
+        if (platform)
+                best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)
+                               ? platforms
+                               : NULL;
+        return best ? CLI_DONE : CLI_REFUSED;
+}
+
+int verb_doctor(const Arguments *arguments)
+{
+        _cleanup_(doctor_done) Doctor doctor = {.config = read_config()};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const char *directory = json_member_string(doctor.config, "templates") ?: TEMPLATES_PATH;
+
+        if (template_set_load(directory, &doctor.templates, &error) < 0)
+                return fail_error(arguments, &error, NULL);
+        if (host_probe("", &doctor.host) < 0)
+                return fail_memory(arguments);
+        return examine(arguments, &doctor, arguments_value(arguments, "platform"));
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "template/survey.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+static int add_host_checks(const Template *template, const HostFacts *host, HostCheckList *list)
+{
+        for (char **name = template->host_checks; *name; name++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r = host_check(host, *name, &check);
+
+                if (r == 0)
+                        r = host_check_list_add(list, &check);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* One that is not there is told by the host's checks; conditional ones depend on a spec. */
+static int add_devices(const Template *template, const SurveyHost *host, HostCheckList *list)
+{
+        size_t n = template->devices ? json_object_array_length(template->devices) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *device = json_object_array_get_idx(template->devices, i);
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r;
+
+                if (!json_object_is_type(device, json_type_string))
+                        continue;
+                r = host_check_device(host->root, json_object_get_string(device), host->own_uid,
+                                      &check);
+                if (r == 0)
+                        r = host_check_list_add(list, &check);
+                if (r == -ENOMEM)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_qemu(const Template *template, const SurveyQemu *qemu, HostCheckList *list)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t before = list->n;
+        int r;
+
+        if (!qemu->path)
+                return host_check_list_add_new(list, "qemu", "no program of that name",
+                                               template->qemu, false,
+                                               "install the package qemu-system-x86, or name the "
+                                               "binary in cvmd.conf (qemu)");
+        if (!qemu->probe) {
+                if (asprintf(&text, "%s cannot be asked: %s", qemu->path, qemu->reason ?: "?") < 0)
+                        return -ENOMEM;
+                return host_check_list_add_new(list, "qemu", text, "a QEMU that answers", false,
+                                               "install the package qemu-system-x86 again, or name "
+                                               "another binary in cvmd.conf (qemu)");
+        }
+        r = qemu_needs_check(qemu->probe, qemu->path, template->requires_qemu, list);
+        if (r < 0 || list->n > before)
+                return r;
+        text = qemu_probe_describe(qemu->probe);
+        return text ? host_check_list_add_new(list, "qemu", text, "what the platform uses of QEMU",
+                                              true, NULL)
+                    : -ENOMEM;
+}
+
+/* Whether the check is one of the host's: of a platform's own ones each says what lacks of KVM,
+ * too, and more. */
+static bool is_specific(const HostCheck *check)
+{
+        return check->name[0] != '/' && strcmp(check->name, "qemu") != 0;
+}
+
+int template_survey(const Template *template, const SurveyHost *host, const SurveyQemu *qemu,
+                    HostCheckList *ret)
+{
+        HostCheckList list = {};
+        int r = add_host_checks(template, host->facts, &list);
+
+        if (r == 0)
+                r = add_devices(template, host, &list);
+        if (r == 0)
+                r = add_qemu(template, qemu, &list);
+        if (r < 0) {
+                host_check_list_done(&list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}
+
+const HostCheck *survey_obstacle(const HostCheckList *list)
+{
+        const HostCheck *kvm = NULL;
+
+        for (size_t i = 0; i < list->n; i++) {
+                const HostCheck *check = &list->items[i];
+
+                if (check->passed)
+                        continue;
+                if (strcmp(check->name, "kvm") == 0)
+                        kvm = check;
+                else
+                        return kvm && !is_specific(check) ? kvm : check;
+        }
+        return kvm;
+}

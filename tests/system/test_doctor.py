@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl doctor: without a daemon, on whatever host this is."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from harness.daemon import CVMCTL
+
+TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
+BUILT_IN = {path.stem for path in TEMPLATES.glob("*.json")} - {"fragments"}
+
+
+def doctor(*args):
+    env = {**os.environ, "CVMD_SOCKET": "/nonexistent", "NO_COLOR": "1"}
+    return subprocess.run([CVMCTL, "doctor", *args], env=env, capture_output=True, text=True,
+                          check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def report():
+    done = doctor("--json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_all_platforms(report):
+    status, told = report
+    platforms = {platform["name"]: platform for platform in told["platforms"]}
+    assert BUILT_IN <= set(platforms)
+    ready = [platform for platform in told["platforms"] if platform["ready"]]
+    assert status == (0 if ready else 4)
+    for platform in platforms.values():
+        failed = [check for check in platform["checks"] if not check["passed"]]
+        assert platform["ready"] == (not failed)
+        assert all(check["fix"] for check in failed)
+        assert platform["ready"] == ("obstacle" not in platform)
+
+
+def test_auto_is_the_strongest_that_is_ready(report):
+    _, told = report
+    ready = {platform["name"]: platform["strength"] for platform in told["platforms"]
+             if platform["ready"] and platform["strength"] > 0}
+    if ready:
+        assert ready[told["auto"]] == max(ready.values())
+    else:
+        assert "auto" not in told
+    assert told["reason"]
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_one_platform(report, name):
+    known = next(platform for platform in report[1]["platforms"] if platform["name"] == name)
+    done = doctor("--platform", name)
+    assert done.returncode == (0 if known["ready"] else 4)
+    assert ("cannot" in done.stdout.splitlines()[-1]) != known["ready"]
+    for check in known["checks"]:
+        assert check["name"] in done.stdout and check["needed"] in done.stdout
+
+
+def test_both_vendors_are_never_ready(report):
+    """No machine has SEV-SNP and TDX: each absence is told, with what to do."""
+    platforms = {platform["name"]: platform for platform in report[1]["platforms"]}
+    absent = [platforms[name] for name in ("sev-snp", "tdx") if not platforms[name]["ready"]]
+    assert absent and all(platform["fix"] for platform in absent)
+
+
+def test_a_platform_that_there_is_not():
+    done = doctor("--platform", "nope")
+    assert done.returncode == 2 and "nope" in done.stderr
