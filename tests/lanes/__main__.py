@@ -13,7 +13,7 @@ import time
 
 import results
 import roots
-from builds import TOP, BuildFailed, Builds
+from builds import TOP, BuildFailed, Builds, packages
 from results import Result
 
 LANE_SECONDS = 20 * 60
@@ -33,6 +33,10 @@ SANITIZERS = {
 # What the clients' conformance lane runs: systemd's and Python's Varlink clients.
 CONFORMANCE_SUITE = "trixie"
 CONFORMANCE_PACKAGES = ["python3-varlink", "systemd"]
+# A machine that systemd boots; the project is built in it.
+SYSTEMD_SUITE = "trixie"
+SYSTEMD_PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "python3", "systemd-dev",
+                    "libcmocka-dev", *packages("build")]
 
 
 def progress(text):
@@ -195,6 +199,23 @@ def lane_conformance(run):
     return run.pytest("conformance", run.builds.plain(), {"CLIENT_ROOT": str(root)})
 
 
+def lane_systemd(run):
+    if not shutil.which("systemd-nspawn"):
+        return Result().skip("systemd", "systemd-nspawn (systemd-container) is not installed")
+    try:
+        root = roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES)
+    except roots.Unavailable as reason:
+        return Result().skip("systemd", str(reason))
+    # It is built there, and compiled anew where the root is another one.
+    build = TOP / f"build-systemd-{root.name}"
+    result = run.pytest("systemd", TOP / "build",
+                        {"SYSTEMD_ROOT": str(root), "SYSTEMD_BUILD": str(build)},
+                        ["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "systemd.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -211,6 +232,7 @@ LANES = {
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
+    "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "unit, engine and the quick system tests under valgrind"),

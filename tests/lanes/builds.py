@@ -19,6 +19,13 @@ def run(command, what):
     return done.stdout
 
 
+def packages(purpose):
+    """Names of Debian packages, from the list that all scripts share."""
+    script = f'. "$1"; printf "%s\\n" "${{packages_{purpose}[@]}}"'
+    return run(["bash", "-euc", script, "bash", TOP / "scripts/lib/packages.sh"],
+               "listing packages").split()
+
+
 class Builds:
     """Each thing is built at most once a run; what failed once fails again with the same text."""
 

@@ -88,3 +88,11 @@ def from_junit(path, name, output, status):
     if status not in (0, 1) and not result.failures:
         result.fail(name, f"pytest ended with status {status}\n{output}")
     return result
+
+
+def properties(path):
+    """Figures that tests kept by record_property, as pairs."""
+    if not path.exists():
+        return []
+    return [(entry.get("name"), entry.get("value"))
+            for entry in ElementTree.parse(path).getroot().iter("property")]

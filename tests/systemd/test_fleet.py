@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units under a real systemd: what an operator does, and what befalls a fleet."""
+import json
+import re
+
+from harness.processes import eventually
+
+EXPOSURE_MAX = 4.5
+UNITS = ["cvmd.socket", "cvmd.service", "cvm@web.service", "cvms.target", "cvm.slice"]
+SOCKET = "/run/cvmd/io.cvmd.Manager"
+
+
+def start(machine, *names, **spec):
+    for name in names:
+        machine.write(f"/etc/cvmd/cvms/{name}.json", json.dumps({"memory": "64M", **spec}))
+        machine.systemctl("start", f"cvm@{name}.service")
+    return [machine.status(name) for name in names]
+
+
+def identities(machine, *names):
+    """What must not change while only the daemon does."""
+    return [(machine.status(name)["pid"], machine.status(name)["id"],
+             machine.show(f"cvm@{name}", "MainPID"), machine.show(f"cvm@{name}", "ActiveState"))
+            for name in names]
+
+
+def fate(machine, unit):
+    found = machine.show(unit, "ActiveState", "Result", "ExecMainStatus")
+    return found["ActiveState"], found["Result"], int(found["ExecMainStatus"])
+
+
+# The units themselves
+
+def test_verify_finds_nothing(machine):
+    done = machine.run("systemd-analyze", "verify", "--man=no", *UNITS)
+    assert done.stdout + done.stderr == ""
+
+
+def test_exposure(machine, record_property):
+    text = machine.run("systemd-analyze", "security", "--no-pager", "cvmd.service").stdout
+    level = float(re.search(r"Overall exposure level for cvmd.service: ([\d.]+)", text)[1])
+    record_property("exposure of cvmd.service", level)
+    assert level <= EXPOSURE_MAX, text
+
+
+def test_groups_and_directories(machine):
+    for group in ("cvm", "cvm-admin"):
+        machine.run("getent", "group", group)
+    assert machine.run("stat", "-c", "%a %U %G", "/etc/cvmd/cvms").stdout == "750 root cvm-admin\n"
+
+
+# The daemon
+
+def test_socket_activation(machine):
+    machine.systemctl("stop", "cvmd.service")
+    machine.systemctl("start", "cvmd.socket")
+    assert machine.show("cvmd.service", "ActiveState") == "inactive"
+    assert machine.run("stat", "-c", "%a %U %G", SOCKET).stdout == "660 root cvm\n"
+    assert machine.run("readlink", "-f", "/run/varlink/registry/io.cvmd.Manager").stdout == \
+        f"{SOCKET}\n"
+    assert machine.cvmctl("list", "--json").stdout == "[]\n"
+    machine.wait("cvmd.service", "active")
+
+
+def test_varlinkctl_finds_it_by_its_socket(machine):
+    done = machine.run("varlinkctl", "info", SOCKET)
+    assert "io.cvmd.Manager" in done.stdout
+
+
+def test_no_cvm_notices_a_restart(machine):
+    start(machine, "a", "b")
+    before = identities(machine, "a", "b")
+    daemon = machine.show("cvmd.service", "MainPID")
+    for _ in range(3):
+        machine.systemctl("restart", "cvmd.service")
+        assert identities(machine, "a", "b") == before
+    assert machine.show("cvmd.service", "MainPID") != daemon
+    machine.systemctl("stop", "cvm@a.service")
+    assert machine.status("a")["ending"]["reason"] == "stopped"
+    assert machine.status("b")["state"] == "running"
+
+
+def test_no_cvm_notices_a_killed_daemon(machine):
+    start(machine, "a", "b")
+    before = identities(machine, "a", "b")
+    daemon = machine.show("cvmd.service", "MainPID")
+    machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")
+    eventually(lambda: machine.show("cvmd.service", "MainPID") not in ("0", daemon), "a new daemon")
+    machine.wait("cvmd.service", "active")
+    assert identities(machine, "a", "b") == before
+    assert machine.status("a")["ready"]
+
+
+def test_the_watchdog_ends_a_daemon_that_hangs(machine):
+    machine.drop_in("cvmd.service", "[Service]\nWatchdogSec=2s\n")
+    machine.systemctl("restart", "cvmd.service")
+    start(machine, "a")
+    before = identities(machine, "a")
+    daemon = machine.show("cvmd.service", "MainPID")
+    # A daemon in order pings.
+    machine.run("sleep", "3")
+    assert machine.show("cvmd.service", "MainPID") == daemon
+    machine.run("kill", "-STOP", daemon)
+    eventually(lambda: machine.show("cvmd.service", "MainPID") not in ("0", daemon), "a new daemon",
+               30, 0.2)
+    machine.wait("cvmd.service", "active")
+    assert identities(machine, "a") == before
+
+
+# A CVM a unit
+
+def test_up_is_ready_and_stop_is_graceful(machine):
+    (cvm,) = start(machine, "a", cmdline="fake.ready-ms=700 fake.status=booting")
+    assert cvm["ready"] and cvm["state"] == "running"
+    found = machine.show("cvm@a", "ActiveState", "StatusText", "Slice")
+    assert found == {"ActiveState": "active", "StatusText": "ready", "Slice": "cvm.slice"}
+    machine.systemctl("stop", "cvm@a.service")
+    assert fate(machine, "cvm@a") == ("inactive", "success", 0)
+    assert machine.status("a")["ending"]["reason"] == "stopped"
+
+
+def test_a_guest_that_powers_off_ends_its_unit(machine):
+    start(machine, "a", cmdline="fake.poweroff-ms=1000")
+    machine.wait("cvm@a", "inactive")
+    assert fate(machine, "cvm@a") == ("inactive", "success", 0)
+
+
+def test_a_killed_qemu_fails_its_unit(machine):
+    (cvm,) = start(machine, "a")
+    machine.run("kill", "-KILL", cvm["pid"])
+    machine.wait("cvm@a", "failed")
+    assert fate(machine, "cvm@a") == ("failed", "exit-code", 13)
+
+
+def test_what_a_killed_run_launched_is_stopped(machine):
+    (cvm,) = start(machine, "a")
+    machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvm@a")
+    machine.wait("cvm@a", "failed")
+    assert fate(machine, "cvm@a")[1:] == ("signal", 9)
+    assert machine.status("a")["ending"]["reason"] == "stopped"
+    assert machine.run("kill", "-0", cvm["pid"], check=False).returncode != 0
+
+
+def test_restart_is_systemds_to_decide(machine):
+    machine.drop_in("cvm@a.service", "[Service]\nRestart=on-failure\nRestartSec=100ms\n"
+                                     "RestartPreventExitStatus=11\n")
+    (cvm,) = start(machine, "a")
+    machine.run("kill", "-KILL", cvm["pid"])
+
+    def again():
+        machine.wait("cvm@a", "active")
+        now = machine.status("a")
+        return now["ready"] and now["id"] != cvm["id"]
+    eventually(again, "another CVM of that name")
+    machine.systemctl("stop", "cvm@a.service")
+    start(machine, "a", cmdline="fake.panic-ms=1000")
+    machine.wait("cvm@a", "failed")
+    assert fate(machine, "cvm@a") == ("failed", "exit-code", 11)
+
+
+def test_a_refused_spec(machine):
+    machine.write("/etc/cvmd/cvms/a.json", '{"cpus": 0}')
+    assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
+    assert fate(machine, "cvm@a") == ("failed", "exit-code", 4)
+    assert "cpus" in machine.run("journalctl", "-u", "cvm@a", "-o", "cat").stdout
+
+
+def test_another_users_cvm_of_that_name_is_spared(machine):
+    machine.run("systemd-sysusers", "--inline", "u someone - someone /run /bin/sh", "m someone cvm")
+    try:
+        machine.run("runuser", "-u", "someone", "--", "cvmctl", "launch", "a", "--memory", "64M")
+        machine.write("/etc/cvmd/cvms/a.json", "{}")
+        assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
+        assert fate(machine, "cvm@a") == ("failed", "exit-code", 4)
+        assert machine.status("a")["state"] == "running"
+    finally:
+        machine.cvmctl("stop", "a", check=False)
+
+
+def test_journal_fields(machine):
+    (cvm,) = start(machine, "a")
+    text = machine.run("journalctl", "-o", "json", "CVM_NAME=a").stdout
+    entries = [json.loads(line) for line in text.splitlines()]
+    units = {entry.get("_SYSTEMD_UNIT") for entry in entries}
+    assert {"cvmd.service", "cvm@a.service"} <= units
+    assert any(entry.get("CVM_ID") == cvm["id"] and "running" in entry["MESSAGE"]
+               for entry in entries)
+
+
+def test_encrypted_credentials_reach_the_guest_alone(machine):
+    machine.run("sh", "-c", "printf %s hush-hush | systemd-creds encrypt --with-key=host "
+                            "--name=a.key - /etc/cvmd/cvms/a.key.cred")
+    machine.drop_in("cvm@a.service", "[Service]\n"
+                                     "LoadCredentialEncrypted=a.key:/etc/cvmd/cvms/a.key.cred\n")
+    start(machine, "a", env={"KEY": {"credential": "a.key"}},
+          certs={"key.pem": {"credential": "a.key"}})
+    found = machine.run("grep", "-rl", "hush-hush", "/run/cvmd", "/var/lib/cvmd", "/etc/cvmd",
+                        "/var/log", check=False).stdout.split()
+    assert sorted(path.rpartition("/")[2] for path in found) == ["environment", "key.pem"]
+    machine.systemctl("stop", "cvm@a")
+    assert machine.run("grep", "-rl", "hush-hush", "/run/cvmd", check=False).stdout == ""
+
+
+def test_the_target_is_all_of_them(machine):
+    start(machine, "a", "b")
+    machine.systemctl("enable", "cvm@a", "cvm@b")
+    machine.systemctl("start", "cvms.target")
+    machine.systemctl("stop", "cvms.target")
+    for name in ("a", "b"):
+        machine.wait(f"cvm@{name}", "inactive")
+        assert machine.status(name)["state"] == "stopped"
+    machine.systemctl("start", "cvms.target")
+    for name in ("a", "b"):
+        machine.wait(f"cvm@{name}", "active")
+    machine.systemctl("disable", "cvm@a", "cvm@b")
+
+
+# The example, word for word
+
+def test_example(machine):
+    readme = machine.run("cat", "/root/fleet/README.md").stdout
+    blocks = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 3
+    machine.run("bash", "-euc", f"cd /root/fleet\n{blocks[0]}")
+    assert {name: machine.status(name)["ready"] for name in ("web", "db")} == \
+        {"web": True, "db": True}
+    assert machine.status("web")["forwards"][0]["hostPort"] == 8443
+    shown = machine.run("bash", "-euc", f"cd /root/fleet\n{blocks[1]}").stdout
+    assert "cvm@web.service" in shown and "cvm@db.service" in shown
+    machine.run("bash", "-euc", f"cd /root/fleet\n{blocks[2]}")
+    assert machine.show("cvm@web", "ActiveState") == "inactive"
+    assert machine.status("db")["ending"]["reason"] == "stopped"
