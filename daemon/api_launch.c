@@ -33,20 +33,6 @@ static void launch_parameters_done(LaunchParameters *p)
         free(p->wait);
 }
 
-/* A UUID in its canonical form: it becomes part of file names. */
-static bool id_is_valid(const char *id)
-{
-        if (strlen(id) != 36)
-                return false;
-        for (size_t i = 0; i < 36; i++) {
-                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-                if (dash ? id[i] != '-' : !strchr("0123456789abcdef", id[i]))
-                        return false;
-        }
-        return true;
-}
-
 static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError *error)
 {
         bool ready = p->wait && strcmp(p->wait, "ready") == 0;
@@ -55,7 +41,7 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
                 return cvm_error_invalid_parameter(error, "wait");
         if (ready && p->paused) /* a guest that is held never says READY */
                 return cvm_error_invalid_parameter(error, "wait");
-        if (p->id && !id_is_valid(p->id))
+        if (p->id && !vm_id_is_valid(p->id))
                 return cvm_error_invalid_parameter(error, "id");
         *ret = (LaunchOptions){p->paused, ready, p->timeout_sec};
         return 0;

@@ -54,9 +54,15 @@ int events_new(int state_dirfd, Events **ret)
                         text[size - 1] = 0;
                 r = text_parse_uint(text, 1, INT64_MAX / 2, &next);
         }
-        if (r < 0 && r != -ENOENT)
-                log_warning("file %s is not readable, event numbers begin at 1 again",
-                            SEQUENCE_FILE);
+        if (r == -EINVAL || r == -ERANGE || r == -EFBIG || r == -EIO) {
+                /* Whatever the numbers were, so many events there cannot have been. */
+                next = (uint64_t)clock_now_usec();
+                log_warning("file %s is not readable, event numbers go on at %" PRIu64,
+                            SEQUENCE_FILE, next);
+        } else if (r < 0 && r != -ENOENT) {
+                events_free(events);
+                return r;
+        }
         events->state_dirfd = state_dirfd;
         events->next = events->oldest = events->reserved = (int64_t)next;
         *ret = events;

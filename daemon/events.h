@@ -6,7 +6,8 @@
  * them.
  *
  * Numbers grow by one an event and never repeat, also over restarts: they are reserved on disk in
- * blocks of EVENTS_BLOCK before use, so a crash can only skip some.
+ * blocks of EVENTS_BLOCK before use, so a crash can only skip some. Where that file is spoiled they
+ * go on at the time in microseconds.
  */
 
 #include <json-c/json.h>
@@ -34,7 +35,7 @@ struct EventsFollower {
         EventsFollower *next, **link; /* link NULL: not following */
 };
 
-/* state_dirfd is borrowed for the life of Events. */
+/* state_dirfd is borrowed for the life of Events. Returns 0 or -errno. */
 int events_new(int state_dirfd, Events **ret);
 Events *events_free(Events *events);
 DEFINE_CLEANUP(Events *, events_free)

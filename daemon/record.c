@@ -32,6 +32,40 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         return record;
 }
 
+/* Absent, or an integer in the range. */
+static bool in_range(json_object *object, const char *key, int64_t min, int64_t max)
+{
+        json_object *member = json_member(object, key);
+        int64_t value;
+
+        if (!member)
+                return true;
+        value = json_object_get_int64(member);
+        return json_object_is_type(member, json_type_int) && value >= min && value <= max;
+}
+
+/* What lies beyond its type would come back as another's uid, port or CID. */
+static bool numbers_are_right(json_object *record)
+{
+        static const struct {
+                const char *key;
+                int64_t max;
+        } members[] = {
+                {"owner", UINT32_MAX - 1}, {"ownerGroup", UINT32_MAX - 1}, {"uid", UINT32_MAX - 1},
+                {"cpus", SPEC_CPUS_MAX},   {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
+                {"promised", INT64_MAX},
+        };
+        static const char *const timeouts[] = {"startSec", "readySec", "powerdownSec", "quitSec"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                if (!in_range(record, members[i].key, 0, members[i].max))
+                        return false;
+        for (size_t i = 0; i < ARRAY_SIZE(timeouts); i++)
+                if (!in_range(json_member(record, "timeouts"), timeouts[i], 1, 86400))
+                        return false;
+        return true;
+}
+
 static bool load_forwards(Vm *vm, json_object *array)
 {
         size_t n;
@@ -49,7 +83,8 @@ static bool load_forwards(Vm *vm, json_object *array)
                 const char *address = json_member_string(item, "address");
                 const char *protocol = json_member_string(item, "protocol");
 
-                if (!address || !protocol)
+                if (!address || !protocol || !in_range(item, "hostPort", 0, UINT16_MAX) ||
+                    !in_range(item, "guestPort", 0, UINT16_MAX))
                         return false;
                 vm->forwards[vm->n_forwards++] = (SpecForward){
                         .address = strdup(address),
@@ -124,8 +159,8 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
                 *ret_reason = "its version is not known";
                 return -EBADMSG;
         }
-        if (!name || !spec_name_is_valid(name) || !id || strlen(id) != 36 || strchr(id, '/') ||
-            !platform || !driver || !driver_find(driver) || !state || owner < 0) {
+        if (!name || !spec_name_is_valid(name) || !id || !vm_id_is_valid(id) || !platform ||
+            !driver || !driver_find(driver) || !state || owner < 0 || !numbers_are_right(record)) {
                 *ret_reason = "a member is missing or wrong";
                 return -EBADMSG;
         }

@@ -52,6 +52,19 @@ bool vm_state_is_live(VmState state)
         return state < VM_STOPPED;
 }
 
+bool vm_id_is_valid(const char *id)
+{
+        if (strlen(id) != 36)
+                return false;
+        for (size_t i = 0; i < 36; i++) {
+                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+                if (dash ? id[i] != '-' : !strchr("0123456789abcdef", id[i]))
+                        return false;
+        }
+        return true;
+}
+
 Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platform, uid_t owner,
            gid_t owner_group)
 {
@@ -71,8 +84,9 @@ Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platf
         vm->measurement = json_object_new_object();
         uv_timer_init(manager->loop, &vm->stop_timer);
         uv_timer_init(manager->loop, &vm->ready_timer);
-        vm->open_timers = 2;
-        vm->stop_timer.data = vm->ready_timer.data = vm;
+        uv_timer_init(manager->loop, &vm->status_timer);
+        vm->open_timers = 3;
+        vm->stop_timer.data = vm->ready_timer.data = vm->status_timer.data = vm;
         vm->n_ref++; /* the timers' */
         if (!vm->name || !vm->id || !vm->platform || !vm->measurement) {
                 vm_close(vm);
@@ -152,6 +166,7 @@ void vm_close(Vm *vm)
         tell_watchers(vm);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
         uv_close((uv_handle_t *)&vm->ready_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->status_timer, on_timer_closed);
 }
 
 static void become_ready(Vm *vm)
@@ -165,6 +180,23 @@ static void become_ready(Vm *vm)
         tell_watchers(vm);
 }
 
+static void on_status_timer(uv_timer_t *timer);
+
+static void tell_status(Vm *vm)
+{
+        if (!vm->status_untold)
+                return;
+        vm->status_untold = false;
+        uv_timer_start(&vm->status_timer, on_status_timer, VM_STATUS_MSEC, 0);
+        manager_emit(vm->manager, vm, "status", NULL, NULL,
+                     json_build("text", json_new_text(vm->guest_status), NULL));
+}
+
+static void on_status_timer(uv_timer_t *timer)
+{
+        tell_status(timer->data);
+}
+
 int vm_set_state(Vm *vm, VmState state)
 {
         VmState old = vm->state;
@@ -176,8 +208,10 @@ int vm_set_state(Vm *vm, VmState state)
                 vm->started_at = clock_now_usec();
         if (!vm_state_is_live(state)) {
                 vm->ready = false;
+                tell_status(vm);
                 uv_timer_stop(&vm->stop_timer);
                 uv_timer_stop(&vm->ready_timer);
+                uv_timer_stop(&vm->status_timer);
         }
         r = manager_persist(vm->manager, vm);
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
@@ -401,22 +435,27 @@ void vm_arm_ready_timer(Vm *vm)
 
 static void notify_status(Vm *vm, const char *text)
 {
-        char *status = strndup(text, VM_STATUS_MAX);
+        char *status = text_make_utf8(text, strlen(text));
 
+        if (status) /* the last character whole, or not at all */
+                status[text_utf8_prefix(status, strnlen(status, VM_STATUS_MAX))] = 0;
         if (!status || (vm->guest_status && strcmp(vm->guest_status, status) == 0)) {
                 free(status);
                 return;
         }
         free(vm->guest_status);
-        vm->guest_status = text_make_utf8(status, strlen(status));
-        free(status);
-        manager_emit(vm->manager, vm, "status", NULL, NULL,
-                     json_build("text", json_new_text(vm->guest_status ?: ""), NULL));
+        vm->guest_status = status;
+        vm->status_untold = true;
+        if (!uv_is_active((uv_handle_t *)&vm->status_timer))
+                tell_status(vm);
 }
 
 static void notify_line(Vm *vm, const char *line)
 {
-        if (strcmp(line, "READY=1") == 0 && !vm->ready && vm_state_is_live(vm->state)) {
+        /* before its start it cannot have spoken: this was said by one that had its CID before */
+        if (vm->state == VM_PREPARING || !vm_state_is_live(vm->state))
+                return;
+        if (strcmp(line, "READY=1") == 0 && !vm->ready) {
                 if (vm->state == VM_STARTING)
                         vm->early_ready = true; /* vm_set_state() comes back to it */
                 else

@@ -40,6 +40,8 @@ const char *vm_state_name(VmState state);
 int vm_state_parse(const char *name, VmState *ret);
 /* Whether it holds resources: everything before stopped and failed. */
 bool vm_state_is_live(VmState state);
+/* A UUID in its canonical form: it becomes part of file names. */
+bool vm_id_is_valid(const char *id);
 
 typedef struct VmEnding {
         char *reason, *detail; /* reason NULL: it has not ended */
@@ -58,6 +60,8 @@ struct VmWatch {
 };
 
 #define VM_STATUS_MAX 256 /* bytes kept of the guest's STATUS= */
+#define VM_STATUS_MSEC                                                                             \
+        1000 /* from one event of it to the next: a guest has not all events for itself */
 
 struct Vm {
         unsigned n_ref;
@@ -74,6 +78,7 @@ struct Vm {
         bool ready;
         bool early_ready;   /* READY came before the answer that the guest runs */
         char *guest_status; /* what the guest said last; untrusted */
+        bool status_untold; /* it is newer than the last event of it */
         uint32_t cpus;
         uint64_t memory;
         uint64_t promised; /* bytes of the host's memory that it may come to use */
@@ -95,7 +100,7 @@ struct Vm {
 
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
-        uv_timer_t stop_timer, ready_timer;
+        uv_timer_t stop_timer, ready_timer, status_timer;
         unsigned open_timers;
         Buffer notify; /* an unfinished line of the guest's notify port */
         VmWatch *watches;

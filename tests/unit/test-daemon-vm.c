@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A CVM without a driver: states, what the guest says, its record. */
+#include "test.h"
+
+#include "../../daemon/manager.h"
+#include "../../daemon/record.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "directory.h"
+#include "loop.h"
+
+#define ID "01234567-89ab-4def-8123-456789abcdef"
+
+typedef struct Room {
+        TestLoop test;
+        char *path;
+        Manager manager;
+        Vm *vm;
+} Room;
+
+static int setup(void **state)
+{
+        Room *room = calloc(1, sizeof(*room));
+        int fd;
+
+        test_loop_init(&room->test);
+        room->path = directory_make();
+        fd = open(room->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        room->manager.loop = &room->test.loop;
+        room->manager.records_fd = room->manager.vms_fd = room->manager.shares_fd = fd;
+        assert_int_equal(events_new(fd, &room->manager.events), 0);
+        room->vm = vm_new(&room->manager, "web", ID, "plain", 1000, 1001);
+        room->vm->ops = &driver_qemu;
+        room->vm->state = VM_RUNNING;
+        *state = room;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        Room *room = *state;
+
+        vm_close(room->vm);
+        vm_unref(room->vm);
+        while (uv_run(&room->test.loop, UV_RUN_NOWAIT))
+                ;
+        events_free(room->manager.events);
+        close(room->manager.records_fd);
+        test_loop_finish(&room->test);
+        directory_remove(&room->path);
+        free(room);
+        return 0;
+}
+
+static void say(Room *room, const char *text)
+{
+        vm_notify(room->vm, text, strlen(text));
+}
+
+static int64_t n_events(const Room *room)
+{
+        return events_next_sequence(room->manager.events) - 1;
+}
+
+static void test_names(void **state)
+{
+        VmState parsed;
+
+        for (VmState i = 0; i < _VM_STATE_MAX; i++) {
+                assert_int_equal(vm_state_parse(vm_state_name(i), &parsed), 0);
+                assert_int_equal(parsed, i);
+                assert_int_equal(vm_state_is_live(i), i != VM_STOPPED && i != VM_FAILED);
+        }
+        assert_int_equal(vm_state_parse("gone", &parsed), -EINVAL);
+}
+
+static void test_notify_in_pieces(void **state)
+{
+        Room *room = *state;
+
+        say(room, "STAT");
+        say(room, "US=boo");
+        assert_null(room->vm->guest_status);
+        say(room, "ting\nX=1\n\nREADY=0\nREADY=1 \nREADY=");
+        assert_string_equal(room->vm->guest_status, "booting");
+        assert_false(room->vm->ready);
+        say(room, "1\n");
+        assert_true(room->vm->ready);
+        assert_int_equal(n_events(room), 2);
+        say(room, "READY=1\n"); /* said once is enough */
+        assert_int_equal(n_events(room), 2);
+}
+
+static void test_notify_noise(void **state)
+{
+        Room *room = *state;
+        static char noise[70000];
+
+        memset(noise, 'R', sizeof(noise));
+        vm_notify(room->vm, noise, sizeof(noise));
+        assert_true(room->vm->notify.size <= 4096);
+        say(room, "\nREADY=1\n");
+        assert_true(room->vm->ready);
+        for (size_t i = 0; i < sizeof(noise); i++)
+                noise[i] = (char)(i * 7);
+        vm_notify(room->vm, noise, sizeof(noise));
+        /* a zero byte ends what a line says, not what follows it */
+        vm_notify(room->vm, "\nSTATUS=a\0b\nSTATUS=c\n", 22);
+        assert_string_equal(room->vm->guest_status, "c");
+}
+
+/* A guest that does not run has nothing to say: what comes belongs to another. */
+static void test_ready_before_it_runs(void **state)
+{
+        Room *room = *state;
+
+        room->vm->state = VM_PREPARING;
+        say(room, "READY=1\n");
+        assert_false(room->vm->ready || room->vm->early_ready);
+        room->vm->state = VM_STARTING;
+        say(room, "READY=1\n");
+        assert_false(room->vm->ready);
+        vm_set_state(room->vm, VM_RUNNING);
+        assert_true(room->vm->ready);
+        vm_set_ending(room->vm, "stopped", NULL, NULL);
+        vm_set_state(room->vm, VM_STOPPED);
+        assert_false(room->vm->ready);
+        say(room, "READY=1\n");
+        assert_false(room->vm->ready);
+}
+
+/* At most VM_STATUS_MAX bytes, whole characters, whatever was said. */
+static void test_status_is_cut(void **state)
+{
+        static const char *const units[] = {"a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\x92",
+                                            "\xff"};
+        Room *room = *state;
+
+        for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+                _cleanup_(buffer_done) Buffer text = {};
+                const char *status;
+
+                assert_int_equal(buffer_append_text(&text, "STATUS=."), 0);
+                for (unsigned n = 0; n < 600; n++)
+                        assert_int_equal(buffer_append_text(&text, units[i]), 0);
+                assert_int_equal(buffer_append_text(&text, "\n"), 0);
+                say(room, text.data);
+                status = room->vm->guest_status;
+                assert_true(strlen(status) <= VM_STATUS_MAX);
+                assert_true(strlen(status) > VM_STATUS_MAX - 4);
+                assert_true(text_is_utf8(status, strlen(status)));
+                /* a cut through a character leaves none of it, nor something in its place */
+                if (i < 4)
+                        assert_null(strstr(status, "\xef\xbf\xbd"));
+        }
+}
+
+/* A guest that says much does not push the events of all others out. */
+static void test_status_flood(void **state)
+{
+        Room *room = *state;
+
+        for (unsigned i = 0; i < 10000; i++)
+                say(room, i % 2 ? "STATUS=a\xff\n" : "STATUS=b\n");
+        assert_int_equal(n_events(room), 1);
+        assert_string_equal(room->vm->guest_status, "a\xef\xbf\xbd");
+        say(room, "STATUS=last\n");
+        test_loop_until(&room->test, n_events(room) == 2);
+        assert_string_equal(
+                json_member_string(json_member(events_get(room->manager.events, 2)->json, "detail"),
+                                   "text"),
+                "last");
+        /* the same again is no news */
+        for (unsigned i = 0; i < 3; i++)
+                say(room, "STATUS=last\n");
+        test_loop_for(&room->test, 1200);
+        assert_int_equal(n_events(room), 2);
+}
+
+static json_object *parse(const char *text)
+{
+        json_object *object;
+
+        assert_int_equal(json_parse(text, strlen(text), &object, NULL), 0);
+        return object;
+}
+
+static void test_record_round_trip(void **state)
+{
+        Room *room = *state;
+        _cleanup_json_ json_object *first = NULL, *second = NULL;
+        const DriverEnding ending = {.has_exit_code = true, .exit_code = 3};
+        const char *reason;
+        Vm *from = room->vm, *to;
+
+        from->cpus = 512;
+        from->memory = INT64_MAX;
+        from->vsock_cid = UINT32_MAX - 1;
+        from->debug = from->stop_requested = true;
+        from->start_sec = 1;
+        from->ready_sec = 86400;
+        from->powerdown_sec = 2;
+        from->quit_sec = 3;
+        from->started_at = 5;
+        from->artifact_sha256[0] = strdup("00ff");
+        from->forwards = calloc(1, sizeof(*from->forwards));
+        from->n_forwards = 1;
+        from->forwards[0] = (SpecForward){.address = strdup("127.0.0.1"),
+                                          .host_port = 65535,
+                                          .guest_port = 1,
+                                          .protocol = SPEC_UDP};
+        from->spec = parse("{\"name\":\"web\"}");
+        vm_set_ending(from, "qemu-exit", "said \xff", &ending);
+        first = record_from_vm(from, "boot");
+        assert_int_equal(record_to_vm(&room->manager, first, &to, &reason), 0);
+        to->ops = from->ops;
+        second = record_from_vm(to, "boot");
+        assert_string_equal(json_object_to_json_string(first), json_object_to_json_string(second));
+        vm_close(to);
+        vm_unref(to);
+}
+
+/* A good record but for one member. */
+static void check_bad(Room *room, const char *member, const char *value)
+{
+        _cleanup_json_ json_object *record = record_from_vm(room->vm, "boot");
+        const char *reason = NULL;
+        Vm *vm = NULL;
+
+        if (value)
+                json_object_object_add(record, member, parse(value));
+        else
+                json_object_object_del(record, member);
+        if (record_to_vm(&room->manager, record, &vm, &reason) != -EBADMSG)
+                fail_msg("%s %s was taken", member, value ?: "missing");
+        assert_non_null(reason);
+        assert_null(vm);
+}
+
+static void test_bad_records(void **state)
+{
+        static const struct {
+                const char *member, *value;
+        } bad[] = {
+                {"version", NULL},
+                {"version", "2"},
+                {"version", "\"1\""},
+                {"name", NULL},
+                {"name", "\"..\""},
+                {"name", "\"a/b\""},
+                {"name", "5"},
+                {"id", NULL},
+                {"id", "\"short\""},
+                {"id", "\"01234567-89ab-4def-8123-456789abcde/\""},
+                {"id", "\"....................................\""},
+                {"id", "\"01234567-89AB-4DEF-8123-456789ABCDEF\""},
+                {"id", "\"01234567089ab04def081230456789abcdef\""},
+                {"platform", NULL},
+                {"driver", NULL},
+                {"driver", "\"none\""},
+                {"state", NULL},
+                {"state", "\"gone\""},
+                {"owner", NULL},
+                {"owner", "-1"},
+                {"owner", "4294967295"},
+                {"owner", "4294967296"},
+                {"ownerGroup", "4294967296"},
+                {"cpus", "-1"},
+                {"memory", "-1"},
+                {"vsockCid", "4294967298"},
+                {"forwards", NULL},
+                {"forwards", "{}"},
+                {"forwards", "[5]"},
+                {"forwards", "[{\"address\":\"127.0.0.1\",\"protocol\":\"tcp\",\"hostPort\":65536,"
+                             "\"guestPort\":1}]"},
+                {"timeouts", "{\"startSec\":1,\"readySec\":1,\"powerdownSec\":0,\"quitSec\":1}"},
+                {"timeouts", "{\"startSec\":1,\"readySec\":1,\"powerdownSec\":1,\"quitSec\":-1}"},
+                {"timeouts",
+                 "{\"startSec\":1,\"readySec\":86401,\"powerdownSec\":1,\"quitSec\":1}"},
+        };
+        Room *room = *state;
+
+        room->vm->start_sec = room->vm->ready_sec = 1;
+        room->vm->powerdown_sec = room->vm->quit_sec = 1;
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                check_bad(room, bad[i].member, bad[i].value);
+}
+
+#define room_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                room_test(test_names),
+                room_test(test_notify_in_pieces),
+                room_test(test_notify_noise),
+                room_test(test_ready_before_it_runs),
+                room_test(test_status_is_cut),
+                room_test(test_status_flood),
+                room_test(test_record_round_trip),
+                room_test(test_bad_records),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
