@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* IGVM files. Size and checksum are set right first: a file that is wrong there alone is dull. */
+
+#include <json-c/json.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "measure/igvm_summary.h"
+#include "measure/snp_igvm.h"
+
+static uint32_t crc32_of(const uint8_t *data, size_t size)
+{
+        uint32_t crc = UINT32_MAX;
+
+        for (size_t i = 0; i < size; i++) {
+                crc ^= data[i];
+                for (int bit = 0; bit < 8; bit++)
+                        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+        }
+        return ~crc;
+}
+
+static void seal(uint8_t *data, size_t size)
+{
+        uint32_t offset, length;
+
+        if (size < 32)
+                return;
+        offset = le32_get(data + 8);
+        length = le32_get(data + 12);
+        le32_put(data + 16, (uint32_t)size);
+        le32_put(data + 20, 0);
+        /* headers right behind the fixed one, as every builder has them */
+        if (offset <= 32 && length <= size - offset)
+                le32_put(data + 20, crc32_of(data, offset + length));
+}
+
+static void measure(const Igvm *igvm)
+{
+        _cleanup_(measurement_freep) Measurement *measurement = measurement_new();
+        _cleanup_(cvm_error_done) CvmError error = {};
+        SnpIgvm input = {.igvm = igvm, .name = "igvm", .cpus = 2, .cpu_signature = 1};
+
+        if (!measurement || !measurement_add(measurement, "a", HASH_SHA384) ||
+            !measurement_add(measurement, "b", HASH_SHA384))
+                abort();
+        snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &error);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ uint8_t *copy = malloc(size ?: 1);
+        Igvm igvm;
+
+        if (!copy)
+                return 0;
+        memcpy(copy, data, size);
+        seal(copy, size);
+        if (igvm_parse((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
+                return 0;
+        json_object_put(igvm_summary(&igvm));
+        measure(&igvm);
+        return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Firmware: its table of GUIDs, SEV and TDX metadata and compressed code, and all that is measured
+ * of it. */
+
+#include "fuzz.h"
+#include "measure/measure.h"
+
+static void measure(const MeasureInputs *inputs)
+{
+        _cleanup_(measurement_freep) Measurement *measurement = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if ((measure_run(inputs, &measurement, &error) < 0) != cvm_error_is_set(&error))
+                abort();
+        if (measurement)
+                json_object_put(measurement_to_json(measurement));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        MeasureInputs inputs = {.firmware.bytes = {data, size}, .cpus = 2};
+
+        if (size == 0)
+                return 0;
+        inputs.method = MEASURE_SEV_SNP_OVMF;
+        measure(&inputs);
+        inputs.method = MEASURE_TDX;
+        measure(&inputs);
+        return 0;
+}

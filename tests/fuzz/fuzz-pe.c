@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A kernel: its PE image hash, and its setup header as QEMU changes it. */
+
+#include "fuzz.h"
+#include "measure/kernel_setup.h"
+#include "measure/pe.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_(cvm_error_done) CvmError error = {}, other = {};
+        KernelSetup setup = {.kernel = {data, size},
+                             .name = "kernel",
+                             .has_initrd = true,
+                             .initrd_size = size,
+                             .cmdline = "vga=ask",
+                             .memory = 1u << 30};
+        _cleanup_free_ uint8_t *patched = NULL;
+        HashDigest digest;
+        PeImage image;
+
+        if (pe_parse(setup.kernel, "kernel", &image, &error) == 0 &&
+            pe_hash(&image, HASH_SHA384, &digest) < 0)
+                abort();
+        kernel_setup_patch(&setup, &patched, &other);
+        return 0;
+}

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl measure and igvm against a second computation from the documents, tests/harness/expected.py."""
+import json
+import os
+import pathlib
+import struct
+
+import pytest
+
+from harness import expected, images
+from harness.peer import cvmctl
+
+CMDLINE = "console=ttyS0 panic=-1"
+BANKS = ("sha256", "sha384")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Each input in a file; write() changes one."""
+    class Files:
+        data = {"kernel": images.kernel(), "initramfs": images.initramfs(),
+                "firmware": images.firmware(), "igvm": images.igvm()}
+
+        def __init__(self):
+            self.data = dict(self.data)
+            for name, data in self.data.items():
+                self.write(name, data)
+
+        def write(self, name, data):
+            self.data[name] = data
+            (tmp_path / name).write_bytes(data)
+
+        def options(self, *names):
+            return [word for name in names for word in (f"--{name}", tmp_path / name)]
+
+        def path(self, name):
+            return tmp_path / name
+    return Files()
+
+
+def measure(platform, *args):
+    done = cvmctl("measure", "--platform", platform, *args, "--json")
+    assert done.code == 0, done.err
+    return done.json
+
+
+def values(result):
+    return {(reg["name"], reg["algorithm"]): reg.get("value", reg["state"])
+            for reg in result["registers"]}
+
+
+def snp_ovmf(files, *args, kernel=True):
+    names = ["firmware"] + (["kernel", "initramfs"] if kernel else [])
+    more = ["--cmdline", CMDLINE] if kernel else []
+    return values(measure("sev-snp-ovmf", *files.options(*names), *more, *args))
+
+
+def hash_table(files, initrd=True, cmdline=CMDLINE):
+    return expected.hash_table(0x805c00, cmdline, files.data["initramfs"] if initrd else None,
+                               files.data["kernel"])
+
+
+# The same values as the second computation
+
+@pytest.mark.parametrize("cpus", [1, 2, 5])
+@pytest.mark.parametrize("kernel", [True, False])
+def test_snp_ovmf(files, cpus, kernel):
+    table = hash_table(files) if kernel else None
+    want = expected.snp_ovmf(files.data["firmware"], images.SEV_SECTIONS, table, cpus)
+    assert snp_ovmf(files, "--cpus", cpus, kernel=kernel) == {("LaunchDigest", "sha384"): want}
+
+
+@pytest.mark.parametrize("model,signature", [("EPYC-Milan", 0xa00f11), ("EPYC-Genoa-v1", 0xa10f10),
+                                             ("0x123456", 0x123456)])
+def test_snp_vcpu(files, model, signature):
+    want = expected.snp_ovmf(files.data["firmware"], images.SEV_SECTIONS, hash_table(files), 1,
+                             signature=signature, features=0x21)
+    got = snp_ovmf(files, "--cpus", 1, "--cpu-model", model, "--guest-features", "0x21")
+    assert got == {("LaunchDigest", "sha384"): want}
+
+
+@pytest.mark.parametrize("order", ["page", "section"])
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("separator", [True, False])
+def test_tdx(files, order, prefix, separator):
+    profile = (f"mrtd={order},kernel=raw,options={'prefix' if prefix else 'suffix'},"
+               f"separator={'rtmr1' if separator else 'rtmr0'}")
+    data = files.data
+    got = values(measure("tdx", *files.options("firmware", "kernel", "initramfs"), "--cmdline",
+                         CMDLINE, "--profile", profile))
+    assert got == {
+        ("MRTD", "sha384"): expected.mrtd(data["firmware"], images.TDX_SECTIONS,
+                                          order == "section"),
+        ("RTMR0", "sha384"): "not-predictable",
+        ("RTMR1", "sha384"): expected.rtmr1(data["kernel"], separator),
+        ("RTMR2", "sha384"): expected.rtmr2(CMDLINE, data["initramfs"], prefix),
+        ("RTMR3", "sha384"): "0" * 96,
+    }
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("cmdline", [CMDLINE, "", "a" * 2047])
+@pytest.mark.parametrize("initrd", [True, False])
+@pytest.mark.parametrize("memory", [None, 512 << 20, 4 << 30])
+def test_vtpm(files, prefix, cmdline, initrd, memory):
+    """memory: QEMU changes the kernel's header by it."""
+    kernel, ramdisk = files.data["kernel"], files.data["initramfs"] if initrd else None
+    profile = f"options={'prefix' if prefix else 'suffix'},kernel={'patched' if memory else 'raw'}"
+    got = values(measure("vtpm", *files.options("kernel", *(["initramfs"] if initrd else [])),
+                         f"--cmdline={cmdline}", "--profile", profile,
+                         *(["--memory", memory] if memory else [])))
+    seen = expected.patched(kernel, memory, ramdisk) if memory else kernel
+    assert got == {key: value for bank in BANKS for key, value in {
+        ("PCR4", bank): expected.pcr4(bank, seen),
+        ("PCR9", bank): expected.pcr9(bank, cmdline, ramdisk, prefix)}.items()}
+
+
+def test_snp_igvm(files):
+    launch = expected.LaunchDigest()
+    launch.add(1, 0x10000, images.noise(4096, 21))
+    launch.add(1, 0x11000, bytes(4096))
+    for kind, address, size in ((4, 0x12000, 1), (5, 0x13000, 1), (6, 0x14000, 1), (4, 0x20000, 2)):
+        launch.add(kind, address, size=4096 * size)
+    vmsa = bytearray(images.noise(4096, 24))
+    struct.pack_into("<Q", vmsa, 0x3b0, 1)
+    launch.add(2, images.VMSA_ADDRESS, bytes(vmsa))
+    first = launch.value.hex()
+    got = values(measure("sev-snp-igvm", *files.options("igvm"), "--cpus", 1))
+    assert got[("LaunchDigest", "sha384")] == first
+    assert got[("PCR4", "sha256")] == "not-given"
+    launch.add(2, images.VMSA_ADDRESS, expected.vmsa(0xfffffff0))
+    got = values(measure("sev-snp-igvm", *files.options("igvm", "kernel", "initramfs"), "--cpus", 2,
+                         "--cmdline", CMDLINE, "--profile", "options=prefix"))
+    assert got == {
+        ("LaunchDigest", "sha384"): first,
+        ("LaunchDigestAllVcpus", "sha384"): launch.value.hex(),
+        **{("PCR4", bank): expected.pcr4(bank, files.data["kernel"]) for bank in BANKS},
+        **{("PCR9", bank): expected.pcr9(bank, CMDLINE, files.data["initramfs"], True)
+           for bank in BANKS}}
+
+
+# One changed byte changes exactly the registers that the documents say
+
+def flip(data, offset):
+    return data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1:]
+
+
+def changed(before, after):
+    assert before.keys() == after.keys()
+    return {name for name, bank in before if before[name, bank] != after[name, bank]}
+
+
+# Where it is, and whether the PE image hash has it: text, gap between sections, end, checksum.
+KERNEL_BYTES = [(0x610, True), (0x950, True), (0x6002, True), (0x98 + 64, False), (0x500, False)]
+PROFILE = ["--profile", "options=suffix,kernel=raw,separator=rtmr1"]
+
+
+@pytest.mark.parametrize("platform,registers", [
+    ("sev-snp-ovmf", [{"LaunchDigest"}, {"LaunchDigest"}, {"LaunchDigest"}, {"LaunchDigest"}]),
+    ("tdx", [{"RTMR1"}, {"RTMR2"}, {"RTMR2"}, {"MRTD"}]),
+    ("vtpm", [{"PCR4"}, {"PCR9"}, {"PCR9"}, set()]),
+    ("sev-snp-igvm", [{"PCR4"}, {"PCR9"}, {"PCR9"}, {"LaunchDigest"}])])
+def test_one_byte(files, platform, registers):
+    code = "igvm" if platform == "sev-snp-igvm" else "firmware"
+    profile = [] if platform == "sev-snp-ovmf" else PROFILE
+
+    def run(cmdline=CMDLINE):
+        return values(measure(platform, *files.options(code, "kernel", "initramfs"), "--cpus", 1,
+                              f"--cmdline={cmdline}", *profile))
+
+    def flipped(name, offset):
+        data = files.data[name]
+        files.write(name, flip(data, offset))
+        after = run()
+        files.write(name, data)
+        return changed(before, after)
+
+    before = run()
+    in_kernel, in_initramfs, in_cmdline, in_code = registers
+    for offset, hashed in KERNEL_BYTES:
+        # kernel hashes are of the whole file
+        everything = hashed or platform == "sev-snp-ovmf"
+        assert flipped("kernel", offset) == (in_kernel if everything else set()), hex(offset)
+    for offset in (6, 100, len(files.data["initramfs"]) - 1):
+        assert flipped("initramfs", offset) == in_initramfs
+    assert changed(before, run(CMDLINE[:-1] + "2")) == in_cmdline
+    for offset in (0x1000, 0x1fff):
+        assert flipped(code, offset) == in_code
+
+
+def test_vcpus(files):
+    """A launch digest depends on them, PCRs and RTMRs do not."""
+    assert len({tuple(snp_ovmf(files, "--cpus", n).values()) for n in (1, 2, 3)}) == 3
+    options = [*files.options("firmware", "kernel"), "--cmdline", "x", *PROFILE]
+    one, two = (values(measure("tdx", *options, "--cpus", n)) for n in (1, 2))
+    assert one == two
+
+
+# What is not named is not measured
+
+def test_states(files):
+    result = measure("sev-snp-ovmf")
+    assert values(result) == {("LaunchDigest", "sha384"): "not-given"}
+    assert "--firmware" in result["registers"][0]["reason"]
+    result = measure("tdx", *files.options("firmware"))
+    assert {reg["name"]: reg["state"] for reg in result["registers"]} == {
+        "MRTD": "value", "RTMR0": "not-predictable", "RTMR1": "not-given", "RTMR2": "not-given",
+        "RTMR3": "value"}
+    result = measure("vtpm", *files.options("kernel", "initramfs"), "--cmdline", "x")
+    assert set(values(result).values()) == {"not-predictable"}
+    for reg in result["registers"]:
+        assert "--profile" in reg["reason"]
+    assert result["profile"]["options"] == {"value": "unknown"}
+
+
+def test_inputs_and_profile_are_told(files):
+    result = measure("tdx", *files.options("kernel"), "--cmdline", "a b", "--cpus", 3, "--memory",
+                     "2G", "--qemu", "8.2.2", "--profile", "edk2=202411")
+    kernel = files.data["kernel"]
+    assert result["inputs"] == {
+        "kernel": {"size": len(kernel), **{bank: expected.digest(bank, kernel).hex()
+                                           for bank in BANKS}},
+        "cmdline": "a b", "cpus": "3", "memory": "2G"}
+    assert result["method"] == result["platform"] == "tdx"
+    assert result["profile"]["edk2"] == {"value": "202411", "source": "given"}
+    assert result["profile"]["mrtd"] == {"value": "section", "source": "the QEMU version"}
+
+
+def test_text(files):
+    done = cvmctl("measure", "--platform", "vtpm", *files.options("kernel"), "--cmdline", "\x1b[31m",
+                  *PROFILE)
+    pcr = expected.pcr4("sha256", files.data["kernel"])
+    assert done.code == 0
+    assert f"PCR4 sha256 {pcr}" in done.out.splitlines()
+    assert "\x1b" not in done.out and "\\x1b[31m" in done.out
+
+
+# Bad input
+
+def refusal(code, *args):
+    done = cvmctl("measure", *args, "--json")
+    assert (done.code, done.out) == (4, ""), done
+    error = json.loads(done.err)
+    assert error["error"] == f"io.cvmd.Manager.{code}"
+    return " ".join(error["parameters"].values())
+
+
+INVALID_SPEC, INVALID_FILE = "InvalidSpec", "ArtifactInvalid"
+
+
+def test_no_hashes_in_firmware(files):
+    files.write("firmware", images.firmware(sev=images.SEV_SECTIONS[:4]))
+    assert "kernel hashes" in refusal(INVALID_FILE, "--platform", "sev-snp-ovmf", "--cpus", 1,
+                                      *files.options("firmware", "kernel"), "--cmdline", "x")
+    snp_ovmf(files, "--cpus", 1, kernel=False)
+
+
+@pytest.mark.parametrize("platform", ["sev-snp-ovmf", "tdx"])
+def test_no_metadata(files, platform):
+    files.write("firmware", images.firmware(sev=None, tdx=None))
+    assert "metadata" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
+                                 *files.options("firmware"))
+    files.write("firmware", images.noise(0x4000))
+    assert "table of GUIDs" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
+                                       *files.options("firmware"))
+
+
+@pytest.mark.parametrize("cmdline", ["caf\u00e9", "x" * 2048])
+def test_command_line(files, cmdline):
+    assert "cmdline " in refusal(INVALID_SPEC, "--platform", "vtpm", *files.options("kernel"),
+                                  "--cmdline", cmdline)
+
+
+@pytest.mark.parametrize("args,field", [
+    (["--platform", "none-such"], "platform"), (["--platform", "plain"], "platform"),
+    (["--platform", "tdx", "--qemu", "new"], "qemu"),
+    (["--platform", "tdx", "--profile", "edk2=x"], "profile"),
+    (["--platform", "sev-snp-ovmf", "--cpu-model", "host"], "cpu-model"),
+    (["--platform", "sev-snp-ovmf", "--guest-features", "0x2"], "guest-features"),
+    (["--platform", "tdx", "--cmdline", "x"], "cmdline")])
+def test_bad_options(args, field):
+    assert refusal(INVALID_SPEC, *args).startswith(f"{field} ")
+
+
+@pytest.mark.parametrize("args", [[], ["--platform", "tdx", "--memory", "much"],
+                                  ["--platform", "tdx", "--cpus", "0"],
+                                  ["--platform", "tdx", "--guest-features", "-1"],
+                                  ["--platform", "tdx", "--kernel", "embedded:kernel"]])
+def test_usage(args):
+    assert cvmctl("measure", *args).code == 2
+
+
+def test_files_that_are_not(files):
+    files.write("kernel", images.kernel()[:0x1000])
+    assert "truncated" in refusal(INVALID_FILE, "--platform", "vtpm", *files.options("kernel"))
+    assert cvmctl("measure", "--platform", "vtpm", "--kernel", "/nowhere").code == 4
+
+
+# igvm
+
+def test_igvm(files):
+    done = cvmctl("igvm", files.path("igvm"), "--json")
+    assert done.code == 0
+    assert done.json["notLoadable"] == []
+    snp, tdx = done.json["platforms"]
+    assert snp == {"platform": "sev-snp", "version": 1, "highestVtl": 2, "mode": "paravisor",
+                   "policy": "0x30000", "vmsas": 1, "lowest": "0x10000", "highest": "0x22000",
+                   "pages": {"data": 1, "zeros": 1, "unmeasured": 1, "secrets": 1, "cpuid": 1,
+                             "parameters": 2, "shared": 0}}
+    assert (tdx["platform"], tdx["mode"], tdx["pages"]["data"]) == ("tdx", "service", 1)
+    text = cvmctl("igvm", files.path("igvm"))
+    assert text.code == 0 and "sev-snp" in text.out and "0x30000" in text.out
+
+
+def test_igvm_headers_that_qemu_refuses(files):
+    file = images.Igvm()
+    file.platform(1, 2)
+    file.area(0, 4096)
+    file.header(0x309, struct.pack("<II", 0, 0))
+    file.vp(1, bytes(4096))
+    files.write("igvm", file.finish())
+    done = cvmctl("igvm", files.path("igvm"), "--json")
+    assert done.json["notLoadable"] == [{"type": "0x309", "name": "MADT"}]
+    assert "MADT" in cvmctl("igvm", files.path("igvm")).out
+
+
+def test_igvm_refused(files):
+    good = files.data["igvm"]
+    for size in (0, 10, 24, 100, 0x1000, len(good) - 1):
+        files.write("igvm", good[:size])
+        assert cvmctl("igvm", files.path("igvm")).code == 4, size
+    files.write("igvm", flip(good, 40))
+    assert "checksum" in cvmctl("igvm", files.path("igvm")).err
+    file = images.Igvm()
+    file.platform(1, 3)
+    file.page(1, 0, bytes([1]) * 4096)
+    files.write("igvm", file.finish())
+    assert "not for SEV-SNP" in refusal(INVALID_FILE, "--platform", "sev-snp-igvm",
+                                        *files.options("igvm"))
+    file.page(1, 0, bytes([1]) * 4096)
+    files.write("igvm", file.finish())
+    assert "overlap" in cvmctl("igvm", files.path("igvm")).err
+
+
+# Real files, where there are any
+
+def kernels():
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return sorted((cache / "cvmd/guest/kernels").glob("*/bzImage"))
+
+
+def test_real_kernels(tmp_path):
+    if not kernels():
+        pytest.skip("hal/build has left no kernel in its cache")
+    for path in kernels():
+        kernel = path.read_bytes()
+        got = values(measure("tdx", "--kernel", path, "--cmdline", CMDLINE, "--memory", "1G",
+                             "--profile", "kernel=patched,separator=rtmr1"))
+        assert got[("RTMR1", "sha384")] == expected.rtmr1(
+            expected.patched(kernel, 1 << 30, None))
+
+
+FIRMWARE = "/usr/share/ovmf/OVMF.fd"
+
+
+@pytest.mark.skipif(not os.path.exists(FIRMWARE), reason=f"there is no {FIRMWARE} (package ovmf)")
+def test_real_firmware(files):
+    """What its code shows: Debian 12's is edk2-stable202211, which puts initrd=initrd last."""
+    image = pathlib.Path(FIRMWARE).read_bytes()
+    offset = struct.unpack_from("<I", image, image.rfind(images.guid(images.TDX_METADATA)) - 6)[0]
+    count = struct.unpack_from("<I", image, len(image) - offset + 12)[0]
+    sections = [struct.unpack_from("<IIQQII", image, len(image) - offset + 16 + 32 * i)
+                for i in range(count)]
+    result = measure("tdx", "--firmware", FIRMWARE, *files.options("kernel", "initramfs"),
+                     "--cmdline", CMDLINE, "--memory", "1G")
+    assert values(result)[("MRTD", "sha384")] == expected.mrtd(image, sections)
+    assert "code" in result["profile"]["options"]["source"]
+    prefix = result["profile"]["options"]["value"] == "prefix"
+    assert values(result)[("RTMR2", "sha384")] == expected.rtmr2(
+        CMDLINE, files.data["initramfs"], prefix)
