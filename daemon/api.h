@@ -10,6 +10,8 @@
 
 extern const WireInterface api_interface;
 
+/* api_host.c */
+void api_describe_host(WireCall *call, json_object *parameters, void *userdata);
 /* api_launch.c */
 void api_launch(WireCall *call, json_object *parameters, void *userdata);
 void api_render(WireCall *call, json_object *parameters, void *userdata);
@@ -21,7 +23,6 @@ void api_remove(WireCall *call, json_object *parameters, void *userdata);
 /* api_list.c */
 void api_status(WireCall *call, json_object *parameters, void *userdata);
 void api_list(WireCall *call, json_object *parameters, void *userdata);
-void api_describe_host(WireCall *call, json_object *parameters, void *userdata);
 void api_list_templates(WireCall *call, json_object *parameters, void *userdata);
 void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata);
 /* api_watch.c, api_logs.c, api_console.c */

@@ -57,57 +57,6 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
         wire_call_reply(call, json_build("cvms", cvms, NULL));
 }
 
-static int describe(const Manager *manager, const Template *template, json_object **ret)
-{
-        _cleanup_(host_check_list_done) HostCheckList list = {};
-        const char *const *names = template ? template_host_checks(template) : host_check_names();
-
-        for (; *names; names++) {
-                _cleanup_(host_check_done) HostCheck check = {};
-                int r = host_check(manager->host, *names, &check);
-
-                if (r == 0)
-                        r = host_check_list_add(&list, &check);
-                if (r < 0)
-                        return r;
-        }
-        *ret = host_check_list_to_json(&list);
-        return 0;
-}
-
-void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
-{
-        static const JsonField fields[] = {{"platform", JSON_STRING, 0}, {}};
-        _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_free_ char *platform = NULL;
-        const Manager *manager = userdata;
-        const Template *template = NULL;
-        json_object *checks = NULL, *platforms;
-        int r = 0;
-
-        if (!api_dispatch(call, parameters, fields, &platform))
-                return;
-        if (platform) {
-                template = template_set_find(manager->templates, platform);
-                if (!template)
-                        r = cvm_error_invalid_parameter(&error, "platform");
-        }
-        if (r == 0 && (r = describe(manager, template, &checks)) < 0)
-                cvm_error_system(&error, r, "describe the host");
-        if (r < 0) {
-                wire_call_error(call, &error);
-                return;
-        }
-        platforms = json_object_new_array();
-        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
-                const Template *t = template_set_get(manager->templates, i);
-
-                if (manager_template_is_available(manager, t))
-                        json_object_array_add(platforms, json_object_new_string(template_name(t)));
-        }
-        wire_call_reply(call, json_build("checks", checks, "platforms", platforms, NULL));
-}
-
 void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {{}};

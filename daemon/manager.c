@@ -84,6 +84,8 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
         return 0;
 }
 
+static void ask_qemus(Manager *manager);
+
 static int open_qemu_cache(Manager *manager, const ManagerDirectories *directories, CvmError *error)
 {
         int fd, r = open_directory(directories->state, "qemu-cache", 0700, &fd, error);
@@ -133,6 +135,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "list the embedded artifacts");
         if (r == 0)
                 r = open_qemu_cache(manager, directories, error);
+        if (r == 0)
+                ask_qemus(manager);
         if (r == 0 && (r = events_new(manager->state_fd, &manager->events)) < 0)
                 cvm_error_system(error, r, "start");
         if (r == 0)
@@ -324,7 +328,7 @@ bool manager_use_kvm(const Manager *manager)
         return strcmp(accelerator, "kvm") == 0;
 }
 
-static bool host_can_run(const Manager *manager, const Template *template)
+static bool host_passes(const Manager *manager, const Template *template)
 {
         for (const char *const *name = template_host_checks(template); *name; name++) {
                 _cleanup_(host_check_done) HostCheck check = {};
@@ -333,6 +337,42 @@ static bool host_can_run(const Manager *manager, const Template *template)
                         return false;
         }
         return true;
+}
+
+/* As far as it is known: the platform's QEMU has what it needs. */
+static bool qemu_can_run(const Manager *manager, const Template *template)
+{
+        _cleanup_free_ char *path =
+                config_qemu(manager->config, template_name(template), template_qemu(template));
+        _cleanup_(qemu_probe_unrefp) QemuProbe *probe =
+                path ? qemu_cache_peek(manager->qemus, path) : NULL;
+        _cleanup_(host_check_list_done) HostCheckList missing = {};
+
+        return !probe ||
+               (qemu_needs_check(probe, path, template_requires_qemu(template), &missing) == 0 &&
+                missing.n == 0);
+}
+
+static bool host_can_run(const Manager *manager, const Template *template)
+{
+        return host_passes(manager, template) && qemu_can_run(manager, template);
+}
+
+/* `auto` shall know what QEMU lacks from the first launch on. Only where the host could run a
+ * confidential platform: there the start may wait for QEMU's answer once. */
+static void ask_qemus(Manager *manager)
+{
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *template = template_set_get(manager->templates, i);
+                _cleanup_free_ char *path = NULL;
+
+                if (!template_is_confidential(template) || !host_passes(manager, template))
+                        continue;
+                path = config_qemu(manager->config, template_name(template),
+                                   template_qemu(template));
+                if (path)
+                        qemu_probe_unref(qemu_cache_get(manager->qemus, path));
+        }
 }
 
 static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const char *name)

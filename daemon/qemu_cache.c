@@ -110,3 +110,18 @@ QemuProbe *qemu_cache_get(QemuCache *cache, const char *path)
         pthread_mutex_unlock(&cache->mutex);
         return probe;
 }
+
+QemuProbe *qemu_cache_peek(QemuCache *cache, const char *path)
+{
+        QemuProbe *probe = NULL;
+        QemuIdentity identity;
+
+        if (qemu_identity_read(path, &identity) < 0 || pthread_mutex_trylock(&cache->mutex) != 0)
+                return NULL;
+        for (size_t i = 0; i < cache->n; i++)
+                if (strcmp(cache->entries[i].path, path) == 0 && cache->entries[i].probe &&
+                    is_current(&cache->entries[i], &identity))
+                        probe = qemu_probe_ref(cache->entries[i].probe);
+        pthread_mutex_unlock(&cache->mutex);
+        return probe;
+}

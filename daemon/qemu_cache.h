@@ -21,3 +21,5 @@ QemuCache *qemu_cache_free(QemuCache *cache);
 /* Any thread; may block for QEMU_PROBE_MSEC. A reference, or NULL: it cannot be asked, and a launch
  * will show QEMU's own words. */
 QemuProbe *qemu_cache_get(QemuCache *cache, const char *path);
+/* Never blocks: a reference, or NULL where the answer is not known yet. */
+QemuProbe *qemu_cache_peek(QemuCache *cache, const char *path);

@@ -119,3 +119,20 @@ def test_another_binary_is_asked_again(make_daemon, config, open_directory):
     again = missing(daemon, "tdx")
     assert not any(needed.startswith("object") for needed in again)
     assert "cannot ask" in daemon.log()
+
+
+def test_auto_passes_over_what_qemu_lacks(make_daemon, config):
+    """A confidential platform that the host could run is looked at from the daemon's start on."""
+    daemon = make_daemon(config, start=False)
+    directory = daemon.directory / "templates"
+    directory.mkdir(mode=0o755)
+    for name, strength, needs in (("met", 500, {"objects": ["sev-guest"]}),
+                                  ("unmet", 900, {"objects": ["tdx-guest"]})):
+        text = {**template(name, needs), "strength": strength, "confidential": True}
+        (directory / f"{name}.json").write_text(json.dumps(text))
+    daemon.config["templates"] = str(directory)
+    daemon.start()
+    assert daemon.launch("web", platform=None)["platform"] == "met"
+    available = {one["name"]: one["available"] for one in daemon.call("ListTemplates")["templates"]}
+    assert not available["unmet"]
+    daemon.discard("web")
