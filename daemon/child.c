@@ -40,7 +40,7 @@ static void reset_signals(void)
 /* Moves all sources above the targets first, so that no target overwrites a source. */
 static int arrange_fds(const ChildSpawn *spawn, int *go_fd, int *moved)
 {
-        int last = STDERR_FILENO, null;
+        int last = STDERR_FILENO, null, output;
 
         for (size_t i = 0; i < spawn->n_fds; i++)
                 if (spawn->fds[i].number > last)
@@ -53,9 +53,10 @@ static int arrange_fds(const ChildSpawn *spawn, int *go_fd, int *moved)
                 if (moved[i] < 0)
                         return -errno;
         }
+        output = fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, last + 2);
         null = open("/dev/null", O_RDONLY);
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(spawn->output_fd, STDOUT_FILENO) < 0 ||
-            dup2(spawn->output_fd, STDERR_FILENO) < 0)
+        if (output < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+            dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 return -errno;
         if (syscall(SYS_close_range, STDERR_FILENO + 1, last + 1, 0) < 0)
                 return -errno;

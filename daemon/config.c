@@ -187,12 +187,25 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
         return r;
 }
 
+/* Names the one that the file has: the other may be a default. */
+static int refuse_range(Source *source, const char *first, const char *last)
+{
+        bool has_last = json_locate(source->data, source->size, last) > 0;
+        char reason[64];
+
+        snprintf(reason, sizeof(reason), "must not be %s %s", has_last ? "below" : "above",
+                 has_last ? first : last);
+        return refuse(source, has_last ? last : first, reason);
+}
+
 static int check(Raw *raw, Source *source)
 {
         Config *c = &raw->config;
         int r;
 
         r = parse_size(raw->memory, "memory", SPEC_MEMORY_MIN, INT64_MAX, &c->memory, source);
+        if (r == 0 && c->memory % SPEC_MEMORY_UNIT)
+                r = refuse(source, "memory", "must be a multiple of 1M");
         if (r == 0)
                 r = parse_size(raw->console_size, "console.size", 4096, UINT64_C(1) << 30,
                                &c->console_bytes, source);
@@ -205,9 +218,9 @@ static int check(Raw *raw, Source *source)
         if (r < 0)
                 return r;
         if (c->port_first > c->port_last)
-                return refuse(source, "ports.last", "must not be below ports.first");
+                return refuse_range(source, "ports.first", "ports.last");
         if (c->cid_first > c->cid_last)
-                return refuse(source, "vsock.last", "must not be below vsock.first");
+                return refuse_range(source, "vsock.first", "vsock.last");
         if (c->uid_first > c->uid_last)
                 return refuse(source, "uids.last", "must not be below uids.first");
         if (strcmp(c->accelerator, "auto") != 0 && strcmp(c->accelerator, "kvm") != 0 &&
