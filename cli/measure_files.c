@@ -26,7 +26,7 @@ int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const 
                 return fail_file(arguments, path, 0, "%s", strerror(errno));
         if (artifact_load(kind, path, fd, NULL, &file.artifact, &error) < 0)
                 return fail_error(arguments, &error, NULL);
-        file.map = mmap(NULL, file.artifact->size, PROT_READ, MAP_SHARED, file.artifact->fd, 0);
+        file.map = mmap(NULL, file.artifact->size, PROT_READ, MAP_PRIVATE, file.artifact->fd, 0);
         if (file.map == MAP_FAILED) {
                 int r = errno;
 

@@ -134,6 +134,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         const Manager *manager = operation->manager;
         const CvmSpec *spec = operation->spec;
         SpecForward forwards[SPEC_FORWARDS_MAX];
+        json_object *reply;
         Allotment allotment = {
                 .id = "00000000-0000-4000-8000-000000000000",
                 .cpus = spec->cpus ?: manager->config->cpus,
@@ -161,7 +162,11 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
                 host_check_list_add_new(&plan->missing, "files", message ?: "unusable",
                                         "files and directories that you may read", false, NULL);
         }
-        wire_call_reply(operation->call, launch_plan_to_json(plan, &prepared.inputs));
+        reply = launch_plan_to_json(plan, &prepared.inputs);
+        json_object_object_add(reply, "measurement",
+                               loaded->measurement ? json_object_get(loaded->measurement)
+                                                   : json_object_new_object());
+        wire_call_reply(operation->call, reply);
         return 0;
 }
 
@@ -181,8 +186,13 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_(cvm_error_done) CvmError error = {};
         Manager *manager = userdata;
         RenderOperation *operation;
-        LoadSource source = {manager->loop,  manager->artifacts, NULL, manager->config,
-                             manager->qemus, manager->host,      NULL};
+        LoadSource source = {
+                .loop = manager->loop,
+                .store = manager->artifacts,
+                .config = manager->config,
+                .qemus = manager->qemus,
+                .host = manager->host,
+        };
         json_object *spec = NULL;
         int r;
 
@@ -200,6 +210,11 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         if (r == 0)
                 r = manager_choose_template(manager, operation->spec, &operation->template, &error);
         source.template = operation->template;
+        if (r == 0) {
+                source.cmdline = inputs_cmdline(operation->spec);
+                source.cpus = operation->spec->cpus ?: manager->config->cpus;
+                source.memory = operation->spec->memory ?: manager->config->memory;
+        }
         if (r == 0)
                 r = load_begin(&source, operation->spec, call, on_render_loaded, operation, &error);
         if (r < 0) {

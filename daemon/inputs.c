@@ -10,6 +10,13 @@
 #define CMDLINE_DEFAULT "console=null quiet"
 #define CMDLINE_DEBUG "console=ttyS0"
 
+const char *inputs_cmdline(const CvmSpec *spec)
+{
+        if (spec->cmdline)
+                return spec->cmdline;
+        return spec->debug ? CMDLINE_DEBUG : CMDLINE_DEFAULT;
+}
+
 void prepared_inputs_done(PreparedInputs *prepared)
 {
         free(prepared->qemu);
@@ -39,9 +46,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .vsock = allotment->vsock,
                 .vsock_cid = allotment->vsock_cid,
                 .notify_port = allotment->notify_port,
-                .cmdline = spec->cmdline ? spec->cmdline
-                           : spec->debug ? CMDLINE_DEBUG
-                                         : CMDLINE_DEFAULT,
+                .cmdline = inputs_cmdline(spec),
                 .kvm = manager_use_kvm(manager),
         };
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
@@ -104,6 +109,17 @@ static int check_artifacts(const Loaded *loaded, HostCheckList *missing)
         return r;
 }
 
+static int check_measure(const Loaded *loaded, HostCheckList *missing)
+{
+        _cleanup_free_ char *message = NULL;
+
+        if (!cvm_error_is_set(&loaded->measure_error))
+                return 0;
+        message = cvm_error_message(&loaded->measure_error);
+        return host_check_list_add_new(missing, "measurement", message ?: "not possible",
+                                       "files that the platform can measure", false, NULL);
+}
+
 static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
 {
         bool bridge = spec->network == SPEC_NETWORK_BRIDGE;
@@ -136,6 +152,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
                 r = check_devices(manager, plan);
         if (r == 0)
                 r = check_artifacts(loaded, &plan->missing);
+        if (r == 0)
+                r = check_measure(loaded, &plan->missing);
         if (r == 0)
                 r = check_network(manager, prepared->inputs.spec, &plan->missing);
         if (r < 0)

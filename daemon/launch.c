@@ -446,6 +446,11 @@ static int check_loaded(Launch *launch)
                 cvm_error_move(&launch->error, &launch->loaded.error);
                 return -EINVAL;
         }
+        /* what boots must be what a verifier can be told of */
+        if (cvm_error_is_set(&launch->loaded.measure_error)) {
+                cvm_error_move(&launch->error, &launch->loaded.measure_error);
+                return -EBADMSG;
+        }
         return 0;
 }
 
@@ -453,6 +458,10 @@ static int take_artifacts(Launch *launch)
 {
         Vm *vm = launch->vm;
 
+        if (launch->loaded.measurement) {
+                json_object_put(vm->measurement);
+                vm->measurement = TAKE_PTR(launch->loaded.measurement);
+        }
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
 
@@ -522,9 +531,18 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
 {
         Launch *launch = calloc(1, sizeof(*launch));
         const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
-        const LoadSource source = {vm->manager->loop,    vm->manager->artifacts, template,
-                                   vm->manager->config,  vm->manager->qemus,     vm->manager->host,
-                                   vm->uid ? &map : NULL};
+        const LoadSource source = {
+                .loop = vm->manager->loop,
+                .store = vm->manager->artifacts,
+                .template = template,
+                .config = vm->manager->config,
+                .qemus = vm->manager->qemus,
+                .host = vm->manager->host,
+                .cmdline = inputs_cmdline(spec),
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .map = vm->uid ? &map : NULL,
+        };
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};

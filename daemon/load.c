@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "measuring.h"
 
 typedef struct LoadJob {
         uv_work_t work;
@@ -12,6 +13,10 @@ typedef struct LoadJob {
         WirePeer peer;       /* owned copy */
         bool mapped;
         IdMap map;
+        const char *method; /* of measuring; the template's */
+        char *cmdline;
+        uint32_t cpus;
+        uint64_t memory;
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
         QemuCache *qemus;                                            /* borrowed */
         const HostFacts *host;                                       /* borrowed */
@@ -43,6 +48,8 @@ void loaded_done(Loaded *loaded)
                 closep(&loaded->share_fds[i]);
         free(loaded->share_fds);
         cvm_error_done(&loaded->error);
+        cvm_error_done(&loaded->measure_error);
+        json_object_put(loaded->measurement);
         qemu_probe_unref(loaded->qemu);
         host_facts_free(loaded->host);
         *loaded = (Loaded){};
@@ -61,6 +68,7 @@ static void job_free(LoadJob *job)
         free(job->qemu);
         loaded_done(&job->loaded);
         wire_peer_done(&job->peer);
+        free(job->cmdline);
         free(job);
 }
 
@@ -154,6 +162,23 @@ static int load_share(LoadJob *job, size_t i)
                           &job->loaded.error);
 }
 
+static void measure(LoadJob *job)
+{
+        const Measuring measuring = {
+                .method = job->method,
+                .artifacts = job->loaded.artifacts,
+                .cmdline = job->cmdline,
+                .cpus = job->cpus,
+                .memory = job->memory,
+                .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
+        };
+
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                if (cvm_error_is_set(&job->loaded.artifact_errors[i]))
+                        return; /* that is what is wrong */
+        measuring_run(&measuring, &job->loaded.measurement, &job->loaded.measure_error);
+}
+
 static void work(uv_work_t *request)
 {
         LoadJob *job = container_of(request, LoadJob, work);
@@ -164,6 +189,7 @@ static void work(uv_work_t *request)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 load_artifact(job, kind);
+        measure(job);
         for (size_t i = 0; r == 0 && i < job->spec->n_certs; i++)
                 r = load_cert(job, i);
         for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
@@ -251,6 +277,10 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->mapped = source->map != NULL;
         if (source->map)
                 job->map = *source->map;
+        job->method = template_measure(source->template);
+        job->cmdline = strdup(source->cmdline);
+        job->cpus = source->cpus;
+        job->memory = source->memory;
         job->done = done;
         job->userdata = userdata;
         job->qemus = source->qemus;
@@ -263,7 +293,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->loaded.share_fds = new_fds(spec->n_shares);
         job->cert_fds = new_fds(spec->n_certs);
         job->share_fds = new_fds(spec->n_shares);
-        if (!job->loaded.certs || !job->loaded.share_fds || !job->cert_fds || !job->share_fds) {
+        if (!job->cmdline || !job->loaded.certs || !job->loaded.share_fds || !job->cert_fds ||
+            !job->share_fds) {
                 job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }

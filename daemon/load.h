@@ -29,9 +29,11 @@ typedef struct Loaded {
         size_t n_certs;
         int *share_fds; /* -1: failed */
         size_t n_shares;
-        CvmError error;  /* of certificates and shares: the first */
-        QemuProbe *qemu; /* a reference; NULL: it could not be asked */
-        HostFacts *host; /* as it is now; NULL: without memory */
+        CvmError error;           /* of certificates and shares: the first */
+        QemuProbe *qemu;          /* a reference; NULL: it could not be asked */
+        HostFacts *host;          /* as it is now; NULL: without memory */
+        json_object *measurement; /* what it will measure; NULL: that failed */
+        CvmError measure_error;   /* why */
 } Loaded;
 
 void loaded_done(Loaded *loaded); /* clears secrets */
@@ -47,6 +49,9 @@ typedef struct LoadSource {
         const Config *config; /* which QEMU the template runs on */
         QemuCache *qemus;
         const HostFacts *host;
+        const char *cmdline; /* of the guest; copied */
+        uint32_t cpus;
+        uint64_t memory;  /* bytes */
         const IdMap *map; /* shares are seen through it; NULL: as they are. Copied. */
 } LoadSource;
 

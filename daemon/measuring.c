@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measuring.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/json.h"
+#include "measure/measure.h"
+
+typedef struct Maps {
+        MeasureFile files[_ARTIFACT_KIND_MAX];
+} Maps;
+
+static void maps_done(Maps *maps)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                if (maps->files[i].bytes.data)
+                        munmap((void *)maps->files[i].bytes.data, maps->files[i].bytes.size);
+}
+
+static int map_all(const Measuring *measuring, Maps *maps, CvmError *error)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const Artifact *artifact = measuring->artifacts[kind];
+                void *data;
+
+                if (!artifact)
+                        continue;
+                /* private: before Linux 6.7 a file sealed against writing has no shared mapping */
+                data = mmap(NULL, artifact->size, PROT_READ, MAP_PRIVATE, artifact->fd, 0);
+                if (data == MAP_FAILED)
+                        return cvm_error_system(error, -errno, "map artifact %s", artifact->name);
+                maps->files[kind] = (MeasureFile){{data, artifact->size}, artifact->digest};
+        }
+        return 0;
+}
+
+static int add_register(json_object *values, const Register *reg)
+{
+        bool banked = strncmp(reg->name, "PCR", 3) == 0;
+        _cleanup_free_ char *hex = NULL;
+        char name[48];
+
+        if (reg->state != MEASUREMENT_VALUE)
+                return 0;
+        hex = hash_hex(&reg->value);
+        if (!hex)
+                return -ENOMEM;
+        snprintf(name, sizeof(name), "%s%s%s", reg->name, banked ? "-" : "",
+                 banked ? hash_name(reg->value.algorithm) : "");
+        json_object_object_add(values, name, json_object_new_string(hex));
+        return 0;
+}
+
+static int run(const Measuring *measuring, MeasureMethod method, const Maps *maps,
+               json_object *values, CvmError *error)
+{
+        _cleanup_(measurement_freep) Measurement *measurement = NULL;
+        MeasureInputs inputs = {
+                .method = method,
+                .kernel = maps->files[ARTIFACT_KERNEL],
+                .initrd = maps->files[ARTIFACT_INITRAMFS],
+                .firmware = maps->files[ARTIFACT_FIRMWARE],
+                .igvm = maps->files[ARTIFACT_IGVM],
+                .cmdline = measuring->cmdline,
+                .cpus = measuring->cpus,
+                .memory = measuring->memory,
+        };
+        int r = 0;
+
+        if (measuring->qemu_version)
+                r = profile_parse_qemu(&inputs.profile, measuring->qemu_version, error);
+        if (r == 0)
+                r = measure_run(&inputs, &measurement, error);
+        for (size_t i = 0; r == 0 && i < measurement->n_registers; i++)
+                if (add_register(values, &measurement->registers[i]) < 0)
+                        r = cvm_error_system(error, -ENOMEM, "measure");
+        return r;
+}
+
+int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error)
+{
+        _cleanup_json_ json_object *values = json_object_new_object();
+        MeasureMethod method = measure_method_find(measuring->method);
+        _cleanup_(maps_done) Maps maps = {};
+        int r = 0;
+
+        if (!values)
+                return cvm_error_system(error, -ENOMEM, "measure");
+        /* a template may name a method of a later version: nothing is predicted then */
+        if (method != MEASURE_NONE && method != _MEASURE_METHOD_MAX) {
+                r = map_all(measuring, &maps, error);
+                if (r == 0)
+                        r = run(measuring, method, &maps, values, error);
+        }
+        if (r == 0)
+                *ret = TAKE_PTR(values);
+        return r;
+}

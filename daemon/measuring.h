@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a CVM will measure, from the very memory files that it boots from. Pure but for mapping
+ * them; takes as long as hashing them again: run it in a worker. Thread-safe. */
+
+#include <json-c/json.h>
+
+#include "artifact/artifact.h"
+#include "base/error.h"
+
+/* All borrowed. */
+typedef struct Measuring {
+        const char *method;         /* of the template */
+        Artifact *const *artifacts; /* by kind, NULL where there is none */
+        const char *cmdline;
+        uint32_t cpus;
+        uint64_t memory;          /* bytes */
+        const char *qemu_version; /* NULL: unknown */
+} Measuring;
+
+/* The registers that can be predicted, as the interface's Cvm.measurement: name to hex, PCRs by
+ * bank
+ * ("PCR4-sha256"). An empty object for a method that measures nothing. Returns 0, or -errno with
+ * ArtifactInvalid or InvalidSpec: what boots could not be measured, so it must not boot. */
+int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error);
