@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from harness import processes
-from harness.daemon import FAKE_QEMU, Daemon
+from harness.daemon import FAKE_QEMU, WRAPPER, Daemon
 
 FAKE = {
     "accelerator": "tcg",
@@ -20,6 +20,12 @@ def pytest_configure(config):
     processes.become_subreaper()
     # The fixtures then end what they started.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM"))
+
+
+def pytest_runtest_setup(item):
+    mark = item.get_closest_marker("not_valgrind")
+    if mark and WRAPPER:
+        pytest.skip(mark.args[0])
 
 
 @pytest.fixture

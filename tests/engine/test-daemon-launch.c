@@ -258,7 +258,7 @@ static void test_records_cannot_be_written(void **state)
         assert_int_equal(unlink(fill), 0);
         assert_launched(daemon_launch(d, "web", "", ""), "running");
         /* a CVM that runs goes on without, and ends as it should */
-        assert_int_equal(mount(NULL, records, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_int_equal(mount("tmpfs", records, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
         assert_error(daemon_launch(d, "other", "", ""), "SystemError");
         assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");

@@ -181,6 +181,7 @@ def test_spec_file_that_is_not_utf8(shared, tmp_path):
     assert done.returncode == 4 and str(spec) in done.stderr
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_what_is_odd_but_allowed(shared, tmp_path):
     """Spaces, quotes, commas and equals signs go where they belong and nowhere else."""
     odd = tmp_path / "a,b=c d'\"e"

@@ -144,6 +144,7 @@ def test_a_share_that_the_caller_may_not_enter(cvmd):
     assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_that_the_caller_may_not_write(cvmd):
     path = cvmd.directory / "readable"
     path.mkdir(mode=0o755)
@@ -195,6 +196,7 @@ def share_of(cvm):
                                                            option).group(1)
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_is_seen_under_the_uid_of_its_qemu(cvmd):
     home = cvmd.directory / "home"
     home.mkdir(mode=0o700)
@@ -221,6 +223,7 @@ def test_a_share_is_seen_under_the_uid_of_its_qemu(cvmd):
     assert (home.stat().st_uid, (home / "roots").stat().st_uid) == (ANN, 0)
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_read_only_share_is_read_only_to_qemu_itself(cvmd):
     home = cvmd.directory / "home"
     home.mkdir()
@@ -232,6 +235,7 @@ def test_a_read_only_share_is_read_only_to_qemu_itself(cvmd):
     assert not (home / "new").exists()
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_on_a_file_system_that_cannot_be_mapped(cvmd):
     error = refused(ANN, lambda: cvmd.launch("web", shares=[{"tag": "data", "path": "/proc/sys"}]))
     assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
@@ -265,6 +269,7 @@ def test_what_the_daemon_makes_is_private(cvmd):
     assert not shares.exists() and search() == []
 
 
+@pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
 def test_an_unprivileged_daemon(make_daemon, config):
     """A user's own daemon, which no other user may use."""
     ids = {"user": ANN, "group": ANN, "extra_groups": []}
