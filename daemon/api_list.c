@@ -83,12 +83,51 @@ void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
         wire_call_reply(call, json_build("templates", templates, NULL));
 }
 
+/* How many CVMs that the peer may see use it now. */
+static size_t count_users(const Manager *manager, const WirePeer *peer, json_object *artifact)
+{
+        const char *sha256 = json_member_string(artifact, "sha256");
+        const char *kind = json_member_string(artifact, "kind");
+        size_t n = 0;
+
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                const Vm *vm = manager->vms[i];
+
+                for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++)
+                        n += vm->artifacts[k] && vm->artifact_sha256[k] &&
+                             strcmp(spec_artifact_kind_name(k), kind) == 0 &&
+                             strcmp(vm->artifact_sha256[k], sha256) == 0 &&
+                             manager_may_see(manager, peer, vm->owner);
+        }
+        return n;
+}
+
+/* Files of other users' CVMs are their own affair. */
+static json_object *visible_artifacts(const Manager *manager, const WirePeer *peer)
+{
+        _cleanup_json_ json_object *all = artifact_store_to_json(manager->artifacts);
+        json_object *visible = json_object_new_array();
+
+        for (size_t i = 0; all && i < json_object_array_length(all); i++) {
+                json_object *artifact = json_object_array_get_idx(all, i);
+                size_t users = count_users(manager, peer, artifact);
+
+                if (!users && strcmp(json_member_string(artifact, "origin"), "file") == 0 &&
+                    !manager_is_admin(manager, peer))
+                        continue;
+                json_object_object_add(artifact, "users", json_object_new_int64((int64_t)users));
+                json_object_array_add(visible, json_object_get(artifact));
+        }
+        return visible;
+}
+
 void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {{}};
         const Manager *manager = userdata;
 
         if (api_dispatch(call, parameters, fields, NULL))
-                wire_call_reply(call, json_build("artifacts",
-                                                 artifact_store_to_json(manager->artifacts), NULL));
+                wire_call_reply(call,
+                                json_build("artifacts",
+                                           visible_artifacts(manager, wire_call_peer(call)), NULL));
 }

@@ -16,6 +16,8 @@
 #include "daemon.h"
 
 #define NAME "{\"name\":\"web\"}"
+#define ALICE 4242 /* uids, where the test is root */
+#define MALLORY 4243
 
 static const char *fake;
 static Daemon daemon_;
@@ -291,6 +293,97 @@ static void test_down_during_launch(void **state)
         check_down("fake.qmp-silent", "", VM_STARTING);
 }
 
+/* A connection of this user. */
+static int connect_as(uid_t uid)
+{
+        int fd;
+
+        assert_int_equal(seteuid(uid), 0);
+        fd = daemon_connect(d);
+        assert_int_equal(seteuid(0), 0);
+        return fd;
+}
+
+static json_object *call_as(uid_t uid, const char *method, const char *parameters)
+{
+        _cleanup_close_ int fd = connect_as(uid);
+
+        daemon_send(fd, method, parameters, false);
+        return daemon_receive(d, fd);
+}
+
+/* The array that the reply holds has so many members. */
+static void assert_holds(json_object *reply, const char *array, size_t n)
+{
+        _cleanup_json_ json_object *held = reply;
+        json_object *found = json_member(json_member(reply, "parameters"), array);
+
+        if (!found || json_object_array_length(found) != n)
+                fail_msg("not %zu %s: %s", n, array, json_text(reply));
+}
+
+static void allow(const char *name)
+{
+        _cleanup_free_ char *path = daemon_path(d, name);
+
+        assert_int_equal(chmod(path, 0755), 0);
+}
+
+/* Another user's CVM is not there, whatever is asked. */
+static void test_other_users_see_nothing(void **state)
+{
+        static const char *const methods[] = {"Status", "Stop",   "Pause",
+                                              "Resume", "Remove", "Logs"};
+        _cleanup_free_ char *extra = NULL, *spec = NULL, *parameters = NULL, *other = NULL,
+                            *other_parameters = NULL;
+        json_object *first;
+        int watch;
+
+        if (geteuid() != 0) {
+                print_message("needs root: has clients of other users\n");
+                skip();
+        }
+        allow("");
+        allow("kernel");
+        allow("initramfs");
+        watch = connect_as(MALLORY);
+        daemon_send(watch, "Watch", NULL, true);
+        assert_true(asprintf(&extra, ",\"forwards\":[{\"hostPort\":%u,\"guestPort\":1}]",
+                             d->first_port) > 0);
+        spec = daemon_spec(d, "web", "fake.console-bytes=10", extra);
+        assert_true(asprintf(&parameters, "{\"spec\":%s}", spec) > 0);
+        assert_launched(call_as(ALICE, "Launch", parameters), "running");
+
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                assert_error(call_as(MALLORY, methods[i], NAME), "NoSuchCvm");
+        assert_holds(call_as(MALLORY, "List", NULL), "cvms", 0);
+        assert_holds(call_as(MALLORY, "ListArtifacts", NULL), "artifacts", 0);
+        assert_error(call_as(MALLORY, "Launch", parameters), "CvmExists");
+        other = daemon_spec(d, "other", "", extra);
+        assert_true(asprintf(&other_parameters, "{\"spec\":%s}", other) > 0);
+        assert_holds(call_as(MALLORY, "Launch", other_parameters), "holders", 0);
+
+        assert_holds(call_as(ALICE, "List", NULL), "cvms", 1);
+        assert_holds(call_as(ALICE, "ListArtifacts", NULL), "artifacts", 2);
+        assert_holds(call_as(0, "ListArtifacts", NULL), "artifacts", 2);
+        assert_holds(call_as(ALICE, "Launch", other_parameters), "holders", 1);
+        assert_cvm(call_as(ALICE, "Stop", NAME), "stopped", "stopped");
+        assert_error(call_as(MALLORY, "Remove", NAME), "NoSuchCvm");
+        /* nor did any event come */
+        assert_launched(call_as(ALICE, "Launch", parameters), "running");
+        assert_cvm(call_as(ALICE, "Stop", NAME), "stopped", "stopped");
+        assert_int_equal(recv(watch, &(char){0}, 1, MSG_DONTWAIT), -1);
+        close(watch);
+
+        /* the numbers of what she may not see are gaps, no more */
+        watch = connect_as(ALICE);
+        daemon_send(watch, "Watch", "{\"fromSequence\":1}", true);
+        first = daemon_receive(d, watch);
+        assert_non_null(json_member(json_member(first, "parameters"), "event"));
+        json_object_put(first);
+        close(watch);
+}
+
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
@@ -307,6 +400,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_a_lost_port_that_was_named, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_records_cannot_be_written, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_down_during_launch, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_other_users_see_nothing, setup, teardown),
         };
 
         fake = argv[1];
