@@ -24,9 +24,11 @@ VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
 }
 # cvmctl is not under valgrind, and to start a daemon takes about a second: left out are its tests,
-# and those that only start daemons (the modules behind them are among the unit tests).
+# those that only start daemons (the modules behind them are among the unit tests), and those of
+# users' rights, which are the kernel's to check.
 VALGRIND_SYSTEM = ["-m", "not slow", "--ignore-glob=*/test_cli*", "--ignore-glob=*/test_run.py",
-                   "--ignore-glob=*/test_config.py", "--ignore-glob=*/test_qemu_probe.py"]
+                   "--ignore-glob=*/test_config.py", "--ignore-glob=*/test_qemu_probe.py",
+                   "--ignore-glob=*/test_users.py"]
 # Debian 12's valgrind does not know openat2(2).
 VALGRIND_SUITE = "trixie"
 SANITIZERS = {
