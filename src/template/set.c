@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "template/internal.h"
@@ -165,6 +167,28 @@ static bool is_json_file(const char *name)
         return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".json") == 0;
 }
 
+/* Reads a file of the directory. A daemon of root's runs what it says, so nobody else may have
+ * written it. */
+static int read_template(const char *path, char **ret, size_t *ret_size, CvmError *error)
+{
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return cvm_error_system(error, -errno, "read template %s", path);
+        if (!S_ISREG(st.st_mode))
+                return cvm_error_system(error, -EINVAL,
+                                        "read template %s, which is no regular file", path);
+        if (geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
+                return cvm_error_system(error, -EPERM,
+                                        "read template %s, which must belong to root and be "
+                                        "writable by root alone",
+                                        path);
+        r = fd_read_all(fd, TEMPLATE_BYTES_MAX, ret, ret_size);
+        return r < 0 ? cvm_error_system(error, r, "read template %s", path) : 0;
+}
+
 static int load_directory(TemplateSet *set, const char *directory, CvmError *error)
 {
         struct dirent *entry;
@@ -186,10 +210,8 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
                         r = cvm_error_system(error, -ENOMEM, "read templates");
                         break;
                 }
-                r = file_read_at(AT_FDCWD, path, TEMPLATE_BYTES_MAX, &text, &size);
-                if (r < 0)
-                        cvm_error_system(error, r, "read template %s", path);
-                else
+                r = read_template(path, &text, &size, error);
+                if (r == 0)
                         r = template_set_add_file(set, entry->d_name, path, text, size, error);
         }
         closedir(dir);

@@ -18,7 +18,8 @@
 typedef struct TemplateSet TemplateSet;
 typedef struct Template Template;
 
-/* directory: NULL or a path; absent is the same as empty. */
+/* directory: NULL or a path; absent is the same as empty. Of a process of root's all its files must
+ * belong to root and be writable by nobody else (-EPERM); each is a regular file (-EINVAL). */
 int template_set_load(const char *directory, TemplateSet **ret, CvmError *error);
 TemplateSet *template_set_free(TemplateSet *set);
 DEFINE_CLEANUP(TemplateSet *, template_set_free)

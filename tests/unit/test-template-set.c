@@ -372,6 +372,59 @@ static void test_example_of_the_manual(void **state)
         assert_non_null(template_set_find(set, "lab"));
 }
 
+static void refuses(const char *directory, int expected, const char *word)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *message = NULL;
+        TemplateSet *set = NULL;
+
+        assert_int_equal(template_set_load(directory, &set, &error), expected);
+        assert_null(set);
+        message = cvm_error_message(&error);
+        if (!strstr(message, "t.json") || !strstr(message, word))
+                fail_msg("refused for: %s", message);
+}
+
+/* A pipe would hold the load for ever. */
+static void test_no_file(void **state)
+{
+        _cleanup_(directory_remove) char *directory = directory_make();
+        _cleanup_free_ char *path = NULL;
+
+        assert_true(asprintf(&path, "%s/t.json", directory) > 0);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        alarm(10);
+        refuses(directory, -EINVAL, "no regular file");
+        alarm(0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        refuses(directory, -EINVAL, "no regular file");
+}
+
+static void test_not_of_root(void **state)
+{
+        _cleanup_(directory_remove) char *directory = directory_make();
+        _cleanup_(template_set_freep) TemplateSet *set = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *path = NULL;
+
+        if (geteuid() != 0) {
+                print_message("who is not root obeys any file that can be read\n");
+                skip();
+        }
+        put(directory, "t.json", ARGUMENTS "]}");
+        assert_true(asprintf(&path, "%s/t.json", directory) > 0);
+        assert_int_equal(chmod(path, 0622), 0);
+        refuses(directory, -EPERM, "root alone");
+        assert_int_equal(chmod(path, 0664), 0);
+        refuses(directory, -EPERM, "root alone");
+        assert_int_equal(chmod(path, 0644), 0);
+        assert_int_equal(chown(path, 65534, 0), 0);
+        refuses(directory, -EPERM, "root alone");
+        assert_int_equal(chown(path, 0, 0), 0);
+        assert_int_equal(template_set_load(directory, &set, &error), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -381,6 +434,8 @@ int main(void)
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_example_of_the_manual),
                 leaks_unit_test(test_directory),
+                leaks_unit_test(test_no_file),
+                leaks_unit_test(test_not_of_root),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
