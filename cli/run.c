@@ -19,6 +19,7 @@
 #include "spec/spec.h"
 
 #define SPECS_DIRECTORY "/etc/cvmd/cvms"
+#define SETTLED_MSEC 5000   /* a connection of that age is no failed attempt */
 #define LAST_WORDS_MSEC 200 /* for the console's end to come */
 
 static int64_t now_msec(void)
@@ -191,25 +192,31 @@ static int live(Run *run)
                 (int64_t)arguments_number(run->arguments, "reconnect-timeout", RUN_RECONNECT_SEC) *
                 1000;
         int64_t away_since = -1;
+        bool said = false;
 
         for (;;) {
                 bool lost_events = run->sequence < 0;
 
                 if (watch(run) == 0 && run_look(run) >= 0) {
-                        if (away_since >= 0) {
+                        int64_t since = now_msec();
+
+                        if (said) {
+                                said = false;
                                 run_say(run, "the daemon is back");
                                 follow_console(run, false);
                         }
-                        away_since = -1;
                         if (follow(run) == 0)
                                 return conclude(run);
+                        if (now_msec() - since >= SETTLED_MSEC)
+                                away_since = -1;
                 }
                 if (!lost_events && run->sequence < 0)
                         continue;
-                if (away_since < 0) {
-                        away_since = now_msec();
+                if (!said)
                         run_say(run, "the daemon is away, waiting for it");
-                }
+                said = true;
+                if (away_since < 0)
+                        away_since = now_msec();
                 run->stops_sent = 0; /* it may have forgotten */
                 for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
                         run_disconnect(run, link);

@@ -71,6 +71,11 @@ class Machine:
         self.run("mkdir", "-p", pathlib.PurePath(path).parent)
         self.run("tee", path, input=text)
 
+    def configure(self, **changes):
+        """cvmd.conf with these changes to the lane's; the daemon is started anew."""
+        self.write("/etc/cvmd/cvmd.conf", json.dumps({**CONFIG, **changes}))
+        self.systemctl("restart", "cvmd.service")
+
     def drop_in(self, unit, text):
         self.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
         self.systemctl("daemon-reload")
@@ -138,6 +143,9 @@ def booted():
         guest = pathlib.Path(directory)
         artifacts.kernel(guest / "bzImage")
         artifacts.initramfs(guest / "initramfs")
+        for name in ("bzImage", "initramfs.cpio.gz"):
+            if real := os.environ.get("GUEST_PLAIN"):
+                shutil.copy(pathlib.Path(real) / name, guest / f"real-{name}")
         (guest / "cvmd.conf").write_text(json.dumps(CONFIG))
         build = pathlib.Path(os.environ["SYSTEMD_BUILD"])
         build.mkdir(exist_ok=True)

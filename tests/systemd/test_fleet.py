@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The units under a real systemd: what an operator does, and what befalls a fleet."""
 import json
+import os
 import re
+
+import pytest
 
 from harness.processes import eventually
 
@@ -213,6 +216,26 @@ def test_the_target_is_all_of_them(machine):
     for name in ("a", "b"):
         machine.wait(f"cvm@{name}", "active")
     machine.systemctl("disable", "cvm@a", "cvm@b")
+
+
+@pytest.mark.skipif("GUEST_PLAIN" not in os.environ, reason="there is no guest to boot")
+def test_a_real_guest_under_the_units_hardening(machine):
+    """QEMU inherits the daemon's filters and limits: a guest must boot and power off in them."""
+    machine.configure(qemu={"default": "/usr/bin/qemu-system-x86_64"},
+                      timeouts={"startSec": 60, "powerdownSec": 60})
+    try:
+        (cvm,) = start(machine, "a", memory="512M", cmdline="console=ttyS0 quiet",
+                       env={"A": "x y"},
+                       kernel={"path": "/root/guest/real-bzImage"},
+                       initramfs={"path": "/root/guest/real-initramfs.cpio.gz"})
+        assert cvm["ready"]
+        machine.systemctl("restart", "cvmd.service")
+        assert machine.status("a")["pid"] == cvm["pid"] and machine.status("a")["ready"]
+        machine.systemctl("stop", "cvm@a.service")
+        ending = machine.status("a")["ending"]
+        assert ending["reason"] in ("stopped", "power-off")
+    finally:
+        machine.configure()
 
 
 # The example, word for word
