@@ -255,6 +255,17 @@ def test_a_signal_while_the_daemon_is_away_is_kept(run, cvmd):
     assert cvmd.status("web")["state"] == "stopped"
 
 
+def test_the_daemon_dies_during_the_stop(run, cvmd):
+    runner = run(cmdline="fake.ignore-powerdown")
+    there(cvmd)
+    runner.signal()
+    there(cvmd, "stopping", True)
+    cvmd.kill()
+    cvmd.start()
+    assert runner.code() == 0
+    assert cvmd.status("web")["state"] == "stopped"
+
+
 def test_a_daemon_that_does_not_come_back(run, cvmd):
     runner = run("web", "--reconnect-timeout", "1")
     there(cvmd)

@@ -175,6 +175,27 @@ static void test_stream(void **state)
         peer_stop(&p);
 }
 
+static int script_two_at_once(int fd)
+{
+        return !(hears(fd, "{\"method\":\"t.A\",\"parameters\":{},\"more\":true}") &&
+                 SAYS(fd, "{\"parameters\":{},\"continues\":true}\0{\"parameters\":{}}") &&
+                 sees_end(fd));
+}
+
+/* Who waits by poll(2) must know of what has been read already. */
+static void test_has_reply(void **state)
+{
+        Peer p = peer_start(script_two_at_once);
+
+        assert_int_equal(wire_client_begin(p.client, "t.A", NULL, NULL, 0, &p.error), 0);
+        assert_false(wire_client_has_reply(p.client));
+        assert_int_equal(wire_client_next(p.client, NULL, &p.error), 1);
+        assert_true(wire_client_has_reply(p.client));
+        assert_int_equal(wire_client_next(p.client, NULL, &p.error), 0);
+        assert_false(wire_client_has_reply(p.client));
+        peer_stop(&p);
+}
+
 static int script_upgrade(int fd)
 {
         return !(hears(fd, "{\"method\":\"t.A\",\"parameters\":{},\"upgrade\":true}") &&
@@ -439,12 +460,19 @@ static void test_connect_fails(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_calls),       cmocka_unit_test(test_stream),
-                cmocka_unit_test(test_upgrade),     cmocka_unit_test(test_fds),
-                cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_error_continued),
-                cmocka_unit_test(test_peer_leaves), cmocka_unit_test(test_too_big),
-                cmocka_unit_test(test_timeout),     cmocka_unit_test(test_signal),
-                cmocka_unit_test(test_big_call),    cmocka_unit_test(test_connect_fails),
+                cmocka_unit_test(test_calls),
+                cmocka_unit_test(test_stream),
+                cmocka_unit_test(test_has_reply),
+                cmocka_unit_test(test_upgrade),
+                cmocka_unit_test(test_fds),
+                cmocka_unit_test(test_bad_replies),
+                cmocka_unit_test(test_error_continued),
+                cmocka_unit_test(test_peer_leaves),
+                cmocka_unit_test(test_too_big),
+                cmocka_unit_test(test_timeout),
+                cmocka_unit_test(test_signal),
+                cmocka_unit_test(test_big_call),
+                cmocka_unit_test(test_connect_fails),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
