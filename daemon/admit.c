@@ -272,6 +272,8 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
                                      &vm->vsock_fd, error);
         if (r < 0)
                 return r;
+        /* an id may be the caller's choice: what an old one with it left is not for this one */
+        console_remove(manager->consoles_fd, vm->id, config->console_files);
         r = console_new(manager->consoles_fd, vm->id, config->console_bytes, config->console_files,
                         &vm->console);
         if (r < 0)

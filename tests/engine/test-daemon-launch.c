@@ -181,6 +181,25 @@ static void test_same_name_and_same_id(void **state)
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
 }
 
+/* Logs that somebody else's CVM of that id left are not its logs. */
+static void test_a_chosen_id_begins_without_logs(void **state)
+{
+        _cleanup_free_ char *path =
+                daemon_path(d, "state/consoles/01234567-89ab-4def-8123-456789abcdef.log");
+        _cleanup_json_ json_object *reply = NULL;
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        assert_int_equal(write(fd, "old\n", 4), 4);
+        close(fd);
+        assert_launched(daemon_launch(d, "web", "fake.no-ready",
+                                      ",\"paused\":true,"
+                                      "\"id\":\"01234567-89ab-4def-8123-456789abcdef\""),
+                        "paused");
+        reply = daemon_call(d, "Logs", NAME);
+        assert_string_equal(json_member_string(json_member(reply, "parameters"), "data"), "");
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
 /* Listens on the port that the CVM's launch only holds. */
 static int steal_port(uint16_t port)
 {
@@ -396,6 +415,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_stop_during_launch, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stop_of_a_failed_launch, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_same_name_and_same_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_chosen_id_begins_without_logs, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_a_lost_port_is_replaced, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_lost_port_that_was_named, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_records_cannot_be_written, setup, teardown),
