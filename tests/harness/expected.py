@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attestation must show, a second time: from the documents, sharing nothing with src/measure."""
+"""What attestation must show, a second time: from the documents; nothing of src/measure."""
 import hashlib
 import struct
 import uuid

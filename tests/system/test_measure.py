@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cvmctl measure and igvm against a second computation from the documents, tests/harness/expected.py."""
+"""cvmctl measure and igvm against a second computation: tests/harness/expected.py."""
 import json
 import os
 import pathlib
@@ -227,8 +227,8 @@ def test_inputs_and_profile_are_told(files):
 
 
 def test_text(files):
-    done = cvmctl("measure", "--platform", "vtpm", *files.options("kernel"), "--cmdline", "\x1b[31m",
-                  *PROFILE)
+    done = cvmctl("measure", "--platform", "vtpm", *files.options("kernel"),
+                  "--cmdline", "\x1b[31m", *PROFILE)
     pcr = expected.pcr4("sha256", files.data["kernel"])
     assert done.code == 0
     assert f"PCR4 sha256 {pcr}" in done.out.splitlines()
