@@ -49,6 +49,13 @@ def progress(text):
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
+# QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
+MODERN_SUITE = "trixie"
+MODERN_BACKPORTS = ["qemu-system-x86"]
+MODERN_FIRMWARE = {"SEV": ("ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd"),
+                   "TDX": ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd")}
+
+
 class Run:
     """What the lanes of one run share."""
 
@@ -225,6 +232,16 @@ def lane_systemd(run):
     return result
 
 
+def lane_modern_qemu(run):
+    try:
+        root = roots.debian_root(MODERN_SUITE, ["ca-certificates"], MODERN_BACKPORTS)
+        firmware = {f"FIRMWARE_{tee}": str(roots.debian_package("sid", package) / path)
+                    for tee, (package, path) in MODERN_FIRMWARE.items()}
+    except roots.Unavailable as reason:
+        return Result().skip("modern-qemu", str(reason))
+    return run.pytest("modern", run.builds.plain(), {"MODERN_ROOT": str(root), **firmware})
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -242,6 +259,7 @@ LANES = {
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
+    "modern-qemu": (lane_modern_qemu, "confidential platforms by the QEMU of Debian 13 backports"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "unit, engine and the daemon's quick system tests under valgrind"),
