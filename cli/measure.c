@@ -2,10 +2,12 @@
 
 /* What a CVM's attestation must show, from the files that boot; no daemon is asked. */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
@@ -15,6 +17,7 @@
 #include "spec/spec.h"
 #include "template/template.h"
 
+#define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */
 #define TEMPLATES                                                                                  \
         "/etc/cvmd/templates" /* where cvmd looks unless cvmd.conf names another place             \
                                */
@@ -171,12 +174,45 @@ static int run(const Arguments *arguments, const MeasureInputs *inputs)
         return CLI_DONE;
 }
 
+/* The three files of --acpi, owned. */
+typedef struct AcpiData {
+        char *data[3];
+} AcpiData;
+
+static void acpi_data_done(AcpiData *acpi)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(acpi->data); i++)
+                free(acpi->data[i]);
+}
+
+static int read_acpi(const Arguments *arguments, AcpiData *acpi, AcpiFiles *files)
+{
+        static const char *const names[] = {"table-loader", "rsdp", "tables"};
+        Bytes *const targets[] = {&files->loader, &files->rsdp, &files->tables};
+        const char *directory = arguments_value(arguments, "acpi");
+
+        for (size_t i = 0; directory && i < ARRAY_SIZE(names); i++) {
+                _cleanup_free_ char *path = NULL;
+                size_t size;
+                int r;
+
+                if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
+                        return fail_memory(arguments);
+                r = file_read_at(AT_FDCWD, path, ACPI_FILE_MAX, &acpi->data[i], &size);
+                if (r < 0)
+                        return fail_file(arguments, path, 0, "%s", strerror(-r));
+                *targets[i] = (Bytes){(uint8_t *)acpi->data[i], size};
+        }
+        return 0;
+}
+
 int verb_measure(const Arguments *arguments)
 {
         MeasureInputs inputs = {
                 .cmdline = arguments_value(arguments, "cmdline"),
                 .cpu_model = arguments_value(arguments, "cpu-model"),
         };
+        _cleanup_(acpi_data_done) AcpiData acpi = {};
         MeasuredFile files[_ARTIFACT_KIND_MAX] = {};
         MeasureFile *const targets[_ARTIFACT_KIND_MAX] = {
                 [ARTIFACT_KERNEL] = &inputs.kernel,
@@ -191,6 +227,8 @@ int verb_measure(const Arguments *arguments)
                 r = read_numbers(arguments, &inputs);
         if (r == 0)
                 r = read_profile(arguments, &inputs.profile);
+        if (r == 0)
+                r = read_acpi(arguments, &acpi, &inputs.acpi);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
                 r = measured_file_load(arguments, kind, &files[kind]);
                 *targets[kind] = measured_file_bytes(&files[kind]);

@@ -124,6 +124,8 @@ static const Option measure_options[] = {
         {"cpu-model", "M", "QEMU's CPU model, or a CPUID signature as 0x800f12"},
         {"guest-features", "X", "SEV_FEATURES of the vCPUs, as 0x1"},
         {"qemu", "V", "version of the QEMU that will boot it"},
+        {"acpi", "DIR", "files table-loader, rsdp and tables of the machine's ACPI",
+         .completion = "directory"},
         {"profile", "K=V,...", "what depends on firmware and QEMU, see cvm-measure(7)"},
         {"json", NULL, "print JSON, see cvm-measure(7)"},
         {},

@@ -238,38 +238,57 @@ static int measure_snp_igvm(Run *run)
         return r < 0 ? fail(run, r) : 0;
 }
 
-static int measure_mrtd(Run *run)
+/* MRTD and RTMR0 without firmware. */
+static int measure_no_firmware(Run *run)
 {
-        Register *reg = measurement_add(run->measurement, "MRTD", HASH_SHA384);
+        static const char *const names[] = {"MRTD", "RTMR0"};
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+                Register *reg = measurement_add(run->measurement, names[i], HASH_SHA384);
+
+                r = reg ? register_no_value(reg, MEASUREMENT_NOT_GIVEN,
+                                            "no firmware is named (--firmware)")
+                        : -ENOMEM;
+        }
+        return r;
+}
+
+static int measure_rtmr0(Run *run, const Tdvf *tdvf)
+{
+        const MeasureInputs *in = run->inputs;
+        Register *reg = measurement_add(run->measurement, "RTMR0", HASH_SHA384);
+
+        if (!reg)
+                return -ENOMEM;
+        if (!in->acpi.loader.data)
+                return register_no_value(reg, MEASUREMENT_NOT_PREDICTABLE,
+                                         "it depends on the ACPI tables that QEMU makes of every "
+                                         "device: name them (--acpi)");
+        if (!in->memory)
+                return register_no_value(reg, MEASUREMENT_NOT_GIVEN,
+                                         "it depends on the size of memory: name that (--memory)");
+        return rtmr0_measure(tdvf, &run->profile, &in->acpi, in->memory, reg);
+}
+
+static int measure_firmware(Run *run)
+{
+        Register *reg;
         Tdvf tdvf;
         int r;
 
-        if (!reg)
-                return fail(run, -ENOMEM);
-        if (!run->inputs->firmware.bytes.data) {
-                r = register_no_value(reg, MEASUREMENT_NOT_GIVEN,
-                                      "no firmware is named (--firmware)");
-                return r < 0 ? fail(run, r) : 0;
-        }
         r = tdvf_parse(run->inputs->firmware.bytes, "firmware", &tdvf, run->error);
         if (r < 0)
                 return r;
-        r = tdvf_measure(&tdvf, run->profile.mrtd.value, reg);
-        return r < 0 ? fail(run, r) : 0;
+        reg = measurement_add(run->measurement, "MRTD", HASH_SHA384);
+        r = reg ? tdvf_measure(&tdvf, run->profile.mrtd.value, reg) : -ENOMEM;
+        return r < 0 ? r : measure_rtmr0(run, &tdvf);
 }
 
 static int measure_tdx(Run *run)
 {
-        Register *reg;
-        int r;
+        int r = run->inputs->firmware.bytes.data ? measure_firmware(run) : measure_no_firmware(run);
 
-        r = measure_mrtd(run);
-        if (r < 0)
-                return r;
-        reg = measurement_add(run->measurement, "RTMR0", HASH_SHA384);
-        r = reg ? register_no_value(reg, MEASUREMENT_NOT_PREDICTABLE,
-                                    "it depends on the ACPI tables that QEMU makes of every device")
-                : -ENOMEM;
         if (r == 0)
                 r = tdx_measure_boot(run_boot(run), run->measurement);
         return r < 0 ? fail(run, r) : 0;

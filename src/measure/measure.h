@@ -9,7 +9,7 @@
  */
 
 #include "measure/measurement.h"
-#include "measure/profile.h"
+#include "measure/rtmr0.h"
 
 /* The names that a template's "measure" has. */
 typedef enum MeasureMethod {
@@ -40,6 +40,7 @@ typedef struct MeasureInputs {
         uint64_t memory;       /* bytes; 0: not given */
         const char *cpu_model; /* NULL: VMSA_CPU_MODEL_DEFAULT */
         uint64_t features;     /* SEV_FEATURES; 0: VMSA_FEATURE_SNP */
+        AcpiFiles acpi;        /* of a TD; loader not given: none of them */
         Profile profile;       /* what the user told of it */
 } MeasureInputs;
 

@@ -213,6 +213,32 @@ def test_states(files):
     assert result["profile"]["options"] == {"value": "unknown"}
 
 
+def test_acpi(files, tmp_path):
+    """RTMR0 without its files, with them, and with one missing."""
+    acpi = tmp_path / "acpi"
+    acpi.mkdir()
+    args = ["tdx", *files.options("firmware"), "--acpi", acpi, "--profile", "edk2=202502"]
+    for name in ("table-loader", "rsdp"):
+        (acpi / name).write_bytes(name.encode())
+    done = cvmctl("measure", "--platform", *args)
+    assert done.code == 4 and f"{acpi}/tables" in done.err
+    (acpi / "tables").write_bytes(b"tables")
+    assert values(measure(*args))["RTMR0", "sha384"] == "not-given"
+    # its configuration volume is noise, no empty store of variables
+    result = measure(*args, "--memory", "1G")
+    assert values(result)["RTMR0", "sha384"] == "not-predictable"
+    image = bytearray(files.data["firmware"])
+    struct.pack_into("<H", image, 48, 0x48)
+    image[0x48:0x1000] = b"\xff" * (0x1000 - 0x48)
+    struct.pack_into("<I", image, 0x48 + 16, 0x1000 - 0x48)
+    files.write("firmware", bytes(image))
+    reg = measure(*args, "--memory", "1G")["registers"][1]
+    assert [event["digest"] for event in reg["events"][8:11]] == [
+        expected.digest("sha384", name).hex() for name in (b"table-loader", b"rsdp", b"tables")]
+    assert reg["value"] == expected.extend("sha384", [bytes.fromhex(event["digest"])
+                                                      for event in reg["events"]])
+
+
 def test_inputs_and_profile_are_told(files):
     result = measure("tdx", *files.options("kernel"), "--cmdline", "a b", "--cpus", 3, "--memory",
                      "2G", "--qemu", "8.2.2", "--profile", "edk2=202411")

@@ -365,6 +365,30 @@ static void make_bad_type(ImageIgvm *igvm)
         image_igvm_page(igvm, SNP, 0, 1, 0, 4);
 }
 
+static void make_data_outside(ImageIgvm *igvm)
+{
+        uint8_t body[24] = {[8] = SNP};
+
+        le32_put(body + 12, 0xfffff000);
+        image_igvm_header(igvm, IGVM_PAGE_DATA, body, sizeof(body));
+}
+
+static void make_vmsa_outside(ImageIgvm *igvm)
+{
+        uint8_t body[20] = {[8] = SNP};
+
+        le32_put(body + 12, 0xfffff000);
+        image_igvm_header(igvm, IGVM_VP_CONTEXT, body, sizeof(body));
+}
+
+static void make_area_outside(ImageIgvm *igvm)
+{
+        uint8_t body[16] = {[1] = 0x10};
+
+        le32_put(body + 12, 0xfffff000);
+        image_igvm_header(igvm, IGVM_PARAMETER_AREA, body, sizeof(body));
+}
+
 static void make_bad_mask(ImageIgvm *igvm)
 {
         image_igvm_page(igvm, SNP | 64, 0, 1, 0, 0);
@@ -420,10 +444,11 @@ static void make_out_of_order(ImageIgvm *igvm)
 static void test_refused(void **state)
 {
         static const Make makes[] = {
-                make_bad_gpa,        make_bad_large_gpa, make_high_gpa,   make_bad_type,
-                make_bad_mask,       make_no_mask,       make_no_area,    make_area_twice,
-                make_odd_area,       make_empty_area,    make_short_body, make_two_bits,
-                make_platform_twice, make_out_of_order,
+                make_data_outside,  make_vmsa_outside, make_area_outside, make_bad_gpa,
+                make_bad_large_gpa, make_high_gpa,     make_bad_type,     make_bad_mask,
+                make_no_mask,       make_no_area,      make_area_twice,   make_odd_area,
+                make_empty_area,    make_short_body,   make_two_bits,     make_platform_twice,
+                make_out_of_order,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(makes); i++) {

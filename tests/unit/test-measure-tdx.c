@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "measure-images.h"
-#include "measure/tdvf.h"
+#include "measure/rtmr0.h"
 
 /* {offset, size, gpa, memory size, type, attributes}: code that is extended, variables that are
  * not, with more memory than data one that is, and memory that the TD adds itself. */
@@ -202,12 +202,159 @@ static void test_truncated(void **state)
         image_done(&image);
 }
 
+/* RTMR 0's events in the log of a live TD of 2 GiB with edk2-stable202408 to 202502, and its value
+ * in the quote, published by Dstack (https://github.com/Dstack-TEE/dstack,
+ * verifier/fixtures/tdx-lite-getquote.json). */
+static const char *const live_log[] = {
+        "0b8772e5b0b41b83e6044a68397e02f49fb47066b4fbe491"
+        "7ea2c45c64f323fdacbb37948f821ebaf8bc9c938ba8a749",
+        "344bc51c980ba621aaa00da3ed7436f7d6e549197dfe6995"
+        "15dfa2c6583d95e6412af21c097d473155875ffd561d6790",
+        "9dc3a1f80bcec915391dcda5ffbb15e7419f77eab462bbf7"
+        "2b42166fb70d50325e37b36f93537a863769bcf9bedae6fb",
+        "6f2e3cbc14f9def86980f5f66fd85e99d63e69a73014ed8a"
+        "5633ce56eca5b64b692108c56110e22acadcef58c3250f1b",
+        "d607c0efb41c0d757d69bca0615c3a9ac0b1db06c557d992"
+        "e906c6b7dee40e0e031640c7bfd7bcd35844ef9edeadc6f9",
+        "08a74f8963b337acb6c93682f934496373679dd26af1089c"
+        "b4eaf0c30cf260a12e814856385ab8843e56a9acea19e127",
+        "18cc6e01f0c6ea99aa23f8a280423e94ad81d96d0aeb5180"
+        "504fc0f7a40cb3619dd39bd6a95ec1680a86ed6ab0f9828d",
+        "394341b7182cd227c5c6b07ef8000cdfd86136c4292b8e57"
+        "6573ad7ed9ae41019f5818b4b971c9effc60e1ad9f1289f0",
+        "095d04cf26fe03aef6e3561fa24c1aa1cea93f4aeaf563b1"
+        "f9f7616184c53454875925759434769cec2490acb563a337",
+        "8d9a4d4777a1bc77ecd9d8d37a4628129a80052a51032015"
+        "9a20a923bd07a0e90d8d1f2e1ebf088992b25f0d0fa672ef",
+        "3070721e169bc41884724cb0e6b3082e1baf249083d8b389"
+        "181ba50b9afa951057876c380b8870e8c2facf2eff67a2b6",
+        "1dd6f7b457ad880d840d41c961283bab688e94e4b59359ea"
+        "45686581e90feccea3c624b1226113f824f315eb60ae0a7c",
+        "23ada07f5261f12f34a0bd8e46760962d6b4d576a416f1fe"
+        "a1c64bc656b1d28eacf7047ae6e967c58fd2a98bfa74c298",
+};
+static const char live_rtmr0[] = "f8438db36b96f85d8752ff7f24a89ec05c79ec9eda2ba732"
+                                 "c897fb970ca429365b7471b1c054cb84f17b1c2b23ba6640";
+
+/* The memory of that TD's firmware; variables are ours. */
+static const uint64_t live_sections[][6] = {
+        {0, 0x1000, 0xffc00000, 0x84000, TDVF_CFV, 0}, {0, 0, 0x810000, 0x10000, TDVF_TEMP_MEM, 0},
+        {0, 0, 0x80b000, 0x2000, TDVF_TEMP_MEM, 0},    {0, 0, 0x809000, 0x2000, TDVF_TD_HOB, 0},
+        {0, 0, 0x800000, 0x6000, TDVF_TEMP_MEM, 0},
+};
+
+static Image live_image(void)
+{
+        ImageOvmf ovmf = {.size = 0x4000, .tdx = live_sections, .n_tdx = ARRAY_SIZE(live_sections)};
+        Image image = image_ovmf(&ovmf);
+
+        le16_put(image.data + 48, 0x48);         /* header of the volume */
+        le32_put(image.data + 0x48 + 16, 0x800); /* size of the variable store */
+        memset(image.data + 0x48 + 28, 0xff, 0x800 - 28);
+        return image;
+}
+
+static Measurement *measure_rtmr0(const Image *image, uint32_t edk2, uint64_t memory)
+{
+        static const AcpiFiles acpi = {
+                {(const uint8_t *)"1", 1}, {(const uint8_t *)"2", 1}, {(const uint8_t *)"3", 1}};
+        Measurement *measurement = measurement_new();
+        Register *reg = measurement_add(measurement, "RTMR0", HASH_SHA384);
+        Profile profile = {.edk2 = edk2};
+        Tdvf tdvf;
+
+        assert_int_equal(parse(image_bytes(image), &tdvf), 0);
+        assert_int_equal(rtmr0_measure(&tdvf, &profile, &acpi, memory, reg), 0);
+        return measurement;
+}
+
+static void unhex(const char *hex, HashDigest *ret)
+{
+        for (size_t i = 0; i < SHA384_SIZE; i++)
+                assert_int_equal(sscanf(hex + 2 * i, "%2hhx", &ret->bytes[i]), 1);
+}
+
+static void test_rtmr0(void **state)
+{
+        HashDigest value = hash_zero(HASH_SHA384), event = value;
+        _cleanup_(measurement_freep) Measurement *measurement = NULL;
+        _cleanup_free_ char *hex = NULL;
+        Image image = live_image();
+        const Register *reg;
+
+        for (size_t i = 0; i < ARRAY_SIZE(live_log); i++) {
+                unhex(live_log[i], &event);
+                assert_int_equal(hash_extend(&value, &event), 0);
+        }
+        hex = hash_hex(&value);
+        assert_string_equal(hex, live_rtmr0);
+
+        measurement = measure_rtmr0(&image, 202502, 2ull << 30);
+        reg = &measurement->registers[0];
+        assert_int_equal(reg->state, MEASUREMENT_VALUE);
+        assert_int_equal(reg->n_events, ARRAY_SIZE(live_log));
+        value = hash_zero(HASH_SHA384);
+        for (size_t i = 0; i < ARRAY_SIZE(live_log); i++) {
+                /* its variables (1) and ACPI tables (8 to 10) are not here */
+                unhex(live_log[i], &event);
+                assert_int_equal(memcmp(event.bytes, reg->events[i].digest.bytes, 48) == 0,
+                                 i != 1 && (i < 8 || i > 10));
+                assert_int_equal(hash_extend(&value, &reg->events[i].digest), 0);
+        }
+        assert_memory_equal(value.bytes, reg->value.bytes, 48);
+        image_done(&image);
+}
+
+/* Memory above 4 GiB makes one more block; each size another hand-off block. */
+static void test_rtmr0_memory(void **state)
+{
+        static const uint64_t sizes[] = {1ull << 30, 0xb0000000 - 4096, 0xb0000000, 4ull << 30};
+        Image image = live_image();
+        HashDigest last = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+                _cleanup_(measurement_freep) Measurement *measurement =
+                        measure_rtmr0(&image, 202408, sizes[i]);
+                const Register *reg = &measurement->registers[0];
+
+                assert_memory_not_equal(last.bytes, reg->events[0].digest.bytes, 48);
+                last = reg->events[0].digest;
+        }
+        image_done(&image);
+}
+
+static void test_rtmr0_unknown(void **state)
+{
+        static const uint32_t versions[] = {0, 202405, 202505};
+
+        for (size_t i = 0; i < ARRAY_SIZE(versions) + 3; i++) {
+                _cleanup_(measurement_freep) Measurement *measurement = NULL;
+                Image image = live_image();
+                const Register *reg;
+
+                if (i == ARRAY_SIZE(versions))
+                        image.data[0x48 + 28] = 0xaa; /* a variable */
+                if (i == ARRAY_SIZE(versions) + 1)
+                        le32_put(image.data + 0x48 + 16, 0xffffffff);
+                if (i == ARRAY_SIZE(versions) + 2)
+                        le16_put(image.data + 48, 0xffff);
+                measurement = measure_rtmr0(&image, i < ARRAY_SIZE(versions) ? versions[i] : 202502,
+                                            2ull << 30);
+                reg = &measurement->registers[0];
+                assert_int_equal(reg->state, MEASUREMENT_NOT_PREDICTABLE);
+                assert_int_equal(reg->n_events, 0);
+                image_done(&image);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_mrtd),    cmocka_unit_test(test_every_byte),
-                cmocka_unit_test(test_refused), cmocka_unit_test(test_hostile),
-                cmocka_unit_test(test_without), cmocka_unit_test(test_truncated),
+                cmocka_unit_test(test_mrtd),          cmocka_unit_test(test_every_byte),
+                cmocka_unit_test(test_refused),       cmocka_unit_test(test_hostile),
+                cmocka_unit_test(test_without),       cmocka_unit_test(test_truncated),
+                cmocka_unit_test(test_rtmr0),         cmocka_unit_test(test_rtmr0_memory),
+                cmocka_unit_test(test_rtmr0_unknown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
