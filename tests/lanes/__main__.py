@@ -22,6 +22,7 @@ VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak
             f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
 VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
+    "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",
 }
 # cvmctl is not under valgrind, and to start a daemon takes about a second: left out are its tests,
 # those that only start daemons (the modules behind them are among the unit tests), and those of
