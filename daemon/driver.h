@@ -37,6 +37,9 @@ typedef struct DriverCallbacks {
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
+        /* The guest has ended by itself and the hypervisor was told to go: `ended` should follow.
+         */
+        void (*leaving)(void *userdata);
         void (*ended)(const DriverEnding *ending, void *userdata);
 } DriverCallbacks;
 
@@ -56,7 +59,7 @@ typedef struct DriverStart {
         const DriverFd *fds;
         size_t n_fds;
         uid_t uid; /* that the hypervisor runs as, its group likewise; 0: the daemon's own */
-        int runtime_dirfd;    /* private directory for this CVM's sockets, borrowed for its life */
+        int runtime_dirfd; /* private directory for this CVM's sockets, borrowed for its life */
 } DriverStart;
 
 typedef struct DriverOps {
@@ -66,7 +69,8 @@ typedef struct DriverOps {
         int (*go)(DriverVm *vm);
         /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
         void (*save)(const DriverVm *vm, json_object *record);
-        /* -ESRCH: it is gone. */
+        /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and runs on.
+         */
         int (*adopt)(uv_loop_t *loop, json_object *record, int runtime_dirfd,
                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret);
         int (*resume)(DriverVm *vm, DriverDone done, void *userdata);
@@ -87,6 +91,12 @@ struct DriverVm {
         const DriverCallbacks *callbacks;
         void *userdata;
 };
+
+/* What is short now may be there for a daemon that starts later: no reason to give up a CVM. */
+static inline bool driver_is_shortage(int r)
+{
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
 
 extern const DriverOps driver_qemu;
 

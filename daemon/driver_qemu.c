@@ -223,10 +223,12 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
                         vm->shutdown_reason = strdup(json_member_string(data, "reason") ?: "");
                 /* with -no-shutdown QEMU stays, and with it the guest's memory, until told */
                 qemu_quit(&vm->base);
+                vm->base.callbacks->leaving(vm->base.userdata);
         } else if (strcmp(name, "GUEST_PANICKED") == 0 && !vm->panicked) {
                 vm->panicked = true;
                 vm->base.callbacks->panicked(data, vm->base.userdata);
                 qemu_quit(&vm->base);
+                vm->base.callbacks->leaving(vm->base.userdata);
         }
 }
 
@@ -449,6 +451,10 @@ static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
         r = watch_exit(vm);
         if (r == 0)
                 r = connect_all(vm, runtime_dirfd);
+        if (driver_is_shortage(r)) {
+                qemu_close(&vm->base);
+                return r;
+        }
         if (r < 0) {
                 /* it runs, and nobody can speak to it: end it, its exit is watched */
                 log_error("cannot reach QEMU (pid %d): %s: killed", (int)vm->child.pid,

@@ -329,8 +329,8 @@ static int run(const Config *config, const Paths *paths)
         return r;
 }
 
-/* What every CVM and client needs of descriptors; secrets never reach a core file. */
-static void set_limits(void)
+/* What every CVM and client needs of descriptors and threads; secrets never reach a core file. */
+static void set_up_process(void)
 {
         struct rlimit files;
 
@@ -343,6 +343,8 @@ static void set_limits(void)
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);
         signal(SIGPIPE, SIG_IGN);
+        /* Threads that read what clients name: one held by a dead file system must not hold all. */
+        setenv("UV_THREADPOOL_SIZE", "32", 0);
         umask(0077);
 }
 
@@ -358,7 +360,7 @@ int main(int argc, char **argv)
         if (options.done)
                 return 0;
         log_init(options.log_level);
-        set_limits();
+        set_up_process();
         if (config_load(options.config, &config, &message) < 0) {
                 log_error("%s", message ?: "out of memory");
                 return 2;

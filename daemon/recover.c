@@ -97,24 +97,18 @@ static int kill_recorded(Vm *vm, json_object *record)
         return 0;
 }
 
-/* What is short now may be there for a daemon that starts later: no reason to give up a CVM. */
-static bool is_shortage(int r)
-{
-        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
-}
-
 static int recover_live(Manager *manager, Vm *vm, json_object *record)
 {
         const char *boot_id = json_member_string(record, "bootId");
         bool same_boot = boot_id && strcmp(boot_id, manager->boot_id) == 0;
         int r = same_boot ? open_runtime(manager, vm) : 0;
 
-        if (is_shortage(r))
+        if (driver_is_shortage(r))
                 return r;
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
                 if (same_boot && vm->state == VM_STARTING) {
                         r = kill_recorded(vm, record);
-                        if (is_shortage(r))
+                        if (driver_is_shortage(r))
                                 return r;
                 }
                 undo(manager, vm);
@@ -126,7 +120,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         }
         r = vm->ops->adopt(manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
                            &vm->driver);
-        if (is_shortage(r))
+        if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
                 end_lost(vm, "lost", "it ended while the daemon was away");
@@ -172,7 +166,7 @@ static int recover_one(Manager *manager, const char *file)
         if (r < 0) {
                 if (vm)
                         vm_close(vm);
-                if (is_shortage(r))
+                if (driver_is_shortage(r))
                         return r;
                 set_aside(manager, file, reason);
                 return 0;

@@ -289,7 +289,7 @@ static void finish(Vm *vm, const DriverEnding *ending)
         const char *reason = ending->reason;
         VmState state = VM_FAILED;
 
-        if (vm->killed)
+        if (vm->killed && vm->stop_requested)
                 reason = "killed";
         else if (vm->stop_requested)
                 reason = "stopped";
@@ -300,6 +300,8 @@ static void finish(Vm *vm, const DriverEnding *ending)
         vm_release(vm);
         vm_set_state(vm, state);
 }
+
+static void on_stop_timer(uv_timer_t *timer);
 
 static void on_created(void *userdata)
 {
@@ -341,6 +343,17 @@ static void on_panicked(json_object *info, void *userdata)
         manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
 }
 
+static void on_leaving(void *userdata)
+{
+        Vm *vm = userdata;
+
+        /* as after a Stop's quit: a hypervisor that does not go is killed in its time */
+        if (vm->stop_step < VM_STOP_QUIT) {
+                vm->stop_step = VM_STOP_QUIT;
+                uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)vm->quit_sec * 1000, 0);
+        }
+}
+
 static void on_ended(const DriverEnding *ending, void *userdata)
 {
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
@@ -358,6 +371,7 @@ const DriverCallbacks vm_driver_callbacks = {
         .console = on_console,
         .notify = on_notify,
         .panicked = on_panicked,
+        .leaving = on_leaving,
         .ended = on_ended,
 };
 

@@ -296,6 +296,8 @@ def show(name, result, seconds):
 
 
 def main():
+    # Started in the background by a shell, it and all below it would ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     args = arguments()
     if args.list:
         for name, (_, what) in LANES.items():

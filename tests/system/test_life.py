@@ -136,6 +136,12 @@ def test_stop_by_sigkill(cvmd):
     assert ended(cvmd, "stopped", "killed")["signal"] == signal.SIGKILL
 
 
+def test_a_qemu_that_stays_after_its_guest(cvmd):
+    """The guest has powered off; a QEMU that does not quit then is killed."""
+    cvmd.launch("web", cmdline="fake.ignore-quit fake.poweroff-ms=50", timeouts={"quitSec": 1})
+    assert ended(cvmd, "stopped", "power-off")["signal"] == signal.SIGKILL
+
+
 def test_stop_by_force_leaves_the_button_out(cvmd):
     cvmd.launch("web", cmdline="fake.ignore-powerdown", timeouts={"powerdownSec": 60})
     start = time.monotonic()
