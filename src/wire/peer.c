@@ -35,8 +35,8 @@ int wire_peer_init(WirePeer *peer, int fd)
 {
         struct ucred credentials;
         socklen_t size = sizeof(credentials);
-        gid_t *groups;
-        size_t n_groups;
+        gid_t *groups = NULL;
+        size_t n_groups = 0;
         int r;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
