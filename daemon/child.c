@@ -37,37 +37,50 @@ static void reset_signals(void)
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Descriptors that the child has for itself, until exec. */
+enum {
+        KEPT_GO,      /* the pipe that it waits on */
+        KEPT_PROGRAM, /* the program's file, or -1 */
+        N_KEPT,
+};
+
 /* Moves all sources above the targets first, so that no target overwrites a source. */
-static int arrange_fds(const ChildSpawn *spawn, int *go_fd, int *moved)
+static int arrange_fds(const ChildSpawn *spawn, int kept[static N_KEPT], int *moved)
 {
-        int last = STDERR_FILENO, null, output;
+        int last = STDERR_FILENO, above, null, output;
 
         for (size_t i = 0; i < spawn->n_fds; i++)
                 if (spawn->fds[i].number > last)
                         last = spawn->fds[i].number;
-        *go_fd = fcntl(*go_fd, F_DUPFD_CLOEXEC, last + 2);
-        if (*go_fd < 0)
-                return -errno;
+        above = last + 1 + N_KEPT;
+        for (size_t i = 0; i < N_KEPT; i++) {
+                kept[i] = kept[i] < 0 ? -1 : fcntl(kept[i], F_DUPFD_CLOEXEC, above);
+                if (i == KEPT_GO && kept[i] < 0)
+                        return -errno;
+        }
         for (size_t i = 0; i < spawn->n_fds; i++) {
-                moved[i] = fcntl(spawn->fds[i].fd, F_DUPFD_CLOEXEC, last + 2);
+                moved[i] = fcntl(spawn->fds[i].fd, F_DUPFD_CLOEXEC, above);
                 if (moved[i] < 0)
                         return -errno;
         }
-        output = fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, last + 2);
+        output = fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, above);
         null = open("/dev/null", O_RDONLY);
         if (output < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
             dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 return -errno;
-        if (syscall(SYS_close_range, STDERR_FILENO + 1, last + 1, 0) < 0)
+        if (syscall(SYS_close_range, STDERR_FILENO + 1, above - 1, 0) < 0)
                 return -errno;
         for (size_t i = 0; i < spawn->n_fds; i++)
                 if (dup2(moved[i], spawn->fds[i].number) < 0)
                         return -errno;
-        /* what is above goes at exec at the latest; the pipe is needed until then */
-        if (dup2(*go_fd, last + 1) < 0 || fcntl(last + 1, F_SETFD, FD_CLOEXEC) < 0)
-                return -errno;
-        *go_fd = last + 1;
-        if (syscall(SYS_close_range, last + 2, ~0U, 0) < 0)
+        /* what is kept goes at exec */
+        for (int i = 0; i < N_KEPT; i++) {
+                if (kept[i] >= 0 && dup3(kept[i], last + 1 + i, O_CLOEXEC) < 0)
+                        return -errno;
+                if (kept[i] >= 0)
+                        kept[i] = last + 1 + i;
+        }
+        if (syscall(SYS_close_range, above, ~0U, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -92,7 +105,24 @@ static int drop_privileges(const ChildSpawn *spawn)
         return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
-static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
+/* A program below a directory that only root may enter is still root's choice: what the CVM's uid
+ * may not reach by path it gets by the descriptor that the daemon opened. */
+static void execute(const ChildSpawn *spawn, int program, char *const *environment)
+{
+        int error;
+
+        execve(spawn->argv[0], spawn->argv, environment);
+        error = errno;
+        if (error == EACCES && program >= 0) {
+                syscall(SYS_execveat, program, "", spawn->argv, environment, AT_EMPTY_PATH);
+                /* a script: its interpreter must still find the descriptor */
+                if (errno == ENOENT && fcntl(program, F_SETFD, 0) == 0)
+                        syscall(SYS_execveat, program, "", spawn->argv, environment, AT_EMPTY_PATH);
+        }
+        child_fail(spawn->argv[0], error);
+}
+
+static void child_run(const ChildSpawn *spawn, int kept[static N_KEPT], int *moved)
 {
         static const struct rlimit no_core = {0, 0}, no_limit = {RLIM_INFINITY, RLIM_INFINITY};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
@@ -103,7 +133,7 @@ static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
 
         reset_signals();
         setsid();
-        r = arrange_fds(spawn, &go_fd, moved);
+        r = arrange_fds(spawn, kept, moved);
         if (r < 0)
                 child_fail("cannot arrange descriptors", -r);
         /* SEV and SEV-ES guests are locked in memory whole; a user's daemon has what it was given
@@ -117,19 +147,18 @@ static void child_run(const ChildSpawn *spawn, int go_fd, int *moved)
         if (r < 0)
                 child_fail("cannot drop privileges", -r);
         do
-                n = read(go_fd, &byte, 1);
+                n = read(kept[KEPT_GO], &byte, 1);
         while (n < 0 && errno == EINTR);
         if (n != 1)
                 _exit(0);
-        execve(spawn->argv[0], spawn->argv, environment);
-        child_fail(spawn->argv[0], errno);
+        execute(spawn, kept[KEPT_PROGRAM], environment);
 }
 
 int child_spawn(const ChildSpawn *spawn, Child *ret)
 {
-        _cleanup_close_ int read_end = -1, write_end = -1;
+        _cleanup_close_ int read_end = -1, write_end = -1, program = -1;
         _cleanup_free_ int *moved = calloc(spawn->n_fds + 1, sizeof(int));
-        int fds[2], pidfd, r;
+        int fds[2], kept[N_KEPT], pidfd, r;
         pid_t pid;
 
         if (!moved)
@@ -139,11 +168,15 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
         read_end = fds[0];
         write_end = fds[1];
 
+        program = open(spawn->argv[0], O_PATH | O_CLOEXEC);
+        kept[KEPT_GO] = read_end;
+        kept[KEPT_PROGRAM] = program;
+
         pid = fork();
         if (pid < 0)
                 return -errno;
         if (pid == 0)
-                child_run(spawn, read_end, moved);
+                child_run(spawn, kept, moved);
 
         pidfd = process_open(pid);
         if (pidfd < 0) {

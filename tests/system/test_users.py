@@ -4,6 +4,7 @@ import grp
 import os
 import pathlib
 import re
+import shutil
 
 import pytest
 
@@ -281,3 +282,19 @@ def test_an_unprivileged_daemon(make_daemon, config):
     with pytest.raises(Failed) as refusal:
         as_user(BOB, BOB, [], lambda: daemon.call("List"))
     assert refusal.value.kind == "PermissionError"
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["program", "script"])
+def test_a_qemu_below_a_directory_of_roots(make_daemon, config, tmp_path, script):
+    """The configuration is root's choice: the CVM's uid need not reach the program by its path."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    path = private / "qemu"
+    if script:
+        path.write_text(f'#!/bin/sh\nexec {config["qemu"]["default"]} "$@"\n')
+    else:
+        shutil.copy(config["qemu"]["default"], path)
+    path.chmod(0o755)
+    daemon = make_daemon({**config, "qemu": {"default": str(path)}})
+    cvm = daemon.launch("web", wait="ready")
+    assert pathlib.Path(f"/proc/{cvm['pid']}").stat().st_uid == cvm["uid"]
