@@ -11,7 +11,7 @@ packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip 
 # Runs a CVM and looks at it.
 packages_run=(qemu-system-x86 openssl python3)
 # What the lanes of scripts/test need beside all that.
-packages_test=(git libcmocka-dev python3-pytest clang libclang-rt-14-dev clang-format
+packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format
                shellcheck mmdebstrap procps systemd-container ovmf)
 
 # Installs those of the named packages that are missing: as root, or by sudo. Where it can do

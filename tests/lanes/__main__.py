@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from builds import TOP, BuildFailed, Builds, packages
 from results import Result
 
 LANE_SECONDS = 20 * 60
+# For pytest-xdist: each system test has a daemon and directories of its own.
+SIDE_BY_SIDE = ["-n", str(os.cpu_count() or 1)]
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
             "--child-silent-after-fork=yes",
             f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
@@ -24,12 +27,6 @@ VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
     "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",
 }
-# cvmctl is not under valgrind, and to start a daemon takes about a second: left out are its tests,
-# those that only start daemons (the modules behind them are among the unit tests), and those of
-# users' rights, which are the kernel's to check.
-VALGRIND_SYSTEM = ["-m", "not slow", "--ignore-glob=*/test_cli*", "--ignore-glob=*/test_run.py",
-                   "--ignore-glob=*/test_config.py", "--ignore-glob=*/test_qemu_probe.py",
-                   "--ignore-glob=*/test_users.py"]
 # Debian 12's valgrind does not know openat2(2).
 VALGRIND_SUITE = "trixie"
 SANITIZERS = {
@@ -159,7 +156,7 @@ def lane_engine(run):
 
 
 def lane_system(run):
-    options = ["-m", "not slow"] if run.fast else []
+    options = [*SIDE_BY_SIDE, *(["-m", "not slow"] if run.fast else [])]
     return run.pytest("system", run.builds.plain(), options=options)
 
 
@@ -182,7 +179,8 @@ def lane_asan(run):
     result = engine(run, build, env=SANITIZERS)
     for suite in ("unit", "fuzz"):
         result.add(run.meson(build, suite, env=SANITIZERS))
-    return result.add(run.pytest("system", build, {**SANITIZERS, "TEST_SLOWNESS": "3"}))
+    return result.add(run.pytest("system", build, {**SANITIZERS, "TEST_SLOWNESS": "3"},
+                                 SIDE_BY_SIDE))
 
 
 def lane_valgrind(run):
@@ -196,9 +194,12 @@ def lane_valgrind(run):
             *VALGRIND]
     result = run.meson(build, "unit", wrap, left_out=VALGRIND_CANNOT)
     result.add(run.meson(build, "engine", wrap))
-    return result.add(run.pytest("system", build, {"CVMD_WRAPPER": " ".join(map(str, wrap)),
-                                                   "TEST_SLOWNESS": "4"},
-                                 options=VALGRIND_SYSTEM))
+    command = shlex.join(map(str, wrap))
+    cvmctl = run.scratch / "cvmctl"
+    cvmctl.write_text(f'#!/bin/sh\nexec {command} {build / "cli/cvmctl"} "$@"\n')
+    cvmctl.chmod(0o755)
+    env = {"CVMD_WRAPPER": command, "CVMCTL": str(cvmctl), "TEST_SLOWNESS": "4"}
+    return result.add(run.pytest("system", build, env, SIDE_BY_SIDE))
 
 
 def lane_fuzz(run):
@@ -263,7 +264,7 @@ LANES = {
     "modern-qemu": (lane_modern_qemu, "confidential platforms by the QEMU of Debian 13 backports"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
-    "valgrind": (lane_valgrind, "unit, engine and the daemon's quick system tests under valgrind"),
+    "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),
 }
 FAST = ["unit", "engine", "system"]
 

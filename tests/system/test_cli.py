@@ -231,6 +231,7 @@ def test_where_the_socket_is_looked_for(tmp_path):
     assert done.code in (0, 1) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
 
 
+@pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 def test_a_socket_of_others():
     with Peer() as peer:

@@ -199,6 +199,7 @@ def test_what_is_no_file_or_directory_is_refused(tmp_path):
             assert (done.code, peer.calls) == (4, []) and says in done.err
 
 
+@pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 def test_files_are_opened_with_the_callers_rights(tmp_path):
     with Peer() as peer:

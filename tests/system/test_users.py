@@ -284,6 +284,7 @@ def test_an_unprivileged_daemon(make_daemon, config):
     assert refusal.value.kind == "PermissionError"
 
 
+@pytest.mark.not_valgrind("what the daemon forks, and execveat(2) starts, is under valgrind, too")
 @pytest.mark.parametrize("script", [False, True], ids=["program", "script"])
 def test_a_qemu_below_a_directory_of_roots(make_daemon, config, tmp_path, script):
     """The configuration is root's choice: the CVM's uid need not reach the program by its path."""
