@@ -185,7 +185,8 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         stream_finish(&vm->console);
         stream_finish(&vm->notify);
         stream_finish(&vm->output);
-        qmp_client_close(vm->qmp);
+        if (!vm->closed)
+                qmp_client_finish(vm->qmp);
         ending.reason = ending_reason(vm, &ending);
         ending.log = trimmed_tail(vm);
         if (!vm->closed)

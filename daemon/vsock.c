@@ -8,31 +8,56 @@
 
 #include "log.h"
 
+#define SHORTAGE_MSEC 1000 /* without a descriptor for a connection, until the next try */
+
+typedef struct Connection Connection;
+
 struct VsockListener {
         Manager *manager;
         int fd; /* owned */
         uv_poll_t poll;
+        uv_timer_t pause;
+        unsigned open_handles; /* its own two and one a connection; freed at 0 */
         bool closed;
-        unsigned n_connections; /* they keep the listener's memory */
-        bool poll_closed;
+        Connection *connections;
 };
 
-typedef struct Connection {
+struct Connection {
         VsockListener *listener;
+        Connection *next;
         uint32_t cid;
-        int fd; /* owned */
+        char *vm_id; /* owned; whose guest it is: a CID has other owners after it */
+        int fd;      /* owned */
         uv_poll_t poll;
         uv_timer_t timer;
         unsigned open_handles;
         bool closing;
         char message[VSOCK_MESSAGE_MAX + 1]; /* with a final newline */
         size_t size;
-} Connection;
+};
 
-static void maybe_free(VsockListener *listener)
+static void on_handle_closed(VsockListener *listener)
 {
-        if (listener->poll_closed && listener->n_connections == 0)
+        if (--listener->open_handles == 0)
                 free(listener);
+}
+
+static void unlink_connection(Connection *connection)
+{
+        Connection **at = &connection->listener->connections;
+
+        while (*at != connection)
+                at = &(*at)->next;
+        *at = connection->next;
+}
+
+static unsigned count_of(const VsockListener *listener, uint32_t cid)
+{
+        unsigned n = 0;
+
+        for (const Connection *c = listener->connections; c; c = c->next)
+                n += c->cid == cid;
+        return n;
 }
 
 static void on_connection_closed(uv_handle_t *handle)
@@ -41,8 +66,8 @@ static void on_connection_closed(uv_handle_t *handle)
 
         if (--connection->open_handles > 0)
                 return;
-        connection->listener->n_connections--;
-        maybe_free(connection->listener);
+        on_handle_closed(connection->listener);
+        free(connection->vm_id);
         free(connection);
 }
 
@@ -51,6 +76,7 @@ static void connection_close(Connection *connection)
         if (connection->closing)
                 return;
         connection->closing = true;
+        unlink_connection(connection);
         uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
         uv_close((uv_handle_t *)&connection->timer, on_connection_closed);
         close(TAKE_FD(connection->fd));
@@ -59,10 +85,10 @@ static void connection_close(Connection *connection)
 static void deliver(Connection *connection)
 {
         VsockListener *listener = connection->listener;
-        Vm *vm = listener->closed ? NULL : manager_find_cid(listener->manager, connection->cid);
+        Vm *vm = manager_find_cid(listener->manager, connection->cid);
 
-        if (!vm) {
-                log_debug("a vsock message of CID %u, which no CVM has, is ignored",
+        if (!vm || strcmp(vm->id, connection->vm_id) != 0) {
+                log_debug("a vsock message of CID %u, whose CVM has gone, is ignored",
                           connection->cid);
                 return;
         }
@@ -101,38 +127,63 @@ static void on_connection_timeout(uv_timer_t *timer)
         connection_close(timer->data);
 }
 
-static void accept_one(VsockListener *listener)
+void vsock_add(VsockListener *listener, int fd, uint32_t cid)
 {
-        struct sockaddr_vm peer = {};
-        socklen_t length = sizeof(peer);
-        _cleanup_close_ int fd = accept4(listener->fd, (struct sockaddr *)&peer, &length,
-                                         SOCK_CLOEXEC | SOCK_NONBLOCK);
+        _cleanup_close_ int owned = fd;
+        const Vm *vm = manager_find_cid(listener->manager, cid);
         Connection *connection;
 
-        if (fd < 0 || listener->n_connections >= VSOCK_CONNECTIONS_MAX)
+        if (!vm || count_of(listener, cid) >= VSOCK_CONNECTIONS_MAX)
                 return;
         connection = calloc(1, sizeof(*connection));
         if (!connection)
                 return;
-        if (uv_poll_init(listener->manager->loop, &connection->poll, fd) < 0) {
+        connection->vm_id = strdup(vm->id);
+        if (!connection->vm_id ||
+            uv_poll_init(listener->manager->loop, &connection->poll, owned) < 0) {
+                free(connection->vm_id);
                 free(connection);
                 return;
         }
         connection->listener = listener;
-        connection->cid = peer.svm_cid;
-        connection->fd = TAKE_FD(fd);
+        connection->cid = cid;
+        connection->fd = TAKE_FD(owned);
         uv_timer_init(listener->manager->loop, &connection->timer);
         connection->poll.data = connection->timer.data = connection;
         connection->open_handles = 2;
-        listener->n_connections++;
+        connection->next = listener->connections;
+        listener->connections = connection;
+        listener->open_handles++;
         uv_poll_start(&connection->poll, UV_READABLE, on_connection);
         uv_timer_start(&connection->timer, on_connection_timeout, VSOCK_MSEC, 0);
 }
 
+static void on_listener(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+        VsockListener *listener = timer->data;
+
+        uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+}
+
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
-        if (status == 0)
-                accept_one(poll->data);
+        VsockListener *listener = poll->data;
+        struct sockaddr_vm peer = {};
+        socklen_t length = sizeof(peer);
+        int fd;
+
+        if (status < 0)
+                return;
+        fd = accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+                vsock_add(listener, fd, peer.svm_cid);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+                /* it stays in the queue, and would keep the loop awake */
+                uv_poll_stop(poll);
+                uv_timer_start(&listener->pause, on_pause_over, SHORTAGE_MSEC, 0);
+        }
 }
 
 int vsock_listen(Manager *manager, VsockListener **ret)
@@ -158,7 +209,9 @@ int vsock_listen(Manager *manager, VsockListener **ret)
         }
         listener->manager = manager;
         listener->fd = TAKE_FD(fd);
-        listener->poll.data = listener;
+        uv_timer_init(manager->loop, &listener->pause);
+        listener->poll.data = listener->pause.data = listener;
+        listener->open_handles = 2;
         uv_poll_start(&listener->poll, UV_READABLE, on_listener);
         manager->notify_port = address.svm_port;
         *ret = listener;
@@ -167,10 +220,7 @@ int vsock_listen(Manager *manager, VsockListener **ret)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-        VsockListener *listener = handle->data;
-
-        listener->poll_closed = true;
-        maybe_free(listener);
+        on_handle_closed(handle->data);
 }
 
 void vsock_close(VsockListener *listener)
@@ -178,6 +228,9 @@ void vsock_close(VsockListener *listener)
         if (!listener || listener->closed)
                 return;
         listener->closed = true;
+        while (listener->connections)
+                connection_close(listener->connections);
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+        uv_close((uv_handle_t *)&listener->pause, on_listener_closed);
         close(TAKE_FD(listener->fd));
 }

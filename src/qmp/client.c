@@ -65,8 +65,7 @@ static void on_closed(uv_handle_t *handle)
 
         fail_pending(client);
         if (client->callbacks)
-                client->callbacks->closed(client, client->reason, client->broken,
-                                          client->userdata);
+                client->callbacks->closed(client, client->reason, client->broken, client->userdata);
         buffer_done(&client->input);
         buffer_done(&client->output);
         buffer_done(&client->waiting);
@@ -267,6 +266,13 @@ static bool read_some(QmpClient *client)
         return client->state != QMP_STATE_CLOSED;
 }
 
+/* What a peer that has gone had sent before. */
+static void read_last(QmpClient *client)
+{
+        for (unsigned i = 0; i < READS_AFTER_ERROR && read_some(client); i++)
+                ;
+}
+
 static void write_some(QmpClient *client)
 {
         ssize_t n = send(client->fd, client->output.data, client->output.size,
@@ -290,8 +296,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if (status < 0) {
                 /* The socket is in error: its peer has gone with bytes of ours unread. What it
                  * had sent before, such as the answer to `quit`, is still there. */
-                for (unsigned i = 0; i < READS_AFTER_ERROR && read_some(client); i++)
-                        ;
+                read_last(client);
                 disconnect(client, "connection lost");
                 return;
         }
@@ -353,6 +358,15 @@ int qmp_client_execute(QmpClient *client, const char *command, json_object *argu
         if (client->state == QMP_STATE_READY)
                 watch(client);
         return 0;
+}
+
+void qmp_client_finish(QmpClient *client)
+{
+        if (!client)
+                return;
+        if (client->state != QMP_STATE_CLOSED)
+                read_last(client);
+        disconnect(client, "closed");
 }
 
 void qmp_client_close(QmpClient *client)

@@ -33,8 +33,8 @@ typedef struct QmpCallbacks {
         void (*ready)(QmpClient *client, const char *version, void *userdata);
         /* data is an object, never NULL; borrowed. */
         void (*event)(QmpClient *client, const char *name, json_object *data, void *userdata);
-        /* reason: for a log line ("end of file", "a message too long"); broken: the peer sent what is no
-         * QMP, rather than just going away. Freed after it. */
+        /* reason: for a log line ("end of file", "a message too long"); broken: the peer sent what
+         * is no QMP, rather than just going away. Freed after it. */
         void (*closed)(QmpClient *client, const char *reason, bool broken, void *userdata);
 } QmpCallbacks;
 
@@ -46,6 +46,9 @@ int qmp_client_new(uv_loop_t *loop, int fd, const QmpCallbacks *callbacks, void 
  * are queued. Returns 0, -EBUSY (QMP_PENDING_MAX, QMP_OUTPUT_MAX), -ENOTCONN or -ENOMEM. */
 int qmp_client_execute(QmpClient *client, const char *command, json_object *arguments,
                        QmpReply reply, void *userdata);
+/* For a peer that has gone: the callbacks of what it had sent come from inside this call, then it
+ * is as closed. Accepts NULL. */
+void qmp_client_finish(QmpClient *client);
 /* The socket is closed at once, the callbacks come from the loop. Idempotent; accepts NULL. */
 void qmp_client_close(QmpClient *client);
 /* As close, but no callback of this client is called any more, also where close came before. */

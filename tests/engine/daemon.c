@@ -149,6 +149,22 @@ void daemon_done(Daemon *daemon)
         free(daemon->root);
 }
 
+Daemon daemon_of_test;
+const char *daemon_fake_qemu;
+
+int daemon_set_up(void **state)
+{
+        daemon_make(&daemon_of_test, daemon_fake_qemu);
+        daemon_start(&daemon_of_test);
+        return 0;
+}
+
+int daemon_tear_down(void **state)
+{
+        daemon_done(&daemon_of_test);
+        return 0;
+}
+
 int daemon_connect(Daemon *daemon)
 {
         int fds[2];

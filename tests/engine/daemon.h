@@ -22,6 +22,15 @@ typedef struct Daemon {
         WireServer *server;
 } Daemon;
 
+/* A test with a daemon of its own, daemon_of_test, that was made, started and at its end is done.
+ * daemon_fake_qemu is set before the tests run. */
+#define daemon_test(function)                                                                      \
+        cmocka_unit_test_setup_teardown(function, daemon_set_up, daemon_tear_down)
+extern Daemon daemon_of_test;
+extern const char *daemon_fake_qemu;
+int daemon_set_up(void **state);
+int daemon_tear_down(void **state);
+
 void daemon_make(Daemon *daemon, const char *fake_qemu);
 void daemon_start(Daemon *daemon);
 /* As a daemon goes that is not ending its CVMs: connections, manager, locks. */

@@ -19,22 +19,7 @@
 #define ALICE 4242 /* uids, where the test is root */
 #define MALLORY 4243
 
-static const char *fake;
-static Daemon daemon_;
-static Daemon *const d = &daemon_;
-
-static int setup(void **state)
-{
-        daemon_make(d, fake);
-        daemon_start(d);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        daemon_done(d);
-        return 0;
-}
+static Daemon *const d = &daemon_of_test;
 
 static void assert_nothing_is_left(void)
 {
@@ -406,24 +391,22 @@ static void test_other_users_see_nothing(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_qemu_does_not_start, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_qemu_does_not_answer, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_guest_is_not_ready_in_time, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_guest_ends_before_it_is_ready, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_the_caller_goes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_stop_during_launch, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_stop_of_a_failed_launch, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_same_name_and_same_id, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_a_chosen_id_begins_without_logs, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_a_lost_port_is_replaced, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_a_lost_port_that_was_named, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_records_cannot_be_written, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_down_during_launch, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_other_users_see_nothing, setup, teardown),
+                daemon_test(test_qemu_does_not_start),
+                daemon_test(test_qemu_does_not_answer),
+                daemon_test(test_guest_is_not_ready_in_time),
+                daemon_test(test_guest_ends_before_it_is_ready),
+                daemon_test(test_the_caller_goes),
+                daemon_test(test_stop_during_launch),
+                daemon_test(test_stop_of_a_failed_launch),
+                daemon_test(test_same_name_and_same_id),
+                daemon_test(test_a_chosen_id_begins_without_logs),
+                daemon_test(test_a_lost_port_is_replaced),
+                daemon_test(test_a_lost_port_that_was_named),
+                daemon_test(test_records_cannot_be_written),
+                daemon_test(test_down_during_launch),
+                daemon_test(test_other_users_see_nothing),
         };
 
-        fake = argv[1];
+        daemon_fake_qemu = argv[1];
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

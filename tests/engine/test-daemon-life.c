@@ -3,29 +3,17 @@
 #include "../unit/test.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "../../daemon/vsock.h"
 #include "base/json.h"
 #include "daemon.h"
 
-static const char *fake;
-static Daemon daemon_;
-static Daemon *const d = &daemon_;
-
-static int setup(void **state)
-{
-        daemon_make(d, fake);
-        daemon_start(d);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        daemon_done(d);
-        return 0;
-}
+static Daemon *const d = &daemon_of_test;
 
 #define NAME "{\"name\":\"web\"}"
+#define CID 77
 
 static void test_whole_life(void **state)
 {
@@ -198,22 +186,93 @@ static void test_down_with_everything_open(void **state)
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* A connection from the guest that has this CID; returns the guest's end. */
+static int vsock_connect(VsockListener *listener, uint32_t cid)
+{
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        vsock_add(listener, fds[1], cid);
+        return fds[0];
+}
+
+static void say_ready(int guest)
+{
+        assert_int_equal(send(guest, "READY=1", 7, MSG_NOSIGNAL), 7);
+        close(guest);
+}
+
+static bool has_hung_up(int guest)
+{
+        char byte;
+
+        return recv(guest, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void test_ready_over_vsock(void **state)
+{
+        int guests[VSOCK_CONNECTIONS_MAX], stale, stranger;
+        VsockListener *listener;
+
+        assert_int_equal(vsock_listen(d->manager, &listener), 0);
+        if (!listener)
+                skip();
+        assert_launched(daemon_launch(d, "web", "fake.no-ready", ""), "running");
+        daemon_vm(d, "web")->vsock_cid = CID;
+        stranger = vsock_connect(listener, CID + 1);
+        assert_true(has_hung_up(stranger));
+        close(stranger);
+
+        for (size_t i = 0; i < VSOCK_CONNECTIONS_MAX; i++)
+                guests[i] = vsock_connect(listener, CID);
+        stranger = vsock_connect(listener, CID);
+        assert_true(has_hung_up(stranger));
+        close(stranger);
+        assert_false(has_hung_up(guests[0]));
+        for (size_t i = 1; i < VSOCK_CONNECTIONS_MAX; i++)
+                close(guests[i]);
+        assert_false(daemon_vm(d, "web")->ready);
+        say_ready(guests[0]);
+        test_loop_until(&d->test, daemon_vm(d, "web")->ready);
+
+        /* its CID's next owner is not ready for it */
+        stale = vsock_connect(listener, CID);
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        assert_launched(daemon_launch(d, "next", "fake.no-ready", ""), "running");
+        daemon_vm(d, "next")->vsock_cid = CID;
+        say_ready(stale);
+        for (size_t i = 0; i < 10; i++)
+                uv_run(&d->test.loop, UV_RUN_NOWAIT);
+        assert_false(daemon_vm(d, "next")->ready);
+        say_ready(vsock_connect(listener, CID));
+        test_loop_until(&d->test, daemon_vm(d, "next")->ready);
+
+        stale = vsock_connect(listener, CID);
+        vsock_close(listener);
+        uv_run(&d->test.loop, UV_RUN_NOWAIT);
+        assert_true(has_hung_up(stale));
+        close(stale);
+        daemon_vm(d, "next")->vsock_cid = 0;
+        assert_cvm(daemon_call(d, "Stop", "{\"name\":\"next\"}"), "stopped", "stopped");
+}
+
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_whole_life, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_paused_from_the_start, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_the_guest_ends, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_qemu_ends, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_qemu_is_killed_from_outside, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_stop_by_all_means, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_many_stops, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_a_stop_whose_client_goes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_no_pause_while_stopping, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_stop_while_a_pause_waits, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_down_with_everything_open, setup, teardown),
+                daemon_test(test_whole_life),
+                daemon_test(test_paused_from_the_start),
+                daemon_test(test_the_guest_ends),
+                daemon_test(test_qemu_ends),
+                daemon_test(test_qemu_is_killed_from_outside),
+                daemon_test(test_stop_by_all_means),
+                daemon_test(test_many_stops),
+                daemon_test(test_a_stop_whose_client_goes),
+                daemon_test(test_no_pause_while_stopping),
+                daemon_test(test_stop_while_a_pause_waits),
+                daemon_test(test_ready_over_vsock),
+                daemon_test(test_down_with_everything_open),
         };
 
-        fake = argv[1];
+        daemon_fake_qemu = argv[1];
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

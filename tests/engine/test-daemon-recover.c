@@ -15,22 +15,7 @@
 #define NAME "{\"name\":\"web\"}"
 #define OTHER_ID "01234567-89ab-4def-8123-456789abcdef"
 
-static const char *fake;
-static Daemon daemon_;
-static Daemon *const d = &daemon_;
-
-static int setup(void **state)
-{
-        daemon_make(d, fake);
-        daemon_start(d);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        daemon_done(d);
-        return 0;
-}
+static Daemon *const d = &daemon_of_test;
 
 /* The daemon is gone without a word to anybody. */
 static void crash(void)
@@ -325,19 +310,17 @@ static void test_want_of_descriptors(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_running_is_adopted, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_ended_meanwhile, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_launch_in_work_is_undone, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_launch_without_a_directory_is_undone, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_foreign_process_is_left_alone, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_one_daemon_a_directory, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_the_living_has_the_name, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_left_consoles_go, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_want_of_descriptors, setup, teardown),
+                daemon_test(test_running_is_adopted),
+                daemon_test(test_ended_meanwhile),
+                daemon_test(test_launch_in_work_is_undone),
+                daemon_test(test_launch_without_a_directory_is_undone),
+                daemon_test(test_foreign_process_is_left_alone),
+                daemon_test(test_one_daemon_a_directory),
+                daemon_test(test_the_living_has_the_name),
+                daemon_test(test_left_consoles_go),
+                daemon_test(test_want_of_descriptors),
         };
 
-        fake = argv[1];
+        daemon_fake_qemu = argv[1];
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

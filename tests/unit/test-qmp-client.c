@@ -225,6 +225,26 @@ static void shake_hands(Scene *scene)
         expect_notes(scene, "ready 7.2.22\n");
 }
 
+/* What a peer had said before it went is heard by who saw it go first. */
+static void test_finish(void **state)
+{
+        Scene *scene = *state;
+        const char *last = "{" STAMP ", \"event\": \"SHUTDOWN\", \"data\": {\"guest\": true}}\n"
+                           "{\"return\": {}, \"id\": 2}\n";
+
+        shake_hands(scene);
+        assert_int_equal(execute("quit", NULL), 0);
+        expect_sent(scene, "{\"execute\":\"quit\",\"id\":2}\n");
+        assert_int_equal(send(scene->peer, last, strlen(last), 0), (ssize_t)strlen(last));
+        close(TAKE_FD(scene->peer));
+        qmp_client_finish(scene->client);
+        expect_notes(scene, "event SHUTDOWN {\"guest\":true}\nquit = {}\n");
+        qmp_client_finish(scene->client);
+        spin(scene);
+        expect_notes(scene, "closed end of file\n");
+        qmp_client_finish(NULL);
+}
+
 static void test_normal(void **state)
 {
         Scene *scene = *state;
@@ -612,6 +632,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 SCENE_TEST(test_normal),
+                SCENE_TEST(test_finish),
                 SCENE_TEST(test_queued_before_ready),
                 SCENE_TEST(test_out_of_order),
                 SCENE_TEST(test_error),
