@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "fail.h"
-#include "spec/spec.h"
 
 /* A spec file as it stands, for messages that name its lines. */
 typedef struct SpecFile {
@@ -100,15 +99,15 @@ static int apply_name(const Arguments *arguments, bool render, json_object *obje
 }
 
 /* The spec's own check, here already: quick, and it can name the file's line. */
-static int validate(const Arguments *arguments, const SpecFile *file, json_object *object)
+static int validate(const Arguments *arguments, const SpecFile *file, json_object *object,
+                    CvmSpec **ret)
 {
-        _cleanup_(spec_freep) CvmSpec *spec = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *where = NULL;
         const char *field;
         unsigned line = 0;
 
-        if (spec_parse(object, &spec, &error) >= 0)
+        if (spec_parse(object, ret, &error) >= 0)
                 return 0;
         field = json_member_string(error.fields, "field");
         if (file->text && field)
@@ -116,6 +115,13 @@ static int validate(const Arguments *arguments, const SpecFile *file, json_objec
         if (line && asprintf(&where, "%s:%u", file->path, line) < 0)
                 return fail_memory(arguments);
         return fail_error(arguments, &error, where);
+}
+
+static int check(const Arguments *arguments, const SpecFile *file, json_object *object)
+{
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+
+        return validate(arguments, file, object, &spec);
 }
 
 static int check_size(const Arguments *arguments, json_object *object)
@@ -147,7 +153,7 @@ int launch_spec_build(const Arguments *arguments, const char *path, bool render,
         if (r == 0)
                 r = launch_credentials_resolve(arguments, render, spec.object);
         if (r == 0)
-                r = validate(arguments, &file, spec.object);
+                r = check(arguments, &file, spec.object);
         if (r == 0)
                 r = launch_files_open(arguments, render, &spec);
         if (r != 0)
@@ -158,4 +164,18 @@ int launch_spec_build(const Arguments *arguments, const char *path, bool render,
         *ret = spec;
         spec = (LaunchSpec){};
         return 0;
+}
+
+int launch_spec_read(const Arguments *arguments, const char *path, CvmSpec **ret)
+{
+        _cleanup_(spec_file_done) SpecFile file = {.path = path};
+        _cleanup_json_ json_object *object = NULL;
+        int r;
+
+        r = load_file(arguments, &file, &object);
+        if (r == 0 && !json_member(object, "name"))
+                json_object_object_add(object, "name", json_new_text("cvm"));
+        if (r == 0)
+                r = launch_credentials_resolve(arguments, true, object);
+        return r ?: validate(arguments, &file, object, ret);
 }

@@ -13,6 +13,7 @@
 #include <json-c/json.h>
 
 #include "arguments.h"
+#include "spec/spec.h"
 
 #define LAUNCH_FDS_MAX 64 /* what the daemon takes with one message */
 #define LAUNCH_SPEC_BYTES_MAX                                                                      \
@@ -30,6 +31,10 @@ typedef struct LaunchSpec {
  * then, else refused. Returns 0, or the exit code of what was printed. */
 int launch_spec_build(const Arguments *arguments, const char *file, bool render, LaunchSpec *ret);
 void launch_spec_done(LaunchSpec *spec);
+
+/* A spec file alone, checked: paths are made absolute, none is opened; outside a unit credentials
+ * are empty. It need not have a name. Likewise. */
+int launch_spec_read(const Arguments *arguments, const char *file, CvmSpec **ret);
 
 /* For the parts of the building; each returns 0 or the exit code of what it printed. */
 

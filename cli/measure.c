@@ -1,90 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a CVM's attestation must show, from the files that boot; no daemon is asked. */
+/* What a CVM's attestation must show: from the files that boot, asking no daemon, or of a CVM, as
+ * it was computed when it was launched. */
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
-#include "measure/measure.h"
-#include "measure_files.h"
+#include "measure/record.h"
+#include "measure_request.h"
 #include "output.h"
-#include "spec/spec.h"
-#include "template/template.h"
-
-#define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */
-#define TEMPLATES                                                                                  \
-        "/etc/cvmd/templates" /* where cvmd looks unless cvmd.conf names another place             \
-                               */
-
-/* The method of a platform: of its template, or named itself. */
-static int find_method(const Arguments *arguments, MeasureMethod *ret)
-{
-        const char *platform = arguments_value(arguments, "platform");
-        _cleanup_(template_set_freep) TemplateSet *set = NULL;
-        _cleanup_(cvm_error_done) CvmError error = {};
-        const Template *template;
-        const char *method = platform;
-
-        if (!platform)
-                return fail_usage(arguments, "--platform is needed");
-        if (template_set_load(TEMPLATES, &set, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        template = template_set_find(set, platform);
-        if (template)
-                method = template_measure(template);
-        *ret = measure_method_find(method);
-        if (*ret < _MEASURE_METHOD_MAX)
-                return 0;
-        if (template)
-                cvm_error_invalid_spec(&error, "platform",
-                                       "what a CVM of '%s' measures cannot be told yet", platform);
-        else
-                cvm_error_invalid_spec(&error, "platform", "there is no platform '%s'", platform);
-        return fail_error(arguments, &error, NULL);
-}
-
-static int read_numbers(const Arguments *arguments, MeasureInputs *inputs)
-{
-        const char *memory = arguments_value(arguments, "memory");
-        const char *features = arguments_value(arguments, "guest-features");
-
-        inputs->cpus = (uint32_t)arguments_number(arguments, "cpus", 0);
-        if (memory && (text_parse_size(memory, &inputs->memory) < 0 || inputs->memory == 0))
-                return fail_usage(arguments,
-                                  "--memory must be bytes, or a number with K, M, G or T, not '%s'",
-                                  memory);
-        if (features) {
-                char *end;
-
-                errno = 0;
-                inputs->features = strtoull(features, &end, 0);
-                if (errno != 0 || end == features || *end || *features == '-' || !inputs->features)
-                        return fail_usage(arguments,
-                                          "--guest-features must be a number as 0x21, "
-                                          "not '%s'",
-                                          features);
-        }
-        return 0;
-}
-
-static int read_profile(const Arguments *arguments, Profile *profile)
-{
-        const char *text = arguments_value(arguments, "profile");
-        const char *qemu = arguments_value(arguments, "qemu");
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        if (text && profile_parse(profile, text, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        if (qemu && profile_parse_qemu(profile, qemu, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        return 0;
-}
+#include "reply.h"
+#include "session.h"
 
 /* A line that may hold what a file or a user wrote. */
 static void print_line(const char *before, const char *text)
@@ -132,6 +62,8 @@ static void print_input(const MeasurementInput *input)
         printf("Input %s: ", input->name);
         if (input->text)
                 print_line("", input->text);
+        else if (input->sha256_only)
+                printf("sha256 %s\n", sha256 ?: "-");
         else
                 printf("%" PRIu64 " bytes, sha256 %s\n", input->size, sha256 ?: "-");
 }
@@ -146,96 +78,112 @@ static void print(const Measurement *measurement)
                 print_input(&measurement->inputs[i]);
 }
 
-static int print_json(const Arguments *arguments, MeasureMethod method,
-                      const Measurement *measurement)
+static int show(const Arguments *arguments, const char *platform, const char *method,
+                const Measurement *measurement)
 {
-        _cleanup_json_ json_object *object = measurement_to_json(measurement);
+        _cleanup_json_ json_object *object = NULL;
 
+        if (!arguments->json) {
+                print(measurement);
+                return CLI_DONE;
+        }
+        object = measurement_to_json(measurement);
         if (!object)
                 return fail_memory(arguments);
-        json_object_object_add(object, "platform",
-                               json_new_text(arguments_value(arguments, "platform")));
-        json_object_object_add(object, "method",
-                               json_object_new_string(measure_method_name(method)));
+        json_object_object_add(object, "platform", json_new_text(platform));
+        if (method)
+                json_object_object_add(object, "method", json_object_new_string(method));
         output_json(object);
         return CLI_DONE;
 }
 
-static int run(const Arguments *arguments, const MeasureInputs *inputs)
+static int measure_files(const Arguments *arguments)
 {
+        _cleanup_(measure_request_done) MeasureRequest request = {};
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        int r;
 
-        if (measure_run(inputs, &measurement, &error) < 0)
+        r = measure_request_load(arguments, &request);
+        if (r != 0)
+                return r;
+        if (measure_run(&request.inputs, &measurement, &error) < 0)
                 return fail_error(arguments, &error, NULL);
-        if (arguments->json)
-                return print_json(arguments, inputs->method, measurement);
-        print(measurement);
-        return CLI_DONE;
+        return show(arguments, request.platform, measure_method_name(request.inputs.method),
+                    measurement);
 }
 
-/* The three files of --acpi, owned. */
-typedef struct AcpiData {
-        char *data[3];
-} AcpiData;
-
-static void acpi_data_done(AcpiData *acpi)
+/* Options that ask for something to be measured are of no use with a CVM that has been. */
+static int check_options(const Arguments *arguments)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(acpi->data); i++)
-                free(acpi->data[i]);
-}
+        for (size_t i = 0; i < arguments->n_options; i++) {
+                const char *name = arguments->options[i].option->name;
 
-static int read_acpi(const Arguments *arguments, AcpiData *acpi, AcpiFiles *files)
-{
-        static const char *const names[] = {"table-loader", "rsdp", "tables"};
-        Bytes *const targets[] = {&files->loader, &files->rsdp, &files->tables};
-        const char *directory = arguments_value(arguments, "acpi");
-
-        for (size_t i = 0; directory && i < ARRAY_SIZE(names); i++) {
-                _cleanup_free_ char *path = NULL;
-                size_t size;
-                int r;
-
-                if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
-                        return fail_memory(arguments);
-                r = file_read_at(AT_FDCWD, path, ACPI_FILE_MAX, &acpi->data[i], &size);
-                if (r < 0)
-                        return fail_file(arguments, path, 0, "%s", strerror(-r));
-                *targets[i] = (Bytes){(uint8_t *)acpi->data[i], size};
+                if (strcmp(name, "json") != 0 && strcmp(name, "socket") != 0)
+                        return fail_usage(arguments,
+                                          "--%s does not go with a CVM's name: it was measured "
+                                          "when it was launched",
+                                          name);
         }
         return 0;
 }
 
-int verb_measure(const Arguments *arguments)
+/* What it was measured from, as far as the daemon tells. */
+static int add_inputs(json_object *cvm, Measurement *measurement)
 {
-        MeasureInputs inputs = {
-                .cmdline = arguments_value(arguments, "cmdline"),
-                .cpu_model = arguments_value(arguments, "cpu-model"),
-        };
-        _cleanup_(acpi_data_done) AcpiData acpi = {};
-        MeasuredFile files[_ARTIFACT_KIND_MAX] = {};
-        MeasureFile *const targets[_ARTIFACT_KIND_MAX] = {
-                [ARTIFACT_KERNEL] = &inputs.kernel,
-                [ARTIFACT_INITRAMFS] = &inputs.initrd,
-                [ARTIFACT_FIRMWARE] = &inputs.firmware,
-                [ARTIFACT_IGVM] = &inputs.igvm,
-        };
+        json_object *artifacts = json_member(cvm, "artifacts");
+        int64_t cpus = json_member_int(cvm, "cpus", 0), memory = json_member_int(cvm, "memory", 0);
+        char size[24];
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = spec_artifact_kind_name(kind);
+                const char *hex = artifacts ? json_member_string(artifacts, name) : NULL;
+                HashDigest sha256;
+
+                if (hex && hash_parse_hex(HASH_SHA256, hex, &sha256) == 0)
+                        r = measurement_add_sha256(measurement, name, &sha256);
+        }
+        if (r == 0 && cpus > 0)
+                r = measurement_add_text(measurement, "cpus", "%" PRId64, cpus);
+        if (r == 0 && memory > 0)
+                r = measurement_add_text(measurement, "memory", "%s",
+                                         text_format_size((uint64_t)memory, size));
+        return r;
+}
+
+static int measure_cvm(const Arguments *arguments, const char *name)
+{
+        _cleanup_(measurement_freep) Measurement *measurement = NULL;
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm, *record;
+        const char *unknown;
         int r;
 
-        r = find_method(arguments, &inputs.method);
+        r = check_options(arguments);
         if (r == 0)
-                r = read_numbers(arguments, &inputs);
-        if (r == 0)
-                r = read_profile(arguments, &inputs.profile);
-        if (r == 0)
-                r = read_acpi(arguments, &acpi, &inputs.acpi);
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
-                r = measured_file_load(arguments, kind, &files[kind]);
-                *targets[kind] = measured_file_bytes(&files[kind]);
-        }
-        if (r == 0)
-                r = run(arguments, &inputs);
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                measured_file_done(&files[kind]);
-        return r;
+                r = session_call(arguments, MANAGER "Status",
+                                 json_build("name", json_new_text(name), NULL), &reply);
+        if (r != 0)
+                return r;
+        cvm = reply_member(arguments, reply, "cvm", json_type_object);
+        record = cvm ? reply_member(arguments, cvm, "measurement", json_type_object) : NULL;
+        if (!record)
+                return CLI_FAILED;
+        r = record_to_measurement(record, &measurement, &unknown);
+        if (r == -EBADMSG)
+                return fail_local(arguments,
+                                  "the daemon's reply has a register '%s' that this cvmctl does "
+                                  "not know",
+                                  unknown);
+        if (r < 0 || add_inputs(cvm, measurement) < 0)
+                return fail_memory(arguments);
+        return show(arguments, json_member_string(cvm, "platform") ?: "", NULL, measurement);
+}
+
+int verb_measure(const Arguments *arguments)
+{
+        const char *name = arguments_operand(arguments, 0);
+
+        return name ? measure_cvm(arguments, name) : measure_files(arguments);
 }

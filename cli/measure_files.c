@@ -16,7 +16,7 @@ void measured_file_done(MeasuredFile *file)
 }
 
 int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       MeasuredFile *ret)
+                       const uint8_t *sha256, MeasuredFile *ret)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -24,7 +24,7 @@ int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const 
 
         if (fd < 0)
                 return fail_file(arguments, path, 0, "%s", strerror(errno));
-        if (artifact_load(kind, path, fd, NULL, &file.artifact, &error) < 0)
+        if (artifact_load(kind, path, fd, sha256, &file.artifact, &error) < 0)
                 return fail_error(arguments, &error, NULL);
         file.map = mmap(NULL, file.artifact->size, PROT_READ, MAP_PRIVATE, file.artifact->fd, 0);
         if (file.map == MAP_FAILED) {
@@ -36,20 +36,6 @@ int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const 
         }
         *ret = file;
         return 0;
-}
-
-int measured_file_load(const Arguments *arguments, SpecArtifactKind kind, MeasuredFile *ret)
-{
-        const char *path = arguments_value(arguments, spec_artifact_kind_name(kind));
-
-        *ret = (MeasuredFile){};
-        if (!path)
-                return 0;
-        if (strncmp(path, "embedded:", 9) == 0)
-                return fail_usage(arguments,
-                                  "--%s must be a file: only the daemon has embedded ones",
-                                  spec_artifact_kind_name(kind));
-        return measured_file_open(arguments, kind, path, ret);
 }
 
 MeasureFile measured_file_bytes(const MeasuredFile *file)

@@ -13,12 +13,10 @@ typedef struct MeasuredFile {
         void *map;          /* its bytes */
 } MeasuredFile;
 
-/* Loads the file that the option names (the option's name is the kind's); without it, nothing.
- * Returns 0 or the exit code of the failure that it printed. */
-int measured_file_load(const Arguments *arguments, SpecArtifactKind kind, MeasuredFile *ret);
-/* The same with a path. */
+/* Loads a file. sha256: what it must be, or NULL. Returns 0 or the exit code of the failure that it
+ * printed. */
 int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       MeasuredFile *ret);
+                       const uint8_t *sha256, MeasuredFile *ret);
 void measured_file_done(MeasuredFile *file);
 /* Borrowed; not given where none was named. */
 MeasureFile measured_file_bytes(const MeasuredFile *file);

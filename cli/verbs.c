@@ -113,6 +113,8 @@ static const Option events_options[] = {
 };
 
 static const Option measure_options[] = {
+        {"file", "SPEC", "a spec as JSON, see cvm-spec(5); - reads standard input",
+         .completion = "file"},
         {"platform", "P", "a template's name, or a measuring method"},
         {"igvm", "F", "IGVM file", .completion = "file"},
         {"firmware", "F", "OVMF or TDVF image", .completion = "file"},
@@ -227,12 +229,13 @@ const Verb verbs[] = {
          {json_option},
          verb_artifacts},
         {"measure",
-         "",
+         "[NAME]",
          "predict what an attestation must show",
          0,
-         0,
+         1,
          {measure_options},
-         verb_measure},
+         verb_measure,
+         .takes_names = true},
         {"igvm", "FILE", "show what an IGVM file holds", 1, 1, {json_option}, verb_igvm},
         {"doctor",
          "",

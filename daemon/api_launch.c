@@ -211,7 +211,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
                 r = manager_choose_template(manager, operation->spec, &operation->template, &error);
         source.template = operation->template;
         if (r == 0) {
-                source.cmdline = inputs_cmdline(operation->spec);
+                source.cmdline = spec_cmdline(operation->spec);
                 source.cpus = operation->spec->cpus ?: manager->config->cpus;
                 source.memory = operation->spec->memory ?: manager->config->memory;
         }

@@ -7,16 +7,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#define CMDLINE_DEFAULT "console=null quiet"
-#define CMDLINE_DEBUG "console=ttyS0"
-
-const char *inputs_cmdline(const CvmSpec *spec)
-{
-        if (spec->cmdline)
-                return spec->cmdline;
-        return spec->debug ? CMDLINE_DEBUG : CMDLINE_DEFAULT;
-}
-
 void prepared_inputs_done(PreparedInputs *prepared)
 {
         free(prepared->qemu);
@@ -46,7 +36,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .vsock = allotment->vsock,
                 .vsock_cid = allotment->vsock_cid,
                 .notify_port = allotment->notify_port,
-                .cmdline = inputs_cmdline(spec),
+                .cmdline = spec_cmdline(spec),
                 .kvm = manager_use_kvm(manager),
         };
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {

@@ -21,9 +21,6 @@ typedef struct Allotment {
         const HostFacts *host; /* as it is now */
 } Allotment;
 
-/* The guest's command line; borrowed from the spec, or static. */
-const char *inputs_cmdline(const CvmSpec *spec);
-
 typedef struct PreparedInputs {
         PlanInputs inputs; /* borrows from the members below, the spec and the manager */
         char *qemu;

@@ -538,7 +538,7 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
                 .config = vm->manager->config,
                 .qemus = vm->manager->qemus,
                 .host = vm->manager->host,
-                .cmdline = inputs_cmdline(spec),
+                .cmdline = spec_cmdline(spec),
                 .cpus = vm->cpus,
                 .memory = vm->memory,
                 .map = vm->uid ? &map : NULL,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measuring.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "base/json.h"
 #include "measure/measure.h"
+#include "measure/record.h"
 
 typedef struct Maps {
         MeasureFile files[_ARTIFACT_KIND_MAX];
@@ -36,25 +34,8 @@ static int map_all(const Measuring *measuring, Maps *maps, CvmError *error)
         return 0;
 }
 
-static int add_register(json_object *values, const Register *reg)
-{
-        bool banked = strncmp(reg->name, "PCR", 3) == 0;
-        _cleanup_free_ char *hex = NULL;
-        char name[48];
-
-        if (reg->state != MEASUREMENT_VALUE)
-                return 0;
-        hex = hash_hex(&reg->value);
-        if (!hex)
-                return -ENOMEM;
-        snprintf(name, sizeof(name), "%s%s%s", reg->name, banked ? "-" : "",
-                 banked ? hash_name(reg->value.algorithm) : "");
-        json_object_object_add(values, name, json_object_new_string(hex));
-        return 0;
-}
-
 static int run(const Measuring *measuring, MeasureMethod method, const Maps *maps,
-               json_object *values, CvmError *error)
+               json_object **ret, CvmError *error)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         MeasureInputs inputs = {
@@ -73,28 +54,23 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
                 r = profile_parse_qemu(&inputs.profile, measuring->qemu_version, error);
         if (r == 0)
                 r = measure_run(&inputs, &measurement, error);
-        for (size_t i = 0; r == 0 && i < measurement->n_registers; i++)
-                if (add_register(values, &measurement->registers[i]) < 0)
-                        r = cvm_error_system(error, -ENOMEM, "measure");
-        return r;
+        if (r < 0)
+                return r;
+        *ret = record_from_measurement(measurement);
+        return *ret ? 0 : cvm_error_system(error, -ENOMEM, "measure");
 }
 
 int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error)
 {
-        _cleanup_json_ json_object *values = json_object_new_object();
         MeasureMethod method = measure_method_find(measuring->method);
         _cleanup_(maps_done) Maps maps = {};
-        int r = 0;
+        int r;
 
-        if (!values)
-                return cvm_error_system(error, -ENOMEM, "measure");
         /* a template may name a method of a later version: nothing is predicted then */
-        if (method != MEASURE_NONE && method != _MEASURE_METHOD_MAX) {
-                r = map_all(measuring, &maps, error);
-                if (r == 0)
-                        r = run(measuring, method, &maps, values, error);
+        if (method == MEASURE_NONE || method == _MEASURE_METHOD_MAX) {
+                *ret = json_object_new_object();
+                return *ret ? 0 : cvm_error_system(error, -ENOMEM, "measure");
         }
-        if (r == 0)
-                *ret = TAKE_PTR(values);
-        return r;
+        r = map_all(measuring, &maps, error);
+        return r < 0 ? r : run(measuring, method, &maps, ret, error);
 }

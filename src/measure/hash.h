@@ -46,3 +46,5 @@ int hash_extend(HashDigest *target, const HashDigest *digest);
 
 /* Lowercase hex, newly allocated; NULL without memory. */
 char *hash_hex(const HashDigest *digest);
+/* Of hex digits of either case, exactly as many as the digest has. 0 or -EBADMSG. */
+int hash_parse_hex(HashAlgorithm algorithm, const char *hex, HashDigest *ret);

@@ -159,6 +159,17 @@ int measurement_add_file(Measurement *measurement, const char *name, uint64_t si
         return 0;
 }
 
+int measurement_add_sha256(Measurement *measurement, const char *name, const HashDigest *sha256)
+{
+        MeasurementInput *input = add_input(measurement, name);
+
+        if (!input)
+                return -ENOMEM;
+        input->has_digests = input->sha256_only = true;
+        memcpy(input->digests.sha256, sha256->bytes, SHA256_SIZE);
+        return 0;
+}
+
 int measurement_add_text(Measurement *measurement, const char *name, const char *format, ...)
 {
         MeasurementInput *input = add_input(measurement, name);
@@ -222,9 +233,10 @@ static json_object *input_json(const MeasurementInput *input)
 {
         if (!input->has_digests)
                 return json_new_text(input->text);
-        return json_build("size", json_object_new_int64((int64_t)input->size), "sha256",
-                          hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
-                          hex_json(input->digests.sha384, SHA384_SIZE), NULL);
+        return json_build(
+                "size", input->sha256_only ? NULL : json_object_new_int64((int64_t)input->size),
+                "sha256", hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
+                input->sha256_only ? NULL : hex_json(input->digests.sha384, SHA384_SIZE), NULL);
 }
 
 json_object *measurement_to_json(const Measurement *measurement)

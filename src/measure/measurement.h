@@ -46,6 +46,7 @@ typedef struct MeasurementInput {
         char *text;       /* what it is, where it is no file; else NULL */
         uint64_t size;    /* of a file */
         bool has_digests; /* of a file */
+        bool sha256_only; /* neither its size nor its SHA-384 is known */
         DigestPair digests;
 } MeasurementInput;
 
@@ -78,6 +79,7 @@ int register_extend_bytes(Register *reg, const void *data, size_t size, const ch
 
 int measurement_add_file(Measurement *measurement, const char *name, uint64_t size,
                          const DigestPair *digests);
+int measurement_add_sha256(Measurement *measurement, const char *name, const HashDigest *sha256);
 int measurement_add_text(Measurement *measurement, const char *name, const char *format, ...)
         _printf_(3, 4);
 

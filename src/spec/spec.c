@@ -9,6 +9,8 @@
 #include "spec/spec_internal.h"
 
 #define TIMEOUT_MAX_SEC 86400
+#define CMDLINE_DEFAULT "console=null quiet"
+#define CMDLINE_DEBUG "console=ttyS0"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -99,6 +101,13 @@ int spec_check_path(const char *path, const char *field, CvmError *error)
                 return cvm_error_invalid_spec(error, field, "is longer than %d bytes",
                                               PATH_MAX - 1);
         return 0;
+}
+
+const char *spec_cmdline(const CvmSpec *spec)
+{
+        if (spec->cmdline)
+                return spec->cmdline;
+        return spec->debug ? CMDLINE_DEBUG : CMDLINE_DEFAULT;
 }
 
 bool spec_name_is_valid(const char *name)

@@ -147,6 +147,9 @@ void spec_clear_secrets(CvmSpec *spec);
 
 bool spec_name_is_valid(const char *name);
 
+/* The command line that the kernel is given: the spec's, or the default. Borrowed. */
+const char *spec_cmdline(const CvmSpec *spec);
+
 /* The field that was given, or NULL. Borrowed. */
 const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name);
 /* Decimal, or hexadecimal after "0x". 0, -EINVAL or -ERANGE. */

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl measure of a spec file and of a CVM: the values that launch and status show."""
+import hashlib
+import json
+import os
+import pathlib
+
+import pytest
+
+from harness import images
+from harness.peer import Peer, cvm, cvmctl
+
+TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
+# Platform: what it boots the kernel with.
+PLATFORMS = {"sev-snp-ovmf": "firmware", "tdx": "firmware", "sev-snp": "igvm"}
+CMDLINE = "console=ttyS0 panic=-1"
+QEMU = "7.2.0"  # the fake's version
+
+
+@pytest.fixture
+def daemon(make_daemon, config, tmp_path):
+    """Its templates of those names run an ordinary VM, and are measured as the real ones."""
+    directory = tmp_path / "templates"
+    directory.mkdir()
+    for name in PLATFORMS:
+        plain = json.loads((TEMPLATES / "plain.json").read_text())
+        real = json.loads((TEMPLATES / f"{name}.json").read_text())
+        plain.update(name=name, measure=real["measure"],
+                     artifacts={kind: {} for kind in real["artifacts"]})
+        plain["arguments"] = [part for part in plain["arguments"]
+                              if "firmware" not in json.dumps(part)]
+        (directory / f"{name}.json").write_text(json.dumps(plain))
+    return make_daemon({**config, "templates": str(directory)})
+
+
+@pytest.fixture
+def files(tmp_path):
+    data = {"kernel": images.kernel(), "initramfs": images.initramfs(),
+            "firmware": images.firmware(), "igvm": images.igvm()}
+    for name, content in data.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def spec(files, template, **fields):
+    """A spec file with paths relative to it."""
+    kinds = ("kernel", "initramfs", PLATFORMS[template])
+    path = files / "spec.json"
+    whole = {"name": "web", "platform": template, "cpus": 2, "memory": "64M", "cmdline": CMDLINE,
+             **{kind: {"path": kind} for kind in kinds}, **fields}
+    path.write_text(json.dumps({key: value for key, value in whole.items() if value is not None}))
+    return path
+
+
+def record(result):
+    """As a CVM's record has the registers that have a value."""
+    return {reg["name"] + (f"-{reg['algorithm']}" if reg["name"].startswith("PCR") else ""):
+            reg["value"] for reg in result["registers"] if reg["state"] == "value"}
+
+
+def measured(*args):
+    done = cvmctl("measure", *args, "--json")
+    assert done.code == 0, done.err
+    return done.json
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("cmdline", [CMDLINE, None])
+def test_status_shows_what_the_offline_command_shows(daemon, files, platform, cmdline):
+    path = spec(files, platform, cmdline=cmdline)
+    offline = record(measured("--file", path, "--qemu", QEMU))
+    assert offline
+    launched = json.loads(daemon.cvmctl("launch", "--file", path, "--json").stdout)
+    shown = json.loads(daemon.cvmctl("status", "web", "--json").stdout)
+    assert shown["state"] == "running"
+    assert launched["measurement"] == shown["measurement"] == offline
+    of_name = json.loads(daemon.cvmctl("measure", "web", "--json").stdout)
+    assert record(of_name) == offline and of_name["platform"] == platform
+    # The flags' form says the same.
+    kinds = ("kernel", "initramfs", PLATFORMS[platform])
+    flags = [word for kind in kinds for word in (f"--{kind}", files / kind)]
+    assert record(measured("--platform", platform, *flags, "--cpus", 2, "--memory", "64M",
+                           "--cmdline", cmdline or "console=null quiet",
+                           "--qemu", QEMU)) == offline
+    if platform == "sev-snp-ovmf":
+        assert set(offline) == {"LaunchDigest"}
+    elif platform == "tdx":
+        assert set(offline) == {"MRTD", "RTMR3"}  # the firmware tells no profile
+    else:
+        assert {"LaunchDigest", "LaunchDigestAllVcpus", "PCR4-sha256", "PCR4-sha384"} <= \
+            set(offline)
+    # Text has the values too.
+    text = daemon.cvmctl("measure", "web").stdout
+    for name, value in offline.items():
+        assert f"{name.split('-')[0]} {name.split('-')[1] if '-' in name else 'sha384'} {value}" \
+            in text.splitlines()
+
+
+def test_inputs_of_a_cvm(daemon, files):
+    daemon.cvmctl("launch", "--file", spec(files, "sev-snp-ovmf"))
+    inputs = json.loads(daemon.cvmctl("measure", "web", "--json").stdout)["inputs"]
+    assert inputs == {"cpus": "2", "memory": "64M",
+                      **{kind: {"sha256": hashlib.sha256((files / kind).read_bytes()).hexdigest()}
+                         for kind in ("kernel", "initramfs", "firmware")}}
+
+
+def test_options_replace_the_specs_fields(files):
+    path = spec(files, "sev-snp-ovmf")
+    other = files / "other"
+    other.write_bytes(images.initramfs(7000))
+    base = record(measured("--file", path))
+    changed = [("--cpus", "3"), ("--cmdline", "x"), ("--initramfs", other), ("--initramfs", ""),
+               ("--platform", "vtpm")]
+    for option in changed:
+        assert record(measured("--file", path, *option)) != base, option
+    assert record(measured("--file", path, "--cpus", "2")) == base
+    assert measured("--file", path, "--platform", "tdx")["platform"] == "tdx"
+
+
+def test_a_spec_from_standard_input(files):
+    path = spec(files, "sev-snp-ovmf")
+    done = cvmctl("measure", "--file", "-", "--json", input=path.read_bytes(), cwd=files)
+    assert record(done.json) == record(measured("--file", path))
+
+
+@pytest.mark.parametrize("fields, words", [
+    ({"platform": "auto"}, ["platform", "host", "--platform"]),
+    ({"platform": None}, ["platform", "host"]),
+    ({"kernel": {"name": "kernel"}}, ["kernel", "embedded:kernel", "name a file"]),
+    ({"kernel": None}, ["kernel", "embedded:kernel-confidential"]),
+    ({"initramfs": None, "debug": True}, ["initramfs", "initramfs-confidential-debug"]),
+    ({"firmware": None}, ["firmware", "embedded:firmware-sev"]),
+    ({"kernel": {"path": "kernel", "sha256": "0" * 64}}, ["0" * 64]),
+    ({"kernel": {"path": "none-such"}}, ["none-such"]),
+    ({"cpus": 0}, ["spec.json:", "cpus"]),
+    ({"nonsense": 1}, ["nonsense"]),
+    ({"igvm": {"path": "igvm"}}, ["igvm", "boots from none"]),
+])
+def test_specs_that_are_refused(files, fields, words):
+    done = cvmctl("measure", "--file", spec(files, "sev-snp-ovmf", **fields))
+    assert (done.code, done.out) == (4, ""), done
+    for word in words:
+        assert word in done.err, done.err
+
+
+def test_without_vcpus_nothing_is_guessed(files):
+    """The daemon's default is its configuration's."""
+    (reg,) = measured("--file", spec(files, "sev-snp-ovmf", cpus=None))["registers"]
+    assert reg["state"] == "not-given" and "--cpus" in reg["reason"]
+
+
+@pytest.mark.parametrize("option", [("--file", "x"), ("--platform", "tdx"), ("--cpus", "1")])
+def test_a_cvm_was_measured_already(option):
+    done = cvmctl("measure", "web", *option)
+    assert done.code == 2 and option[0] in done.err
+
+
+def test_records_of_another_version():
+    for registers, word in (({"PCR17": "ab" * 32}, "PCR17"), ({"MRTD": "ab"}, "MRTD"),
+                            ({"RTMR1": "zz" * 48}, "RTMR1"), ({"PCR4": "ab" * 32}, "PCR4")):
+        with Peer(Status={"cvm": cvm("web", measurement=registers)}) as peer:
+            done = peer.cvmctl("measure", "web")
+            assert done.code == 1 and word in done.err
+    with Peer(Status={"cvm": cvm("web", measurement={})}) as peer:
+        assert peer.cvmctl("measure", "web", "--json").json["registers"] == []
+
+
+def test_files_are_read_with_the_callers_eyes(files):
+    """A FIFO in the place of a kernel is refused at once."""
+    os.mkfifo(files / "fifo")
+    done = cvmctl("measure", "--file", spec(files, "sev-snp-ovmf", kernel={"path": "fifo"}))
+    assert done.code == 4 and "regular" in done.err
