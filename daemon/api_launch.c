@@ -91,6 +91,7 @@ void api_launch(WireCall *call, json_object *parameters, void *userdata)
                 return;
         if (launch(call, &p, userdata, &error) < 0)
                 wire_call_error(call, &error);
+        spec_clear_json(p.spec);
 }
 
 typedef struct RenderOperation {
@@ -207,6 +208,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         operation->call = wire_call_ref(call);
         operation->manager = manager;
         r = spec_parse(spec, &operation->spec, &error);
+        spec_clear_json(spec);
         if (r == 0)
                 r = manager_choose_template(manager, operation->spec, &operation->template, &error);
         source.template = operation->template;

@@ -15,12 +15,10 @@
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
 {
         _cleanup_(buffer_done) Buffer buffer = {};
-        _cleanup_free_ char *chunk = malloc(65536);
 
-        if (!chunk)
-                return -ENOMEM;
         for (;;) {
-                ssize_t n = read(fd, chunk, 65536);
+                char chunk[16384];
+                ssize_t n = read(fd, chunk, sizeof(chunk));
                 int r;
 
                 if (n < 0 && errno == EINTR)
@@ -32,6 +30,7 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
                 if ((size_t)n > max - buffer.size)
                         return -EFBIG;
                 r = buffer_append(&buffer, chunk, (size_t)n);
+                explicit_bzero(chunk, (size_t)n);
                 if (r < 0)
                         return r;
         }

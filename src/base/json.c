@@ -200,6 +200,7 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
         } else {
                 end = json_tokener_get_parse_end(tokener);
         }
+        explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size); /* the last string */
         json_tokener_free(tokener);
 
         if (error != json_tokener_success) {
@@ -222,6 +223,23 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
 
         *ret = object;
         return 0;
+}
+
+void json_clear_strings(json_object *object)
+{
+        if (json_object_is_type(object, json_type_string)) {
+                /* json-c lends out its own bytes */
+                explicit_bzero((char *)json_object_get_string(object),
+                               (size_t)json_object_get_string_len(object));
+        } else if (json_object_is_type(object, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(object); i++)
+                        json_clear_strings(json_object_array_get_idx(object, i));
+        } else if (json_object_is_type(object, json_type_object)) {
+                json_object_object_foreach (object, name, value) {
+                        (void)name;
+                        json_clear_strings(value);
+                }
+        }
 }
 
 /* Walks the value at the cursor up to `offset`. Returns 1 with the path of the string there ("" for

@@ -25,13 +25,17 @@ typedef struct JsonParseError {
         char reason[96];
 } JsonParseError;
 
+/* Overwrites every string of the tree, member names left out: for secrets that nobody needs any
+ * more. Strings that another tree shares are overwritten there, too. NULL is allowed. */
+void json_clear_strings(json_object *object);
+
 /* Parses `size` bytes. Returns 0, -EBADMSG (ret_where filled, may be NULL) or -ENOMEM. */
 int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where);
 
-/* For a text that json_parse() refused: whether \u0000 in strings is all that is wrong with it. Then
- * returns 0 with the value, U+FFFD in the place of each, and the path, owned by the caller, of the
- * first string or member name that has one ("spec.env.A", "a[2].b"; "" for the value itself). Else
- * -EBADMSG or -ENOMEM. For messages to who sent it: such a value must not be used. */
+/* For a text that json_parse() refused: whether \u0000 in strings is all that is wrong with it.
+ * Then returns 0 with the value, U+FFFD in the place of each, and the path, owned by the caller, of
+ * the first string or member name that has one ("spec.env.A", "a[2].b"; "" for the value itself).
+ * Else -EBADMSG or -ENOMEM. For messages to who sent it: such a value must not be used. */
 int json_parse_nul(const char *data, size_t size, json_object **ret, char **ret_path);
 
 /* The line (from 1) on which the member named by a path such as "ports.first" or "a[2].b" begins in
@@ -60,13 +64,13 @@ int64_t json_member_int(json_object *object, const char *key, int64_t fallback);
 bool json_member_bool(json_object *object, const char *key, bool fallback);
 
 typedef enum JsonKind {
-        JSON_BOOL,    /* bool */
-        JSON_INT,     /* int64_t */
-        JSON_UINT32,  /* uint32_t, 0 to 4294967295 */
-        JSON_STRING,  /* char *, newly allocated, the old one freed */
-        JSON_OBJECT,  /* json_object *, borrowed */
-        JSON_ARRAY,   /* json_object *, borrowed */
-        JSON_MAP,     /* json_object *, borrowed: an object whose values are all strings */
+        JSON_BOOL,   /* bool */
+        JSON_INT,    /* int64_t */
+        JSON_UINT32, /* uint32_t, 0 to 4294967295 */
+        JSON_STRING, /* char *, newly allocated, the old one freed */
+        JSON_OBJECT, /* json_object *, borrowed */
+        JSON_ARRAY,  /* json_object *, borrowed */
+        JSON_MAP,    /* json_object *, borrowed: an object whose values are all strings */
 } JsonKind;
 
 typedef enum JsonFieldFlags {

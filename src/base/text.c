@@ -214,9 +214,17 @@ int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size)
         return 0;
 }
 
+/* Frees what may have held a secret. */
+static void clear_free(char *data, size_t size)
+{
+        if (data)
+                explicit_bzero(data, size);
+        free(data);
+}
+
 void buffer_done(Buffer *buffer)
 {
-        free(buffer->data);
+        clear_free(buffer->data, buffer->allocated);
         *buffer = (Buffer){};
 }
 
@@ -233,9 +241,12 @@ int buffer_append(Buffer *buffer, const void *data, size_t size)
                 while (allocated < needed + 1)
                         if (__builtin_mul_overflow(allocated, 2, &allocated))
                                 return -ENOMEM;
-                grown = realloc(buffer->data, allocated);
+                grown = malloc(allocated); /* not realloc(): it would leave a copy */
                 if (!grown)
                         return -ENOMEM;
+                if (buffer->size)
+                        memcpy(grown, buffer->data, buffer->size);
+                clear_free(buffer->data, buffer->allocated);
                 buffer->data = grown;
                 buffer->allocated = allocated;
         }
@@ -269,6 +280,7 @@ void buffer_consume(Buffer *buffer, size_t size)
                 return;
         memmove(buffer->data, buffer->data + size, buffer->size - size + 1);
         buffer->size -= size;
+        explicit_bzero(buffer->data + buffer->size + 1, size);
 }
 
 char *buffer_take(Buffer *buffer)

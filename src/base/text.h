@@ -27,7 +27,8 @@ char *text_hex(const uint8_t *data, size_t size);
 char *text_base64(const void *data, size_t size);
 int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);
 
-/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM. */
+/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM. It
+ * leaves no copy of its bytes behind in freed memory: secrets pass through many. */
 typedef struct Buffer {
         char *data; /* NULL while empty */
         size_t size, allocated;

@@ -241,6 +241,12 @@ void spec_clear_secrets(CvmSpec *spec)
         }
 }
 
+void spec_clear_json(json_object *json)
+{
+        json_clear_strings(json_object_object_get(json, "env"));
+        json_clear_strings(json_object_object_get(json, "certs"));
+}
+
 static void spec_done(CvmSpec *spec)
 {
         spec_clear_secrets(spec);

@@ -144,6 +144,8 @@ CvmSpec *spec_free(CvmSpec *spec); /* clears secret bytes first */
 DEFINE_CLEANUP(CvmSpec *, spec_free)
 /* Clears and frees values of env and inline contents of certs; the rest stays. */
 void spec_clear_secrets(CvmSpec *spec);
+/* The same in the JSON that spec_parse() was given, whatever it is. */
+void spec_clear_json(json_object *json);
 
 bool spec_name_is_valid(const char *name);
 

@@ -132,6 +132,7 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
                 return n;
         }
         r = buffer_append(&inbox->stored, scratch, (size_t)n);
+        explicit_bzero(scratch, (size_t)n);
         return r < 0 ? r : n;
 }
 
@@ -171,6 +172,7 @@ int wire_inbox_settle(WireInbox *inbox, size_t offset)
                 if (offset < inbox->n_fresh)
                         r = buffer_append(&inbox->stored, inbox->fresh + offset,
                                           inbox->n_fresh - offset);
+                explicit_bzero(inbox->fresh, inbox->n_fresh);
                 inbox->fresh = NULL;
                 inbox->n_fresh = 0;
         } else if (offset == inbox->stored.size) {

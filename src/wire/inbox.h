@@ -19,9 +19,9 @@
 #define WIRE_INBOX_READ 65536u /* bytes read at once at most */
 
 typedef struct WireInbox {
-        Buffer stored;     /* what is left over from earlier reads; empty most of the time */
-        size_t scanned;    /* bytes of it that hold no NUL byte */
-        const char *fresh; /* the last read where nothing was stored: in the owner's buffer */
+        Buffer stored;  /* what is left over from earlier reads; empty most of the time */
+        size_t scanned; /* bytes of it that hold no NUL byte */
+        char *fresh;    /* the last read where nothing was stored: in the owner's buffer */
         size_t n_fresh;
         int *fds; /* owned; of the message that begins at fds_at */
         size_t n_fds;

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets pass through the daemon and leave nothing behind in its memory."""
+import base64
+import secrets
+
+import pytest
+
+from harness.processes import eventually
+
+
+def memory_holds(pid, needle):
+    """Where the process's writable memory holds these bytes, as names of its mappings."""
+    found = []
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
+        for line in maps:
+            span, rights, *rest = line.split()
+            if not rights.startswith("rw") or "[vvar]" in line:
+                continue
+            start, end = (int(part, 16) for part in span.split("-"))
+            mem.seek(start)
+            try:
+                data = mem.read(end - start)
+            except OSError:
+                continue
+            found += [rest[-1]] * data.count(needle)
+    return found
+
+
+def test_memory_can_be_searched(cvmd):
+    """The test below could fail: a name, which is no secret, is found."""
+    cvmd.launch("a-name-to-be-found")
+    assert memory_holds(cvmd.process.pid, b"a-name-to-be-found")
+    cvmd.discard("a-name-to-be-found")
+
+
+@pytest.mark.parametrize("size", [32, 5000, 200_000])
+def test_no_secret_stays(cvmd, size):
+    value = secrets.token_hex(size // 2)
+    key = secrets.token_hex(size // 2)
+    coded = secrets.token_bytes(size)
+    certs = {"key.pem": {"text": key}, "ca.pem": {"base64": base64.b64encode(coded).decode()}}
+    cvmd.launch("web", wait="ready", env={"TOKEN": value}, certs=certs)
+    needles = {"the environment": value.encode(), "a text": key.encode(), "decoded": coded,
+               "base64": base64.b64encode(coded)}
+    for name, needle in needles.items():
+        for part in (needle[:32], needle[len(needle) // 2:][:32], needle[-32:]):
+            eventually(lambda part=part: not memory_holds(cvmd.process.pid, part),
+                       lambda name=name, part=part:
+                       f"no copy of {name}: {memory_holds(cvmd.process.pid, part)}", seconds=2)
+    cvmd.discard("web")
