@@ -66,7 +66,8 @@ typedef struct DriverOps {
         const char *name;
         int (*start)(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
                      void *userdata, DriverVm **ret, CvmError *error);
-        int (*go)(DriverVm *vm);
+        /* One that could not even begin is reported by `ended`, with what it said. */
+        void (*go)(DriverVm *vm);
         /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
         void (*save)(const DriverVm *vm, json_object *record);
         /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and runs on.

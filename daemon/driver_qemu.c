@@ -418,9 +418,9 @@ static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCal
         return 0;
 }
 
-static int qemu_go(DriverVm *base)
+static void qemu_go(DriverVm *base)
 {
-        return child_go(&qemu(base)->child);
+        child_go(&qemu(base)->child); /* a child that has gone: its pidfd tells */
 }
 
 static void qemu_save(const DriverVm *base, json_object *record)

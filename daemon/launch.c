@@ -424,13 +424,11 @@ static void launch_start(Launch *launch)
                 if (r < 0)
                         cvm_error_system(&launch->error, r, "write the CVM's record");
         }
-        if (r == 0 && (r = vm->ops->go(vm->driver)) < 0)
-                cvm_error_launch(&launch->error, doing_names[launch->stage], NULL,
-                                 "QEMU's process is gone");
         if (r < 0) {
                 launch_fail(launch);
                 return;
         }
+        vm->ops->go(vm->driver);
         uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
 }
 
