@@ -8,6 +8,7 @@ static const struct {
         ExitCode code;
 } fates[] = {
         {"power-off", CLI_DONE},
+        {"power-off-or-reboot", CLI_DONE},
         {"stopped", CLI_DONE},
         {"killed", CLI_DONE}, /* somebody stopped it, and QEMU had to be forced */
         {"guest-reset", CLI_GUEST_RESET},

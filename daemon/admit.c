@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <systemd/sd-id128.h>
 
+#include "base/fail_point.h"
 #include "base/process.h"
 #include "log.h"
 #include "manager.h"
@@ -217,6 +218,7 @@ int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const Wire
                         return r;
                 }
                 f->host_port = vm->holds[i].port;
+                fail_point("admit: port");
         }
         return 0;
 }
@@ -325,6 +327,7 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
                 return r;
         }
         vm_unref(vm); /* the table has its own */
+        fail_point("admit: to be recorded");
         r = manager_persist(manager, vm);
         if (r < 0) {
                 manager_remove(manager, vm);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fail_point.h"
 #include "base/process.h"
 
 /* Between fork and exec only async-signal-safe calls are allowed (signal-safety(7)): the daemon has
@@ -172,12 +173,14 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
         kept[KEPT_GO] = read_end;
         kept[KEPT_PROGRAM] = program;
 
+        fail_point("child: to be forked");
         pid = fork();
         if (pid < 0)
                 return -errno;
         if (pid == 0)
                 child_run(spawn, kept, moved);
 
+        fail_point("child: forked");
         pidfd = process_open(pid);
         if (pidfd < 0) {
                 r = pidfd;
@@ -192,6 +195,10 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
 int child_go(Child *child)
 {
         _cleanup_close_ int fd = TAKE_FD(child->go_fd);
+        int r;
 
-        return write(fd, "g", 1) == 1 ? 0 : -errno;
+        fail_point("child: to go");
+        r = write(fd, "g", 1) == 1 ? 0 : -errno;
+        fail_point("child: goes");
+        return r;
 }

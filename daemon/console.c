@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fail_point.h"
+
 #define FILES_MAX 1000u /* how far leftovers of an earlier configuration are looked for */
 
 /* The ring holds the last bytes written, and the files hold all but its last `unsaved` ones: each
@@ -125,6 +127,7 @@ static int open_file(Console *console)
                 return -EINVAL;
         console->size = (uint64_t)st.st_size;
         console->fd = TAKE_FD(fd);
+        fail_point("console: file is made");
         return 0;
 }
 
@@ -137,6 +140,7 @@ static int rotate(Console *console)
                 return -ENOMEM;
         closep(&console->fd);
         console->fd = -1;
+        fail_point("console: to be rotated");
         if (unlinkat(console->dirfd, to, 0) < 0 && errno != ENOENT)
                 return -errno;
         for (uint32_t i = console->files - 1; i > 0; i--) {

@@ -37,9 +37,9 @@ typedef struct DriverCallbacks {
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
-        /* The guest has ended by itself and the hypervisor was told to go: `ended` should follow.
-         */
-        void (*leaving)(void *userdata);
+        /* The guest has ended, as `ended` will say too: the hypervisor is told to go once this
+         * returns. */
+        void (*leaving)(const char *reason, void *userdata);
         void (*ended)(const DriverEnding *ending, void *userdata);
 } DriverCallbacks;
 

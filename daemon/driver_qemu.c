@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/fail_point.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -29,6 +30,9 @@
 #include "stream.h"
 
 #define OUTPUT_KEPT 4096u /* bytes of QEMU's output, from its end */
+/* How long an adopted process's end may go without its parent's notice. */
+#define REAP_MSEC 10
+#define REAP_TRIES 20u
 
 typedef struct QemuVm {
         DriverVm base;
@@ -39,7 +43,9 @@ typedef struct QemuVm {
         uint64_t start_time;
         bool own_child; /* not adopted: its exit status is ours to reap */
         uv_poll_t exit_poll;
-        bool exit_poll_open, created;
+        uv_timer_t exit_timer; /* while the status of an adopted process is waited for */
+        bool exit_watch_open, created;
+        unsigned reap_tries;
         Stream output, console, notify;
         QmpClient *qmp;
         Buffer tail;           /* the last bytes of its output */
@@ -71,7 +77,7 @@ static void handle_closed(QemuVm *vm)
         maybe_free(vm);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
         handle_closed(handle->data);
 }
@@ -80,6 +86,8 @@ static void on_stream_closed(Stream *stream)
 {
         handle_closed(stream->userdata);
 }
+
+static void on_exit_timer(uv_timer_t *timer);
 
 static void keep_output(QemuVm *vm, const char *data, size_t size)
 {
@@ -126,23 +134,33 @@ static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks
         return r;
 }
 
-/* Takes the exit status; an adopted process is not ours to wait for. */
-static void reap(QemuVm *vm, DriverEnding *ending)
+static void set_status(DriverEnding *ending, int status)
 {
-        siginfo_t info = {};
-
-        if (!vm->own_child || waitid(P_PIDFD, (id_t)vm->child.pidfd, &info, WEXITED) < 0)
-                return;
-        if (info.si_code == CLD_EXITED) {
-                ending->has_exit_code = true;
-                ending->exit_code = info.si_status;
-        } else {
-                ending->has_signal = true;
-                ending->signal = info.si_status;
-        }
+        ending->has_exit_code = WIFEXITED(status);
+        ending->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+        ending->has_signal = WIFSIGNALED(status);
+        ending->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
+/* Takes the exit status. An adopted process is another's to wait for; newer kernels tell its status
+ * once that has happened. Returns false where it may still come. */
+static bool reap(QemuVm *vm, DriverEnding *ending)
+{
+        int status, r;
+
+        if (vm->own_child) {
+                if (waitpid(vm->child.pid, &status, 0) == vm->child.pid)
+                        set_status(ending, status);
+                return true;
+        }
+        r = process_exit_status(vm->child.pidfd, &status);
+        if (r == 0)
+                set_status(ending, status);
+        return r != -EAGAIN;
+}
+
+/* What QMP told of the end; NULL: nothing. */
+static const char *told_reason(const QemuVm *vm)
 {
         const char *reason = vm->shutdown_reason ?: "";
 
@@ -154,13 +172,24 @@ static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
                 return "guest-reset";
         if (strcmp(reason, "host-error") == 0 || strcmp(reason, "internal-error") == 0)
                 return "internal-error";
+        if (strcmp(reason, "shutdown") == 0) /* QEMU's state after both */
+                return "power-off-or-reboot";
+        return *reason ? "stopped" : NULL;
+}
+
+static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
+{
+        const char *told = told_reason(vm);
+
+        if (told && strcmp(told, "stopped") != 0)
+                return told;
         if (ending->has_signal)
                 return "qemu-signal";
         if (ending->has_exit_code && ending->exit_code != 0)
                 return "qemu-exit";
-        if (!vm->own_child)
-                return "lost";
-        return *reason ? "stopped" : "qemu-exit";
+        if (told)
+                return told;
+        return ending->has_exit_code ? "qemu-exit" : "lost";
 }
 
 /* Its output without the white space at the end. */
@@ -171,16 +200,26 @@ static const char *trimmed_tail(QemuVm *vm)
         return vm->tail.data ?: "";
 }
 
-static void on_gone(uv_poll_t *poll, int status, int events)
+static void close_exit_watch(QemuVm *vm)
 {
-        QemuVm *vm = poll->data;
+        if (!vm->exit_watch_open)
+                return;
+        vm->exit_watch_open = false;
+        uv_close((uv_handle_t *)&vm->exit_poll, on_handle_closed);
+        uv_close((uv_handle_t *)&vm->exit_timer, on_handle_closed);
+}
+
+/* Its process is gone; tries to learn how. */
+static void take_end(QemuVm *vm)
+{
         DriverEnding ending = {};
 
-        vm->exit_poll_open = false;
-        uv_close((uv_handle_t *)poll, on_poll_closed);
-        reap(vm, &ending);
-        if (vm->closed)
+        if (!reap(vm, &ending) && vm->reap_tries++ < REAP_TRIES) {
+                uv_timer_start(&vm->exit_timer, on_exit_timer, REAP_MSEC, 0);
                 return;
+        }
+        fail_point("qemu: reaped");
+        close_exit_watch(vm);
         vm->n_handles++; /* pinned for the callbacks below */
         stream_finish(&vm->console);
         stream_finish(&vm->notify);
@@ -195,15 +234,28 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         maybe_free(vm);
 }
 
+static void on_exit_timer(uv_timer_t *timer)
+{
+        take_end(timer->data);
+}
+
+static void on_gone(uv_poll_t *poll, int status, int events)
+{
+        fail_point("qemu: gone");
+        uv_poll_stop(poll);
+        take_end(poll->data);
+}
+
 static int watch_exit(QemuVm *vm)
 {
         int r = uv_poll_init(vm->loop, &vm->exit_poll, vm->child.pidfd);
 
         if (r < 0)
                 return r;
-        vm->exit_poll.data = vm;
-        vm->exit_poll_open = true;
-        vm->n_handles++;
+        uv_timer_init(vm->loop, &vm->exit_timer);
+        vm->exit_poll.data = vm->exit_timer.data = vm;
+        vm->exit_watch_open = true;
+        vm->n_handles += 2;
         return uv_poll_start(&vm->exit_poll, UV_READABLE, on_gone);
 }
 
@@ -211,8 +263,17 @@ static void qemu_quit(DriverVm *base)
 {
         QemuVm *vm = qemu(base);
 
+        fail_point("qemu: to quit");
         if (vm->qmp)
                 qmp_client_execute(vm->qmp, "quit", NULL, NULL, NULL);
+}
+
+/* With -no-shutdown QEMU stays after its guest, and with it the guest's memory, until told. */
+static void leave(QemuVm *vm)
+{
+        vm->base.callbacks->leaving(told_reason(vm), vm->base.userdata);
+        if (!vm->closed)
+                qemu_quit(&vm->base);
 }
 
 static void on_qmp_event(QmpClient *client, const char *name, json_object *data, void *userdata)
@@ -222,14 +283,11 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
         if (strcmp(name, "SHUTDOWN") == 0) {
                 if (!vm->shutdown_reason)
                         vm->shutdown_reason = strdup(json_member_string(data, "reason") ?: "");
-                /* with -no-shutdown QEMU stays, and with it the guest's memory, until told */
-                qemu_quit(&vm->base);
-                vm->base.callbacks->leaving(vm->base.userdata);
+                leave(vm);
         } else if (strcmp(name, "GUEST_PANICKED") == 0 && !vm->panicked) {
                 vm->panicked = true;
                 vm->base.callbacks->panicked(data, vm->base.userdata);
-                qemu_quit(&vm->base);
-                vm->base.callbacks->leaving(vm->base.userdata);
+                leave(vm);
         }
 }
 
@@ -266,13 +324,13 @@ static void on_status(QmpClient *client, json_object *result, const char *error_
         if (!vm->own_child) {
                 /* it may have ended while no daemon was there to hear its event */
                 if (strcmp(status, "shutdown") == 0)
-                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("guest-shutdown");
+                        vm->shutdown_reason = vm->shutdown_reason ?: strdup(status);
                 else if (strcmp(status, "guest-panicked") == 0)
                         vm->shutdown_reason = vm->shutdown_reason ?: strdup("guest-panic");
                 else if (strcmp(status, "internal-error") == 0)
                         vm->shutdown_reason = vm->shutdown_reason ?: strdup("internal-error");
                 if (vm->shutdown_reason)
-                        qemu_quit(&vm->base);
+                        leave(vm);
                 else
                         vm->base.callbacks->adopted(status, vm->base.userdata);
         } else if (!vm->created) {
@@ -299,6 +357,7 @@ static int connect_all(QemuVm *vm, int dirfd)
 {
         int fd, r;
 
+        fail_point("qemu: to be reached");
         fd = qemu_socket_connect(dirfd, QEMU_SOCKET_CONSOLE);
         if (fd < 0)
                 return fd;
@@ -348,10 +407,7 @@ static void qemu_close(DriverVm *base)
         stream_close(&vm->console);
         stream_close(&vm->notify);
         stream_close(&vm->output);
-        if (vm->exit_poll_open) {
-                vm->exit_poll_open = false;
-                uv_close((uv_handle_t *)&vm->exit_poll, on_poll_closed);
-        }
+        close_exit_watch(vm);
         qmp_client_close(vm->qmp);
         maybe_free(vm);
 }
@@ -461,7 +517,7 @@ static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
                 log_error("cannot reach QEMU (pid %d): %s: killed", (int)vm->child.pid,
                           strerror(-r));
                 process_signal(vm->child.pidfd, SIGKILL);
-                if (!vm->exit_poll_open) {
+                if (!vm->exit_watch_open) {
                         qemu_close(&vm->base);
                         return r;
                 }
@@ -492,6 +548,7 @@ static int execute(QemuVm *vm, const char *name, DriverDone done, void *userdata
 
         if (!vm->qmp)
                 return -ENOTCONN;
+        fail_point("qemu: to be commanded");
         command = calloc(1, sizeof(*command));
         if (!command)
                 return -ENOMEM;
@@ -516,13 +573,16 @@ static void qemu_powerdown(DriverVm *base)
 {
         QemuVm *vm = qemu(base);
 
+        fail_point("qemu: to power down");
         if (vm->qmp)
                 qmp_client_execute(vm->qmp, "system_powerdown", NULL, NULL, NULL);
 }
 
 static void qemu_kill(DriverVm *base)
 {
+        fail_point("qemu: to be killed");
         process_signal(qemu(base)->child.pidfd, SIGKILL);
+        fail_point("qemu: killed");
 }
 
 static ssize_t qemu_console_write(DriverVm *base, const void *data, size_t size)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fail_point.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "inputs.h"
@@ -94,6 +95,7 @@ static void launch_done(Launch *launch)
 static void enter(Launch *launch, Stage stage)
 {
         launch->stage = stage;
+        fail_point("launch: stage");
         log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
                  stage_names[stage]);
         if (wire_call_wants_more(launch->call))
@@ -104,6 +106,7 @@ static void enter(Launch *launch, Stage stage)
 
 static void launch_succeed(Launch *launch)
 {
+        fail_point("launch: to be answered");
         wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
         launch_done(launch);
 }
@@ -313,6 +316,7 @@ static int make_runtime_directory(Vm *vm, CvmError *error)
                 return 0;
         if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
                 return cvm_error_system(error, -errno, "make the CVM's runtime directory");
+        fail_point("launch: runtime directory");
         vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (vm->runtime_dirfd < 0)
@@ -494,6 +498,7 @@ static int prepare(Launch *launch)
                         tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
                                  spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
                                  &launch->error);
+                fail_point("launch: tap");
                 if (launch->tap_fd < 0)
                         return launch->tap_fd;
         }

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include "artifact/embedded.h"
+#include "base/fail_point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -283,9 +284,11 @@ void manager_remove(Manager *manager, Vm *vm)
 
         if (!found || manager->vms[i] != vm)
                 return;
+        fail_point("remove: record");
         if (!name || (unlinkat(manager->records_fd, name, 0) < 0 && errno != ENOENT))
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot remove its record: %s",
                          strerror(errno));
+        fail_point("remove: console");
         console_remove(manager->consoles_fd, vm->id, manager->config->console_files);
         manager_emit(manager, vm, "removed", NULL, NULL, NULL);
         memmove(manager->vms + i, manager->vms + i + 1,

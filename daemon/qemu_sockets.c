@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/fail_point.h"
+
 const char *qemu_socket_name(QemuSocket which)
 {
         static const char *const names[] = {
@@ -35,6 +37,7 @@ int qemu_socket_listen(int dirfd, QemuSocket which)
                 return -errno;
         if (unlinkat(dirfd, qemu_socket_name(which), 0) < 0 && errno != ENOENT)
                 return -errno;
+        fail_point("socket: to be made");
         if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
                 return -errno;
         return TAKE_FD(fd);

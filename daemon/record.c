@@ -25,6 +25,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                                           "readySec", json_object_new_int64(vm->ready_sec),
                                           "powerdownSec", json_object_new_int64(vm->powerdown_sec),
                                           "quitSec", json_object_new_int64(vm->quit_sec), NULL));
+        if (vm->leaving)
+                json_object_object_add(record, "leaving", json_object_new_string(vm->leaving));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
         if (vm->driver)
@@ -116,11 +118,13 @@ static void load_rest(Vm *vm, json_object *record)
 {
         json_object *timeouts = json_member(record, "timeouts");
         json_object *artifacts = json_member(record, "artifacts");
+        const char *leaving = json_member_string(record, "leaving");
 
         vm->ready = json_member_bool(record, "ready", false);
         vm->debug = json_member_bool(record, "debug", false);
         vm->uid = (uid_t)json_member_int(record, "uid", 0);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
+        vm->leaving = leaving ? strdup(leaving) : NULL;
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
         vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);

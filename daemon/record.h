@@ -6,7 +6,7 @@
  * that it describes. It holds what a later daemon needs to find the CVM again or to clear up after
  * it, and never a secret: the spec is stored redacted.
  *
- * The object: version (RECORD_VERSION), bootId, stopRequested, ownerGroup, the members of the
+ * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, the members of the
  * interface's type Cvm, timeouts, spec, and what the driver saves (pid, startTime).
  */
 

@@ -55,18 +55,19 @@ static int read_record(Manager *manager, const char *file, json_object **ret,
         return json_parse(data, size, ret, NULL);
 }
 
-static void end_lost(Vm *vm, const char *reason, const char *detail)
+/* Nobody saw it end: what was known before is all that can be known. */
+static void end_unseen(Vm *vm, const char *detail)
 {
-        vm_set_ending(vm, reason, detail, NULL);
-        vm_release(vm);
-        vm_set_state(vm, VM_FAILED);
+        const DriverEnding ending = {.reason = "lost", .log = detail};
+
+        vm_end(vm, &ending);
 }
 
 static void undo(Manager *manager, Vm *vm)
 {
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
                  "its launch was not done when the daemon ended: undone");
-        end_lost(vm, "launch-failed", "the daemon ended during the launch");
+        vm_release(vm);
         manager_remove(manager, vm);
 }
 
@@ -115,7 +116,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 return 0;
         }
         if (!same_boot) {
-                end_lost(vm, "lost", "the host was restarted");
+                end_unseen(vm, "the host was restarted");
                 return 0;
         }
         r = vm->ops->adopt(manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
@@ -123,7 +124,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
-                end_lost(vm, "lost", "it ended while the daemon was away");
+                end_unseen(vm, "it ended while the daemon was away");
                 return 0;
         }
         if (!vm->ready && vm->state == VM_RUNNING)
@@ -143,6 +144,13 @@ static int add(Manager *manager, Vm *vm)
         if (other && !vm_state_is_live(other->state) && vm_state_is_live(vm->state))
                 manager_remove(manager, other);
         return manager_add(manager, vm);
+}
+
+/* Its launch has failed and was told to have left nothing. */
+static bool never_was(const Vm *vm)
+{
+        return !vm_state_is_live(vm->state) && vm->ending.reason &&
+               strcmp(vm->ending.reason, "launch-failed") == 0;
 }
 
 static int recover_one(Manager *manager, const char *file)
@@ -169,6 +177,10 @@ static int recover_one(Manager *manager, const char *file)
                 if (driver_is_shortage(r))
                         return r;
                 set_aside(manager, file, reason);
+                return 0;
+        }
+        if (never_was(vm)) {
+                manager_remove(manager, vm);
                 return 0;
         }
         r = open_console(manager, vm);

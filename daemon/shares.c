@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fail_point.h"
 #include "base/file.h"
 #include "base/memfd.h"
 
@@ -31,9 +32,11 @@ static int write_file(int dir, const char *name, const void *data, size_t size, 
         fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
         if (fd < 0)
                 return -errno;
+        fail_point("share: file is empty");
         r = fd_write_all(fd, data, size);
         if (r < 0)
                 return r;
+        fail_point("share: file is written");
         if (fchmod(fd, 0400) < 0)
                 return -errno;
         return give(fd, owner);
@@ -47,6 +50,7 @@ static int make_directory(int parent, const char *name)
 
         if (mkdirat(parent, name, 0700) < 0)
                 return -errno;
+        fail_point("share: directory is made");
         fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fchmod(fd, 0700) < 0) /* whatever the umask is */
                 return -errno;
@@ -58,6 +62,7 @@ static int finish_directory(int parent, const char *name, int dir, const Owner *
 {
         int r = give(dir, owner), fd;
 
+        fail_point("share: directory is given");
         if (r < 0)
                 return r;
         fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -190,6 +195,7 @@ static int wipe_file(int dir, const char *name, const struct stat *st)
                         return -errno;
                 fd = open_same(dir, name, O_WRONLY, st);
         }
+        fail_point("share: file to be wiped");
         return fd < 0 ? fd : zero(fd);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fail_point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -128,6 +129,7 @@ Vm *vm_unref(Vm *vm)
         json_object_put(vm->measurement);
         json_object_put(vm->spec);
         buffer_done(&vm->notify);
+        free(vm->leaving);
         free(vm->ending.reason);
         free(vm->ending.detail);
         free(vm->guest_status);
@@ -214,6 +216,7 @@ int vm_set_state(Vm *vm, VmState state)
                 uv_timer_stop(&vm->status_timer);
         }
         r = manager_persist(vm->manager, vm);
+        fail_point("vm: state is on record");
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
                  vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
         manager_emit(vm->manager, vm, "state", vm_state_name(old), vm_state_name(state),
@@ -267,6 +270,7 @@ void vm_release(Vm *vm)
         Manager *manager = vm->manager;
         int r;
 
+        fail_point("vm: to be released");
         drop_holds(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
@@ -274,6 +278,7 @@ void vm_release(Vm *vm)
         if (r < 0)
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
                          "cannot remove its environment and certificates: %s", strerror(-r));
+        fail_point("vm: without shares");
         if (vm->runtime_dirfd >= 0)
                 close(TAKE_FD(vm->runtime_dirfd));
         r = tree_remove_at(manager->vms_fd, vm->id);
@@ -282,11 +287,11 @@ void vm_release(Vm *vm)
                          strerror(-r));
 }
 
-/* What a guest that ended by itself, or was ended by us, comes to. */
-static void finish(Vm *vm, const DriverEnding *ending)
+void vm_end(Vm *vm, const DriverEnding *ending)
 {
-        static const char *const wanted[] = {"power-off", "guest-reset", "stopped", "killed"};
-        const char *reason = ending->reason;
+        static const char *const wanted[] = {"power-off", "guest-reset", "power-off-or-reboot",
+                                             "stopped", "killed"};
+        const char *reason = vm->leaving ?: ending->reason;
         VmState state = VM_FAILED;
 
         if (vm->killed && vm->stop_requested)
@@ -343,10 +348,15 @@ static void on_panicked(json_object *info, void *userdata)
         manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
 }
 
-static void on_leaving(void *userdata)
+static void on_leaving(const char *reason, void *userdata)
 {
         Vm *vm = userdata;
 
+        /* once it has gone nobody else could tell */
+        if (!vm->stop_requested && !vm->leaving) {
+                vm->leaving = strdup(reason);
+                manager_persist(vm->manager, vm);
+        }
         /* as after a Stop's quit: a hypervisor that does not go is killed in its time */
         if (vm->stop_step < VM_STOP_QUIT) {
                 vm->stop_step = VM_STOP_QUIT;
@@ -362,7 +372,7 @@ static void on_ended(const DriverEnding *ending, void *userdata)
         if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch)))
                 launch_ended(vm->launch, ending);
         else
-                finish(vm, ending);
+                vm_end(vm, ending);
 }
 
 const DriverCallbacks vm_driver_callbacks = {

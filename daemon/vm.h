@@ -98,6 +98,7 @@ struct Vm {
         Console *console;
         int runtime_dirfd; /* its private directory, or -1 */
 
+        char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not */
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
         uv_timer_t stop_timer, ready_timer, status_timer;
@@ -128,6 +129,9 @@ void vm_unwatch(VmWatch *watch);
 
 /* The driver's reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;
+
+/* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state. */
+void vm_end(Vm *vm, const DriverEnding *ending);
 
 /* Begins to stop, or hastens a stop in progress. powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);

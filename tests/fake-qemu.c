@@ -268,6 +268,7 @@ int main(int argc, char **argv)
 
         program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
         setrlimit(RLIMIT_CORE, &(struct rlimit){});
+        signal(SIGPIPE, SIG_IGN); /* QEMU, too, outlives who reads its output */
         options_parse(argc, argv);
         if (behaviour_parse(options.append ?: "", &behaviour) < 0) {
                 fprintf(stderr, "%s: bad fake.* word in -append %s\n", program, options.append);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/fail_point.h"
 #include "base/memfd.h"
 #include "base/text.h"
 
@@ -57,14 +58,18 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t s
                 return -ENOMEM;
         if (unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
+        fail_point("file: to be written");
         fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd < 0)
                 return -errno;
+        fail_point("file: empty");
         r = fd_write_all(fd, data, size);
         if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
                 r = -errno;
+        fail_point("file: to be renamed");
         if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
                 r = -errno;
+        fail_point("file: renamed");
         if (r < 0)
                 unlinkat(dirfd, temporary, 0);
         else if (fsync(dirfd) < 0 && errno != EINVAL)
@@ -157,6 +162,7 @@ int tree_remove_at(int dirfd, const char *name)
 {
         int fd, r;
 
+        fail_point("tree: to be removed");
         if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
@@ -165,6 +171,7 @@ int tree_remove_at(int dirfd, const char *name)
         if (fd < 0)
                 return fd;
         r = remove_contents(fd);
+        fail_point("tree: empty");
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;
         return r;

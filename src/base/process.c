@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 
@@ -24,6 +25,27 @@ int process_open(pid_t pid)
 int process_signal(int pidfd, int signal)
 {
         return pidfd_send_signal(pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+/* PIDFD_GET_INFO and struct pidfd_info of linux/pidfd.h (Linux 6.15), which older headers lack. */
+struct pidfd_exit_info {
+        uint64_t mask, cgroup_id;
+        uint32_t ids[11];
+        int32_t exit_code;
+};
+#define PIDFD_GET_EXIT_INFO _IOWR(0xff, 11, struct pidfd_exit_info)
+#define PIDFD_MASK_EXIT (UINT64_C(1) << 3)
+
+int process_exit_status(int pidfd, int *ret)
+{
+        struct pidfd_exit_info info = {.mask = PIDFD_MASK_EXIT};
+
+        if (ioctl(pidfd, PIDFD_GET_EXIT_INFO, &info) < 0)
+                return -errno;
+        if (!(info.mask & PIDFD_MASK_EXIT))
+                return -EAGAIN;
+        *ret = info.exit_code;
+        return 0;
 }
 
 int process_start_time(pid_t pid, uint64_t *ret)

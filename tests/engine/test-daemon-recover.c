@@ -117,7 +117,7 @@ static void test_ended_meanwhile(void **state)
         nanosleep(&(struct timespec){.tv_nsec = 300 * 1000 * 1000}, NULL);
         daemon_start(d);
         test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPED));
-        assert_cvm(daemon_call(d, "Status", NAME), "stopped", "power-off");
+        assert_cvm(daemon_call(d, "Status", NAME), "stopped", "power-off-or-reboot");
         await_end(pid);
 }
 

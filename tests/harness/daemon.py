@@ -48,20 +48,25 @@ class Daemon:
         self.process = None
         self.before = None
         self.embedded = 0
+        self.environment = {}  # beside this process's own
         if user:
             os.chown(self.directory, user["user"], user["group"])
 
     # Life
 
-    def start(self):
+    def spawn(self):
         self.config_path.write_text(json.dumps(self.config))
         command = [*WRAPPER, CVMD, "--config", self.config_path, "--socket", self.socket,
                    "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                start_new_session=True, **(self.user or {}))
+                env={**os.environ, **self.environment}, start_new_session=True,
+                **(self.user or {}))
         SPAWNED.add(self.process.pid)
+
+    def start(self):
+        self.spawn()
         eventually(self.answers, lambda: f"cvmd answers\n{self.log()}", seconds=15)
         if self.before is None:
             listed = self.call("ListArtifacts")["artifacts"]

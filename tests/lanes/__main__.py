@@ -160,6 +160,13 @@ def lane_system(run):
     return run.pytest("system", run.builds.plain(), options=options)
 
 
+def lane_sweep(run):
+    result = run.pytest("sweep", run.builds.sweep(), options=["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "sweep.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
 def lane_e2e(run):
     if not shutil.which("qemu-system-x86_64"):
         return Result().skip("e2e", "qemu-system-x86_64 is not installed")
@@ -259,6 +266,7 @@ LANES = {
     "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "sweep": (lane_sweep, "cvmd is killed between any two lasting steps, and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by the QEMU of Debian 13 backports"),

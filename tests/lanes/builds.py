@@ -73,6 +73,11 @@ class Builds:
             "build-asan",
             ["-Dwerror=true", "-Dtests=true", "-Db_sanitize=address,undefined"]))
 
+    def sweep(self):
+        """build-sweep/: cvmd may be killed between any two lasting steps; nothing embedded."""
+        return self.once("build-sweep", lambda: self.meson(
+            "build-sweep", ["-Dwerror=true", "-Dtests=true", "-Dfail_points=true"]))
+
     def meson(self, name, options):
         directory = TOP / name
         stamp = directory / "options.json"

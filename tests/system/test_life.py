@@ -17,7 +17,7 @@ from harness.varlink import VarlinkError
 def ended(daemon, state, reason, name="web"):
     """The ending of a CVM that came to this state for this reason, with nothing left of it."""
     cvm = daemon.wait_state(name, "stopped", "failed")
-    assert (cvm["state"], cvm["ending"]["reason"]) == (state, reason), cvm
+    assert (cvm["state"], cvm["ending"]["reason"]) == (state, reason), daemon.log()
     assert "pid" not in cvm or cvm["pid"] is None
     assert not (daemon.runtime / "shares" / cvm["id"]).exists()
     assert not (daemon.runtime / "vms" / cvm["id"]).exists()
@@ -375,6 +375,60 @@ def test_it_ends_while_nobody_watches(cvmd):
     processes.reap()
     cvmd.start()
     ended(cvmd, "failed", "lost")
+
+
+def test_killed_under_a_daemon_that_found_it_again(cvmd):
+    """Newer kernels tell the status of a process to those whose child it is not."""
+    cvm = cvmd.launch("web")
+    cvmd.kill()
+    cvmd.start()
+    os.kill(cvm["pid"], signal.SIGKILL)
+    eventually(lambda: processes.reap() or processes.state(cvm["pid"]) is None, "it is reaped")
+    knows = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 15)
+    ending = ended(cvmd, "failed", "qemu-signal" if knows else "lost")
+    assert ending.get("signal") == (signal.SIGKILL if knows else None)
+
+
+def test_terminated_under_a_daemon_that_found_it_again(cvmd):
+    """QEMU says that it was told to go."""
+    cvm = cvmd.launch("web")
+    cvmd.kill()
+    cvmd.start()
+    os.kill(cvm["pid"], signal.SIGTERM)
+    eventually(lambda: processes.reap() or processes.state(cvm["pid"]) is None, "it is reaped")
+    ended(cvmd, "stopped", "stopped")
+
+
+def test_a_stop_that_ends_while_nobody_watches(cvmd):
+    cvm = cvmd.launch("web", cmdline="fake.ignore-powerdown")
+    with cvmd.client() as client:
+        client.send("Stop", {"name": "web"})
+        cvmd.wait_state("web", "stopping")
+        cvmd.kill()
+    os.kill(cvm["pid"], signal.SIGTERM)
+    cvmd.wait_gone(cvm["pid"])
+    processes.reap()
+    cvmd.start()
+    ended(cvmd, "stopped", "stopped")
+
+
+@pytest.mark.parametrize("cmdline, state, reason", [
+    ("fake.poweroff-ms=50", "stopped", "power-off-or-reboot"),
+    ("fake.reset-ms=50", "stopped", "power-off-or-reboot"),
+    ("fake.panic-ms=50", "failed", "guest-panic"),
+])
+def test_a_guest_that_ends_while_nobody_watches(cvmd, cmdline, state, reason):
+    """QEMU stays to tell what it knows."""
+    pid = cvmd.launch("web", cmdline=cmdline, paused=True)["pid"]
+    with cvmd.client() as client:
+        client.send("Resume", {"name": "web"})
+        client.receive()
+        cvmd.kill()
+    time.sleep(0.2 * SLOWNESS)
+    cvmd.start()
+    ended(cvmd, state, reason)
+    cvmd.wait_gone(pid)
+    processes.reap()
 
 
 def test_a_launch_that_the_daemon_did_not_finish(cvmd):

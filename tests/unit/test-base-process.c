@@ -110,6 +110,42 @@ static void test_verified(void **state)
         assert_int_equal(process_open(pid), -ESRCH);
 }
 
+/* Who is not the parent learns of the end once the parent has. */
+static void test_exit_status(void **state)
+{
+        static const int wanted[] = {3, -SIGTERM};
+
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+                pid_t pid = fork();
+                _cleanup_close_ int fd = -1;
+                struct pollfd end;
+                int status, r;
+
+                if (pid == 0) {
+                        if (wanted[i] >= 0)
+                                _exit(wanted[i]);
+                        raise(-wanted[i]);
+                }
+                fd = process_open(pid);
+                end = (struct pollfd){.fd = fd, .events = POLLIN};
+                assert_int_equal(poll(&end, 1, 10000), 1);
+                r = process_exit_status(fd, &status);
+                reap(pid);
+                if (r == -ENOTTY || r == -EINVAL) {
+                        skip(); /* a kernel that tells nobody */
+                        return;
+                }
+                assert_int_equal(r, -EAGAIN);
+                r = process_exit_status(fd, &status);
+                if (r < 0) {
+                        skip();
+                        return;
+                }
+                assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
+                                 wanted[i]);
+        }
+}
+
 typedef struct Thread {
         pid_t tid;
         int to_main[2], to_thread[2];
@@ -174,7 +210,7 @@ int main(void)
                 leaks_unit_test(test_start_time), leaks_unit_test(test_resident),
                 leaks_unit_test(test_odd_name),   leaks_unit_test(test_verified),
                 leaks_unit_test(test_thread),     leaks_unit_test(test_odd_pids),
-                leaks_unit_test(test_boot_id),
+                leaks_unit_test(test_boot_id),    leaks_unit_test(test_exit_status),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
