@@ -48,6 +48,8 @@ static int apply_scalars(const Arguments *arguments, json_object *object)
                                   memory);
         if (memory)
                 json_object_object_add(object, "memory", json_new_text(memory));
+        if (arguments_has(arguments, "bind-workload"))
+                json_object_object_add(object, "bindWorkload", json_object_new_boolean(true));
         if (arguments_has(arguments, "debug"))
                 json_object_object_add(object, "debug", json_object_new_boolean(true));
         if (arguments_has(arguments, "vsock")) {

@@ -69,6 +69,19 @@ static int print_unnamed(json_object *descriptors)
         return 0;
 }
 
+/* "# hostData binds …" and the document. */
+static int print_binding(json_object *binding)
+{
+        _cleanup_free_ char *field = output_member(binding, "field");
+        _cleanup_free_ char *value = output_member(binding, "value");
+        _cleanup_free_ char *document = output_member(binding, "document");
+
+        if (!field || !value || !document)
+                return -ENOMEM;
+        printf("# %s %s is the digest of %s\n", field, value, document);
+        return 0;
+}
+
 /* An option and its value on a line of their own. */
 static int print_command(json_object *argv, json_object *descriptors)
 {
@@ -112,7 +125,7 @@ static void add_paths(const LaunchSpec *spec, json_object *descriptors)
 
 static int print_plan(const Arguments *arguments, json_object *reply, const LaunchSpec *spec)
 {
-        json_object *argv, *descriptors, *missing;
+        json_object *argv, *descriptors, *missing, *binding;
 
         argv = reply_member(arguments, reply, "argv", json_type_array);
         descriptors = argv ? reply_member(arguments, reply, "descriptors", json_type_array) : NULL;
@@ -124,6 +137,9 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
                 output_json(reply);
                 return CLI_DONE;
         }
+        binding = json_member(reply, "binding");
+        if (binding && print_binding(binding) < 0)
+                return fail_memory(arguments);
         if (print_unnamed(descriptors) < 0 || print_command(argv, descriptors) < 0)
                 return fail_memory(arguments);
         if (json_object_array_length(missing) == 0)

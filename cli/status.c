@@ -71,6 +71,19 @@ static void print_map(json_object *cvm, const char *title, const char *key)
         }
 }
 
+static void print_binding(json_object *cvm)
+{
+        json_object *binding = json_member(cvm, "binding");
+        _cleanup_free_ char *field = output_member(binding, "field"),
+                            *value = output_member(binding, "value"), *text = NULL;
+
+        if (!binding)
+                return;
+        if (asprintf(&text, "%s %s", field ?: "-", value ?: "-") >= 0)
+                line("Bound by", text);
+        member_line(binding, "Bound to", "document");
+}
+
 static void print_cvm(json_object *cvm)
 {
         _cleanup_free_ char *memory = output_size(cvm, "memory");
@@ -94,6 +107,7 @@ static void print_cvm(json_object *cvm)
         print_ending(cvm);
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");
+        print_binding(cvm);
 }
 
 int verb_status(const Arguments *arguments)

@@ -492,6 +492,7 @@ static int prepare(Launch *launch)
                 r = render(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
+        vm->binding = workload_binding_to_json(&launch->plan->binding);
         enter(launch, STAGE_RENDERED);
         if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
                 launch->tap_fd =

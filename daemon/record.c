@@ -146,6 +146,8 @@ static void load_rest(Vm *vm, json_object *record)
                 json_object_put(vm->measurement);
                 vm->measurement = json_object_get(json_member(record, "measurement"));
         }
+        if (json_object_is_type(json_member(record, "binding"), json_type_object))
+                vm->binding = json_object_get(json_member(record, "binding"));
         load_ending(vm, json_member(record, "ending"));
 }
 

@@ -127,6 +127,7 @@ Vm *vm_unref(Vm *vm)
                 close(vm->runtime_dirfd);
         console_free(vm->console);
         json_object_put(vm->measurement);
+        json_object_put(vm->binding);
         json_object_put(vm->spec);
         buffer_done(&vm->notify);
         free(vm->leaving);

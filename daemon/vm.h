@@ -93,6 +93,7 @@ struct Vm {
         VmEnding ending;
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
+        json_object *binding;                      /* owned; the interface's Binding, or NULL */
         json_object *measurement;                  /* owned */
         json_object *spec;                         /* redacted, for the record; owned */
         Console *console;

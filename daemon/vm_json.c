@@ -76,6 +76,8 @@ json_object *vm_to_json(const Vm *vm)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 add_text(artifacts, spec_artifact_kind_name(i), vm->artifact_sha256[i]);
         json_add(o, "artifacts", artifacts);
+        if (vm->binding)
+                json_add(o, "binding", json_object_get(vm->binding));
         json_add(o, "measurement", json_object_get(vm->measurement));
         return o;
 }

@@ -166,6 +166,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"vsock",
                  spec->vsock ? json_build("cid", uint_or_null(spec->vsock_cid), NULL) : NULL},
                 {"launchSecurity", security_to_json(spec)},
+                {"bindWorkload", spec->bind_workload ? json_object_new_boolean(true) : NULL},
                 {"debug", json_object_new_boolean(spec->debug)},
                 {"timeouts", timeouts_to_json(spec)},
                 {"driver", json_new_text(spec->driver)},

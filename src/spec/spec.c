@@ -41,6 +41,7 @@ static const JsonField spec_fields[] = {
         {"network", JSON_STRING, offsetof(Input, network)},
         {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
         {"launchSecurity", JSON_MAP, offsetof(Input, security)},
+        {"bindWorkload", JSON_BOOL, offsetof(Input, spec.bind_workload)},
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},

@@ -133,6 +133,7 @@ typedef struct CvmSpec {
         SpecSecurity *security; /* idBlock and idAuth are both there or neither; whether the
                                  * platform takes a field is the template's to say */
         size_t n_security;
+        bool bind_workload; /* see template/workload.h */
         bool debug;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
         char *driver;                                           /* "qemu" by default */

@@ -5,12 +5,33 @@
 #include <string.h>
 
 #include "template/walk.h"
+#include "template/workload.h"
 
 static void walk_done(Walk *walk)
 {
         json_object_put(walk->variables);
         launch_plan_free(walk->plan);
         buffer_done(&walk->path);
+}
+
+/* The field that binds the workload gets its value as if the spec had given it. */
+static int bind_workload(Walk *walk, const PlanInputs *inputs)
+{
+        WorkloadBinding *binding = &walk->plan->binding;
+        int r = workload_check(walk->template, inputs->spec, walk->error);
+
+        if (r < 0)
+                return r;
+        r = workload_bind(walk->template, inputs, binding);
+        if (r == -ENODATA) {
+                r = host_check_list_add_new(&walk->plan->missing, "bindWorkload",
+                                            "the digest of an artifact is not known",
+                                            "artifacts that can be read", false, NULL);
+        } else if (r == 0 && binding->field) {
+                json_object_object_add(json_member(walk->variables, "security"), binding->field,
+                                       json_new_text(binding->base64));
+        }
+        return r < 0 ? cvm_error_system(walk->error, r, "bind the workload") : 0;
 }
 
 static int walk_init(Walk *walk, const PlanInputs *inputs)
@@ -33,6 +54,8 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         _cleanup_(walk_done) Walk walk = {.set = set, .template = template, .error = error};
         int r = walk_init(&walk, inputs);
 
+        if (r == 0)
+                r = bind_workload(&walk, inputs);
         if (r == 0)
                 r = render_template(&walk);
         if (r == 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "template/workload.h"
 
 static void strings_free(char **strings)
 {
@@ -21,6 +22,7 @@ LaunchPlan *launch_plan_free(LaunchPlan *plan)
         for (size_t i = 0; i < plan->n_descriptors; i++)
                 free(plan->descriptors[i].what);
         free(plan->descriptors);
+        workload_binding_done(&plan->binding);
         host_check_list_done(&plan->missing);
         free(plan);
         return NULL;
@@ -56,6 +58,15 @@ static json_object *descriptor_to_json(const PlanDescriptor *descriptor, const P
         return object;
 }
 
+json_object *workload_binding_to_json(const WorkloadBinding *binding)
+{
+        if (!binding->field)
+                return NULL;
+        return json_build("field", json_new_text(binding->field), "value",
+                          json_new_text(binding->hex), "document", json_new_text(binding->document),
+                          NULL);
+}
+
 json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs)
 {
         json_object *argv = json_object_new_array(), *descriptors = json_object_new_array();
@@ -66,5 +77,6 @@ json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *input
                 json_object_array_add(descriptors,
                                       descriptor_to_json(&plan->descriptors[i], inputs));
         return json_build("argv", argv, "descriptors", descriptors, "missing",
-                          host_check_list_to_json(&plan->missing), NULL);
+                          host_check_list_to_json(&plan->missing), "binding",
+                          workload_binding_to_json(&plan->binding), NULL);
 }

@@ -46,6 +46,13 @@ typedef struct PlanDescriptor {
                        certs_share, share:TAG, vhost-vsock, tap */
 } PlanDescriptor;
 
+/* What `bindWorkload` has bound the launch to; see cvm-spec(5). */
+typedef struct WorkloadBinding {
+        const char *field;  /* of launchSecurity; NULL: nothing is bound */
+        char *base64, *hex; /* the digest */
+        char *document;     /* whose digest it is: canonical JSON */
+} WorkloadBinding;
+
 typedef struct LaunchPlan {
         char **argv; /* ended by NULL; argv[0] is inputs->qemu */
         size_t argc;
@@ -54,6 +61,7 @@ typedef struct LaunchPlan {
         /* Devices that QEMU opens by path ("/dev/kvm", "/dev/sev", "/dev/vhost-vsock"): the driver
          * gives the child the groups of these. Ended by NULL. */
         char **devices;
+        WorkloadBinding binding;
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
 } LaunchPlan;
 
@@ -68,5 +76,7 @@ DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
 /* The number of the descriptor `what`, or -1 if the plan has none. */
 int launch_plan_fd(const LaunchPlan *plan, const char *what);
 
-/* Reply of Render: argv, descriptors (with inputs' paths and digests), missing. */
+/* Reply of Render: argv, descriptors (with inputs' paths and digests), missing, binding. */
+/* The interface's type Binding; NULL: nothing is bound. */
+json_object *workload_binding_to_json(const WorkloadBinding *binding);
 json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "template/internal.h"
+#include "template/workload.h"
 
 typedef struct Rule {
-        char *initial, *set;
+        char *initial, *set, *bind;
         int64_t bits;
 } Rule;
 
@@ -16,6 +17,7 @@ static const JsonField rule_fields[] = {
         {"default", JSON_STRING, offsetof(Rule, initial)},
         {"bits", JSON_INT, offsetof(Rule, bits), 0, 1, 64},
         {"set", JSON_STRING, offsetof(Rule, set)},
+        {"bind", JSON_STRING, offsetof(Rule, bind)},
         {},
 };
 
@@ -23,6 +25,7 @@ static void rule_done(Rule *rule)
 {
         free(rule->initial);
         free(rule->set);
+        free(rule->bind);
 }
 
 static const SpecSecurityKey *find_key(const char *name)
@@ -48,11 +51,18 @@ static int parse_rule(const SpecSecurityKey *key, json_object *object, const cha
         if ((rule.initial && spec_security_parse_number(rule.initial, &number) < 0) ||
             (rule.set && spec_security_parse_number(rule.set, &number) < 0))
                 return refuse(userdata, path, "default and set are numbers, each as a string");
+        if (rule.bind &&
+            (key->kind != SPEC_SECURITY_BYTES || !workload_hash_fits(rule.bind, key->size)))
+                return refuse(userdata, path,
+                              "bind is \"sha256\" of a field of 32 bytes, or \"sha384\" of one of "
+                              "48");
         return 0;
 }
 
 int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
 {
+        unsigned n_bind = 0;
+
         json_object_object_foreach (rules, name, rule) {
                 const SpecSecurityKey *key = find_key(name);
                 char path[128];
@@ -66,6 +76,9 @@ int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
                 r = parse_rule(key, rule, path, refuse, userdata);
                 if (r < 0)
                         return r;
+                n_bind += json_member(rule, "bind") != NULL;
+                if (n_bind > 1)
+                        return refuse(userdata, path, "another field has bind already");
         }
         return 0;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages against what they describe: programs, interface, spec, configuration."""
+import base64
 import json
 import os
 import pathlib
@@ -7,6 +8,8 @@ import re
 import subprocess
 
 import pytest
+
+from harness import workload
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MAN = TOP / "man"
@@ -95,6 +98,32 @@ def test_spec_every_field():
                                "Timeouts") for name in fields(kind)}
     assert len(names) > 25
     assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)]
+
+
+def block(page, heading, number):
+    """The text of the numbered code block below a heading, or below a sentence."""
+    return page[page.index(heading):].split("```\n")[2 * number + 1].replace("\\\\", "\\")
+
+
+def test_spec_binding_names_every_field():
+    """Each field of a spec is in the document that bindWorkload binds, or is said not to be."""
+    page = words(source("cvm-spec.5"))
+    section = page[page.index("# BINDING"):page.index("# EXAMPLES")].replace("_", " ")
+    assert not [name for name in fields("Spec") if not re.search(rf"\b{name}\b", section)]
+
+
+def test_spec_binding_example():
+    """As a verifier recomputes it."""
+    page = source("cvm-spec.5")
+    heading = "A guest that is bound to what was launched"
+    spec = json.loads(block(page, heading, 0))
+    shown = block(page, heading, 1).replace("\n", "")
+    artifacts = {kind: spec[kind]["sha256"] for kind in ("kernel", "initramfs", "firmware")}
+    computed = workload.document(spec, artifacts)
+    assert computed == shown
+    digest = workload.digest(computed)
+    assert digest in page and "never in the document" not in shown
+    assert f"host-data={base64.b64encode(bytes.fromhex(digest)).decode()}." in page
 
 
 def test_configuration_every_field():

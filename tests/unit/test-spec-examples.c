@@ -76,9 +76,9 @@ static void test_full(void **state)
 /* The manual's examples are these files; in its source a backslash is written twice. */
 static void test_manual(void **state)
 {
-        static const char *const names[] = {"examples/specs/minimal.json",
-                                            "examples/specs/full.json",
-                                            "examples/specs/confidential.json"};
+        static const char *const names[] = {
+                "examples/specs/minimal.json", "examples/specs/full.json",
+                "examples/specs/confidential.json", "examples/specs/bound.json"};
         _cleanup_free_ char *manual = read_source("man/cvm-spec.5.scd");
 
         for (char *p = strstr(manual, "\\\\"); p; p = strstr(p + 1, "\\\\"))
