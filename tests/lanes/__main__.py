@@ -178,7 +178,7 @@ def lane_e2e(run):
             result.fail(f"the {profile} guest", str(problem))
     if not env:
         return result
-    return result.add(run.pytest("e2e", run.builds.plain(), env))
+    return result.add(run.pytest("e2e", run.builds.plain(), env, SIDE_BY_SIDE))
 
 
 def lane_asan(run):
