@@ -13,6 +13,8 @@
 #include "log.h"
 #include "manager.h"
 
+#define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
+
 static json_object *holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
                                 const Vm *vm)
 {
@@ -245,6 +247,19 @@ static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
         return cvm_error_no_resources(error, "uid", 1, 0, NULL);
 }
 
+/* A weight above what everybody has would be taken from others' CVMs. */
+static int check_limits(Manager *manager, const Admission *admission, uint64_t memory,
+                        CvmError *error)
+{
+        const CvmSpec *spec = admission->spec;
+
+        if (spec->limits.cpu_weight > CPU_WEIGHT_DEFAULT &&
+            !manager_is_admin(manager, admission->peer))
+                return cvm_error_invalid_spec(error, "limits.cpuWeight",
+                                              "above %d is for administrators", CPU_WEIGHT_DEFAULT);
+        return spec_check_limits(spec, memory, error);
+}
+
 static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
@@ -290,10 +305,12 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         uint64_t promise = template_promise(admission->template, memory);
         char id[SD_ID128_UUID_STRING_MAX];
         sd_id128_t random;
-        Vm *old, *vm;
+        Vm *old = NULL, *vm;
         int r;
 
-        r = check_name(manager, admission, &old, error);
+        r = check_limits(manager, admission, memory, error);
+        if (r == 0)
+                r = check_name(manager, admission, &old, error);
         if (r == 0)
                 r = check_quota(manager, admission, old, error);
         if (r == 0)

@@ -24,6 +24,7 @@ static const JsonField top_fields[] = {
         {"memory", JSON_STRING, offsetof(Raw, memory)},
         {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
+        {"scopes", JSON_STRING, offsetof(Raw, config.scopes)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
         {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
         {"uids", JSON_OBJECT, offsetof(Raw, uids)},
@@ -226,6 +227,9 @@ static int check(Raw *raw, Source *source)
         if (strcmp(c->accelerator, "auto") != 0 && strcmp(c->accelerator, "kvm") != 0 &&
             strcmp(c->accelerator, "tcg") != 0)
                 return refuse(source, "accelerator", "must be auto, kvm or tcg");
+        if (strcmp(c->scopes, "auto") != 0 && strcmp(c->scopes, "required") != 0 &&
+            strcmp(c->scopes, "off") != 0)
+                return refuse(source, "scopes", "must be auto, required or off");
         if (c->templates[0] != '/')
                 return refuse(source, "templates", "must be an absolute path");
         return 0;
@@ -256,12 +260,13 @@ static Config *config_new(void)
                 .cvms_per_uid_max = 256,
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
+                .scopes = strdup("auto"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
         };
-        if (!c->accelerator || !c->templates || !c->users_group || !c->admins_group ||
+        if (!c->accelerator || !c->templates || !c->scopes || !c->users_group || !c->admins_group ||
             !c->bridges || !c->taps)
                 return config_free(c);
         return c;
@@ -280,6 +285,7 @@ Config *config_free(Config *config)
                 return NULL;
         free(config->accelerator);
         free(config->templates);
+        free(config->scopes);
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);

@@ -26,6 +26,7 @@ typedef struct Config {
         uint32_t cvms_per_uid_max; /* of one uid; root and admins are exempt */
         char *accelerator;         /* auto, kvm, tcg */
         char *templates;           /* override directory */
+        char *scopes;              /* auto, required, off */
         char *users_group, *admins_group;
         json_object *qemu;      /* platform or "default" to path; owned */
         char **bridges, **taps; /* allowed host interfaces, ended by NULL */

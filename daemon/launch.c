@@ -9,6 +9,7 @@
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "confine.h"
 #include "inputs.h"
 #include "log.h"
 #include "manager.h"
@@ -52,6 +53,7 @@ struct Launch {
         LaunchPlan *plan;
         Shares shares;
         int tap_fd;
+        ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
         unsigned tries;
         bool loading; /* the worker has not come back */
         bool failed;  /* error is set; waits for worker and process to be gone */
@@ -137,6 +139,12 @@ static void launch_unwind(Launch *launch)
         launch_done(launch);
 }
 
+static void drop_scope(Launch *launch)
+{
+        if (launch->scope)
+                scope_start_cancel(TAKE_PTR(launch->scope));
+}
+
 /* launch->error is set. */
 static void launch_fail(Launch *launch)
 {
@@ -145,6 +153,7 @@ static void launch_fail(Launch *launch)
         if (launch->failed)
                 return;
         launch->failed = true;
+        drop_scope(launch);
         log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
         uv_timer_stop(&launch->start_timer);
         uv_timer_stop(&launch->total_timer);
@@ -413,7 +422,39 @@ static int start_driver(Launch *launch)
                               &launch->error);
 }
 
-/* The hypervisor is held until its process is on record; then it may run. */
+static void launch_go(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        vm->ops->go(vm->driver);
+        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
+}
+
+static void on_scope(int r, const char *reason, void *userdata)
+{
+        Launch *launch = userdata;
+
+        launch->scope = NULL;
+        if (r < 0 && confine_failed(launch->vm, launch->spec, r, reason, &launch->error) < 0)
+                launch_fail(launch);
+        else
+                launch_go(launch);
+}
+
+static void launch_confine(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r = vm->scope ? confine_begin(vm, launch->spec, launch->plan, on_scope, launch,
+                                          &launch->scope)
+                          : 0;
+
+        if (r < 0)
+                on_scope(r, NULL, launch);
+        else if (!vm->scope)
+                launch_go(launch);
+}
+
+/* The hypervisor is held until its process is on record and in its scope; then it may run. */
 static void launch_start(Launch *launch)
 {
         Vm *vm = launch->vm;
@@ -422,18 +463,18 @@ static void launch_start(Launch *launch)
         r = render(launch);
         if (r == 0)
                 r = start_driver(launch);
+        if (r == 0)
+                r = confine_name(vm, launch->spec, &launch->error);
         if (r == 0) {
                 r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
                                              : vm_set_state(vm, VM_STARTING);
                 if (r < 0)
                         cvm_error_system(&launch->error, r, "write the CVM's record");
         }
-        if (r < 0) {
+        if (r < 0)
                 launch_fail(launch);
-                return;
-        }
-        vm->ops->go(vm->driver);
-        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
+        else
+                launch_confine(launch);
 }
 
 /* The first failure of what was loaded; moves it. */

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "confine.h"
 #include "log.h"
 #include "record.h"
 #include "recover.h"
@@ -122,6 +123,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         manager->cid_cursor = config->cid_first;
         manager->uid_cursor = config->uid_first;
         find_groups(manager);
+        manager->systemd = confine_bus(loop);
 
         r = process_boot_id(manager->boot_id);
         if (r < 0)
@@ -159,6 +161,7 @@ void manager_close(Manager *manager)
                 vm_close(vm);
                 vm_unref(vm);
         }
+        manager->systemd = bus_free(manager->systemd);
 }
 
 Manager *manager_free(Manager *manager)

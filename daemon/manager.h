@@ -14,6 +14,7 @@
  */
 
 #include "artifact/artifact.h"
+#include "bus.h"
 #include "config.h"
 #include "events.h"
 #include "host/host.h"
@@ -28,6 +29,7 @@ struct Manager {
         HostFacts *host;
         ArtifactStore *artifacts;
         QemuCache *qemus;
+        Bus *systemd; /* the service manager, or NULL (confine.h) */
         Events *events;
         int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
         int state_fd, records_fd, consoles_fd; /* below STATE */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "scope.h"
 
 static void add_int(json_object *object, const char *key, int64_t value)
 {
@@ -119,6 +120,7 @@ static void load_rest(Vm *vm, json_object *record)
         json_object *timeouts = json_member(record, "timeouts");
         json_object *artifacts = json_member(record, "artifacts");
         const char *leaving = json_member_string(record, "leaving");
+        const char *scope;
 
         vm->ready = json_member_bool(record, "ready", false);
         vm->debug = json_member_bool(record, "debug", false);
@@ -136,6 +138,9 @@ static void load_rest(Vm *vm, json_object *record)
         vm->ready_sec = (uint32_t)json_member_int(timeouts, "readySec", 120);
         vm->powerdown_sec = (uint32_t)json_member_int(timeouts, "powerdownSec", 30);
         vm->quit_sec = (uint32_t)json_member_int(timeouts, "quitSec", 5);
+        scope = json_member_string(record, "scope");
+        if (scope && scope_unit_is_valid(scope))
+                vm->scope = strdup(scope);
         vm->spec = json_object_get(json_member(record, "spec"));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 const char *digest = json_member_string(artifacts, spec_artifact_kind_name(i));

@@ -106,6 +106,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
 
         if (driver_is_shortage(r))
                 return r;
+        if (!same_boot) /* a unit of that name would be another's now */
+                free(TAKE_PTR(vm->scope));
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
                 if (same_boot && vm->state == VM_STARTING) {
                         r = kill_recorded(vm, record);

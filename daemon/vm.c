@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "clock.h"
+#include "confine.h"
 #include "launch.h"
 #include "log.h"
 #include "manager.h"
@@ -134,6 +135,7 @@ Vm *vm_unref(Vm *vm)
         free(vm->ending.reason);
         free(vm->ending.detail);
         free(vm->guest_status);
+        free(vm->scope);
         free(vm->platform);
         free(vm->id);
         free(vm->name);
@@ -273,6 +275,7 @@ void vm_release(Vm *vm)
 
         fail_point("vm: to be released");
         drop_holds(vm);
+        confine_end(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
         r = shares_wipe(manager->shares_fd, vm->id);

@@ -72,6 +72,7 @@ struct Vm {
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
         DriverVm *driver; /* owned; NULL before start and after the end */
+        char *scope;      /* systemd unit of its hypervisor (scope.h), or NULL */
         Launch *launch;   /* the launch that is not done yet, or NULL; it owns itself */
 
         VmState state;

@@ -62,6 +62,7 @@ json_object *vm_to_json(const Vm *vm)
         add_int(o, "memory", (int64_t)vm->memory);
         if (vm->driver && vm->ops->pid(vm->driver) > 0)
                 add_int(o, "pid", vm->ops->pid(vm->driver));
+        add_text(o, "scope", vm->scope);
         if (vm->vsock_cid)
                 add_int(o, "vsockCid", vm->vsock_cid);
         json_add(o, "forwards", forwards_to_json(vm));

@@ -21,7 +21,7 @@ typedef struct Input {
         CvmSpec spec;
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
-        json_object *env, *certs, *shares, *forwards, *vsock, *security, *timeouts;
+        json_object *env, *certs, *shares, *forwards, *vsock, *security, *limits, *timeouts;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -43,6 +43,7 @@ static const JsonField spec_fields[] = {
         {"launchSecurity", JSON_MAP, offsetof(Input, security)},
         {"bindWorkload", JSON_BOOL, offsetof(Input, spec.bind_workload)},
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
+        {"limits", JSON_OBJECT, offsetof(Input, limits)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
         {},
@@ -217,6 +218,8 @@ static int parse_parts(Input *input, CvmError *error)
                 r = spec_parse_vsock(input->vsock, spec, error);
         if (r >= 0)
                 r = spec_parse_security(input->security, spec, error);
+        if (r >= 0)
+                r = spec_parse_limits(input->limits, spec, error);
         if (r >= 0 && input->timeouts)
                 r = spec_dispatch(input->timeouts, timeout_fields, spec, "timeouts", error);
         return r < 0 ? r : spec_check_descriptors(spec, error);

@@ -109,6 +109,13 @@ typedef struct SpecSecurity {
         uint64_t number; /* of NUMBER and BOOL */
 } SpecSecurity;
 
+/* Limits of the CVM's control group; 0: none given. */
+typedef struct SpecLimits {
+        uint64_t memory_high, memory_max; /* bytes */
+        uint32_t cpu_weight;              /* 1 to 10000 */
+        uint32_t tasks_max;
+} SpecLimits;
+
 typedef struct CvmSpec {
         char *name;
         char *platform;  /* "auto" where none was given */
@@ -135,6 +142,7 @@ typedef struct CvmSpec {
         size_t n_security;
         bool bind_workload; /* see template/workload.h */
         bool debug;
+        SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
         char *driver;                                           /* "qemu" by default */
 } CvmSpec;
@@ -157,6 +165,11 @@ const char *spec_cmdline(const CvmSpec *spec);
 const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name);
 /* Decimal, or hexadecimal after "0x". 0, -EINVAL or -ERANGE. */
 int spec_security_parse_number(const char *text, uint64_t *ret);
+
+bool spec_has_limits(const CvmSpec *spec);
+/* Whether the limits suit a CVM of that memory (bytes); spec_parse() asks where the spec names it.
+ * InvalidSpec. */
+int spec_check_limits(const CvmSpec *spec, uint64_t memory, CvmError *error);
 
 /* The environment file in the syntax of systemd's EnvironmentFile= (systemd.exec(5)): each value in
  * double quotes, '"', '\\', '`' and '$' escaped. Newly allocated; clear it with explicit_bzero. */

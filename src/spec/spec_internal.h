@@ -33,6 +33,9 @@ int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error);
 int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error);
 int spec_parse_vsock(json_object *object, CvmSpec *spec, CvmError *error);
 int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error);
+/* After the spec's memory. */
+int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error);
+json_object *spec_limits_to_json(const SpecLimits *limits);
 
 /* Refuses a descriptor index that two fields name: each descriptor has one owner. */
 int spec_check_descriptors(const CvmSpec *spec, CvmError *error);

@@ -39,8 +39,8 @@ CONFORMANCE_SUITE = "trixie"
 CONFORMANCE_PACKAGES = ["python3-varlink", "systemd"]
 # A machine that systemd boots; the project is built in it.
 SYSTEMD_SUITE = "trixie"
-SYSTEMD_PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "python3", "systemd-dev",
-                    "qemu-system-x86", "libcmocka-dev", *packages("build")]
+SYSTEMD_PACKAGES = ["systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "python3",
+                    "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")]
 
 
 def progress(text):

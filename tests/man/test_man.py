@@ -95,7 +95,7 @@ def test_interface_every_method_error_and_type():
 def test_spec_every_field():
     page = words(source("cvm-spec.5"))
     names = {name for kind in ("Spec", "Forward", "Share", "ArtifactRef", "FileSource", "Vsock",
-                               "Timeouts") for name in fields(kind)}
+                               "Limits", "Timeouts") for name in fields(kind)}
     assert len(names) > 25
     assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)]
 

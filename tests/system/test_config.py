@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmd.conf(5), the command line of cvmd, and daemons side by side."""
 import json
+import os
 import subprocess
 
 import pytest
@@ -36,6 +37,7 @@ def refused(daemon, text, status=2):
     ('{\n"qemu": []}', 2, "qemu"),
     ('{"accelerator": "hvf"}', 1, "accelerator"),
     ('{"templates": "templates"}', 1, "templates"),
+    ('{"scopes": "on"}', 1, "scopes"),
     ('{"console": {"size": "1"}}', 1, "console.size"),
     ('{"network": {\n"bridges": [1]}}', 2, "network.bridges"),
     ('{"vsock": {"first": 2}}', 1, "vsock.first"),
@@ -148,3 +150,28 @@ def test_template_override(make_daemon, config):
     (directory / "mine.json").write_text('{\n"argv": 1}')
     said = refused(daemon, json.dumps({**config, "templates": str(directory)}), status=1)
     assert "mine.json" in said
+
+
+@pytest.mark.parametrize("settings, spec, said", [
+    ({}, {"limits": {"memoryMax": "1G"}}, "no service manager"),
+    ({"scopes": "required"}, {}, "no service manager"),
+    ({"scopes": "off"}, {"limits": {"tasksMax": 64}}, "scopes are off"),
+])
+def test_no_systemd_no_scope(make_daemon, config, spec, settings, said):
+    """Where no systemd is, CVMs have no scopes; none is run without its limits."""
+    if os.path.exists("/run/systemd/system"):
+        pytest.skip("systemd runs here")
+    daemon = make_daemon({**config, **settings})
+    with pytest.raises(VarlinkError) as error:
+        daemon.launch("a", **spec)
+    assert error.value.name == "HostNotReady"
+    assert error.value.fields["check"] == "scopes"
+    assert said in error.value.fields["found"]
+    assert not daemon.call("List")["cvms"]
+
+
+def test_limits_of_a_default_memory(make_daemon, config):
+    daemon = make_daemon({**config, "memory": "1G"})
+    with pytest.raises(VarlinkError) as error:
+        daemon.launch("a", limits={"memoryMax": "1G"}, memory=None)
+    assert error.value.fields["field"] == "limits.memoryMax"

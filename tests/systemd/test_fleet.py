@@ -110,6 +110,99 @@ def test_the_watchdog_ends_a_daemon_that_hangs(machine):
     assert identities(machine, "a") == before
 
 
+# Scopes
+
+def scope_of(machine, pid):
+    """The unit that a process is in, by its control group."""
+    return machine.run("cat", f"/proc/{pid}/cgroup").stdout.strip().rsplit("/", 1)[1]
+
+
+LIMITS = {"memoryHigh": "96M", "memoryMax": "512M", "cpuWeight": 50, "tasksMax": 99}
+
+
+def test_qemu_is_in_a_scope_with_its_limits(machine):
+    (cvm,) = start(machine, "a", limits=LIMITS)
+    assert scope_of(machine, cvm["pid"]) == cvm["scope"] == f"cvm-a-{cvm['pid']}.scope"
+    found = machine.show(cvm["scope"], "Slice", "MemoryHigh", "MemoryMax", "CPUWeight", "TasksMax",
+                         "DevicePolicy", "CPUQuotaPerSecUSec", "Description")
+    assert found == {
+        "Slice": "cvm.slice", "MemoryHigh": str(96 << 20), "MemoryMax": str(512 << 20),
+        "CPUWeight": "50", "TasksMax": "99", "DevicePolicy": "closed",
+        "CPUQuotaPerSecUSec": "infinity", "Description": "Confidential VM a"}
+
+
+def test_a_scope_lives_as_long_as_its_qemu(machine):
+    start(machine, "a", "b")
+    before = [(machine.status(name)["pid"], machine.status(name)["scope"]) for name in "ab"]
+    machine.systemctl("restart", "cvmd.service")
+    machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")
+    machine.wait("cvmd.service", "active")
+    assert [(machine.status(name)["pid"], machine.status(name)["scope"]) for name in "ab"] == before
+    assert [scope_of(machine, pid) for pid, _ in before] == [scope for _, scope in before]
+    machine.systemctl("stop", "cvm@a.service")
+    eventually(lambda: machine.show(before[0][1], "LoadState") == "not-found", "the scope gone")
+    assert "scope" not in machine.status("a")
+    assert machine.show(before[1][1], "ActiveState") == "active"
+
+
+def test_a_scope_of_a_cvm_that_was_lost_is_stopped(machine):
+    """Whatever else is in it: here a process that was moved there. Others' scopes are let be."""
+    (cvm,) = start(machine, "a")
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    machine.run("sh", "-c", "sleep 3600 >/dev/null 2>&1 & "
+                f"echo $! > /sys/fs/cgroup/cvm.slice/{cvm['scope']}/cgroup.procs")
+    machine.run("systemd-run", "--no-block", "--unit=cvm-other-1", "--slice=cvm.slice", "sleep",
+                "3600")
+    machine.run("kill", "-KILL", cvm["pid"])
+    assert machine.show(cvm["scope"], "ActiveState") == "active"
+    machine.systemctl("start", "cvmd.socket", "cvmd.service")
+    assert machine.status("a")["ending"]["reason"] == "lost"
+    eventually(lambda: machine.show(cvm["scope"], "ActiveState") != "active", "the scope gone")
+    assert machine.show("cvm-other-1.service", "ActiveState") == "active"
+    machine.systemctl("stop", "cvm-other-1.service")
+
+
+def test_limits_are_never_left_out(machine):
+    machine.configure(scopes="off")
+    try:
+        (cvm,) = start(machine, "a")
+        assert "scope" not in cvm
+        assert scope_of(machine, cvm["pid"]) == "cvmd.service"
+        machine.write("/etc/cvmd/cvms/b.json", json.dumps({"memory": "64M", "limits": LIMITS}))
+        machine.systemctl("start", "cvm@b.service", check=False)
+        assert fate(machine, "cvm@b")[0] == "failed"
+        assert "scopes are off in cvmd.conf" in machine.journal()
+        machine.systemctl("stop", "cvm@a.service")
+    finally:
+        machine.configure()
+
+
+NO_SCOPES = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><policy context="mandatory"><deny send_interface="org.freedesktop.systemd1.Manager"
+ send_member="StartTransientUnit"/></policy></busconfig>
+"""
+
+
+def test_systemd_refuses_a_scope(machine):
+    """A bus that does not let the daemon ask: done without, or not at all where it is required."""
+    machine.write("/etc/dbus-1/system.d/test.conf", NO_SCOPES)
+    machine.systemctl("reload", "dbus.service")
+    try:
+        (cvm,) = start(machine, "a")
+        assert "scope" not in cvm
+        assert "systemd makes no scope for it" in machine.journal()
+        machine.configure(scopes="required")
+        machine.write("/etc/cvmd/cvms/b.json", json.dumps({"memory": "64M"}))
+        machine.systemctl("start", "cvm@b.service", check=False)
+        assert fate(machine, "cvm@b")[0] == "failed"
+        assert "systemd makes no scope for the CVM" in machine.journal()
+    finally:
+        machine.run("rm", "/etc/dbus-1/system.d/test.conf")
+        machine.systemctl("reload", "dbus.service")
+        machine.configure()
+
+
 # A CVM a unit
 
 def test_up_is_ready_and_stop_is_graceful(machine):

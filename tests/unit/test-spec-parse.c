@@ -79,6 +79,8 @@ static const char full[] =
         "{\"hostPort\":0,\"guestPort\":7002},"
         "{\"address\":\"127.0.0.2\",\"hostPort\":65535,\"guestPort\":1}],"
         "\"network\":\"user\",\"vsock\":{\"cid\":4294967294},\"debug\":true,"
+        "\"limits\":{\"memoryHigh\":\"100M\",\"memoryMax\":\"128M\",\"cpuWeight\":10000,"
+        "\"tasksMax\":32},"
         "\"timeouts\":{\"startSec\":1,\"readySec\":2,\"powerdownSec\":3,\"quitSec\":86400},"
         "\"driver\":\"qemu\"}";
 
@@ -126,6 +128,10 @@ static void test_full(void **state)
         assert_true(spec->debug);
         assert_int_equal(spec->ready_sec, 2);
         assert_int_equal(spec->quit_sec, 86400);
+        assert_int_equal(spec->limits.memory_high, 100 << 20);
+        assert_int_equal(spec->limits.memory_max, 128 << 20);
+        assert_int_equal(spec->limits.cpu_weight, 10000);
+        assert_int_equal(spec->limits.tasks_max, 32);
 }
 
 static void test_networks(void **state)
@@ -284,6 +290,16 @@ static const struct {
         {"\"timeouts\":{\"startSec\":0}", "timeouts.startSec", "from 1 to 86400"},
         {"\"timeouts\":{\"quitSec\":86401}", "timeouts.quitSec", "from 1 to 86400"},
         {"\"timeouts\":{\"stopSec\":1}", "timeouts.stopSec", "unknown field"},
+        {"\"limits\":{\"cpuWeight\":0}", "limits.cpuWeight", "from 1 to 10000"},
+        {"\"limits\":{\"tasksMax\":31}", "limits.tasksMax", "from 32 to"},
+        {"\"limits\":{\"memoryMax\":\"1M\"}", "limits.memoryMax", "at least 64M"},
+        {"\"limits\":{\"memoryHigh\":\"x\"}", "limits.memoryHigh", "at least 64M"},
+        {"\"limits\":{\"memoryMax\":1}", "limits.memoryMax", "string"},
+        {"\"limits\":{\"cpuQuota\":1}", "limits.cpuQuota", "unknown field"},
+        {"\"limits\":{\"memoryMax\":\"1G\"},\"memory\":\"1G\"", "limits.memoryMax",
+         "more than the CVM's memory"},
+        {"\"limits\":{\"memoryMax\":\"2G\",\"memoryHigh\":\"3G\"},\"memory\":\"1G\"",
+         "limits.memoryHigh", "not be above"},
         {"\"driver\":\"libvirt\"", "driver", "this build has no libvirt driver"},
         {"\"driver\":\"\"", "driver", "only driver"},
         {"\"driver\":\"QEMU\"", "driver", "only driver"},
