@@ -126,12 +126,14 @@ static void add_paths(const LaunchSpec *spec, json_object *descriptors)
 static int print_plan(const Arguments *arguments, json_object *reply, const LaunchSpec *spec)
 {
         json_object *argv, *descriptors, *missing, *binding;
+        const char *domain;
 
         argv = reply_member(arguments, reply, "argv", json_type_array);
         descriptors = argv ? reply_member(arguments, reply, "descriptors", json_type_array) : NULL;
         missing = descriptors ? reply_member(arguments, reply, "missing", json_type_array) : NULL;
         if (!missing)
                 return CLI_FAILED;
+        domain = json_member_string(reply, "domain");
         add_paths(spec, descriptors);
         if (arguments->json) {
                 output_json(reply);
@@ -140,7 +142,9 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
         binding = json_member(reply, "binding");
         if (binding && print_binding(binding) < 0)
                 return fail_memory(arguments);
-        if (print_unnamed(descriptors) < 0 || print_command(argv, descriptors) < 0)
+        if (domain)
+                printf("%s", domain);
+        else if (print_unnamed(descriptors) < 0 || print_command(argv, descriptors) < 0)
                 return fail_memory(arguments);
         if (json_object_array_length(missing) == 0)
                 return CLI_DONE;

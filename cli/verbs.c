@@ -44,7 +44,7 @@ static const Option spec_options[] = {
         {"launch-security", "FIELD=VALUE", "a setting of the confidential object, see cvm-spec(5)",
          OPTION_REPEATS},
         {"bind-workload", NULL, "name what is launched in the CVM's attestation, see cvm-spec(5)"},
-        {"driver", "D", "what runs the CVM: qemu"},
+        {"driver", "D", "what runs the CVM: qemu or libvirt"},
         {"debug", NULL, "console on ttyS0 and the debug initramfs; the measurement changes"},
         {},
 };

@@ -268,7 +268,7 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
 
         vm->ops = driver_find(spec->driver);
         if (!vm->ops)
-                return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
+                return cvm_error_invalid_spec(error, "driver", "this build cannot launch by '%s'",
                                               spec->driver);
         vm->debug = spec->debug;
         vm->start_sec = spec->start_sec ?: config->start_sec;

@@ -138,6 +138,8 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         json_object *reply;
         Allotment allotment = {
                 .id = "00000000-0000-4000-8000-000000000000",
+                .owner = wire_call_peer(operation->call)->uid,
+                .uid = manager->privileged ? manager->config->uid_first : 0,
                 .cpus = spec->cpus ?: manager->config->cpus,
                 .memory = spec->memory ?: manager->config->memory,
                 .forwards = forwards,

@@ -15,7 +15,8 @@
 typedef struct Raw {
         Config config;
         char *memory, *console_size;
-        json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network;
+        json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
+                *libvirt;
         json_object *bridges, *taps;
 } Raw;
 
@@ -34,6 +35,7 @@ static const JsonField top_fields[] = {
         {"groups", JSON_OBJECT, offsetof(Raw, groups)},
         {"qemu", JSON_MAP, offsetof(Raw, qemu)},
         {"network", JSON_OBJECT, offsetof(Raw, network)},
+        {"libvirt", JSON_OBJECT, offsetof(Raw, libvirt)},
         {},
 };
 
@@ -79,6 +81,12 @@ static const JsonField limits_fields[] = {
 static const JsonField groups_fields[] = {
         {"users", JSON_STRING, offsetof(Raw, config.users_group)},
         {"admins", JSON_STRING, offsetof(Raw, config.admins_group)},
+        {},
+};
+
+static const JsonField libvirt_fields[] = {
+        {"uri", JSON_STRING, offsetof(Raw, config.libvirt_uri)},
+        {"group", JSON_STRING, offsetof(Raw, config.libvirt_group)},
         {},
 };
 
@@ -178,6 +186,7 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
                 {&raw->limits, limits_fields, "limits"},
                 {&raw->groups, groups_fields, "groups"},
                 {&raw->network, network_fields, "network"},
+                {&raw->libvirt, libvirt_fields, "libvirt"},
         };
         int r = json_dispatch(object, top_fields, raw, "", refuse, source);
 
@@ -261,13 +270,15 @@ static Config *config_new(void)
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .scopes = strdup("auto"),
+                .libvirt_uri = strdup("qemu:///system"),
+                .libvirt_group = strdup("kvm"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
         };
         if (!c->accelerator || !c->templates || !c->scopes || !c->users_group || !c->admins_group ||
-            !c->bridges || !c->taps)
+            !c->bridges || !c->taps || !c->libvirt_uri || !c->libvirt_group)
                 return config_free(c);
         return c;
 }
@@ -286,6 +297,8 @@ Config *config_free(Config *config)
         free(config->accelerator);
         free(config->templates);
         free(config->scopes);
+        free(config->libvirt_uri);
+        free(config->libvirt_group);
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);

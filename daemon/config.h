@@ -27,6 +27,8 @@ typedef struct Config {
         char *accelerator;         /* auto, kvm, tcg */
         char *templates;           /* override directory */
         char *scopes;              /* auto, required, off */
+        char *libvirt_uri;         /* of driver libvirt */
+        char *libvirt_group;       /* of its QEMUs */
         char *users_group, *admins_group;
         json_object *qemu;      /* platform or "default" to path; owned */
         char **bridges, **taps; /* allowed host interfaces, ended by NULL */

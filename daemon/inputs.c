@@ -12,6 +12,7 @@ void prepared_inputs_done(PreparedInputs *prepared)
         free(prepared->qemu);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 free(prepared->sha256[i]);
+        domain_inputs_done(&prepared->domain);
         *prepared = (PreparedInputs){};
 }
 
@@ -53,8 +54,14 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                         return -ENOMEM;
                 to->sha256 = prepared.sha256[kind];
         }
+        if (strcmp(spec->driver, "libvirt") == 0 &&
+            domain_inputs_init(&prepared.domain, manager, spec, allotment->id, allotment->owner,
+                               allotment->uid, prepared.sha256) < 0)
+                return -ENOMEM;
         *ret = prepared;
         prepared = (PreparedInputs){};
+        if (strcmp(spec->driver, "libvirt") == 0)
+                ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
         return 0;
 }
 

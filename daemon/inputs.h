@@ -4,6 +4,7 @@
 /* From what a CVM was allotted to what a template renders: the one place where defaults that depend
  * on the daemon become values. Serves launch and render alike, so that both give the same plan. */
 
+#include "domain_inputs.h"
 #include "load.h"
 #include "manager.h"
 #include "template/plan.h"
@@ -11,6 +12,7 @@
 /* What is allotted; borrowed. */
 typedef struct Allotment {
         const char *id;
+        uid_t owner, uid; /* who launches it; that QEMU runs as, 0: as the daemon */
         uint32_t cpus;
         uint64_t memory;
         const SpecForward *forwards;
@@ -22,9 +24,11 @@ typedef struct Allotment {
 } Allotment;
 
 typedef struct PreparedInputs {
-        PlanInputs inputs; /* borrows from the members below, the spec and the manager */
+        PlanInputs inputs; /* borrows from the members below, the spec and the manager: the whole
+                            * must stay where it is */
         char *qemu;
         char *sha256[_ARTIFACT_KIND_MAX];
+        DomainInputs domain; /* of driver libvirt */
 } PreparedInputs;
 
 void prepared_inputs_done(PreparedInputs *prepared);

@@ -338,6 +338,8 @@ static int render(Launch *launch)
         Vm *vm = launch->vm;
         const Allotment allotment = {
                 .id = vm->id,
+                .owner = vm->owner,
+                .uid = vm->uid,
                 .cpus = vm->cpus,
                 .memory = vm->memory,
                 .forwards = vm->forwards,

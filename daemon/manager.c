@@ -105,6 +105,8 @@ static void find_groups(Manager *manager)
                 manager->has_admins = true;
                 manager->admins = group->gr_gid;
         }
+        group = getgrnam(manager->config->libvirt_group);
+        manager->libvirt_gid = group ? group->gr_gid : 0;
 }
 
 int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
@@ -130,6 +132,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "read the boot id");
         if (r == 0)
                 r = open_directories(manager, directories, error);
+        if (r == 0 && !(manager->runtime_path = realpath(directories->runtime, NULL)))
+                r = cvm_error_system(error, -errno, "find directory %s", directories->runtime);
         if (r == 0)
                 r = template_set_load(config->templates, &manager->templates, error);
         if (r == 0 && (r = host_probe("", &manager->host)) < 0)
@@ -168,6 +172,7 @@ Manager *manager_free(Manager *manager)
 {
         if (!manager)
                 return NULL;
+        free(manager->runtime_path);
         events_free(manager->events);
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);

@@ -33,7 +33,9 @@ struct Manager {
         Events *events;
         int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
         int state_fd, records_fd, consoles_fd; /* below STATE */
-        bool has_admins, privileged;           /* group cvm-admin exists; euid is 0 */
+        char *runtime_path;                    /* RUNTIME, absolute */
+        gid_t libvirt_gid;           /* of QEMUs that libvirt starts; 0: there is no such group */
+        bool has_admins, privileged; /* group cvm-admin exists; euid is 0 */
         gid_t admins;
         char boot_id[37];
         bool closing;         /* no launch is begun any more */

@@ -4,6 +4,7 @@
 import json
 import pathlib
 import sys
+import xml.dom.minidom
 
 
 def main():
@@ -11,7 +12,11 @@ def main():
     lines = ['#include "template/internal.h"', "", "const BuiltinTemplate builtin_templates[] = {"]
     for path in sorted(map(pathlib.Path, files)):
         text = path.read_text(encoding="utf-8")
-        json.loads(text)  # a template that is no JSON fails the build
+        # a template that cannot be read fails the build
+        if path.suffix == ".json":
+            json.loads(text)
+        else:
+            xml.dom.minidom.parseString(text)
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         quoted = "\n".join(f'                "{line}\\n"' for line in escaped.splitlines())
         lines.append(f'        {{ "{path.name}",\n{quoted} }},')

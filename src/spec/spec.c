@@ -141,12 +141,8 @@ static int check_names(const CvmSpec *spec, CvmError *error)
                                               "must be 'auto' or a template's name: 1 to %d "
                                               "lowercase letters, digits and '-', not '-' first",
                                               SPEC_PLATFORM_MAX);
-        if (strcmp(spec->driver, "libvirt") == 0)
-                return cvm_error_invalid_spec(error, "driver",
-                                              "this build has no libvirt driver; "
-                                              "the only driver is 'qemu'");
-        if (strcmp(spec->driver, "qemu") != 0)
-                return cvm_error_invalid_spec(error, "driver", "the only driver is 'qemu'");
+        if (strcmp(spec->driver, "qemu") != 0 && strcmp(spec->driver, "libvirt") != 0)
+                return cvm_error_invalid_spec(error, "driver", "must be 'qemu' or 'libvirt'");
         return 0;
 }
 

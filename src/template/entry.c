@@ -42,10 +42,30 @@ static int walk_init(Walk *walk, const PlanInputs *inputs)
         if (!walk->variables || !walk->plan)
                 return walk_no_memory(walk);
         walk->plan->argv = calloc(2, sizeof(char *));
-        if (!walk->plan->argv || !(walk->plan->argv[0] = strdup(inputs->qemu)))
+        walk->plan->devices = inputs->domain ? calloc(1, sizeof(char *)) : NULL;
+        if (!walk->plan->argv || (inputs->domain && !walk->plan->devices))
+                return walk_no_memory(walk);
+        if (inputs->domain)
+                return 0;
+        walk->plan->argv[0] = strdup(inputs->qemu);
+        if (!walk->plan->argv[0])
                 return walk_no_memory(walk);
         walk->plan->argc = 1;
         return 0;
+}
+
+static int render(Walk *walk, const PlanInputs *inputs)
+{
+        const DomainFile *file;
+
+        if (!inputs->domain)
+                return render_template(walk);
+        file = template_set_domain(walk->set, walk->template->name);
+        if (file)
+                return domain_render(walk, file);
+        return cvm_error_invalid_spec(walk->error, "driver", "libvirt cannot run platform %s: %s",
+                                      walk->template->name,
+                                      walk->template->libvirt ?: "there is no domain of it");
 }
 
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
@@ -57,7 +77,7 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         if (r == 0)
                 r = bind_workload(&walk, inputs);
         if (r == 0)
-                r = render_template(&walk);
+                r = render(&walk, inputs);
         if (r == 0)
                 r = requirements_check(&walk, inputs);
         if (r < 0)
@@ -73,7 +93,15 @@ static int check(const TemplateSet *set, const Template *template, WalkCheck pas
                 Walk walk = {.set = set, .template = template, .check = pass, .error = error};
         int r = walk_init(&walk, inputs);
 
-        return r < 0 ? r : render_template(&walk);
+        return r < 0 ? r : render(&walk, inputs);
+}
+
+static int check_template(const TemplateSet *set, const Template *template, const PlanInputs *all,
+                          const PlanInputs *none, CvmError *error)
+{
+        int r = check(set, template, WALK_CHECK_FULL, all, error);
+
+        return r < 0 ? r : check(set, template, WALK_CHECK_BARE, none, error);
 }
 
 /* Each template is walked with a launch in which there is one of everything, and with one in which
@@ -101,7 +129,12 @@ int template_set_check(const TemplateSet *set, CvmError *error)
                 .memory = SPEC_MEMORY_MIN,
                 .cmdline = "",
         };
-        PlanInputs all = none;
+        PlanInputs all = none, none_domain = none, all_domain;
+        const PlanDomain domain = {.env_share = "/env",
+                                   .certs_share = "/certs",
+                                   .console = "/console",
+                                   .notify = "/notify",
+                                   .spec_sha256 = ""};
         int r = 0;
 
         all.spec = &full;
@@ -113,12 +146,14 @@ int template_set_check(const TemplateSet *set, CvmError *error)
         all.cmdline = "quiet";
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 all.artifacts[kind].present = true;
+        all_domain = all;
+        all_domain.domain = none_domain.domain = &domain;
         for (size_t i = 0; r == 0 && i < template_set_size(set); i++) {
                 const Template *template = template_set_get(set, i);
 
-                r = check(set, template, WALK_CHECK_FULL, &all, error);
-                if (r == 0)
-                        r = check(set, template, WALK_CHECK_BARE, &none, error);
+                r = check_template(set, template, &all, &none, error);
+                if (r == 0 && template_set_has_domain(set, template))
+                        r = check_template(set, template, &all_domain, &none_domain, error);
         }
         return r;
 }

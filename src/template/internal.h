@@ -43,7 +43,8 @@ typedef struct TemplateArtifact {
 
 struct Template {
         char *name, *description, *qemu, *measure;
-        char *origin; /* "built-in" or a path */
+        char *libvirt; /* why there is no domain of it, or NULL */
+        char *origin;  /* "built-in" or a path */
         bool confidential, vsock;
         int64_t strength;
         TemplateArtifact artifacts[_ARTIFACT_KIND_MAX];
@@ -82,6 +83,28 @@ typedef struct Fragment {
 
 /* The fragment of that name, or NULL. */
 const Fragment *template_set_fragment(const TemplateSet *set, const char *name);
+
+/* An XML file of a template set: a platform's libvirt domain, or fragments of such. Without libvirt
+ * in the build (domain_none.c) there is none. */
+typedef struct DomainFile DomainFile;
+
+bool domain_is_built(void);
+/* name: the file's, without .xml; path: NULL for a built-in one. */
+int domain_file_new(const char *name, const char *path, const char *text, size_t size,
+                    DomainFile **ret, CvmError *error);
+DomainFile *domain_file_free(DomainFile *file);
+DEFINE_CLEANUP(DomainFile *, domain_file_free)
+const char *domain_file_name(const DomainFile *file);
+const char *domain_file_label(const DomainFile *file);
+/* The element of libxml2's that holds a fragment, in a file of fragments; or NULL. */
+const void *domain_file_fragment(const DomainFile *file, const char *name);
+/* The domain of a platform of that name, or NULL. */
+const DomainFile *template_set_domain(const TemplateSet *set, const char *name);
+/* As domain_file_fragment(), from whichever file has it; that of an override wins. */
+const void *template_set_domain_fragment(const TemplateSet *set, const char *name,
+                                         const DomainFile **ret_file);
+/* TemplateInvalid: an XML file stands beside no template. */
+int template_set_check_domains(const TemplateSet *set, CvmError *error);
 
 /* Adds one file ("plain.json", "fragments.json") to a set, as template_set_load() does with each,
  * and checks all templates of a set against each other's fragments. For tests and fuzzing too. */

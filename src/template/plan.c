@@ -17,6 +17,7 @@ LaunchPlan *launch_plan_free(LaunchPlan *plan)
 {
         if (!plan)
                 return NULL;
+        free(plan->domain);
         strings_free(plan->argv);
         strings_free(plan->devices);
         for (size_t i = 0; i < plan->n_descriptors; i++)
@@ -76,7 +77,8 @@ json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *input
         for (size_t i = 0; i < plan->n_descriptors; i++)
                 json_object_array_add(descriptors,
                                       descriptor_to_json(&plan->descriptors[i], inputs));
-        return json_build("argv", argv, "descriptors", descriptors, "missing",
+        return json_build("argv", argv, "descriptors", descriptors, "domain",
+                          plan->domain ? json_new_text(plan->domain) : NULL, "missing",
                           host_check_list_to_json(&plan->missing), "binding",
                           workload_binding_to_json(&plan->binding), NULL);
 }

@@ -22,6 +22,18 @@ typedef struct PlanArtifact {
         const char *sha256; /* hex; NULL: unknown */
 } PlanArtifact;
 
+/* What a libvirt domain names by path, where QEMU's own command line has descriptors. */
+typedef struct PlanDomain {
+        const char *artifacts[_ARTIFACT_KIND_MAX]; /* NULL: there is none */
+        const char *env_share, *certs_share;       /* directories */
+        const char *console, *notify;              /* sockets, to be made */
+        const char *spec_sha256;                   /* hex */
+        bool passt;                                /* libvirt forwards ports through it */
+        uid_t owner;                               /* who launches it */
+        uid_t uid;                                 /* that QEMU runs as; 0: libvirt's choice */
+        gid_t gid;                                 /* likewise */
+} PlanDomain;
+
 /* All that goes into a plan; everything is borrowed. */
 typedef struct PlanInputs {
         const CvmSpec *spec;
@@ -38,6 +50,7 @@ typedef struct PlanInputs {
         const char *cmdline;  /* effective */
         bool kvm;             /* the accelerator: KVM, else TCG */
         PlanArtifact artifacts[_ARTIFACT_KIND_MAX];
+        const PlanDomain *domain; /* NULL: a command line is rendered, else a domain */
 } PlanInputs;
 
 typedef struct PlanDescriptor {
@@ -54,8 +67,9 @@ typedef struct WorkloadBinding {
 } WorkloadBinding;
 
 typedef struct LaunchPlan {
-        char **argv; /* ended by NULL; argv[0] is inputs->qemu */
+        char **argv; /* ended by NULL; argv[0] is inputs->qemu; empty where there is a domain */
         size_t argc;
+        char *domain;                /* XML; NULL: there is a command line */
         PlanDescriptor *descriptors; /* by number */
         size_t n_descriptors;
         /* Devices that QEMU opens by path ("/dev/kvm", "/dev/sev", "/dev/vhost-vsock"): the driver
@@ -65,9 +79,12 @@ typedef struct LaunchPlan {
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
 } LaunchPlan;
 
-/* TemplateInvalid (a command line that is too long; template_set_load() saw all else that does not
+/* With inputs->domain the platform's XML is rendered, else its arguments.
+ *
+ * TemplateInvalid (a command line that is too long; template_set_load() saw all else that does not
  * hang on several conditions of one option at once) or
- * InvalidSpec (an artifact that this platform cannot take). An unknown cbitpos renders as 51, the
+ * InvalidSpec (an artifact that this platform cannot take; a platform or a share that libvirt
+ * cannot). An unknown cbitpos renders as 51, the
  * documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
@@ -76,7 +93,8 @@ DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
 /* The number of the descriptor `what`, or -1 if the plan has none. */
 int launch_plan_fd(const LaunchPlan *plan, const char *what);
 
-/* Reply of Render: argv, descriptors (with inputs' paths and digests), missing, binding. */
 /* The interface's type Binding; NULL: nothing is bound. */
 json_object *workload_binding_to_json(const WorkloadBinding *binding);
+/* Reply of Render: argv, descriptors (with inputs' paths and digests), domain, missing,
+ * binding. */
 json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs);

@@ -68,6 +68,11 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                 if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
                         return cvm_error_invalid_spec(walk->error, spec_artifact_kind_name(kind),
                                                       "platform %s takes none", template->name);
+        if (inputs->domain && inputs->spec->n_shares)
+                return cvm_error_invalid_spec(
+                        walk->error, "shares",
+                        "driver libvirt takes none: its QEMU opens a directory by a path, which "
+                        "may have become another since your rights to it were checked");
         r = security_check(template, inputs->spec, walk->error);
         if (r < 0)
                 return r;

@@ -21,6 +21,8 @@ struct TemplateSet {
         size_t n_fragments;
         Document **documents; /* of the fragments; owned */
         size_t n_documents;
+        DomainFile **domains; /* owned; of two of one name the later is the override */
+        size_t n_domains;
 };
 
 TemplateSet *template_set_new(void)
@@ -39,6 +41,9 @@ TemplateSet *template_set_free(TemplateSet *set)
         for (size_t i = 0; i < set->n_documents; i++)
                 document_free(set->documents[i]);
         free(set->documents);
+        for (size_t i = 0; i < set->n_domains; i++)
+                domain_file_free(set->domains[i]);
+        free(set->domains);
         free(set);
         return NULL;
 }
@@ -133,6 +138,33 @@ static int add_fragments(TemplateSet *set, const char *path, const char *text, s
         return 0;
 }
 
+static bool has_suffix(const char *name, const char *suffix)
+{
+        size_t length = strlen(name), n = strlen(suffix);
+
+        return length > n && strcmp(name + length - n, suffix) == 0;
+}
+
+static int add_domain(TemplateSet *set, const char *file, const char *path, const char *text,
+                      size_t size, CvmError *error)
+{
+        _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".xml"));
+        DomainFile **grown =
+                set->n_domains < TEMPLATES_MAX
+                        ? reallocarray(set->domains, set->n_domains + 1, sizeof(*grown))
+                        : NULL;
+        int r;
+
+        if (!name || !grown)
+                return cvm_error_system(error, set->n_domains < TEMPLATES_MAX ? -ENOMEM : -E2BIG,
+                                        "keep template %s", file);
+        set->domains = grown;
+        r = domain_file_new(name, path, text, size, &grown[set->n_domains], error);
+        if (r == 0)
+                set->n_domains++;
+        return r;
+}
+
 int template_set_add_file(TemplateSet *set, const char *file, const char *path, const char *text,
                           size_t size, CvmError *error)
 {
@@ -142,6 +174,8 @@ int template_set_add_file(TemplateSet *set, const char *file, const char *path, 
 
         if (!name)
                 return cvm_error_system(error, -ENOMEM, "read template %s", file);
+        if (has_suffix(file, ".xml"))
+                return add_domain(set, file, path, text, size, error);
         if (strcmp(name, FRAGMENTS) == 0)
                 return add_fragments(set, path, text, size, error);
         r = template_parse(name, path, text, size, &template, error);
@@ -160,11 +194,10 @@ int template_set_add_builtin(TemplateSet *set, CvmError *error)
         return r;
 }
 
-static bool is_json_file(const char *name)
+static bool is_template_file(const char *name)
 {
-        size_t length = strlen(name);
-
-        return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".json") == 0;
+        return name[0] != '.' &&
+               (has_suffix(name, ".json") || (domain_is_built() && has_suffix(name, ".xml")));
 }
 
 /* Reads a file of the directory. A daemon of root's runs what it says, so nobody else may have
@@ -203,7 +236,7 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
                 _cleanup_free_ char *path = NULL, *text = NULL;
                 size_t size;
 
-                if (!is_json_file(entry->d_name))
+                if (!is_template_file(entry->d_name))
                         continue;
                 if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0) {
                         path = NULL;
@@ -229,6 +262,8 @@ int template_set_load(const char *directory, TemplateSet **ret, CvmError *error)
         if (r == 0 && directory)
                 r = load_directory(set, directory, error);
         if (r == 0)
+                r = template_set_check_domains(set, error);
+        if (r == 0)
                 r = template_set_check(set, error);
         if (r < 0)
                 return r;
@@ -246,6 +281,48 @@ const Template *template_set_find(const TemplateSet *set, const char *name)
         size_t i = position(set, name);
 
         return i < set->n && strcmp(set->templates[i]->name, name) == 0 ? set->templates[i] : NULL;
+}
+
+const DomainFile *template_set_domain(const TemplateSet *set, const char *name)
+{
+        for (size_t i = set->n_domains; i-- > 0;)
+                if (strcmp(domain_file_name(set->domains[i]), name) == 0)
+                        return set->domains[i];
+        return NULL;
+}
+
+const void *template_set_domain_fragment(const TemplateSet *set, const char *name,
+                                         const DomainFile **ret_file)
+{
+        for (size_t i = set->n_domains; i-- > 0;) {
+                const void *found = NULL;
+
+                if (strcmp(domain_file_name(set->domains[i]), FRAGMENTS) == 0)
+                        found = domain_file_fragment(set->domains[i], name);
+                if (found) {
+                        *ret_file = set->domains[i];
+                        return found;
+                }
+        }
+        return NULL;
+}
+
+int template_set_check_domains(const TemplateSet *set, CvmError *error)
+{
+        for (size_t i = 0; i < set->n_domains; i++) {
+                const char *name = domain_file_name(set->domains[i]);
+
+                if (strcmp(name, FRAGMENTS) != 0 && !template_set_find(set, name))
+                        return cvm_error_template(error, name,
+                                                  "%s:1: there is no template %s.json to it",
+                                                  domain_file_label(set->domains[i]), name);
+        }
+        return 0;
+}
+
+bool template_set_has_domain(const TemplateSet *set, const Template *template)
+{
+        return template_set_domain(set, template->name) != NULL;
 }
 
 size_t template_set_size(const TemplateSet *set)

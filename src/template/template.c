@@ -20,6 +20,7 @@ static const JsonField fields[] = {
         {"confidential", JSON_BOOL, offsetof(Raw, template.confidential)},
         {"qemu", JSON_STRING, offsetof(Raw, template.qemu), JSON_REQUIRED},
         {"measure", JSON_STRING, offsetof(Raw, template.measure)},
+        {"libvirt", JSON_STRING, offsetof(Raw, template.libvirt)},
         {"vsock", JSON_BOOL, offsetof(Raw, template.vsock)},
         {"artifacts", JSON_OBJECT, offsetof(Raw, artifacts)},
         {"requires", JSON_OBJECT, offsetof(Raw, requires)},
@@ -311,6 +312,7 @@ Template *template_free(Template *template)
         free(template->description);
         free(template->qemu);
         free(template->measure);
+        free(template->libvirt);
         free(template->origin);
         free(template->floor_maxmem_text);
         for (char **name = template->host_checks; name && *name; name++)

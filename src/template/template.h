@@ -4,6 +4,8 @@
 /*
  * Templates: a platform as data. cvm-template(5) describes the format.
  *
+ * Beside NAME.json there may be NAME.xml, the platform as a libvirt domain.
+ *
  * A TemplateSet holds the built-in templates and fragments (embedded from templates/) and those of
  * an override directory, by name; the override wins. Loading looks at all of a template, also at
  * what only some launches would come by: a broken override is a TemplateInvalid that names file,
@@ -28,6 +30,9 @@ DEFINE_CLEANUP(TemplateSet *, template_set_free)
 const Template *template_set_find(const TemplateSet *set, const char *name);
 size_t template_set_size(const TemplateSet *set);
 const Template *template_set_get(const TemplateSet *set, size_t index); /* sorted by name */
+
+/* Whether there is a libvirt domain of it. */
+bool template_set_has_domain(const TemplateSet *set, const Template *template);
 
 const char *template_name(const Template *template);
 const char *template_description(const Template *template);

@@ -96,11 +96,56 @@ static json_object *host_variables(const HostFacts *host)
                           text(is_unix ? HOST_QGS_SOCKET : ""), NULL);
 }
 
+/* "hostfwd=tcp:127.0.0.1:6100-:7002,…", for QEMU's -netdev: numbers and addresses alone. */
+static json_object *host_forwards(const PlanInputs *inputs)
+{
+        _cleanup_(buffer_done) Buffer buffer = {};
+
+        for (size_t i = 0; i < inputs->n_forwards; i++) {
+                const SpecForward *f = &inputs->forwards[i];
+
+                if (buffer_appendf(&buffer, "%shostfwd=%s:%s:%u-:%u", i ? "," : "",
+                                   spec_protocol_name(f->protocol), f->address, f->host_port,
+                                   f->guest_port) < 0)
+                        return NULL;
+        }
+        return text(buffer.data);
+}
+
+/* What stands for fd and shares in a libvirt domain. */
+static void add_domain(json_object *variables, const Template *template, const PlanInputs *inputs)
+{
+        const PlanDomain *domain = inputs->domain;
+        json_object *path = json_build("env_share", text(domain->env_share), "certs_share",
+                                       text(domain->certs_share), "console", text(domain->console),
+                                       "notify", text(domain->notify), NULL);
+        json_object *net = json_member(variables, "net");
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                json_object_object_add(path, spec_artifact_kind_name(kind),
+                                       text(domain->artifacts[kind]));
+        json_object_object_del(variables, "fd");
+        json_object_object_del(variables, "shares");
+        json_object_object_add(variables, "path", path);
+        json_object_object_add(net, "interface", text(inputs->spec->interface));
+        json_object_object_add(
+                net, "bridge",
+                json_object_new_boolean(inputs->spec->network == SPEC_NETWORK_BRIDGE));
+        json_object_object_add(
+                variables, "domain",
+                json_build("owner", integer(domain->owner), "uid", integer(domain->uid), "gid",
+                           integer(domain->gid), "specSha256", text(domain->spec_sha256),
+                           "platform", text(template->name), "passt",
+                           json_object_new_boolean(domain->passt), "hostForwards",
+                           host_forwards(inputs), "emulator", text(inputs->qemu), NULL));
+}
+
 json_object *variables_new(const Template *template, const PlanInputs *inputs)
 {
         static const char *const descriptors[] = {
                 "qmp", "console", "notify", "env_share", "certs_share", "vhost-vsock", "tap"};
         json_object *fd = json_object_new_object(), *artifacts = json_object_new_object();
+        json_object *variables;
 
         for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)
                 json_object_object_add(fd, descriptors[i], descriptor(descriptors[i]));
@@ -112,12 +157,15 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                                        json_object_new_boolean(inputs->artifacts[kind].present ||
                                                                template->artifacts[kind].needed));
         }
-        return json_build("vm", vm_variables(template, inputs), "net", net_variables(inputs),
-                          "vsock",
-                          json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
-                                     integer(inputs->vsock_cid), "notifyPort",
-                                     integer(inputs->notify_port), NULL),
-                          "host", host_variables(inputs->host), "security",
-                          security_variables(template, inputs->spec), "shares",
-                          share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+        variables = json_build("vm", vm_variables(template, inputs), "net", net_variables(inputs),
+                               "vsock",
+                               json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
+                                          integer(inputs->vsock_cid), "notifyPort",
+                                          integer(inputs->notify_port), NULL),
+                               "host", host_variables(inputs->host), "security",
+                               security_variables(template, inputs->spec), "shares",
+                               share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+        if (variables && inputs->domain)
+                add_domain(variables, template, inputs);
+        return variables;
 }

@@ -18,6 +18,10 @@ int walk_fail(Walk *walk, const char *format, ...)
                 reason = NULL;
                 return walk_no_memory(walk);
         }
+        if (walk->line)
+                return cvm_error_template(walk->error, walk->template->name, "%s:%u: %s: %s",
+                                          walk->document->label, walk->line, walk->path.data ?: "",
+                                          reason);
         return document_refuse(walk->document, walk->template->name, walk->path.data ?: "", reason,
                                walk->error);
 }

@@ -33,6 +33,7 @@ typedef struct Walk {
         LaunchPlan *plan;         /* owned */
         const Document *document; /* the file we are in, and where: "arguments[3].machine.type" */
         Buffer path;
+        unsigned line; /* where the file is XML; 0: the path tells */
         size_t bytes;
         unsigned steps;
         bool used_cbitpos;
@@ -63,6 +64,8 @@ int expression_each(Walk *walk, const Frame *frame, json_object *each, json_obje
 
 /* Renders a template's arguments and devices into walk->plan. */
 int render_template(Walk *walk);
+/* Renders a platform's libvirt domain into walk->plan. */
+int domain_render(Walk *walk, const DomainFile *file);
 /* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec for what the
  * platform does not take. */
 int requirements_check(Walk *walk, const PlanInputs *inputs);

@@ -142,6 +142,9 @@ def test_template_every_field_and_variable():
     assert len(names) > 20
     for file in (TOP / "templates").glob("*.json"):
         names |= set(re.findall(r'(?:\$\{|"when": "|"each": ")([a-z]+\.[\w-]+)', file.read_text()))
+    for file in (TOP / "templates").glob("*.xml"):
+        names |= set(re.findall(r'(?:\$\{|when(?:-\w+)?="|each=")([a-z]+\.[\w-]+)',
+                                file.read_text()))
     loops = ("forward.", "share.", "security.")
     assert not [name for name in sorted(names) if not name.startswith(loops) and name not in page]
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmctl render: what a launch would run, on any host."""
+import hashlib
 import json
+import os
 import pathlib
 import subprocess
+import xml.etree.ElementTree
 
 import pytest
 
@@ -105,3 +108,40 @@ def test_templates(shared):
     assert {"plain", "sev-snp", "tdx"} <= set(by_name)
     assert by_name["sev-snp"]["confidential"] and not by_name["plain"]["confidential"]
     assert by_name["sev-snp"]["strength"] > by_name["plain"]["strength"]
+
+
+DOMAINS = ["plain", "sev", "sev-snp-ovmf", "tdx"]
+
+
+@pytest.fixture
+def domains(shared):
+    """Skips where the build has no libvirt."""
+    done = shared.cvmctl("render", "web", "--driver", "libvirt", "--platform", "plain",
+                         "--kernel", shared.kernel, check=False)
+    if "there is no domain of it" in done.stderr:
+        pytest.skip("this build has no libvirt")
+
+
+@pytest.mark.parametrize("platform", DOMAINS)
+def test_domain(shared, files, domains, platform):
+    cmdline = "a=\"<&>\" ${vm.name}"
+    command = ["render", "web", "--driver", "libvirt", "--platform", platform, *files[platform],
+               "--publish", "6123:7002", "--cmdline", cmdline]
+    text = shared.cvmctl(*command).stdout
+    plan = json.loads(shared.cvmctl(*command, "--json").stdout)
+    assert plan["argv"] == [] and plan["descriptors"] == [] and plan["domain"] == text
+    domain = xml.etree.ElementTree.fromstring(text)
+    assert domain.findtext("name") == "web" and domain.findtext("os/cmdline") == cmdline
+    digest = hashlib.sha256(pathlib.Path(shared.kernel).read_bytes()).hexdigest()
+    assert domain.findtext("os/kernel") == str(shared.runtime / "artifacts" / digest)
+    cvm = domain.find("metadata/{urn:io.cvmd:cvm}cvm")
+    assert cvm.get("platform") == platform and cvm.get("owner") == str(os.getuid())
+    assert not any("io.cvmd:template" in name for element in domain.iter()
+                   for name in (element.tag, *element.keys()))
+    assert not (shared.runtime / "artifacts" / digest).exists()
+
+
+def test_domain_of_an_igvm_is_refused(shared, files):
+    done = shared.cvmctl("render", "web", "--driver", "libvirt", "--platform", "sev-snp",
+                         *files["sev-snp"], check=False)
+    assert done.returncode and "'driver'" in done.stderr and "IGVM" in done.stderr

@@ -300,9 +300,8 @@ static const struct {
          "more than the CVM's memory"},
         {"\"limits\":{\"memoryMax\":\"2G\",\"memoryHigh\":\"3G\"},\"memory\":\"1G\"",
          "limits.memoryHigh", "not be above"},
-        {"\"driver\":\"libvirt\"", "driver", "this build has no libvirt driver"},
-        {"\"driver\":\"\"", "driver", "only driver"},
-        {"\"driver\":\"QEMU\"", "driver", "only driver"},
+        {"\"driver\":\"\"", "driver", "must be 'qemu' or 'libvirt'"},
+        {"\"driver\":\"QEMU\"", "driver", "must be 'qemu' or 'libvirt'"},
 };
 
 static void test_refusals(void **state)

@@ -4,6 +4,7 @@
  *
  * tests/golden/PLATFORM-{minimal,full}.args: what each renders, an argument a line. After a change
  * that is meant, CVMD_GOLDEN_UPDATE=1 writes them anew; the diff is to be read.
+ * tests/golden/PLATFORM-{minimal,full}.xml: the same as libvirt domains.
  * tests/golden/document-PLATFORM.args: the commands by which the platforms' documents start a guest
  * (8 GiB, 4 or 16 vCPUs, ports 7022 and 7020, CID 6). Each argument of theirs is there in the same
  * order, or is in the table of differences below with its reason.
@@ -40,37 +41,115 @@ static LaunchPlan *render(const Template *template, const Launch *launch)
         return plan;
 }
 
-static char *golden_path(const char *name)
+static char *golden_path(const char *name, const char *suffix)
 {
         const char *root = getenv("CVMD_SOURCE_ROOT");
         char *path = NULL;
 
         assert_non_null(root);
-        assert_true(asprintf(&path, "%s/tests/golden/%s.args", root, name) > 0);
+        assert_true(asprintf(&path, "%s/tests/golden/%s.%s", root, name, suffix) > 0);
         return path;
+}
+
+/* What was rendered is what the file says, or is written to it. */
+static void compare_file(const char *path, const char *rendered)
+{
+        _cleanup_free_ char *expected = NULL;
+
+        if (getenv("CVMD_GOLDEN_UPDATE")) {
+                FILE *file = fopen(path, "we");
+
+                assert_non_null(file);
+                assert_true(fputs(rendered, file) >= 0);
+                assert_int_equal(fclose(file), 0);
+        }
+        if (file_read_at(AT_FDCWD, path, 1 << 20, &expected, NULL) < 0)
+                fail_msg("there is no %s; CVMD_GOLDEN_UPDATE=1 writes it", path);
+        assert_string_equal(rendered, expected);
 }
 
 static void compare_golden(const Template *template, const char *kind, const Launch *launch)
 {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = render(template, launch);
         _cleanup_(buffer_done) Buffer rendered = {};
-        _cleanup_free_ char *name = NULL, *path = NULL, *expected = NULL;
+        _cleanup_free_ char *name = NULL, *path = NULL;
 
         assert_true(asprintf(&name, "%s-%s", template_name(template), kind) > 0);
-        path = golden_path(name);
+        path = golden_path(name, "args");
         for (size_t i = 0; i < plan->argc; i++)
                 assert_int_equal(buffer_appendf(&rendered, "%s\n", plan->argv[i]), 0);
-        if (getenv("CVMD_GOLDEN_UPDATE")) {
-                FILE *file = fopen(path, "we");
-
-                assert_non_null(file);
-                assert_true(fputs(rendered.data, file) >= 0);
-                assert_int_equal(fclose(file), 0);
-        }
-        if (file_read_at(AT_FDCWD, path, 1 << 20, &expected, NULL) < 0)
-                fail_msg("there is no %s; CVMD_GOLDEN_UPDATE=1 writes it", path);
-        assert_string_equal(rendered.data, expected);
+        compare_file(path, rendered.data);
 }
+
+static void compare_domain(const Template *template, const char *kind, Launch *launch,
+                           const PlanDomain *domain)
+{
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        _cleanup_free_ char *name = NULL, *path = NULL;
+
+        if (!template_set_has_domain(set, template))
+                return;
+        launch->inputs.domain = domain;
+        plan = render(template, launch);
+        assert_non_null(plan->domain);
+        assert_int_equal(plan->argc, 0);
+        assert_int_equal(plan->n_descriptors, 0);
+        assert_true(asprintf(&name, "%s-%s", template_name(template), kind) > 0);
+        path = golden_path(name, "xml");
+        compare_file(path, plan->domain);
+}
+
+static SpecSecurity security[SPEC_SECURITY_MAX];
+static char *security_text[SPEC_SECURITY_MAX];
+
+/* All fields of launchSecurity that the platform takes. */
+static void launch_secure(Launch *launch, const Template *template)
+{
+        static const uint8_t zeros[4096];
+        size_t n = 0;
+
+        for (const SpecSecurityKey *key = spec_security_keys; key->name; key++) {
+                if (!json_member(template->security, key->name))
+                        continue;
+                free(security_text[n]);
+                security_text[n] = key->kind == SPEC_SECURITY_BYTES ? text_base64(zeros, key->size)
+                                                                    : strdup("0x20001");
+                security[n] = (SpecSecurity){key, security_text[n], 0x20001};
+                n++;
+        }
+        launch->spec.security = security;
+        launch->spec.n_security = n;
+}
+
+#define DIGEST "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+static const PlanDomain minimal_domain = {
+        .artifacts = {[ARTIFACT_KERNEL] = "/run/cvmd/artifacts/k",
+                      [ARTIFACT_INITRAMFS] = "/run/cvmd/artifacts/i",
+                      [ARTIFACT_FIRMWARE] = "/run/cvmd/artifacts/f"},
+        .env_share = "/run/cvmd/shares/ID/env",
+        .certs_share = "/run/cvmd/shares/ID/certs",
+        .console = "/run/cvmd/vms/ID/console",
+        .notify = "/run/cvmd/vms/ID/notify",
+        .spec_sha256 = DIGEST,
+        .owner = 1000,
+        .passt = true,
+};
+
+/* A daemon of root's, and a libvirt without passt. */
+static const PlanDomain full_domain = {
+        .artifacts = {[ARTIFACT_KERNEL] = "/run/a&b/<k>",
+                      [ARTIFACT_INITRAMFS] = "/run/cvmd/artifacts/\"i'",
+                      [ARTIFACT_FIRMWARE] = "/run/cvmd/artifacts/f"},
+        .env_share = "/run/cvmd/shares/ID/env",
+        .certs_share = "/run/cvmd/shares/ID/certs",
+        .console = "/run/cvmd/vms/ID/console",
+        .notify = "/run/cvmd/vms/ID/notify",
+        .spec_sha256 = DIGEST,
+        .owner = 1000,
+        .uid = 1900000000,
+        .gid = 107,
+};
 
 static void test_minimal(void **state)
 {
@@ -81,6 +160,7 @@ static void test_minimal(void **state)
                 launch_minimal(&launch);
                 launch_needs(&launch, template);
                 compare_golden(template, "minimal", &launch);
+                compare_domain(template, "minimal", &launch, &minimal_domain);
         }
 }
 
@@ -94,6 +174,9 @@ static void test_full(void **state)
                 for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                         launch.inputs.artifacts[kind].present = template->artifacts[kind].taken;
                 compare_golden(template, "full", &launch);
+                launch.spec.n_shares = 0; /* libvirt takes none */
+                launch_secure(&launch, template);
+                compare_domain(template, "full", &launch, &full_domain);
         }
 }
 
@@ -218,7 +301,7 @@ static void read_document(const char *platform, Options *ret)
         char *saved = NULL;
 
         assert_true(asprintf(&name, "document-%s", platform) > 0);
-        path = golden_path(name);
+        path = golden_path(name, "args");
         assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 16, &text, NULL), 0);
         for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved))
                 options_add(ret, line);
@@ -321,6 +404,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
         set = template_set_free(set);
+        for (size_t i = 0; i < ARRAY_SIZE(security_text); i++)
+                free(security_text[i]);
         return 0;
 }
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* XML files of templates: parsed before anything is substituted, and refused for whatever in them
+ * is more than elements, attributes and text. */
+
+#include <libxml/parser.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "template/domain.h"
+
+static int refuse(const char *name, const Document *document, unsigned line, const char *reason,
+                  CvmError *error)
+{
+        return cvm_error_template(error, name, "%s:%u: %s", document->label, line ?: 1, reason);
+}
+
+static int parse(DomainFile *file, const char *text, size_t size, CvmError *error)
+{
+        xmlParserCtxt *context = xmlNewParserCtxt();
+        _cleanup_free_ char *message = NULL;
+        const xmlError *problem;
+        int r = 0;
+
+        if (!context)
+                return cvm_error_system(error, -ENOMEM, "read template %s", file->name);
+        file->xml = xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
+                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                              XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+        if (!file->xml) {
+                problem = xmlCtxtGetLastError(context);
+                message = strdup(problem && problem->message ? problem->message : "no XML");
+                if (message)
+                        message[strcspn(message, "\n")] = 0;
+                r = refuse(file->name, file->document, problem ? (unsigned)problem->line : 1,
+                           message ?: "no XML", error);
+        }
+        xmlFreeParserCtxt(context);
+        return r;
+}
+
+/* The first node that is neither element, text nor comment, or is text beside elements. */
+static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const char **ret_reason)
+{
+        bool elements = false;
+
+        if (depth > DOMAIN_DEPTH_MAX) {
+                *ret_reason = "elements are nested too deep";
+                return node;
+        }
+        for (const xmlNode *child = node->children; child; child = child->next)
+                elements = elements || child->type == XML_ELEMENT_NODE;
+        for (const xmlNode *child = node->children; child; child = child->next) {
+                const xmlNode *found = NULL;
+
+                if (child->type == XML_ELEMENT_NODE) {
+                        found = find_foreign(child, depth + 1, ret_reason);
+                } else if (child->type == XML_TEXT_NODE) {
+                        if (elements && !xmlIsBlankNode(child)) {
+                                *ret_reason = "text stands beside elements";
+                                found = child;
+                        }
+                } else if (child->type != XML_COMMENT_NODE) {
+                        *ret_reason = "only elements, attributes, text and comments can stand here";
+                        found = child;
+                }
+                if (found)
+                        return found;
+        }
+        return NULL;
+}
+
+static int check(DomainFile *file, CvmError *error)
+{
+        const xmlDoc *doc = file->xml;
+        const xmlNode *root = xmlDocGetRootElement(doc), *foreign;
+        bool fragments = strcmp(file->name, DOMAIN_FRAGMENTS) == 0;
+        const char *reason = NULL;
+
+        if (doc->intSubset)
+                return refuse(file->name, file->document, 1, "there must be no DTD", error);
+        foreign = find_foreign(root, 0, &reason);
+        if (foreign)
+                return refuse(file->name, file->document, (unsigned)xmlGetLineNo(foreign), reason,
+                              error);
+        if (fragments ? domain_is_word(root->ns) && xmlStrEqual(root->name, BAD_CAST "fragments")
+                      : !root->ns && xmlStrEqual(root->name, BAD_CAST "domain"))
+                return 0;
+        return refuse(file->name, file->document, (unsigned)xmlGetLineNo(root),
+                      fragments ? "its root must be 'fragments' in the namespace " DOMAIN_NAMESPACE
+                                : "its root must be 'domain', without a namespace",
+                      error);
+}
+
+bool domain_is_word(const xmlNs *ns)
+{
+        return ns && xmlStrEqual(ns->href, BAD_CAST DOMAIN_NAMESPACE);
+}
+
+bool domain_is_built(void)
+{
+        return true;
+}
+
+int domain_file_new(const char *name, const char *path, const char *text, size_t size,
+                    DomainFile **ret, CvmError *error)
+{
+        _cleanup_(domain_file_freep) DomainFile *file = calloc(1, sizeof(*file));
+        int r;
+
+        if (file && (file->document = calloc(1, sizeof(*file->document)))) {
+                file->name = strdup(name);
+                if (path)
+                        file->document->label = strdup(path);
+                else if (asprintf(&file->document->label, "built-in %s.xml", name) < 0)
+                        file->document->label = NULL;
+        }
+        if (!file || !file->document || !file->name || !file->document->label)
+                return cvm_error_system(error, -ENOMEM, "read template %s", name);
+        r = parse(file, text, size, error);
+        if (r == 0)
+                r = check(file, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(file);
+        return 0;
+}
+
+DomainFile *domain_file_free(DomainFile *file)
+{
+        if (!file)
+                return NULL;
+        free(file->name);
+        document_free(file->document);
+        xmlFreeDoc(file->xml);
+        free(file);
+        return NULL;
+}
+
+const void *domain_file_fragment(const DomainFile *file, const char *name)
+{
+        const xmlNode *root = xmlDocGetRootElement(file->xml);
+
+        for (const xmlNode *child = root->children; child; child = child->next) {
+                xmlChar *found;
+                bool same;
+
+                if (child->type != XML_ELEMENT_NODE)
+                        continue;
+                found = xmlGetNoNsProp(child, BAD_CAST "name");
+                same = xmlStrEqual(found, BAD_CAST name);
+                xmlFree(found);
+                if (same)
+                        return child;
+        }
+        return NULL;
+}
