@@ -10,11 +10,15 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "measure/igvm.h"
 #include "measure/record.h"
+#include "measure_format.h"
 #include "measure_request.h"
 #include "output.h"
 #include "reply.h"
 #include "session.h"
+
+#define POLICY_DEFAULT 0x30000u /* of QEMU's sev-snp-guest: SMT, and the bit that must be set */
 
 /* A line that may hold what a file or a user wrote. */
 static void print_line(const char *before, const char *text)
@@ -78,12 +82,18 @@ static void print(const Measurement *measurement)
                 print_input(&measurement->inputs[i]);
 }
 
+/* policy: the guest's, or NULL. */
 static int show(const Arguments *arguments, const char *platform, const char *method,
-                const Measurement *measurement)
+                const Measurement *measurement, const uint64_t *policy)
 {
+        const char *format = arguments_value(arguments, "format");
         _cleanup_json_ json_object *object = NULL;
 
-        if (!arguments->json) {
+        if (format && strcmp(format, "corim") == 0)
+                return measure_corim(arguments, measurement);
+        if (format && strcmp(format, "snp-id-block") == 0)
+                return measure_id_block(arguments, measurement, policy);
+        if (!format && !arguments->json) {
                 print(measurement);
                 return CLI_DONE;
         }
@@ -97,11 +107,27 @@ static int show(const Arguments *arguments, const char *platform, const char *me
         return CLI_DONE;
 }
 
+/* The policy that QEMU gives firmware: that of the IGVM file if it has one, else the spec's. */
+static uint64_t find_policy(const MeasureRequest *request)
+{
+        const SpecSecurity *given =
+                request->spec ? spec_security_find(request->spec, "policy") : NULL;
+        uint64_t policy = given ? given->number : POLICY_DEFAULT;
+        Bytes file = request->inputs.igvm.bytes;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Igvm igvm;
+
+        if (file.data && igvm_parse(file, "igvm", &igvm, &error) == 0)
+                (void)igvm_find_policy(&igvm, IGVM_PLATFORM_SEV_SNP, &policy);
+        return policy;
+}
+
 static int measure_files(const Arguments *arguments)
 {
         _cleanup_(measure_request_done) MeasureRequest request = {};
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        uint64_t policy;
         int r;
 
         r = measure_request_load(arguments, &request);
@@ -109,17 +135,26 @@ static int measure_files(const Arguments *arguments)
                 return r;
         if (measure_run(&request.inputs, &measurement, &error) < 0)
                 return fail_error(arguments, &error, NULL);
+        policy = find_policy(&request);
         return show(arguments, request.platform, measure_method_name(request.inputs.method),
-                    measurement);
+                    measurement, &policy);
 }
 
 /* Options that ask for something to be measured are of no use with a CVM that has been. */
 static int check_options(const Arguments *arguments)
 {
+        static const char *const of_a_cvm[] = {
+                "socket",     "json",      "format",   "key", "signer", "id-key",
+                "author-key", "family-id", "image-id", "svn", "policy", "digest",
+        };
+
         for (size_t i = 0; i < arguments->n_options; i++) {
                 const char *name = arguments->options[i].option->name;
+                size_t j = 0;
 
-                if (strcmp(name, "json") != 0 && strcmp(name, "socket") != 0)
+                while (j < ARRAY_SIZE(of_a_cvm) && strcmp(of_a_cvm[j], name) != 0)
+                        j++;
+                if (j == ARRAY_SIZE(of_a_cvm))
                         return fail_usage(arguments,
                                           "--%s does not go with a CVM's name: it was measured "
                                           "when it was launched",
@@ -178,12 +213,15 @@ static int measure_cvm(const Arguments *arguments, const char *name)
                                   unknown);
         if (r < 0 || add_inputs(cvm, measurement) < 0)
                 return fail_memory(arguments);
-        return show(arguments, json_member_string(cvm, "platform") ?: "", NULL, measurement);
+        return show(arguments, json_member_string(cvm, "platform") ?: "", NULL, measurement, NULL);
 }
 
 int verb_measure(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
+        int r = measure_format_check(arguments);
 
+        if (r != 0)
+                return r;
         return name ? measure_cvm(arguments, name) : measure_files(arguments);
 }

@@ -134,6 +134,22 @@ static const Option measure_options[] = {
         {},
 };
 
+static const Option measure_format_options[] = {
+        {"format", "json|corim|snp-id-block", "how to print it, see cvm-measure(7)",
+         .choices = "json corim snp-id-block"},
+        {"key", "FILE", "sign the CoRIM with this EC key in PEM", .completion = "file"},
+        {"signer", "NAME", "who signs the CoRIM"},
+        {"id-key", "FILE", "sign the ID block with this P-384 key in PEM", .completion = "file"},
+        {"author-key", "FILE", "sign the ID key with this P-384 key in PEM", .completion = "file"},
+        {"family-id", "HEX", "16 bytes of your own in the ID block"},
+        {"image-id", "HEX", "16 bytes of your own in the ID block"},
+        {"svn", "N", "the guest's security version in the ID block", OPTION_NUMBER, 0, UINT32_MAX},
+        {"policy", "P", "the guest policy in the ID block, as 0x30000"},
+        {"digest", "REGISTER", "the launch digest in the ID block, where there are two",
+         .choices = "LaunchDigest LaunchDigestAllVcpus"},
+        {},
+};
+
 const Verb verbs[] = {
         {"launch",
          "NAME",
@@ -234,7 +250,7 @@ const Verb verbs[] = {
          "predict what an attestation must show",
          0,
          1,
-         {measure_options},
+         {measure_options, measure_format_options},
          verb_measure,
          .takes_names = true},
         {"igvm", "FILE", "show what an IGVM file holds", 1, 1, {json_option}, verb_igvm},

@@ -4,16 +4,17 @@
 
 # Compiles cvmd and cvmctl.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libjson-c-dev libssl-dev
-                libsystemd-dev libsmartcols-dev libcap-ng-dev liblzma-dev libvirt-dev libxml2-dev
-                scdoc)
+                libsystemd-dev libsmartcols-dev libcap-ng-dev liblzma-dev libcbor-dev libvirt-dev
+                libxml2-dev scdoc)
 # hal/build: unpacks a kernel package, packs an initramfs.
 packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod xz-utils
                 python3)
 # Runs a CVM and looks at it.
 packages_run=(qemu-system-x86 openssl python3)
 # What the lanes of scripts/test need beside all that.
-packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist clang libclang-rt-14-dev clang-format
-               shellcheck mmdebstrap procps systemd-container ovmf)
+packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist python3-cbor2
+               python3-cryptography clang libclang-rt-14-dev clang-format shellcheck mmdebstrap
+               procps systemd-container ovmf)
 
 # Installs those of the named packages that are missing: as root, or by sudo. Where it can do
 # neither, it says what to run and fails.

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/digest.h"
 
-#include <ctype.h>
 #include <openssl/evp.h>
 #include <string.h>
+
+#include "base/text.h"
 
 struct Digester {
         EVP_MD_CTX *sha256, *sha384; /* owned */
@@ -61,27 +62,12 @@ int digest_bytes(const void *data, size_t size, DigestPair *ret)
         return r < 0 ? r : digester_finish(digester, ret);
 }
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c = (char)tolower(c);
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int digest_parse_sha256(const char *hex, uint8_t ret[static SHA256_SIZE])
 {
         uint8_t out[SHA256_SIZE];
 
-        if (strlen(hex) != 2 * SHA256_SIZE)
+        if (text_unhex(hex, out, sizeof(out)) < 0)
                 return -EINVAL;
-        for (size_t i = 0; i < SHA256_SIZE; i++) {
-                int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
-
-                if (high < 0 || low < 0)
-                        return -EINVAL;
-                out[i] = (uint8_t)(high << 4 | low);
-        }
         memcpy(ret, out, sizeof(out));
         return 0;
 }

@@ -175,6 +175,28 @@ char *text_hex(const uint8_t *data, size_t size)
         return s;
 }
 
+static int hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        c |= 0x20;
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int text_unhex(const char *s, uint8_t *ret, size_t size)
+{
+        if (strlen(s) != 2 * size)
+                return -EBADMSG;
+        for (size_t i = 0; i < size; i++) {
+                int high = hex_digit(s[2 * i]), low = hex_digit(s[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return -EBADMSG;
+                ret[i] = (uint8_t)(high << 4 | low);
+        }
+        return 0;
+}
+
 char *text_base64(const void *data, size_t size)
 {
         char *s;

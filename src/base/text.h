@@ -14,7 +14,8 @@ char *text_make_utf8(const char *s, size_t size);
 /* A copy with control characters as \n, \t or \xNN, so that it is safe on a terminal. */
 char *text_escape_control(const char *s);
 
-/* "4G", "512M", "1024K", "2T" or bytes: powers of 1024. Returns 0, -EINVAL, or -ERANGE (> INT64_MAX). */
+/* "4G", "512M", "1024K", "2T" or bytes: powers of 1024. Returns 0, -EINVAL, or -ERANGE (>
+ * INT64_MAX). */
 int text_parse_size(const char *s, uint64_t *ret);
 /* The shortest exact form: 8589934592 is "8G", 1000 is "1000". `buffer` holds at least 24 bytes. */
 const char *text_format_size(uint64_t size, char buffer[static 24]);
@@ -23,6 +24,8 @@ int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 
 /* Lowercase hex of `size` bytes, newly allocated. */
 char *text_hex(const uint8_t *data, size_t size);
+/* Exactly `size` bytes from hex digits of either case. 0 or -EBADMSG. */
+int text_unhex(const char *s, uint8_t *ret, size_t size);
 /* RFC 4648 base64 with padding; the decoder takes no white space. -EBADMSG for any other text. */
 char *text_base64(const void *data, size_t size);
 int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);

@@ -123,28 +123,12 @@ char *hash_hex(const HashDigest *digest)
         return text_hex(digest->bytes, hash_size(digest->algorithm));
 }
 
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int hash_parse_hex(HashAlgorithm algorithm, const char *hex, HashDigest *ret)
 {
         HashDigest digest = {.algorithm = algorithm};
-        size_t size = hash_size(algorithm);
+        int r = text_unhex(hex, digest.bytes, hash_size(algorithm));
 
-        if (strlen(hex) != 2 * size)
-                return -EBADMSG;
-        for (size_t i = 0; i < size; i++) {
-                int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-                if (high < 0 || low < 0)
-                        return -EBADMSG;
-                digest.bytes[i] = (uint8_t)(high << 4 | low);
-        }
-        *ret = digest;
-        return 0;
+        if (r == 0)
+                *ret = digest;
+        return r;
 }

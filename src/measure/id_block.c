@@ -5,6 +5,14 @@
 #define CURVE_P384 2
 #define FIELD_SIZE 72
 
+#define ALGORITHM_ECDSA_P384_SHA384 1
+#define AUTH_ID_ALGORITHM 0
+#define AUTH_AUTHOR_ALGORITHM 4
+#define AUTH_BLOCK_SIGNATURE 64
+#define AUTH_ID_KEY 576
+#define AUTH_ID_KEY_SIGNATURE 1664
+#define AUTH_AUTHOR_KEY 2176
+
 void id_block_encode(const IdBlock *block, uint8_t ret[static ID_BLOCK_SIZE])
 {
         memcpy(ret, block->launch_digest.bytes, SHA384_SIZE);
@@ -33,4 +41,43 @@ void id_key_encode(const uint8_t x[static ID_COORDINATE_SIZE],
 int id_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret)
 {
         return hash_bytes(HASH_SHA384, key, ID_KEY_SIZE, ret);
+}
+
+int id_key_encode_signing(const SigningKey *key, uint8_t ret[static ID_KEY_SIZE])
+{
+        uint8_t x[KEY_NUMBER_MAX], y[KEY_NUMBER_MAX];
+        int r = signing_key_public(key, x, y);
+
+        if (r == 0)
+                id_key_encode(x, y, ret);
+        return r;
+}
+
+static int put_signature(const SigningKey *key, const uint8_t *data, size_t size, uint8_t *ret)
+{
+        uint8_t big_r[KEY_NUMBER_MAX], big_s[KEY_NUMBER_MAX];
+        int r = signing_key_sign(key, data, size, big_r, big_s);
+
+        if (r < 0)
+                return r;
+        put_coordinate(ret, big_r);
+        put_coordinate(ret + FIELD_SIZE, big_s);
+        return 0;
+}
+
+int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *id,
+                   const SigningKey *author, uint8_t ret[static ID_AUTH_SIZE])
+{
+        int r;
+
+        memset(ret, 0, ID_AUTH_SIZE);
+        le32_put(ret + AUTH_ID_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
+        r = put_signature(id, block, ID_BLOCK_SIZE, ret + AUTH_BLOCK_SIGNATURE);
+        if (r == 0)
+                r = id_key_encode_signing(id, ret + AUTH_ID_KEY);
+        if (r < 0 || !author)
+                return r;
+        le32_put(ret + AUTH_AUTHOR_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
+        r = put_signature(author, ret + AUTH_ID_KEY, ID_KEY_SIZE, ret + AUTH_ID_KEY_SIGNATURE);
+        return r ?: id_key_encode_signing(author, ret + AUTH_AUTHOR_KEY);
 }

@@ -370,3 +370,23 @@ const IgvmPlatform *igvm_find_platform(const Igvm *igvm, IgvmPlatformType type)
                         return &igvm->platforms[i];
         return NULL;
 }
+
+int igvm_find_policy(const Igvm *igvm, IgvmPlatformType type, uint64_t *ret)
+{
+        const IgvmPlatform *platform = igvm_find_platform(igvm, type);
+        IgvmHeader header;
+        size_t cursor = 0;
+
+        while (platform && igvm_next(igvm, &cursor, &header)) {
+                IgvmPolicy policy;
+
+                if (header.type != IGVM_GUEST_POLICY)
+                        continue;
+                policy = igvm_policy(&header);
+                if (policy.mask & platform->mask) {
+                        *ret = policy.policy;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
