@@ -190,6 +190,8 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
                 return -ENOMEM;
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
                                                 JSON_TOKENER_ALLOW_TRAILING_CHARS);
+        /* room for the longest string at once: growing would leave copies behind */
+        printbuf_memset(tokener->pb, 0, 0, (int)size);
         object = json_tokener_parse_ex(tokener, data, (int)size);
         error = json_tokener_get_error(tokener);
         if (error == json_tokener_continue && !object) {

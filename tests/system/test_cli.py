@@ -107,9 +107,10 @@ def test_the_manual_page_has_every_verb_and_option():
     page = (TOP / "man/cvmctl.1.scd").read_text()
     verbs, spec = page.split("# SPEC OPTIONS")
     for verb in cvmctl("help", "--json").json:
-        found = re.search(rf"^\*{verb['name']}\*(.*?)(?=^\*\w+\*|\Z)", verbs, re.M | re.S)
+        found = re.search(rf"^((?:\*{verb['name']}\*[^\n]*\n)+)(.*?)(?=^\*\w+\*|\Z)", verbs,
+                          re.M | re.S)
         assert found, f"verb {verb['name']} has no entry"
-        head, *body = found[1].split("\n")
+        head, body = found[1], found[2].split("\n")
         # a verb with many has an entry for each below its own
         entries = "\n".join(line for line in body if line.startswith("\t*--"))
         for option in verb["options"]:
