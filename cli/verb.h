@@ -16,6 +16,9 @@ typedef enum ExitCode {
         CLI_NOT_FOUND = 3,
         CLI_REFUSED = 4,
         CLI_TIMEOUT = 5,
+        /* of verify alone: its verdict */
+        CLI_WRONG = 6,
+        CLI_NOT_VERIFIED = 7,
         /* of run alone: how the CVM ended, or that nobody knows */
         CLI_GUEST_RESET = 10,
         CLI_GUEST_PANIC = 11,
@@ -86,4 +89,5 @@ int verb_run(const Arguments *arguments);
 int verb_status(const Arguments *arguments);
 int verb_stop(const Arguments *arguments);
 int verb_templates(const Arguments *arguments);
+int verb_verify(const Arguments *arguments);
 int verb_version(const Arguments *arguments);

@@ -150,6 +150,25 @@ static const Option measure_format_options[] = {
         {},
 };
 
+static const Option verify_options[] = {
+        {"report", "FILE",
+         "an SEV-SNP report, a TDX quote, the agent's answer or PCRs; - reads standard input",
+         .completion = "file"},
+        {"expect", "FILE|NAME", "what it must show: as measure --json prints it, or a CVM's",
+         .completion = "file"},
+        {"event-log", "FILE", "event log of the boot", .completion = "file"},
+        {"vcek", "FILE", "certificate of the VCEK or VLEK that signed the report",
+         .completion = "file"},
+        {"cert-chain", "FILE", "certificates from there to the root", .completion = "file"},
+        {"root-ca", "FILE", "the only root to trust, instead of AMD's or Intel's own",
+         .completion = "file"},
+        {"report-data", "HEX", "64 bytes that the report must be over"},
+        {"nonce", "BASE64", "the same, as it was sent to the agent"},
+        {"at", "DATE", "when the certificates must be valid, as 2026-11-21; now by default"},
+        {"json", NULL, "print JSON, see cvm-verify(7)"},
+        {},
+};
+
 const Verb verbs[] = {
         {"launch",
          "NAME",
@@ -253,6 +272,13 @@ const Verb verbs[] = {
          {measure_options, measure_format_options},
          verb_measure,
          .takes_names = true},
+        {"verify",
+         "",
+         "check an attestation against what is expected of it",
+         0,
+         0,
+         {verify_options},
+         verb_verify},
         {"igvm", "FILE", "show what an IGVM file holds", 1, 1, {json_option}, verb_igvm},
         {"doctor",
          "",

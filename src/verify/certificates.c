@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/certificates.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#define CHAIN_DEPTH_MAX 4
+
+DEFINE_CLEANUP(BIO *, BIO_free_all)
+DEFINE_CLEANUP(X509_STORE *, X509_STORE_free)
+DEFINE_CLEANUP(X509_STORE_CTX *, X509_STORE_CTX_free)
+DEFINE_CLEANUP(ASN1_OBJECT *, ASN1_OBJECT_free)
+
+void certificates_done(Certificates *certificates)
+{
+        for (size_t i = 0; i < certificates->n; i++)
+                X509_free(certificates->items[i]);
+        *certificates = (Certificates){};
+}
+
+static int append(Certificates *certificates, const char *name, X509 *certificate, CvmError *error)
+{
+        if (certificates->n == CERTIFICATES_MAX) {
+                X509_free(certificate);
+                return cvm_error_artifact(error, name, "has too many certificates");
+        }
+        certificates->items[certificates->n++] = certificate;
+        return 0;
+}
+
+static int add_der(Certificates *certificates, const char *name, Bytes file, CvmError *error)
+{
+        const unsigned char *at = file.data;
+        X509 *certificate = d2i_X509(NULL, &at, (long)file.size);
+
+        ERR_clear_error();
+        if (!certificate)
+                return cvm_error_artifact(error, name, "holds no certificate (PEM or DER)");
+        if (at != file.data + file.size) {
+                X509_free(certificate);
+                return cvm_error_artifact(error, name, "has bytes behind the certificate");
+        }
+        return append(certificates, name, certificate, error);
+}
+
+static int add_pem(Certificates *certificates, const char *name, Bytes file, CvmError *error)
+{
+        _cleanup_(BIO_free_allp) BIO *bio = BIO_new_mem_buf(file.data, (int)file.size);
+        bool some = false;
+
+        if (!bio)
+                return -ENOMEM;
+        for (;;) {
+                X509 *certificate = NULL;
+                char *block = NULL, *header = NULL;
+                const unsigned char *at;
+                unsigned char *data = NULL;
+                long size;
+                int r;
+
+                if (PEM_read_bio(bio, &block, &header, &data, &size) != 1) {
+                        unsigned long reason = ERR_peek_last_error();
+                        bool end = ERR_GET_LIB(reason) == ERR_LIB_PEM &&
+                                   ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
+
+                        ERR_clear_error();
+                        if (!end || !some)
+                                return cvm_error_artifact(error, name,
+                                                          "holds PEM that cannot be read");
+                        return 0;
+                }
+                at = data;
+                if (strcmp(block, PEM_STRING_X509) == 0 && !*header)
+                        certificate = d2i_X509(NULL, &at, size);
+                if (certificate && at != data + size) {
+                        X509_free(certificate);
+                        certificate = NULL;
+                }
+                OPENSSL_free(block);
+                OPENSSL_free(header);
+                OPENSSL_free(data);
+                ERR_clear_error();
+                if (!certificate)
+                        return cvm_error_artifact(error, name, "holds PEM that is no certificate");
+                r = append(certificates, name, certificate, error);
+                if (r < 0)
+                        return r;
+                some = true;
+        }
+}
+
+int certificates_add(Certificates *certificates, const char *name, Bytes file, CvmError *error)
+{
+        while (file.size > 0 && file.data[file.size - 1] == 0 && file.data[0] == '-')
+                file.size--;
+        if (file.size > CERTIFICATES_FILE_MAX)
+                return cvm_error_artifact(error, name, "is larger than %u bytes",
+                                          CERTIFICATES_FILE_MAX);
+        if (file.size == 0)
+                return cvm_error_artifact(error, name, "is empty");
+        if (memmem(file.data, file.size, "-----BEGIN", 10))
+                return add_pem(certificates, name, file, error);
+        return add_der(certificates, name, file, error);
+}
+
+X509 *certificates_root(const Certificates *certificates)
+{
+        for (size_t i = 0; i < certificates->n; i++)
+                if (X509_self_signed(certificates->items[i], 0) == 1)
+                        return certificates->items[i];
+        return NULL;
+}
+
+bool certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
+                         const char **ret_reason)
+{
+        _cleanup_(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
+        _cleanup_(X509_STORE_CTX_freep) X509_STORE_CTX *context = X509_STORE_CTX_new();
+        STACK_OF(X509) *others = sk_X509_new_null();
+        bool right = store && context && others && X509_STORE_add_cert(store, root) == 1;
+
+        for (size_t i = 0; right && i < certificates->n; i++)
+                right = sk_X509_push(others, certificates->items[i]) > 0;
+        right = right && X509_STORE_CTX_init(context, store, leaf, others) == 1;
+        *ret_reason = "out of memory";
+        if (right) {
+                X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+
+                X509_VERIFY_PARAM_set_time(parameters, at);
+                X509_VERIFY_PARAM_set_depth(parameters, CHAIN_DEPTH_MAX);
+                X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CHECK_SS_SIGNATURE);
+                right = X509_verify_cert(context) == 1;
+                *ret_reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+        }
+        sk_X509_free(others);
+        ERR_clear_error();
+        return right;
+}
+
+const KnownRoot *certificate_known(X509 *root, const KnownRoot *known)
+{
+        uint8_t *der = NULL;
+        int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(root), &der);
+        DigestPair digest;
+        const KnownRoot *found = NULL;
+
+        if (size > 0 && digest_bytes(der, (size_t)size, &digest) == 0)
+                for (; !found && known->name; known++)
+                        if (memcmp(known->key, digest.sha256, SHA256_SIZE) == 0)
+                                found = known;
+        OPENSSL_free(der);
+        ERR_clear_error();
+        return found;
+}
+
+bool certificate_is_named(X509 *certificate, const char *name)
+{
+        X509_NAME *subject = X509_get_subject_name(certificate);
+        int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+        const ASN1_STRING *text;
+
+        if (at < 0)
+                return false;
+        text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+        return (size_t)ASN1_STRING_length(text) == strlen(name) &&
+               memcmp(ASN1_STRING_get0_data(text), name, strlen(name)) == 0;
+}
+
+Bytes certificate_extension(X509 *certificate, const char *oid)
+{
+        _cleanup_(ASN1_OBJECT_freep) ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+        const ASN1_OCTET_STRING *value;
+        int at = object ? X509_get_ext_by_OBJ(certificate, object, -1) : -1;
+
+        ERR_clear_error();
+        if (at < 0)
+                return (Bytes){};
+        value = X509_EXTENSION_get_data(X509_get_ext(certificate, at));
+        return (Bytes){ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)};
+}
+
+int certificate_extension_byte(X509 *certificate, const char *oid, uint8_t *ret)
+{
+        Bytes value = certificate_extension(certificate, oid);
+        const unsigned char *at = value.data;
+        ASN1_INTEGER *integer;
+        int64_t number;
+        bool right;
+
+        if (!value.data)
+                return -ENOENT;
+        integer = d2i_ASN1_INTEGER(NULL, &at, (long)value.size);
+        right = integer && at == value.data + value.size &&
+                ASN1_INTEGER_get_int64(&number, integer) == 1 && number >= 0 && number <= UINT8_MAX;
+        ASN1_INTEGER_free(integer);
+        ERR_clear_error();
+        if (!right)
+                return -EBADMSG;
+        *ret = (uint8_t)number;
+        return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * X.509 certificates from files, and chains of them, by libcrypto. Nothing is fetched: whether a
+ * certificate was revoked is not asked.
+ */
+
+#include <openssl/x509.h>
+#include <time.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "measure/bytes.h"
+
+#define CERTIFICATES_MAX 16
+#define CERTIFICATES_FILE_MAX (64u << 10) /* bytes */
+
+typedef struct Certificates {
+        X509 *items[CERTIFICATES_MAX]; /* owned */
+        size_t n;
+} Certificates;
+
+void certificates_done(Certificates *certificates);
+
+/* Adds all of a PEM file, which may end in NUL bytes, or the one of a DER file. ArtifactInvalid
+ * `name`: none, too many, or what is no certificate between or behind them. */
+int certificates_add(Certificates *certificates, const char *name, Bytes file, CvmError *error);
+
+/* The first that is signed by itself, or NULL. */
+X509 *certificates_root(const Certificates *certificates);
+
+/* Whether the leaf is signed, through any of the others, by this root, and all of them are valid at
+ * that time. If not, *ret_reason says why (static). */
+bool certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
+                         const char **ret_reason);
+
+/* A root that is known: SHA-256 of its SubjectPublicKeyInfo. */
+typedef struct KnownRoot {
+        const char *name;
+        uint8_t key[SHA256_SIZE];
+} KnownRoot;
+
+/* NULL: it is none of them (ended by {}). */
+const KnownRoot *certificate_known(X509 *root, const KnownRoot *known);
+
+/* Whether that is the subject's common name. */
+bool certificate_is_named(X509 *certificate, const char *name);
+/* The value of the extension with that dotted number; not given: there is none. Borrowed. */
+Bytes certificate_extension(X509 *certificate, const char *oid);
+/* Of an extension that is an INTEGER from 0 to 255. Returns 0, -ENOENT or -EBADMSG. */
+int certificate_extension_byte(X509 *certificate, const char *oid, uint8_t *ret);

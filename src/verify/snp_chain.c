@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/snp_chain.h"
+
+#include "verify/signature.h"
+
+#define OID_SPL "1.3.6.1.4.1.3704.1.3."
+#define OID_HWID "1.3.6.1.4.1.3704.1.4"
+#define FAMILY_TURIN 0x1a /* and later: another layout of TCB_VERSION */
+#define TURIN_HWID_SIZE 8
+
+/* Public keys of AMD's root keys, as its KDS gives them. */
+static const KnownRoot amd_roots[] = {
+        {"ARK-Milan", {0x9f, 0x05, 0x6b, 0xee, 0x44, 0x37, 0x7e, 0x29, 0x30, 0x8c, 0xb5,
+                       0xff, 0xa8, 0x95, 0xbd, 0xfb, 0x62, 0xd1, 0x88, 0x81, 0xfa, 0x6b,
+                       0xed, 0x8d, 0x6f, 0x07, 0x5b, 0x02, 0x04, 0x08, 0x9c, 0xb9}},
+        {"ARK-Genoa", {0x42, 0x9a, 0x69, 0xc9, 0x42, 0x2a, 0xa2, 0x58, 0xee, 0x4d, 0x8d,
+                       0xb5, 0xfc, 0xda, 0x9c, 0x64, 0x70, 0xef, 0x15, 0xf8, 0xcd, 0x5a,
+                       0x9c, 0xeb, 0xd6, 0xcb, 0xc7, 0xd9, 0x0b, 0x86, 0x38, 0x31}},
+        {"ARK-Turin", {0x4f, 0x12, 0x54, 0x10, 0x56, 0x3a, 0x2a, 0xb9, 0xa5, 0x03, 0x56,
+                       0xf9, 0x24, 0x3f, 0x6f, 0xe0, 0xb6, 0xf7, 0x3d, 0xe9, 0x86, 0x03,
+                       0xf5, 0x3f, 0x90, 0x33, 0x9c, 0x70, 0xe9, 0xd7, 0xad, 0x08}},
+        {},
+};
+
+/* The extension of each byte of TCB_VERSION. */
+static const char *const tcb_oids[][SNP_TCB_SIZE] = {
+        {OID_SPL "1", OID_SPL "2", OID_SPL "4", OID_SPL "5", OID_SPL "6", OID_SPL "7", OID_SPL "3",
+         OID_SPL "8"},
+        {OID_SPL "9", OID_SPL "1", OID_SPL "2", OID_SPL "3", OID_SPL "5", OID_SPL "6", OID_SPL "7",
+         OID_SPL "8"},
+};
+
+static bool is_turin(X509 *leaf)
+{
+        return certificate_extension(leaf, OID_SPL "9").data;
+}
+
+static void check_tcb(const SnpReport *report, X509 *leaf, Findings *findings)
+{
+        bool turin = is_turin(leaf);
+        uint8_t tcb[SNP_TCB_SIZE];
+
+        for (size_t i = 0; i < SNP_TCB_SIZE; i++)
+                if (certificate_extension_byte(leaf, tcb_oids[turin][i], &tcb[i]) < 0) {
+                        findings_wrong(findings, "certificate-tcb",
+                                       "the certificate has no extension %s: it is no VCEK or VLEK",
+                                       tcb_oids[turin][i]);
+                        return;
+                }
+        if (report->has_cpuid && turin != (report->family >= FAMILY_TURIN))
+                findings_wrong(findings, "certificate-tcb",
+                               "the certificate is not for processors of family 0x%x",
+                               report->family);
+        else if (memcmp(tcb, report->reported_tcb, SNP_TCB_SIZE) != 0)
+                findings_wrong(findings, "certificate-tcb",
+                               "the certificate is for another TCB than the report's REPORTED_TCB");
+        else
+                findings_right(findings, NEEDED, "certificate-tcb", NULL);
+        findings_values_hex(findings, (Bytes){tcb, sizeof(tcb)},
+                            (Bytes){report->reported_tcb, sizeof(tcb)});
+}
+
+/* The id as it is, or, in other certificates, as an OCTET STRING. */
+static Bytes hardware_id(X509 *leaf)
+{
+        Bytes id = certificate_extension(leaf, OID_HWID);
+
+        if (id.size > 2 && id.data[0] == 0x04 && id.data[1] == id.size - 2 &&
+            id.size != SNP_CHIP_ID_SIZE && id.size != TURIN_HWID_SIZE)
+                id = (Bytes){id.data + 2, id.size - 2};
+        return id;
+}
+
+static void check_chip(const SnpReport *report, X509 *leaf, Findings *findings)
+{
+        static const uint8_t zeros[SNP_CHIP_ID_SIZE];
+        Bytes id = hardware_id(leaf);
+        size_t size = is_turin(leaf) ? TURIN_HWID_SIZE : SNP_CHIP_ID_SIZE;
+        Bytes chip = {report->chip_id, size};
+
+        if (report->signing_key == SNP_SIGNED_BY_VLEK) {
+                findings_unchecked(findings, NOT_NEEDED, "chip-id",
+                                   "a VLEK is of a cloud provider, not of a chip");
+                findings_values_hex(findings, (Bytes){}, chip);
+        } else if (id.size != size) {
+                findings_wrong(findings, "chip-id", "the certificate names no chip");
+        } else if (memcmp(report->chip_id, zeros, SNP_CHIP_ID_SIZE) == 0) {
+                findings_unchecked(findings, NOT_NEEDED, "chip-id",
+                                   "the host masks it: the report has zeros");
+                findings_values_hex(findings, id, (Bytes){});
+        } else if (memcmp(report->chip_id + size, zeros, SNP_CHIP_ID_SIZE - size) != 0) {
+                findings_wrong(findings, "chip-id", "CHIP_ID is longer than the certificate's");
+                findings_values_hex(findings, id, (Bytes){report->chip_id, SNP_CHIP_ID_SIZE});
+        } else {
+                findings_compare(findings, NEEDED, "chip-id", id, chip);
+        }
+}
+
+static void check_chain(const SnpReport *report, const Trust *trust, Findings *findings)
+{
+        bool vlek = report->signing_key == SNP_SIGNED_BY_VLEK;
+
+        if (certificate_is_named(trust->leaf, vlek ? "SEV-VLEK" : "SEV-VCEK"))
+                trust_check(trust, amd_roots, "AMD's", findings);
+        else
+                findings_wrong(findings, "certificates",
+                               "the report is signed by a %s, and the certificate is of none",
+                               vlek ? "VLEK" : "VCEK");
+}
+
+void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *findings)
+{
+        static const char *const names[] = {"signature", "certificates", "certificate-tcb",
+                                            "chip-id"};
+        EVP_PKEY *key;
+
+        if (report->signing_key == SNP_SIGNED_BY_NONE || report->masked_chip_key) {
+                findings_wrong(findings, "signature", "the host lets no key sign the report");
+                return;
+        }
+        if (!trust->leaf) {
+                for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                        findings_unchecked(findings, NEEDED, names[i],
+                                           "no certificate of the %s is given (--vcek)",
+                                           report->signing_key == SNP_SIGNED_BY_VLEK ? "VLEK"
+                                                                                     : "VCEK");
+                return;
+        }
+        key = X509_get0_pubkey(trust->leaf);
+        if (key && signature_key_is(key, "P-384") &&
+            signature_verify(key, EVP_sha384(), report->r, report->s, SNP_SCALAR_SIZE,
+                             (Bytes){report->signed_part, SNP_REPORT_SIGNED}))
+                findings_right(findings, NEEDED, "signature", NULL);
+        else
+                findings_wrong(findings, "signature", "it is not of this certificate's key");
+        check_chain(report, trust, findings);
+        check_tcb(report, trust->leaf, findings);
+        check_chip(report, trust->leaf, findings);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/snp_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ID_KEY and AUTHOR_KEY in the ID authentication information (56860, SNP_LAUNCH_FINISH). */
+#define ID_AUTH_ID_KEY 0x240
+#define ID_AUTH_AUTHOR_KEY 0x880
+
+static void check_number(Findings *findings, const char *check, const char *format, bool expected,
+                         uint64_t wanted, uint64_t found)
+{
+        char wanted_text[32], found_text[32];
+        bool hex = *format == 'x';
+
+        snprintf(wanted_text, sizeof(wanted_text), hex ? "0x%" PRIx64 : "%" PRIu64, wanted);
+        snprintf(found_text, sizeof(found_text), hex ? "0x%" PRIx64 : "%" PRIu64, found);
+        if (!expected)
+                findings_unchecked(findings, NOT_NEEDED, check, "nothing is expected of it");
+        else if (wanted == found)
+                findings_right(findings, NEEDED, check, NULL);
+        else
+                findings_wrong(findings, check, "differs");
+        findings_values(findings, expected ? wanted_text : NULL, found_text);
+}
+
+static void check_key(Findings *findings, const char *check, const uint8_t *key,
+                      const uint8_t *found)
+{
+        HashDigest digest;
+
+        if (!key)
+                findings_compare_if(findings, check, NULL, found, SHA384_SIZE);
+        else if (id_key_digest(key, &digest) < 0)
+                findings->no_memory = true;
+        else
+                findings_compare_if(findings, check, digest.bytes, found, SHA384_SIZE);
+}
+
+/* The firmware has checked the block against the guest; the report repeats what it says. */
+static void check_id_block(const SnpReport *report, const Expectation *expectation,
+                           Findings *findings)
+{
+        const uint8_t *block = expectation ? expectation->id_block : NULL;
+        const uint8_t *auth = expectation ? expectation->id_auth : NULL;
+        bool author = auth && expectation->author_key;
+
+        findings_compare_if(findings, "family-id", block ? block + 48 : NULL, report->family_id,
+                            16);
+        findings_compare_if(findings, "image-id", block ? block + 64 : NULL, report->image_id, 16);
+        check_number(findings, "guest-svn", "u", block, block ? le32_get(block + 84) : 0,
+                     report->guest_svn);
+        check_key(findings, "id-key", auth ? auth + ID_AUTH_ID_KEY : NULL, report->id_key_digest);
+        check_key(findings, "author-key", author ? auth + ID_AUTH_AUTHOR_KEY : NULL,
+                  report->author_key_digest);
+        if (!block)
+                return;
+        findings_compare(findings, NEEDED, "id-block-digest", (Bytes){block, SHA384_SIZE},
+                         (Bytes){report->measurement, SHA384_SIZE});
+        check_number(findings, "id-block-policy", "x", true, le64_get(block + 88), report->policy);
+}
+
+void snp_check(const SnpReport *report, const Expectation *expectation, const uint8_t *report_data,
+               Findings *findings)
+{
+        const Expectation none = {}, *expected = expectation ?: &none;
+
+        if (report->policy & SNP_POLICY_DEBUG)
+                findings_wrong(findings, "debug",
+                               "the policy lets the host debug the guest: it sees all of it");
+        else
+                findings_right(findings, NEEDED, "debug", "not allowed");
+        check_number(findings, "policy", "x", expected->has_policy, expected->policy,
+                     report->policy);
+        check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl, report->vmpl);
+        findings_compare_if(findings, "host-data", expected->host_data, report->host_data, 32);
+        findings_compare_if(findings, "report-data", report_data, report->report_data,
+                            SNP_REPORT_DATA_SIZE);
+        check_id_block(report, expectation, findings);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/tdx_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool is_zero(const uint8_t *data, size_t size)
+{
+        uint8_t any = 0;
+
+        for (size_t i = 0; i < size; i++)
+                any |= data[i];
+        return any == 0;
+}
+
+/* Intel's own module has neither signer nor attributes (TDX module ABI, TEE_TCB_INFO). */
+static void check_module(const TdxQuote *quote, Findings *findings)
+{
+        if (is_zero(quote->mr_signer_seam, TDX_REGISTER_SIZE) && quote->seam_attributes == 0) {
+                findings_right(findings, NEEDED, "tdx-module", NULL);
+                return;
+        }
+        findings_wrong(findings, "tdx-module", "the TDX module is not Intel's");
+        findings_values_hex(findings, (Bytes){}, (Bytes){quote->mr_signer_seam, TDX_REGISTER_SIZE});
+}
+
+static void check_attributes(const TdxQuote *quote, const Expectation *expected, Findings *findings)
+{
+        char wanted[32], found[32];
+
+        if (quote->attributes & TDX_ATTRIBUTES_DEBUG)
+                findings_wrong(findings, "debug",
+                               "the TD's attributes let the host debug it: it sees all of it");
+        else
+                findings_right(findings, NEEDED, "debug", "not allowed");
+        if (!expected->has_attributes)
+                findings_unchecked(findings, NOT_NEEDED, "attributes", "nothing is expected of it");
+        else if ((quote->attributes & expected->attributes) == expected->attributes)
+                findings_right(findings, NEEDED, "attributes", "all that are expected are set");
+        else
+                findings_wrong(findings, "attributes", "some that are expected are not set");
+        snprintf(wanted, sizeof(wanted), "0x%" PRIx64, expected->attributes);
+        snprintf(found, sizeof(found), "0x%" PRIx64, quote->attributes);
+        findings_values(findings, expected->has_attributes ? wanted : NULL, found);
+}
+
+void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint8_t *report_data,
+               Findings *findings)
+{
+        const Expectation none = {}, *expected = expectation ?: &none;
+
+        check_module(quote, findings);
+        check_attributes(quote, expected, findings);
+        findings_compare_if(findings, "mr-config-id", expected->mr_config_id, quote->mr_config_id,
+                            TDX_REGISTER_SIZE);
+        findings_compare_if(findings, "mr-owner", expected->mr_owner, quote->mr_owner,
+                            TDX_REGISTER_SIZE);
+        findings_compare_if(findings, "mr-owner-config", expected->mr_owner_config,
+                            quote->mr_owner_config, TDX_REGISTER_SIZE);
+        if (quote->mr_service_td && !is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
+                findings_compare_if(findings, "service-td", NULL, quote->mr_service_td,
+                                    TDX_REGISTER_SIZE);
+        findings_compare_if(findings, "report-data", report_data, quote->report_data,
+                            TDX_REPORT_DATA_SIZE);
+}

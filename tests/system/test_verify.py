@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl verify: verdicts, exit status and JSON, on attestations of real machines."""
+import base64
+import hashlib
+import json
+import pathlib
+import struct
+
+import pytest
+
+from harness import images
+from harness.peer import Peer, cvm, cvmctl, refuse
+
+VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
+DAY = ("--at", "2026-01-01")
+MILAN = ("--report", VECTORS / "snp-milan.report", "--vcek", VECTORS / "snp-milan.vcek.der",
+         "--cert-chain", VECTORS / "amd-milan.pem", *DAY)
+QUOTE = ("--report", VECTORS / "tdx-v4.quote", *DAY)
+REPORT = (VECTORS / "snp-milan.report").read_bytes()
+VERIFIED, REFUSED, WRONG, NOT_VERIFIED = 0, 4, 6, 7
+
+
+def verify(*args, **options):
+    done = cvmctl("verify", *args, "--json", **options)
+    assert not done.err
+    return done.code, done.json
+
+
+def checks(answer):
+    return {check["check"]: check for check in answer["checks"]}
+
+
+def wrong(answer):
+    return [check["check"] for check in answer["checks"] if check["result"] == "wrong"]
+
+
+def unchecked(answer):
+    return [check["check"] for check in answer["checks"]
+            if check["result"] == "not-checked" and check["needed"]]
+
+
+@pytest.fixture
+def expect(tmp_path):
+    def write(**document):
+        path = tmp_path / "expect.json"
+        path.write_text(json.dumps(document))
+        return ("--expect", path)
+    return write
+
+
+def register(name, value, algorithm="sha384", **more):
+    return {"name": name, "algorithm": algorithm, "state": "value", "value": value, **more}
+
+
+LAUNCH = register("LaunchDigest", REPORT[0x90:0xc0].hex())
+
+
+def quote_registers():
+    body = (VECTORS / "tdx-v4.quote").read_bytes()[48:]
+    return [register("MRTD", body[136:184].hex())] + [
+        register(f"RTMR{i}", body[328 + 48 * i:376 + 48 * i].hex()) for i in range(4)]
+
+
+def test_snp(expect):
+    code, answer = verify(*MILAN, *expect(registers=[LAUNCH]))
+    assert (code, answer["report"], answer["verdict"]) == (VERIFIED, "sev-snp", "verified")
+    assert not wrong(answer) and not unchecked(answer)
+    never = checks(answer)["revocation"]
+    assert (never["result"], never["needed"]) == ("not-checked", False)
+
+
+@pytest.mark.parametrize("left_out,missing", [
+    ("--vcek", ["signature", "certificates", "certificate-tcb", "chip-id"]),
+    ("--cert-chain", ["certificates"]), ("--expect", ["LaunchDigest"])])
+def test_partial_is_no_verdict(expect, left_out, missing):
+    args = [*MILAN, *expect(registers=[LAUNCH])]
+    at = args.index(left_out)
+    code, answer = verify(*args[:at], *args[at + 2:])
+    assert (code, answer["verdict"]) == (NOT_VERIFIED, "not-verified")
+    assert unchecked(answer) == missing and not wrong(answer)
+
+
+def test_snp_settings(expect):
+    report_data = REPORT[0x50:0x90]
+    security = {"policy": "0x30000", "hostData": base64.b64encode(REPORT[0xc0:0xe0]).decode()}
+    args = (*MILAN, *expect(registers=[LAUNCH], launchSecurity=security, vmpl=0))
+    nonce = base64.b64encode(report_data).decode()
+    for given in (("--report-data", report_data.hex()), ("--nonce", nonce)):
+        code, answer = verify(*args, *given)
+        assert code == VERIFIED
+        assert {"policy", "vmpl", "host-data", "report-data"} <= {
+            check["check"] for check in answer["checks"] if check["result"] == "right"}
+    code, answer = verify(*args, "--nonce", "AAEC")
+    assert (code, wrong(answer)) == (WRONG, ["report-data"])
+    security = {"policy": "0x20000", "hostData": base64.b64encode(bytes(31) + b"1").decode()}
+    code, answer = verify(*MILAN, *expect(registers=[LAUNCH], launchSecurity=security, vmpl=1))
+    assert (code, wrong(answer)) == (WRONG, ["policy", "vmpl", "host-data"])
+    assert checks(answer)["policy"]["expected"] == "0x20000"
+    assert checks(answer)["policy"]["found"] == "0x30000"
+
+
+def test_tdx(expect):
+    code, answer = verify(*QUOTE, *expect(registers=quote_registers()))
+    assert (code, answer["report"], answer["verdict"]) == (VERIFIED, "tdx", "verified")
+    for i in range(5):
+        registers = quote_registers()
+        registers[i]["value"] = "12" * 48
+        code, answer = verify(*QUOTE, *expect(registers=registers))
+        assert (code, wrong(answer)) == (WRONG, [registers[i]["name"]])
+    registers = [{"name": "RTMR0", "algorithm": "sha384", "state": "not-predictable",
+                  "reason": "no tables"} if reg["name"] == "RTMR0" else reg
+                 for reg in quote_registers()]
+    code, answer = verify(*QUOTE, *expect(registers=registers))
+    assert (code, unchecked(answer)) == (NOT_VERIFIED, ["RTMR0"])
+    assert checks(answer)["RTMR0"]["reason"] == "no tables"
+
+
+def test_expected_elsewhere(expect):
+    """What the attestation does not show is no reason to pass."""
+    registers = [LAUNCH, register("PCR4", "00" * 32, "sha256"), register("MRTD", "00" * 48)]
+    code, answer = verify(*MILAN, *expect(registers=registers))
+    assert (code, unchecked(answer)) == (NOT_VERIFIED, ["PCR4-sha256", "MRTD"])
+
+
+def test_launch_digest_of_all_vcpus(expect):
+    registers = [register("LaunchDigest", "12" * 48),
+                 {**LAUNCH, "name": "LaunchDigestAllVcpus"}]
+    assert verify(*MILAN, *expect(registers=registers))[0] == VERIFIED
+    registers[1]["value"] = "13" * 48
+    code, answer = verify(*MILAN, *expect(registers=registers))
+    assert (code, wrong(answer)) == (WRONG, ["LaunchDigest"])
+
+
+def test_dates(expect):
+    args = (*MILAN[:-1], "{}", *expect(registers=[LAUNCH]))
+    for day, code in (("2023-04-03", WRONG), ("2023-04-05", VERIFIED), ("2030-04-05", WRONG)):
+        assert verify(*(day if arg == "{}" else arg for arg in args))[0] == code
+
+
+def event_log(events):
+    """Of a TPM with two banks: (PCR, type, data measured)."""
+    banks = ((0x0b, 32, "sha256"), (0x0c, 48, "sha384"))
+    head = struct.pack("<16sIBBBBI", b"Spec ID Event03", 0, 0, 2, 0, 2, len(banks))
+    head += b"".join(struct.pack("<HH", *bank[:2]) for bank in banks) + b"\0"
+    log = struct.pack("<II20sI", 0, 3, b"", len(head)) + head
+    for pcr, kind, data in events:
+        log += struct.pack("<III", pcr, kind, len(banks))
+        for number, _, name in banks:
+            log += struct.pack("<H", number) + hashlib.new(name, data).digest()
+        log += struct.pack("<I", len(data)) + data
+    return log
+
+
+def extend(events, bank="sha256"):
+    value = bytes(hashlib.new(bank).digest_size)
+    for data in events:
+        value = hashlib.new(bank, value + hashlib.new(bank, data).digest()).digest()
+    return value.hex()
+
+
+STEPS = (b"kernel", b"action", b"separator")
+
+
+def steps(names):
+    return [{"event": name.decode(), "digest": hashlib.sha256(name).hexdigest()} for name in names]
+
+
+@pytest.mark.parametrize("form", ["answer", "pcrread"])
+def test_pcrs(form, tmp_path, expect):
+    value = extend(STEPS)
+    if form == "answer":
+        text = json.dumps({"agent": {"version": "0.1.0"}, "pcrs": {
+            "sha1": {"4": "00" * 20}, "sha256": {"0": "00" * 32, "4": value}}}) + "\n"
+    else:
+        text = f"  sha256:\n    0 : 0x{'0' * 64}\n    4 : 0x{value.upper()}\n"
+    log = tmp_path / "log"
+    log.write_bytes(event_log([(4, 0x80000003, STEPS[0]), (4, 0x80000007, STEPS[1]),
+                               (4, 4, STEPS[2])]))
+    args = ("--report", "-", "--event-log", log)
+    reg = register("PCR4", value, "sha256", events=steps(STEPS))
+    code, answer = verify(*args, *expect(registers=[reg]), input=text.encode())
+    assert (code, answer["report"], unchecked(answer)) == (NOT_VERIFIED, "pcrs", ["pcr-signature"])
+    right = {check["check"] for check in answer["checks"] if check["result"] == "right"}
+    assert right == {"PCR4-sha256", "log PCR4-sha256", "events PCR4-sha256"}
+    other = (STEPS[0], b"another", STEPS[2])
+    reg = register("PCR4", extend(other), "sha256", events=steps(other))
+    code, answer = verify(*args, *expect(registers=[reg]), input=text.encode())
+    assert (code, wrong(answer)) == (WRONG, ["PCR4-sha256", "events PCR4-sha256"])
+    assert checks(answer)["events PCR4-sha256"]["reason"] == (
+        "event 2 is the first that differs: another (in the log EV_EFI_ACTION)")
+
+
+def test_agent_with_report(expect):
+    """The report in the agent's answer is the attestation."""
+    answer = {"report": {"provider": "sev_guest", "outblob": base64.b64encode(REPORT).decode()}}
+    args = ("--report", "-", *MILAN[2:], *expect(registers=[LAUNCH]))
+    code, result = verify(*args, input=json.dumps(answer).encode())
+    assert (code, result["report"]) == (VERIFIED, "sev-snp")
+    answer = {"report": {"error": "no such interface"}}
+    done = cvmctl("verify", *args, input=json.dumps(answer).encode())
+    assert done.code == REFUSED and "no such interface" in done.err
+
+
+def test_measured_is_expected(tmp_path):
+    """What measure prints is taken as it is."""
+    firmware = tmp_path / "firmware"
+    firmware.write_bytes(images.firmware())
+    made = cvmctl("measure", "--platform", "tdx", "--firmware", firmware, "--json")
+    assert made.code == 0
+    path = tmp_path / "made.json"
+    path.write_bytes(made.raw)
+    code, answer = verify(*QUOTE, "--expect", path)
+    assert (code, wrong(answer)) == (WRONG, ["MRTD"])
+    assert unchecked(answer) == ["RTMR0", "RTMR1", "RTMR2"]
+    assert checks(answer)["RTMR3"]["result"] == "right"
+
+
+def test_a_cvm_is_expected():
+    """--expect NAME: what the daemon has of it."""
+    web = cvm(measurement={"LaunchDigest": LAUNCH["value"]})
+    with Peer(Status={"cvm": web}) as peer:
+        done = peer.cvmctl("verify", *MILAN, "--expect", "web", "--json")
+        assert [(call.method, call.parameters) for call in peer.calls] == [
+            ("Status", {"name": "web"})]
+    assert (done.code, done.json["verdict"]) == (VERIFIED, "verified")
+    with Peer(Status=refuse("NoSuchCvm", name="web")) as peer:
+        done = peer.cvmctl("verify", *MILAN, "--expect", "web")
+    assert done.code == 3 and not done.raw
+
+
+def test_text(expect):
+    done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH]))
+    assert done.code == VERIFIED and done.out.endswith("\nVerdict: verified\n")
+    done = cvmctl("verify", *MILAN)
+    assert done.code == NOT_VERIFIED
+    assert done.out.endswith("Verdict: not verified, as these were not checked: LaunchDigest\n")
+    done = cvmctl("verify", *MILAN, *expect(registers=[register("LaunchDigest", "12" * 48)]))
+    assert done.code == WRONG and done.out.endswith("Verdict: wrong: LaunchDigest\n")
+
+
+def test_hostile_texts_are_escaped(expect):
+    reg = {"name": "LaunchDigest", "algorithm": "sha384", "state": "not-given",
+           "reason": "\x1b[2J"}
+    done = cvmctl("verify", *MILAN, *expect(registers=[reg]))
+    assert done.code == NOT_VERIFIED and "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("args,code,part", [
+    ((), 2, "--report is needed"),
+    (("--report", "/nonexistent"), 4, "No such file"),
+    (("--report", "/dev/null"), 4, "empty"),
+    ((*QUOTE, "--vcek", VECTORS / "snp-milan.vcek.der"), 4, "its own certificates"),
+    ((*MILAN, "--vcek", VECTORS / "amd-milan.pem"), 2, "vcek"),
+    ((*MILAN[:2], "--vcek", VECTORS / "amd-milan.pem"), 2, "one certificate"),
+    ((*MILAN[:2], "--vcek", VECTORS / "snp-milan.report"), 4, "no certificate"),
+    ((*MILAN, "--event-log", VECTORS / "amd-milan.pem"), 4, "event log"),
+    ((*MILAN, "--report-data", "00"), 2, "128 hex digits"),
+    ((*MILAN, "--nonce", "x"), 2, "--nonce"),
+    ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), 2, "same"),
+    ((*MILAN[:-1], "yesterday"), 2, "--at"),
+    ((*MILAN, "--expect", "/nonexistent"), 4, "No such file"),
+    ((*MILAN, "--expect", VECTORS / "amd-milan.pem"), 4, "amd-milan.pem"),
+])
+def test_refusals(args, code, part):
+    done = cvmctl("verify", *args)
+    assert (done.code, done.raw) == (code, b"") and part in done.err, done.err

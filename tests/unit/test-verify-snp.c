@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/text.h"
+#include "verify-images.h"
+#include "verify/snp_report.h"
+
+#define VECTOR_AT 1767225600 /* 2026-01-01: the real certificates are valid */
+
+/* A report with the certificates that lead from it to its root. */
+typedef struct Case {
+        Bytes report, leaf_file, chain_file;
+        Certificates leaf, others;
+        Expectation expectation;
+} Case;
+
+static void case_load(Case *this, const char *report, const char *leaf, const char *chain)
+{
+        CvmError error = {};
+
+        *this = (Case){.report = vector_load(report),
+                       .leaf_file = vector_load(leaf),
+                       .chain_file = vector_load(chain)};
+        assert_int_equal(certificates_add(&this->leaf, "vcek", this->leaf_file, &error), 0);
+        assert_int_equal(certificates_add(&this->others, "cert-chain", this->chain_file, &error),
+                         0);
+}
+
+static void case_expect(Case *this, const char *more)
+{
+        _cleanup_free_ char *hex = text_hex(this->report.data + 0x90, 48);
+
+        this->expectation = expectation_of("{'registers':[{'name':'LaunchDigest','algorithm':"
+                                           "'sha384','value':'%s'}]%s}",
+                                           hex, more);
+}
+
+static void case_done(Case *this)
+{
+        certificates_done(&this->leaf);
+        certificates_done(&this->others);
+        expectation_done(&this->expectation);
+        free((void *)this->report.data);
+        free((void *)this->leaf_file.data);
+        free((void *)this->chain_file.data);
+}
+
+static VerifyInputs case_inputs(const Case *this)
+{
+        return (VerifyInputs){
+                .report = this->report,
+                .expectation = this->expectation.json ? &this->expectation : NULL,
+                .trust = {.leaf = this->leaf.items[0], .others = &this->others, .at = VECTOR_AT}};
+}
+
+/* Its verdict; a report that cannot be read is wrong. */
+static Verdict verdict_of(const VerifyInputs *inputs)
+{
+        _cleanup_(verification_done) Verification result = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (verify_run(inputs, &result, &error) < 0)
+                return VERDICT_WRONG;
+        return findings_verdict(&result.findings);
+}
+
+static void assert_finding(const VerifyInputs *inputs, const char *check, FindingResult result)
+{
+        _cleanup_(verification_done) Verification verification = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const Finding *finding;
+
+        assert_int_equal(verify_run(inputs, &verification, &error), 0);
+        finding = finding_of(&verification, check);
+        if (finding->result != result)
+                fail_msg("%s: %s (%s)", check, finding_result_name(finding->result),
+                         finding->reason ?: "");
+        if (result == FINDING_WRONG)
+                assert_int_equal(findings_verdict(&verification.findings), VERDICT_WRONG);
+}
+
+static void test_real_report(void **state)
+{
+        VerifyInputs inputs;
+        Case this;
+
+        case_load(&this, "snp-milan.report", "snp-milan.vcek.der", "amd-milan.pem");
+        inputs = case_inputs(&this);
+        assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+        case_expect(&this, "");
+        inputs = case_inputs(&this);
+        assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+
+        inputs.trust.leaf = NULL;
+        assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+        assert_finding(&inputs, "signature", FINDING_NOT_CHECKED);
+        inputs = case_inputs(&this);
+        inputs.trust.others = &(Certificates){};
+        assert_finding(&inputs, "certificates", FINDING_NOT_CHECKED);
+        assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+        inputs = case_inputs(&this);
+        inputs.trust.at = 1672531200; /* 2023-01-01: before the VCEK's first day */
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        inputs.trust.at = 1904515200; /* 2030-05-09: after its last */
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        case_done(&this);
+}
+
+static void test_real_debug(void **state)
+{
+        VerifyInputs inputs;
+        Case this;
+
+        case_load(&this, "snp-debug.report", "snp-debug.vcek.der", "amd-milan.pem");
+        case_expect(&this, "");
+        inputs = case_inputs(&this);
+        assert_finding(&inputs, "signature", FINDING_RIGHT);
+        assert_finding(&inputs, "certificates", FINDING_RIGHT);
+        assert_finding(&inputs, "LaunchDigest", FINDING_RIGHT);
+        assert_finding(&inputs, "debug", FINDING_WRONG);
+        case_done(&this);
+}
+
+/* One bit of each byte, in turn another one. */
+static void test_real_report_bits(void **state)
+{
+        uint8_t changed[SNP_REPORT_SIZE];
+        VerifyInputs inputs;
+        Case this;
+
+        case_load(&this, "snp-milan.report", "snp-milan.vcek.der", "amd-milan.pem");
+        case_expect(&this, "");
+        inputs = case_inputs(&this);
+        inputs.report = (Bytes){changed, sizeof(changed)};
+        for (size_t i = 0; i < SNP_REPORT_SIZE; i++) {
+                memcpy(changed, this.report.data, sizeof(changed));
+                changed[i] ^= (uint8_t)(1 << i % 8);
+                if (verdict_of(&inputs) != VERDICT_WRONG)
+                        fail_msg("byte 0x%zx", i);
+        }
+        case_done(&this);
+}
+
+static void test_real_certificate_bits(void **state)
+{
+        Case this;
+
+        case_load(&this, "snp-milan.report", "snp-milan.vcek.der", "amd-milan.pem");
+        case_expect(&this, "");
+        for (size_t i = 0; i < this.leaf_file.size; i++) {
+                VerifyInputs inputs = case_inputs(&this);
+                Certificates changed = {};
+                CvmError error = {};
+
+                ((uint8_t *)this.leaf_file.data)[i] ^= (uint8_t)(1 << i % 8);
+                if (certificates_add(&changed, "vcek", this.leaf_file, &error) == 0) {
+                        inputs.trust.leaf = changed.items[0];
+                        if (verdict_of(&inputs) != VERDICT_WRONG)
+                                fail_msg("byte %zu", i);
+                }
+                ((uint8_t *)this.leaf_file.data)[i] ^= (uint8_t)(1 << i % 8);
+                certificates_done(&changed);
+                cvm_error_done(&error);
+        }
+        case_done(&this);
+}
+
+/* Another machine's certificate, another processor's chain, ASK for VCEK. */
+static void test_real_swapped(void **state)
+{
+        VerifyInputs inputs;
+        Case this, other, turin;
+
+        case_load(&this, "snp-milan.report", "snp-milan.vcek.der", "amd-milan.pem");
+        case_load(&other, "snp-debug.report", "snp-debug.vcek.der", "amd-milan.pem");
+        case_load(&turin, "snp-milan.report", "snp-turin.vcek.der", "amd-turin.pem");
+        inputs = case_inputs(&this);
+        inputs.trust.leaf = other.leaf.items[0];
+        assert_finding(&inputs, "signature", FINDING_WRONG);
+        assert_finding(&inputs, "certificate-tcb", FINDING_WRONG);
+        assert_finding(&inputs, "chip-id", FINDING_WRONG);
+        assert_finding(&inputs, "certificates", FINDING_RIGHT);
+        inputs = case_inputs(&this);
+        inputs.trust.others = &turin.others;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        inputs = case_inputs(&this);
+        inputs.trust.leaf = this.others.items[0];
+        assert_finding(&inputs, "signature", FINDING_WRONG);
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        /* The VCEK of a Turin is AMD's, too. */
+        inputs = case_inputs(&turin);
+        assert_finding(&inputs, "certificates", FINDING_RIGHT);
+        assert_finding(&inputs, "signature", FINDING_WRONG);
+        case_done(&this);
+        case_done(&other);
+        case_done(&turin);
+}
+
+/* A report that is made here, with everything in it that can be expected. */
+typedef struct Made {
+        uint8_t report[SNP_REPORT_SIZE];
+        uint8_t id_block[96], id_auth[4096], report_data[64];
+        MadeVcek vcek;
+        MadeChain chain;
+        Certificates others; /* borrowed from the chain */
+        Expectation expectation;
+} Made;
+
+static void made_expect(Made *this)
+{
+        _cleanup_free_ char *digest = text_hex(this->report + 0x90, 48);
+        _cleanup_free_ char *host = text_base64(this->report + 0xc0, 32);
+        _cleanup_free_ char *block = text_base64(this->id_block, sizeof(this->id_block));
+        _cleanup_free_ char *auth = text_base64(this->id_auth, sizeof(this->id_auth));
+
+        this->expectation = expectation_of(
+                "{'measurement':{'LaunchDigest':'%s'},'vmpl':1,'launchSecurity':{'policy':"
+                "'0x30000','hostData':'%s','idBlock':'%s','idAuth':'%s','authorKeyEnabled':"
+                "'true'}}",
+                digest, host, block, auth);
+}
+
+static void made_init(Made *this, uint32_t version, bool turin, bool vlek)
+{
+        HashDigest digest;
+        IdBlock block = {.guest_svn = 7, .policy = 0x30000};
+
+        *this = (Made){.vcek = {.name = vlek ? "SEV-VLEK" : "SEV-VCEK",
+                                .tcb = {3, 0x80, 0, 0, 0, 0, 8, 0xff},
+                                .turin = turin,
+                                .vlek = vlek}};
+        for (size_t i = 0; i < sizeof(this->report); i++)
+                this->report[i] = (uint8_t)(i * 7 + 1);
+        memset(this->report, 0, 0x50);
+        le32_put(this->report, version);
+        le32_put(this->report + 0x4, 7);
+        le64_put(this->report + 0x8, 0x30000);
+        le32_put(this->report + 0x30, 1);
+        le32_put(this->report + 0x34, 1);
+        le32_put(this->report + 0x48, vlek ? 1 << 2 : 0);
+        memcpy(this->report + 0x180, this->vcek.tcb, 8);
+        memset(this->report + 0x188, 0, 24);
+        if (version >= 3)
+                this->report[0x188] = turin ? 0x1a : 0x19;
+        if (turin)
+                memset(this->report + 0x1a8, 0, 56);
+        memcpy(this->vcek.chip, this->report + 0x1a0, 64);
+        this->report[0x1eb] = this->report[0x1ef] = 0;
+        memset(this->report + (version == 5 ? 0x208 : 0x1f8), 0, version == 5 ? 0x98 : 0xa8);
+        memcpy(block.family_id, "family.........", 16);
+        memcpy(block.image_id, "image..........", 16);
+        memcpy(this->report + 0x10, block.family_id, 16);
+        memcpy(this->report + 0x20, block.image_id, 16);
+        memcpy(block.launch_digest.bytes, this->report + 0x90, 48);
+        id_block_encode(&block, this->id_block);
+        memset(this->id_auth + 0x240, 3, 1028);
+        memset(this->id_auth + 0x880, 5, 1028);
+        assert_int_equal(id_key_digest(this->id_auth + 0x240, &digest), 0);
+        memcpy(this->report + 0xe0, digest.bytes, 48);
+        assert_int_equal(id_key_digest(this->id_auth + 0x880, &digest), 0);
+        memcpy(this->report + 0x110, digest.bytes, 48);
+        memcpy(this->report_data, this->report + 0x50, 64);
+        this->chain = made_vcek_chain(&this->vcek);
+        this->others = (Certificates){{this->chain.middle.certificate}, 1};
+        made_report_sign(this->report, this->chain.leaf.key);
+        made_expect(this);
+}
+
+static void made_done(Made *this)
+{
+        made_chain_done(&this->chain);
+        expectation_done(&this->expectation);
+}
+
+static VerifyInputs made_inputs(const Made *this)
+{
+        return (VerifyInputs){.report = {this->report, sizeof(this->report)},
+                              .expectation = &this->expectation,
+                              .report_data = this->report_data,
+                              .trust = {.leaf = this->chain.leaf.certificate,
+                                        .others = &this->others,
+                                        .root = this->chain.root.certificate,
+                                        .at = MADE_AT}};
+}
+
+static void test_made(void **state)
+{
+        static const struct {
+                uint32_t version;
+                bool turin, vlek;
+        } cases[] = {{2, false, false}, {3, false, false}, {3, true, false},
+                     {5, true, false},  {5, false, true},  {3, true, true}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                VerifyInputs inputs;
+                Made this;
+
+                made_init(&this, cases[i].version, cases[i].turin, cases[i].vlek);
+                inputs = made_inputs(&this);
+                assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+                /* Nobody knows this root but who names it. */
+                inputs.trust.root = NULL;
+                assert_finding(&inputs, "certificates", FINDING_NOT_CHECKED);
+                this.others.items[this.others.n++] = this.chain.root.certificate;
+                assert_finding(&inputs, "certificates", FINDING_WRONG);
+                made_done(&this);
+        }
+}
+
+/* A field that is changed and signed again is the one that is found. */
+static void test_made_fields(void **state)
+{
+        static const struct {
+                size_t offset;
+                uint8_t bit;
+                const char *check;
+        } cases[] = {
+                {0x4, 1, "guest-svn"},
+                {0xa, 8, "debug"},
+                {0x8, 1, "policy"},
+                {0x10, 1, "family-id"},
+                {0x2f, 0x80, "image-id"},
+                {0x30, 1, "vmpl"},
+                {0x50, 1, "report-data"},
+                {0x8f, 0x80, "report-data"},
+                {0x90, 1, "LaunchDigest"},
+                {0xbf, 0x80, "LaunchDigest"},
+                {0x90, 1, "id-block-digest"},
+                {0xc0, 1, "host-data"},
+                {0xdf, 0x80, "host-data"},
+                {0xe0, 1, "id-key"},
+                {0x110, 1, "author-key"},
+                {0x180, 1, "certificate-tcb"},
+                {0x187, 0x80, "certificate-tcb"},
+                {0x1a0, 1, "chip-id"},
+                {0x1df, 0x80, "chip-id"},
+                {0x48, 4, "certificates"},
+                {0x48, 2, "signature"},
+                {0x8, 1, "id-block-policy"},
+                {0x48, 0x1c, "signature"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                VerifyInputs inputs;
+                Made this;
+
+                made_init(&this, 3, false, false);
+                this.report[cases[i].offset] ^= cases[i].bit;
+                inputs = made_inputs(&this);
+                if (strcmp(cases[i].check, "debug") != 0 && cases[i].offset != 0x48)
+                        assert_finding(&inputs, "signature", FINDING_WRONG);
+                made_report_sign(this.report, this.chain.leaf.key);
+                assert_finding(&inputs, cases[i].check, FINDING_WRONG);
+                made_done(&this);
+        }
+}
+
+static void test_made_chip(void **state)
+{
+        VerifyInputs inputs;
+        Made this;
+
+        made_init(&this, 5, true, false);
+        inputs = made_inputs(&this);
+        this.report[0x1df] = 1; /* behind what a Turin's certificate names */
+        made_report_sign(this.report, this.chain.leaf.key);
+        assert_finding(&inputs, "chip-id", FINDING_WRONG);
+        memset(this.report + 0x1a0, 0, 64);
+        made_report_sign(this.report, this.chain.leaf.key);
+        assert_finding(&inputs, "chip-id", FINDING_NOT_CHECKED);
+        assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+        this.report[0x188] = 0x19; /* a certificate of a Turin */
+        made_report_sign(this.report, this.chain.leaf.key);
+        assert_finding(&inputs, "certificate-tcb", FINDING_WRONG);
+        made_done(&this);
+}
+
+/* Chains that are wrong in one thing. */
+static void test_made_chains(void **state)
+{
+        static const Extension none[] = {{}};
+        VerifyInputs inputs;
+        Made this, other;
+
+        made_init(&this, 2, false, false);
+        made_init(&other, 2, false, false);
+        inputs = made_inputs(&this);
+        inputs.trust.root = other.chain.root.certificate;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        inputs = made_inputs(&this);
+        inputs.trust.others = &other.others;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        inputs = made_inputs(&this);
+        inputs.trust.leaf = other.chain.leaf.certificate;
+        assert_finding(&inputs, "signature", FINDING_WRONG);
+        inputs = made_inputs(&this);
+        inputs.trust.at = MADE_AT + MADE_SPAN + 86400;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        inputs.trust.at = MADE_AT - MADE_SPAN - 86400;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+
+        /* an intermediate that expired alone */
+        inputs = made_inputs(&this);
+        made_key_certify(&this.chain.middle, &this.chain.root, "middle", NULL, -86400, -3600);
+        this.others.items[0] = this.chain.middle.certificate;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        /* one that may not sign certificates */
+        made_key_certify(&this.chain.middle, &this.chain.root, "middle", none, -86400, 86400);
+        this.others.items[0] = this.chain.middle.certificate;
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        made_key_certify(&this.chain.middle, &this.chain.root, "middle", NULL, -86400, 86400);
+        this.others.items[0] = this.chain.middle.certificate;
+        assert_finding(&inputs, "certificates", FINDING_RIGHT);
+        /* a leaf of that key that names neither TCB nor chip */
+        made_key_certify(&this.chain.leaf, &this.chain.middle, "SEV-VCEK", none, -86400, 86400);
+        inputs = made_inputs(&this);
+        assert_finding(&inputs, "certificates", FINDING_RIGHT);
+        assert_finding(&inputs, "certificate-tcb", FINDING_WRONG);
+        assert_finding(&inputs, "chip-id", FINDING_WRONG);
+        made_key_certify(&this.chain.leaf, &this.chain.middle, "SEV-VLEK", none, -86400, 86400);
+        inputs = made_inputs(&this);
+        assert_finding(&inputs, "certificates", FINDING_WRONG);
+        made_done(&this);
+        made_done(&other);
+}
+
+static void test_bad_reports(void **state)
+{
+        static const struct {
+                size_t offset;
+                uint8_t value;
+                const char *part;
+        } cases[] = {
+                {0, 1, "version 1"},   {0, 4, "version 4"},         {0, 6, "version 6"},
+                {3, 0x80, "version"},  {0x34, 2, "SIGNATURE_ALGO"}, {0x4c, 1, "reserved"},
+                {0x48, 0x20, "flags"}, {0x48, 8, "SIGNING_KEY 2"},  {0x18b, 1, "0x18b"},
+                {0x1f8, 1, "0x1f8"},   {0x29f, 1, "0x29f"},         {0x2d0, 1, "0x2d0"},
+                {0x318, 1, "0x318"},   {0x330, 1, "0x330"},         {0x49f, 1, "0x49f"},
+        };
+        Made this;
+
+        made_init(&this, 3, false, false);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                _cleanup_free_ char *message = NULL;
+                uint8_t changed[SNP_REPORT_SIZE];
+                SnpReport report;
+
+                memcpy(changed, this.report, sizeof(changed));
+                changed[cases[i].offset] = cases[i].value;
+                assert_int_equal(
+                        snp_report_parse((Bytes){changed, sizeof(changed)}, &report, &error),
+                        -EBADMSG);
+                message = cvm_error_message(&error);
+                if (!strstr(message, cases[i].part))
+                        fail_msg("%s", message);
+        }
+        for (size_t size = 0; size < SNP_REPORT_SIZE; size += 37) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                SnpReport report;
+
+                assert_int_equal(snp_report_parse((Bytes){this.report, size}, &report, &error),
+                                 -EBADMSG);
+        }
+        made_done(&this);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_real_report),
+                cmocka_unit_test(test_real_debug),
+                cmocka_unit_test(test_real_report_bits),
+                cmocka_unit_test(test_real_certificate_bits),
+                cmocka_unit_test(test_real_swapped),
+                cmocka_unit_test(test_made),
+                cmocka_unit_test(test_made_fields),
+                cmocka_unit_test(test_made_chip),
+                cmocka_unit_test(test_made_chains),
+                cmocka_unit_test(test_bad_reports),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
