@@ -26,6 +26,7 @@ static const struct {
         {"kernel", offsetof(Profile, kernel), {"unknown", "raw", "patched"}},
         {"mrtd", offsetof(Profile, mrtd), {"unknown", "page", "section"}, true},
         {"separator", offsetof(Profile, separator), {"unknown", "rtmr1", "rtmr0"}, true},
+        {"boot", offsetof(Profile, boot), {"unknown", "menu"}, true},
 };
 
 static ProfileItem *item_of(const Profile *profile, size_t index)
@@ -61,17 +62,18 @@ static int parse_item(Profile *profile, const char *name, const char *value, Cvm
                         continue;
                 if (item->value)
                         return cvm_error_invalid_spec(error, "profile", "%s is given twice", name);
-                for (unsigned v = 1; v < ARRAY_SIZE(items[i].values); v++)
+                for (unsigned v = 1; v < ARRAY_SIZE(items[i].values) && items[i].values[v]; v++)
                         if (strcmp(value, items[i].values[v]) == 0) {
                                 *item = (ProfileItem){v, told};
                                 return 0;
                         }
-                return cvm_error_invalid_spec(error, "profile", "%s is %s or %s, not '%s'", name,
-                                              items[i].values[1], items[i].values[2], value);
+                return cvm_error_invalid_spec(error, "profile", "%s is %s%s%s, not '%s'", name,
+                                              items[i].values[1], items[i].values[2] ? " or " : "",
+                                              items[i].values[2] ?: "", value);
         }
         return cvm_error_invalid_spec(
                 error, "profile",
-                "there is no '%s', only edk2, options, kernel, mrtd and separator", name);
+                "there is no '%s', only edk2, options, kernel, mrtd, separator and boot", name);
 }
 
 int profile_parse(Profile *profile, const char *text, CvmError *error)

@@ -42,6 +42,11 @@ typedef enum ProfileSeparator {
         PROFILE_SEPARATOR_RTMR0, /* RTMR 0 has two, RTMR 1 none */
 } ProfileSeparator;
 
+typedef enum ProfileBoot {
+        PROFILE_BOOT_UNKNOWN,
+        PROFILE_BOOT_MENU, /* the firmware's one boot option is its own menu */
+} ProfileBoot;
+
 typedef struct ProfileItem {
         unsigned value;
         const char *source; /* who told it; static; NULL: nobody */
@@ -52,11 +57,11 @@ typedef struct Profile {
         const char *edk2_source;
         unsigned qemu_major, qemu_minor; /* 0.0: unknown */
         bool takes_raw_kernel;           /* the firmware asks QEMU for the unchanged kernel */
-        ProfileItem options, kernel, mrtd, separator;
+        ProfileItem options, kernel, mrtd, separator, boot;
 } Profile;
 
-/* Reads "edk2=202508,options=prefix,kernel=raw,mrtd=page,separator=rtmr1" (any of them, each once)
- * into `profile`. InvalidSpec of "profile". */
+/* Reads "edk2=202508,options=prefix,kernel=raw,mrtd=page,separator=rtmr1,boot=menu" (any of them,
+ * each once) into `profile`. InvalidSpec of "profile". */
 int profile_parse(Profile *profile, const char *text, CvmError *error);
 /* "10.0", "10.0.2", "7.2.22 (Debian 1:7.2+dfsg…)". InvalidSpec of "qemu". */
 int profile_parse_qemu(Profile *profile, const char *version, CvmError *error);

@@ -173,6 +173,10 @@ static const char *why_not(const Tdvf *tdvf, const Profile *profile)
         if (!has_no_variables(cfv->data))
                 return "variables are set in the firmware (Secure Boot keys?), whose events are "
                        "not known";
+        if (profile->boot.value != PROFILE_BOOT_MENU)
+                return "it depends on the firmware's boot options, which it makes of every device "
+                       "to boot from; where it has none but its own menu, say so "
+                       "(--profile boot=menu)";
         return NULL;
 }
 
@@ -207,8 +211,5 @@ int rtmr0_measure(const Tdvf *tdvf, const Profile *profile, const AcpiFiles *acp
         if (r == 0)
                 r = register_extend_bytes(reg, boot_option, sizeof(boot_option),
                                           "variable Boot0000");
-        if (r == 0)
-                r = register_remark(reg, "if the firmware has no boot option but its own menu, and "
-                                         "the machine no device to boot from");
         return r;
 }

@@ -24,6 +24,6 @@ typedef struct AcpiFiles {
 } AcpiFiles;
 
 /* Fills `reg`, or says why it cannot be predicted: other firmware, variables that are set (Secure
- * Boot). memory > 0. 0, -ENOMEM or -EIO. */
+ * Boot), boot options that the profile does not tell. memory > 0. 0, -ENOMEM or -EIO. */
 int rtmr0_measure(const Tdvf *tdvf, const Profile *profile, const AcpiFiles *acpi, uint64_t memory,
                   Register *reg);

@@ -198,6 +198,18 @@ def test_vcpus(files):
 
 # What is not named is not measured
 
+class AnyWith:
+    """Equal to every text that has these words."""
+    def __init__(self, words):
+        self.words = words
+
+    def __eq__(self, text):
+        return self.words in text
+
+    def __repr__(self):
+        return f"… {self.words} …"
+
+
 def test_states(files):
     result = measure("sev-snp-ovmf")
     assert values(result) == {("LaunchDigest", "sha384"): "not-given"}
@@ -211,6 +223,30 @@ def test_states(files):
     for reg in result["registers"]:
         assert "--profile" in reg["reason"]
     assert result["profile"]["options"] == {"value": "unknown"}
+
+
+def test_reasons(files):
+    """What cannot be told, and why."""
+    def reasons(*args):
+        return {(reg["name"], reg["state"]): reg["reason"] for reg in measure(*args)["registers"]
+                if "reason" in reg and reg["algorithm"] == "sha384"}
+    kernel = [*files.options("kernel", "initramfs"), "--cmdline", "x"]
+    assert reasons("vtpm", *kernel) == {
+        ("PCR4", "not-predictable"): AnyWith("--profile kernel="),
+        ("PCR9", "not-predictable"): AnyWith("--profile options=")}
+    found = reasons("tdx", *kernel, *files.options("firmware"))
+    assert found["RTMR0", "not-predictable"] == AnyWith("--acpi")
+    assert found["RTMR1", "not-predictable"] == AnyWith("--profile")
+    assert found["RTMR2", "not-predictable"] == AnyWith("--profile options=")
+    assert found["RTMR3", "value"] == AnyWith("guest")
+    # Both digests of an IGVM file with several vCPUs, each with the host that shows it.
+    found = reasons("sev-snp-igvm", *files.options("igvm"), "--cpus", 2)
+    assert found["LaunchDigest", "value"] == AnyWith("SVSM")
+    assert found["LaunchDigestAllVcpus", "value"] == AnyWith("every vCPU")
+    found = reasons("sev-snp-igvm", *files.options("igvm"))
+    assert found["LaunchDigest", "value"] == AnyWith("--cpus")
+    assert ("LaunchDigest", "value") not in reasons("sev-snp-igvm", *files.options("igvm"),
+                                                    "--cpus", 1)
 
 
 def test_acpi(files, tmp_path):
@@ -233,6 +269,11 @@ def test_acpi(files, tmp_path):
     struct.pack_into("<I", image, 0x48 + 16, 0x1000 - 0x48)
     files.write("firmware", bytes(image))
     reg = measure(*args, "--memory", "1G")["registers"][1]
+    assert reg["state"] == "not-predictable" and "boot=menu" in reg["reason"]
+    args[-1] += ",boot=menu"
+    result = measure(*args, "--memory", "1G")
+    assert result["profile"]["boot"] == {"value": "menu", "source": "given"}
+    reg = result["registers"][1]
     assert [event["digest"] for event in reg["events"][8:11]] == [
         expected.digest("sha384", name).hex() for name in (b"table-loader", b"rsdp", b"tables")]
     assert reg["value"] == expected.extend("sha384", [bytes.fromhex(event["digest"])

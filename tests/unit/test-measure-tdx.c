@@ -227,7 +227,7 @@ static Measurement *measure_rtmr0(const Image *image, uint32_t edk2, uint64_t me
                 {(const uint8_t *)"1", 1}, {(const uint8_t *)"2", 1}, {(const uint8_t *)"3", 1}};
         Measurement *measurement = measurement_new();
         Register *reg = measurement_add(measurement, "RTMR0", HASH_SHA384);
-        Profile profile = {.edk2 = edk2};
+        Profile profile = {.edk2 = edk2, .boot = {PROFILE_BOOT_MENU, "test"}};
         Tdvf tdvf;
 
         assert_int_equal(parse(image_bytes(image), &tdvf), 0);
