@@ -2,7 +2,7 @@
 
 /*
  * What this host lacks for each platform. It asks no daemon: the checks and templates are in this
- * program too, and cvmd.conf(5) is read for the paths of QEMU binaries and of templates alone.
+ * program too, and cvmd.conf(5) is read for the paths of programs and of templates alone.
  */
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/program.h"
 #include "fail.h"
 #include "output.h"
 #include "template/survey.h"
@@ -66,25 +67,14 @@ static json_object *read_config(void)
 /* The daemon's rules: what the configuration names, else where programs are. */
 static char *find_qemu(const Doctor *doctor, const Template *template)
 {
-        static const char *const directories[] = {"/usr/bin", "/usr/local/bin"};
         json_object *map = json_member(doctor->config, "qemu");
         const char *named = NULL;
 
         if (json_object_is_type(map, json_type_object))
                 named = json_member_string(map, template_name(template))
                                 ?: json_member_string(map, "default");
-        if (named)
-                return access(named, X_OK) == 0 ? strdup(named) : NULL;
-        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-                char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", directories[i], template_qemu(template)) < 0)
-                        return NULL;
-                if (access(path, X_OK) == 0)
-                        return path;
-                free(path);
-        }
-        return NULL;
+        return !named || access(named, X_OK) == 0 ? program_find(named, template_qemu(template))
+                                                  : NULL;
 }
 
 /* Asks each binary once. NULL without memory. */
@@ -112,7 +102,8 @@ static int survey(Doctor *doctor, const Template *template, HostCheckList *ret)
 {
         _cleanup_free_ char *path = find_qemu(doctor, template);
         const Asked *asked = path ? ask(doctor, path) : NULL;
-        const SurveyHost host = {doctor->host, "", geteuid() == 0};
+        const SurveyHost host = {doctor->host, "", json_member(doctor->config, "programs"),
+                                 geteuid() == 0};
         const SurveyQemu qemu = {path, asked ? asked->probe : NULL, asked ? asked->reason : NULL};
 
         if (path && !asked)

@@ -17,6 +17,7 @@ static const struct {
         {"qemu-signal", CLI_QEMU_SIGNAL},
         {"internal-error", CLI_INTERNAL_ERROR},
         {"lost", CLI_LOST},
+        {"companion", CLI_COMPANION},
 };
 
 ExitCode fate_exit_code(const char *reason)

@@ -110,6 +110,32 @@ static int print_command(json_object *argv, json_object *descriptors)
         return r;
 }
 
+/* What must run before the command, as comments: one cannot start it from a shell, since the
+ * channels between the two are made by the daemon. */
+static int print_companions(json_object *companions)
+{
+        for (size_t i = 0; companions && i < json_object_array_length(companions); i++) {
+                json_object *companion = json_object_array_get_idx(companions, i);
+                json_object *argv = json_member(companion, "argv");
+                _cleanup_free_ char *name = output_member(companion, "name");
+                _cleanup_(buffer_done) Buffer text = {};
+                int r = name ? 0 : -ENOMEM;
+
+                for (size_t j = 0; r == 0 && json_object_is_type(argv, json_type_array) &&
+                                   j < json_object_array_length(argv);
+                     j++) {
+                        const char *word =
+                                json_object_get_string(json_object_array_get_idx(argv, j));
+
+                        r = buffer_append_text(&text, " ") ?: quote(&text, word ?: "");
+                }
+                if (r < 0)
+                        return r;
+                printf("# first, beside QEMU: %s\n#%s\n", name, text.data ?: "");
+        }
+        return 0;
+}
+
 /* The daemon was given descriptors; the paths behind them are known here. */
 static void add_paths(const LaunchSpec *spec, json_object *descriptors)
 {
@@ -125,7 +151,7 @@ static void add_paths(const LaunchSpec *spec, json_object *descriptors)
 
 static int print_plan(const Arguments *arguments, json_object *reply, const LaunchSpec *spec)
 {
-        json_object *argv, *descriptors, *missing, *binding;
+        json_object *argv, *descriptors, *missing, *binding, *companions;
         const char *domain;
 
         argv = reply_member(arguments, reply, "argv", json_type_array);
@@ -142,9 +168,13 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
         binding = json_member(reply, "binding");
         if (binding && print_binding(binding) < 0)
                 return fail_memory(arguments);
+        companions = json_member(reply, "companions");
+        if (!json_object_is_type(companions, json_type_array))
+                companions = NULL;
         if (domain)
                 printf("%s", domain);
-        else if (print_unnamed(descriptors) < 0 || print_command(argv, descriptors) < 0)
+        else if (print_companions(companions) < 0 || print_unnamed(descriptors) < 0 ||
+                 print_command(argv, descriptors) < 0)
                 return fail_memory(arguments);
         if (json_object_array_length(missing) == 0)
                 return CLI_DONE;

@@ -27,6 +27,7 @@ typedef enum ExitCode {
         CLI_INTERNAL_ERROR = 14,
         CLI_LOST = 15,
         CLI_DAEMON_AWAY = 16,
+        CLI_COMPANION = 17,
 } ExitCode;
 
 typedef enum OptionFlags {

@@ -33,7 +33,7 @@ static int survey(const Manager *manager, const HostFacts *facts, const Template
                 config_qemu(manager->config, template_name(template), template_qemu(template));
         _cleanup_(qemu_probe_unrefp) QemuProbe *probe =
                 path ? qemu_cache_get(manager->qemus, path) : NULL;
-        const SurveyHost host = {facts, "", manager->privileged};
+        const SurveyHost host = {facts, "", manager->config->programs, manager->privileged};
         const SurveyQemu qemu = {path, probe, "the daemon's log says why"};
 
         return template_survey(template, &host, &qemu, ret);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "spec/spec.h"
 
@@ -17,6 +18,7 @@ typedef struct Raw {
         char *memory, *console_size;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt;
+        json_object *programs;
         json_object *bridges, *taps;
 } Raw;
 
@@ -34,6 +36,7 @@ static const JsonField top_fields[] = {
         {"limits", JSON_OBJECT, offsetof(Raw, limits)},
         {"groups", JSON_OBJECT, offsetof(Raw, groups)},
         {"qemu", JSON_MAP, offsetof(Raw, qemu)},
+        {"programs", JSON_MAP, offsetof(Raw, programs)},
         {"network", JSON_OBJECT, offsetof(Raw, network)},
         {"libvirt", JSON_OBJECT, offsetof(Raw, libvirt)},
         {},
@@ -154,20 +157,20 @@ static int parse_names(json_object *array, const char *field, char ***ret, Sourc
         return 0;
 }
 
-static int parse_qemu(json_object *map, Config *config, Source *source)
+static int parse_paths(json_object *map, const char *name, json_object **ret, Source *source)
 {
         if (!map)
                 return 0;
-        json_object_object_foreach (map, platform, path) {
+        json_object_object_foreach (map, key, path) {
                 if (json_object_get_string(path)[0] != '/') {
                         _cleanup_free_ char *field = NULL;
 
-                        if (asprintf(&field, "qemu.%s", platform) < 0)
+                        if (asprintf(&field, "%s.%s", name, key) < 0)
                                 return -ENOMEM;
                         return refuse(source, field, "must be an absolute path");
                 }
         }
-        config->qemu = json_object_get(map);
+        *ret = json_object_get(map);
         return 0;
 }
 
@@ -224,7 +227,9 @@ static int check(Raw *raw, Source *source)
         if (r == 0)
                 r = parse_names(raw->taps, "network.taps", &c->taps, source);
         if (r == 0)
-                r = parse_qemu(raw->qemu, c, source);
+                r = parse_paths(raw->qemu, "qemu", &c->qemu, source);
+        if (r == 0)
+                r = parse_paths(raw->programs, "programs", &c->programs, source);
         if (r < 0)
                 return r;
         if (c->port_first > c->port_last)
@@ -302,6 +307,7 @@ Config *config_free(Config *config)
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);
+        json_object_put(config->programs);
         names_free(config->bridges);
         names_free(config->taps);
         free(config);
@@ -382,22 +388,14 @@ int config_load(const char *path, Config **ret, char **ret_message)
 
 char *config_qemu(const Config *config, const char *platform, const char *binary)
 {
-        static const char *const directories[] = {"/usr/bin", "/usr/local/bin"};
-        const char *configured = json_member_string(config->qemu, platform)
-                                         ?: json_member_string(config->qemu, "default");
+        return program_find(json_member_string(config->qemu, platform)
+                                    ?: json_member_string(config->qemu, "default"),
+                            binary);
+}
 
-        if (configured)
-                return strdup(configured);
-        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-                char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", directories[i], binary) < 0)
-                        return NULL;
-                if (access(path, X_OK) == 0)
-                        return path;
-                free(path);
-        }
-        return NULL;
+char *config_program(const Config *config, const char *name)
+{
+        return program_find(json_member_string(config->programs, name), name);
 }
 
 static bool names_hold(char **names, const char *name)

@@ -31,6 +31,7 @@ typedef struct Config {
         char *libvirt_group;       /* of its QEMUs */
         char *users_group, *admins_group;
         json_object *qemu;      /* platform or "default" to path; owned */
+        json_object *programs;  /* file name of a companion's program to path; owned */
         char **bridges, **taps; /* allowed host interfaces, ended by NULL */
 } Config;
 
@@ -43,6 +44,9 @@ DEFINE_CLEANUP(Config *, config_free)
 /* The QEMU binary for a platform: the configured one, else `binary` in /usr/bin or /usr/local/bin.
  * Newly allocated; the path is not checked where it was configured; NULL: none was found. */
 char *config_qemu(const Config *config, const char *platform, const char *binary);
+
+/* The program of a companion, likewise. */
+char *config_program(const Config *config, const char *name);
 
 bool config_allows_bridge(const Config *config, const char *name);
 bool config_allows_tap(const Config *config, const char *name);

@@ -6,7 +6,7 @@
  * Three listening sockets (qmp, console, notify) are made in the CVM's runtime directory and handed
  * to QEMU by descriptor. The daemon connects to each before QEMU runs: the connections wait in the
  * listeners' queues, so nothing that the guest says first is lost, and a later daemon connects
- * again by path. QEMU's output goes to a pipe of which the last OUTPUT_KEPT bytes are kept.
+ * again by path. QEMU's output goes to a pipe of which the end is kept.
  *
  * Every handle holds a reference; the last close callback frees.
  */
@@ -28,8 +28,8 @@
 #include "qemu_spawn.h"
 #include "qmp/qmp.h"
 #include "stream.h"
+#include "tail.h"
 
-#define OUTPUT_KEPT 4096u /* bytes of QEMU's output, from its end */
 /* How long an adopted process's end may go without its parent's notice. */
 #define REAP_MSEC 10
 #define REAP_TRIES 20u
@@ -48,7 +48,7 @@ typedef struct QemuVm {
         unsigned reap_tries;
         Stream output, console, notify;
         QmpClient *qmp;
-        Buffer tail;           /* the last bytes of its output */
+        Tail tail;             /* of its output */
         char *shutdown_reason; /* of the SHUTDOWN event, or of query-status at adoption */
         bool panicked;
 } QemuVm;
@@ -66,7 +66,7 @@ static void maybe_free(QemuVm *vm)
                 close(vm->child.go_fd);
         if (vm->child.pidfd >= 0)
                 close(vm->child.pidfd);
-        buffer_done(&vm->tail);
+        tail_done(&vm->tail);
         free(vm->shutdown_reason);
         free(vm);
 }
@@ -89,19 +89,11 @@ static void on_stream_closed(Stream *stream)
 
 static void on_exit_timer(uv_timer_t *timer);
 
-static void keep_output(QemuVm *vm, const char *data, size_t size)
-{
-        if (size > OUTPUT_KEPT) {
-                data += size - OUTPUT_KEPT;
-                size = OUTPUT_KEPT;
-        }
-        if (buffer_append(&vm->tail, data, size) == 0 && vm->tail.size > OUTPUT_KEPT)
-                buffer_consume(&vm->tail, vm->tail.size - OUTPUT_KEPT);
-}
-
 static void on_output(Stream *stream, const char *data, size_t size)
 {
-        keep_output(stream->userdata, data, size);
+        QemuVm *vm = stream->userdata;
+
+        tail_add(&vm->tail, data, size);
 }
 
 static void on_console(Stream *stream, const char *data, size_t size)
@@ -192,14 +184,6 @@ static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
         return ending->has_exit_code ? "qemu-exit" : "lost";
 }
 
-/* Its output without the white space at the end. */
-static const char *trimmed_tail(QemuVm *vm)
-{
-        while (vm->tail.size && strchr(" \r\n", vm->tail.data[vm->tail.size - 1]))
-                vm->tail.data[--vm->tail.size] = 0;
-        return vm->tail.data ?: "";
-}
-
 static void close_exit_watch(QemuVm *vm)
 {
         if (!vm->exit_watch_open)
@@ -227,7 +211,7 @@ static void take_end(QemuVm *vm)
         if (!vm->closed)
                 qmp_client_finish(vm->qmp);
         ending.reason = ending_reason(vm, &ending);
-        ending.log = trimmed_tail(vm);
+        ending.log = tail_text(&vm->tail);
         if (!vm->closed)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
         vm->n_handles--;
@@ -307,9 +291,9 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
                 return;
         /* It talks nonsense and nobody can control it any more: it must not go on. */
         log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
-        keep_output(vm, "QMP: ", 5);
-        keep_output(vm, reason, strlen(reason));
-        keep_output(vm, "\n", 1);
+        tail_add(&vm->tail, "QMP: ", 5);
+        tail_add(&vm->tail, reason, strlen(reason));
+        tail_add(&vm->tail, "\n", 1);
         process_signal(vm->child.pidfd, SIGKILL);
 }
 

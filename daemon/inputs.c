@@ -74,6 +74,29 @@ static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
                                        "cvmd.conf (qemu)");
 }
 
+/* Puts the path of each companion's program in the plan, where there is one. */
+static int find_companions(const Manager *manager, LaunchPlan *plan)
+{
+        for (size_t i = 0; i < plan->n_companions; i++) {
+                PlanCompanion *companion = &plan->companions[i];
+                char **program = &companion->command->argv[0];
+                _cleanup_free_ char *path = config_program(manager->config, *program);
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r;
+
+                r = host_check_program(*program, path, companion->package, &check);
+                if (r == 0 && !check.passed)
+                        r = host_check_list_add(&plan->missing, &check);
+                if (r < 0)
+                        return r;
+                if (path) {
+                        free(*program);
+                        *program = TAKE_PTR(path);
+                }
+        }
+        return 0;
+}
+
 /* Root's daemon gives each QEMU a uid of its own, and the groups of its devices. */
 static int check_devices(const Manager *manager, LaunchPlan *plan)
 {
@@ -142,6 +165,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r < 0)
                 return r;
         r = check_qemu(&prepared->inputs, &plan->missing);
+        if (r == 0)
+                r = find_companions(manager, plan);
         if (r == 0 && loaded->qemu)
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_qemu(template), &plan->missing);

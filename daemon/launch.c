@@ -65,6 +65,7 @@ struct Launch {
 
 static void launch_run(Launch *launch);
 static void launch_start(Launch *launch);
+static void start_hypervisor(Launch *launch);
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -395,8 +396,8 @@ static int write_shares(Launch *launch)
 static int start_driver(Launch *launch)
 {
         Vm *vm = launch->vm;
-        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX];
-        char share_names[SPEC_SHARES_MAX][48];
+        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX + PLAN_COMPANIONS_MAX];
+        char share_names[SPEC_SHARES_MAX][48], companion_names[PLAN_COMPANIONS_MAX][48];
         DriverStart start = {
                 .id = vm->id,
                 .plan = launch->plan,
@@ -418,6 +419,12 @@ static int start_driver(Launch *launch)
                 snprintf(share_names[i], sizeof(share_names[i]), "share:%s",
                          launch->spec->shares[i].tag);
                 fds[n++] = (DriverFd){share_names[i], launch->loaded.share_fds[i]};
+        }
+        for (size_t i = 0; i < launch->plan->n_companions; i++) {
+                snprintf(companion_names[i], sizeof(companion_names[i]), "companion:%s",
+                         launch->plan->companions[i].name);
+                fds[n++] = (DriverFd){companion_names[i],
+                                      companions_fd(vm->companions, companion_names[i])};
         }
         start.n_fds = n;
         return vm->ops->start(vm->manager->loop, &start, &vm_driver_callbacks, vm, &vm->driver,
@@ -456,23 +463,80 @@ static void launch_confine(Launch *launch)
                 launch_go(launch);
 }
 
-/* The hypervisor is held until its process is on record and in its scope; then it may run. */
-static void launch_start(Launch *launch)
+/* Puts what was started, and is held, on record. */
+static int record_start(Launch *launch)
 {
         Vm *vm = launch->vm;
+        int r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
+                                         : vm_set_state(vm, VM_STARTING);
+
+        return r < 0 ? cvm_error_system(&launch->error, r, "write the CVM's record") : 0;
+}
+
+static int start_companions(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const CompanionsStart start = {
+                .plan = launch->plan,
+                .uid = vm->uid,
+                .runtime_dirfd = vm->runtime_dirfd,
+                .socket_sec = vm->start_sec,
+        };
+        int r;
+
+        companions_end(TAKE_PTR(vm->companions)); /* of a start before this one */
+        if (launch->plan->n_companions == 0)
+                return 0;
+        r = companions_start(vm->manager->loop, &start, &vm_companion_callbacks, vm,
+                             &vm->companions, &launch->error);
+        if (r == 0)
+                r = record_start(launch);
+        if (r == 0 && companions_go(vm->companions) < 0)
+                r = cvm_error_launch(&launch->error, doing_names[launch->stage], NULL,
+                                     "a companion's process is gone");
+        return r;
+}
+
+/* Whatever runs is held until its process is on record, the hypervisor until it is in its scope,
+ * too; then it may run. The hypervisor comes once its companions are there. */
+static void launch_start(Launch *launch)
+{
         int r;
 
         r = render(launch);
         if (r == 0)
-                r = start_driver(launch);
+                r = start_companions(launch);
+        if (r < 0)
+                launch_fail(launch);
+        else if (!launch->vm->companions)
+                start_hypervisor(launch);
+}
+
+void launch_companions_ready(Launch *launch)
+{
+        if (!launch->failed)
+                start_hypervisor(launch);
+}
+
+void launch_companion_failed(Launch *launch, const char *reason, const char *log)
+{
+        if (launch->failed)
+                return;
+        cvm_error_launch(&launch->error, doing_names[launch->stage], log, "%s", reason);
+        launch_fail(launch);
+}
+
+static void start_hypervisor(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r;
+
+        r = start_driver(launch);
+        companions_release_fds(vm->companions);
         if (r == 0)
                 r = confine_name(vm, launch->spec, &launch->error);
-        if (r == 0) {
-                r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
-                                             : vm_set_state(vm, VM_STARTING);
-                if (r < 0)
-                        cvm_error_system(&launch->error, r, "write the CVM's record");
-        }
+        if (r == 0)
+                r = record_start(launch);
         if (r < 0)
                 launch_fail(launch);
         else

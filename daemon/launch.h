@@ -5,8 +5,8 @@
  * The way of a launch, from an admitted CVM to a running (or ready) one.
  *
  *   admitted → artifacts (worker: open with the caller's rights, copy, hash) → rendered (plan; what
- * the host lacks refuses here) → starting (shares and record written, hypervisor started) → running
- *   → ready
+ * the host lacks refuses here) → starting (shares and record written, companions and hypervisor
+ * started) → running → ready
  *
  * A Launch owns itself from launch_begin() until it has answered its call. Whatever fails, and also
  * a caller that goes away before the answer, unwinds all steps: process, ports, shares, record and
@@ -35,3 +35,7 @@ bool launch_has_failed(const Launch *launch);
  * launch that lost a port tries again, any other has failed. */
 void launch_created(Launch *launch);
 void launch_ended(Launch *launch, const DriverEnding *ending);
+
+/* The companions' reports while the CVM starts, or after the launch has failed. */
+void launch_companions_ready(Launch *launch);
+void launch_companion_failed(Launch *launch, const char *reason, const char *log);

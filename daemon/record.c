@@ -32,6 +32,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
         if (vm->driver)
                 vm->ops->save(vm->driver, record);
+        if (vm->companions)
+                companions_save(vm->companions, record);
         return record;
 }
 

@@ -6,8 +6,9 @@
  * that it describes. It holds what a later daemon needs to find the CVM again or to clear up after
  * it, and never a secret: the spec is stored redacted.
  *
- * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, the members of the
- * interface's type Cvm, timeouts, spec, and what the driver saves (pid, startTime).
+ * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, the members of
+ * the interface's type Cvm, timeouts, spec, what the driver saves (pid, startTime), and the
+ * companions (name, pid, startTime of each).
  */
 
 #include "vm.h"

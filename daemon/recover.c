@@ -108,6 +108,11 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 return r;
         if (!same_boot) /* a unit of that name would be another's now */
                 free(TAKE_PTR(vm->scope));
+        if (same_boot)
+                r = companions_adopt(manager->loop, record, vm->runtime_dirfd,
+                                     &vm_companion_callbacks, vm, &vm->companions);
+        if (driver_is_shortage(r))
+                return r;
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
                 if (same_boot && vm->state == VM_STARTING) {
                         r = kill_recorded(vm, record);

@@ -167,6 +167,7 @@ void vm_close(Vm *vm)
                 return;
         if (vm->driver)
                 vm->ops->close(TAKE_PTR(vm->driver));
+        companions_close(TAKE_PTR(vm->companions));
         vm->manager = NULL;
         tell_watchers(vm);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
@@ -275,6 +276,7 @@ void vm_release(Vm *vm)
 
         fail_point("vm: to be released");
         drop_holds(vm);
+        companions_end(TAKE_PTR(vm->companions));
         confine_end(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
@@ -298,7 +300,9 @@ void vm_end(Vm *vm, const DriverEnding *ending)
         const char *reason = vm->leaving ?: ending->reason;
         VmState state = VM_FAILED;
 
-        if (vm->killed && vm->stop_requested)
+        if (vm->ending.reason)
+                reason = vm->ending.reason;
+        else if (vm->killed && vm->stop_requested)
                 reason = "killed";
         else if (vm->stop_requested)
                 reason = "stopped";
@@ -387,6 +391,39 @@ const DriverCallbacks vm_driver_callbacks = {
         .panicked = on_panicked,
         .leaving = on_leaving,
         .ended = on_ended,
+};
+
+static void on_companions_ready(void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->launch)
+                launch_companions_ready(vm->launch);
+}
+
+/* Without a companion the guest cannot go on: its TPM is gone, or its network. */
+static void on_companion_failed(const char *reason, const char *log, void *userdata)
+{
+        Vm *vm = userdata;
+        _cleanup_free_ char *detail = NULL;
+
+        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch))) {
+                launch_companion_failed(vm->launch, reason, log);
+                return;
+        }
+        if (vm->stop_step >= VM_STOP_QUIT) /* it went with the hypervisor */
+                return;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s: the CVM is ended", reason);
+        if (asprintf(&detail, "%s%s%s", reason, *log ? "\n" : "", log) < 0)
+                detail = NULL;
+        vm_set_ending(vm, "companion", detail ?: reason, NULL);
+        manager_persist(vm->manager, vm); /* another daemon may see the hypervisor's end */
+        vm->ops->kill(vm->driver);
+}
+
+const CompanionCallbacks vm_companion_callbacks = {
+        .ready = on_companions_ready,
+        .failed = on_companion_failed,
 };
 
 static void stop_next(Vm *vm);

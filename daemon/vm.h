@@ -14,6 +14,7 @@
 
 #include "artifact/artifact.h"
 #include "base/text.h"
+#include "companion.h"
 #include "console.h"
 #include "driver.h"
 #include "ports.h"
@@ -71,9 +72,10 @@ struct Vm {
         gid_t owner_group;
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
-        DriverVm *driver; /* owned; NULL before start and after the end */
-        char *scope;      /* systemd unit of its hypervisor (scope.h), or NULL */
-        Launch *launch;   /* the launch that is not done yet, or NULL; it owns itself */
+        DriverVm *driver;       /* owned; NULL before start and after the end */
+        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions; /* owned; from before the driver's start to the end */
+        Launch *launch;         /* the launch that is not done yet, or NULL; it owns itself */
 
         VmState state;
         bool ready;
@@ -100,7 +102,8 @@ struct Vm {
         Console *console;
         int runtime_dirfd; /* its private directory, or -1 */
 
-        char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not */
+        char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not
+                        */
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
         uv_timer_t stop_timer, ready_timer, status_timer;
@@ -129,8 +132,9 @@ void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverE
 void vm_watch(Vm *vm, VmWatch *watch);
 void vm_unwatch(VmWatch *watch);
 
-/* The driver's reports; vm is their userdata. */
+/* The driver's and the companions' reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;
+extern const CompanionCallbacks vm_companion_callbacks;
 
 /* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);

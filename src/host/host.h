@@ -41,8 +41,9 @@ typedef enum HostQgs {
         HOST_QGS_VSOCK, /* port HOST_QGS_PORT of the host is */
 } HostQgs;
 
-#define HOST_QGS_SOCKET "/var/run/tdx-qgs/qgs.socket" /* of Intel's DCAP, and what it had before   \
-                                                       */
+#define HOST_QGS_SOCKET                                                                            \
+        "/var/run/tdx-qgs/qgs.socket" /* of Intel's DCAP, and what it had before                   \
+                                       */
 #define HOST_QGS_PORT 4050
 
 typedef struct HostFacts {
@@ -111,6 +112,10 @@ const char *const *host_check_names(void);
 /* Whether QEMU can open a device, or a service's socket: as a user of its own in the group of it
  * (by_group; root's group does not count), or as this process. -ENOENT: there is none. */
 int host_check_device(const char *root, const char *path, bool by_group, HostCheck *ret);
+
+/* Whether a program that a companion needs is there. path: where it was found or configured to be;
+ * NULL: nowhere. */
+int host_check_program(const char *name, const char *path, const char *package, HostCheck *ret);
 
 /* A growing list of checks. */
 typedef struct HostCheckList {

@@ -56,7 +56,7 @@ struct Template {
         uint64_t promise_extra;
         Document *document; /* owned */
         /* borrowed from the document; security: field of launchSecurity to what is said of it */
-        json_object *requires_qemu, *devices, *arguments, *security;
+        json_object *requires_qemu, *devices, *companions, *arguments, *security;
 };
 
 /* The text of a template or of a fragments file that the build embedded; ended by {}. */
@@ -115,6 +115,8 @@ int template_set_add_builtin(TemplateSet *set, CvmError *error);
 int template_set_check(const TemplateSet *set, CvmError *error);
 
 /* All variables as one tree (variables.c). A descriptor is an object {"$fd": WHAT}. */
+/* A variable that stands for the number of a descriptor. */
+json_object *variables_descriptor(const char *what);
 json_object *variables_new(const Template *template, const PlanInputs *inputs);
 
 /* What a template says of launchSecurity: refuses fields that there are not (security.c). */

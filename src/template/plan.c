@@ -20,6 +20,11 @@ LaunchPlan *launch_plan_free(LaunchPlan *plan)
         free(plan->domain);
         strings_free(plan->argv);
         strings_free(plan->devices);
+        for (size_t i = 0; i < plan->n_companions; i++) {
+                free(plan->companions[i].name);
+                free(plan->companions[i].package);
+                launch_plan_free(plan->companions[i].command);
+        }
         for (size_t i = 0; i < plan->n_descriptors; i++)
                 free(plan->descriptors[i].what);
         free(plan->descriptors);
@@ -68,7 +73,8 @@ json_object *workload_binding_to_json(const WorkloadBinding *binding)
                           NULL);
 }
 
-json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs)
+/* Adds argv and descriptors. */
+static void add_command(json_object *object, const LaunchPlan *plan, const PlanInputs *inputs)
 {
         json_object *argv = json_object_new_array(), *descriptors = json_object_new_array();
 
@@ -77,8 +83,27 @@ json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *input
         for (size_t i = 0; i < plan->n_descriptors; i++)
                 json_object_array_add(descriptors,
                                       descriptor_to_json(&plan->descriptors[i], inputs));
-        return json_build("argv", argv, "descriptors", descriptors, "domain",
-                          plan->domain ? json_new_text(plan->domain) : NULL, "missing",
-                          host_check_list_to_json(&plan->missing), "binding",
-                          workload_binding_to_json(&plan->binding), NULL);
+        json_object_object_add(object, "argv", argv);
+        json_object_object_add(object, "descriptors", descriptors);
+}
+
+json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs)
+{
+        json_object *object = json_object_new_object(), *companions = json_object_new_array();
+
+        add_command(object, plan, inputs);
+        for (size_t i = 0; i < plan->n_companions; i++) {
+                const PlanCompanion *companion = &plan->companions[i];
+                json_object *one = json_build("name", json_new_text(companion->name), NULL);
+
+                add_command(one, companion->command, inputs);
+                json_object_array_add(companions, one);
+        }
+        json_object_object_add(object, "companions", companions);
+        if (plan->domain)
+                json_object_object_add(object, "domain", json_new_text(plan->domain));
+        json_object_object_add(object, "missing", host_check_list_to_json(&plan->missing));
+        if (plan->binding.field)
+                json_object_object_add(object, "binding", workload_binding_to_json(&plan->binding));
+        return object;
 }

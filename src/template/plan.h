@@ -56,7 +56,7 @@ typedef struct PlanInputs {
 typedef struct PlanDescriptor {
         int number; /* in the child */
         char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
-                       certs_share, share:TAG, vhost-vsock, tap */
+                       certs_share, share:TAG, vhost-vsock, tap, companion:NAME */
 } PlanDescriptor;
 
 /* What `bindWorkload` has bound the launch to; see cvm-spec(5). */
@@ -66,7 +66,24 @@ typedef struct WorkloadBinding {
         char *document;     /* whose digest it is: canonical JSON */
 } WorkloadBinding;
 
-typedef struct LaunchPlan {
+#define PLAN_COMPANIONS_MAX 8u
+/* What a companion can be given by descriptor: its private directory; its end of a pair. */
+#define PLAN_COMPANION_DIRECTORY "directory"
+#define PLAN_COMPANION_SOCKET "socket"
+
+typedef struct LaunchPlan LaunchPlan;
+
+/* A program that runs beside QEMU, from before its start to its end. */
+typedef struct PlanCompanion {
+        char *name;    /* lowercase letters, digits, '-' */
+        char *package; /* what installs the program */
+        /* It gets one end of a connected pair; else it listens on the socket "socket" in its
+         * directory. QEMU has the other end as descriptor "companion:NAME". */
+        bool pair;
+        LaunchPlan *command; /* argv and descriptors alone; argv[0] is a file name */
+} PlanCompanion;
+
+struct LaunchPlan {
         char **argv; /* ended by NULL; argv[0] is inputs->qemu; empty where there is a domain */
         size_t argc;
         char *domain;                /* XML; NULL: there is a command line */
@@ -76,8 +93,10 @@ typedef struct LaunchPlan {
          * gives the child the groups of these. Ended by NULL. */
         char **devices;
         WorkloadBinding binding;
+        PlanCompanion companions[PLAN_COMPANIONS_MAX]; /* in the order of their start */
+        size_t n_companions;
         HostCheckList missing; /* failed checks only: a launch refuses if there is one */
-} LaunchPlan;
+};
 
 /* With inputs->domain the platform's XML is rendered, else its arguments.
  *
@@ -95,6 +114,6 @@ int launch_plan_fd(const LaunchPlan *plan, const char *what);
 
 /* The interface's type Binding; NULL: nothing is bound. */
 json_object *workload_binding_to_json(const WorkloadBinding *binding);
-/* Reply of Render: argv, descriptors (with inputs' paths and digests), domain, missing,
+/* Reply of Render: argv, descriptors (with inputs' paths and digests), companions, domain, missing,
  * binding. */
 json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs);

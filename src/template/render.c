@@ -33,6 +33,11 @@ static int add_argument(Walk *walk, const char *dash, const char *text)
         return 0;
 }
 
+int render_word(Walk *walk, const char *word)
+{
+        return add_argument(walk, "", word);
+}
+
 static bool is_option_name(const char *name)
 {
         return *name && *name != '-' &&
@@ -301,7 +306,8 @@ int render_template(Walk *walk)
         walk_leave(walk, before);
         before = walk_enter(walk, "devices");
         r = render_devices(walk, walk->template->devices);
-        if (r == 0)
-                walk_leave(walk, before);
-        return r;
+        if (r < 0)
+                return r;
+        walk_leave(walk, before);
+        return render_companions(walk);
 }

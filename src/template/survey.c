@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/program.h"
 #include "internal.h"
 
 static int add_host_checks(const Template *template, const HostFacts *host, HostCheckList *list)
@@ -37,6 +38,30 @@ static int add_devices(const Template *template, const SurveyHost *host, HostChe
                 if (r == 0)
                         r = host_check_list_add(list, &check);
                 if (r == -ENOMEM)
+                        return r;
+        }
+        return 0;
+}
+
+/* Conditional ones depend on a spec. */
+static int add_companions(const Template *template, const SurveyHost *host, HostCheckList *list)
+{
+        size_t n = template->companions ? json_object_array_length(template->companions) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(template->companions, i);
+                const char *program = json_member_string(item, "program");
+                _cleanup_free_ char *path = NULL;
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r;
+
+                if (json_member(item, "when"))
+                        continue;
+                path = program_find(json_member_string(host->programs, program), program);
+                r = host_check_program(program, path, json_member_string(item, "package"), &check);
+                if (r == 0)
+                        r = host_check_list_add(list, &check);
+                if (r < 0)
                         return r;
         }
         return 0;
@@ -84,6 +109,8 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
 
         if (r == 0)
                 r = add_devices(template, host, &list);
+        if (r == 0)
+                r = add_companions(template, host, &list);
         if (r == 0)
                 r = add_qemu(template, qemu, &list);
         if (r < 0) {

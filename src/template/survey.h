@@ -9,8 +9,9 @@
 
 typedef struct SurveyHost {
         const HostFacts *facts;
-        const char *root; /* of its devices, as host_probe() has it */
-        bool own_uid;     /* QEMU runs as a user of its own, else as this process's */
+        const char *root;      /* of its devices, as host_probe() has it */
+        json_object *programs; /* what the configuration says of programs' paths, or NULL */
+        bool own_uid;          /* QEMU runs as a user of its own, else as this process's */
 } SurveyHost;
 
 /* The QEMU that the platform would run on; all borrowed. */

@@ -27,6 +27,7 @@ static const JsonField fields[] = {
         {"floors", JSON_OBJECT, offsetof(Raw, floors)},
         {"promise", JSON_OBJECT, offsetof(Raw, promise)},
         {"devices", JSON_ARRAY, offsetof(Raw, template.devices)},
+        {"companions", JSON_ARRAY, offsetof(Raw, template.companions)},
         {"launchSecurity", JSON_OBJECT, offsetof(Raw, template.security)},
         {"arguments", JSON_ARRAY, offsetof(Raw, template.arguments), JSON_REQUIRED},
         {},

@@ -22,7 +22,7 @@ static json_object *size_text(uint64_t size)
         return text(text_format_size(size, buffer));
 }
 
-static json_object *descriptor(const char *what)
+json_object *variables_descriptor(const char *what)
 {
         return json_build("$fd", text(what), NULL);
 }
@@ -81,7 +81,7 @@ static json_object *share_variables(const PlanInputs *inputs)
                 json_object_array_add(shares, json_build("id", text(id), "tag", text(share->tag),
                                                          "readOnly",
                                                          json_object_new_boolean(share->read_only),
-                                                         "fd", descriptor(what), NULL));
+                                                         "fd", variables_descriptor(what), NULL));
         }
         return shares;
 }
@@ -140,6 +140,26 @@ static void add_domain(json_object *variables, const Template *template, const P
                            host_forwards(inputs), "emulator", text(inputs->qemu), NULL));
 }
 
+/* The ends that QEMU has of what connects it to its companions. Names that are none, the walk over
+ * the companions refuses. */
+static json_object *companion_variables(const Template *template)
+{
+        json_object *companions = json_object_new_object();
+        size_t n = template->companions ? json_object_array_length(template->companions) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(template->companions, i);
+                const char *name = json_member_string(item, "name");
+                char what[64];
+
+                if (!name)
+                        continue;
+                snprintf(what, sizeof(what), "companion:%s", name);
+                json_object_object_add(companions, name, variables_descriptor(what));
+        }
+        return companions;
+}
+
 json_object *variables_new(const Template *template, const PlanInputs *inputs)
 {
         static const char *const descriptors[] = {
@@ -148,23 +168,23 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
         json_object *variables;
 
         for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)
-                json_object_object_add(fd, descriptors[i], descriptor(descriptors[i]));
+                json_object_object_add(fd, descriptors[i], variables_descriptor(descriptors[i]));
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                json_object_object_add(fd, name, descriptor(name));
+                json_object_object_add(fd, name, variables_descriptor(name));
                 json_object_object_add(artifacts, name,
                                        json_object_new_boolean(inputs->artifacts[kind].present ||
                                                                template->artifacts[kind].needed));
         }
-        variables = json_build("vm", vm_variables(template, inputs), "net", net_variables(inputs),
-                               "vsock",
-                               json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
-                                          integer(inputs->vsock_cid), "notifyPort",
-                                          integer(inputs->notify_port), NULL),
-                               "host", host_variables(inputs->host), "security",
-                               security_variables(template, inputs->spec), "shares",
-                               share_variables(inputs), "artifacts", artifacts, "fd", fd, NULL);
+        variables = json_build(
+                "vm", vm_variables(template, inputs), "net", net_variables(inputs), "vsock",
+                json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
+                           integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
+                           NULL),
+                "host", host_variables(inputs->host), "security",
+                security_variables(template, inputs->spec), "shares", share_variables(inputs),
+                "artifacts", artifacts, "fd", fd, "companion", companion_variables(template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);
         return variables;

@@ -62,10 +62,13 @@ int expression_condition(Walk *walk, const Frame *frame, json_object *condition,
 int expression_each(Walk *walk, const Frame *frame, json_object *each, json_object **ret_list,
                     const char **ret_as);
 
-/* Renders a template's arguments and devices into walk->plan. */
+/* Renders a template's arguments, devices and companions into walk->plan. */
 int render_template(Walk *walk);
 /* Renders a platform's libvirt domain into walk->plan. */
 int domain_render(Walk *walk, const DomainFile *file);
+int render_companions(Walk *walk);
+/* Adds one argument to walk->plan, within the limits. */
+int render_word(Walk *walk, const char *word);
 /* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec for what the
  * platform does not take. */
 int requirements_check(Walk *walk, const PlanInputs *inputs);

@@ -15,7 +15,7 @@ static void assert_message(CvmError *error, const char *expected)
 static void test_messages(void **state)
 {
         CvmError error = {};
-        static const char *const states[] = { "running", "paused", NULL };
+        static const char *const states[] = {"running", "paused", NULL};
 
         assert_int_equal(cvm_error_invalid_spec(&error, "memory", "is %d too small", 3), -EINVAL);
         assert_string_equal(error.name, "io.cvmd.Manager.InvalidSpec");

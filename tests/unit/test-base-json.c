@@ -11,8 +11,8 @@ static int parse(const char *s, json_object **ret, JsonParseError *where)
 
 static void test_accepts(void **state)
 {
-        static const char *const good[] = { "{}", " {\"a\": [1, 2.5, null, true]} \n", "1",
-                                            "\"\\u00e4\"", "[]" };
+        static const char *const good[] = {"{}", " {\"a\": [1, 2.5, null, true]} \n", "1",
+                                           "\"\\u00e4\"", "[]"};
 
         for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
                 _cleanup_json_ json_object *object = NULL;
@@ -24,12 +24,27 @@ static void test_accepts(void **state)
 static void test_refuses(void **state)
 {
         static const char *const bad[] = {
-                "",          "{",           "{\"a\":1,}",      "{'a':1}",    "{} x",
-                "[1,]",      "nul",         "{\"a\" 1}",       "\"\xff\"",   "\"a\nb\"",
-                "// c\n{}",  "\"\\u0000\"", "{\"a\":1,\"a\":2}", "{\"x\":{\"b\":1,\"c\":2,\"b\":3}}",
+                "",
+                "{",
+                "{\"a\":1,}",
+                "{'a':1}",
+                "{} x",
+                "[1,]",
+                "nul",
+                "{\"a\" 1}",
+                "\"\xff\"",
+                "\"a\nb\"",
+                "// c\n{}",
+                "\"\\u0000\"",
+                "{\"a\":1,\"a\":2}",
+                "{\"x\":{\"b\":1,\"c\":2,\"b\":3}}",
                 "{\"a\":NaN}",
-                "\"\xf4\x92\x9b\x98\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "{\"\xe0\x80\x80\":1}",
-                "{\"a\":1,\"\\u0061\":2}", "{\"\\u00e4\":1,\"\xc3\xa4\":2}",
+                "\"\xf4\x92\x9b\x98\"",
+                "\"\xc0\xaf\"",
+                "\"\xed\xa0\x80\"",
+                "{\"\xe0\x80\x80\":1}",
+                "{\"a\":1,\"\\u0061\":2}",
+                "{\"\\u00e4\":1,\"\xc3\xa4\":2}",
         };
         _cleanup_(buffer_done) Buffer deep = {};
         json_object *object = NULL;
@@ -73,18 +88,21 @@ static void test_parse_nul(void **state)
         static const struct {
                 const char *text, *path, *value; /* path NULL: refused */
         } cases[] = {
-                { "\"\\u0000\"", "", "\"\xef\xbf\xbd\"" },
-                { "{\"a\": \"x\\u0000y\"}", "a", "{\"a\":\"x\xef\xbf\xbdy\"}" },
-                { "{\"a\": {\"b\": 1, \"c\": [\"\\\\\", {\"d\": \"\\u0000\"}]}}", "a.c[1].d", NULL },
-                { "{\"a\": [[], [true, \"\\u0000\"]], \"b\": \"\\u0000\"}", "a[1][1]", NULL },
-                { "{\"e\": {\"A\\u0000B\": \"x\"}}", "e.A\xef\xbf\xbd" "B", NULL },
-                { "{\"\": {\"\\u00e4\": \"\\u0000\"}}", ".\xc3\xa4", NULL },
-                { "{\"a\": \"\\\\u0000\"}", NULL, NULL }, /* a backslash and u0000 */
-                { "{\"a\": \\u0000}", NULL, NULL },
-                { "{\"a\": \"\\u0000\", \"b\": oops}", NULL, NULL },
-                { "{\"a\": \"\\u0000\", \"a\": 1}", NULL, NULL },
-                { "{\"a\": \"\\u000", NULL, NULL },
-                { "{\"a\": 1}", NULL, NULL },
+                {"\"\\u0000\"", "", "\"\xef\xbf\xbd\""},
+                {"{\"a\": \"x\\u0000y\"}", "a", "{\"a\":\"x\xef\xbf\xbdy\"}"},
+                {"{\"a\": {\"b\": 1, \"c\": [\"\\\\\", {\"d\": \"\\u0000\"}]}}", "a.c[1].d", NULL},
+                {"{\"a\": [[], [true, \"\\u0000\"]], \"b\": \"\\u0000\"}", "a[1][1]", NULL},
+                {"{\"e\": {\"A\\u0000B\": \"x\"}}",
+                 "e.A\xef\xbf\xbd"
+                 "B",
+                 NULL},
+                {"{\"\": {\"\\u00e4\": \"\\u0000\"}}", ".\xc3\xa4", NULL},
+                {"{\"a\": \"\\\\u0000\"}", NULL, NULL}, /* a backslash and u0000 */
+                {"{\"a\": \\u0000}", NULL, NULL},
+                {"{\"a\": \"\\u0000\", \"b\": oops}", NULL, NULL},
+                {"{\"a\": \"\\u0000\", \"a\": 1}", NULL, NULL},
+                {"{\"a\": \"\\u000", NULL, NULL},
+                {"{\"a\": 1}", NULL, NULL},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -110,11 +128,11 @@ typedef struct Target {
 } Target;
 
 static const JsonField fields[] = {
-        { "name", JSON_STRING, offsetof(Target, name), JSON_REQUIRED },
-        { "flag", JSON_BOOL, offsetof(Target, flag) },
-        { "number", JSON_INT, offsetof(Target, number), 0, 1, 10 },
-        { "port", JSON_UINT32, offsetof(Target, port) },
-        { "map", JSON_MAP, offsetof(Target, map) },
+        {"name", JSON_STRING, offsetof(Target, name), JSON_REQUIRED},
+        {"flag", JSON_BOOL, offsetof(Target, flag)},
+        {"number", JSON_INT, offsetof(Target, number), 0, 1, 10},
+        {"port", JSON_UINT32, offsetof(Target, port)},
+        {"map", JSON_MAP, offsetof(Target, map)},
         {},
 };
 
@@ -131,20 +149,25 @@ static void test_dispatch(void **state)
         static const struct {
                 const char *text, *refusal;
         } cases[] = {
-                { "{\"name\":\"n\",\"flag\":true,\"number\":10,\"port\":4294967295,\"map\":{\"k\":\"v\"}}", "" },
-                { "{\"name\":\"n\",\"number\":null}", "" },
-                { "{}", "spec.name: is missing" },
-                { "{\"name\":null}", "spec.name: is missing" },
-                { "{\"name\":1}", "spec.name: must be a string" },
-                { "{\"name\":\"n\",\"number\":11}", "spec.number: must be an integer from 1 to 10" },
-                { "{\"name\":\"n\",\"number\":\"1\"}", "spec.number: must be an integer from 1 to 10" },
-                { "{\"name\":\"n\",\"number\":1.0}", "spec.number: must be an integer from 1 to 10" },
-                { "{\"name\":\"n\",\"port\":4294967296}", "spec.port: must be an integer from 0 to 4294967295" },
-                { "{\"name\":\"n\",\"port\":-1}", "spec.port: must be an integer from 0 to 4294967295" },
-                { "{\"name\":\"n\",\"flag\":1}", "spec.flag: must be true or false" },
-                { "{\"name\":\"n\",\"map\":{\"k\":1}}", "spec.map: must be an object of strings" },
-                { "{\"name\":\"n\",\"other\":1}", "spec.other: unknown field" },
-                { "[]", "spec: must be an object" },
+                {"{\"name\":\"n\",\"flag\":true,\"number\":10,\"port\":4294967295,\"map\":{\"k\":"
+                 "\"v\"}}",
+                 ""},
+                {"{\"name\":\"n\",\"number\":null}", ""},
+                {"{}", "spec.name: is missing"},
+                {"{\"name\":null}", "spec.name: is missing"},
+                {"{\"name\":1}", "spec.name: must be a string"},
+                {"{\"name\":\"n\",\"number\":11}", "spec.number: must be an integer from 1 to 10"},
+                {"{\"name\":\"n\",\"number\":\"1\"}",
+                 "spec.number: must be an integer from 1 to 10"},
+                {"{\"name\":\"n\",\"number\":1.0}", "spec.number: must be an integer from 1 to 10"},
+                {"{\"name\":\"n\",\"port\":4294967296}",
+                 "spec.port: must be an integer from 0 to 4294967295"},
+                {"{\"name\":\"n\",\"port\":-1}",
+                 "spec.port: must be an integer from 0 to 4294967295"},
+                {"{\"name\":\"n\",\"flag\":1}", "spec.flag: must be true or false"},
+                {"{\"name\":\"n\",\"map\":{\"k\":1}}", "spec.map: must be an object of strings"},
+                {"{\"name\":\"n\",\"other\":1}", "spec.other: unknown field"},
+                {"[]", "spec: must be an object"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -163,8 +186,8 @@ static void test_dispatch(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_accepts),  cmocka_unit_test(test_refuses),
-                cmocka_unit_test(test_where),    cmocka_unit_test(test_locate),
+                cmocka_unit_test(test_accepts),   cmocka_unit_test(test_refuses),
+                cmocka_unit_test(test_where),     cmocka_unit_test(test_locate),
                 cmocka_unit_test(test_parse_nul), cmocka_unit_test(test_dispatch),
         };
 

@@ -10,22 +10,22 @@ static void test_size(void **state)
                 int r;
                 uint64_t size;
         } cases[] = {
-                { "8G", 0, UINT64_C(8) << 30 },
-                { "512M", 0, UINT64_C(512) << 20 },
-                { "1K", 0, 1024 },
-                { "1T", 0, UINT64_C(1) << 40 },
-                { "4096", 0, 4096 },
-                { "", -EINVAL, 0 },
-                { "G", -EINVAL, 0 },
-                { "-1", -EINVAL, 0 },
-                { " 1", -EINVAL, 0 },
-                { "8g", -EINVAL, 0 },
-                { "1.5G", -EINVAL, 0 },
-                { "8GB", -EINVAL, 0 },
-                { "9223372036854775807", 0, INT64_MAX },
-                { "9223372036854775808", -ERANGE, 0 },
-                { "8388608T", -ERANGE, 0 },
-                { "99999999999999999999", -ERANGE, 0 },
+                {"8G", 0, UINT64_C(8) << 30},
+                {"512M", 0, UINT64_C(512) << 20},
+                {"1K", 0, 1024},
+                {"1T", 0, UINT64_C(1) << 40},
+                {"4096", 0, 4096},
+                {"", -EINVAL, 0},
+                {"G", -EINVAL, 0},
+                {"-1", -EINVAL, 0},
+                {" 1", -EINVAL, 0},
+                {"8g", -EINVAL, 0},
+                {"1.5G", -EINVAL, 0},
+                {"8GB", -EINVAL, 0},
+                {"9223372036854775807", 0, INT64_MAX},
+                {"9223372036854775808", -ERANGE, 0},
+                {"8388608T", -ERANGE, 0},
+                {"99999999999999999999", -ERANGE, 0},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -55,17 +55,21 @@ static void test_utf8(void **state)
         assert_false(text_is_utf8("\xf4\x90\x80\x80", 4)); /* beyond U+10FFFF */
         assert_false(text_is_utf8("\xe2\x82", 2));         /* cut short */
 
-        _cleanup_free_ char *fixed = text_make_utf8("a\xff" "b", 3);
-        assert_string_equal(fixed, "a\xef\xbf\xbd" "b");
+        _cleanup_free_ char *fixed = text_make_utf8("a\xff"
+                                                    "b",
+                                                    3);
+        assert_string_equal(fixed, "a\xef\xbf\xbd"
+                                   "b");
         _cleanup_free_ char *escaped = text_escape_control("a\nb\x1b[0m");
         assert_string_equal(escaped, "a\\nb\\x1b[0m");
-        _cleanup_free_ char *c1 = text_escape_control("\xc2\x9b" "31m\xc2\xa0\xc3\x9b");
+        _cleanup_free_ char *c1 = text_escape_control("\xc2\x9b"
+                                                      "31m\xc2\xa0\xc3\x9b");
         assert_string_equal(c1, "\\x9b31m\xc2\xa0\xc3\x9b");
 }
 
 static void test_base64(void **state)
 {
-        static const char *const bad[] = { "A", "AAA", "A===", "AA=A", "AA A", "AAA\n", "====" };
+        static const char *const bad[] = {"A", "AAA", "A===", "AA=A", "AA A", "AAA\n", "===="};
         uint8_t *data = NULL;
         size_t size;
 

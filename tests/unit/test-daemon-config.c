@@ -55,10 +55,11 @@ static void test_every_field(void **state)
                      " \"quitSec\": 86400}, \"console\": {\"size\": \"4K\", \"files\": 100},"
                      " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1},"
                      " \"groups\": {\"users\": \"u\", \"admins\": \"a\"},"
+                     " \"programs\": {\"swtpm\": \"/o/swtpm\"},"
                      " \"qemu\": {\"default\": \"/q\", \"tdx\": \"/q,=x\"},"
                      " \"network\": {\"bridges\": [\"br0\"], \"taps\": [\"tap0\", \"tap1\"]}}",
                      &message);
-        _cleanup_free_ char *tdx = NULL, *plain = NULL;
+        _cleanup_free_ char *tdx = NULL, *plain = NULL, *swtpm = NULL, *none = NULL;
 
         if (!c)
                 fail_msg("%s", message);
@@ -84,6 +85,10 @@ static void test_every_field(void **state)
         plain = config_qemu(c, "plain", "none");
         assert_string_equal(tdx, "/q,=x");
         assert_string_equal(plain, "/q");
+        swtpm = config_program(c, "swtpm");
+        none = config_program(c, "no-such-program");
+        assert_string_equal(swtpm, "/o/swtpm");
+        assert_null(none);
         assert_true(config_allows_bridge(c, "br0") && !config_allows_bridge(c, "tap0"));
         assert_true(config_allows_tap(c, "tap1") && !config_allows_tap(c, "tap"));
 }
@@ -108,6 +113,8 @@ static void test_refusals(void **state)
                 {"\"templates\": \"t\"", "templates"},
                 {"\"templates\": \"\"", "templates"},
                 {"\"port\": {}", "port"},
+                {"\"programs\": {\"p\": \"p\"}", "programs.p"},
+                {"\"programs\": {\"p\": 1}", "programs"},
                 {"\"ports\": 1", "ports"},
                 {"\"ports\": {\"first\": 0}", "ports.first"},
                 {"\"ports\": {\"last\": 65536}", "ports.last"},

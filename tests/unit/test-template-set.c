@@ -34,6 +34,9 @@ static TemplateSet *load(const char *text, const char *fragments, CvmError *erro
         return template_set_free(set);
 }
 
+#define COMPANION(members) HEAD "\"companions\": [\n{" members "}], \"arguments\": []}"
+#define NAMED "\"name\": \"c\", \"program\": \"p\", \"package\": \"p\", "
+
 static void test_refusals(void **state)
 {
         static const struct {
@@ -166,6 +169,42 @@ static void test_refusals(void **state)
                 {ARGUMENTS "{\"netdev\": {\"hostfwd\": [{\"each\": \"net.forwards\", \"as\": \"f\","
                            " \"value\": \"${f.x}\"}]}}]}",
                  "arguments[0].netdev.hostfwd[0]: unknown variable 'f.x'"},
+                /* companions */
+                {HEAD "\"companions\": [7], \"arguments\": []}",
+                 "companions[0]: must be an object"},
+                {COMPANION("\"name\": \"c\""),
+                 "/etc/t.json:6: companions[0]: 'name' needs 'program' beside it"},
+                {COMPANION(NAMED "\"socket\": \"tcp\", \"arguments\": []"),
+                 "companions[0]: 'socket' must be \"listen\" or \"pair\""},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [], \"uid\": 0"),
+                 "companions[0]: unknown member 'uid'"},
+                {COMPANION("\"name\": \"../c\", \"program\": \"p\", \"package\": \"p\", "
+                           "\"socket\": \"listen\", \"arguments\": []"),
+                 "'name' must be 1 to 32 lowercase letters"},
+                {COMPANION("\"name\": \"c\", \"program\": \"/bin/sh\", \"package\": \"p\", "
+                           "\"socket\": \"listen\", \"arguments\": []"),
+                 "'program' must be a program's file name"},
+                {COMPANION("\"name\": 1, \"program\": \"p\", \"package\": \"p\", "
+                           "\"socket\": \"listen\", \"arguments\": []"),
+                 "companions[0].name: must be a text"},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\"${fd.kernel}\"]"),
+                 "companions[0]: a companion has no descriptor 'kernel'"},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\"${self.socket}\"]"),
+                 "companions[0]: ${self.socket} is for \"socket\": \"pair\""},
+                {COMPANION(NAMED "\"socket\": \"pair\", \"arguments\": []"),
+                 "companions[0]: with \"socket\": \"pair\" it must be given ${self.socket}"},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [true]"),
+                 "companions[0].arguments[0]: must be a text or an integer"},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\n{\"when\": "
+                                 "\"vm.kvm\", \"do\": [], \"else\": [\"${x}\"]}]"),
+                 "/etc/t.json:7: companions[0].arguments[0].else[0]: unknown variable 'x'"},
+                {COMPANION(NAMED "\"when\": \"no\", \"socket\": \"listen\", \"arguments\": []"),
+                 "companions[0].when: unknown variable 'no'"},
+                {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": []}, {" NAMED
+                                 "\"socket\": \"listen\", \"arguments\": []"),
+                 "companions[1]: there is another companion 'c'"},
+                {ARGUMENTS "{\"m\": \"${companion.c}\"}]}", "unknown variable 'companion.c'"},
+                {ARGUMENTS "{\"m\": \"${self.directory}\"}]}", "unknown variable 'self.directory'"},
                 /* include */
                 {ARGUMENTS "{\"include\": \"nothing\"}]}", "there is no fragment 'nothing'"},
                 {ARGUMENTS "{\"include\": [\"boot\"]}]}", "'include' takes the name"},

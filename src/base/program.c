@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+char *program_find(const char *configured, const char *name)
+{
+        static const char *const directories[] = {"/usr/bin", "/usr/local/bin"};
+
+        if (configured)
+                return strdup(configured);
+        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+                char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", directories[i], name) < 0)
+                        return NULL;
+                if (access(path, X_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return NULL;
+}

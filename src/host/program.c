@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "host/host_internal.h"
+
+int host_check_program(const char *name, const char *path, const char *package, HostCheck *ret)
+{
+        _cleanup_(host_check_done) HostCheck check = {.name = strdup(name)};
+        _cleanup_free_ char *fix = NULL;
+        bool passed = path && access(path, X_OK) == 0;
+        int r;
+
+        if (!check.name)
+                return -ENOMEM;
+        if (asprintf(&check.needed, "the program %s, from package %s", name, package) < 0) {
+                check.needed = NULL;
+                return -ENOMEM;
+        }
+        if (!passed &&
+            asprintf(&fix, "install the package %s, or name the program in cvmd.conf (programs.%s)",
+                     package, name) < 0)
+                return -ENOMEM;
+        r = host_verdict(&check, fix, "%s%s", path ?: "no program of that name",
+                         path && !passed ? ", which cannot be executed" : "");
+        if (r < 0)
+                return r;
+        *ret = check;
+        check = (HostCheck){};
+        return 0;
+}
