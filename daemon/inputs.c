@@ -159,9 +159,13 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
                   const Loaded *loaded, LaunchPlan **ret, CvmError *error)
 {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        PlanInputs inputs = prepared->inputs;
         int r;
 
-        r = template_render(manager->templates, template, &prepared->inputs, &plan, error);
+        inputs.igvm = loaded->igvm;
+        if (inputs.igvm.service && !inputs.spec->cmdline)
+                inputs.cmdline = "";
+        r = template_render(manager->templates, template, &inputs, &plan, error);
         if (r < 0)
                 return r;
         r = check_qemu(&prepared->inputs, &plan->missing);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "boot_check.h"
 #include "measuring.h"
 
 typedef struct LoadJob {
@@ -13,7 +14,7 @@ typedef struct LoadJob {
         WirePeer peer;       /* owned copy */
         bool mapped;
         IdMap map;
-        const char *method; /* of measuring; the template's */
+        const Template *template; /* borrowed */
         char *cmdline;
         uint32_t cpus;
         uint64_t memory;
@@ -162,12 +163,28 @@ static int load_share(LoadJob *job, size_t i)
                           &job->loaded.error);
 }
 
+static void check_boot(LoadJob *job)
+{
+        const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu};
+
+        boot_check_run(&check, &job->loaded.igvm, job->loaded.artifact_errors);
+}
+
+/* Defaults that a service VM boots without. */
+static bool is_idle(const LoadJob *job, SpecArtifactKind kind)
+{
+        return job->loaded.igvm.service &&
+               (kind == ARTIFACT_KERNEL || kind == ARTIFACT_INITRAMFS) &&
+               !job->spec->artifacts[kind].given;
+}
+
 static void measure(LoadJob *job)
 {
+        Artifact *artifacts[_ARTIFACT_KIND_MAX];
         const Measuring measuring = {
-                .method = job->method,
-                .artifacts = job->loaded.artifacts,
-                .cmdline = job->cmdline,
+                .method = template_measure(job->template),
+                .artifacts = artifacts,
+                .cmdline = is_idle(job, ARTIFACT_KERNEL) ? NULL : job->cmdline,
                 .cpus = job->cpus,
                 .memory = job->memory,
                 .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
@@ -176,6 +193,8 @@ static void measure(LoadJob *job)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 if (cvm_error_is_set(&job->loaded.artifact_errors[i]))
                         return; /* that is what is wrong */
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                artifacts[kind] = is_idle(job, kind) ? NULL : job->loaded.artifacts[kind];
         measuring_run(&measuring, &job->loaded.measurement, &job->loaded.measure_error);
 }
 
@@ -189,6 +208,7 @@ static void work(uv_work_t *request)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 load_artifact(job, kind);
+        check_boot(job);
         measure(job);
         for (size_t i = 0; r == 0 && i < job->spec->n_certs; i++)
                 r = load_cert(job, i);
@@ -200,6 +220,9 @@ static void after_work(uv_work_t *request, int status)
 {
         LoadJob *job = container_of(request, LoadJob, work);
 
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (is_idle(job, kind))
+                        artifact_unref(TAKE_PTR(job->loaded.artifacts[kind]));
         job->done(&job->loaded, job->userdata);
         job_free(job);
 }
@@ -277,7 +300,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->mapped = source->map != NULL;
         if (source->map)
                 job->map = *source->map;
-        job->method = template_measure(source->template);
+        job->template = source->template;
         job->cmdline = strdup(source->cmdline);
         job->cpus = source->cpus;
         job->memory = source->memory;

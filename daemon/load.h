@@ -13,7 +13,7 @@
 #include "config.h"
 #include "idmap.h"
 #include "qemu_cache.h"
-#include "template/template.h"
+#include "template/plan.h"
 #include "wire/server.h"
 
 typedef struct LoadedCert {
@@ -30,6 +30,7 @@ typedef struct Loaded {
         int *share_fds; /* -1: failed */
         size_t n_shares;
         CvmError error;           /* of certificates and shares: the first */
+        PlanIgvm igvm;            /* what the IGVM file says */
         QemuProbe *qemu;          /* a reference; NULL: it could not be asked */
         HostFacts *host;          /* as it is now; NULL: without memory */
         json_object *measurement; /* what it will measure; NULL: that failed */

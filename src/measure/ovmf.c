@@ -151,13 +151,29 @@ static int parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *
         return 0;
 }
 
-int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error)
+int ovmf_find_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error)
 {
         OvmfSev sev = {};
+        int r;
+
+        r = find_u32(file, name, &reset_guid, &sev.reset_eip, error);
+        if (r == 0)
+                r = find_u32(file, name, &hashes_guid, &sev.hashes_gpa, error);
+        if (r == 0)
+                *ret = sev;
+        return r;
+}
+
+int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error)
+{
+        OvmfSev sev;
         OvmfEntry entry;
         size_t offset;
         int r;
 
+        r = ovmf_find_sev(file, name, &sev, error);
+        if (r < 0)
+                return r;
         r = ovmf_find(file, name, &sev_metadata_guid, &entry, error);
         if (r < 0)
                 return r;
@@ -168,16 +184,9 @@ int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error)
         if (r < 0)
                 return r;
         r = parse_sections(file, name, offset, &sev, error);
-        if (r < 0)
-                return r;
-        r = find_u32(file, name, &reset_guid, &sev.reset_eip, error);
-        if (r < 0)
-                return r;
-        r = find_u32(file, name, &hashes_guid, &sev.hashes_gpa, error);
-        if (r < 0)
-                return r;
-        *ret = sev;
-        return 0;
+        if (r == 0)
+                *ret = sev;
+        return r;
 }
 
 bool ovmf_takes_hashes(const OvmfSev *sev)

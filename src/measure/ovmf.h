@@ -57,6 +57,10 @@ typedef struct OvmfSev {
  * or are of an unknown type. */
 int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error);
 
+/* reset_eip and hashes_gpa alone: all that SEV and SEV-ES have of it. ArtifactInvalid if the table
+ * of GUIDs is not there or broken. */
+int ovmf_find_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error);
+
 /* Whether kernel hashes can be told to it: a section for them and the table's address within it. */
 bool ovmf_takes_hashes(const OvmfSev *sev);
 

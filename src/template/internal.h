@@ -39,6 +39,7 @@ int document_refuse(const Document *document, const char *name, const char *path
 typedef struct TemplateArtifact {
         bool taken, needed;
         char *embedded, *debug; /* names of embedded artifacts, or NULL */
+        char *guest;            /* of firmware and igvm: what it must be for, or NULL */
 } TemplateArtifact;
 
 struct Template {
@@ -119,13 +120,17 @@ int template_set_check(const TemplateSet *set, CvmError *error);
 json_object *variables_descriptor(const char *what);
 json_object *variables_new(const Template *template, const PlanInputs *inputs);
 
+/* Whether this launch cannot do without: an IGVM file of a service VM boots no kernel. */
+bool plan_needs_artifact(const Template *template, const PlanInputs *inputs, SpecArtifactKind kind);
+
 /* What a template says of launchSecurity: refuses fields that there are not (security.c). */
 int security_parse(json_object *rules, JsonRefuse refuse, void *userdata);
 /* Refuses, as InvalidSpec, what the platform does not take. */
-int security_check(const Template *template, const CvmSpec *spec, CvmError *error);
-/* Each field by its name: bytes as base64, "" where not given; numbers as hexadecimal text, and as
+int security_check(const Template *template, const PlanInputs *inputs, CvmError *error);
+/* Each field by its name: bytes as base64, "" where not given (a policy: that of the IGVM file, or
+ * the template's default); numbers as hexadecimal text, and as
  * integers under NAMENumber. */
-json_object *security_variables(const Template *template, const CvmSpec *spec);
+json_object *security_variables(const Template *template, const PlanInputs *inputs);
 
 /* How QEMU writes an option (option.c): nothing for null or true, "q35,hpet=off" for an object (the
  * first member may be the option's implied key), JSON for an object that holds objects, plain text

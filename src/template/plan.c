@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "template/internal.h"
 #include "template/workload.h"
 
 static void strings_free(char **strings)
@@ -40,6 +41,13 @@ int launch_plan_fd(const LaunchPlan *plan, const char *what)
                 if (strcmp(plan->descriptors[i].what, what) == 0)
                         return plan->descriptors[i].number;
         return -1;
+}
+
+bool plan_needs_artifact(const Template *template, const PlanInputs *inputs, SpecArtifactKind kind)
+{
+        bool boots = kind == ARTIFACT_KERNEL || kind == ARTIFACT_INITRAMFS;
+
+        return template->artifacts[kind].needed && !(inputs->igvm.service && boots);
 }
 
 static json_object *descriptor_to_json(const PlanDescriptor *descriptor, const PlanInputs *inputs)

@@ -34,6 +34,14 @@ typedef struct PlanDomain {
         gid_t gid;                                 /* likewise */
 } PlanDomain;
 
+/* What an IGVM file says to a launch; zeros where there is none. */
+typedef struct PlanIgvm {
+        bool service; /* highest VTL 0: it has no guest's firmware, and boots no kernel */
+        bool has_policy;
+        uint64_t policy; /* its GUEST_POLICY: what QEMU must be given, since it starts before
+                            reading it */
+} PlanIgvm;
+
 /* All that goes into a plan; everything is borrowed. */
 typedef struct PlanInputs {
         const CvmSpec *spec;
@@ -51,6 +59,7 @@ typedef struct PlanInputs {
         bool kvm;             /* the accelerator: KVM, else TCG */
         PlanArtifact artifacts[_ARTIFACT_KIND_MAX];
         const PlanDomain *domain; /* NULL: a command line is rendered, else a domain */
+        PlanIgvm igvm;
 } PlanInputs;
 
 typedef struct PlanDescriptor {

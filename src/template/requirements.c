@@ -58,6 +58,26 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
         return host_check_list_add_new(missing, name, found, "a file", false, fix);
 }
 
+static int refuse_service(Walk *walk, const char *field)
+{
+        return cvm_error_invalid_spec(walk->error, field,
+                                      "the IGVM file is of a service VM (highest VTL 0), which "
+                                      "boots no kernel: leave it out");
+}
+
+/* What a service VM's IGVM file has no use for. */
+static int check_service(Walk *walk, const PlanInputs *inputs)
+{
+        static const SpecArtifactKind kinds[] = {ARTIFACT_KERNEL, ARTIFACT_INITRAMFS};
+
+        if (!inputs->igvm.service)
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (inputs->spec->artifacts[kinds[i]].given)
+                        return refuse_service(walk, spec_artifact_kind_name(kinds[i]));
+        return inputs->spec->cmdline ? refuse_service(walk, "cmdline") : 0;
+}
+
 int requirements_check(Walk *walk, const PlanInputs *inputs)
 {
         const Template *template = walk->template;
@@ -73,12 +93,14 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "shares",
                         "driver libvirt takes none: its QEMU opens a directory by a path, which "
                         "may have become another since your rights to it were checked");
-        r = security_check(template, inputs->spec, walk->error);
+        r = check_service(walk, inputs);
+        if (r == 0)
+                r = security_check(template, inputs, walk->error);
         if (r < 0)
                 return r;
         r = add_host_checks(walk, inputs, missing);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
-                if (template->artifacts[kind].needed && !inputs->artifacts[kind].present)
+                if (plan_needs_artifact(template, inputs, kind) && !inputs->artifacts[kind].present)
                         r = add_artifact(walk, kind, inputs->spec->debug, missing);
         return r < 0 ? walk_no_memory(walk) : 0;
 }

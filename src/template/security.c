@@ -120,8 +120,37 @@ static int check_number(const Template *template, const char *field, json_object
         return 0;
 }
 
-int security_check(const Template *template, const CvmSpec *spec, CvmError *error)
+/* The policy of an IGVM file is what the hardware is given: the spec's cannot be another one. */
+static int check_igvm_policy(const Template *template, const PlanInputs *inputs, CvmError *error)
 {
+        const SpecSecurity *given = spec_security_find(inputs->spec, "policy");
+        json_object *rule = json_member(template->security, "policy");
+        const char *text = json_member_string(rule, "set");
+        uint64_t policy = inputs->igvm.policy, set = 0;
+
+        if (!rule || !inputs->igvm.has_policy)
+                return 0;
+        if (given && given->number != policy)
+                return cvm_error_invalid_spec(error, "launchSecurity.policy",
+                                              "is 0x%" PRIx64 ", but the IGVM file is made for the "
+                                              "policy 0x%" PRIx64
+                                              ": leave it out, and the file's is "
+                                              "taken",
+                                              given->number, policy);
+        if (text)
+                spec_security_parse_number(text, &set);
+        if ((policy & set) != set)
+                return cvm_error_artifact(error, "igvm",
+                                          "its policy 0x%" PRIx64 " lacks the bits 0x%" PRIx64
+                                          ", which platform %s needs: build it with another policy",
+                                          policy, set, template->name);
+        return 0;
+}
+
+int security_check(const Template *template, const PlanInputs *inputs, CvmError *error)
+{
+        const CvmSpec *spec = inputs->spec;
+
         for (size_t i = 0; i < spec->n_security; i++) {
                 const SpecSecurity *entry = &spec->security[i];
                 json_object *rule = json_member(template->security, entry->key->name);
@@ -136,7 +165,7 @@ int security_check(const Template *template, const CvmSpec *spec, CvmError *erro
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return check_igvm_policy(template, inputs, error);
 }
 
 /* QEMU's options take hexadecimal, which people know these numbers by; its JSON does not. */
@@ -150,20 +179,33 @@ static void add_number(json_object *variables, const char *name, bool given, uin
         json_object_object_add(variables, key, json_object_new_uint64(number));
 }
 
-json_object *security_variables(const Template *template, const CvmSpec *spec)
+/* A number that the spec leaves out: the IGVM file's policy, or the template's default. */
+static bool initial_number(const Template *template, const PlanInputs *inputs, const char *name,
+                           uint64_t *ret)
+{
+        const char *text = json_member_string(json_member(template->security, name), "default");
+
+        if (inputs->igvm.has_policy && strcmp(name, "policy") == 0)
+                *ret = inputs->igvm.policy;
+        else if (text)
+                spec_security_parse_number(text, ret);
+        else
+                return false;
+        return true;
+}
+
+json_object *security_variables(const Template *template, const PlanInputs *inputs)
 {
         json_object *variables = json_object_new_object();
 
         for (const SpecSecurityKey *key = spec_security_keys; key->name; key++) {
-                const SpecSecurity *entry = spec_security_find(spec, key->name);
-                const char *initial =
-                        json_member_string(json_member(template->security, key->name), "default");
+                const SpecSecurity *entry = spec_security_find(inputs->spec, key->name);
                 uint64_t number = entry ? entry->number : 0;
 
                 if (key->kind == SPEC_SECURITY_NUMBER) {
-                        if (!entry && initial)
-                                spec_security_parse_number(initial, &number);
-                        add_number(variables, key->name, entry || initial, number);
+                        bool given = entry || initial_number(template, inputs, key->name, &number);
+
+                        add_number(variables, key->name, given, number);
                 } else if (key->kind == SPEC_SECURITY_BOOL) {
                         json_object_object_add(variables, key->name,
                                                json_object_new_boolean(number != 0));

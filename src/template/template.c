@@ -44,6 +44,7 @@ static const JsonField artifact_fields[] = {
         {"needed", JSON_BOOL, offsetof(TemplateArtifact, needed)},
         {"embedded", JSON_STRING, offsetof(TemplateArtifact, embedded)},
         {"debug", JSON_STRING, offsetof(TemplateArtifact, debug)},
+        {"guest", JSON_STRING, offsetof(TemplateArtifact, guest)},
         {},
 };
 
@@ -58,6 +59,23 @@ static int refuse(void *userdata, const char *path, const char *reason)
         const Source *source = userdata;
 
         return document_refuse(source->document, source->name, path, reason, source->error);
+}
+
+static int check_guest(Source *source, const char *prefix, SpecArtifactKind kind, const char *guest)
+{
+        static const char *const guests[] = {"native", "sev", "sev-es", "sev-snp", "tdx"};
+        size_t i = 0;
+
+        if (!guest)
+                return 0;
+        if (kind != ARTIFACT_FIRMWARE && kind != ARTIFACT_IGVM)
+                return refuse(source, prefix, "only firmware and igvm have guest");
+        while (i < ARRAY_SIZE(guests) && strcmp(guests[i], guest) != 0)
+                i++;
+        return i < ARRAY_SIZE(guests)
+                       ? 0
+                       : refuse(source, prefix,
+                                "guest must be one of native, sev, sev-es, sev-snp, tdx");
 }
 
 static int parse_artifacts(Raw *raw, Source *source)
@@ -79,6 +97,8 @@ static int parse_artifacts(Raw *raw, Source *source)
                 raw->template.artifacts[kind].taken = true;
                 r = json_dispatch(value, artifact_fields, &raw->template.artifacts[kind], prefix,
                                   refuse, source);
+                if (r == 0)
+                        r = check_guest(source, prefix, kind, raw->template.artifacts[kind].guest);
                 if (r < 0)
                         return r;
         }
@@ -322,6 +342,7 @@ Template *template_free(Template *template)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 free(template->artifacts[i].embedded);
                 free(template->artifacts[i].debug);
+                free(template->artifacts[i].guest);
         }
         document_free(template->document);
         free(template);
@@ -373,6 +394,11 @@ const char *template_default_artifact(const Template *template, SpecArtifactKind
         const TemplateArtifact *artifact = &template->artifacts[kind];
 
         return debug && artifact->debug ? artifact->debug : artifact->embedded;
+}
+
+const char *template_artifact_guest(const Template *template, SpecArtifactKind kind)
+{
+        return template->artifacts[kind].guest;
 }
 
 json_object *template_requires_qemu(const Template *template)

@@ -173,9 +173,10 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                 const char *name = spec_artifact_kind_name(kind);
 
                 json_object_object_add(fd, name, variables_descriptor(name));
-                json_object_object_add(artifacts, name,
-                                       json_object_new_boolean(inputs->artifacts[kind].present ||
-                                                               template->artifacts[kind].needed));
+                json_object_object_add(
+                        artifacts, name,
+                        json_object_new_boolean(inputs->artifacts[kind].present ||
+                                                plan_needs_artifact(template, inputs, kind)));
         }
         variables = json_build(
                 "vm", vm_variables(template, inputs), "net", net_variables(inputs), "vsock",
@@ -183,7 +184,7 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                            integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
                            NULL),
                 "host", host_variables(inputs->host), "security",
-                security_variables(template, inputs->spec), "shares", share_variables(inputs),
+                security_variables(template, inputs), "shares", share_variables(inputs),
                 "artifacts", artifacts, "fd", fd, "companion", companion_variables(template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);

@@ -142,7 +142,7 @@ static json_object *artifacts_to_json(const Template *template, const PlanInputs
                 if (artifact->sha256)
                         json_object_object_add(artifacts, spec_artifact_kind_name(kind),
                                                json_new_text(artifact->sha256));
-                else if (artifact->present || template->artifacts[kind].needed)
+                else if (artifact->present || plan_needs_artifact(template, inputs, kind))
                         return NULL;
         }
         return TAKE_PTR(artifacts);

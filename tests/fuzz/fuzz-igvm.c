@@ -3,9 +3,11 @@
 /* IGVM files. Size and checksum are set right first: a file that is wrong there alone is dull. */
 
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
+#include "measure/boot_file.h"
 #include "measure/igvm_summary.h"
 #include "measure/snp_igvm.h"
 
@@ -48,6 +50,17 @@ static void measure(const Igvm *igvm)
         snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &error);
 }
 
+/* For SEV-SNP; a file that is not is refused. */
+static void check_boot(const uint8_t *data, size_t size)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        PlanIgvm plan = {};
+        int r = boot_check_igvm((Bytes){data, size}, "igvm", "sev-snp", NULL, &plan, &error);
+
+        if ((r < 0) != cvm_error_is_set(&error))
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -62,5 +75,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         json_object_put(igvm_summary(&igvm));
         measure(&igvm);
+        check_boot(copy, size);
         return 0;
 }

@@ -4,6 +4,7 @@
  * of it. */
 
 #include "fuzz.h"
+#include "measure/boot_file.h"
 #include "measure/measure.h"
 
 static void measure(const MeasureInputs *inputs)
@@ -17,6 +18,19 @@ static void measure(const MeasureInputs *inputs)
                 json_object_put(measurement_to_json(measurement));
 }
 
+static void check_boot(Bytes file)
+{
+        static const char *const guests[] = {"sev", "sev-es", "sev-snp", "tdx"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                int r = boot_check_firmware(file, "firmware", guests[i], &error);
+
+                if ((r < 0) != cvm_error_is_set(&error))
+                        abort();
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         MeasureInputs inputs = {.firmware.bytes = {data, size}, .cpus = 2};
@@ -27,5 +41,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         measure(&inputs);
         inputs.method = MEASURE_TDX;
         measure(&inputs);
+        check_boot(inputs.firmware.bytes);
         return 0;
 }

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/boot_file.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "measure/igvm_ranges.h"
+#include "measure/ovmf.h"
+#include "measure/tdvf.h"
+
+#define AMDSEV "(an AmdSev build of OVMF has it: package ovmf-amdsev)"
+
+/* Of an OVMF that QEMU can pass kernel hashes to; for SEV-SNP they want a section besides. */
+static int check_sev(Bytes file, const char *name, const char *guest, CvmError *error)
+{
+        OvmfSev sev = {};
+        int r;
+
+        if (strcmp(guest, "sev-snp") == 0)
+                r = ovmf_parse_sev(file, name, &sev, error);
+        else
+                r = ovmf_find_sev(file, name, &sev, error);
+        if (r < 0)
+                return r;
+        if (!sev.hashes_gpa || (strcmp(guest, "sev-snp") == 0 && !ovmf_takes_hashes(&sev)))
+                return cvm_error_artifact(error, name,
+                                          "has no place for kernel hashes, so that the kernel "
+                                          "would not be measured " AMDSEV);
+        if (strcmp(guest, "sev") != 0 && !sev.reset_eip)
+                return cvm_error_artifact(error, name,
+                                          "has no AP reset address, which encrypted register state "
+                                          "needs " AMDSEV);
+        return 0;
+}
+
+int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmError *error)
+{
+        Tdvf tdvf;
+
+        if (strncmp(guest, "sev", 3) == 0)
+                return check_sev(file, name, guest, error);
+        return strcmp(guest, "tdx") == 0 ? tdvf_parse(file, name, &tdvf, error) : 0;
+}
+
+/* backends/igvm.c of QEMU 11 loads MADT, too; COCONUT-SVSM's QEMU all that its igvmbuilder makes.
+ */
+static bool loads(const QemuProbe *qemu, uint32_t type)
+{
+        bool coconut = qemu_probe_flavour(qemu) == QEMU_COCONUT;
+
+        if (igvm_type_loads(type))
+                return true;
+        if (type == IGVM_MADT)
+                return coconut || strtoul(qemu_probe_version(qemu), NULL, 10) >= 11;
+        return coconut && type == IGVM_DEVICE_TREE;
+}
+
+static int check_headers(const Igvm *igvm, const char *name, const QemuProbe *qemu, CvmError *error)
+{
+        _cleanup_free_ char *described = NULL;
+        size_t cursor = 0;
+        IgvmHeader header;
+
+        while (igvm_next(igvm, &cursor, &header)) {
+                const char *type = igvm_type_name(header.type);
+
+                if (header.optional || loads(qemu, header.type))
+                        continue;
+                described = qemu_probe_describe(qemu);
+                return cvm_error_artifact(
+                        error, name,
+                        "has a header of type 0x%x (%s), which %s does not load: use a QEMU that "
+                        "does, such as COCONUT-SVSM's, or build the file without it",
+                        header.type, type ?: "unknown", described ?: "this QEMU");
+        }
+        return 0;
+}
+
+static int refuse_platform(const Igvm *igvm, const char *name, const char *guest, CvmError *error)
+{
+        _cleanup_(buffer_done) Buffer others = {};
+
+        for (size_t i = 0; i < igvm->n_platforms; i++)
+                if (buffer_appendf(&others, "%s%s", i > 0 ? ", " : "",
+                                   igvm_platform_name(igvm->platforms[i].type)) < 0)
+                        break;
+        return cvm_error_artifact(error, name,
+                                  "an IGVM file for %s, not for %s: build one for that platform",
+                                  others.data ?: "?", guest);
+}
+
+static const IgvmPlatform *find_platform(const Igvm *igvm, const char *guest)
+{
+        for (size_t i = 0; i < igvm->n_platforms; i++)
+                if (strcmp(igvm_platform_name(igvm->platforms[i].type), guest) == 0)
+                        return &igvm->platforms[i];
+        return NULL;
+}
+
+/* The last one counts, as in QEMU. */
+static void read_policy(const Igvm *igvm, uint32_t mask, PlanIgvm *ret)
+{
+        size_t cursor = 0;
+        IgvmHeader header;
+
+        while (igvm_next(igvm, &cursor, &header)) {
+                IgvmPolicy policy;
+
+                if (header.type != IGVM_GUEST_POLICY)
+                        continue;
+                policy = igvm_policy(&header);
+                if (policy.mask & mask) {
+                        ret->has_policy = true;
+                        ret->policy = policy.policy;
+                }
+        }
+}
+
+int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
+                    PlanIgvm *ret, CvmError *error)
+{
+        const IgvmPlatform *platform;
+        PlanIgvm plan = {};
+        Igvm igvm;
+        int r;
+
+        r = igvm_parse(file, name, &igvm, error);
+        if (r < 0)
+                return r;
+        platform = find_platform(&igvm, guest);
+        if (!platform)
+                return refuse_platform(&igvm, name, guest, error);
+        r = igvm_check_overlap(&igvm, name, platform->mask, error);
+        if (r == 0 && qemu)
+                r = check_headers(&igvm, name, qemu, error);
+        if (r < 0)
+                return r;
+        plan.service = platform->highest_vtl == 0;
+        read_policy(&igvm, platform->mask, &plan);
+        *ret = plan;
+        return 0;
+}

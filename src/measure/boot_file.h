@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Whether a firmware or an IGVM file is one that a kind of guest can boot from, as far as that
+ * shows before QEMU is started: QEMU finds out late, or not at all.
+ *
+ * Kinds of guest: "native", "sev", "sev-es", "sev-snp", "tdx"; a template names one for its
+ * firmware or IGVM file (cvm-template(5), "guest").
+ */
+
+#include "host/qemu_probe.h"
+#include "measure/igvm.h"
+#include "template/plan.h"
+
+/* ArtifactInvalid: the metadata that QEMU wants for such a guest are broken or not there: the table
+ * of kernel hashes ("sev", and all that follow), the AP reset address ("sev-es"), SEV metadata with
+ * a section for kernel hashes ("sev-snp"), TDVF metadata ("tdx"). */
+int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmError *error);
+
+/* ArtifactInvalid: igvm_parse() refuses it, it is not for that guest, its pages overlap, or it has
+ * headers that this QEMU does not load (qemu NULL: not known, so none is refused). */
+int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
+                    PlanIgvm *ret, CvmError *error);

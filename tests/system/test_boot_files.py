@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware and IGVM files that a guest cannot boot from are refused before anything is started, as
+render lists them; what an IGVM file says is heeded."""
+import json
+import pathlib
+
+import pytest
+
+from harness import images
+from harness.varlink import VarlinkError
+
+TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
+
+
+@pytest.fixture
+def daemon(make_daemon, config, tmp_path):
+    """Its templates of these names run an ordinary VM, and want the files of the real ones."""
+    directory = tmp_path / "templates"
+    directory.mkdir()
+    for name in ("sev", "sev-es", "sev-snp-ovmf", "sev-snp", "tdx"):
+        plain = json.loads((TEMPLATES / "plain.json").read_text())
+        real = json.loads((TEMPLATES / f"{name}.json").read_text())
+        plain.update(name=name, measure=real["measure"], launchSecurity=real["launchSecurity"],
+                     artifacts={kind: {key: value for key, value in rules.items()
+                                       if key in ("needed", "guest")}
+                                for kind, rules in real["artifacts"].items()})
+        plain["arguments"] = [part for part in plain["arguments"]
+                              if "firmware" not in json.dumps(part)]
+        plain["arguments"].append({"when": "security.policy", "do": [
+            {"smbios": {"type": "11", "value": "policy=${security.policy}"}}]})
+        (directory / f"{name}.json").write_text(json.dumps(plain))
+    return make_daemon({**config, "templates": str(directory)})
+
+
+def igvm(vtl=2, policy=0x30000, header=None, platform=2):
+    file = images.Igvm()
+    file.platform(1, platform, vtl=vtl)
+    if policy is not None:
+        file.policy(1, policy)
+    file.page(1, 0x10000, images.noise(4096, 21))
+    if header:
+        file.header(header, bytes(8))
+    file.vp(1, images.noise(4096, 24))
+    return file.finish()
+
+
+def overlapping():
+    file = images.Igvm()
+    file.platform(1, 2, vtl=2)
+    file.page(1, 0x10000, images.noise(4096, 21))
+    file.page(1, 0x10000, images.noise(4096, 22))
+    file.vp(1, images.noise(4096, 24))
+    return file.finish()
+
+
+def spec(daemon, tmp_path, platform, content, **more):
+    kind = "igvm" if platform == "sev-snp" else "firmware"
+    (tmp_path / kind).write_bytes(content)
+    (tmp_path / "kernel").write_bytes(images.kernel())
+    return daemon.spec("web", **{"platform": platform, kind: {"path": str(tmp_path / kind)},
+                                 "kernel": {"path": str(tmp_path / "kernel")}, **more})
+
+
+@pytest.mark.parametrize("platform, content, words", [
+    ("sev-snp", lambda: igvm()[:-1], ["truncated"]),
+    ("sev-snp", overlapping, ["overlap at 0x10000"]),
+    ("sev-snp", lambda: igvm(header=0x309), ["0x309", "MADT", "QEMU 7.2", "does not load"]),
+    ("sev-snp", lambda: igvm(header=0x3ff), ["0x3ff", "unknown"]),
+    ("sev-snp", lambda: igvm(platform=3), ["for tdx, not for sev-snp"]),
+    ("sev", lambda: images.firmware(hashes=None), ["kernel hashes", "ovmf-amdsev"]),
+    ("sev", lambda: bytes(8192), ["no OVMF image"]),
+    ("sev-es", lambda: images.firmware(reset=None), ["AP reset address"]),
+    ("sev-snp-ovmf", lambda: images.firmware(sev=None), ["no SEV metadata"]),
+    ("tdx", lambda: images.firmware(tdx=None), ["no TDX metadata"]),
+])
+def test_refused_and_listed(daemon, tmp_path, platform, content, words):
+    bad = spec(daemon, tmp_path, platform, content())
+    kind = "igvm" if platform == "sev-snp" else "firmware"
+    listed = {check["name"]: check for check in daemon.call("Render", spec=bad)["missing"]}
+    with pytest.raises(VarlinkError) as refused:
+        daemon.call("Launch", spec=bad)
+    assert refused.value.name == "ArtifactInvalid" and refused.value.fields["artifact"] == kind
+    for word in words:
+        assert word in refused.value.fields["reason"] and word in listed[kind]["found"]
+    assert daemon.cvms() == []
+
+
+@pytest.mark.parametrize("platform", ["sev", "sev-es", "sev-snp-ovmf", "tdx"])
+def test_good_firmware(daemon, tmp_path, platform):
+    daemon.call("Launch", spec=spec(daemon, tmp_path, platform, images.firmware()))
+    daemon.discard("web")
+
+
+def rendered(daemon, good):
+    reply = daemon.call("Render", spec=good)
+    assert reply["missing"] == []
+    return reply["argv"]
+
+
+def test_policy_of_the_igvm_file(daemon, tmp_path):
+    argv = rendered(daemon, spec(daemon, tmp_path, "sev-snp", igvm(policy=0xb0000)))
+    assert [word for word in argv if "policy=0xb0000" in word]
+    argv = rendered(daemon, spec(daemon, tmp_path, "sev-snp", igvm(policy=None)))
+    assert not [word for word in argv if "policy=" in word]
+    # the same said twice is no conflict
+    argv = rendered(daemon, spec(daemon, tmp_path, "sev-snp", igvm(policy=0xb0000),
+                                 launchSecurity={"policy": "720896"}))
+    assert [word for word in argv if "policy=0xb0000" in word]
+
+
+@pytest.mark.parametrize("policy, more, name, word", [
+    (0xb0000, {"launchSecurity": {"policy": "0x30000"}}, "InvalidSpec", "0xb0000"),
+    (0x10000, {}, "ArtifactInvalid", "0x20000")])
+def test_policy_refused(daemon, tmp_path, policy, more, name, word):
+    bad = spec(daemon, tmp_path, "sev-snp", igvm(policy=policy), **more)
+    for method in ("Render", "Launch"):
+        with pytest.raises(VarlinkError) as refused:
+            daemon.call(method, spec=bad)
+        assert refused.value.name == name and word in refused.value.fields["reason"]
+    assert daemon.cvms() == []
+
+
+def test_service_vm_boots_no_kernel(daemon, tmp_path):
+    service = spec(daemon, tmp_path, "sev-snp", igvm(vtl=0), kernel=None, initramfs=None)
+    argv = rendered(daemon, service)
+    assert not {"-kernel", "-initrd", "-append"} & set(argv)
+    cvm = daemon.call("Launch", spec=service)["cvm"]
+    assert set(cvm["artifacts"]) == {"igvm"} and "LaunchDigest" in cvm["measurement"]
+    assert not [name for name in cvm["measurement"] if name.startswith("PCR")]
+    daemon.discard("web")
+    # one with firmware needs it
+    missing = daemon.call("Render", spec=spec(daemon, tmp_path, "sev-snp", igvm(vtl=2),
+                                              kernel=None, initramfs=None))["missing"]
+    assert missing[0]["name"] == "kernel"
+
+
+@pytest.mark.parametrize("field", ["kernel", "initramfs", "cmdline"])
+def test_what_a_service_vm_has_no_use_for(daemon, tmp_path, field):
+    more = {"kernel": None, "initramfs": None}
+    whole = spec(daemon, tmp_path, "sev-snp", igvm(vtl=0))
+    value = "quiet" if field == "cmdline" else whole[field]
+    bad = spec(daemon, tmp_path, "sev-snp", igvm(vtl=0), **{**more, field: value})
+    with pytest.raises(VarlinkError) as refused:
+        daemon.call("Launch", spec=bad)
+    assert refused.value.fields["field"] == field
