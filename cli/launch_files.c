@@ -51,6 +51,7 @@ int launch_files_resolve(const Arguments *arguments, json_object *object, const 
                          const char *directory)
 {
         json_object *certs = json_member(object, "certs"), *shares = json_member(object, "shares");
+        json_object *disks = json_member(object, "disks");
         int r = 0;
 
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
@@ -68,6 +69,10 @@ int launch_files_resolve(const Arguments *arguments, json_object *object, const 
                 for (size_t i = 0; r == 0 && i < json_object_array_length(shares); i++)
                         r = resolve(arguments, json_object_array_get_idx(shares, i), file,
                                     directory, "shares");
+        if (json_object_is_type(disks, json_type_array))
+                for (size_t i = 0; r == 0 && i < json_object_array_length(disks); i++)
+                        r = resolve(arguments, json_object_array_get_idx(disks, i), file, directory,
+                                    "disks");
         return r;
 }
 
@@ -115,24 +120,38 @@ static int refuse(const Arguments *arguments, const char *field, const char *pat
         return fail_error(arguments, &error, NULL);
 }
 
-/* Opens what a field names. An fd of -1 with 0 as the result: not here, and `absent_ok`. */
-static int open_path(const Arguments *arguments, const char *field, const char *path,
-                     bool directory, bool absent_ok, int *ret)
+/* What a path must lead to. */
+typedef enum Wanted { WANTED_FILE, WANTED_DIRECTORY, WANTED_DISK, WANTED_WRITABLE_DISK } Wanted;
+
+/* Why it is not what is wanted, or NULL. */
+static const char *unwanted(Wanted wanted, mode_t mode)
 {
+        if (wanted == WANTED_DIRECTORY)
+                return S_ISDIR(mode) ? NULL : "not a directory";
+        if (wanted == WANTED_FILE)
+                return S_ISREG(mode) ? NULL : "not a regular file";
+        return S_ISREG(mode) || S_ISBLK(mode) ? NULL : "neither a regular file nor a block device";
+}
+
+/* Opens what a field names. An fd of -1 with 0 as the result: not here, and `absent_ok`. */
+static int open_path(const Arguments *arguments, const char *field, const char *path, Wanted wanted,
+                     bool absent_ok, int *ret)
+{
+        int access = wanted == WANTED_WRITABLE_DISK ? O_RDWR : O_RDONLY;
+        const char *problem;
         _cleanup_close_ int fd = -1;
         struct stat st;
 
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        fd = open(path, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 && errno == ENOENT && absent_ok) {
                 *ret = -1;
                 return 0;
         }
         if (fd < 0 || fstat(fd, &st) < 0)
                 return refuse(arguments, field, path, strerror(errno));
-        if (directory && !S_ISDIR(st.st_mode))
-                return refuse(arguments, field, path, "not a directory");
-        if (!directory && !S_ISREG(st.st_mode))
-                return refuse(arguments, field, path, "not a regular file");
+        problem = unwanted(wanted, st.st_mode);
+        if (problem)
+                return refuse(arguments, field, path, problem);
         *ret = TAKE_FD(fd);
         return 0;
 }
@@ -147,16 +166,17 @@ static void send_fd(LaunchSpec *spec, json_object *object, const char *what, int
         spec->fds[spec->n_fds++] = fd;
 }
 
-/* A kernel, initramfs, firmware, IGVM or a share: at most SPEC_SHARES_MAX + 4, so there is room. */
+/* A kernel, initramfs, firmware, IGVM, a share or a disk: at most SPEC_SHARES_MAX + SPEC_DISKS_MAX
+ * + 4, so there is room. */
 static int open_one(const Arguments *arguments, bool render, LaunchSpec *spec, json_object *object,
-                    const char *field, const char *what, bool directory)
+                    const char *field, const char *what, Wanted wanted)
 {
         const char *path = json_member_string(object, "path");
         int fd, r;
 
         if (!path)
                 return 0;
-        r = open_path(arguments, field, path, directory, render, &fd);
+        r = open_path(arguments, field, path, wanted, render, &fd);
         if (r == 0 && fd >= 0)
                 send_fd(spec, object, what, fd);
         return r;
@@ -175,7 +195,30 @@ static int open_shares(const Arguments *arguments, bool render, LaunchSpec *spec
                 if (asprintf(&field, "shares[%zu].path", i) < 0 ||
                     asprintf(&what, "share:%s", json_member_string(share, "tag")) < 0)
                         return fail_memory(arguments);
-                r = open_one(arguments, render, spec, share, field, what, true);
+                r = open_one(arguments, render, spec, share, field, what, WANTED_DIRECTORY);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int open_disks(const Arguments *arguments, bool render, LaunchSpec *spec)
+{
+        json_object *disks = json_member(spec->object, "disks");
+        size_t n = disks ? json_object_array_length(disks) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *disk = json_object_array_get_idx(disks, i);
+                const char *id = json_member_string(disk, "id");
+                _cleanup_free_ char *field = NULL, *what = NULL;
+                int r;
+
+                if (asprintf(&field, "disks[%zu].path", i) < 0 ||
+                    (id ? asprintf(&what, "disk:%s", id) : asprintf(&what, "disk:disk%zu", i)) < 0)
+                        return fail_memory(arguments);
+                r = open_one(arguments, render, spec, disk, field, what,
+                             json_member_bool(disk, "readOnly", true) ? WANTED_DISK
+                                                                      : WANTED_WRITABLE_DISK);
                 if (r != 0)
                         return r;
         }
@@ -214,7 +257,7 @@ static int open_cert(const Arguments *arguments, bool render, LaunchSpec *spec, 
                 return 0;
         if (asprintf(&field, "certs.%s", name) < 0)
                 return fail_memory(arguments);
-        r = open_path(arguments, field, path, false, render, &fd);
+        r = open_path(arguments, field, path, WANTED_FILE, render, &fd);
         if (r != 0 || fd < 0)
                 return r;
         if (fstat(fd, &st) < 0)
@@ -236,10 +279,12 @@ int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec)
                 const char *name = spec_artifact_kind_name(kind);
 
                 r = open_one(arguments, render, spec, json_member(spec->object, name), name, name,
-                             false);
+                             WANTED_FILE);
         }
         if (r == 0)
                 r = open_shares(arguments, render, spec);
+        if (r == 0)
+                r = open_disks(arguments, render, spec);
         if (r != 0 || !certs)
                 return r;
         json_object_object_foreach (certs, name, source) {

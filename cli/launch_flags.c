@@ -231,6 +231,65 @@ static int apply_shares(const Arguments *arguments, json_object *object)
         return 0;
 }
 
+/* One ",OPTION" of a --disk into its object. */
+static bool put_disk_option(json_object *disk, const char *option)
+{
+        static const char *const keys[] = {"format", "bus", "id"};
+
+        if (strcmp(option, "rw") == 0) {
+                json_object_object_add(disk, "readOnly", json_object_new_boolean(false));
+                return true;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                size_t length = strlen(keys[i]);
+
+                if (strncmp(option, keys[i], length) == 0 && option[length] == '=') {
+                        json_object_object_add(disk, keys[i], json_new_text(option + length + 1));
+                        return true;
+                }
+        }
+        return false;
+}
+
+/* PATH[,rw][,format=FORMAT][,bus=BUS][,id=ID]. NULL: it is not that. */
+static json_object *parse_disk(const char *value)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        _cleanup_json_ json_object *disk = NULL;
+        char *save = NULL, *option;
+
+        if (!copy || !*copy || *copy == ',')
+                return NULL;
+        disk = json_build("path", launch_path(".", strtok_r(copy, ",", &save)), "readOnly",
+                          json_object_new_boolean(true), NULL);
+        while ((option = strtok_r(NULL, ",", &save)))
+                if (!put_disk_option(disk, option))
+                        return NULL;
+        return TAKE_PTR(disk);
+}
+
+static int apply_disks(const Arguments *arguments, json_object *object)
+{
+        const char *value;
+        json_object *disks;
+
+        if (!arguments_has(arguments, "disk"))
+                return 0;
+        disks = member_of(object, "disks", json_type_array);
+        for (size_t i = 0; disks && (value = arguments_value_at(arguments, "disk", i)); i++) {
+                json_object *disk = parse_disk(value);
+
+                if (!disk)
+                        return fail_usage(arguments,
+                                          "--disk must be "
+                                          "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio][,id=ID], "
+                                          "not '%s'; a spec file takes a path with a comma",
+                                          value);
+                json_object_array_add(disks, disk);
+        }
+        return 0;
+}
+
 /* [ADDR:]HOST:GUEST[/udp]; an empty HOST is any free port. NULL: it is not that. */
 static json_object *parse_publish(const char *value)
 {
@@ -293,8 +352,8 @@ static int apply_publish(const Arguments *arguments, json_object *object)
 int launch_flags_apply(const Arguments *arguments, json_object *object)
 {
         static int (*const parts[])(const Arguments *, json_object *) = {
-                apply_scalars, apply_artifacts, apply_env,      apply_certs,
-                apply_shares,  apply_publish,   apply_security,
+                apply_scalars, apply_artifacts, apply_env,     apply_certs,
+                apply_shares,  apply_disks,     apply_publish, apply_security,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

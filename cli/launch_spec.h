@@ -7,7 +7,7 @@
  * descriptor.
  *
  * Flags replace the file's scalars and its forwards; they are added to its env, certs and shares by
- * name, and win there.
+ * name, and win there; disks come after the file's.
  */
 
 #include <json-c/json.h>

@@ -15,8 +15,8 @@
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
 
-static json_object *holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
-                                const Vm *vm)
+json_object *manager_holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
+                                 const Vm *vm)
 {
         if (manager_may_see(manager, peer, vm->owner))
                 json_object_array_add(holders, json_object_new_string(vm->name));
@@ -72,7 +72,7 @@ static int check_memory(Manager *manager, const Admission *admission, uint64_t p
                 if (!vm_state_is_live(manager->vms[i]->state))
                         continue;
                 owed += outstanding(manager->vms[i]);
-                holders_add(holders, manager, admission->peer, manager->vms[i]);
+                manager_holders_add(holders, manager, admission->peer, manager->vms[i]);
         }
         available = available > owed ? available - owed : 0;
         if (promise <= available) {
@@ -133,7 +133,7 @@ int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, ui
         holders = json_object_new_array();
         holder = wanted ? manager_find_cid(manager, wanted) : NULL;
         if (holder)
-                holders_add(holders, manager, peer, holder);
+                manager_holders_add(holders, manager, peer, holder);
         return cvm_error_no_resources(error, "cid", wanted ?: 1, 0, holders);
 }
 
@@ -193,7 +193,7 @@ static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward
                         continue;
                 return cvm_error_no_resources(
                         error, "port", forward->host_port, 0,
-                        holders_add(json_object_new_array(), manager, peer, other));
+                        manager_holders_add(json_object_new_array(), manager, peer, other));
         }
         return 0;
 }

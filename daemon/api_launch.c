@@ -147,6 +147,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
                 .vsock = spec->vsock || template_needs_vsock(operation->template),
                 .notify_port = manager->notify_port,
                 .host = loaded->host ?: manager->host,
+                .disks = loaded->disks,
         };
         int r;
 

@@ -17,9 +17,9 @@ typedef struct Raw {
         Config config;
         char *memory, *console_size;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
-                *libvirt;
+                *libvirt, *devices;
         json_object *programs;
-        json_object *bridges, *taps;
+        json_object *bridges, *taps, *disks;
 } Raw;
 
 static const JsonField top_fields[] = {
@@ -39,6 +39,7 @@ static const JsonField top_fields[] = {
         {"programs", JSON_MAP, offsetof(Raw, programs)},
         {"network", JSON_OBJECT, offsetof(Raw, network)},
         {"libvirt", JSON_OBJECT, offsetof(Raw, libvirt)},
+        {"devices", JSON_OBJECT, offsetof(Raw, devices)},
         {},
 };
 
@@ -96,6 +97,11 @@ static const JsonField libvirt_fields[] = {
 static const JsonField network_fields[] = {
         {"bridges", JSON_ARRAY, offsetof(Raw, bridges)},
         {"taps", JSON_ARRAY, offsetof(Raw, taps)},
+        {},
+};
+
+static const JsonField devices_fields[] = {
+        {"disks", JSON_ARRAY, offsetof(Raw, disks)},
         {},
 };
 
@@ -190,6 +196,7 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
                 {&raw->groups, groups_fields, "groups"},
                 {&raw->network, network_fields, "network"},
                 {&raw->libvirt, libvirt_fields, "libvirt"},
+                {&raw->devices, devices_fields, "devices"},
         };
         int r = json_dispatch(object, top_fields, raw, "", refuse, source);
 
@@ -226,6 +233,11 @@ static int check(Raw *raw, Source *source)
                 r = parse_names(raw->bridges, "network.bridges", &c->bridges, source);
         if (r == 0)
                 r = parse_names(raw->taps, "network.taps", &c->taps, source);
+        if (r == 0)
+                r = parse_names(raw->disks, "devices.disks", &c->disks, source);
+        for (char **path = c->disks; r == 0 && *path; path++)
+                if (**path != '/')
+                        r = refuse(source, "devices.disks", "must be absolute paths");
         if (r == 0)
                 r = parse_paths(raw->qemu, "qemu", &c->qemu, source);
         if (r == 0)
@@ -281,9 +293,10 @@ static Config *config_new(void)
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
+                .disks = calloc(1, sizeof(char *)),
         };
         if (!c->accelerator || !c->templates || !c->scopes || !c->users_group || !c->admins_group ||
-            !c->bridges || !c->taps || !c->libvirt_uri || !c->libvirt_group)
+            !c->bridges || !c->taps || !c->disks || !c->libvirt_uri || !c->libvirt_group)
                 return config_free(c);
         return c;
 }
@@ -310,6 +323,7 @@ Config *config_free(Config *config)
         json_object_put(config->programs);
         names_free(config->bridges);
         names_free(config->taps);
+        names_free(config->disks);
         free(config);
         return NULL;
 }
@@ -414,4 +428,15 @@ bool config_allows_bridge(const Config *config, const char *name)
 bool config_allows_tap(const Config *config, const char *name)
 {
         return names_hold(config->taps, name);
+}
+
+bool config_allows_disk(const Config *config, dev_t device)
+{
+        for (char **path = config->disks; *path; path++) {
+                struct stat st;
+
+                if (stat(*path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device)
+                        return true;
+        }
+        return false;
 }

@@ -7,6 +7,7 @@
  */
 
 #include <json-c/json.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -33,6 +34,7 @@ typedef struct Config {
         json_object *qemu;      /* platform or "default" to path; owned */
         json_object *programs;  /* file name of a companion's program to path; owned */
         char **bridges, **taps; /* allowed host interfaces, ended by NULL */
+        char **disks;           /* paths of block devices that may be disks, likewise */
 } Config;
 
 /* path NULL: CONFIG_PATH if it is there, else the defaults. On failure *ret_message is a line for a
@@ -50,3 +52,5 @@ char *config_program(const Config *config, const char *name);
 
 bool config_allows_bridge(const Config *config, const char *name);
 bool config_allows_tap(const Config *config, const char *name);
+/* Whether a listed path leads to the block device of that number now; looks at the file system. */
+bool config_allows_disk(const Config *config, dev_t device);

@@ -40,6 +40,8 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .cmdline = spec_cmdline(spec),
                 .kvm = manager_use_kvm(manager),
         };
+        for (size_t i = 0; i < spec->n_disks; i++)
+                prepared.inputs.disk_is_device[i] = allotment->disks[i].identity.block;
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const SpecArtifact *from = &spec->artifacts[kind];
                 PlanArtifact *to = &prepared.inputs.artifacts[kind];

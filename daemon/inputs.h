@@ -21,6 +21,7 @@ typedef struct Allotment {
         uint32_t vsock_cid;
         uint32_t notify_port;
         const HostFacts *host; /* as it is now */
+        const DiskFile *disks; /* of the spec's, in its order */
 } Allotment;
 
 typedef struct PreparedInputs {

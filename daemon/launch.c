@@ -349,6 +349,7 @@ static int render(Launch *launch)
                 .vsock_cid = vm->vsock_cid,
                 .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
                 .host = launch->loaded.host ?: vm->manager->host,
+                .disks = launch->loaded.disks,
         };
         const HostCheck *check;
         int r;
@@ -396,8 +397,10 @@ static int write_shares(Launch *launch)
 static int start_driver(Launch *launch)
 {
         Vm *vm = launch->vm;
-        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX + PLAN_COMPANIONS_MAX];
-        char share_names[SPEC_SHARES_MAX][48], companion_names[PLAN_COMPANIONS_MAX][48];
+        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX + SPEC_DISKS_MAX +
+                     PLAN_COMPANIONS_MAX];
+        char share_names[SPEC_SHARES_MAX][48], disk_names[SPEC_DISKS_MAX][48];
+        char companion_names[PLAN_COMPANIONS_MAX][48];
         DriverStart start = {
                 .id = vm->id,
                 .plan = launch->plan,
@@ -419,6 +422,11 @@ static int start_driver(Launch *launch)
                 snprintf(share_names[i], sizeof(share_names[i]), "share:%s",
                          launch->spec->shares[i].tag);
                 fds[n++] = (DriverFd){share_names[i], launch->loaded.share_fds[i]};
+        }
+        for (size_t i = 0; i < launch->loaded.n_disks; i++) {
+                snprintf(disk_names[i], sizeof(disk_names[i]), "disk:%s",
+                         launch->spec->disks[i].id);
+                fds[n++] = (DriverFd){disk_names[i], launch->loaded.disks[i].fd};
         }
         for (size_t i = 0; i < launch->plan->n_companions; i++) {
                 snprintf(companion_names[i], sizeof(companion_names[i]), "companion:%s",
@@ -595,6 +603,9 @@ static int prepare(Launch *launch)
         r = check_loaded(launch);
         if (r == 0)
                 r = take_artifacts(launch);
+        if (r == 0)
+                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks,
+                               wire_call_peer(launch->call), &launch->error);
         if (r == 0)
                 r = render(launch); /* what is missing refuses before anything is made */
         if (r < 0)

@@ -18,9 +18,11 @@ typedef struct LoadJob {
         char *cmdline;
         uint32_t cpus;
         uint64_t memory;
-        int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds; /* sent by the client, or -1 */
-        QemuCache *qemus;                                            /* borrowed */
-        const HostFacts *host;                                       /* borrowed */
+        int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
+                *disk_fds;     /* sent by the client, or -1 */
+        const Config *config;  /* borrowed */
+        QemuCache *qemus;      /* borrowed */
+        const HostFacts *host; /* borrowed */
         char *qemu;
         Loaded loaded;
         LoadDone done;
@@ -48,6 +50,9 @@ void loaded_done(Loaded *loaded)
         for (size_t i = 0; i < loaded->n_shares; i++)
                 closep(&loaded->share_fds[i]);
         free(loaded->share_fds);
+        for (size_t i = 0; i < loaded->n_disks; i++)
+                closep(&loaded->disks[i].fd);
+        free(loaded->disks);
         cvm_error_done(&loaded->error);
         cvm_error_done(&loaded->measure_error);
         json_object_put(loaded->measurement);
@@ -64,8 +69,11 @@ static void job_free(LoadJob *job)
                 closep(&job->cert_fds[i]);
         for (size_t i = 0; job->share_fds && i < job->loaded.n_shares; i++)
                 closep(&job->share_fds[i]);
+        for (size_t i = 0; job->disk_fds && i < job->loaded.n_disks; i++)
+                closep(&job->disk_fds[i]);
         free(job->cert_fds);
         free(job->share_fds);
+        free(job->disk_fds);
         free(job->qemu);
         loaded_done(&job->loaded);
         wire_peer_done(&job->peer);
@@ -73,11 +81,16 @@ static void job_free(LoadJob *job)
         free(job);
 }
 
+static Caller caller_of(const LoadJob *job)
+{
+        return (Caller){job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
+}
+
 /* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd. */
 static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, bool writable,
                  const char *field, CvmError *error)
 {
-        Caller caller = {job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
+        const Caller caller = caller_of(job);
         int fd, r;
 
         if (*sent >= 0) {
@@ -163,6 +176,26 @@ static int load_share(LoadJob *job, size_t i)
                           &job->loaded.error);
 }
 
+static int load_disk(LoadJob *job, size_t i)
+{
+        const SpecDisk *spec = &job->spec->disks[i];
+        const Caller caller = caller_of(job);
+        DiskFile *file = &job->loaded.disks[i];
+        char field[32];
+        int r;
+
+        snprintf(field, sizeof(field), "disks[%zu]", i);
+        r = disk_open(&caller, spec, &job->disk_fds[i], field, file, &job->loaded.error);
+        if (r < 0 || !file->identity.block ||
+            config_allows_disk(job->config, (dev_t)file->identity.device))
+                return r;
+        closep(&file->fd);
+        file->fd = -1;
+        return cvm_error_invalid_spec(&job->loaded.error, field,
+                                      "is a block device that cvmd.conf does not list under "
+                                      "devices.disks");
+}
+
 static void check_boot(LoadJob *job)
 {
         const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu};
@@ -214,6 +247,8 @@ static void work(uv_work_t *request)
                 r = load_cert(job, i);
         for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
                 r = load_share(job, i);
+        for (size_t i = 0; r == 0 && i < job->spec->n_disks; i++)
+                r = load_disk(job, i);
 }
 
 static void after_work(uv_work_t *request, int status)
@@ -252,6 +287,8 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
                 r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
                 r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
+        for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
+                r = take_fd(call, spec->disks[i].fd, "disks", &job->disk_fds[i], error);
         return r;
 }
 
@@ -308,6 +345,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->userdata = userdata;
         job->qemus = source->qemus;
         job->host = source->host;
+        job->config = source->config;
         job->qemu = config_qemu(source->config, template_name(source->template),
                                 template_qemu(source->template));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
@@ -316,14 +354,19 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->loaded.share_fds = new_fds(spec->n_shares);
         job->cert_fds = new_fds(spec->n_certs);
         job->share_fds = new_fds(spec->n_shares);
+        job->disk_fds = new_fds(spec->n_disks);
+        job->loaded.disks = calloc(spec->n_disks + 1, sizeof(*job->loaded.disks));
+        for (size_t i = 0; job->loaded.disks && i < spec->n_disks; i++)
+                job->loaded.disks[i].fd = -1;
         if (!job->cmdline || !job->loaded.certs || !job->loaded.share_fds || !job->cert_fds ||
-            !job->share_fds) {
+            !job->share_fds || !job->disk_fds || !job->loaded.disks) {
                 job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
         find_embedded(job, source);
         job->loaded.n_certs = spec->n_certs;
         job->loaded.n_shares = spec->n_shares;
+        job->loaded.n_disks = spec->n_disks;
         r = wire_peer_copy(wire_call_peer(call), &job->peer);
         if (r < 0)
                 cvm_error_system(error, r, "load artifacts");

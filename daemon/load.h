@@ -3,13 +3,14 @@
 
 /*
  * What a spec names outside the daemon, fetched with the caller's rights: artifact files are copied
- * and hashed, certificates read, shared directories opened; and the embedded artifacts that it
- * takes, copied out of the program on first use; and what its QEMU can do. Done in a worker thread,
- * so that a slow disk or a dead mount holds up nobody else.
+ * and hashed, certificates read, shared directories and disks opened; and the embedded artifacts
+ * that it takes, copied out of the program on first use; and what its QEMU can do. Done in a worker
+ * thread, so that a slow disk or a dead mount holds up nobody else.
  */
 
 #include "artifact/artifact.h"
 #include "artifact/caller.h"
+#include "artifact/disk.h"
 #include "config.h"
 #include "idmap.h"
 #include "qemu_cache.h"
@@ -29,7 +30,9 @@ typedef struct Loaded {
         size_t n_certs;
         int *share_fds; /* -1: failed */
         size_t n_shares;
-        CvmError error;           /* of certificates and shares: the first */
+        DiskFile *disks; /* fd -1: failed */
+        size_t n_disks;
+        CvmError error;           /* of certificates, shares and disks: the first */
         PlanIgvm igvm;            /* what the IGVM file says */
         QemuProbe *qemu;          /* a reference; NULL: it could not be asked */
         HostFacts *host;          /* as it is now; NULL: without memory */

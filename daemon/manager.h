@@ -87,6 +87,9 @@ bool manager_use_kvm(const Manager *manager);
 /* Checks name, quota and memory, holds ports and CID, and adds a CVM in state preparing. A stopped
  * or failed CVM of the same name and owner is removed first. */
 int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
+/* Adds the CVM's name if the peer may know of it; returns holders. */
+json_object *manager_holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
+                                 const Vm *vm);
 /* wanted 0: any free one of the configured range. *ret_fd: a vhost-vsock device that holds it, or
  * -1 on a host that has none. */
 int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, uint32_t *ret,

@@ -21,6 +21,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
+        if (vm->n_disks)
+                json_object_object_add(record, "disks", disks_to_json(vm));
         json_object_object_add(record, "timeouts",
                                json_build("startSec", json_object_new_int64(vm->start_sec),
                                           "readySec", json_object_new_int64(vm->ready_sec),
@@ -183,8 +185,9 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
                 return -ENOMEM;
         vm->ops = driver_find(driver);
         if (vm_state_parse(state, &vm->state) < 0 ||
-            !load_forwards(vm, json_member(record, "forwards"))) {
-                *ret_reason = "its state or forwards are wrong";
+            !load_forwards(vm, json_member(record, "forwards")) ||
+            !disks_from_json(vm, json_member(record, "disks"))) {
+                *ret_reason = "its state, forwards or disks are wrong";
                 vm_close(vm);
                 vm_unref(vm);
                 return -EBADMSG;

@@ -124,6 +124,7 @@ Vm *vm_unref(Vm *vm)
                 free(vm->forwards[i].address);
         free(vm->forwards);
         free(vm->holds);
+        free(vm->disks);
         if (vm->runtime_dirfd >= 0)
                 close(vm->runtime_dirfd);
         console_free(vm->console);

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "companion.h"
 #include "console.h"
+#include "disks.h"
 #include "driver.h"
 #include "ports.h"
 #include "spec/spec.h"
@@ -91,6 +92,8 @@ struct Vm {
         SpecForward *forwards;
         PortHold *holds; /* one a forward; released once QEMU has the port */
         size_t n_forwards;
+        DiskHold *disks; /* held while it is live */
+        size_t n_disks;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
         int64_t created_at, started_at, ready_at; /* 0: not yet */
         VmEnding ending;

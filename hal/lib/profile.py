@@ -17,6 +17,7 @@ class Profile:
 REQUIRED = (
     "virtio_pci", "virtio_console", "virtio_net",           # readiness port, network
     "9pnet_virtio", "9p",                                   # shares
+    "virtio_scsi", "sd_mod", "virtio_blk",                  # data disks
     "button", "evdev",                                      # power button
     "configfs", "tpm_tis", "tpm_crb",                       # reports, measured boot
     "vmw_vsock_virtio_transport",

@@ -76,11 +76,17 @@ static int may(int fd, int mode)
         return syscall(SYS_faccessat2, fd, "", mode, AT_EACCESS | AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+/* Whether the open itself must be for writing: what is done in a directory is asked otherwise. */
+static bool is_written(const Request *request)
+{
+        return request->what == CALLER_OPEN_DISK && request->writable;
+}
+
 static int open_path(const Request *request)
 {
         struct open_how how = {
-                .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
-                         (request->what == CALLER_OPEN_DIRECTORY ? O_DIRECTORY : 0),
+                .flags = (is_written(request) ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY |
+                         O_CLOEXEC | (request->what == CALLER_OPEN_DIRECTORY ? O_DIRECTORY : 0),
                 .resolve = RESOLVE_NO_MAGICLINKS,
         };
         int fd = (int)syscall(SYS_openat2, AT_FDCWD, request->path, &how, sizeof(how));
@@ -276,7 +282,8 @@ static int refuse_open(const Request *request, int error_number, const char *fie
                 return cvm_error_invalid_spec(error, field, "'%s' does not exist", path);
         case EACCES:
         case EPERM:
-                return cvm_error_invalid_spec(error, field, "uid %u may not read '%s'", uid, path);
+                return cvm_error_invalid_spec(error, field, "uid %u may not read%s '%s'", uid,
+                                              is_written(request) ? " and write" : "", path);
         case ENOTDIR:
                 return cvm_error_invalid_spec(error, field, "'%s' is not a directory", path);
         case ELOOP:
@@ -333,16 +340,22 @@ static const char *kind_name(mode_t mode)
 
 static int check_kind(const Request *request, int fd, const char *field, CvmError *error)
 {
+        static const char *const wanted_names[] = {
+                [CALLER_OPEN_FILE] = "a regular file",
+                [CALLER_OPEN_DISK] = "a regular file or a block device",
+                [CALLER_OPEN_DIRECTORY] = "a directory",
+        };
         mode_t wanted = request->what == CALLER_OPEN_DIRECTORY ? S_IFDIR : S_IFREG;
         _cleanup_free_ char *what = subject(request);
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return cvm_error_system(error, -errno, "look at %s", what ?: "it");
-        if ((st.st_mode & S_IFMT) == wanted)
+        if ((st.st_mode & S_IFMT) == wanted ||
+            (request->what == CALLER_OPEN_DISK && S_ISBLK(st.st_mode)))
                 return 0;
         return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
-                                      kind_name(st.st_mode), kind_name(wanted));
+                                      kind_name(st.st_mode), wanted_names[request->what]);
 }
 
 /* Has a child do what the request says, with the caller's rights. *ret_fd stays -1 where the
@@ -428,5 +441,8 @@ int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable
         if ((flags & O_ACCMODE) == O_WRONLY)
                 return cvm_error_invalid_spec(error, field,
                                               "the descriptor is not open for reading");
+        if (is_written(&request) && (flags & O_ACCMODE) != O_RDWR)
+                return cvm_error_invalid_spec(error, field,
+                                              "the descriptor is not open for writing");
         return 0;
 }

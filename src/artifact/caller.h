@@ -25,7 +25,9 @@ typedef struct Caller {
 } Caller;
 
 typedef enum CallerOpen {
-        CALLER_OPEN_FILE,      /* a regular file, read only */
+        CALLER_OPEN_FILE, /* a regular file, read only */
+        CALLER_OPEN_DISK, /* a regular file or a block device; `writable` opens it for writing too
+                           */
         CALLER_OPEN_DIRECTORY, /* a directory; `writable` wants write permission in it */
 } CallerOpen;
 
@@ -35,8 +37,8 @@ int caller_open(const Caller *caller, const char *path, CallerOpen what, bool wr
                 const char *field, int *ret, CvmError *error);
 
 /* The same checks for a descriptor that the client sent; fd is borrowed. A file's proves the right
- * to read it by itself (not if it was opened with O_PATH or only for writing: refused). A
- * directory's proves too little, least of all a right to write: what the caller may do there is
- * asked as above. */
+ * to read it by itself (not if it was opened with O_PATH or only for writing: refused), and a
+ * disk's the right to write it if it is open for that. A directory's proves too little, least of
+ * all a right to write: what the caller may do there is asked as above. */
 int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable, const char *field,
                     CvmError *error);

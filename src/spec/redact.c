@@ -82,6 +82,27 @@ static json_object *shares_to_json(const CvmSpec *spec)
         return array;
 }
 
+static json_object *disks_to_json(const CvmSpec *spec)
+{
+        json_object *array;
+
+        if (spec->n_disks == 0)
+                return NULL;
+        array = json_object_new_array();
+        for (size_t i = 0; i < spec->n_disks; i++) {
+                const SpecDisk *disk = &spec->disks[i];
+
+                json_object_array_add(
+                        array,
+                        json_build("id", json_new_text(disk->id), "path", text_or_null(disk->path),
+                                   "fd", fd_or_null(disk->fd), "format",
+                                   json_new_text(spec_disk_format_name(disk->format)), "bus",
+                                   json_new_text(spec_disk_bus_name(disk->bus)), "readOnly",
+                                   json_object_new_boolean(disk->read_only), NULL));
+        }
+        return array;
+}
+
 static json_object *forwards_to_json(const CvmSpec *spec)
 {
         json_object *array;
@@ -161,6 +182,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"env", env_to_json(spec)},
                 {"certs", certs_to_json(spec)},
                 {"shares", shares_to_json(spec)},
+                {"disks", disks_to_json(spec)},
                 {"forwards", forwards_to_json(spec)},
                 {"network", network_to_json(spec)},
                 {"vsock",

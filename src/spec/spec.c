@@ -21,7 +21,7 @@ typedef struct Input {
         CvmSpec spec;
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
-        json_object *env, *certs, *shares, *forwards, *vsock, *security, *limits, *timeouts;
+        json_object *env, *certs, *shares, *disks, *forwards, *vsock, *security, *limits, *timeouts;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -37,6 +37,7 @@ static const JsonField spec_fields[] = {
         {"env", JSON_OBJECT, offsetof(Input, env)},
         {"certs", JSON_OBJECT, offsetof(Input, certs)},
         {"shares", JSON_ARRAY, offsetof(Input, shares)},
+        {"disks", JSON_ARRAY, offsetof(Input, disks)},
         {"forwards", JSON_ARRAY, offsetof(Input, forwards)},
         {"network", JSON_STRING, offsetof(Input, network)},
         {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
@@ -207,6 +208,8 @@ static int parse_parts(Input *input, CvmError *error)
         if (r >= 0)
                 r = spec_parse_shares(input->shares, spec, error);
         if (r >= 0)
+                r = spec_parse_disks(input->disks, spec, error);
+        if (r >= 0)
                 r = spec_parse_network(input->network, spec, error);
         if (r >= 0)
                 r = spec_parse_forwards(input->forwards, spec, error);
@@ -272,6 +275,11 @@ static void spec_done(CvmSpec *spec)
                 free(spec->shares[i].path);
         }
         free(spec->shares);
+        for (size_t i = 0; i < spec->n_disks; i++) {
+                free(spec->disks[i].id);
+                free(spec->disks[i].path);
+        }
+        free(spec->disks);
         for (size_t i = 0; i < spec->n_forwards; i++)
                 free(spec->forwards[i].address);
         free(spec->forwards);

@@ -27,7 +27,9 @@
 #define SPEC_CERT_BYTES_MAX (1u << 20)
 #define SPEC_SHARES_MAX 16
 #define SPEC_FORWARDS_MAX 64
-#define SPEC_FD_MAX 63 /* index of a descriptor sent with the call, each named at most once */
+#define SPEC_DISKS_MAX 16
+#define SPEC_DISK_ID_MAX 20 /* of a serial number: VIRTIO_BLK_ID_BYTES */
+#define SPEC_FD_MAX 63      /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
 #define SPEC_SECURITY_MAX 16 /* fields of launchSecurity */
 
@@ -69,6 +71,22 @@ typedef struct SpecShare {
         int64_t fd; /* -1: none */
         bool read_only;
 } SpecShare;
+
+typedef enum SpecDiskFormat { SPEC_DISK_RAW, SPEC_DISK_QCOW2 } SpecDiskFormat;
+typedef enum SpecDiskBus { SPEC_DISK_SCSI, SPEC_DISK_VIRTIO } SpecDiskBus;
+
+/* A data disk: exactly one of path and fd. */
+typedef struct SpecDisk {
+        char *id; /* unique; the serial number that the guest sees */
+        char *path;
+        int64_t fd; /* -1: none */
+        SpecDiskFormat format;
+        SpecDiskBus bus;
+        bool read_only;
+} SpecDisk;
+
+const char *spec_disk_format_name(SpecDiskFormat format); /* "raw", "qcow2" */
+const char *spec_disk_bus_name(SpecDiskBus bus);          /* "scsi", "virtio" */
 
 typedef enum SpecProtocol { SPEC_TCP, SPEC_UDP } SpecProtocol;
 
@@ -129,6 +147,8 @@ typedef struct CvmSpec {
         size_t n_certs;
         SpecShare *shares;
         size_t n_shares;
+        SpecDisk *disks;
+        size_t n_disks;
         bool forwards_given; /* false: n_forwards is 0 and on the user network the caller of
                               * spec_parse() adds one from a free port to SPEC_AGENT_PORT */
         SpecForward *forwards;

@@ -249,5 +249,7 @@ int spec_check_descriptors(const CvmSpec *spec, CvmError *error)
                           spec_field(prefix, "certs", spec->certs[i].name), error);
         for (size_t i = 0; r >= 0 && i < spec->n_shares; i++)
                 r = claim(users, spec->shares[i].fd, spec_field_index(prefix, "shares", i), error);
+        for (size_t i = 0; r >= 0 && i < spec->n_disks; i++)
+                r = claim(users, spec->disks[i].fd, spec_field_index(prefix, "disks", i), error);
         return r;
 }

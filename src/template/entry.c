@@ -109,12 +109,15 @@ static int check_template(const TemplateSet *set, const Template *template, cons
 int template_set_check(const TemplateSet *set, CvmError *error)
 {
         SpecShare share = {.tag = (char *)"data", .path = (char *)"/data", .fd = -1};
+        SpecDisk disk = {.id = (char *)"disk0", .path = (char *)"/disk", .fd = -1};
         SpecForward forward = {
                 .address = (char *)"127.0.0.1", .host_port = 6100, .guest_port = SPEC_AGENT_PORT};
         CvmSpec full = {.name = (char *)"check",
                         .platform = (char *)"auto",
                         .shares = &share,
                         .n_shares = 1,
+                        .disks = &disk,
+                        .n_disks = 1,
                         .debug = true,
                         .network = SPEC_NETWORK_USER};
         CvmSpec bare = {

@@ -325,11 +325,11 @@ static int object_value(Walk *walk, const Frame *frame, json_object *object, jso
         json_object_object_foreach (object, key, member) {
                 size_t before = walk_enter(walk, ".%s", key);
                 json_object *value = NULL;
-                int r = member_value(walk, frame, member, &value);
+                int r = member ? member_value(walk, frame, member, &value) : 0;
 
                 if (r < 0)
                         return r;
-                if (value)
+                if (value || !member) /* null is a value of QEMU's JSON */
                         json_object_object_add(out, key, value);
                 walk_leave(walk, before);
         }

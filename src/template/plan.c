@@ -65,6 +65,10 @@ static json_object *descriptor_to_json(const PlanDescriptor *descriptor, const P
                 if (strncmp(descriptor->what, "share:", 6) == 0 &&
                     strcmp(descriptor->what + 6, inputs->spec->shares[i].tag) == 0)
                         path = inputs->spec->shares[i].path;
+        for (size_t i = 0; i < inputs->spec->n_disks; i++)
+                if (strncmp(descriptor->what, "disk:", 5) == 0 &&
+                    strcmp(descriptor->what + 5, inputs->spec->disks[i].id) == 0)
+                        path = inputs->spec->disks[i].path;
         if (path)
                 json_object_object_add(object, "path", json_new_text(path));
         if (sha256)

@@ -58,14 +58,15 @@ typedef struct PlanInputs {
         const char *cmdline;  /* effective */
         bool kvm;             /* the accelerator: KVM, else TCG */
         PlanArtifact artifacts[_ARTIFACT_KIND_MAX];
-        const PlanDomain *domain; /* NULL: a command line is rendered, else a domain */
+        bool disk_is_device[SPEC_DISKS_MAX]; /* a block device, not a file; by the spec's order */
+        const PlanDomain *domain;            /* NULL: a command line is rendered, else a domain */
         PlanIgvm igvm;
 } PlanInputs;
 
 typedef struct PlanDescriptor {
         int number; /* in the child */
         char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
-                       certs_share, share:TAG, vhost-vsock, tap, companion:NAME */
+                       certs_share, share:TAG, disk:ID, vhost-vsock, tap, companion:NAME */
 } PlanDescriptor;
 
 /* What `bindWorkload` has bound the launch to; see cvm-spec(5). */

@@ -93,6 +93,11 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "shares",
                         "driver libvirt takes none: its QEMU opens a directory by a path, which "
                         "may have become another since your rights to it were checked");
+        if (inputs->domain && inputs->spec->n_disks)
+                return cvm_error_invalid_spec(
+                        walk->error, "disks",
+                        "driver libvirt takes none: its QEMU opens a file by a path, which may "
+                        "have become another since your rights to it were checked");
         r = check_service(walk, inputs);
         if (r == 0)
                 r = security_check(template, inputs, walk->error);

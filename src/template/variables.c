@@ -86,6 +86,32 @@ static json_object *share_variables(const PlanInputs *inputs)
         return shares;
 }
 
+/* Each disk's descriptor is the only member of a set of its own: QEMU opens files of block devices
+ * anew, which the uid that it runs as could not. */
+static json_object *disk_variables(const PlanInputs *inputs)
+{
+        json_object *list = json_object_new_array();
+        bool scsi = false;
+
+        for (size_t i = 0; i < inputs->spec->n_disks; i++) {
+                const SpecDisk *disk = &inputs->spec->disks[i];
+                char node[32], what[sizeof("disk:") + SPEC_DISK_ID_MAX];
+
+                snprintf(node, sizeof(node), "disk%zu", i);
+                snprintf(what, sizeof(what), "disk:%s", disk->id);
+                scsi = scsi || disk->bus == SPEC_DISK_SCSI;
+                json_object_array_add(
+                        list, json_build("id", text(disk->id), "node", text(node), "index",
+                                         integer((int64_t)i), "format",
+                                         text(spec_disk_format_name(disk->format)), "bus",
+                                         text(spec_disk_bus_name(disk->bus)), "fileDriver",
+                                         text(inputs->disk_is_device[i] ? "host_device" : "file"),
+                                         "readOnly", json_object_new_boolean(disk->read_only), "fd",
+                                         variables_descriptor(what), NULL));
+        }
+        return json_build("list", list, "scsi", json_object_new_boolean(scsi), NULL);
+}
+
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
 static json_object *host_variables(const HostFacts *host)
 {
@@ -184,8 +210,9 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                            integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
                            NULL),
                 "host", host_variables(inputs->host), "security",
-                security_variables(template, inputs), "shares", share_variables(inputs),
-                "artifacts", artifacts, "fd", fd, "companion", companion_variables(template), NULL);
+                security_variables(template, inputs), "shares", share_variables(inputs), "disks",
+                disk_variables(inputs), "artifacts", artifacts, "fd", fd, "companion",
+                companion_variables(template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);
         return variables;

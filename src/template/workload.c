@@ -75,6 +75,23 @@ static json_object *shares_to_json(const CvmSpec *spec)
         return shares;
 }
 
+/* NULL where there is none: then the document has no such member. */
+static json_object *disks_to_json(const CvmSpec *spec)
+{
+        json_object *disks = spec->n_disks ? json_object_new_array() : NULL;
+
+        for (size_t i = 0; i < spec->n_disks; i++) {
+                const SpecDisk *disk = &spec->disks[i];
+
+                json_object_array_add(
+                        disks, json_build("id", json_new_text(disk->id), "format",
+                                          json_new_text(spec_disk_format_name(disk->format)), "bus",
+                                          json_new_text(spec_disk_bus_name(disk->bus)), "readOnly",
+                                          json_object_new_boolean(disk->read_only), NULL));
+        }
+        return disks;
+}
+
 /* One text a value, however it was written. */
 static json_object *security_entry(const SpecSecurity *entry)
 {
@@ -125,8 +142,8 @@ static json_object *spec_to_json(const Template *template, const PlanInputs *inp
                 "name", json_new_text(spec->name), "platform", json_new_text(template->name),
                 "cpus", json_object_new_int64(inputs->cpus), "memory", json_new_text(memory),
                 "cmdline", json_new_text(inputs->cmdline), "env", env_to_json(spec), "certs",
-                certs_to_json(spec), "shares", shares_to_json(spec), "network",
-                json_new_text(network_kind(spec->network)), "vsock",
+                certs_to_json(spec), "shares", shares_to_json(spec), "disks", disks_to_json(spec),
+                "network", json_new_text(network_kind(spec->network)), "vsock",
                 json_object_new_boolean(inputs->vsock), "launchSecurity", security_to_json(spec),
                 "debug", json_object_new_boolean(spec->debug), NULL);
 }

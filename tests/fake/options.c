@@ -154,6 +154,40 @@ static void add_forward(const char *rule)
         options.n_forwards++;
 }
 
+/* Descriptors of -add-fd by the number of their set, at most one a set. */
+static int fd_sets[32];
+
+static void add_fd(const char *text)
+{
+        char *fd = value_of(text, "fd", "fd", 0), *set = value_of(text, "fd", "set", 0);
+        long number = fd ? strtol(fd, NULL, 10) : -1, index = set ? strtol(set, NULL, 10) : -1;
+
+        if (number < 0 || fcntl((int)number, F_GETFL) < 0)
+                fail("fd is not valid or already in use");
+        if (index < 0 || (size_t)index >= ARRAY_SIZE(fd_sets))
+                fail("set is missing or too high");
+        fd_sets[index] = (int)number + 1; /* 0: none */
+}
+
+/* Opens nothing anew: a disk is a descriptor whose access is the node's. */
+static void add_blockdev(const char *text)
+{
+        static const char prefix[] = "/dev/fdset/";
+        char *file = value_of(text, "driver", "file", 0), *read_only, *name;
+        long set;
+        int fd, wanted;
+
+        name = file && *file == '{' ? value_of(file, "", "filename", 0) : NULL;
+        if (!name || strncmp(name, prefix, strlen(prefix)) != 0)
+                return;
+        set = strtol(name + strlen(prefix), NULL, 10);
+        fd = set >= 0 && (size_t)set < ARRAY_SIZE(fd_sets) ? fd_sets[set] - 1 : -1;
+        read_only = value_of(text, "driver", "read-only", 0);
+        wanted = read_only && strcmp(read_only, "true") == 0 ? O_RDONLY : O_RDWR;
+        if (fd < 0 || (fcntl(fd, F_GETFL) & O_ACCMODE) != wanted)
+                fail("Could not open '%s': %s", name, strerror(fd < 0 ? ENOENT : EACCES));
+}
+
 static void add_netdev(const char *text)
 {
         char *type = value_of(text, "type", "type", 0), *rule;
@@ -295,10 +329,11 @@ static const struct {
         const char *name;
         void (*handle)(const char *text);
 } passes[] = {
-        {"append", set_append},   {"name", set_name},     {"chardev", add_chardev},
-        {"fsdev", add_fsdev},     {"mon", add_monitor},   {"qmp", add_qmp},
-        {"netdev", add_netdev},   {"serial", add_serial}, {"kernel", check_kernel},
-        {"initrd", check_initrd}, {"device", add_device},
+        {"append", set_append}, {"name", set_name},         {"chardev", add_chardev},
+        {"fsdev", add_fsdev},   {"mon", add_monitor},       {"qmp", add_qmp},
+        {"add-fd", add_fd},     {"blockdev", add_blockdev}, {"netdev", add_netdev},
+        {"serial", add_serial}, {"kernel", check_kernel},   {"initrd", check_initrd},
+        {"device", add_device},
 };
 
 static const struct {

@@ -39,6 +39,10 @@ def document(spec, artifacts, **effective):
                            for name, value in full.get("launchSecurity", {}).items()},
         "debug": full.get("debug", False),
     }
+    if full.get("disks"):
+        bound["disks"] = [{"id": disk.get("id", f"disk{i}"), "format": disk.get("format", "raw"),
+                           "bus": disk.get("bus", "scsi"), "readOnly": disk.get("readOnly", True)}
+                          for i, disk in enumerate(full["disks"])]
     whole = {"version": 1, "spec": bound, "artifacts": artifacts}
     # Names are ASCII here but for certs, which are values: so this is RFC 8785's order and form.
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

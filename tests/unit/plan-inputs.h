@@ -10,6 +10,7 @@ typedef struct Launch {
         CvmSpec spec;
         HostFacts host;
         SpecShare shares[2];
+        SpecDisk disks[3];
         SpecForward forwards[3];
         PlanInputs inputs;
 } Launch;
@@ -71,6 +72,18 @@ static inline void launch_full(Launch *launch)
         launch->shares[1] = (SpecShare){(char *)"work", (char *)"/srv/work", -1, false};
         launch->spec.shares = launch->shares;
         launch->spec.n_shares = 2;
+        launch->disks[0] = (SpecDisk){
+                .id = (char *)"root", .path = (char *)"/srv/a,b", .fd = -1, .read_only = true};
+        launch->disks[1] = (SpecDisk){.id = (char *)"data",
+                                      .path = (char *)"/srv/data.qcow2",
+                                      .fd = -1,
+                                      .format = SPEC_DISK_QCOW2,
+                                      .bus = SPEC_DISK_VIRTIO};
+        launch->disks[2] =
+                (SpecDisk){.id = (char *)"disk2", .path = (char *)"/dev/vg/lv", .fd = -1};
+        launch->spec.disks = launch->disks;
+        launch->spec.n_disks = 3;
+        launch->inputs.disk_is_device[2] = true;
         launch->forwards[1] = (SpecForward){(char *)"192.0.2.1", 8443, 443, SPEC_TCP};
         launch->forwards[2] = (SpecForward){(char *)"127.0.0.1", 6101, 53, SPEC_UDP};
         launch->inputs.n_forwards = 3;

@@ -139,6 +139,8 @@ static void test_refusals(void **state)
                 {"\"qemu\": {\"tdx\": 5}", "qemu"},
                 {"\"network\": {\"bridges\": \"br0\"}", "network.bridges"},
                 {"\"network\": {\"taps\": [5]}", "network.taps"},
+                {"\"devices\": {\"disks\": \"/dev/sdb\"}", "devices.disks"},
+                {"\"devices\": {\"disks\": [\"sdb\"]}", "devices.disks"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data disks. */
+#include "spec/spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/spec_internal.h"
+
+typedef struct DiskInput {
+        char *id, *path, *format, *bus;
+        int64_t fd;
+        bool read_only;
+} DiskInput;
+
+static const JsonField disk_fields[] = {
+        {"id", JSON_STRING, offsetof(DiskInput, id)},
+        {"path", JSON_STRING, offsetof(DiskInput, path)},
+        {"fd", JSON_INT, offsetof(DiskInput, fd), 0, 0, SPEC_FD_MAX},
+        {"format", JSON_STRING, offsetof(DiskInput, format)},
+        {"bus", JSON_STRING, offsetof(DiskInput, bus)},
+        {"readOnly", JSON_BOOL, offsetof(DiskInput, read_only)},
+        {},
+};
+
+static const char *const format_names[] = {
+        [SPEC_DISK_RAW] = "raw",
+        [SPEC_DISK_QCOW2] = "qcow2",
+};
+
+static const char *const bus_names[] = {
+        [SPEC_DISK_SCSI] = "scsi",
+        [SPEC_DISK_VIRTIO] = "virtio",
+};
+
+const char *spec_disk_format_name(SpecDiskFormat format)
+{
+        return format_names[format];
+}
+
+const char *spec_disk_bus_name(SpecDiskBus bus)
+{
+        return bus_names[bus];
+}
+
+static void disk_input_done(DiskInput *input)
+{
+        free(input->id);
+        free(input->path);
+        free(input->format);
+        free(input->bus);
+}
+
+static bool id_is_valid(const char *id)
+{
+        static const char allowed[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        size_t length = strlen(id);
+
+        return length >= 1 && length <= SPEC_DISK_ID_MAX && strspn(id, allowed) == length;
+}
+
+/* The given id, or diskN of the N-th disk. */
+static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, CvmError *error)
+{
+        if (!input->id && asprintf(&input->id, "disk%zu", spec->n_disks) < 0) {
+                input->id = NULL;
+                return -ENOMEM;
+        }
+        if (!id_is_valid(input->id))
+                return cvm_error_invalid_spec(error, field,
+                                              "must be 1 to %d letters, digits, '-' and '_'",
+                                              SPEC_DISK_ID_MAX);
+        for (size_t i = 0; i < spec->n_disks; i++)
+                if (strcmp(spec->disks[i].id, input->id) == 0)
+                        return cvm_error_invalid_spec(error, field, "'%s' is disks[%zu]'s id",
+                                                      input->id, i);
+        return 0;
+}
+
+/* The index of text in names; the first where there is no text. -1: it is none of them. */
+static int choose(const char *text, const char *const *names, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (!text || strcmp(names[i], text) == 0)
+                        return (int)i;
+        return -1;
+}
+
+static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
+{
+        _cleanup_(disk_input_done) DiskInput input = {.fd = -1, .read_only = true};
+        char prefix[SPEC_FIELD_MAX], field[SPEC_FIELD_MAX];
+        int format, bus, r;
+
+        spec_field_index(prefix, "disks", spec->n_disks);
+        r = spec_dispatch(object, disk_fields, &input, prefix, error);
+        if (r >= 0)
+                r = take_id(&input, spec, spec_field(field, prefix, "id"), error);
+        if (r < 0)
+                return r;
+        if (!!input.path + (input.fd >= 0) != 1)
+                return cvm_error_invalid_spec(error, prefix,
+                                              "must have exactly one of path and fd");
+        if (input.path) {
+                r = spec_check_path(input.path, spec_field(field, prefix, "path"), error);
+                if (r < 0)
+                        return r;
+        }
+        format = choose(input.format, format_names, ARRAY_SIZE(format_names));
+        if (format < 0)
+                return cvm_error_invalid_spec(error, spec_field(field, prefix, "format"),
+                                              "must be raw or qcow2");
+        bus = choose(input.bus, bus_names, ARRAY_SIZE(bus_names));
+        if (bus < 0)
+                return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
+                                              "must be scsi or virtio");
+        spec->disks[spec->n_disks++] = (SpecDisk){
+                .id = TAKE_PTR(input.id),
+                .path = TAKE_PTR(input.path),
+                .fd = input.fd,
+                .format = (SpecDiskFormat)format,
+                .bus = (SpecDiskBus)bus,
+                .read_only = input.read_only,
+        };
+        return 0;
+}
+
+int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
+{
+        size_t n = array ? json_object_array_length(array) : 0;
+
+        if (n == 0)
+                return 0;
+        if (n > SPEC_DISKS_MAX)
+                return cvm_error_invalid_spec(error, "disks", "has %zu entries; at most %d", n,
+                                              SPEC_DISKS_MAX);
+        spec->disks = calloc(n, sizeof(*spec->disks));
+        if (!spec->disks)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                int r = parse_disk(json_object_array_get_idx(array, i), spec, error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

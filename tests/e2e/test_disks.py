@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data disks that a real guest reads and writes, by way of its debug image's shell."""
+import hashlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness.processes import SLOWNESS
+
+MIB = 1 << 20
+
+
+class Shell:
+    """Root on the guest's console."""
+
+    def __init__(self, cvmd, name):
+        self.client = cvmd.client()
+        self.client.upgrade("io.cvmd.Manager.Console", name=name)
+        self.socket, self.text = self.client.socket, self.client.buffer
+        self.socket.settimeout(1)
+
+    def wait(self, text, seconds=60):
+        end = time.monotonic() + seconds * SLOWNESS
+        while text.encode() not in self.text:
+            assert time.monotonic() < end, f"no {text!r} in {self.text[-2000:]}"
+            try:
+                self.text += self.socket.recv(65536)
+            except socket.timeout:
+                pass
+        before, _, self.text = self.text.partition(text.encode())
+        return before.decode(errors="replace")
+
+    def log_in(self):
+        self.socket.sendall(b"\n")
+        self.wait("login: ")
+        self.socket.sendall(b"root\n")
+        self.wait(" # ")
+
+    def run(self, command):
+        """Its output; the exit status must be 0."""
+        self.socket.sendall(f"{command}; echo '<'$?'>'\n".encode())
+        self.wait("'>'")  # the echo of what was typed
+        output = self.wait(">")
+        self.wait(" # ")
+        assert output.endswith("<0"), output
+        return output
+
+    def close(self):
+        self.client.close()
+
+
+def content(size, seed):
+    block = hashlib.sha256(seed).digest()
+    return (block * (size // len(block) + 1))[:size]
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img (package qemu-utils)")
+def test_a_guest_reads_and_writes(cvmd, tmp_path):
+    """As root's daemon QEMU has another uid, and the images are nobody's but root's."""
+    read, written, packed = (tmp_path / name for name in ("read.img", "written.img", "p.qcow2"))
+    read.write_bytes(content(MIB, b"read"))
+    written.write_bytes(bytes(2 * MIB))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", packed, "4M"], check=True)
+    for path in (read, written, packed):
+        path.chmod(0o600)
+    before = read.read_bytes()
+    cvmd.cvmctl("launch", "web", "--platform", "plain", "--memory", "256M", "--cpus", 1, "--debug",
+                "--disk", read, "--disk", f"{written},rw,id=data",
+                "--disk", f"{packed},rw,format=qcow2,bus=virtio,id=packed", "--wait", "ready",
+                timeout=300)
+    if os.geteuid() == 0:
+        status = pathlib.Path(f"/proc/{cvmd.status('web')['pid']}/status").read_text()
+        assert "\nUid:\t0\t" not in status
+
+    shell = Shell(cvmd, "web")
+    shell.log_in()
+    # The kernel gives names in the order in which its probes come back.
+    first = "disk0" in shell.run("cat /sys/block/sda/device/vpd_pg80")
+    sda, sdb = ("sda", "sdb") if first else ("sdb", "sda")
+    assert "data" in shell.run(f"cat /sys/block/{sdb}/device/vpd_pg80")
+    assert hashlib.sha256(before).hexdigest() in shell.run(f"sha256sum /dev/{sda}")
+    for name, size, read_only in ((sda, MIB, 1), (sdb, 2 * MIB, 0), ("vda", 4 * MIB, 0)):
+        found = shell.run(f"cat /sys/block/{name}/size /sys/block/{name}/ro").split()
+        assert found[-3:-1] == [str(size // 512), str(read_only)], found
+    assert "packed" in shell.run("cat /sys/block/vda/serial")
+    shell.run(f"! dd if=/dev/zero of=/dev/{sda} bs=512 count=1 2>&1")
+    for name in (sdb, "vda"):
+        shell.run(f"dd if=/dev/{sda} of=/dev/{name} bs=64k seek=1 count=8 && sync")
+    shell.close()
+
+    other = cvmd.cvmctl("launch", "two", "--platform", "plain", "--memory", "256M", "--disk",
+                        written, check=False)
+    assert other.returncode == 4 and "web" in other.stderr and "disk:disk0" in other.stderr
+    cvmd.cvmctl("stop", "web")
+    assert read.read_bytes() == before
+    assert written.read_bytes()[65536:65536 + 8 * 65536] == before[:8 * 65536]
+    raw = tmp_path / "raw"
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", packed, raw], check=True)
+    assert raw.read_bytes()[65536:65536 + 8 * 65536] == before[:8 * 65536]
