@@ -75,7 +75,7 @@ int verb_igvm(const Arguments *arguments)
         Igvm igvm;
         int r;
 
-        r = measured_file_open(arguments, ARTIFACT_IGVM, path, NULL, &file);
+        r = measured_file_open(arguments, ARTIFACT_IGVM, path, &file);
         if (r != 0)
                 return r;
         if (igvm_parse(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||

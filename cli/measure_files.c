@@ -2,6 +2,7 @@
 #include "measure_files.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -15,27 +16,95 @@ void measured_file_done(MeasuredFile *file)
         *file = (MeasuredFile){};
 }
 
-int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       const uint8_t *sha256, MeasuredFile *ret)
+/* A file that is loaded by a thread of its own. */
+typedef struct Loading {
+        SpecArtifactKind kind;
+        MeasuredPath what;
+        pthread_t thread;
+        bool has_thread;
+        MeasuredFile file;
+        int unreadable; /* errno, where the file could not be opened or mapped */
+        CvmError error;
+} Loading;
+
+static void *load(void *userdata)
 {
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        _cleanup_(cvm_error_done) CvmError error = {};
-        MeasuredFile file = {};
+        Loading *loading = userdata;
+        MeasuredFile *file = &loading->file;
+        _cleanup_close_ int fd =
+                open(loading->what.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-        if (fd < 0)
-                return fail_file(arguments, path, 0, "%s", strerror(errno));
-        if (artifact_load(kind, path, fd, sha256, &file.artifact, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        file.map = mmap(NULL, file.artifact->size, PROT_READ, MAP_PRIVATE, file.artifact->fd, 0);
-        if (file.map == MAP_FAILED) {
-                int r = errno;
-
-                file.map = NULL;
-                measured_file_done(&file);
-                return fail_file(arguments, path, 0, "%s", strerror(r));
+        if (fd < 0) {
+                loading->unreadable = errno;
+                return NULL;
         }
-        *ret = file;
-        return 0;
+        if (artifact_load(loading->kind, loading->what.path, fd, loading->what.sha256,
+                          &file->artifact, &loading->error) < 0)
+                return NULL;
+        file->map = mmap(NULL, file->artifact->size, PROT_READ, MAP_PRIVATE, file->artifact->fd, 0);
+        if (file->map == MAP_FAILED) {
+                loading->unreadable = errno;
+                file->map = NULL;
+        }
+        return NULL;
+}
+
+/* Ends the thread and hands out what it has; the failure is printed unless there was one before. */
+static int finish(const Arguments *arguments, Loading *loading, int before, MeasuredFile *ret)
+{
+        int r = 0;
+
+        if (loading->has_thread)
+                pthread_join(loading->thread, NULL);
+        if (before == 0 && cvm_error_is_set(&loading->error))
+                r = fail_error(arguments, &loading->error, NULL);
+        else if (before == 0 && loading->unreadable)
+                r = fail_file(arguments, loading->what.path, 0, "%s",
+                              strerror(loading->unreadable));
+        cvm_error_done(&loading->error);
+        if (before == 0 && r == 0)
+                *ret = loading->file;
+        else
+                measured_file_done(&loading->file);
+        return before ?: r;
+}
+
+int measured_files_open(const Arguments *arguments,
+                        const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
+                        MeasuredFile ret[static _ARTIFACT_KIND_MAX])
+{
+        Loading all[_ARTIFACT_KIND_MAX] = {};
+        int r = 0;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                Loading *loading = &all[kind];
+
+                loading->kind = kind;
+                loading->what = paths[kind];
+                if (!paths[kind].path)
+                        continue;
+                loading->has_thread = pthread_create(&loading->thread, NULL, load, loading) == 0;
+                if (!loading->has_thread)
+                        load(loading);
+        }
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                r = finish(arguments, &all[kind], r, &ret[kind]);
+        for (SpecArtifactKind kind = 0; r != 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+                measured_file_done(&ret[kind]);
+        return r;
+}
+
+int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
+                       MeasuredFile *ret)
+{
+        MeasuredPath paths[_ARTIFACT_KIND_MAX] = {};
+        MeasuredFile files[_ARTIFACT_KIND_MAX] = {};
+        int r;
+
+        paths[kind].path = path;
+        r = measured_files_open(arguments, paths, files);
+        *ret = files[kind];
+        return r;
 }
 
 MeasureFile measured_file_bytes(const MeasuredFile *file)

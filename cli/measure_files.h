@@ -13,10 +13,21 @@ typedef struct MeasuredFile {
         void *map;          /* its bytes */
 } MeasuredFile;
 
-/* Loads a file. sha256: what it must be, or NULL. Returns 0 or the exit code of the failure that it
- * printed. */
+/* Loads a file. Returns 0 or the exit code of the failure that it printed. */
 int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       const uint8_t *sha256, MeasuredFile *ret);
+                       MeasuredFile *ret);
+
+/* What is to be loaded of a kind. */
+typedef struct MeasuredPath {
+        const char *path;      /* borrowed; NULL: nothing */
+        const uint8_t *sha256; /* what the file must have; NULL: anything */
+} MeasuredPath;
+
+/* Loads all of them at the same time, each in a thread: hashing takes most of it. `ret` has one of
+ * each kind. Likewise; of several failures the first kind's is printed. */
+int measured_files_open(const Arguments *arguments,
+                        const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
+                        MeasuredFile ret[static _ARTIFACT_KIND_MAX]);
 void measured_file_done(MeasuredFile *file);
 /* Borrowed; not given where none was named. */
 MeasureFile measured_file_bytes(const MeasuredFile *file);

@@ -121,30 +121,32 @@ static int read_profile(const Arguments *arguments, Profile *profile)
         return 0;
 }
 
-static int open_file(const Arguments *arguments, const Template *template, SpecArtifactKind kind,
-                     MeasureRequest *request)
+/* The file of a kind, by option, spec or neither. */
+static int find_file(const Arguments *arguments, const Template *template, SpecArtifactKind kind,
+                     const CvmSpec *spec, MeasuredPath *ret)
 {
         const char *name = spec_artifact_kind_name(kind), *path = arguments_value(arguments, name);
-        const SpecArtifact *artifact = request->spec ? &request->spec->artifacts[kind] : NULL;
+        const SpecArtifact *artifact = spec ? &spec->artifacts[kind] : NULL;
         const char *embedded = NULL;
 
         if (path && strncmp(path, "embedded:", 9) == 0)
                 return fail_usage(arguments,
                                   "--%s must be a file: only the daemon has embedded ones", name);
-        if (path)
-                return *path ? measured_file_open(arguments, kind, path, NULL,
-                                                  &request->files[kind])
-                             : 0;
+        if (path) {
+                ret->path = *path ? path : NULL;
+                return 0;
+        }
         if (!artifact)
                 return 0;
-        if (artifact->path)
-                return measured_file_open(arguments, kind, artifact->path,
-                                          artifact->has_sha256 ? artifact->sha256 : NULL,
-                                          &request->files[kind]);
+        if (artifact->path) {
+                *ret = (MeasuredPath){artifact->path,
+                                      artifact->has_sha256 ? artifact->sha256 : NULL};
+                return 0;
+        }
         if (artifact->name)
                 embedded = artifact->name;
         else if (template)
-                embedded = template_default_artifact(template, kind, request->spec->debug);
+                embedded = template_default_artifact(template, kind, spec->debug);
         return embedded ? refuse(arguments, name,
                                  "is embedded:%s, which only the daemon has: name a file, or give "
                                  "an empty name for none",
@@ -183,6 +185,7 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 [ARTIFACT_FIRMWARE] = &inputs->firmware,
                 [ARTIFACT_IGVM] = &inputs->igvm,
         };
+        MeasuredPath paths[_ARTIFACT_KIND_MAX] = {};
         const Template *template;
         int r;
 
@@ -199,10 +202,12 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 r = read_profile(arguments, &inputs->profile);
         if (r == 0)
                 r = read_acpi(arguments, request);
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
-                r = open_file(arguments, template, kind, request);
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+                r = find_file(arguments, template, kind, request->spec, &paths[kind]);
+        if (r == 0)
+                r = measured_files_open(arguments, paths, request->files);
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 *targets[kind] = measured_file_bytes(&request->files[kind]);
-        }
         return r;
 }
 

@@ -34,6 +34,7 @@ int snp_digest_init(SnpDigest *digest); /* 0 or -ENOMEM */
 void snp_digest_done(SnpDigest *digest);
 
 /* Adds `size` bytes (whole pages) from gpa on. data NULL: the pages' contents are not measured
- * (types other than normal and VMSA). 0 or -EIO. */
+ * (types other than normal and VMSA). The contents of many pages are hashed by several
+ * threads, which have ended when it returns. 0, -ENOMEM or -EIO. */
 int snp_digest_add(SnpDigest *digest, SnpPageType type, uint64_t gpa, const uint8_t *data,
                    uint64_t size);

@@ -139,6 +139,45 @@ def test_snp_igvm(files):
            for bank in BANKS}}
 
 
+@pytest.mark.parametrize("pages", [255, 256, 300, 1031])
+def test_large_firmware(files, pages):
+    """Its pages are hashed by several threads, and added in their order."""
+    whole = images.noise(4096 * (pages - 4), 77) + files.data["firmware"]
+    files.write("firmware", whole)
+    want = expected.snp_ovmf(whole, images.SEV_SECTIONS, None, 1)
+    assert snp_ovmf(files, "--cpus", 1, kernel=False) == {("LaunchDigest", "sha384"): want}
+
+
+def test_snp_igvm_of_every_kind(files):
+    """Large pages, each data type, several platforms, areas of several pages used twice."""
+    file, launch = images.Igvm(), expected.LaunchDigest()
+    for bit, kind in ((1, 0), (2, 3), (4, 2), (8, 1)):
+        file.platform(bit, kind)
+    file.area(7, 0x3000)
+    file.area(0, 0x1000)
+    large = images.noise(2 << 20, 5)
+    pages = [  # address, data, flags, data type; type in the digest
+        (0x200000, large, 1, 0, 1), (0x400000, None, 1, 0, 1), (0x10000, images.noise(4096), 0, 0, 1),
+        (0x600000, large, 3, 0, 4), (0x11000, images.noise(4096), 2, 0, 4), (0x12000, None, 0, 1, 5),
+        (0x13000, images.noise(4096, 6), 0, 2, 6), (0x14000, None, 0, 3, 6), (0x15000, None, 0, 0, 1)]
+    for address, data, flags, data_type, kind in pages:
+        file.page(4, address, data, flags, data_type)
+        file.page(2, address, images.noise(4096, 9))  # TDX's: not of this digest
+        size = 2 << 20 if flags & 1 else 4096
+        # pages without data are sent as pages of zeros
+        launch.add(kind, address, (data or bytes(size)) if kind == 1 else None, size)
+    for address, area, size in ((0x20000, 7, 0x3000), (0x30000, 0, 0x1000), (0x40000, 7, 0x3000)):
+        file.insert(4, address, area)
+        launch.add(4, address, size=size)
+    file.insert(2, 0x50000, 7)
+    vmsa = images.noise(4096, 24)
+    file.vp(4, vmsa[:3000])
+    launch.add(2, images.VMSA_ADDRESS, vmsa[:3000].ljust(4096, b"\0"))
+    files.write("igvm", file.finish())
+    got = values(measure("sev-snp-igvm", *files.options("igvm"), "--cpus", 1))
+    assert got["LaunchDigest", "sha384"] == launch.value.hex()
+
+
 # One changed byte changes exactly the registers that the documents say
 
 def flip(data, offset):
@@ -186,6 +225,68 @@ def test_one_byte(files, platform, registers):
     assert changed(before, run(CMDLINE[:-1] + "2")) == in_cmdline
     for offset in (0x1000, 0x1fff):
         assert flipped(code, offset) == in_code
+
+
+def spread(size, count=24):
+    """Places all over a file, the same ones each time."""
+    return sorted({(size * i // count + i * 37) % size for i in range(count)} | {0, size - 1})
+
+
+def result_of(*args):
+    """Values, or None where the changed file is none of its kind any more."""
+    done = cvmctl("measure", *args, "--json")
+    assert done.code in (0, 4), done
+    return values(done.json) if done.code == 0 else None
+
+
+@pytest.mark.parametrize("platform", ["sev-snp-ovmf", "tdx", "vtpm", "sev-snp-igvm"])
+def test_a_byte_anywhere(files, platform):
+    """Exactly what the documents say of the byte changes, wherever it is."""
+    code = "igvm" if platform == "sev-snp-igvm" else "firmware"
+    args = ["--platform", platform, *files.options(code, "kernel", "initramfs"), "--cpus", 2,
+            "--cmdline", CMDLINE, *([] if platform == "sev-snp-ovmf" else PROFILE)]
+    before = values(measure(*args[1:]))
+    launch = {name for name, _ in before if name.startswith("LaunchDigest")}
+    of_kernel = {"sev-snp-ovmf": launch, "tdx": {"RTMR1"}}.get(platform, {"PCR4"})
+    of_initramfs = {"sev-snp-ovmf": launch, "tdx": {"RTMR2"}}.get(platform, {"PCR9"})
+    seen = set()
+
+    def check(name, offset, want):
+        data = files.data[name]
+        files.write(name, flip(data, offset))
+        after = result_of(*args)
+        files.write(name, data)
+        if after is None:
+            return
+        seen.add(name)
+        assert changed(before, after) == want, (name, hex(offset))
+
+    for offset in spread(len(files.data["kernel"])):
+        image = flip(files.data["kernel"], offset)
+        try:
+            hashed = expected.authenticode("sha256", image) != \
+                expected.authenticode("sha256", files.data["kernel"])
+        except struct.error:
+            continue  # the byte makes it no PE image
+        check("kernel", offset, of_kernel if hashed or platform == "sev-snp-ovmf" else set())
+    for offset in spread(len(files.data["initramfs"])):
+        check("initramfs", offset, of_initramfs)
+    for offset in spread(len(files.data[code])):
+        want = code_registers
+        if platform == "tdx" and offset < 0x1000:
+            want = set()  # of the volume of variables, which is added and not measured
+        if platform == "sev-snp-igvm":
+            # headers are sums of their own; then a page, one that is not measured, the VMSA
+            want = set() if 0x2000 <= offset < 0x3000 or offset < images.Igvm.DATA else launch
+        check(code, offset, want)
+    assert seen == {"kernel", "initramfs", code}
+    for i in range(len(CMDLINE)):
+        other = CMDLINE[:i] + chr(ord(CMDLINE[i]) ^ 1) + CMDLINE[i + 1:]
+        after = result_of(*(other if word == CMDLINE else word for word in args))
+        assert changed(before, after) == of_initramfs
+    after = result_of(*(3 if word == 2 else word for word in args))
+    of_vcpus = {"sev-snp-ovmf": launch, "sev-snp-igvm": {"LaunchDigestAllVcpus"}}
+    assert changed(before, after) == of_vcpus.get(platform, set())
 
 
 def test_vcpus(files):
