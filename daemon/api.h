@@ -36,5 +36,8 @@ bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fiel
 Vm *api_named(WireCall *call, json_object *parameters, Manager *manager);
 /* Answers with NoSuchCvm unless the peer may see a CVM of that name. */
 Vm *api_find(WireCall *call, const char *name, Manager *manager);
+/* Pauses (target VM_PAUSED) or resumes a CVM that is in the other state, and answers; bare: with an
+ * empty reply, else with the CVM. */
+void api_hold(WireCall *call, Vm *vm, VmState target, bool bare);
 /* Answers with WrongState. */
 void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed);

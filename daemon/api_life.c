@@ -93,6 +93,7 @@ typedef struct CommandOperation {
         Vm *vm;         /* a reference */
         VmState target;
         uv_timer_t timer;
+        bool bare;    /* the reply says nothing */
         bool replied; /* the driver has answered: its reference to this is gone */
         bool closed;
 } CommandOperation;
@@ -123,7 +124,9 @@ static void command_answer(CommandOperation *operation, CvmError *error)
         if (error)
                 wire_call_error(call, error);
         else
-                wire_call_reply(call, json_build("cvm", vm_to_json(operation->vm), NULL));
+                wire_call_reply(call, operation->bare
+                                              ? NULL
+                                              : json_build("cvm", vm_to_json(operation->vm), NULL));
         wire_call_unref(call);
         uv_close((uv_handle_t *)&operation->timer, on_command_timer_closed);
 }
@@ -157,30 +160,21 @@ static void on_command_done(int r, const char *text, void *userdata)
         command_maybe_free(operation);
 }
 
-static void command(WireCall *call, json_object *parameters, Manager *manager, VmState from,
-                    VmState target)
+void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
 {
-        const char *const allowed[] = {vm_state_name(from), NULL};
         _cleanup_(cvm_error_done) CvmError error = {};
-        Vm *vm = api_named(call, parameters, manager);
         CommandOperation *operation;
         int r;
 
-        if (!vm)
-                return;
-        if (vm->state != from || !vm->driver) {
-                api_wrong_state(call, vm, allowed);
-                return;
-        }
         operation = calloc(1, sizeof(*operation));
         if (!operation) {
                 cvm_error_system(&error, -ENOMEM, "command QEMU");
                 wire_call_error(call, &error);
                 return;
         }
-        *operation =
-                (CommandOperation){.call = wire_call_ref(call), .vm = vm_ref(vm), .target = target};
-        uv_timer_init(manager->loop, &operation->timer);
+        *operation = (CommandOperation){
+                .call = wire_call_ref(call), .vm = vm_ref(vm), .target = target, .bare = bare};
+        uv_timer_init(vm->manager->loop, &operation->timer);
         operation->timer.data = operation;
         uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
         r = target == VM_PAUSED ? vm->ops->pause(vm->driver, on_command_done, operation)
@@ -190,6 +184,20 @@ static void command(WireCall *call, json_object *parameters, Manager *manager, V
                 operation->replied = true;
                 command_answer(operation, &error);
         }
+}
+
+static void command(WireCall *call, json_object *parameters, Manager *manager, VmState from,
+                    VmState target)
+{
+        const char *const allowed[] = {vm_state_name(from), NULL};
+        Vm *vm = api_named(call, parameters, manager);
+
+        if (!vm)
+                return;
+        if (vm->state != from || !vm->driver)
+                api_wrong_state(call, vm, allowed);
+        else
+                api_hold(call, vm, target, false);
 }
 
 void api_pause(WireCall *call, json_object *parameters, void *userdata)

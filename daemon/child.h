@@ -10,7 +10,8 @@
  *
  * The program gets: exactly the given descriptors at their numbers, stdin from /dev/null, stdout
  * and stderr to `output_fd`, no new privileges, no capabilities (also none as root), no core dumps,
- * a session of its own, default signals, a fixed environment, and the caller's ids where asked.
+ * a session of its own, default signals (but SIGRTMIN+4, which is ignored), a fixed environment,
+ * and the caller's ids where asked.
  */
 
 #include <sys/types.h>

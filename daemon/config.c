@@ -28,6 +28,7 @@ static const JsonField top_fields[] = {
         {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"scopes", JSON_STRING, offsetof(Raw, config.scopes)},
+        {"machined", JSON_STRING, offsetof(Raw, config.machined)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
         {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
         {"uids", JSON_OBJECT, offsetof(Raw, uids)},
@@ -256,6 +257,8 @@ static int check(Raw *raw, Source *source)
         if (strcmp(c->scopes, "auto") != 0 && strcmp(c->scopes, "required") != 0 &&
             strcmp(c->scopes, "off") != 0)
                 return refuse(source, "scopes", "must be auto, required or off");
+        if (strcmp(c->machined, "auto") != 0 && strcmp(c->machined, "off") != 0)
+                return refuse(source, "machined", "must be auto or off");
         if (c->templates[0] != '/')
                 return refuse(source, "templates", "must be an absolute path");
         return 0;
@@ -289,14 +292,16 @@ static Config *config_new(void)
                 .scopes = strdup("auto"),
                 .libvirt_uri = strdup("qemu:///system"),
                 .libvirt_group = strdup("kvm"),
+                .machined = strdup("auto"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
                 .disks = calloc(1, sizeof(char *)),
         };
-        if (!c->accelerator || !c->templates || !c->scopes || !c->users_group || !c->admins_group ||
-            !c->bridges || !c->taps || !c->disks || !c->libvirt_uri || !c->libvirt_group)
+        if (!c->accelerator || !c->templates || !c->scopes || !c->machined || !c->users_group ||
+            !c->admins_group || !c->bridges || !c->taps || !c->disks || !c->libvirt_uri ||
+            !c->libvirt_group)
                 return config_free(c);
         return c;
 }
@@ -317,6 +322,7 @@ Config *config_free(Config *config)
         free(config->scopes);
         free(config->libvirt_uri);
         free(config->libvirt_group);
+        free(config->machined);
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);

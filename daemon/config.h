@@ -30,6 +30,7 @@ typedef struct Config {
         char *scopes;              /* auto, required, off */
         char *libvirt_uri;         /* of driver libvirt */
         char *libvirt_group;       /* of its QEMUs */
+        char *machined;            /* auto, off */
         char *users_group, *admins_group;
         json_object *qemu;      /* platform or "default" to path; owned */
         json_object *programs;  /* file name of a companion's program to path; owned */

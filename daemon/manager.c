@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "confine.h"
 #include "log.h"
+#include "machine.h"
 #include "record.h"
 #include "recover.h"
 
@@ -107,6 +108,11 @@ static void find_groups(Manager *manager)
         }
         group = getgrnam(manager->config->libvirt_group);
         manager->libvirt_gid = group ? group->gr_gid : 0;
+        group = getgrnam(manager->config->users_group);
+        if (group) {
+                manager->has_users = true;
+                manager->users = group->gr_gid;
+        }
 }
 
 int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
@@ -121,6 +127,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         manager->config = config;
         manager->runtime_fd = manager->vms_fd = manager->shares_fd = -1;
         manager->state_fd = manager->records_fd = manager->consoles_fd = -1;
+        manager->machines_fd = -1;
         manager->privileged = geteuid() == 0;
         manager->cid_cursor = config->cid_first;
         manager->uid_cursor = config->uid_first;
@@ -147,6 +154,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && (r = events_new(manager->state_fd, &manager->events)) < 0)
                 cvm_error_system(error, r, "start");
         if (r == 0)
+                r = machines_init(manager, directories->runtime, error);
+        if (r == 0)
                 r = recover(manager, error);
         if (r < 0) {
                 manager_close(manager);
@@ -165,6 +174,7 @@ void manager_close(Manager *manager)
                 vm_close(vm);
                 vm_unref(vm);
         }
+        machines_done(manager);
         manager->systemd = bus_free(manager->systemd);
 }
 

@@ -10,6 +10,7 @@
  *   STATE/sequence          event numbers (events.h)
  *   STATE/qemu-cache/       what QEMU binaries can do (host/qemu_probe.h)
  *   RUNTIME/vms/ID/         sockets of a live CVM
+ *   RUNTIME/machines/ID     control socket of a live CVM (machine.h)
  *   RUNTIME/shares/ID/      environment and certificates of a live CVM; secret
  */
 
@@ -29,14 +30,17 @@ struct Manager {
         HostFacts *host;
         ArtifactStore *artifacts;
         QemuCache *qemus;
-        Bus *systemd; /* the service manager, or NULL (confine.h) */
+        Bus *systemd;              /* the service manager, or NULL (confine.h) */
+        struct Machined *machined; /* NULL: CVMs are no machines (machine.h) */
+        char *machines_path;       /* of their control sockets, where they are */
+        int machines_fd;
         Events *events;
         int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
         int state_fd, records_fd, consoles_fd; /* below STATE */
         char *runtime_path;                    /* RUNTIME, absolute */
-        gid_t libvirt_gid;           /* of QEMUs that libvirt starts; 0: there is no such group */
-        bool has_admins, privileged; /* group cvm-admin exists; euid is 0 */
-        gid_t admins;
+        gid_t libvirt_gid; /* of QEMUs that libvirt starts; 0: there is no such group */
+        bool has_admins, has_users, privileged; /* groups cvm-admin and cvm exist; euid is 0 */
+        gid_t admins, users;
         char boot_id[37];
         bool closing;         /* no launch is begun any more */
         uint32_t notify_port; /* vsock port of guests' notifications; 0: none */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "log.h"
+#include "machine.h"
 #include "record.h"
 #include "shares.h"
 
@@ -134,6 +135,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(vm, "it ended while the daemon was away");
                 return 0;
         }
+        machine_begin(vm);
         if (!vm->ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING) {
@@ -266,6 +268,13 @@ static int on_runtime(Manager *manager, const char *name)
         return 0;
 }
 
+static int on_machine(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name))
+                tree_remove_at(manager->machines_fd, name);
+        return 0;
+}
+
 /* Logs ID.log… of no CVM. Those of a record that was set aside stay beside it. */
 static int on_console(Manager *manager, const char *name)
 {
@@ -290,5 +299,7 @@ int recover(Manager *manager, CvmError *error)
                 r = for_each(manager->vms_fd, manager, on_runtime);
         if (r == 0)
                 r = for_each(manager->consoles_fd, manager, on_console);
+        if (r == 0 && manager->machines_fd >= 0)
+                r = for_each(manager->machines_fd, manager, on_machine);
         return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
 }

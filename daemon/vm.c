@@ -13,6 +13,7 @@
 #include "confine.h"
 #include "launch.h"
 #include "log.h"
+#include "machine.h"
 #include "manager.h"
 #include "shares.h"
 
@@ -169,6 +170,7 @@ void vm_close(Vm *vm)
         if (vm->driver)
                 vm->ops->close(TAKE_PTR(vm->driver));
         companions_close(TAKE_PTR(vm->companions));
+        machine_end(vm);
         vm->manager = NULL;
         tell_watchers(vm);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
@@ -229,6 +231,10 @@ int vm_set_state(Vm *vm, VmState state)
                              ? json_build("reason", json_object_new_string(vm->ending.reason), NULL)
                              : NULL);
         tell_watchers(vm);
+        if (!vm_state_is_live(state))
+                machine_end(vm);
+        else if (old == VM_STARTING)
+                machine_begin(vm);
         if (state == VM_RUNNING && vm->early_ready && !vm->ready)
                 become_ready(vm);
         return r;

@@ -73,10 +73,11 @@ struct Vm {
         gid_t owner_group;
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
-        DriverVm *driver;       /* owned; NULL before start and after the end */
-        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
-        Companions *companions; /* owned; from before the driver's start to the end */
-        Launch *launch;         /* the launch that is not done yet, or NULL; it owns itself */
+        DriverVm *driver;           /* owned; NULL before start and after the end */
+        char *scope;                /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions;     /* owned; from before the driver's start to the end */
+        Launch *launch;             /* the launch that is not done yet, or NULL; it owns itself */
+        struct WireServer *control; /* its socket as a machine (machine.h), or NULL */
 
         VmState state;
         bool ready;

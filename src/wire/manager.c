@@ -4,3 +4,7 @@
 const char wire_manager_interface[] =
 #include "io.cvmd.Manager.inc" /* made by embed.sed */
         ;
+
+const char wire_machine_interface[] =
+#include "io.systemd.MachineInstance.inc"
+        ;

@@ -5,3 +5,5 @@
  */
 
 extern const char wire_manager_interface[];
+/* Likewise io.systemd.MachineInstance.varlink, of a CVM's control socket. */
+extern const char wire_machine_interface[];

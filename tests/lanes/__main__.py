@@ -42,6 +42,12 @@ SYSTEMD_SUITE = "trixie"
 SYSTEMD_PACKAGES = ["systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "python3",
                     "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")]
 
+# The newest systemd, for what machinectl can do there; what was built in the other root runs here.
+SYSTEMD_NEWEST_SUITE = "sid"
+SYSTEMD_NEWEST_PACKAGES = ["systemd", "systemd-sysv", "systemd-container", "dbus", "procps",
+                           "libjson-c5", "libuv1t64", "libcap-ng0", "libsmartcols1", "liblzma5",
+                           "libssl3t64"]
+
 
 def progress(text):
     print(f"  {text}", file=sys.stderr, flush=True)
@@ -231,6 +237,11 @@ def lane_systemd(run):
     # It is built there, and compiled anew where the root is another one.
     build = TOP / f"build-systemd-{root.name}"
     env = {"SYSTEMD_ROOT": str(root), "SYSTEMD_BUILD": str(build)}
+    try:
+        env["SYSTEMD_NEWEST_ROOT"] = str(roots.debian_root(SYSTEMD_NEWEST_SUITE,
+                                                           SYSTEMD_NEWEST_PACKAGES))
+    except roots.Unavailable as reason:
+        progress(str(reason))  # its tests are skipped
     try:
         env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
     except BuildFailed:

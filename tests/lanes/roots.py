@@ -55,6 +55,8 @@ def debian_root(suite, packages, backports=()):
         new = pathlib.Path(making) / "root"
         source = [f"deb {mirror()} {suite} main"] if mirror() else []
         hooks = []
+        # a mirror's index of unstable may be a snapshot past its date
+        dates = ['--aptopt=Acquire::Check-Valid-Until "false"'] if suite == "sid" else []
         if backports:
             if not mirror():
                 raise Unavailable("the machine's apt sources name no Debian mirror")
@@ -63,8 +65,8 @@ def debian_root(suite, packages, backports=()):
             hooks = [f'--customize-hook=chroot "$1" {install} -t {suite}-backports '
                      f"{' '.join(backports)}"]
         done = subprocess.run(
-            ["mmdebstrap", "--variant=apt", f"--include={','.join(packages)}", *hooks, suite, new,
-             *source],
+            ["mmdebstrap", "--variant=apt", *dates, f"--include={','.join(packages)}", *hooks,
+             suite, new, *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
         if done.returncode:

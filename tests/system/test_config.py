@@ -38,6 +38,8 @@ def refused(daemon, text, status=2):
     ('{"accelerator": "hvf"}', 1, "accelerator"),
     ('{"templates": "templates"}', 1, "templates"),
     ('{"scopes": "on"}', 1, "scopes"),
+    ('{"machined": true}', 1, "machined"),
+    ('{"machined": "on"}', 1, "machined"),
     ('{"console": {"size": "1"}}', 1, "console.size"),
     ('{"network": {\n"bridges": [1]}}', 2, "network.bridges"),
     ('{"vsock": {"first": 2}}', 1, "vsock.first"),

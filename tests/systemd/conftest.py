@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Debian that systemd has booted, with the project installed and fake-qemu as its QEMU."""
+import contextlib
 import json
 import os
 import pathlib
@@ -92,7 +93,8 @@ def leader_of(boot):
 def boot_machine(root, build, guest, log):
     boot = subprocess.Popen(
         ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-         "--mount-proc", HERE / "boot", root, TOP, build, guest, f"cvmd-lane-{os.getpid()}"],
+         "--mount-proc", HERE / "boot", root, TOP, build, guest,
+         f"cvmd-lane-{os.getpid()}-{pathlib.Path(root).name[:3]}"],
         stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def text():
@@ -133,11 +135,11 @@ def end_machine(boot, leader):
     assert not leader or state(leader) in (None, "Z"), "the machine still runs"
 
 
-@pytest.fixture(scope="session")
-def booted():
-    root = os.environ.get("SYSTEMD_ROOT")
+@contextlib.contextmanager
+def boot_root(variable):
+    root = os.environ.get(variable)
     if not root:
-        pytest.skip("SYSTEMD_ROOT is not set; scripts/test --lane systemd makes one")
+        pytest.skip(f"{variable} is not set; scripts/test --lane systemd makes one")
     with tempfile.TemporaryDirectory(prefix="cvmd-") as directory, \
             tempfile.TemporaryFile() as log:
         guest = pathlib.Path(directory)
@@ -156,10 +158,34 @@ def booted():
             end_machine(boot, machine.leader)
 
 
+@pytest.fixture(scope="session")
+def booted():
+    with boot_root("SYSTEMD_ROOT") as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def booted_newest(booted):
+    """Beside the other: what was built there is installed here."""
+    with boot_root("SYSTEMD_NEWEST_ROOT") as machine:
+        yield machine
+
+
 @pytest.fixture
 def machine(booted):
     """The machine with no CVM, no drop-in and no failed unit of a test before."""
     yield booted
+    clear(booted)
+
+
+@pytest.fixture
+def newest(booted_newest):
+    """The same under the systemd of Debian unstable."""
+    yield booted_newest
+    clear(booted_newest)
+
+
+def clear(booted):
     booted.systemctl("stop", "cvm@*.service", "cvms.target", check=False)
     for cvm in json.loads(booted.cvmctl("list", "--json").stdout):
         booted.cvmctl("stop", "--force", cvm["name"])

@@ -235,7 +235,7 @@ static void test_signals_and_session(void **state)
         assert_int_equal(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
         assert_int_equal(child_go(&run.child), 0);
         assert_true(asprintf(&expected,
-                             "%d\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+                             "%d\nSigBlk:\t0000000000000000\nSigIgn:\t0000002000000000\n",
                              (int)run.child.pid) > 0);
         output = finish(&run, &status);
         assert_string_equal(output, expected);

@@ -48,7 +48,8 @@ static void test_every_field(void **state)
         char *message;
         _cleanup_(config_freep) Config *c =
                 load("{\"cpus\": 512, \"memory\": \"1G\", \"accelerator\": \"kvm\","
-                     " \"templates\": \"/t\", \"scopes\": \"required\", \"ports\": {\"first\": 1, "
+                     " \"templates\": \"/t\", \"scopes\": \"required\", \"machined\": \"off\", "
+                     "\"ports\": {\"first\": 1, "
                      "\"last\": 65535},"
                      " \"vsock\": {\"first\": 3, \"last\": 4294967294},"
                      " \"timeouts\": {\"startSec\": 1, \"readySec\": 2, \"powerdownSec\": 3,"
