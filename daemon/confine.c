@@ -19,10 +19,11 @@ static bool is_needed(const Vm *vm, const CvmSpec *spec)
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
 {
         bool off = strcmp(vm->manager->config->scopes, "off") == 0;
+        pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
 
         free(TAKE_PTR(vm->scope));
-        if (!off && vm->manager->systemd) {
-                vm->scope = scope_unit_name(vm->name, vm->ops->pid(vm->driver));
+        if (!off && vm->manager->systemd && pid > 0) {
+                vm->scope = scope_unit_name(vm->name, pid);
                 return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
         }
         if (!is_needed(vm, spec))
