@@ -9,9 +9,7 @@
 #define AUTH_ID_ALGORITHM 0
 #define AUTH_AUTHOR_ALGORITHM 4
 #define AUTH_BLOCK_SIGNATURE 64
-#define AUTH_ID_KEY 576
 #define AUTH_ID_KEY_SIGNATURE 1664
-#define AUTH_AUTHOR_KEY 2176
 
 void id_block_encode(const IdBlock *block, uint8_t ret[static ID_BLOCK_SIZE])
 {
@@ -74,10 +72,10 @@ int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *
         le32_put(ret + AUTH_ID_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
         r = put_signature(id, block, ID_BLOCK_SIZE, ret + AUTH_BLOCK_SIGNATURE);
         if (r == 0)
-                r = id_key_encode_signing(id, ret + AUTH_ID_KEY);
+                r = id_key_encode_signing(id, ret + ID_AUTH_ID_KEY);
         if (r < 0 || !author)
                 return r;
         le32_put(ret + AUTH_AUTHOR_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
-        r = put_signature(author, ret + AUTH_ID_KEY, ID_KEY_SIZE, ret + AUTH_ID_KEY_SIGNATURE);
-        return r ?: id_key_encode_signing(author, ret + AUTH_AUTHOR_KEY);
+        r = put_signature(author, ret + ID_AUTH_ID_KEY, ID_KEY_SIZE, ret + AUTH_ID_KEY_SIGNATURE);
+        return r ?: id_key_encode_signing(author, ret + ID_AUTH_AUTHOR_KEY);
 }

@@ -17,6 +17,8 @@
 #define ID_BLOCK_SIZE 96
 #define ID_KEY_SIZE 1028
 #define ID_AUTH_SIZE 4096
+#define ID_AUTH_ID_KEY 576 /* offsets of its keys */
+#define ID_AUTH_AUTHOR_KEY 2176
 #define ID_COORDINATE_SIZE 48         /* of P-384, big-endian as libcrypto has it */
 #define ID_POLICY_MUST_SET 0x20000ull /* reserved bit 17 */
 

@@ -29,8 +29,7 @@ static int parse_digest(json_object *value, HashDigest *digest)
 {
         if (!json_object_is_type(value, json_type_string))
                 return -EINVAL;
-        return text_unhex(json_object_get_string(value), digest->bytes,
-                          hash_size(digest->algorithm));
+        return hash_parse_hex(digest->algorithm, json_object_get_string(value), digest);
 }
 
 static int parse_events(json_object *array, const char *field, ExpectedRegister *reg,
@@ -254,6 +253,31 @@ static int parse_security(json_object *object, Expectation *expectation, CvmErro
         return 0;
 }
 
+/* Of a Cvm: what bindWorkload has put into a field of launchSecurity. */
+static int parse_binding(json_object *object, Expectation *expectation, CvmError *error)
+{
+        const char *name = json_member_string(object, "field") ?: "";
+        bool host = strcmp(name, "hostData") == 0;
+        uint8_t **target = host ? &expectation->host_data : &expectation->mr_config_id;
+        HashDigest digest = {.algorithm = host ? HASH_SHA256 : HASH_SHA384};
+        size_t size = hash_size(digest.algorithm);
+
+        if (!host && strcmp(name, "mrConfigId") != 0)
+                return refuse(error, "expect.binding.field", "must be hostData or mrConfigId");
+        if (parse_digest(json_member(object, "value"), &digest) < 0)
+                return refuse(error, "expect.binding.value", "is no hex of the field's length");
+        if (*target)
+                return memcmp(*target, digest.bytes, size) == 0
+                               ? 0
+                               : refuse(error, "expect.binding.value",
+                                        "is another one than launchSecurity has");
+        *target = malloc(size);
+        if (!*target)
+                return -ENOMEM;
+        memcpy(*target, digest.bytes, size);
+        return 0;
+}
+
 static int parse_vmpl(json_object *value, Expectation *expectation, CvmError *error)
 {
         int64_t vmpl =
@@ -272,6 +296,7 @@ int expectation_parse(json_object *json, Expectation *ret, CvmError *error)
         json_object *registers = json_member(json, "registers");
         json_object *measurement = json_member(json, "measurement");
         json_object *security = json_member(json, "launchSecurity");
+        json_object *binding = json_member(json, "binding");
         json_object *vmpl = json_member(json, "vmpl");
         int r;
 
@@ -285,6 +310,8 @@ int expectation_parse(json_object *json, Expectation *ret, CvmError *error)
                       : parse_measurement(measurement, &expectation, error);
         if (r == 0 && security)
                 r = parse_security(security, &expectation, error);
+        if (r == 0 && binding)
+                r = parse_binding(binding, &expectation, error);
         if (r == 0 && vmpl)
                 r = parse_vmpl(vmpl, &expectation, error);
         if (r < 0)

@@ -3,8 +3,9 @@
 
 /*
  * What an attestation is expected to show: what `cvmctl measure --json` prints, or a Cvm of
- * io.cvmd.Manager with its "measurement"; either may have "launchSecurity", as a spec has it, and
- * "vmpl". Other members are not looked at. See cvm-verify(7).
+ * io.cvmd.Manager with its "measurement"; either may have "binding", as a Cvm has it,
+ * "launchSecurity", as a spec has it, and "vmpl". Other members are not looked at. See
+ * cvm-verify(7).
  */
 
 #include <json-c/json.h>

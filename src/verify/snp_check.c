@@ -4,10 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ID_KEY and AUTHOR_KEY in the ID authentication information (56860, SNP_LAUNCH_FINISH). */
-#define ID_AUTH_ID_KEY 0x240
-#define ID_AUTH_AUTHOR_KEY 0x880
-
 static void check_number(Findings *findings, const char *check, const char *format, bool expected,
                          uint64_t wanted, uint64_t found)
 {

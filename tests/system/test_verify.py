@@ -99,6 +99,20 @@ def test_snp_settings(expect):
     assert checks(answer)["policy"]["found"] == "0x30000"
 
 
+def test_binding(expect):
+    """What bindWorkload has bound a CVM to, as its Status has it."""
+    for value, code in ((REPORT[0xc0:0xe0].hex(), VERIFIED), ("12" * 32, WRONG)):
+        document = expect(measurement={"LaunchDigest": LAUNCH["value"]},
+                          binding={"field": "hostData", "value": value, "document": "{}"})
+        got, answer = verify(*MILAN, *document)
+        assert (got, wrong(answer)) == (code, [] if code == VERIFIED else ["host-data"])
+    config = (VECTORS / "tdx-v4.quote").read_bytes()[48 + 184:][:48].hex()
+    for value, code in ((config, VERIFIED), ("12" * 48, WRONG)):
+        document = expect(registers=quote_registers(),
+                          binding={"field": "mrConfigId", "value": value})
+        assert verify(*QUOTE, *document)[0] == code
+
+
 def test_tdx(expect):
     code, answer = verify(*QUOTE, *expect(registers=quote_registers()))
     assert (code, answer["report"], answer["verdict"]) == (VERIFIED, "tdx", "verified")

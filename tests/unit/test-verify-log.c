@@ -385,6 +385,14 @@ static void test_bad_expectations(void **state)
                 {"{'measurement':{'PCR4-sha256':'00'}}", "PCR4-sha256"},
                 {"{'measurement':{'MRTD':5}}", "MRTD"},
                 {"{'measurement':{},'vmpl':4}", "vmpl"},
+                {"{'measurement':{},'binding':5}", "binding.field"},
+                {"{'measurement':{},'binding':{'field':'idBlock'}}", "binding.field"},
+                {"{'measurement':{},'binding':{'field':'mrConfigId','value':'" HEX64 "'}}",
+                 "binding.value"},
+                {"{'measurement':{},'binding':{'field':'hostData','value':'" HEX64
+                 "'},'launchSecurity':{'hostData':"
+                 "'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='}}",
+                 "binding.value"},
                 {"{'measurement':{},'launchSecurity':[]}", "launchSecurity"},
                 {"{'measurement':{},'launchSecurity':{'policy':5}}", "policy"},
                 {"{'measurement':{},'launchSecurity':{'policy':'x'}}", "policy"},
