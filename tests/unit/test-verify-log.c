@@ -188,6 +188,7 @@ static void test_bad_logs(void **state)
                                             {6, 1}, {7, 1}, {8, 1}, {9, 1}};
         static const uint16_t twice[][2] = {{0x0c, 48}, {0x0c, 48}};
         static const uint16_t odd[][2] = {{0x0b, 31}};
+        static const uint16_t same_size[][2] = {{0x0b, 32}, {0x12, 32}};
         static const uint16_t none[][2] = {{0x04, 0}};
         static const struct {
                 const uint16_t (*algorithms)[2];
@@ -228,6 +229,11 @@ static void test_bad_logs(void **state)
         put32(&log, UINT32_MAX);
         put32(&log, 1); /* neither an event nor an area that is not used */
         assert_refused(log_bytes(&log), "cut short");
+        log_begin(&log, same_size, 2);
+        header = log.size;
+        log_event(&log, 4, 4, "separator");
+        log.data[header + 12] = 0x12; /* twice, and none of SHA-256 */
+        assert_refused(log_bytes(&log), "lacks a digest");
 }
 
 /* PCR 4 with the events of a log, the expectation of an event list, and what is found. */

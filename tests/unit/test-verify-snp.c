@@ -5,8 +5,6 @@
 #include "verify-images.h"
 #include "verify/snp_report.h"
 
-#define VECTOR_AT 1767225600 /* 2026-01-01: the real certificates are valid */
-
 /* A report with the certificates that lead from it to its root. */
 typedef struct Case {
         Bytes report, leaf_file, chain_file;
@@ -51,32 +49,6 @@ static VerifyInputs case_inputs(const Case *this)
                 .report = this->report,
                 .expectation = this->expectation.json ? &this->expectation : NULL,
                 .trust = {.leaf = this->leaf.items[0], .others = &this->others, .at = VECTOR_AT}};
-}
-
-/* Its verdict; a report that cannot be read is wrong. */
-static Verdict verdict_of(const VerifyInputs *inputs)
-{
-        _cleanup_(verification_done) Verification result = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        if (verify_run(inputs, &result, &error) < 0)
-                return VERDICT_WRONG;
-        return findings_verdict(&result.findings);
-}
-
-static void assert_finding(const VerifyInputs *inputs, const char *check, FindingResult result)
-{
-        _cleanup_(verification_done) Verification verification = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
-        const Finding *finding;
-
-        assert_int_equal(verify_run(inputs, &verification, &error), 0);
-        finding = finding_of(&verification, check);
-        if (finding->result != result)
-                fail_msg("%s: %s (%s)", check, finding_result_name(finding->result),
-                         finding->reason ?: "");
-        if (result == FINDING_WRONG)
-                assert_int_equal(findings_verdict(&verification.findings), VERDICT_WRONG);
 }
 
 static void test_real_report(void **state)
@@ -465,6 +437,54 @@ static void test_bad_reports(void **state)
         made_done(&this);
 }
 
+static int add_certificates(const char *before, Bytes file, const char *after)
+{
+        _cleanup_(certificates_done) Certificates certificates = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(buffer_done) Buffer all = {};
+
+        assert_int_equal(buffer_append_text(&all, before), 0);
+        assert_int_equal(buffer_append(&all, file.data, file.size), 0);
+        assert_int_equal(buffer_append_text(&all, after), 0);
+        return certificates_add(&certificates, "cert-chain", (Bytes){(uint8_t *)all.data, all.size},
+                                &error);
+}
+
+static void test_certificate_files(void **state)
+{
+        Bytes der = vector_load("snp-milan.vcek.der"), pem = vector_load("amd-milan.pem");
+        _cleanup_(certificates_done) Certificates many = {};
+        _cleanup_free_ char *relabelled = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        assert_int_equal(add_certificates("", der, ""), 0);
+        assert_int_equal(add_certificates("", der, "x"), -EBADMSG);
+        assert_int_equal(add_certificates("x", der, ""), -EBADMSG);
+        assert_int_equal(add_certificates("", (Bytes){der.data, der.size - 1}, ""), -EBADMSG);
+        assert_int_equal(add_certificates("", pem, ""), 0);
+        assert_int_equal(add_certificates("\n", pem, "\n"), 0);
+        assert_int_equal(add_certificates("", (Bytes){pem.data, pem.size - 40}, ""), -EBADMSG);
+        assert_int_equal(add_certificates("", pem,
+                                          "-----BEGIN CERTIFICATE-----\nAAAA\n"
+                                          "-----END CERTIFICATE-----\n"),
+                         -EBADMSG);
+        assert_int_equal(add_certificates("", pem,
+                                          "-----BEGIN PUBLIC KEY-----\nAAAA\n"
+                                          "-----END PUBLIC KEY-----\n"),
+                         -EBADMSG);
+        assert_int_equal(add_certificates("", (Bytes){(const uint8_t *)"", 0}, ""), -EBADMSG);
+        relabelled = strndup((const char *)pem.data, pem.size);
+        for (char *at = relabelled; (at = strstr(at, "CERTIFICATE")); at++)
+                memcpy(at, "CERTIFICATF", 11);
+        assert_int_equal(add_certificates(relabelled, (Bytes){(const uint8_t *)"", 0}, ""),
+                         -EBADMSG);
+        for (size_t i = 0; i < CERTIFICATES_MAX; i++)
+                assert_int_equal(certificates_add(&many, "cert-chain", der, &error), 0);
+        assert_int_equal(certificates_add(&many, "cert-chain", der, &error), -EBADMSG);
+        free((void *)der.data);
+        free((void *)pem.data);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -478,6 +498,7 @@ int main(void)
                 cmocka_unit_test(test_made_chip),
                 cmocka_unit_test(test_made_chains),
                 cmocka_unit_test(test_bad_reports),
+                cmocka_unit_test(test_certificate_files),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

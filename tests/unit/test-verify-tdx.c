@@ -5,36 +5,9 @@
 #include "verify-images.h"
 #include "verify/tdx_quote.h"
 
-#define VECTOR_AT 1767225600 /* 2026-01-01: the real certificates are valid */
 #define OID_SGX "1.2.840.113741.1.13.1"
 
 static const Certificates nobody;
-
-static void assert_finding(const VerifyInputs *inputs, const char *check, FindingResult result)
-{
-        _cleanup_(verification_done) Verification verification = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
-        const Finding *finding;
-
-        assert_int_equal(verify_run(inputs, &verification, &error), 0);
-        finding = finding_of(&verification, check);
-        if (finding->result != result)
-                fail_msg("%s: %s (%s)", check, finding_result_name(finding->result),
-                         finding->reason ?: "");
-        if (result == FINDING_WRONG)
-                assert_int_equal(findings_verdict(&verification.findings), VERDICT_WRONG);
-}
-
-/* A report that cannot be read is wrong. */
-static Verdict verdict_of(const VerifyInputs *inputs)
-{
-        _cleanup_(verification_done) Verification result = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        if (verify_run(inputs, &result, &error) < 0)
-                return VERDICT_WRONG;
-        return findings_verdict(&result.findings);
-}
 
 /* MRTD and RTMRs as they are in a body. */
 static Expectation expect(const uint8_t *body, const char *more)

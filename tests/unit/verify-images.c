@@ -269,3 +269,28 @@ const Finding *finding_of(const Verification *verification, const char *check)
         fail_msg("no finding %s", check);
         return NULL;
 }
+
+Verdict verdict_of(const VerifyInputs *inputs)
+{
+        _cleanup_(verification_done) Verification result = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (verify_run(inputs, &result, &error) < 0)
+                return VERDICT_WRONG;
+        return findings_verdict(&result.findings);
+}
+
+void assert_finding(const VerifyInputs *inputs, const char *check, FindingResult result)
+{
+        _cleanup_(verification_done) Verification verification = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const Finding *finding;
+
+        assert_int_equal(verify_run(inputs, &verification, &error), 0);
+        finding = finding_of(&verification, check);
+        if (finding->result != result)
+                fail_msg("%s: %s (%s)", check, finding_result_name(finding->result),
+                         finding->reason ?: "");
+        if (result == FINDING_WRONG)
+                assert_int_equal(findings_verdict(&verification.findings), VERDICT_WRONG);
+}

@@ -67,9 +67,16 @@ void made_quote(MadeQuote *quote, int version, int body, const MadeChain *chain)
 void made_quote_sign(MadeQuote *quote, EVP_PKEY *pck);
 void made_quote_done(MadeQuote *quote);
 
+/* 2026-01-01: the certificates of tests/vectors are valid. */
+#define VECTOR_AT 1767225600
 /* A file of tests/vectors; freed by the caller. */
 Bytes vector_load(const char *name);
 
 /* From a text with ' for ", or NULL. */
 Expectation expectation_of(const char *text, ...) _printf_(1, 2);
 const Finding *finding_of(const Verification *verification, const char *check);
+
+/* Its verdict; a report that cannot be read is wrong. */
+Verdict verdict_of(const VerifyInputs *inputs);
+/* That this check ends so; if it is wrong, so is the verdict. */
+void assert_finding(const VerifyInputs *inputs, const char *check, FindingResult result);
