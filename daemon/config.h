@@ -32,16 +32,21 @@ typedef struct Config {
         char *libvirt_group;       /* of its QEMUs */
         char *machined;            /* auto, off */
         char *users_group, *admins_group;
-        json_object *qemu;      /* platform or "default" to path; owned */
-        json_object *programs;  /* file name of a companion's program to path; owned */
-        char **bridges, **taps; /* allowed host interfaces, ended by NULL */
-        char **disks;           /* paths of block devices that may be disks, likewise */
+        json_object *qemu;       /* platform or "default" to path; owned */
+        json_object *programs;   /* file name of a companion's program to path; owned */
+        char **bridges, **taps;  /* allowed host interfaces, ended by NULL */
+        char **disks;            /* paths of block devices that may be disks, likewise */
+        struct Config *previous; /* that was in force before; owned */
 } Config;
 
 /* path NULL: CONFIG_PATH if it is there, else the defaults. On failure *ret_message is a line for a
  * person: "FILE:LINE: field 'ports.first': reason". */
 int config_load(const char *path, Config **ret, char **ret_message);
 Config *config_free(Config *config);
+/* Before `config`, just loaded, takes the place of `old`: gives it old's templates, console.files,
+ * groups, machined and libvirt, which only a start can change. *ret_fixed: those that the file
+ * would have changed, for a person, newly allocated; NULL: none. 0 or -ENOMEM. */
+int config_keep_fixed(Config *config, const Config *old, char **ret_fixed);
 DEFINE_CLEANUP(Config *, config_free)
 
 /* The QEMU binary for a platform: the configured one, else `binary` in /usr/bin or /usr/local/bin.

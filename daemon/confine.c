@@ -46,6 +46,8 @@ int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, Sco
                            .devices = plan->devices,
                            .msec = SCOPE_MSEC};
 
+        if (!vm->scope)
+                return 1;
         if (asprintf(&description, "Confidential VM %s", vm->name) < 0)
                 return -ENOMEM;
         scope.description = description;

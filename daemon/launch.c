@@ -460,15 +460,11 @@ static void on_scope(int r, const char *reason, void *userdata)
 
 static void launch_confine(Launch *launch)
 {
-        Vm *vm = launch->vm;
-        int r = vm->scope ? confine_begin(vm, launch->spec, launch->plan, on_scope, launch,
-                                          &launch->scope)
-                          : 0;
+        int r = confine_begin(launch->vm, launch->spec, launch->plan, on_scope, launch,
+                              &launch->scope);
 
-        if (r < 0)
-                on_scope(r, NULL, launch);
-        else if (!vm->scope)
-                launch_go(launch);
+        if (r != 0)
+                on_scope(r < 0 ? r : 0, NULL, launch);
 }
 
 /* Puts what was started, and is held, on record. */

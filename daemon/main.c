@@ -16,6 +16,7 @@
 #include "launch.h"
 #include "log.h"
 #include "manager.h"
+#include "reload.h"
 #include "vsock.h"
 #include "wire/server.h"
 
@@ -34,6 +35,7 @@ typedef struct Daemon {
         WireServer *server;
         VsockListener *vsock;
         uv_signal_t signals[2];
+        Reload reload;
         uv_timer_t goodbye, watchdog;
         uint64_t goodbye_at;
 } Daemon;
@@ -175,6 +177,7 @@ static void close_signals(Daemon *daemon)
         for (size_t i = 0; i < ARRAY_SIZE(daemon->signals); i++)
                 if (!uv_is_closing((uv_handle_t *)&daemon->signals[i]))
                         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+        reload_close(&daemon->reload);
         if (!uv_is_closing((uv_handle_t *)&daemon->goodbye)) {
                 uv_close((uv_handle_t *)&daemon->goodbye, NULL);
                 uv_close((uv_handle_t *)&daemon->watchdog, NULL);
@@ -291,15 +294,18 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         return listen_on(daemon, config, paths->socket);
 }
 
-static int run(const Config *config, const Paths *paths)
+/* Takes config. */
+static int run(const Options *options, Config *config, const Paths *paths)
 {
         static const int numbers[] = {SIGTERM, SIGINT};
         Daemon daemon = {};
         int r;
 
         r = uv_loop_init(&daemon.loop);
-        if (r < 0)
+        if (r < 0) {
+                config_free(config);
                 return r;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
                 uv_signal_init(&daemon.loop, &daemon.signals[i]);
                 daemon.signals[i].data = &daemon;
@@ -308,8 +314,10 @@ static int run(const Config *config, const Paths *paths)
         uv_timer_init(&daemon.loop, &daemon.goodbye);
         daemon.goodbye.data = &daemon;
         uv_timer_init(&daemon.loop, &daemon.watchdog);
+        reload_init(&daemon.reload, &daemon.loop, options->config, config);
 
         r = daemon_start(&daemon, config, paths);
+        daemon.reload.manager = daemon.manager;
         if (r < 0) {
                 wire_server_close(TAKE_PTR(daemon.server));
                 vsock_close(TAKE_PTR(daemon.vsock));
@@ -324,6 +332,7 @@ static int run(const Config *config, const Paths *paths)
         }
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         manager_free(daemon.manager);
+        reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
                 log_error("the loop did not close clean");
         return r;
@@ -367,5 +376,5 @@ int main(int argc, char **argv)
         }
         if (find_paths(&options, &paths) < 0)
                 return 2;
-        return run(config, &paths) < 0 ? 1 : 0;
+        return run(&options, TAKE_PTR(config), &paths) < 0 ? 1 : 0;
 }

@@ -115,6 +115,14 @@ static void find_groups(Manager *manager)
         }
 }
 
+void manager_configure(Manager *manager, const Config *config)
+{
+        manager->config = config;
+        /* a cursor must be within its range */
+        manager->cid_cursor = config->cid_first;
+        manager->uid_cursor = config->uid_first;
+}
+
 int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
                 Manager **ret, CvmError *error)
 {
@@ -124,13 +132,11 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (!manager)
                 return cvm_error_system(error, -ENOMEM, "start");
         manager->loop = loop;
-        manager->config = config;
         manager->runtime_fd = manager->vms_fd = manager->shares_fd = -1;
         manager->state_fd = manager->records_fd = manager->consoles_fd = -1;
         manager->machines_fd = -1;
         manager->privileged = geteuid() == 0;
-        manager->cid_cursor = config->cid_first;
-        manager->uid_cursor = config->uid_first;
+        manager_configure(manager, config);
         find_groups(manager);
         manager->systemd = confine_bus(loop);
 

@@ -346,3 +346,20 @@ def test_example(machine):
     machine.run("bash", "-euc", f"cd /root/fleet\n{blocks[2]}")
     assert machine.show("cvm@web", "ActiveState") == "inactive"
     assert machine.status("db")["ending"]["reason"] == "stopped"
+
+
+def test_reload(machine):
+    start(machine, "a")
+    daemon = machine.show("cvmd.service", "MainPID")
+    try:
+        config = json.loads(machine.run("cat", "/etc/cvmd/cvmd.conf").stdout)
+        machine.write("/etc/cvmd/cvmd.conf", json.dumps({**config, "memory": "80M"}))
+        machine.systemctl("reload", "cvmd.service")
+        eventually(lambda: "configuration reloaded" in machine.journal(10), machine.journal)
+        machine.wait("cvmd.service", "active")
+        assert machine.show("cvmd.service", "MainPID") == daemon
+        machine.write("/etc/cvmd/cvms/b.json", json.dumps({"name": "b"}))
+        machine.systemctl("start", "cvm@b.service")
+        assert machine.status("b")["memory"] == 80 << 20
+    finally:
+        machine.configure()

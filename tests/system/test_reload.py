@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGHUP: a configuration that is read anew."""
+import json
+import signal
+
+import pytest
+
+from harness.processes import eventually
+from harness.varlink import VarlinkError
+
+
+def reload(daemon, text, said):
+    before = daemon.log(None)
+    daemon.config_path.write_text(text if isinstance(text, str) else json.dumps(text))
+    daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: said in daemon.log(None)[len(before):], daemon.log)
+
+
+def test_what_is_launched_from_then_on(make_daemon, config):
+    daemon = make_daemon({**config, "memory": "64M", "limits": {"cvms": 2}})
+    assert daemon.launch("one", memory=None)["memory"] == 64 << 20
+    reload(daemon, {**config, "memory": "96M", "limits": {"cvms": 3},
+                    "ports": {"first": 7400, "last": 7409}}, "configuration reloaded")
+    assert daemon.status("one")["memory"] == 64 << 20
+    two = daemon.launch("two", memory=None)
+    assert two["memory"] == 96 << 20
+    assert 7400 <= two["forwards"][0]["hostPort"] <= 7409
+    daemon.launch("three")
+    with pytest.raises(VarlinkError) as refusal:
+        daemon.launch("four")
+    assert refusal.value.fields["limit"] == 3
+
+
+def test_a_bad_file_changes_nothing(make_daemon, config):
+    daemon = make_daemon({**config, "memory": "64M"})
+    reload(daemon, '{"memory": "96M",\n"colour": "red"}', "cvmd.conf:2: field 'colour'")
+    assert "configuration reloaded" not in daemon.log()
+    assert daemon.launch("one", memory=None)["memory"] == 64 << 20
+
+
+def test_what_only_a_start_changes(make_daemon, config):
+    daemon = make_daemon(config)
+    reload(daemon, {**config, "memory": "96M", "templates": "/nonexistent",
+                    "groups": {"admins": "nobody"}, "console": {"files": 7}},
+           "only a restart changes templates, groups.admins, console.files")
+    assert daemon.launch("one", memory=None)["memory"] == 96 << 20
+
+
+def test_many_at_once(make_daemon, config):
+    """The last one counts, and the daemon goes on."""
+    daemon = make_daemon(config)
+    for memory in range(64, 96):
+        daemon.config_path.write_text(json.dumps({**config, "memory": f"{memory}M"}))
+        daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: daemon.call("Render", spec=daemon.spec("a", memory=None))
+               and daemon.log().count("configuration reloaded") > 0, daemon.log)
+    reload(daemon, {**config, "memory": "97M"}, "configuration reloaded")
+    eventually(lambda: "97" in str(daemon.call("Render", spec=daemon.spec("a", memory=None))),
+               daemon.log)
