@@ -165,6 +165,7 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         int r;
 
         inputs.igvm = loaded->igvm;
+        inputs.planes = loaded->qemu && qemu_probe_has_machine(loaded->qemu, "q35", "device-plane");
         if (inputs.igvm.service && !inputs.spec->cmdline)
                 inputs.cmdline = "";
         r = template_render(manager->templates, template, &inputs, &plan, error);

@@ -61,6 +61,7 @@ typedef struct PlanInputs {
         bool disk_is_device[SPEC_DISKS_MAX]; /* a block device, not a file; by the spec's order */
         const PlanDomain *domain;            /* NULL: a command line is rendered, else a domain */
         PlanIgvm igvm;
+        bool planes; /* QEMU has device-plane: it can give a plane's guest its devices */
 } PlanInputs;
 
 typedef struct PlanDescriptor {

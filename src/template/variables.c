@@ -209,7 +209,8 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                 json_build("enabled", json_object_new_boolean(inputs->vsock), "cid",
                            integer(inputs->vsock_cid), "notifyPort", integer(inputs->notify_port),
                            NULL),
-                "host", host_variables(inputs->host), "security",
+                "host", host_variables(inputs->host), "qemu",
+                json_build("planes", json_object_new_boolean(inputs->planes), NULL), "security",
                 security_variables(template, inputs), "shares", share_variables(inputs), "disks",
                 disk_variables(inputs), "artifacts", artifacts, "fd", fd, "companion",
                 companion_variables(template), NULL);

@@ -54,7 +54,7 @@ def overlapping():
 
 
 def spec(daemon, tmp_path, platform, content, **more):
-    kind = "igvm" if platform == "sev-snp" else "firmware"
+    kind = "igvm" if platform in ("sev-snp", "tdx-svsm") else "firmware"
     (tmp_path / kind).write_bytes(content)
     (tmp_path / "kernel").write_bytes(images.kernel())
     return daemon.spec("web", **{"platform": platform, kind: {"path": str(tmp_path / kind)},
@@ -143,3 +143,18 @@ def test_what_a_service_vm_has_no_use_for(daemon, tmp_path, field):
     with pytest.raises(VarlinkError) as refused:
         daemon.call("Launch", spec=bad)
     assert refused.value.fields["field"] == field
+
+
+def test_tdx_partitioning_says_what_lacks(shared, tmp_path):
+    """No QEMU that there is has all of it; the template names what would."""
+    bad = spec(shared, tmp_path, "tdx-svsm", igvm(platform=3))
+    needed = {check["needed"]: check for check in shared.call("Render", spec=bad)["missing"]}
+    assert {"object tdx-guest", "object igvm-cfg"} <= set(needed)
+    assert all("no release has them" in needed[what]["fix"]
+               for what in ("object tdx-guest", "object igvm-cfg"))
+    rows = {platform["name"]: platform
+            for platform in json.loads(shared.cvmctl("doctor", "--json").stdout)["platforms"]}
+    assert not rows["tdx-svsm"]["ready"]
+    with pytest.raises(VarlinkError) as refused:
+        shared.call("Launch", spec=bad)
+    assert refused.value.name == "HostNotReady"

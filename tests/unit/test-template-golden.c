@@ -8,6 +8,8 @@
  * tests/golden/document-PLATFORM.args: the commands by which the platforms' documents start a guest
  * (8 GiB, 4 or 16 vCPUs, ports 7022 and 7020, CID 6). Each argument of theirs is there in the same
  * order, or is in the table of differences below with its reason.
+ * tests/golden/reference-PLATFORM.args: likewise what is known of the arguments of the reference
+ * system's manager.
  */
 #include "test.h"
 
@@ -234,6 +236,31 @@ static const Difference sev_snp[] = {
         {},
 };
 
+/* Of the reference system's manager, which starts its guests so by default. Its TDX guests are
+ * started by the document's command. */
+static const Difference reference_snp[] = {
+        {"-cpu EPYC", "-cpu EPYC-v4",
+         "the model that the document names; EPYC means another one in each machine version, and "
+         "the "
+         "launch digest depends on it"},
+        {"-smp 4,maxcpus=64", "-smp 4,maxcpus=16",
+         "the document's; more where a spec asks for more"},
+        {"-m 2048M,slots=5,maxmem=30G", "-m 2G,slots=5,maxmem=30G", "the same size"},
+        {"-netdev user,id=vmnic,hostfwd=tcp::7022-:7002",
+         "-netdev user,id=vmnic,hostfwd=tcp:127.0.0.1:7022-:7002", FORWARD},
+        {"-device "
+         "virtio-net-pci,disable-legacy=on,iommu_platform=true,netdev=vmnic,addr=0x2,romfile=",
+         "-device virtio-net-pci,disable-legacy=on,iommu_platform=true,netdev=vmnic,romfile=",
+         "QEMU picks a free slot, so that no other device can collide with a fixed one"},
+        {"-object memory-backend-memfd,id=ram1,size=2048M,share=true,prealloc=false",
+         "-object "
+         "memory-backend-memfd,id=ram1,size=2G,share=true,prealloc=false,reserve=false",
+         "the document's: shared pages are not reserved beside the private ones"},
+        {"-object igvm-cfg,id=igvm0,file=$IGVM", "-object igvm-cfg,id=igvm0,file=/proc/self/fd/3",
+         BY_DESCRIPTOR},
+        {},
+};
+
 static const Difference tdx[] = {
         {"-bios $OVMF", "-bios /proc/self/fd/3", BY_DESCRIPTOR},
         {NULL, "-chardev socket,id=console,fd=4,server=on,wait=off", CONSOLE},
@@ -295,12 +322,12 @@ static void options_add(Options *options, const char *argument)
         }
 }
 
-static void read_document(const char *platform, Options *ret)
+static void read_document(const char *kind, const char *platform, Options *ret)
 {
         _cleanup_free_ char *name = NULL, *path = NULL, *text = NULL;
         char *saved = NULL;
 
-        assert_true(asprintf(&name, "document-%s", platform) > 0);
+        assert_true(asprintf(&name, "%s-%s", kind, platform) > 0);
         path = golden_path(name, "args");
         assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 16, &text, NULL), 0);
         for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved))
@@ -338,7 +365,7 @@ static void compare_document(const char *platform, const Difference *table, cons
         _cleanup_(options_done) Options theirs = {}, ours = {};
         size_t j = 0;
 
-        read_document(platform, &theirs);
+        read_document("document", platform, &theirs);
         assert_true(theirs.n > 20);
         for (size_t i = 1; i < plan->argc; i++)
                 options_add(&ours, plan->argv[i]);
@@ -368,6 +395,29 @@ static void compare_document(const char *platform, const Difference *table, cons
         assert_int_equal(plan->missing.n, 1); /* this host is no host of that platform */
 }
 
+/* Each argument of the reference is ours, but for the listed differences; their order, and what we
+ * have beyond, are the document's. */
+static void compare_reference(const char *platform, const Difference *table, const Launch *launch)
+{
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = render(find(platform), launch);
+        _cleanup_(options_done) Options theirs = {}, ours = {};
+
+        read_document("reference", platform, &theirs);
+        assert_true(theirs.n > 10);
+        for (size_t i = 1; i < plan->argc; i++)
+                options_add(&ours, plan->argv[i]);
+        for (size_t i = 0; i < theirs.n; i++) {
+                const Difference *difference = difference_of(table, theirs.items[i]);
+                const char *expected = difference ? difference->ours : theirs.items[i];
+
+                if (!has(&ours, expected))
+                        fail_msg("%s: '%s' is missing", platform, expected);
+        }
+        for (; table->reason; table++)
+                if (!has(&theirs, table->theirs))
+                        fail_msg("%s: '%s' does not occur", platform, table->theirs);
+}
+
 static void launch_documented(Launch *launch, const char *platform, uint32_t cpus, uint16_t port)
 {
         launch_minimal(launch);
@@ -384,6 +434,35 @@ static void test_document_sev_snp(void **state)
 
         launch_documented(&launch, "sev-snp", 4, 7022);
         compare_document("sev-snp", sev_snp, &launch);
+}
+
+static void test_reference_sev_snp(void **state)
+{
+        Launch launch;
+
+        launch_documented(&launch, "sev-snp", 4, 7022);
+        launch.inputs.memory = 2ull << 30;
+        compare_reference("sev-snp", reference_snp, &launch);
+}
+
+/* A QEMU with planes gives the SVSM's guest one of its own. */
+static void test_planes(void **state)
+{
+        Launch launch;
+
+        launch_minimal(&launch);
+        launch_needs(&launch, find("sev-snp"));
+        for (int planes = 0; planes < 2; planes++) {
+                _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+                bool found = false;
+
+                launch.inputs.planes = planes;
+                plan = render(find("sev-snp"), &launch);
+                for (size_t i = 0; i < plan->argc; i++)
+                        found |= strstr(plan->argv[i], ",kernel-irqchip=split,device-plane=2") !=
+                                 NULL;
+                assert_int_equal(found, planes);
+        }
 }
 
 static void test_document_tdx(void **state)
@@ -412,10 +491,9 @@ static int teardown(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_minimal),
-                cmocka_unit_test(test_full),
-                cmocka_unit_test(test_document_sev_snp),
-                cmocka_unit_test(test_document_tdx),
+                cmocka_unit_test(test_minimal),           cmocka_unit_test(test_full),
+                cmocka_unit_test(test_document_sev_snp),  cmocka_unit_test(test_document_tdx),
+                cmocka_unit_test(test_reference_sev_snp), cmocka_unit_test(test_planes),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
