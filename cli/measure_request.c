@@ -147,6 +147,10 @@ static int find_file(const Arguments *arguments, const Template *template, SpecA
                 embedded = artifact->name;
         else if (template)
                 embedded = template_default_artifact(template, kind, spec->debug);
+        if (!embedded && template && template_default_path(template, kind)) {
+                ret->path = template_default_path(template, kind);
+                return 0;
+        }
         return embedded ? refuse(arguments, name,
                                  "is embedded:%s, which only the daemon has: name a file, or give "
                                  "an empty name for none",

@@ -49,6 +49,8 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 /* One that was named and failed to load still has its place in the plan. */
                 to->present = artifacts[kind] || from->path || from->fd >= 0 || from->name;
                 to->path = from->path;
+                if (artifacts[kind] && !artifacts[kind]->embedded && from->fd < 0 && !to->path)
+                        to->path = template_default_path(template, kind);
                 if (!artifacts[kind])
                         continue;
                 prepared.sha256[kind] = text_hex(artifacts[kind]->digest.sha256, SHA256_SIZE);

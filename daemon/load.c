@@ -18,6 +18,7 @@ typedef struct LoadJob {
         char *cmdline;
         uint32_t cpus;
         uint64_t memory;
+        const char *default_paths[_ARTIFACT_KIND_MAX]; /* borrowed from the template */
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
                 *disk_fds;     /* sent by the client, or -1 */
         const Config *config;  /* borrowed */
@@ -113,6 +114,7 @@ static const char *display_name(const char *path, SpecArtifactKind kind)
 static void load_artifact(LoadJob *job, SpecArtifactKind kind)
 {
         const SpecArtifact *spec = &job->spec->artifacts[kind];
+        const char *path = spec->path ?: job->default_paths[kind];
         CvmError *error = &job->loaded.artifact_errors[kind];
         _cleanup_close_ int fd = -1;
 
@@ -121,12 +123,13 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
                         artifact_check_pin(job->loaded.artifacts[kind], spec->sha256, error);
                 return;
         }
-        if (!spec->path && spec->fd < 0)
+        /* a default that is not there is for the plan's requirements to tell */
+        if (spec->fd < 0 && (!path || (!spec->path && access(path, F_OK) < 0)))
                 return;
-        fd = fetch(job, &job->artifact_fds[kind], spec->path, CALLER_OPEN_FILE, false,
+        fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false,
                    spec_artifact_kind_name(kind), error);
         if (fd >= 0)
-                artifact_load(kind, display_name(spec->path, kind), fd,
+                artifact_load(kind, display_name(spec->fd < 0 ? path : spec->path, kind), fd,
                               spec->has_sha256 ? spec->sha256 : NULL, &job->loaded.artifacts[kind],
                               error);
 }
@@ -307,11 +310,14 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
                 if (name)
                         artifact_store_find_embedded(source->store, kind, name,
                                                      &job->loaded.artifacts[kind], error);
-                else if (spec->has_sha256)
+                if (!job->loaded.artifacts[kind] && !spec->name)
+                        job->default_paths[kind] = template_default_path(source->template, kind);
+                if (!name && !job->default_paths[kind] && spec->has_sha256)
                         cvm_error_artifact(error, spec_artifact_kind_name(kind),
                                            "a digest is pinned, but there is no such artifact");
                 /* a default that this build does not carry is no error unless somebody wants it */
-                if (!job->loaded.artifacts[kind] && !spec->name && !spec->has_sha256)
+                if (!job->loaded.artifacts[kind] && !spec->name &&
+                    (!spec->has_sha256 || job->default_paths[kind]))
                         cvm_error_done(error);
         }
 }

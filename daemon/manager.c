@@ -423,7 +423,10 @@ static bool has_artifacts(const Manager *manager, const Template *template, cons
                 if (spec && (spec->artifacts[kind].name || spec->artifacts[kind].path ||
                              spec->artifacts[kind].fd >= 0))
                         continue;
-                if (!name || !is_embedded(manager, kind, name))
+                if (name && is_embedded(manager, kind, name))
+                        continue;
+                if (!template_default_path(template, kind) ||
+                    access(template_default_path(template, kind), R_OK) < 0)
                         return false;
         }
         return true;

@@ -40,6 +40,7 @@ typedef struct TemplateArtifact {
         bool taken, needed;
         char *embedded, *debug; /* names of embedded artifacts, or NULL */
         char *guest;            /* of firmware and igvm: what it must be for, or NULL */
+        char *path, *package;   /* a file of the host's, and what installs it; or NULL */
 } TemplateArtifact;
 
 struct Template {
@@ -131,6 +132,11 @@ int security_check(const Template *template, const PlanInputs *inputs, CvmError 
  * the template's default); numbers as hexadecimal text, and as
  * integers under NAMENumber. */
 json_object *security_variables(const Template *template, const PlanInputs *inputs);
+
+/* Says whether the host has the file that the template takes where a spec names none
+ * (requirements.c); for an artifact that has such a path. 0 or -ENOMEM. */
+int artifact_check_path(const Template *template, SpecArtifactKind kind, bool there,
+                        HostCheck *ret);
 
 /* How QEMU writes an option (option.c): nothing for null or true, "q35,hpet=off" for an object (the
  * first member may be the option's implied key), JSON for an object that holds objects, plain text

@@ -38,11 +38,42 @@ static int add_host_checks(Walk *walk, const PlanInputs *inputs, HostCheckList *
         return r;
 }
 
+int artifact_check_path(const Template *template, SpecArtifactKind kind, bool there, HostCheck *ret)
+{
+        const TemplateArtifact *artifact = &template->artifacts[kind];
+        _cleanup_(host_check_done) HostCheck check = {
+                .name = strdup(spec_artifact_kind_name(kind)),
+                .passed = there,
+        };
+
+        if (!check.name ||
+            asprintf(&check.found, check.passed ? "%s" : "no %s", artifact->path) < 0)
+                return -ENOMEM;
+        check.needed = strdup("a file, by default that of the host");
+        if (!check.passed &&
+            asprintf(&check.fix, "install the package %s, or name a file in the spec",
+                     artifact->package ?: "that brings it") < 0)
+                check.fix = NULL;
+        if (!check.needed || (!check.passed && !check.fix))
+                return -ENOMEM;
+        *ret = check;
+        check = (HostCheck){};
+        return 0;
+}
+
 static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheckList *missing)
 {
         const char *name = spec_artifact_kind_name(kind);
         const char *embedded = template_default_artifact(walk->template, kind, debug);
+        const char *path = template_default_path(walk->template, kind);
         _cleanup_free_ char *found = NULL, *fix = NULL;
+
+        if (path) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r = artifact_check_path(walk->template, kind, false, &check);
+
+                return r < 0 ? r : host_check_list_add(missing, &check);
+        }
 
         if (!embedded)
                 return host_check_list_add_new(missing, name, "none was named", "a file", false,

@@ -43,6 +43,25 @@ static int add_devices(const Template *template, const SurveyHost *host, HostChe
         return 0;
 }
 
+/* The files of the host that it takes where a spec names none. */
+static int add_files(const Template *template, HostCheckList *list)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r;
+
+                if (!template->artifacts[kind].path)
+                        continue;
+                r = artifact_check_path(template, kind,
+                                        access(template->artifacts[kind].path, R_OK) == 0, &check);
+                if (r == 0)
+                        r = host_check_list_add(list, &check);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* Conditional ones depend on a spec. */
 static int add_companions(const Template *template, const SurveyHost *host, HostCheckList *list)
 {
@@ -111,6 +130,8 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
                 r = add_devices(template, host, &list);
         if (r == 0)
                 r = add_companions(template, host, &list);
+        if (r == 0)
+                r = add_files(template, &list);
         if (r == 0)
                 r = add_qemu(template, qemu, &list);
         if (r < 0) {

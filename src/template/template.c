@@ -45,6 +45,8 @@ static const JsonField artifact_fields[] = {
         {"embedded", JSON_STRING, offsetof(TemplateArtifact, embedded)},
         {"debug", JSON_STRING, offsetof(TemplateArtifact, debug)},
         {"guest", JSON_STRING, offsetof(TemplateArtifact, guest)},
+        {"path", JSON_STRING, offsetof(TemplateArtifact, path)},
+        {"package", JSON_STRING, offsetof(TemplateArtifact, package)},
         {},
 };
 
@@ -101,6 +103,9 @@ static int parse_artifacts(Raw *raw, Source *source)
                         r = check_guest(source, prefix, kind, raw->template.artifacts[kind].guest);
                 if (r < 0)
                         return r;
+                if (raw->template.artifacts[kind].path &&
+                    *raw->template.artifacts[kind].path != '/')
+                        return refuse(source, prefix, "'path' must be an absolute path");
         }
         return 0;
 }
@@ -343,6 +348,8 @@ Template *template_free(Template *template)
                 free(template->artifacts[i].embedded);
                 free(template->artifacts[i].debug);
                 free(template->artifacts[i].guest);
+                free(template->artifacts[i].path);
+                free(template->artifacts[i].package);
         }
         document_free(template->document);
         free(template);
@@ -399,6 +406,11 @@ const char *template_default_artifact(const Template *template, SpecArtifactKind
 const char *template_artifact_guest(const Template *template, SpecArtifactKind kind)
 {
         return template->artifacts[kind].guest;
+}
+
+const char *template_default_path(const Template *template, SpecArtifactKind kind)
+{
+        return template->artifacts[kind].path;
 }
 
 json_object *template_requires_qemu(const Template *template)

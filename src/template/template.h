@@ -50,6 +50,9 @@ bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
 /* The kind of guest that the firmware or IGVM file must be for ("sev-snp", …); NULL: any. */
 const char *template_artifact_guest(const Template *template, SpecArtifactKind kind);
+/* The file of the host's that is taken where neither the spec names one nor one is embedded; NULL:
+ * none. */
+const char *template_default_path(const Template *template, SpecArtifactKind kind);
 /* Names of the host checks that it requires, ended by NULL. */
 const char *const *template_host_checks(const Template *template);
 /* What QEMU must know, an object as in cvm-template(5); NULL: it says nothing. Borrowed. */

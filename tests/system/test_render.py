@@ -22,10 +22,10 @@ def files(shared, tmp_path):
     boot = ["--kernel", shared.kernel, "--initramfs", shared.initramfs]
     return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm],
             **{name: [*boot, "--firmware", firmware]
-               for name in ("sev", "sev-es", "sev-snp-ovmf", "tdx")}}
+               for name in ("plain-uefi", "sev", "sev-es", "sev-snp-ovmf", "tdx")}}
 
 
-PLATFORMS = ["plain", "sev", "sev-es", "sev-snp", "sev-snp-ovmf", "tdx"]
+PLATFORMS = ["plain", "plain-uefi", "sev", "sev-es", "sev-snp", "sev-snp-ovmf", "tdx"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -2,9 +2,9 @@
 /*
  * The command lines of the built-in templates.
  *
- * tests/golden/PLATFORM-{minimal,full}.args: what each renders, an argument a line. After a change
- * that is meant, CVMD_GOLDEN_UPDATE=1 writes them anew; the diff is to be read.
- * tests/golden/PLATFORM-{minimal,full}.xml: the same as libvirt domains.
+ * tests/golden/PLATFORM-{minimal,full}.args: what each renders, an argument a line, and after a
+ * blank line each companion. After a change that is meant, CVMD_GOLDEN_UPDATE=1 writes them anew;
+ * the diff is to be read. tests/golden/PLATFORM-{minimal,full}.xml: the same as libvirt domains.
  * tests/golden/document-PLATFORM.args: the commands by which the platforms' documents start a guest
  * (8 GiB, 4 or 16 vCPUs, ports 7022 and 7020, CID 6). Each argument of theirs is there in the same
  * order, or is in the table of differences below with its reason.
@@ -80,6 +80,13 @@ static void compare_golden(const Template *template, const char *kind, const Lau
         path = golden_path(name, "args");
         for (size_t i = 0; i < plan->argc; i++)
                 assert_int_equal(buffer_appendf(&rendered, "%s\n", plan->argv[i]), 0);
+        for (size_t i = 0; i < plan->n_companions; i++) {
+                const LaunchPlan *command = plan->companions[i].command;
+
+                assert_int_equal(buffer_append_text(&rendered, "\n"), 0);
+                for (size_t j = 0; j < command->argc; j++)
+                        assert_int_equal(buffer_appendf(&rendered, "%s\n", command->argv[j]), 0);
+        }
         compare_file(path, rendered.data);
 }
 
