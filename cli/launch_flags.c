@@ -290,6 +290,19 @@ static int apply_disks(const Arguments *arguments, json_object *object)
         return 0;
 }
 
+static int apply_gpus(const Arguments *arguments, json_object *object)
+{
+        const char *value;
+        json_object *gpus;
+
+        if (!arguments_has(arguments, "gpu"))
+                return 0;
+        gpus = member_of(object, "gpus", json_type_array);
+        for (size_t i = 0; gpus && (value = arguments_value_at(arguments, "gpu", i)); i++)
+                json_object_array_add(gpus, json_new_text(value));
+        return 0;
+}
+
 /* [ADDR:]HOST:GUEST[/udp]; an empty HOST is any free port. NULL: it is not that. */
 static json_object *parse_publish(const char *value)
 {
@@ -352,8 +365,8 @@ static int apply_publish(const Arguments *arguments, json_object *object)
 int launch_flags_apply(const Arguments *arguments, json_object *object)
 {
         static int (*const parts[])(const Arguments *, json_object *) = {
-                apply_scalars, apply_artifacts, apply_env,     apply_certs,
-                apply_shares,  apply_disks,     apply_publish, apply_security,
+                apply_scalars, apply_artifacts, apply_env,     apply_certs,    apply_shares,
+                apply_disks,   apply_gpus,      apply_publish, apply_security,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

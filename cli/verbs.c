@@ -39,6 +39,7 @@ static const Option spec_options[] = {
         {"disk", "PATH[,rw][,format=F][,bus=B][,id=ID]",
          "a file or block device for the guest to have as a disk", OPTION_REPEATS,
          .completion = "file"},
+        {"gpu", "ADDRESS", "a PCI device that the guest gets for itself", OPTION_REPEATS},
         {"publish", "[ADDR:]HOST:GUEST[/udp]", "a host port that leads to a guest port, or none",
          OPTION_REPEATS},
         {"network", "N", "user, none, bridge:NAME or tap:NAME"},

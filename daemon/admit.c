@@ -10,6 +10,7 @@
 
 #include "base/fail_point.h"
 #include "base/process.h"
+#include "gpus.h"
 #include "log.h"
 #include "manager.h"
 
@@ -281,7 +282,9 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
         r = copy_forwards(vm, spec);
         if (r < 0)
                 return cvm_error_system(error, r, "admit the CVM");
-        r = manager->privileged ? choose_uid(manager, &vm->uid, error) : 0;
+        r = gpus_hold(manager, vm, spec, admission->peer, error);
+        if (r == 0 && manager->privileged)
+                r = choose_uid(manager, &vm->uid, error);
         if (r == 0)
                 r = manager_hold_ports(manager, vm, spec, admission->peer, error);
         if (r == 0 && (spec->vsock || template_needs_vsock(admission->template)))

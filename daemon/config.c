@@ -19,7 +19,7 @@ typedef struct Raw {
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
         json_object *programs;
-        json_object *bridges, *taps, *disks;
+        json_object *bridges, *taps, *disks, *gpus;
 } Raw;
 
 static const JsonField top_fields[] = {
@@ -103,6 +103,7 @@ static const JsonField network_fields[] = {
 
 static const JsonField devices_fields[] = {
         {"disks", JSON_ARRAY, offsetof(Raw, disks)},
+        {"gpus", JSON_ARRAY, offsetof(Raw, gpus)},
         {},
 };
 
@@ -236,6 +237,15 @@ static int check(Raw *raw, Source *source)
                 r = parse_names(raw->taps, "network.taps", &c->taps, source);
         if (r == 0)
                 r = parse_names(raw->disks, "devices.disks", &c->disks, source);
+        if (r == 0)
+                r = parse_names(raw->gpus, "devices.gpus", &c->gpus, source);
+        for (char **address = c->gpus; r == 0 && *address; address++) {
+                char full[SPEC_GPU_SIZE];
+
+                if (spec_gpu_parse(*address, full) < 0 || strcmp(full, *address) != 0)
+                        r = refuse(source, "devices.gpus",
+                                   "must be full PCI addresses such as 0000:41:00.0");
+        }
         for (char **path = c->disks; r == 0 && *path; path++)
                 if (**path != '/')
                         r = refuse(source, "devices.disks", "must be absolute paths");
@@ -298,10 +308,11 @@ static Config *config_new(void)
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
                 .disks = calloc(1, sizeof(char *)),
+                .gpus = calloc(1, sizeof(char *)),
         };
         if (!c->accelerator || !c->templates || !c->scopes || !c->machined || !c->users_group ||
-            !c->admins_group || !c->bridges || !c->taps || !c->disks || !c->libvirt_uri ||
-            !c->libvirt_group)
+            !c->admins_group || !c->bridges || !c->taps || !c->disks || !c->gpus ||
+            !c->libvirt_uri || !c->libvirt_group)
                 return config_free(c);
         return c;
 }
@@ -331,6 +342,7 @@ Config *config_free(Config *config)
         names_free(config->bridges);
         names_free(config->taps);
         names_free(config->disks);
+        names_free(config->gpus);
         free(config);
         return NULL;
 }
@@ -485,4 +497,9 @@ bool config_allows_disk(const Config *config, dev_t device)
                         return true;
         }
         return false;
+}
+
+bool config_allows_gpu(const Config *config, const char *address)
+{
+        return names_hold(config->gpus, address);
 }

@@ -35,6 +35,7 @@ typedef struct Config {
         json_object *qemu;       /* platform or "default" to path; owned */
         json_object *programs;   /* file name of a companion's program to path; owned */
         char **bridges, **taps;  /* allowed host interfaces, ended by NULL */
+        char **gpus;             /* full PCI addresses of what may be a CVM's, likewise */
         char **disks;            /* paths of block devices that may be disks, likewise */
         struct Config *previous; /* that was in force before; owned */
 } Config;
@@ -58,5 +59,6 @@ char *config_program(const Config *config, const char *name);
 
 bool config_allows_bridge(const Config *config, const char *name);
 bool config_allows_tap(const Config *config, const char *name);
+bool config_allows_gpu(const Config *config, const char *address);
 /* Whether a listed path leads to the block device of that number now; looks at the file system. */
 bool config_allows_disk(const Config *config, dev_t device);

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "gpus.h"
 
 void prepared_inputs_done(PreparedInputs *prepared)
 {
@@ -179,6 +180,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r == 0 && loaded->qemu)
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_qemu(template), &plan->missing);
+        if (r == 0)
+                r = gpus_check(manager->config, "", prepared->inputs.spec, plan);
         if (r == 0)
                 r = check_devices(manager, plan);
         if (r == 0)

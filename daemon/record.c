@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "gpus.h"
 #include "scope.h"
 
 static void add_int(json_object *object, const char *key, int64_t value)
@@ -193,6 +194,12 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
                 return -EBADMSG;
         }
         load_rest(vm, record);
+        if (!gpus_from_spec(vm)) {
+                *ret_reason = "its GPUs are wrong";
+                vm_close(vm);
+                vm_unref(vm);
+                return -EBADMSG;
+        }
         *ret = vm;
         return 0;
 }

@@ -126,6 +126,8 @@ Vm *vm_unref(Vm *vm)
         free(vm->forwards);
         free(vm->holds);
         free(vm->disks);
+        for (size_t i = 0; i < vm->n_gpus; i++)
+                free(vm->gpus[i]);
         if (vm->runtime_dirfd >= 0)
                 close(vm->runtime_dirfd);
         console_free(vm->console);

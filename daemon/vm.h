@@ -95,6 +95,8 @@ struct Vm {
         size_t n_forwards;
         DiskHold *disks; /* held while it is live */
         size_t n_disks;
+        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses, held while it is live; owned */
+        size_t n_gpus;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
         int64_t created_at, started_at, ready_at; /* 0: not yet */
         VmEnding ending;

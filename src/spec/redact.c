@@ -103,6 +103,15 @@ static json_object *disks_to_json(const CvmSpec *spec)
         return array;
 }
 
+static json_object *gpus_to_json(const CvmSpec *spec)
+{
+        json_object *array = spec->n_gpus ? json_object_new_array() : NULL;
+
+        for (size_t i = 0; i < spec->n_gpus; i++)
+                json_object_array_add(array, json_new_text(spec->gpus[i]));
+        return array;
+}
+
 static json_object *forwards_to_json(const CvmSpec *spec)
 {
         json_object *array;
@@ -183,6 +192,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"certs", certs_to_json(spec)},
                 {"shares", shares_to_json(spec)},
                 {"disks", disks_to_json(spec)},
+                {"gpus", gpus_to_json(spec)},
                 {"forwards", forwards_to_json(spec)},
                 {"network", network_to_json(spec)},
                 {"vsock",

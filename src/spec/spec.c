@@ -21,7 +21,8 @@ typedef struct Input {
         CvmSpec spec;
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
-        json_object *env, *certs, *shares, *disks, *forwards, *vsock, *security, *limits, *timeouts;
+        json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *security, *limits,
+                *timeouts;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -38,6 +39,7 @@ static const JsonField spec_fields[] = {
         {"certs", JSON_OBJECT, offsetof(Input, certs)},
         {"shares", JSON_ARRAY, offsetof(Input, shares)},
         {"disks", JSON_ARRAY, offsetof(Input, disks)},
+        {"gpus", JSON_ARRAY, offsetof(Input, gpus)},
         {"forwards", JSON_ARRAY, offsetof(Input, forwards)},
         {"network", JSON_STRING, offsetof(Input, network)},
         {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
@@ -210,6 +212,8 @@ static int parse_parts(Input *input, CvmError *error)
         if (r >= 0)
                 r = spec_parse_disks(input->disks, spec, error);
         if (r >= 0)
+                r = spec_parse_gpus(input->gpus, spec, error);
+        if (r >= 0)
                 r = spec_parse_network(input->network, spec, error);
         if (r >= 0)
                 r = spec_parse_forwards(input->forwards, spec, error);
@@ -280,6 +284,8 @@ static void spec_done(CvmSpec *spec)
                 free(spec->disks[i].path);
         }
         free(spec->disks);
+        for (size_t i = 0; i < spec->n_gpus; i++)
+                free(spec->gpus[i]);
         for (size_t i = 0; i < spec->n_forwards; i++)
                 free(spec->forwards[i].address);
         free(spec->forwards);

@@ -28,6 +28,8 @@
 #define SPEC_SHARES_MAX 16
 #define SPEC_FORWARDS_MAX 64
 #define SPEC_DISKS_MAX 16
+#define SPEC_GPUS_MAX 16
+#define SPEC_GPU_SIZE 13    /* of a full PCI address with its NUL */
 #define SPEC_DISK_ID_MAX 20 /* of a serial number: VIRTIO_BLK_ID_BYTES */
 #define SPEC_FD_MAX 63      /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
@@ -149,6 +151,8 @@ typedef struct CvmSpec {
         size_t n_shares;
         SpecDisk *disks;
         size_t n_disks;
+        char *gpus[SPEC_GPUS_MAX]; /* full PCI addresses, "0000:41:00.0" */
+        size_t n_gpus;
         bool forwards_given; /* false: n_forwards is 0 and on the user network the caller of
                               * spec_parse() adds one from a free port to SPEC_AGENT_PORT */
         SpecForward *forwards;
@@ -177,6 +181,8 @@ void spec_clear_secrets(CvmSpec *spec);
 void spec_clear_json(json_object *json);
 
 bool spec_name_is_valid(const char *name);
+/* A PCI address, the domain of which may be left out, in full and in lower case. 0 or -EINVAL. */
+int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE]);
 
 /* The command line that the kernel is given: the spec's, or the default. Borrowed. */
 const char *spec_cmdline(const CvmSpec *spec);

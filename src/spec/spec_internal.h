@@ -29,6 +29,7 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error);
 int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error);
 int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error);
 int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error);
+int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error);
 /* text: the value of `network`; to be called before spec_parse_forwards(). */
 int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error);
 int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error);

@@ -118,6 +118,8 @@ int template_set_check(const TemplateSet *set, CvmError *error)
                         .n_shares = 1,
                         .disks = &disk,
                         .n_disks = 1,
+                        .gpus = {(char *)"0000:01:00.0"},
+                        .n_gpus = 1,
                         .debug = true,
                         .network = SPEC_NETWORK_USER};
         CvmSpec bare = {

@@ -28,6 +28,8 @@ static int add_host_checks(Walk *walk, const PlanInputs *inputs, HostCheckList *
                 r = add_host_check(inputs, *name, missing);
         if (r == 0 && inputs->kvm && !inputs->host->has_kvm)
                 r = add_host_check(inputs, "kvm", missing);
+        if (r == 0 && inputs->spec->n_gpus) /* VFIO pins all of the guest's memory */
+                r = add_host_check(inputs, "memlock", missing);
         if (r == 0 && inputs->vsock)
                 r = add_host_check(inputs, "vhost-vsock", missing);
         if (r == 0 && walk->used_cbitpos && inputs->host->cbitpos == 0)
@@ -124,6 +126,8 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "shares",
                         "driver libvirt takes none: its QEMU opens a directory by a path, which "
                         "may have become another since your rights to it were checked");
+        if (inputs->domain && inputs->spec->n_gpus)
+                return cvm_error_invalid_spec(walk->error, "gpus", "driver libvirt takes none");
         if (inputs->domain && inputs->spec->n_disks)
                 return cvm_error_invalid_spec(
                         walk->error, "disks",

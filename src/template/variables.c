@@ -112,6 +112,22 @@ static json_object *disk_variables(const PlanInputs *inputs)
         return json_build("list", list, "scsi", json_object_new_boolean(scsi), NULL);
 }
 
+/* Each GPU is behind a root port of its own, as PCI Express has it. */
+static json_object *gpu_variables(const PlanInputs *inputs)
+{
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < inputs->spec->n_gpus; i++) {
+                char port[32];
+
+                snprintf(port, sizeof(port), "gpu%zu", i);
+                json_object_array_add(list, json_build("address", text(inputs->spec->gpus[i]),
+                                                       "port", text(port), "chassis",
+                                                       integer((int64_t)i + 1), NULL));
+        }
+        return list;
+}
+
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
 static json_object *host_variables(const HostFacts *host)
 {
@@ -212,8 +228,8 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                 "host", host_variables(inputs->host), "qemu",
                 json_build("planes", json_object_new_boolean(inputs->planes), NULL), "security",
                 security_variables(template, inputs), "shares", share_variables(inputs), "disks",
-                disk_variables(inputs), "artifacts", artifacts, "fd", fd, "companion",
-                companion_variables(template), NULL);
+                disk_variables(inputs), "gpus", gpu_variables(inputs), "artifacts", artifacts, "fd",
+                fd, "companion", companion_variables(template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);
         return variables;

@@ -145,7 +145,7 @@ def test_template_every_field_and_variable():
     for file in (TOP / "templates").glob("*.xml"):
         names |= set(re.findall(r'(?:\$\{|when(?:-\w+)?="|each=")([a-z]+\.[\w-]+)',
                                 file.read_text()))
-    loops = ("forward.", "share.", "disk.", "security.", "companion.")
+    loops = ("forward.", "share.", "disk.", "gpu.", "security.", "companion.")
     assert not [name for name in sorted(names) if not name.startswith(loops) and name not in page]
 
 

@@ -84,6 +84,9 @@ static inline void launch_full(Launch *launch)
         launch->spec.disks = launch->disks;
         launch->spec.n_disks = 3;
         launch->inputs.disk_is_device[2] = true;
+        launch->spec.gpus[0] = (char *)"0000:41:00.0";
+        launch->spec.gpus[1] = (char *)"0001:c1:00.1";
+        launch->spec.n_gpus = 2;
         launch->forwards[1] = (SpecForward){(char *)"192.0.2.1", 8443, 443, SPEC_TCP};
         launch->forwards[2] = (SpecForward){(char *)"127.0.0.1", 6101, 53, SPEC_UDP};
         launch->inputs.n_forwards = 3;

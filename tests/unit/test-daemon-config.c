@@ -142,6 +142,8 @@ static void test_refusals(void **state)
                 {"\"network\": {\"taps\": [5]}", "network.taps"},
                 {"\"devices\": {\"disks\": \"/dev/sdb\"}", "devices.disks"},
                 {"\"devices\": {\"disks\": [\"sdb\"]}", "devices.disks"},
+                {"\"devices\": {\"gpus\": [\"41:00.0\"]}", "devices.gpus"},
+                {"\"devices\": {\"gpus\": [\"0000:C1:00.0\"]}", "devices.gpus"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

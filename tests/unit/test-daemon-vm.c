@@ -2,12 +2,14 @@
 /* A CVM without a driver: states, what the guest says, its record. */
 #include "test.h"
 
+#include "../../daemon/gpus.h"
 #include "../../daemon/manager.h"
 #include "../../daemon/record.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "directory.h"
 #include "loop.h"
+#include "program.h"
 
 #define ID "01234567-89ab-4def-8123-456789abcdef"
 
@@ -255,6 +257,11 @@ static void test_bad_records(void **state)
                 {"id", "\"....................................\""},
                 {"id", "\"01234567-89AB-4DEF-8123-456789ABCDEF\""},
                 {"id", "\"01234567089ab04def081230456789abcdef\""},
+                {"disks", "{}"},
+                {"disks", "[{\"device\":1}]"},
+                {"disks", "[{\"device\":\"1\",\"inode\":2}]"},
+                {"spec", "{\"gpus\":\"0000:41:00.0\"}"},
+                {"spec", "{\"gpus\":[\"../41:00.0\"]}"},
                 {"platform", NULL},
                 {"driver", NULL},
                 {"driver", "\"none\""},
@@ -286,6 +293,76 @@ static void test_bad_records(void **state)
                 check_bad(room, bad[i].member, bad[i].value);
 }
 
+/* What a live CVM has is no other's, also after its record was read again by a later daemon. */
+static void test_gpus_are_held(void **state)
+{
+        static const char text[] = "{\"name\":\"web\",\"gpus\":[\"41:00.0\",\"42:00.0\"]}";
+        _cleanup_json_ json_object *object = parse(text), *record = NULL;
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {}, again = {};
+        const WirePeer peer = {.uid = 1000};
+        const char *reason;
+        Room *room = *state;
+        Vm *other = vm_new(&room->manager, "other", ID, "plain", 1000, 1001), *read = NULL;
+        Vm *vms[] = {room->vm};
+
+        assert_int_equal(spec_parse(object, &spec, &error), 0);
+        room->vm->start_sec = room->vm->ready_sec = 1;
+        room->vm->powerdown_sec = room->vm->quit_sec = 1;
+        room->vm->spec = spec_to_json_redacted(spec);
+        record = record_from_vm(room->vm, "boot");
+        assert_int_equal(record_to_vm(&room->manager, record, &read, &reason), 0);
+        read->state = VM_RUNNING;
+        vms[0] = read;
+        room->manager.vms = vms;
+        room->manager.n_vms = 1;
+
+        assert_true(gpus_hold(&room->manager, other, spec, &peer, &error) < 0);
+        assert_string_equal(json_member_string(error.fields, "resource"), "gpu:0000:41:00.0");
+        assert_string_equal(json_object_to_json_string(json_member(error.fields, "holders")),
+                            "[ \"web\" ]");
+        assert_int_equal(other->n_gpus, 0);
+        read->state = VM_STOPPED;
+        assert_int_equal(gpus_hold(&room->manager, other, spec, &peer, &again), 0);
+        assert_int_equal(other->n_gpus, 2);
+        room->manager.n_vms = 0;
+        for (size_t i = 0; i < 2; i++) {
+                Vm *vm = i ? read : other;
+
+                vm_close(vm);
+                vm_unref(vm);
+        }
+}
+
+static void test_gpus_of_the_host(void **state)
+{
+        char *allowed[] = {(char *)"0000:41:00.0", (char *)"0000:42:00.0", NULL};
+        _cleanup_free_ char *root = source_path("tests/host/gpus");
+        const Config config = {.gpus = allowed};
+        static const struct {
+                const char *address, *missing;
+        } devices[] = {{"0000:41:00.0", NULL},
+                       {"0000:42:00.0", "gpu:0000:42:00.0"},
+                       {"0000:45:00.0", "gpu"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+                CvmSpec spec = {.gpus = {(char *)devices[i].address}, .n_gpus = 1};
+                LaunchPlan *plan = calloc(1, sizeof(*plan));
+
+                assert_int_equal(gpus_check(&config, root, &spec, plan), 0);
+                assert_int_equal(plan->missing.n, devices[i].missing ? 1 : 0);
+                if (devices[i].missing) {
+                        assert_string_equal(plan->missing.items[0].name, devices[i].missing);
+                        assert_null(plan->devices);
+                } else {
+                        assert_string_equal(plan->devices[0], "/dev/vfio/vfio");
+                        assert_string_equal(plan->devices[1], "/dev/vfio/42");
+                        assert_null(plan->devices[2]);
+                }
+                launch_plan_free(plan);
+        }
+}
+
 #define room_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -299,6 +376,8 @@ int main(void)
                 room_test(test_status_flood),
                 room_test(test_record_round_trip),
                 room_test(test_bad_records),
+                room_test(test_gpus_are_held),
+                room_test(test_gpus_of_the_host),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

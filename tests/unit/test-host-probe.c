@@ -262,13 +262,47 @@ static void test_here(void **state)
         assert_non_null(facts->kvm_found);
 }
 
+static void test_vfio(void **state)
+{
+        static const struct {
+                const char *device, *found, *fix; /* fix NULL: it passes */
+        } devices[] = {
+                {"0000:41:00.0", "IOMMU group 42", NULL},
+                {"0000:42:00.0", "driver nvidia", "set-override 0000:42:00.0 vfio-pci"},
+                {"0000:43:00.0", "no driver", "bind it to vfio-pci"},
+                {"0000:44:00.0", "snd_hda_intel has 0000:44:00.1", "set-override 0000:44:00.1"},
+                {"0000:45:00.0", "IOMMU group 46", NULL},
+                {"0000:46:00.0", "no IOMMU group", "turn on the IOMMU"},
+                {"0000:47:00.0", "no PCI device", "lspci"},
+        };
+        _cleanup_free_ char *root = path_in("gpus", "");
+
+        for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                _cleanup_free_ char *path = NULL;
+
+                assert_int_equal(host_check_vfio(root, devices[i].device, &path, &check), 0);
+                if (!strstr(check.found, devices[i].found))
+                        fail_msg("%s: %s", devices[i].device, check.found);
+                assert_int_equal(check.passed, !devices[i].fix);
+                assert_int_equal(path != NULL, !devices[i].fix);
+                if (devices[i].fix && !strstr(check.fix, devices[i].fix))
+                        fail_msg("%s: %s", devices[i].device, check.fix);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_facts),      cmocka_unit_test(test_memory_available),
-                cmocka_unit_test(test_checks),     cmocka_unit_test(test_software_hypervisor),
-                cmocka_unit_test(test_names),      cmocka_unit_test(test_list),
-                cmocka_unit_test(test_kvm_device), cmocka_unit_test(test_here),
+                cmocka_unit_test(test_vfio),
+                cmocka_unit_test(test_facts),
+                cmocka_unit_test(test_memory_available),
+                cmocka_unit_test(test_checks),
+                cmocka_unit_test(test_software_hypervisor),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_list),
+                cmocka_unit_test(test_kvm_device),
+                cmocka_unit_test(test_here),
         };
 
         return cmocka_run_group_tests(tests, copy_hosts, remove_hosts);

@@ -183,7 +183,8 @@ static void test_full(void **state)
                 for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                         launch.inputs.artifacts[kind].present = template->artifacts[kind].taken;
                 compare_golden(template, "full", &launch);
-                launch.spec.n_shares = launch.spec.n_disks = 0; /* libvirt takes none */
+                launch.spec.n_shares = launch.spec.n_disks = launch.spec.n_gpus =
+                        0; /* libvirt takes none */
                 launch_secure(&launch, template);
                 compare_domain(template, "full", &launch, &full_domain);
         }
