@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/residence.h"
 #include "confine.h"
 #include "log.h"
 #include "machine.h"
@@ -52,6 +53,23 @@ static int lock_directory(int fd, const char *path, CvmError *error)
                                  : cvm_error_system(error, r, "lock directory %s", path);
 }
 
+/* Wiping does not reach what was written to a disk. */
+static void warn_of_secrets(const Manager *manager, const char *runtime)
+{
+        Residence residence =
+                residence_of(manager->shares_fd, "/proc/self/mountinfo", "/proc/swaps");
+
+        if (residence == RESIDENCE_DISK)
+                log_warning("%s/shares is on a disk: environments and certificates of CVMs would "
+                            "be written to it; use a runtime directory on a tmpfs",
+                            runtime);
+        else if (residence == RESIDENCE_SWAPPABLE)
+                log_warning("%s/shares can be swapped to a disk, and environments and certificates "
+                            "of CVMs with it; start cvmd-secrets.service before, or mount a tmpfs "
+                            "with noswap there",
+                            runtime);
+}
+
 static int open_directories(Manager *manager, const ManagerDirectories *directories,
                             CvmError *error)
 {
@@ -79,11 +97,7 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
                 if (r < 0)
                         return r;
         }
-        if (!fd_is_on_memory(manager->shares_fd))
-                log_warning(
-                        "directory %s is on a disk: environments and certificates of CVMs would "
-                        "be written to it; use a directory on a tmpfs",
-                        directories->runtime);
+        warn_of_secrets(manager, directories->runtime);
         return 0;
 }
 

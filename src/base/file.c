@@ -3,11 +3,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "base/fail_point.h"
 #include "base/memfd.h"
@@ -175,11 +173,4 @@ int tree_remove_at(int dirfd, const char *name)
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;
         return r;
-}
-
-bool fd_is_on_memory(int fd)
-{
-        struct statfs fs;
-
-        return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }

@@ -27,6 +27,3 @@ int dir_open_private(const char *path, mode_t mode);
 /* Removes a file or a whole tree below dirfd; never follows a symlink, never enters a mount (-EXDEV).
  * Absent is success. Returns 0 or the first -errno; goes on after a failure. */
 int tree_remove_at(int dirfd, const char *name);
-
-/* Kind of the file system under fd: true for tmpfs and ramfs. */
-bool fd_is_on_memory(int fd);

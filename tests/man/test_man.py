@@ -16,7 +16,7 @@ MAN = TOP / "man"
 CVMCTL = os.environ.get("CVMCTL", str(TOP / "build/cli/cvmctl"))
 CVMD = os.environ.get("CVMD", str(TOP / "build/daemon/cvmd"))
 PAGES = ["cvmctl.1", "cvmd.8", "cvmd.conf.5", "cvm-spec.5", "cvm-template.5", "cvm-guest.7",
-         "cvm-measure.7", "cvm-verify.7", "io.cvmd.Manager.7"]
+         "cvm-measure.7", "cvm-verify.7", "io.cvmd.Manager.7", "cvm-unit.8"]
 INTERFACE = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
 
 

@@ -9,7 +9,8 @@ import pytest
 from harness.processes import eventually
 
 EXPOSURE_MAX = 4.5
-UNITS = ["cvmd.socket", "cvmd.service", "cvm@web.service", "cvms.target", "cvm.slice"]
+UNITS = ["cvmd.socket", "cvmd-secrets.service", "cvmd.service", "cvm@web.service", "cvms.target",
+         "cvm.slice"]
 SOCKET = "/run/cvmd/io.cvmd.Manager"
 
 
@@ -108,6 +109,23 @@ def test_the_watchdog_ends_a_daemon_that_hangs(machine):
                30, 0.2)
     machine.wait("cvmd.service", "active")
     assert identities(machine, "a") == before
+
+
+def test_secrets_lie_in_memory_that_is_never_swapped(machine):
+    """A mount of the host's, which daemons come and go over."""
+    (cvm,) = start(machine, "a", env={"KEY": "hush-hush"})
+    file = f"/run/cvmd/shares/{cvm['id']}/env/environment"
+    found = machine.run("findmnt", "-no", "FSTYPE,OPTIONS", "-T", file).stdout.split()
+    assert found[0] == "ramfs" or (found[0] == "tmpfs" and "noswap" in found[1].split(",")), found
+    mounts = machine.run("cat", "/proc/self/mountinfo").stdout
+    assert mounts.count(" /run/cvmd/shares ") == 1
+    assert "hush-hush" in machine.run("cat", file).stdout
+    machine.systemctl("restart", "cvmd.service", "cvmd-secrets.service")
+    assert "hush-hush" in machine.run("cat", file).stdout
+    assert machine.run("cat", "/proc/self/mountinfo").stdout.count(" /run/cvmd/shares ") == 1
+    assert "swapped" not in machine.journal()
+    machine.systemctl("stop", "cvm@a.service")
+    assert machine.run("ls", "/run/cvmd/shares").stdout == ""
 
 
 # Scopes

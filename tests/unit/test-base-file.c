@@ -287,17 +287,6 @@ static void test_remove_mounts(void **state)
         assert_int_equal(tree_remove_at(dir, "t"), 0);
 }
 
-static void test_memory(void **state)
-{
-        enter_namespace();
-        _cleanup_(directory_remove) char *path = directory_make();
-        _cleanup_(unmount) char *memory = make_mount(path, "m", NULL);
-        _cleanup_close_ int fd = open_directory(memory), proc = open_directory("/proc");
-
-        assert_true(fd_is_on_memory(fd));
-        assert_false(fd_is_on_memory(proc));
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -310,7 +299,6 @@ int main(void)
                 leaks_unit_test(test_private_foreign),
                 leaks_unit_test(test_remove),
                 leaks_unit_test(test_remove_mounts),
-                leaks_unit_test(test_memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
