@@ -30,7 +30,23 @@ def swtpm(daemon, cvm):
     return pids[0]
 
 
-def test_pcrs_are_those_predicted(make_daemon, config):
+def verify(daemon, cvm, directory):
+    """cvmctl verify says the same of the agent's answer: right, but signed by nobody."""
+    answer, expected = directory / "answer", directory / "expected.json"
+    answer.write_text(json.dumps(Agent(cvm).ask()))
+    other = {**cvm["measurement"], "PCR9-sha256": "12" * 32}
+    expected.write_text(json.dumps({"measurement": other}))
+    for expect, code, wrong in ((cvm["name"], 7, set()), (expected, 6, {"PCR9-sha256"})):
+        done = daemon.cvmctl("verify", "--report", answer, "--expect", expect, "--json",
+                             check=False)
+        result = {check["check"]: check["result"] for check in json.loads(done.stdout)["checks"]}
+        assert done.returncode == code
+        assert {name for name in result if result[name] == "wrong"} == wrong
+        assert {name for name in result if result[name] == "right"} == (
+            set(cvm["measurement"]) - wrong)
+
+
+def test_pcrs_are_those_predicted(make_daemon, config, tmp_path):
     """Over a daemon that is killed, with the TPM going on; then the TPM is killed."""
     daemon = make_daemon(config)
     cvm = launch(daemon)
@@ -47,6 +63,7 @@ def test_pcrs_are_those_predicted(make_daemon, config):
                 for n in (4, 9) for bank in ("sha256", "sha384")}
 
     assert pcrs() == cvm["measurement"]
+    verify(daemon, cvm, tmp_path)
     daemon.kill()
     daemon.start()
     assert daemon.status("tpm")["state"] == "running"
