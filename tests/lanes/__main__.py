@@ -58,6 +58,9 @@ MODERN_SUITE = "trixie"
 MODERN_BACKPORTS = ["qemu-system-x86"]
 MODERN_FIRMWARE = {"SEV": ("ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd"),
                    "TDX": ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd")}
+# Programs that predict the same measurements. The first run fetches about 500 MB.
+PEERS_SUITE = "sid"
+PEERS_PACKAGES = ["cargo", "librust-openssl-dev", "librust-sev-dev", "systemd-tpm"]
 
 
 class Run:
@@ -262,6 +265,21 @@ def lane_modern_qemu(run):
     return run.pytest("modern", run.builds.plain(), {"MODERN_ROOT": str(root), **firmware})
 
 
+def lane_peers(run):
+    try:
+        root = roots.debian_root(PEERS_SUITE, PEERS_PACKAGES)
+        package, path = MODERN_FIRMWARE["SEV"]
+        env = {"PEERS_ROOT": str(root),
+               "FIRMWARE_SEV": str(roots.debian_package("sid", package) / path)}
+    except roots.Unavailable as reason:
+        return Result().skip("peers", str(reason))
+    try:
+        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+    except BuildFailed:
+        pass  # the tests that want it say so
+    return run.pytest("peers", run.builds.plain(), env)
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -281,6 +299,7 @@ LANES = {
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by the QEMU of Debian 13 backports"),
+    "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),
