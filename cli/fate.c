@@ -16,6 +16,7 @@ static const struct {
         {"qemu-exit", CLI_QEMU_EXIT},
         {"qemu-signal", CLI_QEMU_SIGNAL},
         {"internal-error", CLI_INTERNAL_ERROR},
+        {"expired", CLI_DONE}, /* as its spec wanted */
         {"lost", CLI_LOST},
         {"companion", CLI_COMPANION},
 };

@@ -50,6 +50,18 @@ static int apply_scalars(const Arguments *arguments, json_object *object)
                 json_object_object_add(object, "memory", json_new_text(memory));
         if (arguments_has(arguments, "bind-workload"))
                 json_object_object_add(object, "bindWorkload", json_object_new_boolean(true));
+        if (arguments_has(arguments, "restart")) {
+                json_object *restart = member_of(object, "restart", json_type_object);
+
+                if (restart)
+                        json_object_object_add(
+                                restart, "policy",
+                                json_new_text(arguments_value(arguments, "restart")));
+        }
+        if (arguments_has(arguments, "ttl"))
+                json_object_object_add(
+                        object, "ttlSec",
+                        json_object_new_int64((int64_t)arguments_number(arguments, "ttl", 0)));
         if (arguments_has(arguments, "debug"))
                 json_object_object_add(object, "debug", json_object_new_boolean(true));
         if (arguments_has(arguments, "vsock")) {

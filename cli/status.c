@@ -104,6 +104,9 @@ static void print_cvm(json_object *cvm)
         time_line(cvm, "Created", "createdAt");
         time_line(cvm, "Started", "startedAt");
         time_line(cvm, "Ready", "readyAt");
+        time_line(cvm, "Expires", "expiresAt");
+        member_line(cvm, "Restarts", "restarts");
+        time_line(cvm, "Next start", "restartAt");
         print_ending(cvm);
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");

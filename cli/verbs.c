@@ -48,6 +48,9 @@ static const Option spec_options[] = {
         {"launch-security", "FIELD=VALUE", "a setting of the confidential object, see cvm-spec(5)",
          OPTION_REPEATS},
         {"bind-workload", NULL, "name what is launched in the CVM's attestation, see cvm-spec(5)"},
+        {"restart", "POLICY", "launch it again when it has ended, see cvm-spec(5)",
+         .choices = "no on-failure always"},
+        {"ttl", "S", "stop it after so many seconds", OPTION_NUMBER, 1, SPEC_TTL_SEC_MAX},
         {"driver", "D", "what runs the CVM: qemu or libvirt"},
         {"debug", NULL, "console on ttyS0 and the debug initramfs; the measurement changes"},
         {},
@@ -97,7 +100,7 @@ static const Option stop_options[] = {
 
 static const Option list_options[] = {
         {"state", "S", "only CVMs in this state",
-         .choices = "preparing starting running paused stopping stopped failed"},
+         .choices = "preparing starting running paused stopping restarting stopped failed"},
         {"platform", "P", "only CVMs of this platform"},
         {"json", NULL, "print an array of CVMs as JSON"},
         {},

@@ -226,6 +226,41 @@ int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const Wire
         return 0;
 }
 
+int manager_hold_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                       CvmError *error)
+{
+        PortRange range = {(uint16_t)manager->config->port_first,
+                           (uint16_t)manager->config->port_last};
+        int r = 0;
+
+        if (!vm->holds) { /* it was found by its record */
+                vm->holds = calloc(vm->n_forwards + 1, sizeof(*vm->holds));
+                if (!vm->holds)
+                        return cvm_error_system(error, -ENOMEM, "hold ports");
+                for (size_t i = 0; i < vm->n_forwards; i++)
+                        vm->holds[i].fd = -1;
+        }
+        for (size_t i = 0; i < vm->n_forwards && r == 0; i++) {
+                const SpecForward *f = &vm->forwards[i];
+
+                if (!vm->holds[i].port)
+                        r = ports_hold(&range, &manager->port_cursor, f->address, f->host_port,
+                                       f->protocol, &vm->holds[i], error);
+        }
+        if (r < 0 && spec) { /* where the spec names the ports it fails once more */
+                cvm_error_done(error);
+                r = manager_hold_ports(manager, vm, spec, peer, error);
+        }
+        if (r == 0 && vm->vsock_cid && vm->vsock_fd < 0) {
+                int fd = cid_hold(vm->vsock_cid);
+
+                if (fd == -EADDRINUSE)
+                        return cvm_error_no_resources(error, "cid", vm->vsock_cid, 0, NULL);
+                vm->vsock_fd = fd < 0 ? -1 : fd;
+        }
+        return r;
+}
+
 /* A uid that no live CVM has. */
 static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
 {
@@ -272,6 +307,9 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
                 return cvm_error_invalid_spec(error, "driver", "this build cannot launch by '%s'",
                                               spec->driver);
         vm->debug = spec->debug;
+        vm->restart.spec = spec->restart;
+        if (spec->ttl_sec)
+                vm->expires = deadline_in(spec->ttl_sec);
         vm->start_sec = spec->start_sec ?: config->start_sec;
         vm->ready_sec = spec->ready_sec ?: config->ready_sec;
         vm->powerdown_sec = spec->powerdown_sec ?: config->powerdown_sec;
@@ -298,6 +336,19 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
                         &vm->console);
         if (r < 0)
                 return cvm_error_system(error, r, "open the console's log");
+        return 0;
+}
+
+/* A later launch of it is in the name of who launched it first. */
+static int keep_groups(Vm *vm, const WirePeer *peer)
+{
+        _cleanup_(wire_peer_done) WirePeer copy = {};
+        int r = wire_peer_copy(peer, &copy);
+
+        if (r < 0)
+                return r;
+        vm->owner_groups = TAKE_PTR(copy.groups);
+        vm->n_owner_groups = copy.n_groups;
         return 0;
 }
 
@@ -330,10 +381,12 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
                     admission->peer->uid, admission->peer->gid);
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "admit the CVM");
+        r = keep_groups(vm, admission->peer);
         vm->cpus = spec->cpus ?: manager->config->cpus;
         vm->memory = memory;
         vm->promised = promise;
-        r = fill(manager, admission, vm, error);
+        r = r < 0 ? cvm_error_system(error, r, "admit the CVM")
+                  : fill(manager, admission, vm, error);
         if (r == 0) {
                 if (old)
                         manager_remove(manager, old);
@@ -347,6 +400,7 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
                 return r;
         }
         vm_unref(vm); /* the table has its own */
+        vm_arm_expiry(vm);
         fail_point("admit: to be recorded");
         r = manager_persist(manager, vm);
         if (r < 0) {

@@ -221,7 +221,8 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
                 source.memory = operation->spec->memory ?: manager->config->memory;
         }
         if (r == 0)
-                r = load_begin(&source, operation->spec, call, on_render_loaded, operation, &error);
+                r = load_begin(&source, operation->spec, wire_call_peer(call), call,
+                               on_render_loaded, operation, &error);
         if (r < 0) {
                 wire_call_error(call, &error);
                 render_free(operation);

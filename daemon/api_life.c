@@ -80,7 +80,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         };
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
-        if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
+        if ((vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending) {
                 if (vm->launch)
                         launch_cancel(vm->launch, "it was stopped before it ran");
         } else {

@@ -66,6 +66,7 @@ int disks_hold(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *fi
                 free(holds);
                 return r;
         }
+        free(vm->disks); /* of the launch before */
         vm->disks = holds;
         vm->n_disks = spec->n_disks;
         return 0;

@@ -10,9 +10,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "confine.h"
+#include "handover.h"
 #include "inputs.h"
 #include "log.h"
 #include "manager.h"
+#include "restart.h"
 #include "shares.h"
 #include "tap.h"
 
@@ -44,7 +46,10 @@ struct Launch {
         Vm *vm;                   /* a reference */
         const Template *template; /* borrowed from the manager */
         CvmSpec *spec;            /* owned; secrets go as soon as they are written */
-        WireCall *call;           /* a reference; NULL once answered */
+        WireCall *call;           /* a reference; NULL once answered, or nobody waits */
+        WirePeer owner;           /* owned; in whose name */
+        bool again;               /* a CVM that ran before: what fails does not take it back */
+        bool kept_shares;         /* and its environment and certificates are there */
         LaunchOptions options;
         Stage stage;
         uint64_t begun; /* loop time */
@@ -81,6 +86,7 @@ static void on_timer_closed(uv_handle_t *handle)
         closep(&launch->shares.certs_fd);
         closep(&launch->tap_fd);
         cvm_error_done(&launch->error);
+        wire_peer_done(&launch->owner);
         vm_unref(launch->vm);
         free(launch);
 }
@@ -101,7 +107,7 @@ static void enter(Launch *launch, Stage stage)
         fail_point("launch: stage");
         log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
                  stage_names[stage]);
-        if (wire_call_wants_more(launch->call))
+        if (launch->call && wire_call_wants_more(launch->call))
                 wire_call_continue(
                         launch->call,
                         json_build("stage", json_object_new_string(stage_names[stage]), NULL));
@@ -110,7 +116,8 @@ static void enter(Launch *launch, Stage stage)
 static void launch_succeed(Launch *launch)
 {
         fail_point("launch: to be answered");
-        wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
+        if (launch->call)
+                wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
         launch_done(launch);
 }
 
@@ -132,10 +139,15 @@ static void launch_unwind(Launch *launch)
         if (launch->loading || vm->driver)
                 return;
         vm_unwatch(&launch->watch);
-        if (vm->manager) {
-                message = cvm_error_message(&launch->error);
-                abandon(vm, message);
+        message = cvm_error_message(&launch->error);
+        if (launch->again) {
+                launch_done(launch);
+                if (vm->manager)
+                        restart_failed(vm, message);
+                return;
         }
+        if (vm->manager)
+                abandon(vm, message);
         wire_call_error(launch->call, &launch->error);
         launch_done(launch);
 }
@@ -232,6 +244,8 @@ static void launch_run(Launch *launch)
         Vm *vm = launch->vm;
 
         uv_timer_stop(&launch->start_timer);
+        vm_clear_ending(vm);
+        restart_done(vm);
         /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
         vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
         enter(launch, STAGE_RUNNING);
@@ -305,7 +319,7 @@ void launch_ended(Launch *launch, const DriverEnding *ending)
 
         if (!launch->failed && lost_a_port(launch, ending) && ++launch->tries < PORT_TRIES) {
                 log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
-                if (manager_hold_ports(vm->manager, vm, launch->spec, wire_call_peer(launch->call),
+                if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->owner,
                                        &launch->error) < 0)
                         launch_fail(launch);
                 else
@@ -318,20 +332,6 @@ void launch_ended(Launch *launch, const DriverEnding *ending)
                 return;
         }
         launch_unwind(launch);
-}
-
-static int make_runtime_directory(Vm *vm, CvmError *error)
-{
-        if (vm->runtime_dirfd >= 0)
-                return 0;
-        if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
-                return cvm_error_system(error, -errno, "make the CVM's runtime directory");
-        fail_point("launch: runtime directory");
-        vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
-                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (vm->runtime_dirfd < 0)
-                return cvm_error_system(error, -errno, "open the CVM's runtime directory");
-        return 0;
 }
 
 static int render(Launch *launch)
@@ -374,69 +374,17 @@ static int render(Launch *launch)
         return cvm_error_host(&launch->error, check->name, check->found, check->needed, check->fix);
 }
 
-static int write_shares(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        const CvmSpec *spec = launch->spec;
-        _cleanup_free_ SharesCert *certs = calloc(spec->n_certs + 1, sizeof(*certs));
-
-        if (!certs)
-                return cvm_error_system(&launch->error, -ENOMEM, "write the shares");
-        for (size_t i = 0; i < spec->n_certs; i++) {
-                const LoadedCert *loaded = &launch->loaded.certs[i];
-
-                certs[i] = (SharesCert){.name = spec->certs[i].name,
-                                        .data = loaded->data ?: spec->certs[i].data,
-                                        .size = loaded->data ? loaded->size : spec->certs[i].size};
-        }
-        return shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
-                             vm->uid ?: getegid(), spec, certs, spec->n_certs, &launch->shares,
-                             &launch->error);
-}
-
 static int start_driver(Launch *launch)
 {
-        Vm *vm = launch->vm;
-        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX + SPEC_DISKS_MAX +
-                     PLAN_COMPANIONS_MAX];
-        char share_names[SPEC_SHARES_MAX][48], disk_names[SPEC_DISKS_MAX][48];
-        char companion_names[PLAN_COMPANIONS_MAX][48];
-        DriverStart start = {
-                .id = vm->id,
+        const Handover handover = {
+                .spec = launch->spec,
                 .plan = launch->plan,
-                .fds = fds,
-                .uid = vm->uid,
-                .runtime_dirfd = vm->runtime_dirfd,
+                .loaded = &launch->loaded,
+                .shares = &launch->shares,
+                .tap_fd = launch->tap_fd,
         };
-        size_t n = 0;
 
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (vm->artifacts[kind])
-                        fds[n++] =
-                                (DriverFd){spec_artifact_kind_name(kind), vm->artifacts[kind]->fd};
-        fds[n++] = (DriverFd){"env_share", launch->shares.env_fd};
-        fds[n++] = (DriverFd){"certs_share", launch->shares.certs_fd};
-        fds[n++] = (DriverFd){"vhost-vsock", vm->vsock_fd};
-        fds[n++] = (DriverFd){"tap", launch->tap_fd};
-        for (size_t i = 0; i < launch->loaded.n_shares; i++) {
-                snprintf(share_names[i], sizeof(share_names[i]), "share:%s",
-                         launch->spec->shares[i].tag);
-                fds[n++] = (DriverFd){share_names[i], launch->loaded.share_fds[i]};
-        }
-        for (size_t i = 0; i < launch->loaded.n_disks; i++) {
-                snprintf(disk_names[i], sizeof(disk_names[i]), "disk:%s",
-                         launch->spec->disks[i].id);
-                fds[n++] = (DriverFd){disk_names[i], launch->loaded.disks[i].fd};
-        }
-        for (size_t i = 0; i < launch->plan->n_companions; i++) {
-                snprintf(companion_names[i], sizeof(companion_names[i]), "companion:%s",
-                         launch->plan->companions[i].name);
-                fds[n++] = (DriverFd){companion_names[i],
-                                      companions_fd(vm->companions, companion_names[i])};
-        }
-        start.n_fds = n;
-        return vm->ops->start(vm->manager->loop, &start, &vm_driver_callbacks, vm, &vm->driver,
-                              &launch->error);
+        return handover_start(launch->vm, &handover, &launch->error);
 }
 
 static void launch_go(Launch *launch)
@@ -580,11 +528,16 @@ static int take_artifacts(Launch *launch)
 
                 if (!artifact)
                         continue;
+                if (artifact == vm->artifacts[kind]) { /* kept, where it is launched again */
+                        artifact_unref(artifact);
+                        continue;
+                }
                 if (!artifact->embedded)
                         artifact = artifact_store_add(vm->manager->artifacts, artifact);
                 if (!artifact)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
                 vm->artifacts[kind] = artifact;
+                free(vm->artifact_sha256[kind]);
                 vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
         }
         return 0;
@@ -600,12 +553,13 @@ static int prepare(Launch *launch)
         if (r == 0)
                 r = take_artifacts(launch);
         if (r == 0)
-                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks,
-                               wire_call_peer(launch->call), &launch->error);
+                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
+                               &launch->error);
         if (r == 0)
                 r = render(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
+        json_object_put(vm->binding);
         vm->binding = workload_binding_to_json(&launch->plan->binding);
         enter(launch, STAGE_RENDERED);
         if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
@@ -618,9 +572,10 @@ static int prepare(Launch *launch)
                         return launch->tap_fd;
         }
         enter(launch, STAGE_STARTING);
-        r = make_runtime_directory(vm, &launch->error);
+        r = handover_directory(vm, &launch->error);
         if (r == 0)
-                r = write_shares(launch);
+                r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
+                                    &launch->error);
         spec_clear_secrets(launch->spec);
         loaded_clear_secrets(&launch->loaded);
         return r;
@@ -637,6 +592,7 @@ static void on_loaded(Loaded *loaded, void *userdata)
         }
         launch->loaded = *loaded;
         *loaded = (Loaded){};
+        restart_note_paths(launch->vm, &launch->loaded);
         enter(launch, STAGE_ARTIFACTS);
         if (prepare(launch) < 0)
                 launch_fail(launch);
@@ -644,38 +600,19 @@ static void on_loaded(Loaded *loaded, void *userdata)
                 launch_start(launch);
 }
 
-void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
-                  const LaunchOptions *options)
+/* Takes spec, also on failure; the owner is copied. */
+static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner)
 {
         Launch *launch = calloc(1, sizeof(*launch));
-        const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
-        const LoadSource source = {
-                .loop = vm->manager->loop,
-                .store = vm->manager->artifacts,
-                .template = template,
-                .config = vm->manager->config,
-                .qemus = vm->manager->qemus,
-                .host = vm->manager->host,
-                .cmdline = spec_cmdline(spec),
-                .cpus = vm->cpus,
-                .memory = vm->memory,
-                .map = vm->uid ? &map : NULL,
-        };
 
-        if (!launch) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
-                cvm_error_system(&error, -ENOMEM, "launch");
-                abandon(vm, NULL);
+        if (!launch || wire_peer_copy(owner, &launch->owner) < 0) {
+                free(launch);
                 spec_free(spec);
-                wire_call_error(call, &error);
-                return;
+                return NULL;
         }
         launch->vm = vm_ref(vm);
         launch->template = template;
         launch->spec = spec;
-        launch->call = wire_call_ref(call);
-        launch->options = *options;
         launch->begun = uv_now(vm->manager->loop);
         launch->shares = (Shares){-1, -1};
         launch->tap_fd = -1;
@@ -686,14 +623,71 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
         launch->open_timers = 2;
         vm->launch = launch;
         vm_watch(vm, &launch->watch);
-        wire_call_on_gone(call, on_caller_gone, launch);
+        return launch;
+}
+
+static void launch_load(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
+        const LoadSource source = {
+                .loop = vm->manager->loop,
+                .store = vm->manager->artifacts,
+                .template = launch->template,
+                .config = vm->manager->config,
+                .qemus = vm->manager->qemus,
+                .host = vm->manager->host,
+                .cmdline = spec_cmdline(launch->spec),
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .map = vm->uid ? &map : NULL,
+                .artifacts = launch->again ? vm->artifacts : NULL,
+                .without_certs = launch->kept_shares,
+        };
+
         enter(launch, STAGE_ADMITTED);
+        if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
+                       &launch->error) < 0)
+                launch_fail(launch);
+        else
+                launch->loading = true;
+}
+
+void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+                  const LaunchOptions *options)
+{
+        Launch *launch = launch_new(vm, template, spec, wire_call_peer(call));
+
+        if (!launch) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                cvm_error_system(&error, -ENOMEM, "launch");
+                abandon(vm, NULL);
+                wire_call_error(call, &error);
+                return;
+        }
+        launch->call = wire_call_ref(call);
+        launch->options = *options;
+        wire_call_on_gone(call, on_caller_gone, launch);
         if (options->timeout_sec)
                 uv_timer_start(&launch->total_timer, on_timeout,
                                (uint64_t)options->timeout_sec * 1000, 0);
-        if (load_begin(&source, spec, call, on_loaded, launch, &launch->error) < 0) {
-                launch_fail(launch);
+        launch_load(launch);
+}
+
+void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
+                  bool kept_shares)
+{
+        Launch *launch = launch_new(vm, template, spec, owner);
+
+        if (!launch) {
+                restart_failed(vm, "no memory");
                 return;
         }
-        launch->loading = true;
+        launch->again = true;
+        launch->kept_shares = kept_shares;
+        vm->started_at = vm->ready_at = 0;
+        vm->killed = false;
+        vm->stop_step = VM_STOP_NONE;
+        launch_load(launch);
 }

@@ -13,6 +13,7 @@
  * the CVM itself are gone when the error is sent.
  */
 
+#include "load.h"
 #include "vm.h"
 #include "wire/server.h"
 
@@ -24,6 +25,12 @@ typedef struct LaunchOptions {
 /* Takes spec; refs call and vm (just admitted). Always answers the call, now or later. */
 void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
                   const LaunchOptions *options);
+
+/* Takes spec. Launches a restarting CVM in the name of its owner, with the artifacts that it still
+ * has; kept_shares: its environment and certificates are there. Ends in restart_done() or
+ * restart_failed(), now or later. */
+void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
+                  bool kept_shares);
 
 /* Ends a launch in work as failed; stage and reason go to its caller. */
 void launch_cancel(Launch *launch, const char *reason);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "boot_check.h"
@@ -12,7 +14,7 @@ typedef struct LoadJob {
         uv_work_t work;
         const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
         WirePeer peer;       /* owned copy */
-        bool mapped;
+        bool mapped, without_certs;
         IdMap map;
         const Template *template; /* borrowed */
         char *cmdline;
@@ -50,6 +52,14 @@ void loaded_done(Loaded *loaded)
         free(loaded->certs);
         for (size_t i = 0; i < loaded->n_shares; i++)
                 closep(&loaded->share_fds[i]);
+        for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
+                free(loaded->share_paths[i]);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                free(loaded->artifact_paths[i]);
+        for (size_t i = 0; loaded->disk_paths && i < loaded->n_disks; i++)
+                free(loaded->disk_paths[i]);
+        free(loaded->share_paths);
+        free(loaded->disk_paths);
         free(loaded->share_fds);
         for (size_t i = 0; i < loaded->n_disks; i++)
                 closep(&loaded->disks[i].fd);
@@ -246,7 +256,7 @@ static void work(uv_work_t *request)
                 load_artifact(job, kind);
         check_boot(job);
         measure(job);
-        for (size_t i = 0; r == 0 && i < job->spec->n_certs; i++)
+        for (size_t i = 0; r == 0 && !job->without_certs && i < job->spec->n_certs; i++)
                 r = load_cert(job, i);
         for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
                 r = load_share(job, i);
@@ -270,11 +280,33 @@ static int take_fd(WireCall *call, int64_t index, const char *field, int *ret, C
 {
         if (index < 0)
                 return 0;
-        *ret = wire_call_take_fd(call, (size_t)index);
+        *ret = call ? wire_call_take_fd(call, (size_t)index) : -1;
         if (*ret < 0)
                 return cvm_error_invalid_spec(error, field,
                                               "no descriptor %lld was sent with the call",
                                               (long long)index);
+        return 0;
+}
+
+/* And where it is, as far as that has a name that still leads there. */
+static int take_named(WireCall *call, int64_t index, const char *field, int *ret, char **ret_path,
+                      CvmError *error)
+{
+        char link[40], path[PATH_MAX];
+        struct stat named, sent;
+        ssize_t n;
+        int r = take_fd(call, index, field, ret, error);
+
+        if (r < 0 || *ret < 0)
+                return r;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", *ret);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0 || path[0] != '/')
+                return 0;
+        path[n] = 0;
+        if (fstat(*ret, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
+            sent.st_ino == named.st_ino)
+                *ret_path = strdup(path);
         return 0;
 }
 
@@ -284,14 +316,16 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < _ARTIFACT_KIND_MAX; i++)
-                r = take_fd(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
-                            &job->artifact_fds[i], error);
-        for (size_t i = 0; r == 0 && i < spec->n_certs; i++)
+                r = take_named(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
+                               &job->artifact_fds[i], &job->loaded.artifact_paths[i], error);
+        for (size_t i = 0; r == 0 && !job->without_certs && i < spec->n_certs; i++)
                 r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
-                r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
+                r = take_named(call, spec->shares[i].fd, "shares", &job->share_fds[i],
+                               &job->loaded.share_paths[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
-                r = take_fd(call, spec->disks[i].fd, "disks", &job->disk_fds[i], error);
+                r = take_named(call, spec->disks[i].fd, "disks", &job->disk_fds[i],
+                               &job->loaded.disk_paths[i], error);
         return r;
 }
 
@@ -305,6 +339,10 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
                                                                         job->spec->debug);
                 CvmError *error = &job->loaded.artifact_errors[kind];
 
+                if (source->artifacts && source->artifacts[kind]) {
+                        job->loaded.artifacts[kind] = artifact_ref(source->artifacts[kind]);
+                        continue;
+                }
                 if (spec->path || spec->fd >= 0)
                         continue;
                 if (name)
@@ -331,8 +369,8 @@ static int *new_fds(size_t n)
         return fds;
 }
 
-int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, LoadDone done,
-               void *userdata, CvmError *error)
+int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
+               LoadDone done, void *userdata, CvmError *error)
 {
         LoadJob *job = calloc(1, sizeof(*job));
         int r;
@@ -340,6 +378,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         if (!job)
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         job->spec = spec;
+        job->without_certs = source->without_certs;
         job->mapped = source->map != NULL;
         if (source->map)
                 job->map = *source->map;
@@ -358,6 +397,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
                 job->artifact_fds[i] = -1;
         job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));
         job->loaded.share_fds = new_fds(spec->n_shares);
+        job->loaded.share_paths = calloc(spec->n_shares + 1, sizeof(char *));
+        job->loaded.disk_paths = calloc(spec->n_disks + 1, sizeof(char *));
         job->cert_fds = new_fds(spec->n_certs);
         job->share_fds = new_fds(spec->n_shares);
         job->disk_fds = new_fds(spec->n_disks);
@@ -365,7 +406,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         for (size_t i = 0; job->loaded.disks && i < spec->n_disks; i++)
                 job->loaded.disks[i].fd = -1;
         if (!job->cmdline || !job->loaded.certs || !job->loaded.share_fds || !job->cert_fds ||
-            !job->share_fds || !job->disk_fds || !job->loaded.disks) {
+            !job->share_fds || !job->disk_fds || !job->loaded.disks || !job->loaded.share_paths ||
+            !job->loaded.disk_paths) {
                 job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
@@ -373,7 +415,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, Lo
         job->loaded.n_certs = spec->n_certs;
         job->loaded.n_shares = spec->n_shares;
         job->loaded.n_disks = spec->n_disks;
-        r = wire_peer_copy(wire_call_peer(call), &job->peer);
+        r = wire_peer_copy(owner, &job->peer);
         if (r < 0)
                 cvm_error_system(error, r, "load artifacts");
         else

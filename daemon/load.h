@@ -32,7 +32,9 @@ typedef struct Loaded {
         size_t n_shares;
         DiskFile *disks; /* fd -1: failed */
         size_t n_disks;
-        CvmError error;           /* of certificates, shares and disks: the first */
+        CvmError error; /* of certificates, shares and disks: the first */
+        /* Where what came by descriptor is, if it has a name; of kinds, shares and disks. Owned. */
+        char *artifact_paths[_ARTIFACT_KIND_MAX], **share_paths, **disk_paths;
         PlanIgvm igvm;            /* what the IGVM file says */
         QemuProbe *qemu;          /* a reference; NULL: it could not be asked */
         HostFacts *host;          /* as it is now; NULL: without memory */
@@ -55,14 +57,17 @@ typedef struct LoadSource {
         const HostFacts *host;
         const char *cmdline; /* of the guest; copied */
         uint32_t cpus;
-        uint64_t memory;  /* bytes */
-        const IdMap *map; /* shares are seen through it; NULL: as they are. Copied. */
+        uint64_t memory;            /* bytes */
+        Artifact *const *artifacts; /* by kind, those that are there; NULL: none */
+        bool without_certs;         /* certificates are not read */
+        const IdMap *map;           /* shares are seen through it; NULL: as they are. Copied. */
 } LoadSource;
 
 /* loaded: what `done` may take from; borrowed. */
 typedef void (*LoadDone)(Loaded *loaded, void *userdata);
 
-/* Takes the descriptors that the spec names from the call. spec must stay until `done`, which
- * always comes, from the loop. Returns 0, or -errno with the error set. */
-int load_begin(const LoadSource *source, const CvmSpec *spec, WireCall *call, LoadDone done,
-               void *userdata, CvmError *error);
+/* owner: whose rights count. Takes the descriptors that the spec names from the call (NULL: it
+ * names none). spec must stay until `done`, which always comes, from the loop. Returns 0, or -errno
+ * with the error set. */
+int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
+               LoadDone done, void *userdata, CvmError *error);

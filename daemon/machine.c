@@ -139,7 +139,8 @@ static void on_changed(Vm *vm, void *userdata)
 
         if (!vm->manager || !vm_state_is_live(vm->state)) {
                 if (vm->ending.reason)
-                        data = json_build("reason", json_object_new_string(vm->ending.reason), NULL);
+                        data = json_build("reason", json_object_new_string(vm->ending.reason),
+                                          NULL);
                 wire_call_reply(subscription->call, event_new("SHUTDOWN", data));
                 subscription_free(subscription);
                 return;

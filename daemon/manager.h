@@ -104,6 +104,10 @@ int manager_hold_cid(Manager *manager, const WirePeer *peer, uint32_t wanted, ui
 /* Ports that the spec left open are chosen again; those given stay. */
 int manager_hold_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                        CvmError *error);
+/* The ports and the CID of a restarting CVM, as far as they are not held: the same again, or where
+ * the spec (NULL: none is looked at) left a port open, another. */
+int manager_hold_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                       CvmError *error);
 /* Adds a CVM found by a record; -EEXIST: the name is taken. */
 int manager_add(Manager *manager, Vm *vm);
 /* Forgets a CVM that is not live: record, console logs, table. */

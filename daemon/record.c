@@ -5,11 +5,32 @@
 
 #include "base/json.h"
 #include "gpus.h"
+#include "manager.h"
 #include "scope.h"
+
+#define GROUPS_MAX 65536u /* NGROUPS_MAX of Linux */
 
 static void add_int(json_object *object, const char *key, int64_t value)
 {
         json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+static json_object *groups_to_json(const Vm *vm)
+{
+        json_object *array = json_object_new_array();
+
+        for (size_t i = 0; i < vm->n_owner_groups; i++)
+                json_object_array_add(array, json_object_new_int64(vm->owner_groups[i]));
+        return array;
+}
+
+/* The policy itself is in the spec. */
+static json_object *restart_to_json(const VmRestart *restart)
+{
+        return json_build("inRow", json_object_new_int64(restart->in_row), "total",
+                          json_object_new_int64(restart->total), "beganUSec",
+                          restart->began_usec ? json_object_new_int64(restart->began_usec) : NULL,
+                          "at", deadline_to_json(&restart->at), NULL);
 }
 
 json_object *record_from_vm(const Vm *vm, const char *boot_id)
@@ -19,6 +40,7 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         add_int(record, "version", RECORD_VERSION);
         json_object_object_add(record, "bootId", json_object_new_string(boot_id));
         add_int(record, "ownerGroup", vm->owner_group);
+        json_object_object_add(record, "ownerGroups", groups_to_json(vm));
         add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
@@ -29,6 +51,12 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                                           "readySec", json_object_new_int64(vm->ready_sec),
                                           "powerdownSec", json_object_new_int64(vm->powerdown_sec),
                                           "quitSec", json_object_new_int64(vm->quit_sec), NULL));
+        if (vm->restart.spec.policy != SPEC_RESTART_NO)
+                json_object_object_add(record, "restart", restart_to_json(&vm->restart));
+        if (deadline_is_set(&vm->expires))
+                json_object_object_add(record, "expires", deadline_to_json(&vm->expires));
+        if (vm->expired)
+                json_object_object_add(record, "expired", json_object_new_boolean(true));
         if (vm->leaving)
                 json_object_object_add(record, "leaving", json_object_new_string(vm->leaving));
         if (vm->spec)
@@ -104,6 +132,50 @@ static bool load_forwards(Vm *vm, json_object *array)
         return true;
 }
 
+static bool load_groups(Vm *vm, json_object *array)
+{
+        size_t n;
+
+        if (!json_object_is_type(array, json_type_array))
+                return false;
+        n = json_object_array_length(array);
+        if (n > GROUPS_MAX)
+                return false;
+        vm->owner_groups = calloc(n + 1, sizeof(*vm->owner_groups));
+        if (!vm->owner_groups)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(array, i);
+                int64_t group = json_object_get_int64(item);
+
+                if (!json_object_is_type(item, json_type_int) || group < 0 || group >= UINT32_MAX)
+                        return false;
+                vm->owner_groups[vm->n_owner_groups++] = (gid_t)group;
+        }
+        return true;
+}
+
+static void load_restart(Vm *vm, json_object *record, bool same_boot)
+{
+        json_object *restart = json_member(record, "restart");
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+
+        vm->expires = deadline_from_json(json_member(record, "expires"), same_boot);
+        vm->expired = json_member_bool(record, "expired", false);
+        if (!restart || spec_parse(vm->spec, &spec, &ignored) < 0)
+                return;
+        vm->restart = (VmRestart){
+                .spec = spec->restart,
+                .in_row = (uint32_t)json_member_int(restart, "inRow", 0),
+                .total = (uint32_t)json_member_int(restart, "total", 0),
+                .at = deadline_from_json(json_member(restart, "at"), same_boot),
+                .began_usec = same_boot ? json_member_int(restart, "beganUSec", 0) : 0,
+        };
+        vm->restart.pending =
+                vm->state == VM_RESTARTING || (vm->restart.total && vm->state == VM_STARTING);
+}
+
 static void load_ending(Vm *vm, json_object *ending)
 {
         const char *reason = json_member_string(ending, "reason");
@@ -161,6 +233,42 @@ static void load_rest(Vm *vm, json_object *record)
         load_ending(vm, json_member(record, "ending"));
 }
 
+bool record_is_of_boot(json_object *record, const char *boot_id)
+{
+        const char *recorded = json_member_string(record, "bootId");
+
+        return recorded && strcmp(recorded, boot_id) == 0;
+}
+
+/* Version 1 kept no groups of the owner's: what a restart fetches is fetched without them. */
+static void upgrade_1(json_object *record)
+{
+        json_object_object_add(record, "ownerGroups", json_object_new_array());
+}
+
+static void (*const upgrades[])(json_object *record) = {upgrade_1};
+
+_Static_assert(ARRAY_SIZE(upgrades) == RECORD_VERSION - 1, "a step from each version to the next");
+
+/* From the version it has to RECORD_VERSION, a step each. */
+static int record_upgrade(json_object *record, const char **ret_reason)
+{
+        json_object *member = json_member(record, "version");
+        int64_t version = json_object_get_int64(member);
+
+        if (!json_object_is_type(member, json_type_int) || version < 1) {
+                *ret_reason = "it has no version";
+                return -EBADMSG;
+        }
+        if (version > RECORD_VERSION) {
+                *ret_reason = "a newer cvmd wrote it";
+                return -EPROTONOSUPPORT;
+        }
+        for (; version < RECORD_VERSION; version++)
+                upgrades[version - 1](record);
+        return 0;
+}
+
 int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason)
 {
         const char *name = json_member_string(record, "name");
@@ -170,11 +278,11 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
         const char *state = json_member_string(record, "state");
         int64_t owner = json_member_int(record, "owner", -1);
         Vm *vm;
+        int r;
 
-        if (json_member_int(record, "version", 0) != RECORD_VERSION) {
-                *ret_reason = "its version is not known";
-                return -EBADMSG;
-        }
+        r = record_upgrade(record, ret_reason);
+        if (r < 0)
+                return r;
         if (!name || !spec_name_is_valid(name) || !id || !vm_id_is_valid(id) || !platform ||
             !driver || !driver_find(driver) || !state || owner < 0 || !numbers_are_right(record)) {
                 *ret_reason = "a member is missing or wrong";
@@ -187,8 +295,9 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
         vm->ops = driver_find(driver);
         if (vm_state_parse(state, &vm->state) < 0 ||
             !load_forwards(vm, json_member(record, "forwards")) ||
-            !disks_from_json(vm, json_member(record, "disks"))) {
-                *ret_reason = "its state, forwards or disks are wrong";
+            !disks_from_json(vm, json_member(record, "disks")) ||
+            !load_groups(vm, json_member(record, "ownerGroups"))) {
+                *ret_reason = "its state, forwards, disks or groups are wrong";
                 vm_close(vm);
                 vm_unref(vm);
                 return -EBADMSG;
@@ -200,6 +309,7 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
                 vm_unref(vm);
                 return -EBADMSG;
         }
+        load_restart(vm, record, record_is_of_boot(record, manager->boot_id));
         *ret = vm;
         return 0;
 }

@@ -6,18 +6,26 @@
  * that it describes. It holds what a later daemon needs to find the CVM again or to clear up after
  * it, and never a secret: the spec is stored redacted.
  *
- * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, the members of
- * the interface's type Cvm, timeouts, spec, what the driver saves (pid, startTime), and the
- * companions (name, pid, startTime of each).
+ * A record of an older version is brought up to date when it is read; one of a newer version is
+ * left as it is.
+ *
+ * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
+ * restart, expires, expired, the members of the interface's type Cvm, timeouts, spec, what the
+ * driver saves (pid, startTime), and the companions (name, pid, startTime of each).
  */
 
 #include "vm.h"
 
-#define RECORD_VERSION 1
+/* 1: the first. 2: ownerGroups; restart, expires, expired. */
+#define RECORD_VERSION 2
 #define RECORD_BYTES_MAX (1u << 20)
 
 json_object *record_from_vm(const Vm *vm, const char *boot_id);
 
+/* Whether it was written in the host's boot of that id. */
+bool record_is_of_boot(json_object *record, const char *boot_id);
+
 /* A CVM as a record tells of it, in the recorded state, holding nothing, not in the manager's table
- * yet. -EBADMSG: no record of ours (ret_reason: a static text). */
+ * yet. -EBADMSG: no record of ours; -EPROTONOSUPPORT: one of a newer version (ret_reason: a static
+ * text). The record may be changed. */
 int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason);

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "machine.h"
 #include "record.h"
+#include "restart.h"
 #include "shares.h"
 
 static bool has_suffix(const char *s, const char *suffix)
@@ -21,13 +22,16 @@ static bool has_suffix(const char *s, const char *suffix)
         return n > m && strcmp(s + n - m, suffix) == 0;
 }
 
-static void set_aside(Manager *manager, const char *file, const char *reason)
-{
-        _cleanup_free_ char *bad = NULL;
+#define BAD ".bad"     /* no record of ours */
+#define NEWER ".newer" /* of a daemon that knows more */
 
-        log_error("record %s is set aside as %s.bad: %s", file, file, reason);
-        if (asprintf(&bad, "%s.bad", file) < 0 ||
-            renameat(manager->records_fd, file, manager->records_fd, bad) < 0)
+static void set_aside(Manager *manager, const char *file, const char *suffix, const char *reason)
+{
+        _cleanup_free_ char *aside = NULL;
+
+        log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
+        if (asprintf(&aside, "%s%s", file, suffix) < 0 ||
+            renameat(manager->records_fd, file, manager->records_fd, aside) < 0)
                 log_error("cannot set record %s aside", file);
 }
 
@@ -101,8 +105,7 @@ static int kill_recorded(Vm *vm, json_object *record)
 
 static int recover_live(Manager *manager, Vm *vm, json_object *record)
 {
-        const char *boot_id = json_member_string(record, "bootId");
-        bool same_boot = boot_id && strcmp(boot_id, manager->boot_id) == 0;
+        bool same_boot = record_is_of_boot(record, manager->boot_id);
         int r = same_boot ? open_runtime(manager, vm) : 0;
 
         if (driver_is_shortage(r))
@@ -114,15 +117,24 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                                      &vm_companion_callbacks, vm, &vm->companions);
         if (driver_is_shortage(r))
                 return r;
+        if (same_boot && vm->state == VM_STARTING) {
+                r = kill_recorded(vm, record);
+                if (driver_is_shortage(r))
+                        return r;
+        }
+        if (vm->restart.pending) {
+                vm_release_process(vm);
+                if (vm->state != VM_RESTARTING)
+                        vm_set_state(vm, VM_RESTARTING);
+                vm_arm_expiry(vm);
+                restart_resume(vm);
+                return 0;
+        }
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
-                if (same_boot && vm->state == VM_STARTING) {
-                        r = kill_recorded(vm, record);
-                        if (driver_is_shortage(r))
-                                return r;
-                }
                 undo(manager, vm);
                 return 0;
         }
+        vm_arm_expiry(vm);
         if (!same_boot) {
                 end_unseen(vm, "the host was restarted");
                 return 0;
@@ -185,7 +197,7 @@ static int recover_one(Manager *manager, const char *file)
                         vm_close(vm);
                 if (driver_is_shortage(r))
                         return r;
-                set_aside(manager, file, reason);
+                set_aside(manager, file, r == -EPROTONOSUPPORT ? NEWER : BAD, reason);
                 return 0;
         }
         if (never_was(vm)) {
@@ -244,14 +256,32 @@ static int on_record(Manager *manager, const char *name)
                 unlinkat(manager->records_fd, name, 0);
                 return 0;
         }
+        if (has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
+                _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
+
+                if (!file || renameat(manager->records_fd, name, manager->records_fd, file) < 0)
+                        return -errno;
+                return recover_one(manager, file);
+        }
         return has_suffix(name, ".json") ? recover_one(manager, name) : 0;
+}
+
+static bool is_set_aside(Manager *manager, const char *id, const char *suffix)
+{
+        _cleanup_free_ char *file = NULL;
+
+        return asprintf(&file, "%s.json%s", id, suffix) < 0 ||
+               faccessat(manager->records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static bool is_owned(Manager *manager, const char *id)
 {
         Vm *vm = manager_find_id(manager, id);
 
-        return vm && vm_state_is_live(vm->state);
+        if (vm)
+                return vm_state_is_live(vm->state);
+        /* a CVM that another version of the daemon will know */
+        return is_set_aside(manager, id, NEWER);
 }
 
 static int on_shares(Manager *manager, const char *name)
@@ -278,12 +308,12 @@ static int on_machine(Manager *manager, const char *name)
 /* Logs ID.log… of no CVM. Those of a record that was set aside stay beside it. */
 static int on_console(Manager *manager, const char *name)
 {
-        _cleanup_free_ char *id = strndup(name, strcspn(name, ".")), *bad = NULL;
+        _cleanup_free_ char *id = strndup(name, strcspn(name, "."));
 
-        if (!id || asprintf(&bad, "%s.json.bad", id) < 0)
+        if (!id)
                 return -ENOMEM;
-        if (!manager_find_id(manager, id) &&
-            faccessat(manager->records_fd, bad, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (!manager_find_id(manager, id) && !is_set_aside(manager, id, BAD) &&
+            !is_set_aside(manager, id, NEWER))
                 tree_remove_at(manager->consoles_fd, name);
         return 0;
 }

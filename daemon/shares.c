@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -118,30 +120,80 @@ static int make_certs(int parent, const SharesCert *certs, size_t n_certs, const
         return finish_directory(parent, "certs", dir, owner);
 }
 
+/* While it is made, and while it is wiped, a directory has another name: what is found under the
+ * CVM's id is whole. */
+typedef struct OtherName {
+        char text[NAME_MAX + 1];
+} OtherName;
+
+static OtherName other_name(const char *id)
+{
+        OtherName name;
+
+        snprintf(name.text, sizeof(name.text), ".%s", id);
+        return name;
+}
+
+static int wipe_tree(int parent_fd, const char *name);
+
+static int make_both(int parent, const char *name, const Owner *owner, const CvmSpec *spec,
+                     const SharesCert *certs, size_t n_certs, Shares *ret, CvmError *error)
+{
+        _cleanup_close_ int dir = make_directory(parent, name), env = -1, certs_dir = -1;
+
+        if (dir < 0)
+                return cvm_error_system(error, dir, "make a directory for the shares");
+        env = make_environment(dir, spec, owner);
+        if (env < 0)
+                return cvm_error_system(error, env, "write the environment for the guest");
+        certs_dir = make_certs(dir, certs, n_certs, owner);
+        if (certs_dir < 0)
+                return cvm_error_system(error, certs_dir, "write the certificates for the guest");
+        ret->env_fd = TAKE_FD(env);
+        ret->certs_fd = TAKE_FD(certs_dir);
+        return 0;
+}
+
 int shares_create(int parent_fd, const char *id, uid_t uid, gid_t gid, const CvmSpec *spec,
                   const SharesCert *certs, size_t n_certs, Shares *ret, CvmError *error)
 {
+        const OtherName name = other_name(id);
         const Owner owner = {uid, gid};
-        _cleanup_close_ int dir = make_directory(parent_fd, id), env = -1, certs_dir = -1;
+        Shares shares;
+        int r;
 
-        if (dir == -EEXIST) /* another's: not to be wiped */
-                return cvm_error_system(error, dir, "make a directory for the shares");
-        if (dir < 0) {
-                shares_wipe(parent_fd, id);
-                return cvm_error_system(error, dir, "make a directory for the shares");
+        if (faccessat(parent_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* another's */
+                return cvm_error_system(error, -EEXIST, "make a directory for the shares");
+        r = make_both(parent_fd, name.text, &owner, spec, certs, n_certs, &shares, error);
+        if (r == 0) {
+                fail_point("shares: made");
+                if (renameat(parent_fd, name.text, parent_fd, id) == 0) {
+                        *ret = shares;
+                        return 0;
+                }
+                r = cvm_error_system(error, -errno, "name the directory of the shares");
+                close(shares.env_fd);
+                close(shares.certs_fd);
         }
-        env = make_environment(dir, spec, &owner);
-        if (env < 0) {
-                shares_wipe(parent_fd, id);
-                return cvm_error_system(error, env, "write the environment for the guest");
-        }
-        certs_dir = make_certs(dir, certs, n_certs, &owner);
-        if (certs_dir < 0) {
-                shares_wipe(parent_fd, id);
-                return cvm_error_system(error, certs_dir, "write the certificates for the guest");
-        }
-        ret->env_fd = TAKE_FD(env);
-        ret->certs_fd = TAKE_FD(certs_dir);
+        wipe_tree(parent_fd, name.text);
+        return r;
+}
+
+int shares_open(int parent_fd, const char *id, Shares *ret)
+{
+        _cleanup_close_ int dir =
+                openat(parent_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int env = -1, certs = -1;
+
+        if (dir < 0)
+                return -errno;
+        env = openat(dir, "env", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (env < 0)
+                return -errno;
+        certs = openat(dir, "certs", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (certs < 0)
+                return -errno;
+        *ret = (Shares){TAKE_FD(env), TAKE_FD(certs)};
         return 0;
 }
 
@@ -248,15 +300,28 @@ static int wipe_directory(int dir, unsigned depth)
         return first;
 }
 
-int shares_wipe(int parent_fd, const char *id)
+static int wipe_tree(int parent_fd, const char *name)
 {
-        int fd = openat(parent_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int first = 0, r;
 
         if (fd >= 0)
                 first = wipe_directory(fd, DEPTH_MAX);
         else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
                 first = -errno;
-        r = tree_remove_at(parent_fd, id);
+        r = tree_remove_at(parent_fd, name);
+        return first ?: r;
+}
+
+int shares_wipe(int parent_fd, const char *id)
+{
+        const OtherName name = other_name(id);
+        int first = wipe_tree(parent_fd, name.text), r;
+
+        fail_point("shares: to be wiped");
+        if (renameat(parent_fd, id, parent_fd, name.text) == 0)
+                r = wipe_tree(parent_fd, name.text);
+        else
+                r = wipe_tree(parent_fd, id);
         return first ?: r;
 }

@@ -27,10 +27,12 @@ typedef struct Shares {
         int env_fd, certs_fd;
 } Shares;
 
-/* On failure (SystemError) nothing is left, but an ID that was there before (-EEXIST) is untouched.
- */
+/* ID is there whole or not at all. On failure (SystemError) nothing is left, but an ID that was
+ * there before (-EEXIST) is untouched. */
 int shares_create(int parent_fd, const char *id, uid_t uid, gid_t gid, const CvmSpec *spec,
                   const SharesCert *certs, size_t n_certs, Shares *ret, CvmError *error);
+/* Those of an ID that is there: 0, -ENOENT or another -errno. */
+int shares_open(int parent_fd, const char *id, Shares *ret);
 /* Overwrites and removes ID, whole or half made; absent is success. Goes on after a failure and
  * returns the first. */
 int shares_wipe(int parent_fd, const char *id);

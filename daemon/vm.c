@@ -15,24 +15,30 @@
 #include "log.h"
 #include "machine.h"
 #include "manager.h"
+#include "restart.h"
 #include "shares.h"
 
 #define NOTIFY_LINE_MAX 4096 /* bytes of one line of the guest's notify port */
 
 static const char *const state_names[_VM_STATE_MAX] = {
         [VM_PREPARING] = "preparing", [VM_STARTING] = "starting", [VM_RUNNING] = "running",
-        [VM_PAUSED] = "paused",       [VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped",
-        [VM_FAILED] = "failed",
+        [VM_PAUSED] = "paused",       [VM_STOPPING] = "stopping", [VM_RESTARTING] = "restarting",
+        [VM_STOPPED] = "stopped",     [VM_FAILED] = "failed",
 };
 
 /* From state (row) to states (bits). */
 #define TO(state) (1u << (state))
 static const unsigned transitions[_VM_STATE_MAX] = {
         [VM_PREPARING] = TO(VM_STARTING) | TO(VM_FAILED),
-        [VM_STARTING] = TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_FAILED),
-        [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED),
-        [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED),
+        /* a CVM that is started again is not taken back, but stopped or tried once more */
+        [VM_STARTING] =
+                TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_RESTARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |
+                       TO(VM_FAILED),
+        [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |
+                      TO(VM_FAILED),
         [VM_STOPPING] = TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_RESTARTING] = TO(VM_RESTARTING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
 };
 
 const char *vm_state_name(VmState state)
@@ -88,8 +94,11 @@ Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platf
         uv_timer_init(manager->loop, &vm->stop_timer);
         uv_timer_init(manager->loop, &vm->ready_timer);
         uv_timer_init(manager->loop, &vm->status_timer);
-        vm->open_timers = 3;
+        uv_timer_init(manager->loop, &vm->restart_timer);
+        uv_timer_init(manager->loop, &vm->expiry_timer);
+        vm->open_timers = 5;
         vm->stop_timer.data = vm->ready_timer.data = vm->status_timer.data = vm;
+        vm->restart_timer.data = vm->expiry_timer.data = vm;
         vm->n_ref++; /* the timers' */
         if (!vm->name || !vm->id || !vm->platform || !vm->measurement) {
                 vm_close(vm);
@@ -135,6 +144,7 @@ Vm *vm_unref(Vm *vm)
         json_object_put(vm->binding);
         json_object_put(vm->spec);
         buffer_done(&vm->notify);
+        free(vm->owner_groups);
         free(vm->leaving);
         free(vm->ending.reason);
         free(vm->ending.detail);
@@ -178,6 +188,8 @@ void vm_close(Vm *vm)
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
         uv_close((uv_handle_t *)&vm->ready_timer, on_timer_closed);
         uv_close((uv_handle_t *)&vm->status_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->restart_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->expiry_timer, on_timer_closed);
 }
 
 static void become_ready(Vm *vm)
@@ -208,6 +220,17 @@ static void on_status_timer(uv_timer_t *timer)
         tell_status(timer->data);
 }
 
+static json_object *state_detail(const Vm *vm)
+{
+        bool restarts = vm->state == VM_RESTARTING;
+
+        if (!vm->ending.reason)
+                return NULL;
+        return json_build("reason", json_object_new_string(vm->ending.reason), "restarts",
+                          restarts ? json_object_new_int64(vm->restart.total) : NULL, "restartAt",
+                          restarts ? json_object_new_int64(vm->restart.at.real_usec) : NULL, NULL);
+}
+
 int vm_set_state(Vm *vm, VmState state)
 {
         VmState old = vm->state;
@@ -217,23 +240,26 @@ int vm_set_state(Vm *vm, VmState state)
         vm->state = state;
         if (state == VM_RUNNING && !vm->started_at)
                 vm->started_at = clock_now_usec();
-        if (!vm_state_is_live(state)) {
-                vm->ready = false;
+        if (!vm_state_is_live(state) || state == VM_RESTARTING) {
+                vm->ready = vm->early_ready = false;
                 tell_status(vm);
                 uv_timer_stop(&vm->stop_timer);
                 uv_timer_stop(&vm->ready_timer);
                 uv_timer_stop(&vm->status_timer);
+                uv_timer_stop(&vm->restart_timer);
+        }
+        if (!vm_state_is_live(state)) {
+                vm->restart.pending = false;
+                uv_timer_stop(&vm->expiry_timer);
         }
         r = manager_persist(vm->manager, vm);
         fail_point("vm: state is on record");
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
                  vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
         manager_emit(vm->manager, vm, "state", vm_state_name(old), vm_state_name(state),
-                     vm->ending.reason
-                             ? json_build("reason", json_object_new_string(vm->ending.reason), NULL)
-                             : NULL);
+                     state_detail(vm));
         tell_watchers(vm);
-        if (!vm_state_is_live(state))
+        if (!vm_state_is_live(state) || state == VM_RESTARTING)
                 machine_end(vm);
         else if (old == VM_STARTING)
                 machine_begin(vm);
@@ -259,6 +285,14 @@ void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverE
         }
 }
 
+void vm_clear_ending(Vm *vm)
+{
+        free(vm->ending.reason);
+        free(vm->ending.detail);
+        vm->ending = (VmEnding){};
+        free(TAKE_PTR(vm->leaving));
+}
+
 void vm_watch(Vm *vm, VmWatch *watch)
 {
         watch->next = vm->watches;
@@ -278,47 +312,67 @@ void vm_unwatch(VmWatch *watch)
         watch->link = NULL;
 }
 
-void vm_release(Vm *vm)
+void vm_release_process(Vm *vm)
 {
-        Manager *manager = vm->manager;
         int r;
 
         fail_point("vm: to be released");
         drop_holds(vm);
         companions_end(TAKE_PTR(vm->companions));
         confine_end(vm);
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
-        r = shares_wipe(manager->shares_fd, vm->id);
-        if (r < 0)
-                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
-                         "cannot remove its environment and certificates: %s", strerror(-r));
-        fail_point("vm: without shares");
         if (vm->runtime_dirfd >= 0)
                 close(TAKE_FD(vm->runtime_dirfd));
-        r = tree_remove_at(manager->vms_fd, vm->id);
+        r = tree_remove_at(vm->manager->vms_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "cannot remove its sockets: %s",
                          strerror(-r));
 }
 
+void vm_release(Vm *vm)
+{
+        int r;
+
+        vm_release_process(vm);
+        fail_point("vm: without sockets");
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
+        r = shares_wipe(vm->manager->shares_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
+                         "cannot remove its environment and certificates: %s", strerror(-r));
+}
+
+/* Why it ended: what was asked for before what was seen. */
+static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnding *ending)
+{
+        if (vm->expired)
+                return "expired";
+        if (vm->stop_requested)
+                return vm->killed ? "killed" : "stopped";
+        return leaving ?: ending->reason;
+}
+
 void vm_end(Vm *vm, const DriverEnding *ending)
 {
         static const char *const wanted[] = {"power-off", "guest-reset", "power-off-or-reboot",
-                                             "stopped", "killed"};
-        const char *reason = vm->leaving ?: ending->reason;
+                                             "stopped",   "killed",      "expired"};
+        _cleanup_free_ char *leaving = TAKE_PTR(vm->leaving);
+        /* a companion's end is what ended it; that of a restarting one is the end before */
+        const char *reason = vm->ending.reason && !vm->restart.pending
+                                     ? vm->ending.reason
+                                     : end_reason(vm, leaving, ending);
         VmState state = VM_FAILED;
 
-        if (vm->ending.reason)
-                reason = vm->ending.reason;
-        else if (vm->killed && vm->stop_requested)
-                reason = "killed";
-        else if (vm->stop_requested)
-                reason = "stopped";
         for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
                 if (strcmp(reason, wanted[i]) == 0)
                         state = VM_STOPPED;
+        if (vm->restart.pending) /* the one before */
+                vm_clear_ending(vm);
         vm_set_ending(vm, reason, ending->log, ending);
+        if (restart_wanted(vm, state, reason)) {
+                restart_begin(vm);
+                return;
+        }
         vm_release(vm);
         vm_set_state(vm, state);
 }
@@ -471,11 +525,26 @@ static void stop_next(Vm *vm)
                 uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)seconds * 1000, 0);
 }
 
+/* There is no guest to ask. */
+static void stop_restart(Vm *vm)
+{
+        const DriverEnding ending = {.reason = "stopped", .log = ""};
+
+        if (vm->launch)
+                launch_cancel(vm->launch, "it was stopped before it ran again");
+        else
+                vm_end(vm, &ending);
+}
+
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
 {
         bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
 
         vm->stop_requested = true;
+        if (vm->restart.pending) {
+                stop_restart(vm);
+                return;
+        }
         if (powerdown_sec)
                 vm->powerdown_sec = powerdown_sec;
         if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
@@ -489,6 +558,30 @@ void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
         else if (force && vm->stop_step > VM_STOP_POWERDOWN)
                 return;
         stop_next(vm);
+}
+
+static void on_expiry_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        if (deadline_left_usec(&vm->expires) > 0) {
+                vm_arm_expiry(vm);
+                return;
+        }
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "its time to live is over");
+        vm->expired = !vm->stop_requested;
+        if ((vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending) {
+                if (vm->launch)
+                        launch_cancel(vm->launch, "its time to live is over");
+        } else {
+                vm_stop(vm, false, 0);
+        }
+}
+
+void vm_arm_expiry(Vm *vm)
+{
+        if (deadline_is_set(&vm->expires))
+                deadline_arm(&vm->expires, &vm->expiry_timer, on_expiry_timer);
 }
 
 static void on_ready_timer(uv_timer_t *timer)
@@ -527,7 +620,7 @@ static void notify_status(Vm *vm, const char *text)
 static void notify_line(Vm *vm, const char *line)
 {
         /* before its start it cannot have spoken: this was said by one that had its CID before */
-        if (vm->state == VM_PREPARING || !vm_state_is_live(vm->state))
+        if (vm->state == VM_PREPARING || vm->state == VM_RESTARTING || !vm_state_is_live(vm->state))
                 return;
         if (strcmp(line, "READY=1") == 0 && !vm->ready) {
                 if (vm->state == VM_STARTING)

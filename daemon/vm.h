@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "companion.h"
 #include "console.h"
+#include "deadline.h"
 #include "disks.h"
 #include "driver.h"
 #include "ports.h"
@@ -31,15 +32,26 @@ typedef enum VmState {
         VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
         VM_RUNNING,   /* the guest's CPUs run */
         VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, or Pause */
-        VM_STOPPING, /* asked to end; powerdown, quit, SIGKILL follow each other */
-        VM_STOPPED,  /* gone as somebody wanted: the guest or a client; kept until removed */
-        VM_FAILED,   /* gone as nobody wanted; kept until removed */
+        VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
+        VM_RESTARTING, /* gone, and to be launched again; see restart.h */
+        VM_STOPPED,    /* gone as somebody wanted: the guest or a client; kept until removed */
+        VM_FAILED,     /* gone as nobody wanted; kept until removed */
         _VM_STATE_MAX,
 } VmState;
 
 const char *vm_state_name(VmState state);
 /* Returns 0 or -EINVAL. */
 int vm_state_parse(const char *name, VmState *ret);
+/* What restart.h keeps of a CVM. */
+typedef struct VmRestart {
+        SpecRestart spec;
+        bool pending;       /* it has ended, and does not run again yet */
+        uint32_t in_row;    /* attempts since it ran for the whole window */
+        uint32_t total;     /* attempts in its life */
+        Deadline at;        /* of the next attempt, while it is pending */
+        int64_t began_usec; /* CLOCK_BOOTTIME when it began to run; 0: it has not, in this boot */
+} VmRestart;
+
 /* Whether it holds resources: everything before stopped and failed. */
 bool vm_state_is_live(VmState state);
 /* A UUID in its canonical form: it becomes part of file names. */
@@ -70,7 +82,8 @@ struct Vm {
         Manager *manager; /* NULL once removed; no handle is open then */
         char *name, *id, *platform;
         uid_t owner;
-        gid_t owner_group;
+        gid_t owner_group, *owner_groups; /* the latter owned */
+        size_t n_owner_groups;
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
         DriverVm *driver;           /* owned; NULL before start and after the end */
@@ -110,9 +123,12 @@ struct Vm {
 
         char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not
                         */
+        VmRestart restart;
+        Deadline expires; /* its time to live */
+        bool expired;     /* and it is ended for that */
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
-        uv_timer_t stop_timer, ready_timer, status_timer;
+        uv_timer_t stop_timer, ready_timer, status_timer, restart_timer, expiry_timer;
         unsigned open_timers;
         Buffer notify; /* an unfinished line of the guest's notify port */
         VmWatch *watches;
@@ -142,13 +158,20 @@ void vm_unwatch(VmWatch *watch);
 extern const DriverCallbacks vm_driver_callbacks;
 extern const CompanionCallbacks vm_companion_callbacks;
 
-/* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state. */
+/* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state, or
+ * makes it a restarting one. */
 void vm_end(Vm *vm, const DriverEnding *ending);
 
 /* Begins to stop, or hastens a stop in progress. powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
 /* Releases everything that only a live CVM holds: ports, CID, artifacts, shares, sockets. */
 void vm_release(Vm *vm);
+/* The same of what only a process needs: a restarting CVM keeps the rest. */
+void vm_release_process(Vm *vm);
+/* Ends it when its time to live is over. */
+void vm_arm_expiry(Vm *vm);
+/* Before a new launch: it has no ending yet. */
+void vm_clear_ending(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
 

@@ -72,6 +72,12 @@ json_object *vm_to_json(const Vm *vm)
                 add_int(o, "startedAt", vm->started_at);
         if (vm->ready_at)
                 add_int(o, "readyAt", vm->ready_at);
+        if (deadline_is_set(&vm->expires))
+                add_int(o, "expiresAt", vm->expires.real_usec);
+        if (vm->restart.total)
+                add_int(o, "restarts", vm->restart.total);
+        if (vm->state == VM_RESTARTING)
+                add_int(o, "restartAt", vm->restart.at.real_usec);
         if (vm->ending.reason)
                 json_add(o, "ending", vm_ending_to_json(&vm->ending));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)

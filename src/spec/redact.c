@@ -202,6 +202,10 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"debug", json_object_new_boolean(spec->debug)},
                 {"limits", spec_has_limits(spec) ? spec_limits_to_json(&spec->limits) : NULL},
                 {"timeouts", timeouts_to_json(spec)},
+                {"restart", spec->restart.policy == SPEC_RESTART_NO
+                                    ? NULL
+                                    : spec_restart_to_json(&spec->restart)},
+                {"ttlSec", uint_or_null(spec->ttl_sec)},
                 {"driver", json_new_text(spec->driver)},
         };
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

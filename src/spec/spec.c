@@ -22,7 +22,7 @@ typedef struct Input {
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
         json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *security, *limits,
-                *timeouts;
+                *timeouts, *restart;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -48,6 +48,8 @@ static const JsonField spec_fields[] = {
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
         {"limits", JSON_OBJECT, offsetof(Input, limits)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
+        {"restart", JSON_OBJECT, offsetof(Input, restart)},
+        {"ttlSec", JSON_UINT32, offsetof(Input, spec.ttl_sec), 0, 1, SPEC_TTL_SEC_MAX},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
         {},
 };
@@ -225,6 +227,8 @@ static int parse_parts(Input *input, CvmError *error)
                 r = spec_parse_limits(input->limits, spec, error);
         if (r >= 0 && input->timeouts)
                 r = spec_dispatch(input->timeouts, timeout_fields, spec, "timeouts", error);
+        if (r >= 0)
+                r = spec_parse_restart(input->restart, spec, error);
         return r < 0 ? r : spec_check_descriptors(spec, error);
 }
 

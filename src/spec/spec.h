@@ -136,6 +136,22 @@ typedef struct SpecLimits {
         uint32_t tasks_max;
 } SpecLimits;
 
+typedef enum SpecRestartPolicy {
+        SPEC_RESTART_NO,
+        SPEC_RESTART_ON_FAILURE,
+        SPEC_RESTART_ALWAYS,
+} SpecRestartPolicy;
+
+/* What follows the end of a CVM that nobody stopped; defaults are filled in. */
+typedef struct SpecRestart {
+        SpecRestartPolicy policy;
+        uint32_t backoff_sec, backoff_max_sec; /* before the first restart, doubled up to the max */
+        uint32_t limit;                        /* restarts in a row, 0: any number */
+        uint32_t window_sec;                   /* a CVM that ran so long begins a new row */
+} SpecRestart;
+
+#define SPEC_TTL_SEC_MAX (10u * 366 * 86400)
+
 typedef struct CvmSpec {
         char *name;
         char *platform;  /* "auto" where none was given */
@@ -168,7 +184,9 @@ typedef struct CvmSpec {
         bool debug;
         SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
-        char *driver;                                           /* "qemu" by default */
+        SpecRestart restart;
+        uint32_t ttl_sec; /* 0: no end is set */
+        char *driver;     /* "qemu" by default */
 } CvmSpec;
 
 /* object is borrowed. */

@@ -38,6 +38,9 @@ int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error);
 /* After the spec's memory. */
 int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error);
 json_object *spec_limits_to_json(const SpecLimits *limits);
+/* Sets the defaults where there is no object. */
+int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error);
+json_object *spec_restart_to_json(const SpecRestart *restart);
 
 /* Refuses a descriptor index that two fields name: each descriptor has one owner. */
 int spec_check_descriptors(const CvmSpec *spec, CvmError *error);

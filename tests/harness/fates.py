@@ -7,7 +7,8 @@ from . import processes
 from .daemon import SPAWNED
 from .processes import eventually
 
-SETTLED = ("running", "paused", "stopped", "failed")
+SETTLED = ("restarting", "running", "paused", "stopped", "failed")
+ENDED = ("restarting", "stopped", "failed")
 
 
 def strays():
@@ -39,15 +40,17 @@ def control(daemon, cvm):
     processes.reap()
 
 
-def judge(daemon, ports=()):
+def judge(daemon, ports=(), mortal=False):
     """The fate of each CVM in the table, by name: the state in which it was found; then ends and
-    removes them, and proves that nothing is left."""
+    removes them, and proves that nothing is left. Mortal ones end by themselves."""
     fates = {}
     for cvm in daemon.cvms():
-        cvm = daemon.wait_state(cvm["name"], *SETTLED)
+        cvm = daemon.wait_state(cvm["name"], *(ENDED if mortal else SETTLED))
         fates[cvm["name"]] = cvm["state"]
         if cvm["state"] in ("running", "paused"):
             control(daemon, cvm)
+        elif cvm["state"] == "restarting":
+            assert daemon.stop(cvm["name"])["state"] == "stopped"
         else:
             assert cvm.get("pid") is None, cvm
         for below in ("shares", "vms"):

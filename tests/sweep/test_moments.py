@@ -3,6 +3,8 @@
 again: each CVM runs and obeys, or is gone with all that it had. What a caller was told holds."""
 import collections
 import itertools
+import os
+import signal
 import subprocess
 
 import pytest
@@ -30,6 +32,7 @@ class Story:
         self.before = before  # the steps of prepare(), None: there is no such CVM before
         self.wait, self.paused = wait, paused
         self.then = then
+        self.mortal = then == [wait_end]
 
     def prepare(self, daemon):
         if self.before is not None:
@@ -75,7 +78,7 @@ def resume(daemon):
 
 
 def wait_end(daemon):
-    return daemon.wait_state("web", "stopped", "failed")["state"]
+    return daemon.wait_state("web", "restarting", "stopped", "failed")["state"]
 
 
 def launch_again(daemon):
@@ -87,6 +90,17 @@ def wait_console(daemon):
         return len(daemon.call("Logs", name="web")["data"]) > 40000
     eventually(enough, "console output")
     return "running"
+
+
+def die(daemon):
+    """QEMU's death; the daemon need not have seen it."""
+    os.kill(daemon.status("web")["pid"], signal.SIGKILL)
+    return "restarting"
+
+
+def wait_again(daemon):
+    before = daemon.wait_state("web", "restarting")
+    return daemon.wait_state("web", "running", seconds=before["restarts"] + 5)["state"]
 
 
 STORIES = [
@@ -109,6 +123,13 @@ STORIES = [
     Story("power-off", {"cmdline": "fake.poweroff-ms=100"}, then=[wait_end]),
     Story("panic", {"cmdline": "fake.panic-ms=100"}, then=[wait_end]),
     Story("end of QEMU", {"cmdline": "fake.die-ms=100"}, then=[wait_end]),
+    Story("end of QEMU, to be restarted",
+          {**RICH, "cmdline": "fake.die-ms=100", "restart": {"policy": "always"}},
+          then=[wait_end]),
+    Story("restart", {**RICH, "share": True, "restart": {"policy": "always", "backoffSec": 1}},
+          before=[], then=[die, wait_again]),
+    Story("stop of a restart", {**RICH, "restart": {"policy": "always"}}, before=[],
+          then=[die, stop]),
     Story("remove", RICH, before=[force], then=[remove]),
     Story("from launch to removal", {**RICH, "share": True}, then=[pause, resume, stop, remove]),
 ]
@@ -167,7 +188,7 @@ def test_killed_in(story, cvmd, total, record_property, request):
         if died:
             assert cvmd.process.wait(5 * SLOWNESS) == -9
             cvmd.start()
-        fate = fates.judge(cvmd, PORTS).get("web")
+        fate = fates.judge(cvmd, PORTS, story.mortal).get("web")
         assert expected(told, fate), f"moment {number}: {told}, then {fate}\n{cvmd.log()}"
         if not died:
             break

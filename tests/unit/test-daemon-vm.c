@@ -245,7 +245,7 @@ static void test_bad_records(void **state)
                 const char *member, *value;
         } bad[] = {
                 {"version", NULL},
-                {"version", "2"},
+                {"version", "0"},
                 {"version", "\"1\""},
                 {"name", NULL},
                 {"name", "\"..\""},

@@ -82,6 +82,8 @@ static const char full[] =
         "\"limits\":{\"memoryHigh\":\"100M\",\"memoryMax\":\"128M\",\"cpuWeight\":10000,"
         "\"tasksMax\":32},"
         "\"timeouts\":{\"startSec\":1,\"readySec\":2,\"powerdownSec\":3,\"quitSec\":86400},"
+        "\"restart\":{\"policy\":\"on-failure\",\"backoffSec\":400,\"limit\":3,\"windowSec\":60},"
+        "\"ttlSec\":3600,"
         "\"driver\":\"qemu\"}";
 
 static void test_full(void **state)
@@ -89,6 +91,12 @@ static void test_full(void **state)
         _cleanup_(spec_freep) CvmSpec *spec = assert_accepted(full);
         const SpecArtifact *kernel = &spec->artifacts[ARTIFACT_KERNEL];
 
+        assert_int_equal(spec->restart.policy, SPEC_RESTART_ON_FAILURE);
+        assert_int_equal(spec->restart.backoff_sec, 400);
+        assert_int_equal(spec->restart.backoff_max_sec, 400); /* not less */
+        assert_int_equal(spec->restart.limit, 3);
+        assert_int_equal(spec->restart.window_sec, 60);
+        assert_int_equal(spec->ttl_sec, 3600);
         assert_int_equal(spec->cpus, 512);
         assert_int_equal(spec->memory, 64 << 20);
         assert_string_equal(kernel->path, "/a, b=c");
@@ -315,6 +323,16 @@ static const struct {
         {"\"vsock\":{\"cid\":4294967295}", "vsock.cid", "from 3 to 4294967294"},
         {"\"vsock\":{\"port\":1}", "vsock.port", "unknown field"},
         {"\"debug\":\"yes\"", "debug", "true or false"},
+        {"\"restart\":{}", "restart.policy", "must be 'no'"},
+        {"\"restart\":{\"policy\":\"never\"}", "restart.policy", "must be 'no'"},
+        {"\"restart\":{\"policy\":\"always\",\"backoffSec\":0}", "restart.backoffSec",
+         "from 1 to 86400"},
+        {"\"restart\":{\"policy\":\"no\",\"backoffSec\":9,\"backoffMaxSec\":8}",
+         "restart.backoffMaxSec", "less than"},
+        {"\"restart\":{\"policy\":\"no\",\"max\":1}", "restart.max", "unknown field"},
+        {"\"restart\":\"always\"", "restart", "object"},
+        {"\"ttlSec\":0", "ttlSec", "from 1 to"},
+        {"\"ttlSec\":\"1h\"", "ttlSec", "integer"},
         {"\"timeouts\":{\"startSec\":0}", "timeouts.startSec", "from 1 to 86400"},
         {"\"timeouts\":{\"quitSec\":86401}", "timeouts.quitSec", "from 1 to 86400"},
         {"\"timeouts\":{\"stopSec\":1}", "timeouts.stopSec", "unknown field"},

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a launch hands to the hypervisor: the directories with environment and certificates, and the
+ * descriptors that its plan asks for. */
+
+#include "load.h"
+#include "shares.h"
+#include "vm.h"
+
+/* All borrowed. */
+typedef struct Handover {
+        const CvmSpec *spec;
+        const LaunchPlan *plan;
+        const Loaded *loaded;
+        const Shares *shares;
+        int tap_fd; /* -1: none */
+} Handover;
+
+/* Makes and opens the CVM's private directory for its sockets, unless that is done. */
+int handover_directory(Vm *vm, CvmError *error);
+/* Writes environment and certificates, or opens those that the CVM has kept. */
+int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
+                    CvmError *error);
+/* Starts the CVM's hypervisor, which is held until its driver's go(). */
+int handover_start(Vm *vm, const Handover *handover, CvmError *error);

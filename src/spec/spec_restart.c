@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "spec/spec_internal.h"
+
+#define BACKOFF_SEC 5
+#define BACKOFF_MAX_SEC 300
+#define WINDOW_SEC 600
+#define SEC_MAX 86400
+#define LIMIT_MAX 1000000
+
+static const char *const policies[] = {
+        [SPEC_RESTART_NO] = "no",
+        [SPEC_RESTART_ON_FAILURE] = "on-failure",
+        [SPEC_RESTART_ALWAYS] = "always",
+};
+
+typedef struct Input {
+        SpecRestart restart;
+        char *policy;
+} Input;
+
+static const JsonField fields[] = {
+        {"policy", JSON_STRING, offsetof(Input, policy)},
+        {"backoffSec", JSON_UINT32, offsetof(Input, restart.backoff_sec), 0, 1, SEC_MAX},
+        {"backoffMaxSec", JSON_UINT32, offsetof(Input, restart.backoff_max_sec), 0, 1, SEC_MAX},
+        {"limit", JSON_UINT32, offsetof(Input, restart.limit), 0, 1, LIMIT_MAX},
+        {"windowSec", JSON_UINT32, offsetof(Input, restart.window_sec), 0, 1, SEC_MAX},
+        {},
+};
+
+static int parse_policy(const char *name, SpecRestartPolicy *ret, CvmError *error)
+{
+        for (SpecRestartPolicy i = 0; name && i < ARRAY_SIZE(policies); i++)
+                if (strcmp(policies[i], name) == 0) {
+                        *ret = i;
+                        return 0;
+                }
+        return cvm_error_invalid_spec(error, "restart.policy",
+                                      "must be 'no', 'on-failure' or 'always'");
+}
+
+int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error)
+{
+        Input input = {.restart = {.backoff_sec = BACKOFF_SEC,
+                                   .backoff_max_sec = BACKOFF_MAX_SEC,
+                                   .window_sec = WINDOW_SEC}};
+        int r = 0;
+
+        if (object) {
+                r = spec_dispatch(object, fields, &input, "restart", error);
+                if (r >= 0)
+                        r = parse_policy(input.policy, &input.restart.policy, error);
+                free(input.policy);
+        }
+        if (r < 0)
+                return r;
+        /* where only the first is given, the second follows */
+        if (input.restart.backoff_max_sec < input.restart.backoff_sec) {
+                if (json_member(object, "backoffMaxSec"))
+                        return cvm_error_invalid_spec(error, "restart.backoffMaxSec",
+                                                      "must not be less than restart.backoffSec");
+                input.restart.backoff_max_sec = input.restart.backoff_sec;
+        }
+        spec->restart = input.restart;
+        return 0;
+}
+
+json_object *spec_restart_to_json(const SpecRestart *restart)
+{
+        return json_build("policy", json_object_new_string(policies[restart->policy]), "backoffSec",
+                          json_object_new_int64(restart->backoff_sec), "backoffMaxSec",
+                          json_object_new_int64(restart->backoff_max_sec), "limit",
+                          restart->limit ? json_object_new_int64(restart->limit) : NULL,
+                          "windowSec", json_object_new_int64(restart->window_sec), NULL);
+}
