@@ -81,6 +81,7 @@ static int parse_body(Reader *reader, TdxQuote *quote, CvmError *error)
         body = reader_take(reader, size);
         if (!body)
                 return refuse_short("the body", error);
+        quote->tee_tcb_svn = body;
         quote->mr_signer_seam = body + 64;
         quote->seam_attributes = le64_get(body + 112);
         quote->attributes = le64_get(body + 120);

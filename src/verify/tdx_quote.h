@@ -15,6 +15,7 @@
 #define TDX_REPORT_DATA_SIZE 64
 #define TDX_REGISTER_SIZE 48
 #define TDX_RTMRS 4
+#define TDX_TCB_SVN_SIZE 16
 #define TDX_SCALARS_SIZE 64 /* r and s, or x and y, of P-256, big-endian */
 #define TDX_QE_REPORT_SIZE 384
 #define TDX_QUOTE_MAX (64u << 10) /* bytes; the kernel's interface gives at most 16 KiB */
@@ -24,7 +25,8 @@
 /* Pointers are into the bytes that were parsed. */
 typedef struct TdxQuote {
         uint16_t version;
-        Bytes signed_part; /* header and body */
+        Bytes signed_part;          /* header and body */
+        const uint8_t *tee_tcb_svn; /* 16 */
         const uint8_t *mr_signer_seam;
         uint64_t seam_attributes, attributes, xfam;
         const uint8_t *mrtd, *mr_config_id, *mr_owner, *mr_owner_config; /* 48 each */

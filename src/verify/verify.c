@@ -133,6 +133,7 @@ static int verify_tdx(const VerifyInputs *inputs, Bytes bytes, SeenRegisters *se
                 return r;
         tdx_check(&quote, inputs->expectation, inputs->report_data, findings);
         note_offline(findings, "TCB information of Intel's is not asked: nothing is fetched");
+        findings_values_hex(findings, (Bytes){}, (Bytes){quote.tee_tcb_svn, TDX_TCB_SVN_SIZE});
         seen_registers_add(seen, "MRTD", quote.mrtd);
         for (size_t i = 0; i < TDX_RTMRS; i++)
                 seen_registers_add(seen, names[i], quote.rtmr[i]);

@@ -52,6 +52,16 @@ def verbs():
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("attestation", ["snp-milan.report", "tdx-v4.quote"])
+def test_every_check_of_an_attestation(attestation):
+    done = subprocess.run([CVMCTL, "verify", "--report", TOP / "tests/vectors" / attestation,
+                           "--json"], capture_output=True, check=False)
+    names = {check["check"] for check in json.loads(done.stdout)["checks"]}
+    page = words(source("cvm-verify.7"))
+    assert len(names) > 10
+    assert not [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", page)]
+
+
 def test_cvmctl_every_verb_and_option():
     page = words(source("cvmctl.1"))
     missing = []
