@@ -257,12 +257,20 @@ def lane_systemd(run):
 
 def lane_modern_qemu(run):
     try:
-        root = roots.debian_root(MODERN_SUITE, ["ca-certificates"], MODERN_BACKPORTS)
+        qemus = {"QEMU_ROOT_11": str(roots.debian_root(MODERN_SUITE, ["ca-certificates"],
+                                                       MODERN_BACKPORTS)),
+                 "QEMU_ROOT_10": str(roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES))}
         firmware = {f"FIRMWARE_{tee}": str(roots.debian_package("sid", package) / path)
                     for tee, (package, path) in MODERN_FIRMWARE.items()}
     except roots.Unavailable as reason:
         return Result().skip("modern-qemu", str(reason))
-    return run.pytest("modern", run.builds.plain(), {"MODERN_ROOT": str(root), **firmware})
+    if shutil.which("qemu-system-x86_64"):
+        qemus["QEMU_ROOT_7"] = "/"
+    try:
+        guest = {"GUEST_CONFIDENTIAL": str(run.builds.guest("confidential"))}
+    except BuildFailed as problem:
+        return Result().fail("the confidential guest", str(problem))
+    return run.pytest("modern", run.builds.plain(), {**qemus, **firmware, **guest})
 
 
 def lane_peers(run):
@@ -298,7 +306,7 @@ LANES = {
     "sweep": (lane_sweep, "cvmd is killed between any two lasting steps, and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
-    "modern-qemu": (lane_modern_qemu, "confidential platforms by the QEMU of Debian 13 backports"),
+    "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
