@@ -56,14 +56,14 @@ static const char *parse_section(Bytes file, const uint8_t *p, TdvfSection *ret)
 
 static const char *parse_sections(Bytes file, size_t offset, Tdvf *tdvf)
 {
-        uint32_t n = le32_get(file.data + offset + 12);
+        uint32_t n = le32_get(file.data + offset + 12), length = le32_get(file.data + offset + 4);
         uint64_t total = 0;
 
         if (le32_get(file.data + offset + 8) != 1)
                 return "its TDX metadata are of an unknown version";
         if (n == 0 || n > TDVF_SECTIONS_MAX)
                 return "its TDX metadata have no sections, or over 64";
-        if (!bytes_contain(file, offset, DESCRIPTOR_SIZE + (uint64_t)n * ENTRY_SIZE))
+        if (length < DESCRIPTOR_SIZE + n * ENTRY_SIZE || !bytes_contain(file, offset, length))
                 return "its TDX metadata are cut short";
         for (size_t i = 0; i < n; i++) {
                 TdvfSection section;

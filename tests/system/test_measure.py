@@ -466,6 +466,58 @@ def test_files_that_are_not(files):
     assert cvmctl("measure", "--platform", "vtpm", "--kernel", "/nowhere").code == 4
 
 
+def patched_at(data, offset, layout, *numbers):
+    image = bytearray(data)
+    struct.pack_into(layout, image, offset, *numbers)
+    return bytes(image)
+
+
+# What is wrong with the small kernel's PE headers: offset, layout, number; PE header at 0x80.
+HOSTILE_PE = {"header": (0x3c, "<I", 0xfffffff0), "signature": (0x80, "<I", 0),
+              "sections": (0x86, "<H", 0xffff), "optional header": (0x94, "<H", 0xffff),
+              "size of headers": (0x98 + 60, "<I", 0xffffffff),
+              "section": (0x98 + 240 + 20, "<I", 0xffffff00),
+              "section's size": (0x98 + 240 + 16, "<I", 0xffffffff),
+              "certificates": (0x98 + 112 + 36, "<I", 0xffffffff)}
+
+
+@pytest.mark.parametrize("platform", ["vtpm", "tdx", "sev-snp-igvm"])
+@pytest.mark.parametrize("what", HOSTILE_PE)
+def test_hostile_kernel(files, platform, what):
+    files.write("kernel", patched_at(files.data["kernel"], *HOSTILE_PE[what]))
+    reason = refusal(INVALID_FILE, "--platform", platform, *files.options("kernel"), "--cmdline",
+                     "x", *PROFILE)
+    assert "kernel" in reason and "PE" in reason, reason
+
+
+@pytest.mark.parametrize("platform, offset", [("sev-snp-ovmf", 0x800), ("tdx", 0x600)])
+@pytest.mark.parametrize("field", [4, 8, 12])
+def test_metadata_outside_the_firmware(files, platform, offset, field):
+    """Its length, version and count; then the offset to it in the table of GUIDs."""
+    size = len(files.data["firmware"])
+    good = files.data["firmware"]
+    files.write("firmware", patched_at(good, size - offset + field, "<I", 0xfffffff0))
+    assert "metadata" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
+                                 *files.options("firmware"))
+    name = images.SEV_METADATA if platform == "sev-snp-ovmf" else images.TDX_METADATA
+    files.write("firmware", patched_at(good, good.index(images.guid(name)) - 6, "<I", size + 1))
+    assert "metadata" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
+                                 *files.options("firmware"))
+
+
+def test_sections_outside_the_firmware(files):
+    files.write("firmware", images.firmware(tdx=[(0x4000, 0x1000, 0xffffd000, 0x1000, 0, 1)]))
+    assert "section" in refusal(INVALID_FILE, "--platform", "tdx", *files.options("firmware"))
+
+
+def test_igvm_of_another_platform(files):
+    file = images.Igvm()
+    file.platform(1, 3)
+    file.page(1, 0x10000, images.noise(4096))
+    files.write("igvm", file.finish())
+    assert "SEV-SNP" in refusal(INVALID_FILE, "--platform", "sev-snp-igvm", *files.options("igvm"))
+
+
 # igvm
 
 def test_igvm(files):
