@@ -68,6 +68,12 @@ static void test_big(void **state)
         wire_stop(w);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define RESIDENT_MESSAGES 8 /* its quarantine keeps what the growing buffer left behind */
+#else
+#define RESIDENT_MESSAGES 4
+#endif
+
 static size_t resident_bytes(void)
 {
         FILE *f = fopen("/proc/self/statm", "re");
@@ -98,7 +104,7 @@ static void test_too_big(void **state)
                 test_loop_turn(&w->test);
         }
         assert_in_range(sent, WIRE_MESSAGE_MAX, WIRE_MESSAGE_MAX + (4 << 20));
-        assert_true(resident_bytes() < before + 4 * WIRE_MESSAGE_MAX);
+        assert_true(resident_bytes() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
         assert_int_equal(wire_server_connections(w->server), 0);
         wire_check_alive(w);
         close(fd);
