@@ -10,6 +10,7 @@
 
 #include "base/fail_point.h"
 #include "base/process.h"
+#include "capacity.h"
 #include "gpus.h"
 #include "log.h"
 #include "manager.h"
@@ -352,10 +353,20 @@ static int keep_groups(Vm *vm, const WirePeer *peer)
         return 0;
 }
 
+static int check_capacity(Manager *manager, const Admission *admission, uint32_t cpus,
+                          CvmError *error)
+{
+        HostFacts facts = {.cpus = manager->host->cpus};
+
+        host_probe_pools("", &facts);
+        return capacity_check(manager, &facts, admission, cpus, error);
+}
+
 int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
         uint64_t memory = spec->memory ?: manager->config->memory;
+        uint32_t cpus = spec->cpus ?: manager->config->cpus;
         uint64_t promise = template_promise(admission->template, memory);
         char id[SD_ID128_UUID_STRING_MAX];
         sd_id128_t random;
@@ -368,8 +379,9 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (r == 0)
                 r = check_quota(manager, admission, old, error);
         if (r == 0)
-                r = check_memory(manager, admission, spec->memory ?: manager->config->memory,
-                                 error);
+                r = check_memory(manager, admission, promise, error);
+        if (r == 0)
+                r = check_capacity(manager, admission, cpus, error);
         if (r < 0)
                 return r;
         r = sd_id128_randomize(&random);
@@ -382,7 +394,7 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "admit the CVM");
         r = keep_groups(vm, admission->peer);
-        vm->cpus = spec->cpus ?: manager->config->cpus;
+        vm->cpus = cpus;
         vm->memory = memory;
         vm->promised = promise;
         r = r < 0 ? cvm_error_system(error, r, "admit the CVM")

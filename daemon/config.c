@@ -79,6 +79,7 @@ static const JsonField console_fields[] = {
 
 static const JsonField limits_fields[] = {
         {"cvms", JSON_UINT32, offsetof(Raw, config.cvms_max), 0, 1, 65536},
+        {"vcpusPerCpu", JSON_UINT32, offsetof(Raw, config.vcpus_per_cpu), 0, 1, 65536},
         {"cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536},
         {},
 };
@@ -297,6 +298,7 @@ static Config *config_new(void)
                 .console_files = 3,
                 .cvms_max = 4096,
                 .cvms_per_uid_max = 256,
+                .vcpus_per_cpu = 128,
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .scopes = strdup("auto"),

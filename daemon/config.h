@@ -24,6 +24,7 @@ typedef struct Config {
         uint64_t console_bytes; /* of one file */
         uint32_t console_files;
         uint32_t cvms_max;         /* of the daemon */
+        uint32_t vcpus_per_cpu;    /* of all live CVMs, for each CPU of the host */
         uint32_t cvms_per_uid_max; /* of one uid; root and admins are exempt */
         char *accelerator;         /* auto, kvm, tcg */
         char *templates;           /* override directory */

@@ -89,6 +89,8 @@ DEFINE_CLEANUP(HostFacts *, host_facts_free)
 /* A copy in which that is read again which changes while a host runs: pools, quote service, memory,
  * devices. May block for half a second where there is TDX. 0 or -ENOMEM. */
 int host_refresh(const char *root, const HostFacts *facts, HostFacts **ret);
+/* Reads the pools again; a few files of the kernel's. */
+void host_probe_pools(const char *root, HostFacts *facts);
 /* Reads MemAvailable again. */
 uint64_t host_memory_available(const char *root);
 

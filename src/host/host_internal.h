@@ -26,5 +26,4 @@ int host_probe_kvm(const char *root, HostFacts *facts);
 int host_probe_qgs(const char *root, HostFacts *facts);
 void host_probe_msr(const char *root, HostFacts *facts);
 void host_probe_sev_status(const char *root, HostFacts *facts);
-void host_probe_pools(const char *root, HostFacts *facts);
 void host_probe_memlock(const char *root, HostFacts *facts);

@@ -111,6 +111,40 @@ static int check_service(Walk *walk, const PlanInputs *inputs)
         return inputs->spec->cmdline ? refuse_service(walk, "cmdline") : 0;
 }
 
+static bool mentions(const LaunchPlan *plan, const char *text)
+{
+        for (size_t i = 0; i < plan->argc; i++)
+                if (strstr(plan->argv[i], text))
+                        return true;
+        return false;
+}
+
+/* What a template leaves out would be missing without a word: a fragment is included or not. */
+static int check_used(Walk *walk, const PlanInputs *inputs)
+{
+        const CvmSpec *spec = inputs->spec;
+        char field[32], what[sizeof("disk:") + SPEC_DISK_ID_MAX];
+
+        for (size_t i = 0; i < spec->n_disks; i++) {
+                snprintf(what, sizeof(what), "disk:%s", spec->disks[i].id);
+                snprintf(field, sizeof(field), "disks[%zu]", i);
+                if (launch_plan_fd(walk->plan, what) < 0)
+                        return cvm_error_invalid_spec(walk->error, field,
+                                                      "the template of platform %s gives guests no "
+                                                      "disks",
+                                                      walk->template->name);
+        }
+        for (size_t i = 0; i < spec->n_gpus; i++) {
+                snprintf(field, sizeof(field), "gpus[%zu]", i);
+                if (!mentions(walk->plan, spec->gpus[i]))
+                        return cvm_error_invalid_spec(walk->error, field,
+                                                      "the template of platform %s gives guests no "
+                                                      "GPUs",
+                                                      walk->template->name);
+        }
+        return 0;
+}
+
 int requirements_check(Walk *walk, const PlanInputs *inputs)
 {
         const Template *template = walk->template;
@@ -133,7 +167,9 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "disks",
                         "driver libvirt takes none: its QEMU opens a file by a path, which may "
                         "have become another since your rights to it were checked");
-        r = check_service(walk, inputs);
+        r = check_used(walk, inputs);
+        if (r == 0)
+                r = check_service(walk, inputs);
         if (r == 0)
                 r = security_check(template, inputs, walk->error);
         if (r < 0)

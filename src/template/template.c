@@ -428,6 +428,14 @@ bool template_needs_vsock(const Template *template)
         return template->vsock;
 }
 
+bool template_requires_host(const Template *template, const char *check)
+{
+        for (char **name = template->host_checks; *name; name++)
+                if (strcmp(*name, check) == 0)
+                        return true;
+        return false;
+}
+
 uint64_t template_promise(const Template *template, uint64_t memory)
 {
         /* in units of 100 bytes first: memory is at most INT64_MAX */

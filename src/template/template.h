@@ -62,3 +62,5 @@ json_object *template_requires_qemu(const Template *template);
 uint64_t template_promise(const Template *template, uint64_t memory);
 /* Whether it always has a vsock device. */
 bool template_needs_vsock(const Template *template);
+/* Whether the host check of that name is among its requirements. */
+bool template_requires_host(const Template *template, const char *check);

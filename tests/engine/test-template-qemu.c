@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -96,6 +97,16 @@ static int descriptor(const char *what)
                 return open("/dev/null", O_RDWR | O_CLOEXEC);
         if (strcmp(what, "qmp") == 0 || strcmp(what, "console") == 0 || strcmp(what, "notify") == 0)
                 return listening_socket();
+        if (strncmp(what, "disk:", 5) == 0) {
+                char path[64];
+                int memory = memfd_create("disk", MFD_CLOEXEC);
+
+                assert_true(memory >= 0 && ftruncate(memory, 1 << 20) == 0);
+                snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+                fd = open(path, (strcmp(what, "disk:root") == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+                close(memory);
+                return fd;
+        }
         /* read by nothing but what without_confidentiality() takes out */
         if (strcmp(what, "igvm") == 0 || strcmp(what, "vhost-vsock") == 0)
                 return open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -244,6 +255,9 @@ static void test_plain_full(void **state)
         use_real(&launch);
         launch.inputs.kvm = launch.inputs.vsock = false;
         launch.inputs.cpus = 17;
+        launch.disks[1].format = SPEC_DISK_RAW;
+        launch.inputs.disk_is_device[2] = false;
+        launch.spec.n_gpus = 0; /* no device of a host can be counted on */
         launch.inputs.artifacts[ARTIFACT_FIRMWARE].present = true;
         plan = render("plain", &launch);
         argv = without_gpus(plan);

@@ -9,7 +9,7 @@ COUNT = 200
 
 @pytest.fixture
 def config(config):
-    return {**config, "limits": {"cvms": COUNT}}
+    return {**config, "limits": {"cvms": COUNT, "vcpusPerCpu": COUNT}}
 
 
 @pytest.mark.slow

@@ -96,3 +96,9 @@ static inline void launch_full(Launch *launch)
         launch->inputs.kvm = true;
         launch_vsock(launch, 4294967294, 1024);
 }
+
+/* For a template that has no place for them. */
+static inline void launch_without_devices(Launch *launch)
+{
+        launch->spec.n_disks = launch->spec.n_gpus = 0;
+}

@@ -134,6 +134,7 @@ static void test_refusals(void **state)
                 {"\"console\": {\"files\": 101}", "console.files"},
                 {"\"limits\": {\"cvms\": 0}", "limits.cvms"},
                 {"\"limits\": {\"cvmsPerUid\": 65537}", "limits.cvmsPerUid"},
+                {"\"limits\": {\"vcpusPerCpu\": 0}", "limits.vcpusPerCpu"},
                 {"\"groups\": {\"users\": 5}", "groups.users"},
                 {"\"qemu\": {\"tdx\": \"qemu\"}", "qemu.tdx"},
                 {"\"qemu\": {\"tdx\": \"\"}", "qemu.tdx"},

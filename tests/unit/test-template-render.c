@@ -62,6 +62,7 @@ static void test_language(void **state)
         Launch full, minimal;
 
         launch_full(&full);
+        launch_without_devices(&full);
         launch_minimal(&minimal);
         assert_renders("", &full, "");
         /* a text alone keeps its type, in another text it is joined */
@@ -113,6 +114,7 @@ static void test_values_stay_values(void **state)
         Launch launch;
 
         launch_full(&launch);
+        launch_without_devices(&launch);
         launch.spec.name = (char *)"a,process=sh=b";
         launch.inputs.cmdline = "x,y -device z ${vm.id} $${a}";
         launch.shares[0].tag = (char *)"t,security_model=passthrough";
@@ -143,6 +145,7 @@ static void test_descriptors(void **state)
         Launch launch;
 
         launch_full(&launch);
+        launch_without_devices(&launch);
         launch.inputs.artifacts[ARTIFACT_KERNEL] = (PlanArtifact){true, "/boot/k", "abcd"};
         assert_int_equal(render(set, "t", &launch, &plan, &error), 0);
         line = joined(plan);
@@ -356,6 +359,7 @@ static void test_bounds(void **state)
         memset(filler, 'x', 2000);
         filler[2000] = 0;
         launch_full(&launch);
+        launch_without_devices(&launch);
         launch.inputs.cmdline = filler;
         assert_true(asprintf(&long_text, "{\"append\": \"%s\"}", line) > 0);
         cases[2].arguments = long_text;

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A path in the source tree, newly allocated; the test is run by Meson, or with CVMD_SOURCE_ROOT set. */
+/* A path in the source tree, newly allocated; the test is run by Meson, or with CVMD_SOURCE_ROOT
+ * set. */
 static inline char *source_path(const char *relative)
 {
         const char *root = getenv("CVMD_SOURCE_ROOT");
