@@ -1,71 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "launch.h"
+#include "launch_internal.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fail_point.h"
 #include "base/json.h"
-#include "base/text.h"
-#include "confine.h"
-#include "handover.h"
-#include "inputs.h"
 #include "log.h"
 #include "manager.h"
 #include "restart.h"
 #include "shares.h"
-#include "tap.h"
 
 #define PORT_TRIES 5 /* starts of QEMU before a port that others keep taking is given up */
 
-typedef enum Stage {
-        STAGE_ADMITTED,
-        STAGE_ARTIFACTS,
-        STAGE_RENDERED,
-        STAGE_STARTING,
-        STAGE_RUNNING,
-        STAGE_READY,
-} Stage;
-
 static const char *const stage_names[] = {
-        [STAGE_ADMITTED] = "admitted", [STAGE_ARTIFACTS] = "artifacts",
-        [STAGE_RENDERED] = "rendered", [STAGE_STARTING] = "starting",
-        [STAGE_RUNNING] = "running",   [STAGE_READY] = "ready",
+        [LAUNCH_ADMITTED] = "admitted", [LAUNCH_ARTIFACTS] = "artifacts",
+        [LAUNCH_RENDERED] = "rendered", [LAUNCH_STARTING] = "starting",
+        [LAUNCH_RUNNING] = "running",   [LAUNCH_READY] = "ready",
 };
 
 /* What is being done once a stage is entered: where a failure belongs. */
 static const char *const doing_names[] = {
-        [STAGE_ADMITTED] = "artifacts", [STAGE_ARTIFACTS] = "rendered",
-        [STAGE_RENDERED] = "starting",  [STAGE_STARTING] = "starting",
-        [STAGE_RUNNING] = "ready",      [STAGE_READY] = "ready",
-};
-
-struct Launch {
-        Vm *vm;                   /* a reference */
-        const Template *template; /* borrowed from the manager */
-        CvmSpec *spec;            /* owned; secrets go as soon as they are written */
-        WireCall *call;           /* a reference; NULL once answered, or nobody waits */
-        WirePeer owner;           /* owned; in whose name */
-        bool again;               /* a CVM that ran before: what fails does not take it back */
-        bool kept_shares;         /* and its environment and certificates are there */
-        LaunchOptions options;
-        Stage stage;
-        uint64_t begun; /* loop time */
-        Loaded loaded;
-        PreparedInputs prepared;
-        LaunchPlan *plan;
-        Shares shares;
-        int tap_fd;
-        ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
-        unsigned tries;
-        bool loading; /* the worker has not come back */
-        bool failed;  /* error is set; waits for worker and process to be gone */
-        CvmError error;
-        uv_timer_t start_timer, total_timer;
-        unsigned open_timers;
-        VmWatch watch;
+        [LAUNCH_ADMITTED] = "artifacts", [LAUNCH_ARTIFACTS] = "rendered",
+        [LAUNCH_RENDERED] = "starting",  [LAUNCH_STARTING] = "starting",
+        [LAUNCH_RUNNING] = "ready",      [LAUNCH_READY] = "ready",
 };
 
 static void launch_run(Launch *launch);
@@ -101,7 +58,7 @@ static void launch_done(Launch *launch)
         uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
 }
 
-static void enter(Launch *launch, Stage stage)
+void launch_enter(Launch *launch, LaunchStage stage)
 {
         launch->stage = stage;
         fail_point("launch: stage");
@@ -207,14 +164,14 @@ static void on_vm_changed(Vm *vm, void *userdata)
                         launch_cancel(launch, "the daemon is going down");
                 else
                         launch_unwind(launch);
-        } else if (launch->failed || launch->stage < STAGE_RUNNING) {
+        } else if (launch->failed || launch->stage < LAUNCH_RUNNING) {
                 return;
         } else if (vm->ready) {
-                enter(launch, STAGE_READY);
+                launch_enter(launch, LAUNCH_READY);
                 launch_succeed(launch);
         } else if (!vm_state_is_live(vm->state)) {
                 /* It has ended by itself and is kept with its reason; only the call has failed. */
-                cvm_error_launch(&launch->error, doing_names[STAGE_READY], vm->ending.detail,
+                cvm_error_launch(&launch->error, doing_names[LAUNCH_READY], vm->ending.detail,
                                  "the CVM ended before it was ready: %s", vm->ending.reason);
                 wire_call_error(launch->call, &launch->error);
                 launch_done(launch);
@@ -230,7 +187,7 @@ static void on_resumed(int r, const char *error, void *userdata)
         if (!launch || launch->failed || r == -ECONNRESET)
                 return;
         if (r < 0) {
-                cvm_error_launch(&launch->error, doing_names[STAGE_STARTING], NULL,
+                cvm_error_launch(&launch->error, doing_names[LAUNCH_STARTING], NULL,
                                  "QEMU does not start the guest: %s", error);
                 launch_fail(launch);
                 return;
@@ -248,12 +205,12 @@ static void launch_run(Launch *launch)
         restart_done(vm);
         /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
         vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
-        enter(launch, STAGE_RUNNING);
+        launch_enter(launch, LAUNCH_RUNNING);
         if (!launch->options.paused)
                 vm_arm_ready_timer(vm);
         if (!launch->options.wait_ready || vm->ready) {
                 if (launch->options.wait_ready)
-                        enter(launch, STAGE_READY);
+                        launch_enter(launch, LAUNCH_READY);
                 launch_succeed(launch);
                 return;
         }
@@ -332,46 +289,6 @@ void launch_ended(Launch *launch, const DriverEnding *ending)
                 return;
         }
         launch_unwind(launch);
-}
-
-static int render(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        const Allotment allotment = {
-                .id = vm->id,
-                .owner = vm->owner,
-                .uid = vm->uid,
-                .cpus = vm->cpus,
-                .memory = vm->memory,
-                .forwards = vm->forwards,
-                .n_forwards = vm->n_forwards,
-                .vsock = vm->vsock_cid != 0,
-                .vsock_cid = vm->vsock_cid,
-                .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
-                .host = launch->loaded.host ?: vm->manager->host,
-                .disks = launch->loaded.disks,
-        };
-        const HostCheck *check;
-        int r;
-
-        prepared_inputs_done(&launch->prepared);
-        launch->plan = launch_plan_free(launch->plan);
-        r = inputs_prepare(vm->manager, launch->template, launch->spec, &allotment, vm->artifacts,
-                           &launch->prepared);
-        if (r < 0)
-                return cvm_error_system(&launch->error, r, "render");
-        r = inputs_render(vm->manager, launch->template, &launch->prepared, &launch->loaded,
-                          &launch->plan, &launch->error);
-        if (r < 0)
-                return r;
-        if (launch->plan->missing.n == 0)
-                return 0;
-        for (size_t i = 1; i < launch->plan->missing.n; i++)
-                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "also missing: %s is %s, needed is %s",
-                         launch->plan->missing.items[i].name, launch->plan->missing.items[i].found,
-                         launch->plan->missing.items[i].needed);
-        check = &launch->plan->missing.items[0];
-        return cvm_error_host(&launch->error, check->name, check->found, check->needed, check->fix);
 }
 
 static int start_driver(Launch *launch)
@@ -455,7 +372,7 @@ static void launch_start(Launch *launch)
 {
         int r;
 
-        r = render(launch);
+        r = launch_render(launch);
         if (r == 0)
                 r = start_companions(launch);
         if (r < 0)
@@ -495,92 +412,6 @@ static void start_hypervisor(Launch *launch)
                 launch_confine(launch);
 }
 
-/* The first failure of what was loaded; moves it. */
-static int check_loaded(Launch *launch)
-{
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (cvm_error_is_set(&launch->loaded.artifact_errors[kind])) {
-                        cvm_error_move(&launch->error, &launch->loaded.artifact_errors[kind]);
-                        return -EBADMSG;
-                }
-        if (cvm_error_is_set(&launch->loaded.error)) {
-                cvm_error_move(&launch->error, &launch->loaded.error);
-                return -EINVAL;
-        }
-        /* what boots must be what a verifier can be told of */
-        if (cvm_error_is_set(&launch->loaded.measure_error)) {
-                cvm_error_move(&launch->error, &launch->loaded.measure_error);
-                return -EBADMSG;
-        }
-        return 0;
-}
-
-static int take_artifacts(Launch *launch)
-{
-        Vm *vm = launch->vm;
-
-        if (launch->loaded.measurement) {
-                json_object_put(vm->measurement);
-                vm->measurement = TAKE_PTR(launch->loaded.measurement);
-        }
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
-                Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
-
-                if (!artifact)
-                        continue;
-                if (artifact == vm->artifacts[kind]) { /* kept, where it is launched again */
-                        artifact_unref(artifact);
-                        continue;
-                }
-                if (!artifact->embedded)
-                        artifact = artifact_store_add(vm->manager->artifacts, artifact);
-                if (!artifact)
-                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
-                vm->artifacts[kind] = artifact;
-                free(vm->artifact_sha256[kind]);
-                vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
-        }
-        return 0;
-}
-
-static int prepare(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        const CvmSpec *spec = launch->spec;
-        int r;
-
-        r = check_loaded(launch);
-        if (r == 0)
-                r = take_artifacts(launch);
-        if (r == 0)
-                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
-                               &launch->error);
-        if (r == 0)
-                r = render(launch); /* what is missing refuses before anything is made */
-        if (r < 0)
-                return r;
-        json_object_put(vm->binding);
-        vm->binding = workload_binding_to_json(&launch->plan->binding);
-        enter(launch, STAGE_RENDERED);
-        if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
-                launch->tap_fd =
-                        tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
-                                 spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
-                                 &launch->error);
-                fail_point("launch: tap");
-                if (launch->tap_fd < 0)
-                        return launch->tap_fd;
-        }
-        enter(launch, STAGE_STARTING);
-        r = handover_directory(vm, &launch->error);
-        if (r == 0)
-                r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
-                                    &launch->error);
-        spec_clear_secrets(launch->spec);
-        loaded_clear_secrets(&launch->loaded);
-        return r;
-}
-
 static void on_loaded(Loaded *loaded, void *userdata)
 {
         Launch *launch = userdata;
@@ -593,8 +424,8 @@ static void on_loaded(Loaded *loaded, void *userdata)
         launch->loaded = *loaded;
         *loaded = (Loaded){};
         restart_note_paths(launch->vm, &launch->loaded);
-        enter(launch, STAGE_ARTIFACTS);
-        if (prepare(launch) < 0)
+        launch_enter(launch, LAUNCH_ARTIFACTS);
+        if (launch_prepare(launch) < 0)
                 launch_fail(launch);
         else
                 launch_start(launch);
@@ -645,7 +476,7 @@ static void launch_load(Launch *launch)
                 .without_certs = launch->kept_shares,
         };
 
-        enter(launch, STAGE_ADMITTED);
+        launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
                        &launch->error) < 0)
                 launch_fail(launch);
