@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "child.h"
 #include "driver.h"
+#include "fdstore.h"
 #include "log.h"
 #include "qemu_sockets.h"
 #include "qemu_spawn.h"
@@ -336,22 +337,30 @@ static const QmpCallbacks qmp_callbacks = {
         .closed = on_qmp_closed,
 };
 
+/* The stream that was kept while no daemon ran, or a new connection, which shall be kept. */
+static int open_port(QemuVm *vm, int dirfd, const char *id, QemuSocket which, Stream *stream,
+                     const StreamCallbacks *callbacks)
+{
+        int fd = fdstore_take(qemu_socket_name(which), id);
+
+        if (fd < 0) {
+                fd = qemu_socket_connect(dirfd, which);
+                if (fd < 0)
+                        return fd;
+                fdstore_put(qemu_socket_name(which), id, fd);
+        }
+        return open_stream(vm, stream, fd, callbacks);
+}
+
 /* Connects to the three sockets and begins to speak. */
-static int connect_all(QemuVm *vm, int dirfd)
+static int connect_all(QemuVm *vm, int dirfd, const char *id)
 {
         int fd, r;
 
         fail_point("qemu: to be reached");
-        fd = qemu_socket_connect(dirfd, QEMU_SOCKET_CONSOLE);
-        if (fd < 0)
-                return fd;
-        r = open_stream(vm, &vm->console, fd, &console_callbacks);
-        if (r < 0)
-                return r;
-        fd = qemu_socket_connect(dirfd, QEMU_SOCKET_NOTIFY);
-        if (fd < 0)
-                return fd;
-        r = open_stream(vm, &vm->notify, fd, &notify_callbacks);
+        r = open_port(vm, dirfd, id, QEMU_SOCKET_CONSOLE, &vm->console, &console_callbacks);
+        if (r == 0)
+                r = open_port(vm, dirfd, id, QEMU_SOCKET_NOTIFY, &vm->notify, &notify_callbacks);
         if (r < 0)
                 return r;
         fd = qemu_socket_connect(dirfd, QEMU_SOCKET_QMP);
@@ -442,7 +451,7 @@ static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCal
                 if (r == 0)
                         r = watch_exit(vm);
                 if (r == 0)
-                        r = connect_all(vm, start->runtime_dirfd);
+                        r = connect_all(vm, start->runtime_dirfd, start->id);
                 if (r < 0)
                         cvm_error_system(error, r, "connect to QEMU");
         }
@@ -491,7 +500,7 @@ static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
         }
         r = watch_exit(vm);
         if (r == 0)
-                r = connect_all(vm, runtime_dirfd);
+                r = connect_all(vm, runtime_dirfd, json_member_string(record, "id"));
         if (driver_is_shortage(r)) {
                 qemu_close(&vm->base);
                 return r;

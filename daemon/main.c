@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "api.h"
+#include "fdstore.h"
 #include "launch.h"
 #include "log.h"
 #include "manager.h"
@@ -243,13 +244,15 @@ static void on_signal(uv_signal_t *handle, int signal)
         uv_timer_start(&daemon->goodbye, on_goodbye, 0, 10);
 }
 
-static int listen_on(Daemon *daemon, const Config *config, const char *path)
+/* listeners: what systemd passed. */
+static int listen_on(Daemon *daemon, const Config *config, const int *listeners, size_t n,
+                     const char *path)
 {
         struct group *group = geteuid() == 0 ? getgrnam(config->users_group) : NULL;
-        int n = sd_listen_fds(1), r;
+        int r;
 
-        for (int i = 0; i < n; i++) {
-                r = wire_server_listen_fd(daemon->server, SD_LISTEN_FDS_START + i);
+        for (size_t i = 0; i < n; i++) {
+                r = wire_server_listen_fd(daemon->server, listeners[i]);
                 if (r < 0) {
                         log_error("cannot listen on the socket that was passed: %s", strerror(-r));
                         return r;
@@ -277,13 +280,19 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
                 .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"};
         const ManagerDirectories directories = {paths->runtime, paths->state};
         _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ int *listeners = NULL;
+        size_t n_listeners;
         int r;
 
+        r = fdstore_init(&listeners, &n_listeners);
+        if (r < 0)
+                return r;
         r = manager_new(&daemon->loop, config, &directories, &daemon->manager, &error);
         if (r < 0) {
                 log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
                 return r;
         }
+        fdstore_drop_rest();
         r = vsock_listen(daemon->manager, &daemon->vsock);
         if (r < 0)
                 return r;
@@ -291,7 +300,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
                             &daemon->server);
         if (r < 0)
                 return r;
-        return listen_on(daemon, config, paths->socket);
+        return listen_on(daemon, config, listeners, n_listeners, paths->socket);
 }
 
 /* Takes config. */

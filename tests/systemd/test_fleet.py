@@ -95,6 +95,26 @@ def test_no_cvm_notices_a_killed_daemon(machine):
     assert machine.status("a")["ready"]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_guest_says_while_no_daemon_runs(machine, kept):
+    """The console's text waits in the connection that systemd keeps; QEMU would throw it away."""
+    store = "" if kept else "FileDescriptorStoreMax=0\n"
+    machine.drop_in("cvmd.service", f"[Service]\nRestartSec=3s\n{store}")
+    machine.systemctl("restart", "cvmd.service")
+    machine.write("/etc/cvmd/cvms/a.json", json.dumps(
+        {"name": "a", "memory": "64M", "cmdline": "fake.ready-ms=1500 fake.status=late"}))
+    machine.cvmctl("launch", "--file", "/etc/cvmd/cvms/a.json")
+    daemon = machine.show("cvmd.service", "MainPID")
+    machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")
+    eventually(lambda: machine.show("cvmd.service", "MainPID") not in ("0", daemon), "a new daemon")
+    machine.wait("cvmd.service", "active")
+    machine.run("sleep", "0.3")
+    assert machine.status("a")["ready"]  # for the notify port the guest itself waits
+    assert ("fake-qemu: ready" in machine.cvmctl("logs", "a").stdout) == kept
+    machine.cvmctl("stop", "a", "--force")
+    eventually(lambda: machine.show("cvmd.service", "NFileDescriptorStore") == "0", "nothing kept")
+
+
 def test_the_watchdog_ends_a_daemon_that_hangs(machine):
     machine.drop_in("cvmd.service", "[Service]\nWatchdogSec=2s\n")
     machine.systemctl("restart", "cvmd.service")
