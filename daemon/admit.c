@@ -297,6 +297,18 @@ static int check_limits(Manager *manager, const Admission *admission, uint64_t m
         return spec_check_limits(spec, memory, error);
 }
 
+/* One for all its QEMUs: libvirt's own directories admit no other. */
+static int take_libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
+{
+        if (manager->privileged && !manager->libvirt_uid)
+                return cvm_error_host(error, "libvirt-user", manager->config->libvirt_user,
+                                      "a user of this name, which libvirt runs QEMU as",
+                                      "install the package libvirt-daemon-system, or name the user "
+                                      "of qemu.conf in cvmd.conf (libvirt.user)");
+        *ret = manager->libvirt_uid;
+        return 0;
+}
+
 static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
@@ -305,7 +317,7 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
 
         vm->ops = driver_find(spec->driver);
         if (!vm->ops)
-                return cvm_error_invalid_spec(error, "driver", "this build cannot launch by '%s'",
+                return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
                                               spec->driver);
         vm->debug = spec->debug;
         vm->restart.spec = spec->restart;
@@ -322,7 +334,9 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
         if (r < 0)
                 return cvm_error_system(error, r, "admit the CVM");
         r = gpus_hold(manager, vm, spec, admission->peer, error);
-        if (r == 0 && manager->privileged)
+        if (r == 0 && vm->ops->by_path)
+                r = take_libvirt_uid(manager, &vm->uid, error);
+        else if (r == 0 && manager->privileged)
                 r = choose_uid(manager, &vm->uid, error);
         if (r == 0)
                 r = manager_hold_ports(manager, vm, spec, admission->peer, error);

@@ -139,7 +139,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         Allotment allotment = {
                 .id = "00000000-0000-4000-8000-000000000000",
                 .owner = wire_call_peer(operation->call)->uid,
-                .uid = manager->privileged ? manager->config->uid_first : 0,
+                .uid = manager->libvirt_uid,
                 .cpus = spec->cpus ?: manager->config->cpus,
                 .memory = spec->memory ?: manager->config->memory,
                 .forwards = forwards,

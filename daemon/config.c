@@ -92,7 +92,7 @@ static const JsonField groups_fields[] = {
 
 static const JsonField libvirt_fields[] = {
         {"uri", JSON_STRING, offsetof(Raw, config.libvirt_uri)},
-        {"group", JSON_STRING, offsetof(Raw, config.libvirt_group)},
+        {"user", JSON_STRING, offsetof(Raw, config.libvirt_user)},
         {},
 };
 
@@ -303,7 +303,7 @@ static Config *config_new(void)
                 .templates = strdup("/etc/cvmd/templates"),
                 .scopes = strdup("auto"),
                 .libvirt_uri = strdup("qemu:///system"),
-                .libvirt_group = strdup("kvm"),
+                .libvirt_user = strdup("libvirt-qemu"),
                 .machined = strdup("auto"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
@@ -314,7 +314,7 @@ static Config *config_new(void)
         };
         if (!c->accelerator || !c->templates || !c->scopes || !c->machined || !c->users_group ||
             !c->admins_group || !c->bridges || !c->taps || !c->disks || !c->gpus ||
-            !c->libvirt_uri || !c->libvirt_group)
+            !c->libvirt_uri || !c->libvirt_user)
                 return config_free(c);
         return c;
 }
@@ -334,7 +334,7 @@ Config *config_free(Config *config)
         free(config->templates);
         free(config->scopes);
         free(config->libvirt_uri);
-        free(config->libvirt_group);
+        free(config->libvirt_user);
         free(config->machined);
         free(config->users_group);
         free(config->admins_group);
@@ -361,7 +361,7 @@ int config_keep_fixed(Config *config, const Config *old, char **ret_fixed)
                 {"groups.admins", &config->admins_group, old->admins_group},
                 {"machined", &config->machined, old->machined},
                 {"libvirt.uri", &config->libvirt_uri, old->libvirt_uri},
-                {"libvirt.group", &config->libvirt_group, old->libvirt_group},
+                {"libvirt.user", &config->libvirt_user, old->libvirt_user},
         };
         _cleanup_(buffer_done) Buffer names = {};
         int r = 0;

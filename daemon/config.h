@@ -30,7 +30,7 @@ typedef struct Config {
         char *templates;           /* override directory */
         char *scopes;              /* auto, required, off */
         char *libvirt_uri;         /* of driver libvirt */
-        char *libvirt_group;       /* of its QEMUs */
+        char *libvirt_user;        /* that its QEMUs run as */
         char *machined;            /* auto, off */
         char *users_group, *admins_group;
         json_object *qemu;       /* platform or "default" to path; owned */

@@ -71,7 +71,6 @@ int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSp
                 .console = inputs->console,
                 .notify = inputs->notify,
                 .spec_sha256 = inputs->spec_sha256,
-                .passt = true,
                 .owner = owner,
                 .uid = uid,
                 .gid = manager->libvirt_gid,

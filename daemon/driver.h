@@ -33,6 +33,8 @@ typedef struct DriverCallbacks {
         void (*created)(void *userdata);
         /* status: QEMU's RunState ("running", "paused", "prelaunch", …). */
         void (*adopted)(const char *status, void *userdata);
+        /* Somebody else has held or resumed its CPUs: "running" or "paused". */
+        void (*status)(const char *status, void *userdata);
         void (*console)(const void *data, size_t size, void *userdata);
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
@@ -62,17 +64,29 @@ typedef struct DriverStart {
         int runtime_dirfd; /* private directory for this CVM's sockets, borrowed for its life */
 } DriverStart;
 
+typedef struct LibvirtHome LibvirtHome; /* driver_libvirt.h */
+
+/* What all CVMs of a driver share; borrowed for as long as there is one. */
+typedef struct DriverHome {
+        uv_loop_t *loop;
+        LibvirtHome *libvirt; /* NULL in a build without */
+} DriverHome;
+
 typedef struct DriverOps {
         const char *name;
-        int (*start)(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
-                     void *userdata, DriverVm **ret, CvmError *error);
+        /* The plan is a domain; files, devices and ports are opened by what runs it, not inherited,
+         * and there is no process to confine. */
+        bool by_path;
+        int (*start)(const DriverHome *home, const DriverStart *start,
+                     const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
+                     CvmError *error);
         /* One that could not even begin is reported by `ended`, with what it said. */
         void (*go)(DriverVm *vm);
         /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
         void (*save)(const DriverVm *vm, json_object *record);
         /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and runs on.
          */
-        int (*adopt)(uv_loop_t *loop, json_object *record, int runtime_dirfd,
+        int (*adopt)(const DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret);
         int (*resume)(DriverVm *vm, DriverDone done, void *userdata);
         int (*pause)(DriverVm *vm, DriverDone done, void *userdata);
@@ -99,7 +113,7 @@ static inline bool driver_is_shortage(int r)
         return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-extern const DriverOps driver_qemu;
+extern const DriverOps driver_qemu, driver_libvirt;
 
 /* NULL: this build has no such driver. */
 const DriverOps *driver_find(const char *name);

@@ -427,11 +427,12 @@ static void discard(QemuVm *vm)
         qemu_close(&vm->base);
 }
 
-static int qemu_start(uv_loop_t *loop, const DriverStart *start, const DriverCallbacks *callbacks,
-                      void *userdata, DriverVm **ret, CvmError *error)
+static int qemu_start(const DriverHome *home, const DriverStart *start,
+                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
+                      CvmError *error)
 {
         int sockets[_QEMU_SOCKET_MAX] = {-1, -1, -1}, output[2] = {-1, -1}, r = 0;
-        QemuVm *vm = qemu_new(loop, callbacks, userdata);
+        QemuVm *vm = qemu_new(home->loop, callbacks, userdata);
 
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "start QEMU");
@@ -480,10 +481,11 @@ static void qemu_save(const DriverVm *base, json_object *record)
         json_object_object_add(record, "startTime", json_object_new_uint64(vm->start_time));
 }
 
-static int qemu_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
-                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret)
+static int qemu_adopt(const DriverHome *home, const char *id, json_object *record,
+                      int runtime_dirfd, const DriverCallbacks *callbacks, void *userdata,
+                      DriverVm **ret)
 {
-        QemuVm *vm = qemu_new(loop, callbacks, userdata);
+        QemuVm *vm = qemu_new(home->loop, callbacks, userdata);
         int r;
 
         if (!vm)
@@ -609,8 +611,3 @@ const DriverOps driver_qemu = {
         .pid = qemu_pid,
         .close = qemu_close,
 };
-
-const DriverOps *driver_find(const char *name)
-{
-        return strcmp(name, driver_qemu.name) == 0 ? &driver_qemu : NULL;
-}

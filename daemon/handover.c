@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail_point.h"
 #include "manager.h"
@@ -41,8 +42,16 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
                                         .data = cert->data ?: spec->certs[i].data,
                                         .size = cert->data ? cert->size : spec->certs[i].size};
         }
-        return shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
-                             vm->uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
+        r = shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
+                          vm->uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
+        if (r < 0 || !vm->ops->by_path || !vm->uid)
+                return r;
+        /* its QEMU passes here by path to what is its own */
+        if (fchownat(vm->manager->shares_fd, vm->id, (uid_t)-1, vm->manager->libvirt_gid,
+                     AT_SYMLINK_NOFOLLOW) < 0 ||
+            fchmodat(vm->manager->shares_fd, vm->id, 0710, 0) < 0)
+                return cvm_error_system(error, -errno, "open the shares to its QEMU");
+        return 0;
 }
 
 #define NAME_SIZE 48 /* of "share:TAG" and its like */
@@ -99,6 +108,8 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
                 add(&d, what, companions_fd(vm->companions, what));
         }
         start.n_fds = d.n;
-        return vm->ops->start(vm->manager->loop, &start, &vm_driver_callbacks, vm, &vm->driver,
+        if (vm->ops->by_path) /* it takes the ports and the CID itself */
+                vm_drop_holds(vm);
+        return vm->ops->start(&vm->manager->home, &start, &vm_driver_callbacks, vm, &vm->driver,
                               error);
 }

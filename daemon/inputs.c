@@ -65,6 +65,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 return -ENOMEM;
         *ret = prepared;
         prepared = (PreparedInputs){};
+        ret->domain.domain.passt = !allotment->no_passt;
         if (strcmp(spec->driver, "libvirt") == 0)
                 ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
         return 0;
@@ -145,6 +146,20 @@ static int check_measure(const Loaded *loaded, HostCheckList *missing)
                                        "files that the platform can measure", false, NULL);
 }
 
+/* A render asks no libvirt. */
+static int check_libvirt(const Manager *manager, const Template *template, const Loaded *loaded,
+                         HostCheckList *missing)
+{
+        _cleanup_free_ char *security = NULL;
+
+        if (!loaded->asked_libvirt)
+                return 0;
+        security = template_set_domain_security(manager->templates, template);
+        return libvirt_needs_check(loaded->has_libvirt ? &loaded->libvirt : NULL,
+                                   manager->config->libvirt_uri, loaded->libvirt_reason, security,
+                                   false, missing);
+}
+
 static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
 {
         bool bridge = spec->network == SPEC_NETWORK_BRIDGE;
@@ -184,6 +199,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
                 r = gpus_check(manager->config, "", prepared->inputs.spec, plan);
         if (r == 0)
                 r = check_devices(manager, plan);
+        if (r == 0)
+                r = check_libvirt(manager, template, loaded, &plan->missing);
         if (r == 0)
                 r = check_artifacts(loaded, &plan->missing);
         if (r == 0)

@@ -22,6 +22,7 @@ typedef struct Allotment {
         uint32_t notify_port;
         const HostFacts *host; /* as it is now */
         const DiskFile *disks; /* of the spec's, in its order */
+        bool no_passt;         /* libvirt has said that it has none */
 } Allotment;
 
 typedef struct PreparedInputs {

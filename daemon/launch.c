@@ -402,7 +402,7 @@ static void start_hypervisor(Launch *launch)
 
         r = start_driver(launch);
         companions_release_fds(vm->companions);
-        if (r == 0)
+        if (r == 0 && !vm->ops->by_path)
                 r = confine_name(vm, launch->spec, &launch->error);
         if (r == 0)
                 r = record_start(launch);
@@ -471,6 +471,8 @@ static void launch_load(Launch *launch)
                 .cmdline = spec_cmdline(launch->spec),
                 .cpus = vm->cpus,
                 .memory = vm->memory,
+                .libvirt = vm->ops == driver_find("libvirt") ? vm->manager->home.libvirt : NULL,
+                .files = vm->ops->by_path ? vm->manager->files : NULL,
                 .map = vm->uid ? &map : NULL,
                 .artifacts = launch->again ? vm->artifacts : NULL,
                 .without_certs = launch->kept_shares,

@@ -23,6 +23,7 @@ int launch_render(Launch *launch)
                 .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
                 .host = launch->loaded.host ?: vm->manager->host,
                 .disks = launch->loaded.disks,
+                .no_passt = launch->loaded.has_libvirt && !launch->loaded.libvirt.passt,
         };
         const HostCheck *check;
         int r;
@@ -78,6 +79,8 @@ static int take_artifacts(Launch *launch)
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
 
+                if (!vm->held[kind]) /* else kept */
+                        vm->held[kind] = TAKE_PTR(launch->loaded.held[kind]);
                 if (!artifact)
                         continue;
                 if (artifact == vm->artifacts[kind]) { /* kept, where it is launched again */
@@ -114,7 +117,8 @@ int launch_prepare(Launch *launch)
         json_object_put(vm->binding);
         vm->binding = workload_binding_to_json(&launch->plan->binding);
         launch_enter(launch, LAUNCH_RENDERED);
-        if (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE) {
+        if (!vm->ops->by_path &&
+            (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE)) {
                 launch->tap_fd =
                         tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
                                  spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "boot_check.h"
 #include "measuring.h"
 
@@ -27,6 +28,7 @@ typedef struct LoadJob {
         QemuCache *qemus;      /* borrowed */
         const HostFacts *host; /* borrowed */
         char *qemu;
+        LibvirtHome *libvirt; /* borrowed */
         Loaded loaded;
         LoadDone done;
         void *userdata;
@@ -47,6 +49,9 @@ void loaded_done(Loaded *loaded)
         loaded_clear_secrets(loaded);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 artifact_unref(loaded->artifacts[i]);
+                if (loaded->held[i])
+                        artifact_files_drop(loaded->files, loaded->held[i]);
+                free(loaded->held[i]);
                 cvm_error_done(&loaded->artifact_errors[i]);
         }
         free(loaded->certs);
@@ -66,6 +71,7 @@ void loaded_done(Loaded *loaded)
         free(loaded->disks);
         cvm_error_done(&loaded->error);
         cvm_error_done(&loaded->measure_error);
+        free(loaded->libvirt_reason);
         json_object_put(loaded->measurement);
         qemu_probe_unref(loaded->qemu);
         host_facts_free(loaded->host);
@@ -142,6 +148,22 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
                 artifact_load(kind, display_name(spec->fd < 0 ? path : spec->path, kind), fd,
                               spec->has_sha256 ? spec->sha256 : NULL, &job->loaded.artifacts[kind],
                               error);
+}
+
+/* For a hypervisor that opens files by path. */
+static void hold_file(LoadJob *job, SpecArtifactKind kind)
+{
+        const Artifact *artifact = job->loaded.artifacts[kind];
+        CvmError *error = &job->loaded.artifact_errors[kind];
+        _cleanup_free_ char *name = NULL;
+
+        if (!job->loaded.files || !artifact || cvm_error_is_set(error))
+                return;
+        name = text_hex(artifact->digest.sha256, SHA256_SIZE);
+        if (!name)
+                cvm_error_system(error, -ENOMEM, "write an artifact");
+        else if (artifact_files_put(job->loaded.files, artifact, error) == 0)
+                job->loaded.held[kind] = TAKE_PTR(name);
 }
 
 static int load_cert(LoadJob *job, size_t i)
@@ -252,8 +274,14 @@ static void work(uv_work_t *request)
         (void)host_refresh("", job->host, &job->loaded.host);
         if (job->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+        job->loaded.asked_libvirt = job->libvirt != NULL;
+        if (job->libvirt)
+                job->loaded.has_libvirt = libvirt_home_facts(job->libvirt, &job->loaded.libvirt,
+                                                             &job->loaded.libvirt_reason) == 0;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 load_artifact(job, kind);
+                hold_file(job, kind);
+        }
         check_boot(job);
         measure(job);
         for (size_t i = 0; r == 0 && !job->without_certs && i < job->spec->n_certs; i++)
@@ -412,6 +440,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
         find_embedded(job, source);
+        job->loaded.files = source->files;
+        if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
+                job->libvirt = source->libvirt;
         job->loaded.n_certs = spec->n_certs;
         job->loaded.n_shares = spec->n_shares;
         job->loaded.n_disks = spec->n_disks;

@@ -11,7 +11,9 @@
 #include "artifact/artifact.h"
 #include "artifact/caller.h"
 #include "artifact/disk.h"
+#include "artifact_files.h"
 #include "config.h"
+#include "driver_libvirt.h"
 #include "idmap.h"
 #include "qemu_cache.h"
 #include "template/plan.h"
@@ -26,6 +28,12 @@ typedef struct LoadedCert {
 typedef struct Loaded {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];      /* NULL: there is none, or it failed */
         CvmError artifact_errors[_ARTIFACT_KIND_MAX]; /* set where one failed */
+        bool asked_libvirt;                           /* the next three say what it answered */
+        bool has_libvirt;
+        LibvirtFacts libvirt;
+        char *libvirt_reason;           /* why it did not; owned, may be NULL */
+        ArtifactFiles *files;           /* borrowed; NULL: none is held */
+        char *held[_ARTIFACT_KIND_MAX]; /* in `files`: its name there, or NULL */
         LoadedCert *certs;
         size_t n_certs;
         int *share_fds; /* -1: failed */
@@ -58,6 +66,8 @@ typedef struct LoadSource {
         const char *cmdline; /* of the guest; copied */
         uint32_t cpus;
         uint64_t memory;            /* bytes */
+        LibvirtHome *libvirt;       /* to ask; borrowed; NULL: it is not asked */
+        ArtifactFiles *files;       /* to write artifacts to; borrowed; NULL: they are not */
         Artifact *const *artifacts; /* by kind, those that are there; NULL: none */
         bool without_certs;         /* certificates are not read */
         const IdMap *map;           /* shares are seen through it; NULL: as they are. Copied. */

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,6 +15,7 @@
 #include "base/process.h"
 #include "base/residence.h"
 #include "confine.h"
+#include "driver_libvirt.h"
 #include "log.h"
 #include "machine.h"
 #include "record.h"
@@ -115,18 +117,33 @@ static int open_qemu_cache(Manager *manager, const ManagerDirectories *directori
 static void find_groups(Manager *manager)
 {
         struct group *group = getgrnam(manager->config->admins_group);
+        struct passwd *user;
 
         if (group) {
                 manager->has_admins = true;
                 manager->admins = group->gr_gid;
         }
-        group = getgrnam(manager->config->libvirt_group);
-        manager->libvirt_gid = group ? group->gr_gid : 0;
         group = getgrnam(manager->config->users_group);
         if (group) {
                 manager->has_users = true;
                 manager->users = group->gr_gid;
         }
+        user = manager->privileged ? getpwnam(manager->config->libvirt_user) : NULL;
+        manager->libvirt_uid = user ? user->pw_uid : 0;
+        manager->libvirt_gid = user ? user->pw_gid : 0;
+}
+
+/* QEMUs that libvirt starts get to the shares of their own by path: to pass is not to list, and
+ * each share is its QEMU's alone. */
+static int open_paths(Manager *manager, CvmError *error)
+{
+        int r = artifact_files_new(manager->runtime_fd, manager->libvirt_gid, &manager->files);
+
+        if (r == 0 && manager->privileged && manager->libvirt_gid &&
+            (fchown(manager->shares_fd, (uid_t)-1, manager->libvirt_gid) < 0 ||
+             fchmod(manager->shares_fd, 0710) < 0))
+                r = -errno;
+        return r < 0 ? cvm_error_system(error, r, "open the directory of artifacts") : 0;
 }
 
 void manager_configure(Manager *manager, const Config *config)
@@ -176,6 +193,11 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0)
                 r = machines_init(manager, directories->runtime, error);
         if (r == 0)
+                r = open_paths(manager, error);
+        manager->home.loop = loop;
+        if (r == 0 && (r = libvirt_home_new(loop, config->libvirt_uri, &manager->home.libvirt)) < 0)
+                cvm_error_system(error, r, "start");
+        if (r == 0)
                 r = recover(manager, error);
         if (r < 0) {
                 manager_close(manager);
@@ -196,6 +218,7 @@ void manager_close(Manager *manager)
         }
         machines_done(manager);
         manager->systemd = bus_free(manager->systemd);
+        libvirt_home_close(TAKE_PTR(manager->home.libvirt));
 }
 
 Manager *manager_free(Manager *manager)
@@ -204,6 +227,7 @@ Manager *manager_free(Manager *manager)
                 return NULL;
         free(manager->runtime_path);
         events_free(manager->events);
+        artifact_files_free(manager->files);
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
         host_facts_free(manager->host);

@@ -11,10 +11,12 @@
  *   STATE/qemu-cache/       what QEMU binaries can do (host/qemu_probe.h)
  *   RUNTIME/vms/ID/         sockets of a live CVM
  *   RUNTIME/machines/ID     control socket of a live CVM (machine.h)
+ *   RUNTIME/artifacts/      what drivers that go by path boot from (artifact_files.h)
  *   RUNTIME/shares/ID/      environment and certificates of a live CVM; secret
  */
 
 #include "artifact/artifact.h"
+#include "artifact_files.h"
 #include "bus.h"
 #include "config.h"
 #include "events.h"
@@ -29,6 +31,7 @@ struct Manager {
         TemplateSet *templates;
         HostFacts *host;
         ArtifactStore *artifacts;
+        ArtifactFiles *files; /* of drivers that go by path */
         QemuCache *qemus;
         Bus *systemd;              /* the service manager, or NULL (confine.h) */
         struct Machined *machined; /* NULL: CVMs are no machines (machine.h) */
@@ -38,7 +41,9 @@ struct Manager {
         int runtime_fd, vms_fd, shares_fd;     /* below RUNTIME */
         int state_fd, records_fd, consoles_fd; /* below STATE */
         char *runtime_path;                    /* RUNTIME, absolute */
-        gid_t libvirt_gid; /* of QEMUs that libvirt starts; 0: there is no such group */
+        uid_t libvirt_uid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there
+                            * is no such user */
+        gid_t libvirt_gid; /* likewise */
         bool has_admins, has_users, privileged; /* groups cvm-admin and cvm exist; euid is 0 */
         gid_t admins, users;
         char boot_id[37];
@@ -47,6 +52,7 @@ struct Manager {
         uint16_t port_cursor; /* where the search for a free port goes on */
         uint32_t cid_cursor;
         uid_t uid_cursor;
+        DriverHome home;
         Vm **vms; /* sorted by name; a reference each */
         size_t n_vms, allocated_vms;
 };

@@ -93,8 +93,8 @@ static int open_console(Manager *manager, Vm *vm)
 static int kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
-        int r = vm->ops->adopt(vm->manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks,
-                               vm, &driver);
+        int r = vm->ops->adopt(&vm->manager->home, vm->id, record, vm->runtime_dirfd,
+                               &vm_driver_callbacks, vm, &driver);
 
         if (r < 0)
                 return r;
@@ -139,8 +139,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(vm, "the host was restarted");
                 return 0;
         }
-        r = vm->ops->adopt(manager->loop, record, vm->runtime_dirfd, &vm_driver_callbacks, vm,
-                           &vm->driver);
+        r = vm->ops->adopt(&manager->home, vm->id, record, vm->runtime_dirfd, &vm_driver_callbacks,
+                           vm, &vm->driver);
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
@@ -174,6 +174,24 @@ static bool never_was(const Vm *vm)
                strcmp(vm->ending.reason, "launch-failed") == 0;
 }
 
+/* What its hypervisor may still open stays until it has ended. */
+static int hold_files(Manager *manager, Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                int r;
+
+                if (!vm->artifact_sha256[kind])
+                        continue;
+                vm->held[kind] = strdup(vm->artifact_sha256[kind]);
+                r = vm->held[kind] ? artifact_files_hold(manager->files, vm->held[kind]) : -ENOMEM;
+                if (r < 0)
+                        free(TAKE_PTR(vm->held[kind]));
+                if (r < 0 && r != -ENOENT) /* a restarted host has none of them */
+                        return r;
+        }
+        return 0;
+}
+
 static int recover_one(Manager *manager, const char *file)
 {
         _cleanup_json_ json_object *record = NULL;
@@ -205,6 +223,8 @@ static int recover_one(Manager *manager, const char *file)
                 return 0;
         }
         r = open_console(manager, vm);
+        if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
+                r = hold_files(manager, vm);
         if (r < 0)
                 return r;
         return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;
@@ -331,5 +351,7 @@ int recover(Manager *manager, CvmError *error)
                 r = for_each(manager->consoles_fd, manager, on_console);
         if (r == 0 && manager->machines_fd >= 0)
                 r = for_each(manager->machines_fd, manager, on_machine);
+        if (r == 0)
+                r = artifact_files_clean(manager->files);
         return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
 }

@@ -113,7 +113,7 @@ Vm *vm_ref(Vm *vm)
         return vm;
 }
 
-static void drop_holds(Vm *vm)
+void vm_drop_holds(Vm *vm)
 {
         for (size_t i = 0; vm->holds && i < vm->n_forwards; i++)
                 port_hold_release(&vm->holds[i]);
@@ -125,10 +125,11 @@ Vm *vm_unref(Vm *vm)
 {
         if (!vm || --vm->n_ref > 0)
                 return NULL;
-        drop_holds(vm);
+        vm_drop_holds(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 artifact_unref(vm->artifacts[i]);
                 free(vm->artifact_sha256[i]);
+                free(vm->held[i]);
         }
         for (size_t i = 0; i < vm->n_forwards; i++)
                 free(vm->forwards[i].address);
@@ -317,7 +318,7 @@ void vm_release_process(Vm *vm)
         int r;
 
         fail_point("vm: to be released");
-        drop_holds(vm);
+        vm_drop_holds(vm);
         companions_end(TAKE_PTR(vm->companions));
         confine_end(vm);
         if (vm->runtime_dirfd >= 0)
@@ -334,8 +335,12 @@ void vm_release(Vm *vm)
 
         vm_release_process(vm);
         fail_point("vm: without sockets");
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
+                if (vm->held[i])
+                        artifact_files_drop(vm->manager->files, vm->held[i]);
+                free(TAKE_PTR(vm->held[i]));
+        }
         r = shares_wipe(vm->manager->shares_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
@@ -383,9 +388,22 @@ static void on_created(void *userdata)
 {
         Vm *vm = userdata;
 
-        drop_holds(vm);
+        vm_drop_holds(vm);
         if (vm->launch)
                 launch_created(vm->launch);
+}
+
+/* What its CPUs do may be somebody else's doing. */
+static void on_status(const char *status, void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->state == VM_RUNNING && strcmp(status, "paused") == 0) {
+                vm_set_state(vm, VM_PAUSED);
+        } else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0) {
+                vm_set_state(vm, VM_RUNNING);
+                vm_arm_ready_timer(vm);
+        }
 }
 
 static void on_adopted(const char *status, void *userdata)
@@ -393,10 +411,7 @@ static void on_adopted(const char *status, void *userdata)
         Vm *vm = userdata;
 
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "found again, QEMU says %s", status);
-        if (vm->state == VM_RUNNING && strcmp(status, "paused") == 0)
-                vm_set_state(vm, VM_PAUSED);
-        else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0)
-                vm_set_state(vm, VM_RUNNING);
+        on_status(status, vm);
 }
 
 static void on_console(const void *data, size_t size, void *userdata)
@@ -449,6 +464,7 @@ static void on_ended(const DriverEnding *ending, void *userdata)
 const DriverCallbacks vm_driver_callbacks = {
         .created = on_created,
         .adopted = on_adopted,
+        .status = on_status,
         .console = on_console,
         .notify = on_notify,
         .panicked = on_panicked,

@@ -115,9 +115,10 @@ struct Vm {
         VmEnding ending;
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
-        json_object *binding;                      /* owned; the interface's Binding, or NULL */
-        json_object *measurement;                  /* owned */
-        json_object *spec;                         /* redacted, for the record; owned */
+        char *held[_ARTIFACT_KIND_MAX]; /* files of the manager's that it holds, or NULL */
+        json_object *binding;           /* owned; the interface's Binding, or NULL */
+        json_object *measurement;       /* owned */
+        json_object *spec;              /* redacted, for the record; owned */
         Console *console;
         int runtime_dirfd; /* its private directory, or -1 */
 
@@ -172,6 +173,8 @@ void vm_release_process(Vm *vm);
 void vm_arm_expiry(Vm *vm);
 /* Before a new launch: it has no ending yet. */
 void vm_clear_ending(Vm *vm);
+/* Lets go of ports and CID, which its hypervisor has or takes now. */
+void vm_drop_holds(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
 

@@ -155,3 +155,22 @@ const void *domain_file_fragment(const DomainFile *file, const char *name)
         }
         return NULL;
 }
+
+char *domain_file_security(const DomainFile *file)
+{
+        const xmlNode *root = xmlDocGetRootElement(file->xml);
+
+        for (const xmlNode *child = root->children; child; child = child->next) {
+                xmlChar *type;
+                char *copy;
+
+                if (child->type != XML_ELEMENT_NODE || child->ns ||
+                    !xmlStrEqual(child->name, BAD_CAST "launchSecurity"))
+                        continue;
+                type = xmlGetNoNsProp(child, BAD_CAST "type");
+                copy = type ? strdup((const char *)type) : NULL;
+                xmlFree(type);
+                return copy;
+        }
+        return NULL;
+}

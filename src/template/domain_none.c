@@ -39,3 +39,8 @@ int domain_render(Walk *walk, const DomainFile *file)
 {
         return walk_fail(walk, "this build does not read XML");
 }
+
+char *domain_file_security(const DomainFile *file)
+{
+        return NULL;
+}

@@ -160,6 +160,10 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "shares",
                         "driver libvirt takes none: its QEMU opens a directory by a path, which "
                         "may have become another since your rights to it were checked");
+        if (inputs->domain && spec_has_limits(inputs->spec))
+                return cvm_error_invalid_spec(walk->error, "limits",
+                                              "driver libvirt takes none: its QEMUs are in control "
+                                              "groups of libvirt's");
         if (inputs->domain && inputs->spec->n_gpus)
                 return cvm_error_invalid_spec(walk->error, "gpus", "driver libvirt takes none");
         if (inputs->domain && inputs->spec->n_disks)

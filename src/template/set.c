@@ -325,6 +325,13 @@ bool template_set_has_domain(const TemplateSet *set, const Template *template)
         return template_set_domain(set, template->name) != NULL;
 }
 
+char *template_set_domain_security(const TemplateSet *set, const Template *template)
+{
+        const DomainFile *file = template_set_domain(set, template->name);
+
+        return file ? domain_file_security(file) : NULL;
+}
+
 size_t template_set_size(const TemplateSet *set)
 {
         return set->n;

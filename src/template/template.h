@@ -33,6 +33,8 @@ const Template *template_set_get(const TemplateSet *set, size_t index); /* sorte
 
 /* Whether there is a libvirt domain of it. */
 bool template_set_has_domain(const TemplateSet *set, const Template *template);
+/* The type of launchSecurity in it, newly allocated; NULL: it has none. */
+char *template_set_domain_security(const TemplateSet *set, const Template *template);
 
 const char *template_name(const Template *template);
 const char *template_description(const Template *template);

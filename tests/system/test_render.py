@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import pwd
 import subprocess
 import xml.etree.ElementTree
 
@@ -132,13 +133,16 @@ def test_domain(shared, files, domains, platform):
     assert plan["argv"] == [] and plan["descriptors"] == [] and plan["domain"] == text
     domain = xml.etree.ElementTree.fromstring(text)
     assert domain.findtext("name") == "web" and domain.findtext("os/cmdline") == cmdline
+    uid = next((user.pw_uid for user in pwd.getpwall() if user.pw_name == "libvirt-qemu"), 0)
+    uid = uid if os.geteuid() == 0 else 0
     digest = hashlib.sha256(pathlib.Path(shared.kernel).read_bytes()).hexdigest()
     assert domain.findtext("os/kernel") == str(shared.runtime / "artifacts" / digest)
+    assert domain.findtext("seclabel/label", "").startswith(f"+{uid}:") or not uid
     cvm = domain.find("metadata/{urn:io.cvmd:cvm}cvm")
     assert cvm.get("platform") == platform and cvm.get("owner") == str(os.getuid())
     assert not any("io.cvmd:template" in name for element in domain.iter()
                    for name in (element.tag, *element.keys()))
-    assert not (shared.runtime / "artifacts" / digest).exists()
+    assert not any((shared.runtime / "artifacts").iterdir())
 
 
 def test_domain_of_an_igvm_is_refused(shared, files):

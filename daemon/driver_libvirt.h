@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What all CVMs of driver libvirt share: the link, and whom its news are for. */
+
+#include "driver.h"
+#include "host/libvirt_facts.h"
+
+/* uri: copied. 0 or -errno; nothing is connected before the first CVM. */
+int libvirt_home_new(uv_loop_t *loop, const char *uri, LibvirtHome **ret);
+/* In the loop's thread, before libvirt_home_facts(): 0 or -errno. */
+int libvirt_home_begin(LibvirtHome *home);
+/* As libvirt_link_facts(). */
+int libvirt_home_facts(LibvirtHome *home, LibvirtFacts *ret, char **ret_reason);
+/* After all its DriverVms are closed; frees in the loop's next rounds. Accepts NULL. */
+void libvirt_home_close(LibvirtHome *home);

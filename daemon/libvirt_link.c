@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libvirt_link.h"
+
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+
+#define RETRY_MSEC_MIN 250
+#define RETRY_MSEC_MAX 10000
+/* A libvirt that does not answer for so long is taken for gone. */
+#define KEEPALIVE_SEC 5
+#define KEEPALIVE_COUNT 3
+#define EVENT_TICK_MSEC 60000
+
+typedef struct Command Command;
+struct Command {
+        Command *next;
+        LibvirtVerb verb;
+        uint64_t serial;
+        char id[VIR_UUID_STRING_BUFLEN];
+        char *xml; /* owned */
+};
+
+typedef struct Item Item;
+struct Item {
+        Item *next;
+        LibvirtNews news; /* borrows from the next two */
+        char id[VIR_UUID_STRING_BUFLEN];
+        char *text;
+};
+
+struct LibvirtLink {
+        uv_async_t async;
+        LibvirtTell tell;
+        void *userdata;
+        uint64_t serial;
+        char *uri;
+        pthread_mutex_t lock; /* guards what follows */
+        pthread_cond_t wake;
+        unsigned n_ref; /* the loop's, the worker's, and libvirt's callbacks' */
+        bool closed, wanted, broken, started, asked, has_facts;
+        pthread_cond_t answered; /* has_facts or failures has changed */
+        LibvirtFacts facts;
+        uint64_t failures;
+        char *failure; /* the last one's reason */
+        Command *commands, **commands_end;
+        Item *items, **items_end;
+        /* the worker's alone */
+        virConnectPtr connection;
+        int lifecycle, monitor; /* callbacks */
+        unsigned retry_msec;
+};
+
+static void link_unref(void *userdata)
+{
+        LibvirtLink *link = userdata;
+        bool last;
+
+        pthread_mutex_lock(&link->lock);
+        last = --link->n_ref == 0;
+        pthread_mutex_unlock(&link->lock);
+        if (!last)
+                return;
+        for (Command *c = link->commands, *next; c; c = next) {
+                next = c->next;
+                free(c->xml);
+                free(c);
+        }
+        for (Item *i = link->items, *next; i; i = next) {
+                next = i->next;
+                free(i->text);
+                free(i);
+        }
+        pthread_mutex_destroy(&link->lock);
+        pthread_cond_destroy(&link->wake);
+        pthread_cond_destroy(&link->answered);
+        free(link->failure);
+        free(link->uri);
+        free(link);
+}
+
+static LibvirtLink *link_ref(LibvirtLink *link)
+{
+        pthread_mutex_lock(&link->lock);
+        link->n_ref++;
+        pthread_mutex_unlock(&link->lock);
+        return link;
+}
+
+/* Any thread. */
+static void post(LibvirtLink *link, const LibvirtNews *news)
+{
+        Item *item = calloc(1, sizeof(*item));
+
+        if (!item)
+                return;
+        item->news = *news;
+        if (news->id)
+                strncpy(item->id, news->id, sizeof(item->id) - 1);
+        item->text = strdup(news->text ?: "");
+        item->news.id = item->id;
+        item->news.text = item->text ?: "";
+        pthread_mutex_lock(&link->lock);
+        *link->items_end = item;
+        link->items_end = &item->next;
+        if (!link->closed)
+                uv_async_send(&link->async);
+        pthread_mutex_unlock(&link->lock);
+}
+
+/* libvirt's event loop: one for the process, for as long as it lives. */
+
+static void on_tick(int timer, void *userdata)
+{
+}
+
+static void ignore_error(void *userdata, virErrorPtr error)
+{
+}
+
+static void *run_events(void *userdata)
+{
+        for (;;)
+                if (virEventRunDefaultImpl() < 0)
+                        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        return NULL;
+}
+
+/* All signals are the daemon's loop's. */
+static int start_thread(void *(*run)(void *), void *userdata)
+{
+        sigset_t all, before;
+        pthread_t thread;
+        int r;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = pthread_create(&thread, NULL, run, userdata);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (r == 0)
+                pthread_detach(thread);
+        return -r;
+}
+
+static int events_result;
+
+static void start_events(void)
+{
+        events_result = -EIO;
+        if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
+                return;
+        virSetErrorFunc(NULL, ignore_error);
+        /* something to wake it is always there */
+        if (virEventAddTimeout(EVENT_TICK_MSEC, on_tick, NULL, NULL) >= 0)
+                events_result = start_thread(run_events, NULL);
+}
+
+/* What libvirt tells, in the thread of its event loop. */
+
+static void tell_domain(LibvirtLink *link, virDomainPtr domain, LibvirtNewsKind kind,
+                        const char *text)
+{
+        char id[VIR_UUID_STRING_BUFLEN];
+
+        if (virDomainGetUUIDString(domain, id) == 0)
+                post(link, &(LibvirtNews){.kind = kind, .id = id, .text = text});
+}
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
+                        void *userdata)
+{
+        static const char *const stopped[] = {
+                [VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "power-off",
+                [VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
+                [VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",
+                [VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
+        };
+
+        switch (event) {
+        case VIR_DOMAIN_EVENT_SUSPENDED:
+        case VIR_DOMAIN_EVENT_RESUMED:
+                tell_domain(userdata, domain, LIBVIRT_CHANGED, NULL);
+                break;
+        case VIR_DOMAIN_EVENT_CRASHED:
+                tell_domain(userdata, domain, LIBVIRT_SHUTTING, "guest-panic");
+                break;
+        case VIR_DOMAIN_EVENT_STOPPED:
+                tell_domain(userdata, domain, LIBVIRT_ENDED,
+                            detail >= 0 && (size_t)detail < ARRAY_SIZE(stopped) && stopped[detail]
+                                    ? stopped[detail]
+                                    : "failed");
+                break;
+        }
+        return 0;
+}
+
+/* QEMU's own SHUTDOWN event says what libvirt's does not: whether it was a reset. */
+static void on_monitor(virConnectPtr connection, virDomainPtr domain, const char *event,
+                       long long seconds, unsigned micros, const char *details, void *userdata)
+{
+        _cleanup_json_ json_object *object = NULL;
+
+        if (!details || json_parse(details, strlen(details), &object, NULL) < 0)
+                return;
+        tell_domain(userdata, domain, LIBVIRT_SHUTTING, json_member_string(object, "reason"));
+}
+
+static void on_closed(virConnectPtr connection, int reason, void *userdata)
+{
+        LibvirtLink *link = userdata;
+
+        pthread_mutex_lock(&link->lock);
+        link->broken = true;
+        pthread_cond_signal(&link->wake);
+        pthread_mutex_unlock(&link->lock);
+}
+
+/* The worker. */
+
+static const char *last_error(void)
+{
+        const char *text = virGetLastErrorMessage();
+
+        return text && *text ? text : "libvirt gave no reason";
+}
+
+static int last_result(void)
+{
+        const virError *error = virGetLastError();
+
+        if (!error)
+                return -EIO;
+        if (error->code == VIR_ERR_NO_DOMAIN)
+                return -ESRCH;
+        return error->domain == VIR_FROM_RPC ? -ENOTCONN : -EIO;
+}
+
+static void disconnect(LibvirtLink *link, const char *reason)
+{
+        virConnectPtr connection = link->connection;
+
+        link->connection = NULL;
+        if (link->lifecycle >= 0)
+                virConnectDomainEventDeregisterAny(connection, link->lifecycle);
+        if (link->monitor >= 0)
+                virConnectDomainQemuMonitorEventDeregister(connection, link->monitor);
+        virConnectUnregisterCloseCallback(connection, on_closed);
+        virConnectClose(connection);
+        pthread_mutex_lock(&link->lock);
+        link->has_facts = false; /* another may come back */
+        pthread_mutex_unlock(&link->lock);
+        post(link, &(LibvirtNews){.kind = LIBVIRT_LOST, .text = reason});
+}
+
+static void keep_failure(LibvirtLink *link)
+{
+        pthread_mutex_lock(&link->lock);
+        link->failures++;
+        link->has_facts = false;
+        free(link->failure);
+        link->failure = strdup(last_error());
+        pthread_cond_broadcast(&link->answered);
+        pthread_mutex_unlock(&link->lock);
+}
+
+static void keep_facts(LibvirtLink *link)
+{
+        LibvirtFacts facts = {};
+        char *xml =
+                virConnectGetDomainCapabilities(link->connection, NULL, "x86_64", "q35", NULL, 0);
+
+        (void)virConnectGetLibVersion(link->connection, &facts.version);
+        if (xml)
+                (void)libvirt_facts_parse(xml, &facts);
+        free(xml);
+        pthread_mutex_lock(&link->lock);
+        link->facts = facts;
+        link->has_facts = true;
+        pthread_cond_broadcast(&link->answered);
+        pthread_mutex_unlock(&link->lock);
+}
+
+/* True where the connection is there. */
+static bool connect_now(LibvirtLink *link, char **ret_reason)
+{
+        virConnectPtr connection;
+
+        if (link->connection)
+                return true;
+        virResetLastError();
+        connection = virConnectOpen(link->uri);
+        if (!connection) {
+                *ret_reason = strdup(last_error());
+                keep_failure(link);
+                return false;
+        }
+        link->connection = connection;
+        pthread_mutex_lock(&link->lock);
+        link->broken = false;
+        pthread_mutex_unlock(&link->lock);
+        /* drivers that live in this process (test:) have neither of the two */
+        if (virConnectRegisterCloseCallback(connection, on_closed, link_ref(link), link_unref) < 0)
+                link_unref(link);
+        virConnectSetKeepAlive(connection, KEEPALIVE_SEC, KEEPALIVE_COUNT);
+        link->lifecycle = virConnectDomainEventRegisterAny(
+                connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), link_ref(link), link_unref);
+        if (link->lifecycle < 0)
+                link_unref(link);
+        link->monitor = virConnectDomainQemuMonitorEventRegister(
+                connection, NULL, "SHUTDOWN", on_monitor, link_ref(link), link_unref, 0);
+        if (link->monitor < 0)
+                link_unref(link);
+        if (link->lifecycle < 0) {
+                *ret_reason = strdup(last_error());
+                keep_failure(link);
+                disconnect(link, *ret_reason);
+                return false;
+        }
+        keep_facts(link);
+        link->retry_msec = 0;
+        post(link, &(LibvirtNews){.kind = LIBVIRT_CONNECTED});
+        return true;
+}
+
+static int look(virDomainPtr domain, int *ret)
+{
+        int state, reason;
+
+        if (virDomainGetState(domain, &state, &reason, 0) < 0)
+                return -1;
+        *ret = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED      ? LIBVIRT_IS_RUNNING
+               : state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED ? LIBVIRT_IS_PAUSED
+                                                                               : LIBVIRT_IS_ENDING;
+        return 0;
+}
+
+static int execute_on(virDomainPtr domain, const Command *command, int *ret_detail)
+{
+        switch (command->verb) {
+        case LIBVIRT_LOOK:
+                return look(domain, ret_detail);
+        case LIBVIRT_RESUME:
+                return virDomainResume(domain);
+        case LIBVIRT_SUSPEND:
+                return virDomainSuspend(domain);
+        case LIBVIRT_SHUTDOWN:
+                return virDomainShutdown(domain);
+        case LIBVIRT_QUIT:
+                return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
+        default:
+                return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
+        }
+}
+
+static void execute(LibvirtLink *link, const Command *command)
+{
+        LibvirtNews news = {.id = command->id, .verb = command->verb, .serial = command->serial};
+        char *reason = NULL;
+        virDomainPtr domain;
+
+        if (!connect_now(link, &reason)) {
+                news.r = -ENOTCONN;
+                news.text = reason;
+                post(link, &news);
+                free(reason);
+                return;
+        }
+        virResetLastError();
+        domain = command->verb == LIBVIRT_CREATE
+                         ? virDomainCreateXML(link->connection, command->xml,
+                                              VIR_DOMAIN_START_PAUSED)
+                         : virDomainLookupByUUIDString(link->connection, command->id);
+        if (!domain ||
+            (command->verb != LIBVIRT_CREATE && execute_on(domain, command, &news.detail) < 0)) {
+                news.r = last_result();
+                news.text = last_error();
+        }
+        post(link, &news);
+        if (domain)
+                virDomainFree(domain);
+}
+
+static struct timespec in_msec(unsigned msec)
+{
+        struct timespec end;
+
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        end.tv_sec += msec / 1000;
+        end.tv_nsec += (long)(msec % 1000) * 1000000;
+        if (end.tv_nsec >= 1000000000) {
+                end.tv_sec++;
+                end.tv_nsec -= 1000000000;
+        }
+        return end;
+}
+
+static void wait_some(LibvirtLink *link)
+{
+        unsigned msec = link->retry_msec ?: RETRY_MSEC_MIN;
+        const struct timespec end = in_msec(msec);
+        _cleanup_free_ char *reason = NULL;
+
+        if (!link->asked && (link->connection || !link->wanted)) {
+                pthread_cond_wait(&link->wake, &link->lock);
+                return;
+        }
+        if (!link->asked && pthread_cond_timedwait(&link->wake, &link->lock, &end) != ETIMEDOUT)
+                return;
+        if (!link->asked)
+                link->retry_msec = msec * 2 > RETRY_MSEC_MAX ? RETRY_MSEC_MAX : msec * 2;
+        link->asked = false;
+        pthread_mutex_unlock(&link->lock);
+        (void)connect_now(link, &reason);
+        pthread_mutex_lock(&link->lock);
+}
+
+static Command *take_command(LibvirtLink *link)
+{
+        Command *command = link->commands;
+
+        if (command) {
+                link->commands = command->next;
+                if (!link->commands)
+                        link->commands_end = &link->commands;
+        }
+        return command;
+}
+
+static void *work(void *userdata)
+{
+        LibvirtLink *link = userdata;
+
+        pthread_mutex_lock(&link->lock);
+        while (!link->closed) {
+                bool broken = link->broken && link->connection;
+                Command *command = broken ? NULL : take_command(link);
+
+                if (!broken && !command) {
+                        wait_some(link);
+                        continue;
+                }
+                pthread_mutex_unlock(&link->lock);
+                if (broken) {
+                        disconnect(link, "libvirt has closed the connection");
+                } else {
+                        execute(link, command);
+                        free(command->xml);
+                        free(command);
+                }
+                pthread_mutex_lock(&link->lock);
+        }
+        pthread_mutex_unlock(&link->lock);
+        if (link->connection)
+                disconnect(link, "closed");
+        link_unref(link);
+        return NULL;
+}
+
+/* The daemon's side. */
+
+static void on_async(uv_async_t *async)
+{
+        LibvirtLink *link = container_of(async, LibvirtLink, async);
+        Item *items;
+
+        pthread_mutex_lock(&link->lock);
+        items = TAKE_PTR(link->items);
+        link->items_end = &link->items;
+        pthread_mutex_unlock(&link->lock);
+        for (Item *item = items, *next; item; item = next) {
+                next = item->next;
+                /* closed is written by this thread alone */
+                if (!link->closed)
+                        link->tell(&item->news, link->userdata);
+                free(item->text);
+                free(item);
+        }
+}
+
+int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
+                     LibvirtLink **ret)
+{
+        LibvirtLink *link = calloc(1, sizeof(*link));
+        pthread_condattr_t monotonic;
+        int r;
+
+        if (!link)
+                return -ENOMEM;
+        *link = (LibvirtLink){.tell = tell,
+                              .userdata = userdata,
+                              .uri = strdup(uri),
+                              .n_ref = 1,
+                              .lifecycle = -1,
+                              .monitor = -1};
+        link->commands_end = &link->commands;
+        link->items_end = &link->items;
+        pthread_mutex_init(&link->lock, NULL);
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&link->wake, &monotonic);
+        pthread_cond_init(&link->answered, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+        r = link->uri ? uv_async_init(loop, &link->async, on_async) : -ENOMEM;
+        if (r < 0) {
+                link_unref(link);
+                return r;
+        }
+        uv_unref((uv_handle_t *)&link->async);
+        *ret = link;
+        return 0;
+}
+
+static void on_async_closed(uv_handle_t *handle)
+{
+        link_unref(container_of((uv_async_t *)handle, LibvirtLink, async));
+}
+
+void libvirt_link_close(LibvirtLink *link)
+{
+        if (!link)
+                return;
+        pthread_mutex_lock(&link->lock);
+        link->closed = true;
+        pthread_cond_signal(&link->wake);
+        pthread_mutex_unlock(&link->lock);
+        uv_close((uv_handle_t *)&link->async, on_async_closed);
+}
+
+int libvirt_link_begin(LibvirtLink *link)
+{
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        int r;
+
+        if (link->started)
+                return 0;
+        pthread_once(&once, start_events);
+        if (events_result < 0)
+                return events_result;
+        r = start_thread(work, link_ref(link));
+        if (r < 0)
+                link_unref(link);
+        else
+                link->started = true;
+        return r;
+}
+
+int libvirt_link_facts(LibvirtLink *link, unsigned msec, LibvirtFacts *ret, char **ret_reason)
+{
+        const struct timespec end = in_msec(msec);
+        uint64_t failures;
+        int r = 0;
+
+        pthread_mutex_lock(&link->lock);
+        failures = link->failures;
+        if (!link->has_facts) {
+                link->asked = true;
+                pthread_cond_signal(&link->wake);
+        }
+        while (r == 0 && !link->has_facts && link->failures == failures)
+                r = pthread_cond_timedwait(&link->answered, &link->lock, &end);
+        if (link->has_facts)
+                *ret = link->facts;
+        else
+                *ret_reason =
+                        strdup(link->failures != failures && link->failure ? link->failure
+                                                                           : "it does not answer");
+        r = link->has_facts ? 0 : -ENOTCONN;
+        pthread_mutex_unlock(&link->lock);
+        return r;
+}
+
+void libvirt_link_want(LibvirtLink *link, bool wanted)
+{
+        if (wanted && libvirt_link_begin(link) < 0)
+                return;
+        pthread_mutex_lock(&link->lock);
+        link->wanted = wanted;
+        pthread_cond_signal(&link->wake);
+        pthread_mutex_unlock(&link->lock);
+}
+
+uint64_t libvirt_link_command(LibvirtLink *link, LibvirtVerb verb, const char *id, const char *xml)
+{
+        Command *command = calloc(1, sizeof(*command));
+
+        if (!command || (xml && !(command->xml = strdup(xml))) || libvirt_link_begin(link) < 0) {
+                if (command)
+                        free(command->xml);
+                free(command);
+                return 0;
+        }
+        command->verb = verb;
+        command->serial = ++link->serial;
+        strncpy(command->id, id, sizeof(command->id) - 1);
+        pthread_mutex_lock(&link->lock);
+        *link->commands_end = command;
+        link->commands_end = &command->next;
+        pthread_cond_signal(&link->wake);
+        pthread_mutex_unlock(&link->lock);
+        return link->serial;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The connection to libvirt. libvirt's calls block, so a thread of the link's own makes them, one
+ * after the other; another one, for the whole process, runs libvirt's event loop. What they learn
+ * comes to the daemon's loop as news, in order.
+ *
+ * The link connects with its first command. When libvirt goes away it tries again, ever less often,
+ * for as long as somebody wants it (libvirt_link_want()); a command meanwhile fails with -ENOTCONN.
+ */
+
+#include <uv.h>
+
+#include "host/libvirt_facts.h"
+
+typedef struct LibvirtLink LibvirtLink;
+
+typedef enum LibvirtVerb {
+        LIBVIRT_CREATE,   /* a domain from XML, its CPUs held */
+        LIBVIRT_LOOK,     /* at its state: LIBVIRT_IS_…, in `detail` */
+        LIBVIRT_RESUME,   /* its CPUs */
+        LIBVIRT_SUSPEND,  /* likewise */
+        LIBVIRT_SHUTDOWN, /* the power button */
+        LIBVIRT_QUIT,     /* SIGTERM for its QEMU */
+        LIBVIRT_DESTROY,  /* SIGKILL after that */
+} LibvirtVerb;
+
+enum { LIBVIRT_IS_RUNNING, LIBVIRT_IS_PAUSED, LIBVIRT_IS_ENDING };
+
+typedef enum LibvirtNewsKind {
+        LIBVIRT_DONE,      /* a command: r, and text where it failed */
+        LIBVIRT_CONNECTED, /* of no domain; again after each loss */
+        LIBVIRT_LOST,      /* of no domain; text says why */
+        LIBVIRT_CHANGED,   /* somebody has held or resumed it: look */
+        LIBVIRT_SHUTTING,  /* its guest ends; text: QEMU's reason (ShutdownCause), "" unknown */
+        LIBVIRT_ENDED,     /* text: power-off, destroyed, crashed or failed */
+} LibvirtNewsKind;
+
+/* Borrowed for the callback. */
+typedef struct LibvirtNews {
+        LibvirtNewsKind kind;
+        const char *id; /* the domain's UUID */
+        LibvirtVerb verb;
+        uint64_t serial; /* of the command */
+        /* 0, -ENOTCONN (nobody knows whether it was done), -ESRCH (no such domain), -EIO */
+        int r;
+        int detail;
+        const char *text;
+} LibvirtNews;
+
+typedef void (*LibvirtTell)(const LibvirtNews *news, void *userdata);
+
+/* 0 or -errno. Nothing is connected yet. */
+int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
+                     LibvirtLink **ret);
+/* No news come any more; frees in its time, the loop's handle in its next rounds. A call that
+ * blocks holds nobody up. Accepts NULL. */
+void libvirt_link_close(LibvirtLink *link);
+/* Starts its threads; implied by what follows. 0 or -errno. */
+int libvirt_link_begin(LibvirtLink *link);
+/* Whether to connect again by itself. */
+void libvirt_link_want(LibvirtLink *link, bool wanted);
+/* Queues a command; xml of CREATE, else NULL. Its serial, never 0, or 0 without memory. */
+uint64_t libvirt_link_command(LibvirtLink *link, LibvirtVerb verb, const char *id, const char *xml);
+/* What the libvirt that is connected can do; connects and waits for it, at most so long. Any thread
+ * but the loop's. 0, or -ENOTCONN with *ret_reason, owned by the caller (may be NULL). */
+int libvirt_link_facts(LibvirtLink *link, unsigned msec, LibvirtFacts *ret, char **ret_reason);

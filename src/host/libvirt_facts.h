@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the libvirt of driver libvirt can do, by its own answer, and what a domain needs of it. */
+
+#include "host/host.h"
+
+typedef struct LibvirtFacts {
+        unsigned long version; /* 1000000 * major + 1000 * minor + release; 0: it was not asked */
+        bool passt;            /* forwards ports through it */
+        bool memfd, shares;    /* memory by memfd; directories over 9p */
+        bool sev, sev_snp, tdx;
+} LibvirtFacts;
+
+/* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG or -ENOMEM; version
+ * is left. Not in a build without libvirt, as the next. */
+int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
+/* Connects and asks: blocks. 0, or -errno with *ret_reason, for a person, owned by the caller. */
+int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason);
+
+/* facts NULL: it could not be asked, because of `reason`. security: type of the domain's
+ * launchSecurity or NULL. Adds what failed, or all. 0 or -ENOMEM. */
+int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,
+                        const char *security, bool all, HostCheckList *list);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/libvirt_facts.h"
+
+static bool holds(xmlXPathContext *context, const char *expression)
+{
+        xmlXPathObject *found = xmlXPathEvalExpression(BAD_CAST expression, context);
+        bool result = found && found->type == XPATH_NODESET && found->nodesetval &&
+                      found->nodesetval->nodeNr > 0;
+
+        xmlXPathFreeObject(found);
+        return result;
+}
+
+int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
+{
+        xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
+        /* formatdomaincaps of libvirt's documentation; before 10.5 sev had no list beside it */
+#define VALUE(name, value) "/enum[@name='" name "']/value[.='" value "']"
+        const struct {
+                bool *fact;
+                const char *expression;
+        } all[] = {
+                {&ret->passt,
+                 "/domainCapabilities/devices/interface" VALUE("backendType", "passt")},
+                {&ret->memfd, "/domainCapabilities/memoryBacking" VALUE("sourceType", "memfd")},
+                {&ret->shares,
+                 "/domainCapabilities/devices/filesystem" VALUE("driverType", "path")},
+                {&ret->sev, "/domainCapabilities/features/sev[@supported='yes']"},
+                {&ret->sev_snp,
+                 "/domainCapabilities/features/launchSecurity" VALUE("sectype", "sev-snp")},
+                {&ret->tdx, "/domainCapabilities/features/launchSecurity" VALUE("sectype", "tdx")},
+        };
+        int r = !doc ? -EBADMSG : !context ? -ENOMEM : 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++)
+                *all[i].fact = holds(context, all[i].expression);
+        xmlXPathFreeContext(context);
+        xmlFreeDoc(doc);
+        return r;
+}
+
+static void ignore_error(void *userdata, virErrorPtr error)
+{
+}
+
+int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
+{
+        virConnectPtr connection;
+        LibvirtFacts facts = {};
+        char *xml = NULL;
+        int r = -EIO;
+
+        virSetErrorFunc(NULL, ignore_error);
+        connection = virConnectOpenReadOnly(uri);
+        if (connection && virConnectGetLibVersion(connection, &facts.version) == 0 &&
+            (xml = virConnectGetDomainCapabilities(connection, NULL, "x86_64", "q35", NULL, 0)))
+                r = libvirt_facts_parse(xml, &facts);
+        if (r == 0)
+                *ret = facts;
+        else
+                *ret_reason = strdup(xml ? "its domain capabilities are no XML"
+                                         : virGetLastErrorMessage() ?: "it does not answer");
+        free(xml);
+        if (connection)
+                virConnectClose(connection);
+        return r;
+}
