@@ -57,6 +57,29 @@ static void check_id_block(const SnpReport *report, const Expectation *expectati
         check_number(findings, "id-block-policy", "x", true, le64_get(block + 88), report->policy);
 }
 
+/* A migration agent gets all of the guest. Who expects this policy, wants one. */
+static void check_migration(const SnpReport *report, const Expectation *expected,
+                            Findings *findings)
+{
+        if (!(report->policy & SNP_POLICY_MIGRATE_MA))
+                findings_right(findings, NEEDED, "migration", "not allowed");
+        else if (expected->has_policy)
+                findings_right(findings, NEEDED, "migration", "the expected policy decides");
+        else
+                findings_unchecked(findings, NEEDED, "migration",
+                                   "the policy lets a migration agent take the guest over: expect "
+                                   "this policy if it may (launchSecurity.policy)");
+}
+
+static void check_vmpl(const SnpReport *report, const Expectation *expected, Findings *findings)
+{
+        if (report->vmpl > SNP_VMPL_MAX)
+                findings_wrong(findings, "vmpl", "the host asked for this report, not the guest");
+        else
+                check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl,
+                             report->vmpl);
+}
+
 void snp_check(const SnpReport *report, const Expectation *expectation, const uint8_t *report_data,
                Findings *findings)
 {
@@ -69,7 +92,8 @@ void snp_check(const SnpReport *report, const Expectation *expectation, const ui
                 findings_right(findings, NEEDED, "debug", "not allowed");
         check_number(findings, "policy", "x", expected->has_policy, expected->policy,
                      report->policy);
-        check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl, report->vmpl);
+        check_migration(report, expected, findings);
+        check_vmpl(report, expected, findings);
         findings_compare_if(findings, "host-data", expected->host_data, report->host_data, 32);
         findings_compare_if(findings, "report-data", report_data, report->report_data,
                             SNP_REPORT_DATA_SIZE);

@@ -8,7 +8,7 @@
 #include "verify/findings.h"
 #include "verify/snp_report.h"
 
-/* Findings "debug", "policy", "vmpl", "host-data", "report-data" and those of an ID block. Without
- * an expectation (NULL) or report data (NULL) what needs them is not checked. */
+/* Findings "debug", "policy", "migration", "vmpl", "host-data", "report-data" and those of an ID
+ * block. Without an expectation (NULL) or report data (NULL) what needs them is not checked. */
 void snp_check(const SnpReport *report, const Expectation *expectation, const uint8_t *report_data,
                Findings *findings);

@@ -20,7 +20,9 @@
 #define SNP_TCB_SIZE 8
 #define SNP_SCALAR_SIZE 48 /* r and s of P-384 */
 
+#define SNP_POLICY_MIGRATE_MA (UINT64_C(1) << 18)
 #define SNP_POLICY_DEBUG (UINT64_C(1) << 19)
+#define SNP_VMPL_MAX 3 /* of a guest; a report that the host asked for has 0xffffffff */
 
 typedef enum SnpSigningKey {
         SNP_SIGNED_BY_VCEK = 0,

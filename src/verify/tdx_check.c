@@ -44,6 +44,26 @@ static void check_attributes(const TdxQuote *quote, const Expectation *expected,
         findings_values(findings, expected->has_attributes ? wanted : NULL, found);
 }
 
+/* The service TD that migrates a TD gets all of it. Which one is bound only TD 1.5 shows. */
+static void check_migration(const TdxQuote *quote, const Expectation *expected, Findings *findings)
+{
+        bool wanted = expected->has_attributes && expected->attributes & TDX_ATTRIBUTES_MIGRATABLE;
+
+        if (!(quote->attributes & TDX_ATTRIBUTES_MIGRATABLE))
+                findings_right(findings, NEEDED, "migration", "not allowed");
+        else if (wanted)
+                findings_right(findings, NEEDED, "migration", "the expected attributes allow it");
+        else
+                findings_unchecked(findings, NEEDED, "migration",
+                                   "the TD's attributes let a service TD take it over: expect "
+                                   "them if it may (launchSecurity.attributes)");
+        if (!quote->mr_service_td || is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
+                return;
+        findings_unchecked(findings, NEEDED, "service-td",
+                           "a service TD is bound, and what it may do with the TD is not known");
+        findings_values_hex(findings, (Bytes){}, (Bytes){quote->mr_service_td, TDX_REGISTER_SIZE});
+}
+
 void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint8_t *report_data,
                Findings *findings)
 {
@@ -51,15 +71,13 @@ void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint
 
         check_module(quote, findings);
         check_attributes(quote, expected, findings);
+        check_migration(quote, expected, findings);
         findings_compare_if(findings, "mr-config-id", expected->mr_config_id, quote->mr_config_id,
                             TDX_REGISTER_SIZE);
         findings_compare_if(findings, "mr-owner", expected->mr_owner, quote->mr_owner,
                             TDX_REGISTER_SIZE);
         findings_compare_if(findings, "mr-owner-config", expected->mr_owner_config,
                             quote->mr_owner_config, TDX_REGISTER_SIZE);
-        if (quote->mr_service_td && !is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
-                findings_compare_if(findings, "service-td", NULL, quote->mr_service_td,
-                                    TDX_REGISTER_SIZE);
         findings_compare_if(findings, "report-data", report_data, quote->report_data,
                             TDX_REPORT_DATA_SIZE);
 }

@@ -21,6 +21,7 @@
 #define TDX_QUOTE_MAX (64u << 10) /* bytes; the kernel's interface gives at most 16 KiB */
 
 #define TDX_ATTRIBUTES_DEBUG UINT64_C(0xff) /* TUD: any of these bits makes the TD untrusted */
+#define TDX_ATTRIBUTES_MIGRATABLE (UINT64_C(1) << 29)
 
 /* Pointers are into the bytes that were parsed. */
 typedef struct TdxQuote {

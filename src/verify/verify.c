@@ -6,6 +6,7 @@
 #include "verify/log_check.h"
 #include "verify/pcrs.h"
 #include "verify/register_check.h"
+#include "verify/setting_check.h"
 #include "verify/snp_chain.h"
 #include "verify/snp_check.h"
 #include "verify/tdx_chain.h"
@@ -16,6 +17,13 @@ const char *report_kind_name(ReportKind kind)
         static const char *const names[] = {"sev-snp", "tdx", "pcrs"};
 
         return names[kind];
+}
+
+/* By size first: as a quote's TEE type reads what is a guest's SVN in a report. What has no NUL is
+ * text of that size. */
+static bool is_snp_report(Bytes bytes)
+{
+        return bytes.size == SNP_REPORT_SIZE && memchr(bytes.data, 0, bytes.size);
 }
 
 /* What a report file holds. */
@@ -80,7 +88,7 @@ static int open_evidence(Bytes file, Evidence *evidence, CvmError *error)
                                           VERIFY_REPORT_MAX);
         if (file.size == 0)
                 return cvm_error_artifact(error, "report", "is empty");
-        if (tdx_quote_is(file) || file.size == SNP_REPORT_SIZE)
+        if (is_snp_report(file) || tdx_quote_is(file))
                 evidence->report = file;
         else if (file.data[0] == '{')
                 r = open_answer(file, evidence, error);
@@ -192,9 +200,10 @@ int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error)
 
         if (r < 0)
                 return r;
-        result.kind = !evidence.report.data           ? REPORT_PCRS
-                      : tdx_quote_is(evidence.report) ? REPORT_TDX
-                                                      : REPORT_SEV_SNP;
+        if (!evidence.report.data)
+                result.kind = REPORT_PCRS;
+        else if (!is_snp_report(evidence.report) && tdx_quote_is(evidence.report))
+                result.kind = REPORT_TDX;
         if (result.kind == REPORT_SEV_SNP)
                 r = verify_snp(inputs, evidence.report, &seen, findings, error);
         else if (result.kind == REPORT_TDX)
@@ -206,6 +215,8 @@ int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error)
         if (evidence.pcrs.any)
                 add_pcrs(inputs, result.kind, &evidence.pcrs, &seen, findings);
         registers_check(&seen, inputs->expectation, findings);
+        settings_check_unseen(inputs->expectation, result.kind == REPORT_SEV_SNP,
+                              result.kind == REPORT_TDX, findings);
         r = verify_log(inputs, result.kind, &evidence.pcrs, &seen, findings, error);
         if (r == 0)
                 r = findings_finish(findings);

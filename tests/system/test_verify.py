@@ -215,6 +215,30 @@ def test_agent_with_report(expect):
     assert done.code == REFUSED and "no such interface" in done.err
 
 
+@pytest.mark.parametrize("form", ["answer", "pcrread"])
+def test_text_as_long_as_a_report(form, expect):
+    """What is a report and what is text is not told by the size alone."""
+    value = extend(STEPS)
+    if form == "answer":
+        text = json.dumps({"agent": {}, "pcrs": {"sha256": {"4": value}}}).ljust(len(REPORT))
+    else:
+        text = f"  sha256:\n    4 : 0x{value}\n".ljust(len(REPORT))
+    code, answer = verify("--report", "-", *expect(registers=[register("PCR4", value, "sha256")]),
+                          input=text.encode())
+    assert (code, answer["report"]) == (NOT_VERIFIED, "pcrs")
+    assert checks(answer)["PCR4-sha256"]["result"] == "right"
+
+
+def test_settings_of_pcrs(expect):
+    """PCRs show none: what is expected of them is listed."""
+    value = extend(STEPS)
+    text = f"  sha256:\n    4 : 0x{value}\n"
+    security = {"policy": "0x30000", "mrOwner": base64.b64encode(bytes(48)).decode()}
+    _, answer = verify("--report", "-", input=text.encode(), *expect(
+        registers=[register("PCR4", value, "sha256")], launchSecurity=security, vmpl=0))
+    assert unchecked(answer) == ["pcr-signature", "policy", "vmpl", "mr-owner"]
+
+
 def test_measured_is_expected(tmp_path):
     """What measure prints is taken as it is."""
     firmware = tmp_path / "firmware"

@@ -33,6 +33,13 @@ static void case_expect(Case *this, const char *more)
                                            hex, more);
 }
 
+static void expect_digest(Expectation *ret, const uint8_t *report)
+{
+        _cleanup_free_ char *hex = text_hex(report + 0x90, 48);
+
+        *ret = expectation_of("{'measurement':{'LaunchDigest':'%s'}}", hex);
+}
+
 static void case_done(Case *this)
 {
         certificates_done(&this->leaf);
@@ -327,6 +334,98 @@ static void test_made_fields(void **state)
         }
 }
 
+/* What hands the guest to somebody else is not passed over, though nobody asked about it. */
+static void test_made_migration(void **state)
+{
+        _cleanup_free_ char *digest = NULL;
+        VerifyInputs inputs;
+        Made this;
+
+        made_init(&this, 3, false, false);
+        inputs = made_inputs(&this);
+        assert_finding(&inputs, "migration", FINDING_RIGHT);
+        expectation_done(&this.expectation);
+        digest = text_hex(this.report + 0x90, 48);
+        expect_digest(&this.expectation, this.report);
+        inputs = made_inputs(&this);
+        assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+        this.report[0xa] |= 4;
+        made_report_sign(this.report, this.chain.leaf.key);
+        assert_finding(&inputs, "migration", FINDING_NOT_CHECKED);
+        assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+        expectation_done(&this.expectation);
+        this.expectation = expectation_of("{'measurement':{'LaunchDigest':'%s'},"
+                                          "'launchSecurity':{'policy':'0x70000'}}",
+                                          digest);
+        inputs = made_inputs(&this);
+        assert_finding(&inputs, "policy", FINDING_RIGHT);
+        assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+        made_done(&this);
+}
+
+/* SNP_HV_REPORT_REQ: nothing in it is the guest's word. */
+static void test_made_by_host(void **state)
+{
+        VerifyInputs inputs;
+        Made this;
+
+        made_init(&this, 3, false, false);
+        expectation_done(&this.expectation);
+        expect_digest(&this.expectation, this.report);
+        memset(this.report + 0x30, 0xff, 4);
+        made_report_sign(this.report, this.chain.leaf.key);
+        inputs = made_inputs(&this);
+        assert_finding(&inputs, "vmpl", FINDING_WRONG);
+        made_done(&this);
+}
+
+/* Settings that only a quote shows. */
+static void test_made_expected_elsewhere(void **state)
+{
+        static const struct {
+                const char *field, *check;
+                size_t size;
+        } cases[] = {{"mrConfigId", "mr-config-id", 48},
+                     {"mrOwner", "mr-owner", 48},
+                     {"mrOwnerConfig", "mr-owner-config", 48},
+                     {"attributes", "attributes", 0}};
+        static const uint8_t zeros[48];
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_free_ char *value = text_base64(zeros, cases[i].size), *digest = NULL;
+                VerifyInputs inputs;
+                Made this;
+
+                made_init(&this, 3, false, false);
+                expectation_done(&this.expectation);
+                digest = text_hex(this.report + 0x90, 48);
+                this.expectation =
+                        expectation_of("{'measurement':{'LaunchDigest':'%s'},"
+                                       "'launchSecurity':{'%s':'%s'}}",
+                                       digest, cases[i].field, cases[i].size ? value : "0");
+                inputs = made_inputs(&this);
+                assert_finding(&inputs, cases[i].check, FINDING_NOT_CHECKED);
+                assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+                made_done(&this);
+        }
+}
+
+/* A guest's SVN of 129 reads as a quote's TEE type. */
+static void test_made_looks_like_a_quote(void **state)
+{
+        VerifyInputs inputs;
+        Made this;
+
+        made_init(&this, 5, false, false);
+        expectation_done(&this.expectation);
+        expect_digest(&this.expectation, this.report);
+        le32_put(this.report + 4, 0x81);
+        made_report_sign(this.report, this.chain.leaf.key);
+        inputs = made_inputs(&this);
+        assert_int_equal(verdict_of(&inputs), VERDICT_VERIFIED);
+        made_done(&this);
+}
+
 static void test_made_chip(void **state)
 {
         VerifyInputs inputs;
@@ -495,6 +594,10 @@ int main(void)
                 cmocka_unit_test(test_real_swapped),
                 cmocka_unit_test(test_made),
                 cmocka_unit_test(test_made_fields),
+                cmocka_unit_test(test_made_migration),
+                cmocka_unit_test(test_made_by_host),
+                cmocka_unit_test(test_made_expected_elsewhere),
+                cmocka_unit_test(test_made_looks_like_a_quote),
                 cmocka_unit_test(test_made_chip),
                 cmocka_unit_test(test_made_chains),
                 cmocka_unit_test(test_bad_reports),

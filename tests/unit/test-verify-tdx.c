@@ -178,6 +178,48 @@ static void test_made_fields(void **state)
                 }
 }
 
+/* What hands the TD to somebody else is not passed over, though nobody asked about it; and who
+ * expects what only an SEV-SNP report shows gets no verdict. */
+static void test_made_other_settings(void **state)
+{
+        static const struct {
+                size_t offset; /* 0: none */
+                uint8_t bit;
+                const char *more, *check;
+                Verdict verdict;
+        } cases[] = {
+                {0, 0, "", "migration", VERDICT_VERIFIED},
+                {123, 0x20, "", "migration", VERDICT_NOT_VERIFIED},
+                {123, 0x20, ",'launchSecurity':{'attributes':'0x20000000'}", "migration",
+                 VERDICT_VERIFIED},
+                {600, 1, "", "service-td", VERDICT_NOT_VERIFIED},
+                {647, 0x80, "", "service-td", VERDICT_NOT_VERIFIED},
+                {0, 0, ",'launchSecurity':{'policy':'0x30000'}", "policy", VERDICT_NOT_VERIFIED},
+                {0, 0, ",'vmpl':0", "vmpl", VERDICT_NOT_VERIFIED},
+                {0, 0,
+                 ",'launchSecurity':{'hostData':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='}",
+                 "host-data", VERDICT_NOT_VERIFIED},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                VerifyInputs inputs;
+                Made this;
+
+                made_init(&this, 5, 3);
+                if (cases[i].offset)
+                        this.quote.body[cases[i].offset] ^= cases[i].bit;
+                made_quote_sign(&this.quote, this.chain.leaf.key);
+                expectation_done(&this.expectation);
+                this.expectation = expect(this.quote.body, cases[i].more);
+                inputs = made_inputs(&this);
+                assert_int_equal(verdict_of(&inputs), cases[i].verdict);
+                assert_finding(&inputs, cases[i].check,
+                               cases[i].verdict == VERDICT_VERIFIED ? FINDING_RIGHT
+                                                                    : FINDING_NOT_CHECKED);
+                made_done(&this);
+        }
+}
+
 /* Who signed what: each link of it broken alone. */
 static void test_made_links(void **state)
 {
@@ -280,9 +322,13 @@ static void test_bad_quotes(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_real_quote), cmocka_unit_test(test_real_quote_bits),
-                cmocka_unit_test(test_made),       cmocka_unit_test(test_made_fields),
-                cmocka_unit_test(test_made_links), cmocka_unit_test(test_made_not_pck),
+                cmocka_unit_test(test_real_quote),
+                cmocka_unit_test(test_real_quote_bits),
+                cmocka_unit_test(test_made),
+                cmocka_unit_test(test_made_fields),
+                cmocka_unit_test(test_made_other_settings),
+                cmocka_unit_test(test_made_links),
+                cmocka_unit_test(test_made_not_pck),
                 cmocka_unit_test(test_bad_quotes),
         };
 
