@@ -8,7 +8,8 @@
 
 #include "base/fail_point.h"
 
-#define FILES_MAX 1000u /* how far leftovers of an earlier configuration are looked for */
+#define RING_FIRST 1024u /* bytes; doubled to CONSOLE_RING */
+#define FILES_MAX 1000u  /* how far leftovers of an earlier configuration are looked for */
 
 /* The ring holds the last bytes written, and the files hold all but its last `unsaved` ones: each
  * write first tries to save what an earlier one could not. What falls out of the ring unsaved is
@@ -21,8 +22,9 @@ struct Console {
         int fd;        /* NAME.log, -1: not open */
         uint64_t size; /* of NAME.log, where it is open */
         ConsoleFollower *followers;
-        size_t start, used, unsaved; /* of ring; unsaved <= used <= CONSOLE_RING */
-        char ring[CONSOLE_RING];
+        char *ring;                  /* grows with what is written */
+        size_t capacity;             /* of ring, at most CONSOLE_RING */
+        size_t start, used, unsaved; /* of ring; unsaved <= used <= capacity */
 };
 
 /* NAME.log, NAME.log.1, …; newly allocated. */
@@ -91,6 +93,7 @@ Console *console_free(Console *console)
                 console_unfollow(console->followers);
         closep(&console->fd);
         free(console->name);
+        free(console->ring);
         free(console);
         return NULL;
 }
@@ -163,8 +166,8 @@ static int rotate(Console *console)
 /* The next piece of the ring that is not on disk yet, up to its wrap. */
 static size_t next_unsaved(const Console *console, const char **ret)
 {
-        size_t at = (console->start + console->used - console->unsaved) % CONSOLE_RING;
-        size_t n = CONSOLE_RING - at;
+        size_t at = (console->start + console->used - console->unsaved) % console->capacity;
+        size_t n = console->capacity - at;
 
         *ret = console->ring + at;
         return n < console->unsaved ? n : console->unsaved;
@@ -206,16 +209,35 @@ static int save(Console *console)
         return 0;
 }
 
-/* size is at most CONSOLE_RING. */
+/* Makes place for `size` more bytes, up to CONSOLE_RING in all. Without memory it stays as it is.
+ */
+static void ring_grow(Console *console, size_t size)
+{
+        size_t wanted = console->capacity ?: RING_FIRST;
+        char *grown;
+
+        while (wanted < CONSOLE_RING && wanted < console->used + size)
+                wanted *= 2;
+        if (wanted == console->capacity || console->start) /* one that has wrapped stays as it is */
+                return;
+        grown = realloc(console->ring, wanted);
+        if (!grown)
+                return;
+        console->ring = grown;
+        console->capacity = wanted;
+}
+
+/* size is at most the capacity. */
 static void ring_add(Console *console, const char *data, size_t size)
 {
-        size_t over = console->used + size > CONSOLE_RING ? console->used + size - CONSOLE_RING : 0;
+        size_t free_bytes = console->capacity - console->used;
+        size_t over = size > free_bytes ? size - free_bytes : 0;
         size_t at, n;
 
-        console->start = (console->start + over) % CONSOLE_RING;
+        console->start = (console->start + over) % console->capacity;
         console->used -= over;
-        at = (console->start + console->used) % CONSOLE_RING;
-        n = CONSOLE_RING - at < size ? CONSOLE_RING - at : size;
+        at = (console->start + console->used) % console->capacity;
+        n = console->capacity - at < size ? console->capacity - at : size;
         memcpy(console->ring + at, data, n);
         memcpy(console->ring, data + n, size - n);
         console->used += size;
@@ -267,8 +289,9 @@ void console_write(Console *console, const void *data, size_t size)
         const char *p = data;
         size_t left = size;
 
-        while (left) {
-                size_t n = left < CONSOLE_RING ? left : CONSOLE_RING;
+        ring_grow(console, size);
+        while (left && console->capacity) {
+                size_t n = left < console->capacity ? left : console->capacity;
 
                 ring_add(console, p, n);
                 save(console); /* its failure is the disk's; the ring has the bytes */
@@ -304,9 +327,12 @@ static void tail_prepend(Tail *tail, const char *data, size_t size)
 
 static void tail_prepend_ring(Tail *tail, const Console *console, size_t from, size_t n)
 {
-        size_t at = (console->start + from) % CONSOLE_RING;
-        size_t first = CONSOLE_RING - at < n ? CONSOLE_RING - at : n;
+        size_t at, first;
 
+        if (n == 0)
+                return;
+        at = (console->start + from) % console->capacity;
+        first = console->capacity - at < n ? console->capacity - at : n;
         tail_prepend(tail, console->ring, n - first);
         tail_prepend(tail, console->ring + at, first);
 }

@@ -114,6 +114,7 @@ void wire_call_reply(WireCall *call, json_object *parameters)
         if (is_open(call) && !call->oneway)
                 appended(call->connection,
                          wire_message_append_reply(&call->connection->output, parameters, false));
+        json_object_put(TAKE_PTR(held)); /* before a large reply's memory is given back */
         end(call);
 }
 

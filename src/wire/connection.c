@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/connection.h"
 
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include "wire/call.h"
 #include "wire/server-internal.h"
 
 #define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
+/* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
+ * allocator does not give their pages back by itself. */
+#define OUTPUT_LARGE 131072u
 #define QUOTA_FREE 262144u /* bytes that a connection holds without a look at its uid's sum */
 
 WireConnection *wire_connection_ref(WireConnection *connection)
@@ -92,9 +96,13 @@ static void flush(WireConnection *connection)
         }
 
         if (!wire_connection_unsent(connection)) {
+                bool large = output->allocated > OUTPUT_LARGE;
+
                 output->size = connection->sent = 0;
                 if (output->allocated > OUTPUT_KEPT)
                         buffer_done(output);
+                if (large)
+                        malloc_trim(0);
         } else if (connection->sent > output->size / 2) {
                 buffer_consume(output, connection->sent);
                 connection->sent = 0;
