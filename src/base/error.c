@@ -15,26 +15,26 @@ static const struct {
         const char *name;
         int r;
 } errors[_CVM_ERROR_MAX] = {
-        [CVM_ERROR_NONE] = { "", 0 },
-        [CVM_ERROR_NO_SUCH_CVM] = { MANAGER "NoSuchCvm", -ENOENT },
-        [CVM_ERROR_CVM_EXISTS] = { MANAGER "CvmExists", -EEXIST },
-        [CVM_ERROR_INVALID_SPEC] = { MANAGER "InvalidSpec", -EINVAL },
-        [CVM_ERROR_ARTIFACT_INVALID] = { MANAGER "ArtifactInvalid", -EBADMSG },
-        [CVM_ERROR_TEMPLATE_INVALID] = { MANAGER "TemplateInvalid", -EBADMSG },
-        [CVM_ERROR_HOST_NOT_READY] = { MANAGER "HostNotReady", -EOPNOTSUPP },
-        [CVM_ERROR_NO_RESOURCES] = { MANAGER "NoResources", -ENOSPC },
-        [CVM_ERROR_LAUNCH_FAILED] = { MANAGER "LaunchFailed", -EIO },
-        [CVM_ERROR_WRONG_STATE] = { MANAGER "WrongState", -EBUSY },
-        [CVM_ERROR_QUOTA_EXCEEDED] = { MANAGER "QuotaExceeded", -EDQUOT },
-        [CVM_ERROR_TIMEOUT] = { MANAGER "Timeout", -ETIMEDOUT },
-        [CVM_ERROR_EVENTS_LOST] = { MANAGER "EventsLost", -ENODATA },
-        [CVM_ERROR_SYSTEM] = { MANAGER "SystemError", -EIO },
-        [CVM_ERROR_INVALID_PARAMETER] = { SERVICE "InvalidParameter", -EINVAL },
-        [CVM_ERROR_METHOD_NOT_FOUND] = { SERVICE "MethodNotFound", -ENOSYS },
-        [CVM_ERROR_INTERFACE_NOT_FOUND] = { SERVICE "InterfaceNotFound", -ENOSYS },
-        [CVM_ERROR_EXPECTED_MORE] = { SERVICE "ExpectedMore", -EINVAL },
-        [CVM_ERROR_PERMISSION_DENIED] = { SERVICE "PermissionDenied", -EACCES },
-        [CVM_ERROR_OTHER] = { "", -EPROTO },
+        [CVM_ERROR_NONE] = {"", 0},
+        [CVM_ERROR_NO_SUCH_CVM] = {MANAGER "NoSuchCvm", -ENOENT},
+        [CVM_ERROR_CVM_EXISTS] = {MANAGER "CvmExists", -EEXIST},
+        [CVM_ERROR_INVALID_SPEC] = {MANAGER "InvalidSpec", -EINVAL},
+        [CVM_ERROR_ARTIFACT_INVALID] = {MANAGER "ArtifactInvalid", -EBADMSG},
+        [CVM_ERROR_TEMPLATE_INVALID] = {MANAGER "TemplateInvalid", -EBADMSG},
+        [CVM_ERROR_HOST_NOT_READY] = {MANAGER "HostNotReady", -EOPNOTSUPP},
+        [CVM_ERROR_NO_RESOURCES] = {MANAGER "NoResources", -ENOSPC},
+        [CVM_ERROR_LAUNCH_FAILED] = {MANAGER "LaunchFailed", -EIO},
+        [CVM_ERROR_WRONG_STATE] = {MANAGER "WrongState", -EBUSY},
+        [CVM_ERROR_QUOTA_EXCEEDED] = {MANAGER "QuotaExceeded", -EDQUOT},
+        [CVM_ERROR_TIMEOUT] = {MANAGER "Timeout", -ETIMEDOUT},
+        [CVM_ERROR_EVENTS_LOST] = {MANAGER "EventsLost", -ENODATA},
+        [CVM_ERROR_SYSTEM] = {MANAGER "SystemError", -EIO},
+        [CVM_ERROR_INVALID_PARAMETER] = {SERVICE "InvalidParameter", -EINVAL},
+        [CVM_ERROR_METHOD_NOT_FOUND] = {SERVICE "MethodNotFound", -ENOSYS},
+        [CVM_ERROR_INTERFACE_NOT_FOUND] = {SERVICE "InterfaceNotFound", -ENOSYS},
+        [CVM_ERROR_EXPECTED_MORE] = {SERVICE "ExpectedMore", -EINVAL},
+        [CVM_ERROR_PERMISSION_DENIED] = {SERVICE "PermissionDenied", -EACCES},
+        [CVM_ERROR_OTHER] = {"", -EPROTO},
 };
 
 void cvm_error_done(CvmError *error)
@@ -150,8 +150,8 @@ int cvm_error_host(CvmError *error, const char *check, const char *found, const 
         return cvm_error_set(error, CVM_ERROR_HOST_NOT_READY, -EOPNOTSUPP, fields);
 }
 
-int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted,
-                           int64_t available, json_object *holders)
+int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted, int64_t available,
+                           json_object *holders)
 {
         return cvm_error_set(error, CVM_ERROR_NO_RESOURCES, -ENOSPC,
                              json_build("resource", text(resource), "wanted",
@@ -178,9 +178,9 @@ int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
 
         for (; *allowed; allowed++)
                 json_object_array_add(list, text(*allowed));
-        return cvm_error_set(error, CVM_ERROR_WRONG_STATE, -EBUSY,
-                             json_build("name", text(name), "state", text(state), "allowed", list,
-                                        NULL));
+        return cvm_error_set(
+                error, CVM_ERROR_WRONG_STATE, -EBUSY,
+                json_build("name", text(name), "state", text(state), "allowed", list, NULL));
 }
 
 int cvm_error_quota(CvmError *error, const char *resource, int64_t limit)
@@ -206,9 +206,9 @@ int cvm_error_events_lost(CvmError *error, int64_t oldest)
 int cvm_error_system(CvmError *error, int r, const char *format, ...)
 {
         FORMAT_TEXT(format);
-        return cvm_error_set(error, CVM_ERROR_SYSTEM, r,
-                             json_build("operation", text(_text), "reason", text(strerror(-r)),
-                                        NULL));
+        return cvm_error_set(
+                error, CVM_ERROR_SYSTEM, r,
+                json_build("operation", text(_text), "reason", text(strerror(-r)), NULL));
 }
 
 int cvm_error_invalid_parameter(CvmError *error, const char *parameter)
@@ -268,8 +268,10 @@ char *cvm_error_message(const CvmError *error)
                 n = asprintf(&s, "no CVM named '%s'; `cvmctl list` shows what there is", F("name"));
                 break;
         case CVM_ERROR_CVM_EXISTS:
-                n = asprintf(&s, "a CVM named '%s' exists; stop or remove it first, or choose "
-                             "another name", F("name"));
+                n = asprintf(&s,
+                             "a CVM named '%s' exists; stop or remove it first, or choose "
+                             "another name",
+                             F("name"));
                 break;
         case CVM_ERROR_INVALID_SPEC:
                 n = asprintf(&s, "spec field '%s': %s", F("field"), F("reason"));

@@ -77,29 +77,29 @@ int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields);
 char *cvm_error_message(const CvmError *error);
 
 /* One setter an error; each returns the errno named. */
-int cvm_error_no_such_cvm(CvmError *error, const char *name);                     /* -ENOENT */
-int cvm_error_cvm_exists(CvmError *error, const char *name);                      /* -EEXIST */
+int cvm_error_no_such_cvm(CvmError *error, const char *name); /* -ENOENT */
+int cvm_error_cvm_exists(CvmError *error, const char *name);  /* -EEXIST */
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
-        _printf_(3, 4);                                                           /* -EINVAL */
+        _printf_(3, 4); /* -EINVAL */
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
-        _printf_(3, 4);                                                           /* -EBADMSG */
+        _printf_(3, 4); /* -EBADMSG */
 int cvm_error_template(CvmError *error, const char *template, const char *format, ...)
-        _printf_(3, 4);                                                           /* -EBADMSG */
+        _printf_(3, 4); /* -EBADMSG */
 int cvm_error_host(CvmError *error, const char *check, const char *found, const char *needed,
-                   const char *fix);                                              /* -EOPNOTSUPP */
+                   const char *fix); /* -EOPNOTSUPP */
 /* holders: a JSON array of CVM names, taken; NULL: none. Units are the resource's own. */
-int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted,
-                           int64_t available, json_object *holders);              /* -ENOSPC */
+int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted, int64_t available,
+                           json_object *holders); /* -ENOSPC */
 /* log: the last lines of what failed, or NULL. */
 int cvm_error_launch(CvmError *error, const char *stage, const char *log, const char *format, ...)
-        _printf_(4, 5);                                                           /* -EIO */
+        _printf_(4, 5); /* -EIO */
 /* allowed: a NULL-terminated array of state names. */
 int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
-                          const char *const *allowed);                            /* -EBUSY */
-int cvm_error_quota(CvmError *error, const char *resource, int64_t limit);        /* -EDQUOT */
-int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec);    /* -ETIMEDOUT */
-int cvm_error_events_lost(CvmError *error, int64_t oldest);                       /* -ENODATA */
+                          const char *const *allowed);                         /* -EBUSY */
+int cvm_error_quota(CvmError *error, const char *resource, int64_t limit);     /* -EDQUOT */
+int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec); /* -ETIMEDOUT */
+int cvm_error_events_lost(CvmError *error, int64_t oldest);                    /* -ENODATA */
 /* A system call failed: what was tried, and -errno. Returns r. */
 int cvm_error_system(CvmError *error, int r, const char *format, ...) _printf_(3, 4);
-int cvm_error_invalid_parameter(CvmError *error, const char *parameter);          /* -EINVAL */
-int cvm_error_permission_denied(CvmError *error);                                 /* -EACCES */
+int cvm_error_invalid_parameter(CvmError *error, const char *parameter); /* -EINVAL */
+int cvm_error_permission_denied(CvmError *error);                        /* -EACCES */

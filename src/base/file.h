@@ -19,11 +19,11 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
 
 /* Opens (O_DIRECTORY | O_NOFOLLOW) a directory that only its owner can use, creating it with its
- * missing parents (0755) if needed. An existing one must belong to this process's uid and must not be
- * writable by others; `mode` is then set. Returns the fd or -errno: -EPERM for a foreign owner or
- * unsafe mode, -ENOTDIR for anything but a directory. */
+ * missing parents (0755) if needed. An existing one must belong to this process's uid and must not
+ * be writable by others; `mode` is then set. Returns the fd or -errno: -EPERM for a foreign owner
+ * or unsafe mode, -ENOTDIR for anything but a directory. */
 int dir_open_private(const char *path, mode_t mode);
 
-/* Removes a file or a whole tree below dirfd; never follows a symlink, never enters a mount (-EXDEV).
- * Absent is success. Returns 0 or the first -errno; goes on after a failure. */
+/* Removes a file or a whole tree below dirfd; never follows a symlink, never enters a mount
+ * (-EXDEV). Absent is success. Returns 0 or the first -errno; goes on after a failure. */
 int tree_remove_at(int dirfd, const char *name);

@@ -40,7 +40,8 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* Defines the cleanup function NAMEp for a destructor `type *func(type *)` or `void func(type *)`. */
+/* Defines the cleanup function NAMEp for a destructor `type *func(type *)` or `void func(type *)`.
+ */
 #define DEFINE_CLEANUP(type, func)                                                                 \
         static inline void func##p(type *p)                                                        \
         {                                                                                          \

@@ -10,9 +10,9 @@
 
 #include "base/macros.h"
 
-int process_open(pid_t pid);                                 /* pidfd (CLOEXEC), -ESRCH: gone */
-int process_signal(int pidfd, int signal);                   /* 0 or -errno; -ESRCH: it is gone */
-int process_start_time(pid_t pid, uint64_t *ret);            /* 0, -ESRCH, or -errno */
+int process_open(pid_t pid);                      /* pidfd (CLOEXEC), -ESRCH: gone */
+int process_signal(int pidfd, int signal);        /* 0 or -errno; -ESRCH: it is gone */
+int process_start_time(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
 
 /* The status that wait(2) gave or will give to the parent of a process that has ended, for anybody
  * who holds its pidfd. -EAGAIN: its parent has not waited for it yet, or this kernel never tells

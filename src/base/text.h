@@ -30,8 +30,8 @@ int text_unhex(const char *s, uint8_t *ret, size_t size);
 char *text_base64(const void *data, size_t size);
 int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);
 
-/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM. It
- * leaves no copy of its bytes behind in freed memory: secrets pass through many. */
+/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM.
+ * It leaves no copy of its bytes behind in freed memory: secrets pass through many. */
 typedef struct Buffer {
         char *data; /* NULL while empty */
         size_t size, allocated;

@@ -26,6 +26,11 @@ def test_shellcheck(name):
     run("shellcheck", "--external-sources", "--source-path", str(TOP), name)
 
 
+@pytest.mark.files("c")
+def test_c_is_formatted(name):
+    run("clang-format", "--dry-run", "-Werror", name)
+
+
 @pytest.mark.files("python")
 def test_python_parses(name):
     ast.parse((TOP / name).read_text(), filename=name)
