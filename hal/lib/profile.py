@@ -28,6 +28,8 @@ WANTED = ("virtio_mmio", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs", "tpm_svsm", "
 
 PROFILES = {
     "plain": Profile("plain", "bookworm", False, REQUIRED, WANTED),
+    # The same with another kernel (6.12), whose measurement is to be foretold as well.
+    "plain13": Profile("plain13", "trixie", False, REQUIRED, WANTED),
     # Guests of TDX and of an SVSM and TSM reports need Linux 6.16 or newer (TSM 6.7, SVSM 6.11).
     "confidential": Profile("confidential", "trixie", True,
                             REQUIRED + ("sev_guest", "tdx_guest"), WANTED),

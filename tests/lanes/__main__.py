@@ -20,6 +20,8 @@ from results import Result
 LANE_SECONDS = 20 * 60
 # For pytest-xdist: each system test has a daemon and directories of its own.
 SIDE_BY_SIDE = ["-n", str(os.cpu_count() or 1)]
+# Guests of 4 GiB: how many there are at once is bounded by memory, too.
+TWO_GUESTS = ["-n", "2"]
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
             "--child-silent-after-fork=yes",
             f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
@@ -56,6 +58,8 @@ def progress(text):
 # QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
 MODERN_SUITE = "trixie"
 MODERN_BACKPORTS = ["qemu-system-x86"]
+# Images of OVMF that boot -kernel, by the suite and package that they are from.
+BOOT_FIRMWARE = {"bookworm": "ovmf", "trixie": "ovmf", "sid": "ovmf-generic"}
 MODERN_FIRMWARE = {"SEV": ("ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd"),
                    "TDX": ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd")}
 # Programs that predict the same measurements. The first run fetches about 500 MB.
@@ -255,11 +259,16 @@ def lane_systemd(run):
     return result
 
 
+def modern_qemus():
+    """Roots with the QEMU of Debian 13 and of its backports, by the variables that name them."""
+    return {"QEMU_ROOT_11": str(roots.debian_root(MODERN_SUITE, ["ca-certificates"],
+                                                  MODERN_BACKPORTS)),
+            "QEMU_ROOT_10": str(roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES))}
+
+
 def lane_modern_qemu(run):
     try:
-        qemus = {"QEMU_ROOT_11": str(roots.debian_root(MODERN_SUITE, ["ca-certificates"],
-                                                       MODERN_BACKPORTS)),
-                 "QEMU_ROOT_10": str(roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES))}
+        qemus = modern_qemus()
         firmware = {f"FIRMWARE_{tee}": str(roots.debian_package("sid", package) / path)
                     for tee, (package, path) in MODERN_FIRMWARE.items()}
     except roots.Unavailable as reason:
@@ -288,6 +297,22 @@ def lane_peers(run):
     return run.pytest("peers", run.builds.plain(), env)
 
 
+def lane_boot(run):
+    try:
+        env = modern_qemus()
+        for suite, package in BOOT_FIRMWARE.items():
+            directory = roots.debian_package(suite, package)
+            env[f"FIRMWARE_{suite.upper()}"] = str(directory / "usr/share/ovmf/OVMF.fd")
+    except roots.Unavailable as reason:
+        return Result().skip("boot", str(reason))
+    try:
+        for profile in ("plain", "plain13"):
+            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
+    except BuildFailed as problem:
+        return Result().fail("the guests", str(problem))
+    return run.pytest("boot", run.builds.plain(), env, TWO_GUESTS)
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -308,6 +333,7 @@ LANES = {
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
+    "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),

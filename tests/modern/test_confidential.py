@@ -179,7 +179,8 @@ def test_every_device_is_made(qemu, name, tmp_path):
     except (OSError, ValueError):
         state = None
     run.process.kill()
-    assert state == "prelaunch", run.end(10)[1]
+    _, output = run.end(10)
+    assert state == "prelaunch", output
 
 
 @lacks
