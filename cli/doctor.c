@@ -2,7 +2,8 @@
 
 /*
  * What this host lacks for each platform. It asks no daemon: the checks and templates are in this
- * program too, and cvmd.conf(5) is read for the paths of programs and of templates alone.
+ * program too, and cvmd.conf(5) is read for the paths of programs and of templates and for
+ * libvirt's URI alone.
  */
 
 #include <fcntl.h>
@@ -33,6 +34,10 @@ typedef struct Doctor {
         HostFacts *host;
         Asked *asked;
         size_t n_asked;
+        bool by_libvirt;
+        SurveyLibvirt libvirt; /* borrows from config and the next two */
+        LibvirtFacts facts;
+        char *reason;
 } Doctor;
 
 static void doctor_done(Doctor *doctor)
@@ -46,6 +51,7 @@ static void doctor_done(Doctor *doctor)
                 qemu_probe_unref(doctor->asked[i].probe);
         }
         free(doctor->asked);
+        free(doctor->reason);
 }
 
 static json_object *read_config(void)
@@ -105,10 +111,33 @@ static int survey(Doctor *doctor, const Template *template, HostCheckList *ret)
         const SurveyHost host = {doctor->host, "", json_member(doctor->config, "programs"),
                                  geteuid() == 0};
         const SurveyQemu qemu = {path, asked ? asked->probe : NULL, asked ? asked->reason : NULL};
+        _cleanup_(host_check_list_done) HostCheckList list = {};
+        int r;
 
         if (path && !asked)
                 return -ENOMEM;
-        return template_survey(template, &host, &qemu, ret);
+        r = template_survey(template, &host, &qemu, &list);
+        if (r == 0 && doctor->by_libvirt)
+                r = template_survey_libvirt(doctor->templates, template, &doctor->libvirt, &list);
+        if (r < 0)
+                return r;
+        *ret = list;
+        list = (HostCheckList){};
+        return 0;
+}
+
+static void ask_libvirt(Doctor *doctor)
+{
+        json_object *section = json_member(doctor->config, "libvirt");
+        const char *uri = json_object_is_type(section, json_type_object)
+                                  ? json_member_string(section, "uri")
+                                  : NULL;
+
+        doctor->by_libvirt = true;
+        doctor->libvirt.uri = uri ?: LIBVIRT_URI;
+        if (libvirt_probe(doctor->libvirt.uri, &doctor->facts, &doctor->reason) == 0)
+                doctor->libvirt.facts = &doctor->facts;
+        doctor->libvirt.reason = doctor->reason;
 }
 
 static json_object *platform_to_json(const Template *template, const HostCheckList *checks)
@@ -255,10 +284,13 @@ int verb_doctor(const Arguments *arguments)
         _cleanup_(doctor_done) Doctor doctor = {.config = read_config()};
         _cleanup_(cvm_error_done) CvmError error = {};
         const char *directory = json_member_string(doctor.config, "templates") ?: TEMPLATES_PATH;
+        const char *driver = arguments_value(arguments, "driver");
 
         if (template_set_load(directory, &doctor.templates, &error) < 0)
                 return fail_error(arguments, &error, NULL);
         if (host_probe("", &doctor.host) < 0)
                 return fail_memory(arguments);
+        if (driver && strcmp(driver, "libvirt") == 0)
+                ask_libvirt(&doctor);
         return examine(arguments, &doctor, arguments_value(arguments, "platform"));
 }

@@ -67,6 +67,7 @@ static const Option start_options[] = {
 
 static const Option doctor_options[] = {
         {"platform", "P", "all checks of this platform"},
+        {"driver", "D", "by which driver it would run", .choices = "qemu libvirt"},
         {"json", NULL, "print platforms and checks as JSON"},
         {},
 };

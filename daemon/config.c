@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "host/libvirt_facts.h"
 #include "spec/spec.h"
 
 /* The configuration while it is read, with the members that need more than a type beside it. */
@@ -302,7 +303,7 @@ static Config *config_new(void)
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .scopes = strdup("auto"),
-                .libvirt_uri = strdup("qemu:///system"),
+                .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
                 .machined = strdup("auto"),
                 .users_group = strdup("cvm"),

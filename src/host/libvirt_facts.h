@@ -5,6 +5,8 @@
 
 #include "host/host.h"
 
+#define LIBVIRT_URI "qemu:///system" /* where no other is configured */
+
 typedef struct LibvirtFacts {
         unsigned long version; /* 1000000 * major + 1000 * minor + release; 0: it was not asked */
         bool passt;            /* forwards ports through it */
@@ -13,9 +15,10 @@ typedef struct LibvirtFacts {
 } LibvirtFacts;
 
 /* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG or -ENOMEM; version
- * is left. Not in a build without libvirt, as the next. */
+ * is left. Not in a build without libvirt. */
 int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
-/* Connects and asks: blocks. 0, or -errno with *ret_reason, for a person, owned by the caller. */
+/* Connects and asks: blocks. 0, or -errno with *ret_reason, for a person, owned by the caller; so
+ * in a build without libvirt. */
 int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason);
 
 /* facts NULL: it could not be asked, because of `reason`. security: type of the domain's

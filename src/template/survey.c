@@ -142,6 +142,19 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
         return 0;
 }
 
+int template_survey_libvirt(const TemplateSet *set, const Template *template,
+                            const SurveyLibvirt *libvirt, HostCheckList *list)
+{
+        _cleanup_free_ char *security = template_set_domain_security(set, template);
+
+        if (!template_set_has_domain(set, template))
+                return host_check_list_add_new(
+                        list, "libvirt-platform", template->libvirt ?: "there is no domain of it",
+                        "a platform that libvirt can run", false, "use driver qemu");
+        return libvirt_needs_check(libvirt->facts, libvirt->uri, libvirt->reason, security, true,
+                                   list);
+}
+
 const HostCheck *survey_obstacle(const HostCheckList *list)
 {
         const HostCheck *kvm = NULL;

@@ -4,6 +4,7 @@
 /* Whether a platform can be launched on a host, and why not: for `cvmctl doctor` and DescribeHost.
  * It differs from a plan's `missing` in that it lists what passed too, and needs no spec. */
 
+#include "host/libvirt_facts.h"
 #include "host/qemu_probe.h"
 #include "template/template.h"
 
@@ -21,9 +22,19 @@ typedef struct SurveyQemu {
         const char *reason;
 } SurveyQemu;
 
+/* The libvirt that would run it by driver libvirt; all borrowed. */
+typedef struct SurveyLibvirt {
+        const char *uri;
+        const LibvirtFacts *facts; /* NULL: it could not be asked, because of `reason` */
+        const char *reason;
+} SurveyLibvirt;
+
 /* Checks of the host, the devices and QEMU, in that order. 0 or -ENOMEM. */
 int template_survey(const Template *template, const SurveyHost *host, const SurveyQemu *qemu,
                     HostCheckList *ret);
+/* Adds what driver libvirt needs beside that. 0 or -ENOMEM. */
+int template_survey_libvirt(const TemplateSet *set, const Template *template,
+                            const SurveyLibvirt *libvirt, HostCheckList *list);
 /* What stands in the way: the first that failed, KVM only where nothing tells more; or NULL.
  * Borrowed. */
 const HostCheck *survey_obstacle(const HostCheckList *list);

@@ -66,6 +66,28 @@ def test_both_vendors_are_never_ready(report):
     assert absent and all(platform["fix"] for platform in absent)
 
 
+def test_by_libvirt():
+    """Each platform says what libvirt is there, or that libvirt cannot run it."""
+    done = doctor("--driver", "libvirt", "--json")
+    platforms = {platform["name"]: platform for platform in json.loads(done.stdout)["platforms"]}
+    for name, platform in platforms.items():
+        checks = {check["name"]: check for check in platform["checks"]}
+        if name in ("plain", "sev", "sev-snp-ovmf", "tdx"):
+            assert checks["libvirt"]["needed"].startswith("libvirt at ")
+            assert "libvirt-platform" not in checks
+        else:
+            assert not platform["ready"] and not checks["libvirt-platform"]["passed"]
+    for name in ("sev", "sev-snp-ovmf", "tdx"):  # no machine offers two of them
+        checks = {check["name"]: check for check in platforms[name]["checks"]}
+        if checks["libvirt"]["passed"]:
+            assert checks["libvirt-security"]["needed"].startswith("launch security ")
+
+
+def test_by_no_such_driver():
+    done = doctor("--driver", "vmm")
+    assert done.returncode == 2 and "libvirt" in done.stderr
+
+
 def test_a_platform_that_there_is_not():
     done = doctor("--platform", "nope")
     assert done.returncode == 2 and "nope" in done.stderr

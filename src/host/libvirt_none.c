@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Instead of libvirt_probe.c in a build without libvirt. */
+
+#include "host/libvirt_facts.h"
+
+#include <string.h>
+
+int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
+{
+        *ret_reason = strdup("this build has no driver libvirt");
+        return -ENOSYS;
+}
