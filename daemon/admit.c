@@ -14,6 +14,7 @@
 #include "gpus.h"
 #include "log.h"
 #include "manager.h"
+#include "quota.h"
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
 
@@ -35,21 +36,6 @@ static int check_name(Manager *manager, const Admission *admission, Vm **ret_old
                 return 0;
         if (vm_state_is_live(old->state) || old->owner != admission->peer->uid)
                 return cvm_error_cvm_exists(error, admission->spec->name);
-        return 0;
-}
-
-static int check_quota(Manager *manager, const Admission *admission, const Vm *old, CvmError *error)
-{
-        const Config *config = manager->config;
-        size_t own = 0, all = manager->n_vms - (old ? 1 : 0);
-
-        for (size_t i = 0; i < manager->n_vms; i++)
-                if (manager->vms[i] != old && manager->vms[i]->owner == admission->peer->uid)
-                        own++;
-        if (all >= config->cvms_max)
-                return cvm_error_quota(error, "CVMs of this daemon", config->cvms_max);
-        if (own >= config->cvms_per_uid_max && !manager_is_admin(manager, admission->peer))
-                return cvm_error_quota(error, "CVMs of one user", config->cvms_per_uid_max);
         return 0;
 }
 
@@ -391,7 +377,9 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (r == 0)
                 r = check_name(manager, admission, &old, error);
         if (r == 0)
-                r = check_quota(manager, admission, old, error);
+                r = quota_check(manager, admission->peer,
+                                &(QuotaWish){memory, spec->cpus ?: manager->config->cpus, old},
+                                error);
         if (r == 0)
                 r = check_memory(manager, admission, promise, error);
         if (r == 0)

@@ -16,7 +16,7 @@
 /* The configuration while it is read, with the members that need more than a type beside it. */
 typedef struct Raw {
         Config config;
-        char *memory, *console_size;
+        char *memory, *console_size, *memory_per_uid;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
         json_object *programs;
@@ -82,6 +82,8 @@ static const JsonField limits_fields[] = {
         {"cvms", JSON_UINT32, offsetof(Raw, config.cvms_max), 0, 1, 65536},
         {"vcpusPerCpu", JSON_UINT32, offsetof(Raw, config.vcpus_per_cpu), 0, 1, 65536},
         {"cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536},
+        {"memoryPerUid", JSON_STRING, offsetof(Raw, memory_per_uid)},
+        {"vcpusPerUid", JSON_UINT32, offsetof(Raw, config.vcpus_per_uid_max), 0, 1, INT32_MAX},
         {},
 };
 
@@ -233,6 +235,9 @@ static int check(Raw *raw, Source *source)
         if (r == 0)
                 r = parse_size(raw->console_size, "console.size", 4096, UINT64_C(1) << 30,
                                &c->console_bytes, source);
+        if (r == 0)
+                r = parse_size(raw->memory_per_uid, "limits.memoryPerUid", SPEC_MEMORY_MIN,
+                               INT64_MAX, &c->memory_per_uid_max, source);
         if (r == 0)
                 r = parse_names(raw->bridges, "network.bridges", &c->bridges, source);
         if (r == 0)
@@ -410,6 +415,7 @@ static int config_parse(Config *config, Source *source)
         *config = raw.config;
         free(raw.memory);
         free(raw.console_size);
+        free(raw.memory_per_uid);
         return r;
 }
 

@@ -183,11 +183,14 @@ int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
                 json_build("name", text(name), "state", text(state), "allowed", list, NULL));
 }
 
-int cvm_error_quota(CvmError *error, const char *resource, int64_t limit)
+int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_t used,
+                    int64_t wanted)
 {
         return cvm_error_set(error, CVM_ERROR_QUOTA_EXCEEDED, -EDQUOT,
                              json_build("resource", text(resource), "limit",
-                                        json_object_new_int64(limit), NULL));
+                                        json_object_new_int64(limit), "used",
+                                        json_object_new_int64(used), "wanted",
+                                        json_object_new_int64(wanted), NULL));
 }
 
 int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec)
@@ -302,7 +305,8 @@ char *cvm_error_message(const CvmError *error)
                              F("allowed"));
                 break;
         case CVM_ERROR_QUOTA_EXCEEDED:
-                n = asprintf(&s, "your limit of %s %s is reached", F("limit"), F("resource"));
+                n = asprintf(&s, "%s: %s wanted, but %s of %s are used", F("resource"), F("wanted"),
+                             F("used"), F("limit"));
                 break;
         case CVM_ERROR_TIMEOUT:
                 n = asprintf(&s, "timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));

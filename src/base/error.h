@@ -95,8 +95,9 @@ int cvm_error_launch(CvmError *error, const char *stage, const char *log, const 
         _printf_(4, 5); /* -EIO */
 /* allowed: a NULL-terminated array of state names. */
 int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
-                          const char *const *allowed);                         /* -EBUSY */
-int cvm_error_quota(CvmError *error, const char *resource, int64_t limit);     /* -EDQUOT */
+                          const char *const *allowed); /* -EBUSY */
+int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_t used,
+                    int64_t wanted);                                           /* -EDQUOT */
 int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec); /* -ETIMEDOUT */
 int cvm_error_events_lost(CvmError *error, int64_t oldest);                    /* -ENODATA */
 /* A system call failed: what was tried, and -errno. Returns r. */

@@ -15,13 +15,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be seve
 # Groups that every Debian has, in the place of cvm and cvm-admin.
 USERS, ADMINS = "users", "operator"
 ANN, BOB, EVE, ADMIN = 61001, 61002, 61003, 61004
+MIB = 1 << 20
 GROUPS = {ANN: [USERS], BOB: [USERS], EVE: [], ADMIN: [USERS, ADMINS]}
 
 
 @pytest.fixture
 def config(config):
     return {**config, "groups": {"users": USERS, "admins": ADMINS},
-            "limits": {"cvms": 20, "cvmsPerUid": 3}}
+            "limits": {"cvms": 20, "cvmsPerUid": 3, "memoryPerUid": "400M", "vcpusPerUid": 6}}
 
 
 @pytest.fixture
@@ -105,8 +106,27 @@ def test_quota_of_a_user(cvmd):
     for number in range(3):
         by(ANN, lambda: cvmd.launch(f"n{number}"))
     error = refused(ANN, lambda: cvmd.launch("more"))
-    assert (error.name, error.fields["limit"]) == ("QuotaExceeded", 3)
+    assert (error.name, error.fields) == ("QuotaExceeded", {
+        "resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1})
     by(BOB, lambda: cvmd.launch("bobs"))
+
+
+@pytest.mark.parametrize("field, first, second, resource, limit", [
+    ("memory", 300 * MIB, 101 * MIB, "memory of one user", 400 * MIB),
+    ("cpus", 4, 3, "vCPUs of one user", 6),
+])
+def test_quota_of_a_users_live_ones(cvmd, field, first, second, resource, limit):
+    def launch(name, size):
+        return cvmd.launch(name, **{field: str(size) if field == "memory" else size})
+
+    by(ANN, lambda: launch("one", first))
+    error = refused(ANN, lambda: launch("two", second))
+    assert (error.name, error.fields) == ("QuotaExceeded", {
+        "resource": resource, "limit": limit, "used": first, "wanted": second})
+    by(BOB, lambda: launch("bobs", second))
+    by(ADMIN, lambda: launch("big", limit + (MIB if field == "memory" else 1)))
+    by(ANN, lambda: cvmd.stop("one", force=True))
+    by(ANN, lambda: launch("two", second))
 
 
 def test_the_port_of_another_is_not_told(cvmd):

@@ -54,7 +54,8 @@ static void test_every_field(void **state)
                      " \"vsock\": {\"first\": 3, \"last\": 4294967294},"
                      " \"timeouts\": {\"startSec\": 1, \"readySec\": 2, \"powerdownSec\": 3,"
                      " \"quitSec\": 86400}, \"console\": {\"size\": \"4K\", \"files\": 100},"
-                     " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1},"
+                     " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1,"
+                     " \"memoryPerUid\": \"1T\", \"vcpusPerUid\": 7},"
                      " \"groups\": {\"users\": \"u\", \"admins\": \"a\"},"
                      " \"programs\": {\"swtpm\": \"/o/swtpm\"},"
                      " \"qemu\": {\"default\": \"/q\", \"tdx\": \"/q,=x\"},"
@@ -80,6 +81,8 @@ static void test_every_field(void **state)
         assert_int_equal(c->console_files, 100);
         assert_int_equal(c->cvms_max, 65536);
         assert_int_equal(c->cvms_per_uid_max, 1);
+        assert_int_equal(c->memory_per_uid_max, UINT64_C(1) << 40);
+        assert_int_equal(c->vcpus_per_uid_max, 7);
         assert_string_equal(c->users_group, "u");
         assert_string_equal(c->admins_group, "a");
         tdx = config_qemu(c, "tdx", "none");
@@ -135,6 +138,9 @@ static void test_refusals(void **state)
                 {"\"limits\": {\"cvms\": 0}", "limits.cvms"},
                 {"\"limits\": {\"cvmsPerUid\": 65537}", "limits.cvmsPerUid"},
                 {"\"limits\": {\"vcpusPerCpu\": 0}", "limits.vcpusPerCpu"},
+                {"\"limits\": {\"vcpusPerUid\": 0}", "limits.vcpusPerUid"},
+                {"\"limits\": {\"memoryPerUid\": \"63M\"}", "limits.memoryPerUid"},
+                {"\"limits\": {\"memoryPerUid\": 67108864}", "limits.memoryPerUid"},
                 {"\"groups\": {\"users\": 5}", "groups.users"},
                 {"\"qemu\": {\"tdx\": \"qemu\"}", "qemu.tdx"},
                 {"\"qemu\": {\"tdx\": \"\"}", "qemu.tdx"},
