@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test lanes and counts every test: what scripts/test starts."""
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -12,10 +13,11 @@ import sys
 import tempfile
 import time
 
+import needs
 import results
-import roots
-from builds import TOP, BuildFailed, Builds, packages
+from builds import TOP, BuildFailed, Builds
 from results import Result
+from roots import Unavailable
 
 LANE_SECONDS = 20 * 60
 # For pytest-xdist: each system test has a daemon and directories of its own.
@@ -29,42 +31,15 @@ VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
     "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",
 }
-# Debian 12's valgrind does not know openat2(2).
-VALGRIND_SUITE = "trixie"
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "LSAN_OPTIONS": f"suppressions={TOP / 'tests/lsan.supp'}:print_suppressions=0",
 }
-# What the clients' conformance lane runs: systemd's and Python's Varlink clients.
-CONFORMANCE_SUITE = "trixie"
-CONFORMANCE_PACKAGES = ["python3-varlink", "systemd"]
-# A machine that systemd boots; the project is built in it.
-SYSTEMD_SUITE = "trixie"
-SYSTEMD_PACKAGES = ["systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "python3",
-                    "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")]
-
-# The newest systemd, for what machinectl can do there; what was built in the other root runs here.
-SYSTEMD_NEWEST_SUITE = "sid"
-SYSTEMD_NEWEST_PACKAGES = ["systemd", "systemd-sysv", "systemd-container", "dbus", "procps",
-                           "libjson-c5", "libuv1t64", "libcap-ng0", "libsmartcols1", "liblzma5",
-                           "libssl3t64"]
 
 
 def progress(text):
     print(f"  {text}", file=sys.stderr, flush=True)
-
-
-# QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
-MODERN_SUITE = "trixie"
-MODERN_BACKPORTS = ["qemu-system-x86"]
-# Images of OVMF that boot -kernel, by the suite and package that they are from.
-BOOT_FIRMWARE = {"bookworm": "ovmf", "trixie": "ovmf", "sid": "ovmf-generic"}
-MODERN_FIRMWARE = {"SEV": ("ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd"),
-                   "TDX": ("ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd")}
-# Programs that predict the same measurements. The first run fetches about 500 MB.
-PEERS_SUITE = "sid"
-PEERS_PACKAGES = ["cargo", "librust-openssl-dev", "librust-sev-dev", "systemd-tpm"]
 
 
 class Run:
@@ -205,8 +180,8 @@ def lane_asan(run):
 
 def lane_valgrind(run):
     try:
-        root = roots.debian_package(VALGRIND_SUITE, "valgrind")
-    except roots.Unavailable as reason:
+        root = needs.VALGRIND.get()
+    except Unavailable as reason:
         return Result().skip("valgrind", str(reason))
     build = run.builds.plain()
     wrap = ["/usr/bin/env", f"VALGRIND_LIB={root / 'usr/libexec/valgrind'}",
@@ -228,8 +203,8 @@ def lane_fuzz(run):
 
 def lane_conformance(run):
     try:
-        root = roots.debian_root(CONFORMANCE_SUITE, CONFORMANCE_PACKAGES)
-    except roots.Unavailable as reason:
+        root = needs.DEBIAN_13.get()
+    except Unavailable as reason:
         return Result().skip("conformance", str(reason))
     return run.pytest("conformance", run.builds.plain(), {"CLIENT_ROOT": str(root)})
 
@@ -238,16 +213,15 @@ def lane_systemd(run):
     if not shutil.which("systemd-nspawn"):
         return Result().skip("systemd", "systemd-nspawn (systemd-container) is not installed")
     try:
-        root = roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES)
-    except roots.Unavailable as reason:
+        root = needs.DEBIAN_13.get()
+    except Unavailable as reason:
         return Result().skip("systemd", str(reason))
     # It is built there, and compiled anew where the root is another one.
     build = TOP / f"build-systemd-{root.name}"
     env = {"SYSTEMD_ROOT": str(root), "SYSTEMD_BUILD": str(build)}
     try:
-        env["SYSTEMD_NEWEST_ROOT"] = str(roots.debian_root(SYSTEMD_NEWEST_SUITE,
-                                                           SYSTEMD_NEWEST_PACKAGES))
-    except roots.Unavailable as reason:
+        env["SYSTEMD_NEWEST_ROOT"] = str(needs.SYSTEMD_NEWEST.get())
+    except Unavailable as reason:
         progress(str(reason))  # its tests are skipped
     try:
         env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
@@ -261,17 +235,16 @@ def lane_systemd(run):
 
 def modern_qemus():
     """Roots with the QEMU of Debian 13 and of its backports, by the variables that name them."""
-    return {"QEMU_ROOT_11": str(roots.debian_root(MODERN_SUITE, ["ca-certificates"],
-                                                  MODERN_BACKPORTS)),
-            "QEMU_ROOT_10": str(roots.debian_root(SYSTEMD_SUITE, SYSTEMD_PACKAGES))}
+    return {"QEMU_ROOT_11": str(needs.QEMU_NEWEST.get()),
+            "QEMU_ROOT_10": str(needs.DEBIAN_13.get())}
 
 
 def lane_modern_qemu(run):
     try:
         qemus = modern_qemus()
-        firmware = {f"FIRMWARE_{tee}": str(roots.debian_package("sid", package) / path)
-                    for tee, (package, path) in MODERN_FIRMWARE.items()}
-    except roots.Unavailable as reason:
+        firmware = {"FIRMWARE_SEV": str(needs.FIRMWARE_SEV.get()),
+                    "FIRMWARE_TDX": str(needs.FIRMWARE_TDX.get())}
+    except Unavailable as reason:
         return Result().skip("modern-qemu", str(reason))
     if shutil.which("qemu-system-x86_64"):
         qemus["QEMU_ROOT_7"] = "/"
@@ -284,11 +257,9 @@ def lane_modern_qemu(run):
 
 def lane_peers(run):
     try:
-        root = roots.debian_root(PEERS_SUITE, PEERS_PACKAGES)
-        package, path = MODERN_FIRMWARE["SEV"]
-        env = {"PEERS_ROOT": str(root),
-               "FIRMWARE_SEV": str(roots.debian_package("sid", package) / path)}
-    except roots.Unavailable as reason:
+        env = {"PEERS_ROOT": str(needs.PEERS.get()),
+               "FIRMWARE_SEV": str(needs.FIRMWARE_SEV.get())}
+    except Unavailable as reason:
         return Result().skip("peers", str(reason))
     try:
         env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
@@ -299,11 +270,11 @@ def lane_peers(run):
 
 def lane_boot(run):
     try:
-        env = modern_qemus()
-        for suite, package in BOOT_FIRMWARE.items():
-            directory = roots.debian_package(suite, package)
-            env[f"FIRMWARE_{suite.upper()}"] = str(directory / "usr/share/ovmf/OVMF.fd")
-    except roots.Unavailable as reason:
+        env = {**modern_qemus(),
+               "FIRMWARE_BOOKWORM": str(needs.FIRMWARE_12.get()),
+               "FIRMWARE_TRIXIE": str(needs.FIRMWARE_13.get()),
+               "FIRMWARE_SID": str(needs.FIRMWARE_SID.get())}
+    except Unavailable as reason:
         return Result().skip("boot", str(reason))
     try:
         for profile in ("plain", "plain13"):
@@ -339,6 +310,17 @@ LANES = {
     "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),
 }
 FAST = ["unit", "engine", "system"]
+
+
+@contextlib.contextmanager
+def fetched_ahead(lanes):
+    """What the lanes fetch comes while others run."""
+    process = subprocess.Popen([sys.executable, "-B", TOP / "tests/lanes/needs.py", *lanes],
+                               stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        end_group(process)
 
 
 def arguments():
@@ -379,9 +361,10 @@ def main():
     # A pipe that was closed, Ctrl-C and SIGTERM end the run through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     total = Result()
-    with tempfile.TemporaryDirectory(prefix="cvmd-lanes-") as scratch:
+    lanes = args.lane or (FAST if args.fast else list(LANES))
+    with (tempfile.TemporaryDirectory(prefix="cvmd-lanes-") as scratch, fetched_ahead(lanes)):
         run = Run(scratch, args.fast)
-        for name in args.lane or (FAST if args.fast else LANES):
+        for name in lanes:
             start = time.monotonic()
             try:
                 result = LANES[name][0](run)

@@ -4,6 +4,8 @@
 A root is keyed by its suite and packages. The mirror is the machine's own: the first Debian URI of
 its apt sources, else the distribution's default.
 """
+import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -21,6 +23,17 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 class Unavailable(Exception):
     """Why there is no root here."""
+
+
+@contextlib.contextmanager
+def making(place):
+    """Beside its place, to be moved there whole: what is there is complete. Others wait meanwhile,
+    and find it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place.parent / f".{place.name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as scratch:
+            yield pathlib.Path(scratch)
 
 
 def mirror(sources=SOURCES):
@@ -49,10 +62,10 @@ def debian_root(suite, packages, backports=()):
     root = ROOTS / f"{suite}-{key}"
     if root.exists():
         return root
-    ROOTS.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and moved there whole, so that what is there is complete.
-    with tempfile.TemporaryDirectory(dir=ROOTS, prefix=".making-") as making:
-        new = pathlib.Path(making) / "root"
+    with making(root) as scratch:
+        if root.exists():
+            return root
+        new = scratch / "root"
         source = [f"deb {mirror()} {suite} main"] if mirror() else []
         hooks = []
         # a mirror's index of unstable may be a snapshot past its date
@@ -83,9 +96,9 @@ def debian_package(suite, name):
         return directory
     if not mirror():
         raise Unavailable("the machine's apt sources name no Debian mirror")
-    PACKAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=PACKAGES, prefix=".making-") as making:
-        new = pathlib.Path(making)
+    with making(directory) as new:
+        if directory.exists():
+            return directory
         (new / "lists/partial").mkdir(parents=True)
         (new / "cache/archives/partial").mkdir(parents=True)
         (new / "sources").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")

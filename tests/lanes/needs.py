@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lanes fetch of other Debian suites. Started as a program with names of lanes, it fetches
+what they need, in their order: scripts/test does so beside the lanes that need nothing."""
+import dataclasses
+import signal
+import sys
+
+import roots
+from builds import packages
+
+
+@dataclasses.dataclass(frozen=True)
+class Root:
+    suite: str
+    packages: tuple
+    backports: tuple = ()
+
+    def get(self):
+        """Its directory; roots.Unavailable."""
+        return roots.debian_root(self.suite, self.packages, self.backports)
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    suite: str
+    name: str
+    path: str = ""  # of the file in it that is meant
+
+    def get(self):
+        """The directory that it is unpacked in, or its file; roots.Unavailable."""
+        return roots.debian_package(self.suite, self.name) / self.path
+
+
+# A machine that systemd boots, in which the project is built; the Varlink clients of systemd and of
+# Python; and a QEMU between this machine's and the newest.
+DEBIAN_13 = Root("trixie", (
+    "systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "python3", "python3-varlink",
+    "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")))
+# The newest systemd, for what machinectl can do there; what was built in the other root runs here.
+SYSTEMD_NEWEST = Root("sid", (
+    "systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "libjson-c5", "libuv1t64",
+    "libcap-ng0", "libsmartcols1", "liblzma5", "libssl3t64"))
+# A QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
+QEMU_NEWEST = Root("trixie", ("ca-certificates",), ("qemu-system-x86",))
+FIRMWARE_SEV = Package("sid", "ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd")
+FIRMWARE_TDX = Package("sid", "ovmf-inteltdx", "usr/share/ovmf/OVMF.inteltdx.ms.fd")
+# Images of OVMF that boot -kernel.
+FIRMWARE_12 = Package("bookworm", "ovmf", "usr/share/ovmf/OVMF.fd")
+FIRMWARE_13 = Package("trixie", "ovmf", "usr/share/ovmf/OVMF.fd")
+FIRMWARE_SID = Package("sid", "ovmf-generic", "usr/share/ovmf/OVMF.fd")
+# Programs that predict the same measurements. The first run fetches about 500 MB.
+PEERS = Root("sid", ("cargo", "librust-openssl-dev", "librust-sev-dev", "systemd-tpm"))
+# Debian 12's valgrind does not know openat2(2).
+VALGRIND = Package("trixie", "valgrind")
+
+OF_LANES = {
+    "conformance": [DEBIAN_13],
+    "systemd": [DEBIAN_13, SYSTEMD_NEWEST],
+    "modern-qemu": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_SEV, FIRMWARE_TDX],
+    "peers": [PEERS, FIRMWARE_SEV],
+    "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID],
+    "valgrind": [VALGRIND],
+}
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for lane in sys.argv[1:]:
+        for need in OF_LANES.get(lane, []):
+            try:
+                need.get()
+            except roots.Unavailable:
+                pass  # the lane says so
+
+
+if __name__ == "__main__":
+    main()
