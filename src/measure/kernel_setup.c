@@ -63,7 +63,7 @@ static int patch_initrd(const KernelSetup *setup, uint8_t *kernel, CvmError *err
 int kernel_setup_patch(const KernelSetup *setup, uint8_t **ret, CvmError *error)
 {
         _cleanup_free_ uint8_t *kernel = NULL;
-        uint16_t mode;
+        uint16_t mode = 0;
         int r;
 
         if (setup->kernel.size < SETUP_MIN || memcmp(setup->kernel.data + 0x202, "HdrS", 4) != 0)

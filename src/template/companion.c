@@ -137,7 +137,7 @@ static int parse(Walk *walk, json_object *item, PlanCompanion *ret)
 {
         static const char *const members[] = {"!name",      "!program", "!package", "!socket",
                                               "!arguments", "when",     NULL};
-        const char *name, *program, *package, *socket;
+        const char *name = NULL, *program = NULL, *package = NULL, *socket = NULL;
         int r;
 
         if (!json_object_is_type(item, json_type_object))

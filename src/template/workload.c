@@ -194,7 +194,7 @@ int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBi
 {
         _cleanup_(workload_binding_done) WorkloadBinding binding = {};
         DigestPair digest;
-        size_t size;
+        size_t size = 0;
         int r;
 
         if (!inputs->spec->bind_workload)
