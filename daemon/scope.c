@@ -113,7 +113,9 @@ static int append_devices(sd_bus_message *m, char *const *devices)
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(ss)");
         for (; r >= 0 && devices && *devices; devices++)
-                r = sd_bus_message_append(m, "(ss)", *devices, "rw");
+                /* systemd takes nothing else, and the list has sockets, too */
+                if (strncmp(*devices, "/dev/", strlen("/dev/")) == 0)
+                        r = sd_bus_message_append(m, "(ss)", *devices, "rw");
         for (unsigned i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(m);
         return r;
