@@ -7,6 +7,7 @@
  * directory itself is never changed; files of other users keep being theirs.
  */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -16,6 +17,8 @@ typedef struct IdMap {
         gid_t gid, vm_gid;
 } IdMap;
 
+/* Whether the directory is of the daemon's own mount namespace; only there can it be mapped. */
+bool idmap_is_here(int dirfd);
 /* A detached mount of the directory, nosuid and nodev; gone with the descriptor. Needs root; blocks
  * for a moment; thread-safe. dirfd is borrowed. InvalidSpec for `field` where the file system or
  * the mount cannot be mapped. Returns 0 and an O_PATH descriptor, or -errno. */

@@ -191,11 +191,37 @@ static int load_cert(LoadJob *job, size_t i)
                      : 0;
 }
 
+/* What a client opened in its mount namespace cannot be mapped in the daemon's, which as a unit of
+ * systemd has its own: there it is found by its path, with the caller's rights. */
+static int open_here(LoadJob *job, size_t i, const char *field, int *fd)
+{
+        const char *path = job->loaded.share_paths[i];
+        const Caller caller = caller_of(job);
+        _cleanup_close_ int found = -1;
+        struct stat sent, here;
+        int r;
+
+        if (!path || idmap_is_here(*fd))
+                return 0;
+        r = caller_open(&caller, path, CALLER_OPEN_DIRECTORY, !job->spec->shares[i].read_only,
+                        field, &found, &job->loaded.error);
+        if (r < 0)
+                return r;
+        if (fstat(*fd, &sent) < 0 || fstat(found, &here) < 0)
+                return cvm_error_system(&job->loaded.error, -errno, "open a share");
+        if (sent.st_dev == here.st_dev && sent.st_ino == here.st_ino) {
+                close(*fd);
+                *fd = TAKE_FD(found);
+        }
+        return 0;
+}
+
 static int load_share(LoadJob *job, size_t i)
 {
         const SpecShare *spec = &job->spec->shares[i];
         _cleanup_free_ char *field = NULL;
         _cleanup_close_ int fd = -1;
+        int r;
 
         if (asprintf(&field, "shares[%zu].path", i) < 0)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
@@ -207,6 +233,9 @@ static int load_share(LoadJob *job, size_t i)
                 job->loaded.share_fds[i] = TAKE_FD(fd);
                 return 0;
         }
+        r = open_here(job, i, field, &fd);
+        if (r < 0)
+                return r;
         return idmap_open(fd, &job->map, spec->read_only, field, &job->loaded.share_fds[i],
                           &job->loaded.error);
 }

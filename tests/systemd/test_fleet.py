@@ -2,12 +2,14 @@
 """The units under a real systemd: what an operator does, and what befalls a fleet."""
 import json
 import os
+import pathlib
 import re
 
 import pytest
 
 from harness.processes import eventually
 
+TOP = pathlib.Path(__file__).parents[2]
 EXPOSURE_MAX = 4.5
 UNITS = ["cvmd.socket", "cvmd-secrets.service", "cvmd.service", "cvm@web.service", "cvms.target",
          "cvm.slice"]
@@ -167,6 +169,33 @@ def test_qemu_is_in_a_scope_with_its_limits(machine):
         "Slice": "cvm.slice", "MemoryHigh": str(96 << 20), "MemoryMax": str(512 << 20),
         "CPUWeight": "50", "TasksMax": "99", "DevicePolicy": "closed",
         "CPUQuotaPerSecUSec": "infinity", "Description": "Confidential VM a"}
+
+
+def may_open(machine, cvm, device):
+    """Whether a process in the CVM's control group may."""
+    done = machine.run("sh", "-c", f"echo $$ >/sys/fs/cgroup/cvm.slice/{cvm['scope']}/cgroup.procs"
+                       f" && exec 3<>{device}", check=False)
+    assert done.returncode == 0 or "Operation not permitted" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def test_a_scope_has_the_devices_of_its_platform(machine):
+    """Sockets among them are no devices."""
+    template = json.loads((TOP / "templates/plain.json").read_text())
+    template |= {"name": "devices", "devices": ["/dev/net/tun", "/run/dbus/system_bus_socket"]}
+    machine.write("/etc/cvmd/templates/devices.json", json.dumps(template))
+    machine.run("chmod", "666", "/dev/net/tun")
+    machine.systemctl("restart", "cvmd.service")
+    try:
+        (a,) = start(machine, "a", platform="plain")
+        (b,) = start(machine, "b", platform="devices", limits=LIMITS)
+        assert not may_open(machine, a, "/dev/net/tun")
+        assert may_open(machine, a, "/dev/null")
+        assert may_open(machine, b, "/dev/net/tun")
+    finally:
+        machine.run("rm", "-r", "/etc/cvmd/templates")
+        machine.systemctl("stop", "cvm@a", "cvm@b")
+        machine.systemctl("restart", "cvmd.service")
 
 
 def test_a_scope_lives_as_long_as_its_qemu(machine):
@@ -333,6 +362,35 @@ def test_encrypted_credentials_reach_the_guest_alone(machine):
     assert sorted(path.rpartition("/")[2] for path in found) == ["environment", "key.pem"]
     machine.systemctl("stop", "cvm@a")
     assert machine.run("grep", "-rl", "hush-hush", "/run/cvmd", check=False).stdout == ""
+
+
+def argument(machine, cvm, prefix):
+    """The QEMU's argument that begins so."""
+    arguments = machine.run("cat", f"/proc/{cvm['pid']}/cmdline").stdout.split("\0")
+    return next(text for text in arguments if text.startswith(prefix))
+
+
+def test_files_of_users_under_the_units_hardening(machine):
+    """A share is mapped to its QEMU's uid, whoever opened it; a restart opens all by path."""
+    machine.run("sh", "-c", "mkdir -p /run/data && echo x >/run/data/file")
+    (cvm,) = start(machine, "a", shares=[{"tag": "data", "path": "/run/data"}],
+                   kernel={"path": "/root/guest/bzImage"},
+                   restart={"policy": "on-failure", "backoffSec": 1})
+
+    def owner():
+        option = argument(machine, machine.status("a"), "local,id=share0,")
+        number = re.search(r"path=/proc/self/fd/(\d+)", option)[1]
+        file = f"/proc/{machine.status('a')['pid']}/fd/{number}/file"
+        return int(machine.run("stat", "-c", "%u", file).stdout)
+    assert owner() == cvm["uid"] > 0
+    machine.run("kill", "-KILL", cvm["pid"])
+
+    def again():
+        now = machine.status("a")
+        return now["state"] == "running" and now["pid"] != cvm["pid"]
+    eventually(again, machine.journal)
+    assert owner() == machine.status("a")["uid"]
+    assert machine.show("cvm@a", "ActiveState") == "active"
 
 
 def test_the_target_is_all_of_them(machine):
