@@ -8,15 +8,11 @@ import shutil
 
 import pytest
 
-from harness.users import Failed, as_user
+from harness.users import ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 
-# Groups that every Debian has, in the place of cvm and cvm-admin.
-USERS, ADMINS = "users", "operator"
-ANN, BOB, EVE, ADMIN = 61001, 61002, 61003, 61004
 MIB = 1 << 20
-GROUPS = {ANN: [USERS], BOB: [USERS], EVE: [], ADMIN: [USERS, ADMINS]}
 
 
 @pytest.fixture
@@ -27,16 +23,7 @@ def config(config):
 
 @pytest.fixture
 def cvmd(cvmd):
-    """The directory lets other users reach the socket and the artifacts."""
-    cvmd.directory.chmod(0o755)
-    cvmd.kernel.chmod(0o644)
-    cvmd.initramfs.chmod(0o644)
-    return cvmd
-
-
-def by(uid, function):
-    groups = [grp.getgrnam(name).gr_gid for name in GROUPS[uid]]
-    return as_user(uid, uid, groups, function)
+    return reachable(cvmd)
 
 
 def refused(uid, function):
@@ -60,20 +47,6 @@ def test_each_sees_their_own(cvmd):
     for uid, names in ((ANN, ["anns"]), (BOB, ["bobs"]), (ADMIN, ["anns", "bobs"])):
         assert [cvm["name"] for cvm in by(uid, cvmd.cvms)] == names
     assert [cvm["name"] for cvm in cvmd.cvms()] == ["anns", "bobs"]
-
-
-@pytest.mark.parametrize("method", ["Status", "Stop", "Pause", "Resume", "Remove", "Logs"])
-def test_of_another_users_nothing_is_told(cvmd, method):
-    by(ANN, lambda: cvmd.launch("anns"))
-    error = refused(BOB, lambda: cvmd.call(method, name="anns"))
-    assert (error.name, error.fields) == ("NoSuchCvm", {"name": "anns"})
-    assert cvmd.status("anns")["state"] == "running"
-
-
-def test_another_users_console(cvmd):
-    by(ANN, lambda: cvmd.launch("anns"))
-    error = refused(BOB, lambda: cvmd.client().upgrade("Console", name="anns"))
-    assert error.name == "NoSuchCvm"
 
 
 def test_events_of_others_are_not_shown(cvmd):
