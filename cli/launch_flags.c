@@ -272,8 +272,7 @@ static json_object *parse_disk(const char *value)
 
         if (!copy || !*copy || *copy == ',')
                 return NULL;
-        disk = json_build("path", launch_path(".", strtok_r(copy, ",", &save)), "readOnly",
-                          json_object_new_boolean(true), NULL);
+        disk = json_build("path", launch_path(".", strtok_r(copy, ",", &save)), NULL);
         while ((option = strtok_r(NULL, ",", &save)))
                 if (!put_disk_option(disk, option))
                         return NULL;
@@ -292,11 +291,12 @@ static int apply_disks(const Arguments *arguments, json_object *object)
                 json_object *disk = parse_disk(value);
 
                 if (!disk)
-                        return fail_usage(arguments,
-                                          "--disk must be "
-                                          "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio][,id=ID], "
-                                          "not '%s'; a spec file takes a path with a comma",
-                                          value);
+                        return fail_usage(
+                                arguments,
+                                "--disk must be "
+                                "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio|svsm][,id=ID], "
+                                "not '%s'; a spec file takes a path with a comma",
+                                value);
                 json_object_array_add(disks, disk);
         }
         return 0;

@@ -195,6 +195,9 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r == 0 && loaded->qemu)
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_qemu(template), &plan->missing);
+        if (r == 0 && loaded->qemu && spec_has_svsm_devices(inputs.spec))
+                r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
+                                     template_requires_svsm(template), &plan->missing);
         if (r == 0)
                 r = gpus_check(manager->config, "", prepared->inputs.spec, plan);
         if (r == 0)

@@ -75,7 +75,11 @@ typedef struct SpecShare {
 } SpecShare;
 
 typedef enum SpecDiskFormat { SPEC_DISK_RAW, SPEC_DISK_QCOW2 } SpecDiskFormat;
-typedef enum SpecDiskBus { SPEC_DISK_SCSI, SPEC_DISK_VIRTIO } SpecDiskBus;
+typedef enum SpecDiskBus {
+        SPEC_DISK_SCSI,
+        SPEC_DISK_VIRTIO,
+        SPEC_DISK_SVSM, /* not the guest's: the SVSM keeps its state there */
+} SpecDiskBus;
 
 /* A data disk: exactly one of path and fd. */
 typedef struct SpecDisk {
@@ -88,7 +92,7 @@ typedef struct SpecDisk {
 } SpecDisk;
 
 const char *spec_disk_format_name(SpecDiskFormat format); /* "raw", "qcow2" */
-const char *spec_disk_bus_name(SpecDiskBus bus);          /* "scsi", "virtio" */
+const char *spec_disk_bus_name(SpecDiskBus bus);          /* "scsi", "virtio", "svsm" */
 
 typedef enum SpecProtocol { SPEC_TCP, SPEC_UDP } SpecProtocol;
 
@@ -201,6 +205,11 @@ void spec_clear_json(json_object *json);
 bool spec_name_is_valid(const char *name);
 /* A PCI address, the domain of which may be left out, in full and in lower case. 0 or -EINVAL. */
 int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE]);
+
+/* Index of the disk that is the SVSM's; SIZE_MAX: none. */
+size_t spec_svsm_disk(const CvmSpec *spec);
+/* Whether the SVSM has devices of its own. */
+bool spec_has_svsm_devices(const CvmSpec *spec);
 
 /* The command line that the kernel is given: the spec's, or the default. Borrowed. */
 const char *spec_cmdline(const CvmSpec *spec);

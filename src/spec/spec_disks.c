@@ -31,6 +31,7 @@ static const char *const format_names[] = {
 static const char *const bus_names[] = {
         [SPEC_DISK_SCSI] = "scsi",
         [SPEC_DISK_VIRTIO] = "virtio",
+        [SPEC_DISK_SVSM] = "svsm",
 };
 
 const char *spec_disk_format_name(SpecDiskFormat format)
@@ -87,10 +88,45 @@ static int choose(const char *text, const char *const *names, size_t n)
         return -1;
 }
 
+size_t spec_svsm_disk(const CvmSpec *spec)
+{
+        for (size_t i = 0; i < spec->n_disks; i++)
+                if (spec->disks[i].bus == SPEC_DISK_SVSM)
+                        return i;
+        return SIZE_MAX;
+}
+
+bool spec_has_svsm_devices(const CvmSpec *spec)
+{
+        return spec_svsm_disk(spec) != SIZE_MAX;
+}
+
+/* The SVSM writes its state, and reads one raw disk. */
+static int check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
+                      CvmError *error)
+{
+        char field[SPEC_FIELD_MAX];
+
+        if (disk->format != SPEC_DISK_RAW)
+                return cvm_error_invalid_spec(error, spec_field(field, prefix, "format"),
+                                              "must be raw on the bus svsm");
+        if (disk->read_only)
+                return cvm_error_invalid_spec(error, spec_field(field, prefix, "readOnly"),
+                                              "must be false on the bus svsm: the SVSM keeps its "
+                                              "state there");
+        if (spec_svsm_disk(spec) != SIZE_MAX)
+                return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
+                                              "disks[%zu] is on the bus svsm already, which takes "
+                                              "one disk",
+                                              spec_svsm_disk(spec));
+        return 0;
+}
+
 static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
 {
         _cleanup_(disk_input_done) DiskInput input = {.fd = -1, .read_only = true};
         char prefix[SPEC_FIELD_MAX], field[SPEC_FIELD_MAX];
+        SpecDisk disk;
         int format, bus, r;
 
         spec_field_index(prefix, "disks", spec->n_disks);
@@ -114,15 +150,22 @@ static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
         bus = choose(input.bus, bus_names, ARRAY_SIZE(bus_names));
         if (bus < 0)
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
-                                              "must be scsi or virtio");
-        spec->disks[spec->n_disks++] = (SpecDisk){
-                .id = TAKE_PTR(input.id),
-                .path = TAKE_PTR(input.path),
+                                              "must be scsi, virtio or svsm");
+        disk = (SpecDisk){
                 .fd = input.fd,
                 .format = (SpecDiskFormat)format,
                 .bus = (SpecDiskBus)bus,
                 .read_only = input.read_only,
         };
+        if (disk.bus == SPEC_DISK_SVSM) {
+                disk.read_only = input.read_only && json_member(object, "readOnly");
+                r = check_svsm(&disk, spec, prefix, error);
+                if (r < 0)
+                        return r;
+        }
+        disk.id = TAKE_PTR(input.id);
+        disk.path = TAKE_PTR(input.path);
+        spec->disks[spec->n_disks++] = disk;
         return 0;
 }
 

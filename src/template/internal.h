@@ -58,7 +58,7 @@ struct Template {
         uint64_t promise_extra;
         Document *document; /* owned */
         /* borrowed from the document; security: field of launchSecurity to what is said of it */
-        json_object *requires_qemu, *devices, *companions, *arguments, *security;
+        json_object *requires_qemu, *requires_svsm, *devices, *companions, *arguments, *security;
 };
 
 /* The text of a template or of a fragments file that the build embedded; ended by {}. */

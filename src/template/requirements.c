@@ -124,8 +124,9 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
 {
         const CvmSpec *spec = inputs->spec;
         char field[32], what[sizeof("disk:") + SPEC_DISK_ID_MAX];
+        size_t i;
 
-        for (size_t i = 0; i < spec->n_disks; i++) {
+        for (i = 0; i < spec->n_disks; i++) {
                 snprintf(what, sizeof(what), "disk:%s", spec->disks[i].id);
                 snprintf(field, sizeof(field), "disks[%zu]", i);
                 if (launch_plan_fd(walk->plan, what) < 0)
@@ -134,7 +135,13 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                                                       "disks",
                                                       walk->template->name);
         }
-        for (size_t i = 0; i < spec->n_gpus; i++) {
+        i = spec_svsm_disk(spec);
+        if (i != SIZE_MAX && !walk->template->requires_svsm) {
+                snprintf(field, sizeof(field), "disks[%zu].bus", i);
+                return cvm_error_invalid_spec(walk->error, field, "platform %s has no SVSM",
+                                              walk->template->name);
+        }
+        for (i = 0; i < spec->n_gpus; i++) {
                 snprintf(field, sizeof(field), "gpus[%zu]", i);
                 if (!mentions(walk->plan, spec->gpus[i]))
                         return cvm_error_invalid_spec(walk->error, field,

@@ -178,49 +178,68 @@ static int check_name_lists(Source *source, const char *path, json_object *lists
         return 0;
 }
 
+/* What QEMU must know; `path` is requires.qemu or requires.svsm. */
+static int check_needs(Source *source, const char *path, json_object *needs)
+{
+        typedef struct Needs {
+                json_object *objects, *properties, *devices, *cpus, *machines, *providers;
+        } Needs;
+        static const JsonField needs_fields[] = {
+                {"objects", JSON_ARRAY, offsetof(Needs, objects)},
+                {"properties", JSON_OBJECT, offsetof(Needs, properties)},
+                {"devices", JSON_ARRAY, offsetof(Needs, devices)},
+                {"cpus", JSON_ARRAY, offsetof(Needs, cpus)},
+                {"machines", JSON_OBJECT, offsetof(Needs, machines)},
+                {"providers", JSON_MAP, offsetof(Needs, providers)},
+                {},
+        };
+        static const struct {
+                const char *name;
+                size_t offset;
+                int (*check)(Source *source, const char *path, json_object *value);
+        } lists[] = {
+                {"objects", offsetof(Needs, objects), check_names},
+                {"devices", offsetof(Needs, devices), check_names},
+                {"cpus", offsetof(Needs, cpus), check_names},
+                {"properties", offsetof(Needs, properties), check_name_lists},
+                {"machines", offsetof(Needs, machines), check_name_lists},
+        };
+        Needs parsed = {};
+        int r = needs ? json_dispatch(needs, needs_fields, &parsed, path, refuse, source) : 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
+                char inner[64];
+
+                snprintf(inner, sizeof(inner), "%s.%s", path, lists[i].name);
+                r = lists[i].check(source, inner,
+                                   *(json_object **)((char *)&parsed + lists[i].offset));
+        }
+        return r;
+}
+
 static int parse_requires(Raw *raw, Source *source)
 {
         typedef struct Requires {
-                json_object *host, *qemu;
+                json_object *host, *qemu, *svsm;
         } Requires;
         static const JsonField requires_fields[] = {
                 {"host", JSON_ARRAY, offsetof(Requires, host)},
                 {"qemu", JSON_OBJECT, offsetof(Requires, qemu)},
-                {},
-        };
-        typedef struct Qemu {
-                json_object *objects, *properties, *devices, *cpus, *machines, *providers;
-        } Qemu;
-        static const JsonField qemu_fields[] = {
-                {"objects", JSON_ARRAY, offsetof(Qemu, objects)},
-                {"properties", JSON_OBJECT, offsetof(Qemu, properties)},
-                {"devices", JSON_ARRAY, offsetof(Qemu, devices)},
-                {"cpus", JSON_ARRAY, offsetof(Qemu, cpus)},
-                {"machines", JSON_OBJECT, offsetof(Qemu, machines)},
-                {"providers", JSON_MAP, offsetof(Qemu, providers)},
+                {"svsm", JSON_OBJECT, offsetof(Requires, svsm)},
                 {},
         };
         Requires requires = {};
-        Qemu qemu = {};
         int r = 0;
 
         if (raw->requires)
                 r = json_dispatch(raw->requires, requires_fields, &requires, "requires", refuse,
                                   source);
-        if (r == 0 && requires.qemu)
-                r = json_dispatch(requires.qemu, qemu_fields, &qemu, "requires.qemu", refuse,
-                                  source);
         if (r == 0)
-                r = check_names(source, "requires.qemu.objects", qemu.objects);
+                r = check_needs(source, "requires.qemu", requires.qemu);
         if (r == 0)
-                r = check_names(source, "requires.qemu.devices", qemu.devices);
-        if (r == 0)
-                r = check_names(source, "requires.qemu.cpus", qemu.cpus);
-        if (r == 0)
-                r = check_name_lists(source, "requires.qemu.properties", qemu.properties);
-        if (r == 0)
-                r = check_name_lists(source, "requires.qemu.machines", qemu.machines);
+                r = check_needs(source, "requires.svsm", requires.svsm);
         raw->template.requires_qemu = requires.qemu;
+        raw->template.requires_svsm = requires.svsm;
         return r < 0 ? r : parse_host_checks(raw, requires.host, source);
 }
 
@@ -416,6 +435,11 @@ const char *template_default_path(const Template *template, SpecArtifactKind kin
 json_object *template_requires_qemu(const Template *template)
 {
         return template->requires_qemu;
+}
+
+json_object *template_requires_svsm(const Template *template)
+{
+        return template->requires_svsm;
 }
 
 const char *const *template_host_checks(const Template *template)

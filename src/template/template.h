@@ -59,6 +59,8 @@ const char *template_default_path(const Template *template, SpecArtifactKind kin
 const char *const *template_host_checks(const Template *template);
 /* What QEMU must know, an object as in cvm-template(5); NULL: it says nothing. Borrowed. */
 json_object *template_requires_qemu(const Template *template);
+/* What it must know besides for devices of the SVSM's; NULL: the platform has no SVSM. Borrowed. */
+json_object *template_requires_svsm(const Template *template);
 /* Bytes of the host's memory that a CVM with so much memory may come to use: a confidential one has
  * shared pages beside its private ones. */
 uint64_t template_promise(const Template *template, uint64_t memory);

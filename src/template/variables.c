@@ -128,6 +128,11 @@ static json_object *gpu_variables(const PlanInputs *inputs)
         return list;
 }
 
+static json_object *svsm_variables(const CvmSpec *spec)
+{
+        return json_build("devices", json_object_new_boolean(spec_has_svsm_devices(spec)), NULL);
+}
+
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
 static json_object *host_variables(const HostFacts *host)
 {
@@ -228,8 +233,9 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                 "host", host_variables(inputs->host), "qemu",
                 json_build("planes", json_object_new_boolean(inputs->planes), NULL), "security",
                 security_variables(template, inputs), "shares", share_variables(inputs), "disks",
-                disk_variables(inputs), "gpus", gpu_variables(inputs), "artifacts", artifacts, "fd",
-                fd, "companion", companion_variables(template), NULL);
+                disk_variables(inputs), "gpus", gpu_variables(inputs), "svsm",
+                svsm_variables(inputs->spec), "artifacts", artifacts, "fd", fd, "companion",
+                companion_variables(template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);
         return variables;

@@ -190,6 +190,24 @@ static void test_full(void **state)
         }
 }
 
+/* All that is for the SVSM itself, by a QEMU that gives it devices and planes. */
+static void test_svsm(void **state)
+{
+        const Template *template = find("sev-snp");
+        Launch launch;
+
+        launch_minimal(&launch);
+        launch_needs(&launch, template);
+        launch.inputs.planes = true;
+        launch.disks[0] = (SpecDisk){.id = (char *)"state",
+                                     .path = (char *)"/srv/state",
+                                     .fd = -1,
+                                     .bus = SPEC_DISK_SVSM};
+        launch.spec.disks = launch.disks;
+        launch.spec.n_disks = 1;
+        compare_golden(template, "svsm", &launch);
+}
+
 /* One difference: an option of the document (NULL: it has none) and ours in its place (NULL: left
  * out), and why. */
 typedef struct Difference {
@@ -499,9 +517,10 @@ static int teardown(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_minimal),           cmocka_unit_test(test_full),
-                cmocka_unit_test(test_document_sev_snp),  cmocka_unit_test(test_document_tdx),
-                cmocka_unit_test(test_reference_sev_snp), cmocka_unit_test(test_planes),
+                cmocka_unit_test(test_minimal),      cmocka_unit_test(test_full),
+                cmocka_unit_test(test_svsm),         cmocka_unit_test(test_document_sev_snp),
+                cmocka_unit_test(test_document_tdx), cmocka_unit_test(test_reference_sev_snp),
+                cmocka_unit_test(test_planes),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
