@@ -220,7 +220,7 @@ def lane_systemd(run):
     build = TOP / f"build-systemd-{root.name}"
     env = {"SYSTEMD_ROOT": str(root), "SYSTEMD_BUILD": str(build)}
     try:
-        env["SYSTEMD_NEWEST_ROOT"] = str(needs.SYSTEMD_NEWEST.get())
+        env["SYSTEMD_NEWEST_ROOT"] = str(needs.NEWEST.get())
     except Unavailable as reason:
         progress(str(reason))  # its tests are skipped
     try:
@@ -284,6 +284,25 @@ def lane_boot(run):
     return run.pytest("boot", run.builds.plain(), env, TWO_GUESTS)
 
 
+def lane_libvirt(run):
+    if not shutil.which("systemd-nspawn"):
+        return Result().skip("libvirt", "systemd-nspawn (systemd-container) is not installed")
+    try:
+        env = {"LIBVIRT_ROOT_12": str(needs.LIBVIRT_12.get()),
+               "LIBVIRT_ROOT_SID": str(needs.NEWEST.get())}
+    except roots.Unavailable as reason:
+        return Result().skip("libvirt", str(reason))
+    try:
+        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+    except BuildFailed as problem:
+        return Result().fail("the plain guest", str(problem))
+    result = run.pytest("libvirt", run.builds.plain(), env,
+                        ["-n", "2", "--dist", "loadgroup", "-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "libvirt.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -305,6 +324,7 @@ LANES = {
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
     "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
+    "libvirt": (lane_libvirt, "driver libvirt with libvirtd of Debian 12 and of unstable"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),

@@ -36,10 +36,14 @@ class Package:
 DEBIAN_13 = Root("trixie", (
     "systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "python3", "python3-varlink",
     "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")))
-# The newest systemd, for what machinectl can do there; what was built in the other root runs here.
-SYSTEMD_NEWEST = Root("sid", (
-    "systemd", "systemd-sysv", "systemd-container", "dbus", "procps", "libjson-c5", "libuv1t64",
-    "libcap-ng0", "libsmartcols1", "liblzma5", "libssl3t64"))
+# Systems with libvirt and QEMU that systemd boots; what was built elsewhere runs there.
+_LIBVIRT = ("systemd", "systemd-sysv", "dbus", "procps", "libvirt-daemon-system", "qemu-system-x86",
+            "libxml2-utils")
+LIBVIRT_12 = Root("bookworm", _LIBVIRT)
+# The newest systemd, for what machinectl can do there, and the newest libvirt.
+NEWEST = Root("sid", (
+    *_LIBVIRT, "libvirt-daemon-driver-qemu", "libvirt-clients", "passt", "systemd-container",
+    "libjson-c5", "libuv1t64", "libcap-ng0", "libsmartcols1", "liblzma5", "libssl3t64"))
 # A QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
 QEMU_NEWEST = Root("trixie", ("ca-certificates",), ("qemu-system-x86",))
 FIRMWARE_SEV = Package("sid", "ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd")
@@ -55,9 +59,10 @@ VALGRIND = Package("trixie", "valgrind")
 
 OF_LANES = {
     "conformance": [DEBIAN_13],
-    "systemd": [DEBIAN_13, SYSTEMD_NEWEST],
+    "systemd": [DEBIAN_13, NEWEST],
     "modern-qemu": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_SEV, FIRMWARE_TDX],
     "peers": [PEERS, FIRMWARE_SEV],
+    "libvirt": [LIBVIRT_12, NEWEST],
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID],
     "valgrind": [VALGRIND],
 }
