@@ -290,7 +290,7 @@ def lane_libvirt(run):
     try:
         env = {"LIBVIRT_ROOT_12": str(needs.LIBVIRT_12.get()),
                "LIBVIRT_ROOT_SID": str(needs.NEWEST.get())}
-    except roots.Unavailable as reason:
+    except Unavailable as reason:
         return Result().skip("libvirt", str(reason))
     try:
         env["GUEST_PLAIN"] = str(run.builds.guest("plain"))

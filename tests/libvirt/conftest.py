@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from harness import booting
+from harness import booting, images
 from harness.daemon import CVMD
 from harness.processes import eventually
 
@@ -22,8 +22,6 @@ CONFIG = {
     "accelerator": "tcg",
     "timeouts": {"startSec": 60, "readySec": 120, "powerdownSec": 60, "quitSec": 10},
 }
-# libvirt's QEMU is no root's and must be able to read them; certificates and firmware are anything.
-FILES = {"firmware.fd": bytes(1 << 16)}
 SUITES = ["12", "sid"]
 
 
@@ -35,9 +33,9 @@ class Machine(booting.Machine):
     def virsh(self, *args, **options):
         return self.run("virsh", "-q", "-c", "qemu:///system", *args, **options).stdout.strip()
 
-    def launch(self, name, *options, check=True):
+    def launch(self, name, *options, platform="plain", check=True):
         """A small CVM of driver libvirt; to be READY with --wait ready."""
-        return self.cvmctl("launch", name, "--driver", "libvirt", "--platform", "plain",
+        return self.cvmctl("launch", name, "--driver", "libvirt", "--platform", platform,
                            "--kernel", "/files/bzImage", "--initramfs", "/files/initramfs",
                            "--cpus", "1", "--memory", "256M", *options, check=check, timeout=150)
 
@@ -68,8 +66,7 @@ class Machine(booting.Machine):
 
 
 def make_files(directory, guest):
-    for name, data in FILES.items():
-        (directory / name).write_bytes(data)
+    (directory / "firmware.fd").write_bytes(images.firmware())
     shutil.copy(guest / "bzImage", directory / "bzImage")
     shutil.copy(guest / "initramfs.cpio.gz", directory / "initramfs")
     (directory / "cvmd.conf").write_text(json.dumps(CONFIG))
