@@ -39,6 +39,10 @@ typedef struct DriverCallbacks {
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
+        /* The hypervisor holds the guest, unasked. status: QEMU's RunState, "internal-error" (it is
+         * told to go once this returns) or "io-error" (of a disk; resume() may go on). log: last
+         * lines of what it said. */
+        void (*held)(const char *status, const char *log, void *userdata);
         /* The guest has ended, as `ended` will say too: the hypervisor is told to go once this
          * returns. */
         void (*leaving)(const char *reason, void *userdata);

@@ -261,6 +261,27 @@ static void leave(QemuVm *vm)
                 qemu_quit(&vm->base);
 }
 
+/* Pause and the guest's end stop its CPUs, too: only the state that follows tells why. */
+static void on_halt(QmpClient *client, json_object *result, const char *error_class,
+                    const char *error_text, void *userdata)
+{
+        QemuVm *vm = userdata;
+        const char *status = result ? json_member_string(result, "status") : NULL;
+        bool broken;
+
+        if (vm->closed || !status)
+                return;
+        broken = strcmp(status, "internal-error") == 0;
+        if (!broken && strcmp(status, "io-error") != 0)
+                return;
+        stream_drain(&vm->output); /* what QEMU has to say of it comes before the event */
+        vm->base.callbacks->held(status, tail_text(&vm->tail), vm->base.userdata);
+        if (!broken || vm->closed)
+                return;
+        vm->shutdown_reason = vm->shutdown_reason ?: strdup(status);
+        leave(vm);
+}
+
 static void on_qmp_event(QmpClient *client, const char *name, json_object *data, void *userdata)
 {
         QemuVm *vm = userdata;
@@ -273,6 +294,8 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
                 vm->panicked = true;
                 vm->base.callbacks->panicked(data, vm->base.userdata);
                 leave(vm);
+        } else if (strcmp(name, "STOP") == 0) {
+                qmp_client_execute(client, "query-status", NULL, on_halt, vm);
         }
 }
 

@@ -58,7 +58,7 @@ int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *
         return 0;
 }
 
-void stream_finish(Stream *stream)
+void stream_drain(Stream *stream)
 {
         for (unsigned i = 0; i < 64 && stream->fd >= 0; i++) {
                 struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
@@ -66,5 +66,10 @@ void stream_finish(Stream *stream)
                 if (poll(&ready, 1, 0) <= 0 || !read_chunk(stream))
                         break;
         }
+}
+
+void stream_finish(Stream *stream)
+{
+        stream_drain(stream);
         stream_close(stream);
 }

@@ -36,6 +36,7 @@ static inline bool stream_is_open(const Stream *stream)
 }
 /* Idempotent. At the stream's end it closes itself. */
 void stream_close(Stream *stream);
-/* Reads what is there without waiting, at most 64 chunks, then closes: for what a process said
- * last. */
+/* Reads what is there without waiting, at most 64 chunks. */
+void stream_drain(Stream *stream);
+/* The same, then closes: for what a process said last. */
 void stream_finish(Stream *stream);

@@ -434,6 +434,19 @@ static void on_panicked(json_object *info, void *userdata)
         manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
 }
 
+static void on_held(const char *status, const char *log, void *userdata)
+{
+        Vm *vm = userdata;
+        bool broken = strcmp(status, "internal-error") == 0;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU holds the guest: %s", status);
+        manager_emit(vm->manager, vm, broken ? "internal-error" : "note", NULL, NULL,
+                     json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
+                                "status", json_new_text(status), NULL));
+        if (!broken && vm->state == VM_RUNNING)
+                vm_set_state(vm, VM_PAUSED);
+}
+
 static void on_leaving(const char *reason, void *userdata)
 {
         Vm *vm = userdata;
@@ -468,6 +481,7 @@ const DriverCallbacks vm_driver_callbacks = {
         .console = on_console,
         .notify = on_notify,
         .panicked = on_panicked,
+        .held = on_held,
         .leaving = on_leaving,
         .ended = on_ended,
 };

@@ -31,7 +31,8 @@ typedef enum VmState {
         VM_PREPARING, /* admitted; artifacts, shares and plan are being made; no process yet */
         VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
         VM_RUNNING,   /* the guest's CPUs run */
-        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, or Pause */
+        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, Pause, or a
+                    * disk's failure */
         VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
         VM_RESTARTING, /* gone, and to be launched again; see restart.h */
         VM_STOPPED,    /* gone as somebody wanted: the guest or a client; kept until removed */

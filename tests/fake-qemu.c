@@ -29,11 +29,16 @@
  *   fake.poweroff-ms=N     the guest turns itself off
  *   fake.reset-ms=N        the guest reboots
  *   fake.panic-ms=N        the guest panics
+ *   fake.internal-error-ms=N  QEMU cannot go on with the guest, and says so over stderr
+ *   fake.io-error-ms=N     a disk fails: QEMU holds the guest
+ *   fake.eat=BYTES         takes so much memory at boot
  *   fake.ignore-powerdown  the guest does not heed the power button
  *   fake.ignore-quit       `quit` is answered and nothing more
  *   fake.no-qmp            never accepts a QMP client
  *   fake.qmp-silent        accepts, never greets nor answers
  *   fake.qmp-garbage       noise in place of the greeting, then silence
+ *   fake.qmp-garbage-ms=N  noise, once
+ *   fake.qmp-garbage-again noise in place of the greeting for all clients but the first
  *   fake.qmp-flood         events without end once capabilities are negotiated
  *   fake.console-bytes=N   N more bytes to the console, as fast as the client reads
  *   fake.echo              console input comes back

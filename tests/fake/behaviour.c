@@ -19,6 +19,11 @@ static const struct {
         {"poweroff-ms", offsetof(Behaviour, poweroff_ms), NUMBER},
         {"reset-ms", offsetof(Behaviour, reset_ms), NUMBER},
         {"panic-ms", offsetof(Behaviour, panic_ms), NUMBER},
+        {"internal-error-ms", offsetof(Behaviour, internal_error_ms), NUMBER},
+        {"io-error-ms", offsetof(Behaviour, io_error_ms), NUMBER},
+        {"eat", offsetof(Behaviour, eat), NUMBER},
+        {"qmp-garbage-ms", offsetof(Behaviour, qmp_garbage_ms), NUMBER},
+        {"qmp-garbage-again", offsetof(Behaviour, qmp_garbage_again), SWITCH},
         {"ignore-powerdown", offsetof(Behaviour, ignore_powerdown), SWITCH},
         {"ignore-quit", offsetof(Behaviour, ignore_quit), SWITCH},
         {"no-qmp", offsetof(Behaviour, no_qmp), SWITCH},
@@ -78,7 +83,10 @@ int behaviour_parse(const char *append, Behaviour *ret)
                            .exit_ms = -1,
                            .poweroff_ms = -1,
                            .reset_ms = -1,
-                           .panic_ms = -1};
+                           .panic_ms = -1,
+                           .internal_error_ms = -1,
+                           .io_error_ms = -1,
+                           .qmp_garbage_ms = -1};
         while (*append) {
                 char *word = next_word(&append), *value;
 

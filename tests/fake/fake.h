@@ -34,8 +34,9 @@ void *must_have(void *memory); /* exits without memory */
 /* How the fake behaves: the fake.* words of the kernel command line. -1: not asked for. */
 typedef struct Behaviour {
         int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
+        int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage;
-        bool no_qmp, qmp_garbage, qmp_silent, qmp_flood;
+        bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
         const char *stderr_text, *status;
 } Behaviour;
 
@@ -73,7 +74,15 @@ extern Behaviour behaviour;
 extern Link qmp, console, notify;
 
 /* The machine and its guest. */
-typedef enum Run { RUN_PRELAUNCH, RUN_RUNNING, RUN_PAUSED, RUN_SHUTDOWN, RUN_PANICKED } Run;
+typedef enum Run {
+        RUN_PRELAUNCH,
+        RUN_RUNNING,
+        RUN_PAUSED,
+        RUN_SHUTDOWN,
+        RUN_PANICKED,
+        RUN_INTERNAL_ERROR,
+        RUN_IO_ERROR
+} Run;
 
 extern Run machine_run;
 
@@ -91,6 +100,7 @@ void guest_fill_console(void);
 
 /* QMP. */
 void qmp_greet(void);
+void qmp_noise(void);
 void qmp_input(const char *data, size_t size);
 void qmp_event(const char *name, const char *data); /* data: JSON text, or NULL */
 void qmp_fill_flood(void);

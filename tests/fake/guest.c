@@ -14,6 +14,7 @@
 #define FAREWELL_MSEC 1000
 #define CONSOLE_CHUNK 4096u
 #define GARBAGE_LINE 70000u
+#define PANIC_INFO "{\"type\": \"tdx\", \"error-code\": 9, \"message\": \"no way on\"}"
 
 Run machine_run;
 
@@ -29,10 +30,13 @@ typedef enum Deed {
         DEED_OFF,
         DEED_RESET,
         DEED_PANIC,
+        DEED_INTERNAL_ERROR,
+        DEED_IO_ERROR,
+        DEED_NOISE,
         DEED_BUTTON,
         _DEED_MAX
 } Deed;
-static int64_t due[_DEED_MAX] = {-1, -1, -1, -1, -1, -1, -1}; /* by the guest's clock; -1: never */
+static int64_t due[_DEED_MAX] = {[0 ... _DEED_MAX - 1] = -1}; /* by the guest's clock; -1: never */
 
 static int64_t now_ms(void)
 {
@@ -52,7 +56,8 @@ const char *machine_status(void)
         static const char *const names[] = {
                 [RUN_PRELAUNCH] = "prelaunch",     [RUN_RUNNING] = "running",
                 [RUN_PAUSED] = "paused",           [RUN_SHUTDOWN] = "shutdown",
-                [RUN_PANICKED] = "guest-panicked",
+                [RUN_PANICKED] = "guest-panicked", [RUN_INTERNAL_ERROR] = "internal-error",
+                [RUN_IO_ERROR] = "io-error",
         };
         return names[machine_run];
 }
@@ -75,6 +80,11 @@ static void boot(void)
         due[DEED_OFF] = behaviour.poweroff_ms;
         due[DEED_RESET] = behaviour.reset_ms;
         due[DEED_PANIC] = behaviour.panic_ms;
+        due[DEED_INTERNAL_ERROR] = behaviour.internal_error_ms;
+        due[DEED_IO_ERROR] = behaviour.io_error_ms;
+        due[DEED_NOISE] = behaviour.qmp_garbage_ms;
+        if (behaviour.eat > 0)
+                memset(must_have(malloc((size_t)behaviour.eat)), 1, (size_t)behaviour.eat);
         console_left = behaviour.console_bytes;
         link_printf(&console, "Linux version 0 (fake)\r\nCommand line: %s\r\nfake-qemu: booted\r\n",
                     options.append ?: "");
@@ -144,7 +154,8 @@ void machine_exit(int status)
 static void panic(void)
 {
         qmp_event("GUEST_PANICKED",
-                  options.no_shutdown ? "{\"action\": \"pause\"}" : "{\"action\": \"poweroff\"}");
+                  options.no_shutdown ? "{\"action\": \"pause\", \"info\": " PANIC_INFO "}"
+                                      : "{\"action\": \"poweroff\", \"info\": " PANIC_INFO "}");
         if (options.no_shutdown)
                 halt(RUN_PANICKED);
         else
@@ -182,6 +193,19 @@ static void do_deed(Deed deed)
                 break;
         case DEED_PANIC:
                 panic();
+                break;
+        case DEED_INTERNAL_ERROR:
+                fprintf(stderr, "KVM internal error. Suberror: 1\nRAX=0000000000000042\n");
+                halt(RUN_INTERNAL_ERROR);
+                break;
+        case DEED_IO_ERROR:
+                qmp_event("BLOCK_IO_ERROR", "{\"device\": \"\", \"node-name\": \"disk0\", "
+                                            "\"operation\": \"write\", \"action\": \"stop\", "
+                                            "\"nospace\": true, \"reason\": \"No space\"}");
+                halt(RUN_IO_ERROR);
+                break;
+        case DEED_NOISE:
+                qmp_noise();
                 break;
         case _DEED_MAX:
                 break;

@@ -235,12 +235,20 @@ static void on_line(const char *text)
         json_object_put(message);
 }
 
+void qmp_noise(void)
+{
+        link_printf(&qmp, "\x7f\x45LF\x02\x01\xff{\"QMP\": [[[\r\n\x01\x02garbage\n");
+}
+
 void qmp_greet(void)
 {
+        static unsigned clients;
+
         negotiated = false;
         n_line = 0;
+        behaviour.qmp_garbage |= behaviour.qmp_garbage_again && clients++ > 0;
         if (behaviour.qmp_garbage)
-                link_printf(&qmp, "\x7f\x45LF\x02\x01\xff{\"QMP\": [[[\r\n\x01\x02garbage\n");
+                qmp_noise();
         else if (!behaviour.qmp_silent)
                 link_printf(&qmp, "{\"QMP\": {\"version\": %s, \"capabilities\": [\"oob\"]}}\r\n",
                             VERSION);

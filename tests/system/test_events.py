@@ -15,14 +15,13 @@ def states(events, name="web"):
             and event["kind"] == "state"]
 
 
-def read_until_removed(client, name, **parameters):
-    """The events of a life, to the stopped state."""
+def read_until(client, state, **parameters):
+    """The events up to the first change to a state."""
     found = []
     for reply in client.stream("Watch", **parameters):
         found.append(reply["event"])
-        if reply["event"]["name"] == name and reply["event"].get("newState") in ("stopped",
-                                                                                  "failed"):
-            return found
+        if reply["event"].get("newState") == state:
+            break
     return found
 
 
@@ -49,10 +48,10 @@ def test_resume_from_a_number(cvmd):
     cvmd.launch("web")
     cvmd.stop("web", force=True)
     with cvmd.client() as client:
-        all_events = read_until_removed(client, "web", fromSequence=0)
+        all_events = read_until(client, "stopped", fromSequence=0)
     middle = all_events[2]["sequence"]
     with cvmd.client() as client:
-        rest = read_until_removed(client, "web", fromSequence=middle)
+        rest = read_until(client, "stopped", fromSequence=middle)
     assert rest == all_events[2:]
 
 
@@ -76,7 +75,7 @@ def test_numbers_grow_over_a_restart(cvmd):
     cvmd.launch("web")
     cvmd.stop("web", force=True)
     with cvmd.client() as client:
-        last = read_until_removed(client, "web", fromSequence=0)[-1]["sequence"]
+        last = read_until(client, "stopped", fromSequence=0)[-1]["sequence"]
     assert cvmd.terminate() == 0
     cvmd.start()
     with cvmd.client() as watcher:
@@ -109,6 +108,32 @@ def test_many_watchers(cvmd):
     finally:
         for watcher in watchers:
             watcher.close()
+
+
+@pytest.mark.parametrize("cmdline, kind, detail", [
+    ("fake.panic-ms=50", "panic",
+     {"action": "pause", "info": {"type": "tdx", "error-code": 9, "message": "no way on"}}),
+    ("fake.internal-error-ms=50", "internal-error",
+     {"text": "KVM internal error. Suberror: 1\nRAX=0000000000000042", "status": "internal-error"}),
+])
+def test_what_is_known_of_a_disaster(cvmd, cmdline, kind, detail):
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"name": "web"}, more=True)
+        cvmd.launch("web", cmdline=cmdline)
+        events = []
+        while "failed" not in states(events):
+            events.append(watcher.receive(more=True)[0]["event"])
+    assert [event["detail"] for event in events if event["kind"] == kind] == [detail]
+
+
+def test_a_disk_that_fails(cvmd):
+    """QEMU holds the guest; it is paused, and goes on when told to."""
+    cvmd.launch("web", cmdline="fake.io-error-ms=50")
+    cvmd.wait_state("web", "paused")
+    with cvmd.client() as client:
+        events = read_until(client, "paused", fromSequence=0)
+    assert [event["detail"]["status"] for event in events if event["kind"] == "note"] == ["io-error"]
+    assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
 
 
 def test_cvmctl_events(cvmd):

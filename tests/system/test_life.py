@@ -224,6 +224,7 @@ def test_killed_while_starting(cvmd):
     ("fake.panic-ms=50", "failed", "guest-panic"),
     ("fake.exit-ms=50", "failed", "qemu-exit"),
     ("fake.die-ms=50", "failed", "qemu-signal"),
+    ("fake.internal-error-ms=50", "failed", "internal-error"),
 ])
 def test_ends_by_itself(cvmd, cmdline, state, reason):
     cvmd.launch("web", cmdline=cmdline)
@@ -416,6 +417,7 @@ def test_a_stop_that_ends_while_nobody_watches(cvmd):
     ("fake.poweroff-ms=50", "stopped", "power-off-or-reboot"),
     ("fake.reset-ms=50", "stopped", "power-off-or-reboot"),
     ("fake.panic-ms=50", "failed", "guest-panic"),
+    ("fake.internal-error-ms=50", "failed", "internal-error"),
 ])
 def test_a_guest_that_ends_while_nobody_watches(cvmd, cmdline, state, reason):
     """QEMU stays to tell what it knows."""
