@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dhcp.h"
 
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/random.h>
@@ -114,6 +117,43 @@ int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
         return 0;
 }
 
+/* Offsets in an IPv4 packet (RFC 791) and, behind its header, in UDP's (RFC 768). */
+enum {
+        IP_VERSION_SIZE = 0,
+        IP_LENGTH = 2,
+        IP_FRAGMENT = 6,
+        IP_PROTOCOL = 9,
+        UDP_TO_PORT = 2,
+        UDP_LENGTH = 4,
+        UDP_DATA = 8,
+};
+
+static size_t get_be16(const uint8_t *data)
+{
+        return (size_t)data[0] << 8 | data[1];
+}
+
+int dhcp_unwrap(const uint8_t *packet, size_t size, const uint8_t **ret, size_t *ret_size)
+{
+        size_t header, length;
+        const uint8_t *udp;
+
+        if (size < 20 || packet[IP_VERSION_SIZE] >> 4 != 4 || packet[IP_PROTOCOL] != IPPROTO_UDP ||
+            (get_be16(packet + IP_FRAGMENT) & 0x3fff))
+                return -EBADMSG;
+        header = (packet[IP_VERSION_SIZE] & 0xfu) * 4;
+        length = get_be16(packet + IP_LENGTH); /* what is behind it is Ethernet's padding */
+        if (header < 20 || length > size || length < header + UDP_DATA)
+                return -EBADMSG;
+        udp = packet + header;
+        if (get_be16(udp + UDP_TO_PORT) != 68 || get_be16(udp + UDP_LENGTH) < UDP_DATA ||
+            get_be16(udp + UDP_LENGTH) > length - header)
+                return -EBADMSG;
+        *ret = udp + UDP_DATA;
+        *ret_size = get_be16(udp + UDP_LENGTH) - UDP_DATA;
+        return 0;
+}
+
 static int64_t now_msec(void)
 {
         struct timespec ts;
@@ -136,6 +176,20 @@ static int dhcp_socket(const char *interface)
         return TAKE_FD(fd);
 }
 
+/* Where answers are read. Some servers (older ones of passt) send them to the address that they
+ * offer, which UDP's socket does not see before it is the interface's. */
+static int dhcp_listen(const char *interface)
+{
+        struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                      .sll_protocol = htons(ETHERTYPE_IP),
+                                      .sll_ifindex = (int)if_nametoindex(interface)};
+        _cleanup_close_ int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETHERTYPE_IP));
+
+        if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
 static int dhcp_send(int fd, const uint8_t *message, size_t size)
 {
         struct sockaddr_in all = {
@@ -153,15 +207,16 @@ static int dhcp_await(int fd, uint32_t xid, const uint8_t mac[static DHCP_MAC_SI
         for (;;) {
                 struct pollfd waiting = {.fd = fd, .events = POLLIN};
                 int64_t left = until - now_msec();
-                uint8_t message[2048];
+                uint8_t packet[2048];
+                const uint8_t *message;
+                size_t size;
                 ssize_t n;
 
                 if (left <= 0 || poll(&waiting, 1, (int)left) == 0)
                         return -ETIMEDOUT;
-                n = recv(fd, message, sizeof(message), MSG_DONTWAIT);
-                if (n < 0)
-                        continue;
-                if (dhcp_parse(message, (size_t)n, xid, mac, ret) < 0)
+                n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
+                if (n < 0 || dhcp_unwrap(packet, (size_t)n, &message, &size) < 0 ||
+                    dhcp_parse(message, size, xid, mac, ret) < 0)
                         continue;
                 if (ret->type == type || ret->type == DHCP_NAK)
                         return ret->type == type ? 0 : -ECONNREFUSED;
@@ -170,13 +225,13 @@ static int dhcp_await(int fd, uint32_t xid, const uint8_t mac[static DHCP_MAC_SI
 
 int dhcp_acquire(const char *interface, const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret)
 {
-        _cleanup_close_ int fd = dhcp_socket(interface);
+        _cleanup_close_ int fd = dhcp_socket(interface), heard = dhcp_listen(interface);
         uint8_t message[DHCP_MESSAGE_MAX];
         int r = -ETIMEDOUT;
         uint32_t xid;
 
-        if (fd < 0)
-                return fd;
+        if (fd < 0 || heard < 0)
+                return fd < 0 ? fd : heard;
         /* Early after the start there may be no entropy yet; the clock tells requests apart too. */
         if (getrandom(&xid, sizeof(xid), GRND_NONBLOCK) != sizeof(xid))
                 xid = (uint32_t)now_msec();
@@ -186,13 +241,13 @@ int dhcp_acquire(const char *interface, const uint8_t mac[static DHCP_MAC_SIZE],
                 r = dhcp_send(fd, message, dhcp_build(DHCP_DISCOVER, xid, mac, NULL, message));
                 if (r < 0)
                         return r;
-                r = dhcp_await(fd, xid, mac, DHCP_OFFER, now_msec() + 500, &offer);
+                r = dhcp_await(heard, xid, mac, DHCP_OFFER, now_msec() + 500, &offer);
                 if (r < 0)
                         continue;
                 r = dhcp_send(fd, message, dhcp_build(DHCP_REQUEST, xid, mac, &offer, message));
                 if (r < 0)
                         return r;
-                r = dhcp_await(fd, xid, mac, DHCP_ACK, now_msec() + 500, ret);
+                r = dhcp_await(heard, xid, mac, DHCP_ACK, now_msec() + 500, ret);
                 if (r == 0)
                         return 0;
         }

@@ -29,6 +29,9 @@ typedef struct DhcpLease {
 size_t dhcp_build(DhcpType type, uint32_t xid, const uint8_t mac[static DHCP_MAC_SIZE],
                   const DhcpLease *offer, uint8_t ret[static DHCP_MESSAGE_MAX]);
 
+/* The UDP payload of an IPv4 packet to port 68, borrowed. Returns 0 or -EBADMSG. */
+int dhcp_unwrap(const uint8_t *packet, size_t size, const uint8_t **ret, size_t *ret_size);
+
 /* A server's answer to `xid`. Returns 0 or -EBADMSG. */
 int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
                const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret);

@@ -107,13 +107,62 @@ static void test_build(void **state)
         assert_memory_equal(message + 240, options, sizeof(options));
 }
 
+/* An IPv4 packet of `size` bytes of data to a port, in memory that ends where it ends. */
+static uint8_t *make_packet(size_t options, uint16_t port, size_t size, size_t *ret_size)
+{
+        size_t header = 20 + options, total = header + 8 + size;
+        uint8_t *packet = calloc(1, total), *udp = packet + header;
+
+        packet[0] = (uint8_t)(0x40 | header / 4);
+        packet[2] = (uint8_t)(total >> 8);
+        packet[3] = (uint8_t)total;
+        packet[9] = IPPROTO_UDP;
+        udp[3] = (uint8_t)port;
+        udp[4] = (uint8_t)((size + 8) >> 8);
+        udp[5] = (uint8_t)(size + 8);
+        *ret_size = total;
+        return packet;
+}
+
+static void test_unwrap(void **state)
+{
+        static const struct {
+                size_t at;
+                uint8_t value;
+        } spoilt[] = {{0, 0x65}, {0, 0x44}, {0, 0x4f}, {2, 2},
+                      {6, 0x20}, {7, 1},    {9, 6},    {28 - 4, 9}};
+        const uint8_t *data = NULL;
+        size_t size = 0, n;
+
+        for (size_t options = 0; options <= 40; options += 4) {
+                _cleanup_free_ uint8_t *packet = make_packet(options, 68, 300, &n);
+
+                assert_int_equal(dhcp_unwrap(packet, n, &data, &size), 0);
+                assert_ptr_equal(data, packet + 28 + options);
+                assert_int_equal(size, 300);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(spoilt); i++) {
+                _cleanup_free_ uint8_t *packet = make_packet(0, 68, 3, &n);
+
+                assert_int_equal(dhcp_unwrap(packet, n, &data, &size), 0);
+                packet[spoilt[i].at] = spoilt[i].value;
+                assert_int_equal(dhcp_unwrap(packet, n, &data, &size), -EBADMSG);
+        }
+        for (size_t cut = 0; cut < 31; cut++) {
+                _cleanup_free_ uint8_t *packet = make_packet(0, 68, 3, &n), *copy = malloc(cut + 1);
+
+                memcpy(copy, packet, cut);
+                copy = realloc(copy, cut ?: 1);
+                assert_int_equal(dhcp_unwrap(copy, cut, &data, &size), -EBADMSG);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parse),
-                cmocka_unit_test(test_cut),
-                cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_build),
+                cmocka_unit_test(test_parse),   cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_refused), cmocka_unit_test(test_build),
+                cmocka_unit_test(test_unwrap),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
