@@ -133,7 +133,7 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
         const SpecForward *from = spec->forwards;
         size_t n = spec->n_forwards;
 
-        if (!spec->forwards_given && spec->network == SPEC_NETWORK_USER) {
+        if (!spec->forwards_given && spec_network_forwards(spec->network)) {
                 from = &agent;
                 n = 1;
         }

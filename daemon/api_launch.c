@@ -121,11 +121,30 @@ static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
                 if (!forwards[i].host_port)
                         forwards[i].host_port = port++;
         }
-        if (!spec->forwards_given && spec->network == SPEC_NETWORK_USER)
+        if (!spec->forwards_given && spec_network_forwards(spec->network))
                 forwards[n++] = (SpecForward){.address = (char *)"127.0.0.1",
                                               .host_port = port,
                                               .guest_port = SPEC_AGENT_PORT};
         return n;
+}
+
+/* Lists a CID that is another's; it is held for the moment of asking. */
+static int check_cid(RenderOperation *operation, HostCheckList *missing)
+{
+        const CvmSpec *spec = operation->spec;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *message = NULL;
+        _cleanup_close_ int fd = -1;
+        uint32_t cid;
+
+        if (!spec->vsock_cid ||
+            manager_hold_cid(operation->manager, wire_call_peer(operation->call), spec->vsock_cid,
+                             &cid, &fd, &error) == 0)
+                return 0;
+        message = cvm_error_message(&error);
+        return host_check_list_add_new(missing, "cid", message ?: "in use",
+                                       "a vsock CID that nobody else has", false,
+                                       "name another CID, or leave it out to get a free one");
 }
 
 static int render(RenderOperation *operation, const Loaded *loaded, CvmError *error)
@@ -160,6 +179,9 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         r = inputs_render(manager, operation->template, &prepared, loaded, &plan, error);
         if (r < 0)
                 return r;
+        r = check_cid(operation, &plan->missing);
+        if (r < 0)
+                return cvm_error_system(error, r, "render");
         if (cvm_error_is_set(&loaded->error)) {
                 _cleanup_free_ char *message = cvm_error_message(&loaded->error);
 

@@ -57,7 +57,7 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
 #define NAME_SIZE 48 /* of "share:TAG" and its like */
 
 typedef struct Descriptors {
-        DriverFd fds[_ARTIFACT_KIND_MAX + 4 + SPEC_SHARES_MAX + SPEC_DISKS_MAX +
+        DriverFd fds[_ARTIFACT_KIND_MAX + 5 + SPEC_SHARES_MAX + SPEC_DISKS_MAX +
                      PLAN_COMPANIONS_MAX];
         char names[SPEC_SHARES_MAX + SPEC_DISKS_MAX + PLAN_COMPANIONS_MAX][NAME_SIZE];
         size_t n, n_names;
@@ -97,7 +97,8 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
         add(&d, "env_share", handover->shares->env_fd);
         add(&d, "certs_share", handover->shares->certs_fd);
         add(&d, "vhost-vsock", vm->vsock_fd);
-        add(&d, "tap", handover->tap_fd);
+        add(&d, "tap", handover->tap.fd);
+        add(&d, "vhost-net", handover->tap.vhost_fd);
         for (size_t i = 0; i < loaded->n_shares; i++)
                 add(&d, name(&d, "share", spec->shares[i].tag), loaded->share_fds[i]);
         for (size_t i = 0; i < loaded->n_disks; i++)

@@ -6,6 +6,7 @@
 
 #include "load.h"
 #include "shares.h"
+#include "tap.h"
 #include "vm.h"
 
 /* All borrowed. */
@@ -14,7 +15,7 @@ typedef struct Handover {
         const LaunchPlan *plan;
         const Loaded *loaded;
         const Shares *shares;
-        int tap_fd; /* -1: none */
+        Tap tap;
 } Handover;
 
 /* Makes and opens the CVM's private directory for its sockets, unless that is done. */

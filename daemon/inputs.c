@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inputs.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,13 +167,19 @@ static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckL
 
         if (!bridge && spec->network != SPEC_NETWORK_TAP)
                 return 0;
-        if (bridge ? config_allows_bridge(manager->config, spec->interface)
-                   : config_allows_tap(manager->config, spec->interface))
+        if (!(bridge ? config_allows_bridge(manager->config, spec->interface)
+                     : config_allows_tap(manager->config, spec->interface)))
+                return host_check_list_add_new(missing, bridge ? "bridge" : "tap", spec->interface,
+                                               "an interface that cvmd.conf allows", false,
+                                               bridge ? "list it in cvmd.conf under network.bridges"
+                                                      : "list it in cvmd.conf under network.taps");
+        if (if_nametoindex(spec->interface) != 0)
                 return 0;
-        return host_check_list_add_new(missing, bridge ? "bridge" : "tap", spec->interface,
-                                       "an interface that cvmd.conf allows", false,
-                                       bridge ? "list it in cvmd.conf under network.bridges"
-                                              : "list it in cvmd.conf under network.taps");
+        return host_check_list_add_new(missing, bridge ? "bridge" : "tap",
+                                       "no interface of that name", spec->interface, false,
+                                       bridge ? "`ip link add NAME type bridge`, or another name"
+                                              : "`ip tuntap add dev NAME mode tap`, or another "
+                                                "name");
 }
 
 int inputs_render(const Manager *manager, const Template *template, const PreparedInputs *prepared,

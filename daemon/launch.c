@@ -41,7 +41,7 @@ static void on_timer_closed(uv_handle_t *handle)
         spec_free(launch->spec);
         closep(&launch->shares.env_fd);
         closep(&launch->shares.certs_fd);
-        closep(&launch->tap_fd);
+        tap_close(&launch->tap);
         cvm_error_done(&launch->error);
         wire_peer_done(&launch->owner);
         vm_unref(launch->vm);
@@ -238,10 +238,11 @@ void launch_created(Launch *launch)
         }
 }
 
-/* Whether QEMU lost a port that the daemon chose, so that another may do. */
-static bool lost_a_port(const Launch *launch, const DriverEnding *ending)
+/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. */
+static bool lost_a_port(const Launch *launch, const char *log)
 {
-        if (!strstr(ending->log, "Could not set up host forwarding rule"))
+        if (!strstr(log, "Could not set up host forwarding rule") &&
+            !strstr(log, "Failed to bind any port"))
                 return false;
         if (!launch->spec->forwards_given)
                 return true;
@@ -249,6 +250,17 @@ static bool lost_a_port(const Launch *launch, const DriverEnding *ending)
                 if (launch->spec->forwards[i].host_port == 0)
                         return true;
         return false;
+}
+
+static void try_other_ports(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
+        if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->owner, &launch->error) < 0)
+                launch_fail(launch);
+        else
+                launch_start(launch);
 }
 
 static void describe_end(Launch *launch, const DriverEnding *ending)
@@ -272,15 +284,8 @@ bool launch_has_failed(const Launch *launch)
 
 void launch_ended(Launch *launch, const DriverEnding *ending)
 {
-        Vm *vm = launch->vm;
-
-        if (!launch->failed && lost_a_port(launch, ending) && ++launch->tries < PORT_TRIES) {
-                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
-                if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->owner,
-                                       &launch->error) < 0)
-                        launch_fail(launch);
-                else
-                        launch_start(launch);
+        if (!launch->failed && lost_a_port(launch, ending->log) && ++launch->tries < PORT_TRIES) {
+                try_other_ports(launch);
                 return;
         }
         if (!launch->failed) {
@@ -298,7 +303,7 @@ static int start_driver(Launch *launch)
                 .plan = launch->plan,
                 .loaded = &launch->loaded,
                 .shares = &launch->shares,
-                .tap_fd = launch->tap_fd,
+                .tap = launch->tap,
         };
 
         return handover_start(launch->vm, &handover, &launch->error);
@@ -391,6 +396,10 @@ void launch_companion_failed(Launch *launch, const char *reason, const char *log
 {
         if (launch->failed)
                 return;
+        if (!launch->vm->driver && lost_a_port(launch, log) && ++launch->tries < PORT_TRIES) {
+                try_other_ports(launch);
+                return;
+        }
         cvm_error_launch(&launch->error, doing_names[launch->stage], log, "%s", reason);
         launch_fail(launch);
 }
@@ -446,7 +455,7 @@ static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const
         launch->spec = spec;
         launch->begun = uv_now(vm->manager->loop);
         launch->shares = (Shares){-1, -1};
-        launch->tap_fd = -1;
+        launch->tap = (Tap){-1, -1};
         launch->watch = (VmWatch){.changed = on_vm_changed, .userdata = launch};
         uv_timer_init(vm->manager->loop, &launch->start_timer);
         uv_timer_init(vm->manager->loop, &launch->total_timer);

@@ -8,6 +8,7 @@
 #include "handover.h"
 #include "inputs.h"
 #include "launch.h"
+#include "tap.h"
 
 typedef enum LaunchStage {
         LAUNCH_ADMITTED,
@@ -33,7 +34,7 @@ struct Launch {
         PreparedInputs prepared;
         LaunchPlan *plan;
         Shares shares;
-        int tap_fd;
+        Tap tap;
         ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
         unsigned tries;
         bool loading; /* the worker has not come back */

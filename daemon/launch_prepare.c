@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch_internal.h"
 
+#include <string.h>
+
 #include "base/fail_point.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "log.h"
 #include "manager.h"
@@ -98,6 +101,44 @@ static int take_artifacts(Launch *launch)
         return 0;
 }
 
+/* A tap is one CVM's: the kernel would say so too, but not whose. */
+static int check_tap(Launch *launch)
+{
+        const Vm *vm = launch->vm;
+        const Manager *manager = vm->manager;
+        const char *network = json_member_string(vm->spec, "network");
+
+        if (launch->spec->network != SPEC_NETWORK_TAP)
+                return 0;
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                const Vm *other = manager->vms[i];
+                const char *its = json_member_string(other->spec, "network");
+
+                if (other == vm || !vm_state_is_live(other->state) || !its ||
+                    strcmp(its, network) != 0)
+                        continue;
+                return cvm_error_no_resources(&launch->error, "tap", 1, 0,
+                                              manager_holders_add(json_object_new_array(), manager,
+                                                                  &launch->owner, other));
+        }
+        return 0;
+}
+
+/* Where the plan has a tap device. */
+static int open_tap(Launch *launch)
+{
+        const CvmSpec *spec = launch->spec;
+        int r;
+
+        if (launch_plan_fd(launch->plan, "tap") < 0)
+                return 0;
+        r = tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
+                     spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
+                     launch_plan_fd(launch->plan, "vhost-net") >= 0, &launch->tap, &launch->error);
+        fail_point("launch: tap");
+        return r;
+}
+
 int launch_prepare(Launch *launch)
 {
         Vm *vm = launch->vm;
@@ -111,22 +152,17 @@ int launch_prepare(Launch *launch)
                 r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
                                &launch->error);
         if (r == 0)
+                r = check_tap(launch);
+        if (r == 0)
                 r = launch_render(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
         json_object_put(vm->binding);
         vm->binding = workload_binding_to_json(&launch->plan->binding);
         launch_enter(launch, LAUNCH_RENDERED);
-        if (!vm->ops->by_path &&
-            (spec->network == SPEC_NETWORK_TAP || spec->network == SPEC_NETWORK_BRIDGE)) {
-                launch->tap_fd =
-                        tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
-                                 spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
-                                 &launch->error);
-                fail_point("launch: tap");
-                if (launch->tap_fd < 0)
-                        return launch->tap_fd;
-        }
+        r = open_tap(launch);
+        if (r < 0)
+                return r;
         launch_enter(launch, LAUNCH_STARTING);
         r = handover_directory(vm, &launch->error);
         if (r == 0)

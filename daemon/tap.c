@@ -40,7 +40,7 @@ static int bridge_add(const char *bridge, const char *tap)
         return interface_up(control, tap);
 }
 
-int tap_open(const char *name, const char *bridge, CvmError *error)
+static int open_tap(const char *name, const char *bridge, CvmError *error)
 {
         struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
         _cleanup_close_ int fd = -1;
@@ -61,8 +61,34 @@ int tap_open(const char *name, const char *bridge, CvmError *error)
         }
         if (bridge) {
                 r = bridge_add(bridge, request.ifr_name);
+                if (r == -EOPNOTSUPP)
+                        return cvm_error_invalid_spec(error, "network", "interface %s is no bridge",
+                                                      bridge);
                 if (r < 0)
                         return cvm_error_system(error, r, "put a tap on bridge %s", bridge);
         }
         return TAKE_FD(fd);
+}
+
+int tap_open(const char *name, const char *bridge, bool vhost, Tap *ret, CvmError *error)
+{
+        _cleanup_(tap_close) Tap tap = {open_tap(name, bridge, error), -1};
+
+        if (tap.fd < 0)
+                return tap.fd;
+        if (vhost) {
+                tap.vhost_fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+                if (tap.vhost_fd < 0)
+                        return cvm_error_system(error, -errno, "open /dev/vhost-net");
+        }
+        *ret = tap;
+        tap = (Tap){-1, -1};
+        return 0;
+}
+
+void tap_close(Tap *tap)
+{
+        closep(&tap->fd);
+        closep(&tap->vhost_fd);
+        *tap = (Tap){-1, -1};
 }

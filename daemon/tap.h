@@ -6,7 +6,13 @@
 
 #include "base/error.h"
 
+typedef struct Tap {
+        int fd;       /* owned; -1: none */
+        int vhost_fd; /* owned; of /dev/vhost-net: the kernel moves the packets; -1: QEMU does */
+} Tap;
+
 /* Opens the existing tap `name`, or, with `bridge`, makes a new one ("cvmN", gone with the
- * descriptor) and puts it on that bridge. One of the two is NULL. Returns the fd or -errno with the
- * error set. */
-int tap_open(const char *name, const char *bridge, CvmError *error);
+ * descriptor) and puts it on that bridge. One of the two is NULL. InvalidSpec: there is no such
+ * interface; NoResources: the tap is in use; SystemError. */
+int tap_open(const char *name, const char *bridge, bool vhost, Tap *ret, CvmError *error);
+void tap_close(Tap *tap);

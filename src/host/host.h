@@ -64,6 +64,7 @@ typedef struct HostFacts {
         bool knows_sev_snp, knows_tdx;         /* the parameter exists: the kernel can do it */
         bool has_dev_sev;
         bool has_vhost_vsock;  /* /dev/vhost-vsock exists */
+        bool has_vhost_net;    /* /dev/vhost-net opens for this process */
         uint32_t sev_guests;   /* CPUID 0x8000001F ECX: encrypted guests at once */
         uint32_t sev_asid_min; /* its EDX: ASIDs below it are for SEV-ES and SEV-SNP */
         HostPool asids_sev, asids_sev_es, keyids_tdx;

@@ -33,6 +33,15 @@ bool host_file_exists(const char *root, const char *path)
         return full && faccessat(AT_FDCWD, full, F_OK, AT_EACCESS) == 0;
 }
 
+/* A node may be there without its module. */
+static bool opens(const char *root, const char *path)
+{
+        _cleanup_free_ char *full = path_below(root, path);
+        _cleanup_close_ int fd = full ? open(full, O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
+
+        return fd >= 0;
+}
+
 /* A line "KEY:   N kB" of /proc/meminfo in bytes, 0 if it is not there. */
 static uint64_t meminfo_value(const char *root, const char *key)
 {
@@ -86,6 +95,7 @@ static int probe_changing(const char *root, HostFacts *facts)
 {
         facts->has_dev_sev = host_file_exists(root, "/dev/sev");
         facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
+        facts->has_vhost_net = opens(root, "/dev/vhost-net");
         facts->memory_available = host_memory_available(root);
         host_probe_sev_status(root, facts);
         host_probe_pools(root, facts);

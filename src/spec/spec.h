@@ -108,9 +108,12 @@ const char *spec_protocol_name(SpecProtocol protocol); /* "tcp", "udp" */
 typedef enum SpecNetwork {
         SPEC_NETWORK_USER,
         SPEC_NETWORK_NONE,
+        SPEC_NETWORK_PASST,
         SPEC_NETWORK_BRIDGE,
         SPEC_NETWORK_TAP
 } SpecNetwork;
+/* Whether forwards lead to the guest. */
+bool spec_network_forwards(SpecNetwork network);
 
 /* A field of launchSecurity that some platform takes: settings of the confidential object. */
 typedef enum SpecSecurityKind {

@@ -67,6 +67,10 @@ int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
                 spec->network = SPEC_NETWORK_NONE;
                 return 0;
         }
+        if (strcmp(text, "passt") == 0) {
+                spec->network = SPEC_NETWORK_PASST;
+                return 0;
+        }
         if (strncmp(text, "bridge:", 7) == 0) {
                 spec->network = SPEC_NETWORK_BRIDGE;
                 interface = text + 7;
@@ -75,7 +79,8 @@ int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
                 interface = text + 4;
         } else {
                 return cvm_error_invalid_spec(error, "network",
-                                              "must be user, none, bridge:NAME or tap:NAME");
+                                              "must be user, passt, none, bridge:NAME or "
+                                              "tap:NAME");
         }
         if (!interface_is_valid(interface))
                 return cvm_error_invalid_spec(error, "network",
@@ -99,14 +104,21 @@ static int parse_protocol(const char *text, const char *field, SpecProtocol *ret
         return cvm_error_invalid_spec(error, field, "must be tcp or udp");
 }
 
-/* Whether both cannot be bound at once: the same port on one address, or on one and on all. */
-static bool forwards_clash(const SpecForward *a, const SpecForward *b)
+/* Whether both cannot be bound at once: the same port on one address, or on one and on all. passt
+ * leads a port of all its addresses to one port of the guest. */
+static bool forwards_clash(SpecNetwork network, const SpecForward *a, const SpecForward *b)
 {
         static const char any[] = "0.0.0.0";
 
-        return a->host_port && a->host_port == b->host_port && a->protocol == b->protocol &&
-               (strcmp(a->address, b->address) == 0 || strcmp(a->address, any) == 0 ||
-                strcmp(b->address, any) == 0);
+        if (!a->host_port || a->host_port != b->host_port || a->protocol != b->protocol)
+                return false;
+        return network == SPEC_NETWORK_PASST || strcmp(a->address, b->address) == 0 ||
+               strcmp(a->address, any) == 0 || strcmp(b->address, any) == 0;
+}
+
+bool spec_network_forwards(SpecNetwork network)
+{
+        return network == SPEC_NETWORK_USER || network == SPEC_NETWORK_PASST;
 }
 
 static int parse_forward(json_object *object, CvmSpec *spec, CvmError *error)
@@ -138,7 +150,7 @@ static int parse_forward(json_object *object, CvmSpec *spec, CvmError *error)
         spec->n_forwards++;
 
         for (size_t i = 0; i + 1 < spec->n_forwards; i++)
-                if (forwards_clash(&spec->forwards[i], forward))
+                if (forwards_clash(spec->network, &spec->forwards[i], forward))
                         return cvm_error_invalid_spec(error, spec_field(field, prefix, "hostPort"),
                                                       "%s port %d of %s is taken by forwards[%zu]",
                                                       protocol_names[forward->protocol],
@@ -153,10 +165,10 @@ int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error)
         spec->forwards_given = array;
         if (n == 0)
                 return 0;
-        if (spec->network != SPEC_NETWORK_USER)
+        if (!spec_network_forwards(spec->network))
                 return cvm_error_invalid_spec(error, "forwards",
-                                              "need network 'user': on another network the guest "
-                                              "is reached by its own address");
+                                              "need network 'user' or 'passt': on another network "
+                                              "the guest is reached by its own address");
         if (n > SPEC_FORWARDS_MAX)
                 return cvm_error_invalid_spec(error, "forwards", "has %zu entries; at most %d", n,
                                               SPEC_FORWARDS_MAX);

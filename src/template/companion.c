@@ -54,6 +54,25 @@ static int add_branch(Walk *walk, const Frame *frame, json_object *item, const c
         return r;
 }
 
+static int add_each(Walk *walk, const Frame *frame, json_object *item)
+{
+        static const char *const members[] = {"!each", "!as", "!do", NULL};
+        json_object *list = NULL;
+        const char *as = NULL;
+        int r = walk_check_members(walk, item, members);
+
+        if (r == 0)
+                r = expression_each(walk, frame, item, &list, &as);
+        for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++) {
+                _cleanup_json_ json_object *names =
+                        json_build(as, json_object_get(json_object_array_get_idx(list, i)), NULL);
+                const Frame inner = {.outer = frame, .names = names};
+
+                r = names ? add_branch(walk, &inner, item, "do") : walk_no_memory(walk);
+        }
+        return r;
+}
+
 static int add_item(Walk *walk, const Frame *frame, json_object *item)
 {
         static const char *const members[] = {"!when", "!do", "else", NULL};
@@ -62,6 +81,8 @@ static int add_item(Walk *walk, const Frame *frame, json_object *item)
 
         if (r < 0)
                 return r;
+        if (json_member(item, "each"))
+                return add_each(walk, frame, item);
         if (!json_member(item, "when"))
                 return add_word(walk, frame, item);
         r = walk_check_members(walk, item, members);
@@ -188,22 +209,36 @@ static int render_companion(Walk *walk, json_object *item)
         return r < 0 ? r : render_arguments(walk, item, companion);
 }
 
-int render_companions(Walk *walk)
+static int render_list(Walk *walk, json_object *list)
 {
-        json_object *list = walk->template->companions;
         size_t n = list ? json_object_array_length(list) : 0;
 
-        if (n > PLAN_COMPANIONS_MAX) {
-                walk_enter(walk, "companions");
-                return walk_fail(walk, "more than %u", PLAN_COMPANIONS_MAX);
-        }
         for (size_t i = 0; i < n; i++) {
-                size_t before = walk_enter(walk, "companions[%zu]", i);
-                int r = render_companion(walk, json_object_array_get_idx(list, i));
+                size_t before = walk_enter(walk, FRAGMENT_COMPANIONS "[%zu]", i);
+                int r;
 
+                if (walk->plan->n_companions == PLAN_COMPANIONS_MAX)
+                        return walk_fail(walk, "more than %u", PLAN_COMPANIONS_MAX);
+                r = render_companion(walk, json_object_array_get_idx(list, i));
                 if (r < 0)
                         return r;
                 walk_leave(walk, before);
         }
         return 0;
+}
+
+/* The template's own, and those of all templates. */
+int render_companions(Walk *walk)
+{
+        const Fragment *shared = template_set_fragment(walk->set, FRAGMENT_COMPANIONS);
+        const Document *document = walk->document;
+        int r = render_list(walk, walk->template->companions);
+
+        if (r < 0 || !shared)
+                return r;
+        walk->document = shared->document;
+        r = render_list(walk, shared->arguments);
+        if (r == 0)
+                walk->document = document;
+        return r;
 }

@@ -37,7 +37,7 @@ static int bind_workload(Walk *walk, const PlanInputs *inputs)
 static int walk_init(Walk *walk, const PlanInputs *inputs)
 {
         walk->document = walk->template->document;
-        walk->variables = variables_new(walk->template, inputs);
+        walk->variables = variables_new(walk->set, walk->template, inputs);
         walk->plan = calloc(1, sizeof(*walk->plan));
         if (!walk->variables || !walk->plan)
                 return walk_no_memory(walk);

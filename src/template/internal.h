@@ -83,6 +83,9 @@ typedef struct Fragment {
         const Document *document; /* borrowed from the set */
 } Fragment;
 
+/* This one is no list of arguments: the companions that each template has behind its own. */
+#define FRAGMENT_COMPANIONS "companions"
+
 /* The fragment of that name, or NULL. */
 const Fragment *template_set_fragment(const TemplateSet *set, const char *name);
 
@@ -121,7 +124,8 @@ int template_set_check(const TemplateSet *set, CvmError *error);
 /* All variables as one tree (variables.c). A descriptor is an object {"$fd": WHAT}. */
 /* A variable that stands for the number of a descriptor. */
 json_object *variables_descriptor(const char *what);
-json_object *variables_new(const Template *template, const PlanInputs *inputs);
+json_object *variables_new(const TemplateSet *set, const Template *template,
+                           const PlanInputs *inputs);
 
 /* Whether this launch cannot do without: an IGVM file of a service VM boots no kernel. */
 bool plan_needs_artifact(const Template *template, const PlanInputs *inputs, SpecArtifactKind kind);

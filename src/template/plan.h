@@ -67,7 +67,8 @@ typedef struct PlanInputs {
 typedef struct PlanDescriptor {
         int number; /* in the child */
         char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
-                       certs_share, share:TAG, disk:ID, vhost-vsock, tap, companion:NAME */
+                       certs_share, share:TAG, disk:ID, vhost-vsock, tap, vhost-net,
+                       companion:NAME */
 } PlanDescriptor;
 
 /* What `bindWorkload` has bound the launch to; see cvm-spec(5). */

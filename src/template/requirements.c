@@ -119,6 +119,22 @@ static bool mentions(const LaunchPlan *plan, const char *text)
         return false;
 }
 
+static int check_network(Walk *walk, SpecNetwork network)
+{
+        static const char *const descriptors[] = {
+                [SPEC_NETWORK_PASST] = "companion:passt",
+                [SPEC_NETWORK_BRIDGE] = "tap",
+                [SPEC_NETWORK_TAP] = "tap",
+        };
+        const char *what = descriptors[network];
+
+        if (!what || launch_plan_fd(walk->plan, what) >= 0)
+                return 0;
+        return cvm_error_invalid_spec(walk->error, "network",
+                                      "the template of platform %s gives guests no such network",
+                                      walk->template->name);
+}
+
 /* What a template leaves out would be missing without a word: a fragment is included or not. */
 static int check_used(Walk *walk, const PlanInputs *inputs)
 {
@@ -149,7 +165,7 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                                                       "GPUs",
                                                       walk->template->name);
         }
-        return 0;
+        return check_network(walk, spec->network);
 }
 
 int requirements_check(Walk *walk, const PlanInputs *inputs)
@@ -178,7 +194,11 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                         walk->error, "disks",
                         "driver libvirt takes none: its QEMU opens a file by a path, which may "
                         "have become another since your rights to it were checked");
-        r = check_used(walk, inputs);
+        if (inputs->domain && inputs->spec->network == SPEC_NETWORK_PASST)
+                return cvm_error_invalid_spec(
+                        walk->error, "network",
+                        "driver libvirt takes no 'passt': with 'user' it uses passt where it can");
+        r = inputs->domain ? 0 : check_used(walk, inputs);
         if (r == 0)
                 r = check_service(walk, inputs);
         if (r == 0)

@@ -51,10 +51,13 @@ static json_object *net_variables(const PlanInputs *inputs)
 {
         SpecNetwork network = inputs->spec->network;
         json_object *forwards = json_object_new_array();
+        bool tap = network == SPEC_NETWORK_TAP || network == SPEC_NETWORK_BRIDGE;
+        bool udp = false;
 
         for (size_t i = 0; i < inputs->n_forwards; i++) {
                 const SpecForward *f = &inputs->forwards[i];
 
+                udp = udp || f->protocol == SPEC_UDP;
                 json_object_array_add(forwards,
                                       json_build("protocol", text(spec_protocol_name(f->protocol)),
                                                  "address", text(f->address), "hostPort",
@@ -62,10 +65,11 @@ static json_object *net_variables(const PlanInputs *inputs)
                                                  integer(f->guest_port), NULL));
         }
         return json_build("enabled", json_object_new_boolean(network != SPEC_NETWORK_NONE), "user",
-                          json_object_new_boolean(network == SPEC_NETWORK_USER), "tap",
-                          json_object_new_boolean(network == SPEC_NETWORK_TAP ||
-                                                  network == SPEC_NETWORK_BRIDGE),
-                          "forwards", forwards, NULL);
+                          json_object_new_boolean(network == SPEC_NETWORK_USER), "passt",
+                          json_object_new_boolean(network == SPEC_NETWORK_PASST), "tap",
+                          json_object_new_boolean(tap), "vhost",
+                          json_object_new_boolean(tap && inputs->host->has_vhost_net), "udp",
+                          json_object_new_boolean(udp), "forwards", forwards, NULL);
 }
 
 static json_object *share_variables(const PlanInputs *inputs)
@@ -189,13 +193,12 @@ static void add_domain(json_object *variables, const Template *template, const P
 
 /* The ends that QEMU has of what connects it to its companions. Names that are none, the walk over
  * the companions refuses. */
-static json_object *companion_variables(const Template *template)
+static void add_companions(json_object *companions, json_object *list)
 {
-        json_object *companions = json_object_new_object();
-        size_t n = template->companions ? json_object_array_length(template->companions) : 0;
+        size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 
         for (size_t i = 0; i < n; i++) {
-                json_object *item = json_object_array_get_idx(template->companions, i);
+                json_object *item = json_object_array_get_idx(list, i);
                 const char *name = json_member_string(item, "name");
                 char what[64];
 
@@ -204,13 +207,25 @@ static json_object *companion_variables(const Template *template)
                 snprintf(what, sizeof(what), "companion:%s", name);
                 json_object_object_add(companions, name, variables_descriptor(what));
         }
+}
+
+static json_object *companion_variables(const TemplateSet *set, const Template *template)
+{
+        const Fragment *shared = template_set_fragment(set, FRAGMENT_COMPANIONS);
+        json_object *companions = json_object_new_object();
+
+        add_companions(companions, template->companions);
+        if (shared)
+                add_companions(companions, shared->arguments);
         return companions;
 }
 
-json_object *variables_new(const Template *template, const PlanInputs *inputs)
+json_object *variables_new(const TemplateSet *set, const Template *template,
+                           const PlanInputs *inputs)
 {
-        static const char *const descriptors[] = {
-                "qmp", "console", "notify", "env_share", "certs_share", "vhost-vsock", "tap"};
+        static const char *const descriptors[] = {"qmp",       "console",     "notify",
+                                                  "env_share", "certs_share", "vhost-vsock",
+                                                  "tap",       "vhost-net"};
         json_object *fd = json_object_new_object(), *artifacts = json_object_new_object();
         json_object *variables;
 
@@ -235,7 +250,7 @@ json_object *variables_new(const Template *template, const PlanInputs *inputs)
                 security_variables(template, inputs), "shares", share_variables(inputs), "disks",
                 disk_variables(inputs), "gpus", gpu_variables(inputs), "svsm",
                 svsm_variables(inputs->spec), "artifacts", artifacts, "fd", fd, "companion",
-                companion_variables(template), NULL);
+                companion_variables(set, template), NULL);
         if (variables && inputs->domain)
                 add_domain(variables, template, inputs);
         return variables;

@@ -150,6 +150,7 @@ static void test_networks(void **state)
         } cases[] = {
                 {"user", NULL, SPEC_NETWORK_USER},
                 {"none", NULL, SPEC_NETWORK_NONE},
+                {"passt", NULL, SPEC_NETWORK_PASST},
                 {"bridge:br-lan.10", "br-lan.10", SPEC_NETWORK_BRIDGE},
                 {"tap:tap01234567890a", "tap01234567890a", SPEC_NETWORK_TAP},
         };

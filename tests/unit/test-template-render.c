@@ -286,6 +286,8 @@ static void test_networks(void **state)
         } cases[] = {
                 {SPEC_NETWORK_USER, "-netdev|user,id=vmnic", "tap"},
                 {SPEC_NETWORK_NONE, "-nodefaults", "netdev"},
+                {SPEC_NETWORK_PASST, "-netdev|stream,id=vmnic,server=off,addr.type=fd,addr.str=3",
+                 "hostfwd"},
                 {SPEC_NETWORK_TAP, "-netdev|tap,id=vmnic,fd=3|-device|virtio-net-pci", "hostfwd"},
                 {SPEC_NETWORK_BRIDGE, "-netdev|tap,id=vmnic,fd=3|-device|virtio-net-pci", "br,0"},
         };
@@ -307,6 +309,81 @@ static void test_networks(void **state)
                         fail_msg("%s", line);
                 assert_int_equal(launch_plan_fd(plan, "tap"),
                                  cases[i].network >= SPEC_NETWORK_BRIDGE ? 3 : -1);
+        }
+}
+
+static void test_vhost(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(template_set_freep) TemplateSet *set = NULL;
+
+        assert_int_equal(template_set_load(NULL, &set, &error), 0);
+        for (int there = 0; there < 2; there++)
+                for (SpecNetwork network = SPEC_NETWORK_USER; network <= SPEC_NETWORK_TAP;
+                     network++) {
+                        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+                        _cleanup_free_ char *line = NULL;
+                        HostFacts host = {.has_vhost_net = there};
+                        bool wanted = there && network >= SPEC_NETWORK_BRIDGE;
+                        Launch launch;
+
+                        launch_minimal(&launch);
+                        launch.inputs.host = &host;
+                        launch.spec.network = network;
+                        launch.spec.interface = (char *)"br0";
+                        assert_int_equal(render(set, "plain", &launch, &plan, &error), 0);
+                        line = joined(plan);
+                        assert_int_equal(!!strstr(line, "fd=3,vhost=on,vhostfd=4"), wanted);
+                        assert_int_equal(launch_plan_fd(plan, "vhost-net"), wanted ? 4 : -1);
+                }
+}
+
+/* The program that is run for it, and a template that has no place for what it is asked for. */
+static void test_passt(void **state)
+{
+        static const char bare[] =
+                "{\"name\": \"bare\", \"description\": \"No network\", \"qemu\": \"qemu\","
+                " \"artifacts\": {\"kernel\": {\"needed\": true}},"
+                " \"arguments\": [{\"include\": \"boot\"}, {\"include\": \"monitor\"}]}";
+        static SpecForward forwards[] = {
+                {(char *)"127.0.0.1", 6100, 7002, SPEC_TCP},
+                {(char *)"0.0.0.0", 6101, 80, SPEC_TCP},
+                {(char *)"127.0.0.1", 6102, 53, SPEC_UDP},
+        };
+        static const char *const expected[] = {
+                "--foreground|--fd|3|--no-map-gw|--udp-ports|none",
+                "--foreground|--fd|3|--no-map-gw|--tcp-ports|127.0.0.1/6100:7002|"
+                "--udp-ports|none",
+                "--foreground|--fd|3|--no-map-gw|--tcp-ports|127.0.0.1/6100:7002|"
+                "--tcp-ports|0.0.0.0/6101:80|--udp-ports|none",
+                "--foreground|--fd|3|--no-map-gw|--tcp-ports|127.0.0.1/6100:7002|"
+                "--tcp-ports|0.0.0.0/6101:80|--udp-ports|127.0.0.1/6102:53",
+        };
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(template_set_freep) TemplateSet *set = load("bare.json", bare);
+        LaunchPlan *plan = NULL;
+        Launch launch;
+
+        launch_minimal(&launch);
+        launch.spec.network = SPEC_NETWORK_PASST;
+        for (size_t n = 0; n < ARRAY_SIZE(expected); n++) {
+                _cleanup_free_ char *line = NULL;
+
+                launch.inputs.forwards = forwards;
+                launch.inputs.n_forwards = n;
+                assert_int_equal(render(set, "plain", &launch, &plan, &error), 0);
+                assert_int_equal(plan->n_companions, 1);
+                assert_true(plan->companions[0].pair);
+                line = joined(plan->companions[0].command);
+                assert_string_equal(line, expected[n]);
+                plan = launch_plan_free(plan);
+        }
+        for (SpecNetwork network = SPEC_NETWORK_PASST; network <= SPEC_NETWORK_TAP; network++) {
+                launch.spec.network = network;
+                launch.spec.interface = (char *)"br0";
+                assert_int_equal(render(set, "bare", &launch, &plan, &error), -EINVAL);
+                assert_string_equal(json_member_string(error.fields, "field"), "network");
+                cvm_error_done(&error);
         }
 }
 
@@ -434,6 +511,8 @@ int main(void)
                 cmocka_unit_test(test_unknown_cbitpos),
                 cmocka_unit_test(test_artifacts_that_it_does_not_take),
                 cmocka_unit_test(test_networks),
+                cmocka_unit_test(test_vhost),
+                cmocka_unit_test(test_passt),
                 cmocka_unit_test(test_bounds),
                 cmocka_unit_test(test_another_platform),
         };

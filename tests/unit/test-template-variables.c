@@ -44,7 +44,7 @@ static json_object *variables(void)
 
         launch_full(&launch);
         assert_int_equal(template_set_load(NULL, &set, &error), 0);
-        tree = variables_new(template_set_find(set, "sev-snp"), &launch.inputs);
+        tree = variables_new(set, template_set_find(set, "sev-snp"), &launch.inputs);
         assert_non_null(tree);
         return tree;
 }

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks other than QEMU's own: taps and bridges that the configuration allows, and passt."""
+import shutil
+import socket
+
+import pytest
+
+from harness import netns, processes
+from harness.processes import eventually
+from harness.varlink import VarlinkError
+
+PASST = pytest.mark.skipif(not shutil.which("passt"), reason="no passt here (package passt)")
+
+
+@pytest.fixture
+def bridged(make_daemon, config):
+    with netns.bridge("br0", "198.18.0.1/24"):
+        netns.ip("tuntap", "add", "dev", "tap7", "mode", "tap")
+        netns.ip("link", "set", "tap7", "master", "br0", "up")
+        config["network"] = {"bridges": ["br0", "br9", "tap7"], "taps": ["tap7", "tap9"]}
+        yield make_daemon(config)
+
+
+def refused(daemon, error, **fields):
+    with pytest.raises(VarlinkError) as refusal:
+        daemon.launch("other", **fields)
+    assert refusal.value.name == error, refusal.value
+    return refusal.value.fields
+
+
+def test_a_tap_on_a_bridge_lives_as_long_as_the_cvm(bridged):
+    assert netns.ports("br0") == ["tap7"]
+    bridged.launch("web", network="bridge:br0")
+    assert netns.ports("br0") == ["tap7", "cvm0"]
+    bridged.launch("web2", network="bridge:br0")
+    assert netns.ports("br0") == ["tap7", "cvm0", "cvm1"]
+    bridged.kill()
+    bridged.start()
+    assert netns.ports("br0") == ["tap7", "cvm0", "cvm1"]
+    bridged.discard("web")
+    eventually(lambda: netns.ports("br0") == ["tap7", "cvm1"], "the tap is gone")
+    bridged.discard("web2")
+
+
+def test_a_tap_is_one_cvms(bridged):
+    bridged.launch("web", network="tap:tap7")
+    fields = refused(bridged, "NoResources", network="tap:tap7")
+    assert fields["resource"] == "tap" and fields["holders"] == ["web"]
+    bridged.discard("web")
+    bridged.launch("web", network="tap:tap7")
+    bridged.discard("web")
+    assert netns.ports("br0") == ["tap7"]  # it was there before, and stays
+
+
+@pytest.mark.parametrize("network", ["tap:tap9", "bridge:br9"])
+def test_interfaces_that_there_are_not(bridged, network):
+    kind, name = network.split(":")
+    missing = bridged.call("Render", spec=bridged.spec("web", network=network))["missing"]
+    assert (kind, name) in [(check["name"], check["needed"]) for check in missing]
+    fields = refused(bridged, "HostNotReady", network=network)
+    assert fields["check"] == kind and "no interface" in fields["found"]
+
+
+def test_a_bridge_that_is_none(bridged):
+    fields = refused(bridged, "InvalidSpec", network="bridge:tap7")
+    assert fields["field"] == "network" and "tap7 is no bridge" in fields["reason"]
+    assert netns.ports("br0") == ["tap7"]
+
+
+@PASST
+def test_passt_is_run_beside_qemu(cvmd):
+    forwards = [{"guestPort": 7002}, {"guestPort": 80, "address": "0.0.0.0"},
+                {"guestPort": 53, "protocol": "udp"}]
+    cvm = cvmd.launch("web", network="passt", forwards=forwards)
+    for forward in cvm["forwards"]:
+        if forward["protocol"] == "tcp":
+            socket.create_connection(("127.0.0.1", forward["hostPort"]), 10).close()
+    argv = processes.command(cvm["pid"]).split()
+    netdev = argv[argv.index("-netdev") + 1]
+    assert netdev.startswith("stream,id=vmnic,server=off,addr.type=fd,addr.str=")
+    cvmd.discard("web")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", cvm["forwards"][0]["hostPort"]), 10)
+
+
+@PASST
+def test_a_port_that_others_listen_on(cvmd):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        fields = refused(cvmd, "NoResources", network="passt",
+                         forwards=[{"guestPort": 80, "hostPort": port}])
+    assert fields["resource"] == "port"
+
+
+def test_one_port_on_two_addresses(cvmd):
+    """passt leads it to one port of the guest, whatever the address."""
+    forwards = [{"guestPort": 80, "hostPort": 6101, "address": "127.0.0.1"},
+                {"guestPort": 81, "hostPort": 6101, "address": "127.0.0.2"}]
+    fields = refused(cvmd, "InvalidSpec", network="passt", forwards=forwards)
+    assert fields["field"] == "forwards[1].hostPort"
+
+
+def test_without_passt(make_daemon, config):
+    config["programs"] = {"passt": "/nonexistent/passt"}
+    daemon = make_daemon(config)
+    spec = daemon.spec("web", network="passt")
+    missing = {check["name"]: check for check in daemon.call("Render", spec=spec)["missing"]}
+    assert "package passt" in missing["passt"]["fix"] or "passt" in missing["passt"]["needed"]
+    assert refused(daemon, "HostNotReady", network="passt")["check"] == "passt"
