@@ -29,6 +29,7 @@
  *   fake.poweroff-ms=N     the guest turns itself off
  *   fake.reset-ms=N        the guest reboots
  *   fake.panic-ms=N        the guest panics
+ *   fake.panic-says=TEXT   what the panic says, as a TD does
  *   fake.internal-error-ms=N  QEMU cannot go on with the guest, and says so over stderr
  *   fake.io-error-ms=N     a disk fails: QEMU holds the guest
  *   fake.eat=BYTES         takes so much memory at boot

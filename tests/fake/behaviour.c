@@ -19,6 +19,7 @@ static const struct {
         {"poweroff-ms", offsetof(Behaviour, poweroff_ms), NUMBER},
         {"reset-ms", offsetof(Behaviour, reset_ms), NUMBER},
         {"panic-ms", offsetof(Behaviour, panic_ms), NUMBER},
+        {"panic-says", offsetof(Behaviour, panic_says), TEXT},
         {"internal-error-ms", offsetof(Behaviour, internal_error_ms), NUMBER},
         {"io-error-ms", offsetof(Behaviour, io_error_ms), NUMBER},
         {"eat", offsetof(Behaviour, eat), NUMBER},

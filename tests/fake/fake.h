@@ -37,7 +37,7 @@ typedef struct Behaviour {
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
-        const char *stderr_text, *status;
+        const char *stderr_text, *status, *panic_says;
 } Behaviour;
 
 int behaviour_parse(const char *append, Behaviour *ret); /* -EINVAL: an unknown fake.* word */

@@ -14,7 +14,6 @@
 #define FAREWELL_MSEC 1000
 #define CONSOLE_CHUNK 4096u
 #define GARBAGE_LINE 70000u
-#define PANIC_INFO "{\"type\": \"tdx\", \"error-code\": 9, \"message\": \"no way on\"}"
 
 Run machine_run;
 
@@ -151,11 +150,20 @@ void machine_exit(int status)
         exit(status);
 }
 
+/* pvpanic says no more than that; a TD tells its VMM more. */
 static void panic(void)
 {
-        qmp_event("GUEST_PANICKED",
-                  options.no_shutdown ? "{\"action\": \"pause\", \"info\": " PANIC_INFO "}"
-                                      : "{\"action\": \"poweroff\", \"info\": " PANIC_INFO "}");
+        const char *action = options.no_shutdown ? "pause" : "poweroff";
+        char data[512];
+
+        if (behaviour.panic_says)
+                snprintf(data, sizeof(data),
+                         "{\"action\": \"%s\", \"info\": {\"type\": \"tdx\", \"error-code\": 9, "
+                         "\"message\": \"%s\"}}",
+                         action, behaviour.panic_says);
+        else
+                snprintf(data, sizeof(data), "{\"action\": \"%s\"}", action);
+        qmp_event("GUEST_PANICKED", data);
         if (options.no_shutdown)
                 halt(RUN_PANICKED);
         else

@@ -111,7 +111,7 @@ def test_many_watchers(cvmd):
 
 
 @pytest.mark.parametrize("cmdline, kind, detail", [
-    ("fake.panic-ms=50", "panic",
+    ('fake.panic-ms=50 fake.panic-says="no way on"', "panic",
      {"action": "pause", "info": {"type": "tdx", "error-code": 9, "message": "no way on"}}),
     ("fake.internal-error-ms=50", "internal-error",
      {"text": "KVM internal error. Suberror: 1\nRAX=0000000000000042", "status": "internal-error"}),
