@@ -24,6 +24,7 @@ LANE_SECONDS = 20 * 60
 SIDE_BY_SIDE = ["-n", str(os.cpu_count() or 1)]
 # Guests of 4 GiB: how many there are at once is bounded by memory, too.
 TWO_GUESTS = ["-n", "2"]
+SWEEP_MOMENTS = 200  # at least: fewer are a sweep that missed what it is for
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
             "--child-silent-after-fork=yes",
             f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
@@ -149,9 +150,16 @@ def lane_system(run):
 
 
 def lane_sweep(run):
-    result = run.pytest("sweep", run.builds.sweep(), options=["-o", "junit_family=xunit1"])
+    result = run.pytest("sweep", run.builds.sweep(),
+                        options=["-o", "junit_family=xunit1", *SIDE_BY_SIDE])
+    moments = 0
     for name, value in results.properties(run.scratch / "sweep.xml"):
         progress(f"{name}: {value}")
+        if " moments" in value:
+            moments += int(value.split()[0])
+    progress(f"all: {moments} moments")
+    if moments < SWEEP_MOMENTS and not result.skips:
+        result.fail("sweep", f"{moments} moments are fewer than {SWEEP_MOMENTS}")
     return result
 
 

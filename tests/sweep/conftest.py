@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cvmd that dies at a chosen moment; see src/base/fail_point.h."""
-import collections
 import mmap
 import struct
 
@@ -41,9 +40,3 @@ def cvmd(make_daemon, config, tmp_path):
     daemon.moment = Moment(tmp_path / "moment")
     daemon.environment["CVMD_FAIL_POINTS"] = str(tmp_path / "moment")
     return daemon.start()
-
-
-@pytest.fixture(scope="session")
-def total():
-    """What all sweeps found: fates of CVMs to how many there were of each."""
-    return collections.Counter()
