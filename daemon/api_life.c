@@ -139,6 +139,16 @@ static void on_command_timeout(uv_timer_t *timer)
         command_answer(timer->data, &error);
 }
 
+static void refuse(CvmError *error, VmState target, int r, const char *text)
+{
+        if (r == -ECONNRESET)
+                text = "QEMU has ended";
+        if (text)
+                cvm_error_launch(error, vm_state_name(target), NULL, "%s", text);
+        else
+                cvm_error_system(error, r, "command QEMU");
+}
+
 static void on_command_done(int r, const char *text, void *userdata)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -154,8 +164,7 @@ static void on_command_done(int r, const char *text, void *userdata)
                         vm_arm_ready_timer(vm);
         }
         if (r < 0)
-                cvm_error_launch(&error, vm_state_name(operation->target), NULL, "%s",
-                                 r == -ECONNRESET ? "QEMU has ended" : text);
+                refuse(&error, operation->target, r, text);
         command_answer(operation, r < 0 ? &error : NULL);
         command_maybe_free(operation);
 }
@@ -180,7 +189,7 @@ void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
         r = target == VM_PAUSED ? vm->ops->pause(vm->driver, on_command_done, operation)
                                 : vm->ops->resume(vm->driver, on_command_done, operation);
         if (r < 0) {
-                cvm_error_system(&error, r, "command QEMU");
+                refuse(&error, target, r, NULL);
                 operation->replied = true;
                 command_answer(operation, &error);
         }

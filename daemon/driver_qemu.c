@@ -565,7 +565,7 @@ static int execute(QemuVm *vm, const char *name, DriverDone done, void *userdata
         int r;
 
         if (!vm->qmp)
-                return -ENOTCONN;
+                return -ECONNRESET;
         fail_point("qemu: to be commanded");
         command = calloc(1, sizeof(*command));
         if (!command)

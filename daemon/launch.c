@@ -230,11 +230,11 @@ void launch_created(Launch *launch)
                 return;
         }
         r = vm->ops->resume(vm->driver, on_resumed, vm_ref(vm));
-        if (r < 0) {
+        if (r < 0)
                 vm_unref(vm);
+        if (r < 0 && r != -ECONNRESET) { /* that one has gone: launch_ended() tells */
                 cvm_error_system(&launch->error, r, "start the guest");
                 launch_fail(launch);
-                return;
         }
 }
 

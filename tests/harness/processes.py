@@ -73,6 +73,15 @@ def tree(directory):
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
+def has_ended(pid):
+    """Collects it, too, if it is an orphan."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    return state(pid) is None
+
+
 def reap():
     """Collects orphans that have ended; children that somebody waits for are left alone."""
     for pid in children(os.getpid()):

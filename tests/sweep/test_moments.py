@@ -97,7 +97,7 @@ def die(daemon):
     """QEMU's death; the daemon need not have seen it."""
     pid = daemon.status("web")["pid"]
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: processes.state(pid) in (None, "Z"), "QEMU's end")
+    eventually(lambda: processes.has_ended(pid), "QEMU's end")
     return "restarting"
 
 
