@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The libvirt driver against libvirt's own test driver (test:///default), which lives in this
- * process: domains without guests, which it cannot start held. The sockets that QEMU would make are made here. A second
- * connection stands for virsh.
+ * process: domains without guests, which it cannot start held. The sockets that QEMU would make are
+ * made here. A second connection stands for virsh.
  */
 #include "../unit/test.h"
 
@@ -269,9 +269,9 @@ static void test_adoption_of_what_is_gone(void **state)
         _cleanup_(room_done) Room room;
 
         room_init(&room, URI);
-        assert_int_equal(driver_libvirt.adopt(&room.home, ID, NULL, room.dirfd, &callbacks, &room,
-                                              &room.vm),
-                         0);
+        assert_int_equal(
+                driver_libvirt.adopt(&room.home, ID, NULL, room.dirfd, &callbacks, &room, &room.vm),
+                0);
         until(&room, room.n_ended == 1);
         assert_string_equal(room.ending, "lost");
 }

@@ -17,16 +17,24 @@
                                                                        "supported='yes'/></"       \
                                                                        "features></"               \
                                                                        "domainCapabilities>"
-#define NEW                                                                                                                                                                                     \
-        "<domainCapabilities><memoryBacking supported='yes'>" ENUM(                                                                                                                             \
-                "sourceType", "memfd") "</memoryBacking><devices><interface "                                                                                                                   \
-                                       "supported='yes'>" ENUM("backendType",                                                                                                                   \
-                                                               "passt") "</interface><filesystem "                                                                                              \
-                                                                        "supported='yes'>" ENUM("driverType",                                                                                   \
-                                                                                                "path") "</filesystem>"                                                                         \
-                                                                                                        "</devices><features><sev supported='no'/><launchSecurity supported='yes'>"             \
-                                                                                                        "<enum name='sectype'><value>sev-snp</value><value>tdx</value></enum></launchSecurity>" \
-                                                                                                        "</features></domainCapabilities>"
+#define NEW                                                                                        \
+        "<domainCapabilities><memoryBacking supported='yes'>" ENUM(                                \
+                "sourceType",                                                                      \
+                "memfd") "</memoryBacking><devices><interface "                                    \
+                         "supported='yes'>" ENUM(                                                  \
+                                 "backendType",                                                    \
+                                 "passt") "</interface><filesystem "                               \
+                                          "supported='yes'>" ENUM(                                 \
+                                                  "driverType",                                    \
+                                                  "path") "</filesystem>"                          \
+                                                          "</devices><features><sev "              \
+                                                          "supported='no'/><launchSecurity "       \
+                                                          "supported='yes'>"                       \
+                                                          "<enum "                                 \
+                                                          "name='sectype'><value>sev-snp</"        \
+                                                          "value><value>tdx</value></enum></"      \
+                                                          "launchSecurity>"                        \
+                                                          "</features></domainCapabilities>"
 
 static void test_parse(void **state)
 {
