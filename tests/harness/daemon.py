@@ -91,6 +91,8 @@ class Daemon:
                 return client.call("org.varlink.service.GetInfo")
         except (FileNotFoundError, ConnectionRefusedError, PermissionError):
             return None
+        except varlink.ConnectionClosed:
+            return None  # by a child of the last one's, which had its listener for a moment
 
     def terminate(self):
         """SIGTERM; returns the exit status."""
