@@ -23,7 +23,7 @@ typedef struct Loading {
         pthread_t thread;
         bool has_thread;
         MeasuredFile file;
-        int unreadable; /* errno, where the file could not be opened or mapped */
+        int unreadable; /* errno, where the file could not be opened */
         CvmError error;
 } Loading;
 
@@ -38,14 +38,14 @@ static void *load(void *userdata)
                 loading->unreadable = errno;
                 return NULL;
         }
-        if (artifact_load(loading->kind, loading->what.path, fd, loading->what.sha256,
-                          &file->artifact, &loading->error) < 0)
+        if (artifact_load_private(loading->kind, loading->what.path, fd, loading->what.sha256,
+                                  &file->artifact, &file->map, &loading->error) < 0)
                 return NULL;
-        file->map = mmap(NULL, file->artifact->size, PROT_READ, MAP_PRIVATE, file->artifact->fd, 0);
-        if (file->map == MAP_FAILED) {
-                loading->unreadable = errno;
-                file->map = NULL;
-        }
+        /* while others are hashed; a failure shows again where it is measured */
+        if (loading->what.code)
+                file->has_code =
+                        measure_read_code((Bytes){file->map, file->artifact->size},
+                                          loading->kind == ARTIFACT_IGVM, &file->code) == 0;
         return NULL;
 }
 
@@ -114,5 +114,7 @@ MeasureFile measured_file_bytes(const MeasuredFile *file)
         return (MeasureFile){
                 .bytes = {file->map, file->artifact->size},
                 .digests = file->artifact->digest,
+                .has_code = file->has_code,
+                .code = file->code,
         };
 }

@@ -11,6 +11,8 @@
 typedef struct MeasuredFile {
         Artifact *artifact; /* owned; NULL: not named */
         void *map;          /* its bytes */
+        FirmwareCode code;
+        bool has_code;
 } MeasuredFile;
 
 /* Loads a file. Returns 0 or the exit code of the failure that it printed. */
@@ -21,6 +23,7 @@ int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const 
 typedef struct MeasuredPath {
         const char *path;      /* borrowed; NULL: nothing */
         const uint8_t *sha256; /* what the file must have; NULL: anything */
+        bool code;             /* whether to look what the code in it shows */
 } MeasuredPath;
 
 /* Loads all of them at the same time, each in a thread: hashing takes most of it. `ret` has one of

@@ -208,6 +208,8 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 r = read_acpi(arguments, request);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 r = find_file(arguments, template, kind, request->spec, &paths[kind]);
+        paths[ARTIFACT_FIRMWARE].code = paths[ARTIFACT_IGVM].code = measure_needs_code(
+                inputs->method, paths[ARTIFACT_KERNEL].path, inputs->acpi.loader.data);
         if (r == 0)
                 r = measured_files_open(arguments, paths, request->files);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)

@@ -38,7 +38,7 @@ typedef struct Artifact {
         SpecArtifactKind kind;
         char *name;                       /* embedded name, or the file's base name or "fd" */
         const EmbeddedArtifact *embedded; /* NULL: the bytes were a file's */
-        int fd;                       /* sealed memfd, owned; -1: embedded and not prepared yet */
+        int fd;                       /* sealed memfd, owned; -1: embedded and not prepared yet, or private */
         pthread_mutex_t prepare_lock; /* guards fd of an embedded one until it is prepared */
         uint64_t size;
         DigestPair digest;
@@ -77,6 +77,11 @@ json_object *artifact_store_to_json(const ArtifactStore *store);
  * read, not of its kind (artifact_check_kind), or not of the pinned digest (NULL: none). */
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error);
+
+/* As artifact_load(), but into memory of this process alone, which is cheaper: fd stays -1. The
+ * caller unmaps *ret_map, of the artifact's size. */
+int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                          Artifact **ret, void **ret_map, CvmError *error);
 
 /* Cheap checks of form: a bzImage's header (Linux boot protocol) and length, an initramfs's magic
  * (cpio, or what Linux unpacks), an IGVM's fixed header, firmware's size. `size` is the whole

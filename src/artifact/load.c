@@ -16,7 +16,8 @@
 /* A copy in progress: bytes in order, each written and hashed once. */
 typedef struct Copy {
         Artifact *artifact; /* borrowed: kind, name, size */
-        int fd;
+        int fd;             /* memfd; -1: the bytes go to the map */
+        uint8_t *map;       /* private memory, owned; NULL: the bytes go to the memfd */
         Digester *digester;
         uint64_t done;
 } Copy;
@@ -24,14 +25,38 @@ typedef struct Copy {
 static void copy_done(Copy *copy)
 {
         closep(&copy->fd);
+        if (copy->map)
+                munmap(copy->map, copy->artifact->size);
         digester_free(copy->digester);
+}
+
+static int copy_begin_hash(Copy *copy, CvmError *error)
+{
+        copy->digester = digester_new();
+        if (copy->digester)
+                return 0;
+        return cvm_error_system(error, -ENOMEM, "hash artifact '%s'", copy->artifact->name);
+}
+
+static int copy_begin_private(Copy *copy, CvmError *error)
+{
+        void *map = mmap(NULL, copy->artifact->size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (map == MAP_FAILED)
+                return cvm_error_system(error, -errno, "read artifact '%s'", copy->artifact->name);
+        /* large pages are cheaper to fill; without them it works, too */
+        madvise(map, copy->artifact->size, MADV_HUGEPAGE);
+        copy->map = map;
+        return copy_begin_hash(copy, error);
 }
 
 static int copy_begin(Copy *copy, CvmError *error)
 {
-        copy->digester = digester_new();
-        if (!copy->digester)
-                return cvm_error_system(error, -ENOMEM, "hash artifact '%s'", copy->artifact->name);
+        int r = copy_begin_hash(copy, error);
+
+        if (r < 0)
+                return r;
         copy->fd = memfd_new("artifact"); /* not its name: that may be too long for one */
         if (copy->fd < 0)
                 return cvm_error_system(error, copy->fd, "create a memory file");
@@ -50,7 +75,7 @@ static int copy_add(Copy *copy, const uint8_t *data, size_t size, CvmError *erro
                 if (reason)
                         return cvm_error_artifact(error, name, "%s", reason);
         }
-        r = fd_write_all(copy->fd, data, size);
+        r = copy->map ? 0 : fd_write_all(copy->fd, data, size);
         if (r < 0)
                 return cvm_error_system(error, r, "copy artifact '%s' into memory", name);
         r = digester_update(copy->digester, data, size);
@@ -66,7 +91,7 @@ static int copy_finish(Copy *copy, DigestPair *ret, CvmError *error)
 
         if (r < 0)
                 return cvm_error_system(error, r, "hash artifact '%s'", copy->artifact->name);
-        r = memfd_seal(copy->fd);
+        r = copy->map ? 0 : memfd_seal(copy->fd);
         if (r < 0)
                 return cvm_error_system(error, r, "seal artifact '%s'", copy->artifact->name);
         return 0;
@@ -93,15 +118,16 @@ static ssize_t read_chunk(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 
 static int copy_file(Copy *copy, int fd, CvmError *error)
 {
-        _cleanup_free_ uint8_t *buffer = malloc(CHUNK);
+        _cleanup_free_ uint8_t *buffer = copy->map ? NULL : malloc(CHUNK);
         const Artifact *artifact = copy->artifact;
 
-        if (!buffer)
+        if (!buffer && !copy->map)
                 return cvm_error_system(error, -ENOMEM, "read artifact '%s'", artifact->name);
         while (copy->done < artifact->size) {
                 uint64_t left = artifact->size - copy->done;
                 size_t wanted = left < CHUNK ? (size_t)left : CHUNK;
-                ssize_t n = read_chunk(fd, buffer, wanted, copy->done);
+                uint8_t *to = copy->map ? copy->map + copy->done : buffer;
+                ssize_t n = read_chunk(fd, to, wanted, copy->done);
                 int r;
 
                 if (n < 0)
@@ -110,7 +136,7 @@ static int copy_file(Copy *copy, int fd, CvmError *error)
                 if ((size_t)n < wanted)
                         return cvm_error_artifact(error, artifact->name,
                                                   "changed while it was read");
-                r = copy_add(copy, buffer, (size_t)n, error);
+                r = copy_add(copy, to, (size_t)n, error);
                 if (r < 0)
                         return r;
         }
@@ -124,8 +150,9 @@ static bool same_version(const struct stat *a, const struct stat *b)
                a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
-                  Artifact **ret, CvmError *error)
+/* ret_map NULL: into a memfd. */
+static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                Artifact **ret, void **ret_map, CvmError *error)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(copy_done) Copy copy = {.fd = -1};
@@ -145,7 +172,7 @@ int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t
         if (!artifact)
                 return cvm_error_system(error, -ENOMEM, "read artifact '%s'", name);
         copy.artifact = artifact;
-        r = copy_begin(&copy, error);
+        r = ret_map ? copy_begin_private(&copy, error) : copy_begin(&copy, error);
         if (r < 0)
                 return r;
         r = copy_file(&copy, fd, error);
@@ -164,8 +191,22 @@ int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t
                 if (r < 0)
                         return r;
         }
+        if (ret_map)
+                *ret_map = TAKE_PTR(copy.map);
         *ret = TAKE_PTR(artifact);
         return 0;
+}
+
+int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                  Artifact **ret, CvmError *error)
+{
+        return load(kind, name, fd, sha256, ret, NULL, error);
+}
+
+int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                          Artifact **ret, void **ret_map, CvmError *error)
+{
+        return load(kind, name, fd, sha256, ret, ret_map, error);
 }
 
 static int refuse_digest(const Artifact *artifact, const uint8_t *found, const char *whose,

@@ -2,6 +2,7 @@
 #include "measure/measure.h"
 
 #include "base/text.h"
+#include "measure/igvm_code.h"
 #include "measure/snp_igvm.h"
 #include "measure/snp_ovmf.h"
 #include "measure/tdx.h"
@@ -34,6 +35,8 @@ MeasureMethod measure_method_find(const char *name)
         return method;
 }
 
+static const char no_vcpus[] = "nothing that this platform measures depends on it";
+
 /* A measuring in progress. */
 typedef struct Run {
         const MeasureInputs *inputs;
@@ -55,6 +58,29 @@ static int fail(Run *run, int r)
         return cvm_error_is_set(run->error) ? r : cvm_error_system(run->error, r, "measure");
 }
 
+/* Small: hashed here. */
+static int add_acpi(Run *run)
+{
+        const AcpiFiles *acpi = &run->inputs->acpi;
+        const struct {
+                const char *name;
+                Bytes bytes;
+        } files[] = {{"acpi/table-loader", acpi->loader},
+                     {"acpi/rsdp", acpi->rsdp},
+                     {"acpi/tables", acpi->tables}};
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && acpi->loader.data && i < ARRAY_SIZE(files); i++) {
+                DigestPair digests;
+
+                r = digest_bytes(files[i].bytes.data, files[i].bytes.size, &digests);
+                if (r == 0)
+                        r = measurement_add_file(run->measurement, files[i].name,
+                                                 files[i].bytes.size, &digests);
+        }
+        return r;
+}
+
 static int add_inputs(Run *run)
 {
         const MeasureInputs *in = run->inputs;
@@ -73,6 +99,8 @@ static int add_inputs(Run *run)
                         r = measurement_add_file(run->measurement, files[i].name,
                                                  files[i].file->bytes.size,
                                                  &files[i].file->digests);
+        if (r == 0)
+                r = add_acpi(run);
         if (r == 0 && in->cmdline)
                 r = measurement_add_text(run->measurement, "cmdline", "%s", in->cmdline);
         if (r == 0 && in->cpus)
@@ -301,6 +329,11 @@ static int measure_vtpm(Run *run)
         return r < 0 ? fail(run, r) : 0;
 }
 
+static bool measures_vcpus(MeasureMethod method)
+{
+        return method == MEASURE_SEV_SNP_IGVM || method == MEASURE_SEV_SNP_OVMF;
+}
+
 static int check_inputs(const MeasureInputs *in, CvmError *error)
 {
         if (in->method == MEASURE_NONE)
@@ -311,6 +344,12 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
         if (in->firmware.bytes.data && !methods[in->method].firmware)
                 return cvm_error_invalid_spec(error, "firmware",
                                               "this platform's is within the IGVM file");
+        if (in->acpi.loader.data && in->method != MEASURE_TDX)
+                return cvm_error_invalid_spec(error, "acpi", "only RTMR0 of a TD depends on it");
+        if (in->cpu_model && !measures_vcpus(in->method))
+                return cvm_error_invalid_spec(error, "cpu-model", "%s", no_vcpus);
+        if (in->features && !measures_vcpus(in->method))
+                return cvm_error_invalid_spec(error, "guest-features", "%s", no_vcpus);
         if (!in->kernel.bytes.data && in->initrd.bytes.data)
                 return cvm_error_invalid_spec(error, "initramfs", "is of no use without a kernel");
         if (!in->kernel.bytes.data && in->cmdline)
@@ -318,14 +357,60 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
         return in->cmdline ? efi_check_cmdline(in->cmdline, error) : 0;
 }
 
+bool measure_needs_code(MeasureMethod method, bool has_kernel, bool has_acpi)
+{
+        return method != MEASURE_SEV_SNP_OVMF && (has_kernel || has_acpi);
+}
+
+int measure_read_code(Bytes file, bool igvm, FirmwareCode *ret)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const IgvmPlatform *platform;
+        Igvm parsed;
+        int r;
+
+        if (igvm && igvm_parse(file, "igvm", &parsed, &error) < 0)
+                return -ENOENT; /* it is refused where it is measured */
+        platform = igvm ? igvm_find_platform(&parsed, IGVM_PLATFORM_SEV_SNP) : NULL;
+        if (igvm && !platform)
+                return -ENOENT;
+        r = igvm ? igvm_read_code(&parsed, platform->mask, ret) : firmware_read_code(file, ret);
+        return r == -EBADMSG ? -ENOENT : r;
+}
+
+static int read_code(Run *run)
+{
+        const MeasureFile *firmware = &run->inputs->firmware, *igvm = &run->inputs->igvm;
+        const MeasureFile *file = firmware->bytes.data ? firmware : igvm;
+        FirmwareCode code;
+        int r;
+
+        if (!file->bytes.data)
+                return 0;
+        if (file->has_code) {
+                profile_take_code(&run->profile, &file->code);
+                return 0;
+        }
+        r = measure_read_code(file->bytes, file == igvm, &code);
+        if (r == 0)
+                profile_take_code(&run->profile, &code);
+        return r == -ENOENT ? 0 : r;
+}
+
 /* PCRs and RTMRs depend on a profile; a launch digest does not. */
 static int read_profile(Run *run)
 {
+        int r;
+
         run->profile = run->inputs->profile;
         if (run->inputs->method == MEASURE_SEV_SNP_OVMF)
                 return 0;
-        if (run->inputs->firmware.bytes.data)
-                profile_read_firmware(&run->profile, run->inputs->firmware.bytes);
+        if (measure_needs_code(run->inputs->method, run->inputs->kernel.bytes.data,
+                               run->inputs->acpi.loader.data)) {
+                r = read_code(run);
+                if (r < 0)
+                        return fail(run, r);
+        }
         profile_conclude(&run->profile, methods[run->inputs->method].guest);
         run->measurement->profile =
                 profile_to_json(&run->profile, methods[run->inputs->method].guest);

@@ -29,6 +29,8 @@ MeasureMethod measure_method_find(const char *name);
 typedef struct MeasureFile {
         Bytes bytes; /* not given: it is not there */
         DigestPair digests;
+        bool has_code;     /* false: nobody looked */
+        FirmwareCode code; /* what measure_read_code() found in it */
 } MeasureFile;
 
 /* All is borrowed. */
@@ -44,8 +46,15 @@ typedef struct MeasureInputs {
         Profile profile;       /* what the user told of it */
 } MeasureInputs;
 
+/* Whether firmware and IGVM file are asked what their code shows, which takes some 0.1 s. */
+bool measure_needs_code(MeasureMethod method, bool has_kernel, bool has_acpi);
+/* What the code in firmware (or in the SEV-SNP pages of an IGVM file) shows. -ENOENT: there is none
+ * that can be read; -ENOMEM. */
+int measure_read_code(Bytes file, bool igvm, FirmwareCode *ret);
+
 /*
  * ArtifactInvalid (a file that is not what it should be; named "kernel", "firmware" or "igvm") or
- * InvalidSpec (cmdline, cpu-model, guest-features, or an input that the method does not take).
+ * InvalidSpec (cmdline, cpu-model, guest-features, acpi, or an input that the method does not
+ * take).
  */
 int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error);

@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "measure/firmware.h"
 
 #define EDK2_OPTIONS_PREFIX 202508
 #define EDK2_RAW_KERNEL 202502
@@ -122,27 +121,23 @@ static void conclude(ProfileItem *item, unsigned value, const char *source)
                 *item = (ProfileItem){value, source};
 }
 
-void profile_read_firmware(Profile *profile, Bytes firmware)
+void profile_take_code(Profile *profile, const FirmwareCode *code)
 {
-        FirmwareCode code;
-
-        if (firmware_read_code(firmware, &code) < 0)
-                return;
-        if (!profile->edk2 && code.version) {
-                profile->edk2 = code.version;
+        if (!profile->edk2 && code->version) {
+                profile->edk2 = code->version;
                 profile->edk2_source = "the firmware's version string";
         }
-        if (code.options_suffix != code.options_prefix)
+        if (code->options_suffix != code->options_prefix)
                 conclude(&profile->options,
-                         code.options_suffix ? PROFILE_OPTIONS_SUFFIX : PROFILE_OPTIONS_PREFIX,
+                         code->options_suffix ? PROFILE_OPTIONS_SUFFIX : PROFILE_OPTIONS_PREFIX,
                          "the firmware's code");
-        if (!code.raw_kernel)
+        if (!code->raw_kernel)
                 conclude(&profile->kernel, PROFILE_KERNEL_PATCHED,
                          "the firmware's code: it does not ask for the unchanged kernel");
         else
                 conclude(&profile->separator, PROFILE_SEPARATOR_RTMR1,
                          "the firmware's code: of edk2-stable202502 or newer");
-        profile->takes_raw_kernel = code.raw_kernel;
+        profile->takes_raw_kernel = code->raw_kernel;
 }
 
 static void conclude_edk2(Profile *profile)

@@ -16,7 +16,7 @@
 #include <json-c/json.h>
 
 #include "base/error.h"
-#include "measure/bytes.h"
+#include "measure/firmware.h"
 
 typedef enum ProfileOptions {
         PROFILE_OPTIONS_UNKNOWN,
@@ -65,8 +65,8 @@ typedef struct Profile {
 int profile_parse(Profile *profile, const char *text, CvmError *error);
 /* "10.0", "10.0.2", "7.2.22 (Debian 1:7.2+dfsg…)". InvalidSpec of "qemu". */
 int profile_parse_qemu(Profile *profile, const char *version, CvmError *error);
-/* What the firmware's code shows (firmware.h). Later told items stay. */
-void profile_read_firmware(Profile *profile, Bytes firmware);
+/* Takes what the firmware's code shows. What is told already stays. */
+void profile_take_code(Profile *profile, const FirmwareCode *code);
 
 typedef enum ProfileGuest {
         PROFILE_GUEST_PLAIN,

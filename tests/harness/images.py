@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small kernels, firmware and IGVM files, built from the formats' documents."""
+import lzma
 import struct
 import uuid
 import zlib
@@ -8,6 +9,7 @@ FOOTER = "96b582de-1fb2-45f7-baea-a366c55a082d"
 SEV_METADATA = "dc886566-984a-4798-a75e-5585a7bf67cc"
 TDX_METADATA = "e47a6535-984a-4798-865e-4685a7bf8ec2"
 HASH_TABLE = "7255371f-3a3b-4b04-927b-1da6efa8d454"
+LZMA = "ee4e5898-3914-4259-9d6e-dc7bd79403cf"
 AP_RESET = "00f771de-1a7e-4fcb-890e-68c77e2fb44e"
 
 SEV_SECTIONS = [(0x800000, 0x2000, 1), (0x802000, 0x1000, 2), (0x803000, 0x1000, 3),
@@ -60,8 +62,21 @@ def entry(name, data):
     return data + struct.pack("<H", len(data) + 18) + guid(name)
 
 
-def firmware(size=0x4000, sev=SEV_SECTIONS, tdx=TDX_SECTIONS, hashes=0x805c00, reset=0x80b004):
+def code(version=None, prefix=False, raw=False, before=b"", after=b""):
+    """A GUID-defined section of compressed code, with the texts that show its version."""
+    text = before + noise(100, 8) + (b"initrd=initrd \0" if prefix else b" initrd=initrd\0")
+    text += b"etc/boot/\0" if raw else b""
+    text += noise(100) + (version or "").encode("utf-16-le") + bytes(2) + after
+    stream = lzma.compress(text, lzma.FORMAT_ALONE)
+    stream = stream[:5] + struct.pack("<Q", len(text)) + stream[13:]
+    section = guid(LZMA) + struct.pack("<HH", 24, 1) + stream
+    return (len(section) + 4).to_bytes(3, "little") + b"\2" + section
+
+
+def firmware(size=0x4000, sev=SEV_SECTIONS, tdx=TDX_SECTIONS, hashes=0x805c00, reset=0x80b004,
+             code_section=b""):
     image = bytearray(noise(size, 3))
+    image[0x1100:0x1100 + len(code_section)] = code_section
     table = b""
     if tdx:
         blob = struct.pack("<4sIII", b"TDVF", 16 + 32 * len(tdx), 1, len(tdx))
@@ -107,6 +122,10 @@ class Igvm:
         offset = self.put(data) if data else 0
         self.header(0x302, struct.pack("<QIIIHH", address, mask, offset, flags, kind, 0))
 
+    def pages(self, mask, address, data):
+        for at in range(0, len(data), 4096):
+            self.page(mask, address + at, data[at:at + 4096].ljust(4096, b"\0"))
+
     def area(self, index, size):
         self.header(0x301, struct.pack("<QII", size, index, 0))
 
@@ -126,7 +145,7 @@ class Igvm:
         return (fixed(checksum) + self.headers).ljust(self.DATA, b"\0") + self.data
 
 
-def igvm():
+def igvm(code_section=b""):
     """For SEV-SNP (with all kinds of pages) and TDX."""
     file = Igvm()
     file.platform(1, 2, vtl=2)
@@ -140,6 +159,8 @@ def igvm():
     file.page(1, 0x13000, kind=1)
     file.page(1, 0x14000, kind=2)
     file.insert(1, 0x20000, 5)
+    if code_section:
+        file.pages(1, 0x100000, noise(0x10100, 25) + code_section)
     vmsa = bytearray(noise(4096, 24))
     struct.pack_into("<Q", vmsa, 0x3b0, 1)
     file.vp(1, bytes(vmsa))
