@@ -167,6 +167,7 @@ static int follow(Run *run)
                         return r;
                 changed = false;
                 announce(run);
+                run_show(run);
         }
 }
 

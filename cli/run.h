@@ -48,6 +48,8 @@ void run_done(Run *run);
 
 /* A line for people on stderr, and STATUS= for a service manager. */
 void run_say(const Run *run, const char *format, ...) _printf_(2, 3);
+/* STATUS= with the CVM's state as it was seen last, and what its guest says of itself. */
+void run_show(const Run *run);
 /* sd_notify(3), if --notify was given. */
 void run_notify(const Run *run, const char *state);
 

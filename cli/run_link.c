@@ -75,6 +75,18 @@ void run_say(const Run *run, const char *format, ...)
                 fprintf(stderr, "cvmctl: %s: %s\n", run->name, safe);
 }
 
+void run_show(const Run *run)
+{
+        const char *state = json_member_string(run->cvm, "state") ?: "";
+        const char *said = json_member_string(run->cvm, "guestStatus");
+        _cleanup_free_ char *safe = said ? text_escape_control(said) : NULL, *status = NULL;
+
+        if (strcmp(state, "running") == 0 && json_member_bool(run->cvm, "ready", false))
+                state = "ready";
+        if (asprintf(&status, "STATUS=%s%s%s", state, safe ? ": " : "", safe ?: "") >= 0)
+                run_notify(run, status);
+}
+
 int run_connect(Run *run, RunLink link)
 {
         _cleanup_(cvm_error_done) CvmError error = {};

@@ -197,6 +197,7 @@ static void load_rest(Vm *vm, json_object *record)
         json_object *timeouts = json_member(record, "timeouts");
         json_object *artifacts = json_member(record, "artifacts");
         const char *leaving = json_member_string(record, "leaving");
+        const char *status = json_member_string(record, "guestStatus");
         const char *scope;
 
         vm->ready = json_member_bool(record, "ready", false);
@@ -204,6 +205,7 @@ static void load_rest(Vm *vm, json_object *record)
         vm->uid = (uid_t)json_member_int(record, "uid", 0);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->leaving = leaving ? strdup(leaving) : NULL;
+        vm->guest_status = status ? strndup(status, VM_STATUS_MAX) : NULL;
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
         vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);

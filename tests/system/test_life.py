@@ -44,6 +44,9 @@ def test_running_comes_before_ready(cvmd):
 def test_status_of_the_guest(cvmd):
     cvmd.launch("web", cmdline='fake.status="mounting shares"', wait="ready")
     assert cvmd.status("web")["guestStatus"] == "mounting shares"
+    cvmd.kill()
+    cvmd.start()
+    assert cvmd.status("web")["guestStatus"] == "mounting shares"
 
 
 def test_noise_for_readiness(cvmd):

@@ -193,6 +193,20 @@ def test_notify(run, cvmd):
     notified.wait("STATUS=stopped")
 
 
+def test_the_status_text_is_the_cvms(run, cvmd):
+    """What the guest says last, too, in one line: its newlines are no messages to systemd."""
+    notified = Notified()
+    run("web", "--notify", cmdline="fake.status=all\\x0ais\\x20well",
+        env={"NOTIFY_SOCKET": notified.path})
+    there(cvmd)
+    said = cvmd.status("web")["guestStatus"]
+    notified.wait(f"STATUS=ready: {said}")
+    cvmd.cvmctl("pause", "web")
+    notified.wait(f"STATUS=paused: {said}")
+    cvmd.cvmctl("resume", "web")
+    eventually(lambda: notified.lines[-1] == f"STATUS=ready: {said}", lambda: notified.lines)
+
+
 def test_notify_when_running_for_guests_without_an_agent(run, cvmd):
     notified = Notified()
     run("web", "--notify", "--wait", "running", cmdline="fake.no-ready",
