@@ -9,7 +9,8 @@ import pytest
 
 from harness.processes import eventually
 
-TOP = pathlib.Path(__file__).parents[2]
+HERE = pathlib.Path(__file__).parent
+TOP = HERE.parents[1]
 EXPOSURE_MAX = 4.5
 UNITS = ["cvmd.socket", "cvmd-secrets.service", "cvmd.service", "cvm@web.service", "cvms.target",
          "cvm.slice"]
@@ -95,6 +96,88 @@ def test_no_cvm_notices_a_killed_daemon(machine):
     machine.wait("cvmd.service", "active")
     assert identities(machine, "a", "b") == before
     assert machine.status("a")["ready"]
+
+
+LOAD = """
+for round in $(seq 1000); do
+    [ ! -e /run/enough ] || exit 0
+    cvmctl launch load-$1 --memory 64M && cvmctl list && cvmctl pause load-$1 &&
+        cvmctl resume load-$1
+    cvmctl stop --force load-$1
+done
+"""
+
+
+def test_restarts_under_load(machine):
+    """Calls fail while a daemon ends, and nothing else does: nothing is left of broken launches."""
+    start(machine, "a", "b")
+    before = identities(machine, "a", "b")
+    machine.write("/run/load", LOAD)
+    machine.run("sh", "-c", "rm -f /run/enough; for n in 1 2; do "
+                "sh /run/load $n >/run/load-$n 2>&1 </dev/null & done")
+    try:
+        for kill in (False, True) * 2:
+            machine.run("sleep", "0.7")
+            if kill:
+                machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")
+                machine.wait("cvmd.service", "active")
+            else:
+                machine.systemctl("restart", "cvmd.service")
+            assert identities(machine, "a", "b") == before
+    finally:
+        machine.run("touch", "/run/enough")
+    eventually(lambda: not machine.run("pgrep", "-f", "^sh /run/load", check=False).stdout,
+               "the load's end", 30, 0.2)
+    for number in (1, 2):
+        assert "running" in machine.run("cat", f"/run/load-{number}").stdout
+    live = {cvm["pid"] for cvm in json.loads(machine.cvmctl("list", "--json").stdout) if "pid" in cvm}
+    left = set(map(int, machine.run("pgrep", "-x", "fake-qemu").stdout.split()))
+    assert left == live
+    scopes = machine.systemctl("list-units", "--plain", "--no-legend", "cvm-*.scope").splitlines()
+    assert len(scopes) == len(live), scopes
+    assert len(machine.run("ls", "/run/cvmd/vms").stdout.split()) == len(live)
+
+
+def live_record(machine, cvm):
+    return f"/var/lib/cvmd/records/{cvm['id']}.json"
+
+
+def test_an_upgrade_from_the_first_version(machine):
+    """The record as the first cvmd wrote it, with this CVM's values: all that a newer one has."""
+    first = json.loads((HERE / "record-1.json").read_text())
+    (cvm,) = start(machine, "a", limits={"tasksMax": 300})
+    before = identities(machine, "a")
+    record = json.loads(machine.run("cat", live_record(machine, cvm)).stdout)
+
+    def as_first(old, new):
+        if not isinstance(old, dict):
+            return new
+        return {key: as_first(value, new.get(key, value)) for key, value in old.items()}
+    downgraded = {**as_first(first, record), "version": 1}
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    machine.write(live_record(machine, cvm), json.dumps(downgraded))
+    machine.systemctl("start", "cvmd.socket", "cvmd.service")
+    assert identities(machine, "a") == before
+    assert machine.status("a")["ready"] and machine.status("a")["scope"] == cvm["scope"]
+    assert scope_of(machine, cvm["pid"]) == cvm["scope"]
+    machine.systemctl("stop", "cvm@a.service")
+    assert fate(machine, "cvm@a") == ("inactive", "success", 0)
+    assert machine.status("a")["ending"]["reason"] == "stopped"
+    eventually(lambda: machine.show(cvm["scope"], "LoadState") == "not-found", "the scope gone")
+
+
+def test_what_a_newer_version_wrote_is_let_be(machine):
+    (cvm,) = start(machine, "a")
+    record = json.loads(machine.run("cat", live_record(machine, cvm)).stdout)
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    machine.write(live_record(machine, cvm), json.dumps({**record, "version": 1000}))
+    machine.systemctl("start", "cvmd.socket", "cvmd.service")
+    assert machine.cvmctl("list", "--json").stdout == "[]\n"
+    assert scope_of(machine, cvm["pid"]) == cvm["scope"]
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    machine.write(f"{live_record(machine, cvm)}.newer", json.dumps(record))
+    machine.systemctl("start", "cvmd.socket", "cvmd.service")
+    assert machine.status("a")["pid"] == cvm["pid"] and machine.status("a")["ready"]
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -275,8 +358,10 @@ def test_systemd_refuses_a_scope(machine):
 def test_up_is_ready_and_stop_is_graceful(machine):
     (cvm,) = start(machine, "a", cmdline="fake.ready-ms=700 fake.status=booting")
     assert cvm["ready"] and cvm["state"] == "running"
-    found = machine.show("cvm@a", "ActiveState", "StatusText", "Slice")
-    assert found == {"ActiveState": "active", "StatusText": "ready", "Slice": "cvm.slice"}
+    machine.systemctl("restart", "cvmd.service")
+    eventually(lambda: machine.show("cvm@a", "StatusText") == "ready: booting", "it is back")
+    found = machine.show("cvm@a", "ActiveState", "Slice")
+    assert found == {"ActiveState": "active", "Slice": "cvm.slice"}
     machine.systemctl("stop", "cvm@a.service")
     assert fate(machine, "cvm@a") == ("inactive", "success", 0)
     assert machine.status("a")["ending"]["reason"] == "stopped"
@@ -408,21 +493,30 @@ def test_the_target_is_all_of_them(machine):
 
 
 @pytest.mark.skipif("GUEST_PLAIN" not in os.environ, reason="there is no guest to boot")
-def test_a_real_guest_under_the_units_hardening(machine):
-    """QEMU inherits the daemon's filters and limits: a guest must boot and power off in them."""
+def test_real_guests_under_the_units_hardening(machine):
+    """QEMU inherits the daemon's filters and limits: guests must boot, and end as fake ones do."""
     machine.configure(qemu={"default": "/usr/bin/qemu-system-x86_64"},
-                      timeouts={"startSec": 60, "powerdownSec": 60})
+                      timeouts={"startSec": 60, "readySec": 180, "powerdownSec": 60})
     try:
-        (cvm,) = start(machine, "a", memory="512M", cmdline="console=ttyS0 quiet",
-                       env={"A": "x y"},
-                       kernel={"path": "/root/guest/real-bzImage"},
-                       initramfs={"path": "/root/guest/real-initramfs.cpio.gz"})
-        assert cvm["ready"]
+        for name in "ab":
+            machine.write(f"/etc/cvmd/cvms/{name}.json", json.dumps(
+                {"memory": "512M", "cpus": 1, "cmdline": "console=ttyS0 quiet", "env": {"A": "x y"},
+                 "kernel": {"path": "/root/guest/real-bzImage"},
+                 "initramfs": {"path": "/root/guest/real-initramfs.cpio.gz"}}))
+        machine.systemctl("start", "cvm@a.service", "cvm@b.service", timeout=240)
+        before = identities(machine, "a", "b")
         machine.systemctl("restart", "cvmd.service")
-        assert machine.status("a")["pid"] == cvm["pid"] and machine.status("a")["ready"]
-        machine.systemctl("stop", "cvm@a.service")
-        ending = machine.status("a")["ending"]
-        assert ending["reason"] in ("stopped", "power-off")
+        machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")
+        machine.wait("cvmd.service", "active")
+        assert identities(machine, "a", "b") == before
+        assert machine.status("a")["ready"] and machine.status("b")["ready"]
+        machine.run("kill", "-KILL", before[0][0])
+        machine.wait("cvm@a", "failed")
+        assert fate(machine, "cvm@a") == ("failed", "exit-code", 13)
+        machine.systemctl("stop", "cvm@b.service", timeout=90)
+        assert fate(machine, "cvm@b") == ("inactive", "success", 0)
+        ending = machine.status("b")["ending"]
+        assert ending["reason"] in ("stopped", "power-off") and "signal" not in ending
     finally:
         machine.configure()
 
