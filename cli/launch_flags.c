@@ -374,11 +374,48 @@ static int apply_publish(const Arguments *arguments, json_object *object)
         return 0;
 }
 
+/* URL[,vsock][,protocol=PROTOCOL]. NULL: it is not that. */
+static json_object *parse_attestation(const char *value)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        _cleanup_json_ json_object *attestation = NULL;
+        char *save = NULL, *option;
+
+        if (!copy || !*copy || *copy == ',')
+                return NULL;
+        attestation = json_build("url", json_new_text(strtok_r(copy, ",", &save)), NULL);
+        while ((option = strtok_r(NULL, ",", &save)))
+                if (strcmp(option, "vsock") == 0)
+                        json_object_object_add(attestation, "transport", json_new_text(option));
+                else if (strncmp(option, "protocol=", 9) == 0)
+                        json_object_object_add(attestation, "protocol", json_new_text(option + 9));
+                else
+                        return NULL;
+        return TAKE_PTR(attestation);
+}
+
+static int apply_svsm(const Arguments *arguments, json_object *object)
+{
+        const char *value = arguments_value(arguments, "svsm-attestation");
+        json_object *attestation = value ? parse_attestation(value) : NULL;
+
+        if (!value)
+                return 0;
+        if (!attestation)
+                return fail_usage(arguments,
+                                  "--svsm-attestation must be URL[,vsock][,protocol=NAME], not "
+                                  "'%s'; a spec file takes a URL with a comma",
+                                  value);
+        json_object_object_add(member_of(object, "svsm", json_type_object), "attestation",
+                               attestation);
+        return 0;
+}
+
 int launch_flags_apply(const Arguments *arguments, json_object *object)
 {
         static int (*const parts[])(const Arguments *, json_object *) = {
                 apply_scalars, apply_artifacts, apply_env,     apply_certs,    apply_shares,
-                apply_disks,   apply_gpus,      apply_publish, apply_security,
+                apply_disks,   apply_gpus,      apply_publish, apply_security, apply_svsm,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -45,6 +45,8 @@ static const Option spec_options[] = {
         {"network", "N", "user, passt, none, bridge:NAME or tap:NAME"},
         {"vsock", "CID", "a vsock device; without CID a free one is taken",
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
+        {"svsm-attestation", "URL[,vsock][,protocol=P]",
+         "let the SVSM attest to a server, through a proxy on this host"},
         {"launch-security", "FIELD=VALUE", "a setting of the confidential object, see cvm-spec(5)",
          OPTION_REPEATS},
         {"bind-workload", NULL, "name what is launched in the CVM's attestation, see cvm-spec(5)"},

@@ -9,6 +9,7 @@
 #include <systemd/sd-id128.h>
 
 #include "base/fail_point.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "capacity.h"
 #include "gpus.h"
@@ -295,6 +296,26 @@ static int take_libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
         return 0;
 }
 
+/* An attestation proxy listens for all CIDs on the one port that SVSMs connect to. */
+static int check_proxy(Manager *manager, const Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                       CvmError *error)
+{
+        for (size_t i = 0; spec_svsm_has_vsock(spec) && i < manager->n_vms; i++) {
+                const Vm *other = manager->vms[i];
+                json_object *svsm = json_member(other->spec, "svsm");
+                const char *transport =
+                        json_member_string(json_member(svsm, "attestation"), "transport");
+
+                if (other == vm || !vm_state_is_live(other->state) || !transport ||
+                    strcmp(transport, "vsock") != 0)
+                        continue;
+                return cvm_error_no_resources(
+                        error, "vsock-port", 1, 0,
+                        manager_holders_add(json_object_new_array(), manager, peer, other));
+        }
+        return 0;
+}
+
 static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
@@ -326,7 +347,10 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
                 r = choose_uid(manager, &vm->uid, error);
         if (r == 0)
                 r = manager_hold_ports(manager, vm, spec, admission->peer, error);
-        if (r == 0 && (spec->vsock || template_needs_vsock(admission->template)))
+        if (r == 0)
+                r = check_proxy(manager, vm, spec, admission->peer, error);
+        if (r == 0 &&
+            (spec->vsock || spec_svsm_has_vsock(spec) || template_needs_vsock(admission->template)))
                 r = manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
                                      &vm->vsock_fd, error);
         if (r < 0)

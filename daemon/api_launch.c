@@ -163,7 +163,8 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
                 .memory = spec->memory ?: manager->config->memory,
                 .forwards = forwards,
                 .n_forwards = prospect_forwards(manager, spec, forwards),
-                .vsock = spec->vsock || template_needs_vsock(operation->template),
+                .vsock = spec->vsock || spec_svsm_has_vsock(spec) ||
+                         template_needs_vsock(operation->template),
                 .notify_port = manager->notify_port,
                 .host = loaded->host ?: manager->host,
                 .disks = loaded->disks,

@@ -24,7 +24,7 @@
 typedef struct Companion {
         Companions *set;
         char *name;
-        bool pair;
+        PlanMeeting meeting;
         uid_t uid;
         Child child;
         uint64_t start_time;
@@ -321,7 +321,7 @@ static int start_one(Companion *companion, const LaunchPlan *command, int runtim
 
         if (r == 0)
                 r = make_output(companion, runtime_dirfd, &output);
-        if (r == 0 && companion->pair)
+        if (r == 0 && companion->meeting == PLAN_MEETING_PAIR)
                 r = make_pair(companion);
         if (r == 0)
                 r = spawn(companion, command, output);
@@ -343,7 +343,7 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
                 int r = -ENOMEM;
 
                 if (companion) {
-                        companion->pair = plan->pair;
+                        companion->meeting = plan->meeting;
                         companion->uid = start->uid;
                         r = start_one(companion, plan->command, start->runtime_dirfd);
                 }
@@ -388,7 +388,7 @@ static void on_look(uv_timer_t *timer)
                 Companion *companion = &set->items[i];
                 char *reason = NULL;
 
-                if (companion->socket_fd >= 0)
+                if (companion->socket_fd >= 0 || companion->meeting == PLAN_MEETING_NONE)
                         continue;
                 companion->socket_fd = connect_own(companion);
                 if (companion->socket_fd >= 0)

@@ -36,7 +36,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .memory = allotment->memory,
                 .forwards = allotment->forwards,
                 .n_forwards = allotment->n_forwards,
-                .vsock = allotment->vsock,
+                .vsock = allotment->vsock && !spec_svsm_has_vsock(spec),
                 .vsock_cid = allotment->vsock_cid,
                 .notify_port = allotment->notify_port,
                 .cmdline = spec_cmdline(spec),
@@ -202,7 +202,7 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r == 0 && loaded->qemu)
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_qemu(template), &plan->missing);
-        if (r == 0 && loaded->qemu && spec_has_svsm_devices(inputs.spec))
+        if (r == 0 && loaded->qemu && spec_svsm_has_devices(inputs.spec))
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_svsm(template), &plan->missing);
         if (r == 0)

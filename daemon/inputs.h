@@ -17,7 +17,7 @@ typedef struct Allotment {
         uint64_t memory;
         const SpecForward *forwards;
         size_t n_forwards;
-        bool vsock;
+        bool vsock; /* it has a CID: of the guest, or of its SVSM */
         uint32_t vsock_cid;
         uint32_t notify_port;
         const HostFacts *host; /* as it is now */

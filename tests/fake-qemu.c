@@ -8,6 +8,7 @@
  * guest:
  *
  *   console  after `cont` some lines, as of a kernel
+ *   COM3     after `cont` a line, as an SVSM's attestation
  *   notify   (the port io.cvmd.notify) READY=1
  *   forwards bound and listened on; a connection to guest port 7002 is answered by an agent: each
  *            line with {"fake":true,"envSize":BYTES,"certs":[NAMES]}, of what the shares env_share
@@ -64,6 +65,7 @@ Options options;
 Behaviour behaviour;
 Link qmp = {.listener = -1, .fd = -1};
 Link console = {.listener = -1, .fd = -1};
+Link attestation = {.listener = -1, .fd = -1};
 Link notify = {.listener = -1, .fd = -1};
 
 /* Connections to the agent. */
@@ -228,7 +230,7 @@ static int open_signals(void)
 static void turn(int signals)
 {
         /* QMP last: who has connected before `cont` was sent misses nothing */
-        Link *const links[] = {&console, &notify, &qmp};
+        Link *const links[] = {&console, &attestation, &notify, &qmp};
         struct pollfd fds[1 + ARRAY_SIZE(links) + FORWARDS_MAX + AGENTS_MAX];
         size_t n = 0, first_agent, n_kept = 0, n_before = n_agents;
         int timeout = guest_tick();

@@ -196,6 +196,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"network", network_to_json(spec)},
                 {"vsock",
                  spec->vsock ? json_build("cid", uint_or_null(spec->vsock_cid), NULL) : NULL},
+                {"svsm", spec_svsm_to_json(&spec->svsm)},
                 {"launchSecurity", security_to_json(spec)},
                 {"bindWorkload", spec->bind_workload ? json_object_new_boolean(true) : NULL},
                 {"debug", json_object_new_boolean(spec->debug)},

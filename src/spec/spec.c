@@ -21,8 +21,8 @@ typedef struct Input {
         CvmSpec spec;
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
-        json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *security, *limits,
-                *timeouts, *restart;
+        json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *svsm, *security,
+                *limits, *timeouts, *restart;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -43,6 +43,7 @@ static const JsonField spec_fields[] = {
         {"forwards", JSON_ARRAY, offsetof(Input, forwards)},
         {"network", JSON_STRING, offsetof(Input, network)},
         {"vsock", JSON_OBJECT, offsetof(Input, vsock)},
+        {"svsm", JSON_OBJECT, offsetof(Input, svsm)},
         {"launchSecurity", JSON_MAP, offsetof(Input, security)},
         {"bindWorkload", JSON_BOOL, offsetof(Input, spec.bind_workload)},
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
@@ -222,6 +223,8 @@ static int parse_parts(Input *input, CvmError *error)
         if (r >= 0)
                 r = spec_parse_vsock(input->vsock, spec, error);
         if (r >= 0)
+                r = spec_parse_svsm(input->svsm, spec, error);
+        if (r >= 0)
                 r = spec_parse_security(input->security, spec, error);
         if (r >= 0)
                 r = spec_parse_limits(input->limits, spec, error);
@@ -296,6 +299,8 @@ static void spec_done(CvmSpec *spec)
         for (size_t i = 0; i < spec->n_security; i++)
                 free(spec->security[i].text);
         free(spec->security);
+        free(spec->svsm.url);
+        free(spec->svsm.protocol);
 }
 
 static void input_done(Input *input)

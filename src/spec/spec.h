@@ -157,6 +157,16 @@ typedef struct SpecRestart {
         uint32_t window_sec;                   /* a CVM that ran so long begins a new row */
 } SpecRestart;
 
+typedef enum SpecSvsmTransport { SPEC_SVSM_SERIAL, SPEC_SVSM_VSOCK } SpecSvsmTransport;
+
+/* Of an SVSM beside the guest. */
+typedef struct SpecSvsm {
+        bool given;
+        char *url; /* of the server that its attestation proxy asks; NULL: there is no proxy */
+        char *protocol;
+        SpecSvsmTransport transport; /* between SVSM and proxy */
+} SpecSvsm;
+
 #define SPEC_TTL_SEC_MAX (10u * 366 * 86400)
 
 typedef struct CvmSpec {
@@ -183,7 +193,8 @@ typedef struct CvmSpec {
         SpecNetwork network;
         char *interface; /* of bridge and tap */
         bool vsock;
-        uint32_t vsock_cid;     /* 0: a free one */
+        uint32_t vsock_cid; /* 0: a free one */
+        SpecSvsm svsm;
         SpecSecurity *security; /* idBlock and idAuth are both there or neither; whether the
                                  * platform takes a field is the template's to say */
         size_t n_security;
@@ -212,7 +223,9 @@ int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE]);
 /* Index of the disk that is the SVSM's; SIZE_MAX: none. */
 size_t spec_svsm_disk(const CvmSpec *spec);
 /* Whether the SVSM has devices of its own. */
-bool spec_has_svsm_devices(const CvmSpec *spec);
+bool spec_svsm_has_devices(const CvmSpec *spec);
+/* Whether one of them is the CVM's vsock device, with its CID. */
+bool spec_svsm_has_vsock(const CvmSpec *spec);
 
 /* The command line that the kernel is given: the spec's, or the default. Borrowed. */
 const char *spec_cmdline(const CvmSpec *spec);

@@ -88,19 +88,6 @@ static int choose(const char *text, const char *const *names, size_t n)
         return -1;
 }
 
-size_t spec_svsm_disk(const CvmSpec *spec)
-{
-        for (size_t i = 0; i < spec->n_disks; i++)
-                if (spec->disks[i].bus == SPEC_DISK_SVSM)
-                        return i;
-        return SIZE_MAX;
-}
-
-bool spec_has_svsm_devices(const CvmSpec *spec)
-{
-        return spec_svsm_disk(spec) != SIZE_MAX;
-}
-
 /* The SVSM writes its state, and reads one raw disk. */
 static int check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
                       CvmError *error)

@@ -34,6 +34,9 @@ int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error);
 int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error);
 int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error);
 int spec_parse_vsock(json_object *object, CvmSpec *spec, CvmError *error);
+/* After the spec's vsock. */
+int spec_parse_svsm(json_object *object, CvmSpec *spec, CvmError *error);
+json_object *spec_svsm_to_json(const SpecSvsm *svsm); /* NULL: not given */
 int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error);
 /* After the spec's memory. */
 int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error);

@@ -111,8 +111,10 @@ static int add_words(Walk *walk, const Frame *frame, json_object *items)
 }
 
 /* A companion gets its own descriptors and none of QEMU's. */
-static int check_descriptors(Walk *walk, const LaunchPlan *plan, bool pair)
+static int check_descriptors(Walk *walk, const LaunchPlan *plan, PlanMeeting meeting)
 {
+        bool pair = meeting == PLAN_MEETING_PAIR;
+
         for (size_t i = 0; i < plan->n_descriptors; i++) {
                 const char *what = plan->descriptors[i].what;
 
@@ -151,11 +153,16 @@ static int render_arguments(Walk *walk, json_object *item, PlanCompanion *compan
                         walk_leave(walk, before);
         }
         walk->plan = outer;
-        return r < 0 ? r : check_descriptors(walk, companion->command, companion->pair);
+        return r < 0 ? r : check_descriptors(walk, companion->command, companion->meeting);
 }
 
 static int parse(Walk *walk, json_object *item, PlanCompanion *ret)
 {
+        static const char *const meetings[] = {
+                [PLAN_MEETING_LISTEN] = "listen",
+                [PLAN_MEETING_PAIR] = "pair",
+                [PLAN_MEETING_NONE] = "none",
+        };
         static const char *const members[] = {"!name",      "!program", "!package", "!socket",
                                               "!arguments", "when",     NULL};
         const char *name = NULL, *program = NULL, *package = NULL, *socket = NULL;
@@ -175,9 +182,10 @@ static int parse(Walk *walk, json_object *item, PlanCompanion *ret)
         if (strchr(program, '/') || *program == '.')
                 return walk_fail(walk,
                                  "'program' must be a program's file name, without directories");
-        ret->pair = strcmp(socket, "pair") == 0;
-        if (!ret->pair && strcmp(socket, "listen") != 0)
-                return walk_fail(walk, "'socket' must be \"listen\" or \"pair\"");
+        while (ret->meeting < _PLAN_MEETING_MAX && strcmp(meetings[ret->meeting], socket) != 0)
+                ret->meeting++;
+        if (ret->meeting == _PLAN_MEETING_MAX)
+                return walk_fail(walk, "'socket' must be \"listen\", \"pair\" or \"none\"");
         ret->name = strdup(name);
         ret->package = strdup(package);
         ret->command = calloc(1, sizeof(*ret->command));

@@ -85,13 +85,20 @@ typedef struct WorkloadBinding {
 
 typedef struct LaunchPlan LaunchPlan;
 
+/* How a companion and QEMU meet: QEMU has the end of a connection as descriptor "companion:NAME".
+ */
+typedef enum PlanMeeting {
+        PLAN_MEETING_LISTEN, /* it listens on the socket "socket" in its directory */
+        PLAN_MEETING_PAIR,   /* it gets one end of a connected pair */
+        PLAN_MEETING_NONE,   /* they do not, or by what the daemon has no part in */
+        _PLAN_MEETING_MAX,
+} PlanMeeting;
+
 /* A program that runs beside QEMU, from before its start to its end. */
 typedef struct PlanCompanion {
         char *name;    /* lowercase letters, digits, '-' */
         char *package; /* what installs the program */
-        /* It gets one end of a connected pair; else it listens on the socket "socket" in its
-         * directory. QEMU has the other end as descriptor "companion:NAME". */
-        bool pair;
+        PlanMeeting meeting;
         LaunchPlan *command; /* argv and descriptors alone; argv[0] is a file name */
 } PlanCompanion;
 

@@ -30,7 +30,7 @@ static int add_host_checks(Walk *walk, const PlanInputs *inputs, HostCheckList *
                 r = add_host_check(inputs, "kvm", missing);
         if (r == 0 && inputs->spec->n_gpus) /* VFIO pins all of the guest's memory */
                 r = add_host_check(inputs, "memlock", missing);
-        if (r == 0 && inputs->vsock)
+        if (r == 0 && (inputs->vsock || launch_plan_fd(walk->plan, "vhost-vsock") >= 0))
                 r = add_host_check(inputs, "vhost-vsock", missing);
         if (r == 0 && walk->used_cbitpos && inputs->host->cbitpos == 0)
                 r = host_check_list_add_new(
@@ -140,9 +140,8 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
 {
         const CvmSpec *spec = inputs->spec;
         char field[32], what[sizeof("disk:") + SPEC_DISK_ID_MAX];
-        size_t i;
 
-        for (i = 0; i < spec->n_disks; i++) {
+        for (size_t i = 0; i < spec->n_disks; i++) {
                 snprintf(what, sizeof(what), "disk:%s", spec->disks[i].id);
                 snprintf(field, sizeof(field), "disks[%zu]", i);
                 if (launch_plan_fd(walk->plan, what) < 0)
@@ -151,13 +150,7 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                                                       "disks",
                                                       walk->template->name);
         }
-        i = spec_svsm_disk(spec);
-        if (i != SIZE_MAX && !walk->template->requires_svsm) {
-                snprintf(field, sizeof(field), "disks[%zu].bus", i);
-                return cvm_error_invalid_spec(walk->error, field, "platform %s has no SVSM",
-                                              walk->template->name);
-        }
-        for (i = 0; i < spec->n_gpus; i++) {
+        for (size_t i = 0; i < spec->n_gpus; i++) {
                 snprintf(field, sizeof(field), "gpus[%zu]", i);
                 if (!mentions(walk->plan, spec->gpus[i]))
                         return cvm_error_invalid_spec(walk->error, field,
@@ -166,6 +159,32 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                                                       walk->template->name);
         }
         return check_network(walk, spec->network);
+}
+
+static bool attests(const LaunchPlan *plan, const char *url)
+{
+        for (size_t i = 0; i < plan->n_companions; i++)
+                if (mentions(plan->companions[i].command, url))
+                        return true;
+        return false;
+}
+
+static int check_svsm(Walk *walk, const CvmSpec *spec)
+{
+        size_t disk = spec_svsm_disk(spec);
+        char field[32] = "svsm";
+
+        if (disk != SIZE_MAX)
+                snprintf(field, sizeof(field), "disks[%zu].bus", disk);
+        if ((disk != SIZE_MAX || spec->svsm.given) && !walk->template->requires_svsm)
+                return cvm_error_invalid_spec(walk->error, field, "platform %s has no SVSM",
+                                              walk->template->name);
+        if (spec->svsm.url && !attests(walk->plan, spec->svsm.url))
+                return cvm_error_invalid_spec(walk->error, "svsm.attestation",
+                                              "the template of platform %s has no attestation "
+                                              "proxy",
+                                              walk->template->name);
+        return 0;
 }
 
 int requirements_check(Walk *walk, const PlanInputs *inputs)
@@ -198,7 +217,11 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                 return cvm_error_invalid_spec(
                         walk->error, "network",
                         "driver libvirt takes no 'passt': with 'user' it uses passt where it can");
+        if (inputs->domain && inputs->spec->svsm.given)
+                return cvm_error_invalid_spec(walk->error, "svsm", "driver libvirt takes none");
         r = inputs->domain ? 0 : check_used(walk, inputs);
+        if (r == 0)
+                r = check_svsm(walk, inputs->spec);
         if (r == 0)
                 r = check_service(walk, inputs);
         if (r == 0)

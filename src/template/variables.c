@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "template/internal.h"
 
@@ -134,7 +135,12 @@ static json_object *gpu_variables(const PlanInputs *inputs)
 
 static json_object *svsm_variables(const CvmSpec *spec)
 {
-        return json_build("devices", json_object_new_boolean(spec_has_svsm_devices(spec)), NULL);
+        bool vsock = spec_svsm_has_vsock(spec);
+
+        return json_build("devices", json_object_new_boolean(spec_svsm_has_devices(spec)),
+                          "attestsBySerial", json_object_new_boolean(spec->svsm.url && !vsock),
+                          "attestsByVsock", json_object_new_boolean(vsock), "url",
+                          text(spec->svsm.url), "protocol", text(spec->svsm.protocol), NULL);
 }
 
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
@@ -202,7 +208,7 @@ static void add_companions(json_object *companions, json_object *list)
                 const char *name = json_member_string(item, "name");
                 char what[64];
 
-                if (!name)
+                if (!name || strcmp(json_member_string(item, "socket") ?: "", "none") == 0)
                         continue;
                 snprintf(what, sizeof(what), "companion:%s", name);
                 json_object_object_add(companions, name, variables_descriptor(what));

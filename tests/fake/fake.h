@@ -71,7 +71,7 @@ void options_parse(int argc, char **argv);
 extern const char *program;
 extern Options options;
 extern Behaviour behaviour;
-extern Link qmp, console, notify;
+extern Link qmp, console, attestation, notify; /* COM1, COM3 */
 
 /* The machine and its guest. */
 typedef enum Run {

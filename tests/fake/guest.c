@@ -87,6 +87,7 @@ static void boot(void)
         console_left = behaviour.console_bytes;
         link_printf(&console, "Linux version 0 (fake)\r\nCommand line: %s\r\nfake-qemu: booted\r\n",
                     options.append ?: "");
+        link_printf(&attestation, "attest\n");
         if (behaviour.notify_garbage) {
                 char *noise = must_have(malloc(GARBAGE_LINE));
 
@@ -138,7 +139,7 @@ void machine_shutdown(bool guest, const char *reason)
 
 void machine_exit(int status)
 {
-        Link *const links[] = {&qmp, &console, &notify};
+        Link *const links[] = {&qmp, &console, &attestation, &notify};
         int64_t end = now_ms() + FAREWELL_MSEC;
 
         for (size_t i = 0; i < ARRAY_SIZE(links); i++)

@@ -273,7 +273,14 @@ static void add_qmp(const char *text)
 
 static void add_serial(const char *text)
 {
-        if (strncmp(text, "chardev:", 8) == 0 && !use_chardev(text + 8, &console))
+        static Link *const ports[4] = {[0] = &console, [2] = &attestation};
+        static size_t n;
+        Link *link;
+
+        if (n == ARRAY_SIZE(ports))
+                fail("too many serial ports");
+        link = ports[n++];
+        if (strncmp(text, "chardev:", 8) == 0 && !use_chardev(text + 8, link))
                 fail("could not connect serial device to character backend '%s'", text);
 }
 

@@ -373,7 +373,7 @@ static void test_passt(void **state)
                 launch.inputs.n_forwards = n;
                 assert_int_equal(render(set, "plain", &launch, &plan, &error), 0);
                 assert_int_equal(plan->n_companions, 1);
-                assert_true(plan->companions[0].pair);
+                assert_true(plan->companions[0].meeting == PLAN_MEETING_PAIR);
                 line = joined(plan->companions[0].command);
                 assert_string_equal(line, expected[n]);
                 plan = launch_plan_free(plan);

@@ -63,6 +63,9 @@ static void test_refusals(void **state)
                  "requires.host[0]: no check of that name"},
                 {HEAD "\"requires\": {\"qemu\": {\"objects\": [1]}}, \"arguments\": []}",
                  "requires.qemu.objects[0]: must be a name"},
+                {HEAD
+                 "\"requires\": {\"svsm\": {\"machines\": {\"q35\": [1]}}}, \"arguments\": []}",
+                 "requires.svsm.machines.q35[0]: must be a name"},
                 {HEAD "\"floors\": {\"maxmem\": \"much\"}, \"arguments\": []}",
                  "floors.maxmem: must be a size"},
                 {HEAD "\"promise\": {\"percent\": 99}, \"arguments\": []}",
@@ -176,7 +179,12 @@ static void test_refusals(void **state)
                 {COMPANION("\"name\": \"c\""),
                  "/etc/t.json:6: companions[0]: 'name' needs 'program' beside it"},
                 {COMPANION(NAMED "\"socket\": \"tcp\", \"arguments\": []"),
-                 "companions[0]: 'socket' must be \"listen\" or \"pair\""},
+                 "companions[0]: 'socket' must be \"listen\", \"pair\" or \"none\""},
+                {COMPANION(NAMED "\"socket\": \"none\", \"arguments\": [\"${self.socket}\"]"),
+                 "${self.socket} is for"},
+                {HEAD "\"companions\": [{" NAMED "\"socket\": \"none\", \"arguments\": []}], "
+                      "\"arguments\": [{\"serial\": \"fd:${companion.c}\"}]}",
+                 "unknown variable 'companion.c'"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [], \"uid\": 0"),
                  "companions[0]: unknown member 'uid'"},
                 {COMPANION("\"name\": \"../c\", \"program\": \"p\", \"package\": \"p\", "
