@@ -97,25 +97,6 @@ static const IgvmPlatform *find_platform(const Igvm *igvm, const char *guest)
         return NULL;
 }
 
-/* The last one counts, as in QEMU. */
-static void read_policy(const Igvm *igvm, uint32_t mask, PlanIgvm *ret)
-{
-        size_t cursor = 0;
-        IgvmHeader header;
-
-        while (igvm_next(igvm, &cursor, &header)) {
-                IgvmPolicy policy;
-
-                if (header.type != IGVM_GUEST_POLICY)
-                        continue;
-                policy = igvm_policy(&header);
-                if (policy.mask & mask) {
-                        ret->has_policy = true;
-                        ret->policy = policy.policy;
-                }
-        }
-}
-
 int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
                     PlanIgvm *ret, CvmError *error)
 {
@@ -136,7 +117,7 @@ int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuP
         if (r < 0)
                 return r;
         plan.service = platform->highest_vtl == 0;
-        read_policy(&igvm, platform->mask, &plan);
+        plan.has_policy = igvm_find_policy(&igvm, platform->type, &plan.policy) == 0;
         *ret = plan;
         return 0;
 }

@@ -376,6 +376,7 @@ int igvm_find_policy(const Igvm *igvm, IgvmPlatformType type, uint64_t *ret)
         const IgvmPlatform *platform = igvm_find_platform(igvm, type);
         IgvmHeader header;
         size_t cursor = 0;
+        int r = -ENOENT;
 
         while (platform && igvm_next(igvm, &cursor, &header)) {
                 IgvmPolicy policy;
@@ -385,8 +386,8 @@ int igvm_find_policy(const Igvm *igvm, IgvmPlatformType type, uint64_t *ret)
                 policy = igvm_policy(&header);
                 if (policy.mask & platform->mask) {
                         *ret = policy.policy;
-                        return 0;
+                        r = 0;
                 }
         }
-        return -ENOENT;
+        return r;
 }

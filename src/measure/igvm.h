@@ -147,7 +147,8 @@ IgvmInsert igvm_insert(const Igvm *igvm, const IgvmHeader *header);
 IgvmVpContext igvm_vp_context(const Igvm *igvm, const IgvmHeader *header);
 IgvmPolicy igvm_policy(const IgvmHeader *header);
 
-/* The guest policy that the file has for a platform of that type. -ENOENT: none. */
+/* The guest policy that the file has for a platform of that type: of several the last, as in QEMU.
+ * -ENOENT: none. */
 int igvm_find_policy(const Igvm *igvm, IgvmPlatformType type, uint64_t *ret);
 
 /* The platform of that type; NULL: the file is not for it. */

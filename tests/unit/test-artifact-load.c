@@ -160,6 +160,43 @@ static void test_load_large(void **state)
         munmap(map, size);
 }
 
+/* The same bytes and the same refusals, in memory and without a file. */
+static void test_load_private(void **state)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        size_t size = (3u << 20) + 13;
+        _cleanup_free_ uint32_t *data = calloc(1, size + 4);
+        _cleanup_close_ int fd = -1;
+        DigestPair digest;
+        void *map = NULL;
+
+        for (size_t i = 0; i < size / 4; i++)
+                data[i] = (uint32_t)i * 2654435761u;
+        memcpy(data, "070701", 6);
+        fd = make_file(data, size);
+        assert_int_equal(digest_bytes(data, size, &digest), 0);
+        assert_int_equal(
+                artifact_load_private(ARTIFACT_KERNEL, "i", fd, NULL, &artifact, &map, &error),
+                -EBADMSG);
+        cvm_error_done(&error);
+        digest.sha256[0] ^= 1;
+        assert_int_equal(artifact_load_private(ARTIFACT_INITRAMFS, "i", fd, digest.sha256,
+                                               &artifact, &map, &error),
+                         -EBADMSG);
+        assert_null(artifact);
+        assert_null(map);
+        digest.sha256[0] ^= 1;
+        assert_int_equal(artifact_load_private(ARTIFACT_INITRAMFS, "i", fd, digest.sha256,
+                                               &artifact, &map, &error),
+                         0);
+        assert_memory_equal(&artifact->digest, &digest, sizeof(digest));
+        assert_int_equal(artifact->size, size);
+        assert_int_equal(artifact->fd, -1);
+        assert_memory_equal(map, data, size);
+        munmap(map, size);
+}
+
 static void test_pin(void **state)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -255,8 +292,8 @@ int main(void)
                 cmocka_unit_test(test_kind_kernel), cmocka_unit_test(test_kind_initramfs),
                 cmocka_unit_test(test_kind_igvm),   cmocka_unit_test(test_kind_firmware),
                 leaks_unit_test(test_load),         leaks_unit_test(test_load_large),
-                leaks_unit_test(test_pin),          leaks_unit_test(test_refuse),
-                leaks_unit_test(test_changed),
+                leaks_unit_test(test_load_private), leaks_unit_test(test_pin),
+                leaks_unit_test(test_refuse),       leaks_unit_test(test_changed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
