@@ -152,12 +152,16 @@ static bool reap(QemuVm *vm, DriverEnding *ending)
         return r != -EAGAIN;
 }
 
-/* What QMP told of the end; NULL: nothing. */
+/* What QMP told of the end; NULL: nothing. An end without a reason is told, too. */
 static const char *told_reason(const QemuVm *vm)
 {
-        const char *reason = vm->shutdown_reason ?: "";
+        const char *reason = vm->shutdown_reason;
 
-        if (vm->panicked || strcmp(reason, "guest-panic") == 0)
+        if (vm->panicked)
+                return "guest-panic";
+        if (!reason)
+                return NULL;
+        if (strcmp(reason, "guest-panic") == 0)
                 return "guest-panic";
         if (strcmp(reason, "guest-shutdown") == 0)
                 return "power-off";
@@ -167,7 +171,7 @@ static const char *told_reason(const QemuVm *vm)
                 return "internal-error";
         if (strcmp(reason, "shutdown") == 0) /* QEMU's state after both */
                 return "power-off-or-reboot";
-        return *reason ? "stopped" : NULL;
+        return "stopped";
 }
 
 static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
@@ -256,7 +260,7 @@ static void qemu_quit(DriverVm *base)
 /* With -no-shutdown QEMU stays after its guest, and with it the guest's memory, until told. */
 static void leave(QemuVm *vm)
 {
-        vm->base.callbacks->leaving(told_reason(vm), vm->base.userdata);
+        vm->base.callbacks->leaving(told_reason(vm) ?: "stopped", vm->base.userdata);
         if (!vm->closed)
                 qemu_quit(&vm->base);
 }

@@ -25,6 +25,8 @@
  *   fake.no-ready          no READY=1 at all
  *   fake.status=TEXT       STATUS=TEXT before READY=1
  *   fake.notify-garbage    at boot, noise and a line of 70,000 bytes over notify
+ *   fake.notify-part       after READY=1, a line that is never ended
+ *   fake.no-reason         SHUTDOWN without its reason
  *   fake.die-ms=N          die by SIGSEGV
  *   fake.exit-ms=N         end with status 1
  *   fake.poweroff-ms=N     the guest turns itself off

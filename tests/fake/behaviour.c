@@ -14,6 +14,8 @@ static const struct {
         {"no-ready", offsetof(Behaviour, no_ready), SWITCH},
         {"status", offsetof(Behaviour, status), TEXT},
         {"notify-garbage", offsetof(Behaviour, notify_garbage), SWITCH},
+        {"notify-part", offsetof(Behaviour, notify_part), SWITCH},
+        {"no-reason", offsetof(Behaviour, no_reason), SWITCH},
         {"die-ms", offsetof(Behaviour, die_ms), NUMBER},
         {"exit-ms", offsetof(Behaviour, exit_ms), NUMBER},
         {"poweroff-ms", offsetof(Behaviour, poweroff_ms), NUMBER},

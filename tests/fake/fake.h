@@ -35,7 +35,7 @@ void *must_have(void *memory); /* exits without memory */
 typedef struct Behaviour {
         int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms;
-        bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage;
+        bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
         const char *stderr_text, *status, *panic_says;
 } Behaviour;

@@ -129,8 +129,11 @@ void machine_shutdown(bool guest, const char *reason)
 {
         char data[96];
 
-        snprintf(data, sizeof(data), "{\"guest\": %s, \"reason\": \"%s\"}",
-                 guest ? "true" : "false", reason);
+        if (behaviour.no_reason)
+                snprintf(data, sizeof(data), "{\"guest\": %s}", guest ? "true" : "false");
+        else
+                snprintf(data, sizeof(data), "{\"guest\": %s, \"reason\": \"%s\"}",
+                         guest ? "true" : "false", reason);
         qmp_event("SHUTDOWN", data);
         if (!options.no_shutdown)
                 machine_exit(0);
@@ -178,6 +181,8 @@ static void do_deed(Deed deed)
                 if (behaviour.status)
                         link_printf(&notify, "STATUS=%s\n", behaviour.status);
                 link_printf(&notify, "READY=1\n");
+                if (behaviour.notify_part)
+                        link_printf(&notify, "STATUS=half");
                 link_printf(&console, "fake-qemu: ready\r\n");
                 break;
         case DEED_DIE:

@@ -236,6 +236,12 @@ def test_ends_by_itself(cvmd, cmdline, state, reason):
     assert ending.get("exitCode") == (1 if reason == "qemu-exit" else ending.get("exitCode"))
 
 
+def test_an_end_that_qemu_does_not_explain(cvmd):
+    """A QEMU that its guest has taken over says what it likes."""
+    cvmd.launch("web", cmdline="fake.poweroff-ms=50 fake.no-reason")
+    ended(cvmd, "stopped", "stopped")
+
+
 def test_the_last_words_of_qemu_are_kept(cvmd):
     cvmd.launch("web", cmdline='fake.exit-ms=50 fake.stderr="qemu: out of ideas"')
     assert "qemu: out of ideas" in ended(cvmd, "failed", "qemu-exit")["detail"]
