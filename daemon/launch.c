@@ -169,8 +169,9 @@ static void on_vm_changed(Vm *vm, void *userdata)
         } else if (vm->ready) {
                 launch_enter(launch, LAUNCH_READY);
                 launch_succeed(launch);
-        } else if (!vm_state_is_live(vm->state)) {
-                /* It has ended by itself and is kept with its reason; only the call has failed. */
+        } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
+                /* It has ended by itself and is kept with its reason, or restarted; only the call
+                 * has failed. */
                 cvm_error_launch(&launch->error, doing_names[LAUNCH_READY], vm->ending.detail,
                                  "the CVM ended before it was ready: %s", vm->ending.reason);
                 wire_call_error(launch->call, &launch->error);
@@ -528,7 +529,7 @@ void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePee
         }
         launch->again = true;
         launch->kept_shares = kept_shares;
-        vm->started_at = vm->ready_at = 0;
+        vm_forget_guest(vm);
         vm->killed = false;
         vm->stop_step = VM_STOP_NONE;
         launch_load(launch);

@@ -294,6 +294,13 @@ void vm_clear_ending(Vm *vm)
         free(TAKE_PTR(vm->leaving));
 }
 
+void vm_forget_guest(Vm *vm)
+{
+        vm->started_at = vm->ready_at = 0;
+        free(TAKE_PTR(vm->guest_status));
+        buffer_done(&vm->notify);
+}
+
 void vm_watch(Vm *vm, VmWatch *watch)
 {
         watch->next = vm->watches;

@@ -174,6 +174,8 @@ void vm_release_process(Vm *vm);
 void vm_arm_expiry(Vm *vm);
 /* Before a new launch: it has no ending yet. */
 void vm_clear_ending(Vm *vm);
+/* And nothing that the guest of the launch before said holds. */
+void vm_forget_guest(Vm *vm);
 /* Lets go of ports and CID, which its hypervisor has or takes now. */
 void vm_drop_holds(Vm *vm);
 /* Starts waiting for READY; only reported. */

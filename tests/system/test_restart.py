@@ -123,6 +123,26 @@ def test_what_is_restarted(cvmd, cmdline, policy, again):
     assert (cvm["state"] == "restarting") == again, cvm["ending"]
 
 
+def test_an_end_before_it_is_ready(cvmd):
+    """Who waits for READY is told of the end; what follows it is no part of the call."""
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("web", wait="ready", cmdline="fake.no-ready fake.die-ms=200", restart=ALWAYS)
+    assert refusal.value.name == "LaunchFailed"
+    assert "qemu-signal" in refusal.value.fields["reason"]
+    eventually(lambda: cvmd.status("web")["restarts"] >= 2, cvmd.log, seconds=15)
+
+
+def test_nothing_of_the_guest_before_is_left(cvmd):
+    """Neither its status nor the beginning of a line that it did not end."""
+    first = cvmd.launch("web", wait="ready", restart=ALWAYS,
+                        cmdline="fake.notify-part fake.status=up fake.ready-ms=500")
+    assert first["guestStatus"] == "up"
+    kill(first)
+    second = wait_again(cvmd, first)
+    assert second.get("guestStatus") is None or second["ready"]
+    assert cvmd.wait_ready("web")["guestStatus"] == "up"
+
+
 def test_a_stopped_one_stays_stopped(cvmd):
     cvmd.launch("web", restart=ALWAYS)
     cvmd.stop("web")
