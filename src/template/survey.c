@@ -146,11 +146,13 @@ int template_survey_libvirt(const TemplateSet *set, const Template *template,
                             const SurveyLibvirt *libvirt, HostCheckList *list)
 {
         _cleanup_free_ char *security = template_set_domain_security(set, template);
+        const char *none =
+                domain_is_built() ? "there is no domain of it" : "this build has no driver libvirt";
 
         if (!template_set_has_domain(set, template))
-                return host_check_list_add_new(
-                        list, "libvirt-platform", template->libvirt ?: "there is no domain of it",
-                        "a platform that libvirt can run", false, "use driver qemu");
+                return host_check_list_add_new(list, "libvirt-platform", template->libvirt ?: none,
+                                               "a platform that libvirt can run", false,
+                                               "use driver qemu");
         return libvirt_needs_check(libvirt->facts, libvirt->uri, libvirt->reason, security, true,
                                    list);
 }
