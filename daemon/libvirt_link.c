@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libvirt_link.h"
 
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +8,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "host/libvirt_calls.h"
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000
@@ -18,6 +16,8 @@
 #define KEEPALIVE_SEC 5
 #define KEEPALIVE_COUNT 3
 #define EVENT_TICK_MSEC 60000
+
+static const LibvirtCalls *libvirt; /* once a link has begun to connect */
 
 typedef struct Command Command;
 struct Command {
@@ -128,7 +128,7 @@ static void ignore_error(void *userdata, virErrorPtr error)
 static void *run_events(void *userdata)
 {
         for (;;)
-                if (virEventRunDefaultImpl() < 0)
+                if (libvirt->virEventRunDefaultImpl() < 0)
                         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         return NULL;
 }
@@ -150,15 +150,19 @@ static int start_thread(void *(*run)(void *), void *userdata)
 }
 
 static int events_result;
+static const char *events_failure = "libvirt's event loop cannot be started";
 
 static void start_events(void)
 {
         events_result = -EIO;
-        if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
+        libvirt = libvirt_calls(&events_failure);
+        if (!libvirt)
                 return;
-        virSetErrorFunc(NULL, ignore_error);
+        if (libvirt->virInitialize() < 0 || libvirt->virEventRegisterDefaultImpl() < 0)
+                return;
+        libvirt->virSetErrorFunc(NULL, ignore_error);
         /* something to wake it is always there */
-        if (virEventAddTimeout(EVENT_TICK_MSEC, on_tick, NULL, NULL) >= 0)
+        if (libvirt->virEventAddTimeout(EVENT_TICK_MSEC, on_tick, NULL, NULL) >= 0)
                 events_result = start_thread(run_events, NULL);
 }
 
@@ -169,7 +173,7 @@ static void tell_domain(LibvirtLink *link, virDomainPtr domain, LibvirtNewsKind 
 {
         char id[VIR_UUID_STRING_BUFLEN];
 
-        if (virDomainGetUUIDString(domain, id) == 0)
+        if (libvirt->virDomainGetUUIDString(domain, id) == 0)
                 post(link, &(LibvirtNews){.kind = kind, .id = id, .text = text});
 }
 
@@ -226,14 +230,14 @@ static void on_closed(virConnectPtr connection, int reason, void *userdata)
 
 static const char *last_error(void)
 {
-        const char *text = virGetLastErrorMessage();
+        const char *text = libvirt->virGetLastErrorMessage();
 
         return text && *text ? text : "libvirt gave no reason";
 }
 
 static int last_result(void)
 {
-        const virError *error = virGetLastError();
+        const virError *error = libvirt->virGetLastError();
 
         if (!error)
                 return -EIO;
@@ -248,24 +252,24 @@ static void disconnect(LibvirtLink *link, const char *reason)
 
         link->connection = NULL;
         if (link->lifecycle >= 0)
-                virConnectDomainEventDeregisterAny(connection, link->lifecycle);
+                libvirt->virConnectDomainEventDeregisterAny(connection, link->lifecycle);
         if (link->monitor >= 0)
-                virConnectDomainQemuMonitorEventDeregister(connection, link->monitor);
-        virConnectUnregisterCloseCallback(connection, on_closed);
-        virConnectClose(connection);
+                libvirt->virConnectDomainQemuMonitorEventDeregister(connection, link->monitor);
+        libvirt->virConnectUnregisterCloseCallback(connection, on_closed);
+        libvirt->virConnectClose(connection);
         pthread_mutex_lock(&link->lock);
         link->has_facts = false; /* another may come back */
         pthread_mutex_unlock(&link->lock);
         post(link, &(LibvirtNews){.kind = LIBVIRT_LOST, .text = reason});
 }
 
-static void keep_failure(LibvirtLink *link)
+static void keep_failure(LibvirtLink *link, const char *reason)
 {
         pthread_mutex_lock(&link->lock);
         link->failures++;
         link->has_facts = false;
         free(link->failure);
-        link->failure = strdup(last_error());
+        link->failure = strdup(reason);
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
 }
@@ -273,10 +277,10 @@ static void keep_failure(LibvirtLink *link)
 static void keep_facts(LibvirtLink *link)
 {
         LibvirtFacts facts = {};
-        char *xml =
-                virConnectGetDomainCapabilities(link->connection, NULL, "x86_64", "q35", NULL, 0);
+        char *xml = libvirt->virConnectGetDomainCapabilities(link->connection, NULL, "x86_64",
+                                                             "q35", NULL, 0);
 
-        (void)virConnectGetLibVersion(link->connection, &facts.version);
+        (void)libvirt->virConnectGetLibVersion(link->connection, &facts.version);
         if (xml)
                 (void)libvirt_facts_parse(xml, &facts);
         free(xml);
@@ -290,15 +294,22 @@ static void keep_facts(LibvirtLink *link)
 /* True where the connection is there. */
 static bool connect_now(LibvirtLink *link, char **ret_reason)
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         virConnectPtr connection;
 
         if (link->connection)
                 return true;
-        virResetLastError();
-        connection = virConnectOpen(link->uri);
+        pthread_once(&once, start_events);
+        if (events_result < 0) {
+                *ret_reason = strdup(events_failure);
+                keep_failure(link, events_failure);
+                return false;
+        }
+        libvirt->virResetLastError();
+        connection = libvirt->virConnectOpen(link->uri);
         if (!connection) {
                 *ret_reason = strdup(last_error());
-                keep_failure(link);
+                keep_failure(link, last_error());
                 return false;
         }
         link->connection = connection;
@@ -306,21 +317,22 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
         link->broken = false;
         pthread_mutex_unlock(&link->lock);
         /* drivers that live in this process (test:) have neither of the two */
-        if (virConnectRegisterCloseCallback(connection, on_closed, link_ref(link), link_unref) < 0)
+        if (libvirt->virConnectRegisterCloseCallback(connection, on_closed, link_ref(link),
+                                                     link_unref) < 0)
                 link_unref(link);
-        virConnectSetKeepAlive(connection, KEEPALIVE_SEC, KEEPALIVE_COUNT);
-        link->lifecycle = virConnectDomainEventRegisterAny(
+        libvirt->virConnectSetKeepAlive(connection, KEEPALIVE_SEC, KEEPALIVE_COUNT);
+        link->lifecycle = libvirt->virConnectDomainEventRegisterAny(
                 connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), link_ref(link), link_unref);
         if (link->lifecycle < 0)
                 link_unref(link);
-        link->monitor = virConnectDomainQemuMonitorEventRegister(
+        link->monitor = libvirt->virConnectDomainQemuMonitorEventRegister(
                 connection, NULL, "SHUTDOWN", on_monitor, link_ref(link), link_unref, 0);
         if (link->monitor < 0)
                 link_unref(link);
         if (link->lifecycle < 0) {
                 *ret_reason = strdup(last_error());
-                keep_failure(link);
+                keep_failure(link, last_error());
                 disconnect(link, *ret_reason);
                 return false;
         }
@@ -334,7 +346,7 @@ static int look(virDomainPtr domain, int *ret)
 {
         int state, reason;
 
-        if (virDomainGetState(domain, &state, &reason, 0) < 0)
+        if (libvirt->virDomainGetState(domain, &state, &reason, 0) < 0)
                 return -1;
         *ret = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED      ? LIBVIRT_IS_RUNNING
                : state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED ? LIBVIRT_IS_PAUSED
@@ -348,15 +360,15 @@ static int execute_on(virDomainPtr domain, const Command *command, int *ret_deta
         case LIBVIRT_LOOK:
                 return look(domain, ret_detail);
         case LIBVIRT_RESUME:
-                return virDomainResume(domain);
+                return libvirt->virDomainResume(domain);
         case LIBVIRT_SUSPEND:
-                return virDomainSuspend(domain);
+                return libvirt->virDomainSuspend(domain);
         case LIBVIRT_SHUTDOWN:
-                return virDomainShutdown(domain);
+                return libvirt->virDomainShutdown(domain);
         case LIBVIRT_QUIT:
-                return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
+                return libvirt->virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
         default:
-                return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
+                return libvirt->virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
         }
 }
 
@@ -373,11 +385,11 @@ static void execute(LibvirtLink *link, const Command *command)
                 free(reason);
                 return;
         }
-        virResetLastError();
+        libvirt->virResetLastError();
         domain = command->verb == LIBVIRT_CREATE
-                         ? virDomainCreateXML(link->connection, command->xml,
-                                              VIR_DOMAIN_START_PAUSED)
-                         : virDomainLookupByUUIDString(link->connection, command->id);
+                         ? libvirt->virDomainCreateXML(link->connection, command->xml,
+                                                       VIR_DOMAIN_START_PAUSED)
+                         : libvirt->virDomainLookupByUUIDString(link->connection, command->id);
         if (!domain ||
             (command->verb != LIBVIRT_CREATE && execute_on(domain, command, &news.detail) < 0)) {
                 news.r = last_result();
@@ -385,7 +397,7 @@ static void execute(LibvirtLink *link, const Command *command)
         }
         post(link, &news);
         if (domain)
-                virDomainFree(domain);
+                libvirt->virDomainFree(domain);
 }
 
 static struct timespec in_msec(unsigned msec)
@@ -536,14 +548,10 @@ void libvirt_link_close(LibvirtLink *link)
 
 int libvirt_link_begin(LibvirtLink *link)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
         int r;
 
         if (link->started)
                 return 0;
-        pthread_once(&once, start_events);
-        if (events_result < 0)
-                return events_result;
         r = start_thread(work, link_ref(link));
         if (r < 0)
                 link_unref(link);

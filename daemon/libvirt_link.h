@@ -6,7 +6,7 @@
  * after the other; another one, for the whole process, runs libvirt's event loop. What they learn
  * comes to the daemon's loop as news, in order.
  *
- * The link connects with its first command. When libvirt goes away it tries again, ever less often,
+ * The link loads libvirt and connects with its first command. When libvirt goes away it tries again, ever less often,
  * for as long as somebody wants it (libvirt_link_want()); a command meanwhile fails with -ENOTCONN.
  */
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "host/libvirt_calls.h"
 #include "host/libvirt_facts.h"
 
 static bool holds(xmlXPathContext *context, const char *expression)
@@ -54,24 +53,31 @@ static void ignore_error(void *userdata, virErrorPtr error)
 
 int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
 {
+        const char *failure;
+        const LibvirtCalls *libvirt = libvirt_calls(&failure);
         virConnectPtr connection;
         LibvirtFacts facts = {};
         char *xml = NULL;
         int r = -EIO;
 
-        virSetErrorFunc(NULL, ignore_error);
+        if (!libvirt) {
+                *ret_reason = strdup(failure);
+                return -ENOSYS;
+        }
+        libvirt->virSetErrorFunc(NULL, ignore_error);
         /* domain capabilities are refused to those who may only read */
-        connection = virConnectOpen(uri);
-        if (connection && virConnectGetLibVersion(connection, &facts.version) == 0 &&
-            (xml = virConnectGetDomainCapabilities(connection, NULL, "x86_64", "q35", NULL, 0)))
+        connection = libvirt->virConnectOpen(uri);
+        if (connection && libvirt->virConnectGetLibVersion(connection, &facts.version) == 0 &&
+            (xml = libvirt->virConnectGetDomainCapabilities(connection, NULL, "x86_64", "q35", NULL,
+                                                            0)))
                 r = libvirt_facts_parse(xml, &facts);
         if (r == 0)
                 *ret = facts;
         else
                 *ret_reason = strdup(xml ? "its domain capabilities are no XML"
-                                         : virGetLastErrorMessage() ?: "it does not answer");
+                                         : libvirt->virGetLastErrorMessage() ?: "it does not answer");
         free(xml);
         if (connection)
-                virConnectClose(connection);
+                libvirt->virConnectClose(connection);
         return r;
 }

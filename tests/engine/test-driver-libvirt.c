@@ -108,6 +108,9 @@ static void ignore_error(void *userdata, virErrorPtr error)
 
 static void room_init(Room *room, const char *uri)
 {
+        _cleanup_free_ char *reason = NULL;
+        LibvirtFacts facts;
+
         *room = (Room){.directory = directory_make()};
         assert_int_equal(uv_loop_init(&room->loop), 0);
         uv_timer_init(&room->loop, &room->alive);
@@ -120,6 +123,7 @@ static void room_init(Room *room, const char *uri)
         assert_int_equal(libvirt_home_new(&room->loop, uri, &room->home.libvirt), 0);
         /* the driver registers libvirt's event loop before anybody connects */
         assert_int_equal(libvirt_home_begin(room->home.libvirt), 0);
+        (void)libvirt_home_facts(room->home.libvirt, &facts, &reason);
         virSetErrorFunc(NULL, ignore_error);
         room->virsh = virConnectOpen(URI);
         assert_non_null(room->virsh);
