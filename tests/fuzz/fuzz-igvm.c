@@ -9,6 +9,7 @@
 #include "fuzz.h"
 #include "measure/boot_file.h"
 #include "measure/igvm_summary.h"
+#include "measure/measure.h"
 #include "measure/snp_igvm.h"
 
 static uint32_t crc32_of(const uint8_t *data, size_t size)
@@ -65,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ uint8_t *copy = malloc(size ?: 1);
+        FirmwareCode code;
         Igvm igvm;
 
         if (!copy)
@@ -74,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (igvm_parse((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
                 return 0;
         json_object_put(igvm_summary(&igvm));
+        measure_read_code((Bytes){copy, size}, true, &code);
         measure(&igvm);
         check_boot(copy, size);
         return 0;

@@ -41,6 +41,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         measure(&inputs);
         inputs.method = MEASURE_TDX;
         measure(&inputs);
+        /* RTMR0 and the firmware's code */
+        inputs.acpi = (AcpiFiles){
+                {(const uint8_t *)"1", 1}, {(const uint8_t *)"2", 1}, {(const uint8_t *)"3", 1}};
+        inputs.memory = UINT64_C(4) << 30;
+        measure(&inputs);
+        inputs.profile = (Profile){.edk2 = RTMR0_EDK2_LAST,
+                                   .edk2_source = "fuzz",
+                                   .boot = {PROFILE_BOOT_MENU, "fuzz"}};
+        measure(&inputs);
         check_boot(inputs.firmware.bytes);
         return 0;
 }

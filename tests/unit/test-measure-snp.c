@@ -128,6 +128,9 @@ static void test_public_vectors(void **state)
                 }
                 assert_published(public_vectors[i].firmware, &input, public_vectors[i].digest);
         }
+        /* With a kernel the one gives a digest, the other is refused. */
+        assert_true(ovmf_takes_hashes(&amdsev.sev));
+        assert_false(ovmf_takes_hashes(&ovmfx64.sev));
 }
 
 /* A CVM on Milan whose signed report has this launch digest: the document and the report are
