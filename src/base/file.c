@@ -11,6 +11,9 @@
 #include "base/memfd.h"
 #include "base/text.h"
 
+#define TREE_DEPTH_MAX 16u  /* levels of a tree that are entered at once */
+#define TREE_MOVE_TRIES 64u /* names that are tried for what is moved up */
+
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
 {
         _cleanup_(buffer_done) Buffer buffer = {};
@@ -131,8 +134,31 @@ static int open_unmounted(int dirfd, const char *name)
         return st.stx_attributes & STATX_ATTR_MOUNT_ROOT ? -EXDEV : TAKE_FD(fd);
 }
 
+/* A tree that is removed. Who may make directories in it may make them deeper than there are
+ * descriptors or is stack: what lies too deep is moved up and removed in a later round. */
+typedef struct Tree {
+        int top;
+        unsigned n_moved;
+} Tree;
+
+static int move_up(Tree *tree, int dirfd, const char *name)
+{
+        char to[32];
+        int r = 0;
+
+        for (unsigned i = 0; i < TREE_MOVE_TRIES; i++) {
+                snprintf(to, sizeof(to), ".deep-%u", tree->n_moved++);
+                r = renameat(dirfd, name, tree->top, to) < 0 ? -errno : 0;
+                if (r != -EEXIST && r != -ENOTEMPTY && r != -ENOTDIR)
+                        break;
+        }
+        return r;
+}
+
+static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth);
+
 /* Takes dirfd. */
-static int remove_contents(int dirfd)
+static int remove_contents(Tree *tree, int dirfd, unsigned depth)
 {
         struct dirent *entry;
         DIR *dir = fdopendir(dirfd);
@@ -149,16 +175,34 @@ static int remove_contents(int dirfd)
 
                 if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
                         continue;
-                r = tree_remove_at(dirfd, name);
+                r = remove_entry(tree, dirfd, name, depth);
                 first = first ?: r;
         }
         closedir(dir);
         return first;
 }
 
-int tree_remove_at(int dirfd, const char *name)
+static int remove_top(int top)
 {
-        int fd, r;
+        Tree tree = {.top = top};
+        unsigned before;
+        int first = 0;
+
+        do {
+                int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+                before = tree.n_moved;
+                r = fd < 0 ? -errno : remove_contents(&tree, fd, TREE_DEPTH_MAX);
+                first = first ?: r;
+        } while (tree.n_moved != before);
+        return first;
+}
+
+/* tree NULL: it is the top itself. depth: levels that may be entered below it. */
+static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth)
+{
+        _cleanup_close_ int fd = -1;
+        int r;
 
         fail_point("tree: to be removed");
         if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
@@ -168,9 +212,19 @@ int tree_remove_at(int dirfd, const char *name)
         fd = open_unmounted(dirfd, name);
         if (fd < 0)
                 return fd;
-        r = remove_contents(fd);
+        if (!tree)
+                r = remove_top(fd);
+        else if (depth > 0)
+                r = remove_contents(tree, TAKE_FD(fd), depth - 1);
+        else
+                return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : move_up(tree, dirfd, name);
         fail_point("tree: empty");
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;
         return r;
+}
+
+int tree_remove_at(int dirfd, const char *name)
+{
+        return remove_entry(NULL, dirfd, name, 0);
 }

@@ -24,6 +24,6 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t s
  * or unsafe mode, -ENOTDIR for anything but a directory. */
 int dir_open_private(const char *path, mode_t mode);
 
-/* Removes a file or a whole tree below dirfd; never follows a symlink, never enters a mount
- * (-EXDEV). Absent is success. Returns 0 or the first -errno; goes on after a failure. */
+/* Removes a file or a whole tree below dirfd, however deep; never follows a symlink, never enters a
+ * mount (-EXDEV). Absent is success. Returns 0 or the first -errno; goes on after a failure. */
 int tree_remove_at(int dirfd, const char *name);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -255,6 +256,48 @@ static void test_remove(void **state)
         assert_int_equal(count_entries(path), 1);
 }
 
+static int make_deep(int dirfd, const char *name, unsigned levels)
+{
+        int fd = dup(dirfd);
+
+        for (unsigned i = 0; i < levels; i++) {
+                int below;
+
+                assert_int_equal(mkdirat(fd, name, 0700), 0);
+                below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                assert_true(below >= 0);
+                close(fd);
+                fd = below;
+                put(fd, "f", "x");
+        }
+        return fd;
+}
+
+/* Deeper than there are descriptors, with the names in the way that the remover would take. */
+static void test_remove_deep(void **state)
+{
+        _cleanup_(directory_remove) char *path = directory_make();
+        _cleanup_close_ int dir = open_directory(path);
+        struct rlimit before;
+
+        close(make_deep(dir, "t", 1));
+        put(dir, "t/.deep-0", "x");
+        assert_int_equal(mkdirat(dir, "t/.deep-1", 0700), 0);
+        put(dir, "t/.deep-1/f", "x");
+        close(make_deep(dir, "t/u", 1));
+        {
+                _cleanup_close_ int below = openat(dir, "t/u", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+                close(make_deep(below, "d", 3000));
+                close(make_deep(below, "e", 300));
+        }
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, before.rlim_max}), 0);
+        assert_int_equal(tree_remove_at(dir, "t"), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(count_entries(path), 0);
+}
+
 /* What is mounted below, another file system or a part of this one, is not entered. */
 static void test_remove_mounts(void **state)
 {
@@ -298,6 +341,7 @@ int main(void)
                 leaks_unit_test(test_private_refuses),
                 leaks_unit_test(test_private_foreign),
                 leaks_unit_test(test_remove),
+                leaks_unit_test(test_remove_deep),
                 leaks_unit_test(test_remove_mounts),
         };
 
