@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 from harness import artifacts, processes, varlink
 from harness.processes import SLOWNESS, eventually
 
@@ -53,6 +55,14 @@ class Daemon:
             os.chown(self.directory, user["user"], user["group"])
 
     # Life
+
+    def preload(self, library, **environment):
+        """A library of the tests stands between the daemon and the host."""
+        if WRAPPER:
+            pytest.skip("valgrind has a library of its own there")
+        sanitizer = os.environ.get("ASAN_OPTIONS", "")
+        self.environment = {"LD_PRELOAD": str(pathlib.Path(FAKE_QEMU).parent / library),
+                            "ASAN_OPTIONS": f"{sanitizer}:verify_asan_link_order=0", **environment}
 
     def spawn(self):
         self.config_path.write_text(json.dumps(self.config))

@@ -8,7 +8,6 @@ import pathlib
 import pytest
 
 from harness import netns, processes
-from harness.daemon import BUILD
 from harness.varlink import VarlinkError
 
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
@@ -22,8 +21,7 @@ def vhost(make_daemon, config):
     def make(**more):
         daemon = make_daemon({**config, "vsock": {"first": TAKEN - 1, "last": TAKEN + 1}, **more},
                              start=False)
-        daemon.environment = {"LD_PRELOAD": str(BUILD / "tests/libvhost-devices.so"),
-                              "VHOST_CID_TAKEN": str(TAKEN)}
+        daemon.preload("libvhost-devices.so", VHOST_CID_TAKEN=str(TAKEN))
         return daemon.start()
     return make
 

@@ -11,7 +11,6 @@ import time
 import pytest
 
 from harness import processes
-from harness.daemon import BUILD
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
@@ -367,8 +366,7 @@ def test_the_hosts_clock_jumps(make_daemon, config, jump):
     daemon = make_daemon(config, start=False)
     offset = daemon.directory / "offset"
     offset.write_bytes(struct.pack("=q", 0))
-    daemon.environment = {"LD_PRELOAD": str(BUILD / "tests/libclock-jump.so"),
-                          "CLOCK_JUMP": str(offset)}
+    daemon.preload("libclock-jump.so", CLOCK_JUMP=str(offset))
     daemon.start()
     begun = time.monotonic()
     daemon.launch("lives", ttlSec=3)
