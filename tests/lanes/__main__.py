@@ -163,6 +163,13 @@ def lane_sweep(run):
     return result
 
 
+def lane_soak(run):
+    result = run.pytest("soak", run.builds.plain(), options=["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "soak.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
 def lane_e2e(run):
     if not shutil.which("qemu-system-x86_64"):
         return Result().skip("e2e", "qemu-system-x86_64 is not installed")
@@ -326,6 +333,7 @@ LANES = {
     "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
     "sweep": (lane_sweep, "cvmd is killed between any two lasting steps, and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong around a daemon: disks, descriptors, processes that hang. CVMs that run go on, what
-is refused is refused with the reason, and once the fault is over nothing is left of it."""
+"""What goes wrong around a daemon: disks, descriptors, processes that hang. CVMs that run go on,
+what is refused is refused with the reason, and once the fault is over nothing is left of it."""
 import os
 import pathlib
 import resource

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was put where a daemon looks: records of others, links in place of its directories, numbers of
-other processes. Nothing that the daemon did not make is signalled, changed or removed."""
+"""What was put where a daemon looks: records of others, links in place of its directories, numbers
+of other processes. Nothing that the daemon did not make is signalled, changed or removed."""
 import json
 import os
 import subprocess

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from harness import processes
 from harness.users import ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
@@ -180,6 +181,22 @@ def test_each_qemu_has_a_uid_of_its_own(cvmd):
     assert len(set(uids)) == 3
     cvmd.call("Stop", name="web0", force=True)
     assert "uid" in cvmd.status("web1")
+
+
+@pytest.mark.not_valgrind("what the daemon forks is under valgrind, too")
+def test_qemu_has_no_more_than_its_plan_names(cvmd):
+    """No descriptor of the daemon's or of another CVM, no core dump."""
+    other = cvmd.launch("other", env={"A": "b"})
+    cvm = cvmd.launch("web", env={"A": "b"})
+    held = set(processes.descriptors(cvm["pid"]).values())
+    assert not [path for path in held if other["id"] in path or str(cvmd.state) in path
+                or path == str(cvmd.runtime) or path.endswith("io.cvmd.Manager")]
+    shares = [path for path in held if path.startswith(str(cvmd.runtime))]
+    assert sorted(pathlib.Path(path).name for path in shares) == ["certs", "env"]
+    assert all(cvm["id"] in path for path in shares)
+    assert any(path.startswith("/memfd:artifact") for path in held)
+    limits = pathlib.Path(f"/proc/{cvm['pid']}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
 
 
 def share_of(cvm):
