@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from harness.mounts import SmallDisk
 from harness.processes import SLOWNESS
 
 MIB = 1 << 20
@@ -102,3 +103,34 @@ def test_a_guest_reads_and_writes(cvmd, tmp_path):
     raw = tmp_path / "raw"
     subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", packed, raw], check=True)
     assert raw.read_bytes()[65536:65536 + 8 * 65536] == before[:8 * 65536]
+
+
+@pytest.fixture
+def small(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount")
+    disk = SmallDisk(tmp_path / "small", 4096)
+    yield disk
+    disk.unmount()
+
+
+def test_a_disk_that_is_full(cvmd, small):
+    """QEMU holds the guest, which knows nothing of it, and goes on once there is space."""
+    image = small.path / "image"
+    with open(image, "wb") as file:
+        file.truncate(8 * MIB)
+    small.fill()
+    cvmd.cvmctl("launch", "web", "--platform", "plain", "--memory", "256M", "--debug", "--env",
+                "A=b", "--disk", f"{image},rw", "--wait", "ready", timeout=300)
+    shell = Shell(cvmd, "web")
+    shell.log_in()
+    for path in ("/etc/cocos", "/etc/certs"):  # its own, and yet not its to change
+        shell.run(f"! touch {path}/new 2>&1")
+    shell.socket.sendall(b"dd if=/dev/urandom of=/dev/sda bs=64k count=8 && sync; echo '<'$?'>'\n")
+    cvmd.wait_state("web", "paused", seconds=60)
+    small.empty()
+    assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
+    shell.wait("'>'")
+    assert shell.wait(">").endswith("<0")
+    shell.close()
+    cvmd.cvmctl("stop", "web")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows an end that nobody asked for, and a life that is limited."""
+import base64
 import json
 import os
 import pathlib
@@ -83,6 +84,8 @@ def test_the_same_cvm_runs_again(cvmd):
     assert second.get("ending") is None and second["restarts"] == 1
     assert shares.stat().st_ino == inode
     assert agent(cvmd.wait_ready("web")) == seen
+    log = base64.b64decode(cvmd.call("Logs", name="web")["data"])
+    assert log.count(b"fake-qemu: booted") == 2  # what the first said is not lost
     cvmd.stop("web")
     ended(cvmd, "stopped", "stopped")
 
