@@ -83,13 +83,18 @@ def newest(booted_newest):
     clear(booted_newest)
 
 
+@pytest.fixture(params=["debian 13", "newest"])
+def either(request):
+    return request.getfixturevalue("machine" if request.param == "debian 13" else "newest")
+
+
 def clear(booted):
     booted.systemctl("stop", "cvm@*.service", "cvms.target", check=False)
     for cvm in json.loads(booted.cvmctl("list", "--json").stdout):
         booted.cvmctl("stop", "--force", cvm["name"])
         booted.cvmctl("remove", cvm["name"])
-    booted.run("sh", "-c", "rm -rf /etc/systemd/system/cvm*.d /etc/cvmd/cvms/*")
-    booted.systemctl("daemon-reload")
+    booted.run("sh", "-c", "rm -rf /etc/cvmd/cvms/*; cd /etc/systemd/system; "
+               "if ls -d cvm*.d >/dev/null 2>&1; then rm -r cvm*.d; systemctl daemon-reload; fi")
     booted.systemctl("reset-failed", check=False)
     left = booted.run("pgrep", "-x", "fake-qemu", check=False).stdout.split()
     assert not left, f"QEMU processes left: {left}"

@@ -26,9 +26,9 @@ def start(machine, *names, **spec):
 
 def identities(machine, *names):
     """What must not change while only the daemon does."""
-    return [(machine.status(name)["pid"], machine.status(name)["id"],
-             machine.show(f"cvm@{name}", "MainPID"), machine.show(f"cvm@{name}", "ActiveState"))
-            for name in names]
+    return [(cvm["pid"], cvm["id"], *machine.show(f"cvm@{cvm['name']}", "MainPID",
+                                                  "ActiveState").values())
+            for cvm in map(machine.status, names)]
 
 
 def fate(machine, unit):
@@ -38,15 +38,16 @@ def fate(machine, unit):
 
 # The units themselves
 
-def test_verify_finds_nothing(machine):
-    done = machine.run("systemd-analyze", "verify", "--man=no", *UNITS)
+def test_verify_finds_nothing(either):
+    done = either.run("systemd-analyze", "verify", "--man=no", *UNITS)
     assert done.stdout + done.stderr == ""
 
 
-def test_exposure(machine, record_property):
-    text = machine.run("systemd-analyze", "security", "--no-pager", "cvmd.service").stdout
+def test_exposure(either, record_property):
+    version = either.run("systemctl", "--version").stdout.split()[1]
+    text = either.run("systemd-analyze", "security", "--no-pager", "cvmd.service").stdout
     level = float(re.search(r"Overall exposure level for cvmd.service: ([\d.]+)", text)[1])
-    record_property("exposure of cvmd.service", level)
+    record_property(f"exposure of cvmd.service by systemd {version}", level)
     assert level <= EXPOSURE_MAX, text
 
 
@@ -78,9 +79,8 @@ def test_no_cvm_notices_a_restart(machine):
     start(machine, "a", "b")
     before = identities(machine, "a", "b")
     daemon = machine.show("cvmd.service", "MainPID")
-    for _ in range(3):
-        machine.systemctl("restart", "cvmd.service")
-        assert identities(machine, "a", "b") == before
+    machine.systemctl("restart", "cvmd.service")
+    assert identities(machine, "a", "b") == before
     assert machine.show("cvmd.service", "MainPID") != daemon
     machine.systemctl("stop", "cvm@a.service")
     assert machine.status("a")["ending"]["reason"] == "stopped"
@@ -184,10 +184,10 @@ def test_what_a_newer_version_wrote_is_let_be(machine):
 def test_what_a_guest_says_while_no_daemon_runs(machine, kept):
     """The console's text waits in the connection that systemd keeps; QEMU would throw it away."""
     store = "" if kept else "FileDescriptorStoreMax=0\n"
-    machine.drop_in("cvmd.service", f"[Service]\nRestartSec=3s\n{store}")
+    machine.drop_in("cvmd.service", f"[Service]\nRestartSec=2s\n{store}")
     machine.systemctl("restart", "cvmd.service")
     machine.write("/etc/cvmd/cvms/a.json", json.dumps(
-        {"name": "a", "memory": "64M", "cmdline": "fake.ready-ms=1500 fake.status=late"}))
+        {"name": "a", "memory": "64M", "cmdline": "fake.ready-ms=1200 fake.status=late"}))
     machine.cvmctl("launch", "--file", "/etc/cvmd/cvms/a.json")
     daemon = machine.show("cvmd.service", "MainPID")
     machine.systemctl("kill", "-s", "KILL", "--kill-whom=main", "cvmd.service")

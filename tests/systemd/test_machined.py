@@ -3,8 +3,6 @@
 them."""
 import json
 
-import pytest
-
 from harness.processes import eventually
 
 INSTANCE = "io.systemd.MachineInstance"
@@ -29,11 +27,6 @@ def wait_listed(machine, name, is_there=True):
 
 def control(machine, cvm):
     return f"/run/cvmd/machines/{cvm['id']}"
-
-
-@pytest.fixture(params=["debian 13", "newest"])
-def either(request):
-    return request.getfixturevalue("machine" if request.param == "debian 13" else "newest")
 
 
 def test_list_and_status(either):
