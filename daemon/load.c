@@ -295,11 +295,43 @@ static void measure(LoadJob *job)
         measuring_run(&measuring, &job->loaded.measurement, &job->loaded.measure_error);
 }
 
+/* Where what was sent is, as far as that has a name that still leads there; or NULL. */
+static char *name_sent(int fd)
+{
+        char link[40], path[PATH_MAX];
+        struct stat named, sent;
+        ssize_t n;
+
+        if (fd < 0)
+                return NULL;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0 || path[0] != '/')
+                return NULL;
+        path[n] = 0;
+        return fstat(fd, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
+                               sent.st_ino == named.st_ino
+                       ? strdup(path)
+                       : NULL;
+}
+
+/* Here, as the file system may take its time. */
+static void name_all(LoadJob *job)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                job->loaded.artifact_paths[i] = name_sent(job->artifact_fds[i]);
+        for (size_t i = 0; i < job->spec->n_shares; i++)
+                job->loaded.share_paths[i] = name_sent(job->share_fds[i]);
+        for (size_t i = 0; i < job->spec->n_disks; i++)
+                job->loaded.disk_paths[i] = name_sent(job->disk_fds[i]);
+}
+
 static void work(uv_work_t *request)
 {
         LoadJob *job = container_of(request, LoadJob, work);
         int r = 0;
 
+        name_all(job);
         (void)host_refresh("", job->host, &job->loaded.host);
         if (job->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
@@ -337,33 +369,15 @@ static int take_fd(WireCall *call, int64_t index, const char *field, int *ret, C
 {
         if (index < 0)
                 return 0;
-        *ret = call ? wire_call_take_fd(call, (size_t)index) : -1;
+        if (!call)
+                return cvm_error_invalid_spec(error, field,
+                                              "was sent as a descriptor of what has no path: it "
+                                              "cannot be opened again");
+        *ret = wire_call_take_fd(call, (size_t)index);
         if (*ret < 0)
                 return cvm_error_invalid_spec(error, field,
                                               "no descriptor %lld was sent with the call",
                                               (long long)index);
-        return 0;
-}
-
-/* And where it is, as far as that has a name that still leads there. */
-static int take_named(WireCall *call, int64_t index, const char *field, int *ret, char **ret_path,
-                      CvmError *error)
-{
-        char link[40], path[PATH_MAX];
-        struct stat named, sent;
-        ssize_t n;
-        int r = take_fd(call, index, field, ret, error);
-
-        if (r < 0 || *ret < 0)
-                return r;
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", *ret);
-        n = readlink(link, path, sizeof(path) - 1);
-        if (n <= 0 || path[0] != '/')
-                return 0;
-        path[n] = 0;
-        if (fstat(*ret, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
-            sent.st_ino == named.st_ino)
-                *ret_path = strdup(path);
         return 0;
 }
 
@@ -373,16 +387,15 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < _ARTIFACT_KIND_MAX; i++)
-                r = take_named(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
-                               &job->artifact_fds[i], &job->loaded.artifact_paths[i], error);
+                if (!job->loaded.artifacts[i]) /* else kept */
+                        r = take_fd(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
+                                    &job->artifact_fds[i], error);
         for (size_t i = 0; r == 0 && !job->without_certs && i < spec->n_certs; i++)
                 r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
-                r = take_named(call, spec->shares[i].fd, "shares", &job->share_fds[i],
-                               &job->loaded.share_paths[i], error);
+                r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
-                r = take_named(call, spec->disks[i].fd, "disks", &job->disk_fds[i],
-                               &job->loaded.disk_paths[i], error);
+                r = take_fd(call, spec->disks[i].fd, "disks", &job->disk_fds[i], error);
         return r;
 }
 

@@ -297,6 +297,26 @@ def test_what_cvmctl_sent_by_descriptor(cvmd):
     assert b"mount_tag=d" in argv
 
 
+def test_an_artifact_that_has_no_name(cvmd):
+    """Sent by descriptor and nowhere to be found again: the daemon that launched the CVM has it."""
+    memory = os.memfd_create("kernel")
+    os.write(memory, cvmd.kernel.read_bytes())
+    kernel = os.open(f"/proc/self/fd/{memory}", os.O_RDONLY)
+    with cvmd.client() as client:
+        spec = cvmd.spec("web", restart=ALWAYS, kernel={"fd": 0})
+        first = client.call("Launch", {"spec": spec}, fds=[kernel])["cvm"]
+    os.close(kernel)
+    os.close(memory)
+    kill(first)
+    assert wait_again(cvmd, first)["artifacts"] == first["artifacts"]
+    second = cvmd.status("web")
+    cvmd.kill()
+    kill(second)
+    cvmd.start()
+    eventually(lambda: reason(cvmd) == "restart-failed", cvmd.log)
+    assert "kernel" in (detail := cvmd.status("web")["ending"]["detail"]) and "no path" in detail
+
+
 # Over the host's own end
 
 
