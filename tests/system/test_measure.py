@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from harness import expected, images
+from harness.measured import Files, measure, values
 from harness.peer import cvmctl
 
 CMDLINE = "console=ttyS0 panic=-1"
@@ -16,37 +17,7 @@ BANKS = ("sha256", "sha384")
 
 @pytest.fixture
 def files(tmp_path):
-    """Each input in a file; write() changes one."""
-    class Files:
-        data = {"kernel": images.kernel(), "initramfs": images.initramfs(),
-                "firmware": images.firmware(), "igvm": images.igvm()}
-
-        def __init__(self):
-            self.data = dict(self.data)
-            for name, data in self.data.items():
-                self.write(name, data)
-
-        def write(self, name, data):
-            self.data[name] = data
-            (tmp_path / name).write_bytes(data)
-
-        def options(self, *names):
-            return [word for name in names for word in (f"--{name}", tmp_path / name)]
-
-        def path(self, name):
-            return tmp_path / name
-    return Files()
-
-
-def measure(platform, *args):
-    done = cvmctl("measure", "--platform", platform, *args, "--json")
-    assert done.code == 0, done.err
-    return done.json
-
-
-def values(result):
-    return {(reg["name"], reg["algorithm"]): reg.get("value", reg["state"])
-            for reg in result["registers"]}
+    return Files(tmp_path)
 
 
 def snp_ovmf(files, *args, kernel=True):
@@ -410,106 +381,6 @@ def test_inputs_and_profile_are_told(files):
     assert result["method"] == result["platform"] == "tdx"
     assert result["profile"]["edk2"] == {"value": "202411", "source": "given"}
     assert result["profile"]["mrtd"] == {"value": "section", "source": "the QEMU version"}
-
-
-# The texts in a firmware's code, and what they show: options, kernel, edk2, separator.
-CODES = [(("2026.08+ds-2", True, True), ("prefix", "raw", "202608", "rtmr1")),
-         (("2025.02-8+deb13u1", False, True), ("suffix", "raw", "202502", "rtmr1")),
-         (("2024.11-5", False, False), ("suffix", "patched", "202411", "rtmr1")),
-         (("2024.05-2", False, False), ("suffix", "patched", "202405", "rtmr0")),
-         ((None, False, False), ("suffix", "patched", None, "unknown")),
-         ((None, True, True), ("prefix", "raw", None, "rtmr1"))]
-
-
-@pytest.mark.parametrize("code, found", CODES)
-def test_profile_of_the_firmware(files, code, found):
-    """Its code tells, in a file or in an IGVM file; --profile has the last word."""
-    files.write("firmware", images.firmware(code_section=images.code(*code)))
-    files.write("igvm", images.igvm(images.code(*code)))
-    options, kernel, edk2, separator = found
-    data = files.data
-    seen = data["kernel"] if kernel == "raw" else expected.patched(
-        data["kernel"], 1 << 30, data["initramfs"])
-    boot = [*files.options("kernel", "initramfs"), "--cmdline", CMDLINE, "--memory", "1G",
-            "--qemu", "10.1.0"]
-    prefix = options == "prefix"
-    for platform in ("tdx", "vtpm", "sev-snp-igvm"):
-        name = "igvm" if platform == "sev-snp-igvm" else "firmware"
-        result = measure(platform, *files.options(name), *boot)
-        profile = result["profile"]
-        assert profile["options"] == {"value": options, "source": "the firmware's code"}
-        assert profile.get("edk2") == (edk2 and {"value": edk2,
-                                                 "source": "the firmware's version string"})
-        got = values(result)
-        if platform == "tdx":
-            assert profile["kernel"]["value"] == kernel
-            assert profile["separator"]["value"] == separator
-            assert got["RTMR2", "sha384"] == expected.rtmr2(CMDLINE, data["initramfs"], prefix)
-            assert got["RTMR1", "sha384"] == (
-                "not-predictable" if separator == "unknown" else
-                expected.rtmr1(seen, separator == "rtmr1"))
-        else:
-            assert got["PCR9", "sha256"] == expected.pcr9("sha256", CMDLINE, data["initramfs"],
-                                                          prefix)
-            # QEMU leaves the kernels of SEV guests alone
-            assert got["PCR4", "sha256"] == expected.pcr4(
-                "sha256", data["kernel"] if platform == "sev-snp-igvm" else seen)
-        other = "suffix" if prefix else "prefix"
-        result = measure(platform, *files.options(name), *boot, "--profile",
-                         f"options={other},kernel=raw,separator=rtmr0,edk2=202408"
-                         if platform == "tdx" else f"options={other},kernel=raw")
-        assert result["profile"]["options"] == {"value": other, "source": "given"}
-        assert result["profile"]["kernel"] == {"value": "raw", "source": "given"}
-        if platform == "tdx":
-            assert result["profile"]["edk2"] == {"value": "202408", "source": "given"}
-            assert values(result)["RTMR1", "sha384"] == expected.rtmr1(data["kernel"], False)
-
-
-@pytest.mark.parametrize("flags, kind, mask, gap", [(2, 0, 1, 0), (0, 1, 1, 0), (0, 0, 2, 0),
-                                                    (0, 0, 1, 0x1000)])
-def test_code_that_is_not_the_guests(files, flags, kind, mask, gap):
-    """In pages that are not measured, not data, another platform's, or not in a row."""
-    file = images.Igvm()
-    file.platform(1, 2)
-    file.platform(2, 3)
-    data = images.noise(0x10000, 25) + images.code("2025.08", True).ljust(0x1000, b"\0")
-    for at in range(0, len(data), 4096):
-        file.page(mask, 0x100000 + at + (gap if at == 0x10000 else 0), data[at:at + 4096], flags,
-                  kind)
-    file.vp(1, bytes(4096))
-    files.write("igvm", file.finish())
-    result = measure("sev-snp-igvm", *files.options("igvm", "kernel", "initramfs"), "--cmdline",
-                     CMDLINE)
-    assert result["profile"]["options"] == {"value": "unknown"}
-    assert values(result)["PCR9", "sha256"] == "not-predictable"
-
-
-@pytest.mark.parametrize("shift", [0, 1, 8, 14, 15, 31, 116, 125, 232, 240, 260])
-def test_code_is_read_in_pieces(files, shift):
-    """Each text where a piece ends, and whole code before and after."""
-    before = bytes((1 << 20) - 100 - shift)
-    files.write("firmware", images.firmware(code_section=images.code(
-        "2025.08", True, True, before, bytes(3 << 20))))
-    profile = measure("vtpm", *files.options("firmware", "kernel"), "--cmdline", "x")["profile"]
-    assert {key: item["value"] for key, item in profile.items()} == {
-        "edk2": "202508", "options": "prefix", "kernel": "unknown"}
-    files.write("firmware", images.firmware(code_section=images.code(
-        None, False, False, before, b"2025.08")))
-    profile = measure("vtpm", *files.options("firmware", "kernel"), "--cmdline", "x")["profile"]
-    assert {key: item["value"] for key, item in profile.items()} == {
-        "options": "suffix", "kernel": "patched"}
-
-
-def test_codes_that_differ(files):
-    """Two in an IGVM file: which one boots is not known."""
-    file = images.Igvm()
-    file.platform(1, 2)
-    for at, prefix in ((0x100000, True), (0x200000, False)):
-        file.pages(1, at, images.noise(0x10000, 25) + images.code(prefix=prefix))
-    file.vp(1, bytes(4096))
-    files.write("igvm", file.finish())
-    args = [*files.options("igvm", "kernel", "initramfs"), "--cmdline", CMDLINE]
-    assert measure("sev-snp-igvm", *args)["profile"]["options"] == {"value": "unknown"}
 
 
 def test_text(files):
