@@ -206,6 +206,8 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
                 r = qemu_needs_check(loaded->qemu, prepared->inputs.qemu,
                                      template_requires_svsm(template), &plan->missing);
         if (r == 0)
+                r = plan_check_machine(plan, template, &inputs, loaded->qemu, &plan->missing);
+        if (r == 0)
                 r = gpus_check(manager->config, "", prepared->inputs.spec, plan);
         if (r == 0)
                 r = check_devices(manager, plan);

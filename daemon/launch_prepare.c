@@ -63,12 +63,25 @@ static int check_loaded(Launch *launch)
                 cvm_error_move(&launch->error, &launch->loaded.error);
                 return -EINVAL;
         }
-        /* what boots must be what a verifier can be told of */
-        if (cvm_error_is_set(&launch->loaded.measure_error)) {
-                cvm_error_move(&launch->error, &launch->loaded.measure_error);
-                return -EBADMSG;
-        }
         return 0;
+}
+
+/* What boots must be what a verifier can be told of. Files that are missing tell more than that
+ * nothing can be measured without them. */
+static int render_measured(Launch *launch)
+{
+        CvmError *measure = &launch->loaded.measure_error;
+        const HostCheckList *missing;
+        int r = launch_render(launch);
+
+        if (!cvm_error_is_set(measure))
+                return r;
+        missing = launch->plan ? &launch->plan->missing : NULL;
+        if (r < 0 && (!missing || missing->n == 0 || strcmp(missing->items[0].name, "measurement")))
+                return r;
+        cvm_error_done(&launch->error);
+        cvm_error_move(&launch->error, measure);
+        return -EBADMSG;
 }
 
 static int take_artifacts(Launch *launch)
@@ -154,7 +167,7 @@ int launch_prepare(Launch *launch)
         if (r == 0)
                 r = check_tap(launch);
         if (r == 0)
-                r = launch_render(launch); /* what is missing refuses before anything is made */
+                r = render_measured(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
         json_object_put(vm->binding);

@@ -97,11 +97,25 @@ static int refuse(int r, const char *address, uint16_t wanted, CvmError *error)
                 return cvm_error_invalid_spec(error, "forwards",
                                               "address %s is none of this host's", address);
         case -EACCES:
-                return cvm_error_invalid_spec(error, "forwards", "cvmd may not bind port %u of %s",
+                return cvm_error_invalid_spec(error, "forwards",
+                                              "port %u of %s is privileged: QEMU has no right "
+                                              "to bind it",
                                               wanted, address);
         default:
                 return cvm_error_system(error, r, "bind a port of %s", address);
         }
+}
+
+/* Root's daemon may bind them, the QEMU that it gives them to may not. */
+static bool is_privileged(uint16_t port)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned first = 1024;
+
+        if (file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", 64, &text,
+                         NULL) == 0)
+                sscanf(text, "%u", &first);
+        return port < first;
 }
 
 int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, uint16_t wanted,
@@ -115,6 +129,8 @@ int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, ui
                 return cvm_error_invalid_spec(error, "forwards", "'%s' is no IPv4 address",
                                               address);
         if (wanted) {
+                if (is_privileged(wanted))
+                        return refuse(-EACCES, address, wanted, error);
                 r = try_port(in, wanted, protocol, true, ret);
                 return r < 0 ? refuse(r, address, wanted, error) : 0;
         }

@@ -18,6 +18,7 @@ struct QemuProbe {
         json_object *devices;    /* set */
         json_object *cpus;       /* set */
         json_object *machines;   /* "q35", "virt" to the set of its properties */
+        json_object *cpus_max;   /* likewise to the number of vCPUs that it can have */
 };
 
 QemuProbe *qemu_probe_new(void);

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "host/qemu_internal.h"
 
-#define FORMAT 1 /* of a kept probe; another one is as none */
+#define FORMAT 2 /* of a kept probe; another one is as none */
 
 QemuProbe *qemu_probe_new(void)
 {
@@ -25,6 +25,7 @@ QemuProbe *qemu_probe_new(void)
         probe->devices = json_object_new_object();
         probe->cpus = json_object_new_object();
         probe->machines = json_object_new_object();
+        probe->cpus_max = json_object_new_object();
         return probe;
 }
 
@@ -44,6 +45,7 @@ QemuProbe *qemu_probe_unref(QemuProbe *probe)
         json_object_put(probe->devices);
         json_object_put(probe->cpus);
         json_object_put(probe->machines);
+        json_object_put(probe->cpus_max);
         free(probe);
         return NULL;
 }
@@ -95,6 +97,13 @@ bool qemu_probe_has_machine(const QemuProbe *probe, const char *machine, const c
         return holds(json_object_object_get(probe->machines, machine), property);
 }
 
+uint64_t qemu_probe_cpus_max(const QemuProbe *probe, const char *machine)
+{
+        int64_t most = json_member_int(probe->cpus_max, machine, 0);
+
+        return most > 0 ? (uint64_t)most : 0;
+}
+
 QemuFlavour qemu_probe_flavour(const QemuProbe *probe)
 {
         if (qemu_probe_has_machine(probe, "q35", "x-svsm-virtio-mmio") ||
@@ -130,7 +139,8 @@ json_object *qemu_probe_to_json(const QemuProbe *probe)
                           json_new_text(probe->package), "objects", json_object_get(probe->objects),
                           "devices", json_object_get(probe->devices), "cpus",
                           json_object_get(probe->cpus), "machines",
-                          json_object_get(probe->machines), NULL);
+                          json_object_get(probe->machines), "cpusMax",
+                          json_object_get(probe->cpus_max), NULL);
 }
 
 /* depth 1: an object whose members are null; depth 2: or such objects. */
@@ -140,6 +150,17 @@ static bool is_set(json_object *set, unsigned depth)
                 return false;
         json_object_object_foreach (set, name, value) {
                 if (!qemu_name_is_valid(name) || (value && (depth < 2 || !is_set(value, 1))))
+                        return false;
+        }
+        return true;
+}
+
+static bool is_numbers(json_object *numbers)
+{
+        if (!json_object_is_type(numbers, json_type_object))
+                return false;
+        json_object_object_foreach (numbers, name, value) {
+                if (!qemu_name_is_valid(name) || !json_object_is_type(value, json_type_int))
                         return false;
         }
         return true;
@@ -157,7 +178,8 @@ int qemu_probe_parse(json_object *object, QemuProbe **ret)
             (*package && !qemu_name_is_valid(package)) ||
             !is_set(json_member(object, "objects"), 2) ||
             !is_set(json_member(object, "devices"), 1) || !is_set(json_member(object, "cpus"), 1) ||
-            !is_set(json_member(object, "machines"), 2))
+            !is_set(json_member(object, "machines"), 2) ||
+            !is_numbers(json_member(object, "cpusMax")))
                 return -EBADMSG;
         probe->version = strdup(version);
         probe->package = strdup(package);
@@ -169,7 +191,8 @@ int qemu_probe_parse(json_object *object, QemuProbe **ret)
         } sets[] = {{"objects", &probe->objects},
                     {"devices", &probe->devices},
                     {"cpus", &probe->cpus},
-                    {"machines", &probe->machines}};
+                    {"machines", &probe->machines},
+                    {"cpusMax", &probe->cpus_max}};
         for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
                 json_object_put(*sets[i].set);
                 *sets[i].set = json_object_get(json_member(object, sets[i].name));

@@ -44,6 +44,8 @@ bool qemu_probe_has_object(const QemuProbe *probe, const char *type);
 bool qemu_probe_has_property(const QemuProbe *probe, const char *object, const char *property);
 bool qemu_probe_has_device(const QemuProbe *probe, const char *driver);
 bool qemu_probe_has_cpu(const QemuProbe *probe, const char *model);
+/* How many vCPUs the machine can have, 0: not known. */
+uint64_t qemu_probe_cpus_max(const QemuProbe *probe, const char *machine);
 bool qemu_probe_has_machine(const QemuProbe *probe, const char *machine, const char *property);
 
 /* Asks over a connected stream socket (borrowed): greeting, questions, quit. *ret_reason: static.

@@ -242,6 +242,9 @@ static int ask_machines(Talk *talk, QemuProbe *probe)
                         return r;
                 if (properties)
                         json_object_object_add(probe->machines, alias, properties);
+                json_object_object_add(
+                        probe->cpus_max, alias,
+                        json_object_new_int64(json_member_int(machine, "cpu-max", 0)));
         }
         return 0;
 }

@@ -11,6 +11,7 @@
  */
 
 #include "host/host.h"
+#include "host/qemu_probe.h"
 #include "template/template.h"
 
 #define PLAN_FD_FIRST 3
@@ -126,6 +127,10 @@ struct LaunchPlan {
  * documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
+/* Adds what no machine of the plan's type can have: more PCI devices than slots, more vCPUs than
+ * this QEMU makes of it. probe: NULL, what is known of all. 0 or -ENOMEM. */
+int plan_check_machine(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
+                       const QemuProbe *probe, HostCheckList *missing);
 LaunchPlan *launch_plan_free(LaunchPlan *plan);
 DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
 /* The number of the descriptor `what`, or -1 if the plan has none. */

@@ -69,6 +69,7 @@ def spec(daemon, tmp_path, platform, content, **more):
     ("sev-snp", lambda: igvm(platform=3), ["for tdx, not for sev-snp"]),
     ("sev", lambda: images.firmware(hashes=None), ["kernel hashes", "ovmf-amdsev"]),
     ("sev", lambda: bytes(8192), ["no OVMF image"]),
+    ("sev-es", lambda: images.firmware(0x14000), ["64 KiB", "CODE and VARS"]),
     ("sev-es", lambda: images.firmware(reset=None), ["AP reset address"]),
     ("sev-snp-ovmf", lambda: images.firmware(sev=None), ["no SEV metadata"]),
     ("tdx", lambda: images.firmware(tdx=None), ["no TDX metadata"]),
@@ -87,7 +88,7 @@ def test_refused_and_listed(daemon, tmp_path, platform, content, words):
 
 @pytest.mark.parametrize("platform", ["sev", "sev-es", "sev-snp-ovmf", "tdx"])
 def test_good_firmware(daemon, tmp_path, platform):
-    daemon.call("Launch", spec=spec(daemon, tmp_path, platform, images.firmware()))
+    daemon.call("Launch", spec=spec(daemon, tmp_path, platform, images.firmware(0x10000)))
     daemon.discard("web")
 
 

@@ -42,7 +42,7 @@ def daemon(make_daemon, config, tmp_path):
 @pytest.fixture
 def files(tmp_path):
     data = {"kernel": images.kernel(), "initramfs": images.initramfs(),
-            "firmware": images.firmware(code_section=CODE), "igvm": images.igvm(CODE)}
+            "firmware": images.firmware(0x10000, code_section=CODE), "igvm": images.igvm(CODE)}
     for name, content in data.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path

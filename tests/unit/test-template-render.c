@@ -338,6 +338,48 @@ static void test_vhost(void **state)
                 }
 }
 
+/* More vCPUs than the machine has with this QEMU, or by emulation at all. */
+static void test_cpus_max(void **state)
+{
+        static const char known[] =
+                "{\"version\": \"7.2.0\", \"package\": \"\", \"objects\": {}, \"devices\": {},"
+                " \"cpus\": {}, \"machines\": {}, \"cpusMax\": {\"q35\": 288}}";
+        static const struct {
+                uint32_t cpus;
+                bool kvm, asked, passes;
+        } cases[] = {
+                {288, true, true, true},    {289, true, true, false},  {289, true, false, true},
+                {255, false, true, true},   {256, false, true, false}, {255, false, false, true},
+                {256, false, false, false},
+        };
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(template_set_freep) TemplateSet *set = NULL;
+        _cleanup_(qemu_probe_unrefp) QemuProbe *probe = NULL;
+        _cleanup_json_ json_object *object = NULL;
+
+        assert_int_equal(json_parse(known, strlen(known), &object, NULL), 0);
+        assert_int_equal(qemu_probe_parse(object, &probe), 0);
+        assert_int_equal(template_set_load(NULL, &set, &error), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                const Template *template = template_set_find(set, "plain");
+                _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+                HostCheckList missing = {};
+                Launch launch;
+
+                launch_minimal(&launch);
+                launch.inputs.kvm = cases[i].kvm;
+                launch.inputs.cpus = cases[i].cpus;
+                assert_int_equal(render(set, "plain", &launch, &plan, &error), 0);
+                assert_int_equal(plan_check_machine(plan, template, &launch.inputs,
+                                                    cases[i].asked ? probe : NULL, &missing),
+                                 0);
+                assert_int_equal(missing.n, cases[i].passes ? 0 : 1);
+                if (missing.n)
+                        assert_string_equal(missing.items[0].name, "cpus");
+                host_check_list_done(&missing);
+        }
+}
+
 /* The program that is run for it, and a template that has no place for what it is asked for. */
 static void test_passt(void **state)
 {
@@ -513,6 +555,7 @@ int main(void)
                 cmocka_unit_test(test_networks),
                 cmocka_unit_test(test_vhost),
                 cmocka_unit_test(test_passt),
+                cmocka_unit_test(test_cpus_max),
                 cmocka_unit_test(test_bounds),
                 cmocka_unit_test(test_another_platform),
         };

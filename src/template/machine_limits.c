@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a launch asks of the machine that QEMU makes, and that no machine of the kind has. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "template/internal.h"
+
+/* Of the 32 of a PCI Express root complex or a PCI bus the host bridge has one, and q35's ISA
+ * bridge another (QEMU, docs/pcie.txt). */
+#define PCI_SLOTS 30u
+/* hw/i386/x86.c: more have APIC ids that need X2APIC, which only KVM has in each version. */
+#define TCG_PC_CPUS 255u
+
+/* The value behind the option at argv[i], or NULL. */
+static const char *value_of(const LaunchPlan *plan, size_t i, const char *option)
+{
+        return i + 1 < plan->argc && strcmp(plan->argv[i], option) == 0 ? plan->argv[i + 1] : NULL;
+}
+
+static bool takes_slot(const char *device)
+{
+        size_t length = strcspn(device, ",");
+        const char *bus = strstr(device, ",bus=");
+        bool pci = strncmp(device, "pcie-root-port", length) == 0 ||
+                   strncmp(device, "vfio-pci", length) == 0 ||
+                   (length > 4 && strncmp(device + length - 4, "-pci", 4) == 0);
+
+        return pci && (!bus || strncmp(bus, ",bus=pcie.0", sizeof(",bus=pcie.0") - 1) == 0);
+}
+
+static int check_slots(const LaunchPlan *plan, HostCheckList *missing)
+{
+        unsigned n = 0;
+        char found[32], needed[48];
+
+        for (size_t i = 0; i < plan->argc; i++) {
+                const char *device = value_of(plan, i, "-device");
+
+                n += device && takes_slot(device);
+        }
+        if (n <= PCI_SLOTS)
+                return 0;
+        snprintf(found, sizeof(found), "%u PCI devices", n);
+        snprintf(needed, sizeof(needed), "at most %u, a slot each", PCI_SLOTS);
+        return host_check_list_add_new(missing, "pci-slots", found, needed, false,
+                                       "fewer shares, disks and GPUs; disks of bus scsi have one "
+                                       "device for all");
+}
+
+/* "q35" of "q35,hpet=off" and "type=q35"; newly allocated. */
+static char *machine_type(const LaunchPlan *plan)
+{
+        for (size_t i = 0; i < plan->argc; i++) {
+                const char *machine = value_of(plan, i, "-machine");
+
+                if (!machine)
+                        continue;
+                if (strncmp(machine, "type=", 5) == 0)
+                        machine += 5;
+                if (memchr(machine, '=', strcspn(machine, ",")))
+                        continue;
+                return strndup(machine, strcspn(machine, ","));
+        }
+        return strdup("");
+}
+
+static int check_cpus(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
+                      const QemuProbe *probe, HostCheckList *missing)
+{
+        uint64_t wanted = (uint64_t) template->floor_maxcpus, most;
+        _cleanup_free_ char *type = machine_type(plan);
+        char found[160], needed[32];
+        bool emulated;
+
+        if (!type)
+                return -ENOMEM;
+        if (wanted < inputs->cpus)
+                wanted = inputs->cpus;
+        most = probe ? qemu_probe_cpus_max(probe, type) : 0;
+        emulated = !inputs->kvm && !template->confidential &&
+                   (strcmp(type, "q35") == 0 || strcmp(type, "pc") == 0) &&
+                   (most == 0 || most > TCG_PC_CPUS);
+        if (emulated)
+                most = TCG_PC_CPUS;
+        if (most == 0 || wanted <= most)
+                return 0;
+        snprintf(found, sizeof(found), "machine %s has at most %llu vCPUs%s%s", type,
+                 (unsigned long long)most, emulated ? " by emulation (TCG)" : " with QEMU ",
+                 emulated ? "" : qemu_probe_version(probe));
+        snprintf(needed, sizeof(needed), "%llu vCPUs", (unsigned long long)wanted);
+        return host_check_list_add_new(missing, "cpus", found, needed, false,
+                                       emulated ? "fewer vCPUs, or a host with KVM"
+                                                : "fewer vCPUs, or a newer QEMU");
+}
+
+int plan_check_machine(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
+                       const QemuProbe *probe, HostCheckList *missing)
+{
+        int r = check_slots(plan, missing);
+
+        return r < 0 ? r : check_cpus(plan, template, inputs, probe, missing);
+}
