@@ -399,6 +399,9 @@ static int apply_svsm(const Arguments *arguments, json_object *object)
         const char *value = arguments_value(arguments, "svsm-attestation");
         json_object *attestation = value ? parse_attestation(value) : NULL;
 
+        if (arguments_has(arguments, "svsm-log"))
+                json_object_object_add(member_of(object, "svsm", json_type_object), "log",
+                                       json_object_new_boolean(true));
         if (!value)
                 return 0;
         if (!attestation)

@@ -16,6 +16,8 @@ static json_object *call_parameters(const Arguments *arguments)
                         json_object_new_int64((int64_t)arguments_number(arguments, "lines", 0)));
         if (arguments_has(arguments, "follow"))
                 json_object_object_add(parameters, "follow", json_object_new_boolean(true));
+        if (arguments_has(arguments, "svsm"))
+                json_object_object_add(parameters, "svsm", json_object_new_boolean(true));
         return parameters;
 }
 

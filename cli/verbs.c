@@ -47,6 +47,7 @@ static const Option spec_options[] = {
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
         {"svsm-attestation", "URL[,vsock][,protocol=P]",
          "let the SVSM attest to a server, through a proxy on this host"},
+        {"svsm-log", NULL, "keep what the SVSM writes on COM4, for logs --svsm"},
         {"launch-security", "FIELD=VALUE", "a setting of the confidential object, see cvm-spec(5)",
          OPTION_REPEATS},
         {"bind-workload", NULL, "name what is launched in the CVM's attestation, see cvm-spec(5)"},
@@ -113,6 +114,7 @@ static const Option logs_options[] = {
         {"follow", NULL, "go on with what comes later"},
         {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000},
         {"raw", NULL, "leave control characters as they are on a terminal"},
+        {"svsm", NULL, "what the SVSM wrote, not the guest"},
         {"json", NULL, "print the data in base64, an object a piece"},
         {},
 };

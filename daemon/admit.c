@@ -16,6 +16,7 @@
 #include "log.h"
 #include "manager.h"
 #include "quota.h"
+#include "vm_logs.h"
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
 
@@ -356,9 +357,8 @@ static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *
         if (r < 0)
                 return r;
         /* an id may be the caller's choice: what an old one with it left is not for this one */
-        console_remove(manager->consoles_fd, vm->id, config->console_files);
-        r = console_new(manager->consoles_fd, vm->id, config->console_bytes, config->console_files,
-                        &vm->console);
+        vm_logs_remove(manager, vm);
+        r = vm_logs_open(manager, vm);
         if (r < 0)
                 return cvm_error_system(error, r, "open the console's log");
         return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Logs: what the console wrote, and with follow what it writes, until the CVM has ended. */
+/* Logs: what the console, or the SVSM, wrote, and with follow what it writes, until the CVM has
+ * ended. */
 
 #include "api.h"
 
@@ -65,7 +66,7 @@ static void on_follow_data(const void *data, size_t size, void *userdata)
 typedef struct LogsParameters {
         char *name;
         int64_t lines;
-        bool follow;
+        bool follow, svsm;
 } LogsParameters;
 
 static void logs_parameters_done(LogsParameters *p)
@@ -73,7 +74,7 @@ static void logs_parameters_done(LogsParameters *p)
         free(p->name);
 }
 
-static int follow_begin(WireCall *call, Vm *vm)
+static int follow_begin(WireCall *call, Vm *vm, Console *log)
 {
         Follow *follow = calloc(1, sizeof(*follow));
 
@@ -85,7 +86,7 @@ static int follow_begin(WireCall *call, Vm *vm)
                 .console = {.data = on_follow_data, .userdata = follow},
                 .watch = {.changed = on_follow_changed, .userdata = follow},
         };
-        console_follow(vm->console, &follow->console);
+        console_follow(log, &follow->console);
         vm_watch(vm, &follow->watch);
         wire_call_on_gone(call, on_follow_gone, follow);
         return 0;
@@ -97,22 +98,30 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
                 {"name", JSON_STRING, offsetof(LogsParameters, name), JSON_REQUIRED},
                 {"lines", JSON_INT, offsetof(LogsParameters, lines), 0, 0, INT32_MAX},
                 {"follow", JSON_BOOL, offsetof(LogsParameters, follow)},
+                {"svsm", JSON_BOOL, offsetof(LogsParameters, svsm)},
                 {},
         };
         _cleanup_(logs_parameters_done) LogsParameters p = {.lines = -1};
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *data = NULL;
         size_t size = 0;
+        Console *log;
         int r = 0;
         Vm *vm;
 
         vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, p.name, userdata) : NULL;
         if (!vm)
                 return;
+        log = p.svsm ? vm->svsm_log : vm->console;
+        if (!log) {
+                cvm_error_invalid_spec(&error, "svsm.log", "%s was launched without it", vm->name);
+                wire_call_error(call, &error);
+                return;
+        }
         /* lines 0 asks for nothing of the past; to console_tail() 0 is all */
         if (p.lines != 0)
-                r = console_tail(vm->console, p.lines < 0 ? 0 : (uint64_t)p.lines, LOGS_BYTES_MAX,
-                                 &data, &size);
+                r = console_tail(log, p.lines < 0 ? 0 : (uint64_t)p.lines, LOGS_BYTES_MAX, &data,
+                                 &size);
         if (r < 0) {
                 cvm_error_system(&error, r, "read the console's log");
                 wire_call_error(call, &error);
@@ -124,7 +133,7 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
         }
         if (size)
                 wire_call_continue(call, data_reply(data, size));
-        r = follow_begin(call, vm);
+        r = follow_begin(call, vm, log);
         if (r < 0) {
                 cvm_error_system(&error, r, "follow the console");
                 wire_call_error(call, &error);

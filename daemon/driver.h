@@ -36,6 +36,8 @@ typedef struct DriverCallbacks {
         /* Somebody else has held or resumed its CPUs: "running" or "paused". */
         void (*status)(const char *status, void *userdata);
         void (*console)(const void *data, size_t size, void *userdata);
+        /* Of a plan with the descriptor "svsm-log". */
+        void (*svsm_log)(const void *data, size_t size, void *userdata);
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);

@@ -3,10 +3,11 @@
 /*
  * The QEMU driver: a child process, spoken to over QMP.
  *
- * Three listening sockets (qmp, console, notify) are made in the CVM's runtime directory and handed
- * to QEMU by descriptor. The daemon connects to each before QEMU runs: the connections wait in the
- * listeners' queues, so nothing that the guest says first is lost, and a later daemon connects
- * again by path. QEMU's output goes to a pipe of which the end is kept.
+ * Listening sockets (qmp, console, notify and, where the plan has it, svsm-log) are made in the
+ * CVM's runtime directory and handed to QEMU by descriptor. The daemon connects to each before QEMU
+ * runs: the connections wait in the listeners' queues, so nothing that the guest says first is
+ * lost, and a later daemon connects again by path. QEMU's output goes to a pipe of which the end is
+ * kept.
  *
  * Every handle holds a reference; the last close callback frees.
  */
@@ -47,7 +48,7 @@ typedef struct QemuVm {
         uv_timer_t exit_timer; /* while the status of an adopted process is waited for */
         bool exit_watch_open, created;
         unsigned reap_tries;
-        Stream output, console, notify;
+        Stream output, console, svsm_log, notify;
         QmpClient *qmp;
         Tail tail;             /* of its output */
         char *shutdown_reason; /* of the SHUTDOWN event, or of query-status at adoption */
@@ -105,6 +106,14 @@ static void on_console(Stream *stream, const char *data, size_t size)
                 vm->base.callbacks->console(data, size, vm->base.userdata);
 }
 
+static void on_svsm_log(Stream *stream, const char *data, size_t size)
+{
+        QemuVm *vm = stream->userdata;
+
+        if (!vm->closed)
+                vm->base.callbacks->svsm_log(data, size, vm->base.userdata);
+}
+
 static void on_notify(Stream *stream, const char *data, size_t size)
 {
         QemuVm *vm = stream->userdata;
@@ -115,6 +124,7 @@ static void on_notify(Stream *stream, const char *data, size_t size)
 
 static const StreamCallbacks output_callbacks = {on_output, on_stream_closed};
 static const StreamCallbacks console_callbacks = {on_console, on_stream_closed};
+static const StreamCallbacks svsm_log_callbacks = {on_svsm_log, on_stream_closed};
 static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed};
 
 /* Takes fd. */
@@ -211,6 +221,7 @@ static void take_end(QemuVm *vm)
         close_exit_watch(vm);
         vm->n_handles++; /* pinned for the callbacks below */
         stream_finish(&vm->console);
+        stream_finish(&vm->svsm_log);
         stream_finish(&vm->notify);
         stream_finish(&vm->output);
         if (!vm->closed)
@@ -379,7 +390,7 @@ static int open_port(QemuVm *vm, int dirfd, const char *id, QemuSocket which, St
         return open_stream(vm, stream, fd, callbacks);
 }
 
-/* Connects to the three sockets and begins to speak. */
+/* Connects to the sockets and begins to speak. */
 static int connect_all(QemuVm *vm, int dirfd, const char *id)
 {
         int fd, r;
@@ -388,6 +399,12 @@ static int connect_all(QemuVm *vm, int dirfd, const char *id)
         r = open_port(vm, dirfd, id, QEMU_SOCKET_CONSOLE, &vm->console, &console_callbacks);
         if (r == 0)
                 r = open_port(vm, dirfd, id, QEMU_SOCKET_NOTIFY, &vm->notify, &notify_callbacks);
+        if (r == 0) {
+                r = open_port(vm, dirfd, id, QEMU_SOCKET_SVSM_LOG, &vm->svsm_log,
+                              &svsm_log_callbacks);
+                if (r == -ENOENT) /* no socket: the plan has none */
+                        r = 0;
+        }
         if (r < 0)
                 return r;
         fd = qemu_socket_connect(dirfd, QEMU_SOCKET_QMP);
@@ -410,7 +427,7 @@ static QemuVm *qemu_new(uv_loop_t *loop, const DriverCallbacks *callbacks, void 
         vm->base = (DriverVm){.ops = &driver_qemu, .callbacks = callbacks, .userdata = userdata};
         vm->loop = loop;
         vm->child = (Child){.pidfd = -1, .go_fd = -1};
-        vm->output.fd = vm->console.fd = vm->notify.fd = -1;
+        vm->output.fd = vm->console.fd = vm->svsm_log.fd = vm->notify.fd = -1;
         return vm;
 }
 
@@ -425,6 +442,7 @@ static void qemu_close(DriverVm *base)
                 return;
         vm->closed = true;
         stream_close(&vm->console);
+        stream_close(&vm->svsm_log);
         stream_close(&vm->notify);
         stream_close(&vm->output);
         close_exit_watch(vm);
@@ -458,12 +476,15 @@ static int qemu_start(const DriverHome *home, const DriverStart *start,
                       const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
                       CvmError *error)
 {
-        int sockets[_QEMU_SOCKET_MAX] = {-1, -1, -1}, output[2] = {-1, -1}, r = 0;
+        int sockets[_QEMU_SOCKET_MAX] = {-1, -1, -1, -1}, output[2] = {-1, -1}, r = 0;
         QemuVm *vm = qemu_new(home->loop, callbacks, userdata);
 
         if (!vm)
                 return cvm_error_system(error, -ENOMEM, "start QEMU");
         for (size_t i = 0; i < _QEMU_SOCKET_MAX && r == 0; i++) {
+                if (i == QEMU_SOCKET_SVSM_LOG &&
+                    launch_plan_fd(start->plan, qemu_socket_name(i)) < 0)
+                        continue;
                 sockets[i] = qemu_socket_listen(start->runtime_dirfd, i);
                 if (sockets[i] < 0)
                         r = cvm_error_system(error, sockets[i], "listen on socket %s",

@@ -20,6 +20,7 @@
 #include "machine.h"
 #include "record.h"
 #include "recover.h"
+#include "vm_logs.h"
 
 /* Opens PATH or PATH/NAME as a directory that is the daemon's alone. */
 static int open_directory(const char *path, const char *name, mode_t mode, int *ret,
@@ -351,7 +352,7 @@ void manager_remove(Manager *manager, Vm *vm)
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot remove its record: %s",
                          strerror(errno));
         fail_point("remove: console");
-        console_remove(manager->consoles_fd, vm->id, manager->config->console_files);
+        vm_logs_remove(manager, vm);
         manager_emit(manager, vm, "removed", NULL, NULL, NULL);
         memmove(manager->vms + i, manager->vms + i + 1,
                 (manager->n_vms - i - 1) * sizeof(*manager->vms));

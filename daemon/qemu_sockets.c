@@ -14,6 +14,7 @@ const char *qemu_socket_name(QemuSocket which)
                 [QEMU_SOCKET_QMP] = "qmp",
                 [QEMU_SOCKET_CONSOLE] = "console",
                 [QEMU_SOCKET_NOTIFY] = "notify",
+                [QEMU_SOCKET_SVSM_LOG] = "svsm-log",
         };
         return names[which];
 }

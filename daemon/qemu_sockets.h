@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The three sockets between the daemon and a QEMU, in the CVM's runtime directory: QEMU gets them
+/* The sockets between the daemon and a QEMU, in the CVM's runtime directory: QEMU gets them
  * listening, by descriptor; the daemon connects by path, the first one as well as a later one. */
 
 #include "base/macros.h"
@@ -10,10 +10,11 @@ typedef enum QemuSocket {
         QEMU_SOCKET_QMP,
         QEMU_SOCKET_CONSOLE,
         QEMU_SOCKET_NOTIFY,
+        QEMU_SOCKET_SVSM_LOG, /* where the plan names it */
         _QEMU_SOCKET_MAX,
 } QemuSocket;
 
-/* "qmp", "console", "notify": the file's name, and the descriptor's in a plan. */
+/* "qmp", "console", "notify", "svsm-log": the file's name, and the descriptor's in a plan. */
 const char *qemu_socket_name(QemuSocket which);
 /* Both return a CLOEXEC descriptor or -errno. */
 int qemu_socket_listen(int dirfd, QemuSocket which);

@@ -14,6 +14,7 @@
 #include "record.h"
 #include "restart.h"
 #include "shares.h"
+#include "vm_logs.h"
 
 static bool has_suffix(const char *s, const char *suffix)
 {
@@ -81,12 +82,6 @@ static int open_runtime(Manager *manager, Vm *vm)
         vm->runtime_dirfd =
                 openat(manager->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return vm->runtime_dirfd < 0 ? -errno : 0;
-}
-
-static int open_console(Manager *manager, Vm *vm)
-{
-        return console_new(manager->consoles_fd, vm->id, manager->config->console_bytes,
-                           manager->config->console_files, &vm->console);
 }
 
 /* Ends what was begun: the process of a launch that is undone must not outlive it. */
@@ -222,7 +217,7 @@ static int recover_one(Manager *manager, const char *file)
                 manager_remove(manager, vm);
                 return 0;
         }
-        r = open_console(manager, vm);
+        r = vm_logs_open(manager, vm);
         if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
                 r = hold_files(manager, vm);
         if (r < 0)

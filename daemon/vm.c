@@ -141,6 +141,7 @@ Vm *vm_unref(Vm *vm)
         if (vm->runtime_dirfd >= 0)
                 close(vm->runtime_dirfd);
         console_free(vm->console);
+        console_free(vm->svsm_log);
         json_object_put(vm->measurement);
         json_object_put(vm->binding);
         json_object_put(vm->spec);
@@ -428,6 +429,14 @@ static void on_console(const void *data, size_t size, void *userdata)
         console_write(vm->console, data, size);
 }
 
+static void on_svsm_log(const void *data, size_t size, void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->svsm_log)
+                console_write(vm->svsm_log, data, size);
+}
+
 static void on_notify(const void *data, size_t size, void *userdata)
 {
         vm_notify(userdata, data, size);
@@ -486,6 +495,7 @@ const DriverCallbacks vm_driver_callbacks = {
         .adopted = on_adopted,
         .status = on_status,
         .console = on_console,
+        .svsm_log = on_svsm_log,
         .notify = on_notify,
         .panicked = on_panicked,
         .held = on_held,

@@ -121,6 +121,7 @@ struct Vm {
         json_object *measurement;       /* owned */
         json_object *spec;              /* redacted, for the record; owned */
         Console *console;
+        Console *svsm_log; /* NULL: its spec asks for none */
         int runtime_dirfd; /* its private directory, or -1 */
 
         char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not

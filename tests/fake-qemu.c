@@ -9,6 +9,7 @@
  *
  *   console  after `cont` some lines, as of a kernel
  *   COM3     after `cont` a line, as an SVSM's attestation
+ *   COM4     likewise, as its log
  *   notify   (the port io.cvmd.notify) READY=1
  *   forwards bound and listened on; a connection to guest port 7002 is answered by an agent: each
  *            line with {"fake":true,"envSize":BYTES,"certs":[NAMES]}, of what the shares env_share
@@ -68,6 +69,7 @@ Behaviour behaviour;
 Link qmp = {.listener = -1, .fd = -1};
 Link console = {.listener = -1, .fd = -1};
 Link attestation = {.listener = -1, .fd = -1};
+Link svsm_log = {.listener = -1, .fd = -1};
 Link notify = {.listener = -1, .fd = -1};
 
 /* Connections to the agent. */
@@ -232,7 +234,7 @@ static int open_signals(void)
 static void turn(int signals)
 {
         /* QMP last: who has connected before `cont` was sent misses nothing */
-        Link *const links[] = {&console, &attestation, &notify, &qmp};
+        Link *const links[] = {&console, &attestation, &svsm_log, &notify, &qmp};
         struct pollfd fds[1 + ARRAY_SIZE(links) + FORWARDS_MAX + AGENTS_MAX];
         size_t n = 0, first_agent, n_kept = 0, n_before = n_agents;
         int timeout = guest_tick();

@@ -162,6 +162,7 @@ typedef enum SpecSvsmTransport { SPEC_SVSM_SERIAL, SPEC_SVSM_VSOCK } SpecSvsmTra
 /* Of an SVSM beside the guest. */
 typedef struct SpecSvsm {
         bool given;
+        bool log;
         char *url; /* of the server that its attestation proxy asks; NULL: there is no proxy */
         char *protocol;
         SpecSvsmTransport transport; /* between SVSM and proxy */

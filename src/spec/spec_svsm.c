@@ -11,11 +11,13 @@
 #define URL_MAX 1024u
 
 typedef struct Input {
+        bool log;
         json_object *attestation; /* borrowed */
         char *url, *protocol, *transport;
 } Input;
 
 static const JsonField fields[] = {
+        {"log", JSON_BOOL, offsetof(Input, log)},
         {"attestation", JSON_OBJECT, offsetof(Input, attestation)},
         {},
 };
@@ -118,6 +120,7 @@ int spec_parse_svsm(json_object *object, CvmSpec *spec, CvmError *error)
                 return 0;
         spec->svsm.given = true;
         r = spec_dispatch(object, fields, &input, "svsm", error);
+        spec->svsm.log = input.log;
         return r < 0 || !input.attestation ? r : parse_attestation(&input, spec, error);
 }
 
@@ -127,7 +130,7 @@ json_object *spec_svsm_to_json(const SpecSvsm *svsm)
 
         if (!svsm->given)
                 return NULL;
-        object = json_object_new_object();
+        object = json_build("log", svsm->log ? json_object_new_boolean(true) : NULL, NULL);
         if (!svsm->url)
                 return object;
         attestation = json_build("url", json_new_text(svsm->url), "protocol",

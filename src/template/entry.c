@@ -112,18 +112,20 @@ int template_set_check(const TemplateSet *set, CvmError *error)
         SpecDisk disk = {.id = (char *)"disk0", .path = (char *)"/disk", .fd = -1};
         SpecForward forward = {
                 .address = (char *)"127.0.0.1", .host_port = 6100, .guest_port = SPEC_AGENT_PORT};
-        CvmSpec full = {
-                .name = (char *)"check",
-                .platform = (char *)"auto",
-                .shares = &share,
-                .n_shares = 1,
-                .disks = &disk,
-                .n_disks = 1,
-                .gpus = {(char *)"0000:01:00.0"},
-                .n_gpus = 1,
-                .svsm = {.given = true, .url = (char *)"https://kbs", .protocol = (char *)"kbs"},
-                .debug = true,
-                .network = SPEC_NETWORK_USER};
+        CvmSpec full = {.name = (char *)"check",
+                        .platform = (char *)"auto",
+                        .shares = &share,
+                        .n_shares = 1,
+                        .disks = &disk,
+                        .n_disks = 1,
+                        .gpus = {(char *)"0000:01:00.0"},
+                        .n_gpus = 1,
+                        .svsm = {.given = true,
+                                 .log = true,
+                                 .url = (char *)"https://kbs",
+                                 .protocol = (char *)"kbs"},
+                        .debug = true,
+                        .network = SPEC_NETWORK_USER};
         CvmSpec bare = {
                 .name = (char *)"check", .platform = (char *)"auto", .network = SPEC_NETWORK_NONE};
         HostFacts host = {.cbitpos = CBITPOS_ASSUMED};

@@ -67,7 +67,7 @@ typedef struct PlanInputs {
 
 typedef struct PlanDescriptor {
         int number; /* in the child */
-        char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, env_share,
+        char *what; /* kernel, initramfs, firmware, igvm, qmp, console, notify, svsm-log, env_share,
                        certs_share, share:TAG, disk:ID, vhost-vsock, tap, vhost-net,
                        companion:NAME */
 } PlanDescriptor;

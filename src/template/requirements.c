@@ -179,6 +179,10 @@ static int check_svsm(Walk *walk, const CvmSpec *spec)
         if ((disk != SIZE_MAX || spec->svsm.given) && !walk->template->requires_svsm)
                 return cvm_error_invalid_spec(walk->error, field, "platform %s has no SVSM",
                                               walk->template->name);
+        if (spec->svsm.log && launch_plan_fd(walk->plan, "svsm-log") < 0)
+                return cvm_error_invalid_spec(walk->error, "svsm.log",
+                                              "the template of platform %s has no place for it",
+                                              walk->template->name);
         if (spec->svsm.url && !attests(walk->plan, spec->svsm.url))
                 return cvm_error_invalid_spec(walk->error, "svsm.attestation",
                                               "the template of platform %s has no attestation "

@@ -139,8 +139,9 @@ static json_object *svsm_variables(const CvmSpec *spec)
 
         return json_build("devices", json_object_new_boolean(spec_svsm_has_devices(spec)),
                           "attestsBySerial", json_object_new_boolean(spec->svsm.url && !vsock),
-                          "attestsByVsock", json_object_new_boolean(vsock), "url",
-                          text(spec->svsm.url), "protocol", text(spec->svsm.protocol), NULL);
+                          "attestsByVsock", json_object_new_boolean(vsock), "log",
+                          json_object_new_boolean(spec->svsm.log), "url", text(spec->svsm.url),
+                          "protocol", text(spec->svsm.protocol), NULL);
 }
 
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
@@ -231,7 +232,7 @@ json_object *variables_new(const TemplateSet *set, const Template *template,
 {
         static const char *const descriptors[] = {"qmp",       "console",     "notify",
                                                   "env_share", "certs_share", "vhost-vsock",
-                                                  "tap",       "vhost-net"};
+                                                  "tap",       "vhost-net",   "svsm-log"};
         json_object *fd = json_object_new_object(), *artifacts = json_object_new_object();
         json_object *variables;
 

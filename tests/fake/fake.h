@@ -71,7 +71,7 @@ void options_parse(int argc, char **argv);
 extern const char *program;
 extern Options options;
 extern Behaviour behaviour;
-extern Link qmp, console, attestation, notify; /* COM1, COM3 */
+extern Link qmp, console, attestation, svsm_log, notify; /* COM1, COM3, COM4 */
 
 /* The machine and its guest. */
 typedef enum Run {

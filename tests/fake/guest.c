@@ -88,6 +88,7 @@ static void boot(void)
         link_printf(&console, "Linux version 0 (fake)\r\nCommand line: %s\r\nfake-qemu: booted\r\n",
                     options.append ?: "");
         link_printf(&attestation, "attest\n");
+        link_printf(&svsm_log, "[SVSM] fake-qemu: booted\n");
         if (behaviour.notify_garbage) {
                 char *noise = must_have(malloc(GARBAGE_LINE));
 
@@ -142,7 +143,7 @@ void machine_shutdown(bool guest, const char *reason)
 
 void machine_exit(int status)
 {
-        Link *const links[] = {&qmp, &console, &attestation, &notify};
+        Link *const links[] = {&qmp, &console, &attestation, &svsm_log, &notify};
         int64_t end = now_ms() + FAREWELL_MSEC;
 
         for (size_t i = 0; i < ARRAY_SIZE(links); i++)

@@ -273,7 +273,7 @@ static void add_qmp(const char *text)
 
 static void add_serial(const char *text)
 {
-        static Link *const ports[4] = {[0] = &console, [2] = &attestation};
+        static Link *const ports[4] = {[0] = &console, [2] = &attestation, [3] = &svsm_log};
         static size_t n;
         Link *link;
 

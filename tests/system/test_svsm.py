@@ -270,3 +270,49 @@ def test_whom_the_cid_is_for(shared, tmp_path):
 def test_attestation_without_svsm(shared):
     fields = refused("InvalidSpec", lambda: shared.launch("web", svsm=attestation()))
     assert fields["field"] == "svsm" and "plain has no SVSM" in fields["reason"]
+
+
+# Its log
+
+WROTE = "[SVSM] fake-qemu: booted\n"
+
+
+def test_its_log_is_its_own(daemon, tmp_path):
+    cvm = launch(daemon, tmp_path, svsm={"log": True, **attestation()})
+    eventually(lambda: daemon.cvmctl("logs", "web", "--svsm").stdout == WROTE, "the log is kept")
+    eventually(lambda: heard(daemon, cvm) == b"attest\n", "COM3 is the proxy's still")
+    console = daemon.cvmctl("logs", "web").stdout
+    assert "fake-qemu: booted" in console and "SVSM" not in console
+    files = sorted(path.name for path in (daemon.state / "consoles").iterdir())
+    assert files == [f"{cvm['id']}.log", f"{cvm['id']}.svsm.log"]
+    daemon.stop("web", force=True)
+    assert daemon.cvmctl("logs", "web", "--svsm", "--lines", "1").stdout == WROTE
+    daemon.cvmctl("remove", "web")
+    assert not list((daemon.state / "consoles").iterdir())
+
+
+def test_its_log_goes_on_with_a_later_daemon(daemon, tmp_path):
+    cvm = launch(daemon, tmp_path, svsm={"log": True})
+    eventually(lambda: daemon.cvmctl("logs", "web", "--svsm").stdout == WROTE, "the log is kept")
+    daemon.kill()
+    daemon.start()
+    assert daemon.cvmctl("logs", "web", "--svsm").stdout == WROTE
+    sockets = {os.readlink(f"/proc/{cvm['pid']}/fd/{fd}") for fd in
+               os.listdir(f"/proc/{cvm['pid']}/fd")}
+    assert daemon.status("web")["state"] == "running" and sockets
+    held = [line for line in open("/proc/net/unix").read().splitlines() if "svsm-log" in line]
+    assert [line for line in held if line.split()[5] == "03"], "QEMU has a connection again"
+
+
+def test_without_a_log(daemon, tmp_path):
+    cvm = launch(daemon, tmp_path)
+    runtime = daemon.runtime / "vms" / cvm["id"]
+    assert not (runtime / "svsm-log").exists() and (runtime / "console").exists()
+    assert refused("InvalidSpec",
+                   lambda: daemon.call("Logs", name="web", svsm=True))["field"] == "svsm.log"
+    shown = daemon.cvmctl("render", "web", "--platform", "sev-snp", "--igvm",
+                          tmp_path / "svsm.igvm").stdout
+    assert shown.count(" -serial ") == 1
+    shown = daemon.cvmctl("render", "web", "--platform", "sev-snp", "--igvm",
+                          tmp_path / "svsm.igvm", "--svsm-log").stdout
+    assert shown.count(" -serial null") == 2 and shown.count(" -serial ") == 4

@@ -205,8 +205,10 @@ static void test_svsm(void **state)
                                      .bus = SPEC_DISK_SVSM};
         launch.spec.disks = launch.disks;
         launch.spec.n_disks = 1;
-        launch.spec.svsm = (SpecSvsm){
-                .given = true, .url = (char *)"https://kbs:8443/a,b", .protocol = (char *)"kbs"};
+        launch.spec.svsm = (SpecSvsm){.given = true,
+                                      .log = true,
+                                      .url = (char *)"https://kbs:8443/a,b",
+                                      .protocol = (char *)"kbs"};
         compare_golden(template, "svsm", &launch);
         launch.spec.svsm.transport = SPEC_SVSM_VSOCK;
         launch.inputs.vsock_cid = 7;
