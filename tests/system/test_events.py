@@ -132,7 +132,8 @@ def test_a_disk_that_fails(cvmd):
     cvmd.wait_state("web", "paused")
     with cvmd.client() as client:
         events = read_until(client, "paused", fromSequence=0)
-    assert [event["detail"]["status"] for event in events if event["kind"] == "note"] == ["io-error"]
+    notes = [event["detail"]["status"] for event in events if event["kind"] == "note"]
+    assert notes == ["io-error"]
     assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
 
 
