@@ -406,7 +406,8 @@ static void on_status(const char *status, void *userdata)
 {
         Vm *vm = userdata;
 
-        if (vm->state == VM_RUNNING && strcmp(status, "paused") == 0) {
+        if (vm->state == VM_RUNNING &&
+            (strcmp(status, "paused") == 0 || strcmp(status, "io-error") == 0)) {
                 vm_set_state(vm, VM_PAUSED);
         } else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0) {
                 vm_set_state(vm, VM_RUNNING);
@@ -459,8 +460,7 @@ static void on_held(const char *status, const char *log, void *userdata)
         manager_emit(vm->manager, vm, broken ? "internal-error" : "note", NULL, NULL,
                      json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
                                 "status", json_new_text(status), NULL));
-        if (!broken && vm->state == VM_RUNNING)
-                vm_set_state(vm, VM_PAUSED);
+        on_status(status, vm);
 }
 
 static void on_leaving(const char *reason, void *userdata)
