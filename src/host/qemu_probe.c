@@ -157,6 +157,8 @@ static bool is_set(json_object *set, unsigned depth)
 
 static bool is_numbers(json_object *numbers)
 {
+        if (!numbers)
+                return true;
         if (!json_object_is_type(numbers, json_type_object))
                 return false;
         json_object_object_foreach (numbers, name, value) {

@@ -319,7 +319,7 @@ static const struct {
         {"\"forwards\":[{\"guestPort\":1}],\"network\":\"none\"", "forwards", "network 'user'"},
         {"\"forwards\":[{\"guestPort\":1}],\"network\":\"tap:t0\"", "forwards", "network 'user'"},
         {"\"network\":\"bridge\"", "network", "bridge:NAME"},
-        {"\"network\":\"\"", "network", "user, none"},
+        {"\"network\":\"\"", "network", "user, passt, none"},
         {"\"network\":\"bridge:\"", "network", "1 to 15"},
         {"\"network\":\"tap:tap01234567890ab\"", "network", "1 to 15"},
         {"\"network\":\"tap:a,script=x\"", "network", "letters"},
