@@ -9,17 +9,40 @@
 #include "fail.h"
 #include "suggest.h"
 
-static int unknown_verb(const Arguments *arguments, const char *name)
+/* What other programs call it, or NULL. */
+static const char *known_elsewhere(const char *name)
 {
+        static const char *const names[][2] = {
+                {"start", "launch"},   {"create", "launch"},  {"up", "launch"},
+                {"rm", "remove"},      {"delete", "remove"},  {"undefine", "remove"},
+                {"kill", "stop"},      {"destroy", "stop"},   {"shutdown", "stop"},
+                {"terminate", "stop"}, {"down", "stop"},      {"poweroff", "stop"},
+                {"ps", "list"},        {"ls", "list"},        {"show", "status"},
+                {"info", "status"},    {"inspect", "status"}, {"suspend", "pause"},
+                {"unpause", "resume"}, {"watch", "events"},   {"monitor", "events"},
+                {"shell", "console"},  {"attach", "console"}, {"login", "console"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(names[i][0], name) == 0)
+                        return names[i][1];
+        return NULL;
+}
+
+int arguments_unknown_verb(const Arguments *arguments, const char *name)
+{
+        Arguments of_none = *arguments; /* the verb that the help is asked of */
         Suggestion best = suggest_begin(name);
 
+        of_none.verb = NULL;
         for (const Verb *verb = verbs; verb->name; verb++)
                 if (!verb->hidden)
                         suggest_candidate(&best, verb->name);
+        best.found = known_elsewhere(name) ?: best.found;
         if (best.found)
-                return fail_usage(arguments, "there is no verb '%s'; did you mean '%s'?", name,
+                return fail_usage(&of_none, "there is no verb '%s'; did you mean '%s'?", name,
                                   best.found);
-        return fail_usage(arguments, "there is no verb '%s'", name);
+        return fail_usage(&of_none, "there is no verb '%s'", name);
 }
 
 static int unknown_option(const Arguments *arguments, const char *name)
@@ -50,6 +73,18 @@ static bool is_choice(const char *choices, const char *word)
         return false;
 }
 
+static int refuse_number(const Arguments *arguments, const Option *option, const char *value)
+{
+        const char *seconds = strcmp(option->value, "S") == 0 ? " of seconds" : "";
+
+        if (option->min == 0 && option->max >= UINT32_MAX) /* its bounds are the daemon's to tell */
+                return fail_usage(arguments, "--%s must be a number%s, not '%s'", option->name,
+                                  seconds, value);
+        return fail_usage(arguments,
+                          "--%s must be a number%s from %" PRIu64 " to %" PRIu64 ", not '%s'",
+                          option->name, seconds, option->min, option->max, value);
+}
+
 static int check_value(const Arguments *arguments, const Option *option, const char *value)
 {
         uint64_t number;
@@ -58,9 +93,7 @@ static int check_value(const Arguments *arguments, const Option *option, const c
                 return fail_usage(arguments, "the value of --%s is not valid UTF-8", option->name);
         if ((option->flags & OPTION_NUMBER) &&
             text_parse_uint(value, option->min, option->max, &number) < 0)
-                return fail_usage(arguments,
-                                  "--%s must be a number from %" PRIu64 " to %" PRIu64 ", not '%s'",
-                                  option->name, option->min, option->max, value);
+                return refuse_number(arguments, option, value);
         if (option->choices && !is_choice(option->choices, value))
                 return fail_usage(arguments, "--%s must be one of: %s; not '%s'", option->name,
                                   option->choices, value);
@@ -154,7 +187,7 @@ int arguments_parse(int argc, char **argv, Arguments *ret)
                 } else if (!ret->verb) {
                         ret->verb = verb_find(argv[i]);
                         if (!ret->verb)
-                                return unknown_verb(ret, argv[i]);
+                                return arguments_unknown_verb(ret, argv[i]);
                 } else {
                         ret->operands[ret->n_operands++] = argv[i];
                 }

@@ -101,7 +101,7 @@ int verb_help(const Arguments *arguments)
         const Verb *verb = name ? verb_find(name) : NULL;
 
         if (name && !verb)
-                return fail_usage(arguments, "there is no verb '%s'", name);
+                return arguments_unknown_verb(arguments, name);
         if (arguments->json)
                 print_json(verb);
         else

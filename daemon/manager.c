@@ -479,7 +479,7 @@ bool manager_template_is_available(const Manager *manager, const Template *templ
 int manager_choose_template(const Manager *manager, const CvmSpec *spec, const Template **ret,
                             CvmError *error)
 {
-        const Template *best = NULL;
+        const Template *best = NULL, *bare = NULL; /* bare: the host could run it */
 
         if (strcmp(spec->platform, "auto") != 0) {
                 best = template_set_find(manager->templates, spec->platform);
@@ -494,17 +494,26 @@ int manager_choose_template(const Manager *manager, const CvmSpec *spec, const T
         for (size_t i = 0; i < template_set_size(manager->templates); i++) {
                 const Template *template = template_set_get(manager->templates, i);
 
-                if (template_strength(template) > 0 && host_can_run(manager, template) &&
-                    has_artifacts(manager, template, spec) &&
+                if (template_strength(template) == 0 || !host_can_run(manager, template))
+                        continue;
+                if (!bare || template_strength(template) > template_strength(bare))
+                        bare = template;
+                if (has_artifacts(manager, template, spec) &&
                     (!best || template_strength(template) > template_strength(best)))
                         best = template;
         }
+        if (!best && bare)
+                return cvm_error_host(
+                        error, "platform",
+                        "without what it boots: this cvmd has no kernel and initramfs "
+                        "for it embedded",
+                        "both in the spec",
+                        "name them (--kernel, --initramfs), or build cvmd with them, "
+                        "as scripts/quickstart does");
         if (!best)
                 return cvm_error_host(error, "platform", "none that this host can run",
-                                      "a template whose host checks pass and whose artifacts are "
-                                      "embedded or named by the spec",
-                                      "name kernel and initramfs in the spec, or a platform to see "
-                                      "what it lacks");
+                                      "a template whose host checks pass",
+                                      "`cvmctl doctor` says what each one lacks");
         *ret = best;
         return 0;
 }

@@ -248,6 +248,76 @@ static char *field(const CvmError *error, const char *key)
         return text_escape_control(raw);
 }
 
+static int64_t number(const CvmError *error, const char *key)
+{
+        json_object *value = NULL;
+
+        json_object_object_get_ex(error->fields, key, &value);
+        return json_object_get_int64(value);
+}
+
+/* An amount of the resource: of memory as a size, in whole MiB. Newly allocated. */
+static char *amount(const CvmError *error, const char *key, const char *resource)
+{
+        int64_t n = number(error, key);
+        char size[24], *s;
+
+        if (strncmp(resource, "memory", strlen("memory")) == 0 && n >= 0)
+                return strdup(text_format_size((uint64_t)n & ~(uint64_t)0xfffff, size));
+        return asprintf(&s, "%lld", (long long)n) < 0 ? NULL : s;
+}
+
+/* The address of what there is one of, such as a port, or "": NoResources of an amount. */
+static char *only_one(const CvmError *error, const char *resource)
+{
+        int64_t wanted = number(error, "wanted");
+        char *s;
+
+        if (strchr(resource, ':') || strcmp(resource, "tap") == 0)
+                return strdup(resource);
+        if (strcmp(resource, "port") != 0 && strcmp(resource, "cid") != 0)
+                return strdup("");
+        if (wanted == 1)
+                return asprintf(&s, "every %s of cvmd.conf's range", resource) < 0 ? NULL : s;
+        return asprintf(&s, "%s %lld", resource, (long long)wanted) < 0 ? NULL : s;
+}
+
+static char *message_no_resources(const CvmError *error)
+{
+        _cleanup_free_ char *resource = field(error, "resource"),
+                            *holders = field(error, "holders");
+        _cleanup_free_ char *wanted = resource ? amount(error, "wanted", resource) : NULL;
+        _cleanup_free_ char *available = resource ? amount(error, "available", resource) : NULL;
+        _cleanup_free_ char *one = resource ? only_one(error, resource) : NULL;
+        const char *by;
+        char *s;
+        int n;
+
+        if (!holders || !wanted || !available || !one)
+                return NULL;
+        by = *holders ? "; held by " : "";
+        if (*one)
+                n = asprintf(&s, "%s is in use%s%s", one, by, holders);
+        else
+                n = asprintf(&s, "not enough %s: wanted %s, available %s%s%s", resource, wanted,
+                             available, by, holders);
+        return n < 0 ? NULL : s;
+}
+
+static char *message_quota(const CvmError *error)
+{
+        _cleanup_free_ char *resource = field(error, "resource");
+        _cleanup_free_ char *wanted = resource ? amount(error, "wanted", resource) : NULL;
+        _cleanup_free_ char *used = resource ? amount(error, "used", resource) : NULL;
+        _cleanup_free_ char *limit = resource ? amount(error, "limit", resource) : NULL;
+        char *s;
+
+        if (!wanted || !used || !limit ||
+            asprintf(&s, "%s: %s wanted, but %s of %s are used", resource, wanted, used, limit) < 0)
+                return NULL;
+        return s;
+}
+
 char *cvm_error_message(const CvmError *error)
 {
         char *s = NULL;
@@ -261,7 +331,7 @@ char *cvm_error_message(const CvmError *error)
         })
         char *held[8] = {};
         size_t n_held = 0;
-        const char *fix, *log, *holders;
+        const char *fix, *log;
 
         switch (error->id) {
         case CVM_ERROR_NONE:
@@ -291,9 +361,8 @@ char *cvm_error_message(const CvmError *error)
                              F("found"), F("needed"), *fix ? "; " : "", fix);
                 break;
         case CVM_ERROR_NO_RESOURCES:
-                holders = F("holders");
-                n = asprintf(&s, "not enough %s: wanted %s, available %s%s%s", F("resource"),
-                             F("wanted"), F("available"), *holders ? "; held by " : "", holders);
+                s = message_no_resources(error);
+                n = s ? 0 : -1;
                 break;
         case CVM_ERROR_LAUNCH_FAILED:
                 log = F("log");
@@ -305,8 +374,8 @@ char *cvm_error_message(const CvmError *error)
                              F("allowed"));
                 break;
         case CVM_ERROR_QUOTA_EXCEEDED:
-                n = asprintf(&s, "%s: %s wanted, but %s of %s are used", F("resource"), F("wanted"),
-                             F("used"), F("limit"));
+                s = message_quota(error);
+                n = s ? 0 : -1;
                 break;
         case CVM_ERROR_TIMEOUT:
                 n = asprintf(&s, "timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));

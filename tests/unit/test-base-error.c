@@ -28,6 +28,40 @@ static void test_messages(void **state)
         assert_message(&error, "write record: No space left on device");
 }
 
+static json_object *names(const char *name)
+{
+        json_object *array = json_object_new_array();
+
+        if (name)
+                json_object_array_add(array, json_object_new_string(name));
+        return array;
+}
+
+/* Of what there is one of nobody asks how much is left; memory is no number of bytes. */
+static void test_resources(void **state)
+{
+        CvmError error = {};
+
+        cvm_error_no_resources(&error, "memory", INT64_C(4) << 30, (INT64_C(1) << 30) + 5000,
+                               names("web"));
+        assert_message(&error, "not enough memory: wanted 4G, available 1G; held by web");
+        cvm_error_no_resources(&error, "cpus", 4, 1, names(NULL));
+        assert_message(&error, "not enough cpus: wanted 4, available 1");
+        cvm_error_no_resources(&error, "port", 8702, 0, NULL);
+        assert_message(&error, "port 8702 is in use");
+        cvm_error_no_resources(&error, "port", 1, 0, names(NULL));
+        assert_message(&error, "every port of cvmd.conf's range is in use");
+        cvm_error_no_resources(&error, "cid", 7, 0, names("db"));
+        assert_message(&error, "cid 7 is in use; held by db");
+        cvm_error_no_resources(&error, "disk:data", 1, 0, names("db"));
+        assert_message(&error, "disk:data is in use; held by db");
+        cvm_error_no_resources(&error, "tap", 1, 0, names("db"));
+        assert_message(&error, "tap is in use; held by db");
+        cvm_error_quota(&error, "memory of one user", INT64_C(8) << 30, INT64_C(6) << 30,
+                        INT64_C(3) << 30);
+        assert_message(&error, "memory of one user: 3G wanted, but 6G of 8G are used");
+}
+
 static void test_first_wins(void **state)
 {
         CvmError error = {};
@@ -63,9 +97,8 @@ static void test_not_utf8(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_messages),
-                cmocka_unit_test(test_first_wins),
-                cmocka_unit_test(test_wire),
+                cmocka_unit_test(test_messages),   cmocka_unit_test(test_resources),
+                cmocka_unit_test(test_first_wins), cmocka_unit_test(test_wire),
                 cmocka_unit_test(test_not_utf8),
         };
 
