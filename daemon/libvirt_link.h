@@ -6,8 +6,9 @@
  * after the other; another one, for the whole process, runs libvirt's event loop. What they learn
  * comes to the daemon's loop as news, in order.
  *
- * The link loads libvirt and connects with its first command. When libvirt goes away it tries again, ever less often,
- * for as long as somebody wants it (libvirt_link_want()); a command meanwhile fails with -ENOTCONN.
+ * The link loads libvirt and connects with its first command. When libvirt goes away it tries
+ * again, ever less often, for as long as somebody wants it (libvirt_link_want()); a command
+ * meanwhile fails with -ENOTCONN.
  */
 
 #include <uv.h>

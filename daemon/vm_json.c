@@ -44,31 +44,9 @@ static json_object *forwards_to_json(const Vm *vm)
         return array;
 }
 
-/* What of the spec's launchSecurity an attestation shows; NULL: nothing. ID blocks are large, and
- * their owner has them. */
-static json_object *attested_settings(const Vm *vm)
-{
-        static const char *const names[] = {"policy",  "hostData",      "mrConfigId",
-                                            "mrOwner", "mrOwnerConfig", "attributes"};
-        json_object *given = json_member(vm->spec, "launchSecurity");
-        json_object *settings = NULL;
-
-        for (size_t i = 0; given && i < ARRAY_SIZE(names); i++) {
-                json_object *value = json_member(given, names[i]);
-                bool igvm_has_it = i == 0 && vm->artifact_sha256[ARTIFACT_IGVM];
-
-                if (!value || igvm_has_it)
-                        continue;
-                settings = settings ?: json_object_new_object();
-                json_add(settings, names[i], json_object_get(value));
-        }
-        return settings;
-}
-
 json_object *vm_to_json(const Vm *vm)
 {
         json_object *o = json_object_new_object(), *artifacts = json_object_new_object();
-        json_object *settings = attested_settings(vm);
 
         add_text(o, "name", vm->name);
         add_text(o, "id", vm->id);
@@ -105,8 +83,6 @@ json_object *vm_to_json(const Vm *vm)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 add_text(artifacts, spec_artifact_kind_name(i), vm->artifact_sha256[i]);
         json_add(o, "artifacts", artifacts);
-        if (settings)
-                json_add(o, "launchSecurity", settings);
         if (vm->binding)
                 json_add(o, "binding", json_object_get(vm->binding));
         json_add(o, "measurement", json_object_get(vm->measurement));

@@ -66,7 +66,7 @@ class Machine(booting.Machine):
 
 
 def make_files(directory, guest):
-    (directory / "firmware.fd").write_bytes(images.firmware())
+    (directory / "firmware.fd").write_bytes(images.firmware(size=1 << 16))
     shutil.copy(guest / "bzImage", directory / "bzImage")
     shutil.copy(guest / "initramfs.cpio.gz", directory / "initramfs")
     (directory / "cvmd.conf").write_text(json.dumps(CONFIG))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-PLATFORMS = ["plain", "sev", "sev-snp-ovmf", "tdx"]
+PLATFORMS = ["plain", "plain-uefi", "sev", "sev-snp-ovmf", "tdx"]
 
 
 def checks(machine, platform):
@@ -28,7 +28,7 @@ def test_doctor_tells_of_libvirt(machine):
     assert ready == all(check["passed"] for name, check in found.items() if name != "kvm")
 
 
-@pytest.mark.parametrize("platform", PLATFORMS[1:])
+@pytest.mark.parametrize("platform", PLATFORMS[2:])
 def test_doctor_tells_what_is_not_offered(machine, platform):
     """No machine that only emulates offers any launch security, of whatever age its libvirt is."""
     ready, found = checks(machine, platform)
@@ -60,6 +60,16 @@ def test_domains_are_what_libvirt_knows(machine, platform):
     assert (done.returncode == 0) == (version(machine) >= since), done.stderr
     if version(machine) < since:
         assert "launchSecurity" in done.stderr
+
+
+def test_a_tpm_that_libvirt_does_not_have(machine):
+    """It has the program's name in what it says: these roots have no swtpm."""
+    _, found = checks(machine, "plain-uefi")
+    assert not found["swtpm"]["passed"] and found["libvirt"]["passed"]
+    done = machine.launch("never", "--firmware", "/files/firmware.fd", "--json",
+                          platform="plain-uefi", check=False)
+    assert done.returncode and "TPM" in done.stderr
+    assert not machine.virsh("list", "--all", "--name")
 
 
 def test_a_launch_that_libvirt_cannot_do_is_refused(machine):

@@ -109,14 +109,3 @@ def test_each_platform_with_a_place(binding):
         assert rendered["binding"]["document"] == document
         value = base64.b64encode(hashlib.new(algorithm, document.encode()).digest()).decode()
         assert [word for word in rendered["argv"] if option + value in word]
-
-
-def test_settings_are_told(binding):
-    """What an attestation will show of launchSecurity, for who verifies it by the CVM's name."""
-    given = {"hostData": base64.b64encode(b"h" * 32).decode()}
-    assert "launchSecurity" not in binding.launch("plain")
-    cvm = binding.launch("web", platform="bound", launchSecurity=given)
-    assert cvm["launchSecurity"] == given and "binding" not in cvm
-    binding.kill()
-    binding.start()
-    assert binding.status("web")["launchSecurity"] == given

@@ -72,7 +72,7 @@ def test_by_libvirt():
     platforms = {platform["name"]: platform for platform in json.loads(done.stdout)["platforms"]}
     for name, platform in platforms.items():
         checks = {check["name"]: check for check in platform["checks"]}
-        if name in ("plain", "sev", "sev-snp-ovmf", "tdx"):
+        if name in ("plain", "plain-uefi", "sev", "sev-snp-ovmf", "tdx"):
             assert checks["libvirt"]["needed"].startswith("libvirt at ")
             assert "libvirt-platform" not in checks
         else:

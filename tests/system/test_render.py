@@ -111,7 +111,7 @@ def test_templates(shared):
     assert by_name["sev-snp"]["strength"] > by_name["plain"]["strength"]
 
 
-DOMAINS = ["plain", "sev", "sev-snp-ovmf", "tdx"]
+DOMAINS = ["plain", "plain-uefi", "sev", "sev-snp-ovmf", "tdx"]
 
 
 @pytest.fixture

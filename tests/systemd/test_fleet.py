@@ -492,27 +492,6 @@ def test_the_target_is_all_of_them(machine):
     machine.systemctl("disable", "cvm@a", "cvm@b")
 
 
-def test_networks_under_the_units_hardening(newest):
-    """A tap on a bridge as the unit is; passt by the drop-in of cvmd(8), word for word."""
-    newest.run("ip", "link", "add", "br7", "type", "bridge")
-    newest.configure(network={"bridges": ["br7"]})
-    try:
-        newest.cvmctl("launch", "a", "--memory", "64M", "--network", "bridge:br7")
-        assert "master br7" in newest.run("ip", "link").stdout
-        refused = newest.cvmctl("launch", "b", "--memory", "64M", "--network", "passt", check=False)
-        assert refused.returncode == 1 and "passt exited" in refused.stderr
-        page = (TOP / "man/cvmd.8.scd").read_text()
-        newest.drop_in("cvmd.service", re.search(r"passt\.conf:\n\n```\n(.*?)```", page, re.S)[1])
-        newest.systemctl("restart", "cvmd.service")
-        newest.cvmctl("launch", "b", "--memory", "64M", "--network", "passt")
-        newest.run("pgrep", "passt")
-        newest.cvmctl("stop", "--force", "b")
-        eventually(lambda: newest.run("pgrep", "passt", check=False).stdout == "", "passt's end")
-    finally:
-        newest.run("ip", "link", "delete", "br7")
-        newest.configure()
-
-
 @pytest.mark.skipif("GUEST_PLAIN" not in os.environ, reason="there is no guest to boot")
 def test_real_guests_under_the_units_hardening(machine):
     """QEMU inherits the daemon's filters and limits: guests must boot, and end as fake ones do."""
