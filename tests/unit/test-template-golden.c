@@ -122,8 +122,8 @@ static void launch_secure(Launch *launch, const Template *template)
                         continue;
                 free(security_text[n]);
                 security_text[n] = key->kind == SPEC_SECURITY_BYTES ? text_base64(zeros, key->size)
-                                                                    : strdup("0x20001");
-                security[n] = (SpecSecurity){key, security_text[n], 0x20001};
+                                                                    : strdup("0x20005");
+                security[n] = (SpecSecurity){key, security_text[n], 0x20005};
                 n++;
         }
         launch->spec.security = security;
@@ -182,10 +182,10 @@ static void test_full(void **state)
                 launch_full(&launch);
                 for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                         launch.inputs.artifacts[kind].present = template->artifacts[kind].taken;
+                launch_secure(&launch, template);
                 compare_golden(template, "full", &launch);
                 launch.spec.n_shares = launch.spec.n_disks = launch.spec.n_gpus =
                         0; /* libvirt takes none */
-                launch_secure(&launch, template);
                 compare_domain(template, "full", &launch, &full_domain);
         }
 }
