@@ -156,6 +156,8 @@ void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverE
 
 void vm_watch(Vm *vm, VmWatch *watch);
 void vm_unwatch(VmWatch *watch);
+/* After a change of what they are told of. */
+void vm_tell_watchers(Vm *vm);
 
 /* The driver's and the companions' reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;
@@ -187,6 +189,10 @@ void vm_arm_ready_timer(Vm *vm);
 void vm_notify(Vm *vm, const char *data, size_t size);
 /* The same in a message of its own, each line of which ends in it. */
 void vm_notify_message(Vm *vm, const char *data, size_t size);
+/* It has said READY: persists, emits, tells watchers. */
+void vm_become_ready(Vm *vm);
+/* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
+void vm_tell_status(Vm *vm);
 
 /* The interface's types Cvm and Ending. */
 json_object *vm_to_json(const Vm *vm);

@@ -442,6 +442,21 @@ def test_a_guest_that_ends_while_nobody_watches(cvmd, cmdline, state, reason):
     processes.reap()
 
 
+def test_a_disk_that_fails_while_nobody_watches(cvmd):
+    pid = cvmd.launch("web", cmdline="fake.io-error-ms=50", paused=True)["pid"]
+    with cvmd.client() as client:
+        client.send("Resume", {"name": "web"})
+        client.receive()
+        cvmd.kill()
+    time.sleep(0.2 * SLOWNESS)
+    cvmd.start()
+    cvmd.wait_state("web", "paused")
+    assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
+    cvmd.stop("web", force=True)
+    cvmd.wait_gone(pid)
+    processes.reap()
+
+
 def test_a_launch_that_the_daemon_did_not_finish(cvmd):
     with cvmd.client() as client:
         client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.no-qmp", env={"A": "b"})})
