@@ -99,7 +99,8 @@ class Daemon:
         try:
             with self.client() as client:
                 return client.call("org.varlink.service.GetInfo")
-        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError,
+                varlink.ConnectionClosed):  # by what a killed one had forked
             return None
         except varlink.ConnectionClosed:
             return None  # by a child of the last one's, which had its listener for a moment

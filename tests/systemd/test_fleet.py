@@ -130,7 +130,8 @@ def test_restarts_under_load(machine):
                "the load's end", 30, 0.2)
     for number in (1, 2):
         assert "running" in machine.run("cat", f"/run/load-{number}").stdout
-    live = {cvm["pid"] for cvm in json.loads(machine.cvmctl("list", "--json").stdout) if "pid" in cvm}
+    cvms = json.loads(machine.cvmctl("list", "--json").stdout)
+    live = {cvm["pid"] for cvm in cvms if "pid" in cvm}
     left = set(map(int, machine.run("pgrep", "-x", "fake-qemu").stdout.split()))
     assert left == live
     scopes = machine.systemctl("list-units", "--plain", "--no-legend", "cvm-*.scope").splitlines()
