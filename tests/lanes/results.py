@@ -74,7 +74,8 @@ def from_junit(path, name, output, status):
     if not path.exists():
         return result.fail(name, f"pytest ended with status {status}\n{output}")
     for case in ElementTree.parse(path).getroot().iter("testcase"):
-        title = f"{case.get('classname').split('.')[-1]}: {case.get('name')}"
+        # a run that was cut short has a case of no class
+        title = f"{case.get('classname', name).split('.')[-1]}: {case.get('name', status)}"
         problems = case.findall("failure") + case.findall("error")
         skipped = case.find("skipped")
         if problems:
