@@ -54,25 +54,6 @@ static int add_branch(Walk *walk, const Frame *frame, json_object *item, const c
         return r;
 }
 
-static int add_each(Walk *walk, const Frame *frame, json_object *item)
-{
-        static const char *const members[] = {"!each", "!as", "!do", NULL};
-        json_object *list = NULL;
-        const char *as = NULL;
-        int r = walk_check_members(walk, item, members);
-
-        if (r == 0)
-                r = expression_each(walk, frame, item, &list, &as);
-        for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++) {
-                _cleanup_json_ json_object *names =
-                        json_build(as, json_object_get(json_object_array_get_idx(list, i)), NULL);
-                const Frame inner = {.outer = frame, .names = names};
-
-                r = names ? add_branch(walk, &inner, item, "do") : walk_no_memory(walk);
-        }
-        return r;
-}
-
 static int add_item(Walk *walk, const Frame *frame, json_object *item)
 {
         static const char *const members[] = {"!when", "!do", "else", NULL};
@@ -82,7 +63,7 @@ static int add_item(Walk *walk, const Frame *frame, json_object *item)
         if (r < 0)
                 return r;
         if (json_member(item, "each"))
-                return add_each(walk, frame, item);
+                return walk_each(walk, frame, item, add_branch);
         if (!json_member(item, "when"))
                 return add_word(walk, frame, item);
         r = walk_check_members(walk, item, members);

@@ -238,6 +238,25 @@ int expression_each(Walk *walk, const Frame *frame, json_object *each, json_obje
         return 0;
 }
 
+int walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch)
+{
+        static const char *const members[] = {"!each", "!as", "!do", NULL};
+        json_object *list = NULL;
+        const char *as = NULL;
+        int r = walk_check_members(walk, item, members);
+
+        if (r == 0)
+                r = expression_each(walk, frame, item, &list, &as);
+        for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++) {
+                _cleanup_json_ json_object *names =
+                        json_build(as, json_object_get(json_object_array_get_idx(list, i)), NULL);
+                const Frame inner = {.outer = frame, .names = names};
+
+                r = names ? branch(walk, &inner, item, "do") : walk_no_memory(walk);
+        }
+        return r;
+}
+
 static int each_values(Walk *walk, const Frame *frame, json_object *each, json_object *into)
 {
         static const char *const members[] = {"!each", "!as", "!value", NULL};

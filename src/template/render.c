@@ -192,25 +192,6 @@ static int render_when(Walk *walk, const Frame *frame, json_object *item)
         return r;
 }
 
-static int render_each(Walk *walk, const Frame *frame, json_object *item)
-{
-        static const char *const members[] = {"!each", "!as", "!do", NULL};
-        json_object *list = NULL;
-        const char *as = NULL;
-        int r = walk_check_members(walk, item, members);
-
-        if (r == 0)
-                r = expression_each(walk, frame, item, &list, &as);
-        for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++) {
-                _cleanup_json_ json_object *names =
-                        json_build(as, json_object_get(json_object_array_get_idx(list, i)), NULL);
-                const Frame inner = {.outer = frame, .names = names};
-
-                r = names ? render_branch(walk, &inner, item, "do") : walk_no_memory(walk);
-        }
-        return r;
-}
-
 static int render_argument(Walk *walk, const Frame *frame, json_object *item)
 {
         int r = walk_step(walk);
@@ -220,7 +201,7 @@ static int render_argument(Walk *walk, const Frame *frame, json_object *item)
         if (json_member(item, "when"))
                 return render_when(walk, frame, item);
         if (json_member(item, "each"))
-                return render_each(walk, frame, item);
+                return walk_each(walk, frame, item, render_branch);
         if (json_member(item, "include"))
                 return render_include(walk, frame, item);
         if (!json_object_is_type(item, json_type_object) || json_object_object_length(item) != 1)

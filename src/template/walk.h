@@ -62,6 +62,11 @@ int expression_condition(Walk *walk, const Frame *frame, json_object *condition,
 int expression_each(Walk *walk, const Frame *frame, json_object *each, json_object **ret_list,
                     const char **ret_as);
 
+/* What is made of a branch, the member of that name ("do", "else") of an item. */
+typedef int WalkBranch(Walk *walk, const Frame *frame, json_object *item, const char *branch);
+/* {"each": LIST, "as": NAME, "do": …}: the branch for each item of the list. */
+int walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch);
+
 /* Renders a template's arguments, devices and companions into walk->plan. */
 int render_template(Walk *walk);
 /* Renders a platform's libvirt domain into walk->plan. */
