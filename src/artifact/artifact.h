@@ -38,7 +38,7 @@ typedef struct Artifact {
         SpecArtifactKind kind;
         char *name;                       /* embedded name, or the file's base name or "fd" */
         const EmbeddedArtifact *embedded; /* NULL: the bytes were a file's */
-        int fd;                       /* sealed memfd, owned; -1: embedded and not prepared yet, or private */
+        int fd; /* sealed memfd, owned; -1: embedded and not prepared yet, or private */
         pthread_mutex_t prepare_lock; /* guards fd of an embedded one until it is prepared */
         uint64_t size;
         DigestPair digest;
