@@ -20,6 +20,9 @@ ROOTS = CACHE / "cvmd" / "roots"
 PACKAGES = CACHE / "cvmd" / "packages"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
+# Also when it is killed, its processes and mounts go with it: nobody removes /proc through them.
+CONTAINED = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
 
 class Unavailable(Exception):
     """Why there is no root here."""
@@ -32,7 +35,8 @@ def making(place):
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place.parent / f".{place.name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as scratch:
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-",
+                                         ignore_cleanup_errors=True) as scratch:
             yield pathlib.Path(scratch)
 
 
@@ -78,8 +82,8 @@ def debian_root(suite, packages, backports=()):
             hooks = [f'--customize-hook=chroot "$1" {install} -t {suite}-backports '
                      f"{' '.join(backports)}"]
         done = subprocess.run(
-            ["mmdebstrap", "--variant=apt", *dates, f"--include={','.join(packages)}", *hooks,
-             suite, new, *source],
+            [*CONTAINED, "mmdebstrap", "--variant=apt", *dates, f"--include={','.join(packages)}",
+             *hooks, suite, new, *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
         if done.returncode:
