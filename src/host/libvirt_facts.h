@@ -14,8 +14,8 @@ typedef struct LibvirtFacts {
         bool sev, sev_snp, tdx;
 } LibvirtFacts;
 
-/* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG or -ENOMEM; version
- * is left. Not in a build without libvirt. */
+/* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG, -ENOMEM or -ENOSYS
+ * (no libxml2); version is left. Not in a build without libvirt. */
 int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
 /* Connects and asks: blocks. 0, or -errno with *ret_reason, for a person, owned by the caller; so
  * in a build without libvirt. */

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <libxml/parser.h>
-#include <libxml/xpath.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/libvirt_calls.h"
 #include "host/libvirt_facts.h"
+#include "host/libxml_calls.h"
 
 static bool holds(xmlXPathContext *context, const char *expression)
 {
-        xmlXPathObject *found = xmlXPathEvalExpression(BAD_CAST expression, context);
+        xmlXPathObject *found = libxml->xmlXPathEvalExpression(BAD_CAST expression, context);
         bool result = found && found->type == XPATH_NODESET && found->nodesetval &&
                       found->nodesetval->nodeNr > 0;
 
-        xmlXPathFreeObject(found);
+        libxml->xmlXPathFreeObject(found);
         return result;
 }
 
 int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
 {
-        xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-        xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
+        xmlXPathContext *context;
+        const char *failure;
+        xmlDoc *doc;
         /* formatdomaincaps of libvirt's documentation; before 10.5 sev had no list beside it */
 #define VALUE(name, value) "/enum[@name='" name "']/value[.='" value "']"
         const struct {
@@ -38,12 +37,18 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
                  "/domainCapabilities/features/launchSecurity" VALUE("sectype", "sev-snp")},
                 {&ret->tdx, "/domainCapabilities/features/launchSecurity" VALUE("sectype", "tdx")},
         };
-        int r = !doc ? -EBADMSG : !context ? -ENOMEM : 0;
+        int r;
 
+        if (!libxml_load(&failure))
+                return -ENOSYS;
+        doc = libxml->xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        context = doc ? libxml->xmlXPathNewContext(doc) : NULL;
+        r = !doc ? -EBADMSG : !context ? -ENOMEM : 0;
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++)
                 *all[i].fact = holds(context, all[i].expression);
-        xmlXPathFreeContext(context);
-        xmlFreeDoc(doc);
+        libxml->xmlXPathFreeContext(context);
+        libxml->xmlFreeDoc(doc);
         return r;
 }
 

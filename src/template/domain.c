@@ -62,10 +62,10 @@ static int condition(Walk *walk, const Frame *frame, const xmlChar *text, bool *
         return object ? expression_condition(walk, frame, object, ret) : walk_no_memory(walk);
 }
 
-/* An order to the walk on this element, or NULL; for xmlFree(). */
+/* An order to the walk on this element, or NULL; for libxml->free_text(). */
 static xmlChar *word(const xmlNode *node, const char *name)
 {
-        return xmlGetNsProp((xmlNode *)node, BAD_CAST name, BAD_CAST DOMAIN_NAMESPACE);
+        return libxml->xmlGetNsProp((xmlNode *)node, BAD_CAST name, BAD_CAST DOMAIN_NAMESPACE);
 }
 
 static xmlChar *attribute_word(const xmlNode *node, const char *prefix, const xmlChar *attribute)
@@ -79,9 +79,9 @@ static xmlChar *attribute_word(const xmlNode *node, const char *prefix, const xm
 /* The namespace for a node that goes out, declared where it is first needed. */
 static xmlNs *carry_namespace(xmlNode *to, const xmlNs *ns)
 {
-        xmlNs *found = ns ? xmlSearchNsByHref(to->doc, to, ns->href) : NULL;
+        xmlNs *found = ns ? libxml->xmlSearchNsByHref(to->doc, to, ns->href) : NULL;
 
-        return !ns || found ? found : xmlNewNs(to, ns->href, ns->prefix);
+        return !ns || found ? found : libxml->xmlNewNs(to, ns->href, ns->prefix);
 }
 
 static int render_attribute(Walk *walk, const Frame *frame, const xmlNode *from,
@@ -89,7 +89,7 @@ static int render_attribute(Walk *walk, const Frame *frame, const xmlNode *from,
 {
         xmlChar *when = attribute_word(from, WHEN, attribute->name);
         xmlChar *other = attribute_word(from, ELSE, attribute->name);
-        xmlChar *text = xmlNodeListGetString(from->doc, attribute->children, 1);
+        xmlChar *text = libxml->xmlNodeListGetString(from->doc, attribute->children, 1);
         _cleanup_json_ json_object *value = NULL;
         bool wanted = true;
         int r = 0;
@@ -104,27 +104,28 @@ static int render_attribute(Walk *walk, const Frame *frame, const xmlNode *from,
         if (r == 0 && (wanted || other))
                 r = substitute(walk, frame, wanted ? text : other, &value);
         if (r == 0 && value &&
-            !xmlNewNsProp(to, carry_namespace(to, attribute->ns), attribute->name,
-                          BAD_CAST json_object_get_string(value)))
+            !libxml->xmlNewNsProp(to, carry_namespace(to, attribute->ns), attribute->name,
+                                  BAD_CAST json_object_get_string(value)))
                 r = walk_no_memory(walk);
-        xmlFree(text);
-        xmlFree(other);
-        xmlFree(when);
+        libxml->free_text(text);
+        libxml->free_text(other);
+        libxml->free_text(when);
         return r;
 }
 
 /* Whether an order is one that there is, and one for an attribute has its attribute. */
 static int check_word(Walk *walk, const xmlNode *node, const char *name)
 {
-        bool each = xmlHasNsProp((xmlNode *)node, BAD_CAST "each", BAD_CAST DOMAIN_NAMESPACE);
-        bool as = xmlHasNsProp((xmlNode *)node, BAD_CAST "as", BAD_CAST DOMAIN_NAMESPACE);
+        bool each =
+                libxml->xmlHasNsProp((xmlNode *)node, BAD_CAST "each", BAD_CAST DOMAIN_NAMESPACE);
+        bool as = libxml->xmlHasNsProp((xmlNode *)node, BAD_CAST "as", BAD_CAST DOMAIN_NAMESPACE);
 
         if (strcmp(name, "when") == 0)
                 return 0;
         if (strcmp(name, "each") == 0 || strcmp(name, "as") == 0)
                 return each && as ? 0 : walk_fail(walk, "'each' and 'as' stand together");
         if ((strncmp(name, WHEN, strlen(WHEN)) == 0 || strncmp(name, ELSE, strlen(ELSE)) == 0) &&
-            xmlHasNsProp((xmlNode *)node, BAD_CAST name + strlen(WHEN), NULL))
+            libxml->xmlHasNsProp((xmlNode *)node, BAD_CAST name + strlen(WHEN), NULL))
                 return 0;
         return walk_fail(walk,
                          strncmp(name, WHEN, strlen(WHEN)) == 0 ||
@@ -160,7 +161,7 @@ static bool has_elements(const xmlNode *node)
 
 static int render_text(Walk *walk, const Frame *frame, const xmlNode *from, xmlNode *to)
 {
-        xmlChar *text = xmlNodeGetContent((xmlNode *)from);
+        xmlChar *text = libxml->xmlNodeGetContent((xmlNode *)from);
         _cleanup_json_ json_object *value = NULL;
         xmlNode *node;
         int r;
@@ -168,13 +169,13 @@ static int render_text(Walk *walk, const Frame *frame, const xmlNode *from, xmlN
         if (!text)
                 return walk_no_memory(walk);
         r = *text ? substitute(walk, frame, text, &value) : 0;
-        xmlFree(text);
+        libxml->free_text(text);
         if (r < 0 || !value || !*json_object_get_string(value))
                 return r;
-        node = xmlNewDocText(to->doc, BAD_CAST json_object_get_string(value));
+        node = libxml->xmlNewDocText(to->doc, BAD_CAST json_object_get_string(value));
         if (!node)
                 return walk_no_memory(walk);
-        xmlAddChild(to, node);
+        libxml->xmlAddChild(to, node);
         return 0;
 }
 
@@ -182,16 +183,16 @@ static int render_text(Walk *walk, const Frame *frame, const xmlNode *from, xmlN
 static int render_plain(Walk *walk, const Frame *frame, const xmlNode *from, xmlNode *to,
                         xmlDoc *doc)
 {
-        xmlNode *node = xmlNewDocNode(doc, NULL, from->name, NULL);
+        xmlNode *node = libxml->xmlNewDocNode(doc, NULL, from->name, NULL);
         int r;
 
         if (!node)
                 return walk_no_memory(walk);
         if (to)
-                xmlAddChild(to, node);
+                libxml->xmlAddChild(to, node);
         else
-                xmlDocSetRootElement(doc, node);
-        xmlSetNs(node, carry_namespace(node, from->ns));
+                libxml->xmlDocSetRootElement(doc, node);
+        libxml->xmlSetNs(node, carry_namespace(node, from->ns));
         r = render_attributes(walk, frame, from, node);
         if (r < 0)
                 return r;
@@ -202,7 +203,7 @@ static int render_plain(Walk *walk, const Frame *frame, const xmlNode *from, xml
 /* Goes on in the file of fragments, where names of the ground that includes are not seen. */
 static int render_include(Walk *walk, const Frame *frame, const xmlNode *from, xmlNode *to)
 {
-        xmlChar *name = xmlGetNoNsProp(from, BAD_CAST "fragment");
+        xmlChar *name = libxml->xmlGetNoNsProp(from, BAD_CAST "fragment");
         const Document *outer_document = walk->document;
         const DomainFile *file = NULL;
         const xmlNode *fragment = NULL;
@@ -226,7 +227,7 @@ static int render_include(Walk *walk, const Frame *frame, const xmlNode *from, x
                 if (r == 0)
                         walk->document = outer_document;
         }
-        xmlFree(name);
+        libxml->free_text(name);
         return r;
 }
 
@@ -236,12 +237,12 @@ static int render_one(Walk *walk, const Frame *frame, const xmlNode *from, xmlNo
         bool wanted = true;
         int r = when ? condition(walk, frame, when, &wanted) : 0;
 
-        xmlFree(when);
+        libxml->free_text(when);
         if (r < 0 || (!wanted && !walk->check))
                 return r;
         if (!domain_is_word(from->ns))
                 return render_plain(walk, frame, from, to, to->doc);
-        if (xmlStrEqual(from->name, BAD_CAST "include"))
+        if (libxml->xmlStrEqual(from->name, BAD_CAST "include"))
                 return render_include(walk, frame, from, to);
         return walk_fail(walk, "there is no element '%s' in the namespace " DOMAIN_NAMESPACE,
                          from->name);
@@ -271,8 +272,8 @@ static int render_each(Walk *walk, const Frame *frame, const xmlNode *from, xmlN
                 r = names ? render_one(walk, &(Frame){.outer = frame, .names = names}, from, to)
                           : walk_no_memory(walk);
         }
-        xmlFree(list_name);
-        xmlFree(as_name);
+        libxml->free_text(list_name);
+        libxml->free_text(as_name);
         return r;
 }
 
@@ -289,7 +290,7 @@ static int render_children(Walk *walk, const Frame *frame, const xmlNode *from, 
                 r = walk_step(walk);
                 if (r < 0)
                         return r;
-                walk->line = (unsigned)xmlGetLineNo(child);
+                walk->line = (unsigned)libxml->xmlGetLineNo(child);
                 before = walk_enter(walk, "/%s", (const char *)child->name);
                 r = render_each(walk, frame, child, to);
                 if (r == 0) {
@@ -305,29 +306,29 @@ static int write_domain(Walk *walk, xmlDoc *doc)
         xmlChar *text = NULL;
         int size = 0;
 
-        xmlDocDumpFormatMemoryEnc(doc, &text, &size, "UTF-8", 1);
+        libxml->xmlDocDumpFormatMemoryEnc(doc, &text, &size, "UTF-8", 1);
         if (!text)
                 return walk_no_memory(walk);
         walk->plan->domain = strndup((const char *)text, (size_t)size);
-        xmlFree(text);
+        libxml->free_text(text);
         return walk->plan->domain ? walk_count(walk, (size_t)size) : walk_no_memory(walk);
 }
 
 int domain_render(Walk *walk, const DomainFile *file)
 {
-        const xmlNode *root = xmlDocGetRootElement(file->xml);
-        xmlDoc *doc = xmlNewDoc(BAD_CAST "1.0");
+        const xmlNode *root = libxml->xmlDocGetRootElement(file->xml);
+        xmlDoc *doc = libxml->xmlNewDoc(BAD_CAST "1.0");
         int r;
 
         if (!doc)
                 return walk_no_memory(walk);
         walk->document = file->document;
-        walk->line = (unsigned)xmlGetLineNo(root);
+        walk->line = (unsigned)libxml->xmlGetLineNo(root);
         walk_enter(walk, "%s", (const char *)root->name);
         r = render_plain(walk, NULL, root, NULL, doc);
         if (r == 0)
                 r = write_domain(walk, doc);
-        xmlFreeDoc(doc);
+        libxml->xmlFreeDoc(doc);
         return r;
 }
 

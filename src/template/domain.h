@@ -3,8 +3,7 @@
 
 /* What domain.c and domain_file.c share: the only files that know libxml2. */
 
-#include <libxml/tree.h>
-
+#include "host/libxml_calls.h"
 #include "template/walk.h"
 
 /* Of the attributes and elements that say how the others are to be used; cvm-template(5). */
@@ -15,7 +14,8 @@
 struct DomainFile {
         char *name;         /* the file's, without .xml */
         Document *document; /* its label alone; owned */
-        xmlDoc *xml;        /* owned */
+        const char *text;   /* a built-in one's, which is read when it is first used; static */
+        xmlDoc *xml;        /* owned; NULL until then */
 };
 
 bool domain_is_word(const xmlNs *ns);

@@ -3,7 +3,6 @@
 /* XML files of templates: parsed before anything is substituted, and refused for whatever in them
  * is more than elements, attributes and text. */
 
-#include <libxml/parser.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,25 +16,26 @@ static int refuse(const char *name, const Document *document, unsigned line, con
 
 static int parse(DomainFile *file, const char *text, size_t size, CvmError *error)
 {
-        xmlParserCtxt *context = xmlNewParserCtxt();
+        xmlParserCtxt *context = libxml->xmlNewParserCtxt();
         _cleanup_free_ char *message = NULL;
         const xmlError *problem;
         int r = 0;
 
         if (!context)
                 return cvm_error_system(error, -ENOMEM, "read template %s", file->name);
-        file->xml = xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
-                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                              XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+        file->xml = libxml->xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
+                                              XML_PARSE_NONET | XML_PARSE_NOERROR |
+                                                      XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES |
+                                                      XML_PARSE_NOCDATA);
         if (!file->xml) {
-                problem = xmlCtxtGetLastError(context);
+                problem = libxml->xmlCtxtGetLastError(context);
                 message = strdup(problem && problem->message ? problem->message : "no XML");
                 if (message)
                         message[strcspn(message, "\n")] = 0;
                 r = refuse(file->name, file->document, problem ? (unsigned)problem->line : 1,
                            message ?: "no XML", error);
         }
-        xmlFreeParserCtxt(context);
+        libxml->xmlFreeParserCtxt(context);
         return r;
 }
 
@@ -56,7 +56,7 @@ static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const ch
                 if (child->type == XML_ELEMENT_NODE) {
                         found = find_foreign(child, depth + 1, ret_reason);
                 } else if (child->type == XML_TEXT_NODE) {
-                        if (elements && !xmlIsBlankNode(child)) {
+                        if (elements && !libxml->xmlIsBlankNode(child)) {
                                 *ret_reason = "text stands beside elements";
                                 found = child;
                         }
@@ -73,7 +73,7 @@ static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const ch
 static int check(DomainFile *file, CvmError *error)
 {
         const xmlDoc *doc = file->xml;
-        const xmlNode *root = xmlDocGetRootElement(doc), *foreign;
+        const xmlNode *root = libxml->xmlDocGetRootElement(doc), *foreign;
         bool fragments = strcmp(file->name, DOMAIN_FRAGMENTS) == 0;
         const char *reason = NULL;
 
@@ -81,20 +81,38 @@ static int check(DomainFile *file, CvmError *error)
                 return refuse(file->name, file->document, 1, "there must be no DTD", error);
         foreign = find_foreign(root, 0, &reason);
         if (foreign)
-                return refuse(file->name, file->document, (unsigned)xmlGetLineNo(foreign), reason,
-                              error);
-        if (fragments ? domain_is_word(root->ns) && xmlStrEqual(root->name, BAD_CAST "fragments")
-                      : !root->ns && xmlStrEqual(root->name, BAD_CAST "domain"))
+                return refuse(file->name, file->document, (unsigned)libxml->xmlGetLineNo(foreign),
+                              reason, error);
+        if (fragments ? domain_is_word(root->ns) &&
+                                libxml->xmlStrEqual(root->name, BAD_CAST "fragments")
+                      : !root->ns && libxml->xmlStrEqual(root->name, BAD_CAST "domain"))
                 return 0;
-        return refuse(file->name, file->document, (unsigned)xmlGetLineNo(root),
+        return refuse(file->name, file->document, (unsigned)libxml->xmlGetLineNo(root),
                       fragments ? "its root must be 'fragments' in the namespace " DOMAIN_NAMESPACE
                                 : "its root must be 'domain', without a namespace",
                       error);
 }
 
+static int read_xml(DomainFile *file, const char *text, size_t size, CvmError *error)
+{
+        const char *failure;
+        int r;
+
+        if (!libxml_load(&failure))
+                return refuse(file->name, file->document, 1, failure, error);
+        r = parse(file, text, size, error);
+        if (r == 0)
+                r = check(file, error);
+        if (r < 0 && file->xml) {
+                libxml->xmlFreeDoc(file->xml);
+                file->xml = NULL;
+        }
+        return r;
+}
+
 bool domain_is_word(const xmlNs *ns)
 {
-        return ns && xmlStrEqual(ns->href, BAD_CAST DOMAIN_NAMESPACE);
+        return ns && libxml->xmlStrEqual(ns->href, BAD_CAST DOMAIN_NAMESPACE);
 }
 
 bool domain_is_built(void)
@@ -106,7 +124,7 @@ int domain_file_new(const char *name, const char *path, const char *text, size_t
                     DomainFile **ret, CvmError *error)
 {
         _cleanup_(domain_file_freep) DomainFile *file = calloc(1, sizeof(*file));
-        int r;
+        int r = 0;
 
         if (file && (file->document = calloc(1, sizeof(*file->document)))) {
                 file->name = strdup(name);
@@ -117,13 +135,19 @@ int domain_file_new(const char *name, const char *path, const char *text, size_t
         }
         if (!file || !file->document || !file->name || !file->document->label)
                 return cvm_error_system(error, -ENOMEM, "read template %s", name);
-        r = parse(file, text, size, error);
-        if (r == 0)
-                r = check(file, error);
+        if (path)
+                r = read_xml(file, text, size, error);
+        else
+                file->text = text;
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(file);
         return 0;
+}
+
+int domain_file_load(DomainFile *file, CvmError *error)
+{
+        return file->xml ? 0 : read_xml(file, file->text, strlen(file->text), error);
 }
 
 DomainFile *domain_file_free(DomainFile *file)
@@ -132,14 +156,15 @@ DomainFile *domain_file_free(DomainFile *file)
                 return NULL;
         free(file->name);
         document_free(file->document);
-        xmlFreeDoc(file->xml);
+        if (file->xml)
+                libxml->xmlFreeDoc(file->xml);
         free(file);
         return NULL;
 }
 
 const void *domain_file_fragment(const DomainFile *file, const char *name)
 {
-        const xmlNode *root = xmlDocGetRootElement(file->xml);
+        const xmlNode *root = libxml->xmlDocGetRootElement(file->xml);
 
         for (const xmlNode *child = root->children; child; child = child->next) {
                 xmlChar *found;
@@ -147,9 +172,9 @@ const void *domain_file_fragment(const DomainFile *file, const char *name)
 
                 if (child->type != XML_ELEMENT_NODE)
                         continue;
-                found = xmlGetNoNsProp(child, BAD_CAST "name");
-                same = xmlStrEqual(found, BAD_CAST name);
-                xmlFree(found);
+                found = libxml->xmlGetNoNsProp(child, BAD_CAST "name");
+                same = libxml->xmlStrEqual(found, BAD_CAST name);
+                libxml->free_text(found);
                 if (same)
                         return child;
         }
@@ -158,18 +183,18 @@ const void *domain_file_fragment(const DomainFile *file, const char *name)
 
 char *domain_file_security(const DomainFile *file)
 {
-        const xmlNode *root = xmlDocGetRootElement(file->xml);
+        const xmlNode *root = libxml->xmlDocGetRootElement(file->xml);
 
         for (const xmlNode *child = root->children; child; child = child->next) {
                 xmlChar *type;
                 char *copy;
 
                 if (child->type != XML_ELEMENT_NODE || child->ns ||
-                    !xmlStrEqual(child->name, BAD_CAST "launchSecurity"))
+                    !libxml->xmlStrEqual(child->name, BAD_CAST "launchSecurity"))
                         continue;
-                type = xmlGetNoNsProp(child, BAD_CAST "type");
+                type = libxml->xmlGetNoNsProp(child, BAD_CAST "type");
                 copy = type ? strdup((const char *)type) : NULL;
-                xmlFree(type);
+                libxml->free_text(type);
                 return copy;
         }
         return NULL;

@@ -57,9 +57,13 @@ static int walk_init(Walk *walk, const PlanInputs *inputs)
 static int render(Walk *walk, const PlanInputs *inputs)
 {
         const DomainFile *file;
+        int r;
 
         if (!inputs->domain)
                 return render_template(walk);
+        r = template_set_load_domains(walk->set, walk->error);
+        if (r < 0)
+                return r;
         file = template_set_domain(walk->set, walk->template->name);
         if (file)
                 return domain_render(walk, file);
@@ -161,7 +165,8 @@ int template_set_check(const TemplateSet *set, CvmError *error)
                 const Template *template = template_set_get(set, i);
 
                 r = check_template(set, template, &all, &none, error);
-                if (r == 0 && template_set_has_domain(set, template))
+                if (r == 0 && template_set_domains_are_used(set) &&
+                    template_set_has_domain(set, template))
                         r = check_template(set, template, &all_domain, &none_domain, error);
         }
         return r;

@@ -94,9 +94,12 @@ const Fragment *template_set_fragment(const TemplateSet *set, const char *name);
 typedef struct DomainFile DomainFile;
 
 bool domain_is_built(void);
-/* name: the file's, without .xml; path: NULL for a built-in one. */
+/* name: the file's, without .xml; path: NULL for a built-in one, whose text is static, and is read
+ * by domain_file_load() or never. */
 int domain_file_new(const char *name, const char *path, const char *text, size_t size,
                     DomainFile **ret, CvmError *error);
+/* All that is below, but name and label, is for one that is loaded. */
+int domain_file_load(DomainFile *file, CvmError *error);
 DomainFile *domain_file_free(DomainFile *file);
 DEFINE_CLEANUP(DomainFile *, domain_file_free)
 const char *domain_file_name(const DomainFile *file);
@@ -110,6 +113,10 @@ const DomainFile *template_set_domain(const TemplateSet *set, const char *name);
 /* As domain_file_fragment(), from whichever file has it; that of an override wins. */
 const void *template_set_domain_fragment(const TemplateSet *set, const char *name,
                                          const DomainFile **ret_file);
+/* Reads all domains: once, when the first of them is used or overridden. */
+int template_set_load_domains(const TemplateSet *set, CvmError *error);
+/* Whether a file of the configured directory is a domain, so that all of them are to be checked. */
+bool template_set_domains_are_used(const TemplateSet *set);
 /* TemplateInvalid: an XML file stands beside no template. */
 int template_set_check_domains(const TemplateSet *set, CvmError *error);
 

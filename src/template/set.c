@@ -23,6 +23,7 @@ struct TemplateSet {
         size_t n_documents;
         DomainFile **domains; /* owned; of two of one name the later is the override */
         size_t n_domains;
+        bool domains_used; /* a file of the configured directory is one */
 };
 
 TemplateSet *template_set_new(void)
@@ -162,6 +163,7 @@ static int add_domain(TemplateSet *set, const char *file, const char *path, cons
         r = domain_file_new(name, path, text, size, &grown[set->n_domains], error);
         if (r == 0)
                 set->n_domains++;
+        set->domains_used = set->domains_used || path;
         return r;
 }
 
@@ -263,6 +265,8 @@ int template_set_load(const char *directory, TemplateSet **ret, CvmError *error)
                 r = load_directory(set, directory, error);
         if (r == 0)
                 r = template_set_check_domains(set, error);
+        if (r == 0 && set->domains_used)
+                r = template_set_load_domains(set, error);
         if (r == 0)
                 r = template_set_check(set, error);
         if (r < 0)
@@ -307,6 +311,20 @@ const void *template_set_domain_fragment(const TemplateSet *set, const char *nam
         return NULL;
 }
 
+int template_set_load_domains(const TemplateSet *set, CvmError *error)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < set->n_domains; i++)
+                r = domain_file_load(set->domains[i], error);
+        return r;
+}
+
+bool template_set_domains_are_used(const TemplateSet *set)
+{
+        return set->domains_used;
+}
+
 int template_set_check_domains(const TemplateSet *set, CvmError *error)
 {
         for (size_t i = 0; i < set->n_domains; i++) {
@@ -328,8 +346,11 @@ bool template_set_has_domain(const TemplateSet *set, const Template *template)
 char *template_set_domain_security(const TemplateSet *set, const Template *template)
 {
         const DomainFile *file = template_set_domain(set, template->name);
+        _cleanup_(cvm_error_done) CvmError error = {};
 
-        return file ? domain_file_security(file) : NULL;
+        /* what cannot be read says so where it is rendered */
+        return file && template_set_load_domains(set, &error) == 0 ? domain_file_security(file)
+                                                                   : NULL;
 }
 
 size_t template_set_size(const TemplateSet *set)

@@ -43,6 +43,24 @@ static TemplateSet *load(const char *text, const char *fragments, CvmError *erro
         return template_set_free(set);
 }
 
+/* Those that are built in are read and checked where one is overridden; else when they are used. */
+static void test_built_in(void **state)
+{
+        static const char own[] = FRAGMENTS "</c:fragments>";
+        _cleanup_(template_set_freep) TemplateSet *set = template_set_new();
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        assert_non_null(set);
+        assert_int_equal(template_set_add_builtin(set, &error), 0);
+        assert_false(template_set_domains_are_used(set));
+        assert_int_equal(template_set_add_file(set, "fragments.xml", "/etc/fragments.xml", own,
+                                               strlen(own), &error),
+                         0);
+        assert_true(template_set_domains_are_used(set));
+        assert_int_equal(template_set_load_domains(set, &error), 0);
+        assert_int_equal(template_set_check(set, &error), 0);
+}
+
 static void test_refusals(void **state)
 {
         static const struct {
@@ -223,6 +241,7 @@ static void test_what_libvirt_cannot(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_built_in),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_needs_its_template),
                 cmocka_unit_test(test_orders),
