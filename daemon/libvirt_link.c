@@ -316,10 +316,9 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
         pthread_mutex_lock(&link->lock);
         link->broken = false;
         pthread_mutex_unlock(&link->lock);
-        /* drivers that live in this process (test:) have neither of the two */
-        if (libvirt->virConnectRegisterCloseCallback(connection, on_closed, link_ref(link),
-                                                     link_unref) < 0)
-                link_unref(link);
+        /* Drivers that live in this process (test:) have neither of the two, and take the first for
+         * granted: no reference goes with it, the worker keeps the link until it disconnects. */
+        (void)libvirt->virConnectRegisterCloseCallback(connection, on_closed, link, NULL);
         libvirt->virConnectSetKeepAlive(connection, KEEPALIVE_SEC, KEEPALIVE_COUNT);
         link->lifecycle = libvirt->virConnectDomainEventRegisterAny(
                 connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
