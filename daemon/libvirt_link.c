@@ -12,6 +12,7 @@
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000
+#define ENDING_MSEC 200 /* what ended a domain may be told later than that it is not there */
 /* A libvirt that does not answer for so long is taken for gone. */
 #define KEEPALIVE_SEC 5
 #define KEEPALIVE_COUNT 3
@@ -394,6 +395,8 @@ static void execute(LibvirtLink *link, const Command *command)
                 news.r = last_result();
                 news.text = last_error();
         }
+        if (news.r == -ESRCH)
+                usleep(ENDING_MSEC * 1000);
         post(link, &news);
         if (domain)
                 libvirt->virDomainFree(domain);
