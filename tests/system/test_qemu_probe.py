@@ -96,6 +96,19 @@ def test_a_kept_answer_outlives_the_daemon_unless_it_is_torn(needy):
     assert json.loads(path.read_text())["origin"] == known["origin"]
 
 
+@pytest.mark.parametrize("what, other", [("kernel", "6.1.0-0-amd64"), ("program", "0.0.1")])
+def test_an_answer_of_another_kernel_or_cvmd_is_asked_for_again(needy, what, other):
+    assert len(missing(needy, "unmet")) == 3
+    path = kept(needy)[0]
+    known = json.loads(path.read_text())
+    known["probe"]["devices"]["warp-drive"] = None
+    path.write_text(json.dumps({**known, "origin": {**known["origin"], what: other}}))
+    needy.terminate()
+    needy.start()
+    assert "device warp-drive" in missing(needy, "unmet")
+    assert json.loads(path.read_text())["origin"] == known["origin"]
+
+
 @pytest.fixture
 def open_directory():
     """One that everybody may enter: root's daemon asks a QEMU as nobody."""
@@ -119,6 +132,23 @@ def test_another_binary_is_asked_again(make_daemon, config, open_directory):
     again = missing(daemon, "tdx")
     assert not any(needed.startswith("object") for needed in again)
     assert "cannot ask" in daemon.log()
+
+
+def test_a_binary_for_a_platform(make_daemon, config, open_directory):
+    """Each platform is asked of, and run by, the QEMU that the configuration names for it."""
+    own = open_directory / "own-qemu"
+    own.write_bytes(pathlib.Path(FAKE_QEMU).read_bytes())
+    own.chmod(0o755)
+    config["qemu"] = {"default": FAKE_QEMU, "tdx": str(own), "plain": str(own)}
+    daemon = make_daemon(config)
+    for platform, path in (("tdx", str(own)), ("sev-snp-ovmf", FAKE_QEMU)):
+        asked = [check for check in missing(daemon, platform).values() if check["name"] == "qemu"]
+        assert asked and all(path in check["found"] for check in asked)
+    spec = daemon.spec("web", platform="plain")
+    assert daemon.call("Render", spec=spec)["argv"][0] == str(own)
+    cvm = daemon.launch("web", platform="plain")
+    assert os.readlink(f"/proc/{cvm['pid']}/exe") == str(own)
+    daemon.discard("web")
 
 
 def test_auto_passes_over_what_qemu_lacks(make_daemon, config):
