@@ -10,7 +10,7 @@ import json
 import socket
 
 MANAGER = "io.cvmd.Manager."
-TIMEOUT = 30
+TIMEOUT = 120  # seconds; a guest that boots beside others under TCG takes a while
 
 
 class VarlinkError(Exception):
