@@ -282,6 +282,7 @@ def test_artifacts_that_are_not_what_was_launched(cvmd):
     assert wait_again(cvmd, first)["artifacts"] == first["artifacts"]
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_what_cvmctl_sent_by_descriptor(cvmd):
     """A later daemon has the paths."""
     share = cvmd.directory / "data"
