@@ -401,9 +401,7 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
         if (r == 0)
                 r = check_name(manager, admission, &old, error);
         if (r == 0)
-                r = quota_check(manager, admission->peer,
-                                &(QuotaWish){memory, spec->cpus ?: manager->config->cpus, old},
-                                error);
+                r = quota_check(manager, admission->peer, &(QuotaWish){memory, cpus, old}, error);
         if (r == 0)
                 r = check_memory(manager, admission, promise, error);
         if (r == 0)

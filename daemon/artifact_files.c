@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/fail_point.h"
+#include "base/memfd.h"
 #include "base/text.h"
 
 #define CHUNK (1u << 20)
@@ -138,21 +139,6 @@ int artifact_files_hold(ArtifactFiles *files, const char *name)
         return entry ? 0 : -ENOMEM;
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-        while (size > 0) {
-                ssize_t n = write(fd, data, size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                data += n;
-                size -= (size_t)n;
-        }
-        return 0;
-}
-
 /* Copies the artifact, and what its reader will see must have its digest. */
 static int copy(const Artifact *artifact, int fd)
 {
@@ -168,7 +154,7 @@ static int copy(const Artifact *artifact, int fd)
 
                 if (n <= 0)
                         return n < 0 ? -errno : -EIO;
-                r = write_all(fd, buffer, (size_t)n);
+                r = fd_write_all(fd, buffer, (size_t)n);
                 at += (uint64_t)n;
         }
         for (uint64_t at = 0; r == 0;) {

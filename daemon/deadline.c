@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deadline.h"
 
-#include <time.h>
-
 #include "base/json.h"
 #include "clock.h"
 
 #define USEC_PER_SEC 1000000
 #define NAP_MSEC 60000 /* libuv's clock stands still while the host sleeps */
-
-int64_t clock_boot_usec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_BOOTTIME, &now);
-        return (int64_t)now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
-}
 
 Deadline deadline_in(uint32_t seconds)
 {

@@ -27,9 +27,6 @@ int64_t deadline_left_usec(const Deadline *deadline);
  * looks whether the deadline has passed, and arms the timer again if not. */
 void deadline_arm(const Deadline *deadline, uv_timer_t *timer, uv_timer_cb callback);
 
-/* CLOCK_BOOTTIME now, microseconds. */
-int64_t clock_boot_usec(void);
-
 /* NULL: none is set. */
 json_object *deadline_to_json(const Deadline *deadline);
 /* Any JSON, NULL too; what is no deadline is none. */

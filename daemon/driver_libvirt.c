@@ -11,7 +11,6 @@
 #include "driver_libvirt.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/text.h"
 #include "libvirt_link.h"
@@ -481,13 +480,7 @@ static void libvirt_kill(DriverVm *base)
 
 static ssize_t libvirt_console_write(DriverVm *base, const void *data, size_t size)
 {
-        LibvirtVm *vm = libvirt(base);
-        ssize_t n;
-
-        if (!stream_is_open(&vm->console))
-                return -ENOTCONN;
-        n = send(vm->console.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        return n < 0 ? -errno : n;
+        return stream_write(&libvirt(base)->console, data, size);
 }
 
 static pid_t libvirt_pid(const DriverVm *base)

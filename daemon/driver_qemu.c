@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/fail_point.h"
@@ -630,13 +629,7 @@ static void qemu_kill(DriverVm *base)
 
 static ssize_t qemu_console_write(DriverVm *base, const void *data, size_t size)
 {
-        QemuVm *vm = qemu(base);
-        ssize_t n;
-
-        if (!stream_is_open(&vm->console))
-                return -ENOTCONN;
-        n = send(vm->console.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        return n < 0 ? -errno : n;
+        return stream_write(&qemu(base)->console, data, size);
 }
 
 static pid_t qemu_pid(const DriverVm *base)

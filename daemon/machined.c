@@ -279,7 +279,7 @@ void machined_forget(Machined *machined, const char *id)
 {
         Request *request;
 
-        TAILQ_FOREACH(request, &machined->requests, all)
-        if (strcmp(request->id, id) == 0)
-                request->forgotten = true;
+        TAILQ_FOREACH (request, &machined->requests, all)
+                if (strcmp(request->id, id) == 0)
+                        request->forgotten = true;
 }

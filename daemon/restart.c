@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "clock.h"
 #include "log.h"
 #include "manager.h"
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -72,4 +73,14 @@ void stream_finish(Stream *stream)
 {
         stream_drain(stream);
         stream_close(stream);
+}
+
+ssize_t stream_write(const Stream *stream, const void *data, size_t size)
+{
+        ssize_t n;
+
+        if (!stream_is_open(stream))
+                return -ENOTCONN;
+        n = send(stream->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
 }

@@ -34,6 +34,9 @@ static inline bool stream_is_open(const Stream *stream)
 {
         return stream->fd >= 0;
 }
+/* Without waiting: how many bytes were taken, or -errno; -ENOTCONN: it is closed, -EAGAIN: later.
+ */
+ssize_t stream_write(const Stream *stream, const void *data, size_t size);
 /* Idempotent. At the stream's end it closes itself. */
 void stream_close(Stream *stream);
 /* Reads what is there without waiting, at most 64 chunks. */

@@ -80,8 +80,8 @@ static void on_idle(uv_idle_t *handle)
         WireConnection *connection;
         size_t n = 0;
 
-        TAILQ_FOREACH(connection, &server->work, work)
-        n++;
+        TAILQ_FOREACH (connection, &server->work, work)
+                n++;
         while (n-- > 0 && (connection = TAILQ_FIRST(&server->work))) {
                 TAILQ_REMOVE(&server->work, connection, work);
                 connection->deferred = false;

@@ -422,6 +422,18 @@ def test_a_stop_that_ends_while_nobody_watches(cvmd):
     ended(cvmd, "stopped", "stopped")
 
 
+def runs_unwatched(cvmd, cmdline):
+    """The guest does what it is told while no daemon is there. Returns its QEMU's pid."""
+    pid = cvmd.launch("web", cmdline=cmdline, paused=True)["pid"]
+    with cvmd.client() as client:
+        client.send("Resume", {"name": "web"})
+        client.receive()
+        cvmd.kill()
+    time.sleep(0.2 * SLOWNESS)
+    cvmd.start()
+    return pid
+
+
 @pytest.mark.parametrize("cmdline, state, reason", [
     ("fake.poweroff-ms=50", "stopped", "power-off-or-reboot"),
     ("fake.reset-ms=50", "stopped", "power-off-or-reboot"),
@@ -430,26 +442,14 @@ def test_a_stop_that_ends_while_nobody_watches(cvmd):
 ])
 def test_a_guest_that_ends_while_nobody_watches(cvmd, cmdline, state, reason):
     """QEMU stays to tell what it knows."""
-    pid = cvmd.launch("web", cmdline=cmdline, paused=True)["pid"]
-    with cvmd.client() as client:
-        client.send("Resume", {"name": "web"})
-        client.receive()
-        cvmd.kill()
-    time.sleep(0.2 * SLOWNESS)
-    cvmd.start()
+    pid = runs_unwatched(cvmd, cmdline)
     ended(cvmd, state, reason)
     cvmd.wait_gone(pid)
     processes.reap()
 
 
 def test_a_disk_that_fails_while_nobody_watches(cvmd):
-    pid = cvmd.launch("web", cmdline="fake.io-error-ms=50", paused=True)["pid"]
-    with cvmd.client() as client:
-        client.send("Resume", {"name": "web"})
-        client.receive()
-        cvmd.kill()
-    time.sleep(0.2 * SLOWNESS)
-    cvmd.start()
+    pid = runs_unwatched(cvmd, "fake.io-error-ms=50")
     cvmd.wait_state("web", "paused")
     assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
     cvmd.stop("web", force=True)

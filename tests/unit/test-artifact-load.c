@@ -136,19 +136,27 @@ static void test_load(void **state)
         assert_true(fcntl(artifact->fd, F_GETFD) & FD_CLOEXEC);
 }
 
+static uint32_t *large_initramfs(size_t size)
+{
+        uint32_t *data = calloc(1, size + sizeof(*data));
+
+        assert_non_null(data);
+        for (size_t i = 0; i < size / sizeof(*data); i++)
+                data[i] = (uint32_t)i * 2654435761u;
+        memcpy(data, "070701", 6);
+        return data;
+}
+
 /* Over many chunks, so that a chunk lost or taken twice would show. */
 static void test_load_large(void **state)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         size_t size = (5u << 20) + 13;
-        _cleanup_free_ uint32_t *data = calloc(1, size + 4);
+        _cleanup_free_ uint32_t *data = large_initramfs(size);
         _cleanup_close_ int fd = -1;
         DigestPair digest;
 
-        for (size_t i = 0; i < size / 4; i++)
-                data[i] = (uint32_t)i * 2654435761u;
-        memcpy(data, "070701", 6);
         fd = make_file(data, size);
         assert_int_equal(digest_bytes(data, size, &digest), 0);
         assert_int_equal(artifact_load(ARTIFACT_INITRAMFS, "i", fd, NULL, &artifact, &error), 0);
@@ -166,14 +174,11 @@ static void test_load_private(void **state)
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         size_t size = (3u << 20) + 13;
-        _cleanup_free_ uint32_t *data = calloc(1, size + 4);
+        _cleanup_free_ uint32_t *data = large_initramfs(size);
         _cleanup_close_ int fd = -1;
         DigestPair digest;
         void *map = NULL;
 
-        for (size_t i = 0; i < size / 4; i++)
-                data[i] = (uint32_t)i * 2654435761u;
-        memcpy(data, "070701", 6);
         fd = make_file(data, size);
         assert_int_equal(digest_bytes(data, size, &digest), 0);
         assert_int_equal(

@@ -392,16 +392,22 @@ static const Difference *addition_of(const Difference *table, const char *ours)
         return NULL;
 }
 
+static void read_both(const char *kind, const char *platform, const LaunchPlan *plan,
+                      Options *theirs, Options *ours)
+{
+        read_document(kind, platform, theirs);
+        for (size_t i = 1; i < plan->argc; i++)
+                options_add(ours, plan->argv[i]);
+}
+
 static void compare_document(const char *platform, const Difference *table, const Launch *launch)
 {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = render(find(platform), launch);
         _cleanup_(options_done) Options theirs = {}, ours = {};
         size_t j = 0;
 
-        read_document("document", platform, &theirs);
+        read_both("document", platform, plan, &theirs, &ours);
         assert_true(theirs.n > 20);
-        for (size_t i = 1; i < plan->argc; i++)
-                options_add(&ours, plan->argv[i]);
 
         for (size_t i = 0; i < theirs.n; i++) {
                 const Difference *difference = difference_of(table, theirs.items[i]);
@@ -435,10 +441,8 @@ static void compare_reference(const char *platform, const Difference *table, con
         _cleanup_(launch_plan_freep) LaunchPlan *plan = render(find(platform), launch);
         _cleanup_(options_done) Options theirs = {}, ours = {};
 
-        read_document("reference", platform, &theirs);
+        read_both("reference", platform, plan, &theirs, &ours);
         assert_true(theirs.n > 10);
-        for (size_t i = 1; i < plan->argc; i++)
-                options_add(&ours, plan->argv[i]);
         for (size_t i = 0; i < theirs.n; i++) {
                 const Difference *difference = difference_of(table, theirs.items[i]);
                 const char *expected = difference ? difference->ours : theirs.items[i];
