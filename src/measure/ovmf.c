@@ -97,7 +97,7 @@ static int find_u32(Bytes file, const char *name, const Guid *guid, uint32_t *re
         return 0;
 }
 
-static const char *check_section(const OvmfSev *sev, const OvmfSection *section)
+static const char *check_section(const OvmfSev *sev, const OvmfSection *section, uint64_t *total)
 {
         uint64_t end = (uint64_t)section->gpa + section->size;
 
@@ -116,8 +116,11 @@ static const char *check_section(const OvmfSev *sev, const OvmfSection *section)
         default:
                 return "a section of its SEV metadata is of an unknown type";
         }
-        if (end > UINT32_MAX || section->size > OVMF_SECTION_SIZE_MAX)
-                return "a section of its SEV metadata is too large, or ends above 4 GiB";
+        if (end > UINT32_MAX)
+                return "a section of its SEV metadata ends above 4 GiB";
+        *total += section->size;
+        if (*total > OVMF_MEMORY_MAX)
+                return "the sections of its SEV metadata are too large";
         for (size_t i = 0; i < sev->n_sections; i++)
                 if (section->gpa < (uint64_t)sev->sections[i].gpa + sev->sections[i].size &&
                     sev->sections[i].gpa < end)
@@ -130,6 +133,7 @@ static int parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *
 {
         uint32_t size = le32_get(file.data + offset + 4);
         uint32_t n = le32_get(file.data + offset + 12);
+        uint64_t total = 0;
 
         if (le32_get(file.data + offset + 8) != 1)
                 return cvm_error_artifact(error, name,
@@ -142,7 +146,7 @@ static int parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *
         for (size_t i = 0; i < n; i++) {
                 const uint8_t *p = file.data + offset + 16 + 12 * i;
                 OvmfSection section = {le32_get(p), le32_get(p + 4), le32_get(p + 8)};
-                const char *reason = check_section(sev, &section);
+                const char *reason = check_section(sev, &section, &total);
 
                 if (reason)
                         return cvm_error_artifact(error, name, "%s", reason);

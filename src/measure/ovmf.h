@@ -16,7 +16,7 @@
 #include "measure/hash.h"
 
 #define OVMF_SECTIONS_MAX 64
-#define OVMF_SECTION_SIZE_MAX (64u << 20) /* they are of some KiB */
+#define OVMF_MEMORY_MAX (256u << 20) /* bytes of all sections: they are of some KiB */
 #define OVMF_PAGE_SIZE 4096
 
 /* The data of an entry of the GUIDed table; borrowed from the file. */

@@ -17,7 +17,7 @@
 
 #define TDVF_SECTIONS_MAX 64
 #define TDVF_PAGE_SIZE 4096
-#define TDVF_MEMORY_MAX (1ull << 30) /* bytes of all sections: OVMF's are of some 16 MiB */
+#define TDVF_MEMORY_MAX (256ull << 20) /* bytes of all sections: OVMF's are of some 16 MiB */
 
 typedef enum TdvfSectionType {
         TDVF_BFV = 0, /* boot firmware volume: code */

@@ -128,9 +128,9 @@ def test_no_way_in(guest):
             "STATUS=Agent listens on port 7002, without env_share, without certs_share, "
             f"environment: {missing}\nREADY=1\n")
         # This machine has no vsock: that the guest tried it says that it found the credential.
-        machine.serial.wait("cvm-agent: notifying by vsock: ")
-        machine.serial.wait("share certs_share is not mounted on /etc/certs: ")
-        quiet = len(machine.serial.text)
+        lines = ("cvm-agent: notifying by vsock: ",
+                 "share certs_share is not mounted on /etc/certs: ")
+        quiet = max(machine.serial.wait("\n", after=machine.serial.wait(line)) for line in lines)
         machine.serial.send("\nroot\n\nid\n")
         time.sleep(2)
         assert machine.serial.text[quiet:] == ""

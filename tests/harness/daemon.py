@@ -100,10 +100,8 @@ class Daemon:
             with self.client() as client:
                 return client.call("org.varlink.service.GetInfo")
         except (FileNotFoundError, ConnectionRefusedError, PermissionError,
-                varlink.ConnectionClosed):  # by what a killed one had forked
+                varlink.ConnectionClosed):  # by a child that a killed one had forked
             return None
-        except varlink.ConnectionClosed:
-            return None  # by a child of the last one's, which had its listener for a moment
 
     def terminate(self):
         """SIGTERM; returns the exit status."""
@@ -187,7 +185,13 @@ class Daemon:
         def ready():
             cvm = self.status(name)
             return cvm if cvm["ready"] else None
-        return eventually(ready, lambda: f"{name} ready: {self.status(name)}", seconds)
+        return eventually(ready, lambda: f"{name} ready: {self.status(name)}\n{self.written(name)}",
+                          seconds)
+
+    def written(self, name):
+        """The end of what the guest wrote to its console, and of the daemon's log."""
+        console = self.cvmctl("logs", name, check=False)
+        return f"console: {console.stdout[-2000:]}{console.stderr}\nlog: {self.log()[-4000:]}"
 
     def stop(self, name, **parameters):
         return self.call("Stop", name=name, **parameters)["cvm"]

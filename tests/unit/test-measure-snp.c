@@ -265,9 +265,10 @@ static void test_refused(void **state)
         static const uint32_t bad[][3] = {
                 {0x800001, 0x1000, 1}, {0x800000, 0x1001, 1},    {0x800000, 0, 1},
                 {0x800000, 0x1000, 7}, {0x800000, 0x2000, 2},    {0xfffff000, 0x2000, 1},
-                {0, 0x5000000, 1},     {0x800000, 0x2000, 0x10},
+                {0, 0x10001000, 1},    {0x800000, 0x2000, 0x10},
         };
         static const uint32_t overlap[][3] = {{0x800000, 0x3000, 1}, {0x802000, 0x1000, 2}};
+        static const uint32_t sum[][3] = {{0x800000, 0x8001000, 1}, {0x10000000, 0x8000000, 1}};
         ImageOvmf ovmf = small;
 
         ovmf.n_sev = 4; /* without the section for hashes */
@@ -287,6 +288,8 @@ static void test_refused(void **state)
         }
         ovmf.sev = overlap;
         ovmf.n_sev = 2;
+        refused(&ovmf, false, 1);
+        ovmf.sev = sum;
         refused(&ovmf, false, 1);
 }
 

@@ -133,13 +133,13 @@ static void test_refused(void **state)
                 {0x3001, 0x1000, 0x1000, 0x1000, 0, 1}, /* outside the file */
                 {0xffffffff, 0xffffffff, 0x1000, 0x1000, 0, 1},
                 {0, 0x2000, 0x1000, 0x1000, 0, 1}, /* more data than memory */
-                {0, 0, 0, 0x40001000, 3, 0},       /* too much */
+                {0, 0, 0, 0x10001000, 3, 0},       /* too much */
                 {0, 0, 0xfffffffffffff000, 0x1000, 3, 0},
         };
         static const uint64_t overlap[][6] = {{0, 0, 0x1000, 0x2000, 3, 0},
                                               {0, 0, 0x2000, 0x1000, 3, 0}};
-        static const uint64_t sum[][6] = {{0, 0, 0, 0x20001000, 3, 0},
-                                          {0, 0, 0x100000000, 0x20000000, 3, 0}};
+        static const uint64_t sum[][6] = {{0, 0, 0, 0x8001000, 3, 0},
+                                          {0, 0, 0x100000000, 0x8000000, 3, 0}};
         ImageOvmf ovmf = {.size = 0x4000, .n_tdx = 1};
         Tdvf tdvf;
 
