@@ -181,7 +181,9 @@ def lane_e2e(run):
             result.fail(f"the {profile} guest", str(problem))
     if not env:
         return result
-    return result.add(run.pytest("e2e", run.builds.plain(), env, SIDE_BY_SIDE))
+    build = run.builds.plain()
+    result.add(run.pytest("e2e", build, env, [*SIDE_BY_SIDE, "-m", "not alone"]))
+    return result.add(run.pytest("e2e", build, env, ["-m", "alone"]))
 
 
 def lane_asan(run):
