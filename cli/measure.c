@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "measure/document.h"
 #include "measure/igvm.h"
-#include "measure/record.h"
 #include "measure_format.h"
 #include "measure_request.h"
 #include "output.h"
@@ -39,7 +39,7 @@ static void print_register(const Register *reg)
                 printf("%s\n",
                        reg->state == MEASUREMENT_NOT_GIVEN ? "not given" : "not predictable");
         if (reg->reason)
-                printf("    %s\n", reg->reason);
+                print_line("    ", reg->reason);
         for (size_t i = 0; i < reg->n_events; i++) {
                 const MeasurementEvent *event = &reg->events[i];
                 _cleanup_free_ char *digest = event->has_digest ? hash_hex(&event->digest) : NULL;
@@ -52,11 +52,14 @@ static void print_register(const Register *reg)
 
 static void print_profile(json_object *profile)
 {
-        json_object_object_foreach (profile, name, item)
-                printf("Profile %s: %s%s%s%s\n", name, json_member_string(item, "value"),
-                       json_member(item, "source") ? " (" : "",
-                       json_member_string(item, "source") ?: "",
-                       json_member(item, "source") ? ")" : "");
+        json_object_object_foreach (profile, name, item) {
+                const char *value = json_member_string(item, "value") ?: "-";
+                const char *source = json_member_string(item, "source");
+                _cleanup_free_ char *line = NULL;
+
+                if (asprintf(&line, source ? "%s: %s (%s)" : "%s: %s", name, value, source) >= 0)
+                        print_line("Profile ", line);
+        }
 }
 
 static void print_input(const MeasurementInput *input)
@@ -82,12 +85,11 @@ static void print(const Measurement *measurement)
                 print_input(&measurement->inputs[i]);
 }
 
-/* policy: the guest's, or NULL. */
-static int show(const Arguments *arguments, const char *platform, const char *method,
-                const Measurement *measurement, const uint64_t *policy)
+/* document: the measurement as JSON. policy: the guest's, or NULL. */
+static int show(const Arguments *arguments, const Measurement *measurement, json_object *document,
+                const uint64_t *policy)
 {
         const char *format = arguments_value(arguments, "format");
-        _cleanup_json_ json_object *object = NULL;
 
         if (format && strcmp(format, "corim") == 0)
                 return measure_corim(arguments, measurement);
@@ -97,13 +99,7 @@ static int show(const Arguments *arguments, const char *platform, const char *me
                 print(measurement);
                 return CLI_DONE;
         }
-        object = measurement_to_json(measurement);
-        if (!object)
-                return fail_memory(arguments);
-        json_object_object_add(object, "platform", json_new_text(platform));
-        if (method)
-                json_object_object_add(object, "method", json_object_new_string(method));
-        output_json(object);
+        output_json(document);
         return CLI_DONE;
 }
 
@@ -127,6 +123,7 @@ static int measure_files(const Arguments *arguments)
         _cleanup_(measure_request_done) MeasureRequest request = {};
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *document = NULL;
         uint64_t policy;
         int r;
 
@@ -135,9 +132,12 @@ static int measure_files(const Arguments *arguments)
                 return r;
         if (measure_run(&request.inputs, &measurement, &error) < 0)
                 return fail_error(arguments, &error, NULL);
+        document = measurement_to_json(measurement, request.platform,
+                                       measure_method_name(request.inputs.method));
+        if (!document)
+                return fail_memory(arguments);
         policy = find_policy(&request);
-        return show(arguments, request.platform, measure_method_name(request.inputs.method),
-                    measurement, &policy);
+        return show(arguments, measurement, document, &policy);
 }
 
 /* Options that ask for something to be measured are of no use with a CVM that has been. */
@@ -163,57 +163,31 @@ static int check_options(const Arguments *arguments)
         return 0;
 }
 
-/* What it was measured from, as far as the daemon tells. */
-static int add_inputs(json_object *cvm, Measurement *measurement)
-{
-        json_object *artifacts = json_member(cvm, "artifacts");
-        int64_t cpus = json_member_int(cvm, "cpus", 0), memory = json_member_int(cvm, "memory", 0);
-        char size[24];
-        int r = 0;
-
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
-                const char *name = spec_artifact_kind_name(kind);
-                const char *hex = artifacts ? json_member_string(artifacts, name) : NULL;
-                HashDigest sha256;
-
-                if (hex && hash_parse_hex(HASH_SHA256, hex, &sha256) == 0)
-                        r = measurement_add_sha256(measurement, name, &sha256);
-        }
-        if (r == 0 && cpus > 0)
-                r = measurement_add_text(measurement, "cpus", "%" PRId64, cpus);
-        if (r == 0 && memory > 0)
-                r = measurement_add_text(measurement, "memory", "%s",
-                                         text_format_size((uint64_t)memory, size));
-        return r;
-}
-
 static int measure_cvm(const Arguments *arguments, const char *name)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_json_ json_object *reply = NULL;
-        json_object *cvm, *record;
-        const char *unknown;
+        json_object *document;
+        const char *member;
         int r;
 
         r = check_options(arguments);
         if (r == 0)
-                r = session_call(arguments, MANAGER "Status",
+                r = session_call(arguments, MANAGER "Measurement",
                                  json_build("name", json_new_text(name), NULL), &reply);
         if (r != 0)
                 return r;
-        cvm = reply_member(arguments, reply, "cvm", json_type_object);
-        record = cvm ? reply_member(arguments, cvm, "measurement", json_type_object) : NULL;
-        if (!record)
+        document = reply_member(arguments, reply, "measurement", json_type_object);
+        if (!document)
                 return CLI_FAILED;
-        r = record_to_measurement(record, &measurement, &unknown);
+        r = measurement_from_json(document, &measurement, &member);
         if (r == -EBADMSG)
                 return fail_local(arguments,
-                                  "the daemon's reply has a register '%s' that this cvmctl does "
-                                  "not know",
-                                  unknown);
-        if (r < 0 || add_inputs(cvm, measurement) < 0)
+                                  "the daemon's reply has %s that this cvmctl does not know",
+                                  member);
+        if (r < 0)
                 return fail_memory(arguments);
-        return show(arguments, json_member_string(cvm, "platform") ?: "", NULL, measurement, NULL);
+        return show(arguments, measurement, document, NULL);
 }
 
 int verb_measure(const Arguments *arguments)

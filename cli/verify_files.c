@@ -96,16 +96,16 @@ static int load_document(const Arguments *arguments, json_object **ret)
 static int ask_daemon(const Arguments *arguments, const char *name, json_object **ret)
 {
         _cleanup_json_ json_object *reply = NULL;
-        json_object *cvm;
-        int r = session_call(arguments, MANAGER "Status",
+        json_object *document;
+        int r = session_call(arguments, MANAGER "Measurement",
                              json_build("name", json_new_text(name), NULL), &reply);
 
         if (r != 0)
                 return r;
-        cvm = reply_member(arguments, reply, "cvm", json_type_object);
-        if (!cvm)
+        document = reply_member(arguments, reply, "measurement", json_type_object);
+        if (!document)
                 return CLI_FAILED;
-        *ret = json_object_get(cvm);
+        *ret = json_object_get(document);
         return 0;
 }
 

@@ -191,8 +191,8 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         }
         reply = launch_plan_to_json(plan, &prepared.inputs);
         json_object_object_add(reply, "measurement",
-                               loaded->measurement ? json_object_get(loaded->measurement)
-                                                   : json_object_new_object());
+                               json_object_get(loaded->measured.registers)
+                                       ?: json_object_new_object());
         wire_call_reply(operation->call, reply);
         return 0;
 }

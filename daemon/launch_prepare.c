@@ -88,9 +88,10 @@ static int take_artifacts(Launch *launch)
 {
         Vm *vm = launch->vm;
 
-        if (launch->loaded.measurement) {
-                json_object_put(vm->measurement);
-                vm->measurement = TAKE_PTR(launch->loaded.measurement);
+        if (launch->loaded.measured.registers) {
+                measured_done(&vm->measured);
+                vm->measured = launch->loaded.measured;
+                launch->loaded.measured = (Measured){};
         }
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);

@@ -72,7 +72,7 @@ void loaded_done(Loaded *loaded)
         cvm_error_done(&loaded->error);
         cvm_error_done(&loaded->measure_error);
         free(loaded->libvirt_reason);
-        json_object_put(loaded->measurement);
+        measured_done(&loaded->measured);
         qemu_probe_unref(loaded->qemu);
         host_facts_free(loaded->host);
         *loaded = (Loaded){};
@@ -279,6 +279,7 @@ static void measure(LoadJob *job)
 {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         const Measuring measuring = {
+                .platform = template_name(job->template),
                 .method = template_measure(job->template),
                 .artifacts = artifacts,
                 .cmdline = is_idle(job, ARTIFACT_KERNEL) ? NULL : job->cmdline,
@@ -292,7 +293,7 @@ static void measure(LoadJob *job)
                         return; /* that is what is wrong */
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 artifacts[kind] = is_idle(job, kind) ? NULL : job->loaded.artifacts[kind];
-        measuring_run(&measuring, &job->loaded.measurement, &job->loaded.measure_error);
+        measuring_run(&measuring, &job->loaded.measured, &job->loaded.measure_error);
 }
 
 /* Where what was sent is, as far as that has a name that still leads there; or NULL. */

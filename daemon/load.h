@@ -15,6 +15,7 @@
 #include "config.h"
 #include "driver_libvirt.h"
 #include "idmap.h"
+#include "measuring.h"
 #include "qemu_cache.h"
 #include "template/plan.h"
 #include "wire/server.h"
@@ -43,11 +44,11 @@ typedef struct Loaded {
         CvmError error; /* of certificates, shares and disks: the first */
         /* Where what came by descriptor is, if it has a name; of kinds, shares and disks. Owned. */
         char *artifact_paths[_ARTIFACT_KIND_MAX], **share_paths, **disk_paths;
-        PlanIgvm igvm;            /* what the IGVM file says */
-        QemuProbe *qemu;          /* a reference; NULL: it could not be asked */
-        HostFacts *host;          /* as it is now; NULL: without memory */
-        json_object *measurement; /* what it will measure; NULL: that failed */
-        CvmError measure_error;   /* why */
+        PlanIgvm igvm;          /* what the IGVM file says */
+        QemuProbe *qemu;        /* a reference; NULL: it could not be asked */
+        HostFacts *host;        /* as it is now; NULL: without memory */
+        Measured measured;      /* what it will measure; without registers: that failed */
+        CvmError measure_error; /* why */
 } Loaded;
 
 void loaded_done(Loaded *loaded); /* clears secrets */

@@ -3,8 +3,12 @@
 
 #include <sys/mman.h>
 
+#include "base/json.h"
+#include "measure/document.h"
 #include "measure/measure.h"
 #include "measure/record.h"
+
+#define EVENTS_MAX 512u /* of a register; those that event logs tell of have some ten */
 
 typedef struct Maps {
         MeasureFile files[_ARTIFACT_KIND_MAX];
@@ -34,10 +38,44 @@ static int map_all(const Measuring *measuring, Maps *maps, CvmError *error)
         return 0;
 }
 
-static int run(const Measuring *measuring, MeasureMethod method, const Maps *maps,
-               json_object **ret, CvmError *error)
+void measured_done(Measured *measured)
+{
+        json_object_put(measured->registers);
+        free(measured->document);
+        *measured = (Measured){};
+}
+
+static char *write_document(const Measuring *measuring, MeasureMethod method,
+                            const Measurement *measurement)
+{
+        _cleanup_json_ json_object *document =
+                measurement_to_json(measurement, measuring->platform, measure_method_name(method));
+
+        return document ? strdup(json_text(document)) : NULL;
+}
+
+static char *keep_document(const Measuring *measuring, MeasureMethod method,
+                           Measurement *measurement)
+{
+        char *text;
+
+        for (size_t i = 0; i < measurement->n_registers; i++)
+                if (measurement->registers[i].n_events > EVENTS_MAX)
+                        register_forget_events(&measurement->registers[i]);
+        text = write_document(measuring, method, measurement);
+        if (!text || strlen(text) <= MEASURED_DOCUMENT_MAX)
+                return text;
+        free(text);
+        for (size_t i = 0; i < measurement->n_registers; i++)
+                register_forget_events(&measurement->registers[i]);
+        return write_document(measuring, method, measurement);
+}
+
+static int run(const Measuring *measuring, MeasureMethod method, const Maps *maps, Measured *ret,
+               CvmError *error)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
+        _cleanup_(measured_done) Measured measured = {};
         MeasureInputs inputs = {
                 .method = method,
                 .kernel = maps->files[ARTIFACT_KERNEL],
@@ -56,11 +94,16 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
                 r = measure_run(&inputs, &measurement, error);
         if (r < 0)
                 return r;
-        *ret = record_from_measurement(measurement);
-        return *ret ? 0 : cvm_error_system(error, -ENOMEM, "measure");
+        measured.registers = record_from_measurement(measurement);
+        measured.document = keep_document(measuring, method, measurement);
+        if (!measured.registers || !measured.document)
+                return cvm_error_system(error, -ENOMEM, "measure");
+        *ret = measured;
+        measured = (Measured){};
+        return 0;
 }
 
-int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error)
+int measuring_run(const Measuring *measuring, Measured *ret, CvmError *error)
 {
         MeasureMethod method = measure_method_find(measuring->method);
         _cleanup_(maps_done) Maps maps = {};
@@ -68,8 +111,8 @@ int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error
 
         /* a template may name a method of a later version: nothing is predicted then */
         if (method == MEASURE_NONE || method == _MEASURE_METHOD_MAX) {
-                *ret = json_object_new_object();
-                return *ret ? 0 : cvm_error_system(error, -ENOMEM, "measure");
+                *ret = (Measured){.registers = json_object_new_object()};
+                return ret->registers ? 0 : cvm_error_system(error, -ENOMEM, "measure");
         }
         r = map_all(measuring, &maps, error);
         return r < 0 ? r : run(measuring, method, &maps, ret, error);

@@ -11,6 +11,7 @@
 
 /* All borrowed. */
 typedef struct Measuring {
+        const char *platform;       /* for the document */
         const char *method;         /* of the template */
         Artifact *const *artifacts; /* by kind, NULL where there is none */
         const char *cmdline;
@@ -19,8 +20,20 @@ typedef struct Measuring {
         const char *qemu_version; /* NULL: unknown */
 } Measuring;
 
-/* The registers that can be predicted, as the interface's Cvm.measurement: name to hex, PCRs by
- * bank
- * ("PCR4-sha256"). An empty object for a method that measures nothing. Returns 0, or -errno with
- * ArtifactInvalid or InvalidSpec: what boots could not be measured, so it must not boot. */
-int measuring_run(const Measuring *measuring, json_object **ret, CvmError *error);
+typedef struct Measured {
+        /* The registers that can be predicted, as the interface's Cvm.measurement: name to hex,
+         * PCRs by bank ("PCR4-sha256"). An empty object for a method that measures nothing. */
+        json_object *registers;
+        /* The whole measurement as JSON (measure/document.h), at most MEASURED_DOCUMENT_MAX bytes;
+         * NULL for a method that measures nothing. Registers that came of very many steps have none
+         * of them: no event log has these. */
+        char *document;
+} Measured;
+
+#define MEASURED_DOCUMENT_MAX (256u << 10)
+
+void measured_done(Measured *measured);
+
+/* Returns 0, or -errno with ArtifactInvalid or InvalidSpec: what boots could not be measured, so it
+ * must not boot. */
+int measuring_run(const Measuring *measuring, Measured *ret, CvmError *error);

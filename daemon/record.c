@@ -59,6 +59,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "expired", json_object_new_boolean(true));
         if (vm->leaving)
                 json_object_object_add(record, "leaving", json_object_new_string(vm->leaving));
+        if (vm->measured.document)
+                json_object_object_add(record, "measured", json_new_written(vm->measured.document));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
         if (vm->driver)
@@ -192,6 +194,19 @@ static void load_ending(Vm *vm, json_object *ending)
         vm->ending.at = json_member_int(ending, "at", vm->ending.at);
 }
 
+static void load_measured(Vm *vm, json_object *record)
+{
+        json_object *registers = json_member(record, "measurement");
+        json_object *document = json_member(record, "measured");
+
+        if (json_object_is_type(registers, json_type_object)) {
+                json_object_put(vm->measured.registers);
+                vm->measured.registers = json_object_get(registers);
+        }
+        if (json_object_is_type(document, json_type_object))
+                vm->measured.document = strdup(json_text(document));
+}
+
 static void load_rest(Vm *vm, json_object *record)
 {
         json_object *timeouts = json_member(record, "timeouts");
@@ -226,10 +241,7 @@ static void load_rest(Vm *vm, json_object *record)
 
                 vm->artifact_sha256[i] = digest ? strdup(digest) : NULL;
         }
-        if (json_object_is_type(json_member(record, "measurement"), json_type_object)) {
-                json_object_put(vm->measurement);
-                vm->measurement = json_object_get(json_member(record, "measurement"));
-        }
+        load_measured(vm, record);
         if (json_object_is_type(json_member(record, "binding"), json_type_object))
                 vm->binding = json_object_get(json_member(record, "binding"));
         load_ending(vm, json_member(record, "ending"));

@@ -10,8 +10,9 @@
  * left as it is.
  *
  * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
- * restart, expires, expired, the members of the interface's type Cvm, timeouts, spec, what the
- * driver saves (pid, startTime), and the companions (name, pid, startTime of each).
+ * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
+ * Measurement as it was at the launch), timeouts, spec, what the driver saves (pid, startTime), and
+ * the companions (name, pid, startTime of each).
  */
 
 #include "vm.h"

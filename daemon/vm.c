@@ -88,7 +88,7 @@ Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platf
         vm->owner_group = owner_group;
         vm->vsock_fd = vm->runtime_dirfd = -1;
         vm->created_at = clock_now_usec();
-        vm->measurement = json_object_new_object();
+        vm->measured.registers = json_object_new_object();
         uv_timer_init(manager->loop, &vm->stop_timer);
         uv_timer_init(manager->loop, &vm->ready_timer);
         uv_timer_init(manager->loop, &vm->status_timer);
@@ -98,7 +98,7 @@ Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platf
         vm->stop_timer.data = vm->ready_timer.data = vm->status_timer.data = vm;
         vm->restart_timer.data = vm->expiry_timer.data = vm;
         vm->n_ref++; /* the timers' */
-        if (!vm->name || !vm->id || !vm->platform || !vm->measurement) {
+        if (!vm->name || !vm->id || !vm->platform || !vm->measured.registers) {
                 vm_close(vm);
                 return vm_unref(vm);
         }
@@ -140,7 +140,7 @@ Vm *vm_unref(Vm *vm)
                 close(vm->runtime_dirfd);
         console_free(vm->console);
         console_free(vm->svsm_log);
-        json_object_put(vm->measurement);
+        measured_done(&vm->measured);
         json_object_put(vm->binding);
         json_object_put(vm->spec);
         buffer_done(&vm->notify);

@@ -19,6 +19,7 @@
 #include "deadline.h"
 #include "disks.h"
 #include "driver.h"
+#include "measuring.h"
 #include "ports.h"
 #include "spec/spec.h"
 #include "wire/peer.h"
@@ -118,7 +119,7 @@ struct Vm {
         char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
         char *held[_ARTIFACT_KIND_MAX]; /* files of the manager's that it holds, or NULL */
         json_object *binding;           /* owned; the interface's Binding, or NULL */
-        json_object *measurement;       /* owned */
+        Measured measured;              /* always with registers */
         json_object *spec;              /* redacted, for the record; owned */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */

@@ -85,6 +85,6 @@ json_object *vm_to_json(const Vm *vm)
         json_add(o, "artifacts", artifacts);
         if (vm->binding)
                 json_add(o, "binding", json_object_get(vm->binding));
-        json_add(o, "measurement", json_object_get(vm->measurement));
+        json_add(o, "measurement", json_object_get(vm->measured.registers));
         return o;
 }

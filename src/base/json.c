@@ -365,6 +365,17 @@ json_object *json_new_text(const char *s)
         return json_object_new_string(valid ?: "");
 }
 
+json_object *json_new_written(const char *text)
+{
+        _cleanup_free_ char *copy = strdup(text);
+        json_object *object = copy ? json_object_new_object() : NULL;
+
+        if (object)
+                json_object_set_serializer(object, json_object_userdata_to_json_string,
+                                           TAKE_PTR(copy), json_object_free_userdata);
+        return object;
+}
+
 const char *json_text(json_object *object)
 {
         return json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |

@@ -53,6 +53,10 @@ void json_add(json_object *object, const char *key, json_object *value);
 /* A string object in which every byte sequence that is not valid UTF-8 is replaced by U+FFFD. */
 json_object *json_new_text(const char *s);
 
+/* An object that is written as this text, which is one already, and has no members of its own; for
+ * what is kept only to be written. */
+json_object *json_new_written(const char *text);
+
 /* RFC 8259 text on one line, '/' not escaped. Borrowed from the object. */
 const char *json_text(json_object *object);
 

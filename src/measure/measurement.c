@@ -3,9 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "base/json.h"
-#include "base/text.h"
+#include <string.h>
 
 const char *measurement_state_name(MeasurementState state)
 {
@@ -23,15 +21,18 @@ Measurement *measurement_new(void)
         return calloc(1, sizeof(Measurement));
 }
 
-static void register_clear(Register *reg)
+void register_forget_events(Register *reg)
 {
         for (size_t i = 0; i < reg->n_events; i++)
                 free(reg->events[i].what);
-        free(reg->events);
-        free(reg->reason);
-        reg->events = NULL;
+        free(TAKE_PTR(reg->events));
         reg->n_events = 0;
-        reg->reason = NULL;
+}
+
+static void register_clear(Register *reg)
+{
+        register_forget_events(reg);
+        free(TAKE_PTR(reg->reason));
 }
 
 Measurement *measurement_free(Measurement *measurement)
@@ -45,6 +46,7 @@ Measurement *measurement_free(Measurement *measurement)
         free(measurement->registers);
         free(measurement->inputs);
         json_object_put(measurement->profile);
+        json_object_put(measurement->document);
         free(measurement);
         return NULL;
 }
@@ -195,58 +197,4 @@ const Register *measurement_find(const Measurement *measurement, const char *nam
                     measurement->registers[i].value.algorithm == algorithm)
                         return &measurement->registers[i];
         return NULL;
-}
-
-static json_object *hex_json(const uint8_t *data, size_t size)
-{
-        _cleanup_free_ char *hex = text_hex(data, size);
-
-        return hex ? json_object_new_string(hex) : NULL;
-}
-
-static json_object *digest_json(const HashDigest *digest)
-{
-        return hex_json(digest->bytes, hash_size(digest->algorithm));
-}
-
-static json_object *register_json(const Register *reg)
-{
-        json_object *events = reg->n_events ? json_object_new_array() : NULL;
-
-        for (size_t i = 0; i < reg->n_events; i++) {
-                const MeasurementEvent *event = &reg->events[i];
-
-                json_object_array_add(
-                        events,
-                        json_build("event", json_new_text(event->what), "digest",
-                                   event->has_digest ? digest_json(&event->digest) : NULL, NULL));
-        }
-        return json_build("name", json_object_new_string(reg->name), "algorithm",
-                          json_object_new_string(hash_name(reg->value.algorithm)), "state",
-                          json_object_new_string(measurement_state_name(reg->state)), "value",
-                          reg->state == MEASUREMENT_VALUE ? digest_json(&reg->value) : NULL,
-                          "reason", reg->reason ? json_new_text(reg->reason) : NULL, "events",
-                          events, NULL);
-}
-
-static json_object *input_json(const MeasurementInput *input)
-{
-        if (!input->has_digests)
-                return json_new_text(input->text);
-        return json_build(
-                "size", input->sha256_only ? NULL : json_object_new_int64((int64_t)input->size),
-                "sha256", hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
-                input->sha256_only ? NULL : hex_json(input->digests.sha384, SHA384_SIZE), NULL);
-}
-
-json_object *measurement_to_json(const Measurement *measurement)
-{
-        json_object *registers = json_object_new_array(), *inputs = json_object_new_object();
-
-        for (size_t i = 0; i < measurement->n_registers; i++)
-                json_object_array_add(registers, register_json(&measurement->registers[i]));
-        for (size_t i = 0; i < measurement->n_inputs; i++)
-                json_add(inputs, measurement->inputs[i].name, input_json(&measurement->inputs[i]));
-        return json_build("registers", registers, "inputs", inputs, "profile",
-                          json_object_get(measurement->profile), NULL);
 }

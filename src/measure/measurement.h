@@ -5,7 +5,7 @@
  * Measurement: what a guest's attestation must show, register by register. A register either has
  * a value and the events that lead to it, or says why it has none: never a guess.
  *
- * Built by measure_run() (measure.h); its JSON form is described in cvm-measure(7).
+ * Built by measure_run() (measure.h); as JSON: document.h.
  */
 
 #include <json-c/json.h>
@@ -32,7 +32,7 @@ typedef struct MeasurementEvent {
 } MeasurementEvent;
 
 typedef struct Register {
-        const char *name; /* "LaunchDigest", "MRTD", "RTMR1", "PCR4", …; static */
+        const char *name; /* "LaunchDigest", "MRTD", "RTMR1", "PCR4", …; static, see document */
         MeasurementState state;
         HashDigest value; /* its algorithm is valid in every state */
         char *reason; /* of a state other than MEASUREMENT_VALUE, or a remark on a value; or NULL */
@@ -42,7 +42,7 @@ typedef struct Register {
 
 /* An input as it was measured. */
 typedef struct MeasurementInput {
-        const char *name; /* "kernel", …; static */
+        const char *name; /* "kernel", …; static, see document */
         char *text;       /* what it is, where it is no file; else NULL */
         uint64_t size;    /* of a file */
         bool has_digests; /* of a file */
@@ -55,7 +55,8 @@ typedef struct Measurement {
         size_t n_registers;
         MeasurementInput *inputs;
         size_t n_inputs;
-        json_object *profile; /* see profile.h; NULL: none was needed */
+        json_object *profile;  /* see profile.h; NULL: none was needed */
+        json_object *document; /* which it was read from and names are borrowed of; or NULL */
 } Measurement;
 
 Measurement *measurement_new(void); /* NULL without memory */
@@ -68,6 +69,7 @@ Register *measurement_add(Measurement *measurement, const char *name, HashAlgori
 /* Takes away its value and events. Returns 0 or -ENOMEM. */
 int register_no_value(Register *reg, MeasurementState state, const char *format, ...)
         _printf_(3, 4);
+void register_forget_events(Register *reg);
 int register_remark(Register *reg, const char *format, ...) _printf_(2, 3);
 
 /* Notes a step without changing the value. digest NULL: none. */
@@ -86,6 +88,3 @@ int measurement_add_text(Measurement *measurement, const char *name, const char 
 /* The register of that name and algorithm, or NULL. */
 const Register *measurement_find(const Measurement *measurement, const char *name,
                                  HashAlgorithm algorithm);
-
-/* {"registers": […], "inputs": {…}, "profile": {…}}; see cvm-measure(7). NULL without memory. */
-json_object *measurement_to_json(const Measurement *measurement);

@@ -5,6 +5,7 @@
 
 #include "fuzz.h"
 #include "measure/boot_file.h"
+#include "measure/document.h"
 #include "measure/measure.h"
 
 static void measure(const MeasureInputs *inputs)
@@ -15,7 +16,7 @@ static void measure(const MeasureInputs *inputs)
         if ((measure_run(inputs, &measurement, &error) < 0) != cvm_error_is_set(&error))
                 abort();
         if (measurement)
-                json_object_put(measurement_to_json(measurement));
+                json_object_put(measurement_to_json(measurement, "fuzz", NULL));
 }
 
 /* Without MRTD, which takes long where the metadata name much memory. */

@@ -196,6 +196,16 @@ def refuse(name, /, **fields):
     return lambda call, connection: connection.error(name, **fields)
 
 
+def measurement(*registers, **fields):
+    """A Measurement as the daemon has it."""
+    return {"platform": "plain", "registers": list(registers), "inputs": {}, **fields}
+
+
+def register(name, value, algorithm="sha384", **more):
+    """A register of it, or of an expectation."""
+    return {"name": name, "algorithm": algorithm, "state": "value", "value": value, **more}
+
+
 def cvm(name="web", **fields):
     """A Cvm as the daemon has it."""
     return {

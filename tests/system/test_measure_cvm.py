@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from harness import images
-from harness.peer import Peer, cvm, cvmctl
+from harness.peer import Peer, cvmctl, measurement, register
 
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 # Platform: what it boots the kernel with.
@@ -81,7 +81,7 @@ def test_status_shows_what_the_offline_command_shows(daemon, files, platform, cm
     assert shown["state"] == "running"
     assert launched["measurement"] == shown["measurement"] == offline
     of_name = json.loads(daemon.cvmctl("measure", "web", "--json").stdout)
-    assert record(of_name) == offline and of_name["platform"] == platform
+    assert of_name == measured("--file", path, "--qemu", QEMU)
     # The flags' form says the same.
     kinds = ("kernel", "initramfs", PLATFORMS[platform])
     flags = [word for kind in kinds for word in (f"--{kind}", files / kind)]
@@ -95,12 +95,89 @@ def test_status_shows_what_the_offline_command_shows(daemon, files, platform, cm
             in text.splitlines()
 
 
-def test_inputs_of_a_cvm(daemon, files):
+def of_web(daemon):
+    return json.loads(daemon.cvmctl("measure", "web", "--json").stdout)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_later_daemon_knows_it(daemon, files, platform):
+    daemon.cvmctl("launch", "--file", spec(files, platform))
+    before = of_web(daemon)
+    assert before["method"] and before["inputs"]["kernel"]["size"]
+    daemon.kill()
+    for kind in ("kernel", "initramfs", PLATFORMS[platform]):
+        (files / kind).unlink()
+    daemon.start()
+    assert of_web(daemon) == before
+    daemon.cvmctl("pause", "web")  # the record is written anew
+    daemon.kill()
+    daemon.start()
+    assert of_web(daemon) == before
+    daemon.cvmctl("stop", "--force", "web")
+    assert of_web(daemon) == before
+
+
+def test_of_an_earlier_versions_cvm(daemon, files):
+    """Its record has the values alone."""
     daemon.cvmctl("launch", "--file", spec(files, "sev-snp-ovmf"))
-    inputs = json.loads(daemon.cvmctl("measure", "web", "--json").stdout)["inputs"]
-    assert inputs == {"cpus": "2", "memory": "64M",
-                      **{kind: {"sha256": hashlib.sha256((files / kind).read_bytes()).hexdigest()}
-                         for kind in ("kernel", "initramfs", "firmware")}}
+    before = of_web(daemon)
+    daemon.kill()
+    (path,) = (daemon.state / "records").glob("*.json")
+    kept = json.loads(path.read_text())
+    del kept["measured"]
+    path.write_text(json.dumps(kept))
+    daemon.start()
+    (reg,), (known,) = of_web(daemon)["registers"], before["registers"]
+    assert reg == {key: known[key] for key in ("name", "algorithm", "state", "value")}
+    assert of_web(daemon)["inputs"] == inputs_alone(files, "kernel", "initramfs", "firmware")
+
+
+def inputs_alone(files, *kinds):
+    """What is known without a document."""
+    return {"cpus": "2", "memory": "64M",
+            **{kind: {"sha256": hashlib.sha256((files / kind).read_bytes()).hexdigest()}
+               for kind in kinds}}
+
+
+def test_of_one_that_is_not_measured(cvmd, files):
+    path = spec(files, "plain-uefi", platform="plain", firmware=None)
+    cvmd.cvmctl("launch", "--file", path)
+    assert of_web(cvmd) == {"platform": "plain", "registers": [],
+                            "inputs": inputs_alone(files, "kernel", "initramfs")}
+
+
+def test_settings_are_of_it(daemon, files):
+    """What the launch was given beside the files: an attestation shows it, too."""
+    daemon.cvmctl("launch", "--file", spec(files, "plain-uefi"))
+    daemon.kill()
+    (path,) = (daemon.state / "records").glob("*.json")
+    kept = json.loads(path.read_text())
+    kept["spec"]["launchSecurity"] = {"policy": "0x30000"}
+    kept["binding"] = {"field": "hostData", "value": "ab" * 32, "document": "{}"}
+    path.write_text(json.dumps(kept))
+    daemon.start()
+    shown = of_web(daemon)
+    assert (shown["launchSecurity"], shown["binding"]) == ({"policy": "0x30000"}, kept["binding"])
+
+
+def test_steps_without_end_are_not_kept(daemon, files):
+    """An IGVM file may have as many pages as it likes: the record stays small."""
+    file = images.Igvm()
+    file.DATA = 0x10000
+    file.platform(1, 2, vtl=2)
+    for page in range(0, 2000, 2):
+        file.page(1, page << 12)
+    vmsa = bytearray(4096)
+    vmsa[0x3b0] = 1
+    file.vp(1, bytes(vmsa))
+    (files / "igvm").write_bytes(file.finish())
+    path = spec(files, "sev-snp")
+    offline = measured("--file", path, "--qemu", QEMU)
+    assert max(len(reg.get("events", [])) for reg in offline["registers"]) > 900
+    daemon.cvmctl("launch", "--file", path)
+    assert record(of_web(daemon)) == record(offline)
+    assert not any(reg.get("events") for reg in of_web(daemon)["registers"]
+                   if reg["name"] == "LaunchDigest")
 
 
 def test_options_replace_the_specs_fields(files):
@@ -154,14 +231,48 @@ def test_a_cvm_was_measured_already(option):
     assert done.code == 2 and option[0] in done.err
 
 
-def test_records_of_another_version():
-    for registers, word in (({"PCR17": "ab" * 32}, "PCR17"), ({"MRTD": "ab"}, "MRTD"),
-                            ({"RTMR1": "zz" * 48}, "RTMR1"), ({"PCR4": "ab" * 32}, "PCR4")):
-        with Peer(Status={"cvm": cvm("web", measurement=registers)}) as peer:
-            done = peer.cvmctl("measure", "web")
-            assert done.code == 1 and word in done.err
-    with Peer(Status={"cvm": cvm("web", measurement={})}) as peer:
-        assert peer.cvmctl("measure", "web", "--json").json["registers"] == []
+GOOD = register("MRTD", "ab" * 48, reason="as it is", events=[{"event": "firmware"}])
+
+
+@pytest.mark.parametrize("document, word", [
+    ({"registers": None}, "registers"), ({"registers": {}}, "registers"),
+    ({"inputs": None}, "inputs"), ({"inputs": []}, "inputs"), ({"profile": []}, "profile"),
+    ({"registers": [register("MRTD", "ab")]}, "registers"),
+    ({"registers": [register("RTMR1", "zz" * 48)]}, "registers"),
+    ({"registers": [register("PCR4", "ab" * 48, "sha256")]}, "registers"),
+    ({"registers": [register("PCR4", "ab" * 48, "sha1")]}, "registers"),
+    ({"registers": [register("PCR\x1b", "ab" * 48)]}, "registers"),
+    ({"registers": [register("", "ab" * 48)]}, "registers"),
+    ({"registers": [register("A" * 33, "ab" * 48)]}, "registers"),
+    ({"registers": [{**GOOD, "state": "perhaps"}]}, "registers"),
+    ({"registers": [{**GOOD, "events": {}}]}, "registers"),
+    ({"registers": [{**GOOD, "events": [{}]}]}, "registers"),
+    ({"registers": [{**GOOD, "events": [{"event": "x", "digest": 1}]}]}, "registers"),
+    ({"registers": [{**GOOD, "events": [{"event": "x", "digest": "ab"}]}]}, "registers"),
+    ({"inputs": {"kernel": 7}}, "inputs"), ({"inputs": {"kernel": {"sha256": "ab"}}}, "inputs"),
+    ({"inputs": {"a b": "c"}}, "inputs"),
+    ({"inputs": {"kernel": {"sha256": "ab" * 32, "size": -1, "sha384": "ab" * 48}}}, "inputs"),
+    ({"inputs": {"kernel": {"sha256": "ab" * 32, "size": 1}}}, "inputs"),
+])
+def test_answers_that_are_not_understood(document, word):
+    with Peer(Measurement={"measurement": {**measurement(GOOD), **document}}) as peer:
+        done = peer.cvmctl("measure", "web")
+    assert done.code == 1 and f"has {word} that this cvmctl does not know" in done.err
+
+
+def test_answers_as_text():
+    hostile = {"event": "\x1b[2J", "digest": "cd" * 48}
+    document = measurement(
+        {**GOOD, "events": [{"event": "firmware"}, hostile]},
+        {"name": "RTMR0", "algorithm": "sha384", "state": "not-given", "reason": "\x1b[3J"},
+        inputs={"cmdline": "\x1b[4J", "kernel": {"sha256": "ef" * 32}},
+        profile={"mrtd": {"value": "\x1b[5J", "source": "x"}})
+    with Peer(Measurement={"measurement": document}) as peer:
+        done = peer.cvmctl("measure", "web")
+    assert done.code == 0 and "\x1b" not in done.out
+    assert done.out.splitlines()[:4] == [f"MRTD sha384 {'ab' * 48}", "    as it is", "    firmware",
+                                         "    \\x1b[2J"]
+    assert f"        {'cd' * 48}\n" in done.out and f"Input kernel: sha256 {'ef' * 32}" in done.out
 
 
 def test_files_are_read_with_the_callers_eyes(files):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from harness import images
 from harness.daemon import CVMCTL
-from harness.peer import Peer, cvm, cvmctl
+from harness.peer import Peer, cvmctl, measurement, register
 
 CMDLINE = "console=ttyS0"
 CURVES = {"P-256": (ec.SECP256R1(), hashes.SHA256(), 32, -7),
@@ -167,8 +167,8 @@ def test_signed_corim(platform, key_file, tmp_path, name, signer):
 
 
 def test_corim_of_a_cvm(platform):
-    record = {"MRTD": "ab" * 48, "RTMR3": "00" * 48}
-    with Peer(Status={"cvm": cvm("web", measurement=record)}) as peer:
+    document = measurement(register("MRTD", "ab" * 48), register("RTMR3", "00" * 48))
+    with Peer(Measurement={"measurement": document}) as peer:
         data = peer.cvmctl("measure", "web", "--format", "corim").raw
     assert triples(data) == {("Intel", "TDX", "MRTD"): [{2: [[7, b"\xab" * 48]]}],
                              ("Intel", "TDX", "RTMR"): [{14: {3: [[7, bytes(48)]]}}]}
@@ -292,7 +292,8 @@ def test_one_digest_of_two(platform, key_file):
 
 def test_id_block_of_a_cvm(key_file):
     path, _ = key_file("id", ec.SECP384R1())
-    with Peer(Status={"cvm": cvm("web", measurement={"LaunchDigest": "ab" * 48})}) as peer:
+    document = measurement(register("LaunchDigest", "ab" * 48))
+    with Peer(Measurement={"measurement": document}) as peer:
         options = ["measure", "web", "--format", "snp-id-block", "--id-key", path]
         done = peer.cvmctl(*options)
         assert done.code == 2 and "--policy" in done.err

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from harness import images
-from harness.peer import Peer, cvm, cvmctl
+from harness.peer import Peer, cvmctl, measurement, register
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "man/cvm-measure.7.scd"
 PLATFORMS = ("sev-snp-ovmf", "sev-snp-igvm", "tdx", "vtpm")
@@ -61,11 +61,16 @@ def test_all_is_as_the_page_says(validator, files, platform):
 
 
 def test_of_a_cvm(validator):
-    record = {"LaunchDigest": "ab" * 48, "PCR4-sha256": "cd" * 32, "PCR9-sha384": "ef" * 48}
-    with Peer(Status={"cvm": cvm("web", measurement=record)}) as peer:
+    registers = [register("LaunchDigest", "ab" * 48), register("PCR4", "cd" * 32, "sha256"),
+                 register("PCR9", "ef" * 48, events=[{"event": "kernel", "digest": "12" * 48}])]
+    inputs = {"kernel": {"sha256": "ab" * 32}, "cpus": "2", "memory": "2G"}
+    settings = {"launchSecurity": {"policy": "0x30000"}, "binding": {
+        "field": "hostData", "value": "ab" * 32, "document": "{}"}}
+    document = measurement(*registers, inputs=inputs, **settings)
+    with Peer(Measurement={"measurement": document}) as peer:
         result = peer.cvmctl("measure", "web", "--json").json
     validator.validate(result)
-    assert len(result["registers"]) == 3
+    assert result == document
 
 
 def test_the_schema_is_strict(validator, files):

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from harness import images
-from harness.peer import Peer, cvm, cvmctl, refuse
+from harness.peer import Peer, cvmctl, measurement, refuse, register
 
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
 DAY = ("--at", "2026-01-01")
@@ -46,10 +46,6 @@ def expect(tmp_path):
         path.write_text(json.dumps(document))
         return ("--expect", path)
     return write
-
-
-def register(name, value, algorithm="sha384", **more):
-    return {"name": name, "algorithm": algorithm, "state": "value", "value": value, **more}
 
 
 LAUNCH = register("LaunchDigest", REPORT[0x90:0xc0].hex())
@@ -204,6 +200,21 @@ def test_pcrs(form, tmp_path, expect):
         "event 2 is the first that differs: another (in the log EV_EFI_ACTION)")
 
 
+def test_a_log_and_a_cvm(tmp_path):
+    """The first event that differs from those of a CVM of the daemon."""
+    log = tmp_path / "log"
+    log.write_bytes(event_log([(4, 0x80000003, STEPS[0]), (4, 0x80000007, STEPS[1])]))
+    text = f"  sha256:\n    4 : 0x{extend(STEPS[:2])}\n"
+    other = (STEPS[0], b"another")
+    expected = measurement(register("PCR4", extend(other), "sha256", events=steps(other)))
+    with Peer(Measurement={"measurement": expected}) as peer:
+        done = peer.cvmctl("verify", "--report", "-", "--event-log", log, "--expect", "web",
+                           "--json", input=text.encode())
+    assert (done.code, wrong(done.json)) == (WRONG, ["PCR4-sha256", "events PCR4-sha256"])
+    assert checks(done.json)["events PCR4-sha256"]["reason"].startswith(
+        "event 2 is the first that differs: another")
+
+
 def test_agent_with_report(expect):
     """The report in the agent's answer is the attestation."""
     answer = {"report": {"provider": "sev_guest", "outblob": base64.b64encode(REPORT).decode()}}
@@ -255,13 +266,16 @@ def test_measured_is_expected(tmp_path):
 
 def test_a_cvm_is_expected():
     """--expect NAME: what the daemon has of it."""
-    web = cvm(measurement={"LaunchDigest": LAUNCH["value"]})
-    with Peer(Status={"cvm": web}) as peer:
+    with Peer(Measurement={"measurement": measurement(LAUNCH)}) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web", "--json")
         assert [(call.method, call.parameters) for call in peer.calls] == [
-            ("Status", {"name": "web"})]
+            ("Measurement", {"name": "web"})]
     assert (done.code, done.json["verdict"]) == (VERIFIED, "verified")
-    with Peer(Status=refuse("NoSuchCvm", name="web")) as peer:
+    other = measurement(LAUNCH, launchSecurity={"policy": "0x30001"})
+    with Peer(Measurement={"measurement": other}) as peer:
+        done = peer.cvmctl("verify", *MILAN, "--expect", "web", "--json")
+    assert (done.code, wrong(done.json)) == (WRONG, ["policy"])
+    with Peer(Measurement=refuse("NoSuchCvm", name="web")) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web")
     assert done.code == 3 and not done.raw
 
