@@ -18,7 +18,7 @@
 #include "qemu_sockets.h"
 #include "stream.h"
 
-#define FACTS_MSEC 10000 /* how long a launch waits for libvirt to say what it can do */
+#define FACTS_MSEC 10000 /* how long a launch waits for libvirt to be there */
 
 typedef struct LibvirtVm LibvirtVm;
 struct LibvirtVm {

@@ -2,21 +2,24 @@
 #include "libvirt_link.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/json.h"
-#include "host/libvirt_calls.h"
+#include "clock.h"
+#include "libvirt_loop.h"
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000
+/* How long libvirt may take to say what it can do, and when it is asked again: it may have got what
+ * it lacked. */
+#define ANSWER_MSEC 120000
+#define FRESH_USEC (60 * INT64_C(1000000))
 #define ENDING_MSEC 200 /* what ended a domain may be told later than that it is not there */
 /* A libvirt that does not answer for so long is taken for gone. */
 #define KEEPALIVE_SEC 5
 #define KEEPALIVE_COUNT 3
-#define EVENT_TICK_MSEC 60000
 
 static const LibvirtCalls *libvirt; /* once a link has begun to connect */
 
@@ -46,16 +49,20 @@ struct LibvirtLink {
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t wake;
         unsigned n_ref; /* the loop's, the worker's, and libvirt's callbacks' */
-        bool closed, wanted, broken, started, asked, has_facts;
-        pthread_cond_t answered; /* has_facts or failures has changed */
+        bool closed, wanted, broken, started;
+        bool asked, asking; /* somebody wants facts; they are being asked for */
+        bool has_facts;
         LibvirtFacts facts;
-        uint64_t failures;
-        char *failure; /* the last one's reason */
+        int64_t facts_usec; /* when they were told (clock_boot_usec) */
+        uint64_t answers, failures;
+        char *failure;           /* the last one's reason */
+        pthread_cond_t answered; /* something of these has changed */
         Command *commands, **commands_end;
         Item *items, **items_end;
         /* the worker's alone */
         virConnectPtr connection;
         int lifecycle, monitor; /* callbacks */
+        bool warm;              /* it knows its QEMUs */
         unsigned retry_msec;
 };
 
@@ -114,57 +121,6 @@ static void post(LibvirtLink *link, const LibvirtNews *news)
         if (!link->closed)
                 uv_async_send(&link->async);
         pthread_mutex_unlock(&link->lock);
-}
-
-/* libvirt's event loop: one for the process, for as long as it lives. */
-
-static void on_tick(int timer, void *userdata)
-{
-}
-
-static void ignore_error(void *userdata, virErrorPtr error)
-{
-}
-
-static void *run_events(void *userdata)
-{
-        for (;;)
-                if (libvirt->virEventRunDefaultImpl() < 0)
-                        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-        return NULL;
-}
-
-/* All signals are the daemon's loop's. */
-static int start_thread(void *(*run)(void *), void *userdata)
-{
-        sigset_t all, before;
-        pthread_t thread;
-        int r;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = pthread_create(&thread, NULL, run, userdata);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (r == 0)
-                pthread_detach(thread);
-        return -r;
-}
-
-static int events_result;
-static const char *events_failure = "libvirt's event loop cannot be started";
-
-static void start_events(void)
-{
-        events_result = -EIO;
-        libvirt = libvirt_calls(&events_failure);
-        if (!libvirt)
-                return;
-        if (libvirt->virInitialize() < 0 || libvirt->virEventRegisterDefaultImpl() < 0)
-                return;
-        libvirt->virSetErrorFunc(NULL, ignore_error);
-        /* something to wake it is always there */
-        if (libvirt->virEventAddTimeout(EVENT_TICK_MSEC, on_tick, NULL, NULL) >= 0)
-                events_result = start_thread(run_events, NULL);
 }
 
 /* What libvirt tells, in the thread of its event loop. */
@@ -275,19 +231,45 @@ static void keep_failure(LibvirtLink *link, const char *reason)
         pthread_mutex_unlock(&link->lock);
 }
 
-static void keep_facts(LibvirtLink *link)
+/* A libvirt that has just been installed, or whose QEMUs are new, starts each QEMU of the host to
+ * ask it, for all architectures, before it makes its first domain: that takes up to a minute, which
+ * is to be no part of the domain's start. */
+static void warm_up(LibvirtLink *link)
+{
+        char *xml = link->warm ? NULL : libvirt->virConnectGetCapabilities(link->connection);
+
+        link->warm = true;
+        free(xml);
+}
+
+/* The connection is there. */
+static void ask_facts(LibvirtLink *link)
 {
         LibvirtFacts facts = {};
-        char *xml = libvirt->virConnectGetDomainCapabilities(link->connection, NULL, "x86_64",
-                                                             "q35", NULL, 0);
+        char *xml;
+        int r;
 
+        pthread_mutex_lock(&link->lock);
+        link->asking = true;
+        pthread_cond_broadcast(&link->answered);
+        pthread_mutex_unlock(&link->lock);
+        libvirt->virResetLastError();
+        warm_up(link);
+        xml = libvirt->virConnectGetDomainCapabilities(link->connection, NULL, "x86_64", "q35",
+                                                       NULL, 0);
         (void)libvirt->virConnectGetLibVersion(link->connection, &facts.version);
-        if (xml)
-                (void)libvirt_facts_parse(xml, &facts);
+        r = xml ? libvirt_facts_parse(xml, &facts) : -EIO;
+        if (r < 0)
+                keep_failure(link, xml ? "its domain capabilities cannot be read" : last_error());
         free(xml);
         pthread_mutex_lock(&link->lock);
-        link->facts = facts;
-        link->has_facts = true;
+        link->asking = false;
+        if (r == 0) {
+                link->facts = facts;
+                link->facts_usec = clock_boot_usec();
+                link->has_facts = true;
+                link->answers++;
+        }
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
 }
@@ -295,15 +277,15 @@ static void keep_facts(LibvirtLink *link)
 /* True where the connection is there. */
 static bool connect_now(LibvirtLink *link, char **ret_reason)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
         virConnectPtr connection;
+        const char *failure;
 
         if (link->connection)
                 return true;
-        pthread_once(&once, start_events);
-        if (events_result < 0) {
-                *ret_reason = strdup(events_failure);
-                keep_failure(link, events_failure);
+        libvirt = libvirt_loop_start(&failure);
+        if (!libvirt) {
+                *ret_reason = strdup(failure);
+                keep_failure(link, failure);
                 return false;
         }
         libvirt->virResetLastError();
@@ -336,8 +318,8 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
                 disconnect(link, *ret_reason);
                 return false;
         }
-        keep_facts(link);
         link->retry_msec = 0;
+        link->warm = false;
         post(link, &(LibvirtNews){.kind = LIBVIRT_CONNECTED});
         return true;
 }
@@ -416,21 +398,20 @@ static struct timespec in_msec(unsigned msec)
         return end;
 }
 
+/* For something to do; connects again where that is wanted. */
 static void wait_some(LibvirtLink *link)
 {
         unsigned msec = link->retry_msec ?: RETRY_MSEC_MIN;
         const struct timespec end = in_msec(msec);
         _cleanup_free_ char *reason = NULL;
 
-        if (!link->asked && (link->connection || !link->wanted)) {
+        if (link->connection || !link->wanted) {
                 pthread_cond_wait(&link->wake, &link->lock);
                 return;
         }
-        if (!link->asked && pthread_cond_timedwait(&link->wake, &link->lock, &end) != ETIMEDOUT)
+        if (pthread_cond_timedwait(&link->wake, &link->lock, &end) != ETIMEDOUT)
                 return;
-        if (!link->asked)
-                link->retry_msec = msec * 2 > RETRY_MSEC_MAX ? RETRY_MSEC_MAX : msec * 2;
-        link->asked = false;
+        link->retry_msec = msec * 2 > RETRY_MSEC_MAX ? RETRY_MSEC_MAX : msec * 2;
         pthread_mutex_unlock(&link->lock);
         (void)connect_now(link, &reason);
         pthread_mutex_lock(&link->lock);
@@ -448,29 +429,40 @@ static Command *take_command(LibvirtLink *link)
         return command;
 }
 
+/* One thing, with the lock let go of; false: there is none. */
+static bool work_once(LibvirtLink *link)
+{
+        bool broken = link->broken && link->connection;
+        Command *command = broken ? NULL : take_command(link);
+        bool asked = !broken && !command && link->asked;
+        _cleanup_free_ char *reason = NULL;
+
+        if (!broken && !command && !asked)
+                return false;
+        if (asked)
+                link->asked = false;
+        pthread_mutex_unlock(&link->lock);
+        if (broken) {
+                disconnect(link, "libvirt has closed the connection");
+        } else if (command) {
+                execute(link, command);
+                free(command->xml);
+                free(command);
+        } else if (connect_now(link, &reason)) {
+                ask_facts(link);
+        }
+        pthread_mutex_lock(&link->lock);
+        return true;
+}
+
 static void *work(void *userdata)
 {
         LibvirtLink *link = userdata;
 
         pthread_mutex_lock(&link->lock);
-        while (!link->closed) {
-                bool broken = link->broken && link->connection;
-                Command *command = broken ? NULL : take_command(link);
-
-                if (!broken && !command) {
+        while (!link->closed)
+                if (!work_once(link))
                         wait_some(link);
-                        continue;
-                }
-                pthread_mutex_unlock(&link->lock);
-                if (broken) {
-                        disconnect(link, "libvirt has closed the connection");
-                } else {
-                        execute(link, command);
-                        free(command->xml);
-                        free(command);
-                }
-                pthread_mutex_lock(&link->lock);
-        }
         pthread_mutex_unlock(&link->lock);
         if (link->connection)
                 disconnect(link, "closed");
@@ -544,6 +536,7 @@ void libvirt_link_close(LibvirtLink *link)
         pthread_mutex_lock(&link->lock);
         link->closed = true;
         pthread_cond_signal(&link->wake);
+        pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
         uv_close((uv_handle_t *)&link->async, on_async_closed);
 }
@@ -554,7 +547,7 @@ int libvirt_link_begin(LibvirtLink *link)
 
         if (link->started)
                 return 0;
-        r = start_thread(work, link_ref(link));
+        r = libvirt_loop_thread(work, link_ref(link));
         if (r < 0)
                 link_unref(link);
         else
@@ -564,26 +557,32 @@ int libvirt_link_begin(LibvirtLink *link)
 
 int libvirt_link_facts(LibvirtLink *link, unsigned msec, LibvirtFacts *ret, char **ret_reason)
 {
-        const struct timespec end = in_msec(msec);
-        uint64_t failures;
+        const struct timespec connected = in_msec(msec), answered = in_msec(ANSWER_MSEC);
+        uint64_t answers, failures;
         int r = 0;
 
+        link_ref(link);
         pthread_mutex_lock(&link->lock);
+        answers = link->answers;
         failures = link->failures;
-        if (!link->has_facts) {
+        if (!link->has_facts || clock_boot_usec() - link->facts_usec > FRESH_USEC) {
                 link->asked = true;
                 pthread_cond_signal(&link->wake);
+                while (r == 0 && !link->closed && link->answers == answers &&
+                       link->failures == failures)
+                        r = pthread_cond_timedwait(&link->answered, &link->lock,
+                                                   link->asking ? &answered : &connected);
         }
-        while (r == 0 && !link->has_facts && link->failures == failures)
-                r = pthread_cond_timedwait(&link->answered, &link->lock, &end);
-        if (link->has_facts)
+        /* one that has no time now is as it was */
+        r = link->has_facts ? 0 : -ENOTCONN;
+        if (r == 0)
                 *ret = link->facts;
         else
                 *ret_reason =
                         strdup(link->failures != failures && link->failure ? link->failure
                                                                            : "it does not answer");
-        r = link->has_facts ? 0 : -ENOTCONN;
         pthread_mutex_unlock(&link->lock);
+        link_unref(link);
         return r;
 }
 

@@ -16,6 +16,7 @@
         X(virConnectClose)                                                                         \
         X(virConnectDomainEventDeregisterAny)                                                      \
         X(virConnectDomainEventRegisterAny)                                                        \
+        X(virConnectGetCapabilities)                                                               \
         X(virConnectGetDomainCapabilities)                                                         \
         X(virConnectGetLibVersion)                                                                 \
         X(virConnectOpen)                                                                          \
