@@ -47,7 +47,7 @@ struct Companions {
         size_t n;
         uv_timer_t timer;   /* looks for sockets, then tells of a failure */
         unsigned n_handles; /* open uv handles; freed when closed and 0 */
-        bool closed, failed;
+        bool closed, failed, by_path;
         uint32_t socket_sec;
         uint64_t deadline; /* loop time; of the sockets */
         char *reason;      /* of the first failure */
@@ -191,6 +191,11 @@ static char *describe_end(const Companion *companion, bool *ret_clean)
         return n < 0 ? NULL : text;
 }
 
+static uint64_t grace_msec(const Companions *set)
+{
+        return set->by_path ? COMPANION_GRACE_BY_PATH_MSEC : COMPANION_GRACE_MSEC;
+}
+
 static void on_gone(uv_poll_t *poll, int status, int events)
 {
         Companion *companion = poll->data;
@@ -200,7 +205,7 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         companion->gone = true;
         companion->exit_poll_open = false;
         uv_close((uv_handle_t *)poll, on_poll_closed);
-        fail(companion->set, companion, reason, clean ? COMPANION_GRACE_MSEC : 0);
+        fail(companion->set, companion, reason, clean ? grace_msec(companion->set) : 0);
 }
 
 static int watch_exit(Companion *companion)
@@ -337,6 +342,7 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
         if (!set)
                 return cvm_error_system(error, -ENOMEM, "start companions");
         set->socket_sec = start->socket_sec;
+        set->by_path = start->by_path;
         for (size_t i = 0; i < start->plan->n_companions; i++) {
                 const PlanCompanion *plan = &start->plan->companions[i];
                 Companion *companion = add(set, plan->name);
@@ -356,21 +362,31 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
         return 0;
 }
 
-/* Connects to the socket in the companion's directory. What is found there is the companion's
- * doing: only a socket of its own uid will do, never what a link leads to. */
-static int connect_own(const Companion *companion)
+/* The socket in the companion's directory (O_PATH). What is found there is the companion's doing:
+ * only a socket of its own uid will do, never what a link leads to. */
+static int open_own(const Companion *companion)
 {
         _cleanup_close_ int path =
                 openat(companion->directory_fd, SOCKET_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (path < 0 || fstat(path, &st) < 0)
+                return -errno;
+        return S_ISSOCK(st.st_mode) && st.st_uid == (companion->uid ?: geteuid()) ? TAKE_FD(path)
+                                                                                  : -ENOTSOCK;
+}
+
+static int connect_own(const Companion *companion)
+{
+        _cleanup_close_ int path = open_own(companion);
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        struct stat st;
         int flags;
 
-        if (path < 0 || fd < 0 || fstat(path, &st) < 0)
+        if (path < 0)
+                return path;
+        if (fd < 0)
                 return -errno;
-        if (!S_ISSOCK(st.st_mode) || st.st_uid != (companion->uid ?: geteuid()))
-                return -ENOTSOCK;
         snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", path);
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
@@ -390,7 +406,8 @@ static void on_look(uv_timer_t *timer)
 
                 if (companion->socket_fd >= 0 || companion->meeting == PLAN_MEETING_NONE)
                         continue;
-                companion->socket_fd = connect_own(companion);
+                /* one that takes a single client keeps its place for the hypervisor */
+                companion->socket_fd = set->by_path ? open_own(companion) : connect_own(companion);
                 if (companion->socket_fd >= 0)
                         continue;
                 if (uv_now(set->loop) < set->deadline) {
@@ -472,7 +489,8 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
                 companion->gone = true;
                 if (asprintf(&reason, "%s ended while the daemon was away", companion->name) < 0)
                         reason = NULL;
-                fail(companion->set, companion, TAKE_PTR(reason), 0);
+                fail(companion->set, companion, TAKE_PTR(reason),
+                     companion->set->by_path ? grace_msec(companion->set) : 0);
                 return 0;
         }
         companion->child.pidfd = r;
@@ -482,7 +500,7 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
         return watch_exit(companion);
 }
 
-int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
+int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
                      const CompanionCallbacks *callbacks, void *userdata, Companions **ret)
 {
         json_object *array = json_member(record, "companions");
@@ -496,6 +514,7 @@ int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
         set = companions_new(loop, callbacks, userdata);
         if (!set)
                 return -ENOMEM;
+        set->by_path = by_path;
         for (size_t i = 0; r == 0 && i < n && i < PLAN_COMPANIONS_MAX; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
                 Companion *companion = add(set, json_member_string(item, "name") ?: "companion");

@@ -29,7 +29,10 @@
 #include "base/error.h"
 #include "template/plan.h"
 
+/* How long the hypervisor's end may be told after that of a companion, which then ended with it:
+ * the daemon's own child's, and one that another tells of. */
 #define COMPANION_GRACE_MSEC 500u
+#define COMPANION_GRACE_BY_PATH_MSEC 10000u
 
 typedef struct Companions Companions;
 
@@ -46,6 +49,7 @@ typedef struct CompanionsStart {
         const LaunchPlan *plan; /* its companions, at least one; argv[0] of each an absolute path */
         uid_t uid;              /* that they run as, with a group likewise; 0: the daemon's own */
         int runtime_dirfd;      /* the CVM's; borrowed for the call */
+        bool by_path;           /* the hypervisor connects to their sockets itself */
         uint32_t socket_sec;    /* that each has to open its socket, > 0 */
 } CompanionsStart;
 
@@ -63,7 +67,7 @@ void companions_release_fds(Companions *companions);
 void companions_save(const Companions *companions, json_object *record);
 /* The recorded ones; *ret stays NULL if the record has none. One that is gone is told by `failed`.
  * -ENOMEM, -EMFILE, -ENFILE: it could not be tried. */
-int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd,
+int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
                      const CompanionCallbacks *callbacks, void *userdata, Companions **ret);
 
 /* Both accept NULL, stop all callbacks, and free in their time; close lets the programs run on. */

@@ -47,6 +47,7 @@ void domain_inputs_done(DomainInputs *inputs)
         free(inputs->certs_share);
         free(inputs->console);
         free(inputs->notify);
+        free(inputs->companions);
         free(inputs->spec_sha256);
         *inputs = (DomainInputs){};
 }
@@ -60,16 +61,18 @@ int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSp
                 .certs_share = path(manager, "shares/%s/certs", id),
                 .console = path(manager, "vms/%s/console", id),
                 .notify = path(manager, "vms/%s/notify", id),
+                .companions = path(manager, "vms/%s", id),
                 .spec_sha256 = spec_digest(spec),
         };
         if (!inputs->env_share || !inputs->certs_share || !inputs->console || !inputs->notify ||
-            !inputs->spec_sha256)
+            !inputs->companions || !inputs->spec_sha256)
                 return -ENOMEM;
         inputs->domain = (PlanDomain){
                 .env_share = inputs->env_share,
                 .certs_share = inputs->certs_share,
                 .console = inputs->console,
                 .notify = inputs->notify,
+                .companions = inputs->companions,
                 .spec_sha256 = inputs->spec_sha256,
                 .owner = owner,
                 .uid = uid,

@@ -10,7 +10,7 @@
 typedef struct DomainInputs {
         PlanDomain domain; /* borrows from the rest */
         char *artifacts[_ARTIFACT_KIND_MAX], *env_share, *certs_share, *console, *notify;
-        char *spec_sha256;
+        char *companions, *spec_sha256;
 } DomainInputs;
 
 /* sha256: of the artifacts, hex, NULL where there is none or it is not known. 0 or -ENOMEM. */

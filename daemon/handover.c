@@ -23,6 +23,26 @@ int handover_directory(Vm *vm, CvmError *error)
         return 0;
 }
 
+/* A QEMU that is given paths passes a directory of root's to what is its own. */
+static int let_pass(const Vm *vm, int parent_fd, const char *name)
+{
+        if (!vm->ops->by_path || !vm->uid)
+                return 0;
+        if (fchownat(parent_fd, name, (uid_t)-1, vm->manager->libvirt_gid, AT_SYMLINK_NOFOLLOW) <
+                    0 ||
+            fchmodat(parent_fd, name, 0710, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int handover_companions(Vm *vm, CvmError *error)
+{
+        int r = let_pass(vm, vm->manager->vms_fd, vm->id);
+
+        return r < 0 ? cvm_error_system(error, r, "open the CVM's runtime directory to its QEMU")
+                     : 0;
+}
+
 int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
                     CvmError *error)
 {
@@ -44,14 +64,10 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
         }
         r = shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
                           vm->uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
-        if (r < 0 || !vm->ops->by_path || !vm->uid)
+        if (r < 0)
                 return r;
-        /* its QEMU passes here by path to what is its own */
-        if (fchownat(vm->manager->shares_fd, vm->id, (uid_t)-1, vm->manager->libvirt_gid,
-                     AT_SYMLINK_NOFOLLOW) < 0 ||
-            fchmodat(vm->manager->shares_fd, vm->id, 0710, 0) < 0)
-                return cvm_error_system(error, -errno, "open the shares to its QEMU");
-        return 0;
+        r = let_pass(vm, vm->manager->shares_fd, vm->id);
+        return r < 0 ? cvm_error_system(error, r, "open the shares to its QEMU") : 0;
 }
 
 #define NAME_SIZE 48 /* of "share:TAG" and its like */

@@ -20,6 +20,8 @@ typedef struct Handover {
 
 /* Makes and opens the CVM's private directory for its sockets, unless that is done. */
 int handover_directory(Vm *vm, CvmError *error);
+/* Lets the hypervisor find its companions' sockets there, where it opens them by path. */
+int handover_companions(Vm *vm, CvmError *error);
 /* Writes environment and certificates, or opens those that the CVM has kept. */
 int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
                     CvmError *error);

@@ -151,13 +151,13 @@ static int check_measure(const Loaded *loaded, HostCheckList *missing)
 static int check_libvirt(const Manager *manager, const Template *template, const Loaded *loaded,
                          HostCheckList *missing)
 {
-        _cleanup_free_ char *security = NULL;
+        LibvirtNeeds needs;
 
         if (!loaded->asked_libvirt)
                 return 0;
-        security = template_set_domain_security(manager->templates, template);
+        needs = template_set_domain_needs(manager->templates, template);
         return libvirt_needs_check(loaded->has_libvirt ? &loaded->libvirt : NULL,
-                                   manager->config->libvirt_uri, loaded->libvirt_reason, security,
+                                   manager->config->libvirt_uri, loaded->libvirt_reason, &needs,
                                    false, missing);
 }
 

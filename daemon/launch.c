@@ -355,6 +355,7 @@ static int start_companions(Launch *launch)
                 .plan = launch->plan,
                 .uid = vm->uid,
                 .runtime_dirfd = vm->runtime_dirfd,
+                .by_path = vm->ops->by_path,
                 .socket_sec = vm->start_sec,
         };
         int r;
@@ -362,6 +363,9 @@ static int start_companions(Launch *launch)
         companions_end(TAKE_PTR(vm->companions)); /* of a start before this one */
         if (launch->plan->n_companions == 0)
                 return 0;
+        r = handover_companions(vm, &launch->error);
+        if (r < 0)
+                return r;
         r = companions_start(vm->manager->loop, &start, &vm_companion_callbacks, vm,
                              &vm->companions, &launch->error);
         if (r == 0)

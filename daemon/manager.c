@@ -134,16 +134,19 @@ static void find_groups(Manager *manager)
         manager->libvirt_gid = user ? user->pw_gid : 0;
 }
 
-/* QEMUs that libvirt starts get to the shares of their own by path: to pass is not to list, and
- * each share is its QEMU's alone. */
+/* QEMUs that libvirt starts get to shares and companions of their own by path: to pass is not to
+ * list, and what lies there is its QEMU's alone. */
 static int open_paths(Manager *manager, CvmError *error)
 {
+        const int directories[] = {manager->shares_fd, manager->vms_fd};
         int r = artifact_files_new(manager->runtime_fd, manager->libvirt_gid, &manager->files);
 
-        if (r == 0 && manager->privileged && manager->libvirt_gid &&
-            (fchown(manager->shares_fd, (uid_t)-1, manager->libvirt_gid) < 0 ||
-             fchmod(manager->shares_fd, 0710) < 0))
-                r = -errno;
+        for (size_t i = 0;
+             r == 0 && manager->privileged && manager->libvirt_gid && i < ARRAY_SIZE(directories);
+             i++)
+                if (fchown(directories[i], (uid_t)-1, manager->libvirt_gid) < 0 ||
+                    fchmod(directories[i], 0710) < 0)
+                        r = -errno;
         return r < 0 ? cvm_error_system(error, r, "open the directory of artifacts") : 0;
 }
 

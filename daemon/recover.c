@@ -108,7 +108,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (!same_boot) /* a unit of that name would be another's now */
                 free(TAKE_PTR(vm->scope));
         if (same_boot)
-                r = companions_adopt(manager->loop, record, vm->runtime_dirfd,
+                r = companions_adopt(manager->loop, record, vm->runtime_dirfd, vm->ops->by_path,
                                      &vm_companion_callbacks, vm, &vm->companions);
         if (driver_is_shortage(r))
                 return r;

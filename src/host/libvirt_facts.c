@@ -43,7 +43,7 @@ static int check_security(const LibvirtFacts *facts, const char *version, const 
 }
 
 int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,
-                        const char *security, bool all, HostCheckList *list)
+                        const LibvirtNeeds *needs, bool all, HostCheckList *list)
 {
         char version[64], needed[256];
         int r;
@@ -70,7 +70,12 @@ int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *
                                      : "by QEMU's own user network, as arguments: "
                                        "libvirt marks the domain as tainted",
                         "a way to forward ports", NULL);
-        if (r == 0 && security)
-                r = check_security(facts, version, security, all, list);
+        if (r == 0 && needs->tpm)
+                r = add(list, all, facts->tpm, "libvirt-tpm", facts->tpm ? "it can" : "it cannot",
+                        "a TPM emulator that is not libvirt's own",
+                        "libvirt 9.0 or newer, and the packages swtpm and swtpm-tools, without "
+                        "which it knows no TPM emulator");
+        if (r == 0 && *needs->security)
+                r = check_security(facts, version, needs->security, all, list);
         return r;
 }

@@ -11,8 +11,15 @@ typedef struct LibvirtFacts {
         unsigned long version; /* 1000000 * major + 1000 * minor + release; 0: it was not asked */
         bool passt;            /* forwards ports through it */
         bool memfd, shares;    /* memory by memfd; directories over 9p */
+        bool tpm;              /* one that somebody else runs */
         bool sev, sev_snp, tdx;
 } LibvirtFacts;
+
+/* What a platform's domain asks for. */
+typedef struct LibvirtNeeds {
+        char security[32]; /* type of its launchSecurity; "": it has none */
+        bool tpm;
+} LibvirtNeeds;
 
 /* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG, -ENOMEM or -ENOSYS
  * (no libxml2); version is left. Not in a build without libvirt. */
@@ -21,7 +28,7 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
  * in a build without libvirt. */
 int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason);
 
-/* facts NULL: it could not be asked, because of `reason`. security: type of the domain's
- * launchSecurity or NULL. Adds what failed, or all. 0 or -ENOMEM. */
+/* facts NULL: it could not be asked, because of `reason`. Adds what failed, or all. 0 or -ENOMEM.
+ */
 int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,
-                        const char *security, bool all, HostCheckList *list);
+                        const LibvirtNeeds *needs, bool all, HostCheckList *list);

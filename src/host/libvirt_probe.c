@@ -32,6 +32,7 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
                 {&ret->memfd, "/domainCapabilities/memoryBacking" VALUE("sourceType", "memfd")},
                 {&ret->shares,
                  "/domainCapabilities/devices/filesystem" VALUE("driverType", "path")},
+                {&ret->tpm, "/domainCapabilities/devices/tpm" VALUE("backendModel", "external")},
                 {&ret->sev, "/domainCapabilities/features/sev[@supported='yes']"},
                 {&ret->sev_snp,
                  "/domainCapabilities/features/launchSecurity" VALUE("sectype", "sev-snp")},

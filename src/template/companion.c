@@ -167,6 +167,8 @@ static int parse(Walk *walk, json_object *item, PlanCompanion *ret)
                 ret->meeting++;
         if (ret->meeting == _PLAN_MEETING_MAX)
                 return walk_fail(walk, "'socket' must be \"listen\", \"pair\" or \"none\"");
+        if (ret->meeting == PLAN_MEETING_PAIR && walk->by_path && !walk->check)
+                return walk_fail(walk, "a libvirt domain has no companion whose socket is a pair");
         ret->name = strdup(name);
         ret->package = strdup(package);
         ret->command = calloc(1, sizeof(*ret->command));

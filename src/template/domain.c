@@ -317,19 +317,26 @@ static int write_domain(Walk *walk, xmlDoc *doc)
 int domain_render(Walk *walk, const DomainFile *file)
 {
         const xmlNode *root = libxml->xmlDocGetRootElement(file->xml);
+        const Document *document = walk->document;
         xmlDoc *doc = libxml->xmlNewDoc(BAD_CAST "1.0");
+        size_t before;
         int r;
 
         if (!doc)
                 return walk_no_memory(walk);
         walk->document = file->document;
         walk->line = (unsigned)libxml->xmlGetLineNo(root);
-        walk_enter(walk, "%s", (const char *)root->name);
+        before = walk_enter(walk, "%s", (const char *)root->name);
         r = render_plain(walk, NULL, root, NULL, doc);
         if (r == 0)
                 r = write_domain(walk, doc);
         libxml->xmlFreeDoc(doc);
-        return r;
+        if (r < 0)
+                return r;
+        walk_leave(walk, before);
+        walk->document = document;
+        walk->line = 0;
+        return 0;
 }
 
 const char *domain_file_name(const DomainFile *file)

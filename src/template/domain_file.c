@@ -181,21 +181,26 @@ const void *domain_file_fragment(const DomainFile *file, const char *name)
         return NULL;
 }
 
-char *domain_file_security(const DomainFile *file)
+/* The element of that name, without a namespace; or NULL. */
+static const xmlNode *child_of(const xmlNode *parent, const char *name)
+{
+        for (const xmlNode *child = parent->children; child; child = child->next)
+                if (child->type == XML_ELEMENT_NODE && !child->ns &&
+                    libxml->xmlStrEqual(child->name, BAD_CAST name))
+                        return child;
+        return NULL;
+}
+
+LibvirtNeeds domain_file_needs(const DomainFile *file)
 {
         const xmlNode *root = libxml->xmlDocGetRootElement(file->xml);
+        const xmlNode *security = child_of(root, "launchSecurity");
+        const xmlNode *devices = child_of(root, "devices");
+        LibvirtNeeds needs = {.tpm = devices && child_of(devices, "tpm")};
+        xmlChar *type = security ? libxml->xmlGetNoNsProp(security, BAD_CAST "type") : NULL;
 
-        for (const xmlNode *child = root->children; child; child = child->next) {
-                xmlChar *type;
-                char *copy;
-
-                if (child->type != XML_ELEMENT_NODE || child->ns ||
-                    !libxml->xmlStrEqual(child->name, BAD_CAST "launchSecurity"))
-                        continue;
-                type = libxml->xmlGetNoNsProp(child, BAD_CAST "type");
-                copy = type ? strdup((const char *)type) : NULL;
-                libxml->free_text(type);
-                return copy;
-        }
-        return NULL;
+        if (type)
+                snprintf(needs.security, sizeof(needs.security), "%s", (const char *)type);
+        libxml->free_text(type);
+        return needs;
 }

@@ -45,7 +45,7 @@ int domain_render(Walk *walk, const DomainFile *file)
         return walk_fail(walk, "this build does not read XML");
 }
 
-char *domain_file_security(const DomainFile *file)
+LibvirtNeeds domain_file_needs(const DomainFile *file)
 {
-        return NULL;
+        return (LibvirtNeeds){};
 }

@@ -37,6 +37,7 @@ static int bind_workload(Walk *walk, const PlanInputs *inputs)
 static int walk_init(Walk *walk, const PlanInputs *inputs)
 {
         walk->document = walk->template->document;
+        walk->by_path = inputs->domain != NULL;
         walk->variables = variables_new(walk->set, walk->template, inputs);
         walk->plan = calloc(1, sizeof(*walk->plan));
         if (!walk->variables || !walk->plan)
@@ -65,8 +66,10 @@ static int render(Walk *walk, const PlanInputs *inputs)
         if (r < 0)
                 return r;
         file = template_set_domain(walk->set, walk->template->name);
-        if (file)
-                return domain_render(walk, file);
+        if (file) {
+                r = domain_render(walk, file);
+                return r < 0 ? r : render_companions(walk);
+        }
         return cvm_error_invalid_spec(walk->error, "driver", "libvirt cannot run platform %s: %s",
                                       walk->template->name,
                                       walk->template->libvirt ?: "there is no domain of it");
@@ -147,6 +150,7 @@ int template_set_check(const TemplateSet *set, CvmError *error)
                                    .certs_share = "/certs",
                                    .console = "/console",
                                    .notify = "/notify",
+                                   .companions = "/vm",
                                    .spec_sha256 = ""};
         int r = 0;
 

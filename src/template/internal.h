@@ -104,8 +104,7 @@ DomainFile *domain_file_free(DomainFile *file);
 DEFINE_CLEANUP(DomainFile *, domain_file_free)
 const char *domain_file_name(const DomainFile *file);
 const char *domain_file_label(const DomainFile *file);
-/* The type of its launchSecurity, newly allocated, or NULL. */
-char *domain_file_security(const DomainFile *file);
+LibvirtNeeds domain_file_needs(const DomainFile *file);
 /* The element of libxml2's that holds a fragment, in a file of fragments; or NULL. */
 const void *domain_file_fragment(const DomainFile *file, const char *name);
 /* The domain of a platform of that name, or NULL. */

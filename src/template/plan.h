@@ -28,11 +28,12 @@ typedef struct PlanDomain {
         const char *artifacts[_ARTIFACT_KIND_MAX]; /* NULL: there is none */
         const char *env_share, *certs_share;       /* directories */
         const char *console, *notify;              /* sockets, to be made */
-        const char *spec_sha256;                   /* hex */
-        bool passt;                                /* libvirt forwards ports through it */
-        uid_t owner;                               /* who launches it */
-        uid_t uid;                                 /* that QEMU runs as; 0: libvirt's choice */
-        gid_t gid;                                 /* likewise */
+        const char *companions;  /* directory with one, NAME.d, for each companion */
+        const char *spec_sha256; /* hex */
+        bool passt;              /* libvirt forwards ports through it */
+        uid_t owner;             /* who launches it */
+        uid_t uid;               /* that QEMU runs as; 0: libvirt's choice */
+        gid_t gid;               /* likewise */
 } PlanDomain;
 
 /* What an IGVM file says to a launch; zeros where there is none. */
@@ -89,7 +90,8 @@ typedef struct LaunchPlan LaunchPlan;
 /* How a companion and QEMU meet: QEMU has the end of a connection as descriptor "companion:NAME".
  */
 typedef enum PlanMeeting {
-        PLAN_MEETING_LISTEN, /* it listens on the socket "socket" in its directory */
+        PLAN_MEETING_LISTEN, /* it listens on the socket "socket" in its directory; a domain's QEMU
+                                connects to it by path */
         PLAN_MEETING_PAIR,   /* it gets one end of a connected pair */
         PLAN_MEETING_NONE,   /* they do not, or by what the daemon has no part in */
         _PLAN_MEETING_MAX,

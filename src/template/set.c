@@ -343,14 +343,14 @@ bool template_set_has_domain(const TemplateSet *set, const Template *template)
         return template_set_domain(set, template->name) != NULL;
 }
 
-char *template_set_domain_security(const TemplateSet *set, const Template *template)
+LibvirtNeeds template_set_domain_needs(const TemplateSet *set, const Template *template)
 {
         const DomainFile *file = template_set_domain(set, template->name);
         _cleanup_(cvm_error_done) CvmError error = {};
 
         /* what cannot be read says so where it is rendered */
-        return file && template_set_load_domains(set, &error) == 0 ? domain_file_security(file)
-                                                                   : NULL;
+        return file && template_set_load_domains(set, &error) == 0 ? domain_file_needs(file)
+                                                                   : (LibvirtNeeds){};
 }
 
 size_t template_set_size(const TemplateSet *set)

@@ -145,7 +145,7 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
 int template_survey_libvirt(const TemplateSet *set, const Template *template,
                             const SurveyLibvirt *libvirt, HostCheckList *list)
 {
-        _cleanup_free_ char *security = template_set_domain_security(set, template);
+        const LibvirtNeeds needs = template_set_domain_needs(set, template);
         const char *none =
                 domain_is_built() ? "there is no domain of it" : "this build has no driver libvirt";
 
@@ -153,7 +153,7 @@ int template_survey_libvirt(const TemplateSet *set, const Template *template,
                 return host_check_list_add_new(list, "libvirt-platform", template->libvirt ?: none,
                                                "a platform that libvirt can run", false,
                                                "use driver qemu");
-        return libvirt_needs_check(libvirt->facts, libvirt->uri, libvirt->reason, security, true,
+        return libvirt_needs_check(libvirt->facts, libvirt->uri, libvirt->reason, &needs, true,
                                    list);
 }
 

@@ -15,6 +15,7 @@
 #include <json-c/json.h>
 
 #include "base/error.h"
+#include "host/libvirt_facts.h"
 #include "spec/spec.h"
 
 typedef struct TemplateSet TemplateSet;
@@ -33,8 +34,8 @@ const Template *template_set_get(const TemplateSet *set, size_t index); /* sorte
 
 /* Whether there is a libvirt domain of it. */
 bool template_set_has_domain(const TemplateSet *set, const Template *template);
-/* The type of launchSecurity in it, newly allocated; NULL: it has none. */
-char *template_set_domain_security(const TemplateSet *set, const Template *template);
+/* What it asks of a libvirt. */
+LibvirtNeeds template_set_domain_needs(const TemplateSet *set, const Template *template);
 
 const char *template_name(const Template *template);
 const char *template_description(const Template *template);

@@ -170,7 +170,24 @@ static json_object *host_forwards(const PlanInputs *inputs)
         return text(buffer.data);
 }
 
-/* What stands for fd and shares in a libvirt domain. */
+/* The sockets that companions listen on, by path, where a command line has descriptors. */
+static json_object *companion_sockets(json_object *companions, const char *directory)
+{
+        json_object *sockets = json_object_new_object();
+        struct json_object_iterator it = json_object_iter_begin(companions),
+                                    end = json_object_iter_end(companions);
+
+        for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it)) {
+                const char *name = json_object_iter_peek_name(&it);
+                _cleanup_(buffer_done) Buffer path = {};
+
+                if (buffer_appendf(&path, "%s/%s.d/" PLAN_COMPANION_SOCKET, directory, name) == 0)
+                        json_object_object_add(sockets, name, text(path.data));
+        }
+        return sockets;
+}
+
+/* What stands for fd, shares and companion in a libvirt domain. */
 static void add_domain(json_object *variables, const Template *template, const PlanInputs *inputs)
 {
         const PlanDomain *domain = inputs->domain;
@@ -185,6 +202,9 @@ static void add_domain(json_object *variables, const Template *template, const P
         json_object_object_del(variables, "fd");
         json_object_object_del(variables, "shares");
         json_object_object_add(variables, "path", path);
+        json_object_object_add(
+                variables, "companion",
+                companion_sockets(json_member(variables, "companion"), domain->companions));
         json_object_object_add(net, "interface", text(inputs->spec->interface));
         json_object_object_add(
                 net, "bridge",

@@ -37,6 +37,7 @@ typedef struct Walk {
         size_t bytes;
         unsigned steps;
         bool used_cbitpos;
+        bool by_path; /* it makes a libvirt domain */
         CvmError *error;
 } Walk;
 

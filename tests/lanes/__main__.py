@@ -306,7 +306,9 @@ def lane_libvirt(run):
         return Result().skip("libvirt", "systemd-nspawn (systemd-container) is not installed")
     try:
         env = {"LIBVIRT_ROOT_12": str(needs.LIBVIRT_12.get()),
-               "LIBVIRT_ROOT_SID": str(needs.NEWEST.get())}
+               "LIBVIRT_ROOT_SID": str(needs.NEWEST.get()),
+               "FIRMWARE_12": str(needs.FIRMWARE_12.get()),
+               "FIRMWARE_SID": str(needs.FIRMWARE_SID.get())}
     except Unavailable as reason:
         return Result().skip("libvirt", str(reason))
     try:

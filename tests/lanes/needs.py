@@ -38,7 +38,7 @@ DEBIAN_13 = Root("trixie", (
     "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")))
 # Systems with libvirt and QEMU that systemd boots; what was built elsewhere runs there.
 _LIBVIRT = ("systemd", "systemd-sysv", "dbus", "procps", "libvirt-daemon-system", "qemu-system-x86",
-            "libxml2-utils")
+            "libxml2-utils", "swtpm", "swtpm-tools")
 LIBVIRT_12 = Root("bookworm", _LIBVIRT)
 # The newest systemd, for what machinectl can do there, and the newest libvirt.
 NEWEST = Root("sid", (
@@ -62,7 +62,7 @@ OF_LANES = {
     "systemd": [DEBIAN_13, NEWEST],
     "modern-qemu": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_SEV, FIRMWARE_TDX],
     "peers": [PEERS, FIRMWARE_SEV],
-    "libvirt": [LIBVIRT_12, NEWEST],
+    "libvirt": [LIBVIRT_12, NEWEST, FIRMWARE_12, FIRMWARE_SID],
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID],
     "valgrind": [VALGRIND],
 }

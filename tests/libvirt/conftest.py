@@ -65,7 +65,8 @@ class Machine(booting.Machine):
                        "libvirtd.service")
 
 
-def make_files(directory, guest):
+def make_files(directory, guest, firmware):
+    shutil.copy(firmware, directory / "OVMF.fd")
     (directory / "firmware.fd").write_bytes(images.firmware(size=1 << 16))
     shutil.copy(guest / "bzImage", directory / "bzImage")
     shutil.copy(guest / "initramfs.cpio.gz", directory / "initramfs")
@@ -88,7 +89,8 @@ def booted(request, installed):
         pytest.skip("scripts/test --lane libvirt makes roots and guest, where it can")
     with tempfile.TemporaryDirectory(prefix="cvmd-") as directory, \
             tempfile.TemporaryFile() as log:
-        make_files(pathlib.Path(directory), pathlib.Path(os.environ["GUEST_PLAIN"]))
+        make_files(pathlib.Path(directory), pathlib.Path(os.environ["GUEST_PLAIN"]),
+                   os.environ[f"FIRMWARE_{request.param.upper()}"])
         try:
             boot, machine = booting.boot(lambda leader: Machine(request.param, leader),
                                          HERE / "boot", root, TOP, installed, directory, log=log,

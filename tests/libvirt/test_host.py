@@ -63,12 +63,23 @@ def test_domains_are_what_libvirt_knows(machine, platform):
 
 
 def test_a_tpm_that_libvirt_does_not_have(machine):
-    """It has the program's name in what it says: these roots have no swtpm."""
-    _, found = checks(machine, "plain-uefi")
-    assert not found["swtpm"]["passed"] and found["libvirt"]["passed"]
-    done = machine.launch("never", "--firmware", "/files/firmware.fd", "--json",
-                          platform="plain-uefi", check=False)
-    assert done.returncode and "TPM" in done.stderr
+    """Without a program of swtpm's it says that QEMU had no TPM emulator."""
+    ready, found = checks(machine, "plain-uefi")
+    assert found["libvirt-tpm"]["passed"] and found["swtpm"]["passed"]
+    assert ready == all(check["passed"] for name, check in found.items() if name != "kvm")
+    machine.run("mv", "/usr/bin/swtpm_setup", "/tmp")
+    try:
+        machine.systemctl("restart", "libvirtd.service")
+        ready, found = checks(machine, "plain-uefi")
+        assert not ready and "swtpm-tools" in found["libvirt-tpm"]["fix"]
+        done = machine.launch("never", "--firmware", "/files/OVMF.fd", "--json",
+                              platform="plain-uefi", check=False)
+        error = json.loads(done.stderr)
+        assert error["error"] == "io.cvmd.Manager.HostNotReady"
+        assert error["parameters"]["check"] == "libvirt-tpm"
+    finally:
+        machine.run("mv", "/tmp/swtpm_setup", "/usr/bin")
+        machine.systemctl("restart", "libvirtd.service")
     assert not machine.virsh("list", "--all", "--name")
 
 

@@ -108,14 +108,6 @@ def test_virsh_destroys_it(machine):
     assert states(machine, "gone")[-2:] == ["running", "stopped"]
 
 
-def test_virsh_shuts_it_down_and_its_console_was_kept(machine):
-    machine.launch("shut", "--debug", "--wait", "ready")
-    eventually(lambda: "Linux version" in machine.cvmctl("logs", "shut").stdout,
-               "the kernel's messages are in the log", 10, 0.2)
-    machine.virsh("shutdown", "shut")
-    assert machine.wait_state("shut", "stopped", 60)["ending"]["reason"] == "power-off"
-
-
 def test_its_qemu_is_killed(machine):
     machine.launch("killed")
     machine.run("pkill", "-KILL", "-f", "guest=killed,")

@@ -16,6 +16,7 @@ static const PlanDomain domain = {.env_share = "/e",
                                   .certs_share = "/c",
                                   .console = "/o",
                                   .notify = "/n",
+                                  .companions = "/v",
                                   .spec_sha256 = "00",
                                   .artifacts = {[ARTIFACT_KERNEL] = "/k"}};
 
@@ -238,6 +239,58 @@ static void test_what_libvirt_cannot(void **state)
         assert_string_equal(json_member_string(shares.fields, "field"), "shares");
 }
 
+/* Companions run beside a domain, too; its QEMU finds the socket of one by its path. */
+static void test_companions(void **state)
+{
+        static const char tpm[] = DOMAIN "<devices><tpm><source path='${companion.tpm}'/></tpm>"
+                                         "</devices></domain>";
+        static const struct {
+                const char *socket, *reason;
+        } cases[] = {{"listen", NULL}, {"pair", "no companion whose socket is a pair"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(template_set_freep) TemplateSet *set = template_set_new();
+                _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+                _cleanup_(cvm_error_done) CvmError error = {};
+                _cleanup_free_ char *json = NULL;
+                Launch l;
+
+                assert_true(asprintf(&json,
+                                     "{\"name\": \"t\", \"description\": \"d\", \"qemu\": \"q\", "
+                                     "\"artifacts\": {\"kernel\": {}, \"initramfs\": {}}, "
+                                     "\"companions\": [{\"name\": \"tpm\", \"program\": \"tpmd\", "
+                                     "\"package\": \"tpm\", \"socket\": \"%s\", \"arguments\": "
+                                     "[\"${self.%s}\"]}], \"arguments\": []}",
+                                     cases[i].socket,
+                                     cases[i].reason ? "socket" : "directory") > 0);
+                assert_int_equal(template_set_add_file(set, "t.json", "/etc/t.json", json,
+                                                       strlen(json), &error),
+                                 0);
+                assert_int_equal(
+                        template_set_add_file(set, "t.xml", "/etc/t.xml", tpm, strlen(tpm), &error),
+                        0);
+                assert_int_equal(template_set_check_domains(set, &error), 0);
+                assert_int_equal(template_set_check(set, &error), 0);
+                launch(&l);
+                l.inputs.domain = &domain;
+                if (cases[i].reason) {
+                        assert_int_equal(template_render(set, template_set_get(set, 0), &l.inputs,
+                                                         &plan, &error),
+                                         -EBADMSG);
+                        assert_non_null(strstr(json_member_string(error.fields, "reason"),
+                                               cases[i].reason));
+                        continue;
+                }
+                assert_int_equal(
+                        template_render(set, template_set_get(set, 0), &l.inputs, &plan, &error),
+                        0);
+                assert_non_null(strstr(plan->domain, "<source path=\"/v/tpm.d/socket\"/>"));
+                assert_int_equal(plan->n_companions, 1);
+                assert_string_equal(plan->companions[0].command->argv[0], "tpmd");
+                assert_true(template_set_domain_needs(set, template_set_get(set, 0)).tpm);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -248,6 +301,7 @@ int main(void)
                 cmocka_unit_test(test_text_stays_text),
                 cmocka_unit_test(test_unwritable_is_refused),
                 cmocka_unit_test(test_what_libvirt_cannot),
+                cmocka_unit_test(test_companions),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
