@@ -214,7 +214,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         Manager *manager = userdata;
         RenderOperation *operation;
         LoadSource source = {
-                .loop = manager->loop,
+                .turns = manager->turns,
                 .store = manager->artifacts,
                 .config = manager->config,
                 .qemus = manager->qemus,

@@ -10,7 +10,8 @@
 #include "restart.h"
 #include "shares.h"
 
-#define PORT_TRIES 5 /* starts of QEMU before a port that others keep taking is given up */
+#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is told */
+#define PORT_TRIES 5          /* starts of QEMU before a port that others keep taking is given up */
 
 static const char *const stage_names[] = {
         [LAUNCH_ADMITTED] = "admitted", [LAUNCH_ARTIFACTS] = "artifacts",
@@ -43,6 +44,7 @@ static void on_timer_closed(uv_handle_t *handle)
         closep(&launch->shares.certs_fd);
         tap_close(&launch->tap);
         cvm_error_done(&launch->error);
+        free(launch->reason);
         wire_peer_done(&launch->owner);
         vm_unref(launch->vm);
         free(launch);
@@ -87,25 +89,38 @@ static void abandon(Vm *vm, const char *reason)
         manager_remove(vm->manager, vm);
 }
 
+static void answer_failure(Launch *launch)
+{
+        if (launch->call)
+                wire_call_error(launch->call, &launch->error);
+        wire_call_unref(TAKE_PTR(launch->call));
+}
+
+/* A worker is held by a file that does not answer: the caller need not wait for it, too. */
+static void on_worker_late(uv_timer_t *timer)
+{
+        answer_failure(timer->data);
+}
+
 /* Once nothing of the launch runs any more: undoes what is left, and answers. */
 static void launch_unwind(Launch *launch)
 {
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(launch->vm);
-        _cleanup_free_ char *message = NULL;
+        _cleanup_free_ char *reason = NULL;
 
         if (launch->loading || vm->driver)
                 return;
         vm_unwatch(&launch->watch);
-        message = cvm_error_message(&launch->error);
         if (launch->again) {
+                reason = TAKE_PTR(launch->reason);
                 launch_done(launch);
                 if (vm->manager)
-                        restart_failed(vm, message);
+                        restart_failed(vm, reason);
                 return;
         }
         if (vm->manager)
-                abandon(vm, message);
-        wire_call_error(launch->call, &launch->error);
+                abandon(vm, launch->reason);
+        answer_failure(launch);
         launch_done(launch);
 }
 
@@ -127,8 +142,11 @@ static void launch_fail(Launch *launch)
         log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
         uv_timer_stop(&launch->start_timer);
         uv_timer_stop(&launch->total_timer);
+        launch->reason = cvm_error_message(&launch->error);
         if (vm->driver)
                 vm->ops->kill(vm->driver); /* launch_ended() goes on */
+        if (launch->loading)
+                uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
         launch_unwind(launch);
 }
 
@@ -476,7 +494,7 @@ static void launch_load(Launch *launch)
         Vm *vm = launch->vm;
         const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
         const LoadSource source = {
-                .loop = vm->manager->loop,
+                .turns = vm->manager->turns,
                 .store = vm->manager->artifacts,
                 .template = launch->template,
                 .config = vm->manager->config,

@@ -40,6 +40,7 @@ struct Launch {
         bool loading; /* the worker has not come back */
         bool failed;  /* error is set; waits for worker and process to be gone */
         CvmError error;
+        char *reason; /* of one that failed; owned, or NULL */
         uv_timer_t start_timer, total_timer;
         unsigned open_timers;
         VmWatch watch;

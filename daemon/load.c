@@ -12,7 +12,7 @@
 #include "measuring.h"
 
 typedef struct LoadJob {
-        uv_work_t work;
+        Turn turn;
         const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
         WirePeer peer;       /* owned copy */
         bool mapped, without_certs;
@@ -327,9 +327,9 @@ static void name_all(LoadJob *job)
                 job->loaded.disk_paths[i] = name_sent(job->disk_fds[i]);
 }
 
-static void work(uv_work_t *request)
+static void work(Turn *turn)
 {
-        LoadJob *job = container_of(request, LoadJob, work);
+        LoadJob *job = container_of(turn, LoadJob, turn);
         int r = 0;
 
         name_all(job);
@@ -354,9 +354,9 @@ static void work(uv_work_t *request)
                 r = load_disk(job, i);
 }
 
-static void after_work(uv_work_t *request, int status)
+static void after_work(Turn *turn)
 {
-        LoadJob *job = container_of(request, LoadJob, work);
+        LoadJob *job = container_of(turn, LoadJob, turn);
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (is_idle(job, kind))
@@ -494,9 +494,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 cvm_error_system(error, r, "load artifacts");
         else
                 r = take_fds(job, call, error);
-        if (r == 0 && (r = uv_queue_work(source->loop, &job->work, work, after_work)) < 0)
-                cvm_error_system(error, r, "load artifacts");
-        if (r < 0)
+        if (r == 0)
+                turns_take(source->turns, &job->turn, owner->uid, work, after_work);
+        else
                 job_free(job);
         return r;
 }

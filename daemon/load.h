@@ -18,6 +18,7 @@
 #include "measuring.h"
 #include "qemu_cache.h"
 #include "template/plan.h"
+#include "turns.h"
 #include "wire/server.h"
 
 typedef struct LoadedCert {
@@ -58,7 +59,7 @@ typedef struct LoadJob LoadJob;
 /* Where embedded artifacts and answers of QEMU come from; borrowed, the cache and the host until
  * `done`. */
 typedef struct LoadSource {
-        uv_loop_t *loop;
+        Turns *turns;
         ArtifactStore *store;
         const Template *template;
         const Config *config; /* which QEMU the template runs on */

@@ -23,6 +23,7 @@
 
 #define SOCKET_NAME "io.cvmd.Manager"
 #define GOODBYE_MSEC 10000 /* how long launches in work may take to be undone at the end */
+#define WORKERS_MSEC 2000  /* and then workers that are held by files, to come back */
 
 typedef struct Options {
         const char *config, *socket, *runtime_dir, *state_dir;
@@ -37,7 +38,7 @@ typedef struct Daemon {
         VsockListener *vsock;
         uv_signal_t signals[2];
         Reload reload;
-        uv_timer_t goodbye, watchdog;
+        uv_timer_t goodbye, watchdog, last;
         uint64_t goodbye_at;
 } Daemon;
 
@@ -208,6 +209,16 @@ static bool has_launches(const Manager *manager)
         return false;
 }
 
+/* What is on disk is right at any time. */
+static void on_last(uv_timer_t *timer)
+{
+        (void)timer;
+        log_warning("a file does not answer: going down without the worker that reads it");
+        /* a worker that cannot even be killed would keep what the next daemon needs */
+        close_range(STDERR_FILENO + 1, ~0u, 0);
+        _exit(0);
+}
+
 /* Launches that are not done belong to calls that end now: they are undone first. CVMs that run go
  * on running; a later daemon finds them by their records. */
 static void on_goodbye(uv_timer_t *timer)
@@ -220,6 +231,7 @@ static void on_goodbye(uv_timer_t *timer)
         vsock_close(TAKE_PTR(daemon->vsock));
         manager_close(daemon->manager);
         close_signals(daemon);
+        uv_timer_start(&daemon->last, on_last, WORKERS_MSEC, 0);
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
@@ -323,6 +335,8 @@ static int run(const Options *options, Config *config, const Paths *paths)
         uv_timer_init(&daemon.loop, &daemon.goodbye);
         daemon.goodbye.data = &daemon;
         uv_timer_init(&daemon.loop, &daemon.watchdog);
+        uv_timer_init(&daemon.loop, &daemon.last);
+        uv_unref((uv_handle_t *)&daemon.last); /* it keeps no loop going that has come to its end */
         reload_init(&daemon.reload, &daemon.loop, options->config, config);
 
         r = daemon_start(&daemon, config, paths);
@@ -339,6 +353,8 @@ static int run(const Options *options, Config *config, const Paths *paths)
                 start_watchdog(&daemon);
                 sd_notify(0, "READY=1");
         }
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        uv_close((uv_handle_t *)&daemon.last, NULL);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         manager_free(daemon.manager);
         reload_done(&daemon.reload);
@@ -361,8 +377,8 @@ static void set_up_process(void)
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);
         signal(SIGPIPE, SIG_IGN);
-        /* Threads that read what clients name: one held by a dead file system must not hold all. */
-        setenv("UV_THREADPOOL_SIZE", "32", 0);
+        /* They read what clients name: one held by a dead file system must not hold all. */
+        setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 0);
         umask(0077);
 }
 

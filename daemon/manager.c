@@ -190,6 +190,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "list the embedded artifacts");
         if (r == 0)
                 r = open_qemu_cache(manager, directories, error);
+        if (r == 0 && !(manager->turns = turns_new(loop)))
+                r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 ask_qemus(manager);
         if (r == 0 && (r = events_new(manager->state_fd, &manager->events)) < 0)
@@ -234,6 +236,7 @@ Manager *manager_free(Manager *manager)
         artifact_files_free(manager->files);
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
+        turns_free(manager->turns);
         host_facts_free(manager->host);
         template_set_free(manager->templates);
         closep(&manager->runtime_fd);

@@ -23,6 +23,7 @@
 #include "host/host.h"
 #include "qemu_cache.h"
 #include "template/template.h"
+#include "turns.h"
 #include "vm.h"
 
 struct Manager {
@@ -33,6 +34,7 @@ struct Manager {
         ArtifactStore *artifacts;
         ArtifactFiles *files; /* of drivers that go by path */
         QemuCache *qemus;
+        Turns *turns;              /* to read files in */
         Bus *systemd;              /* the service manager, or NULL (confine.h) */
         struct Machined *machined; /* NULL: CVMs are no machines (machine.h) */
         char *machines_path;       /* of their control sockets, where they are */

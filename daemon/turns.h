@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Work for users in the loop's worker threads, in turns: a user has at most TURNS_OF_A_USER of the
+ * threads at a time, so that one whose files never answer holds up only what is its own.
+ */
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#define TURNS_THREADS "32" /* of the loop: UV_THREADPOOL_SIZE */
+#define TURNS_OF_A_USER 8
+
+typedef struct Turns Turns;
+typedef struct Turn Turn;
+typedef void (*TurnFunction)(Turn *turn);
+
+/* To be a part of what works; its members are turns.c's. */
+struct Turn {
+        uv_work_t work;
+        Turns *turns;
+        uid_t uid;
+        bool works;
+        TurnFunction run, done;
+        TAILQ_ENTRY(Turn) entry;
+};
+
+/* loop: borrowed. NULL without memory. */
+Turns *turns_new(uv_loop_t *loop);
+/* Once the loop has ended. */
+Turns *turns_free(Turns *turns);
+
+/* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes. The
+ * user's turns begin in the order of these calls. */
+void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done);

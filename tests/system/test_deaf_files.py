@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files whose reads never end, as on a server that has gone: who names them waits for them, and
+nobody else does."""
+import os
+import pathlib
+import signal
+import tempfile
+import time
+
+import pytest
+
+from harness.deaf import DeafFile
+from harness.processes import SLOWNESS, eventually
+from harness.users import ANN, BOB, USERS, by, reachable
+from harness.varlink import VarlinkError
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+THREADS = 32  # TURNS_THREADS of daemon/turns.h
+OF_A_USER = 8
+
+
+@pytest.fixture
+def config(config):
+    return {**config, "groups": {"users": USERS}}
+
+
+@pytest.fixture
+def deaf(cvmd):
+    """Before the daemon is looked over, all reads have ended."""
+    with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as directory:
+        pathlib.Path(directory).chmod(0o755)
+        with DeafFile(pathlib.Path(directory) / "there") as deaf:
+            yield deaf
+        eventually(lambda: all(cvm["state"] != "preparing" for cvm in cvmd.cvms()), cvmd.log)
+        for cvm in cvmd.cvms():
+            cvmd.discard(cvm["name"])
+
+
+def launch_deaf(cvmd, deaf, name, **parameters):
+    return cvmd.call("Launch", spec=cvmd.spec(name, kernel={"path": str(deaf.path)}), **parameters)
+
+
+def launch_many(cvmd, deaf, n):
+    """And leaves; the launches are in work all the same."""
+    clients = []
+    for number in range(n):
+        client = cvmd.client()
+        client.send("Launch", {"spec": cvmd.spec(f"deaf{number}",
+                                                 kernel={"path": str(deaf.path)})})
+        clients.append(client)
+    eventually(lambda: deaf_ones(cvmd) == n, cvmd.log)
+
+
+def deaf_ones(cvmd):
+    return sum(cvm["name"].startswith("deaf") for cvm in cvmd.cvms())
+
+
+def test_others_are_served(cvmd, deaf):
+    reachable(cvmd)
+    by(ANN, lambda: launch_many(cvmd, deaf, THREADS + 8))
+    eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
+    assert by(BOB, lambda: cvmd.launch("bobs", wait="ready"))["ready"]
+    assert cvmd.launch("roots", wait="ready")["ready"]
+    cvmd.call("Render", spec=cvmd.spec("other"))
+    assert deaf.readers == OF_A_USER and deaf_ones(cvmd) == THREADS + 8
+
+
+def test_the_users_own_go_on_in_their_order(cvmd, deaf):
+    """Once the reads end, with errors, the rest have their turns."""
+    reachable(cvmd)
+    by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+    with cvmd.client() as client:
+        by_ann = cvmd.spec("anns")
+        by(ANN, lambda: send_and_leave(cvmd, by_ann))
+        client.send("Launch", {"spec": cvmd.spec("roots"), "wait": "ready"})
+        assert client.receive()[0]["cvm"]["ready"]
+    assert cvmd.status("anns")["state"] == "preparing"
+
+
+def send_and_leave(cvmd, spec):
+    client = cvmd.client()
+    client.send("Launch", {"spec": spec})
+    eventually(lambda: any(cvm["name"] == "anns" for cvm in cvmd.cvms()), cvmd.log)
+
+
+def test_a_timeout_is_told_in_time(cvmd, deaf):
+    began = time.monotonic()
+    with pytest.raises(VarlinkError) as refusal:
+        launch_deaf(cvmd, deaf, "web", timeoutSec=1)
+    assert refusal.value.name == "Timeout" and refusal.value.fields["stage"] == "artifacts"
+    assert 1 <= time.monotonic() - began < 8 * SLOWNESS
+    # Its name is in use until the read ends.
+    assert cvmd.status("web")["state"] == "preparing"
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("web")
+    assert refusal.value.name == "CvmExists"
+
+
+def test_a_daemon_goes_down(cvmd, deaf):
+    with cvmd.client() as client:
+        client.send("Launch", {"spec": cvmd.spec("web", kernel={"path": str(deaf.path)})})
+        eventually(lambda: deaf.readers == 1, "the file is read")
+        cvmd.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "a file does not answer" in cvmd.log(), cvmd.log, seconds=30)
+    # This kernel lets no thread go that has asked a FUSE file system, the next daemon comes all the
+    # same.
+    goes = cvmd.process
+    cvmd.start()
+    assert cvmd.cvms() == []
+    deaf.end()
+    assert goes.wait(15 * SLOWNESS) == 0
