@@ -96,6 +96,7 @@ def test_a_timeout_is_told_in_time(cvmd, deaf):
     assert refusal.value.name == "CvmExists"
 
 
+@pytest.mark.not_valgrind("what its threads hold that do not end is lost")
 def test_a_daemon_goes_down(cvmd, deaf):
     with cvmd.client() as client:
         client.send("Launch", {"spec": cvmd.spec("web", kernel={"path": str(deaf.path)})})
