@@ -16,6 +16,7 @@
 #include "log.h"
 #include "manager.h"
 #include "quota.h"
+#include "strays.h"
 #include "vm_logs.h"
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
@@ -250,7 +251,7 @@ int manager_hold_again(Manager *manager, Vm *vm, const CvmSpec *spec, const Wire
         return r;
 }
 
-/* A uid that no live CVM has. */
+/* A uid that no live CVM has, and no process that once was one. */
 static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
 {
         const Config *config = manager->config;
@@ -264,7 +265,7 @@ static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
                 for (size_t n = 0; n < manager->n_vms && !taken; n++)
                         taken = manager->vms[n]->uid == uid &&
                                 vm_state_is_live(manager->vms[n]->state);
-                if (!taken) {
+                if (!taken && !strays_have(manager, uid)) {
                         *ret = uid;
                         return 0;
                 }

@@ -237,6 +237,7 @@ Manager *manager_free(Manager *manager)
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
+        free(manager->stray_uids);
         host_facts_free(manager->host);
         template_set_free(manager->templates);
         closep(&manager->runtime_fd);

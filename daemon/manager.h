@@ -54,6 +54,8 @@ struct Manager {
         uint16_t port_cursor; /* where the search for a free port goes on */
         uint32_t cid_cursor;
         uid_t uid_cursor;
+        uid_t *stray_uids; /* owned; strays.h */
+        size_t n_stray_uids;
         DriverHome home;
         Vm **vms; /* sorted by name; a reference each */
         size_t n_vms, allocated_vms;

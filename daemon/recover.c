@@ -14,6 +14,7 @@
 #include "record.h"
 #include "restart.h"
 #include "shares.h"
+#include "strays.h"
 #include "vm_logs.h"
 
 static bool has_suffix(const char *s, const char *suffix)
@@ -348,5 +349,7 @@ int recover(Manager *manager, CvmError *error)
                 r = for_each(manager->machines_fd, manager, on_machine);
         if (r == 0)
                 r = artifact_files_clean(manager->files);
+        if (r == 0)
+                r = strays_find(manager);
         return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
 }

@@ -67,6 +67,26 @@ int process_start_time(pid_t pid, uint64_t *ret)
         return p ? text_parse_uint(p, 0, UINT64_MAX, ret) : -EBADMSG;
 }
 
+int process_uid(pid_t pid, uid_t *ret)
+{
+        _cleanup_free_ char *status = NULL;
+        char path[40], *p, *save = NULL;
+        uint64_t uid;
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        r = file_read_at(AT_FDCWD, path, 1 << 16, &status, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        p = strstr(status, "\nUid:\t"); /* no name has a line break: it is escaped */
+        p = p ? strtok_r(p + strlen("\nUid:\t"), "\t\n", &save) : NULL; /* the real one */
+        p = p ? strtok_r(NULL, "\t\n", &save) : NULL;
+        r = p ? text_parse_uint(p, 0, UINT32_MAX - 1, &uid) : -EBADMSG;
+        if (r == 0)
+                *ret = (uid_t)uid;
+        return r;
+}
+
 int process_resident(pid_t pid, uint64_t *ret)
 {
         _cleanup_free_ char *statm = NULL;

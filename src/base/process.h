@@ -19,6 +19,9 @@ int process_start_time(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
  * (before Linux 6.15); another -errno: it will not be known. */
 int process_exit_status(int pidfd, int *ret);
 
+/* The uid that it acts with (proc(5), status). */
+int process_uid(pid_t pid, uid_t *ret); /* 0, -ESRCH, or -errno */
+
 /* Bytes of memory that the process has resident, shared ones included (proc(5), statm). */
 int process_resident(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
 

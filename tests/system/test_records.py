@@ -3,12 +3,14 @@
 ran, were held, had ended, …) are understood by this one: what lives goes on, unnoticed."""
 import json
 import os
+import signal
 
 import pytest
 
 from harness import processes
 from harness.daemon import TOP
 from harness.processes import eventually
+from harness.varlink import VarlinkError
 
 RECORDS = TOP / "tests/records"
 SCHEMAS = sorted(path.name for path in RECORDS.iterdir())
@@ -114,3 +116,31 @@ def test_one_that_was_to_be_launched_again(cvmd, schema):
     cvmd.start()
     cvm = cvmd.wait_state("again", "restarting")
     assert (cvm["id"], cvm["restarts"]) == (record["id"], record["restarts"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for uids of CVMs")
+@pytest.mark.parametrize("how", ["newer", "broken"])
+def test_a_process_without_a_record(make_daemon, config, how):
+    """Its record is set aside: it is told of, and its uid given to no other while it is there."""
+    first = 1800000000
+    cvmd = make_daemon({**config, "uids": {"first": first, "last": first + 1}})
+    cvm = cvmd.launch("stray", wait="ready")
+    cvmd.kill()
+    path = cvmd.state / "records" / f"{cvm['id']}.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "version": 99}) if how == "newer" else "{}")
+    cvmd.start()
+    assert f"process {cvm['pid']} has uid {cvm['uid']}" in cvmd.log()
+    other = cvmd.launch("other")
+    assert other["uid"] == first + (cvm["uid"] == first)
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("more")
+    assert (refusal.value.name, refusal.value.fields["resource"]) == ("NoResources", "uid")
+    os.kill(cvm["pid"], signal.SIGKILL)
+    cvmd.wait_gone(cvm["pid"])
+    processes.reap()
+    assert cvmd.launch("more")["uid"] == cvm["uid"]
+    next((cvmd.state / "records").glob(f"{cvm['id']}.json.*")).unlink()
+    cvmd.kill()
+    cvmd.start()
+    assert cvmd.log(lines=None).count("no record tells of it") == 1

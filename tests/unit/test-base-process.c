@@ -46,6 +46,35 @@ static void test_start_time(void **state)
         assert_int_equal(process_start_time(pid, &again), -ESRCH);
 }
 
+static void test_uid(void **state)
+{
+        uid_t uid = 1;
+        pid_t pid = start_child();
+
+        assert_int_equal(process_uid(getpid(), &uid), 0);
+        assert_int_equal(uid, geteuid());
+        kill(pid, SIGKILL);
+        reap(pid);
+        assert_int_equal(process_uid(pid, &uid), -ESRCH);
+        if (geteuid() != 0)
+                return;
+        pid = fork();
+        if (pid == 0) {
+                /* as the effective one of three */
+                if (setresuid(61001, 61002, 61003) == 0)
+                        for (;;)
+                                pause();
+                _exit(1);
+        }
+        for (unsigned i = 0; i < 1000 && uid != 61002; i++) {
+                usleep(1000);
+                assert_int_equal(process_uid(pid, &uid), 0);
+        }
+        assert_int_equal(uid, 61002);
+        kill(pid, SIGKILL);
+        reap(pid);
+}
+
 static void test_resident(void **state)
 {
         size_t size = 32u << 20;
@@ -207,10 +236,11 @@ static void test_boot_id(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_start_time), leaks_unit_test(test_resident),
-                leaks_unit_test(test_odd_name),   leaks_unit_test(test_verified),
-                leaks_unit_test(test_thread),     leaks_unit_test(test_odd_pids),
-                leaks_unit_test(test_boot_id),    leaks_unit_test(test_exit_status),
+                leaks_unit_test(test_start_time),  leaks_unit_test(test_resident),
+                leaks_unit_test(test_uid),         leaks_unit_test(test_odd_name),
+                leaks_unit_test(test_verified),    leaks_unit_test(test_thread),
+                leaks_unit_test(test_odd_pids),    leaks_unit_test(test_boot_id),
+                leaks_unit_test(test_exit_status),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
