@@ -548,9 +548,10 @@ int libvirt_home_begin(LibvirtHome *home)
         return libvirt_link_begin(home->link);
 }
 
-int libvirt_home_facts(LibvirtHome *home, LibvirtFacts *ret, char **ret_reason)
+int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *ret,
+                       char **ret_reason)
 {
-        return libvirt_link_facts(home->link, FACTS_MSEC, ret, ret_reason);
+        return libvirt_link_facts(home->link, emulator, FACTS_MSEC, ret, ret_reason);
 }
 
 void libvirt_home_close(LibvirtHome *home)

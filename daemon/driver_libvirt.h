@@ -11,6 +11,7 @@ int libvirt_home_new(uv_loop_t *loop, const char *uri, LibvirtHome **ret);
 /* In the loop's thread, before libvirt_home_facts(): 0 or -errno. */
 int libvirt_home_begin(LibvirtHome *home);
 /* As libvirt_link_facts(). */
-int libvirt_home_facts(LibvirtHome *home, LibvirtFacts *ret, char **ret_reason);
+int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *ret,
+                       char **ret_reason);
 /* After all its DriverVms are closed; frees in the loop's next rounds. Accepts NULL. */
 void libvirt_home_close(LibvirtHome *home);

@@ -15,7 +15,8 @@ int libvirt_home_begin(LibvirtHome *home)
         return -ENOSYS;
 }
 
-int libvirt_home_facts(LibvirtHome *home, LibvirtFacts *ret, char **ret_reason)
+int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *ret,
+                       char **ret_reason)
 {
         return -ENOSYS;
 }

@@ -50,11 +50,12 @@ struct LibvirtLink {
         pthread_cond_t wake;
         unsigned n_ref; /* the loop's, the worker's, and libvirt's callbacks' */
         bool closed, wanted, broken, started;
-        bool asked, asking; /* somebody wants facts; they are being asked for */
-        bool has_facts;
+        char *asked; /* the emulator whose facts somebody wants, or NULL */
+        bool asking; /* facts are being asked for */
         LibvirtFacts facts;
+        char *facts_of;     /* this emulator; NULL: there are none */
         int64_t facts_usec; /* when they were told (clock_boot_usec) */
-        uint64_t answers, failures;
+        uint64_t failures;
         char *failure;           /* the last one's reason */
         pthread_cond_t answered; /* something of these has changed */
         Command *commands, **commands_end;
@@ -62,7 +63,6 @@ struct LibvirtLink {
         /* the worker's alone */
         virConnectPtr connection;
         int lifecycle, monitor; /* callbacks */
-        bool warm;              /* it knows its QEMUs */
         unsigned retry_msec;
 };
 
@@ -89,6 +89,8 @@ static void link_unref(void *userdata)
         pthread_mutex_destroy(&link->lock);
         pthread_cond_destroy(&link->wake);
         pthread_cond_destroy(&link->answered);
+        free(link->asked);
+        free(link->facts_of);
         free(link->failure);
         free(link->uri);
         free(link);
@@ -203,6 +205,12 @@ static int last_result(void)
         return error->domain == VIR_FROM_RPC ? -ENOTCONN : -EIO;
 }
 
+/* With the lock held. */
+static void drop_facts(LibvirtLink *link)
+{
+        free(TAKE_PTR(link->facts_of));
+}
+
 static void disconnect(LibvirtLink *link, const char *reason)
 {
         virConnectPtr connection = link->connection;
@@ -215,7 +223,7 @@ static void disconnect(LibvirtLink *link, const char *reason)
         libvirt->virConnectUnregisterCloseCallback(connection, on_closed);
         libvirt->virConnectClose(connection);
         pthread_mutex_lock(&link->lock);
-        link->has_facts = false; /* another may come back */
+        drop_facts(link); /* another may come back */
         pthread_mutex_unlock(&link->lock);
         post(link, &(LibvirtNews){.kind = LIBVIRT_LOST, .text = reason});
 }
@@ -224,26 +232,16 @@ static void keep_failure(LibvirtLink *link, const char *reason)
 {
         pthread_mutex_lock(&link->lock);
         link->failures++;
-        link->has_facts = false;
+        drop_facts(link);
         free(link->failure);
         link->failure = strdup(reason);
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
 }
 
-/* A libvirt that has just been installed, or whose QEMUs are new, starts each QEMU of the host to
- * ask it, for all architectures, before it makes its first domain: that takes up to a minute, which
- * is to be no part of the domain's start. */
-static void warm_up(LibvirtLink *link)
-{
-        char *xml = link->warm ? NULL : libvirt->virConnectGetCapabilities(link->connection);
-
-        link->warm = true;
-        free(xml);
-}
-
-/* The connection is there. */
-static void ask_facts(LibvirtLink *link)
+/* The connection is there. libvirt starts a QEMU that it does not know to ask it, and then knows it
+ * for the domain that is to come. Takes emulator. */
+static void ask_facts(LibvirtLink *link, char *emulator)
 {
         LibvirtFacts facts = {};
         char *xml;
@@ -254,8 +252,7 @@ static void ask_facts(LibvirtLink *link)
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
         libvirt->virResetLastError();
-        warm_up(link);
-        xml = libvirt->virConnectGetDomainCapabilities(link->connection, NULL, "x86_64", "q35",
+        xml = libvirt->virConnectGetDomainCapabilities(link->connection, emulator, "x86_64", "q35",
                                                        NULL, 0);
         (void)libvirt->virConnectGetLibVersion(link->connection, &facts.version);
         r = xml ? libvirt_facts_parse(xml, &facts) : -EIO;
@@ -265,13 +262,14 @@ static void ask_facts(LibvirtLink *link)
         pthread_mutex_lock(&link->lock);
         link->asking = false;
         if (r == 0) {
+                drop_facts(link);
                 link->facts = facts;
                 link->facts_usec = clock_boot_usec();
-                link->has_facts = true;
-                link->answers++;
+                link->facts_of = TAKE_PTR(emulator);
         }
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
+        free(emulator);
 }
 
 /* True where the connection is there. */
@@ -319,7 +317,6 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
                 return false;
         }
         link->retry_msec = 0;
-        link->warm = false;
         post(link, &(LibvirtNews){.kind = LIBVIRT_CONNECTED});
         return true;
 }
@@ -434,13 +431,11 @@ static bool work_once(LibvirtLink *link)
 {
         bool broken = link->broken && link->connection;
         Command *command = broken ? NULL : take_command(link);
-        bool asked = !broken && !command && link->asked;
+        char *asked = broken || command ? NULL : TAKE_PTR(link->asked);
         _cleanup_free_ char *reason = NULL;
 
         if (!broken && !command && !asked)
                 return false;
-        if (asked)
-                link->asked = false;
         pthread_mutex_unlock(&link->lock);
         if (broken) {
                 disconnect(link, "libvirt has closed the connection");
@@ -449,7 +444,9 @@ static bool work_once(LibvirtLink *link)
                 free(command->xml);
                 free(command);
         } else if (connect_now(link, &reason)) {
-                ask_facts(link);
+                ask_facts(link, asked);
+        } else {
+                free(asked);
         }
         pthread_mutex_lock(&link->lock);
         return true;
@@ -555,26 +552,36 @@ int libvirt_link_begin(LibvirtLink *link)
         return r;
 }
 
-int libvirt_link_facts(LibvirtLink *link, unsigned msec, LibvirtFacts *ret, char **ret_reason)
+/* With the lock held: whether there are facts of this emulator, not older than asked for. */
+static bool has_facts(const LibvirtLink *link, const char *emulator, int64_t since_usec)
+{
+        return link->facts_of && strcmp(link->facts_of, emulator) == 0 &&
+               link->facts_usec >= since_usec;
+}
+
+int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, LibvirtFacts *ret,
+                       char **ret_reason)
 {
         const struct timespec connected = in_msec(msec), answered = in_msec(ANSWER_MSEC);
-        uint64_t answers, failures;
+        const int64_t fresh = clock_boot_usec() - FRESH_USEC;
+        uint64_t failures;
         int r = 0;
 
         link_ref(link);
         pthread_mutex_lock(&link->lock);
-        answers = link->answers;
         failures = link->failures;
-        if (!link->has_facts || clock_boot_usec() - link->facts_usec > FRESH_USEC) {
-                link->asked = true;
-                pthread_cond_signal(&link->wake);
-                while (r == 0 && !link->closed && link->answers == answers &&
-                       link->failures == failures)
-                        r = pthread_cond_timedwait(&link->answered, &link->lock,
-                                                   link->asking ? &answered : &connected);
+        while (r == 0 && !has_facts(link, emulator, fresh) && !link->closed &&
+               link->failures == failures) {
+                /* one at a time: who asks for another emulator comes after it */
+                if (!link->asked && !link->asking) {
+                        link->asked = strdup(emulator);
+                        pthread_cond_signal(&link->wake);
+                }
+                r = pthread_cond_timedwait(&link->answered, &link->lock,
+                                           link->asking ? &answered : &connected);
         }
         /* one that has no time now is as it was */
-        r = link->has_facts ? 0 : -ENOTCONN;
+        r = has_facts(link, emulator, 0) ? 0 : -ENOTCONN;
         if (r == 0)
                 *ret = link->facts;
         else

@@ -64,7 +64,8 @@ int libvirt_link_begin(LibvirtLink *link);
 void libvirt_link_want(LibvirtLink *link, bool wanted);
 /* Queues a command; xml of CREATE, else NULL. Its serial, never 0, or 0 without memory. */
 uint64_t libvirt_link_command(LibvirtLink *link, LibvirtVerb verb, const char *id, const char *xml);
-/* What the libvirt that is connected can do; connects and waits for it, at most so long, and then
- * for its answer: one that has not seen its QEMUs yet asks them all, up to two minutes. Any thread
- * but the loop's. 0, or -ENOTCONN with *ret_reason, owned by the caller (may be NULL). */
-int libvirt_link_facts(LibvirtLink *link, unsigned msec, LibvirtFacts *ret, char **ret_reason);
+/* What the libvirt that is connected can do with that QEMU, which it knows from then on; connects
+ * and waits for it, at most so long, and then for its answer, up to two minutes. Any thread but the
+ * loop's. 0, or -ENOTCONN with *ret_reason, owned by the caller (may be NULL). */
+int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, LibvirtFacts *ret,
+                       char **ret_reason);

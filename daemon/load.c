@@ -337,9 +337,10 @@ static void work(Turn *turn)
         if (job->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
         job->loaded.asked_libvirt = job->libvirt != NULL;
-        if (job->libvirt)
-                job->loaded.has_libvirt = libvirt_home_facts(job->libvirt, &job->loaded.libvirt,
-                                                             &job->loaded.libvirt_reason) == 0;
+        if (job->libvirt && job->qemu)
+                job->loaded.has_libvirt =
+                        libvirt_home_facts(job->libvirt, job->qemu, &job->loaded.libvirt,
+                                           &job->loaded.libvirt_reason) == 0;
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 load_artifact(job, kind);
                 hold_file(job, kind);

@@ -16,7 +16,6 @@
         X(virConnectClose)                                                                         \
         X(virConnectDomainEventDeregisterAny)                                                      \
         X(virConnectDomainEventRegisterAny)                                                        \
-        X(virConnectGetCapabilities)                                                               \
         X(virConnectGetDomainCapabilities)                                                         \
         X(virConnectGetLibVersion)                                                                 \
         X(virConnectOpen)                                                                          \

@@ -123,7 +123,7 @@ static void room_init(Room *room, const char *uri)
         assert_int_equal(libvirt_home_new(&room->loop, uri, &room->home.libvirt), 0);
         /* the driver registers libvirt's event loop before anybody connects */
         assert_int_equal(libvirt_home_begin(room->home.libvirt), 0);
-        (void)libvirt_home_facts(room->home.libvirt, &facts, &reason);
+        (void)libvirt_home_facts(room->home.libvirt, "qemu", &facts, &reason);
         virSetErrorFunc(NULL, ignore_error);
         room->virsh = virConnectOpen(URI);
         assert_non_null(room->virsh);
@@ -330,7 +330,7 @@ static void test_no_libvirt(void **state)
         driver_libvirt.go(room.vm);
         until(&room, room.n_ended == 1);
         assert_true(*room.log);
-        assert_int_equal(libvirt_home_facts(room.home.libvirt, &facts, &reason), -ENOTCONN);
+        assert_int_equal(libvirt_home_facts(room.home.libvirt, "qemu", &facts, &reason), -ENOTCONN);
         assert_true(reason && *reason);
 }
 

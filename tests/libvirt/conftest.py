@@ -26,6 +26,8 @@ SUITES = ["12", "sid"]
 
 
 class Machine(booting.Machine):
+    config = CONFIG
+
     def __init__(self, suite, leader):
         super().__init__(leader)
         self.suite = suite
