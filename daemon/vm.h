@@ -170,6 +170,8 @@ void vm_end(Vm *vm, const DriverEnding *ending);
 
 /* Begins to stop, or hastens a stop in progress. powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
+/* Its hypervisor leaves by itself: as after a Stop's quit it is killed if it does not in time. */
+void vm_await_quit(Vm *vm);
 /* Releases everything that only a live CVM holds: ports, CID, artifacts, shares, sockets. */
 void vm_release(Vm *vm);
 /* The same of what only a process needs: a restarting CVM keeps the rest. */

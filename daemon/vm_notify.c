@@ -101,3 +101,19 @@ void vm_notify_message(Vm *vm, const char *data, size_t size)
 
         notify_feed(vm, &line, data, size);
 }
+
+static void on_ready_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "not ready after %u s", vm->ready_sec);
+        manager_emit(vm->manager, vm, "note", NULL, NULL,
+                     json_build("text", json_object_new_string("not ready in time"), "readySec",
+                                json_object_new_int64(vm->ready_sec), NULL));
+}
+
+void vm_arm_ready_timer(Vm *vm)
+{
+        if (!vm->ready)
+                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000, 0);
+}
