@@ -107,6 +107,6 @@ def test_its_power_button_and_what_it_left(booted, both):
     """Its console was kept; its TPM, with what was sealed by it, is gone as it is."""
     _, ended, log = both
     assert ended["ending"]["reason"] == "power-off"
-    assert "BdsDxe: starting Boot" in log
+    assert "reboot: Power down" in log
     eventually(lambda: not booted.run("ls", "/run/cvmd/vms").stdout, "no directory is left", 10)
     assert not booted.run("pgrep", "swtpm", check=False).stdout
