@@ -19,7 +19,8 @@ NAMES = {"id", "bus", "addr", "chardev", "fsdev", "netdev", "fd", "path", "file"
 TYPED = {"-object": "qom-type", "-device": "driver", "-netdev": "type", "-chardev": "backend",
          "-fsdev": "driver", "-audiodev": "driver", "-machine": "type", "-blockdev": "driver",
          "-tpmdev": "type"}
-FLAGS = {"-S", "-enable-kvm", "-nographic", "-nodefaults", "-no-reboot", "-no-user-config", "-no-shutdown"}
+FLAGS = {"-S", "-enable-kvm", "-nographic", "-nodefaults", "-no-reboot", "-no-user-config",
+         "-no-shutdown"}
 WHOLE = {"-append", "-cpu", "-accel", "-sandbox", "-global", "-watchdog-action", "-display",
          "-monitor", "-serial", "-qmp", "-vga"}
 FILES = {"-kernel", "-initrd", "-bios"}
@@ -228,7 +229,7 @@ def test_differences(machine, platform, record_property):
     compare(machine, platform, ours, theirs, record_property)
 
 
-# What libvirt knows of a QEMU is kept in a file, which it believes while host and QEMU are the same.
+# What libvirt knows of a QEMU, in a file that it believes while host and QEMU are the same.
 KEPT = "/var/cache/libvirt/qemu/capabilities"
 SEV = ("<sev><cbitpos>51</cbitpos><reducedPhysBits>1</reducedPhysBits><pdh>AA==</pdh>"
        "<certChain>AA==</certChain><cpu0Id>AA==</cpu0Id></sev>")
@@ -237,7 +238,7 @@ PROMISED["sid"] = [*PROMISED["12"], "sev-snp-guest", "tdx-guest"]
 
 
 def promising(text, flags):
-    """The same QEMU on a host with KVM, SEV and TDX: all that it can do without, it can do there."""
+    """The same QEMU on a host with KVM, SEV and TDX, where it can do what it can do here."""
     root = ElementTree.fromstring(text)
     for element in [e for e in root if e.get("type") == "tcg"]:
         other = copy.deepcopy(element)
