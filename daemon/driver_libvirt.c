@@ -5,8 +5,8 @@
  *
  * libvirt makes the sockets of console and notify port where the plan says, in the CVM's runtime
  * directory; the daemon connects to both before the guest runs. They are QEMU's: they stay while
- * libvirt is away. A domain that is to go while nobody can tell libvirt so is condemned: destroyed
- * when libvirt is back.
+ * libvirt is away, and systemd keeps the connections while the daemon is. A domain that is to go
+ * while nobody can tell libvirt so is condemned: destroyed when libvirt is back.
  */
 #include "driver_libvirt.h"
 
@@ -110,7 +110,7 @@ static int connect_stream(LibvirtVm *vm, Stream *stream, QemuSocket which,
 
         if (stream_is_open(stream))
                 return 0;
-        fd = qemu_socket_connect(vm->runtime_dirfd, which);
+        fd = qemu_socket_connect_kept(vm->runtime_dirfd, which, vm->id);
         if (fd < 0)
                 return fd;
         r = stream_open(vm->loop, stream, fd, callbacks, vm);
@@ -421,6 +421,8 @@ static int libvirt_adopt(const DriverHome *home, const char *id, json_object *re
                 return -ENOMEM;
         vm->runtime_dirfd = runtime_dirfd;
         vm->adopting = vm->begun = true;
+        /* what it has said meanwhile waits there, whether libvirt knows of it or not */
+        (void)connect_streams(vm);
         /* where libvirt is not there, on_connected() asks again */
         libvirt_link_command(vm->home->link, LIBVIRT_LOOK, vm->id, NULL);
         update_want(vm->home);

@@ -23,7 +23,6 @@
 #include "base/text.h"
 #include "child.h"
 #include "driver.h"
-#include "fdstore.h"
 #include "log.h"
 #include "qemu_sockets.h"
 #include "qemu_spawn.h"
@@ -374,19 +373,12 @@ static const QmpCallbacks qmp_callbacks = {
         .closed = on_qmp_closed,
 };
 
-/* The stream that was kept while no daemon ran, or a new connection, which shall be kept. */
 static int open_port(QemuVm *vm, int dirfd, const char *id, QemuSocket which, Stream *stream,
                      const StreamCallbacks *callbacks)
 {
-        int fd = fdstore_take(qemu_socket_name(which), id);
+        int fd = qemu_socket_connect_kept(dirfd, which, id);
 
-        if (fd < 0) {
-                fd = qemu_socket_connect(dirfd, which);
-                if (fd < 0)
-                        return fd;
-                fdstore_put(qemu_socket_name(which), id, fd);
-        }
-        return open_stream(vm, stream, fd, callbacks);
+        return fd < 0 ? fd : open_stream(vm, stream, fd, callbacks);
 }
 
 /* Connects to the sockets and begins to speak. */

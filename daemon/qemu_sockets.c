@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/fail_point.h"
+#include "fdstore.h"
 
 const char *qemu_socket_name(QemuSocket which)
 {
@@ -54,4 +55,16 @@ int qemu_socket_connect(int dirfd, QemuSocket which)
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
         return TAKE_FD(fd);
+}
+
+int qemu_socket_connect_kept(int dirfd, QemuSocket which, const char *id)
+{
+        int fd = fdstore_take(qemu_socket_name(which), id);
+
+        if (fd >= 0)
+                return fd;
+        fd = qemu_socket_connect(dirfd, which);
+        if (fd >= 0)
+                fdstore_put(qemu_socket_name(which), id, fd);
+        return fd;
 }

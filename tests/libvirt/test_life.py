@@ -88,6 +88,21 @@ def test_cvmd_is_killed_and_comes_back(machine, web):
     assert sorted(machine.artifacts()) == sorted(web["artifacts"].values())
 
 
+def test_what_it_writes_while_cvmd_is_away(machine):
+    machine.launch("talk", "--debug", "--paused")
+    machine.drop_in("cvmd.service", "[Service]\nRestartSec=6s\n")
+    try:
+        machine.systemctl("kill", "--kill-whom=main", "-s", "KILL", "cvmd.service")
+        machine.wait("cvmd.service", "activating")
+        machine.virsh("resume", "talk")
+        machine.wait("cvmd.service", "active")
+    finally:
+        machine.run("rm", "-r", "/etc/systemd/system/cvmd.service.d")
+        machine.systemctl("daemon-reload")
+    eventually(lambda: "Linux version" in machine.cvmctl("logs", "talk").stdout,
+               "the kernel's first message is in the log", 30, 0.2)
+
+
 def test_both_are_killed(machine, web):
     for unit in ("cvmd.service", "libvirtd.service"):
         machine.systemctl("kill", "--kill-whom=main", "-s", "KILL", unit)
