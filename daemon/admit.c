@@ -57,8 +57,11 @@ static int check_memory(Manager *manager, const Admission *admission, uint64_t p
                         CvmError *error)
 {
         uint64_t available = host_memory_available(""), owed = 0;
-        json_object *holders = json_object_new_array();
+        json_object *holders;
 
+        if (available == 0)
+                return cvm_error_system(error, -EIO, "read how much memory the host has left");
+        holders = json_object_new_array();
         for (size_t i = 0; i < manager->n_vms; i++) {
                 if (!vm_state_is_live(manager->vms[i]->state))
                         continue;

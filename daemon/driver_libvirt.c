@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "libvirt_link.h"
 #include "log.h"
@@ -33,6 +34,7 @@ struct LibvirtVm {
         bool begun;        /* a domain may be there */
         bool known;        /* created or adopted has been told */
         bool adopting, killed, ended;
+        bool panicked;
         bool paused;  /* as last seen */
         char *reason; /* why its guest ends, as QEMU says */
         int runtime_dirfd;
@@ -214,6 +216,11 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
                 end(vm, "qemu-exit", news->text);
                 return;
         }
+        if (vm->killed) {
+                /* its destruction may have come before it was there */
+                vm->base.ops->kill(&vm->base);
+                return;
+        }
         r = connect_streams(vm);
         if (r < 0) {
                 log_error("cannot reach the console of domain %s: %s", vm->id, strerror(-r));
@@ -224,12 +231,30 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
         vm->base.callbacks->created(vm->base.userdata);
 }
 
+/* QEMU stays, and with it the guest's memory, until told. */
+static void on_broken(LibvirtVm *vm, bool adopting)
+{
+        static const char reason[] = "internal-error";
+
+        if (vm->reason)
+                return;
+        if (!adopting)
+                vm->base.callbacks->held(reason, "", vm->base.userdata);
+        vm->reason = strdup(reason);
+        vm->base.callbacks->leaving(reason, vm->base.userdata);
+        vm->base.ops->quit(&vm->base);
+}
+
 static void tell_status(LibvirtVm *vm, int status)
 {
-        bool paused = status == LIBVIRT_IS_PAUSED, changed = paused != vm->paused;
+        bool paused = status != LIBVIRT_IS_RUNNING, changed = paused != vm->paused;
+        bool adopting = vm->adopting;
+        const char *name = status == LIBVIRT_IS_FAILING ? "io-error"
+                           : paused                     ? "paused"
+                                                        : "running";
 
         vm->paused = paused;
-        if (vm->adopting) {
+        if (adopting) {
                 int r = connect_streams(vm);
 
                 vm->adopting = false;
@@ -237,10 +262,15 @@ static void tell_status(LibvirtVm *vm, int status)
                 if (r < 0)
                         log_error("cannot reach the console of domain %s: %s", vm->id,
                                   strerror(-r));
-                vm->base.callbacks->adopted(paused ? "paused" : "running", vm->base.userdata);
-        } else if (vm->known && changed) {
-                vm->base.callbacks->status(paused ? "paused" : "running", vm->base.userdata);
         }
+        if (status == LIBVIRT_IS_BROKEN && vm->known)
+                on_broken(vm, adopting);
+        else if (adopting)
+                vm->base.callbacks->adopted(name, vm->base.userdata);
+        else if (vm->known && changed && status == LIBVIRT_IS_FAILING)
+                vm->base.callbacks->held(name, "", vm->base.userdata);
+        else if (vm->known && changed)
+                vm->base.callbacks->status(name, vm->base.userdata);
 }
 
 static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
@@ -257,11 +287,16 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
 {
         if (news->verb == LIBVIRT_CREATE && vm && vm->creating == news->serial)
                 on_created(vm, news);
+        else if (news->verb == LIBVIRT_CREATE && news->r == 0)
+                condemn(home, news->id); /* nobody's any more */
         else if (news->verb == LIBVIRT_LOOK && vm)
                 on_looked(vm, news);
         else if (news->verb == LIBVIRT_DESTROY && (news->r == 0 || news->r == -ESRCH))
                 absolve(home, news->id);
-        if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
+        if (news->verb == LIBVIRT_DESTROY && vm && vm->creating && news->r < 0 &&
+            news->r != -ENOTCONN)
+                libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
+        else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
                 end(vm, "lost", "it was gone already");
         for (Pending **p = &home->pending; *p; p = &(*p)->next)
                 if ((*p)->serial == news->serial) {
@@ -308,6 +343,16 @@ static void on_shutting(LibvirtVm *vm, const char *cause)
                 }
 }
 
+static void on_panicked(LibvirtVm *vm, const char *text)
+{
+        _cleanup_json_ json_object *data = NULL;
+
+        if (vm->panicked || json_parse(text, strlen(text), &data, NULL) < 0)
+                return;
+        vm->panicked = true;
+        vm->base.callbacks->panicked(data, vm->base.userdata);
+}
+
 static void on_connected(LibvirtHome *home)
 {
         if (home->lost)
@@ -350,6 +395,10 @@ static void on_news(const LibvirtNews *news, void *userdata)
         case LIBVIRT_SHUTTING:
                 if (vm && vm->known)
                         on_shutting(vm, news->text);
+                break;
+        case LIBVIRT_PANICKED:
+                if (vm && vm->known)
+                        on_panicked(vm, news->text);
                 break;
         case LIBVIRT_ENDED:
                 if (vm)

@@ -257,11 +257,20 @@ void launch_created(Launch *launch)
         }
 }
 
-/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. */
+/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. Where QEMU has
+ * ended before libvirt began to listen to it, libvirt does not know why. */
 static bool lost_a_port(const Launch *launch, const char *log)
 {
-        if (!strstr(log, "Could not set up host forwarding rule") &&
-            !strstr(log, "Failed to bind any port"))
+        static const char *const signs[] = {
+                "Could not set up host forwarding rule",
+                "Failed to bind any port",
+                "failed to connect to monitor socket",
+        };
+        bool found = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
+                found |= strstr(log, signs[i]) != NULL;
+        if (!found)
                 return false;
         if (!launch->spec->forwards_given)
                 return true;

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "clock.h"
+#include "libvirt_commands.h"
 #include "libvirt_loop.h"
 
 #define RETRY_MSEC_MIN 250
@@ -16,21 +17,11 @@
  * it lacked. */
 #define ANSWER_MSEC 120000
 #define FRESH_USEC (60 * INT64_C(1000000))
-#define ENDING_MSEC 200 /* what ended a domain may be told later than that it is not there */
 /* A libvirt that does not answer for so long is taken for gone. */
 #define KEEPALIVE_SEC 5
 #define KEEPALIVE_COUNT 3
 
 static const LibvirtCalls *libvirt; /* once a link has begun to connect */
-
-typedef struct Command Command;
-struct Command {
-        Command *next;
-        LibvirtVerb verb;
-        uint64_t serial;
-        char id[VIR_UUID_STRING_BUFLEN];
-        char *xml; /* owned */
-};
 
 typedef struct Item Item;
 struct Item {
@@ -48,7 +39,7 @@ struct LibvirtLink {
         char *uri;
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t wake;
-        unsigned n_ref; /* the loop's, the worker's, and libvirt's callbacks' */
+        unsigned n_ref; /* the loop's, the worker's, each command's, and libvirt's callbacks' */
         bool closed, wanted, broken, started;
         char *asked; /* the emulator whose facts somebody wants, or NULL */
         bool asking; /* facts are being asked for */
@@ -58,7 +49,7 @@ struct LibvirtLink {
         uint64_t failures;
         char *failure;           /* the last one's reason */
         pthread_cond_t answered; /* something of these has changed */
-        Command *commands, **commands_end;
+        LibvirtCommands commands;
         Item *items, **items_end;
         /* the worker's alone */
         virConnectPtr connection;
@@ -76,11 +67,7 @@ static void link_unref(void *userdata)
         pthread_mutex_unlock(&link->lock);
         if (!last)
                 return;
-        for (Command *c = link->commands, *next; c; c = next) {
-                next = c->next;
-                free(c->xml);
-                free(c);
-        }
+        libvirt_commands_clear(&link->commands);
         for (Item *i = link->items, *next; i; i = next) {
                 next = i->next;
                 free(i->text);
@@ -164,7 +151,7 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
         return 0;
 }
 
-/* QEMU's own SHUTDOWN event says what libvirt's does not: whether it was a reset. */
+/* QEMU's own events say what libvirt's do not: whether it was a reset, what a panic says. */
 static void on_monitor(virConnectPtr connection, virDomainPtr domain, const char *event,
                        long long seconds, unsigned micros, const char *details, void *userdata)
 {
@@ -172,7 +159,11 @@ static void on_monitor(virConnectPtr connection, virDomainPtr domain, const char
 
         if (!details || json_parse(details, strlen(details), &object, NULL) < 0)
                 return;
-        tell_domain(userdata, domain, LIBVIRT_SHUTTING, json_member_string(object, "reason"));
+        if (strcmp(event, "SHUTDOWN") == 0)
+                tell_domain(userdata, domain, LIBVIRT_SHUTTING,
+                            json_member_string(object, "reason"));
+        else
+                tell_domain(userdata, domain, LIBVIRT_PANICKED, details);
 }
 
 static void on_closed(virConnectPtr connection, int reason, void *userdata)
@@ -192,17 +183,6 @@ static const char *last_error(void)
         const char *text = libvirt->virGetLastErrorMessage();
 
         return text && *text ? text : "libvirt gave no reason";
-}
-
-static int last_result(void)
-{
-        const virError *error = libvirt->virGetLastError();
-
-        if (!error)
-                return -EIO;
-        if (error->code == VIR_ERR_NO_DOMAIN)
-                return -ESRCH;
-        return error->domain == VIR_FROM_RPC ? -ENOTCONN : -EIO;
 }
 
 /* With the lock held. */
@@ -307,7 +287,8 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
         if (link->lifecycle < 0)
                 link_unref(link);
         link->monitor = libvirt->virConnectDomainQemuMonitorEventRegister(
-                connection, NULL, "SHUTDOWN", on_monitor, link_ref(link), link_unref, 0);
+                connection, NULL, "^(SHUTDOWN|GUEST_PANICKED)$", on_monitor, link_ref(link),
+                link_unref, VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
         if (link->monitor < 0)
                 link_unref(link);
         if (link->lifecycle < 0) {
@@ -319,66 +300,6 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
         link->retry_msec = 0;
         post(link, &(LibvirtNews){.kind = LIBVIRT_CONNECTED});
         return true;
-}
-
-static int look(virDomainPtr domain, int *ret)
-{
-        int state, reason;
-
-        if (libvirt->virDomainGetState(domain, &state, &reason, 0) < 0)
-                return -1;
-        *ret = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED      ? LIBVIRT_IS_RUNNING
-               : state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED ? LIBVIRT_IS_PAUSED
-                                                                               : LIBVIRT_IS_ENDING;
-        return 0;
-}
-
-static int execute_on(virDomainPtr domain, const Command *command, int *ret_detail)
-{
-        switch (command->verb) {
-        case LIBVIRT_LOOK:
-                return look(domain, ret_detail);
-        case LIBVIRT_RESUME:
-                return libvirt->virDomainResume(domain);
-        case LIBVIRT_SUSPEND:
-                return libvirt->virDomainSuspend(domain);
-        case LIBVIRT_SHUTDOWN:
-                return libvirt->virDomainShutdown(domain);
-        case LIBVIRT_QUIT:
-                return libvirt->virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
-        default:
-                return libvirt->virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
-        }
-}
-
-static void execute(LibvirtLink *link, const Command *command)
-{
-        LibvirtNews news = {.id = command->id, .verb = command->verb, .serial = command->serial};
-        char *reason = NULL;
-        virDomainPtr domain;
-
-        if (!connect_now(link, &reason)) {
-                news.r = -ENOTCONN;
-                news.text = reason;
-                post(link, &news);
-                free(reason);
-                return;
-        }
-        libvirt->virResetLastError();
-        domain = command->verb == LIBVIRT_CREATE
-                         ? libvirt->virDomainCreateXML(link->connection, command->xml,
-                                                       VIR_DOMAIN_START_PAUSED)
-                         : libvirt->virDomainLookupByUUIDString(link->connection, command->id);
-        if (!domain ||
-            (command->verb != LIBVIRT_CREATE && execute_on(domain, command, &news.detail) < 0)) {
-                news.r = last_result();
-                news.text = last_error();
-        }
-        if (news.r == -ESRCH)
-                usleep(ENDING_MSEC * 1000);
-        post(link, &news);
-        if (domain)
-                libvirt->virDomainFree(domain);
 }
 
 static struct timespec in_msec(unsigned msec)
@@ -414,23 +335,67 @@ static void wait_some(LibvirtLink *link)
         pthread_mutex_lock(&link->lock);
 }
 
-static Command *take_command(LibvirtLink *link)
-{
-        Command *command = link->commands;
+/* A command on its way: what its thread has. */
+typedef struct Errand {
+        LibvirtLink *link; /* referenced, as the connection */
+        virConnectPtr connection;
+        LibvirtCommand *command;
+} Errand;
 
-        if (command) {
-                link->commands = command->next;
-                if (!link->commands)
-                        link->commands_end = &link->commands;
+static void command_done(LibvirtLink *link, LibvirtCommand *command, int r, int detail,
+                         const char *text)
+{
+        post(link, &(LibvirtNews){.id = command->id,
+                                  .verb = command->verb,
+                                  .serial = command->serial,
+                                  .r = r,
+                                  .detail = detail,
+                                  .text = text});
+        pthread_mutex_lock(&link->lock);
+        libvirt_commands_done(&link->commands, command);
+        pthread_cond_signal(&link->wake);
+        pthread_mutex_unlock(&link->lock);
+}
+
+static void *run_errand(void *userdata)
+{
+        Errand *errand = userdata;
+        _cleanup_free_ char *text = NULL;
+        int detail = 0, r;
+
+        r = libvirt_command_execute(errand->command, libvirt, errand->connection, &detail, &text);
+        command_done(errand->link, errand->command, r, detail, text);
+        libvirt->virConnectClose(errand->connection);
+        link_unref(errand->link);
+        free(errand);
+        return NULL;
+}
+
+static void send_off(LibvirtLink *link, LibvirtCommand *command)
+{
+        _cleanup_free_ char *reason = NULL;
+        Errand *errand = NULL;
+
+        if (connect_now(link, &reason)) {
+                errand = calloc(1, sizeof(*errand));
+                if (errand && libvirt->virConnectRef(link->connection) == 0) {
+                        *errand = (Errand){link_ref(link), link->connection, command};
+                        if (libvirt_loop_thread(run_errand, errand) == 0)
+                                return;
+                        libvirt->virConnectClose(link->connection);
+                        link_unref(link);
+                }
+                reason = strdup("no thread can be had for it");
         }
-        return command;
+        free(errand);
+        command_done(link, command, -ENOTCONN, 0, reason);
 }
 
 /* One thing, with the lock let go of; false: there is none. */
 static bool work_once(LibvirtLink *link)
 {
         bool broken = link->broken && link->connection;
-        Command *command = broken ? NULL : take_command(link);
+        LibvirtCommand *command = broken ? NULL : libvirt_commands_take(&link->commands);
         char *asked = broken || command ? NULL : TAKE_PTR(link->asked);
         _cleanup_free_ char *reason = NULL;
 
@@ -440,9 +405,7 @@ static bool work_once(LibvirtLink *link)
         if (broken) {
                 disconnect(link, "libvirt has closed the connection");
         } else if (command) {
-                execute(link, command);
-                free(command->xml);
-                free(command);
+                send_off(link, command);
         } else if (connect_now(link, &reason)) {
                 ask_facts(link, asked);
         } else {
@@ -503,7 +466,6 @@ int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *u
                               .n_ref = 1,
                               .lifecycle = -1,
                               .monitor = -1};
-        link->commands_end = &link->commands;
         link->items_end = &link->items;
         pthread_mutex_init(&link->lock, NULL);
         pthread_condattr_init(&monotonic);
@@ -605,20 +567,15 @@ void libvirt_link_want(LibvirtLink *link, bool wanted)
 
 uint64_t libvirt_link_command(LibvirtLink *link, LibvirtVerb verb, const char *id, const char *xml)
 {
-        Command *command = calloc(1, sizeof(*command));
+        LibvirtCommand *command = libvirt_link_begin(link) == 0
+                                          ? libvirt_command_new(verb, id, xml, link->serial + 1)
+                                          : NULL;
 
-        if (!command || (xml && !(command->xml = strdup(xml))) || libvirt_link_begin(link) < 0) {
-                if (command)
-                        free(command->xml);
-                free(command);
+        if (!command)
                 return 0;
-        }
-        command->verb = verb;
-        command->serial = ++link->serial;
-        strncpy(command->id, id, sizeof(command->id) - 1);
+        link->serial++;
         pthread_mutex_lock(&link->lock);
-        *link->commands_end = command;
-        link->commands_end = &command->next;
+        libvirt_commands_add(&link->commands, command);
         pthread_cond_signal(&link->wake);
         pthread_mutex_unlock(&link->lock);
         return link->serial;

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The connection to libvirt. libvirt's calls block, so a thread of the link's own makes them, one
- * after the other; another one, for the whole process, runs libvirt's event loop. What they learn
- * comes to the daemon's loop as news, in order.
+ * The connection to libvirt. libvirt's calls block, so threads of the link's own make them: those
+ * for one domain one after the other (libvirt_commands.h). Another one, for the whole process, runs
+ * libvirt's event loop. What they learn comes to the daemon's loop as news, in order.
  *
  * The link loads libvirt and connects with its first command. When libvirt goes away it tries
  * again, ever less often, for as long as somebody wants it (libvirt_link_want()); a command
@@ -24,10 +24,16 @@ typedef enum LibvirtVerb {
         LIBVIRT_SUSPEND,  /* likewise */
         LIBVIRT_SHUTDOWN, /* the power button */
         LIBVIRT_QUIT,     /* SIGTERM for its QEMU */
-        LIBVIRT_DESTROY,  /* SIGKILL after that */
+        LIBVIRT_DESTROY,  /* SIGKILL after that; overtakes what the domain is busy with */
 } LibvirtVerb;
 
-enum { LIBVIRT_IS_RUNNING, LIBVIRT_IS_PAUSED, LIBVIRT_IS_ENDING };
+enum {
+        LIBVIRT_IS_RUNNING,
+        LIBVIRT_IS_PAUSED,
+        LIBVIRT_IS_FAILING, /* paused by a disk's failure */
+        LIBVIRT_IS_BROKEN,  /* paused, and cannot go on: QEMU's internal-error */
+        LIBVIRT_IS_ENDING,
+};
 
 typedef enum LibvirtNewsKind {
         LIBVIRT_DONE,      /* a command: r, and text where it failed */
@@ -35,6 +41,7 @@ typedef enum LibvirtNewsKind {
         LIBVIRT_LOST,      /* of no domain; text says why */
         LIBVIRT_CHANGED,   /* somebody has held or resumed it: look */
         LIBVIRT_SHUTTING,  /* its guest ends; text: QEMU's reason (ShutdownCause), "" unknown */
+        LIBVIRT_PANICKED,  /* its guest; text: the data of QEMU's GUEST_PANICKED */
         LIBVIRT_ENDED,     /* text: power-off, destroyed, crashed or failed */
 } LibvirtNewsKind;
 

@@ -92,7 +92,7 @@ DEFINE_CLEANUP(HostFacts *, host_facts_free)
 int host_refresh(const char *root, const HostFacts *facts, HostFacts **ret);
 /* Reads the pools again; a few files of the kernel's. */
 void host_probe_pools(const char *root, HostFacts *facts);
-/* Reads MemAvailable again. */
+/* Reads MemAvailable again. 0: it cannot be read. */
 uint64_t host_memory_available(const char *root);
 
 /* One thing that a launch needs; the type Check of the interface. */

@@ -19,6 +19,7 @@
         X(virConnectGetDomainCapabilities)                                                         \
         X(virConnectGetLibVersion)                                                                 \
         X(virConnectOpen)                                                                          \
+        X(virConnectRef)                                                                           \
         X(virConnectRegisterCloseCallback)                                                         \
         X(virConnectSetKeepAlive)                                                                  \
         X(virConnectUnregisterCloseCallback)                                                       \
@@ -42,7 +43,8 @@
 /* of libvirt-qemu */
 #define LIBVIRT_QEMU_CALLS(X)                                                                      \
         X(virConnectDomainQemuMonitorEventDeregister)                                              \
-        X(virConnectDomainQemuMonitorEventRegister)
+        X(virConnectDomainQemuMonitorEventRegister)                                                \
+        X(virDomainQemuMonitorCommand)
 
 typedef struct LibvirtCalls {
 #define X(name) __typeof__(name) *name;
