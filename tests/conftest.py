@@ -6,13 +6,14 @@ import signal
 
 import pytest
 
-from harness import processes
-from harness.daemon import FAKE_QEMU, WRAPPER, Daemon
+from harness import libvirt, processes
+from harness.daemon import FAKE_QEMU, SPAWNED, WRAPPER, Daemon
 
 FAKE = {
     "accelerator": "tcg",
     "qemu": {"default": FAKE_QEMU},
     "timeouts": {"startSec": 10, "readySec": 10, "powerdownSec": 2, "quitSec": 2},
+    **({"libvirt": {"user": libvirt.USER}} if libvirt.USED else {}),
 }
 
 
@@ -24,21 +25,42 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     """Valgrind makes all twenty times slower: of a test with many parameters it sees one, as all of
-    them go the same way. ASan sees all."""
-    if not WRAPPER:
-        return
-    groups = {}
-    for item in items:
-        groups.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    kept = {id(group[len(group) // 2]) for group in groups.values()}
-    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
-    items[:] = [item for item in items if id(item) in kept]
+    them go the same way. ASan sees all. With CVMD_DRIVER=libvirt only what says something of that
+    driver runs."""
+    kept = items
+    if libvirt.USED:
+        kept = [item for item in kept if not item.get_closest_marker("qemu_driver")]
+    if WRAPPER:
+        groups = {}
+        for item in kept:
+            groups.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        ids = {id(group[len(group) // 2]) for group in groups.values()}
+        kept = [item for item in kept if id(item) in ids]
+    if kept is not items:
+        ids = {id(item) for item in kept}
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in ids])
+        items[:] = kept
 
 
 def pytest_runtest_setup(item):
     mark = item.get_closest_marker("not_valgrind")
     if mark and WRAPPER:
         pytest.skip(mark.args[0])
+
+
+@pytest.fixture(scope="session", autouse=libvirt.USED)
+def libvirtd():
+    """Where CVMD_DRIVER says so; it and what it started is gone in the end."""
+    reason = libvirt.missing()
+    if reason:
+        pytest.skip(reason)
+    daemon = libvirt.Libvirt()
+    try:
+        daemon.start()
+        SPAWNED.add(daemon.keeper.pid)
+        yield daemon
+    finally:
+        daemon.end()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@
  *            (-1: no file `environment`) and certs_share held at the start. Other guest ports
  * close. button   system_powerdown turns the guest off 20 ms later
  *
+ * libvirt can start it, too: see tests/fake/libvirt.c.
+ *
  * Words in the kernel command line (-append) choose another behaviour; a value with spaces stands
  * in double quotes; an unknown fake.* word is an error. Times are milliseconds of the guest's
  * running time, from the first `cont`.
@@ -281,6 +283,7 @@ int main(int argc, char **argv)
         program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
         setrlimit(RLIMIT_CORE, &(struct rlimit){});
         signal(SIGPIPE, SIG_IGN); /* QEMU, too, outlives who reads its output */
+        libvirt_probe(argv);
         options_parse(argc, argv);
         if (behaviour_parse(options.append ?: "", &behaviour) < 0) {
                 fprintf(stderr, "%s: bad fake.* word in -append %s\n", program, options.append);

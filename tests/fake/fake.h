@@ -58,6 +58,7 @@ typedef struct Share {
 typedef struct Options {
         const char *name, *append;
         bool stopped, no_shutdown, no_reboot;
+        unsigned cpus;
         Forward forwards[FORWARDS_MAX];
         size_t n_forwards;
         Share shares[SHARES_MAX];
@@ -104,6 +105,12 @@ void qmp_noise(void);
 void qmp_input(const char *data, size_t size);
 void qmp_event(const char *name, const char *data); /* data: JSON text, or NULL */
 void qmp_fill_flood(void);
+
+/* The answer to a command that libvirt alone sends, JSON text; NULL: it is none. */
+const char *libvirt_answer(const char *command, json_object *arguments);
+/* Where libvirt wants to know what this QEMU can do (it alone says -daemonize), becomes the real
+ * one, by PATH. */
+void libvirt_probe(char **argv);
 
 /* The agent's answer, one JSON line. */
 const char *agent_answer(void);

@@ -231,6 +231,16 @@ static void attach_share(const char *id, char *tag)
         fail("9pfs device couldn't find fsdev with the id = %s", id);
 }
 
+static void use_port(size_t n, const char *chardev)
+{
+        static Link *const ports[4] = {[0] = &console, [2] = &attestation, [3] = &svsm_log};
+
+        if (n >= ARRAY_SIZE(ports))
+                fail("too many serial ports");
+        if (!use_chardev(chardev, ports[n]))
+                fail("could not connect serial device to character backend '%s'", chardev);
+}
+
 static void add_device(const char *text)
 {
         static bool has_serial_bus;
@@ -251,6 +261,11 @@ static void add_device(const char *text)
                     !use_chardev(chardev,
                                  name && strcmp(name, "io.cvmd.notify") == 0 ? &notify : NULL))
                         fail("Property 'virtserialport.chardev' can't find value '%s'", chardev);
+        }
+        if (strcmp(driver, "isa-serial") == 0 && chardev) {
+                char *index = value_of(text, "driver", "index", 0);
+
+                use_port(index ? strtoul(index, NULL, 10) : 0, chardev);
         }
         if (fsdev)
                 attach_share(fsdev, value_of(text, "driver", "mount_tag", 0));
@@ -273,15 +288,11 @@ static void add_qmp(const char *text)
 
 static void add_serial(const char *text)
 {
-        static Link *const ports[4] = {[0] = &console, [2] = &attestation, [3] = &svsm_log};
         static size_t n;
-        Link *link;
 
-        if (n == ARRAY_SIZE(ports))
-                fail("too many serial ports");
-        link = ports[n++];
-        if (strncmp(text, "chardev:", 8) == 0 && !use_chardev(text + 8, link))
-                fail("could not connect serial device to character backend '%s'", text);
+        if (strncmp(text, "chardev:", 8) == 0)
+                use_port(n, text + 8);
+        n++;
 }
 
 static void check_kernel(const char *path)
@@ -326,6 +337,13 @@ static void set_name(const char *text)
         options.name = value_of(text, "guest", "guest", 0);
 }
 
+static void set_cpus(const char *text)
+{
+        char *cpus = value_of(text, "cpus", "cpus", 0);
+
+        options.cpus = cpus ? (unsigned)strtoul(cpus, NULL, 10) : 1;
+}
+
 static void set_append(const char *text)
 {
         options.append = text;
@@ -336,11 +354,11 @@ static const struct {
         const char *name;
         void (*handle)(const char *text);
 } passes[] = {
-        {"append", set_append}, {"name", set_name},         {"chardev", add_chardev},
-        {"fsdev", add_fsdev},   {"mon", add_monitor},       {"qmp", add_qmp},
-        {"add-fd", add_fd},     {"blockdev", add_blockdev}, {"netdev", add_netdev},
-        {"serial", add_serial}, {"kernel", check_kernel},   {"initrd", check_initrd},
-        {"device", add_device},
+        {"append", set_append},   {"smp", set_cpus},      {"name", set_name},
+        {"chardev", add_chardev}, {"fsdev", add_fsdev},   {"mon", add_monitor},
+        {"qmp", add_qmp},         {"add-fd", add_fd},     {"blockdev", add_blockdev},
+        {"netdev", add_netdev},   {"serial", add_serial}, {"kernel", check_kernel},
+        {"initrd", check_initrd}, {"device", add_device},
 };
 
 static const struct {

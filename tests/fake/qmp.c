@@ -175,6 +175,12 @@ static const char *run_command(json_object *message, Refusal *refusal)
 
         while (i < ARRAY_SIZE(commands) && strcmp(commands[i].name, name) != 0)
                 i++;
+        if (i == ARRAY_SIZE(commands) && negotiated) {
+                const char *answer = libvirt_answer(name, arguments);
+
+                if (answer)
+                        return answer;
+        }
         refusal->class = "CommandNotFound";
         if (!negotiated && !handshake) {
                 refusal->text =

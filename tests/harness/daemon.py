@@ -2,7 +2,7 @@
 """A private cvmd for a test, its clients, and the proof that it left nothing behind.
 
 CVMD and CVMCTL name the programs under test; CVMD_WRAPPER is put before the daemon's command line
-(valgrind); TEST_SLOWNESS stretches every time limit.
+(valgrind); TEST_SLOWNESS stretches every time limit; CVMD_DRIVER is the driver of the tests' CVMs.
 """
 import json
 import os
@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from harness import artifacts, processes, varlink
+from harness import artifacts, libvirt, processes, varlink
 from harness.processes import SLOWNESS, eventually
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -51,6 +51,8 @@ class Daemon:
         self.before = None
         self.embedded = 0
         self.environment = {}  # beside this process's own
+        if libvirt.USED:
+            self.directory.chmod(0o711)  # its QEMU opens files by path
         if user:
             os.chown(self.directory, user["user"], user["group"])
 
@@ -159,6 +161,7 @@ class Daemon:
     def spec(self, name, **fields):
         """A small spec that needs nothing embedded; a field of None is left out."""
         spec = {"name": name, "platform": "plain", "cpus": 1, "memory": "64M",
+                "driver": libvirt.DRIVER if libvirt.USED else None,
                 "kernel": {"path": str(self.kernel)}, "initramfs": {"path": str(self.initramfs)},
                 **fields}
         return {key: value for key, value in spec.items() if value is not None}
@@ -166,13 +169,13 @@ class Daemon:
     def launch(self, name, wait=None, paused=None, **fields):
         parameters = {"spec": self.spec(name, **fields), "wait": wait, "paused": paused}
         given = {key: value for key, value in parameters.items() if value is not None}
-        return self.call("Launch", **given)["cvm"]
+        return libvirt.with_pid(self.call("Launch", **given)["cvm"])
 
     def status(self, name):
-        return self.call("Status", name=name)["cvm"]
+        return libvirt.with_pid(self.call("Status", name=name)["cvm"])
 
     def cvms(self):
-        return self.call("List")["cvms"]
+        return [libvirt.with_pid(cvm) for cvm in self.call("List")["cvms"]]
 
     def wait_state(self, name, *states, seconds=15):
         def reached():
@@ -216,8 +219,9 @@ class Daemon:
             kind = re.sub(r"\[\d+\]|\d+", "", target)
             kinds[kind] = kinds.get(kind, 0) + 1
         return {
-            "descriptors": kinds,
+            "descriptors": libvirt.without_link(pid, kinds),
             "children": [processes.command(child) for child in processes.children(pid)],
+            "domains": [*libvirt.domains(self.directory).values()],
             "runtime": processes.tree(self.runtime),
             # The number of the next event stays.
             "state": [path for path in processes.tree(self.state)
@@ -268,7 +272,9 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.kill()
         # Orphans have become our children (see conftest.py).
-        strays = []
+        strays = [*libvirt.domains(self.directory).values()]
+        for pid in libvirt.domains(self.directory):
+            os.kill(pid, signal.SIGKILL)
         for pid in processes.children(os.getpid()):
             if processes.state(pid) == "Z":
                 continue

@@ -149,6 +149,12 @@ def lane_system(run):
     return run.pytest("system", run.builds.plain(), options=options)
 
 
+def lane_system_libvirt(run):
+    if not (os.path.exists("/usr/sbin/libvirtd") and shutil.which("qemu-system-x86_64")):
+        return Result().skip("system-libvirt", "libvirtd or qemu-system-x86_64 is not installed")
+    return run.pytest("system", run.builds.plain(), {"CVMD_DRIVER": "libvirt"}, SIDE_BY_SIDE)
+
+
 def lane_sweep(run):
     result = run.pytest("sweep", run.builds.sweep(),
                         options=["-o", "junit_family=xunit1", *SIDE_BY_SIDE])
@@ -337,6 +343,7 @@ LANES = {
     "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "system-libvirt": (lane_system_libvirt, "the same with CVMs of driver libvirt"),
     "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
     "sweep": (lane_sweep, "cvmd is killed between any two lasting steps, and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
@@ -377,7 +384,7 @@ def arguments():
 
 
 def show(name, result, seconds):
-    print(f"{name:<12} {result.passed:>5} passed {len(result.failures):>4} failed "
+    print(f"{name:<14} {result.passed:>5} passed {len(result.failures):>4} failed "
           f"{len(result.skips):>4} skipped {seconds:>7.1f} s", flush=True)
     for test, reason in result.skips:
         print(f"    skipped {test}: {reason}")
@@ -396,7 +403,7 @@ def main():
     args = arguments()
     if args.list:
         for name, (_, what) in LANES.items():
-            print(f"{name:<12} {what}")
+            print(f"{name:<14} {what}")
         return 0
     # A pipe that was closed, Ctrl-C and SIGTERM end the run through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

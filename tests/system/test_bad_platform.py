@@ -10,6 +10,8 @@ import pytest
 from harness import netns, processes
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
+
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 TAKEN = 1001
 BLOCK, AUTH = (base64.b64encode(bytes(size)).decode() for size in (96, 4096))

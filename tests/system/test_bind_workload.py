@@ -10,6 +10,8 @@ import pytest
 from harness import workload
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("its platforms are templates of QEMU's command line")
+
 PLAIN = pathlib.Path(__file__).resolve().parents[2] / "templates/plain.json"
 SECRET = "token-of-the-guest"
 

@@ -9,6 +9,8 @@ import pytest
 from harness import images
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
+
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 
 

@@ -30,6 +30,7 @@ def test_vcpus(make_daemon, config):
     cvmd.launch("more", cpus=2)
 
 
+@pytest.mark.qemu_driver("driver libvirt takes no disks and no GPUs")
 def test_a_template_without_devices_does_not_swallow_them(make_daemon, config, tmp_path):
     daemon = make_daemon(config, start=False)
     directory = daemon.directory / "templates"

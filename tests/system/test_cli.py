@@ -12,6 +12,8 @@ import pytest
 from harness.daemon import CVMCTL
 from harness.peer import MANAGER, Peer, cvm, cvmctl, refuse
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
 

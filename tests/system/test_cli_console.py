@@ -13,6 +13,8 @@ from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, environment, refuse
 from harness.processes import eventually
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
+
 
 class Guest:
     """The far end: greets, then answers each line in capitals until it is told to go."""

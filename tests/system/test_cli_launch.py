@@ -13,6 +13,8 @@ import pytest
 from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
+
 FORWARD = "127.0.0.1:6100 -> 7002/tcp"
 
 

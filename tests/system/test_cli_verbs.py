@@ -11,6 +11,8 @@ import pytest
 from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
+
 EVIL = "\x1b[31mred\x07\u009b2J"
 
 

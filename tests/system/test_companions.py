@@ -12,6 +12,8 @@ from harness import processes
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("its platforms are templates of QEMU's command line")
+
 PROGRAM = pathlib.Path(__file__).resolve().parents[1] / "fake" / "companion"
 
 

@@ -10,6 +10,8 @@ from harness.daemon import CVMCTL, CVMD, WRAPPER
 from harness.processes import SLOWNESS
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("a daemon's configuration and directories are no driver's")
+
 
 def refused(daemon, text, status=2):
     """Starts a daemon with this configuration file; returns what it said before it ended."""

@@ -4,6 +4,8 @@ import pytest
 
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 
 def test_checks_of_the_host(shared):
     told = shared.call("DescribeHost")

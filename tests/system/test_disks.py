@@ -11,6 +11,8 @@ import pytest
 from harness.users import Failed, as_user
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("driver libvirt takes no disks")
+
 ANN, BOB = 61001, 61002
 MIB = 1 << 20
 

@@ -9,6 +9,8 @@ import pytest
 
 from harness.daemon import CVMCTL
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 BUILT_IN = {path.stem for path in TEMPLATES.glob("*.json")} - {"fragments"}
 

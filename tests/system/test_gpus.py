@@ -6,6 +6,8 @@ import pytest
 
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
+
 ABSENT = "00ff:fe:1f.7"
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""200 CVMs at once: distinct ports, each stops clean."""
+"""Many CVMs at once: distinct ports, each stops clean."""
 import concurrent.futures
 
 import pytest
 
-COUNT = 200
+from harness import libvirt
+
+# libvirt starts some two in a second.
+COUNT = 40 if libvirt.USED else 200
 
 
 @pytest.fixture
@@ -13,7 +16,7 @@ def config(config):
 
 
 @pytest.mark.slow
-def test_200_at_once(cvmd):
+def test_many_at_once(cvmd):
     names = [f"n{number}" for number in range(COUNT)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         cvms = list(pool.map(cvmd.launch, names))

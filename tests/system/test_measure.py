@@ -11,6 +11,8 @@ from harness import expected, images
 from harness.measured import Files, measure, values
 from harness.peer import cvmctl
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 CMDLINE = "console=ttyS0 panic=-1"
 BANKS = ("sha256", "sha384")
 

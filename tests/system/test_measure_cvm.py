@@ -10,6 +10,8 @@ import pytest
 from harness import images
 from harness.peer import Peer, cvmctl, measurement, register
 
+pytestmark = pytest.mark.qemu_driver("it measures what a spec says, for no driver")
+
 TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 # Platform: what it boots the kernel with.
 PLATFORMS = {"sev-snp-ovmf": "firmware", "tdx": "firmware", "sev-snp": "igvm",

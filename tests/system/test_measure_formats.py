@@ -16,6 +16,8 @@ from harness import images
 from harness.daemon import CVMCTL
 from harness.peer import Peer, cvmctl, measurement, register
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 CMDLINE = "console=ttyS0"
 CURVES = {"P-256": (ec.SECP256R1(), hashes.SHA256(), 32, -7),
           "P-384": (ec.SECP384R1(), hashes.SHA384(), 48, -35)}

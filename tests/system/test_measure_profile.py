@@ -5,6 +5,8 @@ import pytest
 from harness import expected, images
 from harness.measured import Files, measure, values
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 CMDLINE = "console=ttyS0 panic=-1"
 
 

@@ -10,6 +10,8 @@ import pytest
 from harness import images
 from harness.peer import Peer, cvmctl, measurement, register
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "man/cvm-measure.7.scd"
 PLATFORMS = ("sev-snp-ovmf", "sev-snp-igvm", "tdx", "vtpm")
 

@@ -9,6 +9,8 @@ from harness import netns, processes
 from harness.processes import eventually
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("libvirt's guests have no other network than the user's")
+
 PASST = pytest.mark.skipif(not shutil.which("passt"), reason="no passt here (package passt)")
 
 

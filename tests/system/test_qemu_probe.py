@@ -9,6 +9,8 @@ import pytest
 
 from harness.daemon import FAKE_QEMU
 
+pytestmark = pytest.mark.qemu_driver("it is libvirt that asks QEMU what it can do")
+
 
 def template(name, qemu):
     """plain, needing more."""

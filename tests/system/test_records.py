@@ -12,6 +12,9 @@ from harness.daemon import TOP
 from harness.processes import eventually
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver(
+    "the records are of CVMs whose QEMU is the daemon's own child")
+
 RECORDS = TOP / "tests/records"
 SCHEMAS = sorted(path.name for path in RECORDS.iterdir())
 # What is of one process, machine or caller.

@@ -12,6 +12,8 @@ import pytest
 
 from harness.daemon import FAKE_QEMU
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 
 @pytest.fixture
 def files(shared, tmp_path):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import processes
+from harness import libvirt, processes
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
@@ -28,9 +28,11 @@ def kill(cvm):
 
 def wait_again(daemon, before, name="web", seconds=15):
     """Running in another process than before."""
+    gone = before["pid"]
+
     def again():
         cvm = daemon.status(name)
-        return cvm if cvm["state"] == "running" and cvm["pid"] != before["pid"] else None
+        return cvm if cvm["state"] == "running" and cvm.get("pid", gone) != gone else None
     return eventually(again, lambda: f"{daemon.status(name)}\n{daemon.log()}", seconds)
 
 
@@ -74,7 +76,7 @@ def test_the_same_cvm_runs_again(cvmd):
     inode = shares.stat().st_ino
     kill(first)
     waiting = cvmd.wait_state("web", "restarting")
-    assert waiting["ending"]["reason"] == "qemu-signal" and waiting.get("pid") is None
+    assert waiting["ending"]["reason"] == libvirt.KILLED and waiting.get("pid") is None
     assert waiting["restarts"] == 1 and shares.stat().st_ino == inode
     left = waiting["restartAt"] / 1e6 - time.time()
     assert -1 < left <= 1.01
@@ -97,12 +99,12 @@ def test_it_is_told(cvmd):
     cvmd.wait_state("web", "restarting")
     assert [cvm["name"] for cvm in cvmd.call("List", state="restarting")["cvms"]] == ["web"]
     text = cvmd.cvmctl("status", "web").stdout
-    assert "restarting" in text and "Next start" in text and "qemu-signal" in text
+    assert "restarting" in text and "Next start" in text and libvirt.KILLED in text
     with cvmd.client() as client:
         for reply in client.stream("Watch", fromSequence=0):
             if reply["event"].get("newState") == "restarting":
                 break
-    assert reply["event"]["detail"]["reason"] == "qemu-signal"
+    assert reply["event"]["detail"]["reason"] == libvirt.KILLED
     assert reply["event"]["detail"]["restarts"] == 1
     with pytest.raises(VarlinkError) as refusal:
         cvmd.call("Remove", name="web")
@@ -130,7 +132,7 @@ def test_an_end_before_it_is_ready(cvmd):
     with pytest.raises(VarlinkError) as refusal:
         cvmd.launch("web", wait="ready", cmdline="fake.no-ready fake.die-ms=200", restart=ALWAYS)
     assert refusal.value.name == "LaunchFailed"
-    assert "qemu-signal" in refusal.value.fields["reason"]
+    assert libvirt.KILLED in refusal.value.fields["reason"]
     eventually(lambda: cvmd.status("web")["restarts"] >= 2, cvmd.log, seconds=15)
 
 
@@ -159,6 +161,7 @@ def test_stop_during_the_backoff(cvmd):
     ended(cvmd, "stopped", "stopped")
 
 
+@pytest.mark.qemu_driver("libvirt asks a QEMU that it does not know, and waits for it")
 def test_stop_while_it_starts_again(cvmd):
     """QEMU does not answer yet."""
     cvm = cvmd.launch("web", restart=ALWAYS)
@@ -201,7 +204,7 @@ def test_a_quiet_window_begins_a_new_row(cvmd):
         cvm = wait_again(cvmd, cvm)
     assert cvm["restarts"] == 2
     kill(cvm)  # at once
-    ended(cvmd, "failed", "qemu-signal")
+    ended(cvmd, "failed", libvirt.KILLED)
 
 
 def test_a_launch_that_fails_is_none(cvmd):
@@ -248,10 +251,11 @@ def test_it_ends_while_no_daemon_is_there(cvmd):
     cvmd.kill()
     kill(first)
     cvmd.start()
-    assert cvmd.status("web")["ending"]["reason"] == "lost"
+    assert cvmd.wait_state("web", "restarting")["ending"]["reason"] == "lost"
     assert wait_again(cvmd, first)["id"] == first["id"]
 
 
+@pytest.mark.qemu_driver("libvirt ends a domain with its guest, and does not remember why")
 @pytest.mark.parametrize("policy, again", [("on-failure", False), ("always", True)])
 def test_power_off_or_reboot(cvmd, policy, again):
     """Which of the two nobody heard: only `always` wants both."""
@@ -306,6 +310,7 @@ def test_an_artifact_that_has_no_name(cvmd):
     with cvmd.client() as client:
         spec = cvmd.spec("web", restart=ALWAYS, kernel={"fd": 0})
         first = client.call("Launch", {"spec": spec}, fds=[kernel])["cvm"]
+    first = libvirt.with_pid(first)
     os.close(kernel)
     os.close(memory)
     kill(first)

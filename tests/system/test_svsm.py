@@ -13,6 +13,8 @@ from harness import images, processes
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("the platform has no libvirt domain")
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATES = TOP / "templates"
 PROXY = TOP / "tests/fake/aproxy"

@@ -12,6 +12,8 @@ from harness import processes
 from harness.users import ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
+LIBVIRTS = pytest.mark.qemu_driver("libvirt starts QEMU, as a user of its own")
+SHARES = pytest.mark.qemu_driver("driver libvirt takes no shares")
 
 MIB = 1 << 20
 
@@ -133,12 +135,14 @@ def test_the_shadow_file_as_a_certificate(cvmd):
     assert (error.name, error.fields["field"]) == ("InvalidSpec", "certs.a")
 
 
+@SHARES
 def test_a_share_that_the_caller_may_not_enter(cvmd):
     path = str(secret_directory(cvmd))
     error = refused(ANN, lambda: cvmd.launch("web", shares=[{"tag": "a", "path": path}]))
     assert (error.name, error.fields["field"]) == ("InvalidSpec", "shares[0].path")
 
 
+@SHARES
 @pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_that_the_caller_may_not_write(cvmd):
     path = cvmd.directory / "readable"
@@ -166,6 +170,7 @@ def test_what_only_a_group_of_the_callers_may_read(cvmd):
     assert by(ANN, lambda: cvmd.launch("web", kernel={"path": str(path)}))["state"] == "running"
 
 
+@LIBVIRTS
 def test_qemu_has_no_rights_of_roots(cvmd):
     cvm = by(ANN, lambda: cvmd.launch("web", env={"A": "b"}))
     status = pathlib.Path(f"/proc/{cvm['pid']}/status").read_text()
@@ -176,6 +181,7 @@ def test_qemu_has_no_rights_of_roots(cvmd):
     assert fields["NoNewPrivs"] == "1"
 
 
+@LIBVIRTS
 def test_each_qemu_has_a_uid_of_its_own(cvmd):
     uids = [cvmd.launch(f"web{i}")["uid"] for i in range(3)]
     assert len(set(uids)) == 3
@@ -183,6 +189,7 @@ def test_each_qemu_has_a_uid_of_its_own(cvmd):
     assert "uid" in cvmd.status("web1")
 
 
+@LIBVIRTS
 @pytest.mark.not_valgrind("what the daemon forks is under valgrind, too")
 def test_qemu_has_no_more_than_its_plan_names(cvmd):
     """No descriptor of the daemon's or of another CVM, no core dump."""
@@ -207,6 +214,7 @@ def share_of(cvm):
                                                            option).group(1)
 
 
+@SHARES
 @pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_is_seen_under_the_uid_of_its_qemu(cvmd):
     home = cvmd.directory / "home"
@@ -234,6 +242,7 @@ def test_a_share_is_seen_under_the_uid_of_its_qemu(cvmd):
     assert (home.stat().st_uid, (home / "roots").stat().st_uid) == (ANN, 0)
 
 
+@SHARES
 @pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_read_only_share_is_read_only_to_qemu_itself(cvmd):
     home = cvmd.directory / "home"
@@ -246,6 +255,7 @@ def test_a_read_only_share_is_read_only_to_qemu_itself(cvmd):
     assert not (home / "new").exists()
 
 
+@SHARES
 @pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_on_a_file_system_that_cannot_be_mapped(cvmd):
     error = refused(ANN, lambda: cvmd.launch("web", shares=[{"tag": "data", "path": "/proc/sys"}]))
@@ -253,6 +263,7 @@ def test_a_share_on_a_file_system_that_cannot_be_mapped(cvmd):
     assert "id-mapped" in error.fields["reason"]
 
 
+@LIBVIRTS
 def test_qemu_of_root_has_no_capabilities_either(cvmd):
     status = pathlib.Path(f"/proc/{cvmd.launch('web')['pid']}/status").read_text()
     assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status
@@ -280,6 +291,7 @@ def test_what_the_daemon_makes_is_private(cvmd):
     assert not shares.exists() and search() == []
 
 
+@pytest.mark.qemu_driver("libvirt talks to users whom the host knows")
 @pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
 def test_an_unprivileged_daemon(make_daemon, config):
     """A user's own daemon, which no other user may use."""
@@ -295,6 +307,7 @@ def test_an_unprivileged_daemon(make_daemon, config):
 
 
 @pytest.mark.not_valgrind("what the daemon forks, and execveat(2) starts, is under valgrind, too")
+@LIBVIRTS
 @pytest.mark.parametrize("script", [False, True], ids=["program", "script"])
 def test_a_qemu_below_a_directory_of_roots(make_daemon, config, tmp_path, script):
     """The configuration is root's choice: the CVM's uid need not reach the program by its path."""

@@ -11,6 +11,8 @@ import pytest
 from harness import images
 from harness.peer import Peer, cvmctl, measurement, refuse, register
 
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
 DAY = ("--at", "2026-01-01")
 MILAN = ("--report", VECTORS / "snp-milan.report", "--vcek", VECTORS / "snp-milan.vcek.der",

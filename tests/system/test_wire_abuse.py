@@ -11,6 +11,8 @@ import pytest
 from harness.processes import eventually
 from harness.varlink import ConnectionClosed, VarlinkError
 
+pytestmark = pytest.mark.qemu_driver("a client's bytes are no driver's")
+
 SERVICE = "org.varlink.service."
 NOISE = {
     "no JSON": b"hello\0",
