@@ -231,14 +231,14 @@ static void attach_share(const char *id, char *tag)
         fail("9pfs device couldn't find fsdev with the id = %s", id);
 }
 
-static void use_port(size_t n, const char *chardev)
+/* COM1 is port 0. */
+static bool use_port(size_t n, const char *chardev)
 {
         static Link *const ports[4] = {[0] = &console, [2] = &attestation, [3] = &svsm_log};
 
         if (n >= ARRAY_SIZE(ports))
                 fail("too many serial ports");
-        if (!use_chardev(chardev, ports[n]))
-                fail("could not connect serial device to character backend '%s'", chardev);
+        return use_chardev(chardev, ports[n]);
 }
 
 static void add_device(const char *text)
@@ -265,7 +265,8 @@ static void add_device(const char *text)
         if (strcmp(driver, "isa-serial") == 0 && chardev) {
                 char *index = value_of(text, "driver", "index", 0);
 
-                use_port(index ? strtoul(index, NULL, 10) : 0, chardev);
+                if (!use_port(index ? strtoul(index, NULL, 10) : 0, chardev))
+                        fail("Property 'isa-serial.chardev' can't find value '%s'", chardev);
         }
         if (fsdev)
                 attach_share(fsdev, value_of(text, "driver", "mount_tag", 0));
@@ -290,8 +291,8 @@ static void add_serial(const char *text)
 {
         static size_t n;
 
-        if (strncmp(text, "chardev:", 8) == 0)
-                use_port(n, text + 8);
+        if (strncmp(text, "chardev:", 8) == 0 && !use_port(n, text + 8))
+                fail("could not connect serial device to character backend '%s'", text);
         n++;
 }
 

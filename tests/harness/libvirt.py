@@ -121,8 +121,8 @@ class Libvirt:
             (self.directory / name / target.name).symlink_to(target)
         with open(self.directory / "log", "wb") as log:
             self.keeper = subprocess.Popen(
-                [sys.executable, "-B", __file__, LIBVIRTD, "--pid-file", PID_FILE], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True,
+                [sys.executable, "-B", __file__, LIBVIRTD, "--pid-file", PID_FILE],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={"PATH": str(self.directory / "bin"), "PYTHONPATH": str(
                     pathlib.Path(__file__).resolve().parents[1]),
                      "LIBVIRT_DRIVER_DIR": str(self.directory / "drivers")})
