@@ -322,7 +322,7 @@ def lane_libvirt(run):
     except BuildFailed as problem:
         return Result().fail("the plain guest", str(problem))
     result = run.pytest("libvirt", run.builds.plain(), env,
-                        ["-n", "2", "--dist", "loadgroup", "-o", "junit_family=xunit1"])
+                        ["-n", "4", "--dist", "loadgroup", "-o", "junit_family=xunit1"])
     for name, value in results.properties(run.scratch / "libvirt.xml"):
         progress(f"{name}: {value}")
     return result

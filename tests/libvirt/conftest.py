@@ -83,8 +83,16 @@ def installed():
         yield directory
 
 
-@pytest.fixture(scope="session", params=[
-    pytest.param(suite, marks=pytest.mark.xdist_group(suite)) for suite in SUITES])
+def pytest_generate_tests(metafunc):
+    """Each suite has two machines: in one of them guests boot while the other's tests wait."""
+    if "booted" in metafunc.fixturenames:
+        half = metafunc.module.__name__.endswith("test_both")
+        metafunc.parametrize("booted", [
+            pytest.param(suite, marks=pytest.mark.xdist_group(f"{suite}-{half}"))
+            for suite in SUITES], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def booted(request, installed):
     root = os.environ.get(f"LIBVIRT_ROOT_{request.param.upper()}")
     if not root:
