@@ -26,6 +26,7 @@ typedef struct Companion {
         char *name;
         PlanMeeting meeting;
         uid_t uid;
+        gid_t gid;
         Child child;
         uint64_t start_time;
         bool own_child; /* not adopted: its exit status is ours to reap */
@@ -273,7 +274,7 @@ static int make_directory(Companion *companion, int runtime_dirfd)
         if (mkdirat(runtime_dirfd, name, 0700) < 0)
                 return -errno;
         fd = openat(runtime_dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || (companion->uid && fchown(fd, companion->uid, companion->uid) < 0))
+        if (fd < 0 || (companion->uid && fchown(fd, companion->uid, companion->gid) < 0))
                 return -errno;
         companion->directory_fd = TAKE_FD(fd);
         return 0;
@@ -299,7 +300,7 @@ static int spawn(Companion *companion, const LaunchPlan *command, int output)
                 .output_fd = output,
                 .switch_ids = companion->uid != 0,
                 .uid = companion->uid,
-                .gid = companion->uid,
+                .gid = companion->gid,
         };
         int r;
 
@@ -351,6 +352,7 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
                 if (companion) {
                         companion->meeting = plan->meeting;
                         companion->uid = start->uid;
+                        companion->gid = start->gid;
                         r = start_one(companion, plan->command, start->runtime_dirfd);
                 }
                 if (r < 0) {

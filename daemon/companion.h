@@ -47,7 +47,8 @@ typedef struct CompanionCallbacks {
 
 typedef struct CompanionsStart {
         const LaunchPlan *plan; /* its companions, at least one; argv[0] of each an absolute path */
-        uid_t uid;              /* that they run as, with a group likewise; 0: the daemon's own */
+        uid_t uid;              /* that they run as; 0: the daemon's own */
+        gid_t gid;              /* likewise */
         int runtime_dirfd;      /* the CVM's; borrowed for the call */
         bool by_path;           /* the hypervisor connects to their sockets itself */
         uint32_t socket_sec;    /* that each has to open its socket, > 0 */

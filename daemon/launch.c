@@ -381,6 +381,7 @@ static int start_companions(Launch *launch)
         const CompanionsStart start = {
                 .plan = launch->plan,
                 .uid = vm->uid,
+                .gid = vm->ops->by_path ? vm->manager->libvirt_gid : vm->uid,
                 .runtime_dirfd = vm->runtime_dirfd,
                 .by_path = vm->ops->by_path,
                 .socket_sec = vm->start_sec,

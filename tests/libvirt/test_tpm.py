@@ -23,7 +23,9 @@ def held(machine):
 
 
 def test_whose_it_is(machine, held):
-    assert machine.run("ps", "-o", "user=", "-p", *tpm(machine)).stdout.strip() == "libvirt-qemu"
+    ids = machine.run("ps", "-o", "uid=,gid=", "-p", *tpm(machine)).stdout.split()
+    assert ids == [machine.run("id", which, "libvirt-qemu").stdout.strip()
+                   for which in ("-u", "-g")]
     state = f"/run/cvmd/vms/{held['id']}/swtpm.d"
     assert machine.run("stat", "-c", "%a %U", state).stdout.split() == ["700", "libvirt-qemu"]
     done = machine.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "ls",
