@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "libvirt_link.h"
+#include "libvirt_loop.h"
 #include "log.h"
 #include "qemu_sockets.h"
 #include "stream.h"
@@ -603,6 +604,11 @@ int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *re
                        char **ret_reason)
 {
         return libvirt_link_facts(home->link, emulator, FACTS_MSEC, ret, ret_reason);
+}
+
+bool libvirt_home_has_threads(void)
+{
+        return libvirt_loop_runs();
 }
 
 void libvirt_home_close(LibvirtHome *home)

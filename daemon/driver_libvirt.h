@@ -15,3 +15,6 @@ int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *re
                        char **ret_reason);
 /* After all its DriverVms are closed; frees in the loop's next rounds. Accepts NULL. */
 void libvirt_home_close(LibvirtHome *home);
+/* Whether threads are left that use libvirt, also after all homes were closed: exit(3) would run
+ * the clean-up of its libraries beside them. */
+bool libvirt_home_has_threads(void);

@@ -21,6 +21,11 @@ int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *re
         return -ENOSYS;
 }
 
+bool libvirt_home_has_threads(void)
+{
+        return false;
+}
+
 void libvirt_home_close(LibvirtHome *home)
 {
 }

@@ -20,8 +20,6 @@
 /* A libvirt that does not answer for so long is taken for gone. */
 #define KEEPALIVE_SEC 5
 #define KEEPALIVE_COUNT 3
-/* How long the end of the daemon may wait for that of the connection. */
-#define FAREWELL_MSEC 1000
 
 static const LibvirtCalls *libvirt; /* once a link has begun to connect */
 
@@ -42,7 +40,7 @@ struct LibvirtLink {
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t wake;
         unsigned n_ref; /* the loop's, the worker's, each command's, and libvirt's callbacks' */
-        bool closed, wanted, broken, started, over;
+        bool closed, wanted, broken, started;
         char *asked; /* the emulator whose facts somebody wants, or NULL */
         bool asking; /* facts are being asked for */
         LibvirtFacts facts;
@@ -430,10 +428,6 @@ static void *work(void *userdata)
         pthread_mutex_unlock(&link->lock);
         if (link->connection)
                 disconnect(link, "closed");
-        pthread_mutex_lock(&link->lock);
-        link->over = true;
-        pthread_cond_broadcast(&link->answered);
-        pthread_mutex_unlock(&link->lock);
         link_unref(link);
         return NULL;
 }
@@ -496,21 +490,14 @@ static void on_async_closed(uv_handle_t *handle)
         link_unref(container_of((uv_async_t *)handle, LibvirtLink, async));
 }
 
-/* What libvirt's library needs until its connection is closed is gone once the process begins to
- * end. */
 void libvirt_link_close(LibvirtLink *link)
 {
-        const struct timespec end = in_msec(FAREWELL_MSEC);
-        int r = 0;
-
         if (!link)
                 return;
         pthread_mutex_lock(&link->lock);
         link->closed = true;
         pthread_cond_signal(&link->wake);
         pthread_cond_broadcast(&link->answered);
-        while (r == 0 && link->started && !link->over)
-                r = pthread_cond_timedwait(&link->answered, &link->lock, &end);
         pthread_mutex_unlock(&link->lock);
         uv_close((uv_handle_t *)&link->async, on_async_closed);
 }

@@ -62,9 +62,8 @@ typedef void (*LibvirtTell)(const LibvirtNews *news, void *userdata);
 /* 0 or -errno. Nothing is connected yet. */
 int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
                      LibvirtLink **ret);
-/* No news come any more; frees in its time, the loop's handle in its next rounds. Waits for the
- * connection's end, at most a second: a call that blocks holds nobody up for longer. Accepts NULL.
- */
+/* No news come any more; frees in its time, the loop's handle in its next rounds. A call that
+ * blocks holds nobody up. Accepts NULL. */
 void libvirt_link_close(LibvirtLink *link);
 /* Starts its threads; implied by what follows. 0 or -errno. */
 int libvirt_link_begin(LibvirtLink *link);

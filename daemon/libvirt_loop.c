@@ -56,6 +56,11 @@ static void start(void)
                 result = libvirt_loop_thread(run_events, NULL);
 }
 
+bool libvirt_loop_runs(void)
+{
+        return result == 0;
+}
+
 const LibvirtCalls *libvirt_loop_start(const char **ret_reason)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;

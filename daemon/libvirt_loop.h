@@ -9,5 +9,8 @@
  * because of *ret_reason (static). */
 const LibvirtCalls *libvirt_loop_start(const char **ret_reason);
 
+/* Whether it was started. */
+bool libvirt_loop_runs(void);
+
 /* A detached thread that no signal reaches: all are the daemon's loop's. 0 or -errno. */
 int libvirt_loop_thread(void *(*run)(void *), void *userdata);

@@ -11,8 +11,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "api.h"
+#include "driver_libvirt.h"
 #include "fdstore.h"
 #include "launch.h"
 #include "log.h"
@@ -388,6 +390,7 @@ int main(int argc, char **argv)
         _cleanup_(paths_done) Paths paths = {};
         _cleanup_free_ char *message = NULL;
         Options options;
+        int status;
 
         if (parse_options(argc, argv, &options) < 0)
                 return 2;
@@ -401,5 +404,10 @@ int main(int argc, char **argv)
         }
         if (find_paths(&options, &paths) < 0)
                 return 2;
-        return run(&options, TAKE_PTR(config), &paths) < 0 ? 1 : 0;
+        status = run(&options, TAKE_PTR(config), &paths) < 0 ? 1 : 0;
+        if (libvirt_home_has_threads()) {
+                fflush(NULL);
+                _exit(status);
+        }
+        return status;
 }
