@@ -46,6 +46,7 @@ def test_what_only_a_start_changes(make_daemon, config):
     assert daemon.launch("one", memory=None)["memory"] == 96 << 20
 
 
+@pytest.mark.qemu_driver("it launches nothing")
 def test_many_at_once(make_daemon, config):
     """The last one counts, and the daemon goes on."""
     daemon = make_daemon(config)
