@@ -201,8 +201,13 @@ static void on_render_loaded(Loaded *loaded, void *userdata)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         RenderOperation *operation = userdata;
+        int r;
 
-        if (render(operation, loaded, &error) < 0)
+        if (operation->manager->closing) /* perhaps nothing was loaded */
+                r = cvm_error_system(&error, -ECANCELED, "render");
+        else
+                r = render(operation, loaded, &error);
+        if (r < 0)
                 wire_call_error(operation->call, &error);
         render_free(operation);
 }

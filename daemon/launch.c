@@ -30,11 +30,9 @@ static void launch_run(Launch *launch);
 static void launch_start(Launch *launch);
 static void start_hypervisor(Launch *launch);
 
-static void on_timer_closed(uv_handle_t *handle)
+static void launch_unref(Launch *launch)
 {
-        Launch *launch = handle->data;
-
-        if (--launch->open_timers > 0)
+        if (--launch->n_ref > 0)
                 return;
         loaded_done(&launch->loaded);
         prepared_inputs_done(&launch->prepared);
@@ -48,6 +46,11 @@ static void on_timer_closed(uv_handle_t *handle)
         wire_peer_done(&launch->owner);
         vm_unref(launch->vm);
         free(launch);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        launch_unref(handle->data);
 }
 
 /* The call is answered: lets go of everything. */
@@ -89,19 +92,6 @@ static void abandon(Vm *vm, const char *reason)
         manager_remove(vm->manager, vm);
 }
 
-static void answer_failure(Launch *launch)
-{
-        if (launch->call)
-                wire_call_error(launch->call, &launch->error);
-        wire_call_unref(TAKE_PTR(launch->call));
-}
-
-/* A worker is held by a file that does not answer: the caller need not wait for it, too. */
-static void on_worker_late(uv_timer_t *timer)
-{
-        answer_failure(timer->data);
-}
-
 /* Once nothing of the launch runs any more: undoes what is left, and answers. */
 static void launch_unwind(Launch *launch)
 {
@@ -120,8 +110,17 @@ static void launch_unwind(Launch *launch)
         }
         if (vm->manager)
                 abandon(vm, launch->reason);
-        answer_failure(launch);
+        wire_call_error(launch->call, &launch->error);
         launch_done(launch);
+}
+
+/* A file that the worker reads does not answer. What is loaded, if it ever is, is nobody's then. */
+static void on_worker_late(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        launch->loading = false;
+        launch_unwind(launch);
 }
 
 static void drop_scope(Launch *launch)
@@ -152,6 +151,8 @@ static void launch_fail(Launch *launch)
 
 void launch_cancel(Launch *launch, const char *reason)
 {
+        if (launch->failed)
+                return;
         cvm_error_launch(&launch->error, doing_names[launch->stage], NULL, "%s", reason);
         launch_fail(launch);
 }
@@ -457,8 +458,12 @@ static void start_hypervisor(Launch *launch)
 static void on_loaded(Loaded *loaded, void *userdata)
 {
         Launch *launch = userdata;
+        bool late = !launch->loading;
 
         launch->loading = false;
+        launch_unref(launch);
+        if (late)
+                return;
         if (launch->failed) {
                 launch_unwind(launch);
                 return;
@@ -493,7 +498,7 @@ static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const
         uv_timer_init(vm->manager->loop, &launch->start_timer);
         uv_timer_init(vm->manager->loop, &launch->total_timer);
         launch->start_timer.data = launch->total_timer.data = launch;
-        launch->open_timers = 2;
+        launch->n_ref = 2;
         vm->launch = launch;
         vm_watch(vm, &launch->watch);
         return launch;
@@ -522,10 +527,12 @@ static void launch_load(Launch *launch)
 
         launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
-                       &launch->error) < 0)
+                       &launch->error) < 0) {
                 launch_fail(launch);
-        else
-                launch->loading = true;
+                return;
+        }
+        launch->loading = true;
+        launch->n_ref++;
 }
 
 void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,

@@ -42,7 +42,7 @@ struct Launch {
         CvmError error;
         char *reason; /* of one that failed; owned, or NULL */
         uv_timer_t start_timer, total_timer;
-        unsigned open_timers;
+        unsigned n_ref; /* an open timer's each, and the worker's */
         VmWatch watch;
 };
 

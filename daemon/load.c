@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/foreign.h"
 #include "base/text.h"
 #include "boot_check.h"
 #include "measuring.h"
@@ -80,14 +81,10 @@ void loaded_done(Loaded *loaded)
 
 static void job_free(LoadJob *job)
 {
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                closep(&job->artifact_fds[i]);
-        for (size_t i = 0; job->cert_fds && i < job->loaded.n_certs; i++)
-                closep(&job->cert_fds[i]);
-        for (size_t i = 0; job->share_fds && i < job->loaded.n_shares; i++)
-                closep(&job->share_fds[i]);
-        for (size_t i = 0; job->disk_fds && i < job->loaded.n_disks; i++)
-                closep(&job->disk_fds[i]);
+        foreign_close(job->artifact_fds, _ARTIFACT_KIND_MAX);
+        foreign_close(job->cert_fds, job->cert_fds ? job->loaded.n_certs : 0);
+        foreign_close(job->share_fds, job->share_fds ? job->loaded.n_shares : 0);
+        foreign_close(job->disk_fds, job->disk_fds ? job->loaded.n_disks : 0);
         free(job->cert_fds);
         free(job->share_fds);
         free(job->disk_fds);
@@ -332,7 +329,7 @@ static void work(Turn *turn)
         LoadJob *job = container_of(turn, LoadJob, turn);
         int r = 0;
 
-        name_all(job);
+        /* first what is the daemon's: files may keep this until it has gone */
         (void)host_refresh("", job->host, &job->loaded.host);
         if (job->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
@@ -341,6 +338,7 @@ static void work(Turn *turn)
                 job->loaded.has_libvirt =
                         libvirt_home_facts(job->libvirt, job->qemu, &job->loaded.libvirt,
                                            &job->loaded.libvirt_reason) == 0;
+        name_all(job);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 load_artifact(job, kind);
                 hold_file(job, kind);

@@ -214,10 +214,10 @@ static bool has_launches(const Manager *manager)
 /* What is on disk is right at any time. */
 static void on_last(uv_timer_t *timer)
 {
-        (void)timer;
+        Daemon *daemon = timer->data;
+
+        manager_unlock(daemon->manager); /* a worker that cannot even be killed would keep it so */
         log_warning("a file does not answer: going down without the worker that reads it");
-        /* a worker that cannot even be killed would keep what the next daemon needs */
-        close_range(STDERR_FILENO + 1, ~0u, 0);
         _exit(0);
 }
 
@@ -338,6 +338,7 @@ static int run(const Options *options, Config *config, const Paths *paths)
         daemon.goodbye.data = &daemon;
         uv_timer_init(&daemon.loop, &daemon.watchdog);
         uv_timer_init(&daemon.loop, &daemon.last);
+        daemon.last.data = &daemon;
         uv_unref((uv_handle_t *)&daemon.last); /* it keeps no loop going that has come to its end */
         reload_init(&daemon.reload, &daemon.loop, options->config, config);
 

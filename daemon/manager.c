@@ -56,6 +56,12 @@ static int lock_directory(int fd, const char *path, CvmError *error)
                                  : cvm_error_system(error, r, "lock directory %s", path);
 }
 
+void manager_unlock(const Manager *manager)
+{
+        flock(manager->vms_fd, LOCK_UN);
+        flock(manager->records_fd, LOCK_UN);
+}
+
 /* Wiping does not reach what was written to a disk. */
 static void warn_of_secrets(const Manager *manager, const char *runtime)
 {
@@ -222,6 +228,8 @@ void manager_close(Manager *manager)
                 vm_close(vm);
                 vm_unref(vm);
         }
+        if (manager->turns)
+                turns_close(manager->turns);
         machines_done(manager);
         manager->systemd = bus_free(manager->systemd);
         libvirt_home_close(TAKE_PTR(manager->home.libvirt));

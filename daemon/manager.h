@@ -71,6 +71,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
 /* Lets go of all CVMs without ending them; handles close in the loop's next rounds, after which
  * manager_free() may be called. */
 void manager_close(Manager *manager);
+/* Lets another daemon use the directories. */
+void manager_unlock(const Manager *manager);
 /* What is done from now on is done by another configuration; live CVMs keep what they were given.
  */
 void manager_configure(Manager *manager, const Config *config);

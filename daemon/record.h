@@ -19,7 +19,7 @@
 
 /* 1: the first. 2: ownerGroups; restart, expires, expired. */
 #define RECORD_VERSION 2
-#define RECORD_BYTES_MAX (1u << 20)
+#define RECORD_BYTES_MAX (32u << 20) /* the longest spec, twice, and what the rest may have */
 
 json_object *record_from_vm(const Vm *vm, const char *boot_id);
 

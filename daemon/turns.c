@@ -5,6 +5,7 @@
 
 struct Turns {
         uv_loop_t *loop;
+        bool closed;
         TAILQ_HEAD(, Turn) all;
 };
 
@@ -17,6 +18,22 @@ Turns *turns_new(uv_loop_t *loop)
         turns->loop = loop;
         TAILQ_INIT(&turns->all);
         return turns;
+}
+
+void turns_close(Turns *turns)
+{
+        Turn *turn;
+
+        turns->closed = true;
+        do {
+                TAILQ_FOREACH (turn, &turns->all, entry)
+                        if (!turn->works)
+                                break;
+                if (turn) {
+                        TAILQ_REMOVE(&turns->all, turn, entry);
+                        turn->done(turn);
+                }
+        } while (turn);
 }
 
 Turns *turns_free(Turns *turns)
@@ -57,7 +74,7 @@ static void next(Turns *turns, uid_t uid)
                 else if (!waits)
                         waits = turn;
         }
-        if (!waits || n >= TURNS_OF_A_USER)
+        if (!waits || n >= TURNS_OF_A_USER || turns->closed)
                 return;
         waits->works = true;
         /* fails without a function only */

@@ -3,7 +3,7 @@
 
 /*
  * Work for users in the loop's worker threads, in turns: a user has at most TURNS_OF_A_USER of the
- * threads at a time, so that one whose files never answer holds up only what is its own.
+ * threads at a time, so that one whose files never answer leaves threads to others.
  */
 
 #include <stdbool.h>
@@ -30,9 +30,11 @@ struct Turn {
 
 /* loop: borrowed. NULL without memory. */
 Turns *turns_new(uv_loop_t *loop);
+/* Those that wait are done without having worked, and no more begin. */
+void turns_close(Turns *turns);
 /* Once the loop has ended. */
 Turns *turns_free(Turns *turns);
 
-/* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes. The
- * user's turns begin in the order of these calls. */
+/* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes; not
+ * after turns_close(). The user's turns begin in the order of these calls. */
 void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done);

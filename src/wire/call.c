@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/foreign.h"
+
 #define OUTPUT_DRAINED (WIRE_OUTPUT_MAX / 2)
 
 int wire_call_new(WireConnection *connection, const WireMessageCall *message, int *fds,
@@ -11,8 +13,7 @@ int wire_call_new(WireConnection *connection, const WireMessageCall *message, in
         WireCall *call = calloc(1, sizeof(*call));
 
         if (!call) {
-                for (size_t i = 0; i < n_fds; i++)
-                        close(fds[i]);
+                foreign_close(fds, n_fds);
                 free(fds);
                 return -ENOMEM;
         }
@@ -42,9 +43,7 @@ WireCall *wire_call_unref(WireCall *call)
                 return NULL;
 
         assert(call->ended || call->gone);
-        for (size_t i = 0; i < call->n_fds; i++)
-                if (call->fds[i] >= 0)
-                        close(call->fds[i]);
+        foreign_close(call->fds, call->n_fds);
         free(call->fds);
         wire_connection_unref(call->connection);
         free(call);

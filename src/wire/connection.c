@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
 #include "wire/call.h"
 #include "wire/server-internal.h"
 
@@ -129,8 +130,7 @@ void wire_connection_changed(WireConnection *connection)
 
 static void close_fds(int *fds, size_t n)
 {
-        for (size_t i = 0; i < n; i++)
-                close(fds[i]);
+        foreign_close(fds, n);
         free(fds);
 }
 

@@ -6,13 +6,13 @@
 #include <sys/param.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
+
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
 
 static void close_fds(int *fds, size_t n)
 {
-        for (size_t i = 0; i < n; i++)
-                if (fds[i] >= 0)
-                        close(fds[i]);
+        foreign_close(fds, n);
         free(fds);
 }
 
@@ -60,8 +60,7 @@ static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
                         continue;
                 fds = malloc(size);
                 if (!fds) {
-                        for (size_t i = 0; i < n; i++)
-                                close(((int *)CMSG_DATA(c))[i]);
+                        foreign_close((const int *)CMSG_DATA(c), n);
                         r = -ENOMEM;
                         continue;
                 }

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-LOOKUP, GETATTR, OPEN, READ, INIT = 1, 3, 14, 15, 26
+LOOKUP, GETATTR, OPEN, READ, FLUSH, INIT = 1, 3, 14, 15, 25, 26
 ROOT, FILE = 1, 2
 SIZE = 1 << 20
 FOPEN_DIRECT_IO = 1
@@ -28,10 +28,12 @@ def attributes(node):
 class DeafFile:
     """In a `with`, at whose end every read fails."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, deaf=False):
+        """deaf: no close ends either."""
+        self.deaf = deaf
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "file"
-        self.readers = 0
+        self.readers = self.closers = 0
         self.device = None
         self.connection = None
 
@@ -99,4 +101,7 @@ class DeafFile:
         if kind == READ:
             self.readers += 1
             return None, 0
+        if kind == FLUSH:
+            self.closers += 1
+            return (None, 0) if self.deaf else (b"", 0)
         return None, 0 if kind in (2, 18, 36, 42) else errno.ENOSYS

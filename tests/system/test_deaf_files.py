@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files whose reads never end, as on a server that has gone: who names them waits for them, and
 nobody else does."""
+import contextlib
 import os
 import pathlib
 import signal
 import tempfile
+import threading
 import time
 
 import pytest
@@ -17,6 +19,7 @@ from harness.varlink import VarlinkError
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 THREADS = 32  # TURNS_THREADS of daemon/turns.h
 OF_A_USER = 8
+ID = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"
 
 
 @pytest.fixture
@@ -84,16 +87,49 @@ def send_and_leave(cvmd, spec):
 
 
 def test_a_timeout_is_told_in_time(cvmd, deaf):
+    """And nothing is left of the CVM but the thread that reads."""
     began = time.monotonic()
     with pytest.raises(VarlinkError) as refusal:
-        launch_deaf(cvmd, deaf, "web", timeoutSec=1)
+        launch_deaf(cvmd, deaf, "web", timeoutSec=1, id=ID)
     assert refusal.value.name == "Timeout" and refusal.value.fields["stage"] == "artifacts"
     assert 1 <= time.monotonic() - began < 8 * SLOWNESS
-    # Its name is in use until the read ends.
-    assert cvmd.status("web")["state"] == "preparing"
-    with pytest.raises(VarlinkError) as refusal:
-        cvmd.launch("web")
-    assert refusal.value.name == "CvmExists"
+    assert cvmd.cvms() == []
+    assert cvmd.call("Launch", spec=cvmd.spec("web"), wait="ready", id=ID)["cvm"]["ready"]
+    deaf.end()
+    time.sleep(0.5)
+    assert cvmd.status("web")["ready"]
+
+
+def close_late(fd):
+    with contextlib.suppress(OSError):  # of the file system that ends
+        os.close(fd)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_it_can_be_stopped(cvmd, deaf, force):
+    with cvmd.client() as client:
+        client.send("Launch", {"spec": cvmd.spec("web", kernel={"path": str(deaf.path)})})
+        eventually(lambda: deaf.readers == 1, "the file is read")
+        assert cvmd.stop("web", force=force)["ending"]["reason"] == "launch-failed"
+        with pytest.raises(VarlinkError) as refusal:
+            client.receive()
+    assert refusal.value.name == "LaunchFailed" and "stopped" in refusal.value.fields["reason"]
+    assert cvmd.cvms() == []
+
+
+def test_descriptors_that_nobody_takes(cvmd, deaf):
+    """Nor is the daemon held by closing what was sent."""
+    deaf.deaf = True
+    for method, parameters in (("GetInfo", {}), ("Status", {"name": "none"}), ("Nothing", {})):
+        fd = os.open(deaf.path, os.O_RDONLY)
+        with cvmd.client() as client:
+            before = deaf.closers
+            name = f"org.varlink.service.{method}" if method == "GetInfo" else method
+            client.send(name, parameters, fds=[fd])
+            eventually(lambda: deaf.closers > before, "it is closed")
+            assert cvmd.cvms() == []
+        threading.Thread(target=close_late, args=[fd], daemon=True).start()
+    assert cvmd.launch("web", wait="ready")["ready"]
 
 
 @pytest.mark.not_valgrind("what its threads hold that do not end is lost")
@@ -103,8 +139,7 @@ def test_a_daemon_goes_down(cvmd, deaf):
         eventually(lambda: deaf.readers == 1, "the file is read")
         cvmd.process.send_signal(signal.SIGTERM)
         eventually(lambda: "a file does not answer" in cvmd.log(), cvmd.log, seconds=30)
-    # This kernel lets no thread go that has asked a FUSE file system, the next daemon comes all the
-    # same.
+    # Linux lets no thread go that has asked a FUSE file system; the next daemon comes all the same.
     goes = cvmd.process
     cvmd.start()
     assert cvmd.cvms() == []

@@ -147,3 +147,16 @@ def test_a_process_without_a_record(make_daemon, config, how):
     cvmd.kill()
     cvmd.start()
     assert cvmd.log(lines=None).count("no record tells of it") == 1
+
+
+def test_the_longest_environment(cvmd):
+    """The record of a CVM with as many and as long names as there may be is read again."""
+    env = {f"N{number:04}{'x' * 995}": "" for number in range(4096)}
+    pid = cvmd.launch("web", wait="ready", env=env)["pid"]
+    cvmd.kill()
+    cvmd.start()
+    eventually(lambda: "found again" in cvmd.log(), cvmd.log)
+    assert cvmd.status("web")["pid"] == pid
+    cvmd.stop("web", force=True)
+    cvmd.wait_gone(pid)
+    processes.reap()
