@@ -48,6 +48,7 @@ struct LibvirtLink {
         int64_t facts_usec; /* when they were told (clock_boot_usec) */
         uint64_t failures;
         char *failure;           /* the last one's reason */
+        char *failure_of;        /* the emulator that it is of; NULL: the connection */
         pthread_cond_t answered; /* something of these has changed */
         LibvirtCommands commands;
         Item *items, **items_end;
@@ -79,6 +80,7 @@ static void link_unref(void *userdata)
         free(link->asked);
         free(link->facts_of);
         free(link->failure);
+        free(link->failure_of);
         free(link->uri);
         free(link);
 }
@@ -208,13 +210,16 @@ static void disconnect(LibvirtLink *link, const char *reason)
         post(link, &(LibvirtNews){.kind = LIBVIRT_LOST, .text = reason});
 }
 
-static void keep_failure(LibvirtLink *link, const char *reason)
+/* emulator NULL: of the connection. */
+static void keep_failure(LibvirtLink *link, const char *emulator, const char *reason)
 {
         pthread_mutex_lock(&link->lock);
         link->failures++;
         drop_facts(link);
         free(link->failure);
+        free(link->failure_of);
         link->failure = strdup(reason);
+        link->failure_of = emulator ? strdup(emulator) : NULL;
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
 }
@@ -239,7 +244,7 @@ static void ask_facts(LibvirtLink *link, char *emulator)
         (void)libvirt->virConnectGetLibVersion(link->connection, &facts.version);
         r = xml ? libvirt_facts_parse(xml, &facts) : -EIO;
         if (r < 0)
-                keep_failure(link, failure ?: "out of memory");
+                keep_failure(link, emulator, failure ?: "out of memory");
         free(xml);
         pthread_mutex_lock(&link->lock);
         link->asking = false;
@@ -265,14 +270,14 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
         libvirt = libvirt_loop_start(&failure);
         if (!libvirt) {
                 *ret_reason = strdup(failure);
-                keep_failure(link, failure);
+                keep_failure(link, NULL, failure);
                 return false;
         }
         libvirt->virResetLastError();
         connection = libvirt->virConnectOpen(link->uri);
         if (!connection) {
                 *ret_reason = strdup(last_error());
-                keep_failure(link, last_error());
+                keep_failure(link, NULL, last_error());
                 return false;
         }
         link->connection = connection;
@@ -295,7 +300,7 @@ static bool connect_now(LibvirtLink *link, char **ret_reason)
                 link_unref(link);
         if (link->lifecycle < 0) {
                 *ret_reason = strdup(last_error());
-                keep_failure(link, last_error());
+                keep_failure(link, NULL, last_error());
                 disconnect(link, *ret_reason);
                 return false;
         }
@@ -523,10 +528,18 @@ static bool has_facts(const LibvirtLink *link, const char *emulator, int64_t sin
                link->facts_usec >= since_usec;
 }
 
+/* Since there were `failures` of them. */
+static bool has_failed(const LibvirtLink *link, const char *emulator, uint64_t failures)
+{
+        return link->failures != failures &&
+               (!link->failure_of || strcmp(link->failure_of, emulator) == 0);
+}
+
 int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, LibvirtFacts *ret,
                        char **ret_reason)
 {
-        const struct timespec connected = in_msec(msec), answered = in_msec(ANSWER_MSEC);
+        const struct timespec answered = in_msec(ANSWER_MSEC);
+        struct timespec connected = in_msec(msec);
         const int64_t fresh = clock_boot_usec() - FRESH_USEC;
         uint64_t failures;
         int r = 0;
@@ -535,23 +548,27 @@ int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, L
         pthread_mutex_lock(&link->lock);
         failures = link->failures;
         while (r == 0 && !has_facts(link, emulator, fresh) && !link->closed &&
-               link->failures == failures) {
+               !has_failed(link, emulator, failures)) {
+                bool asking = link->asking;
+
                 /* one at a time: who asks for another emulator comes after it */
                 if (!link->asked && !link->asking) {
                         link->asked = strdup(emulator);
                         pthread_cond_signal(&link->wake);
                 }
                 r = pthread_cond_timedwait(&link->answered, &link->lock,
-                                           link->asking ? &answered : &connected);
+                                           asking ? &answered : &connected);
+                if (asking) /* there is a connection: the time of what comes next begins now */
+                        connected = in_msec(msec);
         }
         /* one that has no time now is as it was */
         r = has_facts(link, emulator, 0) ? 0 : -ENOTCONN;
         if (r == 0)
                 *ret = link->facts;
         else
-                *ret_reason =
-                        strdup(link->failures != failures && link->failure ? link->failure
-                                                                           : "it does not answer");
+                *ret_reason = strdup(has_failed(link, emulator, failures) && link->failure
+                                             ? link->failure
+                                             : "it does not answer");
         pthread_mutex_unlock(&link->lock);
         link_unref(link);
         return r;
