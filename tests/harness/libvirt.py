@@ -27,6 +27,8 @@ PLUGIN = "libvirt/connection-driver/libvirt_driver_qemu.so"
 OWN = ["/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"]
 # How a CVM ends whose QEMU is killed.
 KILLED = "qemu-exit" if USED else "qemu-signal"
+# And where no daemon was there: libvirt may see it after the next one is.
+LOST = ("lost", KILLED) if USED else ("lost",)
 # What a connection to it is, and the event loop that goes with it.
 LINK = {"socket:": 1, "anon_inode:[eventfd]": 2}
 CLONE_NEWNS = 0x20000
@@ -155,6 +157,20 @@ def domains(directory):
         if f"{directory}/" in command:
             found[pid] = command
     return found
+
+
+def wait_forgotten(cvm):
+    """Until libvirt has seen that a domain's QEMU has gone."""
+    def forgotten():
+        for path in pathlib.Path("/run/libvirt/qemu").glob("*.xml"):
+            try:
+                if cvm["id"] in path.read_text():
+                    return False
+            except OSError:
+                pass
+        return True
+    if USED:
+        processes.eventually(forgotten, "libvirt forgets the domain")
 
 
 def without_link(pid, kinds):

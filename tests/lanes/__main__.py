@@ -152,7 +152,7 @@ def lane_system(run):
 def lane_system_libvirt(run):
     if not (os.path.exists("/usr/sbin/libvirtd") and shutil.which("qemu-system-x86_64")):
         return Result().skip("system-libvirt", "libvirtd or qemu-system-x86_64 is not installed")
-    env = {"CVMD_DRIVER": "libvirt", "TEST_SLOWNESS": "2"}
+    env = {"CVMD_DRIVER": "libvirt", "TEST_SLOWNESS": "4"}
     return run.pytest("system", run.builds.plain(), env, SIDE_BY_SIDE)
 
 

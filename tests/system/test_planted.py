@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import processes
+from harness import libvirt, processes
 from harness.daemon import TOP
 
 SECRETS = {"env": {"TOKEN": "topsecret"}, "certs": {"key.pem": {"text": "topsecret"}}}
@@ -102,7 +102,7 @@ def test_a_number_that_is_another_processes_now(cvmd, victim):
         path.write_text(json.dumps({**record, "pid": victim.pid}))
     restart(cvmd, reuse)
     processes.reap()
-    assert cvmd.wait_state("web", "failed")["ending"]["reason"] == "lost"
+    assert cvmd.wait_state("web", "failed")["ending"]["reason"] in libvirt.LOST
     assert not (cvmd.runtime / "shares" / cvm["id"]).exists()
 
 

@@ -24,6 +24,7 @@ SECRETS = {"env": {"TOKEN": "s3cret"}, "certs": {"key.pem": {"text": "s3cret"}}}
 def kill(cvm):
     os.kill(cvm["pid"], signal.SIGKILL)
     eventually(lambda: processes.reap() or processes.state(cvm["pid"]) is None, "it is reaped")
+    libvirt.wait_forgotten(cvm)
 
 
 def wait_again(daemon, before, name="web", seconds=15):
@@ -251,7 +252,7 @@ def test_it_ends_while_no_daemon_is_there(cvmd):
     cvmd.kill()
     kill(first)
     cvmd.start()
-    assert cvmd.wait_state("web", "restarting")["ending"]["reason"] == "lost"
+    assert cvmd.wait_state("web", "restarting")["ending"]["reason"] in libvirt.LOST
     assert wait_again(cvmd, first)["id"] == first["id"]
 
 
