@@ -173,7 +173,7 @@ static int measure_cvm(const Arguments *arguments, const char *name)
 
         r = check_options(arguments);
         if (r == 0)
-                r = session_call(arguments, MANAGER "Measurement",
+                r = session_call(arguments, MANAGER "Measure",
                                  json_build("name", json_new_text(name), NULL), &reply);
         if (r != 0)
                 return r;

@@ -97,7 +97,7 @@ static int ask_daemon(const Arguments *arguments, const char *name, json_object 
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *document;
-        int r = session_call(arguments, MANAGER "Measurement",
+        int r = session_call(arguments, MANAGER "Measure",
                              json_build("name", json_new_text(name), NULL), &reply);
 
         if (r != 0)

@@ -14,7 +14,7 @@ static const WireMethod methods[] = {
         {METHOD("Resume"), api_resume, 0},
         {METHOD("Remove"), api_remove, 0},
         {METHOD("Status"), api_status, 0},
-        {METHOD("Measurement"), api_measurement, 0},
+        {METHOD("Measure"), api_measure, 0},
         {METHOD("List"), api_list, 0},
         {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
         {METHOD("Logs"), api_logs, 0},

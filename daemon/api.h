@@ -20,8 +20,8 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata);
 void api_pause(WireCall *call, json_object *parameters, void *userdata);
 void api_resume(WireCall *call, json_object *parameters, void *userdata);
 void api_remove(WireCall *call, json_object *parameters, void *userdata);
-/* api_measurement.c */
-void api_measurement(WireCall *call, json_object *parameters, void *userdata);
+/* api_measure.c */
+void api_measure(WireCall *call, json_object *parameters, void *userdata);
 /* api_list.c */
 void api_status(WireCall *call, json_object *parameters, void *userdata);
 void api_list(WireCall *call, json_object *parameters, void *userdata);

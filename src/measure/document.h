@@ -3,7 +3,7 @@
 
 /*
  * A measurement as JSON: what `cvmctl measure --json` prints, the daemon keeps in a CVM's record
- * and method Measurement of io.cvmd.Manager returns. The schema is in cvm-measure(7).
+ * and method Measure of io.cvmd.Manager returns. The schema is in cvm-measure(7).
  */
 
 #include "measure/measurement.h"

@@ -102,6 +102,12 @@ def test_interface_every_method_error_and_type():
     assert not [name for name in names if not re.search(rf"\b{name}\b", page)]
 
 
+def test_interface_names_each_once():
+    """A type, a method and an error share one space of names."""
+    names = re.findall(r"^(?:type|method|error) (\w+)", INTERFACE, re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
+
+
 def test_spec_every_field():
     page = words(source("cvm-spec.5"))
     names = {name for kind in ("Spec", "Forward", "Share", "ArtifactRef", "FileSource", "Vsock",

@@ -257,7 +257,7 @@ GOOD = register("MRTD", "ab" * 48, reason="as it is", events=[{"event": "firmwar
     ({"inputs": {"kernel": {"sha256": "ab" * 32, "size": 1}}}, "inputs"),
 ])
 def test_answers_that_are_not_understood(document, word):
-    with Peer(Measurement={"measurement": {**measurement(GOOD), **document}}) as peer:
+    with Peer(Measure={"measurement": {**measurement(GOOD), **document}}) as peer:
         done = peer.cvmctl("measure", "web")
     assert done.code == 1 and f"has {word} that this cvmctl does not know" in done.err
 
@@ -269,7 +269,7 @@ def test_answers_as_text():
         {"name": "RTMR0", "algorithm": "sha384", "state": "not-given", "reason": "\x1b[3J"},
         inputs={"cmdline": "\x1b[4J", "kernel": {"sha256": "ef" * 32}},
         profile={"mrtd": {"value": "\x1b[5J", "source": "x"}})
-    with Peer(Measurement={"measurement": document}) as peer:
+    with Peer(Measure={"measurement": document}) as peer:
         done = peer.cvmctl("measure", "web")
     assert done.code == 0 and "\x1b" not in done.out
     assert done.out.splitlines()[:4] == [f"MRTD sha384 {'ab' * 48}", "    as it is", "    firmware",

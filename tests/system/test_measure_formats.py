@@ -170,7 +170,7 @@ def test_signed_corim(platform, key_file, tmp_path, name, signer):
 
 def test_corim_of_a_cvm(platform):
     document = measurement(register("MRTD", "ab" * 48), register("RTMR3", "00" * 48))
-    with Peer(Measurement={"measurement": document}) as peer:
+    with Peer(Measure={"measurement": document}) as peer:
         data = peer.cvmctl("measure", "web", "--format", "corim").raw
     assert triples(data) == {("Intel", "TDX", "MRTD"): [{2: [[7, b"\xab" * 48]]}],
                              ("Intel", "TDX", "RTMR"): [{14: {3: [[7, bytes(48)]]}}]}
@@ -295,7 +295,7 @@ def test_one_digest_of_two(platform, key_file):
 def test_id_block_of_a_cvm(key_file):
     path, _ = key_file("id", ec.SECP384R1())
     document = measurement(register("LaunchDigest", "ab" * 48))
-    with Peer(Measurement={"measurement": document}) as peer:
+    with Peer(Measure={"measurement": document}) as peer:
         options = ["measure", "web", "--format", "snp-id-block", "--id-key", path]
         done = peer.cvmctl(*options)
         assert done.code == 2 and "--policy" in done.err

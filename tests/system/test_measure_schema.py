@@ -69,7 +69,7 @@ def test_of_a_cvm(validator):
     settings = {"launchSecurity": {"policy": "0x30000"}, "binding": {
         "field": "hostData", "value": "ab" * 32, "document": "{}"}}
     document = measurement(*registers, inputs=inputs, **settings)
-    with Peer(Measurement={"measurement": document}) as peer:
+    with Peer(Measure={"measurement": document}) as peer:
         result = peer.cvmctl("measure", "web", "--json").json
     validator.validate(result)
     assert result == document

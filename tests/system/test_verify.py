@@ -209,7 +209,7 @@ def test_a_log_and_a_cvm(tmp_path):
     text = f"  sha256:\n    4 : 0x{extend(STEPS[:2])}\n"
     other = (STEPS[0], b"another")
     expected = measurement(register("PCR4", extend(other), "sha256", events=steps(other)))
-    with Peer(Measurement={"measurement": expected}) as peer:
+    with Peer(Measure={"measurement": expected}) as peer:
         done = peer.cvmctl("verify", "--report", "-", "--event-log", log, "--expect", "web",
                            "--json", input=text.encode())
     assert (done.code, wrong(done.json)) == (WRONG, ["PCR4-sha256", "events PCR4-sha256"])
@@ -268,16 +268,16 @@ def test_measured_is_expected(tmp_path):
 
 def test_a_cvm_is_expected():
     """--expect NAME: what the daemon has of it."""
-    with Peer(Measurement={"measurement": measurement(LAUNCH)}) as peer:
+    with Peer(Measure={"measurement": measurement(LAUNCH)}) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web", "--json")
         assert [(call.method, call.parameters) for call in peer.calls] == [
-            ("Measurement", {"name": "web"})]
+            ("Measure", {"name": "web"})]
     assert (done.code, done.json["verdict"]) == (VERIFIED, "verified")
     other = measurement(LAUNCH, launchSecurity={"policy": "0x30001"})
-    with Peer(Measurement={"measurement": other}) as peer:
+    with Peer(Measure={"measurement": other}) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web", "--json")
     assert (done.code, wrong(done.json)) == (WRONG, ["policy"])
-    with Peer(Measurement=refuse("NoSuchCvm", name="web")) as peer:
+    with Peer(Measure=refuse("NoSuchCvm", name="web")) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web")
     assert done.code == 3 and not done.raw
 

@@ -52,7 +52,7 @@ static json_object *read_document(const char *text)
         return json_parse(text, strlen(text), &document, NULL) == 0 ? document : NULL;
 }
 
-void api_measurement(WireCall *call, json_object *parameters, void *userdata)
+void api_measure(WireCall *call, json_object *parameters, void *userdata)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         const Vm *vm = api_named(call, parameters, userdata);
