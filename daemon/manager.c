@@ -246,6 +246,7 @@ Manager *manager_free(Manager *manager)
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
         free(manager->stray_uids);
+        manager_unlock(manager); /* a child that has not become another program would keep it */
         host_facts_free(manager->host);
         template_set_free(manager->templates);
         closep(&manager->runtime_fd);

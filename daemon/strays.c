@@ -2,10 +2,18 @@
 #include "strays.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #include "base/process.h"
 #include "base/text.h"
 #include "log.h"
+
+#define DYING_MSEC 100
+
+struct Look {
+        const Manager *manager;
+        bool found;
+};
 
 typedef bool (*OnProcess)(pid_t pid, uid_t uid, void *userdata);
 
@@ -46,14 +54,26 @@ static bool is_noted(const Manager *manager, uid_t uid)
         return false;
 }
 
+static bool is_stray(const Manager *manager, uid_t uid)
+{
+        return uid >= manager->config->uid_first && uid <= manager->config->uid_last &&
+               !is_a_cvms(manager, uid);
+}
+
+static bool see(pid_t pid, uid_t uid, void *userdata)
+{
+        struct Look *look = userdata;
+
+        look->found = is_stray(look->manager, uid);
+        return !look->found;
+}
+
 static bool note(pid_t pid, uid_t uid, void *userdata)
 {
         Manager *manager = userdata;
-        const Config *config = manager->config;
         uid_t *uids;
 
-        if (uid < config->uid_first || uid > config->uid_last || is_a_cvms(manager, uid) ||
-            is_noted(manager, uid))
+        if (!is_stray(manager, uid) || is_noted(manager, uid))
                 return true;
         log_warning("process %d has uid %u of those for CVMs, and no record tells of it: it is "
                     "left alone, and its uid is no other CVM's while it is there",
@@ -68,7 +88,16 @@ static bool note(pid_t pid, uid_t uid, void *userdata)
 
 int strays_find(Manager *manager)
 {
-        return manager->privileged ? for_each_process(note, manager) : 0;
+        struct Look first = {manager, false};
+        int r;
+
+        if (!manager->privileged)
+                return 0;
+        r = for_each_process(see, &first);
+        if (r < 0 || !first.found)
+                return r;
+        usleep(DYING_MSEC * 1000); /* recovery may have killed it just now */
+        return for_each_process(note, manager);
 }
 
 typedef struct Search {
