@@ -117,6 +117,7 @@ def test_it_can_be_stopped(cvmd, deaf, force):
     assert cvmd.cvms() == []
 
 
+@pytest.mark.not_valgrind("no other thread of a program runs under it while one is in close(2)")
 def test_descriptors_that_nobody_takes(cvmd, deaf):
     """Nor is the daemon held by closing what was sent."""
     deaf.deaf = True

@@ -75,7 +75,7 @@ def test_launch_that_waits_for_ready_in_vain(cvmd):
     """timeoutSec bounds the call; at its end the CVM is gone."""
     with pytest.raises(VarlinkError) as refusal:
         cvmd.call("Launch", spec=cvmd.spec("web", cmdline="fake.no-ready"), wait="ready",
-                  timeoutSec=4 if libvirt.USED else 1)
+                  timeoutSec=max(1, round(SLOWNESS)))
     assert refusal.value.name == "Timeout" and refusal.value.fields["stage"] == "ready"
     assert cvmd.cvms() == []
 
