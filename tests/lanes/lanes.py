@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lanes: what each runs, with which programs and roots."""
+import os
+import shlex
+import shutil
+
+import needs
+import results
+from builds import TOP, BuildFailed
+from results import Result
+from roots import Unavailable
+from run import progress
+
+# For pytest-xdist: each system test has a daemon and directories of its own.
+SIDE_BY_SIDE = ["-n", str(os.cpu_count() or 1)]
+# Guests of 4 GiB: how many there are at once is bounded by memory, too.
+TWO_GUESTS = ["-n", "2"]
+SWEEP_MOMENTS = 200  # at least: fewer are a sweep that missed what it is for
+VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
+            "--child-silent-after-fork=yes",
+            f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
+VALGRIND_CANNOT = {
+    "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
+    "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",
+}
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={TOP / 'tests/lsan.supp'}:print_suppressions=0",
+}
+
+
+def lane_unit(run):
+    return run.meson(run.builds.plain(), "unit")
+
+
+def engine(run, build, wrap=(), env=None):
+    """Its programs, and its scripts for pytest."""
+    result = run.meson(build, "engine", wrap, env)
+    if any((TOP / "tests/engine").glob("test_*.py")):
+        result.add(run.pytest("engine", build, env))
+    return result
+
+
+def lane_engine(run):
+    return engine(run, run.builds.plain())
+
+
+def lane_system(run):
+    options = [*SIDE_BY_SIDE, *(["-m", "not slow"] if run.fast else [])]
+    return run.pytest("system", run.builds.plain(), options=options)
+
+
+def lane_system_libvirt(run):
+    if not (os.path.exists("/usr/sbin/libvirtd") and shutil.which("qemu-system-x86_64")):
+        return Result().skip("system-libvirt", "libvirtd or qemu-system-x86_64 is not installed")
+    env = {"CVMD_DRIVER": "libvirt", "TEST_SLOWNESS": "4"}
+    return run.pytest("system", run.builds.plain(), env, SIDE_BY_SIDE)
+
+
+def lane_sweep(run):
+    result = run.pytest("sweep", run.builds.sweep(),
+                        options=["-o", "junit_family=xunit1", *SIDE_BY_SIDE])
+    moments = 0
+    for name, value in results.properties(run.scratch / "sweep.xml"):
+        progress(f"{name}: {value}")
+        if " moments" in value:
+            moments += int(value.split()[0])
+    progress(f"all: {moments} moments")
+    if moments < SWEEP_MOMENTS and not result.skips:
+        result.fail("sweep", f"{moments} moments are fewer than {SWEEP_MOMENTS}")
+    return result
+
+
+def lane_soak(run):
+    result = run.pytest("soak", run.builds.plain(), options=["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "soak.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
+def lane_e2e(run):
+    if not shutil.which("qemu-system-x86_64"):
+        return Result().skip("e2e", "qemu-system-x86_64 is not installed")
+    env, result = {}, Result()
+    for profile in ("plain", "confidential"):
+        try:
+            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
+        except BuildFailed as problem:
+            result.fail(f"the {profile} guest", str(problem))
+    if not env:
+        return result
+    build = run.builds.plain()
+    result.add(run.pytest("e2e", build, env, [*SIDE_BY_SIDE, "-m", "not alone"]))
+    return result.add(run.pytest("e2e", build, env, ["-m", "alone"]))
+
+
+def lane_asan(run):
+    build = run.builds.asan()
+    result = engine(run, build, env=SANITIZERS)
+    for suite in ("unit", "fuzz"):
+        result.add(run.meson(build, suite, env=SANITIZERS))
+    return result.add(run.pytest("system", build, {**SANITIZERS, "TEST_SLOWNESS": "3"},
+                                 SIDE_BY_SIDE))
+
+
+def lane_valgrind(run):
+    try:
+        root = needs.VALGRIND.get()
+    except Unavailable as reason:
+        return Result().skip("valgrind", str(reason))
+    build = run.builds.plain()
+    wrap = ["/usr/bin/env", f"VALGRIND_LIB={root / 'usr/libexec/valgrind'}",
+            f"LD_PRELOAD={build / 'tests/libvalgrind-pidfd.so'}", root / "usr/bin/valgrind.bin",
+            *VALGRIND]
+    result = run.meson(build, "unit", wrap, left_out=VALGRIND_CANNOT)
+    result.add(run.meson(build, "engine", wrap))
+    command = shlex.join(map(str, wrap))
+    cvmctl = run.scratch / "cvmctl"
+    cvmctl.write_text(f'#!/bin/sh\nexec {command} {build / "cli/cvmctl"} "$@"\n')
+    cvmctl.chmod(0o755)
+    env = {"CVMD_WRAPPER": command, "CVMCTL": str(cvmctl), "TEST_SLOWNESS": "4"}
+    return result.add(run.pytest("system", build, env, SIDE_BY_SIDE))
+
+
+def lane_fuzz(run):
+    return run.meson(run.builds.plain(), "fuzz")
+
+
+def lane_conformance(run):
+    try:
+        root = needs.DEBIAN_13.get()
+    except Unavailable as reason:
+        return Result().skip("conformance", str(reason))
+    return run.pytest("conformance", run.builds.plain(), {"CLIENT_ROOT": str(root)})
+
+
+def lane_systemd(run):
+    if not shutil.which("systemd-nspawn"):
+        return Result().skip("systemd", "systemd-nspawn (systemd-container) is not installed")
+    try:
+        root = needs.DEBIAN_13.get()
+    except Unavailable as reason:
+        return Result().skip("systemd", str(reason))
+    # It is built there, and compiled anew where the root is another one.
+    build = TOP / f"build-systemd-{root.name}"
+    env = {"SYSTEMD_ROOT": str(root), "SYSTEMD_BUILD": str(build)}
+    try:
+        env["SYSTEMD_NEWEST_ROOT"] = str(needs.NEWEST.get())
+    except Unavailable as reason:
+        progress(str(reason))  # its tests are skipped
+    try:
+        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+    except BuildFailed:
+        pass  # the test that wants it says so
+    result = run.pytest("systemd", TOP / "build", env, ["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "systemd.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
+def modern_qemus():
+    """Roots with the QEMU of Debian 13 and of its backports, by the variables that name them."""
+    return {"QEMU_ROOT_11": str(needs.QEMU_NEWEST.get()),
+            "QEMU_ROOT_10": str(needs.DEBIAN_13.get())}
+
+
+def lane_modern_qemu(run):
+    try:
+        qemus = modern_qemus()
+        firmware = {"FIRMWARE_SEV": str(needs.FIRMWARE_SEV.get()),
+                    "FIRMWARE_TDX": str(needs.FIRMWARE_TDX.get())}
+    except Unavailable as reason:
+        return Result().skip("modern-qemu", str(reason))
+    if shutil.which("qemu-system-x86_64"):
+        qemus["QEMU_ROOT_7"] = "/"
+    try:
+        guest = {"GUEST_CONFIDENTIAL": str(run.builds.guest("confidential"))}
+    except BuildFailed as problem:
+        return Result().fail("the confidential guest", str(problem))
+    return run.pytest("modern", run.builds.plain(), {**qemus, **firmware, **guest})
+
+
+def lane_peers(run):
+    try:
+        env = {"PEERS_ROOT": str(needs.PEERS.get()),
+               "FIRMWARE_SEV": str(needs.FIRMWARE_SEV.get())}
+    except Unavailable as reason:
+        return Result().skip("peers", str(reason))
+    try:
+        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+    except BuildFailed:
+        pass  # the tests that want it say so
+    return run.pytest("peers", run.builds.plain(), env)
+
+
+def lane_boot(run):
+    try:
+        env = {**modern_qemus(),
+               "FIRMWARE_BOOKWORM": str(needs.FIRMWARE_12.get()),
+               "FIRMWARE_TRIXIE": str(needs.FIRMWARE_13.get()),
+               "FIRMWARE_SID": str(needs.FIRMWARE_SID.get())}
+    except Unavailable as reason:
+        return Result().skip("boot", str(reason))
+    try:
+        for profile in ("plain", "plain13"):
+            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
+    except BuildFailed as problem:
+        return Result().fail("the guests", str(problem))
+    return run.pytest("boot", run.builds.plain(), env, TWO_GUESTS)
+
+
+def lane_libvirt(run):
+    if not shutil.which("systemd-nspawn"):
+        return Result().skip("libvirt", "systemd-nspawn (systemd-container) is not installed")
+    try:
+        env = {"LIBVIRT_ROOT_12": str(needs.LIBVIRT_12.get()),
+               "LIBVIRT_ROOT_SID": str(needs.NEWEST.get()),
+               "FIRMWARE_12": str(needs.FIRMWARE_12.get()),
+               "FIRMWARE_SID": str(needs.FIRMWARE_SID.get())}
+    except Unavailable as reason:
+        return Result().skip("libvirt", str(reason))
+    try:
+        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+    except BuildFailed as problem:
+        return Result().fail("the plain guest", str(problem))
+    result = run.pytest("libvirt", run.builds.plain(), env,
+                        ["-n", "4", "--dist", "loadgroup", "-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "libvirt.xml"):
+        progress(f"{name}: {value}")
+    return result
+
+
+def lane_man(run):
+    return run.pytest("man", run.builds.plain())
+
+
+def lane_check(run):
+    return run.pytest("check", TOP / "build")
+
+
+LANES = {
+    "check": (lane_check, "style: layers, formatting, shellcheck, licences, sizes"),
+    "unit": (lane_unit, "the modules of src/, daemon/ and cli/, each by itself"),
+    "engine": (lane_engine, "manager and scripted QMP in one process"),
+    "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
+    "man": (lane_man, "the pages build and name every verb, option, method and field"),
+    "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "system-libvirt": (lane_system_libvirt, "the same with CVMs of driver libvirt"),
+    "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
+    "sweep": (lane_sweep, "cvmd is killed between any two lasting steps, and started again"),
+    "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
+    "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
+    "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
+    "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
+    "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
+    "libvirt": (lane_libvirt, "driver libvirt with libvirtd of Debian 12 and of unstable"),
+    "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
+    "asan": (lane_asan, "unit, engine, fuzz and system under ASan, LSan and UBSan"),
+    "valgrind": (lane_valgrind, "unit, engine and system under valgrind"),
+}
+FAST = ["unit", "engine", "system"]

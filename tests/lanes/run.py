@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lanes of one run share: its builds, and how programs of tests are run and counted."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import results
+from builds import TOP, Builds
+from results import Result
+
+LANE_SECONDS = 20 * 60
+
+
+def progress(text):
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+class Run:
+    """What the lanes of one run share."""
+
+    def __init__(self, scratch, fast):
+        self.scratch = pathlib.Path(scratch)
+        self.fast = fast
+        self.builds = Builds(progress)
+
+    def execute(self, command, env):
+        """Runs in a process group of its own that ends with it; returns status and output."""
+        output = self.scratch / "output"
+        with open(output, "wb") as log:
+            process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **env},
+                                       stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+            try:
+                status = process.wait(LANE_SECONDS)
+            except subprocess.TimeoutExpired:
+                status = f"none: it ran for more than {LANE_SECONDS} s"
+            finally:
+                end_group(process)
+        return status, output.read_text(errors="replace")
+
+    def meson(self, build, suite, wrap=(), env=None, left_out=None):
+        """The programs of a suite (and where there is no wrapper, its scripts too)."""
+        left_out = left_out or {}
+        there = tests_of(build, suite, programs_only=bool(wrap))
+        names = [name for name in there if name not in left_out]
+        skipped = Result()
+        for name in there:
+            if name in left_out:
+                skipped.skip(name, left_out[name])
+        if not names:
+            return skipped
+        logs = build / "meson-logs"
+        base = f"lane-{suite}"
+        for old in logs.glob(f"{base}*"):
+            old.unlink()
+        options = ["--no-rebuild", "--suite", suite, "--logbase", base]
+        if wrap:
+            options += ["--wrap", " ".join(map(str, wrap)), "--timeout-multiplier", "10"]
+        status, output = self.execute(["/usr/bin/meson", "test", "-C", build, *options, *names],
+                                      env or {})
+        found = sorted(logs.glob(f"{base}*.json"))
+        result = results.from_meson(found[0] if found else logs / f"{base}.json",
+                                    f"meson test --suite {suite} ended with {status}\n{output}")
+        return result.add(skipped)
+
+    def pytest(self, folder, build, env=None, options=()):
+        junit = self.scratch / f"{folder}.xml"
+        junit.unlink(missing_ok=True)
+        programs = {"CVMD": build / "daemon/cvmd", "CVMCTL": build / "cli/cvmctl",
+                    "FAKE_QEMU": build / "tests/fake-qemu"}
+        env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
+        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
+                   "-p", "no:cacheprovider", "-c", "tests/pytest.ini",
+                   f"--junitxml={junit}", *options, f"tests/{folder}"]
+        status, output = self.execute(command, env)
+        return results.from_junit(junit, folder, output, status)
+
+
+def end_group(process):
+    """Asks first: pytest ends the daemons of its tests on SIGTERM."""
+    try:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def tests_of(build, suite, programs_only):
+    """Names of a suite's tests; programs are of this build, all else is scripts."""
+    done = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], check=True,
+                          stdout=subprocess.PIPE)
+    return [test["name"] for test in json.loads(done.stdout)
+            if any(name.split(":")[-1] == suite for name in test["suite"])
+            and (test["cmd"][0].startswith(str(build)) or not programs_only)]
