@@ -13,7 +13,6 @@ FAKE = {
     "accelerator": "tcg",
     "qemu": {"default": FAKE_QEMU},
     "timeouts": {"startSec": 10, "readySec": 10, "powerdownSec": 2, "quitSec": 2},
-    **({"libvirt": {"user": libvirt.USER}} if libvirt.USED else {}),
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A libvirtd of the tests' own, for CVMD_DRIVER=libvirt: one a process of pytest, which goes to a
-mount namespace where libvirt's directories are its own. Its QEMU is tests/fake-qemu.
+"""A private libvirtd. Its caller goes to a mount namespace where libvirt's directories are its own,
+and where the users exist that libvirt looks up, on whatever machine. With CVMD_DRIVER=libvirt each
+process of pytest has one, whose QEMU is tests/fake-qemu; tests/bench/private-libvirtd has another.
 
 Started as a program this is libvirtd's parent: it takes in and collects whatever libvirtd leaves
 to others (its domains), and ends with all of them when its own parent does.
@@ -14,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 
-from harness import processes
+from harness import accounts, processes
 
 DRIVER = os.environ.get("CVMD_DRIVER", "qemu")
 USED = DRIVER == "libvirt"
-# Libvirt's guests run as this user, whom every Debian has.
-USER, GROUP = "nobody", "nogroup"
+# Debian's libvirt looks them up even if qemu.conf names others, and only the package
+# libvirt-daemon-system, which nothing here requires, makes them. cvmd's default is the same user.
+USER = GROUP = "libvirt-qemu"
 LIBVIRTD = "/usr/sbin/libvirtd"
 PID_FILE = "/run/libvirt/libvirtd.pid"
 PLUGIN = "libvirt/connection-driver/libvirt_driver_qemu.so"
@@ -109,6 +111,7 @@ class Libvirt:
             os.makedirs(path, exist_ok=True)
             mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
         self.directory.chmod(0o755)
+        accounts.add_user(USER, self.directory)
         pathlib.Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF)
         pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
         # libvirt's user has no KVM: what QEMU can do is then asked once, not at each start

@@ -14,10 +14,11 @@ class Root:
     suite: str
     packages: tuple
     backports: tuple = ()
+    variant: str = "apt"
 
     def get(self):
         """Its directory; roots.Unavailable."""
-        return roots.debian_root(self.suite, self.packages, self.backports)
+        return roots.debian_root(self.suite, self.packages, self.backports, self.variant)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +57,13 @@ FIRMWARE_SID = Package("sid", "ovmf-generic", "usr/share/ovmf/OVMF.fd")
 PEERS = Root("sid", ("cargo", "librust-openssl-dev", "librust-sev-dev", "systemd-tpm"))
 # Debian 12's valgrind does not know openat2(2).
 VALGRIND = Package("trixie", "valgrind")
+# What a stranger has who starts from nothing: a minimal Debian 12 and what our scripts install.
+FRESH = Root("bookworm", tuple(sorted({
+    name for purpose in ("build", "guest", "run", "test") for name in packages(purpose)})),
+    variant="minbase")
 
 OF_LANES = {
+    "fresh": [FRESH],
     "conformance": [DEBIAN_13],
     "systemd": [DEBIAN_13, NEWEST],
     "modern-qemu": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_SEV, FIRMWARE_TDX],

@@ -54,14 +54,17 @@ def mirror(sources=SOURCES):
     return None
 
 
-def debian_root(suite, packages, backports=()):
+def debian_root(suite, packages, backports=(), variant="apt"):
     """The directory of the root; made if it is not there yet. `backports` come from
-    SUITE-backports, installed last: naming them to mmdebstrap fails on their dependencies."""
+    SUITE-backports, installed last: naming them to mmdebstrap fails on their dependencies.
+    `variant` is mmdebstrap's: what is there beside the packages."""
     if os.geteuid() != 0:
         raise Unavailable("needs root for mmdebstrap and chroot")
     if not shutil.which("mmdebstrap"):
         raise Unavailable("mmdebstrap is not installed")
     names = [suite, *sorted(packages), *(f"{name}/backports" for name in sorted(backports))]
+    if variant != "apt":
+        names.append(f"variant={variant}")
     key = hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
     root = ROOTS / f"{suite}-{key}"
     if root.exists():
@@ -82,7 +85,7 @@ def debian_root(suite, packages, backports=()):
             hooks = [f'--customize-hook=chroot "$1" {install} -t {suite}-backports '
                      f"{' '.join(backports)}"]
         done = subprocess.run(
-            [*CONTAINED, "mmdebstrap", "--variant=apt", *dates, f"--include={','.join(packages)}",
+            [*CONTAINED, "mmdebstrap", f"--variant={variant}", *dates, f"--include={','.join(packages)}",
              *hooks, suite, new, *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
