@@ -2,6 +2,7 @@
 """What the tests of all lanes share: private daemons, by default with tests/fake-qemu in QEMU's
 place; the top of tests/fake-qemu.c says how a CVM's kernel command line chooses what it does."""
 import copy
+import os
 import signal
 
 import pytest
@@ -25,7 +26,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Valgrind makes all twenty times slower: of a test with many parameters it sees one, as all of
     them go the same way. ASan sees all. With CVMD_DRIVER=libvirt only what says something of that
-    driver runs."""
+    driver runs. CVMD_PART=1/3 runs the second third."""
     kept = items
     if libvirt.USED:
         kept = [item for item in kept if not item.get_closest_marker("qemu_driver")]
@@ -35,6 +36,9 @@ def pytest_collection_modifyitems(config, items):
             groups.setdefault(item.nodeid.partition("[")[0], []).append(item)
         ids = {id(group[len(group) // 2]) for group in groups.values()}
         kept = [item for item in kept if id(item) in ids]
+    number, parts = map(int, os.environ.get("CVMD_PART", "0/1").split("/"))
+    if parts > 1:
+        kept = kept[number::parts]
     if kept is not items:
         ids = {id(item) for item in kept}
         config.hook.pytest_deselected(items=[item for item in items if id(item) not in ids])
@@ -45,6 +49,8 @@ def pytest_runtest_setup(item):
     mark = item.get_closest_marker("not_valgrind")
     if mark and WRAPPER:
         pytest.skip(mark.args[0])
+    if item.get_closest_marker("long") and "CVMD_LONG" not in os.environ:
+        pytest.skip("long")
 
 
 @pytest.fixture(scope="session", autouse=libvirt.USED)

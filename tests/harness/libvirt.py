@@ -4,7 +4,9 @@ and where the users exist that libvirt looks up, on whatever machine. With CVMD_
 process of pytest has one, whose QEMU is tests/fake-qemu; tests/bench/private-libvirtd has another.
 
 Started as a program this is libvirtd's parent: it takes in and collects whatever libvirtd leaves
-to others (its domains), and ends with all of them when its own parent does.
+to others (its domains), and ends with all of them when its own parent does. With --probe instead of
+a command it starts a libvirtd once and prints why it cannot: status 77 where something is not
+installed, else 1.
 """
 import ctypes
 import os
@@ -211,5 +213,23 @@ def keep(command):
             os.wait()
 
 
+def probe():
+    reason = missing()
+    if reason:
+        print(reason)
+        return 77
+    daemon = Libvirt()
+    try:
+        daemon.start()
+    except (Refused, AssertionError, OSError) as problem:
+        print(f"libvirtd does not start: {problem}")
+        return 1
+    finally:
+        daemon.end()
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--probe"]:
+        sys.exit(probe())
     keep(sys.argv[1:])

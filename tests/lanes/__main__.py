@@ -2,17 +2,19 @@
 """Runs the test lanes and counts every test: what scripts/test starts."""
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 
-from builds import TOP, BuildFailed
+import apart
+from builds import TOP
 from lanes import FAST, LANES
-from report import show
+from report import last_line, show, summary
 from results import Result
 from run import Run, end_group
+from timed import timed
 
 
 @contextlib.contextmanager
@@ -35,6 +37,8 @@ def arguments():
                         help=f"{', '.join(FAST)}, without the slow system tests")
     parser.add_argument("--lane", action="append", metavar="NAME", choices=LANES,
                         help="this lane only; may be repeated")
+    parser.add_argument("--long", action="store_true",
+                        help="all that does not fit in the budgets, too: takes hours")
     parser.add_argument("--list", action="store_true", help="list the lanes")
     return parser.parse_args()
 
@@ -49,21 +53,18 @@ def main():
         return 0
     # A pipe that was closed, Ctrl-C and SIGTERM end the run through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    total = Result()
+    total, times, spent = Result(), [], []
     lanes = args.lane or (FAST if args.fast else list(LANES))
     with (tempfile.TemporaryDirectory(prefix="cvmd-lanes-") as scratch, fetched_ahead(lanes)):
-        run = Run(scratch, args.fast)
+        os.environ[apart.VARIABLE] = f"{scratch}/apart"
+        run = Run(scratch, args.fast, args.long)
         for name in lanes:
-            start = time.monotonic()
-            try:
-                result = LANES[name][0](run)
-            except BuildFailed as problem:
-                result = Result().fail(name, str(problem))
-            if not (result.passed or result.failures or result.skips):
-                result.fail(name, "there was nothing to run")
-            show(name, result, time.monotonic() - start)
+            result, used = timed(name, LANES[name][0], run)
+            show(name, result, used, args.long)
             total.add(result)
-    print(f"{total.passed} passed, {len(total.failures)} failed, {len(total.skips)} skipped")
+            times += [(seconds, name, test) for seconds, test in result.times]
+            spent.append(used)
+    print("\n".join([*summary(times, spent, args.long), last_line(total)]))
     return 0 if total.passed and not total.failures else 1
 
 

@@ -4,6 +4,8 @@ import json
 import pathlib
 import subprocess
 
+from apart import CLOCK
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -37,7 +39,8 @@ class Builds:
         if name not in self.made:
             self.progress(f"building {name}")
             try:
-                self.made[name] = make()
+                with CLOCK.stopped():
+                    self.made[name] = make()
             except BuildFailed as problem:
                 self.made[name] = problem
         if isinstance(self.made[name], BuildFailed):

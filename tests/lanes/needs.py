@@ -6,6 +6,7 @@ import signal
 import sys
 
 import roots
+from apart import CLOCK
 from builds import packages
 
 
@@ -18,7 +19,8 @@ class Root:
 
     def get(self):
         """Its directory; roots.Unavailable."""
-        return roots.debian_root(self.suite, self.packages, self.backports, self.variant)
+        with CLOCK.stopped():
+            return roots.debian_root(self.suite, self.packages, self.backports, self.variant)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Package:
 
     def get(self):
         """The directory that it is unpacked in, or its file; roots.Unavailable."""
-        return roots.debian_package(self.suite, self.name) / self.path
+        with CLOCK.stopped():
+            return roots.debian_package(self.suite, self.name) / self.path
 
 
 # A machine that systemd boots, in which the project is built; the Varlink clients of systemd and of

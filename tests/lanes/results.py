@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 LOG_LINES = 80
+LONG = "long"
 TAP_LINE = re.compile(r"^(not )?ok\b(?P<rest>.*)$", re.MULTILINE)
 
 
@@ -19,8 +20,10 @@ class Result:
         self.passed = 0
         self.failures = []  # (name, log)
         self.skips = []  # (name, reason)
+        self.times = []  # (seconds, name)
 
     def add(self, other):
+        self.times += other.times
         self.passed += other.passed
         self.failures += other.failures
         self.skips += other.skips
@@ -34,6 +37,10 @@ class Result:
         self.skips.append((name, reason))
         return self
 
+    def later(self, name):
+        """What only --long runs."""
+        return self.skip(name, LONG)
+
 
 def from_meson(path, ran_badly=""):
     """Reads the log that `meson test --logbase` writes as JSON lines. A TAP test counts by its
@@ -46,6 +53,7 @@ def from_meson(path, ran_badly=""):
         test = json.loads(line)
         name, verdict = test["name"].split(" / ")[-1], test["result"]
         log = f"{test.get('stdout', '')}\n{test.get('stderr', '')}"
+        result.times.append((test.get("duration") or 0.0, name))
         cases = list(TAP_LINE.finditer(test.get("stdout") or ""))
         if verdict in ("SKIP", "IGNORED"):
             result.skip(name, tail(log, 1) or "the test says so")
@@ -68,18 +76,35 @@ def from_meson(path, ran_badly=""):
     return result
 
 
+def cause_before_the_test(problems):
+    """What a fixture failed of, in a form that is the same for all tests that want the fixture;
+    None: the test itself, or what comes after it, has failed."""
+    if len(problems) != 1 or "failed on setup" not in (problems[0].get("message") or ""):
+        return None
+    text = f"{problems[0].get('message')}\n{problems[0].text or ''}"
+    return re.sub(r"/tmp/\S+|0x[0-9a-f]+|\d+", "#", text)
+
+
 def from_junit(path, name, output, status):
     """Reads pytest's JUnit file; `output` and `status` are those of the run itself."""
     result = Result()
     if not path.exists():
         return result.fail(name, f"pytest ended with status {status}\n{output}")
+    causes = {}  # of what went wrong before a test began, to the first such test
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         # a run that was cut short has a case of no class
         title = f"{case.get('classname', name).split('.')[-1]}: {case.get('name', status)}"
+        result.times.append((float(case.get("time") or 0), title))
         problems = case.findall("failure") + case.findall("error")
         skipped = case.find("skipped")
         if problems:
             text = "\n".join(f"{p.get('message')}\n{p.text or ''}" for p in problems)
+            cause = cause_before_the_test(problems)
+            if cause in causes:
+                result.skip(title, f"not run: its precondition failed, as that of {causes[cause]}")
+                continue
+            if cause:
+                causes[cause] = title
             result.fail(title, text)
         elif skipped is not None:
             result.skip(title, skipped.get("message"))
@@ -97,3 +122,8 @@ def properties(path):
         return []
     return [(entry.get("name"), entry.get("value"))
             for entry in ElementTree.parse(path).getroot().iter("property")]
+
+
+def unplanned(skips):
+    """Those that --long would skip, too."""
+    return [(name, reason) for name, reason in skips if reason != LONG]

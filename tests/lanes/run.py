@@ -8,10 +8,13 @@ import subprocess
 import sys
 
 import results
+from budgets import BUDGETS
 from builds import TOP, Builds
+from parts import Part, chosen
 from results import Result
 
 LANE_SECONDS = 20 * 60
+LONG_SECONDS = 8 * 60 * 60
 
 
 def progress(text):
@@ -21,10 +24,22 @@ def progress(text):
 class Run:
     """What the lanes of one run share."""
 
-    def __init__(self, scratch, fast):
+    def __init__(self, scratch, fast=False, long=False):
         self.scratch = pathlib.Path(scratch)
         self.fast = fast
+        self.long = long
+        self.seconds = LONG_SECONDS if long else LANE_SECONDS
         self.builds = Builds(progress)
+
+    def part(self, lane, what, result):
+        """The part of the lane that is this commit's turn; the result counts the others as skipped.
+        All of it with --long."""
+        parts = 1 if self.long else BUDGETS[lane].parts
+        part = chosen(parts)
+        if parts > 1:
+            progress(f"{lane}: {what}, {part}")
+            result.later(f"{lane}: {what}, {part.others()}")
+        return part
 
     def execute(self, command, env):
         """Runs in a process group of its own that ends with it; returns status and output."""
@@ -34,17 +49,17 @@ class Run:
                                        stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=subprocess.STDOUT, start_new_session=True)
             try:
-                status = process.wait(LANE_SECONDS)
+                status = process.wait(self.seconds)
             except subprocess.TimeoutExpired:
-                status = f"none: it ran for more than {LANE_SECONDS} s"
+                status = f"none: it ran for more than {self.seconds} s"
             finally:
                 end_group(process)
         return status, output.read_text(errors="replace")
 
-    def meson(self, build, suite, wrap=(), env=None, left_out=None):
+    def meson(self, build, suite, wrap=(), env=None, left_out=None, part=Part(0, 1)):
         """The programs of a suite (and where there is no wrapper, its scripts too)."""
         left_out = left_out or {}
-        there = tests_of(build, suite, programs_only=bool(wrap))
+        there = part.take(tests_of(build, suite, programs_only=bool(wrap)))
         names = [name for name in there if name not in left_out]
         skipped = Result()
         for name in there:
@@ -70,7 +85,8 @@ class Run:
         junit = self.scratch / f"{folder}.xml"
         junit.unlink(missing_ok=True)
         programs = {"CVMD": build / "daemon/cvmd", "CVMCTL": build / "cli/cvmctl",
-                    "FAKE_QEMU": build / "tests/fake-qemu"}
+                    "FAKE_QEMU": build / "tests/fake-qemu",
+                    **({"CVMD_LONG": "1"} if self.long else {})}
         env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
         command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
                    "-p", "no:cacheprovider", "-c", "tests/pytest.ini",

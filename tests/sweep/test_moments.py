@@ -21,6 +21,8 @@ FORWARDS = [{"guestPort": 80 + number, "hostPort": port} for number, port in enu
 RICH = {"env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "secret"}},
         "forwards": FORWARDS}
 TAP = f"cvmsweep{WORKER}"
+# Which of the moments come, from 0, of every how many: another run has those between.
+FIRST, STEP = map(int, os.environ.get("SWEEP_PART", "0/1").split("/"))
 
 
 class Story:
@@ -182,7 +184,7 @@ def test_killed_in(story, cvmd, record_property, request):
     if "tap" in story.title:
         request.getfixturevalue("tap")
     found = collections.Counter()
-    for number in itertools.count(1):
+    for number in itertools.count(1 + FIRST, STEP):
         told = []
         story.prepare(cvmd)
         cvmd.moment.arm(number)
@@ -217,7 +219,7 @@ def leave_a_fleet(daemon):
 
 def test_killed_in_its_start(cvmd, record_property):
     found = collections.Counter()
-    for number in itertools.count(1):
+    for number in itertools.count(1 + FIRST, STEP):
         calls = leave_a_fleet(cvmd)
         cvmd.moment.arm(number)
         cvmd.spawn()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long each lane may take, and when it has taken too long.
+
+Seconds on two quiet cores, without what is made once and kept: programs, guests and roots (see
+apart.py). A lane with parts runs one of them, which rotates with the commits; --long runs all."""
+import dataclasses
+
+ALL = 65 * 60  # the whole of scripts/test
+TOLERANCE = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    seconds: int
+    parts: int = 1
+
+
+BUDGETS = {
+    "check": Budget(30),
+    "unit": Budget(45),
+    "engine": Budget(15),
+    "fuzz": Budget(8),
+    "man": Budget(12),
+    "fresh": Budget(60),
+    "system": Budget(160),
+    "system-libvirt": Budget(120),
+    "soak": Budget(50),
+    "sweep": Budget(200, parts=2),
+    "conformance": Budget(10),
+    "systemd": Budget(170),
+    "modern-qemu": Budget(75),
+    "peers": Budget(60),
+    "boot": Budget(120),
+    "libvirt": Budget(150),
+    "igvm": Budget(60),
+    "e2e": Budget(200),
+    "asan": Budget(300, parts=2),
+    "valgrind": Budget(200, parts=2),
+}
+
+
+def verdict(name, used, factor):
+    """Why the lane has taken too long, or None. The factor says how much slower than the quiet
+    reference machine this one was meanwhile (see calibration.py)."""
+    budget = BUDGETS[name].seconds
+    limit = budget * TOLERANCE * factor
+    if used <= limit:
+        return None
+    return (f"the lane took {used:.0f} s; its budget is {budget} s, and the limit {limit:.0f} s: "
+            f"{TOLERANCE:g} times that, on a machine that was {factor:.2f} times as slow as two "
+            f"quiet cores")
