@@ -8,7 +8,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libjson-c-
                 libxml2-dev scdoc)
 # hal/build: unpacks a kernel package, packs an initramfs.
 packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod xz-utils
-                python3)
+                zstd python3)
 # Runs a CVM and looks at it.
 packages_run=(qemu-system-x86 openssl python3)
 # What the lanes of scripts/test need beside all that.

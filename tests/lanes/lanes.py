@@ -278,6 +278,7 @@ LANES = {
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
     "system-libvirt": (lane_system_libvirt, "the same with CVMs of driver libvirt"),
+    "fresh": (lane_fresh, "scripts and tests use nothing that a new machine lacks"),
     "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),

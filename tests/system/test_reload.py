@@ -41,7 +41,7 @@ def test_a_bad_file_changes_nothing(make_daemon, config):
 def test_what_only_a_start_changes(make_daemon, config):
     daemon = make_daemon(config)
     reload(daemon, {**config, "memory": "96M", "templates": "/nonexistent",
-                    "groups": {"admins": "nobody"}, "console": {"files": 7}},
+                    "groups": {"admins": "nogroup"}, "console": {"files": 7}},
            "only a restart changes templates, groups.admins, console.files")
     assert daemon.launch("one", memory=None)["memory"] == 96 << 20
 
