@@ -43,6 +43,11 @@ def test_every_lane_has_a_budget():
     assert sum(budget.seconds for budget in budgets.BUDGETS.values()) <= budgets.ALL
 
 
+def test_every_lane_is_described():
+    text = (parts.TOP / "CONTRIBUTING.md").read_text()
+    assert not [name for name in lanes.LANES if f"\n| {name} |" not in text]
+
+
 def test_preconditions_are_those_of_lanes():
     assert set(preconditions.OF_LANES) <= set(lanes.LANES)
 

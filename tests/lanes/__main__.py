@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import apart
+from budgets import BUDGETS
 from builds import TOP
 from lanes import FAST, LANES
 from report import last_line, show, summary
@@ -39,7 +40,7 @@ def arguments():
                         help="this lane only; may be repeated")
     parser.add_argument("--long", action="store_true",
                         help="all that does not fit in the budgets, too: takes hours")
-    parser.add_argument("--list", action="store_true", help="list the lanes")
+    parser.add_argument("--list", action="store_true", help="list the lanes and their budgets")
     return parser.parse_args()
 
 
@@ -49,7 +50,7 @@ def main():
     args = arguments()
     if args.list:
         for name, (_, what) in LANES.items():
-            print(f"{name:<14} {what}")
+            print(f"{name:<14} {BUDGETS[name].seconds:>4} s  {what}")
         return 0
     # A pipe that was closed, Ctrl-C and SIGTERM end the run through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
