@@ -16,6 +16,8 @@ SIDE_BY_SIDE = ["-n", str(os.cpu_count() or 1)]
 # Guests of 4 GiB: how many there are at once is bounded by memory, too.
 TWO_GUESTS = ["-n", "2"]
 SWEEP_MOMENTS = 200  # at least: fewer are a sweep that missed what it is for
+# Set by what runs all lanes in a root of its own, with the reason.
+NO_CONTAINERS = "CVMD_NO_CONTAINERS"
 LONG_SOAK_CYCLES = 40_000
 LONG_FUZZ_MINUTES = 10
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
@@ -154,8 +156,7 @@ def no_containers():
     """Why no system can be booted in a container here, or None."""
     if not shutil.which("systemd-nspawn"):
         return "systemd-nspawn (systemd-container) is not installed"
-    # what runs all lanes in a root says so
-    return os.environ.get("CVMD_NO_CONTAINERS")
+    return os.environ.get(NO_CONTAINERS)
 
 
 def lane_systemd(run):
@@ -255,6 +256,8 @@ def lane_libvirt(run):
 
 
 def lane_fresh(run):
+    if reason := os.environ.get(NO_CONTAINERS):
+        return Result().skip("fresh", reason)
     try:
         env = {"FRESH_ROOT": str(needs.FRESH.get())}
     except Unavailable as reason:
