@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -41,11 +42,15 @@ def uses(fresh):
 
 @pytest.fixture(scope="session")
 def inside(root):
-    """inside(command…): runs it in a copy of the root; returns what it printed."""
-    def run(*words, source=TOP, timeout=120):
-        done = subprocess.run([HERE / "enter", root, source, *words], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", timeout=timeout, check=False)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+    """inside(command…): runs it in a copy of the root; returns what it printed, which is also in
+    the file `log` meanwhile and after."""
+    def run(*words, source=TOP, timeout=120, log=None):
+        with open(log, "w+", errors="replace") if log else \
+                tempfile.TemporaryFile("w+", errors="replace") as file:
+            done = subprocess.run([HERE / "enter", root, source, *words], stdin=subprocess.DEVNULL,
+                                  stdout=file, stderr=file, timeout=timeout, check=False)
+            file.seek(0)
+            said = file.read()
+        assert done.returncode == 0, said
+        return said
     return run
