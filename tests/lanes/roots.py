@@ -85,8 +85,8 @@ def debian_root(suite, packages, backports=(), variant="apt"):
             hooks = [f'--customize-hook=chroot "$1" {install} -t {suite}-backports '
                      f"{' '.join(backports)}"]
         done = subprocess.run(
-            [*CONTAINED, "mmdebstrap", f"--variant={variant}", *dates, f"--include={','.join(packages)}",
-             *hooks, suite, new, *source],
+            [*CONTAINED, "mmdebstrap", f"--variant={variant}", *dates,
+             f"--include={','.join(packages)}", *hooks, suite, new, *source],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", check=False)
         if done.returncode:
