@@ -243,17 +243,6 @@ static const char *add_area(Igvm *igvm, const IgvmHeader *header)
         return NULL;
 }
 
-static const char *check_mask(const Igvm *igvm, uint32_t mask)
-{
-        uint32_t known = 0;
-
-        for (size_t i = 0; i < igvm->n_platforms; i++)
-                known |= igvm->platforms[i].mask;
-        return mask && !(mask & ~known)
-                       ? NULL
-                       : "an IGVM header is for a platform that the file does not name";
-}
-
 static const char *check_gpa(uint64_t gpa, uint64_t size)
 {
         return gpa % (size == IGVM_LARGE_PAGE_SIZE ? size : IGVM_PAGE_SIZE) || gpa + size < gpa
@@ -265,10 +254,8 @@ static const char *check_page(const Igvm *igvm, const IgvmHeader *header)
 {
         uint32_t offset = le32_get(header->body.data + 12);
         IgvmPage page = igvm_page(igvm, header);
-        const char *reason = check_mask(igvm, page.mask);
+        const char *reason = check_gpa(page.gpa, page.size);
 
-        if (!reason)
-                reason = check_gpa(page.gpa, page.size);
         if (!reason && page.data_type > IGVM_DATA_CPUID_XF)
                 reason = "an IGVM page is of an unknown data type";
         if (!reason && offset && !bytes_contain(igvm->file, offset, page.size))
@@ -279,15 +266,12 @@ static const char *check_page(const Igvm *igvm, const IgvmHeader *header)
 static const char *check_insert(const Igvm *igvm, const IgvmHeader *header)
 {
         IgvmInsert insert = igvm_insert(igvm, header);
-        const char *reason = check_mask(igvm, insert.mask);
 
-        if (!reason && !insert.size)
-                reason = "an IGVM header inserts a parameter area that there is not";
-        if (!reason)
-                reason = insert.gpa % IGVM_PAGE_SIZE || insert.gpa + insert.size < insert.gpa
-                                 ? "an IGVM parameter area's address is not aligned, or too high"
-                                 : NULL;
-        return reason;
+        if (!insert.size)
+                return "an IGVM header inserts a parameter area that there is not";
+        return insert.gpa % IGVM_PAGE_SIZE || insert.gpa + insert.size < insert.gpa
+                       ? "an IGVM parameter area's address is not aligned, or too high"
+                       : NULL;
 }
 
 static const char *check_vp_context(const Igvm *igvm, const IgvmHeader *header)
@@ -296,7 +280,7 @@ static const char *check_vp_context(const Igvm *igvm, const IgvmHeader *header)
 
         if (offset == 0 || !bytes_contain(igvm->file, offset, 1))
                 return "an IGVM VP context lies outside the file";
-        return check_mask(igvm, le32_get(header->body.data + 8));
+        return NULL;
 }
 
 static const char *check_header(Igvm *igvm, const IgvmHeader *header)
@@ -307,8 +291,6 @@ static const char *check_header(Igvm *igvm, const IgvmHeader *header)
         switch (header->type) {
         case IGVM_SUPPORTED_PLATFORM:
                 return add_platform(igvm, header);
-        case IGVM_GUEST_POLICY:
-                return check_mask(igvm, igvm_policy(header).mask);
         case IGVM_PARAMETER_AREA:
                 return add_area(igvm, header);
         case IGVM_PAGE_DATA:
