@@ -97,19 +97,45 @@ def firmware(size=0x4000, sev=SEV_SECTIONS, tdx=TDX_SECTIONS, hashes=0x805c00, r
     return bytes(image)
 
 
+# Fields of a VMSA that a start context sets, by name: AMD's manual, volume 2, table B-4.
+VMSA_FIELDS = {"efer": 0xd0, "cr4": 0x148, "cr3": 0x150, "cr0": 0x158, "dr7": 0x160, "dr6": 0x168,
+               "rflags": 0x170, "rip": 0x178, "rsp": 0x1d8, "rax": 0x1f8, "g_pat": 0x268,
+               "rsi": 0x330, "features": 0x3b0, "xcr0": 0x3e8, "mxcsr": 0x408, "fcw": 0x410}
+
+
+def vmsa(**fields):
+    """The start context of 32-bit code at 0x10000; fields: other values, by name or offset (at=)."""
+    page = bytearray(4096)
+    data, code, table = (0x10, 0xc93, 0xffffffff), (8, 0xc9b, 0xffffffff), (0, 0, 0xffff)
+    segments = [data, code, data, data, data, data, table, (0, 0x82, 0xffff), table,
+                (0, 0x8b, 0xffff)]
+    for i, segment in enumerate(segments):
+        struct.pack_into("<HHIQ", page, 16 * i, *segment, 0)
+    values = {"efer": 0x1000, "cr4": 0x40, "cr0": 0x31, "dr7": 0x400, "dr6": 0xffff0ff0,
+              "rflags": 2, "rip": 0x10000, "g_pat": 0x7040600070406, "features": 1, "xcr0": 1,
+              "mxcsr": 0x1f80, "fcw": 0x37f}
+    at = fields.pop("at", {})
+    for name, value in {**values, **fields}.items():
+        struct.pack_into("<Q", page, VMSA_FIELDS[name], value)
+    for offset, value in at.items():
+        page[offset] = value
+    return bytes(page)
+
+
 class Igvm:
     """An IGVM file in the making: headers in their order, data behind them."""
-    DATA = 0x1000
+    DATA = 0x1000  # where the data begin: there must be room for the headers before it
 
-    def __init__(self):
+    def __init__(self, data=DATA):
+        self.DATA = data
         self.headers = b""
         self.data = b""
 
     def header(self, kind, body):
         self.headers += struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8)
 
-    def platform(self, mask, kind, vtl=0):
-        self.header(0x1, struct.pack("<IBBHQ", mask, vtl, kind, 1, 0))
+    def platform(self, mask, kind, vtl=0, version=1, boundary=0):
+        self.header(0x1, struct.pack("<IBBHQ", mask, vtl, kind, version, boundary))
 
     def policy(self, mask, policy):
         self.header(0x101, struct.pack("<QII", policy, mask, 0))
@@ -129,18 +155,41 @@ class Igvm:
     def area(self, index, size):
         self.header(0x301, struct.pack("<QII", size, index, 0))
 
+    def parameter(self, kind, index, offset=0):
+        self.header(kind, struct.pack("<II", index, offset))
+
     def insert(self, mask, address, index):
         self.header(0x303, struct.pack("<QII", address, mask, index))
 
-    def vp(self, mask, data, index=0, address=VMSA_ADDRESS):
+    def required(self, mask, address, size, flags=0):
+        self.header(0x305, struct.pack("<QIIII", address, mask, size, flags, 0))
+
+    def context(self, mask, data, index=0, address=0):
         self.header(0x304, struct.pack("<QIIHH", address, mask, self.put(data), index, 0))
 
-    def finish(self):
-        assert 24 + len(self.headers) <= self.DATA
+    def vp(self, mask, data, index=0, address=VMSA_ADDRESS):
+        """Of SEV-SNP: a VMSA."""
+        self.context(mask, data, index, address)
+
+    def native(self, mask, rip=0x10000):
+        """The context of the native platform: IgvmNativeVpContextX64, padded to a page."""
+        context = bytearray(4096)
+        struct.pack_into("<QQ", context, 128, rip, 2)
+        self.context(mask, bytes(context))
+
+    def vsm(self, mask, registers, vtl=2):
+        """The context of VSM: {register name: value}."""
+        self.context(mask, struct.pack("<I", len(registers)) + b"".join(
+            struct.pack("<BI11xQ8x", vtl, name, value) for name, value in registers.items()))
+
+    def finish(self, version=1):
+        fixed_size = 24 if version == 1 else 32
+        assert fixed_size + len(self.headers) <= self.DATA
 
         def fixed(checksum):
-            return struct.pack("<4sIIIII", b"IGVM", 1, 24, len(self.headers),
-                               self.DATA + len(self.data), checksum)
+            start = struct.pack("<4sIIIII", b"IGVM", version, fixed_size, len(self.headers),
+                                self.DATA + len(self.data), checksum)
+            return start if version == 1 else start + struct.pack("<II", 0, 4096)
         checksum = zlib.crc32(fixed(0) + self.headers)
         return (fixed(checksum) + self.headers).ljust(self.DATA, b"\0") + self.data
 
@@ -161,7 +210,73 @@ def igvm(code_section=b""):
     file.insert(1, 0x20000, 5)
     if code_section:
         file.pages(1, 0x100000, noise(0x10100, 25) + code_section)
-    vmsa = bytearray(noise(4096, 24))
-    struct.pack_into("<Q", vmsa, 0x3b0, 1)
-    file.vp(1, bytes(vmsa))
+    file.vp(1, vmsa())
     return file.finish()
+
+
+SNP, NATIVE, TDP, VSM = 1, 2, 4, 16  # the bits that COCONUT-SVSM's igvmbuilder gives platforms
+COCONUT = {SNP: 2, TDP: 3, VSM: 1, NATIVE: 0}  # its platform types, in the order of its headers
+WIDE = SNP | NATIVE | TDP | VSM
+
+
+def coconut(platforms=SNP | NATIVE | TDP, firmware=b"", policy=0x30000, sort=True,
+            headers=(0x309, 0x312)):
+    """In the shape of igvmbuilder: page tables for all platforms that it knows, four parameter
+    areas of a page, all inserts before all pages, pages by address, the VMSA last."""
+    file = Igvm(0x8000)
+    vtl = 2 if firmware else 0
+    for mask, kind in COCONUT.items():
+        if platforms & mask:
+            file.platform(mask, kind, vtl=0 if mask == NATIVE else vtl)
+    if policy is not None and platforms & SNP:
+        file.policy(SNP, policy)
+    if platforms & ~VSM:
+        file.required(platforms & ~VSM, 0x8a00000, 0x1000000)
+    if platforms & VSM:
+        file.required(VSM, 0x8a00000, 0x1000000, flags=1)
+    for index in (1, 2, 3, 0):
+        file.area(index, 0x1000)
+    file.parameter(0x307, 0, 0)
+    file.parameter(0x313, 0, 4)
+    for kind, index in zip((0x309, 0x312), (2, 3)):
+        if kind in headers:
+            file.parameter(kind, index)
+    file.parameter(0x30c, 1)
+    for index, address in ((1, 0x803000), (2, 0x804000), (3, 0x805000), (0, 0x802000)):
+        file.insert(platforms, address, index)
+    if platforms & VSM:
+        file.vsm(VSM, {0x60001: 8, 0x40000: 0x31, 0x20010: 0x10000, 0x20011: 2}, vtl)
+    if platforms & NATIVE:
+        file.native(NATIVE)
+    pages = coconut_pages(platforms, firmware)
+    if sort:
+        pages.sort(key=lambda page: page[1])
+    elif platforms & SNP:
+        file.vp(SNP, vmsa(dr6=0, dr7=0, mxcsr=0, fcw=0, features=0x29, rax=1))
+    for mask, address, data, kind in pages:
+        file.page(mask, address, data, kind=kind)
+    if sort and platforms & SNP:
+        file.vp(SNP, vmsa(dr6=0, dr7=0, mxcsr=0, fcw=0, features=0x29, rax=1))
+    return file.finish(2 if platforms & NATIVE else 1)
+
+
+def coconut_pages(platforms, firmware):
+    """[mask, address, data, type] of its pages, in the order in which it makes them."""
+    pages = [[platforms, 0x8a00000 + at, noise(4096, 31 + (at >> 12)), 0]
+             for at in range(0, 0x3000, 4096)]
+    pages += [[platforms, 0x8a03000, None, 0]]
+    pages += [[WIDE, 0x806000 + at, noise(4096, 41 + (at >> 12)), 0]
+              for at in range(0, 0x4000, 4096)]
+    pages += [[NATIVE | VSM, 0xf000, noise(4096, 45), 0]]
+    pages += [[platforms, 0x10000 + at, noise(4096, 46 + (at >> 12)), 0]
+              for at in range(0, 0x2000, 4096)]
+    base = (1 << 32) - len(firmware)
+    pages += [[platforms, base + at, firmware[at:at + 4096], 0]
+              for at in range(0, len(firmware), 4096)]
+    if platforms & TDP:
+        pages += [[TDP, 0xfffff000 - len(firmware), noise(4096, 48), 0]]
+    if platforms & SNP:
+        pages += [[SNP, 0x9f000, noise(4096, 49), 2], [SNP, 0x9e000, None, 1]]
+    if platforms & TDP:
+        pages += [[TDP, 0x9f000, None, 0], [TDP, 0x9e000, None, 0]]
+    return pages

@@ -42,7 +42,7 @@ def igvm(vtl=2, policy=0x30000, header=None, platform=2):
     file.page(1, 0x10000, images.noise(4096, 21))
     if header:
         file.header(header, bytes(8))
-    file.vp(1, images.noise(4096, 24))
+    file.vp(1, images.vmsa())
     return file.finish()
 
 
@@ -51,7 +51,7 @@ def overlapping():
     file.platform(1, 2, vtl=2)
     file.page(1, 0x10000, images.noise(4096, 21))
     file.page(1, 0x10000, images.noise(4096, 22))
-    file.vp(1, images.noise(4096, 24))
+    file.vp(1, images.vmsa())
     return file.finish()
 
 

@@ -94,9 +94,7 @@ def test_snp_igvm(files):
     launch.add(1, 0x11000, bytes(4096))
     for kind, address, size in ((4, 0x12000, 1), (5, 0x13000, 1), (6, 0x14000, 1), (4, 0x20000, 2)):
         launch.add(kind, address, size=4096 * size)
-    vmsa = bytearray(images.noise(4096, 24))
-    struct.pack_into("<Q", vmsa, 0x3b0, 1)
-    launch.add(2, images.VMSA_ADDRESS, bytes(vmsa))
+    launch.add(2, images.VMSA_ADDRESS, images.vmsa())
     first = launch.value.hex()
     got = values(measure("sev-snp-igvm", *files.options("igvm"), "--cpus", 1))
     assert got[("LaunchDigest", "sha384")] == first

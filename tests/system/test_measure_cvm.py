@@ -164,14 +164,11 @@ def test_settings_are_of_it(daemon, files):
 
 def test_steps_without_end_are_not_kept(daemon, files):
     """An IGVM file may have as many pages as it likes: the record stays small."""
-    file = images.Igvm()
-    file.DATA = 0x10000
+    file = images.Igvm(0x10000)
     file.platform(1, 2, vtl=2)
     for page in range(0, 2000, 2):
         file.page(1, page << 12)
-    vmsa = bytearray(4096)
-    vmsa[0x3b0] = 1
-    file.vp(1, bytes(vmsa))
+    file.vp(1, images.vmsa())
     (files / "igvm").write_bytes(file.finish())
     path = spec(files, "sev-snp")
     offline = measured("--file", path, "--qemu", QEMU)

@@ -268,7 +268,7 @@ def test_the_policy_is_the_guests(platform, key_file, tmp_path):
     file.policy(2, 0x20000)
     file.policy(2, 0xa0000)  # the last one is what QEMU takes
     file.page(2, 0x10000, images.noise(4096))
-    file.vp(2, images.noise(4096))
+    file.vp(2, images.vmsa())
     (tmp_path / "igvm").write_bytes(file.finish())
     assert id_block(*options)[0]["launchSecurity"]["policy"] == "0xa0000"
     assert id_block(*options, "--policy", "196608")[0]["launchSecurity"]["policy"] == "0x30000"

@@ -79,7 +79,7 @@ def test_code_that_is_not_the_guests(files, flags, kind, mask, gap):
     for at in range(0, len(data), 4096):
         file.page(mask, 0x100000 + at + (gap if at == 0x10000 else 0), data[at:at + 4096], flags,
                   kind)
-    file.vp(1, bytes(4096))
+    file.vp(1, images.vmsa())
     files.write("igvm", file.finish())
     result = measure("sev-snp-igvm", *files.options("igvm", "kernel", "initramfs"), "--cmdline",
                      CMDLINE)
@@ -109,7 +109,7 @@ def test_codes_that_differ(files):
     file.platform(1, 2)
     for at, prefix in ((0x100000, True), (0x200000, False)):
         file.pages(1, at, images.noise(0x10000, 25) + images.code(prefix=prefix))
-    file.vp(1, bytes(4096))
+    file.vp(1, images.vmsa())
     files.write("igvm", file.finish())
     args = [*files.options("igvm", "kernel", "initramfs"), "--cmdline", CMDLINE]
     assert measure("sev-snp-igvm", *args)["profile"]["options"] == {"value": "unknown"}

@@ -42,7 +42,7 @@ def make(make_daemon, config, tmp_path):
         file = images.Igvm()
         file.platform(1, 2, vtl=0)
         file.page(1, 0x10000, images.noise(4096, 21))
-        file.vp(1, images.noise(4096, 24))
+        file.vp(1, images.vmsa())
         (tmp_path / "svsm.igvm").write_bytes(file.finish())
         return make_daemon({**config, "templates": str(directory),
                             "programs": {"aproxy": str(PROXY)}})
