@@ -78,7 +78,7 @@ int verb_igvm(const Arguments *arguments)
         r = measured_file_open(arguments, ARTIFACT_IGVM, path, &file);
         if (r != 0)
                 return r;
-        if (igvm_parse(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||
+        if (igvm_read(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||
             check_overlaps(&igvm, path, &error) < 0)
                 return fail_error(arguments, &error, NULL);
         summary = igvm_summary(&igvm);

@@ -25,8 +25,8 @@ static void check_one(const BootCheck *check, SpecArtifactKind kind, PlanIgvm *r
         }
         bytes = (Bytes){data, artifact->size};
         if (kind == ARTIFACT_IGVM)
-                boot_check_igvm(bytes, spec_artifact_kind_name(kind), guest, check->qemu, ret,
-                                error);
+                boot_check_igvm(bytes, spec_artifact_kind_name(kind), guest, check->qemu,
+                                check->cpus, ret, error);
         else
                 boot_check_firmware(bytes, spec_artifact_kind_name(kind), guest, error);
         munmap(data, artifact->size);

@@ -12,6 +12,7 @@ typedef struct BootCheck {
         Artifact *const *artifacts; /* by kind, NULL where there is none; prepared */
         const Template *template;
         const QemuProbe *qemu; /* NULL: it could not be asked */
+        uint32_t cpus;         /* of the CVM */
 } BootCheck;
 
 /* Sets the error of each artifact that is not, unless it has one already, and what the IGVM file

@@ -259,7 +259,7 @@ static int load_disk(LoadJob *job, size_t i)
 
 static void check_boot(LoadJob *job)
 {
-        const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu};
+        const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu, job->cpus};
 
         boot_check_run(&check, &job->loaded.igvm, job->loaded.artifact_errors);
 }

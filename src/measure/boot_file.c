@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "measure/igvm_ranges.h"
+#include "measure/igvm_vp.h"
 #include "measure/ovmf.h"
 #include "measure/tdvf.h"
 
@@ -64,14 +65,15 @@ static int check_headers(const Igvm *igvm, const char *name, const QemuProbe *qe
         while (igvm_next(igvm, &cursor, &header)) {
                 const char *type = igvm_type_name(header.type);
 
-                if (header.optional || loads(qemu, header.type))
+                if (loads(qemu, header.type))
                         continue;
                 described = qemu_probe_describe(qemu);
                 return cvm_error_artifact(
                         error, name,
-                        "has a header of type 0x%x (%s), which %s does not load: use a QEMU that "
-                        "does, such as COCONUT-SVSM's, or build the file without it",
-                        header.type, type ?: "unknown", described ?: "this QEMU");
+                        "has a header of type 0x%x (%s) at offset 0x%zx, which %s does not load: "
+                        "use a QEMU that does, such as COCONUT-SVSM's, or build the file without "
+                        "it",
+                        header.type, type ?: "unknown", header.offset, described ?: "this QEMU");
         }
         return 0;
 }
@@ -98,10 +100,11 @@ static const IgvmPlatform *find_platform(const Igvm *igvm, const char *guest)
 }
 
 int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
-                    PlanIgvm *ret, CvmError *error)
+                    uint32_t cpus, PlanIgvm *ret, CvmError *error)
 {
         const IgvmPlatform *platform;
         PlanIgvm plan = {};
+        IgvmVmsas vmsas;
         Igvm igvm;
         int r;
 
@@ -112,6 +115,8 @@ int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuP
         if (!platform)
                 return refuse_platform(&igvm, name, guest, error);
         r = igvm_check_overlap(&igvm, name, platform->mask, error);
+        if (r == 0)
+                r = igvm_check_vps(&igvm, name, platform, cpus, &vmsas, error);
         if (r == 0 && qemu)
                 r = check_headers(&igvm, name, qemu, error);
         if (r < 0)

@@ -18,7 +18,8 @@
  * a section for kernel hashes ("sev-snp"), TDVF metadata ("tdx"). */
 int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmError *error);
 
-/* ArtifactInvalid: igvm_parse() refuses it, it is not for that guest, its pages overlap, or it has
- * headers that this QEMU does not load (qemu NULL: not known, so none is refused). */
+/* ArtifactInvalid: igvm_parse() refuses it, it is not for that guest, its pages overlap, QEMU
+ * cannot give KVM its VP contexts (igvm_vp.h; cpus 0: their number is not known), or it has headers
+ * that this QEMU does not load (qemu NULL: not known, so none is refused). */
 int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
-                    PlanIgvm *ret, CvmError *error);
+                    uint32_t cpus, PlanIgvm *ret, CvmError *error);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm.h"
 
+#include "measure/igvm_check.h"
+
 #define FIXED_SIZE_1 24
 #define FIXED_SIZE_2 32
 #define HEADER_SIZE 8
@@ -8,56 +10,10 @@
 #define PAGE_UNMEASURED 2u
 #define PAGE_SHARED 4u
 
-/* Bodies have at least this size; 0: not looked into. */
-static const struct {
-        uint32_t type;
-        const char *name;
-        uint32_t size;
-        bool loads;
-} types[] = {
-        {IGVM_SUPPORTED_PLATFORM, "SUPPORTED_PLATFORM", 16, true},
-        {IGVM_GUEST_POLICY, "GUEST_POLICY", 16, true},
-        {IGVM_RELOCATABLE_REGION, "RELOCATABLE_REGION", 0, false},
-        {IGVM_PAGE_TABLE_RELOCATION_REGION, "PAGE_TABLE_RELOCATION_REGION", 0, false},
-        {IGVM_PARAMETER_AREA, "PARAMETER_AREA", 16, true},
-        {IGVM_PAGE_DATA, "PAGE_DATA", 24, true},
-        {IGVM_PARAMETER_INSERT, "PARAMETER_INSERT", 16, true},
-        {IGVM_VP_CONTEXT, "VP_CONTEXT", 18, true},
-        {IGVM_REQUIRED_MEMORY, "REQUIRED_MEMORY", 16, true},
-        {IGVM_VP_COUNT, "VP_COUNT_PARAMETER", 0, true},
-        {IGVM_SRAT, "SRAT", 0, false},
-        {IGVM_MADT, "MADT", 0, false},
-        {IGVM_MMIO_RANGES, "MMIO_RANGES", 0, false},
-        {IGVM_SNP_ID_BLOCK, "SNP_ID_BLOCK", 0, true},
-        {IGVM_MEMORY_MAP, "MEMORY_MAP", 0, true},
-        {IGVM_ERROR_RANGE, "ERROR_RANGE", 0, false},
-        {IGVM_COMMAND_LINE, "COMMAND_LINE", 0, false},
-        {IGVM_SLIT, "SLIT", 0, false},
-        {IGVM_PPTT, "PPTT", 0, false},
-        {IGVM_VBS_MEASUREMENT, "VBS_MEASUREMENT", 0, false},
-        {IGVM_DEVICE_TREE, "DEVICE_TREE", 0, false},
-        {IGVM_ENVIRONMENT_INFO, "ENVIRONMENT_INFO_PARAMETER", 0, true},
-};
-
-const char *igvm_type_name(uint32_t type)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-                if (types[i].type == type)
-                        return types[i].name;
-        return NULL;
-}
-
-bool igvm_type_loads(uint32_t type)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-                if (types[i].type == type)
-                        return types[i].loads;
-        return false;
-}
-
 const char *igvm_platform_name(uint32_t type)
 {
-        static const char *const names[] = {"native", "vsm", "sev-snp", "tdx", "sev", "sev-es"};
+        static const char *const names[] = {"native", "vsm",    "sev-snp", "tdx",
+                                            "sev",    "sev-es", "cca"};
 
         return type < ARRAY_SIZE(names) ? names[type] : "unknown";
 }
@@ -110,45 +66,46 @@ static const char *parse_fixed(Igvm *igvm)
                 return "an IGVM file for another architecture than x86-64";
         if (igvm->version == 2 && le32_get(p + 28) != IGVM_PAGE_SIZE)
                 return "an IGVM file of another page size than 4096";
+        if (igvm->headers_offset + (uint64_t)igvm->headers_size == igvm->file.size)
+                return "has no data behind its IGVM headers";
         if (le32_get(p + 20) != checksum(igvm, fixed_size))
                 return "its IGVM headers do not match their checksum";
         return NULL;
 }
 
-/* The header at an offset into the variable headers, and how far the next one is. */
-static const char *header_at(const Igvm *igvm, size_t offset, IgvmHeader *ret, size_t *ret_step)
+const char *igvm_read_header(const Igvm *igvm, size_t *cursor, IgvmHeader *ret)
 {
-        const uint8_t *p = igvm->file.data + igvm->headers_offset + offset;
-        size_t left = igvm->headers_size - offset, step;
-        uint32_t type, size;
+        size_t offset = igvm->headers_offset + *cursor, left = igvm->headers_size - *cursor, step;
+        const uint8_t *p = igvm->file.data + offset;
+        uint32_t size;
 
         if (left < HEADER_SIZE)
                 return "its last IGVM header is cut short";
-        type = le32_get(p);
         size = le32_get(p + 4);
         if (size > left - HEADER_SIZE)
                 return "an IGVM header is longer than the headers are";
         step = (HEADER_SIZE + (size_t)size + 7) & ~(size_t)7;
         *ret = (IgvmHeader){
-                .type = type & ~IGVM_OPTIONAL,
-                .optional = type & IGVM_OPTIONAL,
+                .type = le32_get(p),
+                .offset = offset,
                 .body = {p + HEADER_SIZE, size},
         };
-        *ret_step = step < left ? step : left;
+        *cursor += step < left ? step : left;
         return NULL;
 }
 
 bool igvm_next(const Igvm *igvm, size_t *cursor, IgvmHeader *ret)
 {
-        size_t step;
-
-        if (*cursor >= igvm->headers_size || header_at(igvm, *cursor, ret, &step))
-                return false;
-        *cursor += step;
-        return true;
+        return *cursor < igvm->headers_size && !igvm_read_header(igvm, cursor, ret);
 }
 
-static const IgvmArea *find_area(const Igvm *igvm, uint32_t index)
+bool igvm_has_data(const Igvm *igvm, uint64_t offset, uint64_t size)
+{
+        return offset >= igvm->headers_offset + (uint64_t)igvm->headers_size &&
+               bytes_contain(igvm->file, offset, size);
+}
+
+const IgvmArea *igvm_find_area(const Igvm *igvm, uint32_t index)
 {
         for (size_t i = 0; i < igvm->n_areas; i++)
                 if (igvm->areas[i].index == index)
@@ -177,7 +134,7 @@ IgvmPage igvm_page(const Igvm *igvm, const IgvmHeader *header)
 IgvmInsert igvm_insert(const Igvm *igvm, const IgvmHeader *header)
 {
         const uint8_t *p = header->body.data;
-        const IgvmArea *area = find_area(igvm, le32_get(p + 12));
+        const IgvmArea *area = igvm_find_area(igvm, le32_get(p + 12));
 
         return (IgvmInsert){.gpa = le64_get(p),
                             .mask = le32_get(p + 8),
@@ -205,144 +162,43 @@ IgvmPolicy igvm_policy(const IgvmHeader *header)
                             .mask = le32_get(header->body.data + 8)};
 }
 
-static const char *add_platform(Igvm *igvm, const IgvmHeader *header)
+IgvmPlatform igvm_platform(const IgvmHeader *header)
 {
         const uint8_t *p = header->body.data;
-        IgvmPlatform platform = {
+
+        return (IgvmPlatform){
                 .mask = le32_get(p),
                 .highest_vtl = p[4],
                 .type = p[5],
                 .version = le16_get(p + 6),
                 .shared_gpa_boundary = le64_get(p + 8),
         };
-
-        if (platform.mask == 0 || (platform.mask & (platform.mask - 1)))
-                return "an IGVM platform's compatibility mask is not one bit";
-        for (size_t i = 0; i < igvm->n_platforms; i++)
-                if (igvm->platforms[i].mask == platform.mask)
-                        return "two IGVM platforms have the same compatibility mask";
-        igvm->platforms[igvm->n_platforms++] = platform; /* 32 bits: there is room */
-        return NULL;
 }
 
-static const char *add_area(Igvm *igvm, const IgvmHeader *header)
+int igvm_read(Bytes file, const char *name, Igvm *ret, CvmError *error)
 {
-        const uint8_t *p = header->body.data;
-        IgvmArea area = {.size = le64_get(p), .index = le32_get(p + 8)};
-        uint32_t offset = le32_get(p + 12);
+        Igvm igvm = {.file = file};
+        const char *reason = parse_fixed(&igvm);
+        int r;
 
-        if (igvm->n_areas == IGVM_AREAS_MAX)
-                return "more than 256 IGVM parameter areas";
-        if (find_area(igvm, area.index))
-                return "two IGVM parameter areas have the same index";
-        if (area.size == 0 || area.size % IGVM_PAGE_SIZE || area.size > UINT32_MAX)
-                return "an IGVM parameter area is not of whole pages below 4 GiB";
-        if (offset && !bytes_contain(igvm->file, offset, area.size))
-                return "the contents of an IGVM parameter area lie outside the file";
-        igvm->areas[igvm->n_areas++] = area;
-        return NULL;
-}
-
-static const char *check_gpa(uint64_t gpa, uint64_t size)
-{
-        return gpa % (size == IGVM_LARGE_PAGE_SIZE ? size : IGVM_PAGE_SIZE) || gpa + size < gpa
-                       ? "an IGVM page's address is not aligned, or too high"
-                       : NULL;
-}
-
-static const char *check_page(const Igvm *igvm, const IgvmHeader *header)
-{
-        uint32_t offset = le32_get(header->body.data + 12);
-        IgvmPage page = igvm_page(igvm, header);
-        const char *reason = check_gpa(page.gpa, page.size);
-
-        if (!reason && page.data_type > IGVM_DATA_CPUID_XF)
-                reason = "an IGVM page is of an unknown data type";
-        if (!reason && offset && !bytes_contain(igvm->file, offset, page.size))
-                reason = "an IGVM page's data lie outside the file";
-        return reason;
-}
-
-static const char *check_insert(const Igvm *igvm, const IgvmHeader *header)
-{
-        IgvmInsert insert = igvm_insert(igvm, header);
-
-        if (!insert.size)
-                return "an IGVM header inserts a parameter area that there is not";
-        return insert.gpa % IGVM_PAGE_SIZE || insert.gpa + insert.size < insert.gpa
-                       ? "an IGVM parameter area's address is not aligned, or too high"
-                       : NULL;
-}
-
-static const char *check_vp_context(const Igvm *igvm, const IgvmHeader *header)
-{
-        uint32_t offset = le32_get(header->body.data + 12);
-
-        if (offset == 0 || !bytes_contain(igvm->file, offset, 1))
-                return "an IGVM VP context lies outside the file";
-        return NULL;
-}
-
-static const char *check_header(Igvm *igvm, const IgvmHeader *header)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-                if (types[i].type == header->type && header->body.size < types[i].size)
-                        return "an IGVM header is shorter than its type wants";
-        switch (header->type) {
-        case IGVM_SUPPORTED_PLATFORM:
-                return add_platform(igvm, header);
-        case IGVM_PARAMETER_AREA:
-                return add_area(igvm, header);
-        case IGVM_PAGE_DATA:
-                return check_page(igvm, header);
-        case IGVM_PARAMETER_INSERT:
-                return check_insert(igvm, header);
-        case IGVM_VP_CONTEXT:
-                return check_vp_context(igvm, header);
-        default:
-                return NULL;
-        }
-}
-
-/* Platforms come first, then what initializes, then directives. */
-static unsigned section_of(uint32_t type)
-{
-        return type <= 0x100 ? 0 : type <= 0x200 ? 1 : 2;
-}
-
-static const char *parse_headers(Igvm *igvm)
-{
-        unsigned section = 0;
-
-        for (size_t at = 0, step; at < igvm->headers_size; at += step) {
-                const char *reason;
-                IgvmHeader header;
-
-                reason = header_at(igvm, at, &header, &step);
-                if (!reason && section_of(header.type) < section)
-                        reason = "IGVM headers stand out of their order";
-                if (!reason && ++igvm->n_headers > IGVM_HEADERS_MAX)
-                        reason = "more than 1048576 IGVM headers";
-                if (!reason)
-                        reason = check_header(igvm, &header);
-                if (reason)
-                        return reason;
-                section = section_of(header.type);
-        }
-        return igvm->n_platforms ? NULL : "an IGVM file for no platform";
+        if (reason)
+                return cvm_error_artifact(error, name, "%s", reason);
+        r = igvm_check_headers(&igvm, name, error);
+        if (r == 0)
+                *ret = igvm;
+        return r;
 }
 
 int igvm_parse(Bytes file, const char *name, Igvm *ret, CvmError *error)
 {
-        Igvm igvm = {.file = file};
-        const char *reason = parse_fixed(&igvm);
+        Igvm igvm;
+        int r = igvm_read(file, name, &igvm, error);
 
-        if (!reason)
-                reason = parse_headers(&igvm);
-        if (reason)
-                return cvm_error_artifact(error, name, "%s", reason);
-        *ret = igvm;
-        return 0;
+        if (r == 0)
+                r = igvm_check_known(&igvm, name, error);
+        if (r == 0)
+                *ret = igvm;
+        return r;
 }
 
 const IgvmPlatform *igvm_find_platform(const Igvm *igvm, IgvmPlatformType type)

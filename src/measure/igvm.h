@@ -28,6 +28,9 @@ typedef enum IgvmType {
         IGVM_GUEST_POLICY = 0x101,
         IGVM_RELOCATABLE_REGION = 0x102,
         IGVM_PAGE_TABLE_RELOCATION_REGION = 0x103,
+        IGVM_CORIM_DOCUMENT = 0x104,
+        IGVM_CORIM_SIGNATURE = 0x105,
+        IGVM_CCA_POLICY = 0x106,
         IGVM_PARAMETER_AREA = 0x301,
         IGVM_PAGE_DATA = 0x302,
         IGVM_PARAMETER_INSERT = 0x303,
@@ -50,7 +53,8 @@ typedef enum IgvmType {
 
 #define IGVM_OPTIONAL 0x80000000u /* in a header's type: a loader may ignore it */
 
-const char *igvm_type_name(uint32_t type); /* "PAGE_DATA"; NULL: unknown */
+/* "PAGE_DATA", with IGVM_OPTIONAL or without; NULL: unknown */
+const char *igvm_type_name(uint32_t type);
 /* Whether the loader of QEMU 10.1 and 10.2 (backends/igvm.c) takes such a header. */
 bool igvm_type_loads(uint32_t type);
 
@@ -61,6 +65,7 @@ typedef enum IgvmPlatformType {
         IGVM_PLATFORM_TDX = 3,
         IGVM_PLATFORM_SEV = 4,
         IGVM_PLATFORM_SEV_ES = 5,
+        IGVM_PLATFORM_CCA = 6,
 } IgvmPlatformType;
 
 const char *igvm_platform_name(uint32_t type); /* "sev-snp"; "unknown" */
@@ -93,8 +98,8 @@ typedef struct Igvm {
 
 /* A header as it stands in the file; body is borrowed. */
 typedef struct IgvmHeader {
-        uint32_t type; /* without IGVM_OPTIONAL */
-        bool optional;
+        uint32_t type; /* IgvmType; any other, perhaps with IGVM_OPTIONAL: igvm_read() keeps it */
+        size_t offset; /* in the file */
         Bytes body;
 } IgvmHeader;
 
@@ -105,7 +110,7 @@ typedef struct IgvmPage {
         uint32_t size; /* IGVM_PAGE_SIZE or IGVM_LARGE_PAGE_SIZE */
         bool unmeasured, shared;
         uint16_t data_type; /* IgvmDataType */
-        Bytes data;         /* `size` bytes; not given: zeros */
+        Bytes data;         /* IGVM_PAGE_SIZE bytes; not given: zeros */
 } IgvmPage;
 
 typedef enum IgvmDataType {
@@ -125,7 +130,7 @@ typedef struct IgvmVpContext {
         uint64_t gpa;
         uint32_t mask;
         uint16_t vp_index;
-        Bytes data; /* up to a page; what is missing of it is zeros */
+        Bytes data; /* a page; of VSM up to one */
 } IgvmVpContext;
 
 typedef struct IgvmPolicy {
@@ -134,17 +139,32 @@ typedef struct IgvmPolicy {
 } IgvmPolicy;
 
 /*
- * ArtifactInvalid: no IGVM file, truncated, of an unknown version, for another architecture or page
- * size, with a wrong checksum, with headers that do not fit, stand out of order, name pages that
- * are not aligned, data outside the file or parameter areas that there are not. Headers of unknown
- * types are kept: what they mean for a launch is the caller's to say.
+ * ArtifactInvalid: not an IGVM file, truncated, of an unknown version, for another architecture or
+ * page size, with a wrong checksum, without data, or with a header that the library refuses through
+ * which QEMU reads these files (igvm_header.h, igvm_check.h): the error has its type and offset.
+ * What a known type means for a launch is the caller's to say.
  */
 int igvm_parse(Bytes file, const char *name, Igvm *ret, CvmError *error);
+
+/* The same, but it keeps headers of unknown types and those that are marked as optional: for those
+ * who show a file, and do not launch or measure it. */
+int igvm_read(Bytes file, const char *name, Igvm *ret, CvmError *error);
 
 /* The header at *cursor (0 is the first), which is moved on. False: there are no more. */
 bool igvm_next(const Igvm *igvm, size_t *cursor, IgvmHeader *ret);
 
+/* The same for a file that is being parsed: what is wrong with the header, or NULL. *cursor must be
+ * before the headers' end. */
+const char *igvm_read_header(const Igvm *igvm, size_t *cursor, IgvmHeader *ret);
+
+/* Whether these bytes lie behind the headers and within the file. */
+bool igvm_has_data(const Igvm *igvm, uint64_t offset, uint64_t size);
+
+/* NULL: there is none of that index. */
+const IgvmArea *igvm_find_area(const Igvm *igvm, uint32_t index);
+
 /* Of a header of that type, of a parsed file. */
+IgvmPlatform igvm_platform(const IgvmHeader *header);
 IgvmPage igvm_page(const Igvm *igvm, const IgvmHeader *header);
 IgvmInsert igvm_insert(const Igvm *igvm, const IgvmHeader *header);
 IgvmVpContext igvm_vp_context(const Igvm *igvm, const IgvmHeader *header);

@@ -117,28 +117,35 @@ static json_object *platform_json(const Igvm *igvm, const IgvmPlatform *platform
                           counts.highest ? hex(counts.highest) : NULL, NULL);
 }
 
-/* How many headers of each type there are; NULL names count under their number. */
+/* Counts one more under that name; false: it is not the first. */
+static bool count(json_object *counts, const char *name)
+{
+        json_object *found = json_member(counts, name);
+
+        json_object_object_add(counts, name,
+                               json_object_new_int64(found ? json_object_get_int64(found) + 1 : 1));
+        return !found;
+}
+
+/* How many headers of each type there are; those without a name count under their number. */
 static json_object *headers_json(const Igvm *igvm, json_object *not_loadable)
 {
         json_object *counts = json_object_new_object();
+        _cleanup_json_ json_object *refused = json_object_new_object(); /* by number */
         size_t cursor = 0;
         IgvmHeader header;
 
         while (igvm_next(igvm, &cursor, &header)) {
                 const char *name = igvm_type_name(header.type);
                 char number[24];
-                json_object *count;
 
                 snprintf(number, sizeof(number), "0x%x", header.type);
-                count = json_member(counts, name ?: number);
-                if (!count && !igvm_type_loads(header.type))
+                count(counts, name ?: number);
+                if (!igvm_type_loads(header.type) && count(refused, number))
                         json_object_array_add(
                                 not_loadable,
                                 json_build("type", json_object_new_string(number), "name",
                                            name ? json_object_new_string(name) : NULL, NULL));
-                json_object_object_add(
-                        counts, name ?: number,
-                        json_object_new_int64(count ? json_object_get_int64(count) + 1 : 1));
         }
         return counts;
 }

@@ -13,6 +13,7 @@
  *  "platforms": [{"platform": "sev-snp", "version", "highestVtl", "mode", "policy": "0x30000",
  *                 "pages": {"data", "zeros", "unmeasured", "secrets", "cpuid", "parameters",
  * "shared"}, "vmsas": 1, "lowest": "0x…", "highest": "0x…"}]} Pages are of 4 KiB. `notLoadable` are
- * headers that the loader of QEMU 10.1 and 10.2 refuses. NULL without memory.
+ * headers that the loader of QEMU 10.1 and 10.2 refuses: by their types as in the file, with
+ * IGVM_OPTIONAL. NULL without memory.
  */
 json_object *igvm_summary(const Igvm *igvm);

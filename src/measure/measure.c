@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/measure.h"
 
+#include <stdio.h>
+
 #include "base/text.h"
 #include "measure/igvm_code.h"
 #include "measure/snp_igvm.h"
@@ -137,11 +139,9 @@ static const EfiBoot *run_boot(const Run *run)
         return run->has_boot ? &run->boot : NULL;
 }
 
-/* The vCPU's signature and features, noted as inputs. */
-static int read_vcpu(Run *run, uint32_t *ret_signature, uint64_t *ret_features)
+static int read_model(Run *run, uint32_t *ret_signature)
 {
         const char *model = run->inputs->cpu_model ?: VMSA_CPU_MODEL_DEFAULT;
-        uint64_t features = run->inputs->features ?: VMSA_FEATURE_SNP;
         int r;
 
         if (vmsa_cpu_signature(model, ret_signature) < 0)
@@ -149,14 +149,26 @@ static int read_vcpu(Run *run, uint32_t *ret_signature, uint64_t *ret_features)
                         run->error, "cpu-model",
                         "there is no model '%s', only %s, or a CPUID signature as 0x800f12", model,
                         vmsa_cpu_models());
+        r = measurement_add_text(run->measurement, "cpuModel", "%s", model);
+        return r < 0 ? fail(run, r) : 0;
+}
+
+static int note_features(Run *run, uint64_t features)
+{
+        return measurement_add_text(run->measurement, "guestFeatures", "0x%llx",
+                                    (unsigned long long)features);
+}
+
+static int read_features(Run *run, uint64_t *ret)
+{
+        uint64_t features = run->inputs->features ?: VMSA_FEATURE_SNP;
+        int r;
+
         if (!(features & VMSA_FEATURE_SNP))
                 return cvm_error_invalid_spec(run->error, "guest-features",
                                               "bit 0 (SEV-SNP) must be set in an SEV-SNP guest");
-        *ret_features = features;
-        r = measurement_add_text(run->measurement, "cpuModel", "%s", model);
-        if (r == 0)
-                r = measurement_add_text(run->measurement, "guestFeatures", "0x%llx",
-                                         (unsigned long long)features);
+        *ret = features;
+        r = note_features(run, features);
         return r < 0 ? fail(run, r) : 0;
 }
 
@@ -169,7 +181,9 @@ static int measure_snp_ovmf(Run *run)
         Register *reg;
         int r;
 
-        r = read_vcpu(run, &input.cpu_signature, &input.features);
+        r = read_model(run, &input.cpu_signature);
+        if (r == 0)
+                r = read_features(run, &input.features);
         if (r < 0)
                 return r;
         reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
@@ -196,17 +210,42 @@ static int measure_snp_ovmf(Run *run)
         return snp_ovmf_measure(&input, reg, run->error);
 }
 
-static int remark_host(Run *run, Register *first, Register *every)
+/* igvmmeasure's --check-kvm wants 0x30 or 0x31; 0x10 is the value at reset. */
+static bool is_kept_cr0(uint64_t cr0)
 {
-        int r;
+        return cr0 == 0x10 || cr0 == 0x30 || cr0 == 0x31;
+}
 
-        if (run->inputs->cpus == 1)
+/* On what the digests of an IGVM file depend besides the file. */
+static int remark_host(Run *run, const IgvmVmsas *vmsas, Register *first, Register *every)
+{
+        static const char svsm[] = "on a host whose KVM knows of SVSM, which measures the first "
+                                   "vCPU only";
+        uint32_t cpus = run->inputs->cpus;
+        char cr0[120] = "";
+        int r = 0;
+
+        if (!is_kept_cr0(vmsas->cr0))
+                snprintf(cr0, sizeof(cr0),
+                         "if KVM keeps CR0 of the VP context, 0x%llx: it is known to keep 0x30 and "
+                         "0x31",
+                         (unsigned long long)vmsas->cr0);
+        if (cpus == 1 && *cr0)
+                return register_remark(first, "%s", cr0);
+        if (cpus == 1)
                 return 0;
-        r = register_remark(first, "%s",
-                            run->inputs->cpus
-                                    ? "on a host whose KVM knows of SVSM, which measures the first "
-                                      "vCPU only; on another host it is LaunchDigestAllVcpus"
-                                    : "for one vCPU; with more (--cpus) it depends on the host");
+        if (cpus)
+                r = register_remark(first, "%s; on another host it is LaunchDigestAllVcpus%s%s",
+                                    svsm, *cr0 ? "; " : "", cr0);
+        else if (vmsas->n > 1)
+                r = register_remark(first,
+                                    "%s; on another host it depends on their number "
+                                    "(--cpus)%s%s",
+                                    svsm, *cr0 ? "; " : "", cr0);
+        else
+                r = register_remark(first,
+                                    "for one vCPU; with more (--cpus) it depends on the host%s%s",
+                                    *cr0 ? "; " : "", cr0);
         if (r == 0 && every)
                 r = register_remark(every, "on a host whose KVM measures every vCPU (upstream)");
         return r;
@@ -215,6 +254,7 @@ static int remark_host(Run *run, Register *first, Register *every)
 static int measure_igvm_file(Run *run, uint32_t signature)
 {
         Register *reg, *every = NULL;
+        IgvmVmsas vmsas;
         Igvm igvm;
         int r;
 
@@ -233,21 +273,22 @@ static int measure_igvm_file(Run *run, uint32_t signature)
                                         .name = "igvm",
                                         .cpus = run->inputs->cpus,
                                         .cpu_signature = signature},
-                             reg, every, run->error);
+                             reg, every, &vmsas, run->error);
         if (r < 0)
                 return r;
-        r = remark_host(run, reg, every);
+        r = note_features(run, vmsas.features);
+        if (r == 0)
+                r = remark_host(run, &vmsas, reg, every);
         return r < 0 ? fail(run, r) : 0;
 }
 
 static int measure_snp_igvm(Run *run)
 {
         uint32_t signature;
-        uint64_t features;
         Register *reg;
         int r;
 
-        r = read_vcpu(run, &signature, &features);
+        r = read_model(run, &signature);
         if (r < 0)
                 return r;
         if (run->inputs->igvm.bytes.data) {
@@ -350,6 +391,10 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
                 return cvm_error_invalid_spec(error, "cpu-model", "%s", no_vcpus);
         if (in->features && !measures_vcpus(in->method))
                 return cvm_error_invalid_spec(error, "guest-features", "%s", no_vcpus);
+        if (in->features && in->method == MEASURE_SEV_SNP_IGVM)
+                return cvm_error_invalid_spec(error, "guest-features",
+                                              "SEV_FEATURES are those of the IGVM file's VP "
+                                              "context: leave this out");
         if (!in->kernel.bytes.data && in->initrd.bytes.data)
                 return cvm_error_invalid_spec(error, "initramfs", "is of no use without a kernel");
         if (!in->kernel.bytes.data && in->cmdline)

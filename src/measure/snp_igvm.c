@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/snp_igvm.h"
 
+#include "measure/igvm_check.h"
+#include "measure/igvm_order.h"
 #include "measure/igvm_ranges.h"
 
 /* Pages in a row that are alike make one event. */
@@ -12,11 +14,11 @@ typedef struct Run {
 
 typedef struct Walk {
         const SnpIgvm *input;
-        uint32_t mask;
         SnpDigest digest;
-        Register *reg;
+        Register *first, *every; /* every NULL: only the first vCPU's VMSA is added */
+        Register *reg;           /* of them the one that gets events */
         Run run;
-        size_t n_vmsas;
+        size_t n_vmsas; /* that have been added */
         CvmError *error;
 } Walk;
 
@@ -66,15 +68,9 @@ static int add_page(Walk *walk, const IgvmHeader *header)
 {
         IgvmPage page = igvm_page(walk->input->igvm, header);
 
-        if (!(page.mask & walk->mask))
-                return 0;
-        if (walk->n_vmsas)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "an IGVM page follows a VP context; KVM measures VP "
-                                          "contexts last");
         if (page.shared)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "has shared pages, which SEV-SNP cannot measure");
+                return igvm_refuse_header(header, walk->input->name, walk->error,
+                                          "a shared page, which SEV-SNP cannot measure");
         switch (page.data_type) {
         case IGVM_DATA_SECRETS:
                 return add(walk, "secrets", SNP_PAGE_SECRETS, page.gpa, NULL, page.size);
@@ -89,106 +85,60 @@ static int add_page(Walk *walk, const IgvmHeader *header)
         return add(walk, "data", SNP_PAGE_NORMAL, page.gpa, page.data.data, page.size);
 }
 
-static int add_insert(Walk *walk, const IgvmHeader *header)
+/* With the first vCPU's VMSA the one digest is complete; the other one goes on from it. */
+static int finish_first(Walk *walk)
 {
-        IgvmInsert insert = igvm_insert(walk->input->igvm, header);
-
-        if (!(insert.mask & walk->mask))
+        walk->first->value = walk->digest.value;
+        if (!walk->every)
                 return 0;
-        if (walk->n_vmsas)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "an IGVM parameter area follows a VP context; KVM "
-                                          "measures VP contexts last");
-        return add(walk, "parameters", SNP_PAGE_UNMEASURED, insert.gpa, NULL, insert.size);
+        walk->reg = walk->every;
+        return register_note(walk->every, &walk->digest.value, "all of the other launch digest");
 }
 
 static int add_vp_context(Walk *walk, const IgvmHeader *header)
 {
         IgvmVpContext context = igvm_vp_context(walk->input->igvm, header);
-        uint8_t vmsa[VMSA_SIZE] = {};
         int r;
 
-        if (!(context.mask & walk->mask))
+        if (walk->n_vmsas > 0 && !walk->every)
                 return 0;
-        if (context.gpa != VMSA_GPA)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "its VP context is at 0x%llx; KVM has it at 0x%llx",
-                                          (unsigned long long)context.gpa, VMSA_GPA);
-        if (context.vp_index != walk->n_vmsas)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "its VP contexts are not those of vCPUs 0, 1, … in "
-                                          "order");
         r = flush(walk);
-        if (r < 0)
-                return r;
-        memcpy(vmsa, context.data.data, context.data.size);
-        r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, vmsa, VMSA_SIZE);
+        if (r == 0)
+                r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, context.data.data,
+                                   VMSA_SIZE);
         if (r == 0)
                 r = register_note(walk->reg, &walk->digest.value, "VMSA of vCPU %zu, of the file",
                                   walk->n_vmsas);
-        walk->n_vmsas++;
+        if (r == 0 && walk->n_vmsas++ == 0)
+                r = finish_first(walk);
         return r;
 }
 
-static int add_header(Walk *walk, const IgvmHeader *header)
+static int add_header(void *userdata, const IgvmHeader *header)
 {
+        Walk *walk = userdata;
+        IgvmInsert insert;
+
         switch (header->type) {
         case IGVM_PAGE_DATA:
                 return add_page(walk, header);
         case IGVM_PARAMETER_INSERT:
-                return add_insert(walk, header);
-        case IGVM_VP_CONTEXT:
-                return add_vp_context(walk, header);
+                insert = igvm_insert(walk->input->igvm, header);
+                return add(walk, "parameters", SNP_PAGE_UNMEASURED, insert.gpa, NULL, insert.size);
         default:
-                if (igvm_type_name(header->type) || header->optional)
-                        return 0;
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "an IGVM header of the unknown type 0x%x", header->type);
+                return add_vp_context(walk, header);
         }
 }
 
-static int walk_file(Walk *walk)
-{
-        size_t cursor = 0;
-        IgvmHeader header;
-        int r = 0;
-
-        while (r == 0 && igvm_next(walk->input->igvm, &cursor, &header))
-                r = add_header(walk, &header);
-        if (r == 0)
-                r = flush(walk);
-        if (r == 0 && !walk->n_vmsas)
-                return cvm_error_artifact(walk->error, walk->input->name,
-                                          "has no VP context for SEV-SNP");
-        return r;
-}
-
-/* SEV_FEATURES of the file's first VMSA: KVM gives them to every vCPU. */
-static uint64_t file_features(const Walk *walk)
-{
-        size_t cursor = 0;
-        IgvmHeader header;
-
-        while (igvm_next(walk->input->igvm, &cursor, &header)) {
-                IgvmVpContext context;
-
-                if (header.type != IGVM_VP_CONTEXT)
-                        continue;
-                context = igvm_vp_context(walk->input->igvm, &header);
-                if (context.mask & walk->mask)
-                        return context.data.size >= 0x3b8 ? le64_get(context.data.data + 0x3b0) : 0;
-        }
-        return 0;
-}
-
-static int add_resets(Walk *walk)
+/* SEV_FEATURES are those of the file's first VMSA: KVM gives them to every vCPU. */
+static int add_resets(Walk *walk, uint64_t features)
 {
         uint8_t vmsa[VMSA_SIZE];
         int r = 0;
 
         vmsa_fill(&(VmsaState){.eip = VMSA_BSP_EIP,
                                .cpu_signature = walk->input->cpu_signature,
-                               .features = file_features(walk)},
+                               .features = features},
                   vmsa);
         for (size_t i = walk->n_vmsas; r == 0 && i < walk->input->cpus; i++) {
                 r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, vmsa, VMSA_SIZE);
@@ -196,37 +146,50 @@ static int add_resets(Walk *walk)
                         r = register_note(walk->reg, &walk->digest.value,
                                           "VMSA of vCPU %zu, as at reset", i);
         }
+        if (r == 0)
+                walk->every->value = walk->digest.value;
         return r;
 }
 
-int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, CvmError *error)
+static int check(const SnpIgvm *input, const IgvmPlatform **ret_platform, IgvmVmsas *ret_vmsas,
+                 CvmError *error)
 {
         const IgvmPlatform *platform = igvm_find_platform(input->igvm, IGVM_PLATFORM_SEV_SNP);
-        Walk walk = {.input = input, .reg = first, .error = error};
         int r;
 
+        *ret_platform = platform;
         if (!platform)
                 return cvm_error_artifact(error, input->name,
                                           "an IGVM file that is not for SEV-SNP");
-        walk.mask = platform->mask;
         r = igvm_check_overlap(input->igvm, input->name, platform->mask, error);
+        if (r == 0)
+                r = igvm_check_vps(input->igvm, input->name, platform, input->cpus, ret_vmsas,
+                                   error);
+        if (r == 0 && !ret_vmsas->n)
+                r = cvm_error_artifact(error, input->name, "has no VP context for SEV-SNP");
+        return r;
+}
+
+int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, IgvmVmsas *ret,
+                     CvmError *error)
+{
+        Walk walk = {.input = input, .first = first, .every = every, .reg = first, .error = error};
+        const IgvmPlatform *platform = NULL;
+        IgvmVmsas vmsas = {};
+        int r;
+
+        r = check(input, &platform, &vmsas, error);
         if (r < 0)
                 return r;
         r = snp_digest_init(&walk.digest);
         if (r == 0)
-                r = walk_file(&walk);
-        if (r == 0)
-                first->value = walk.digest.value;
-        if (r == 0 && every) {
-                walk.reg = every;
-                r = register_note(every, &walk.digest.value, "all of the other launch digest");
-                if (r == 0)
-                        r = add_resets(&walk);
-                if (r == 0)
-                        every->value = walk.digest.value;
-        }
+                r = igvm_visit_in_order(input->igvm, platform->mask, add_header, &walk);
+        if (r == 0 && every)
+                r = add_resets(&walk, vmsas.features);
         snp_digest_done(&walk.digest);
         if (r < 0 && !cvm_error_is_set(error))
                 return cvm_error_system(error, r, "compute a launch digest");
+        if (r == 0)
+                *ret = vmsas;
         return r;
 }

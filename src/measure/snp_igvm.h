@@ -4,14 +4,14 @@
 /*
  * The launch digest of an SEV-SNP guest that QEMU starts from an IGVM file (igvm-cfg).
  *
- * Source: QEMU, backends/igvm.c (each directive in file order; pages without data are sent as
- * normal pages of zeros, parameter areas unmeasured, required memory not at all) and
- * target/i386/sev.c; Linux, arch/x86/kvm/svm/sev.c: VMSAs come last, at one fixed address. Upstream
- * KVM measures every vCPU's; KVM that knows of SVSM only the first vCPU's: with several vCPUs the
- * digest depends on the host.
+ * Source: QEMU, backends/igvm.c (pages without data are sent as normal pages of zeros, parameter
+ * areas unmeasured, required memory not at all; igvm_order.h has the order) and target/i386/sev.c;
+ * Linux, arch/x86/kvm/svm/sev.c: VMSAs come last, at one fixed address. Upstream KVM measures every
+ * vCPU's; KVM that knows of SVSM only the first vCPU's: with several vCPUs the digest depends on
+ * the host.
  */
 
-#include "measure/igvm.h"
+#include "measure/igvm_vp.h"
 #include "measure/measurement.h"
 #include "measure/snp.h"
 #include "measure/vmsa.h"
@@ -24,10 +24,12 @@ typedef struct SnpIgvm {
 } SnpIgvm;
 
 /*
- * `first` gets the digest of a host that measures the VMSAs of the file only; `every`, if it is not
- * NULL, of one that measures a VMSA of every vCPU: for those that the file gives none, as at reset.
+ * `first` gets the digest of a host that measures the VMSA of the first vCPU only; `every`, if it
+ * is not NULL, of one that measures a VMSA of every vCPU: for those that the file gives none, as at
+ * reset. *ret tells what the file's VMSAs are.
  *
- * ArtifactInvalid: not for SEV-SNP, no VP context, one at another address than VMSA_GPA or before a
- * page, headers of types that QEMU's loader does not take, pages that overlap.
+ * ArtifactInvalid: not for SEV-SNP, no VP context, VP contexts that QEMU cannot give KVM
+ * (igvm_vp.h), shared pages, pages that overlap.
  */
-int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, CvmError *error);
+int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, IgvmVmsas *ret,
+                     CvmError *error);

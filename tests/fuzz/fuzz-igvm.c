@@ -44,11 +44,13 @@ static void measure(const Igvm *igvm)
         _cleanup_(measurement_freep) Measurement *measurement = measurement_new();
         _cleanup_(cvm_error_done) CvmError error = {};
         SnpIgvm input = {.igvm = igvm, .name = "igvm", .cpus = 2, .cpu_signature = 1};
+        IgvmVmsas vmsas;
 
         if (!measurement || !measurement_add(measurement, "a", HASH_SHA384) ||
             !measurement_add(measurement, "b", HASH_SHA384))
                 abort();
-        snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &error);
+        snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &vmsas,
+                         &error);
 }
 
 /* For SEV-SNP; a file that is not is refused. */
@@ -56,7 +58,7 @@ static void check_boot(const uint8_t *data, size_t size)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         PlanIgvm plan = {};
-        int r = boot_check_igvm((Bytes){data, size}, "igvm", "sev-snp", NULL, &plan, &error);
+        int r = boot_check_igvm((Bytes){data, size}, "igvm", "sev-snp", NULL, 2, &plan, &error);
 
         if ((r < 0) != cvm_error_is_set(&error))
                 abort();
@@ -73,9 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         memcpy(copy, data, size);
         seal(copy, size);
-        if (igvm_parse((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
+        if (igvm_read((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
                 return 0;
         json_object_put(igvm_summary(&igvm));
+        if (igvm_parse((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
+                return 0;
         measure_read_code((Bytes){copy, size}, true, &code);
         measure(&igvm);
         check_boot(copy, size);

@@ -104,7 +104,8 @@ VMSA_FIELDS = {"efer": 0xd0, "cr4": 0x148, "cr3": 0x150, "cr0": 0x158, "dr7": 0x
 
 
 def vmsa(**fields):
-    """The start context of 32-bit code at 0x10000; fields: other values, by name or offset (at=)."""
+    """The start context of 32-bit code at 0x10000. fields: other values by name; at: other bytes by
+    offset."""
     page = bytearray(4096)
     data, code, table = (0x10, 0xc93, 0xffffffff), (8, 0xc9b, 0xffffffff), (0, 0, 0xffff)
     segments = [data, code, data, data, data, data, table, (0, 0x82, 0xffff), table,

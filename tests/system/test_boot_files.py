@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from harness import images
+from harness import images, qemu_igvm
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
@@ -41,8 +41,20 @@ def igvm(vtl=2, policy=0x30000, header=None, platform=2):
         file.policy(1, policy)
     file.page(1, 0x10000, images.noise(4096, 21))
     if header:
-        file.header(header, bytes(8))
-    file.vp(1, images.vmsa())
+        file.area(0, 0x1000)
+        file.parameter(header, 0)
+    if platform == 2:
+        file.vp(1, images.vmsa())
+    return file.finish()
+
+
+def contexts(*vmsas):
+    file = images.Igvm()
+    file.platform(1, 2, vtl=2)
+    file.policy(1, 0x30000)
+    file.page(1, 0x10000, images.noise(4096, 21))
+    for index, vmsa in enumerate(vmsas):
+        file.vp(1, vmsa, index)
     return file.finish()
 
 
@@ -66,8 +78,15 @@ def spec(daemon, tmp_path, platform, content, **more):
 @pytest.mark.parametrize("platform, content, words", [
     ("sev-snp", lambda: igvm()[:-1], ["truncated"]),
     ("sev-snp", overlapping, ["overlap at 0x10000"]),
-    ("sev-snp", lambda: igvm(header=0x309), ["0x309", "MADT", "QEMU 7.2", "does not load"]),
-    ("sev-snp", lambda: igvm(header=0x3ff), ["0x3ff", "unknown"]),
+    ("sev-snp", lambda: igvm(header=0x309), ["0x309", "MADT", "offset 0x", "QEMU 7.2",
+                                             "does not load"]),
+    ("sev-snp", lambda: igvm(header=0x3ff), ["0x3ff", "unknown", "offset 0x"]),
+    ("sev-snp", lambda: igvm(header=0x80000307), ["VP_COUNT_PARAMETER", "0x80000307", "optional"]),
+    ("sev-snp", lambda: contexts(images.vmsa(), images.vmsa()), ["of 2 vCPUs", "has 1"]),
+    ("sev-snp", lambda: contexts(images.vmsa(at={0x240: 1})), ["VP_CONTEXT", "0x240"]),
+    ("sev-snp", lambda: images.coconut(), ["0x309", "MADT", "does not load"]),
+    ("sev-snp", lambda: images.coconut(headers=[0x312]), ["0x312", "DEVICE_TREE"]),
+    ("sev-snp", lambda: images.coconut(images.TDP | images.NATIVE), ["for tdx, native, not for"]),
     ("sev-snp", lambda: igvm(platform=3), ["for tdx, not for sev-snp"]),
     ("sev", lambda: images.firmware(hashes=None), ["kernel hashes", "ovmf-amdsev"]),
     ("sev", lambda: bytes(8192), ["no OVMF image"]),
@@ -91,6 +110,32 @@ def test_refused_and_listed(daemon, tmp_path, platform, content, words):
 @pytest.mark.parametrize("platform", ["sev", "sev-es", "sev-snp-ovmf", "tdx"])
 def test_good_firmware(daemon, tmp_path, platform):
     daemon.call("Launch", spec=spec(daemon, tmp_path, platform, images.firmware(0x10000)))
+    daemon.discard("web")
+
+
+@pytest.mark.parametrize("platforms", [images.SNP, images.SNP | images.TDP | images.NATIVE,
+                                       images.SNP | images.VSM])
+@pytest.mark.parametrize("firmware", [0, 0x4000])
+def test_builders_files(daemon, tmp_path, platforms, firmware):
+    """As igvmbuilder makes them, but for the headers that this QEMU does not load: without
+    firmware they are service VMs."""
+    content = images.coconut(platforms, images.noise(firmware), 0xb0000, headers=())
+    kernel = {} if firmware else {"kernel": None, "initramfs": None}
+    good = spec(daemon, tmp_path, "sev-snp", content, **kernel)
+    argv = rendered(daemon, good)
+    assert [word for word in argv if "policy=0xb0000" in word]
+    assert ("-kernel" in argv) == bool(firmware)
+    cvm = daemon.call("Launch", spec=good)["cvm"]
+    assert cvm["measurement"]["LaunchDigest"] == qemu_igvm.launch_digest(content)
+    daemon.discard("web")
+
+
+def test_contexts_of_all_vcpus(daemon, tmp_path):
+    content = contexts(images.vmsa(), images.vmsa(rax=1))
+    cvm = daemon.call("Launch", spec=spec(daemon, tmp_path, "sev-snp", content, cpus=2))["cvm"]
+    measured = cvm["measurement"]
+    assert measured["LaunchDigestAllVcpus"] == qemu_igvm.launch_digest(content)
+    assert measured["LaunchDigest"] == qemu_igvm.launch_digest(contexts(images.vmsa()))
     daemon.discard("web")
 
 

@@ -92,7 +92,7 @@ def test_snp_igvm(files):
     launch = expected.LaunchDigest()
     launch.add(1, 0x10000, images.noise(4096, 21))
     launch.add(1, 0x11000, bytes(4096))
-    for kind, address, size in ((4, 0x12000, 1), (5, 0x13000, 1), (6, 0x14000, 1), (4, 0x20000, 2)):
+    for kind, address, size in ((4, 0x12000, 1), (5, 0x13000, 1), (4, 0x20000, 2), (6, 0x14000, 1)):
         launch.add(kind, address, size=4096 * size)
     launch.add(2, images.VMSA_ADDRESS, images.vmsa())
     first = launch.value.hex()
@@ -120,31 +120,29 @@ def test_large_firmware(files, pages):
 
 
 def test_snp_igvm_of_every_kind(files):
-    """Large pages, each data type, several platforms, areas of several pages used twice."""
+    """Large pages, each data type, several platforms, areas of several pages."""
     file, launch = images.Igvm(), expected.LaunchDigest()
     for bit, kind in ((1, 0), (2, 3), (4, 2), (8, 1)):
         file.platform(bit, kind)
-    file.area(7, 0x3000)
-    file.area(0, 0x1000)
-    large = images.noise(2 << 20, 5)
+    for index, address, size in ((7, 0x20000, 0x3000), (0, 0x30000, 0x1000), (9, 0x40000, 0x3000)):
+        file.area(index, size)
+        file.insert(4, address, index)
+        launch.add(4, address, size=size)
+    file.area(5, 0x1000)
+    file.insert(2, 0x50000, 5)
     pages = [  # address, data, flags, data type; type in the digest
-        (0x200000, large, 1, 0, 1), (0x400000, None, 1, 0, 1), (0x600000, large, 3, 0, 4),
+        (0x400000, None, 1, 0, 1), (0x600000, None, 3, 0, 4),
         (0x10000, images.noise(4096), 0, 0, 1), (0x11000, images.noise(4096), 2, 0, 4),
         (0x12000, None, 0, 1, 5), (0x13000, images.noise(4096, 6), 0, 2, 6),
         (0x14000, None, 0, 3, 6), (0x15000, None, 0, 0, 1)]
     for address, data, flags, data_type, kind in pages:
         file.page(4, address, data, flags, data_type)
-        file.page(2, address, images.noise(4096, 9))  # TDX's: not of this digest
+        file.page(2, address, images.noise(4096, 9) if not flags & 1 else None)  # TDX's
         size = 2 << 20 if flags & 1 else 4096
         # pages without data are sent as pages of zeros
         launch.add(kind, address, (data or bytes(size)) if kind == 1 else None, size)
-    for address, area, size in ((0x20000, 7, 0x3000), (0x30000, 0, 0x1000), (0x40000, 7, 0x3000)):
-        file.insert(4, address, area)
-        launch.add(4, address, size=size)
-    file.insert(2, 0x50000, 7)
-    vmsa = images.noise(4096, 24)
-    file.vp(4, vmsa[:3000])
-    launch.add(2, images.VMSA_ADDRESS, vmsa[:3000].ljust(4096, b"\0"))
+    file.vp(4, images.vmsa(rax=5))
+    launch.add(2, images.VMSA_ADDRESS, images.vmsa(rax=5))
     files.write("igvm", file.finish())
     got = values(measure("sev-snp-igvm", *files.options("igvm"), "--cpus", 1))
     assert got["LaunchDigest", "sha384"] == launch.value.hex()
@@ -524,15 +522,31 @@ def test_igvm(files):
 
 
 def test_igvm_headers_that_qemu_refuses(files):
+    """Some that certain QEMUs load, and some that none does: those are neither measured."""
     file = images.Igvm()
     file.platform(1, 2)
+    file.header(0x104, struct.pack("<IIII", 1, 0, 0, 0))
     file.area(0, 4096)
-    file.header(0x309, struct.pack("<II", 0, 0))
-    file.vp(1, bytes(4096))
+    file.parameter(0x309, 0)
+    file.vp(1, images.vmsa())
     files.write("igvm", file.finish())
     done = cvmctl("igvm", files.path("igvm"), "--json")
-    assert done.json["notLoadable"] == [{"type": "0x309", "name": "MADT"}]
+    assert done.json["notLoadable"] == [{"type": "0x104", "name": "CORIM_DOCUMENT"},
+                                        {"type": "0x309", "name": "MADT"}]
     assert "MADT" in cvmctl("igvm", files.path("igvm")).out
+    assert cvmctl("measure", "--platform", "sev-snp-igvm", *files.options("igvm")).code == 0
+    for kind, name in ((0x80000104, "CORIM_DOCUMENT"), (0x3ff, None)):
+        file = images.Igvm()
+        file.platform(1, 2)
+        file.header(kind, struct.pack("<IIII", 1, 0, 0, 0))
+        file.vp(1, images.vmsa())
+        files.write("igvm", file.finish())
+        done = cvmctl("igvm", files.path("igvm"), "--json")
+        assert done.json["notLoadable"] == [{"type": hex(kind), **({"name": name} if name else {})}]
+        assert done.json["headers"] == {"SUPPORTED_PLATFORM": 1, name or hex(kind): 1,
+                                        "VP_CONTEXT": 1}
+        refused = refusal(INVALID_FILE, "--platform", "sev-snp-igvm", *files.options("igvm"))
+        assert f"(type {hex(kind)}) at offset 0x30" in refused
 
 
 def test_igvm_refused(files):

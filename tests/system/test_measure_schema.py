@@ -43,7 +43,8 @@ def measured(*args):
 
 def whole(platform, files):
     code = "igvm" if platform == "sev-snp-igvm" else "firmware"
-    vcpu = ["--cpu-model", "EPYC-Milan", "--guest-features", "0x21"] if "snp" in platform else []
+    vcpu = ["--cpu-model", "EPYC-Milan"] if "snp" in platform else []
+    vcpu += ["--guest-features", "0x21"] if platform == "sev-snp-ovmf" else []
     acpi = ["--acpi", files] if platform == "tdx" else []
     return measured("--platform", platform, f"--{code}", files / code, "--kernel", files / "kernel",
                     "--initramfs", files / "initramfs", "--cmdline", "quiet", "--cpus", 2,

@@ -192,6 +192,15 @@ void image_igvm_area(ImageIgvm *igvm, uint32_t index, uint64_t size)
         image_igvm_header(igvm, 0x301, body, sizeof(body));
 }
 
+void image_igvm_parameter(ImageIgvm *igvm, uint32_t type, uint32_t index, uint32_t offset)
+{
+        uint8_t body[8];
+
+        le32_put(body, index);
+        le32_put(body + 4, offset);
+        image_igvm_header(igvm, type, body, sizeof(body));
+}
+
 void image_igvm_insert(ImageIgvm *igvm, uint32_t mask, uint64_t gpa, uint32_t index)
 {
         uint8_t body[16] = {};
@@ -212,6 +221,39 @@ void image_igvm_vp(ImageIgvm *igvm, uint32_t mask, uint64_t gpa, uint16_t index,
         le32_put(body + 12, add_data(igvm, page, 4096));
         le16_put(body + 16, index);
         image_igvm_header(igvm, 0x304, body, sizeof(body));
+}
+
+void image_vmsa(uint8_t ret[static 4096])
+{
+        static const struct {
+                uint16_t selector, attributes;
+                uint32_t limit;
+        } segments[] = {{0x10, 0xc93, 0xffffffff},
+                        {8, 0xc9b, 0xffffffff},
+                        {0x10, 0xc93, 0xffffffff},
+                        {0x10, 0xc93, 0xffffffff},
+                        {0x10, 0xc93, 0xffffffff},
+                        {0x10, 0xc93, 0xffffffff},
+                        {0, 0, 0xffff},
+                        {0, 0x82, 0xffff},
+                        {0, 0, 0xffff},
+                        {0, 0x8b, 0xffff}};
+        static const struct {
+                uint16_t offset;
+                uint64_t value;
+        } registers[] = {
+                {0xd0, 0x1000},      {0x148, 0x40}, {0x158, 0x31},    {0x160, 0x400},
+                {0x168, 0xffff0ff0}, {0x170, 2},    {0x178, 0x10000}, {0x268, 0x7040600070406},
+                {0x3b0, 1},          {0x3e8, 1},    {0x408, 0x1f80},  {0x410, 0x37f}};
+
+        memset(ret, 0, 4096);
+        for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
+                le16_put(ret + 16 * i, segments[i].selector);
+                le16_put(ret + 16 * i + 2, segments[i].attributes);
+                le32_put(ret + 16 * i + 4, segments[i].limit);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+                le64_put(ret + registers[i].offset, registers[i].value);
 }
 
 static uint32_t crc32_of(const uint8_t *data, size_t size)

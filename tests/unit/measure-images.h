@@ -55,11 +55,15 @@ void image_igvm_policy(ImageIgvm *igvm, uint32_t mask, uint64_t policy);
  * unmeasured. */
 void image_igvm_page(ImageIgvm *igvm, uint32_t mask, uint64_t gpa, int fill, uint32_t flags,
                      uint16_t type);
+/* A header that writes a parameter into an area. */
+void image_igvm_parameter(ImageIgvm *igvm, uint32_t type, uint32_t index, uint32_t offset);
 void image_igvm_area(ImageIgvm *igvm, uint32_t index, uint64_t size);
 void image_igvm_insert(ImageIgvm *igvm, uint32_t mask, uint64_t gpa, uint32_t index);
 void image_igvm_vp(ImageIgvm *igvm, uint32_t mask, uint64_t gpa, uint16_t index,
                    const uint8_t *page);
+/* A start context that QEMU can give KVM: that of 32-bit code at 0x10000. */
+void image_vmsa(uint8_t ret[static 4096]);
 /* The file, version 1 or 2; igvm is empty after. */
 Image image_igvm_finish(ImageIgvm *igvm, uint32_t version);
-/* Sets the checksum anew, after a change of the headers. */
+/* Corrects the checksum after a change of the headers. */
 void image_igvm_seal(Image *file);

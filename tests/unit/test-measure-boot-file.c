@@ -29,17 +29,19 @@ static QemuProbe *probe(const char *version, const char *machine_option)
 /* A page and a VP context for SEV-SNP, with a header of this type (0: none) between. */
 static Image igvm(uint8_t vtl, int64_t policy, uint32_t type)
 {
-        static const uint8_t vmsa[4096];
+        uint8_t vmsa[4096];
         ImageIgvm making = {};
 
+        image_vmsa(vmsa);
         image_igvm_platform(&making, SNP, vtl, IGVM_PLATFORM_SEV_SNP);
         image_igvm_platform(&making, TDX, 2, IGVM_PLATFORM_TDX);
         image_igvm_policy(&making, TDX, 0x99);
         if (policy >= 0)
                 image_igvm_policy(&making, SNP, (uint64_t)policy);
         image_igvm_page(&making, SNP, 0x1000, 1, 0, 0);
+        image_igvm_area(&making, 0, 0x1000);
         if (type)
-                image_igvm_header(&making, type, (uint8_t[8]){}, 8);
+                image_igvm_parameter(&making, type, 0, 0);
         image_igvm_vp(&making, SNP, VMSA, 0, vmsa);
         return image_igvm_finish(&making, 1);
 }
@@ -50,7 +52,7 @@ static void assert_igvm(const Image *image, const char *guest, const QemuProbe *
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         PlanIgvm plan = {};
-        int r = boot_check_igvm(image_bytes(image), "igvm", guest, qemu, &plan, &error);
+        int r = boot_check_igvm(image_bytes(image), "igvm", guest, qemu, 1, &plan, &error);
 
         if (reason && !(r == -EBADMSG && error.id == CVM_ERROR_ARTIFACT_INVALID &&
                         strstr(json_member_string(error.fields, "reason"), reason)))
@@ -90,8 +92,7 @@ static void test_headers(void **state)
                 {IGVM_MADT, "10.2.1", "device-plane", true},
                 {IGVM_DEVICE_TREE, "11.0.0", "hpet", false},
                 {IGVM_DEVICE_TREE, "11.0.0", "device-plane", true},
-                {0x3ff, "11.0.0", "device-plane", false},
-                {0x3ff | IGVM_OPTIONAL, "11.0.0", "hpet", true},
+                {IGVM_SRAT, "11.0.0", "device-plane", false},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -102,6 +103,133 @@ static void test_headers(void **state)
                 assert_igvm(&image, "sev-snp", qemu, cases[i].loads ? NULL : "does not load", NULL);
                 /* of a QEMU that could not be asked something else is wrong */
                 assert_igvm(&image, "sev-snp", NULL, NULL, NULL);
+                image_done(&image);
+        }
+}
+
+/* QEMU's library refuses them, whichever QEMU it is. */
+static void test_headers_that_no_qemu_takes(void **state)
+{
+        static const struct {
+                uint32_t type;
+                const char *reason;
+        } cases[] = {
+                {0x3ff, "of an unknown type (type 0x3ff) at offset 0x"},
+                {0x3ff | IGVM_OPTIONAL, "(type 0x800003ff) at offset 0x"},
+                {IGVM_VP_COUNT | IGVM_OPTIONAL, "VP_COUNT_PARAMETER (type 0x80000307)"},
+                {IGVM_CORIM_DOCUMENT | IGVM_OPTIONAL, "CORIM_DOCUMENT (type 0x80000104)"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(qemu_probe_unrefp) QemuProbe *qemu = probe("11.0.0", "device-plane");
+                Image image = igvm(2, -1, cases[i].type);
+
+                assert_igvm(&image, "sev-snp", qemu, cases[i].reason, NULL);
+                assert_igvm(&image, "sev-snp", NULL, cases[i].reason, NULL);
+                image_done(&image);
+        }
+}
+
+static void make_vmsa(ImageIgvm *making, size_t offset, uint64_t value, uint16_t index)
+{
+        uint8_t vmsa[4096];
+
+        image_vmsa(vmsa);
+        le64_put(vmsa + offset, value);
+        image_igvm_vp(making, SNP, VMSA, index, vmsa);
+}
+
+/* Of what QEMU loses, the first byte is named. */
+static void test_what_kvm_cannot_be_given(void **state)
+{
+        static const struct {
+                size_t offset;
+                uint64_t value;
+                const char *reason; /* NULL: taken */
+        } cases[] = {
+                {0xd0, 0x1d00, NULL},
+                {0x158, 0x80000031, NULL},
+                {0x378, 7, NULL},
+                {0x98, 0, NULL},
+                {0xa0, 1, "at 0xa0, in a field, which QEMU does not pass on"},
+                {0xc8, 1ull << 24, "at 0xcb"},
+                {0xd8, 1, "at 0xd8"},
+                {0x140, 1, "at 0x140"},
+                {0x180, 1, "at 0x180"},
+                {0x1d0, 1ull << 56, "at 0x1d7"},
+                {0x1e0, 1, "at 0x1e0"},
+                {0x240, 1, "at 0x240"},
+                {0x320, 1, "at 0x320"},
+                {0x3a8, 1ull << 56, "at 0x3af"},
+                {0x3c8, 1, "at 0x3c8"},
+                {0x400, 1, "at 0x400"},
+                {0x408, 1ull << 32, "at 0x40c"},
+                {0x410, 1ull << 16, "at 0x412"},
+                {0x668, 1ull << 56, "at 0x66f, in a field"},
+                {0x670, 1, "at 0x670, behind the last field"},
+                {0xff8, 1ull << 56, "at 0xfff, behind the last field"},
+                {0x98, 1, "TR.base (at 0x98)"},
+                {0x3b0, 0x28, "without SEV-SNP"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                ImageIgvm making = {};
+                Image image;
+
+                image_igvm_platform(&making, SNP, 2, IGVM_PLATFORM_SEV_SNP);
+                make_vmsa(&making, cases[i].offset, cases[i].value, 0);
+                image = image_igvm_finish(&making, 1);
+                assert_igvm(&image, "sev-snp", NULL, cases[i].reason, NULL);
+                image_done(&image);
+        }
+}
+
+static void test_vcpus(void **state)
+{
+        static const struct {
+                uint16_t indexes[2];
+                uint32_t cpus;
+                const char *reason;
+        } cases[] = {{{0, 1}, 1, "has VP contexts of 2 vCPUs, but the CVM has 1"},
+                     {{0, 1}, 2, NULL},
+                     {{0, 1}, 0, NULL},
+                     {{0, 0}, 2, "in order"},
+                     {{1, 0}, 2, "in order"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                ImageIgvm making = {};
+                PlanIgvm plan;
+                Image image;
+                int r;
+
+                image_igvm_platform(&making, SNP, 2, IGVM_PLATFORM_SEV_SNP);
+                for (size_t j = 0; j < 2; j++)
+                        make_vmsa(&making, 0xd0, 0x1000, cases[i].indexes[j]);
+                image = image_igvm_finish(&making, 1);
+                r = boot_check_igvm(image_bytes(&image), "igvm", "sev-snp", NULL, cases[i].cpus,
+                                    &plan, &error);
+                assert_int_equal(r, cases[i].reason ? -EBADMSG : 0);
+                if (cases[i].reason)
+                        assert_non_null(strstr(json_member_string(error.fields, "reason"),
+                                               cases[i].reason));
+                image_done(&image);
+        }
+}
+
+/* Registers that are not a VMSA: QEMU takes those of the first vCPU. */
+static void test_native_context(void **state)
+{
+        static const uint8_t registers[4096] = {1, 2, 3};
+
+        for (uint16_t index = 0; index < 2; index++) {
+                ImageIgvm making = {};
+                Image image;
+
+                image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_NATIVE);
+                image_igvm_vp(&making, SNP, 0, index, registers);
+                image = image_igvm_finish(&making, 1);
+                assert_igvm(&image, "native", NULL, index ? "vCPU 0 only" : NULL, NULL);
                 image_done(&image);
         }
 }
@@ -186,8 +314,14 @@ static void test_no_table(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_what_it_says), cmocka_unit_test(test_headers),
-                cmocka_unit_test(test_broken),       cmocka_unit_test(test_firmware),
+                cmocka_unit_test(test_what_it_says),
+                cmocka_unit_test(test_headers),
+                cmocka_unit_test(test_headers_that_no_qemu_takes),
+                cmocka_unit_test(test_what_kvm_cannot_be_given),
+                cmocka_unit_test(test_vcpus),
+                cmocka_unit_test(test_native_context),
+                cmocka_unit_test(test_broken),
+                cmocka_unit_test(test_firmware),
                 cmocka_unit_test(test_no_table),
         };
 
