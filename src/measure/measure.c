@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/measure.h"
 
-#include <stdio.h>
-
 #include "base/text.h"
 #include "measure/igvm_code.h"
 #include "measure/snp_igvm.h"
@@ -210,51 +208,10 @@ static int measure_snp_ovmf(Run *run)
         return snp_ovmf_measure(&input, reg, run->error);
 }
 
-/* igvmmeasure's --check-kvm wants 0x30 or 0x31; 0x10 is the value at reset. */
-static bool is_kept_cr0(uint64_t cr0)
-{
-        return cr0 == 0x10 || cr0 == 0x30 || cr0 == 0x31;
-}
-
-/* On what the digests of an IGVM file depend besides the file. */
-static int remark_host(Run *run, const IgvmVmsas *vmsas, Register *first, Register *every)
-{
-        static const char svsm[] = "on a host whose KVM knows of SVSM, which measures the first "
-                                   "vCPU only";
-        uint32_t cpus = run->inputs->cpus;
-        char cr0[120] = "";
-        int r = 0;
-
-        if (!is_kept_cr0(vmsas->cr0))
-                snprintf(cr0, sizeof(cr0),
-                         "if KVM keeps CR0 of the VP context, 0x%llx: it is known to keep 0x30 and "
-                         "0x31",
-                         (unsigned long long)vmsas->cr0);
-        if (cpus == 1 && *cr0)
-                return register_remark(first, "%s", cr0);
-        if (cpus == 1)
-                return 0;
-        if (cpus)
-                r = register_remark(first, "%s; on another host it is LaunchDigestAllVcpus%s%s",
-                                    svsm, *cr0 ? "; " : "", cr0);
-        else if (vmsas->n > 1)
-                r = register_remark(first,
-                                    "%s; on another host it depends on their number "
-                                    "(--cpus)%s%s",
-                                    svsm, *cr0 ? "; " : "", cr0);
-        else
-                r = register_remark(first,
-                                    "for one vCPU; with more (--cpus) it depends on the host%s%s",
-                                    *cr0 ? "; " : "", cr0);
-        if (r == 0 && every)
-                r = register_remark(every, "on a host whose KVM measures every vCPU (upstream)");
-        return r;
-}
-
 static int measure_igvm_file(Run *run, uint32_t signature)
 {
         Register *reg, *every = NULL;
-        IgvmVmsas vmsas;
+        uint64_t features;
         Igvm igvm;
         int r;
 
@@ -273,12 +230,10 @@ static int measure_igvm_file(Run *run, uint32_t signature)
                                         .name = "igvm",
                                         .cpus = run->inputs->cpus,
                                         .cpu_signature = signature},
-                             reg, every, &vmsas, run->error);
+                             reg, every, &features, run->error);
         if (r < 0)
                 return r;
-        r = note_features(run, vmsas.features);
-        if (r == 0)
-                r = remark_host(run, &vmsas, reg, every);
+        r = note_features(run, features);
         return r < 0 ? fail(run, r) : 0;
 }
 

@@ -170,7 +170,46 @@ static int check(const SnpIgvm *input, const IgvmPlatform **ret_platform, IgvmVm
         return r;
 }
 
-int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, IgvmVmsas *ret,
+/* igvmmeasure's --check-kvm wants 0x30 or 0x31; 0x10 is the value at reset. */
+static bool is_kept_cr0(uint64_t cr0)
+{
+        return cr0 == 0x10 || cr0 == 0x30 || cr0 == 0x31;
+}
+
+static int remark(Register *reg, const char *host, uint64_t cr0)
+{
+        if (is_kept_cr0(cr0))
+                return host ? register_remark(reg, "%s", host) : 0;
+        return register_remark(reg,
+                               "%s%sif KVM keeps CR0 of the VP context, 0x%llx: it is known to "
+                               "keep 0x30 and 0x31",
+                               host ?: "", host ? "; " : "", (unsigned long long)cr0);
+}
+
+/* On which hosts this is the digest of the first vCPU's VMSA alone; NULL: on each. */
+static const char *hosts_of_first(uint32_t cpus, size_t n_vmsas)
+{
+        if (cpus == 1)
+                return NULL;
+        if (cpus)
+                return "on a host whose KVM knows of SVSM, which measures the first vCPU only; on "
+                       "another host it is LaunchDigestAllVcpus";
+        return n_vmsas > 1 ? "on a host whose KVM knows of SVSM, which measures the first vCPU "
+                             "only; on another host it depends on their number (--cpus)"
+                           : "for one vCPU; with more (--cpus) it depends on the host";
+}
+
+static int remark_hosts(const Walk *walk, const IgvmVmsas *vmsas)
+{
+        int r = remark(walk->first, hosts_of_first(walk->input->cpus, vmsas->n), vmsas->cr0);
+
+        if (r == 0 && walk->every)
+                r = remark(walk->every, "on a host whose KVM measures every vCPU (upstream)",
+                           vmsas->cr0);
+        return r;
+}
+
+int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, uint64_t *ret_features,
                      CvmError *error)
 {
         Walk walk = {.input = input, .first = first, .every = every, .reg = first, .error = error};
@@ -186,10 +225,12 @@ int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, Igv
                 r = igvm_visit_in_order(input->igvm, platform->mask, add_header, &walk);
         if (r == 0 && every)
                 r = add_resets(&walk, vmsas.features);
+        if (r == 0)
+                r = remark_hosts(&walk, &vmsas);
         snp_digest_done(&walk.digest);
         if (r < 0 && !cvm_error_is_set(error))
                 return cvm_error_system(error, r, "compute a launch digest");
         if (r == 0)
-                *ret = vmsas;
+                *ret_features = vmsas.features;
         return r;
 }

@@ -26,10 +26,10 @@ typedef struct SnpIgvm {
 /*
  * `first` gets the digest of a host that measures the VMSA of the first vCPU only; `every`, if it
  * is not NULL, of one that measures a VMSA of every vCPU: for those that the file gives none, as at
- * reset. *ret tells what the file's VMSAs are.
+ * reset. Remarks say on which hosts. *ret_features: SEV_FEATURES of the first VMSA.
  *
  * ArtifactInvalid: not for SEV-SNP, no VP context, VP contexts that QEMU cannot give KVM
  * (igvm_vp.h), shared pages, pages that overlap.
  */
-int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, IgvmVmsas *ret,
+int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, uint64_t *ret_features,
                      CvmError *error);

@@ -44,12 +44,12 @@ static void measure(const Igvm *igvm)
         _cleanup_(measurement_freep) Measurement *measurement = measurement_new();
         _cleanup_(cvm_error_done) CvmError error = {};
         SnpIgvm input = {.igvm = igvm, .name = "igvm", .cpus = 2, .cpu_signature = 1};
-        IgvmVmsas vmsas;
+        uint64_t features;
 
         if (!measurement || !measurement_add(measurement, "a", HASH_SHA384) ||
             !measurement_add(measurement, "b", HASH_SHA384))
                 abort();
-        snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &vmsas,
+        snp_igvm_measure(&input, &measurement->registers[0], &measurement->registers[1], &features,
                          &error);
 }
 

@@ -89,12 +89,12 @@ static void measure(const Image *image, HashDigest *ret)
         _cleanup_(measurement_freep) Measurement *measurement = measurement_new();
         _cleanup_(cvm_error_done) CvmError error = {};
         Register *reg = measurement_add(measurement, "LaunchDigest", HASH_SHA384);
-        IgvmVmsas vmsas;
+        uint64_t features;
         Igvm igvm;
 
         assert_int_equal(igvm_parse(image_bytes(image), "igvm", &igvm, &error), 0);
         assert_int_equal(snp_igvm_measure(&(SnpIgvm){.igvm = &igvm, .name = "igvm", .cpus = 1}, reg,
-                                          NULL, &vmsas, &error),
+                                          NULL, &features, &error),
                          0);
         *ret = reg->value;
 }

@@ -59,14 +59,14 @@ static int measure(const Image *image, uint32_t cpus, HashDigest *first, HashDig
         _cleanup_(cvm_error_done) CvmError error = {};
         Register *one = measurement_add(a, "LaunchDigest", HASH_SHA384);
         Register *all = measurement_add(b, "LaunchDigestAllVcpus", HASH_SHA384);
-        IgvmVmsas vmsas;
+        uint64_t features;
         Igvm igvm;
         int r;
 
         assert_int_equal(parse(image, &igvm), 0);
         r = snp_igvm_measure(
                 &(SnpIgvm){.igvm = &igvm, .name = "igvm", .cpus = cpus, .cpu_signature = 0x800f12},
-                one, every ? all : NULL, &vmsas, &error);
+                one, every ? all : NULL, &features, &error);
         assert_int_equal(r < 0, cvm_error_is_set(&error));
         if (r == 0 && first)
                 *first = one->value;
