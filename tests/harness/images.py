@@ -224,7 +224,7 @@ def coconut(platforms=SNP | NATIVE | TDP, firmware=b"", policy=0x30000, sort=Tru
             headers=(0x309, 0x312)):
     """In the shape of igvmbuilder: page tables for all platforms that it knows, four parameter
     areas of a page, all inserts before all pages, pages by address, the VMSA last."""
-    file = Igvm(0x8000)
+    file = Igvm(0x1000 + (len(firmware) // 4096 * 32 + 0xfff & -0x1000))
     vtl = 2 if firmware else 0
     for mask, kind in COCONUT.items():
         if platforms & mask:

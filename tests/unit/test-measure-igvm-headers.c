@@ -386,6 +386,11 @@ static const struct {
         uint32_t value;
         const char *name, *reason;
 } refused_alone[] = {
+        {IGVM_RELOCATABLE_REGION, 48, 4, 0x30000, "RELOCATABLE_REGION (type 0x102)", "VTL"},
+        {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 4, 0x30000, "0x103", "VTL"},
+        {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 4, 0x1000000, "0x103", "reserved"},
+        {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 8, 0x800, "0x103", "whole pages"},
+        {IGVM_CORIM_DOCUMENT, 16, 12, 1, "CORIM_DOCUMENT (type 0x104)", "reserved"},
         {IGVM_SUPPORTED_PLATFORM, 24, 0, 32, "0x1", "length"},
         {IGVM_GUEST_POLICY, 16, 12, 1, "GUEST_POLICY (type 0x101)", "reserved"},
         {IGVM_GUEST_POLICY, 12, 8, SNP, "0x101", "length"},
