@@ -390,6 +390,7 @@ static const struct {
         {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 4, 0x30000, "0x103", "VTL"},
         {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 4, 0x1000000, "0x103", "reserved"},
         {IGVM_PAGE_TABLE_RELOCATION_REGION, 32, 8, 0x800, "0x103", "whole pages"},
+        {IGVM_VP_CONTEXT, 20, 8, VSM, "0x304", "outside"},
         {IGVM_CORIM_DOCUMENT, 16, 12, 1, "CORIM_DOCUMENT (type 0x104)", "reserved"},
         {IGVM_SUPPORTED_PLATFORM, 24, 0, 32, "0x1", "length"},
         {IGVM_GUEST_POLICY, 16, 12, 1, "GUEST_POLICY (type 0x101)", "reserved"},

@@ -465,6 +465,65 @@ static void test_fixed_header(void **state)
         }
 }
 
+static void assert_limit(ImageIgvm *making, int expected)
+{
+        Image image;
+        Igvm igvm;
+
+        image_igvm_page(making, SNP, 0, 1, 0, 0);
+        image = image_igvm_finish(making, 1);
+        assert_int_equal(parse(&image, &igvm), expected);
+        image_done(&image);
+}
+
+static void test_areas_are_limited(void **state)
+{
+        for (uint32_t n = IGVM_AREAS_MAX; n <= IGVM_AREAS_MAX + 1; n++) {
+                ImageIgvm making = {};
+
+                image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+                for (uint32_t i = 0; i < n; i++)
+                        image_igvm_area(&making, i, 0x1000);
+                assert_limit(&making, n > IGVM_AREAS_MAX ? -EBADMSG : 0);
+        }
+}
+
+/* Regions of VSM, and the context that they are for: without it there is another error. */
+static void test_regions_are_limited(void **state)
+{
+        for (uint32_t n = 64; n <= 65; n++) {
+                uint8_t body[48] = {TDX, [9] = 0x10, [25] = 0x10}, context[4096] = {1};
+                ImageIgvm making = {};
+
+                image_igvm_platform(&making, TDX, 0, IGVM_PLATFORM_VSM);
+                for (uint32_t i = 0; i < n; i++) {
+                        le64_put(body + 16, 0x1000 * i);
+                        image_igvm_header(&making, IGVM_RELOCATABLE_REGION, body, sizeof(body));
+                }
+                le32_put(context + 5, 0x20010);
+                image_igvm_vp(&making, TDX, 0, 0, context);
+                assert_limit(&making, n > 64 ? -EBADMSG : 0);
+        }
+}
+
+/* The library wants data behind the headers, if only a byte. */
+static void test_no_data(void **state)
+{
+        ImageIgvm making = {};
+        Image image;
+        Igvm igvm;
+
+        image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_SEV_SNP);
+        image = image_igvm_finish(&making, 1);
+        for (size_t more = 0; more < 2; more++) {
+                image.size = 24 + le32_get(image.data + 12) + more;
+                le32_put(image.data + 16, (uint32_t)image.size);
+                image_igvm_seal(&image);
+                assert_int_equal(parse(&image, &igvm), more ? 0 : -EBADMSG);
+        }
+        image_done(&image);
+}
+
 /* Each byte of the headers is under the checksum. */
 static void test_checksum(void **state)
 {
@@ -493,12 +552,21 @@ static int setup(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_digest),           cmocka_unit_test(test_every_vcpu),
-                cmocka_unit_test(test_second_vmsa),      cmocka_unit_test(test_every_page),
-                cmocka_unit_test(test_summary),          cmocka_unit_test(test_not_loadable),
-                cmocka_unit_test(test_optional),         cmocka_unit_test(test_no_digest),
-                cmocka_unit_test(test_another_platform), cmocka_unit_test(test_masks),
-                cmocka_unit_test(test_truncated),        cmocka_unit_test(test_fixed_header),
+                cmocka_unit_test(test_digest),
+                cmocka_unit_test(test_every_vcpu),
+                cmocka_unit_test(test_second_vmsa),
+                cmocka_unit_test(test_every_page),
+                cmocka_unit_test(test_summary),
+                cmocka_unit_test(test_not_loadable),
+                cmocka_unit_test(test_optional),
+                cmocka_unit_test(test_no_digest),
+                cmocka_unit_test(test_another_platform),
+                cmocka_unit_test(test_masks),
+                cmocka_unit_test(test_truncated),
+                cmocka_unit_test(test_fixed_header),
+                cmocka_unit_test(test_no_data),
+                cmocka_unit_test(test_areas_are_limited),
+                cmocka_unit_test(test_regions_are_limited),
                 cmocka_unit_test(test_checksum),
         };
 
