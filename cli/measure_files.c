@@ -44,7 +44,8 @@ static void *load(void *userdata)
         /* while others are hashed; a failure shows again where it is measured */
         if (loading->what.code)
                 file->has_code =
-                        measure_read_code((Bytes){file->map, file->artifact->size},
+                        measure_read_code(loading->what.method,
+                                          (Bytes){file->map, file->artifact->size},
                                           loading->kind == ARTIFACT_IGVM, &file->code) == 0;
         return NULL;
 }

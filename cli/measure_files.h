@@ -23,7 +23,8 @@ int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const 
 typedef struct MeasuredPath {
         const char *path;      /* borrowed; NULL: nothing */
         const uint8_t *sha256; /* what the file must have; NULL: anything */
-        bool code;             /* whether to look what the code in it shows */
+        bool code;             /* whether to look what the code in it shows … */
+        MeasureMethod method;  /* … for this method */
 } MeasuredPath;
 
 /* Loads all of them at the same time, each in a thread: hashing takes most of it. `ret` has one of

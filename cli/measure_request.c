@@ -158,6 +158,25 @@ static int find_file(const Arguments *arguments, const Template *template, SpecA
                         : 0;
 }
 
+/* A method is that of several platforms, which differ in what they boot from. */
+static int check_taken(const Arguments *arguments, const Template *template,
+                       const MeasuredPath paths[static _ARTIFACT_KIND_MAX])
+{
+        static const SpecArtifactKind kinds[] = {ARTIFACT_FIRMWARE, ARTIFACT_IGVM};
+
+        for (size_t i = 0; template && i < ARRAY_SIZE(kinds); i++) {
+                if (!paths[kinds[i]].path || template_takes_artifact(template, kinds[i]))
+                        continue;
+                return refuse(arguments, spec_artifact_kind_name(kinds[i]),
+                              kinds[i] == ARTIFACT_FIRMWARE &&
+                                              template_takes_artifact(template, ARTIFACT_IGVM)
+                                      ? "platform %s has it within the IGVM file (--igvm)"
+                                      : "platform %s boots from none",
+                              template_name(template));
+        }
+        return 0;
+}
+
 static int read_acpi(const Arguments *arguments, MeasureRequest *request)
 {
         static const char *const names[] = {"table-loader", "rsdp", "tables"};
@@ -208,6 +227,9 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 r = read_acpi(arguments, request);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 r = find_file(arguments, template, kind, request->spec, &paths[kind]);
+        if (r == 0)
+                r = check_taken(arguments, template, paths);
+        paths[ARTIFACT_FIRMWARE].method = paths[ARTIFACT_IGVM].method = inputs->method;
         paths[ARTIFACT_FIRMWARE].code = paths[ARTIFACT_IGVM].code = measure_needs_code(
                 inputs->method, paths[ARTIFACT_KERNEL].path, inputs->acpi.loader.data);
         if (r == 0)

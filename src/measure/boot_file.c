@@ -121,7 +121,7 @@ int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuP
                 r = check_headers(&igvm, name, qemu, error);
         if (r < 0)
                 return r;
-        plan.service = platform->highest_vtl == 0;
+        plan.service = igvm_is_service(platform);
         plan.has_policy = igvm_find_policy(&igvm, platform->type, &plan.policy) == 0;
         *ret = plan;
         return 0;

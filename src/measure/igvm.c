@@ -201,6 +201,11 @@ int igvm_parse(Bytes file, const char *name, Igvm *ret, CvmError *error)
         return r;
 }
 
+bool igvm_is_service(const IgvmPlatform *platform)
+{
+        return platform->type != IGVM_PLATFORM_NATIVE && platform->highest_vtl == 0;
+}
+
 const IgvmPlatform *igvm_find_platform(const Igvm *igvm, IgvmPlatformType type)
 {
         for (size_t i = 0; i < igvm->n_platforms; i++)

@@ -72,8 +72,8 @@ const char *igvm_platform_name(uint32_t type); /* "sev-snp"; "unknown" */
 
 typedef struct IgvmPlatform {
         uint32_t mask;       /* one bit */
-        uint8_t highest_vtl; /* 2: a paravisor with the guest's firmware behind it; 0: service only
-                              */
+        uint8_t highest_vtl; /* 2: a paravisor with the guest's firmware behind it; 0: service only,
+                                or a native platform */
         uint8_t type;        /* IgvmPlatformType */
         uint16_t version;
         uint64_t shared_gpa_boundary;
@@ -173,6 +173,10 @@ IgvmPolicy igvm_policy(const IgvmHeader *header);
 /* The guest policy that the file has for a platform of that type: of several the last, as in QEMU.
  * -ENOENT: none. */
 int igvm_find_policy(const Igvm *igvm, IgvmPlatformType type, uint64_t *ret);
+
+/* Whether the platform's guest is a service VM: it has no firmware, and boots no kernel. A native
+ * platform has a single VTL, so that its highest one says nothing of that: it is never one. */
+bool igvm_is_service(const IgvmPlatform *platform);
 
 /* The platform of that type; NULL: the file is not for it. */
 const IgvmPlatform *igvm_find_platform(const Igvm *igvm, IgvmPlatformType type);

@@ -96,6 +96,14 @@ static json_object *hex(uint64_t value)
         return json_object_new_string(text);
 }
 
+/* What the guest is, as far as the platform's headers show it. */
+static const char *mode_of(const IgvmPlatform *platform)
+{
+        if (platform->type == IGVM_PLATFORM_NATIVE)
+                return "native";
+        return igvm_is_service(platform) ? "service" : "paravisor";
+}
+
 static json_object *platform_json(const Igvm *igvm, const IgvmPlatform *platform)
 {
         Counts counts = {.lowest = UINT64_MAX};
@@ -110,9 +118,9 @@ static json_object *platform_json(const Igvm *igvm, const IgvmPlatform *platform
         return json_build("platform", json_object_new_string(igvm_platform_name(platform->type)),
                           "version", json_object_new_int64(platform->version), "highestVtl",
                           json_object_new_int64(platform->highest_vtl), "mode",
-                          json_object_new_string(platform->highest_vtl ? "paravisor" : "service"),
-                          "policy", counts.has_policy ? hex(counts.policy) : NULL, "pages", pages,
-                          "vmsas", json_object_new_int64((int64_t)counts.vmsas), "lowest",
+                          json_object_new_string(mode_of(platform)), "policy",
+                          counts.has_policy ? hex(counts.policy) : NULL, "pages", pages, "vmsas",
+                          json_object_new_int64((int64_t)counts.vmsas), "lowest",
                           counts.highest ? hex(counts.lowest) : NULL, "highest",
                           counts.highest ? hex(counts.highest) : NULL, NULL);
 }

@@ -10,10 +10,13 @@
 /*
  * {"version": 1, "size": 123, "headers": {"PAGE_DATA": 7, …},
  *  "notLoadable": [{"type": "0x309", "name": "MADT"}, …],
- *  "platforms": [{"platform": "sev-snp", "version", "highestVtl", "mode", "policy": "0x30000",
+ *  "platforms": [{"platform": "sev-snp", "version", "highestVtl",
+ *                 "mode" ("paravisor", "service" or "native"), "policy": "0x30000",
  *                 "pages": {"data", "zeros", "unmeasured", "secrets", "cpuid", "parameters",
- * "shared"}, "vmsas": 1, "lowest": "0x…", "highest": "0x…"}]} Pages are of 4 KiB. `notLoadable` are
- * headers that the loader of QEMU 10.1 and 10.2 refuses: by their types as in the file, with
- * IGVM_OPTIONAL. NULL without memory.
+ *                           "shared"},
+ *                 "vmsas": 1, "lowest": "0x…", "highest": "0x…"}]}
+ *
+ * Pages are of 4 KiB. `notLoadable` are headers that the loader of QEMU 10.1 and 10.2 refuses: by
+ * their types as in the file, with IGVM_OPTIONAL. NULL without memory.
  */
 json_object *igvm_summary(const Igvm *igvm);

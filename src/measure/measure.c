@@ -8,17 +8,20 @@
 #include "measure/tdx.h"
 #include "measure/tpm.h"
 
-/* What a method takes besides kernel, initramfs and command line. */
+/* What a method takes besides kernel, initramfs and command line, and the platform of an IGVM file
+ * that it measures. */
 static const struct {
         const char *name;
         bool firmware, igvm;
         ProfileGuest guest;
+        IgvmPlatformType igvm_platform;
 } methods[_MEASURE_METHOD_MAX] = {
-        [MEASURE_NONE] = {"none", true, true, PROFILE_GUEST_PLAIN},
-        [MEASURE_SEV_SNP_IGVM] = {"sev-snp-igvm", false, true, PROFILE_GUEST_SEV},
-        [MEASURE_SEV_SNP_OVMF] = {"sev-snp-ovmf", true, false, PROFILE_GUEST_SEV},
-        [MEASURE_TDX] = {"tdx", true, false, PROFILE_GUEST_TDX},
-        [MEASURE_VTPM] = {"vtpm", true, false, PROFILE_GUEST_PLAIN},
+        [MEASURE_NONE] = {"none", true, true, PROFILE_GUEST_PLAIN, 0},
+        [MEASURE_SEV_SNP_IGVM] = {"sev-snp-igvm", false, true, PROFILE_GUEST_SEV,
+                                  IGVM_PLATFORM_SEV_SNP},
+        [MEASURE_SEV_SNP_OVMF] = {"sev-snp-ovmf", true, false, PROFILE_GUEST_SEV, 0},
+        [MEASURE_TDX] = {"tdx", true, false, PROFILE_GUEST_TDX, 0},
+        [MEASURE_VTPM] = {"vtpm", true, true, PROFILE_GUEST_PLAIN, IGVM_PLATFORM_NATIVE},
 };
 
 const char *measure_method_name(MeasureMethod method)
@@ -318,10 +321,29 @@ static int measure_tdx(Run *run)
         return r < 0 ? fail(run, r) : 0;
 }
 
+/* No PCR that is predicted depends on the file's pages, but a file that cannot boot has none. */
+static int check_native(const Run *run)
+{
+        Bytes file = run->inputs->igvm.bytes;
+        Igvm igvm;
+        int r;
+
+        if (!file.data)
+                return 0;
+        r = igvm_parse(file, "igvm", &igvm, run->error);
+        if (r < 0 || igvm_find_platform(&igvm, IGVM_PLATFORM_NATIVE))
+                return r;
+        return cvm_error_artifact(run->error, "igvm",
+                                  "an IGVM file that is not for the native platform");
+}
+
 static int measure_vtpm(Run *run)
 {
-        int r = tpm_measure(run_boot(run), run->measurement);
+        int r = check_native(run);
 
+        if (r < 0)
+                return r;
+        r = tpm_measure(run_boot(run), run->measurement);
         return r < 0 ? fail(run, r) : 0;
 }
 
@@ -337,7 +359,7 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
                                               "nothing of a CVM of this platform is measured");
         if (in->igvm.bytes.data && !methods[in->method].igvm)
                 return cvm_error_invalid_spec(error, "igvm", "this platform boots from none");
-        if (in->firmware.bytes.data && !methods[in->method].firmware)
+        if (in->firmware.bytes.data && (!methods[in->method].firmware || in->igvm.bytes.data))
                 return cvm_error_invalid_spec(error, "firmware",
                                               "this platform's is within the IGVM file");
         if (in->acpi.loader.data && in->method != MEASURE_TDX)
@@ -362,7 +384,7 @@ bool measure_needs_code(MeasureMethod method, bool has_kernel, bool has_acpi)
         return method != MEASURE_SEV_SNP_OVMF && (has_kernel || has_acpi);
 }
 
-int measure_read_code(Bytes file, bool igvm, FirmwareCode *ret)
+int measure_read_code(MeasureMethod method, Bytes file, bool igvm, FirmwareCode *ret)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         const IgvmPlatform *platform;
@@ -371,7 +393,7 @@ int measure_read_code(Bytes file, bool igvm, FirmwareCode *ret)
 
         if (igvm && igvm_parse(file, "igvm", &parsed, &error) < 0)
                 return -ENOENT; /* it is refused where it is measured */
-        platform = igvm ? igvm_find_platform(&parsed, IGVM_PLATFORM_SEV_SNP) : NULL;
+        platform = igvm ? igvm_find_platform(&parsed, methods[method].igvm_platform) : NULL;
         if (igvm && !platform)
                 return -ENOENT;
         r = igvm ? igvm_read_code(&parsed, platform->mask, ret) : firmware_read_code(file, ret);
@@ -391,7 +413,7 @@ static int read_code(Run *run)
                 profile_take_code(&run->profile, &file->code);
                 return 0;
         }
-        r = measure_read_code(file->bytes, file == igvm, &code);
+        r = measure_read_code(run->inputs->method, file->bytes, file == igvm, &code);
         if (r == 0)
                 profile_take_code(&run->profile, &code);
         return r == -ENOENT ? 0 : r;

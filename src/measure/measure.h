@@ -17,7 +17,7 @@ typedef enum MeasureMethod {
         MEASURE_SEV_SNP_IGVM, /* "sev-snp-igvm": launch digest of the file, PCRs of its vTPM */
         MEASURE_SEV_SNP_OVMF, /* "sev-snp-ovmf": launch digest with kernel hashes */
         MEASURE_TDX,          /* "tdx": MRTD and RTMRs */
-        MEASURE_VTPM,         /* "vtpm": PCRs */
+        MEASURE_VTPM,         /* "vtpm": PCRs; of firmware, or of an IGVM file's native platform */
         _MEASURE_METHOD_MAX,
 } MeasureMethod;
 
@@ -48,9 +48,9 @@ typedef struct MeasureInputs {
 
 /* Whether firmware and IGVM file are asked what their code shows, which takes some 0.1 s. */
 bool measure_needs_code(MeasureMethod method, bool has_kernel, bool has_acpi);
-/* What the code in firmware (or in the SEV-SNP pages of an IGVM file) shows. -ENOENT: there is none
- * that can be read; -ENOMEM. */
-int measure_read_code(Bytes file, bool igvm, FirmwareCode *ret);
+/* What the code in firmware (or in an IGVM file's pages of the method's platform) shows. -ENOENT:
+ * there is none that can be read; -ENOMEM. */
+int measure_read_code(MeasureMethod method, Bytes file, bool igvm, FirmwareCode *ret);
 
 /*
  * ArtifactInvalid (a file that is not what it should be; named "kernel", "firmware" or "igvm") or

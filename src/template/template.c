@@ -422,6 +422,11 @@ const char *template_default_artifact(const Template *template, SpecArtifactKind
         return debug && artifact->debug ? artifact->debug : artifact->embedded;
 }
 
+bool template_takes_artifact(const Template *template, SpecArtifactKind kind)
+{
+        return template->artifacts[kind].taken;
+}
+
 const char *template_artifact_guest(const Template *template, SpecArtifactKind kind)
 {
         return template->artifacts[kind].guest;

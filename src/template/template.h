@@ -51,6 +51,8 @@ const char *template_qemu(const Template *template);
  * none (NULL: none). `debug` picks the debug initramfs. */
 bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
+/* Whether its guests boot with such an artifact at all. */
+bool template_takes_artifact(const Template *template, SpecArtifactKind kind);
 /* The kind of guest that the firmware or IGVM file must be for ("sev-snp", …); NULL: any. */
 const char *template_artifact_guest(const Template *template, SpecArtifactKind kind);
 /* The file of the host's that is taken where neither the spec names one nor one is embedded; NULL:

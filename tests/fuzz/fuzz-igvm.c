@@ -80,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_object_put(igvm_summary(&igvm));
         if (igvm_parse((Bytes){copy, size}, "igvm", &igvm, &error) < 0)
                 return 0;
-        measure_read_code((Bytes){copy, size}, true, &code);
+        measure_read_code(MEASURE_SEV_SNP_IGVM, (Bytes){copy, size}, true, &code);
+        measure_read_code(MEASURE_VTPM, (Bytes){copy, size}, true, &code);
         measure(&igvm);
         check_boot(copy, size);
         return 0;

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         inputs.method = MEASURE_TDX;
         measure(&inputs);
         measure_rtmr0(inputs.firmware.bytes);
-        measure_read_code(inputs.firmware.bytes, false, &code);
+        measure_read_code(inputs.method, inputs.firmware.bytes, false, &code);
         check_boot(inputs.firmware.bytes);
         return 0;
 }

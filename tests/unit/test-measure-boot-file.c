@@ -79,6 +79,23 @@ static void test_what_it_says(void **state)
         image_done(&paravisor);
 }
 
+/* A native platform has VTL 0 alone, whether or not the guest's firmware is in the file. */
+static void test_native(void **state)
+{
+        for (uint8_t vtl = 0; vtl <= 2; vtl += 2) {
+                ImageIgvm making = {};
+                PlanIgvm plan;
+                Image image;
+
+                image_igvm_platform(&making, 1, vtl, IGVM_PLATFORM_NATIVE);
+                image_igvm_page(&making, 1, 0xfffff000, 1, 0, 0);
+                image = image_igvm_finish(&making, 1);
+                assert_igvm(&image, "native", NULL, NULL, &plan);
+                assert_true(!plan.service && !plan.has_policy);
+                image_done(&image);
+        }
+}
+
 static void test_headers(void **state)
 {
         static const struct {
@@ -315,6 +332,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_it_says),
+                cmocka_unit_test(test_native),
                 cmocka_unit_test(test_headers),
                 cmocka_unit_test(test_headers_that_no_qemu_takes),
                 cmocka_unit_test(test_what_kvm_cannot_be_given),

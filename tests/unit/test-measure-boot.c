@@ -391,11 +391,13 @@ static void test_inputs_refused(void **state)
         setup.inputs.cmdline = "";
         setup.inputs.method = MEASURE_NONE;
         refused(&setup, CVM_ERROR_INVALID_SPEC);
-        setup.inputs.method = MEASURE_VTPM;
+        setup.inputs.method = MEASURE_TDX;
         setup.inputs.igvm.bytes = setup.inputs.kernel.bytes;
         refused(&setup, CVM_ERROR_INVALID_SPEC);
+        setup.inputs.method = MEASURE_VTPM;
+        refused(&setup, CVM_ERROR_ARTIFACT_INVALID); /* a kernel is not an IGVM file */
         setup.inputs.method = MEASURE_SEV_SNP_IGVM;
-        refused(&setup, CVM_ERROR_ARTIFACT_INVALID); /* a kernel is no IGVM file */
+        refused(&setup, CVM_ERROR_ARTIFACT_INVALID);
         setup.inputs.igvm = (MeasureFile){};
         setup.inputs.firmware.bytes = setup.inputs.kernel.bytes;
         refused(&setup, CVM_ERROR_INVALID_SPEC);
