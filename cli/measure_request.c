@@ -177,6 +177,17 @@ static int check_taken(const Arguments *arguments, const Template *template,
         return 0;
 }
 
+/* What no launch could have is not measured. */
+static int check_id_block(const Arguments *arguments, const Template *template, const CvmSpec *spec,
+                          bool has_igvm)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (!template || !spec || template_check_id_block(template, spec, has_igvm, &error) == 0)
+                return 0;
+        return fail_error(arguments, &error, NULL);
+}
+
 static int read_acpi(const Arguments *arguments, MeasureRequest *request)
 {
         static const char *const names[] = {"table-loader", "rsdp", "tables"};
@@ -229,6 +240,9 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 r = find_file(arguments, template, kind, request->spec, &paths[kind]);
         if (r == 0)
                 r = check_taken(arguments, template, paths);
+        if (r == 0)
+                r = check_id_block(arguments, template, request->spec,
+                                   paths[ARTIFACT_IGVM].path != NULL);
         paths[ARTIFACT_FIRMWARE].method = paths[ARTIFACT_IGVM].method = inputs->method;
         paths[ARTIFACT_FIRMWARE].code = paths[ARTIFACT_IGVM].code = measure_needs_code(
                 inputs->method, paths[ARTIFACT_KERNEL].path, inputs->acpi.loader.data);

@@ -120,6 +120,34 @@ static int check_number(const Template *template, const char *field, json_object
         return 0;
 }
 
+/* QEMU's sev-snp-guest frees its ID block twice once it takes an IGVM file's policy (10.2,
+ * target/i386/sev.c, cgs_set_guest_policy()). */
+int template_check_id_block(const Template *template, const CvmSpec *spec, bool has_igvm,
+                            CvmError *error)
+{
+        static const char *const names[] = {"idBlock", "idAuth", "authorKeyEnabled"};
+        const TemplateArtifact *igvm = &template->artifacts[ARTIFACT_IGVM];
+
+        if (!igvm->taken || !(igvm->needed || has_igvm))
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                char field[64];
+
+                if (!spec_security_find(spec, names[i]) ||
+                    !(json_member(template->security, names[i]) ||
+                      (igvm->guest && strcmp(igvm->guest, "sev-snp") == 0)))
+                        continue;
+                snprintf(field, sizeof(field), "launchSecurity.%s", names[i]);
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "QEMU crashes when an ID block is given beside an IGVM file: the block "
+                        "must "
+                        "be in the file, as its header 0x30b (SNP_ID_BLOCK); `cvmctl measure "
+                        "--format igvm` writes the file with it");
+        }
+        return 0;
+}
+
 /* The policy of an IGVM file is what the hardware is given: the spec's cannot be another one. */
 static int check_igvm_policy(const Template *template, const PlanInputs *inputs, CvmError *error)
 {
@@ -150,22 +178,21 @@ static int check_igvm_policy(const Template *template, const PlanInputs *inputs,
 int security_check(const Template *template, const PlanInputs *inputs, CvmError *error)
 {
         const CvmSpec *spec = inputs->spec;
+        int r = template_check_id_block(template, spec, inputs->artifacts[ARTIFACT_IGVM].present,
+                                        error);
 
-        for (size_t i = 0; i < spec->n_security; i++) {
+        for (size_t i = 0; r == 0 && i < spec->n_security; i++) {
                 const SpecSecurity *entry = &spec->security[i];
                 json_object *rule = json_member(template->security, entry->key->name);
                 char field[64];
-                int r = 0;
 
                 snprintf(field, sizeof(field), "launchSecurity.%s", entry->key->name);
                 if (!rule)
                         return refuse_unknown(template, field, error);
                 if (entry->key->kind == SPEC_SECURITY_NUMBER)
                         r = check_number(template, field, rule, entry->number, error);
-                if (r < 0)
-                        return r;
         }
-        return check_igvm_policy(template, inputs, error);
+        return r < 0 ? r : check_igvm_policy(template, inputs, error);
 }
 
 /* QEMU's options take hexadecimal, which people know these numbers by; its JSON does not. */

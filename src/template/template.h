@@ -53,6 +53,10 @@ bool template_needs_artifact(const Template *template, SpecArtifactKind kind);
 const char *template_default_artifact(const Template *template, SpecArtifactKind kind, bool debug);
 /* Whether its guests boot with such an artifact at all. */
 bool template_takes_artifact(const Template *template, SpecArtifactKind kind);
+/* InvalidSpec: launchSecurity has an ID block (idBlock, idAuth or authorKeyEnabled), and the guest
+ * boots from an IGVM file, which it must be in. `has_igvm`: one is there. */
+int template_check_id_block(const Template *template, const CvmSpec *spec, bool has_igvm,
+                            CvmError *error);
 /* The kind of guest that the firmware or IGVM file must be for ("sev-snp", …); NULL: any. */
 const char *template_artifact_guest(const Template *template, SpecArtifactKind kind);
 /* The file of the host's that is taken where neither the spec names one nor one is embedded; NULL:

@@ -184,41 +184,63 @@ static void test_render(void **state)
 {
         _cleanup_free_ char *data = bytes(32), *block = bytes(96), *auth = bytes(4096),
                             *workarounds = bytes(16), *id = bytes(48), *text = NULL, *wanted = NULL;
+        _cleanup_(spec_freep) CvmSpec *snp = NULL, *igvm = NULL, *tdx = NULL;
+        _cleanup_free_ char *argument = NULL, *expected = NULL;
+        _cleanup_free_ char *igvm_argument = NULL, *igvm_expected = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        static const char *const snp[] = {"sev-snp", "sev-snp-ovmf"};
 
-        for (size_t i = 0; i < ARRAY_SIZE(snp); i++) {
-                _cleanup_(spec_freep) CvmSpec *spec = NULL;
-                _cleanup_free_ char *argument = NULL, *expected = NULL;
+        assert_int_equal(parse(&snp, &error, "sev-snp-ovmf", "policy", "229376", "hostData", data,
+                               "idBlock", block, "idAuth", auth, "authorKeyEnabled", "true",
+                               "vcekDisabled", "true", "guestVisibleWorkarounds", workarounds,
+                               NULL),
+                         0);
+        assert_int_equal(render(snp, "-object", "sev-snp-guest", &argument, &error), 0);
+        assert_true(asprintf(&expected,
+                             "host-data=%s,id-block=%s,id-auth=%s,author-key-enabled=on,"
+                             "vcek-disabled=on,guest-visible-workarounds=%s",
+                             data, block, auth, workarounds) > 0);
+        assert_non_null(strstr(argument, expected));
+        assert_non_null(strstr(argument, "policy=0x38000,"));
 
-                assert_int_equal(parse(&spec, &error, snp[i], "policy", "229376", "hostData", data,
-                                       "idBlock", block, "idAuth", auth, "authorKeyEnabled", "true",
-                                       "vcekDisabled", "true", "guestVisibleWorkarounds",
-                                       workarounds, NULL),
-                                 0);
-                assert_int_equal(render(spec, "-object", "sev-snp-guest", &argument, &error), 0);
-                assert_true(asprintf(&expected,
-                                     "host-data=%s,id-block=%s,id-auth=%s,author-key-enabled=on,"
-                                     "vcek-disabled=on,guest-visible-workarounds=%s",
-                                     data, block, auth, workarounds) > 0);
-                assert_non_null(strstr(argument, expected));
-                assert_non_null(strstr(argument, "policy=0x38000,"));
-        }
-        {
-                _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        assert_int_equal(parse(&igvm, &error, "sev-snp", "policy", "229376", "hostData", data,
+                               "vcekDisabled", "true", "guestVisibleWorkarounds", workarounds,
+                               NULL),
+                         0);
+        assert_int_equal(render(igvm, "-object", "sev-snp-guest", &igvm_argument, &error), 0);
+        assert_true(asprintf(&igvm_expected,
+                             "policy=0x38000,host-data=%s,vcek-disabled=on,"
+                             "guest-visible-workarounds=%s",
+                             data, workarounds) > 0);
+        assert_non_null(strstr(igvm_argument, igvm_expected));
 
-                assert_int_equal(parse(&spec, &error, "tdx", "mrConfigId", id, "mrOwner", id,
-                                       "mrOwnerConfig", id, "attributes", "0x8000000000000000",
-                                       NULL),
-                                 0);
-                assert_int_equal(
-                        render(spec, "-object", "{\"qom-type\":\"tdx-guest", &text, &error), 0);
-                assert_true(asprintf(&wanted,
-                                     "\"attributes\":9223372036854775808,\"mrconfigid\":\"%s\","
-                                     "\"mrowner\":\"%s\",\"mrownerconfig\":\"%s\"}",
-                                     id, id, id) > 0);
-                assert_non_null(strstr(text, wanted));
-        }
+        assert_int_equal(parse(&tdx, &error, "tdx", "mrConfigId", id, "mrOwner", id,
+                               "mrOwnerConfig", id, "attributes", "0x8000000000000000", NULL),
+                         0);
+        assert_int_equal(render(tdx, "-object", "{\"qom-type\":\"tdx-guest", &text, &error), 0);
+        assert_true(asprintf(&wanted,
+                             "\"attributes\":9223372036854775808,\"mrconfigid\":\"%s\","
+                             "\"mrowner\":\"%s\",\"mrownerconfig\":\"%s\"}",
+                             id, id, id) > 0);
+        assert_non_null(strstr(text, wanted));
+}
+
+/* QEMU crashes on it: it belongs into the IGVM file. */
+static void test_id_block_beside_igvm(void **state)
+{
+        _cleanup_free_ char *block = bytes(96), *auth = bytes(4096), *text = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL, *tdx = NULL;
+
+        assert_int_equal(parse(&spec, &error, "sev-snp", "idBlock", block, "idAuth", auth,
+                               "authorKeyEnabled", "true", NULL),
+                         0);
+        assert_error(&error, render(spec, "-object", "", &text, &error), "launchSecurity.idBlock",
+                     "header 0x30b (SNP_ID_BLOCK)");
+        /* there is none of it for TDX */
+        assert_int_equal(parse(&tdx, &error, "tdx-svsm", "idBlock", block, "idAuth", auth, NULL),
+                         0);
+        assert_error(&error, render(tdx, "-object", "", &text, &error), "launchSecurity.idBlock",
+                     "does not take it");
 }
 
 /* What is not given is not in the command line, or is the platform's default. */
@@ -299,7 +321,7 @@ int main(void)
                 cmocka_unit_test(test_lengths),  cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_refusals), cmocka_unit_test(test_render),
                 cmocka_unit_test(test_defaults), cmocka_unit_test(test_platforms),
-                cmocka_unit_test(test_redacted),
+                cmocka_unit_test(test_redacted), cmocka_unit_test(test_id_block_beside_igvm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
