@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "igvm_id_block.h"
 #include "measure/igvm_ranges.h"
 #include "measure/igvm_summary.h"
 #include "measure_files.h"
@@ -54,6 +55,8 @@ static int print(const Arguments *arguments, json_object *summary)
                        json_member_string(header, "type"),
                        json_member_string(header, "name") ?: "unknown");
         }
+        if (json_member(summary, "idBlock"))
+                igvm_id_block_print(json_member(summary, "idBlock"));
         return CLI_DONE;
 }
 
@@ -71,7 +74,7 @@ int verb_igvm(const Arguments *arguments)
         const char *path = arguments_operand(arguments, 0);
         _cleanup_(measured_file_done) MeasuredFile file = {};
         _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_json_ json_object *summary = NULL;
+        _cleanup_json_ json_object *summary = NULL, *block = NULL;
         Igvm igvm;
         int r;
 
@@ -79,9 +82,12 @@ int verb_igvm(const Arguments *arguments)
         if (r != 0)
                 return r;
         if (igvm_read(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||
-            check_overlaps(&igvm, path, &error) < 0)
+            check_overlaps(&igvm, path, &error) < 0 ||
+            igvm_id_block_json(&igvm, path, &block, &error) < 0)
                 return fail_error(arguments, &error, NULL);
         summary = igvm_summary(&igvm);
+        if (block)
+                json_add(summary, "idBlock", TAKE_PTR(block));
         if (!arguments->json)
                 return print(arguments, summary);
         output_json(summary);

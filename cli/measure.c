@@ -13,6 +13,7 @@
 #include "measure/document.h"
 #include "measure/igvm.h"
 #include "measure_format.h"
+#include "measure_id_block.h"
 #include "measure_request.h"
 #include "output.h"
 #include "reply.h"
@@ -136,6 +137,13 @@ static int measure_files(const Arguments *arguments)
                                        measure_method_name(request.inputs.method));
         if (!document)
                 return fail_memory(arguments);
+        if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
+                return measure_signed_igvm(arguments, &request.inputs, measurement);
+        if (request.inputs.igvm.bytes.data &&
+            strcmp(arguments_value(arguments, "format") ?: "", "snp-id-block") == 0)
+                fputs("cvmctl: note: a launch takes no ID block beside an IGVM file; --format igvm "
+                      "writes it into the file\n",
+                      stderr);
         policy = find_policy(&request);
         return show(arguments, measurement, document, &policy);
 }
@@ -144,8 +152,8 @@ static int measure_files(const Arguments *arguments)
 static int check_options(const Arguments *arguments)
 {
         static const char *const of_a_cvm[] = {
-                "socket",     "json",      "format",   "key", "signer", "id-key",
-                "author-key", "family-id", "image-id", "svn", "policy", "digest",
+                "socket",    "json",     "format", "key",    "signer", "id-key", "author-key",
+                "family-id", "image-id", "svn",    "policy", "digest", "output",
         };
 
         for (size_t i = 0; i < arguments->n_options; i++) {
@@ -160,6 +168,9 @@ static int check_options(const Arguments *arguments)
                                           "when it was launched",
                                           name);
         }
+        if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
+                return fail_usage(arguments, "--format igvm needs the file (--igvm), not a CVM's "
+                                             "name");
         return 0;
 }
 

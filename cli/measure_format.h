@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The forms of a measurement for verifiers and for a launch: --format corim and snp-id-block. */
+/* The forms of a measurement other than text and JSON: which options go with which, and --format
+ * corim. */
 
 #include "arguments.h"
 #include "measure/measurement.h"
@@ -17,7 +18,3 @@ int measure_format_check(const Arguments *arguments);
 
 /* CoRIM on standard output, signed with --key; what it leaves out goes to standard error. */
 int measure_corim(const Arguments *arguments, const Measurement *measurement);
-/* The fields of launchSecurity that make firmware start nothing else, as JSON. policy: the guest's,
- * NULL: not known, so that --policy is needed. */
-int measure_id_block(const Arguments *arguments, const Measurement *measurement,
-                     const uint64_t *policy);

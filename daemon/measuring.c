@@ -85,6 +85,7 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
                 .cmdline = measuring->cmdline,
                 .cpus = measuring->cpus,
                 .memory = measuring->memory,
+                .launching = true,
         };
         int r = 0;
 

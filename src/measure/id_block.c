@@ -8,8 +8,6 @@
 #define ALGORITHM_ECDSA_P384_SHA384 1
 #define AUTH_ID_ALGORITHM 0
 #define AUTH_AUTHOR_ALGORITHM 4
-#define AUTH_BLOCK_SIGNATURE 64
-#define AUTH_ID_KEY_SIGNATURE 1664
 
 void id_block_encode(const IdBlock *block, uint8_t ret[static ID_BLOCK_SIZE])
 {
@@ -70,12 +68,12 @@ int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *
 
         memset(ret, 0, ID_AUTH_SIZE);
         le32_put(ret + AUTH_ID_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
-        r = put_signature(id, block, ID_BLOCK_SIZE, ret + AUTH_BLOCK_SIGNATURE);
+        r = put_signature(id, block, ID_BLOCK_SIZE, ret + ID_AUTH_BLOCK_SIGNATURE);
         if (r == 0)
                 r = id_key_encode_signing(id, ret + ID_AUTH_ID_KEY);
         if (r < 0 || !author)
                 return r;
         le32_put(ret + AUTH_AUTHOR_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
-        r = put_signature(author, ret + ID_AUTH_ID_KEY, ID_KEY_SIZE, ret + AUTH_ID_KEY_SIGNATURE);
+        r = put_signature(author, ret + ID_AUTH_ID_KEY, ID_KEY_SIZE, ret + ID_AUTH_KEY_SIGNATURE);
         return r ?: id_key_encode_signing(author, ret + ID_AUTH_AUTHOR_KEY);
 }

@@ -17,7 +17,9 @@
 #define ID_BLOCK_SIZE 96
 #define ID_KEY_SIZE 1028
 #define ID_AUTH_SIZE 4096
-#define ID_AUTH_ID_KEY 576 /* offsets of its keys */
+#define ID_AUTH_BLOCK_SIGNATURE 64 /* offsets in it: what the ID key signs with … */
+#define ID_AUTH_ID_KEY 576
+#define ID_AUTH_KEY_SIGNATURE 1664 /* … and the author key */
 #define ID_AUTH_AUTHOR_KEY 2176
 #define ID_COORDINATE_SIZE 48         /* of P-384, big-endian as libcrypto has it */
 #define ID_POLICY_MUST_SET 0x20000ull /* reserved bit 17 */

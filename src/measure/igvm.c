@@ -2,9 +2,8 @@
 #include "measure/igvm.h"
 
 #include "measure/igvm_check.h"
+#include "measure/igvm_checksum.h"
 
-#define FIXED_SIZE_1 24
-#define FIXED_SIZE_2 32
 #define HEADER_SIZE 8
 #define PAGE_LARGE 1u
 #define PAGE_UNMEASURED 2u
@@ -18,40 +17,17 @@ const char *igvm_platform_name(uint32_t type)
         return type < ARRAY_SIZE(names) ? names[type] : "unknown";
 }
 
-/* CRC-32 of ISO-HDLC (polynomial 0x04c11db7, reflected), as the format wants it. */
-static uint32_t crc32_add(uint32_t crc, const uint8_t *data, size_t size)
-{
-        for (size_t i = 0; i < size; i++) {
-                crc ^= data[i];
-                for (int bit = 0; bit < 8; bit++)
-                        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-        }
-        return crc;
-}
-
-/* Over fixed and variable headers, the checksum's own field (at 20) taken as zeros. */
-static uint32_t checksum(const Igvm *igvm, size_t fixed_size)
-{
-        static const uint8_t zeros[4];
-        const uint8_t *p = igvm->file.data;
-        uint32_t crc = crc32_add(UINT32_MAX, p, 20);
-
-        crc = crc32_add(crc, zeros, sizeof(zeros));
-        crc = crc32_add(crc, p + 24, fixed_size - 24);
-        return ~crc32_add(crc, p + igvm->headers_offset, igvm->headers_size);
-}
-
 static const char *parse_fixed(Igvm *igvm)
 {
         const uint8_t *p = igvm->file.data;
         size_t fixed_size;
 
-        if (igvm->file.size < FIXED_SIZE_1 || memcmp(p, "IGVM", 4) != 0)
+        if (igvm->file.size < IGVM_FIXED_SIZE_1 || memcmp(p, "IGVM", 4) != 0)
                 return "not an IGVM file";
         igvm->version = le32_get(p + 4);
         if (igvm->version != 1 && igvm->version != 2)
                 return "an IGVM file of an unknown format version";
-        fixed_size = igvm->version == 1 ? FIXED_SIZE_1 : FIXED_SIZE_2;
+        fixed_size = igvm->version == 1 ? IGVM_FIXED_SIZE_1 : IGVM_FIXED_SIZE_2;
         if (igvm->file.size < fixed_size)
                 return "truncated: shorter than its IGVM fixed header";
         igvm->headers_offset = le32_get(p + 8);
@@ -68,7 +44,7 @@ static const char *parse_fixed(Igvm *igvm)
                 return "an IGVM file of another page size than 4096";
         if (igvm->headers_offset + (uint64_t)igvm->headers_size == igvm->file.size)
                 return "has no data behind its IGVM headers";
-        if (le32_get(p + 20) != checksum(igvm, fixed_size))
+        if (le32_get(p + 20) != igvm_checksum(p))
                 return "its IGVM headers do not match their checksum";
         return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "measure/igvm_code.h"
+#include "measure/igvm_id_block.h"
 #include "measure/snp_igvm.h"
 #include "measure/snp_ovmf.h"
 #include "measure/tdx.h"
@@ -211,6 +212,36 @@ static int measure_snp_ovmf(Run *run)
         return snp_ovmf_measure(&input, reg, run->error);
 }
 
+/* The hardware refuses a guest whose ID block is for another launch digest, after all was loaded.
+ */
+static int check_id_block(Run *run, const Igvm *igvm, Register *first)
+{
+        _cleanup_free_ char *hex = NULL, *before = first->reason;
+        HashDigest other;
+        int r = igvm_id_block_differs(igvm, "igvm", run->measurement, &other, run->error);
+
+        first->reason = NULL;
+        if (r <= 0) {
+                first->reason = TAKE_PTR(before);
+                return r;
+        }
+        hex = hash_hex(&other);
+        if (!hex)
+                return fail(run, -ENOMEM);
+        if (run->inputs->launching)
+                return cvm_error_artifact(
+                        run->error, "igvm",
+                        "its ID block (header 0x30b) is for the launch digest %s, which this file "
+                        "does not have here: the hardware would refuse it; sign the file again "
+                        "(cvmctl measure --format igvm)",
+                        hex);
+        r = register_remark(first,
+                            "%s%sthe file's ID block is for %s instead: the hardware refuses the "
+                            "launch",
+                            before ?: "", before ? "; " : "", hex);
+        return r < 0 ? fail(run, r) : 0;
+}
+
 static int measure_igvm_file(Run *run, uint32_t signature)
 {
         Register *reg, *every = NULL;
@@ -237,7 +268,7 @@ static int measure_igvm_file(Run *run, uint32_t signature)
         if (r < 0)
                 return r;
         r = note_features(run, features);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? fail(run, r) : check_id_block(run, &igvm, reg);
 }
 
 static int measure_snp_igvm(Run *run)

@@ -44,6 +44,7 @@ typedef struct MeasureInputs {
         uint64_t features;     /* SEV_FEATURES; 0: VMSA_FEATURE_SNP */
         AcpiFiles acpi;        /* of a TD; loader not given: none of them */
         Profile profile;       /* what the user told of it */
+        bool launching;        /* an IGVM file whose ID block is for another digest is an error */
 } MeasureInputs;
 
 /* Whether firmware and IGVM file are asked what their code shows, which takes some 0.1 s. */

@@ -10,21 +10,21 @@ DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
 DEFINE_CLEANUP(ECDSA_SIG *, ECDSA_SIG_free)
 
-int signature_key_p256(const uint8_t xy[static 2 * P256_SIZE], EVP_PKEY **ret)
+/* xy: two numbers of `size` bytes. */
+static int make_key(char *group, const uint8_t *xy, size_t size, EVP_PKEY **ret)
 {
         _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *context =
                 EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-        uint8_t point[1 + 2 * P256_SIZE] = {0x04}; /* SEC 1, 2.3.3: uncompressed */
-        char group[] = "P-256";
+        uint8_t point[1 + 2 * P384_SIZE] = {0x04}; /* SEC 1, 2.3.3: uncompressed */
         OSSL_PARAM parameters[] = {
                 OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-                OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+                OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * size),
                 OSSL_PARAM_construct_end(),
         };
         EVP_PKEY *key = NULL;
         int r = -EINVAL;
 
-        memcpy(point + 1, xy, 2 * P256_SIZE);
+        memcpy(point + 1, xy, 2 * size);
         if (!context || EVP_PKEY_fromdata_init(context) != 1)
                 return -ENOMEM;
         if (EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1) {
@@ -33,6 +33,20 @@ int signature_key_p256(const uint8_t xy[static 2 * P256_SIZE], EVP_PKEY **ret)
         }
         ERR_clear_error();
         return r;
+}
+
+int signature_key_p256(const uint8_t xy[static 2 * P256_SIZE], EVP_PKEY **ret)
+{
+        char group[] = "P-256";
+
+        return make_key(group, xy, P256_SIZE, ret);
+}
+
+int signature_key_p384(const uint8_t xy[static 2 * P384_SIZE], EVP_PKEY **ret)
+{
+        char group[] = "P-384";
+
+        return make_key(group, xy, P384_SIZE, ret);
 }
 
 bool signature_key_is(EVP_PKEY *key, const char *curve)

@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "measure/boot_file.h"
+#include "measure/igvm_id_block.h"
 #include "measure/igvm_summary.h"
 #include "measure/measure.h"
 #include "measure/snp_igvm.h"
@@ -53,6 +54,30 @@ static void measure(const Igvm *igvm)
                          &error);
 }
 
+/* A file that was signed is one, and its block is found again. */
+static void sign(const Igvm *igvm)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        IdBlock block = {.launch_digest.algorithm = HASH_SHA384, .guest_svn = 7};
+        uint8_t auth[ID_AUTH_SIZE] = {1};
+        _cleanup_free_ uint8_t *data = NULL;
+        IgvmIdBlock found;
+        size_t size;
+        Igvm again;
+
+        if (igvm_sign(igvm, "igvm", &block, auth, false, &data, &size, &error) < 0) {
+                if (!cvm_error_is_set(&error))
+                        abort();
+                return;
+        }
+        if (igvm_parse((Bytes){data, size}, "igvm", &again, &error) < 0) {
+                /* headers that pages lie in */
+                return;
+        }
+        if (igvm_find_id_block(&again, "igvm", &found, &error) < 0 || found.block.guest_svn != 7)
+                abort();
+}
+
 /* For SEV-SNP; a file that is not is refused. */
 static void check_boot(const uint8_t *data, size_t size)
 {
@@ -83,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         measure_read_code(MEASURE_SEV_SNP_IGVM, (Bytes){copy, size}, true, &code);
         measure_read_code(MEASURE_VTPM, (Bytes){copy, size}, true, &code);
         measure(&igvm);
+        sign(&igvm);
         check_boot(copy, size);
         return 0;
 }
