@@ -5,6 +5,7 @@
 
 #include "base/fail_point.h"
 #include "base/json.h"
+#include "host/qemu_message.h"
 #include "log.h"
 #include "manager.h"
 #include "restart.h"
@@ -295,13 +296,15 @@ static void try_other_ports(Launch *launch)
 static void describe_end(Launch *launch, const DriverEnding *ending)
 {
         const char *stage = doing_names[launch->stage];
+        char buffer[QEMU_MESSAGE_MAX];
+        const char *meaning = qemu_message_explain(ending->log, buffer);
 
         if (ending->has_signal)
                 cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
                                  ending->signal);
         else if (ending->has_exit_code)
-                cvm_error_launch(&launch->error, stage, ending->log, "QEMU exited with code %d",
-                                 ending->exit_code);
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU exited with code %d%s%s",
+                                 ending->exit_code, meaning ? ": " : "", meaning ?: "");
         else
                 cvm_error_launch(&launch->error, stage, ending->log, "QEMU ended");
 }

@@ -16,7 +16,8 @@
  *            (-1: no file `environment`) and certs_share held at the start. Other guest ports
  * close. button   system_powerdown turns the guest off 20 ms later
  *
- * libvirt can start it, too: see tests/fake/libvirt.c.
+ * libvirt can start it, too: see tests/fake/libvirt.c. Under a file name with "igvm" in it it
+ * stands for a QEMU that is built with IGVM: see tests/fake/igvm.c.
  *
  * Words in the kernel command line (-append) choose another behaviour; a value with spaces stands
  * in double quotes; an unknown fake.* word is an error. Times are milliseconds of the guest's
@@ -38,6 +39,7 @@
  *   fake.panic-says=TEXT   what the panic says, as a TD does
  *   fake.internal-error-ms=N  QEMU cannot go on with the guest, and says so over stderr
  *   fake.io-error-ms=N     a disk fails: QEMU holds the guest
+ *   fake.igvm=N            libigvm refuses the IGVM file with its error -N
  *   fake.eat=BYTES         takes so much memory at boot
  *   fake.ignore-powerdown  the guest does not heed the power button
  *   fake.ignore-quit       `quit` is answered and nothing more
@@ -289,6 +291,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "%s: bad fake.* word in -append %s\n", program, options.append);
                 return 1;
         }
+        if (options.igvm)
+                igvm_load(options.igvm, behaviour.igvm);
         if (behaviour.exit >= 0) {
                 if (behaviour.stderr_text)
                         fprintf(stderr, "%s\n", behaviour.stderr_text);

@@ -25,6 +25,7 @@ static const struct {
         {"internal-error-ms", offsetof(Behaviour, internal_error_ms), NUMBER},
         {"io-error-ms", offsetof(Behaviour, io_error_ms), NUMBER},
         {"eat", offsetof(Behaviour, eat), NUMBER},
+        {"igvm", offsetof(Behaviour, igvm), NUMBER},
         {"qmp-garbage-ms", offsetof(Behaviour, qmp_garbage_ms), NUMBER},
         {"qmp-garbage-again", offsetof(Behaviour, qmp_garbage_again), SWITCH},
         {"ignore-powerdown", offsetof(Behaviour, ignore_powerdown), SWITCH},

@@ -34,7 +34,7 @@ void *must_have(void *memory); /* exits without memory */
 /* How the fake behaves: the fake.* words of the kernel command line. -1: not asked for. */
 typedef struct Behaviour {
         int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
-        int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms;
+        int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms, igvm;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
         const char *stderr_text, *status, *panic_says;
@@ -56,7 +56,7 @@ typedef struct Share {
 
 /* What the command line says. */
 typedef struct Options {
-        const char *name, *append;
+        const char *name, *append, *igvm;
         bool stopped, no_shutdown, no_reboot;
         unsigned cpus;
         Forward forwards[FORWARDS_MAX];
@@ -64,6 +64,12 @@ typedef struct Options {
         Share shares[SHARES_MAX];
         size_t n_shares;
 } Options;
+
+/* Whether it stands for a QEMU that is built with IGVM: its file name says so. */
+bool has_igvm(void);
+/* Loads the file of object igvm-cfg, or ends the process as QEMU does. result: libigvm's, negated;
+ * 0 or less: what the file deserves. */
+void igvm_load(const char *path, int64_t result);
 
 /* Reads and checks the command line as QEMU does, into `options` and the links; ends the process
  * with QEMU's message and status 1 where QEMU would. */

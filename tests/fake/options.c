@@ -296,6 +296,14 @@ static void add_serial(const char *text)
         n++;
 }
 
+static void add_object(const char *text)
+{
+        char *type = value_of(text, "qom-type", "qom-type", 0);
+
+        if (type && strcmp(type, "igvm-cfg") == 0)
+                options.igvm = must_have(value_of(text, "qom-type", "file", 0));
+}
+
 static void check_kernel(const char *path)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -355,11 +363,11 @@ static const struct {
         const char *name;
         void (*handle)(const char *text);
 } passes[] = {
-        {"append", set_append},   {"smp", set_cpus},      {"name", set_name},
-        {"chardev", add_chardev}, {"fsdev", add_fsdev},   {"mon", add_monitor},
-        {"qmp", add_qmp},         {"add-fd", add_fd},     {"blockdev", add_blockdev},
-        {"netdev", add_netdev},   {"serial", add_serial}, {"kernel", check_kernel},
-        {"initrd", check_initrd}, {"device", add_device},
+        {"append", set_append},     {"smp", set_cpus},        {"name", set_name},
+        {"object", add_object},     {"chardev", add_chardev}, {"fsdev", add_fsdev},
+        {"mon", add_monitor},       {"qmp", add_qmp},         {"add-fd", add_fd},
+        {"blockdev", add_blockdev}, {"netdev", add_netdev},   {"serial", add_serial},
+        {"kernel", check_kernel},   {"initrd", check_initrd}, {"device", add_device},
 };
 
 static const struct {

@@ -85,9 +85,15 @@ static const char *command_types(Refusal *refusal)
                 json_object_get_string(json_object_object_get(command_arguments, "implements"));
 
         if (implements && strcmp(implements, "user-creatable") == 0)
-                return "[{\"name\": \"memory-backend-memfd\", \"parent\": \"memory-backend\"}, "
-                       "{\"name\": \"sev-guest\", \"parent\": \"confidential-guest-support\"}]";
-        return "[{\"name\": \"virtio-9p-pci\", \"parent\": \"virtio-9p-pci-base\"}, "
+                return has_igvm() ? "[{\"name\": \"memory-backend-memfd\", "
+                                    "\"parent\": \"memory-backend\"}, "
+                                    "{\"name\": \"igvm-cfg\", \"parent\": \"object\"}]"
+                                  : "[{\"name\": \"memory-backend-memfd\", "
+                                    "\"parent\": \"memory-backend\"}, "
+                                    "{\"name\": \"sev-guest\", "
+                                    "\"parent\": \"confidential-guest-support\"}]";
+        return "[{\"name\": \"tpm-tis\", \"parent\": \"isa-device\"}, "
+               "{\"name\": \"virtio-9p-pci\", \"parent\": \"virtio-9p-pci-base\"}, "
                "{\"name\": \"virtio-net-pci\", \"parent\": \"virtio-net-pci-base\"}, "
                "{\"name\": \"vhost-vsock-pci\", \"parent\": \"vhost-vsock-pci-base\"}]";
 }
@@ -100,6 +106,9 @@ static const char *command_properties(Refusal *refusal)
         if (type && strcmp(type, "sev-guest") == 0)
                 return "[{\"name\": \"policy\", \"type\": \"uint32\"}, "
                        "{\"name\": \"kernel-hashes\", \"type\": \"bool\"}]";
+        if (type && strcmp(type, "pc-q35-7.2-machine") == 0 && has_igvm())
+                return "[{\"name\": \"memory-backend\", \"type\": \"link\"}, "
+                       "{\"name\": \"igvm-cfg\", \"type\": \"link<igvm-cfg>\"}]";
         if (type && strcmp(type, "pc-q35-7.2-machine") == 0)
                 return "[{\"name\": \"confidential-guest-support\", \"type\": \"link\"}, "
                        "{\"name\": \"memory-backend\", \"type\": \"link\"}, "

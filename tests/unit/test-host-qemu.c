@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/memfd.h"
 #include "directory.h"
+#include "host/qemu_message.h"
 #include "host/qemu_probe.h"
 #include "leaks.h"
 
@@ -439,13 +440,60 @@ static void test_real(void **state)
         assert_true(json_object_equal(object, second));
 }
 
+/* What QEMU says of an IGVM file that it does not take. */
+static void test_messages(void **state)
+{
+        static const struct {
+                const char *log, *meaning; /* NULL: there is nothing to explain */
+        } cases[] = {
+                {"qemu: Unable to parse IGVM file /proc/self/fd/3: -9", "platform header"},
+                {"qemu: Unable to parse IGVM file /proc/self/fd/3: -10", "GUEST_POLICY"},
+                {"qemu: Unable to parse IGVM file /proc/self/fd/3: -11\n", "directive header"},
+                {"qemu: Unable to parse IGVM file /proc/self/fd/3: -12\r\n", "same type"},
+                {"x\nqemu: Unable to parse IGVM file a: -1: b: -13\nmore\n", "parameter area"},
+                {"qemu: -object igvm-cfg,id=i: Unable to parse IGVM file f: -17", "header section"},
+                {"qemu: Unable to parse IGVM file f: -18", "checksum"},
+                {"qemu: Unable to parse IGVM file f: -22", "no matching VP context"},
+                {"qemu: Unable to parse IGVM file f: -27", "error -27"},
+                {"qemu: Unable to parse IGVM file f: -28", "not known here"},
+                {"qemu: Unable to parse IGVM file f: -0", "not known here"},
+                {"qemu: Unable to parse IGVM file f: -18446744073709551617", "not known here"},
+                {"qemu: Unable to parse IGVM file f: -9\nqemu: Unable to parse IGVM file f: -18",
+                 "checksum"},
+                {"qemu: IGVM: Unknown header type encountered when processing file: (type 0x312)",
+                 "headers of type 0x312"},
+                {"qemu: IGVM file does not describe a compatible supported platform",
+                 "cvmctl igvm"},
+                {"qemu: Unable to parse IGVM file f: 9", NULL},
+                {"qemu: Unable to parse IGVM file f: -", NULL},
+                {"qemu: Unable to parse IGVM file f: -9x", NULL},
+                {"qemu: Unable to parse IGVM file ", NULL},
+                {"qemu: could not load kernel", NULL},
+                {"", NULL},
+                {NULL, NULL},
+        };
+        char buffer[QEMU_MESSAGE_MAX];
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                const char *meaning = qemu_message_explain(cases[i].log, buffer);
+
+                if (!cases[i].meaning)
+                        assert_null(meaning);
+                else if (!meaning || !strstr(meaning, cases[i].meaning))
+                        fail_msg("%s: %s", cases[i].log, meaning ?: "nothing");
+                if (meaning)
+                        assert_true(strlen(meaning) < QEMU_MESSAGE_MAX - 1);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_answers),   leaks_unit_test(test_flavours),
-                leaks_unit_test(test_bad_peers), leaks_unit_test(test_flood),
-                leaks_unit_test(test_needs),     leaks_unit_test(test_cache),
-                leaks_unit_test(test_no_qemu),   leaks_unit_test(test_real),
+                leaks_unit_test(test_messages), leaks_unit_test(test_answers),
+                leaks_unit_test(test_flavours), leaks_unit_test(test_bad_peers),
+                leaks_unit_test(test_flood),    leaks_unit_test(test_needs),
+                leaks_unit_test(test_cache),    leaks_unit_test(test_no_qemu),
+                leaks_unit_test(test_real),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
