@@ -275,11 +275,12 @@ static bool is_idle(const LoadJob *job, SpecArtifactKind kind)
 static void measure(LoadJob *job)
 {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
+        bool has_kernel = job->loaded.artifacts[ARTIFACT_KERNEL] && !is_idle(job, ARTIFACT_KERNEL);
         const Measuring measuring = {
                 .platform = template_name(job->template),
                 .method = template_measure(job->template),
                 .artifacts = artifacts,
-                .cmdline = is_idle(job, ARTIFACT_KERNEL) ? NULL : job->cmdline,
+                .cmdline = has_kernel || job->spec->cmdline ? job->cmdline : NULL,
                 .cpus = job->cpus,
                 .memory = job->memory,
                 .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
