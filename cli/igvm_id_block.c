@@ -50,23 +50,24 @@ int igvm_id_block_json(const Igvm *igvm, const char *path, json_object **ret, Cv
         IgvmIdBlock found;
         const IdBlock *block = &found.block;
         const char *wrong;
+        _cleanup_(cvm_error_done) CvmError unmeasured = {};
         char policy[24];
-        bool same;
+        bool has_prediction, same;
         int r = igvm_find_id_block(igvm, path, &found, error);
 
         *ret = NULL;
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        r = predict(igvm, path, &predicted, error);
-        if (r < 0)
-                return r;
+        has_prediction = predict(igvm, path, &predicted, &unmeasured) == 0;
         id_block_encode(block, encoded);
         wrong = id_block_check(encoded, found.auth, found.has_author);
-        same = memcmp(block->launch_digest.bytes, predicted.bytes, SHA384_SIZE) == 0;
+        same = has_prediction &&
+               memcmp(block->launch_digest.bytes, predicted.bytes, SHA384_SIZE) == 0;
         snprintf(policy, sizeof(policy), "0x%" PRIx64, block->policy);
         *ret = json_build("launchDigest", hex_json(block->launch_digest.bytes, SHA384_SIZE),
-                          "predicted", hex_json(predicted.bytes, SHA384_SIZE), "matches",
-                          json_object_new_boolean(same), "signature",
+                          "predicted",
+                          has_prediction ? hex_json(predicted.bytes, SHA384_SIZE) : NULL, "matches",
+                          has_prediction ? json_object_new_boolean(same) : NULL, "signature",
                           json_object_new_string(wrong ?: "valid"), "idKeyDigest",
                           key_json(found.auth + ID_AUTH_ID_KEY), "authorKeyDigest",
                           found.has_author ? key_json(found.auth + ID_AUTH_AUTHOR_KEY) : NULL,
@@ -92,6 +93,8 @@ void igvm_id_block_print(json_object *block)
 
         printf("ID block for SEV-SNP\n");
         printf("    launch digest %s\n", json_member_string(block, "launchDigest"));
+        if (!json_member(block, "predicted"))
+                printf("    not compared: this file cannot be measured (see cvmctl measure)\n");
         if (!json_member_bool(block, "matches", true))
                 printf("    MISMATCH: the file's own is %s (with the VMSAs of the file alone); on "
                        "a "

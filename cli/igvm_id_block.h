@@ -11,8 +11,8 @@
 /*
  * {"launchDigest", "predicted" (the file's own launch digest), "matches", "signature" ("valid", or
  * what is wrong with it), "idKeyDigest", "authorKeyDigest", "familyId", "imageId", "guestSvn",
- * "policy"}; NULL: the file has no ID block for SEV-SNP. ArtifactInvalid as igvm_find_id_block()
- * and snp_igvm_measure().
+ * "policy"}, without "predicted" and "matches" where the file cannot be measured. NULL: it has no
+ * ID block for SEV-SNP. ArtifactInvalid as igvm_find_id_block().
  */
 int igvm_id_block_json(const Igvm *igvm, const char *path, json_object **ret, CvmError *error);
 

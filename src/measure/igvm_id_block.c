@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_id_block.h"
 
+#include "measure/igvm_check.h"
 #include "measure/igvm_checksum.h"
 
 #define NUMBERS_SIZE 144 /* two numbers of 72 bytes */
@@ -79,19 +80,13 @@ int igvm_find_id_block(const Igvm *igvm, const char *name, IgvmIdBlock *ret, Cvm
         size_t cursor = 0;
 
         while (platform && igvm_next(igvm, &cursor, &header)) {
-                if (header.type != IGVM_SNP_ID_BLOCK)
-                        continue;
-                if (header.body.size != IGVM_ID_BLOCK_SIZE)
-                        return cvm_error_artifact(error, name,
-                                                  "its ID block (IGVM header 0x30b) is %zu bytes "
-                                                  "long, not %d",
-                                                  header.body.size, IGVM_ID_BLOCK_SIZE);
-                if (!(le32_get(header.body.data) & platform->mask))
+                if (header.type != IGVM_SNP_ID_BLOCK ||
+                    !(le32_get(header.body.data) & platform->mask))
                         continue;
                 if (found.data)
-                        return cvm_error_artifact(error, name,
-                                                  "has several ID blocks (IGVM header 0x30b) for "
-                                                  "SEV-SNP: QEMU refuses a second one");
+                        return igvm_refuse_header(
+                                &header, name, error,
+                                "a second ID block for SEV-SNP, which QEMU refuses");
                 found = header.body;
         }
         if (!found.data)

@@ -27,8 +27,8 @@ typedef struct IgvmIdBlock {
         size_t offset; /* of the header's body in the file */
 } IgvmIdBlock;
 
-/* The file's ID block for SEV-SNP. -ENOENT without an error: it has none. ArtifactInvalid: several,
- * or one of another size. */
+/* The file's ID block for SEV-SNP. -ENOENT without an error: it has none. ArtifactInvalid: it has
+ * several. */
 int igvm_find_id_block(const Igvm *igvm, const char *name, IgvmIdBlock *ret, CvmError *error);
 
 /* The launch digest that the hardware must find, if it is not one of the measurement's: the guest

@@ -328,21 +328,31 @@ def no_policy():
     return file.finish()
 
 
-def blocks(*sizes):
+def blocks(*sizes, shared=False):
     file = images.Igvm()
     file.platform(1, 2, vtl=2)
     file.policy(1, 0x30000)
     for size in sizes:
         file.header(0x30b, struct.pack("<I", 1).ljust(size, b"\0"))
+    if shared:  # which cannot be measured
+        file.page(1, 0x10000, flags=4)
     file.vp(1, images.vmsa())
     return file.finish()
+
+
+def test_shown_without_a_digest_of_its_own(tmp_path):
+    (tmp_path / "file").write_bytes(blocks(SIZE, shared=True))
+    block = shown(tmp_path / "file")
+    assert not {"predicted", "matches"} & set(block)
+    assert block["launchDigest"] == "00" * 48 and block["signature"] != "valid"
+    assert "not compared" in cvmctl("igvm", tmp_path / "file").out
 
 
 @pytest.mark.parametrize("content, options, code, words", [
     (no_policy, [], 2, ["GUEST_POLICY"]),
     (images.igvm, ["--policy", "0xb0000"], 2, ["0xb0000", "0x30000"]),
-    (lambda: blocks(SIZE, SIZE), [], 4, ["several"]),
-    (lambda: blocks(SIZE - 4), [], 4, ["692"]),
+    (lambda: blocks(SIZE, SIZE), [], 4, ["0x30b", "second"]),
+    (lambda: blocks(SIZE - 4), [], 4, ["0x30b", "length"]),
     (lambda: images.igvm()[:-1], [], 4, ["truncated"]),
     (images.igvm, ["--author-key", "nowhere"], 4, ["nowhere"]),
 ])
