@@ -5,7 +5,8 @@
 
 #define OID_SPL "1.3.6.1.4.1.3704.1.3."
 #define OID_HWID "1.3.6.1.4.1.3704.1.4"
-#define FAMILY_TURIN 0x1a /* and later: another layout of TCB_VERSION */
+#define FAMILY_MILAN 0x19 /* and Genoa */
+#define FAMILY_TURIN 0x1a /* another layout of TCB_VERSION */
 #define TURIN_HWID_SIZE 8
 
 /* Public keys of AMD's root keys, as its KDS gives them. */
@@ -35,19 +36,46 @@ static bool is_turin(X509 *leaf)
         return certificate_extension(leaf, OID_SPL "9").data;
 }
 
+/* Of the certificate; false: it does not name one, and why is found. */
+static bool read_tcb(const SnpReport *report, X509 *leaf, uint8_t tcb[static SNP_TCB_SIZE],
+                     Findings *findings)
+{
+        const char *const *oids = tcb_oids[is_turin(leaf)];
+
+        for (size_t i = 0; i < SNP_TCB_SIZE; i++) {
+                if (certificate_extension_byte(leaf, oids[i], &tcb[i]) == 0)
+                        continue;
+                if (report->signing_key == SNP_SIGNED_BY_CHIP_SECRET)
+                        findings_unchecked(findings, NEEDED, "certificate-tcb",
+                                           "the certificate of this VCEK, which comes of the "
+                                           "chip's secret alone, names no TCB");
+                else
+                        findings_wrong(findings, "certificate-tcb",
+                                       "the certificate has no extension %s: it is not one of a "
+                                       "VCEK or VLEK",
+                                       oids[i]);
+                return false;
+        }
+        return true;
+}
+
 static void check_tcb(const SnpReport *report, X509 *leaf, Findings *findings)
 {
         bool turin = is_turin(leaf);
         uint8_t tcb[SNP_TCB_SIZE];
 
-        for (size_t i = 0; i < SNP_TCB_SIZE; i++)
-                if (certificate_extension_byte(leaf, tcb_oids[turin][i], &tcb[i]) < 0) {
-                        findings_wrong(findings, "certificate-tcb",
-                                       "the certificate has no extension %s: it is no VCEK or VLEK",
-                                       tcb_oids[turin][i]);
-                        return;
-                }
-        if (report->has_cpuid && turin != (report->family >= FAMILY_TURIN))
+        if (report->has_cpuid && report->family != FAMILY_MILAN && report->family != FAMILY_TURIN) {
+                findings_unchecked(findings, NEEDED, "certificate-tcb",
+                                   "the layout of TCB_VERSION of processors of family 0x%x is not "
+                                   "known",
+                                   report->family);
+                findings_values_hex(findings, (Bytes){},
+                                    (Bytes){report->reported_tcb, SNP_TCB_SIZE});
+                return;
+        }
+        if (!read_tcb(report, leaf, tcb, findings))
+                return;
+        if (report->has_cpuid && turin != (report->family == FAMILY_TURIN))
                 findings_wrong(findings, "certificate-tcb",
                                "the certificate is not for processors of family 0x%x",
                                report->family);
@@ -96,43 +124,74 @@ static void check_chip(const SnpReport *report, X509 *leaf, Findings *findings)
         }
 }
 
+/* "VCEK"; NULL: this SIGNING_KEY is not known. */
+static const char *key_kind(const SnpReport *report)
+{
+        switch (report->signing_key) {
+        case SNP_SIGNED_BY_VCEK:
+        case SNP_SIGNED_BY_CHIP_SECRET:
+                return "VCEK";
+        case SNP_SIGNED_BY_VLEK:
+                return "VLEK";
+        default:
+                return NULL;
+        }
+}
+
 static void check_chain(const SnpReport *report, const Trust *trust, Findings *findings)
 {
-        bool vlek = report->signing_key == SNP_SIGNED_BY_VLEK;
+        const char *kind = key_kind(report);
+        const char *name = report->signing_key == SNP_SIGNED_BY_VLEK ? "SEV-VLEK" : "SEV-VCEK";
 
-        if (certificate_is_named(trust->leaf, vlek ? "SEV-VLEK" : "SEV-VCEK"))
+        if (certificate_is_named(trust->leaf, name))
                 trust_check(trust, amd_roots, "AMD's", findings);
         else
                 findings_wrong(findings, "certificates",
-                               "the report is signed by a %s, and the certificate is of none",
-                               vlek ? "VLEK" : "VCEK");
+                               "the report is signed by a %s, and the certificate is not one of "
+                               "a %s",
+                               kind, kind);
+}
+
+static void check_signature(const SnpReport *report, X509 *leaf, Findings *findings)
+{
+        EVP_PKEY *key = X509_get0_pubkey(leaf);
+
+        if (report->signature_algorithm != SNP_ECDSA_P384_SHA384)
+                findings_unchecked(findings, NEEDED, "signature",
+                                   "SIGNATURE_ALGO %u is not known; 1 is (ECDSA P-384 with "
+                                   "SHA-384)",
+                                   report->signature_algorithm);
+        else if (key && signature_key_is(key, "P-384") &&
+                 signature_verify(key, EVP_sha384(), report->r, report->s, SNP_SCALAR_SIZE,
+                                  (Bytes){report->signed_part, SNP_REPORT_SIGNED}))
+                findings_right(findings, NEEDED, "signature", NULL);
+        else
+                findings_wrong(findings, "signature", "it is not of this certificate's key");
 }
 
 void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *findings)
 {
         static const char *const names[] = {"signature", "certificates", "certificate-tcb",
                                             "chip-id"};
-        EVP_PKEY *key;
+        const char *kind = key_kind(report);
 
         if (report->signing_key == SNP_SIGNED_BY_NONE || report->masked_chip_key) {
                 findings_wrong(findings, "signature", "the host lets no key sign the report");
                 return;
         }
-        if (!trust->leaf) {
-                for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (trust->leaf)
+                check_signature(report, trust->leaf, findings);
+        for (size_t i = trust->leaf ? 1 : 0; (!trust->leaf || !kind) && i < ARRAY_SIZE(names); i++)
+                if (!kind)
                         findings_unchecked(findings, NEEDED, names[i],
-                                           "no certificate of the %s is given (--vcek)",
-                                           report->signing_key == SNP_SIGNED_BY_VLEK ? "VLEK"
-                                                                                     : "VCEK");
+                                           "SIGNING_KEY %u is not known: neither is what its "
+                                           "certificate must be",
+                                           report->signing_key);
+                else
+                        findings_unchecked(findings, NEEDED, names[i],
+                                           "no certificate of the %s is given (--vcek)", kind);
+        if (!trust->leaf || !kind)
                 return;
-        }
-        key = X509_get0_pubkey(trust->leaf);
-        if (key && signature_key_is(key, "P-384") &&
-            signature_verify(key, EVP_sha384(), report->r, report->s, SNP_SCALAR_SIZE,
-                             (Bytes){report->signed_part, SNP_REPORT_SIGNED}))
-                findings_right(findings, NEEDED, "signature", NULL);
-        else
-                findings_wrong(findings, "signature", "it is not of this certificate's key");
         check_chain(report, trust, findings);
         check_tcb(report, trust->leaf, findings);
         check_chip(report, trust->leaf, findings);

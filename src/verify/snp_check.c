@@ -80,11 +80,27 @@ static void check_vmpl(const SnpReport *report, const Expectation *expected, Fin
                              report->vmpl);
 }
 
+/* What the maker has added since: no verdict passes over it. */
+static void check_form(const SnpReport *report, Findings *findings)
+{
+        if (!report->known_version)
+                findings_unchecked(findings, NEEDED, "version",
+                                   "version %u of the report is not known (%d to %d are): only "
+                                   "what every version has at the same place was judged",
+                                   report->version, SNP_VERSION_FIRST, SNP_VERSION_KNOWN);
+        if (report->reserved_at)
+                findings_unchecked(findings, NEEDED, "reserved",
+                                   "byte 0x%zx, which version %u reserves, is not zero: what it "
+                                   "means is not known",
+                                   report->reserved_at, report->version);
+}
+
 void snp_check(const SnpReport *report, const Expectation *expectation, const uint8_t *report_data,
                Findings *findings)
 {
         const Expectation none = {}, *expected = expectation ?: &none;
 
+        check_form(report, findings);
         if (report->policy & SNP_POLICY_DEBUG)
                 findings_wrong(findings, "debug",
                                "the policy lets the host debug the guest: it sees all of it");
