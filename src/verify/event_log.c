@@ -72,7 +72,7 @@ static int parse_header(Reader *reader, Layout *layout, EventLog *log, CvmError 
         signature = event.rest.data ? reader_take(&event, sizeof(spec_id)) : NULL;
         if (!signature || type != EVENT_NO_ACTION ||
             memcmp(signature, spec_id, sizeof(spec_id)) != 0)
-                return refuse(error, "is no crypto-agile event log: it does not begin with "
+                return refuse(error, "is not a crypto-agile event log: it does not begin with "
                                      "Spec ID Event03");
         reader_take(&event, 8); /* platform class, version, errata, size of UINTN */
         n = reader_take32(&event);
@@ -140,9 +140,6 @@ static int parse_event(Reader *reader, const Layout *layout, EventLog *log, CvmE
         event.data = (Bytes){reader_take(reader, size), size};
         if (reader->failed)
                 return cvm_error_artifact(error, "event-log", "is cut short in event %zu", at);
-        if (event.index > EVENT_LOG_INDEX_MAX)
-                return cvm_error_artifact(error, "event-log", "event %zu is of register %u", at,
-                                          event.index);
         if (log->n == EVENT_LOG_EVENTS_MAX)
                 return refuse(error, "has too many events");
         /* doubled when n is a power of two */

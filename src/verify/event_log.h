@@ -15,12 +15,13 @@
 #define EVENT_LOG_MAX (16u << 20)  /* bytes */
 #define EVENT_LOG_EVENTS_MAX 65536 /* events */
 #define EVENT_LOG_ALGORITHMS_MAX 8
-#define EVENT_LOG_INDEX_MAX 23 /* PCRs of a PC's TPM */
 
 #define EVENT_NO_ACTION 3
 
 typedef struct LogEvent {
-        uint32_t index; /* PCR; of a TD: 0 is MRTD, 1 to 4 are RTMR0 to RTMR3 */
+        /* PCR; of a TD: 0 is MRTD, 1 to 4 are RTMR0 to RTMR3. Firmware also writes numbers that no
+         * register has (0xffffffff, with EV_NO_ACTION). */
+        uint32_t index;
         uint32_t type;
         const uint8_t *digests[_HASH_MAX]; /* NULL: not in this log */
         Bytes data;

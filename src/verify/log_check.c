@@ -131,6 +131,43 @@ static int check_register(const EventLog *log, LogKind kind, const SeenRegister 
         return 0;
 }
 
+/* Whether the log is about a register that such evidence cannot have. In a TD's, 0 is MRTD: events
+ * of it are only remarks. */
+static bool is_stray(LogKind kind, const LogEvent *event)
+{
+        if (kind == LOG_TPM)
+                return event->index >= PCRS;
+        return event->index >= ARRAY_SIZE(td_names) ||
+               (event->index == 0 && log_event_extends(event));
+}
+
+/* No value that is checked depends on them: each register is led to by its own events. */
+static void note_stray(const EventLog *log, LogKind kind, Findings *findings)
+{
+        const LogEvent *first = NULL;
+        size_t n = 0, extending = 0;
+        char type[48];
+
+        for (size_t i = 0; i < log->n; i++) {
+                const LogEvent *event = &log->events[i];
+
+                if (!is_stray(kind, event))
+                        continue;
+                first = first ?: event;
+                n++;
+                extending += log_event_extends(event);
+        }
+        if (!first)
+                return;
+        describe(first, type);
+        findings_unchecked(findings, NOT_NEEDED, "log other",
+                           "%zu events were skipped, the first is event %zu (%s, register 0x%x): "
+                           "there is no such register, %s",
+                           n, (size_t)(first - log->events) + 1, type, first->index,
+                           extending ? "and none that is checked depends on it"
+                                     : "and an EV_NO_ACTION extends none");
+}
+
 int log_check(const EventLog *log, LogKind kind, const SeenRegisters *seen,
               const Expectation *expectation, Findings *findings)
 {
@@ -138,5 +175,6 @@ int log_check(const EventLog *log, LogKind kind, const SeenRegisters *seen,
 
         for (size_t i = 0; r == 0 && i < seen->n; i++)
                 r = check_register(log, kind, &seen->items[i], expectation, findings);
+        note_stray(log, kind, findings);
         return r;
 }

@@ -18,9 +18,11 @@ typedef struct Pcrs {
         bool has[_HASH_MAX][PCRS];
         HashDigest values[_HASH_MAX][PCRS];
         bool any;
+        char skipped[17]; /* the first bank whose name is not known; "": none */
 } Pcrs;
 
-/* Other banks than SHA-256 and SHA-384 are skipped. Both: ArtifactInvalid "report" for anything
- * else than the form named, a register twice, a value of another length than its bank's. */
+/* Other banks than SHA-256 and SHA-384 are skipped, also such as are not known. Both:
+ * ArtifactInvalid "report" for anything else than the form named, a register twice, a value of
+ * another length than its bank's. */
 int pcrs_parse_json(json_object *banks, Pcrs *ret, CvmError *error);
 int pcrs_parse_text(Bytes text, Pcrs *ret, CvmError *error);

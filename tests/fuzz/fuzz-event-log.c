@@ -17,7 +17,7 @@ static const char text[] =
 
 static void replay(const EventLog *log)
 {
-        for (uint32_t index = 0; index <= EVENT_LOG_INDEX_MAX; index++)
+        for (uint32_t index = 0; index < PCRS; index++)
                 for (HashAlgorithm algorithm = 0; algorithm < _HASH_MAX; algorithm++) {
                         HashDigest digest;
                         size_t n;

@@ -215,9 +215,6 @@ static void test_bad_logs(void **state)
         for (size_t size = 0; size < log.size; size++)
                 if (size != header)
                         assert_refused((Bytes){log.data, size}, "");
-        log.data[header] = 24;
-        assert_refused(log_bytes(&log), "register 24");
-        log.data[header] = 4;
         log.data[header + 8] = 1;
         assert_refused(log_bytes(&log), "1 digests");
         log.data[header + 8] = 2;
@@ -308,6 +305,54 @@ static void test_events(void **state)
         check(&log, events, "log PCR4-sha256", FINDING_NOT_CHECKED, "no sha256 digests");
 }
 
+/* Firmware writes events of registers that there are not: what the others lead to stands. */
+static void test_stray_events(void **state)
+{
+        static const uint32_t registers[] = {UINT32_MAX, 24, 0x80000000};
+
+        for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+                for (uint32_t type = EVENT_NO_ACTION; type <= 4; type++) {
+                        Log log;
+
+                        log_begin(&log, two_banks, 2);
+                        log_event(&log, registers[i], type, "stray");
+                        log_event(&log, 4, 0x80000003, "kernel");
+                        log_event(&log, registers[i], type, "stray");
+                        log_event(&log, 4, 4, "separator");
+                        check(&log, "[]", "log PCR4-sha256", FINDING_RIGHT, "2 events");
+                        check(&log, "[]", "log other", FINDING_NOT_CHECKED,
+                              type == EVENT_NO_ACTION ? "2 events were skipped, the first is event "
+                                                        "1 (EV_NO_ACTION"
+                                                      : "none that is checked depends on it");
+                }
+}
+
+/* MRTD, which a TD's log counts as register 0, is extended by no event. */
+static void test_stray_events_of_a_td(void **state)
+{
+        static const uint32_t registers[] = {0, 5, UINT32_MAX};
+        HashDigest value = extended(HASH_SHA384, hash_zero(HASH_SHA384), "kernel");
+
+        for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+                Verification result = {};
+                SeenRegisters seen = {};
+                EventLog events;
+                Log log;
+
+                log_begin(&log, one_bank, 1);
+                log_event(&log, registers[i], 4, "stray");
+                log_event(&log, 2, 4, "kernel");
+                seen_registers_add(&seen, "RTMR1", value.bytes);
+                assert_int_equal(event_log_parse(log_bytes(&log), &events, &error), 0);
+                assert_int_equal(log_check(&events, LOG_TD, &seen, NULL, &result.findings), 0);
+                assert_int_equal(finding_of(&result, "log RTMR1")->result, FINDING_RIGHT);
+                assert_int_equal(finding_of(&result, "log other")->result, FINDING_NOT_CHECKED);
+                event_log_done(&events);
+                verification_done(&result);
+        }
+}
+
 static int parse_pcrs(const char *text, Pcrs *pcrs)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -331,6 +376,9 @@ static void test_pcrs(void **state)
                 "sha256:\r\n4: 0x" HEX64 "\r\n10: 0x" HEX64,
                 "{\"sha1\":{\"0\":\"" HEX40 "\"},\"sha256\":{\"4\":\"" HEX64 "\",\"10\":\"" HEX64
                 "\"}}",
+                "sha3_256:\n 4: 0x" HEX40 "\nsha256:\n 4: 0x" HEX64 "\n 10: 0x" HEX64,
+                "{\"sha3_256\":{\"4\":\"" HEX40 "\"},\"sha256\":{\"4\":\"" HEX64
+                "\",\"10\":\"" HEX64 "\"}}",
         };
         static const char *const bad[] = {
                 "4 : 0x" HEX64,
@@ -341,13 +389,17 @@ static void test_pcrs(void **state)
                 "sha256:\n 4: 0x" HEX40,
                 "sha256:\n 4: 0x" HEX64 "\n 4: 0x" HEX64,
                 "sha256:\n nonsense",
-                "sha257:\n",
+                "SHA 257:\n",
+                "sha3_256:\n 4: 0xabc",
+                "sha3_256:\n 24: 0x" HEX64,
                 "nonsense",
                 "{\"sha256\":[]}",
                 "{\"sha256\":{\"4\":5}}",
                 "{\"sha256\":{\"4\":\"" HEX40 "\"}}",
                 "{\"sha256\":{\"four\":\"" HEX64 "\"}}",
-                "{\"md5\":{}}",
+                "{\"md5\":[]}",
+                "{\"\":{}}",
+                "{\"sha3_256\":{\"4\":\"x\"}}",
         };
         Pcrs pcrs;
 
@@ -358,6 +410,7 @@ static void test_pcrs(void **state)
                         assert_false(pcrs.has[HASH_SHA384][n]);
                 }
                 assert_int_equal(pcrs.values[HASH_SHA256][4].bytes[10], 0x0a);
+                assert_string_equal(pcrs.skipped, strstr(good[i], "sha3_256") ? "sha3_256" : "");
         }
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (parse_pcrs(bad[i], &pcrs) != -EBADMSG)
@@ -428,9 +481,14 @@ static void test_bad_expectations(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_replay),           cmocka_unit_test(test_startup_locality),
-                cmocka_unit_test(test_live_rtmr0),       cmocka_unit_test(test_bad_logs),
-                cmocka_unit_test(test_events),           cmocka_unit_test(test_pcrs),
+                cmocka_unit_test(test_replay),
+                cmocka_unit_test(test_startup_locality),
+                cmocka_unit_test(test_live_rtmr0),
+                cmocka_unit_test(test_bad_logs),
+                cmocka_unit_test(test_events),
+                cmocka_unit_test(test_stray_events),
+                cmocka_unit_test(test_stray_events_of_a_td),
+                cmocka_unit_test(test_pcrs),
                 cmocka_unit_test(test_bad_expectations),
         };
 
