@@ -3,6 +3,7 @@
 /* Whether an attestation shows what is expected of it. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -45,18 +46,66 @@ static void print_names(const Findings *findings, FindingResult result)
                 printf("%s%s", separator, finding->check);
                 separator = ", ";
         }
+}
+
+/* "0x25: smt, ecc": what an object has besides its "value" are flags and numbers. */
+static void print_members(json_object *object)
+{
+        const char *value = json_member_string(object, "value");
+        const char *separator = value ? ": " : "";
+
+        printf("%s", value ?: "");
+        json_object_object_foreach (object, name, member) {
+                bool flag = json_object_is_type(member, json_type_boolean);
+
+                if (strcmp(name, "value") == 0 || (flag && !json_object_get_boolean(member)))
+                        continue;
+                printf("%s%s", separator, name);
+                if (!flag)
+                        printf(" %s", json_object_get_string(member));
+                separator = ", ";
+        }
         printf("\n");
 }
 
-static void print(const Verification *verification)
+static void print_shown(json_object *shown)
+{
+        json_object_object_foreach (shown, name, value) {
+                _cleanup_free_ char *safe = NULL;
+
+                printf("shown       %s ", name);
+                if (json_object_is_type(value, json_type_object)) {
+                        print_members(value);
+                        continue;
+                }
+                safe = text_escape_control(json_object_get_string(value));
+                printf("%s\n", safe ?: "-");
+        }
+}
+
+/* How the file had the attestation, and what else of the file was used. */
+static void print_evidence(json_object *evidence)
+{
+        json_object *used = json_member(evidence, "certificates");
+        const char *encoding = json_member_string(evidence, "encoding");
+        size_t n = used ? json_object_array_length(used) : 0;
+
+        printf("evidence    %s", json_member_string(evidence, "form"));
+        if (encoding)
+                printf(", from %s", encoding);
+        for (size_t i = 0; i < n; i++)
+                printf("%s%s", i ? ", " : "; not given, so taken from behind the report: ",
+                       json_object_get_string(json_object_array_get_idx(used, i)));
+        printf("\n");
+}
+
+static void print_verdict(const Verification *verification)
 {
         const Findings *findings = &verification->findings;
 
-        for (size_t i = 0; i < findings->n; i++)
-                print_finding(&findings->items[i]);
         switch (findings_verdict(findings)) {
         case VERDICT_VERIFIED:
-                printf("Verdict: verified\n");
+                printf("Verdict: verified");
                 break;
         case VERDICT_WRONG:
                 printf("Verdict: wrong");
@@ -67,6 +116,20 @@ static void print(const Verification *verification)
                 print_names(findings, FINDING_NOT_CHECKED);
                 break;
         }
+        printf("%s\n",
+               verification_leaves_tcb(verification) ? " (TCB and revocation not checked)" : "");
+}
+
+static void print(const Verification *verification)
+{
+        const Findings *findings = &verification->findings;
+
+        print_evidence(verification->evidence);
+        if (verification->shown)
+                print_shown(verification->shown);
+        for (size_t i = 0; i < findings->n; i++)
+                print_finding(&findings->items[i]);
+        print_verdict(verification);
 }
 
 static int exit_code(Verdict verdict)

@@ -180,7 +180,7 @@ int verify_files_load(const Arguments *arguments, VerifyFiles *files, VerifyInpu
         if (r == 0)
                 r = load_time(arguments, &inputs->trust.at);
         if (r == 0)
-                r = load(arguments, "report", VERIFY_REPORT_MAX, true, &files->report,
+                r = load(arguments, "report", EVIDENCE_MAX, true, &files->report,
                          &inputs->report);
         if (r == 0)
                 r = load(arguments, "event-log", EVENT_LOG_MAX, false, &files->event_log,

@@ -5,8 +5,10 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 
 #define CHAIN_DEPTH_MAX 4
+#define DAY_MAX 32 /* "2026-11-30 12:00" */
 
 DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(X509_STORE *, X509_STORE_free)
@@ -113,30 +115,100 @@ X509 *certificates_root(const Certificates *certificates)
         return NULL;
 }
 
-bool certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
-                         const char **ret_reason)
+static void name_of(const X509_NAME *name, char ret[static CERTIFICATE_NAME_MAX])
+{
+        int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+        const ASN1_STRING *text =
+                at < 0 ? NULL : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+        size_t size = text ? (size_t)ASN1_STRING_length(text) : 0;
+
+        if (size == 0) {
+                strcpy(ret, "(without a name)");
+                return;
+        }
+        if (size >= CERTIFICATE_NAME_MAX)
+                size = CERTIFICATE_NAME_MAX - 1;
+        for (size_t i = 0; i < size; i++) {
+                unsigned char c = ASN1_STRING_get0_data(text)[i];
+
+                ret[i] = c < ' ' || c > '~' ? '?' : (char)c;
+        }
+        ret[size] = 0;
+}
+
+void certificate_name(X509 *certificate, char ret[static CERTIFICATE_NAME_MAX])
+{
+        name_of(X509_get_subject_name(certificate), ret);
+}
+
+static void format_day(const ASN1_TIME *time, char ret[static DAY_MAX])
+{
+        struct tm tm;
+
+        if (ASN1_TIME_to_tm(time, &tm) != 1 || strftime(ret, DAY_MAX, "%F %H:%M", &tm) == 0)
+                strcpy(ret, "?");
+}
+
+/* "SEV-VLEK (certificate 0 of the chain): certificate has expired: valid from … to …, …". */
+static int explain(X509_STORE_CTX *context, time_t at, char **ret)
+{
+        int code = X509_STORE_CTX_get_error(context), n;
+        X509 *certificate = X509_STORE_CTX_get_current_cert(context);
+        char name[CERTIFICATE_NAME_MAX] = "the chain", issuer[CERTIFICATE_NAME_MAX] = "";
+        char from[DAY_MAX] = "?", until[DAY_MAX] = "?", day[DAY_MAX] = "?";
+        struct tm tm;
+
+        if (code == X509_V_ERR_OUT_OF_MEM)
+                return -ENOMEM;
+        if (certificate) {
+                certificate_name(certificate, name);
+                name_of(X509_get_issuer_name(certificate), issuer);
+                format_day(X509_get0_notBefore(certificate), from);
+                format_day(X509_get0_notAfter(certificate), until);
+        }
+        if (gmtime_r(&at, &tm))
+                strftime(day, sizeof(day), "%F %H:%M", &tm);
+        if (certificate &&
+            (code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID))
+                n = asprintf(ret,
+                             "%s (certificate %d of the chain): %s: it is valid from %s to %s, and "
+                             "was checked at %s (UTC)",
+                             name, X509_STORE_CTX_get_error_depth(context),
+                             X509_verify_cert_error_string(code), from, until, day);
+        else
+                n = asprintf(ret, "%s (certificate %d of the chain): %s%s%s", name,
+                             X509_STORE_CTX_get_error_depth(context),
+                             X509_verify_cert_error_string(code),
+                             certificate ? "; its issuer is " : "", issuer);
+        return n < 0 ? -ENOMEM : -EKEYREJECTED;
+}
+
+static int verify(X509_STORE_CTX *context, time_t at, char **ret_reason)
+{
+        X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+
+        X509_VERIFY_PARAM_set_time(parameters, at);
+        X509_VERIFY_PARAM_set_depth(parameters, CHAIN_DEPTH_MAX);
+        X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CHECK_SS_SIGNATURE);
+        return X509_verify_cert(context) == 1 ? 0 : explain(context, at, ret_reason);
+}
+
+int certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
+                        char **ret_reason)
 {
         _cleanup_(X509_STORE_freep) X509_STORE *store = X509_STORE_new();
         _cleanup_(X509_STORE_CTX_freep) X509_STORE_CTX *context = X509_STORE_CTX_new();
         STACK_OF(X509) *others = sk_X509_new_null();
         bool right = store && context && others && X509_STORE_add_cert(store, root) == 1;
+        int r = -ENOMEM;
 
         for (size_t i = 0; right && i < certificates->n; i++)
                 right = sk_X509_push(others, certificates->items[i]) > 0;
-        right = right && X509_STORE_CTX_init(context, store, leaf, others) == 1;
-        *ret_reason = "out of memory";
-        if (right) {
-                X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
-
-                X509_VERIFY_PARAM_set_time(parameters, at);
-                X509_VERIFY_PARAM_set_depth(parameters, CHAIN_DEPTH_MAX);
-                X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CHECK_SS_SIGNATURE);
-                right = X509_verify_cert(context) == 1;
-                *ret_reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
-        }
+        if (right && X509_STORE_CTX_init(context, store, leaf, others) == 1)
+                r = verify(context, at, ret_reason);
         sk_X509_free(others);
         ERR_clear_error();
-        return right;
+        return r;
 }
 
 const KnownRoot *certificate_known(X509 *root, const KnownRoot *known)

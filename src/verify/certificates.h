@@ -31,9 +31,10 @@ int certificates_add(Certificates *certificates, const char *name, Bytes file, C
 X509 *certificates_root(const Certificates *certificates);
 
 /* Whether the leaf is signed, through any of the others, by this root, and all of them are valid at
- * that time. If not, *ret_reason says why (static). */
-bool certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
-                         const char **ret_reason);
+ * that time. Returns 0, -ENOMEM, or -EKEYREJECTED, then *ret_reason, owned by the caller, names the
+ * certificate (0 is the leaf), why, its dates or its issuer. */
+int certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root, time_t at,
+                        char **ret_reason);
 
 /* A root that is known: SHA-256 of its SubjectPublicKeyInfo. */
 typedef struct KnownRoot {
@@ -44,6 +45,10 @@ typedef struct KnownRoot {
 /* NULL: it is none of them (ended by {}). */
 const KnownRoot *certificate_known(X509 *root, const KnownRoot *known);
 
+#define CERTIFICATE_NAME_MAX 65 /* ub-common-name of RFC 5280, and a NUL */
+
+/* The subject's common name, cut if it is longer; what is not printable ASCII is '?'. */
+void certificate_name(X509 *certificate, char ret[static CERTIFICATE_NAME_MAX]);
 /* Whether that is the subject's common name. */
 bool certificate_is_named(X509 *certificate, const char *name);
 /* The value of the extension with that dotted number; not given: there is none. Borrowed. */

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/snp_chain.h"
 
+#include <stdio.h>
+
 #include "verify/signature.h"
+#include "verify/snp_product.h"
 
 #define OID_SPL "1.3.6.1.4.1.3704.1.3."
 #define OID_HWID "1.3.6.1.4.1.3704.1.4"
 #define FAMILY_MILAN 0x19 /* and Genoa */
 #define FAMILY_TURIN 0x1a /* another layout of TCB_VERSION */
 #define TURIN_HWID_SIZE 8
+#define PRODUCTS_MAX (2 * SNP_NAME_MAX + 64)
 
 /* Public keys of AMD's root keys, as its KDS gives them. */
 static const KnownRoot amd_roots[] = {
@@ -138,13 +142,31 @@ static const char *key_kind(const SnpReport *report)
         }
 }
 
+/* What people mix up: the chains of AMD's products look alike. */
+static bool find_other_product(const SnpReport *report, const Trust *trust,
+                               char ret[static PRODUCTS_MAX])
+{
+        char leaf[SNP_NAME_MAX], chain[SNP_NAME_MAX];
+        const char *name = snp_product(report);
+
+        if (!name && snp_certificate_product(trust->leaf, leaf))
+                name = leaf;
+        if (!name || !snp_chain_product(trust->others, chain) || strcmp(name, chain) == 0)
+                return false;
+        snprintf(ret, PRODUCTS_MAX, "the report is of a %s, and the chain is one of %s", name,
+                 chain);
+        return true;
+}
+
 static void check_chain(const SnpReport *report, const Trust *trust, Findings *findings)
 {
+        char products[PRODUCTS_MAX];
+        bool other = find_other_product(report, trust, products);
         const char *kind = key_kind(report);
         const char *name = report->signing_key == SNP_SIGNED_BY_VLEK ? "SEV-VLEK" : "SEV-VCEK";
 
         if (certificate_is_named(trust->leaf, name))
-                trust_check(trust, amd_roots, "AMD's", findings);
+                trust_check(trust, amd_roots, "AMD's", other ? products : NULL, findings);
         else
                 findings_wrong(findings, "certificates",
                                "the report is signed by a %s, and the certificate is not one of "

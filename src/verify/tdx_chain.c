@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/tdx_chain.h"
 
+#include <stdio.h>
+
 #include "verify/signature.h"
 
 #define OID_SGX_EXTENSIONS "1.2.840.113741.1.13.1"
@@ -98,29 +100,50 @@ static void check_chain(const Certificates *chain, const Trust *given, Findings 
                 .leaf = chain->items[0], .others = chain, .root = given->root, .at = given->at};
 
         if (certificate_extension(trust.leaf, OID_SGX_EXTENSIONS).data)
-                trust_check(&trust, intel_roots, "Intel's", findings);
+                trust_check(&trust, intel_roots, "Intel's", NULL, findings);
         else
                 findings_wrong(findings, "certificates",
                                "the first certificate is not of a PCK: it has no "
                                "extension " OID_SGX_EXTENSIONS);
 }
 
+/* From this link on nothing leads further. */
+static int leave_unchecked(const char *from, const char *reason, Findings *findings)
+{
+        static const char *const names[] = {"signature", "attestation-key", "qe-identity",
+                                            "qe-signature", "certificates"};
+        bool reached = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                reached = reached || strcmp(names[i], from) == 0;
+                if (reached)
+                        findings_unchecked(findings, NEEDED, names[i], "%s", reason);
+        }
+        return 0;
+}
+
 int tdx_chain_check(const TdxQuote *quote, const Trust *trust, Findings *findings, CvmError *error)
 {
         _cleanup_(certificates_done) Certificates chain = {};
+        char reason[96];
         int r;
 
+        snprintf(reason, sizeof(reason),
+                 "the attestation key is of type %u, which is not known; 2 is (ECDSA P-256)",
+                 quote->key_type);
+        if (!quote->signature)
+                return leave_unchecked("signature", reason, findings);
         check_signature(quote, findings);
+        snprintf(reason, sizeof(reason),
+                 "the certification data is of type %u, which is not known; 6 is",
+                 quote->certification_type);
+        if (!quote->qe_report)
+                return leave_unchecked("attestation-key", reason, findings);
         check_binding(quote, findings);
         check_identity(quote, findings);
-        if (!quote->pck_chain.data) {
-                static const char *const names[] = {"qe-signature", "certificates"};
-
-                for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                        findings_unchecked(findings, NEEDED, names[i],
-                                           "the quote has no chain of its PCK");
-                return 0;
-        }
+        if (!quote->pck_chain.data)
+                return leave_unchecked("qe-signature", "the quote has no chain of its PCK",
+                                       findings);
         r = certificates_add(&chain, "report", quote->pck_chain, error);
         if (r < 0)
                 return r;

@@ -69,6 +69,16 @@ void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint
 {
         const Expectation none = {}, *expected = expectation ?: &none;
 
+        if (!quote->has_body) {
+                findings_unchecked(findings, NEEDED, "body",
+                                   "the body is of type %u, which is not known; %d and %d are: "
+                                   "nothing in it was judged",
+                                   quote->body_type, TDX_BODY_TD_1_0, TDX_BODY_TD_1_5);
+                if (report_data)
+                        findings_unchecked(findings, NEEDED, "report-data",
+                                           "the quote's body is of a type that is not known");
+                return;
+        }
         check_module(quote, findings);
         check_attributes(quote, expected, findings);
         check_migration(quote, expected, findings);

@@ -4,69 +4,89 @@
 #include "verify/reader.h"
 
 #define HEADER_SIZE 48
+#define TEE_SGX 0
 #define TEE_TDX 0x81
-#define KEY_ECDSA_P256 2
-#define BODY_TD_1_0 2
-#define BODY_TD_1_5 3
+#define VENDOR 12
+#define BODY_SGX 1
 #define TD_1_0_SIZE 584
 #define TD_1_5_SIZE 648
 #define CERTIFICATION_PCK_CHAIN 5
-#define CERTIFICATION_QE_REPORT 6
 
 static int refuse_short(const char *what, CvmError *error)
 {
         return cvm_error_artifact(error, "report", "is cut short in %s", what);
 }
 
+/* A quoting enclave names its vendor behind the SVNs. */
+static bool is_of_intel(Bytes bytes)
+{
+        static const uint8_t vendor[] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
+                                         0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
+
+        return bytes.size >= VENDOR + sizeof(vendor) &&
+               memcmp(bytes.data + VENDOR, vendor, sizeof(vendor)) == 0;
+}
+
 bool tdx_quote_is(Bytes bytes)
 {
-        return bytes.size >= 8 && le32_get(bytes.data + 4) == TEE_TDX && bytes.data[1] == 0 &&
-               bytes.data[0] >= 4;
+        uint16_t version, key;
+
+        if (bytes.size < 8)
+                return false;
+        version = le16_get(bytes.data);
+        key = le16_get(bytes.data + 2);
+        return version >= 3 && version <= UINT8_MAX && key >= 1 && key <= UINT8_MAX &&
+               (le32_get(bytes.data + 4) == TEE_TDX || is_of_intel(bytes));
 }
 
 static int parse_header(Reader *reader, TdxQuote *quote, CvmError *error)
 {
         const uint8_t *header = reader_take(reader, HEADER_SIZE);
+        uint32_t tee;
 
         if (!header)
                 return refuse_short("the header", error);
         quote->version = le16_get(header);
+        quote->key_type = le16_get(header + 2);
+        tee = le32_get(header + 4);
+        if (tee == TEE_SGX)
+                return cvm_error_artifact(error, "report",
+                                          "is an SGX quote of version %u (TEE type 0): it attests "
+                                          "an enclave, not a TD",
+                                          quote->version);
+        if (tee != TEE_TDX)
+                return cvm_error_artifact(error, "report",
+                                          "is a quote of TEE type 0x%x, not of a TD (0x%x)", tee,
+                                          TEE_TDX);
         if (quote->version != 4 && quote->version != 5)
                 return cvm_error_artifact(error, "report",
-                                          "is a quote of version %u; 4 and 5 are known",
+                                          "is a TDX quote of version %u; 4 and 5 are known",
                                           quote->version);
-        if (le16_get(header + 2) != KEY_ECDSA_P256)
-                return cvm_error_artifact(error, "report",
-                                          "its attestation key is of type %u; only 2 is known "
-                                          "(ECDSA P-256)",
-                                          le16_get(header + 2));
-        if (le32_get(header + 4) != TEE_TDX)
-                return cvm_error_artifact(error, "report", "is no quote of a TD (TEE type 0x%x)",
-                                          le32_get(header + 4));
         return 0;
 }
 
 /* The size of the body that follows. */
-static int parse_body_size(Reader *reader, const TdxQuote *quote, size_t *ret, CvmError *error)
+static int parse_body_size(Reader *reader, TdxQuote *quote, size_t *ret, CvmError *error)
 {
         uint16_t type;
         uint32_t size;
 
+        quote->body_type = TDX_BODY_TD_1_0;
         *ret = TD_1_0_SIZE;
         if (quote->version == 4)
                 return 0;
-        type = reader_take16(reader);
-        size = reader_take32(reader);
+        quote->body_type = type = reader_take16(reader);
+        *ret = size = reader_take32(reader);
         if (reader->failed)
                 return refuse_short("the body's descriptor", error);
-        if (type != BODY_TD_1_0 && type != BODY_TD_1_5)
+        if (type <= BODY_SGX)
                 return cvm_error_artifact(error, "report", "its body is of type %u, not of a TD",
                                           type);
-        *ret = type == BODY_TD_1_0 ? TD_1_0_SIZE : TD_1_5_SIZE;
-        if (size != *ret)
-                return cvm_error_artifact(error, "report",
-                                          "its body of type %u has %u bytes instead of %zu", type,
-                                          size, *ret);
+        if ((type == TDX_BODY_TD_1_0 && size != TD_1_0_SIZE) ||
+            (type == TDX_BODY_TD_1_5 && size != TD_1_5_SIZE))
+                return cvm_error_artifact(
+                        error, "report", "its body of type %u has %u bytes instead of %d", type,
+                        size, type == TDX_BODY_TD_1_0 ? TD_1_0_SIZE : TD_1_5_SIZE);
         return 0;
 }
 
@@ -81,6 +101,10 @@ static int parse_body(Reader *reader, TdxQuote *quote, CvmError *error)
         body = reader_take(reader, size);
         if (!body)
                 return refuse_short("the body", error);
+        quote->has_body =
+                quote->body_type == TDX_BODY_TD_1_0 || quote->body_type == TDX_BODY_TD_1_5;
+        if (!quote->has_body)
+                return 0;
         quote->tee_tcb_svn = body;
         quote->mr_signer_seam = body + 64;
         quote->seam_attributes = le64_get(body + 112);
@@ -143,7 +167,6 @@ static int parse_signature(Reader *reader, TdxQuote *quote, CvmError *error)
 {
         uint32_t size = reader_take32(reader);
         Reader data = {.rest = reader_take_bytes(reader, size)}, certification;
-        uint16_t type;
         int r;
 
         if (reader->failed)
@@ -151,18 +174,16 @@ static int parse_signature(Reader *reader, TdxQuote *quote, CvmError *error)
         if (!is_zero(reader->rest))
                 return cvm_error_artifact(error, "report",
                                           "bytes other than zeros follow the quote");
+        if (quote->key_type != TDX_KEY_ECDSA_P256)
+                return 0;
         quote->signature = reader_take(&data, TDX_SCALARS_SIZE);
         quote->key = reader_take(&data, TDX_SCALARS_SIZE);
         if (data.failed)
                 return refuse_short("the signature data", error);
-        r = parse_certification(&data, &type, &certification, "the signature data", error);
-        if (r < 0)
+        r = parse_certification(&data, &quote->certification_type, &certification,
+                                "the signature data", error);
+        if (r < 0 || quote->certification_type != TDX_CERTIFICATION_QE)
                 return r;
-        if (type != CERTIFICATION_QE_REPORT)
-                return cvm_error_artifact(error, "report",
-                                          "its certification data is of type %u; only 6 is known "
-                                          "(report of the quoting enclave)",
-                                          type);
         return parse_qe(&certification, quote, error);
 }
 

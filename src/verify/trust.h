@@ -15,5 +15,6 @@ typedef struct Trust {
 } Trust;
 
 /* Finding "certificates": right if the leaf (not NULL) leads to a trusted root. `maker` is in the
- * genitive, "AMD's". */
-void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, Findings *findings);
+ * genitive, "AMD's"; `hint`, or NULL, is added to the reason where it does not. */
+void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, const char *hint,
+                 Findings *findings);

@@ -2,102 +2,32 @@
 #include "verify/verify.h"
 
 #include "base/json.h"
-#include "base/text.h"
 #include "verify/log_check.h"
-#include "verify/pcrs.h"
 #include "verify/register_check.h"
 #include "verify/setting_check.h"
+#include "verify/shown.h"
 #include "verify/snp_chain.h"
 #include "verify/snp_check.h"
+#include "verify/table_trust.h"
 #include "verify/tdx_chain.h"
 #include "verify/tdx_check.h"
 
-const char *report_kind_name(ReportKind kind)
+/* Everything of one verify_run(). */
+typedef struct Run {
+        const VerifyInputs *inputs;
+        Evidence evidence;
+        Trust trust; /* as given, and as the evidence adds to it */
+        TableTrust table_trust;
+        SeenRegisters seen;
+        bool body; /* a quote whose body is known */
+        Verification result;
+} Run;
+
+static void run_done(Run *run)
 {
-        static const char *const names[] = {"sev-snp", "tdx", "pcrs"};
-
-        return names[kind];
-}
-
-/* By size first: as a quote's TEE type reads what is a guest's SVN in a report. What has no NUL is
- * text of that size. */
-static bool is_snp_report(Bytes bytes)
-{
-        return bytes.size == SNP_REPORT_SIZE && memchr(bytes.data, 0, bytes.size);
-}
-
-/* What a report file holds. */
-typedef struct Evidence {
-        Bytes report;   /* raw; not given: there are PCRs only */
-        uint8_t *owned; /* the report, where it was in base64 */
-        Pcrs pcrs;
-} Evidence;
-
-static void evidence_done(Evidence *evidence)
-{
-        free(evidence->owned);
-        *evidence = (Evidence){};
-}
-
-static int open_outblob(json_object *report, Evidence *evidence, CvmError *error)
-{
-        const char *text = json_member_string(report, "outblob");
-        size_t size;
-        int r;
-
-        if (!text)
-                return cvm_error_artifact(error, "report", "the answer's report has no outblob: %s",
-                                          json_member_string(report, "error") ?: "no reason given");
-        r = text_unbase64(text, &evidence->owned, &size);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return cvm_error_artifact(error, "report", "outblob is no base64");
-        evidence->report = (Bytes){evidence->owned, size};
-        return 0;
-}
-
-/* The agent's answer, cvm-guest(7); without a TPM it has no PCRs, without a nonce no report. */
-static int open_answer(Bytes text, Evidence *evidence, CvmError *error)
-{
-        _cleanup_json_ json_object *answer = NULL;
-        json_object *report, *pcrs;
-        JsonParseError where;
-        int r = json_parse((const char *)text.data, text.size, &answer, &where);
-
-        if (r == -EBADMSG)
-                return cvm_error_artifact(error, "report", "line %u, column %u: %s", where.line,
-                                          where.column, where.reason);
-        if (r < 0)
-                return r;
-        report = json_member(answer, "report");
-        pcrs = json_member(answer, "pcrs");
-        if (pcrs)
-                r = pcrs_parse_json(pcrs, &evidence->pcrs, error);
-        if (r == 0 && report)
-                r = open_outblob(report, evidence, error);
-        return r;
-}
-
-static int open_evidence(Bytes file, Evidence *evidence, CvmError *error)
-{
-        int r = 0;
-
-        if (file.size > VERIFY_REPORT_MAX)
-                return cvm_error_artifact(error, "report", "is larger than %u bytes",
-                                          VERIFY_REPORT_MAX);
-        if (file.size == 0)
-                return cvm_error_artifact(error, "report", "is empty");
-        if (is_snp_report(file) || tdx_quote_is(file))
-                evidence->report = file;
-        else if (file.data[0] == '{')
-                r = open_answer(file, evidence, error);
-        else
-                r = pcrs_parse_text(file, &evidence->pcrs, error);
-        if (r == 0 && !evidence->report.data && !evidence->pcrs.any)
-                return cvm_error_artifact(error, "report",
-                                          "has neither a report nor PCRs of a SHA-2 bank");
-        return r;
+        evidence_done(&run->evidence);
+        table_trust_done(&run->table_trust);
+        verification_done(&run->result);
 }
 
 /* What would have to be fetched. */
@@ -108,73 +38,144 @@ static void note_offline(Findings *findings, const char *level)
         findings_unchecked(findings, NOT_NEEDED, "tcb-level", "%s", level);
 }
 
-static int verify_snp(const VerifyInputs *inputs, Bytes bytes, SeenRegisters *seen,
-                      Findings *findings, CvmError *error)
+/* The guest got no say in REPORT_DATA: the paravisor had the report made. */
+static void check_runtime_data(const HclReport *hcl, const SnpReport *report, Findings *findings)
 {
-        SnpReport report;
-        int r = snp_report_parse(bytes, &report, error);
+        static const char check[] = "runtime-data";
+        uint8_t expected[SNP_REPORT_DATA_SIZE] = {};
+        HashDigest digest;
 
-        if (r < 0)
-                return r;
-        snp_chain_check(&report, &inputs->trust, findings);
-        snp_check(&report, inputs->expectation, inputs->report_data, findings);
-        note_offline(findings, "whether this TCB is new enough is for you to say");
-        findings_values_hex(findings, (Bytes){}, (Bytes){report.reported_tcb, SNP_TCB_SIZE});
-        seen_registers_add(seen, "LaunchDigest", report.measurement);
-        return 0;
+        if (!hcl->runtime_data.data || hcl->algorithm == _HASH_MAX) {
+                findings_unchecked(findings, NEEDED, check,
+                                   hcl->runtime_data.data ? "its hash (number %u) is not known"
+                                                          : "it is not inside (its hash: %u)",
+                                   hcl->hash);
+                return;
+        }
+        if (hash_bytes(hcl->algorithm, hcl->runtime_data.data, hcl->runtime_data.size, &digest) <
+            0) {
+                findings->no_memory = true;
+                return;
+        }
+        memcpy(expected, digest.bytes, hash_size(hcl->algorithm));
+        if (memcmp(expected, report->report_data, sizeof(expected)) == 0)
+                findings_right(findings, NOT_NEEDED, check,
+                               "REPORT_DATA is the %s digest of the HCL's runtime data, which has "
+                               "the public keys of its vTPM; it is over no nonce",
+                               hash_name(hcl->algorithm));
+        else
+                findings_wrong(findings, check, "REPORT_DATA is not its digest");
+        findings_values_hex(findings, (Bytes){expected, sizeof(expected)},
+                            (Bytes){report->report_data, sizeof(expected)});
 }
 
-static int verify_tdx(const VerifyInputs *inputs, Bytes bytes, SeenRegisters *seen,
-                      Findings *findings, CvmError *error)
+/* What the table has and nobody would find used elsewhere. */
+static void note_table(const CertificateTable *table, Findings *findings)
+{
+        if (table->n_others > 0)
+                findings_unchecked(findings, NOT_NEEDED, "certificate-table",
+                                   "%zu of its entries are of kinds that are not known, and were "
+                                   "not looked at",
+                                   table->n_others);
+}
+
+static int verify_snp(Run *run, CvmError *error)
+{
+        const VerifyInputs *inputs = run->inputs;
+        Findings *findings = &run->result.findings;
+        json_object *used = json_object_new_array();
+        SnpReport report;
+        int r;
+
+        if (!used)
+                return -ENOMEM;
+        json_add(run->result.evidence, "certificates", used);
+        r = snp_report_parse(run->evidence.report, &report, error);
+        if (r == 0)
+                r = table_trust_fill(&run->table_trust, &run->evidence.table, &report, &run->trust,
+                                     used, error);
+        if (r < 0)
+                return r;
+        snp_chain_check(&report, &run->trust, findings);
+        snp_check(&report, inputs->expectation, inputs->report_data, findings);
+        if (run->evidence.form == FORM_HCL_REPORT)
+                check_runtime_data(&run->evidence.hcl, &report, findings);
+        note_table(&run->evidence.table, findings);
+        note_offline(findings, "whether this TCB is new enough is for you to say");
+        findings_values_hex(findings, (Bytes){}, (Bytes){report.reported_tcb, SNP_TCB_SIZE});
+        seen_registers_add(&run->seen, "LaunchDigest", report.measurement);
+        run->result.shown = shown_snp(&report, run->trust.leaf);
+        return run->result.shown ? 0 : -ENOMEM;
+}
+
+static void see_quote(const TdxQuote *quote, SeenRegisters *seen)
 {
         static const char *const names[TDX_RTMRS] = {"RTMR0", "RTMR1", "RTMR2", "RTMR3"};
+
+        seen_registers_add(seen, "MRTD", quote->mrtd);
+        for (size_t i = 0; i < TDX_RTMRS; i++)
+                seen_registers_add(seen, names[i], quote->rtmr[i]);
+}
+
+static int verify_tdx(Run *run, CvmError *error)
+{
+        const VerifyInputs *inputs = run->inputs;
+        Findings *findings = &run->result.findings;
         TdxQuote quote;
         int r;
 
-        if (inputs->trust.leaf || inputs->trust.others->n > 0)
-                return cvm_error_invalid_spec(error, inputs->trust.leaf ? "vcek" : "cert-chain",
+        if (run->trust.leaf || run->trust.others->n > 0)
+                return cvm_error_invalid_spec(error, run->trust.leaf ? "vcek" : "cert-chain",
                                               "a TDX quote has its own certificates");
-        r = tdx_quote_parse(bytes, &quote, error);
+        r = tdx_quote_parse(run->evidence.report, &quote, error);
         if (r == 0)
-                r = tdx_chain_check(&quote, &inputs->trust, findings, error);
+                r = tdx_chain_check(&quote, &run->trust, findings, error);
         if (r < 0)
                 return r;
         tdx_check(&quote, inputs->expectation, inputs->report_data, findings);
         note_offline(findings, "TCB information of Intel's is not asked: nothing is fetched");
-        findings_values_hex(findings, (Bytes){}, (Bytes){quote.tee_tcb_svn, TDX_TCB_SVN_SIZE});
-        seen_registers_add(seen, "MRTD", quote.mrtd);
-        for (size_t i = 0; i < TDX_RTMRS; i++)
-                seen_registers_add(seen, names[i], quote.rtmr[i]);
-        return 0;
+        run->body = quote.has_body;
+        if (quote.has_body) {
+                findings_values_hex(findings, (Bytes){},
+                                    (Bytes){quote.tee_tcb_svn, TDX_TCB_SVN_SIZE});
+                see_quote(&quote, &run->seen);
+        }
+        run->result.shown = shown_tdx(&quote);
+        return run->result.shown ? 0 : -ENOMEM;
 }
 
-static int verify_pcrs(const VerifyInputs *inputs, CvmError *error)
+static int verify_pcrs(Run *run, CvmError *error)
 {
-        if (inputs->report_data)
+        if (run->inputs->report_data)
                 return cvm_error_invalid_spec(error, "report-data", "PCRs carry none");
-        if (inputs->trust.leaf || inputs->trust.root || inputs->trust.others->n > 0)
+        if (run->trust.leaf || run->trust.root || run->trust.others->n > 0)
                 return cvm_error_invalid_spec(error, "cert-chain", "PCRs are not signed");
         return 0;
 }
 
 /* PCRs beside a signed report only matter to who expects some. */
-static void add_pcrs(const VerifyInputs *inputs, ReportKind kind, const Pcrs *pcrs,
-                     SeenRegisters *seen, Findings *findings)
+static void add_pcrs(Run *run)
 {
-        bool expected = kind == REPORT_PCRS;
+        const Expectation *expectation = run->inputs->expectation;
+        const Pcrs *pcrs = &run->evidence.pcrs;
+        Findings *findings = &run->result.findings;
+        bool expected = run->result.kind == REPORT_PCRS;
 
-        for (size_t i = 0; inputs->expectation && i < inputs->expectation->n_registers; i++)
-                expected =
-                        expected || strncmp(inputs->expectation->registers[i].name, "PCR", 3) == 0;
+        for (size_t i = 0; expectation && i < expectation->n_registers; i++)
+                expected = expected || strncmp(expectation->registers[i].name, "PCR", 3) == 0;
         findings_unchecked(findings, expected ? NEEDED : NOT_NEEDED, "pcr-signature",
                            "the values of the PCRs are not signed");
-        seen_registers_add_pcrs(seen, pcrs);
+        if (pcrs->skipped[0])
+                findings_unchecked(findings, NOT_NEEDED, "pcr-banks",
+                                   "bank %s is not known, and was skipped", pcrs->skipped);
+        seen_registers_add_pcrs(&run->seen, pcrs);
 }
 
-static int verify_log(const VerifyInputs *inputs, ReportKind kind, const Pcrs *pcrs,
-                      const SeenRegisters *seen, Findings *findings, CvmError *error)
+static int verify_log(Run *run, CvmError *error)
 {
+        const VerifyInputs *inputs = run->inputs;
         _cleanup_(event_log_done) EventLog log = {};
+        ReportKind kind = run->result.kind;
         int r;
 
         if (!inputs->event_log.data)
@@ -182,54 +183,75 @@ static int verify_log(const VerifyInputs *inputs, ReportKind kind, const Pcrs *p
         r = event_log_parse(inputs->event_log, &log, error);
         if (r < 0)
                 return r;
-        if (kind == REPORT_SEV_SNP && !pcrs->any)
+        if (kind == REPORT_SEV_SNP && !run->evidence.pcrs.any)
                 return cvm_error_invalid_spec(
                         error, "event-log",
                         "an SEV-SNP report has no registers that events extend");
-        return log_check(&log, kind == REPORT_TDX ? LOG_TD : LOG_TPM, seen, inputs->expectation,
-                         findings);
+        return log_check(&log, kind == REPORT_TDX ? LOG_TD : LOG_TPM, &run->seen,
+                         inputs->expectation, &run->result.findings);
+}
+
+static int run_checks(Run *run, CvmError *error)
+{
+        static int (*const verify[])(Run *, CvmError *) = {
+                [REPORT_SEV_SNP] = verify_snp,
+                [REPORT_TDX] = verify_tdx,
+                [REPORT_PCRS] = verify_pcrs,
+        };
+        int r = verify[run->result.kind](run, error);
+
+        if (r < 0)
+                return r;
+        if (run->evidence.pcrs.any)
+                add_pcrs(run);
+        registers_check(&run->seen, run->inputs->expectation, &run->result.findings);
+        settings_check_unseen(run->inputs->expectation, run->result.kind == REPORT_SEV_SNP,
+                              run->body, &run->result.findings);
+        r = verify_log(run, error);
+        return r == 0 ? findings_finish(&run->result.findings) : r;
 }
 
 int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error)
 {
-        _cleanup_(verification_done) Verification result = {};
-        _cleanup_(evidence_done) Evidence evidence = {};
-        SeenRegisters seen = {};
-        Findings *findings = &result.findings;
-        int r = open_evidence(inputs->report, &evidence, error);
+        _cleanup_(run_done) Run run = {.inputs = inputs, .trust = inputs->trust};
+        const Evidence *evidence = &run.evidence;
+        int r = evidence_open(inputs->report, &run.evidence, error);
 
         if (r < 0)
                 return r;
-        if (!evidence.report.data)
-                result.kind = REPORT_PCRS;
-        else if (!is_snp_report(evidence.report) && tdx_quote_is(evidence.report))
-                result.kind = REPORT_TDX;
-        if (result.kind == REPORT_SEV_SNP)
-                r = verify_snp(inputs, evidence.report, &seen, findings, error);
-        else if (result.kind == REPORT_TDX)
-                r = verify_tdx(inputs, evidence.report, &seen, findings, error);
-        else
-                r = verify_pcrs(inputs, error);
+        run.result.kind = evidence->kind;
+        run.result.evidence = json_build(
+                "form", json_object_new_string(evidence_form_name(evidence->form)), "encoding",
+                evidence->encoding ? json_object_new_string(evidence->encoding) : NULL, NULL);
+        if (!run.result.evidence)
+                return -ENOMEM;
+        r = run_checks(&run, error);
         if (r < 0)
                 return r;
-        if (evidence.pcrs.any)
-                add_pcrs(inputs, result.kind, &evidence.pcrs, &seen, findings);
-        registers_check(&seen, inputs->expectation, findings);
-        settings_check_unseen(inputs->expectation, result.kind == REPORT_SEV_SNP,
-                              result.kind == REPORT_TDX, findings);
-        r = verify_log(inputs, result.kind, &evidence.pcrs, &seen, findings, error);
-        if (r == 0)
-                r = findings_finish(findings);
-        if (r < 0)
-                return r;
-        *ret = result;
-        result = (Verification){};
+        *ret = run.result;
+        run.result = (Verification){};
         return 0;
 }
 
 void verification_done(Verification *verification)
 {
+        json_object_put(verification->evidence);
+        json_object_put(verification->shown);
         findings_done(&verification->findings);
+        *verification = (Verification){};
+}
+
+bool verification_leaves_tcb(const Verification *verification)
+{
+        static const char *const names[] = {"tcb-level", "revocation"};
+        const Findings *findings = &verification->findings;
+
+        for (size_t i = 0; i < findings->n; i++)
+                for (size_t j = 0; j < ARRAY_SIZE(names); j++)
+                        if (findings->items[i].result == FINDING_NOT_CHECKED &&
+                            strcmp(findings->items[i].check, names[j]) == 0)
+                                return true;
+        return false;
 }
 
 json_object *verification_to_json(const Verification *verification)
@@ -239,7 +261,9 @@ json_object *verification_to_json(const Verification *verification)
         if (!checks)
                 return NULL;
         return json_build(
-                "report", json_object_new_string(report_kind_name(verification->kind)), "verdict",
+                "report", json_object_new_string(report_kind_name(verification->kind)), "evidence",
+                json_object_get(verification->evidence), "shown",
+                json_object_get(verification->shown), "verdict",
                 json_object_new_string(verdict_name(findings_verdict(&verification->findings))),
                 "checks", checks, NULL);
 }

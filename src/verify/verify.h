@@ -7,24 +7,16 @@
  */
 
 #include "verify/event_log.h"
+#include "verify/evidence.h"
 #include "verify/expectation.h"
 #include "verify/findings.h"
 #include "verify/trust.h"
 
-#define VERIFY_REPORT_MAX (1u << 20) /* bytes */
 #define VERIFY_REPORT_DATA_SIZE 64
-
-typedef enum ReportKind {
-        REPORT_SEV_SNP, /* "sev-snp": ATTESTATION_REPORT */
-        REPORT_TDX,     /* "tdx": quote */
-        REPORT_PCRS,    /* "pcrs": values that nobody signed */
-} ReportKind;
-
-const char *report_kind_name(ReportKind kind);
 
 /* All is borrowed. */
 typedef struct VerifyInputs {
-        Bytes report; /* a raw report or quote, the agent's answer, or tpm2_pcrread's output */
+        Bytes report;                   /* see evidence.h */
         const Expectation *expectation; /* NULL: not given */
         Bytes event_log;                /* or not given */
         const uint8_t *report_data;     /* VERIFY_REPORT_DATA_SIZE bytes, or NULL: not given */
@@ -33,6 +25,8 @@ typedef struct VerifyInputs {
 
 typedef struct Verification {
         ReportKind kind;
+        json_object *evidence; /* how the file had it, and which of its certificates were used */
+        json_object *shown;    /* see shown.h; NULL of PCRs */
         Findings findings;
 } Verification;
 
@@ -41,5 +35,8 @@ typedef struct Verification {
 int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error);
 void verification_done(Verification *verification);
 
-/* {"report", "verdict", "checks"}; see cvm-verify(7). NULL without memory. */
+/* Whether neither the age of the firmware nor revocation were checked, as of all that is signed. */
+bool verification_leaves_tcb(const Verification *verification);
+
+/* {"report", "evidence", "shown", "verdict", "checks"}; see cvm-verify(7). NULL without memory. */
 json_object *verification_to_json(const Verification *verification);

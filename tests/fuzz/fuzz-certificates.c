@@ -3,14 +3,15 @@
 /* Certificates in PEM or DER, and what is asked of them. */
 
 #include "fuzz.h"
-#include "verify/certificates.h"
+#include "verify/snp_product.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_(certificates_done) Certificates certificates = {};
         static const KnownRoot nobody[] = {{}};
-        const char *reason;
+        _cleanup_free_ char *reason = NULL;
+        char name[CERTIFICATE_NAME_MAX], text[SNP_NAME_MAX];
         uint8_t byte;
 
         if (certificates_add(&certificates, "cert-chain", (Bytes){data, size}, &error) < 0)
@@ -20,6 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         certificate_extension_byte(certificates.items[0], "1.3.6.1.4.1.3704.1.3.1", &byte);
         certificate_known(certificates.items[0], nobody);
         certificates_root(&certificates);
+        certificate_name(certificates.items[0], name);
+        snp_certificate_product(certificates.items[0], text);
+        snp_vlek_provider(certificates.items[0], text);
+        snp_chain_product(&certificates, text);
         certificates_verify(&certificates, certificates.items[0],
                             certificates.items[certificates.n - 1], 1767225600, &reason);
         return 0;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmctl verify: verdicts, exit status and JSON, on attestations of real machines."""
 import base64
+import copy
 import hashlib
 import json
 import pathlib
 import struct
 
+import jsonschema
 import pytest
 
 from harness import images
@@ -283,13 +285,75 @@ def test_a_cvm_is_expected():
 
 
 def test_text(expect):
+    rest = " (TCB and revocation not checked)\n"
     done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH]))
-    assert done.code == VERIFIED and done.out.endswith("\nVerdict: verified\n")
+    assert done.code == VERIFIED and done.out.endswith(f"\nVerdict: verified{rest}")
+    assert done.out.startswith("evidence    report\nshown       version 2\nshown       product Milan\n")
+    assert "\nshown       platformInfo 0x1: smt\n" in done.out
     done = cvmctl("verify", *MILAN)
     assert done.code == NOT_VERIFIED
-    assert done.out.endswith("Verdict: not verified, as these were not checked: LaunchDigest\n")
+    assert done.out.endswith(
+        f"Verdict: not verified, as these were not checked: LaunchDigest{rest}")
     done = cvmctl("verify", *MILAN, *expect(registers=[register("LaunchDigest", "12" * 48)]))
-    assert done.code == WRONG and done.out.endswith("Verdict: wrong: LaunchDigest\n")
+    assert done.code == WRONG and done.out.endswith(f"Verdict: wrong: LaunchDigest{rest}")
+    done = cvmctl("verify", "--report", "-", input=b"sha256:\n  4 : 0x" + b"0" * 64)
+    assert done.out.endswith("Verdict: not verified, as these were not checked: pcr-signature\n")
+
+
+def table(**certificates):
+    """What SNP_GET_EXT_REPORT puts behind a report."""
+    guids = {"VCEK": "63da758de6644564adc5f4b93be8accd", "ASK": "4ab7b379bbac4fe4a02f05aef327c782",
+             "ARK": "c0b406a4a80349529743" "3fb6014cd0ae"}
+    head, body = b"", b""
+    for name, data in certificates.items():
+        head += bytes.fromhex(guids[name]) + struct.pack(
+            "<II", 24 * (len(certificates) + 1) + len(body), len(data))
+        body += data
+    return head + bytes(24) + body
+
+
+@pytest.mark.parametrize("encode", [bytes, lambda data: data.hex("\n", 32).encode(),
+                                    base64.encodebytes])
+def test_certificates_behind_the_report(encode, expect):
+    """They take the place of those that are not given, and the output says so."""
+    behind = table(VCEK=(VECTORS / "snp-milan.vcek.der").read_bytes(),
+                   ASK=(VECTORS / "amd-milan.pem").read_bytes())
+    args = ("--report", "-", *DAY, *expect(registers=[LAUNCH]))
+    code, answer = verify(*args, input=encode(REPORT + behind))
+    assert (code, answer["verdict"]) == (VERIFIED, "verified")
+    assert answer["evidence"]["form"] == "extended-report"
+    assert answer["evidence"]["certificates"] == ["VCEK", "ASK"]
+    done = cvmctl("verify", *args, input=encode(REPORT + behind))
+    assert "; not given, so taken from behind the report: VCEK, ASK\n" in done.out
+    code, answer = verify(*args, *MILAN[2:6], input=encode(REPORT + behind))
+    assert (code, answer["evidence"]["certificates"]) == (VERIFIED, [])
+    other = table(VCEK=(VECTORS / "snp-debug.vcek.der").read_bytes(),
+                  ASK=(VECTORS / "amd-turin.pem").read_bytes())
+    code, answer = verify(*args, input=encode(REPORT + other))
+    assert (code, wrong(answer)) == (WRONG, ["signature", "certificates", "certificate-tcb",
+                                             "chip-id"])
+
+
+@pytest.mark.parametrize("args", [
+    MILAN, QUOTE, MILAN[:2], ("--report", "-"), (*MILAN[:1], VECTORS / "snp-debug.report")])
+def test_schema(args):
+    """What is printed is what the page says, and nothing else would pass."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "man/cvm-verify.7.scd").read_text()
+    schema = json.loads(page[page.index("## Schema"):].split("```\n")[1].replace("\\\\", "\\"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    _, answer = verify(*args, input=b"sha256:\n  4 : 0x" + b"0" * 64)
+    validator.validate(answer)
+    for path in ((), ("evidence",), ("shown",), ("shown", "platformInfo"), ("checks", 0)):
+        bad = copy.deepcopy(answer)
+        place = bad
+        for step in path:
+            place = place.get(step) if isinstance(place, dict) else place[step]
+            if place is None:
+                break
+        if place is not None:
+            place["more"] = "x"
+            assert not validator.is_valid(bad), path
 
 
 def test_hostile_texts_are_escaped(expect):

@@ -278,6 +278,37 @@ static void test_made_not_pck(void **state)
         made_chain_done(&chain);
 }
 
+/* What the maker may have added is neither refused nor passed over; what does not depend on it is
+ * judged. */
+static void test_made_unknown(void **state)
+{
+        static const struct {
+                size_t offset;
+                uint8_t value;
+                const char *check, *still;
+        } cases[] = {
+                {2, 3, "signature", "MRTD"},         {2, 3, "attestation-key", "report-data"},
+                {2, 3, "certificates", "MRTD"},      {48, 4, "body", "signature"},
+                {48, 4, "report-data", "signature"}, {48, 4, "MRTD", "qe-identity"},
+                {48, 4, "mr-owner", "certificates"}, {834, 7, "qe-identity", "signature"},
+                {834, 7, "certificates", "MRTD"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                VerifyInputs inputs;
+                Made this;
+
+                made_init(&this, 5, 3);
+                this.quote.data[cases[i].offset] = cases[i].value;
+                made_quote_sign(&this.quote, this.chain.leaf.key);
+                inputs = made_inputs(&this);
+                assert_finding(&inputs, cases[i].check, FINDING_NOT_CHECKED);
+                assert_finding(&inputs, cases[i].still, FINDING_RIGHT);
+                assert_int_equal(verdict_of(&inputs), VERDICT_NOT_VERIFIED);
+                made_done(&this);
+        }
+}
+
 static void assert_refused(Bytes bytes, const char *part)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -298,9 +329,9 @@ static void test_bad_quotes(void **state)
                 const char *part;
         } cases[] = {
                 {0, 3, "version 3"}, {0, 6, "version 6"}, {1, 1, "version"},
-                {2, 3, "type 3"},    {4, 0, "TEE type"},  {48, 1, "type 1"},
-                {48, 4, "type 4"},   {50, 0x89, "bytes"}, {702, 0xff, "cut short"},
-                {702, 0, "follow"},  {834, 5, "type 5"},  {836, 0, "follow"},
+                {4, 0, "SGX"},       {4, 1, "TEE type"},  {48, 1, "type 1"},
+                {48, 0, "type 0"},   {50, 0x89, "bytes"}, {702, 0xff, "cut short"},
+                {702, 0, "follow"},  {836, 0, "follow"},
         };
         Made this;
         Bytes whole;
@@ -329,6 +360,7 @@ int main(void)
                 cmocka_unit_test(test_made_other_settings),
                 cmocka_unit_test(test_made_links),
                 cmocka_unit_test(test_made_not_pck),
+                cmocka_unit_test(test_made_unknown),
                 cmocka_unit_test(test_bad_quotes),
         };
 
