@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 #include "fail.h"
-#include "suggest.h"
 
 /* What other programs call it, or NULL. */
 static const char *known_elsewhere(const char *name)

@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "reply.h"
 #include "session.h"
+#include "verify/expectation_members.h"
 
 #define EXPECTATION_MAX (4u << 20)
 
@@ -122,7 +123,12 @@ static int load_expectation(const Arguments *arguments, VerifyFiles *files)
                             : ask_daemon(arguments, expect, &document);
         if (r != 0)
                 return r;
-        r = expectation_parse(document, &files->expectation, &error);
+        /* A daemon that is newer than this program may say more than this knows. */
+        r = is_file(expect) ? expectation_check_members(document, &error) : 0;
+        if (r < 0)
+                json_object_put(document);
+        else
+                r = expectation_parse(document, &files->expectation, &error);
         if (r == -ENOMEM)
                 return fail_memory(arguments);
         if (r < 0)
@@ -180,8 +186,7 @@ int verify_files_load(const Arguments *arguments, VerifyFiles *files, VerifyInpu
         if (r == 0)
                 r = load_time(arguments, &inputs->trust.at);
         if (r == 0)
-                r = load(arguments, "report", EVIDENCE_MAX, true, &files->report,
-                         &inputs->report);
+                r = load(arguments, "report", EVIDENCE_MAX, true, &files->report, &inputs->report);
         if (r == 0)
                 r = load(arguments, "event-log", EVENT_LOG_MAX, false, &files->event_log,
                          &inputs->event_log);

@@ -4,8 +4,8 @@
 /*
  * What an attestation is expected to show: what `cvmctl measure --json` prints, or a Cvm of
  * io.cvmd.Manager with its "measurement"; either may have "binding", as a Cvm has it,
- * "launchSecurity", as a spec has it, and "vmpl". Other members are not looked at. See
- * cvm-verify(7).
+ * "launchSecurity", as a spec has it, and "vmpl". Other members are not looked at here; see
+ * expectation_members.h and cvm-verify(7).
  */
 
 #include <json-c/json.h>

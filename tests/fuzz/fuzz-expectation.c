@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "fuzz.h"
+#include "verify/expectation_members.h"
 #include "verify/register_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -15,8 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         Expectation expectation;
         json_object *json;
 
-        if (json_parse((const char *)data, size, &json, NULL) < 0 ||
-            expectation_parse(json, &expectation, &error) < 0)
+        if (json_parse((const char *)data, size, &json, NULL) < 0)
+                return 0;
+        expectation_check_members(json, &error);
+        cvm_error_done(&error);
+        if (expectation_parse(json, &expectation, &error) < 0)
                 return 0;
         for (HashAlgorithm bank = 0; bank < _HASH_MAX; bank++) {
                 pcrs.has[bank][4] = true;

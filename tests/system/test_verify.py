@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import pathlib
+import re
 import struct
 
 import jsonschema
@@ -354,6 +355,30 @@ def test_schema(args):
         if place is not None:
             place["more"] = "x"
             assert not validator.is_valid(bad), path
+
+
+def test_misspelt_expectation(expect):
+    done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH], vmlp=0))
+    assert (done.code, done.raw) == (REFUSED, b"")
+    assert "there is no member 'vmlp'; did you mean 'vmpl'?" in done.err
+
+
+@pytest.mark.parametrize("kind", ["Cvm", "Measurement"])
+def test_members_of_the_interface_are_allowed(kind, expect):
+    """What the daemon says of a CVM may be saved and expected; what it may say later does not
+    matter where it is asked."""
+    interface = (pathlib.Path(__file__).resolve().parents[2]
+                 / "src/wire/io.cvmd.Manager.varlink").read_text()
+    body = interface[interface.index(f"type {kind} ("):].split("\n)", maxsplit=1)[0]
+    names = re.findall(r"^  (\w+): ", body, re.M)
+    assert len(names) > 5
+    document = {name: None for name in names}
+    document |= ({"measurement": {"LaunchDigest": LAUNCH["value"]}} if kind == "Cvm"
+                 else {"registers": [LAUNCH]})
+    assert verify(*MILAN, *expect(**document))[0] == VERIFIED
+    newer = measurement(LAUNCH) | {"aMemberOfTomorrow": 1}
+    with Peer(Measure={"measurement": newer}) as peer:
+        assert peer.cvmctl("verify", *MILAN, "--expect", "web", "--json").code == VERIFIED
 
 
 def test_hostile_texts_are_escaped(expect):

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "live-log.h"
 #include "verify-images.h"
+#include "verify/expectation_members.h"
 #include "verify/log_check.h"
 #include "verify/pcrs.h"
 
@@ -478,6 +479,61 @@ static void test_bad_expectations(void **state)
         }
 }
 
+static int check_members(const char *quoted, char **ret_message)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *text = strdup(quoted);
+        _cleanup_json_ json_object *json = NULL;
+        int r;
+
+        for (char *at = text; (at = strchr(at, '\'')); at++)
+                *at = '"';
+        assert_int_equal(json_parse(text, strlen(text), &json, NULL), 0);
+        r = expectation_check_members(json, &error);
+        *ret_message = r < 0 ? cvm_error_message(&error) : NULL;
+        return r;
+}
+
+static void test_misspelt_members(void **state)
+{
+        static const struct {
+                const char *text, *field, *part;
+        } cases[] = {
+                {"{'registers':[],'vmlp':0}", "'expect'", "member 'vmlp'; did you mean 'vmpl'"},
+                {"{'register':[]}", "'expect'", "did you mean 'registers'"},
+                {"{'registers':[],'launchsecurity':{}}", "'expect'", "'launchSecurity'"},
+                {"{'registers':[],'something':{}}", "'expect'", "'something'; see cvm-verify(7)"},
+                {"{'registers':[{'name':'MRTD'},{'valeu':''}]}", "'expect.registers[1]'",
+                 "'value'"},
+                {"{'registers':[{'name':'LaunchDigset'}]}", "'expect.registers[0]'",
+                 "register 'LaunchDigset'; did you mean 'LaunchDigest'"},
+                {"{'registers':[{'name':'PCR24'}]}", "'expect.registers[0]'", "'PCR24'"},
+                {"{'registers':[{'name':'PCR4','events':[{'event':'','digests':''}]}]}",
+                 "'expect.registers[0].events[0]'", "'digest'"},
+                {"{'measurement':{'MRTD':'','PRC4-sha256':''}}", "'expect.measurement'", "'PCR4'"},
+                {"{'measurement':{},'binding':{'fields':''}}", "'expect.binding'", "'field'"},
+                {"{'measurement':{},'launchSecurity':{'host_data':''}}", "'expect.launchSecurity'",
+                 "did you mean 'hostData'"},
+        };
+        _cleanup_free_ char *none = NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_free_ char *message = NULL;
+
+                assert_int_equal(check_members(cases[i].text, &message), -EINVAL);
+                if (!strstr(message, cases[i].field) || !strstr(message, cases[i].part))
+                        fail_msg("%s", message);
+        }
+        assert_int_equal(check_members("{'registers':[{'name':'PCR23','algorithm':'','state':'',"
+                                       "'value':'','reason':'','events':[{'event':'','digest':''}]"
+                                       "}],'vmpl':0,'binding':{'field':'','value':'','document':''"
+                                       "},'launchSecurity':{'policy':'','attributes':''},"
+                                       "'measurement':{'PCR0-sha256':'','LaunchDigest':''}}",
+                                       &none),
+                         0);
+        assert_int_equal(check_members("[]", &none), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -490,6 +546,7 @@ int main(void)
                 cmocka_unit_test(test_stray_events_of_a_td),
                 cmocka_unit_test(test_pcrs),
                 cmocka_unit_test(test_bad_expectations),
+                cmocka_unit_test(test_misspelt_members),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
