@@ -289,7 +289,8 @@ def test_text(expect):
     rest = " (TCB and revocation not checked)\n"
     done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH]))
     assert done.code == VERIFIED and done.out.endswith(f"\nVerdict: verified{rest}")
-    assert done.out.startswith("evidence    report\nshown       version 2\nshown       product Milan\n")
+    assert done.out.startswith(
+        "evidence    report\nshown       version 2\nshown       product Milan\n")
     assert "\nshown       platformInfo 0x1: smt\n" in done.out
     done = cvmctl("verify", *MILAN)
     assert done.code == NOT_VERIFIED

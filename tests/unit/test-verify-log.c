@@ -377,8 +377,8 @@ static void test_pcrs(void **state)
                 "sha256:\r\n4: 0x" HEX64 "\r\n10: 0x" HEX64,
                 "{\"sha1\":{\"0\":\"" HEX40 "\"},\"sha256\":{\"4\":\"" HEX64 "\",\"10\":\"" HEX64
                 "\"}}",
-                "sha3_256:\n 4: 0x" HEX40 "\nsha256:\n 4: 0x" HEX64 "\n 10: 0x" HEX64,
-                "{\"sha3_256\":{\"4\":\"" HEX40 "\"},\"sha256\":{\"4\":\"" HEX64
+                "sha3_256:\n 4: 0x" HEX64 "\nsha256:\n 4: 0x" HEX64 "\n 10: 0x" HEX64,
+                "{\"sha3_256\":{\"4\":\"" HEX64 "\"},\"sha256\":{\"4\":\"" HEX64
                 "\",\"10\":\"" HEX64 "\"}}",
         };
         static const char *const bad[] = {
