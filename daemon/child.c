@@ -151,6 +151,9 @@ static void child_run(const ChildSpawn *spawn, int kept[static N_KEPT], int *mov
         r = drop_privileges(spawn);
         if (r < 0)
                 child_fail("cannot drop privileges", -r);
+        r = spawn->filter ? file_filter_load(spawn->filter) : 0;
+        if (r < 0)
+                child_fail("cannot load the system call filter", -r);
         do
                 n = read(kept[KEPT_GO], &byte, 1);
         while (n < 0 && errno == EINTR);

@@ -11,12 +11,13 @@
  * The program gets: exactly the given descriptors at their numbers, stdin from /dev/null, stdout
  * and stderr to `output_fd`, no new privileges, no capabilities (also none as root), no core dumps,
  * a session of its own, default signals (but SIGRTMIN+4, which is ignored), a fixed environment,
- * and the caller's ids where asked.
+ * and the caller's ids and the filter of file_filter.h where asked.
  */
 
 #include <sys/types.h>
 
 #include "base/macros.h"
+#include "file_filter.h"
 
 typedef struct ChildFd {
         int fd;     /* in the daemon; borrowed */
@@ -33,6 +34,7 @@ typedef struct ChildSpawn {
         gid_t gid;
         const gid_t *groups;
         size_t n_groups;
+        const FileFilter *filter; /* borrowed; NULL: none */
 } ChildSpawn;
 
 typedef struct Child {

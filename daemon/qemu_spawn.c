@@ -45,6 +45,7 @@ int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *
         const LaunchPlan *plan = start->plan;
         _cleanup_free_ ChildFd *fds = calloc(plan->n_descriptors + 1, sizeof(*fds));
         _cleanup_free_ gid_t *groups = NULL;
+        _cleanup_(file_filter_done) FileFilter filter = {};
         ChildSpawn child = {.argv = plan->argv,
                             .fds = fds,
                             .output_fd = output,
@@ -65,8 +66,11 @@ int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *
                 fds[child.n_fds++] = (ChildFd){.fd = fd, .number = plan->descriptors[i].number};
         }
         r = collect_groups(plan, &groups, &child.n_groups);
+        if (r == 0)
+                r = file_filter_init(&filter);
         if (r == 0) {
                 child.groups = groups;
+                child.filter = &filter;
                 r = child_spawn(&child, ret);
         }
         return r < 0 ? cvm_error_system(error, r, "start QEMU") : 0;

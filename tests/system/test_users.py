@@ -179,6 +179,8 @@ def test_qemu_has_no_rights_of_roots(cvmd):
     assert cvm["uid"] not in (0, ANN) and fields["Groups"].split() == []
     assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
     assert fields["NoNewPrivs"] == "1"
+    # the daemon's filter, which the sandbox of a real QEMU comes on top of
+    assert fields["Seccomp"] == "2"
 
 
 @LIBVIRTS

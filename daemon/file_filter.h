@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A seccomp filter (seccomp(2)) for a program that works in users' directories on behalf of a guest
+ * that nobody trusts: whatever the guest asks for, and even a guest that has taken over the
+ * program, leaves no file there that gives its reader or executor somebody's rights.
+ *
+ * Refused with EPERM: set-user-ID and set-group-ID bits, of files and of directories (chmod and its
+ * kin, mkdir, mknod, and open where it creates a file or an unnamed one), and nodes of character
+ * and block devices, including the one of number 0:0 that needs no privilege. Refused with ENOSYS,
+ * because a filter cannot see what they do: openat2(2), whose arguments are in memory, io_uring(7),
+ * which opens files without a system call, and all system calls of the processor's other ABIs
+ * (i386 and x32 on x86-64). All else is allowed.
+ */
+
+#include <linux/filter.h>
+
+#include "base/macros.h"
+
+typedef struct FileFilter {
+        struct sock_fprog program; /* for SECCOMP_SET_MODE_FILTER; owned */
+} FileFilter;
+
+/* Returns 0 or -errno. */
+int file_filter_init(FileFilter *filter);
+void file_filter_done(FileFilter *filter);
+/* For the thread that calls it and what it becomes. It must have no_new_privs. Async-signal-safe.
+ * Returns 0 or -errno. */
+int file_filter_load(const FileFilter *filter);
