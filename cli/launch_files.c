@@ -76,6 +76,13 @@ int launch_files_resolve(const Arguments *arguments, json_object *object, const 
         return r;
 }
 
+/* "." and "..", and what Kubernetes keeps for itself in a volume of secrets: the files are links
+ * through "..data" to a directory with a name such as "..2026_11_30_06_54_39.17". */
+static bool is_hidden_from_guest(const char *name)
+{
+        return strcmp(name, ".") == 0 || strncmp(name, "..", 2) == 0;
+}
+
 int launch_certs_directory(const Arguments *arguments, const char *path, json_object *certs)
 {
         DIR *directory = opendir(path);
@@ -90,7 +97,7 @@ int launch_certs_directory(const Arguments *arguments, const char *path, json_ob
                 const char *name = entry->d_name;
                 struct stat st;
 
-                if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                if (is_hidden_from_guest(name))
                         continue;
                 if (!text_is_utf8(name, strlen(name)))
                         r = fail_file(arguments, path, 0, "a file's name is not valid UTF-8");

@@ -227,6 +227,22 @@ def test_certs(tmp_path):
     assert call.fds == [b"l" * (1 << 20)]
 
 
+def test_certs_of_a_kubernetes_volume(tmp_path):
+    """As kubelet writes it: links through "..data", which it swaps to renew all files at once."""
+    files = {"tls.crt": b"certificate", "tls.key": b"key", "ca.crt": b"a" * (1 << 20)}
+    for dated in ("..2026_11_29_06_00_00.1", "..2026_11_30_06_54_39.17"):
+        (tmp_path / dated).mkdir()
+        for name, content in files.items():
+            (tmp_path / dated / name).write_bytes(content if dated[10:12] == "30" else b"old")
+    (tmp_path / "..data").symlink_to("..2026_11_30_06_54_39.17")
+    for name in files:
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    call = sent("a", "--certs", tmp_path)
+    certs = call.parameters["spec"]["certs"]
+    assert certs.pop("ca.crt") == {"fd": 0} and call.fds == [files.pop("ca.crt")]
+    assert unbase64(certs) == files
+
+
 def test_more_large_certs_than_descriptors(tmp_path):
     certs, shares = tmp_path / "certs", []
     certs.mkdir()
@@ -253,6 +269,9 @@ def test_certs_that_are_refused(tmp_path):
     (tmp_path / "sub").mkdir()
     refused("sub is not a regular file")
     (tmp_path / "sub").rmdir()
+    (tmp_path / "link").symlink_to("..data/gone")
+    refused("link: No such file or directory")
+    (tmp_path / "link").unlink()
     (tmp_path / "big").write_bytes(b"x" * ((1 << 20) + 1))
     refused("over 1 MiB")
     (tmp_path / "big").unlink()
