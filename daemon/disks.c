@@ -2,8 +2,10 @@
 #include "disks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "manager.h"
 
 static bool conflicts(const DiskHold *a, const DiskHold *b)
@@ -70,6 +72,23 @@ int disks_hold(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *fi
         vm->disks = holds;
         vm->n_disks = spec->n_disks;
         return 0;
+}
+
+/* QEMU's message has two lines: 'Failed to get shared "write" lock' and 'Is another process using
+ * the image [/dev/fdset/0]?', with the number that the template gives to the disk. */
+int disks_find_locked(const char *log, size_t n)
+{
+        static const char sign[] = "Is another process using the image [/dev/fdset/";
+        const char *number = strstr(log, sign), *end;
+        _cleanup_free_ char *digits = NULL;
+        uint64_t index;
+
+        if (!number || n == 0)
+                return -1;
+        number += strlen(sign);
+        end = strchr(number, ']');
+        digits = end ? strndup(number, (size_t)(end - number)) : NULL;
+        return digits && text_parse_uint(digits, 0, n - 1, &index) == 0 ? (int)index : -1;
 }
 
 json_object *disks_to_json(const Vm *vm)

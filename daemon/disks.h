@@ -24,6 +24,9 @@ typedef struct DiskHold {
  * is held; InvalidSpec: the spec names one twice. */
 int disks_hold(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
                const WirePeer *peer, CvmError *error);
+/* Which of n disks another program holds a lock on, by what QEMU says of it; -1: none, or it says
+ * something else. */
+int disks_find_locked(const char *log, size_t n);
 /* For the record. */
 json_object *disks_to_json(const Vm *vm);
 /* False if the array is none or has what disks_to_json() does not write. NULL: no disks. */

@@ -293,13 +293,28 @@ static void try_other_ports(Launch *launch)
                 launch_start(launch);
 }
 
+/* QEMU knows its disks by number only. */
+static void describe_lock(Launch *launch, size_t index, const char *log)
+{
+        const SpecDisk *disk = &launch->spec->disks[index];
+        const char *path = disk->path ?: launch->loaded.disk_paths[index];
+
+        cvm_error_launch(&launch->error, doing_names[launch->stage], log,
+                         "disks[%zu] (%s) is in use by another program, which has a lock on it; "
+                         "end that program, or use a copy",
+                         index, path ?: "sent as a descriptor");
+}
+
 static void describe_end(Launch *launch, const DriverEnding *ending)
 {
         const char *stage = doing_names[launch->stage];
         char buffer[QEMU_MESSAGE_MAX];
         const char *meaning = qemu_message_explain(ending->log, buffer);
+        int locked = disks_find_locked(ending->log, launch->loaded.n_disks);
 
-        if (ending->has_signal)
+        if (locked >= 0)
+                describe_lock(launch, (size_t)locked, ending->log);
+        else if (ending->has_signal)
                 cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
                                  ending->signal);
         else if (ending->has_exit_code)

@@ -64,6 +64,27 @@ def test_a_guest_reads_and_writes(cvmd, tmp_path):
     assert raw.read_bytes()[65536:65536 + 8 * 65536] == before[:8 * 65536]
 
 
+@pytest.mark.skipif(not shutil.which("qemu-io"), reason="no qemu-io (package qemu-utils)")
+@pytest.mark.parametrize("image_format", ["raw", "qcow2"])
+@pytest.mark.parametrize("access", ["", ",rw"], ids=["read", "write"])
+def test_a_disk_that_another_program_holds(cvmd, tmp_path, image_format, access):
+    """QEMU says it with the number of a descriptor; the daemon with the name of the file."""
+    free, held = tmp_path / "free", tmp_path / "held"
+    free.write_bytes(bytes(MIB))
+    subprocess.run(["qemu-img", "create", "-q", "-f", image_format, held, "1M"], check=True)
+    with subprocess.Popen(["qemu-io", "-f", image_format, held], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as holder:
+        holder.stdin.write("length\n")
+        holder.stdin.flush()
+        assert "1 MiB" in holder.stdout.readline()
+        done = cvmd.cvmctl("launch", "web", "--platform", "plain", "--memory", "64M", "--disk",
+                           free, "--disk", f"{held}{access},format={image_format}", check=False)
+        holder.stdin.close()
+    assert done.returncode == 1, done.stderr
+    assert f"disks[1] ({held}) is in use by another program" in done.stderr
+    cvmd.cvmctl("remove", "web")
+
+
 @pytest.fixture
 def small(tmp_path):
     if os.geteuid() != 0:

@@ -84,6 +84,23 @@ def test_a_written_disk_is_held_by_one(cvmd, tmp_path):
     cvmd.launch("two", disks=disk(path, readOnly=False))
 
 
+@pytest.mark.parametrize("says, locked", [
+    ("Is another process using the image [/dev/fdset/1]?", True),
+    ("Is another process using the image [/dev/fdset/2]?", False),
+    ("Is another process using the image [/dev/fdset/1", False),
+    ("Is another process using the image [/dev/fdset/]?", False),
+    ("Is another process using the image [/dev/sda]?", False),
+], ids=["disk", "no such disk", "cut off", "no number", "path"])
+def test_what_qemu_says_of_a_locked_disk(cvmd, tmp_path, says, locked):
+    paths = [image(tmp_path / name) for name in ("a.img", "b.img")]
+    fields = refused("LaunchFailed", lambda: cvmd.launch(
+        "web", disks=disk(paths[0]) + disk(paths[1]),
+        cmdline=f'fake.exit=1 fake.stderr="{says}"'))
+    assert fields["log"].endswith(says)
+    assert (f"disks[1] ({paths[1]}) is in use by another program" in fields["reason"]) == locked
+    assert locked or fields["reason"] == "QEMU exited with code 1"
+
+
 def test_a_read_disk_is_shared(cvmd, tmp_path):
     path = image(tmp_path / "a.img")
     for name in ("one", "two"):
