@@ -82,7 +82,6 @@ def test_a_disk_that_another_program_holds(cvmd, tmp_path, image_format, access)
         holder.stdin.close()
     assert done.returncode == 1, done.stderr
     assert f"disks[1] ({held}) is in use by another program" in done.stderr
-    cvmd.cvmctl("remove", "web")
 
 
 @pytest.fixture

@@ -115,6 +115,8 @@ def test_what_the_guest_puts_there(share):
     """The host finds it as it was made: modes, kinds and links, and ann's own."""
     share.by_ann(lambda: (share.path / "edited").write_text("old"))
     share.by_ann(lambda: (share.path / "target").symlink_to("edited"))
+    share.by_ann(lambda: (share.path / "team").mkdir())
+    share.by_ann(lambda: (share.path / "team").chmod(0o2755))
     share.launch(read_only=False)
     run = share.shell.run
     run("umask 022 && echo '#!/bin/sh' >script && chmod 0755 script && echo x >plain && mkdir dir")
@@ -122,6 +124,8 @@ def test_what_the_guest_puts_there(share):
     run("echo new >edited && ln -s /nowhere dangling && mv plain dir/moved")
     run("echo y >gone && rm gone && (umask 077 && echo z >secret) && grep new target && sync")
     run("! chown 1234 script 2>&1")
+    # Linux wants the bit for the new directory, too.
+    run("touch team/file && ! mkdir team/directory 2>&1")
 
     modes = {}
     for path in sorted(share.path.rglob("*")):
@@ -132,7 +136,8 @@ def test_what_the_guest_puts_there(share):
         "dangling": "lrwxrwxrwx", "dir": "drwxr-xr-x", "dir/moved": "-rw-r--r--",
         "edited": "-rw-r--r--", "hard": "-rwxr-xr-x", "link": "lrwxrwxrwx",
         "private": "drwx------", "script": "-rwxr-xr-x", "secret": "-rw-------",
-        "sticky": "drwxrwxrwt", "target": "lrwxrwxrwx"}
+        "sticky": "drwxrwxrwt", "target": "lrwxrwxrwx", "team": "drwxr-sr-x",
+        "team/file": "-rw-r--r--"}
     assert os.readlink(share.path / "link") == "script"
     assert os.readlink(share.path / "dangling") == "/nowhere"
     assert (share.path / "hard").samefile(share.path / "script")
@@ -164,7 +169,7 @@ def test_a_hostile_guest(share, tmp_path):
                  "chmod-both", "chmod-directory", "null", "disk", "whiteout"):
         assert outcome[name] == "EPERM", (name, outcome)
     assert outcome["fifo"] in ("0", "ENXIO")  # QEMU's own refusal since the repair of CVE-2023-2861
-    for name in ("plain", "link", "link-up", "hard-own"):
+    for name in ("plain", "user", "link", "link-up", "hard-own"):
         assert outcome[name] == "0", (name, outcome)
     for name in ("capability", "trusted", "chown-other"):
         assert outcome[name] != "0", (name, outcome)
