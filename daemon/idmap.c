@@ -159,12 +159,12 @@ static bool is_remote(const char *type)
         return false;
 }
 
-/* Whether this mount alone can be mapped. Asks no file system: what is not in the kernel's cache
- * (RESOLVE_CACHED) passes for one that can. */
+/* Whether this mount alone can be mapped. Asks no file system: what cannot be reached through the
+ * kernel's cache alone (RESOLVE_CACHED), or lies under another mount, passes for one that can. */
 static bool can_be_mapped(const MountBelow *mount, int namespace)
 {
         struct open_how how = {
-                .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                .flags = O_PATH | O_CLOEXEC,
                 .resolve = RESOLVE_CACHED | RESOLVE_NO_SYMLINKS,
         };
         _cleanup_close_ int fd = -1, tree = -1;
@@ -173,7 +173,7 @@ static bool can_be_mapped(const MountBelow *mount, int namespace)
                 return false;
         fd = (int)syscall(SYS_openat2, AT_FDCWD, mount->path, &how, sizeof(how));
         if (fd < 0)
-                return errno == EAGAIN || errno == ENOTDIR; /* a file can be mounted, too */
+                return true;
         tree = map_tree(fd, false, namespace, false);
         return tree >= 0;
 }

@@ -2,8 +2,9 @@
 
 /*
  * What a hostile guest tries in a writable share, by plain system calls: run in the share's
- * directory, in which the host has put the file "file" and the symbolic link "out", which leads out
- * of the share. A line each: what was tried, and the number of the error or 0.
+ * directory, in which the host has put the files "file" and "foreign", which is another user's, and
+ * the symbolic link "out", which leads out of the share. A line each: what was tried, and the
+ * number of the error or 0.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,7 @@ static void leave_devices(void)
 static void leave_links(void)
 {
         say("hard", link("out", "hard"));
+        say("hard-foreign", link("foreign", "hard-foreign"));
         say("hard-own", link("plain", "hard-own"));
         say("link", symlink("/etc/shadow", "link"));
         say("link-chmod", fchmodat(AT_FDCWD, "link", 0666, AT_SYMLINK_NOFOLLOW));

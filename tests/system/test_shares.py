@@ -153,6 +153,18 @@ def test_a_file_system_below_that_cannot_be_mapped(cvmd, home, mounts):
 
 
 @ROOT
+def test_a_file_of_such_a_file_system(cvmd, home, mounts):
+    mounts("good")
+    (home / "version").touch()
+    subprocess.run(["mount", "--bind", "/proc/version", home / "version"], check=True)
+    try:
+        reason = refused(cvmd, home)
+    finally:
+        subprocess.run(["umount", home / "version"], check=True)
+    assert f": {home}/version (proc); " in reason
+
+
+@ROOT
 def test_a_file_system_below_that_is_never_copied(cvmd, home, mounts):
     path = mounts("a")
     subprocess.run(["mount", "--make-unbindable", path], check=True)
