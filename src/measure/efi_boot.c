@@ -115,7 +115,18 @@ static int extend_options(Register *reg, const char *options)
         return register_extend_bytes(reg, wide, 2 * n, what);
 }
 
-int efi_boot_measure_options(const EfiBoot *boot, Register *reg)
+static int extend_initrd(const EfiBoot *boot, Register *reg)
+{
+        HashDigest digest;
+
+        if (!boot->initrd)
+                return 0;
+        digest = hash_of_pair(boot->initrd, reg->value.algorithm);
+        return register_extend(reg, &digest, "initramfs");
+}
+
+/* Of a kernel whose stub measures the load options. */
+static int measure_both(const EfiBoot *boot, Register *reg)
 {
         const char *cmdline = boot->setup.cmdline;
         _cleanup_free_ char *options = NULL;
@@ -139,10 +150,20 @@ int efi_boot_measure_options(const EfiBoot *boot, Register *reg)
         if (n < 0)
                 return -ENOMEM;
         r = extend_options(reg, options);
-        if (r == 0 && initrd) {
-                HashDigest digest = hash_of_pair(initrd, reg->value.algorithm);
+        return r < 0 ? r : extend_initrd(boot, reg);
+}
 
-                r = register_extend(reg, &digest, "initramfs");
+int efi_boot_measure_options(const EfiBoot *boot, Register *reg)
+{
+        switch (boot->profile->stub.value) {
+        case PROFILE_STUB_NONE:
+                return register_remark(reg, "zeros: this kernel's EFI stub does not measure load "
+                                            "options and initramfs into it (profile, stub)");
+        case PROFILE_STUB_INITRD:
+                return extend_initrd(boot, reg)
+                               ?: register_remark(reg, "without load options, which this kernel's "
+                                                       "EFI stub does not measure (profile, stub)");
+        default:
+                return measure_both(boot, reg);
         }
-        return r;
 }

@@ -45,6 +45,7 @@ int efi_boot_extend_action(Register *reg);
 int efi_boot_extend_separator(Register *reg);
 int efi_boot_extend_exit(Register *reg); /* both "Exit Boot Services" actions */
 
-/* Fills a register that has load options and initrd only: PCR 9, RTMR 2. Without a command line it
- * is "not given"; with an initrd and an unknown profile "not predictable". */
+/* Fills a register that has load options and initrd only: PCR 9, RTMR 2; as much of them as the
+ * kernel's stub measures. Without a command line it is "not given"; with an initrd and an unknown
+ * profile "not predictable". */
 int efi_boot_measure_options(const EfiBoot *boot, Register *reg);

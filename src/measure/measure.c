@@ -464,6 +464,11 @@ static int read_profile(Run *run)
                 if (r < 0)
                         return fail(run, r);
         }
+        if (run->inputs->kernel.bytes.data) {
+                KernelStub stub = kernel_stub_read(run->inputs->kernel.bytes);
+
+                profile_take_stub(&run->profile, &stub, methods[run->inputs->method].guest);
+        }
         profile_conclude(&run->profile, methods[run->inputs->method].guest);
         run->measurement->profile =
                 profile_to_json(&run->profile, methods[run->inputs->method].guest);

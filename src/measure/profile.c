@@ -18,11 +18,12 @@ static const char told[] = "given";
 static const struct {
         const char *name;
         size_t offset;
-        const char *values[3];
+        const char *values[4];
         bool of_td;
 } items[] = {
         {"options", offsetof(Profile, options), {"unknown", "suffix", "prefix"}},
         {"kernel", offsetof(Profile, kernel), {"unknown", "raw", "patched"}},
+        {"stub", offsetof(Profile, stub), {"unknown", "both", "initrd", "none"}},
         {"mrtd", offsetof(Profile, mrtd), {"unknown", "page", "section"}, true},
         {"separator", offsetof(Profile, separator), {"unknown", "rtmr1", "rtmr0"}, true},
         {"boot", offsetof(Profile, boot), {"unknown", "menu"}, true},
@@ -50,6 +51,25 @@ static int parse_edk2(Profile *profile, const char *value, CvmError *error)
         return 0;
 }
 
+static int refuse_value(size_t index, const char *value, CvmError *error)
+{
+        const char *const *values = items[index].values;
+        size_t last = ARRAY_SIZE(items[index].values) - 1;
+        _cleanup_(buffer_done) Buffer list = {};
+
+        while (!values[last])
+                last--;
+        for (size_t v = 1; v <= last; v++)
+                if (buffer_appendf(&list, "%s%s",
+                                   v == 1      ? ""
+                                   : v == last ? " or "
+                                               : ", ",
+                                   values[v]) < 0)
+                        return cvm_error_system(error, -ENOMEM, "read a profile");
+        return cvm_error_invalid_spec(error, "profile", "%s is %s, not '%s'", items[index].name,
+                                      list.data, value);
+}
+
 static int parse_item(Profile *profile, const char *name, const char *value, CvmError *error)
 {
         if (strcmp(name, "edk2") == 0)
@@ -66,13 +86,12 @@ static int parse_item(Profile *profile, const char *name, const char *value, Cvm
                                 *item = (ProfileItem){v, told};
                                 return 0;
                         }
-                return cvm_error_invalid_spec(error, "profile", "%s is %s%s%s, not '%s'", name,
-                                              items[i].values[1], items[i].values[2] ? " or " : "",
-                                              items[i].values[2] ?: "", value);
+                return refuse_value(i, value, error);
         }
         return cvm_error_invalid_spec(
                 error, "profile",
-                "there is no '%s', only edk2, options, kernel, mrtd, separator and boot", name);
+                "there is no '%s', only edk2, options, kernel, stub, mrtd, separator and boot",
+                name);
 }
 
 int profile_parse(Profile *profile, const char *text, CvmError *error)
@@ -138,6 +157,29 @@ void profile_take_code(Profile *profile, const FirmwareCode *code)
                 conclude(&profile->separator, PROFILE_SEPARATOR_RTMR1,
                          "the firmware's code: of edk2-stable202502 or newer");
         profile->takes_raw_kernel = code->raw_kernel;
+}
+
+void profile_take_stub(Profile *profile, const KernelStub *stub, ProfileGuest guest)
+{
+        static const char *const tpm[] = {
+                [PROFILE_STUB_BOTH] = "the kernel's code",
+                [PROFILE_STUB_INITRD] =
+                        "the kernel's code, as Linux before 6.1: it does not measure load options",
+                [PROFILE_STUB_NONE] =
+                        "the kernel's code, as Linux before 5.17: it measures nothing by TCG2",
+        };
+        static const char *const td[] = {
+                [PROFILE_STUB_BOTH] = "the kernel's code",
+                [PROFILE_STUB_INITRD] = "the kernel's code: it does not measure load options",
+                [PROFILE_STUB_NONE] = "the kernel's code, as Linux before 6.9: it measures nothing "
+                                      "by the CC protocol",
+        };
+        bool has_protocol = guest == PROFILE_GUEST_TDX ? stub->cc : stub->tcg2;
+        ProfileStub value = !has_protocol || !stub->initrd ? PROFILE_STUB_NONE
+                            : stub->options                ? PROFILE_STUB_BOTH
+                                                           : PROFILE_STUB_INITRD;
+
+        conclude(&profile->stub, value, (guest == PROFILE_GUEST_TDX ? td : tpm)[value]);
 }
 
 static void conclude_edk2(Profile *profile)

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Profile: what of a measurement depends on the versions of firmware and QEMU, not on what is
- * measured. Each item is unknown until something tells it: the user, the firmware's own code, or a
- * version; who told it is kept and shown.
+ * Profile: what of a measurement depends on the versions of firmware, QEMU and kernel, not on what
+ * is measured. Each item is unknown until something shows it: the user, the firmware's or the
+ * kernel's own code, or a version; which of them did is kept and shown.
  *
  * Sources: edk2, OvmfPkg QemuLoadImageLib ("initrd=initrd" stands before the command line from
  * edk2-stable202508 on, after it before), QemuKernelLoaderFsDxe (reads the unchanged kernel from
@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "measure/firmware.h"
+#include "measure/kernel_stub.h"
 
 typedef enum ProfileOptions {
         PROFILE_OPTIONS_UNKNOWN,
@@ -47,6 +48,14 @@ typedef enum ProfileBoot {
         PROFILE_BOOT_MENU, /* the firmware's one boot option is its own menu */
 } ProfileBoot;
 
+/* What the kernel's EFI stub measures, by the protocol that the guest's firmware has. */
+typedef enum ProfileStub {
+        PROFILE_STUB_UNKNOWN,
+        PROFILE_STUB_BOTH,   /* load options and initramfs */
+        PROFILE_STUB_INITRD, /* the initramfs alone */
+        PROFILE_STUB_NONE,
+} ProfileStub;
+
 typedef struct ProfileItem {
         unsigned value;
         const char *source; /* who told it; static; NULL: nobody */
@@ -57,11 +66,11 @@ typedef struct Profile {
         const char *edk2_source;
         unsigned qemu_major, qemu_minor; /* 0.0: unknown */
         bool takes_raw_kernel;           /* the firmware asks QEMU for the unchanged kernel */
-        ProfileItem options, kernel, mrtd, separator, boot;
+        ProfileItem options, kernel, stub, mrtd, separator, boot;
 } Profile;
 
-/* Reads "edk2=202508,options=prefix,kernel=raw,mrtd=page,separator=rtmr1,boot=menu" (any of them,
- * each once) into `profile`. InvalidSpec of "profile". */
+/* Reads "edk2=202508,options=prefix,kernel=raw,stub=both,mrtd=page,separator=rtmr1,boot=menu" (any
+ * of them, each once) into `profile`. InvalidSpec of "profile". */
 int profile_parse(Profile *profile, const char *text, CvmError *error);
 /* "10.0", "10.0.2", "7.2.22 (Debian 1:7.2+dfsg…)". InvalidSpec of "qemu". */
 int profile_parse_qemu(Profile *profile, const char *version, CvmError *error);
@@ -73,6 +82,10 @@ typedef enum ProfileGuest {
         PROFILE_GUEST_SEV,
         PROFILE_GUEST_TDX
 } ProfileGuest;
+
+/* Takes what the kernel's code shows for such a guest: a TD's firmware has the CC protocol, that of
+ * others TCG2. What is told already stays. */
+void profile_take_stub(Profile *profile, const KernelStub *stub, ProfileGuest guest);
 
 /* Concludes from versions what is still unknown. */
 void profile_conclude(Profile *profile, ProfileGuest guest);

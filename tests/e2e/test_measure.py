@@ -42,9 +42,16 @@ def test_the_same_as_offline(cvmd, guest):
 
 
 def test_the_command_line_changes_one_register(cvmd, guest):
-    before = rendered(cvmd, guest, "tdx")["measurement"]
-    after = rendered(cvmd, guest, "tdx", cmdline="console=null quiet x")["measurement"]
-    assert {name for name in before if before[name] != after[name]} == {"RTMR2"}
+    before = rendered(cvmd, guest, "plain-uefi")["measurement"]
+    after = rendered(cvmd, guest, "plain-uefi", cmdline="console=null quiet x")["measurement"]
+    assert {name for name in before if before[name] != after[name]} == {"PCR9-sha256",
+                                                                        "PCR9-sha384"}
+
+
+def test_an_old_kernel_measures_nothing_into_a_td(cvmd, guest):
+    """Linux 6.1: what stands in RTMR2 is zeros, whatever the command line."""
+    measurement = rendered(cvmd, guest, "tdx")["measurement"]
+    assert measurement["RTMR2"] == 96 * "0"
 
 
 def test_what_cannot_be_measured_is_missing(cvmd, guest):

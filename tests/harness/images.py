@@ -24,8 +24,21 @@ def noise(size, seed=1):
     return bytes((i * 131 + (i >> 8) * 29 + seed) & 0xff for i in range(size))
 
 
-def kernel(seed=1):
-    """A bzImage with EFI stub: headers of 0x400 bytes, sections at 0x600 and 0xa00, a rest."""
+TCG2, CC = "607f766c-7455-42be-930b-e4d76db2720f", "96751a3d-72f4-41a6-a794-ed5d0e67ae6b"
+INITRD, OPTIONS = b"Linux initrd\0", b"LOADED_IMAGE::LoadOptions\0"
+PAYLOAD = slice(0x2000, 0x4000)  # of kernel()
+
+
+def stub(texts=(INITRD, OPTIONS), guids=(TCG2, CC), size=8):
+    """Code of an EFI stub: what it measures, and by which protocols, in immediates of a size."""
+    halves = [guid(name)[i:i + size] for name in guids for i in range(0, 16, size)]
+    return b"".join(texts) + b"".join(b"\x48\xb8" + half + b"\x48\x89\x44\x24" for half in halves)
+
+
+def kernel(seed=1, measures=None, payload=b""):
+    """A bzImage with EFI stub: headers of 0x400 bytes, sections at 0x600 and 0xa00, a rest.
+
+    measures: the stub's code, stub() if there is none; payload: what is in the compressed part."""
     image = bytearray(noise(0x6003, seed))
     image[0:2] = b"MZ"
     struct.pack_into("<I", image, 0x3c, 0x80)
@@ -47,6 +60,10 @@ def kernel(seed=1):
     image[0x211] = 1
     struct.pack_into("<I", image, 0x22c, 0x7fffffff)
     struct.pack_into("<H", image, 0x236, 2)
+    struct.pack_into("<II", image, 0x248, PAYLOAD.start - 0x400, PAYLOAD.stop - PAYLOAD.start)
+    image[0x2000:0x2000 + len(payload)] = payload
+    measures = stub() if measures is None else measures
+    image[0x5000:0x5000 + len(measures)] = measures
     return bytes(image)
 
 

@@ -45,7 +45,7 @@ def events(platform, directory, *args):
     kernel, initramfs = directory / "kernel", directory / "initramfs"
     registers = measured("--platform", platform, "--kernel", kernel, "--initramfs", initramfs,
                          "--cmdline", CMDLINE, "--profile",
-                         "kernel=raw,options=suffix,separator=rtmr1", *args)
+                         "kernel=raw,options=suffix,separator=rtmr1,stub=both", *args)
     return {(reg["name"], reg["algorithm"]): [event.get("digest") for event in reg["events"]]
             for reg in registers if reg["state"] == "value" and "events" in reg}
 

@@ -68,6 +68,42 @@ def test_profile_of_the_firmware(files, code, found):
             assert values(result)["RTMR1", "sha384"] == expected.rtmr1(data["kernel"], False)
 
 
+STUBS = [(images.stub(), "both", "both"),
+         (images.stub(size=4), "both", "both"),
+         (images.stub(guids=(images.TCG2,)), "both", "none"),  # Linux 6.1 to 6.8
+         (images.stub((images.INITRD,), (images.TCG2,)), "initrd", "none"),  # from 5.17 on
+         (images.stub(()), "none", "none"),
+         (images.stub(guids=()), "none", "none"),
+         (b"", "none", "none")]
+
+
+@pytest.mark.parametrize("code, tpm, td", STUBS)
+def test_profile_of_the_kernel(files, code, tpm, td):
+    """What its EFI stub does not measure is in neither PCR 9 nor RTMR 2."""
+    files.write("kernel", images.kernel(measures=code, payload=images.stub()))
+    events = [expected.options(bank, CMDLINE, files.data["initramfs"], True)
+              for bank in ("sha256", "sha384")]
+    for platform, name, stub in (("vtpm", "PCR9", tpm), ("sev-snp-igvm", "PCR9", tpm),
+                                 ("tdx", "RTMR2", td)):
+        args = [platform, *files.options("kernel", "initramfs"), "--cmdline", CMDLINE,
+                "--profile", "options=prefix"]
+        result = measure(*args)
+        assert result["profile"]["stub"]["value"] == stub
+        assert result["profile"]["stub"]["source"].startswith("the kernel's code")
+        first = {"both": 0, "initrd": 1, "none": 2}[stub]
+        got = values(result)
+        assert got[name, "sha384"] == expected.extend("sha384", events[1][first:])
+        if name == "PCR9":
+            assert got[name, "sha256"] == expected.extend("sha256", events[0][first:])
+        for reg in result["registers"]:
+            if reg["name"] == name:
+                assert ("stub" in reg.get("reason", "")) == (stub != "both")
+        for given, first in (("both", 0), ("initrd", 1), ("none", 2)):
+            result = measure(*args[:-1], f"options=prefix,stub={given}")
+            assert result["profile"]["stub"] == {"value": given, "source": "given"}
+            assert values(result)[name, "sha384"] == expected.extend("sha384", events[1][first:])
+
+
 @pytest.mark.parametrize("flags, kind, mask, gap", [(2, 0, 1, 0), (0, 1, 1, 0), (0, 0, 2, 0),
                                                     (0, 0, 1, 0x1000)])
 def test_code_that_is_not_the_guests(files, flags, kind, mask, gap):
@@ -95,12 +131,12 @@ def test_code_is_read_in_pieces(files, shift):
         "2025.08", True, True, before, bytes(3 << 20))))
     profile = measure("vtpm", *files.options("firmware", "kernel"), "--cmdline", "x")["profile"]
     assert {key: item["value"] for key, item in profile.items()} == {
-        "edk2": "202508", "options": "prefix", "kernel": "unknown"}
+        "edk2": "202508", "options": "prefix", "kernel": "unknown", "stub": "both"}
     files.write("firmware", images.firmware(code_section=images.code(
         None, False, False, before, b"2025.08")))
     profile = measure("vtpm", *files.options("firmware", "kernel"), "--cmdline", "x")["profile"]
     assert {key: item["value"] for key, item in profile.items()} == {
-        "options": "suffix", "kernel": "patched"}
+        "options": "suffix", "kernel": "patched", "stub": "both"}
 
 
 def test_codes_that_differ(files):

@@ -63,7 +63,28 @@ Image image_kernel(uint32_t directories, uint32_t certificates)
         p[0x211] = 1;
         le32_put(p + 0x22c, 0x7fffffff);
         le16_put(p + 0x236, 2);
+        le32_put(p + 0x248, IMAGE_KERNEL_PAYLOAD - 0x400);
+        le32_put(p + 0x24c, IMAGE_KERNEL_PAYLOAD_SIZE);
+        image_kernel_stub(&image, IMAGE_KERNEL_STUB, true, true, true);
         return image;
+}
+
+void image_kernel_stub(const Image *image, size_t offset, bool options, bool tcg2, bool cc)
+{
+        static const Guid guids[] = {
+                GUID(0x607f766c, 0x7455, 0x42be, 0x93, 0x0b, 0xe4, 0xd7, 0x6d, 0xb2, 0x72, 0x0f),
+                GUID(0x96751a3d, 0x72f4, 0x41a6, 0xa7, 0x94, 0xed, 0x5d, 0x0e, 0x67, 0xae, 0x6b)};
+        static const char initrd[] = "Linux initrd", loaded[] = "LOADED_IMAGE::LoadOptions";
+        uint8_t *p = image->data + offset;
+
+        memset(p, 0x90, IMAGE_KERNEL_STUB_SIZE);
+        memcpy(p, initrd, sizeof(initrd));
+        if (options)
+                memcpy(p + 0x20, loaded, sizeof(loaded));
+        /* as immediates of two movabs, with what stores the first between them */
+        for (size_t i = 0; i < 2; i++)
+                for (size_t half = 0; half < 2 && (i ? cc : tcg2); half++)
+                        memcpy(p + 0x42 + 0x20 * i + 14 * half, guids[i].bytes + 8 * half, 8);
 }
 
 /* Writes an entry that ends at `end`; returns where it begins. */

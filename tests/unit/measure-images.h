@@ -27,7 +27,14 @@ void image_done(Image *image);
 #define IMAGE_KERNEL_CHECKSUM 0xd8      /* of CheckSum */
 #define IMAGE_KERNEL_CERTIFICATES 0x128 /* of the certificate directory entry */
 #define IMAGE_KERNEL_HEADERS 0x400      /* SizeOfHeaders */
+#define IMAGE_KERNEL_STUB 0xd00         /* of the stub's code, for all that a stub measures */
+#define IMAGE_KERNEL_STUB_SIZE 0x80
+#define IMAGE_KERNEL_PAYLOAD 0xe00 /* of the compressed kernel */
+#define IMAGE_KERNEL_PAYLOAD_SIZE 0x100
 Image image_kernel(uint32_t directories, uint32_t certificates);
+/* Writes at offset what the code of a stub has that measures the initramfs, and the load options
+ * too if `options`, by these protocols. */
+void image_kernel_stub(const Image *image, size_t offset, bool options, bool tcg2, bool cc);
 
 /* An OVMF image of whole pages of noise with a table of GUIDs at its end. */
 typedef struct ImageOvmf {

@@ -419,12 +419,118 @@ static void test_inputs_refused(void **state)
         image_done(&setup.kernel);
 }
 
+/* What the kernel's stub does not measure is in no register, and is not needed either. */
+static void test_stub(void **state)
+{
+        static const struct {
+                bool options, tcg2, cc;
+                size_t pcr9, rtmr2; /* events */
+        } cases[] = {
+                {true, true, true, 2, 2},    {true, true, false, 2, 0}, {true, false, true, 0, 2},
+                {true, false, false, 0, 0},  {false, true, true, 1, 1}, {false, true, false, 1, 0},
+                {false, false, false, 0, 0},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                for (int td = 0; td < 2; td++) {
+                        _cleanup_(measurement_freep) Measurement *measurement = NULL;
+                        size_t events = td ? cases[i].rtmr2 : cases[i].pcr9;
+                        const Register *reg;
+                        HashDigest expected;
+                        Setup setup;
+
+                        setup_init(&setup, td ? MEASURE_TDX : MEASURE_VTPM, "options=suffix");
+                        image_kernel_stub(&setup.kernel, IMAGE_KERNEL_STUB, cases[i].options,
+                                          cases[i].tcg2, cases[i].cc);
+                        if (events < 2)
+                                setup.inputs.cmdline = NULL;
+                        measurement = run(&setup);
+                        reg = measurement_find(measurement, td ? "RTMR2" : "PCR9", HASH_SHA384);
+                        assert_int_equal(reg->state, MEASUREMENT_VALUE);
+                        assert_int_equal(reg->n_events, events);
+                        assert_int_equal(reg->reason != NULL, events < 2);
+                        expected = hash_zero(HASH_SHA384);
+                        for (size_t n = 0; n < events; n++)
+                                assert_int_equal(hash_extend(&expected, &reg->events[n].digest), 0);
+                        assert_memory_equal(reg->value.bytes, expected.bytes, 48);
+                        if (events)
+                                assert_string_equal(reg->events[events - 1].what, "initramfs");
+                        image_done(&setup.kernel);
+                }
+}
+
+/* What the profile names goes before what the code shows. */
+static void test_stub_given(void **state)
+{
+        static const struct {
+                const char *profile;
+                size_t events;
+        } cases[] = {{"options=suffix,stub=none", 0},
+                     {"options=suffix,stub=initrd", 1},
+                     {"options=suffix,stub=both", 2}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(measurement_freep) Measurement *measurement = NULL;
+                Setup setup;
+
+                setup_init(&setup, MEASURE_TDX, cases[i].profile);
+                image_kernel_stub(&setup.kernel, IMAGE_KERNEL_STUB, i == 0, i == 0, i == 0);
+                measurement = run(&setup);
+                assert_int_equal(measurement_find(measurement, "RTMR2", HASH_SHA384)->n_events,
+                                 cases[i].events);
+                image_done(&setup.kernel);
+        }
+}
+
+/* The code is read where it is code; a GUID is one whichever way it is written. */
+static void test_stub_code(void **state)
+{
+        Image image = image_kernel(16, 0);
+        uint8_t guid[16], *p = image.data + IMAGE_KERNEL_STUB;
+        KernelStub stub;
+
+        memcpy(guid, p + 0x62, 8);
+        memcpy(guid + 8, p + 0x70, 8);
+        image_kernel_stub(&image, IMAGE_KERNEL_STUB, true, true, false);
+        assert_false(kernel_stub_read(image_bytes(&image)).cc);
+        memcpy(p + 0x62, guid, 15); /* not all of it */
+        assert_false(kernel_stub_read(image_bytes(&image)).cc);
+        p[0x62 + 15] = guid[15]; /* a constant */
+        assert_true(kernel_stub_read(image_bytes(&image)).cc);
+        memset(p + 0x62, 0x90, 16);
+        for (size_t i = 0; i < 4; i++) /* immediates of four bytes */
+                memcpy(p + 0x60 + 7 * i, guid + 4 * i, 4);
+        assert_true(kernel_stub_read(image_bytes(&image)).cc);
+        memset(p + 0x60, 0x90, 0x20);
+        memcpy(p + 0x60, guid, 8); /* halves that are far apart */
+        memcpy(image.data + 0x600, guid + 8, 8);
+        assert_false(kernel_stub_read(image_bytes(&image)).cc);
+
+        memset(p, 0x90, IMAGE_KERNEL_STUB_SIZE);
+        image_kernel_stub(&image, IMAGE_KERNEL_PAYLOAD, true, true, true);
+        stub = kernel_stub_read(image_bytes(&image));
+        assert_false(stub.initrd || stub.options || stub.tcg2 || stub.cc);
+        le32_put(image.data + 0x24c, 0xffffffff); /* that is no payload */
+        stub = kernel_stub_read(image_bytes(&image));
+        assert_true(stub.initrd && stub.options && stub.tcg2 && stub.cc);
+        stub = kernel_stub_read((Bytes){image.data, 0});
+        assert_false(stub.initrd || stub.options || stub.tcg2 || stub.cc);
+        image_done(&image);
+}
+
 static void test_profile(void **state)
 {
-        static const char *const bad[] = {
-                "edk2",        "edk2=2025",      "edk2=20250x",         "options=",
-                "kernel=none", "color=red",      "mrtd=page,mrtd=page", "edk2=202508,edk2=202508",
-                ",",           "options=unknown"};
+        static const char *const bad[] = {"edk2",
+                                          "edk2=2025",
+                                          "edk2=20250x",
+                                          "options=",
+                                          "kernel=none",
+                                          "color=red",
+                                          "mrtd=page,mrtd=page",
+                                          "edk2=202508,edk2=202508",
+                                          ",",
+                                          "options=unknown",
+                                          "stub=all"};
         static const char *const versions[] = {"", "10", "x", "10.", "0.1", "10.0x", "-1.0"};
         Profile profile = {};
 
@@ -501,6 +607,9 @@ int main(void)
                 cmocka_unit_test(test_kernel_setup_refused),
                 cmocka_unit_test(test_states),
                 cmocka_unit_test(test_inputs_refused),
+                cmocka_unit_test(test_stub),
+                cmocka_unit_test(test_stub_given),
+                cmocka_unit_test(test_stub_code),
                 cmocka_unit_test(test_profile),
                 cmocka_unit_test(test_profile_conclusions),
         };
