@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "fail.h"
 #include "launch_spec.h"
+#include "measure/boot_file.h"
 #include "template/template.h"
 
 #define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */
@@ -210,6 +211,23 @@ static int read_acpi(const Arguments *arguments, MeasureRequest *request)
         return 0;
 }
 
+/* As a launch does. Without a kernel nobody launches it by this template, which needs one: then
+ * only what QEMU itself wants counts. */
+static int check_firmware(const Arguments *arguments, const Template *template,
+                          const MeasureInputs *inputs)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const char *guest = template && inputs->kernel.bytes.data
+                                    ? template_artifact_guest(template, ARTIFACT_FIRMWARE)
+                                    : NULL;
+
+        if (!inputs->firmware.bytes.data ||
+            boot_check_firmware(inputs->firmware.bytes, spec_artifact_kind_name(ARTIFACT_FIRMWARE),
+                                guest, &error) == 0)
+                return 0;
+        return fail_error(arguments, &error, NULL);
+}
+
 static int load(const Arguments *arguments, const TemplateSet *templates, MeasureRequest *request)
 {
         MeasureInputs *inputs = &request->inputs;
@@ -250,7 +268,7 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
                 r = measured_files_open(arguments, paths, request->files);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 *targets[kind] = measured_file_bytes(&request->files[kind]);
-        return r;
+        return r == 0 ? check_firmware(arguments, template, inputs) : r;
 }
 
 int measure_request_load(const Arguments *arguments, MeasureRequest *ret)

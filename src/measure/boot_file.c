@@ -9,6 +9,8 @@
 #include "measure/ovmf.h"
 #include "measure/tdvf.h"
 
+/* hw/i386/x86.c: QEMU maps such firmware below 4 GiB and no other. */
+#define FIRMWARE_UNIT 65536u
 #define AMDSEV "(an AmdSev build of OVMF has it: package ovmf-amdsev)"
 
 /* Of an OVMF that QEMU can pass kernel hashes to; for SEV-SNP they want a section besides. */
@@ -37,10 +39,18 @@ static int check_sev(Bytes file, const char *name, const char *guest, CvmError *
 int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmError *error)
 {
         Tdvf tdvf;
+        int r = 0;
 
-        if (strncmp(guest, "sev", 3) == 0)
-                return check_sev(file, name, guest, error);
-        return strcmp(guest, "tdx") == 0 ? tdvf_parse(file, name, &tdvf, error) : 0;
+        if (guest && strncmp(guest, "sev", 3) == 0)
+                r = check_sev(file, name, guest, error);
+        else if (guest && strcmp(guest, "tdx") == 0)
+                r = tdvf_parse(file, name, &tdvf, error);
+        if (r == 0 && file.size % FIRMWARE_UNIT != 0)
+                r = cvm_error_artifact(error, name,
+                                       "not a multiple of 64 KiB, so that QEMU cannot map it: of "
+                                       "firmware in two files, CODE and VARS, take the one that is "
+                                       "in one");
+        return r;
 }
 
 /* backends/igvm.c of QEMU 11 loads MADT, too; COCONUT-SVSM's QEMU all that its igvmbuilder makes.

@@ -13,9 +13,10 @@
 #include "measure/igvm.h"
 #include "template/plan.h"
 
-/* ArtifactInvalid: the metadata that QEMU wants for such a guest are broken or not there: the table
- * of kernel hashes ("sev", and all that follow), the AP reset address ("sev-es"), SEV metadata with
- * a section for kernel hashes ("sev-snp"), TDVF metadata ("tdx"). */
+/* ArtifactInvalid: QEMU cannot map a file of this size; or the metadata that it wants for such a
+ * guest (NULL: any) are broken or not there: the table of kernel hashes ("sev", and all that
+ * follow), the AP reset address ("sev-es"), SEV metadata with a section for kernel hashes
+ * ("sev-snp"), TDVF metadata ("tdx"). */
 int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmError *error);
 
 /* ArtifactInvalid: igvm_parse() refuses it, it is not for that guest, its pages overlap, QEMU

@@ -37,7 +37,7 @@ static void measure_rtmr0(Bytes file)
 
 static void check_boot(Bytes file)
 {
-        static const char *const guests[] = {"sev", "sev-es", "sev-snp", "tdx"};
+        static const char *const guests[] = {NULL, "sev", "sev-es", "sev-snp", "tdx"};
 
         for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
                 _cleanup_(cvm_error_done) CvmError error = {};

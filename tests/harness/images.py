@@ -15,7 +15,7 @@ AP_RESET = "00f771de-1a7e-4fcb-890e-68c77e2fb44e"
 SEV_SECTIONS = [(0x800000, 0x2000, 1), (0x802000, 0x1000, 2), (0x803000, 0x1000, 3),
                 (0x804000, 0x1000, 4), (0x805000, 0x1000, 0x10)]
 # File offset, size, address, memory, type, attributes.
-TDX_SECTIONS = [(0x1000, 0x3000, 0xffffd000, 0x3000, 0, 1), (0, 0x1000, 0xffc00000, 0x1000, 1, 0),
+TDX_SECTIONS = [(0x1000, 0xf000, 0xffff1000, 0xf000, 0, 1), (0, 0x1000, 0xffc00000, 0x1000, 1, 0),
                 (0, 0, 0x809000, 0x2000, 2, 0), (0, 0, 0x810000, 0x1000, 3, 0)]
 VMSA_ADDRESS = 0xfffffffff000
 
@@ -90,7 +90,7 @@ def code(version=None, prefix=False, raw=False, before=b"", after=b""):
     return (len(section) + 4).to_bytes(3, "little") + b"\2" + section
 
 
-def firmware(size=0x4000, sev=SEV_SECTIONS, tdx=TDX_SECTIONS, hashes=0x805c00, reset=0x80b004,
+def firmware(size=0x10000, sev=SEV_SECTIONS, tdx=TDX_SECTIONS, hashes=0x805c00, reset=0x80b004,
              code_section=b""):
     image = bytearray(noise(size, 3))
     image[0x1100:0x1100 + len(code_section)] = code_section

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from harness import images, qemu_igvm
+from harness.peer import cvmctl
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
@@ -105,6 +106,33 @@ def test_refused_and_listed(daemon, tmp_path, platform, content, words):
     for word in words:
         assert word in refused.value.fields["reason"] and word in listed[kind]["found"]
     assert daemon.cvms() == []
+
+
+@pytest.mark.parametrize("platform, content", [
+    ("sev-snp-ovmf", lambda: images.firmware(0x14000)),
+    ("sev-snp-ovmf", lambda: images.firmware(reset=None)),
+    ("sev-snp-ovmf", lambda: images.firmware(hashes=None)),
+    ("tdx", lambda: images.firmware(0xf000)),
+    ("tdx", lambda: images.firmware(tdx=None)),
+    ("plain-uefi", lambda: images.noise(0x1000)),
+])
+def test_measured_by_nobody(daemon, tmp_path, platform, content):
+    """What a launch refuses as firmware has no measurement, for the same reason."""
+    bad = spec(daemon, tmp_path, platform, content())
+    with pytest.raises(VarlinkError) as refused:
+        daemon.call("Launch", spec=bad)
+    done = cvmctl("measure", "--platform", platform, "--firmware", tmp_path / "firmware", "--kernel",
+                  tmp_path / "kernel", "--cmdline", "quiet", "--cpus", 1, "--json")
+    assert done.code == 4 and refused.value.fields["reason"] in done.err
+
+
+def test_measured_without_a_kernel(tmp_path):
+    """Firmware that takes no kernel hashes has a digest of its own; not if QEMU cannot map it."""
+    (tmp_path / "firmware").write_bytes(images.firmware(hashes=None))
+    args = ["measure", "--platform", "sev-snp-ovmf", "--firmware", tmp_path / "firmware", "--cpus", 1]
+    assert cvmctl(*args).code == 0
+    (tmp_path / "firmware").write_bytes(images.firmware(0x14000, hashes=None))
+    assert "64 KiB" in cvmctl(*args).err
 
 
 @pytest.mark.parametrize("platform", ["sev", "sev-es", "sev-snp-ovmf", "tdx"])

@@ -110,10 +110,10 @@ def test_snp_igvm(files):
            for bank in BANKS}}
 
 
-@pytest.mark.parametrize("pages", [255, 256, 300, 1031])
+@pytest.mark.parametrize("pages", [240, 256, 304, 1040])
 def test_large_firmware(files, pages):
     """Its pages are hashed by several threads, and added in their order."""
-    whole = images.noise(4096 * (pages - 4), 77) + files.data["firmware"]
+    whole = images.noise(4096 * (pages - 16), 77) + files.data["firmware"]
     files.write("firmware", whole)
     want = expected.snp_ovmf(whole, images.SEV_SECTIONS, None, 1)
     assert snp_ovmf(files, "--cpus", 1, kernel=False) == {("LaunchDigest", "sha384"): want}
@@ -415,7 +415,7 @@ def test_no_metadata(files, platform):
     files.write("firmware", images.firmware(sev=None, tdx=None))
     assert "metadata" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
                                  *files.options("firmware"))
-    files.write("firmware", images.noise(0x4000))
+    files.write("firmware", images.noise(0x10000))
     assert "table of GUIDs" in refusal(INVALID_FILE, "--platform", platform, "--cpus", 1,
                                        *files.options("firmware"))
 
@@ -493,7 +493,7 @@ def test_metadata_outside_the_firmware(files, platform, offset, field):
 
 
 def test_sections_outside_the_firmware(files):
-    files.write("firmware", images.firmware(tdx=[(0x4000, 0x1000, 0xffffd000, 0x1000, 0, 1)]))
+    files.write("firmware", images.firmware(tdx=[(0x10000, 0x1000, 0xffffd000, 0x1000, 0, 1)]))
     assert "section" in refusal(INVALID_FILE, "--platform", "tdx", *files.options("firmware"))
 
 

@@ -295,6 +295,10 @@ static void test_firmware(void **state)
                 {{.reset_eip = 1}, "tdx", "no TDX metadata"},
                 {{.tdx = tdx, .n_tdx = 1}, "tdx", NULL},
                 {{.reset_eip = 1}, "native", NULL},
+                {{.reset_eip = 1}, NULL, NULL},
+                {{.size = 0x14000}, NULL, "64 KiB"},
+                {{.size = 0xf000, .reset_eip = 1, .hashes_gpa = 0x800c00}, "sev-es", "64 KiB"},
+                {{.size = 0x14000, .tdx = tdx, .n_tdx = 1}, "tdx", "64 KiB"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -303,7 +307,8 @@ static void test_firmware(void **state)
                 Image image;
                 int r;
 
-                ovmf.size = 0x4000;
+                if (!ovmf.size)
+                        ovmf.size = 0x10000;
                 image = image_ovmf(&ovmf);
                 r = boot_check_firmware(image_bytes(&image), "firmware", cases[i].guest, &error);
                 assert_int_equal(r, cases[i].reason ? -EBADMSG : 0);
@@ -317,7 +322,7 @@ static void test_firmware(void **state)
 static void test_no_table(void **state)
 {
         static const char *const guests[] = {"sev", "sev-es", "sev-snp", "tdx"};
-        static const uint8_t zeros[8192];
+        static const uint8_t zeros[65536];
 
         for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
                 _cleanup_(cvm_error_done) CvmError error = {};
