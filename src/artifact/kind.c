@@ -13,6 +13,85 @@ static uint32_t le32(const uint8_t *p)
         return le16(p) | le16(p + 2) << 16;
 }
 
+#define PE_SECTIONS_MAX 96u
+#define COFF_SIZE 24u /* signature and COFF file header */
+#define COFF_MACHINE_AMD64 0x8664u
+#define PACKED "-compressed, not a bzImage: unpack it"
+
+static const char uki[] = "a unified kernel image (UKI), not a bzImage: name its kernel, initramfs "
+                          "and command line one by one (objcopy -O binary "
+                          "--only-section=.linux UKI KERNEL takes the kernel out)";
+
+/* Whether a PE image has the section that the UAPI group's specification of UKIs requires. */
+static bool has_linux_section(const uint8_t *data, uint64_t size, uint64_t coff)
+{
+        uint64_t sections = coff + COFF_SIZE + le16(data + coff + 20);
+        uint32_t n = le16(data + coff + 6);
+
+        for (uint32_t i = 0; i < n && i < PE_SECTIONS_MAX && sections + 40 * (i + 1) <= size; i++)
+                if (memcmp(data + sections + 40 * i, ".linux\0", 8) == 0)
+                        return true;
+        return false;
+}
+
+/* What a PE image is that is no bzImage; NULL: the file is no PE image. */
+static const char *name_pe(const uint8_t *data, uint64_t size)
+{
+        uint64_t coff = le32(data + 0x3c);
+
+        if (memcmp(data, "MZ", 2) != 0 || coff + COFF_SIZE > size ||
+            memcmp(data + coff, "PE\0\0", 4) != 0)
+                return NULL;
+        if (has_linux_section(data, size, coff))
+                return uki;
+        if (memcmp(data + 4, "zimg", 4) == 0)
+                return "a compressed EFI image (zboot) for another architecture, not an x86 "
+                       "bzImage";
+        return le16(data + coff + 4) == COFF_MACHINE_AMD64
+                       ? "an EFI program, not a bzImage (no Linux boot header)"
+                       : "an EFI program for another architecture, not an x86 bzImage";
+}
+
+/* What a file without a Linux boot header is. Linux, Documentation/arch/arm64/booting.rst; the
+ * other formats' magic numbers. */
+static const char *name_foreign_kernel(const uint8_t *data, uint64_t size)
+{
+        static const struct {
+                size_t offset;
+                const char *bytes;
+                size_t size;
+                const char *what;
+        } formats[] = {
+                {0x38, "ARM\x64", 4, "an arm64 Image, not an x86 bzImage"},
+                {0x38, "RSC\x05", 4, "a RISC-V Image, not an x86 bzImage"},
+                {0,
+                 "\x7f"
+                 "ELF",
+                 4,
+                 "an ELF file, not a bzImage: of a vmlinux take the build's arch/x86/boot/bzImage"},
+                {0, "\x1f\x8b", 2, "gzip" PACKED},
+                {0, "\x28\xb5\x2f\xfd", 4, "zstd" PACKED},
+                {0,
+                 "\xfd"
+                 "7zXZ\0",
+                 6, "xz" PACKED},
+                {0, "BZh", 3, "bzip2" PACKED},
+                {0, "\x02\x21\x4c\x18", 4, "lz4" PACKED},
+                {0, "\x04\x22\x4d\x18", 4, "lz4" PACKED},
+                {0, "\x27\x05\x19\x56", 4, "a U-Boot image, not a bzImage"},
+                {0, "\xd0\x0d\xfe\xed", 4, "a device tree or FIT image, not a bzImage"},
+                {0, "ANDROID!", 8, "an Android boot image, not a bzImage"},
+                {0, "IGVM", 4, "an IGVM file, not a bzImage"},
+                {0, "07070", 5, "a cpio archive, not a bzImage: an initramfs is named by itself"},
+                {0, "!<arch>\n", 8, "an archive or a package, not a bzImage: unpack it"},
+        };
+
+        for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+                if (memcmp(data + formats[i].offset, formats[i].bytes, formats[i].size) == 0)
+                        return formats[i].what;
+        return name_pe(data, size) ?: "not a bzImage (no Linux boot header)";
+}
+
 /* Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
 static const char *check_kernel(const uint8_t *data, uint64_t size)
 {
@@ -21,7 +100,7 @@ static const char *check_kernel(const uint8_t *data, uint64_t size)
         if (size < 0x264) /* end of the header of protocol 2.12 */
                 return "too short for a bzImage";
         if (le16(data + 0x1fe) != 0xaa55 || memcmp(data + 0x202, "HdrS", 4) != 0)
-                return "not a bzImage (no Linux boot header)";
+                return name_foreign_kernel(data, size);
         if (le16(data + 0x206) < 0x20c) /* the first with xloadflags: a 64-bit entry */
                 return "a bzImage of a boot protocol before 2.12";
         if (!(data[0x211] & 1)) /* LOADED_HIGH */

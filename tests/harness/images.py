@@ -67,6 +67,17 @@ def kernel(seed=1, measures=None, payload=b""):
     return bytes(image)
 
 
+def uki():
+    """A PE image with the section .linux, as a unified kernel image has it."""
+    image = bytearray(0x1000)
+    image[0:2] = b"MZ"
+    struct.pack_into("<I", image, 0x3c, 0x80)
+    struct.pack_into("<4sHH12xHH", image, 0x80, b"PE\0\0", 0x8664, 2, 112, 0)
+    for i, name in enumerate((b".osrel", b".linux")):
+        struct.pack_into("<8s", image, 0x98 + 112 + 40 * i, name)
+    return bytes(image)
+
+
 def initramfs(size=5003):
     return b"070701" + noise(size - 6, 9)
 

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from harness import artifacts
+from harness import artifacts, images
+from harness.peer import cvmctl
 from harness.varlink import VarlinkError
 
 
@@ -41,6 +42,26 @@ def test_kernel(shared, tmp_path, what):
     KERNELS[what](path)
     fields = refused(shared, "ArtifactInvalid", kernel={"path": str(path)})
     assert fields["artifact"] == "kernel" and fields["reason"]
+
+
+FOREIGN = {
+    "a unified kernel image (UKI)": images.uki,
+    "an ELF file": lambda: b"\x7fELF" + bytes(4096),
+    "gzip-compressed": lambda: b"\x1f\x8b\x08" + bytes(4096),
+    "zstd-compressed": lambda: b"\x28\xb5\x2f\xfd" + bytes(4096),
+    "an arm64 Image": lambda: bytes(0x38) + b"ARM\x64" + bytes(4096),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_kernel_of_another_form(shared, tmp_path, what):
+    """The refusal says what the file is; measure says the same."""
+    path = tmp_path / "kernel"
+    path.write_bytes(FOREIGN[what]())
+    fields = refused(shared, "ArtifactInvalid", kernel={"path": str(path)})
+    assert fields["artifact"] == "kernel" and fields["reason"].startswith(what)
+    done = cvmctl("measure", "--platform", "vtpm", "--kernel", path)
+    assert done.code == 4 and what in done.err
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", bytes(4096)])

@@ -38,6 +38,72 @@ static void test_kind_kernel(void **state)
         }
 }
 
+/* A PE image at 0x80 with one section, for a machine. */
+static void make_pe(uint8_t *data, uint16_t machine, const char *section)
+{
+        memcpy(data, "MZ", 2);
+        data[0x3c] = 0x80;
+        memcpy(data + 0x80, "PE\0\0", 4);
+        memcpy(data + 0x84, &machine, 2);
+        data[0x86] = 2;    /* sections */
+        data[0x94] = 0x70; /* of the optional header */
+        strncpy((char *)data + 0x80 + 24 + 0x70 + 40, section, 8);
+}
+
+static void test_kind_foreign_kernel(void **state)
+{
+        static const struct {
+                size_t offset;
+                const char *magic, *words;
+        } files[] = {
+                {0,
+                 "\x7f"
+                 "ELF",
+                 "an ELF file"},
+                {0, "\x1f\x8b", "gzip-compressed"},
+                {0, "\x28\xb5\x2f\xfd", "zstd-compressed"},
+                {0,
+                 "\xfd"
+                 "7zXZ",
+                 "xz-compressed"},
+                {0x38, "ARM\x64", "an arm64 Image"},
+                {0, "070701", "a cpio archive"},
+                {0, "IGVM", "an IGVM file"},
+                {0, "plain text", "no Linux boot header"},
+        };
+        static const struct {
+                uint16_t machine;
+                const char *section, *words;
+        } images[] = {
+                {0x8664, ".linux", "a unified kernel image (UKI)"},
+                {0xaa64, ".linux", "a unified kernel image (UKI)"},
+                {0x8664, ".linuxx", "an EFI program, not a bzImage"},
+                {0xaa64, ".text", "another architecture"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+                uint8_t data[0x1000] = {};
+
+                memcpy(data + files[i].offset, files[i].magic, strlen(files[i].magic));
+                assert_non_null(strstr(artifact_check_kind(ARTIFACT_KERNEL, data, sizeof(data)),
+                                       files[i].words));
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                uint8_t data[0x264] = {};
+
+                make_pe(data, images[i].machine, images[i].section);
+                assert_non_null(strstr(artifact_check_kind(ARTIFACT_KERNEL, data, sizeof(data)),
+                                       images[i].words));
+                /* headers that lie outside the file are none */
+                data[0x95] = 0xff;
+                assert_null(
+                        strstr(artifact_check_kind(ARTIFACT_KERNEL, data, sizeof(data)), "UKI"));
+                memset(data + 0x3c, 0xff, 4);
+                assert_non_null(strstr(artifact_check_kind(ARTIFACT_KERNEL, data, sizeof(data)),
+                                       "no Linux boot header"));
+        }
+}
+
 static void test_kind_initramfs(void **state)
 {
         static const char *const good[] = {
@@ -294,11 +360,17 @@ static void test_changed(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_kind_kernel), cmocka_unit_test(test_kind_initramfs),
-                cmocka_unit_test(test_kind_igvm),   cmocka_unit_test(test_kind_firmware),
-                leaks_unit_test(test_load),         leaks_unit_test(test_load_large),
-                leaks_unit_test(test_load_private), leaks_unit_test(test_pin),
-                leaks_unit_test(test_refuse),       leaks_unit_test(test_changed),
+                cmocka_unit_test(test_kind_kernel),
+                cmocka_unit_test(test_kind_foreign_kernel),
+                cmocka_unit_test(test_kind_initramfs),
+                cmocka_unit_test(test_kind_igvm),
+                cmocka_unit_test(test_kind_firmware),
+                leaks_unit_test(test_load),
+                leaks_unit_test(test_load_large),
+                leaks_unit_test(test_load_private),
+                leaks_unit_test(test_pin),
+                leaks_unit_test(test_refuse),
+                leaks_unit_test(test_changed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
