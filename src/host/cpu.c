@@ -11,6 +11,8 @@
 #include "host/host_internal.h"
 
 #define LEAF_EXTENDED_MAX 0x80000000u
+#define LEAF_ADDRESS_SIZES 0x80000008u
+#define EAX_ADDRESS_BITS 0xffu
 #define LEAF_MEMORY_ENCRYPTION 0x8000001fu /* AMD APM volume 3, appendix E.4.17 */
 #define EAX_SEV (1u << 1)
 #define EAX_SEV_ES (1u << 3)
@@ -92,6 +94,18 @@ static char *cpuinfo_value(const char *text, const char *key)
         return NULL;
 }
 
+/* KVM's guests have the CPU's own number, from which the kernel takes bits off for encryption. */
+static uint32_t find_address_bits(const char *root, const char *cpuinfo)
+{
+        _cleanup_free_ char *sizes = cpuinfo_value(cpuinfo, "address sizes");
+        unsigned bits;
+        Registers r;
+
+        if (cpuid(root, LEAF_ADDRESS_SIZES, &r))
+                return r.eax & EAX_ADDRESS_BITS;
+        return sizes && sscanf(sizes, "%3u bits physical", &bits) == 1 && bits <= 64 ? bits : 0;
+}
+
 int host_probe_cpu(const char *root, HostFacts *facts)
 {
         _cleanup_free_ char *text = host_read_file(root, "/proc/cpuinfo"), *flags = NULL;
@@ -105,6 +119,7 @@ int host_probe_cpu(const char *root, HostFacts *facts)
         facts->in_vm = has_word(flags, "hypervisor");
         facts->kernel_sev_snp = has_word(flags, "sev_snp");
         facts->kernel_tdx = has_word(flags, "tdx_host_platform");
+        facts->address_bits = find_address_bits(root, text);
 
         if (cpuid(root, LEAF_MEMORY_ENCRYPTION, &r) && (r.eax & EAX_SEV)) {
                 facts->cpu_sev = true;

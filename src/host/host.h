@@ -78,6 +78,9 @@ typedef struct HostFacts {
         HostQgs qgs;
         char *qgs_found;           /* for a person */
         uint64_t memlock;          /* bytes that a process may lock, UINT64_MAX: any */
+        uint32_t address_bits;     /* physical ones: CPUID 0x80000008 EAX[7:0], AMD APM vol. 3 and
+                                    * Intel SDM vol. 2, or /proc/cpuinfo's "address sizes"; 0:
+                                    * unknown */
         uint32_t cbitpos;          /* CPUID 0x8000001F EBX[5:0], AMD APM vol. 3; 0: unknown */
         uint64_t memory_total;     /* bytes, MemTotal */
         uint64_t memory_available; /* bytes, MemAvailable at the time of the probe */

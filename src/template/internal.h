@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "template/address_space.h"
 #include "template/plan.h"
 
 /* Work that one render may do, whatever a template says. */
@@ -132,6 +133,11 @@ int template_set_check(const TemplateSet *set, CvmError *error);
 json_object *variables_descriptor(const char *what);
 json_object *variables_new(const TemplateSet *set, const Template *template,
                            const PlanInputs *inputs);
+
+/* What -m says at most: the template's floor, raised to what the spec asks. */
+uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs);
+/* What the machine needs with vCPUs of AMD's, or of another maker's. */
+AddressNeeds plan_address_needs(const Template *template, const PlanInputs *inputs, bool amd);
 
 /* Whether this launch cannot do without: an IGVM file of a service VM boots no kernel. */
 bool plan_needs_artifact(const Template *template, const PlanInputs *inputs, SpecArtifactKind kind);

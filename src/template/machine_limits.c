@@ -12,6 +12,7 @@
 #define PCI_SLOTS 30u
 /* hw/i386/x86.c: more have APIC ids that need X2APIC, which only KVM has in each version. */
 #define TCG_PC_CPUS 255u
+#define MAXMEM_ROOM (1ull << 30)
 
 /* The value behind the option at argv[i], or NULL. */
 static const char *value_of(const LaunchPlan *plan, size_t i, const char *option)
@@ -95,10 +96,98 @@ static int check_cpus(const LaunchPlan *plan, const Template *template, const Pl
                                                 : "fewer vCPUs, or a newer QEMU");
 }
 
+uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs)
+{
+        if (template->floor_maxmem > inputs->memory)
+                return template->floor_maxmem;
+        /* with slots it must be more than there is at the start, or QEMU refuses */
+        return inputs->memory + (template->floor_slots ? MAXMEM_ROOM : 0);
+}
+
+AddressNeeds plan_address_needs(const Template *template, const PlanInputs *inputs, bool amd)
+{
+        /* a domain has no room for more memory */
+        bool fixed = inputs->domain;
+
+        return (AddressNeeds){
+                .memory = inputs->memory,
+                .memory_max = fixed ? inputs->memory : plan_memory_max(template, inputs),
+                .slots = fixed ? 0 : (uint64_t) template->floor_slots,
+                .amd = amd,
+                .gpus = inputs->spec->n_gpus > 0,
+        };
+}
+
+static const char *find_value(const LaunchPlan *plan, const char *option)
+{
+        const char *found = NULL;
+
+        for (size_t i = 0; i < plan->argc; i++)
+                found = value_of(plan, i, option) ?: found;
+        return found ?: "";
+}
+
+/* Models that have as many address bits as the host. */
+static bool has_host_bits(const char *cpu)
+{
+        size_t length = strcspn(cpu, ",");
+
+        return (length == 4 && strncmp(cpu, "host", 4) == 0) ||
+               (length == 3 && strncmp(cpu, "max", 3) == 0) || strstr(cpu, ",host-phys-bits=on");
+}
+
+/* The address bits of the vCPUs. */
+typedef struct VcpuAddresses {
+        unsigned bits; /* 0: unknown */
+        bool amd;
+        const char *owner, *fix;
+} VcpuAddresses;
+
+/* By KVM they have the host's maker, by TCG all are AMD's. */
+static VcpuAddresses find_addresses(const LaunchPlan *plan, const Template *template,
+                                    const PlanInputs *inputs)
+{
+        const char *cpu = find_value(plan, "-cpu");
+        bool amd = strncmp(cpu, "EPYC", 4) == 0 ||
+                   strcmp(inputs->host->cpu_vendor, "AuthenticAMD") == 0;
+
+        if (!inputs->kvm && !template->confidential)
+                return (VcpuAddresses){ADDRESS_BITS_DEFAULT, true, "an emulated CPU (TCG)",
+                                       "less memory, or a host with KVM"};
+        if (inputs->domain || has_host_bits(cpu))
+                return (VcpuAddresses){inputs->host->address_bits, amd, "this host's CPU",
+                                       "less memory, or a host whose CPU has more address bits"};
+        return (VcpuAddresses){ADDRESS_BITS_DEFAULT, amd, "the template's CPU model",
+                               "less memory, or host-phys-bits=on for the template's cpu"};
+}
+
+static int check_address_space(const LaunchPlan *plan, const Template *template,
+                               const PlanInputs *inputs, HostCheckList *missing)
+{
+        const VcpuAddresses addresses = find_addresses(plan, template, inputs);
+        const AddressNeeds needs = plan_address_needs(template, inputs, addresses.amd);
+        unsigned wanted = address_bits(&needs);
+        _cleanup_free_ char *type = machine_type(plan);
+        char memory[24], found[96], needed[64];
+
+        if (!type)
+                return -ENOMEM;
+        if ((*type && strcmp(type, "q35") != 0) || addresses.bits == 0 || wanted <= addresses.bits)
+                return 0;
+        snprintf(found, sizeof(found), "memory of %s%s needs %u physical address bits",
+                 text_format_size(inputs->memory, memory),
+                 needs.gpus ? ", with the window for GPUs," : "", wanted);
+        snprintf(needed, sizeof(needed), "at most %u, as %s has", addresses.bits, addresses.owner);
+        return host_check_list_add_new(missing, "address-space", found, needed, false,
+                                       addresses.fix);
+}
+
 int plan_check_machine(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
                        const QemuProbe *probe, HostCheckList *missing)
 {
         int r = check_slots(plan, missing);
 
-        return r < 0 ? r : check_cpus(plan, template, inputs, probe, missing);
+        if (r == 0)
+                r = check_cpus(plan, template, inputs, probe, missing);
+        return r < 0 ? r : check_address_space(plan, template, inputs, missing);
 }

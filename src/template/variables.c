@@ -4,8 +4,6 @@
 
 #include "template/internal.h"
 
-#define MAXMEM_ROOM (1ull << 30)
-
 static json_object *text(const char *s)
 {
         return json_new_text(s ?: "");
@@ -31,21 +29,19 @@ json_object *variables_descriptor(const char *what)
 /* What QEMU is promised beyond the present: the documents' values, raised to what the spec asks. */
 static json_object *vm_variables(const Template *template, const PlanInputs *inputs)
 {
+        const AddressNeeds needs = plan_address_needs(template, inputs, true);
         int64_t maxcpus = template->floor_maxcpus;
-        uint64_t maxmem = template->floor_maxmem;
 
         if (maxcpus < inputs->cpus)
                 maxcpus = inputs->cpus;
-        /* with slots it must be more than there is at the start, or QEMU refuses */
-        if (maxmem <= inputs->memory)
-                maxmem = inputs->memory + (template->floor_slots ? MAXMEM_ROOM : 0);
-        return json_build("name", text(inputs->spec->name), "id", text(inputs->id), "cpus",
-                          integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
-                          integer((int64_t)inputs->memory), "memorySize", size_text(inputs->memory),
-                          "maxmem", size_text(maxmem), "slots", integer(template->floor_slots),
-                          "cmdline", text(inputs->cmdline), "debug",
-                          json_object_new_boolean(inputs->spec->debug), "kvm",
-                          json_object_new_boolean(inputs->kvm), NULL);
+        return json_build(
+                "name", text(inputs->spec->name), "id", text(inputs->id), "cpus",
+                integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
+                integer((int64_t)inputs->memory), "memorySize", size_text(inputs->memory), "maxmem",
+                size_text(needs.memory_max), "slots", integer(template->floor_slots), "cmdline",
+                text(inputs->cmdline), "debug", json_object_new_boolean(inputs->spec->debug), "kvm",
+                json_object_new_boolean(inputs->kvm), "hostAddressBits",
+                json_object_new_boolean(address_bits(&needs) > ADDRESS_BITS_DEFAULT), NULL);
 }
 
 static json_object *net_variables(const PlanInputs *inputs)

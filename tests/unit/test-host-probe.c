@@ -49,7 +49,7 @@ static void test_facts(void **state)
 {
         _cleanup_(host_facts_freep) HostFacts *snp = probe("sev-snp"), *tdx = probe("tdx"),
                                               *none = probe("does-not-exist"),
-                                              *off = probe("firmware-off");
+                                              *plain = probe("plain"), *off = probe("firmware-off");
 
         assert_string_equal(snp->cpu_vendor, "AuthenticAMD");
         assert_true(snp->has_virtualization && snp->has_kvm && snp->kvm_usable && !snp->kvm_fix);
@@ -61,6 +61,7 @@ static void test_facts(void **state)
         assert_true(snp->memory_total == UINT64_C(528247652) * 1024);
         assert_true(snp->memory_available == UINT64_C(501234567) * 1024);
         assert_int_equal(snp->cpus, 128);
+        assert_int_equal(snp->address_bits, 48);
 
         assert_true(tdx->kvm_tdx && tdx->knows_tdx && tdx->kernel_tdx && tdx->kvm_usable);
         assert_false(tdx->kvm_sev || tdx->cpu_sev || tdx->has_dev_sev);
@@ -72,6 +73,10 @@ static void test_facts(void **state)
         assert_false(none->has_kvm || none->kvm_usable || none->has_virtualization);
         assert_int_equal(none->memory_total, 0);
         assert_int_equal(none->cpus, 0);
+        assert_int_equal(none->address_bits, 0);
+
+        /* from /proc/cpuinfo, where CPUID does not say */
+        assert_int_equal(plain->address_bits, 39);
 
         /* a leaf beyond the greatest one says nothing */
         assert_false(off->cpu_sev);
