@@ -8,10 +8,12 @@
 #include <sys/ioctl.h>
 #include <systemd/sd-id128.h>
 
+#include "admission.h"
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "capacity.h"
+#include "confine.h"
 #include "gpus.h"
 #include "log.h"
 #include "manager.h"
@@ -29,17 +31,29 @@ json_object *manager_holders_add(json_object *holders, const Manager *manager, c
         return holders;
 }
 
-/* A CVM that could be replaced by one of its name, or NULL; refuses if the name is not free. */
-static int check_name(Manager *manager, const Admission *admission, Vm **ret_old, CvmError *error)
+/* The CVM of this name that a launch replaces, or NULL. */
+static Vm *find_replaced(const Manager *manager, const Admission *admission)
 {
         Vm *old = manager_find_any(manager, admission->spec->name);
 
-        *ret_old = old;
-        if (!old)
-                return 0;
-        if (vm_state_is_live(old->state) || old->owner != admission->peer->uid)
-                return cvm_error_cvm_exists(error, admission->spec->name);
-        return 0;
+        return old && !vm_state_is_live(old->state) && old->owner == admission->peer->uid ? old
+                                                                                          : NULL;
+}
+
+static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        const char *name = admission->spec->name;
+
+        return manager_find_any(manager, name) && !find_replaced(manager, admission)
+                       ? cvm_error_cvm_exists(error, name)
+                       : 0;
+}
+
+static int check_quota(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        const QuotaWish wish = {vm->memory, vm->cpus, find_replaced(manager, admission)};
+
+        return quota_check(manager, admission->peer, &wish, error);
 }
 
 /* What a live CVM may still take of the memory that is free now. */
@@ -53,10 +67,9 @@ static uint64_t outstanding(const Vm *vm)
 }
 
 /* The host must be able to keep what it promised to those that run, and this promise too. */
-static int check_memory(Manager *manager, const Admission *admission, uint64_t promise,
-                        CvmError *error)
+static int check_memory(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        uint64_t available = host_memory_available(""), owed = 0;
+        uint64_t available = host_memory_available(""), owed = 0, promise = vm->promised;
         json_object *holders;
 
         if (available == 0)
@@ -277,8 +290,7 @@ static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
 }
 
 /* A weight above what everybody has would be taken from others' CVMs. */
-static int check_limits(Manager *manager, const Admission *admission, uint64_t memory,
-                        CvmError *error)
+static int check_limits(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
 
@@ -286,7 +298,7 @@ static int check_limits(Manager *manager, const Admission *admission, uint64_t m
             !manager_is_admin(manager, admission->peer))
                 return cvm_error_invalid_spec(error, "limits.cpuWeight",
                                               "above %d is for administrators", CPU_WEIGHT_DEFAULT);
-        return spec_check_limits(spec, memory, error);
+        return spec_check_limits(spec, vm->memory, error);
 }
 
 /* One for all its QEMUs: libvirt's own directories admit no other. */
@@ -302,10 +314,9 @@ static int take_libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
 }
 
 /* An attestation proxy listens for all CIDs on the one port that SVSMs connect to. */
-static int check_proxy(Manager *manager, const Vm *vm, const CvmSpec *spec, const WirePeer *peer,
-                       CvmError *error)
+static int check_proxy(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        for (size_t i = 0; spec_svsm_has_vsock(spec) && i < manager->n_vms; i++) {
+        for (size_t i = 0; spec_svsm_has_vsock(admission->spec) && i < manager->n_vms; i++) {
                 const Vm *other = manager->vms[i];
                 json_object *svsm = json_member(other->spec, "svsm");
                 const char *transport =
@@ -314,58 +325,90 @@ static int check_proxy(Manager *manager, const Vm *vm, const CvmSpec *spec, cons
                 if (other == vm || !vm_state_is_live(other->state) || !transport ||
                     strcmp(transport, "vsock") != 0)
                         continue;
-                return cvm_error_no_resources(
-                        error, "vsock-port", 1, 0,
-                        manager_holders_add(json_object_new_array(), manager, peer, other));
+                return cvm_error_no_resources(error, "vsock-port", 1, 0,
+                                              manager_holders_add(json_object_new_array(), manager,
+                                                                  admission->peer, other));
         }
         return 0;
 }
 
-static int fill(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+static int check_driver(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        return vm->ops ? 0
+                       : cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
+                                                admission->spec->driver);
+}
+
+static int check_capacity(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        HostFacts facts = {.cpus = manager->host->cpus};
+
+        host_probe_pools("", &facts);
+        return capacity_check(manager, &facts, admission, vm->cpus, error);
+}
+
+static int check_scope(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        return vm->ops && vm->ops->by_path ? 0 : confine_check(manager, admission->spec, error);
+}
+
+static int hold_gpus(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        return gpus_hold(manager, vm, admission->spec, admission->peer, error);
+}
+
+static int take_uid(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        if (vm->ops && vm->ops->by_path)
+                return take_libvirt_uid(manager, &vm->uid, error);
+        return manager->privileged ? choose_uid(manager, &vm->uid, error) : 0;
+}
+
+static int hold_ports(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        return manager_hold_ports(manager, vm, admission->spec, admission->peer, error);
+}
+
+static int hold_cid(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const CvmSpec *spec = admission->spec;
-        const Config *config = manager->config;
-        int r;
 
-        vm->ops = driver_find(spec->driver);
-        if (!vm->ops)
-                return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
-                                              spec->driver);
-        vm->debug = spec->debug;
-        vm->restart.spec = spec->restart;
-        if (spec->ttl_sec)
-                vm->expires = deadline_in(spec->ttl_sec);
-        vm->start_sec = spec->start_sec ?: config->start_sec;
-        vm->ready_sec = spec->ready_sec ?: config->ready_sec;
-        vm->powerdown_sec = spec->powerdown_sec ?: config->powerdown_sec;
-        vm->quit_sec = spec->quit_sec ?: config->quit_sec;
-        vm->spec = spec_to_json_redacted(spec);
-        if (!vm->spec)
-                return cvm_error_system(error, -ENOMEM, "admit the CVM");
-        r = copy_forwards(vm, spec);
-        if (r < 0)
-                return cvm_error_system(error, r, "admit the CVM");
-        r = gpus_hold(manager, vm, spec, admission->peer, error);
-        if (r == 0 && vm->ops->by_path)
-                r = take_libvirt_uid(manager, &vm->uid, error);
-        else if (r == 0 && manager->privileged)
-                r = choose_uid(manager, &vm->uid, error);
-        if (r == 0)
-                r = manager_hold_ports(manager, vm, spec, admission->peer, error);
-        if (r == 0)
-                r = check_proxy(manager, vm, spec, admission->peer, error);
-        if (r == 0 &&
-            (spec->vsock || spec_svsm_has_vsock(spec) || template_needs_vsock(admission->template)))
-                r = manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
-                                     &vm->vsock_fd, error);
-        if (r < 0)
-                return r;
-        /* an id may be the caller's choice: what an old one with it left is not for this one */
-        vm_logs_remove(manager, vm);
-        r = vm_logs_open(manager, vm);
-        if (r < 0)
-                return cvm_error_system(error, r, "open the console's log");
-        return 0;
+        if (!spec->vsock && !spec_svsm_has_vsock(spec) &&
+            !template_needs_vsock(admission->template))
+                return 0;
+        return manager_hold_cid(manager, admission->peer, spec->vsock_cid, &vm->vsock_cid,
+                                &vm->vsock_fd, error);
+}
+
+/* In the order in which a launch takes them. */
+static const AdmissionStep steps[] = {
+        {"limits", "limits that this user may set", "lower limits.cpuWeight", check_limits},
+        {"name", "a name that no other CVM has", "name it otherwise, or stop and remove the other",
+         check_name},
+        {"quota", "what the quota of this user and daemon leaves",
+         "remove CVMs, or raise limits in cvmd.conf", check_quota},
+        {"memory", "memory that the host can promise", "less memory, or stop other CVMs",
+         check_memory},
+        {"capacity", "vCPUs and key IDs that the host has left", "fewer vCPUs, or stop other CVMs",
+         check_capacity},
+        {"driver", "a driver of this build", "driver 'qemu', or build cvmd with libvirt",
+         check_driver},
+        {"scopes", "a service manager that keeps the CVM's limits", NULL, check_scope},
+        {"gpu", "GPUs that no other CVM has", "other GPUs, or stop the CVM that has them",
+         hold_gpus},
+        {"uid", "a uid for QEMU", "stop other CVMs, or widen uids in cvmd.conf", take_uid},
+        {"port", "host ports and addresses that QEMU can bind",
+         "another port (0 or none takes a free one) or address", hold_ports},
+        {"vsock-port", "an attestation proxy of its own", "attestation by the serial port",
+         check_proxy},
+        {"cid", "a vsock CID that nobody else has",
+         "name another CID, or leave it out to get a free one", hold_cid},
+        {},
+};
+
+const AdmissionStep *admission_steps(void)
+{
+        return steps;
 }
 
 /* A later launch of it is in the name of who launched it first. */
@@ -381,63 +424,76 @@ static int keep_groups(Vm *vm, const WirePeer *peer)
         return 0;
 }
 
-static int check_capacity(Manager *manager, const Admission *admission, uint32_t cpus,
-                          CvmError *error)
-{
-        HostFacts facts = {.cpus = manager->host->cpus};
-
-        host_probe_pools("", &facts);
-        return capacity_check(manager, &facts, admission, cpus, error);
-}
-
-int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
+static int fill(const Config *config, const Admission *admission, Vm *vm)
 {
         const CvmSpec *spec = admission->spec;
-        uint64_t memory = spec->memory ?: manager->config->memory;
-        uint32_t cpus = spec->cpus ?: manager->config->cpus;
-        uint64_t promise = template_promise(admission->template, memory);
-        char id[SD_ID128_UUID_STRING_MAX];
-        sd_id128_t random;
-        Vm *old = NULL, *vm;
         int r;
 
-        r = check_limits(manager, admission, memory, error);
-        if (r == 0)
-                r = check_name(manager, admission, &old, error);
-        if (r == 0)
-                r = quota_check(manager, admission->peer, &(QuotaWish){memory, cpus, old}, error);
-        if (r == 0)
-                r = check_memory(manager, admission, promise, error);
-        if (r == 0)
-                r = check_capacity(manager, admission, cpus, error);
-        if (r < 0)
-                return r;
-        r = sd_id128_randomize(&random);
+        vm->ops = driver_find(spec->driver);
+        vm->debug = spec->debug;
+        vm->restart.spec = spec->restart;
+        if (spec->ttl_sec)
+                vm->expires = deadline_in(spec->ttl_sec);
+        vm->start_sec = spec->start_sec ?: config->start_sec;
+        vm->ready_sec = spec->ready_sec ?: config->ready_sec;
+        vm->powerdown_sec = spec->powerdown_sec ?: config->powerdown_sec;
+        vm->quit_sec = spec->quit_sec ?: config->quit_sec;
+        vm->cpus = spec->cpus ?: config->cpus;
+        vm->memory = spec->memory ?: config->memory;
+        vm->promised = template_promise(admission->template, vm->memory);
+        vm->spec = spec_to_json_redacted(spec);
+        r = vm->spec ? keep_groups(vm, admission->peer) : -ENOMEM;
+        return r < 0 ? r : copy_forwards(vm, spec);
+}
+
+int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
+{
+        char id[SD_ID128_UUID_STRING_MAX];
+        sd_id128_t random;
+        Vm *vm;
+        int r = sd_id128_randomize(&random);
+
         if (r < 0)
                 return cvm_error_system(error, r, "make an id");
         sd_id128_to_uuid_string(random, id);
-
-        vm = vm_new(manager, spec->name, admission->id ?: id, template_name(admission->template),
-                    admission->peer->uid, admission->peer->gid);
-        if (!vm)
-                return cvm_error_system(error, -ENOMEM, "admit the CVM");
-        r = keep_groups(vm, admission->peer);
-        vm->cpus = cpus;
-        vm->memory = memory;
-        vm->promised = promise;
-        r = r < 0 ? cvm_error_system(error, r, "admit the CVM")
-                  : fill(manager, admission, vm, error);
-        if (r == 0) {
-                if (old)
-                        manager_remove(manager, old);
-                r = manager_add(manager, vm);
-                if (r < 0)
-                        cvm_error_system(error, r, "admit the CVM");
-        }
+        vm = vm_new(manager, admission->spec->name, admission->id ?: id,
+                    template_name(admission->template), admission->peer->uid, admission->peer->gid);
+        r = vm ? fill(manager->config, admission, vm) : -ENOMEM;
         if (r < 0) {
-                vm_close(vm);
-                vm_unref(vm);
-                return r;
+                if (vm)
+                        admission_vm_drop(vm);
+                return cvm_error_system(error, r, "admit the CVM");
+        }
+        *ret = vm;
+        return 0;
+}
+
+void admission_vm_drop(Vm *vm)
+{
+        vm_drop_holds(vm);
+        vm_close(vm);
+        vm_unref(vm);
+}
+
+/* Takes the vm. An id may be the caller's choice: what an old one with it left is not for this one.
+ */
+static int enter(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+{
+        Vm *old = find_replaced(manager, admission);
+        int r;
+
+        vm_logs_remove(manager, vm);
+        r = vm_logs_open(manager, vm);
+        if (r < 0) {
+                admission_vm_drop(vm);
+                return cvm_error_system(error, r, "open the console's log");
+        }
+        if (old)
+                manager_remove(manager, old);
+        r = manager_add(manager, vm);
+        if (r < 0) {
+                admission_vm_drop(vm);
+                return cvm_error_system(error, r, "admit the CVM");
         }
         vm_unref(vm); /* the table has its own */
         vm_arm_expiry(vm);
@@ -447,6 +503,25 @@ int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmErr
                 manager_remove(manager, vm);
                 return cvm_error_system(error, r, "write the CVM's record");
         }
+        return 0;
+}
+
+int manager_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
+{
+        Vm *vm;
+        int r = admission_vm_new(manager, admission, &vm, error);
+
+        if (r < 0)
+                return r;
+        for (const AdmissionStep *step = steps; step->name && r == 0; step++)
+                r = step->pass(manager, admission, vm, error);
+        if (r < 0) {
+                admission_vm_drop(vm);
+                return r;
+        }
+        r = enter(manager, admission, vm, error);
+        if (r < 0)
+                return r;
         manager_emit(manager, vm, "state", NULL, vm_state_name(vm->state), NULL);
         *ret = vm;
         return 0;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "admission.h"
 #include "api.h"
 #include "inputs.h"
 #include "launch.h"
@@ -128,25 +129,6 @@ static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
         return n;
 }
 
-/* Lists a CID that is another's; it is held for the moment of asking. */
-static int check_cid(RenderOperation *operation, HostCheckList *missing)
-{
-        const CvmSpec *spec = operation->spec;
-        _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_free_ char *message = NULL;
-        _cleanup_close_ int fd = -1;
-        uint32_t cid;
-
-        if (!spec->vsock_cid ||
-            manager_hold_cid(operation->manager, wire_call_peer(operation->call), spec->vsock_cid,
-                             &cid, &fd, &error) == 0)
-                return 0;
-        message = cvm_error_message(&error);
-        return host_check_list_add_new(missing, "cid", message ?: "in use",
-                                       "a vsock CID that nobody else has", false,
-                                       "name another CID, or leave it out to get a free one");
-}
-
 static int render(RenderOperation *operation, const Loaded *loaded, CvmError *error)
 {
         _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
@@ -154,6 +136,8 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         const Manager *manager = operation->manager;
         const CvmSpec *spec = operation->spec;
         SpecForward forwards[SPEC_FORWARDS_MAX];
+        const Admission admission = {spec, operation->template, NULL,
+                                     wire_call_peer(operation->call)};
         json_object *reply;
         Allotment allotment = {
                 .id = "00000000-0000-4000-8000-000000000000",
@@ -180,15 +164,9 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         r = inputs_render(manager, operation->template, &prepared, loaded, &plan, error);
         if (r < 0)
                 return r;
-        r = check_cid(operation, &plan->missing);
+        r = admission_review(operation->manager, &admission, loaded, &plan->missing);
         if (r < 0)
                 return cvm_error_system(error, r, "render");
-        if (cvm_error_is_set(&loaded->error)) {
-                _cleanup_free_ char *message = cvm_error_message(&loaded->error);
-
-                host_check_list_add_new(&plan->missing, "files", message ?: "unusable",
-                                        "files and directories that you may read", false, NULL);
-        }
         reply = launch_plan_to_json(plan, &prepared.inputs);
         json_object_object_add(reply, "measurement",
                                json_object_get(loaded->measured.registers)
@@ -225,11 +203,15 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
                 .qemus = manager->qemus,
                 .host = manager->host,
         };
+        /* as a CVM's QEMU would see the shares */
+        const IdMap map = {wire_call_peer(call)->uid, manager->config->uid_first,
+                           wire_call_peer(call)->gid, manager->config->uid_first};
         json_object *spec = NULL;
         int r;
 
         if (!api_dispatch(call, parameters, fields, &spec))
                 return;
+        source.map = manager->privileged ? &map : NULL;
         operation = calloc(1, sizeof(*operation));
         if (!operation) {
                 cvm_error_system(&error, -ENOMEM, "render");

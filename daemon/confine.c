@@ -11,28 +11,39 @@
 #define SCOPE_MSEC 10000
 #define SCOPE_TASKS 256 /* threads of a QEMU beside its vCPUs', where the spec says nothing */
 
-static bool is_needed(const Vm *vm, const CvmSpec *spec)
+static bool is_needed(const Manager *manager, const CvmSpec *spec)
 {
-        return strcmp(vm->manager->config->scopes, "required") == 0 || spec_has_limits(spec);
+        return strcmp(manager->config->scopes, "required") == 0 || spec_has_limits(spec);
 }
 
-int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
+static bool is_off(const Manager *manager)
 {
-        bool off = strcmp(vm->manager->config->scopes, "off") == 0;
-        pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
+        return strcmp(manager->config->scopes, "off") == 0;
+}
 
-        free(TAKE_PTR(vm->scope));
-        if (!off && vm->manager->systemd && pid > 0) {
-                vm->scope = scope_unit_name(vm->name, pid);
-                return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
-        }
-        if (!is_needed(vm, spec))
+int confine_check(const Manager *manager, const CvmSpec *spec, CvmError *error)
+{
+        bool off = is_off(manager);
+
+        if (!is_needed(manager, spec) || (!off && manager->systemd))
                 return 0;
         return cvm_error_host(error, "scopes",
                               off ? "scopes are off in cvmd.conf" : "no service manager",
                               "systemd, to put the CVM's limits on its control group",
                               off ? "set scopes to auto, or leave limits out of the spec"
                                   : "run cvmd under systemd, or leave limits out of the spec");
+}
+
+int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
+{
+        pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
+
+        free(TAKE_PTR(vm->scope));
+        if (!is_off(vm->manager) && vm->manager->systemd && pid > 0) {
+                vm->scope = scope_unit_name(vm->name, pid);
+                return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
+        }
+        return confine_check(vm->manager, spec, error);
 }
 
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
@@ -58,7 +69,7 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
 {
         if (!reason)
                 reason = strerror(-r);
-        if (is_needed(vm, spec))
+        if (is_needed(vm->manager, spec))
                 return cvm_error_launch(error, "starting", NULL,
                                         "systemd makes no scope for the CVM: %s", reason);
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "admission.h"
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -115,29 +116,6 @@ static int take_artifacts(Launch *launch)
         return 0;
 }
 
-/* A tap is one CVM's: the kernel would say so too, but not whose. */
-static int check_tap(Launch *launch)
-{
-        const Vm *vm = launch->vm;
-        const Manager *manager = vm->manager;
-        const char *network = json_member_string(vm->spec, "network");
-
-        if (launch->spec->network != SPEC_NETWORK_TAP)
-                return 0;
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *other = manager->vms[i];
-                const char *its = json_member_string(other->spec, "network");
-
-                if (other == vm || !vm_state_is_live(other->state) || !its ||
-                    strcmp(its, network) != 0)
-                        continue;
-                return cvm_error_no_resources(&launch->error, "tap", 1, 0,
-                                              manager_holders_add(json_object_new_array(), manager,
-                                                                  &launch->owner, other));
-        }
-        return 0;
-}
-
 /* Where the plan has a tap device. */
 static int open_tap(Launch *launch)
 {
@@ -166,7 +144,7 @@ int launch_prepare(Launch *launch)
                 r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
                                &launch->error);
         if (r == 0)
-                r = check_tap(launch);
+                r = admission_check_tap(vm->manager, vm, spec, &launch->owner, &launch->error);
         if (r == 0)
                 r = render_measured(launch); /* what is missing refuses before anything is made */
         if (r < 0)

@@ -2,6 +2,7 @@
 #include "tap.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void set_name(struct ifreq *request, const char *name)
 {
@@ -40,15 +42,45 @@ static int bridge_add(const char *bridge, const char *tap)
         return interface_up(control, tap);
 }
 
+/* Whether the interface is of this driver of the kernel's ("tun", "bridge"); asked of the
+ * interface, as /sys shows those of another network namespace where it was mounted in one. */
+static bool is_of_driver(const char *name, const char *driver)
+{
+        _cleanup_close_ int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+        struct ifreq request = {};
+
+        set_name(&request, name);
+        request.ifr_data = (char *)&info;
+        return control >= 0 && ioctl(control, SIOCETHTOOL, &request) == 0 &&
+               strncmp(info.driver, driver, sizeof(info.driver)) == 0;
+}
+
+/* A tap that is named must be there: making one in its place would lead nowhere. */
+int tap_check(const char *name, const char *bridge, CvmError *error)
+{
+        const char *interface = name ?: bridge;
+
+        if (if_nametoindex(interface) == 0)
+                return cvm_error_invalid_spec(error, "network", "there is no interface %s",
+                                              interface);
+        if (!is_of_driver(interface, name ? "tun" : "bridge"))
+                return cvm_error_invalid_spec(error, "network", "interface %s is not a %s",
+                                              interface, name ? "tap" : "bridge");
+        if (access("/dev/net/tun", R_OK | W_OK) < 0)
+                return cvm_error_system(error, -errno, "open /dev/net/tun");
+        return 0;
+}
+
 static int open_tap(const char *name, const char *bridge, CvmError *error)
 {
         struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
         _cleanup_close_ int fd = -1;
         int r;
 
-        /* A tap that is named must be there: making one in its place would lead nowhere. */
-        if (name && if_nametoindex(name) == 0)
-                return cvm_error_invalid_spec(error, "network", "there is no interface %s", name);
+        r = tap_check(name, bridge, error);
+        if (r < 0)
+                return r;
         fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
                 return cvm_error_system(error, -errno, "open /dev/net/tun");
@@ -61,9 +93,6 @@ static int open_tap(const char *name, const char *bridge, CvmError *error)
         }
         if (bridge) {
                 r = bridge_add(bridge, request.ifr_name);
-                if (r == -EOPNOTSUPP)
-                        return cvm_error_invalid_spec(error, "network", "interface %s is no bridge",
-                                                      bridge);
                 if (r < 0)
                         return cvm_error_system(error, r, "put a tap on bridge %s", bridge);
         }

@@ -11,6 +11,9 @@ typedef struct Tap {
         int vhost_fd; /* owned; of /dev/vhost-net: the kernel moves the packets; -1: QEMU does */
 } Tap;
 
+/* Whether tap_open() finds an interface of the right kind, which is not touched. InvalidSpec,
+ * SystemError. */
+int tap_check(const char *name, const char *bridge, CvmError *error);
 /* Opens the existing tap `name`, or, with `bridge`, makes a new one ("cvmN", gone with the
  * descriptor) and puts it on that bridge. One of the two is NULL. InvalidSpec: there is no such
  * interface; NoResources: the tap is in use; SystemError. */

@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 from harness import netns, processes
+from harness.review import refused_and_listed
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
@@ -81,13 +82,9 @@ def test_no_quote_service(platforms):
 
 def test_a_cid_of_another_program(vhost):
     daemon = vhost()
-    with pytest.raises(VarlinkError) as refused:
-        daemon.launch("web", vsock={"cid": TAKEN})
-    assert refused.value.name == "NoResources"
-    assert refused.value.fields == {"resource": "cid", "wanted": TAKEN, "available": 0,
-                                    "holders": []}
-    missing = daemon.call("Render", spec=daemon.spec("web", vsock={"cid": TAKEN}))["missing"]
-    assert [check for check in missing if check["name"] == "cid" and str(TAKEN) in check["found"]]
+    refused = refused_and_listed(daemon, daemon.spec("web", vsock={"cid": TAKEN}), "NoResources",
+                                 "cid", str(TAKEN))
+    assert refused.fields == {"resource": "cid", "wanted": TAKEN, "available": 0, "holders": []}
     free = daemon.call("Render", spec=daemon.spec("web", vsock={"cid": TAKEN + 1}))["missing"]
     assert free == []
     # where none is named, those that are free are found

@@ -7,6 +7,7 @@ import pytest
 
 from harness import netns, processes
 from harness.processes import eventually
+from harness.review import refused_and_listed
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("libvirt's guests have no other network than the user's")
@@ -19,7 +20,7 @@ def bridged(make_daemon, config):
     with netns.bridge("br0", "198.18.0.1/24"):
         netns.ip("tuntap", "add", "dev", "tap7", "mode", "tap")
         netns.ip("link", "set", "tap7", "master", "br0", "up")
-        config["network"] = {"bridges": ["br0", "br9", "tap7"], "taps": ["tap7", "tap9"]}
+        config["network"] = {"bridges": ["br0", "br9", "tap7"], "taps": ["tap7", "tap9", "br0"]}
         yield make_daemon(config)
 
 
@@ -46,7 +47,8 @@ def test_a_tap_on_a_bridge_lives_as_long_as_the_cvm(bridged):
 
 def test_a_tap_is_one_cvms(bridged):
     bridged.launch("web", network="tap:tap7")
-    fields = refused(bridged, "NoResources", network="tap:tap7")
+    spec = bridged.spec("other", network="tap:tap7")
+    fields = refused_and_listed(bridged, spec, "NoResources", "tap").fields
     assert fields["resource"] == "tap" and fields["holders"] == ["web"]
     bridged.discard("web")
     bridged.launch("web", network="tap:tap7")
@@ -64,8 +66,12 @@ def test_interfaces_that_there_are_not(bridged, network):
 
 
 def test_a_bridge_that_is_none(bridged):
-    fields = refused(bridged, "InvalidSpec", network="bridge:tap7")
-    assert fields["field"] == "network" and "tap7 is no bridge" in fields["reason"]
+    spec = bridged.spec("other", network="bridge:tap7")
+    fields = refused_and_listed(bridged, spec, "InvalidSpec", "network").fields
+    assert fields["field"] == "network" and "tap7 is not a bridge" in fields["reason"]
+    spec = bridged.spec("other", network="tap:br0")
+    fields = refused_and_listed(bridged, spec, "InvalidSpec", "network").fields
+    assert fields["field"] == "network" and "br0 is not a tap" in fields["reason"]
     assert netns.ports("br0") == ["tap7"]
 
 

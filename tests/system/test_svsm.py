@@ -11,6 +11,7 @@ import pytest
 
 from harness import images, processes
 from harness.processes import SLOWNESS, eventually
+from harness.review import refused_and_listed
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("the platform has no libvirt domain")
@@ -234,7 +235,8 @@ def test_one_proxy_by_vsock_a_host(make, tmp_path):
     wanted = {"svsm": attestation(transport="vsock")}
     cvm = launch(daemon, tmp_path, **wanted)
     assert set(companions(daemon, cvm)) == {"aproxy-vsock"} and cvm["vsockCid"] >= 3
-    fields = refused("NoResources", lambda: launch(daemon, tmp_path, "two", **wanted))
+    fields = refused_and_listed(daemon, spec(tmp_path, "two", **wanted), "NoResources",
+                                "vsock-port").fields
     assert (fields["resource"], fields["holders"]) == ("vsock-port", ["web"])
     launch(daemon, tmp_path, "three", svsm=attestation())
     daemon.stop("web", force=True)
