@@ -130,7 +130,8 @@ struct LaunchPlan {
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
 /* Adds what no machine of the plan's type can have: more PCI devices than slots, more vCPUs than
- * this QEMU makes of it, more memory than its CPUs address. probe: NULL, what is known of all. 0 or -ENOMEM. */
+ * this QEMU makes of it, more memory than its CPUs address. probe: NULL, what is known of all. 0 or
+ * -ENOMEM. */
 int plan_check_machine(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
                        const QemuProbe *probe, HostCheckList *missing);
 LaunchPlan *launch_plan_free(LaunchPlan *plan);

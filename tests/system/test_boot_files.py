@@ -121,15 +121,16 @@ def test_measured_by_nobody(daemon, tmp_path, platform, content):
     bad = spec(daemon, tmp_path, platform, content())
     with pytest.raises(VarlinkError) as refused:
         daemon.call("Launch", spec=bad)
-    done = cvmctl("measure", "--platform", platform, "--firmware", tmp_path / "firmware", "--kernel",
-                  tmp_path / "kernel", "--cmdline", "quiet", "--cpus", 1, "--json")
+    done = cvmctl("measure", "--platform", platform, "--firmware", tmp_path / "firmware",
+                  "--kernel", tmp_path / "kernel", "--cmdline", "quiet", "--cpus", 1, "--json")
     assert done.code == 4 and refused.value.fields["reason"] in done.err
 
 
 def test_measured_without_a_kernel(tmp_path):
     """Firmware that takes no kernel hashes has a digest of its own; not if QEMU cannot map it."""
     (tmp_path / "firmware").write_bytes(images.firmware(hashes=None))
-    args = ["measure", "--platform", "sev-snp-ovmf", "--firmware", tmp_path / "firmware", "--cpus", 1]
+    args = ["measure", "--platform", "sev-snp-ovmf", "--firmware", tmp_path / "firmware",
+            "--cpus", 1]
     assert cvmctl(*args).code == 0
     (tmp_path / "firmware").write_bytes(images.firmware(0x14000, hashes=None))
     assert "64 KiB" in cvmctl(*args).err
