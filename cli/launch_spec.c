@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch_spec.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -50,6 +51,40 @@ static int read_file(const Arguments *arguments, SpecFile *file)
                      : 0;
 }
 
+/* Whether a line begins like "name: value" or "name = value": a word and `mark`. */
+static bool has_key(const char *line, size_t size, char mark)
+{
+        size_t i = 0;
+
+        while (i < size && (isalnum((unsigned char)line[i]) || strchr("_-.", line[i])))
+                i++;
+        if (i == 0)
+                return false;
+        while (i < size && line[i] == ' ')
+                i++;
+        return i < size && line[i] == mark && (i + 1 == size || strchr(" \r", line[i + 1]));
+}
+
+/* What a text that is not JSON looks like by the first line that says something. */
+static const char *other_syntax(const char *text, size_t size)
+{
+        for (const char *end; size > 0; size -= (size_t)(end - text), text = end) {
+                const char *line_end = memchr(text, '\n', size);
+                size_t length = line_end ? (size_t)(line_end - text) : size;
+
+                end = text + length + (line_end != NULL);
+                if (length == 0 || memchr("#\r", text[0], 2))
+                        continue;
+                if (has_key(text, length, ':') || (length >= 3 && memcmp(text, "---", 3) == 0) ||
+                    (length >= 5 && memcmp(text, "%YAML", 5) == 0))
+                        return "; it looks like YAML: a spec is JSON, see cvm-spec(5)";
+                if (has_key(text, length, '='))
+                        return "; it looks like TOML: a spec is JSON, see cvm-spec(5)";
+                break;
+        }
+        return "";
+}
+
 static int load_file(const Arguments *arguments, SpecFile *file, json_object **ret)
 {
         _cleanup_free_ char *copy = strdup(file->path);
@@ -68,7 +103,9 @@ static int load_file(const Arguments *arguments, SpecFile *file, json_object **r
         if (r == -ENOMEM)
                 return fail_memory(arguments);
         if (r < 0)
-                return fail_file(arguments, file->path, where.line, "no JSON: %s", where.reason);
+                return fail_file(arguments, file->path, where.line,
+                                 "not valid JSON (column %u): %s%s", where.column, where.reason,
+                                 other_syntax(file->text, file->size));
         if (!json_object_is_type(object, json_type_object))
                 return fail_file(arguments, file->path, 1, "a spec must be a JSON object");
         r = launch_files_resolve(arguments, object, file->path, is_stdin ? "." : dirname(copy));

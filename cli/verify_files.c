@@ -89,8 +89,8 @@ static int load_document(const Arguments *arguments, json_object **ret)
                 return r;
         r = json_parse(data, bytes.size, ret, &where);
         if (r == -EBADMSG)
-                return fail_file(arguments, path, where.line, "column %u: %s", where.column,
-                                 where.reason);
+                return fail_file(arguments, path, where.line, "not valid JSON (column %u): %s",
+                                 where.column, where.reason);
         return r < 0 ? fail_memory(arguments) : 0;
 }
 

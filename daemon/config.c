@@ -403,7 +403,7 @@ static int config_parse(Config *config, Source *source)
 
         r = json_parse(source->data, source->size, &object, &where);
         if (r == -EBADMSG) {
-                if (asprintf(&source->message, "%s:%u:%u: no valid JSON: %s", source->path,
+                if (asprintf(&source->message, "%s:%u:%u: not valid JSON: %s", source->path,
                              where.line, where.column, where.reason) < 0)
                         source->message = NULL;
                 return -EINVAL;

@@ -58,7 +58,7 @@ static int read_record(Manager *manager, const char *file, json_object **ret,
         r = fd_read_all(fd, RECORD_BYTES_MAX, &data, &size);
         if (r < 0)
                 return r;
-        *ret_reason = "it is no JSON";
+        *ret_reason = "it is not valid JSON";
         return json_parse(data, size, ret, NULL);
 }
 

@@ -37,7 +37,8 @@ int request_parse(const char *line, size_t size, Request *ret, char **ret_reason
 
         *ret_reason = NULL;
         if (json_parse(line, size, &object, &where) < 0) {
-                if (asprintf(ret_reason, "column %u: %s", where.column, where.reason) < 0)
+                if (asprintf(ret_reason, "not valid JSON (column %u): %s", where.column,
+                             where.reason) < 0)
                         *ret_reason = NULL;
                 return -EBADMSG;
         }

@@ -4,22 +4,21 @@
 /*
  * Typed, bounded access to JSON (json-c).
  *
- * json_parse() takes foreign bytes: strict RFC 8259, valid UTF-8, one value, no NUL byte inside a
- * string (also not as \u0000), no duplicate member, nesting at most JSON_DEPTH_MAX.
+ * json_parse() takes foreign bytes and is the only way to a tree: what json_scan.h accepts, without
+ * members that are given twice. What it refuses is never repaired.
  * json_dispatch() takes an object apart by a table, refusing unknown members and wrong types.
  */
 
 #include <inttypes.h>
 #include <json-c/json.h>
 
+#include "base/json_scan.h"
 #include "base/macros.h"
-
-#define JSON_DEPTH_MAX 32
 
 DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_json_ _cleanup_(json_object_putp)
 
-/* Where and why a text is no JSON: line and column count from 1. */
+/* Where and why a text is not valid JSON: lines and columns (in characters) count from 1. */
 typedef struct JsonParseError {
         unsigned line, column;
         char reason[96];
@@ -32,11 +31,12 @@ void json_clear_strings(json_object *object);
 /* Parses `size` bytes. Returns 0, -EBADMSG (ret_where filled, may be NULL) or -ENOMEM. */
 int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where);
 
-/* For a text that json_parse() refused: whether \u0000 in strings is all that is wrong with it.
- * Then returns 0 with the value, U+FFFD in the place of each, and the path, owned by the caller, of
- * the first string or member name that has one ("spec.env.A", "a[2].b"; "" for the value itself).
- * Else -EBADMSG or -ENOMEM. For messages to who sent it: such a value must not be used. */
-int json_parse_nul(const char *data, size_t size, json_object **ret, char **ret_path);
+/* For a text that json_parse() refused: whether values that JSON has and no caller could use
+ * (json_scan_mend()) are all that is wrong with it. Then returns 0 with the mended value and the
+ * path, owned by the caller, of the first value or member name that was mended ("spec.env.A",
+ * "a[2].b"; "" for the value itself). Else -EBADMSG or -ENOMEM. For messages to its sender: the
+ * value must not be used. */
+int json_parse_mended(const char *data, size_t size, json_object **ret, char **ret_path);
 
 /* The line (from 1) on which the member named by a path such as "ports.first" or "a[2].b" begins in
  * a text that json_parse() accepted; 0 if there is none. For messages about configuration files. */

@@ -108,7 +108,7 @@ const char *qmp_message_parse(const char *line, size_t size, QmpMessage *ret)
 
         r = json_parse(line, size, &message.root, NULL);
         if (r < 0)
-                return r == -ENOMEM ? "out of memory" : "a message that is no JSON";
+                return r == -ENOMEM ? "out of memory" : "a message that is not valid JSON";
         if (!json_object_is_type(message.root, json_type_object))
                 return "a message that is no object";
 

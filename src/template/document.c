@@ -19,7 +19,7 @@ int document_new(const char *name, const char *label, const char *text, size_t s
         if (document && document->label && document->text)
                 r = json_parse(text, size, &document->root, &where);
         if (r == -EBADMSG)
-                return cvm_error_template(error, name, "%s:%u:%u: no valid JSON: %s", label,
+                return cvm_error_template(error, name, "%s:%u:%u: not valid JSON: %s", label,
                                           where.line, where.column, where.reason);
         if (r < 0)
                 return cvm_error_system(error, r, "read %s", label);

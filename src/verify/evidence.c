@@ -157,7 +157,8 @@ static int open_answer(Bytes text, Evidence *evidence, CvmError *error)
         int r = json_parse((const char *)text.data, text.size, &answer, &where);
 
         if (r == -EBADMSG)
-                return cvm_error_artifact(error, "report", "line %u, column %u: %s", where.line,
+                return cvm_error_artifact(error, "report",
+                                          "is not valid JSON (line %u, column %u): %s", where.line,
                                           where.column, where.reason);
         if (r < 0)
                 return r;

@@ -31,15 +31,15 @@ static const char *parameter_name(const char *path)
 int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret)
 {
         _cleanup_(wire_message_call_done) WireMessageCall call = {};
-        _cleanup_free_ char *nul = NULL;
+        _cleanup_free_ char *path = NULL;
         const char *bad = NULL;
         int r;
 
         r = json_parse(data, size, &call.root, NULL);
         if (r == -EBADMSG) {
-                r = json_parse_nul(data, size, &call.root, &nul);
+                r = json_parse_mended(data, size, &call.root, &path);
                 if (r == 0)
-                        bad = parameter_name(nul);
+                        bad = parameter_name(path);
         }
         if (r < 0)
                 return r;

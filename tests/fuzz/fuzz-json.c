@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Strict JSON: what json_parse() accepts must survive being written and parsed again, and
- * json_parse_nul() accepts nothing that it does, and what it gives can be written and parsed. The
- * canonical text of a value is that of what it parses to. */
+ * json_parse_mended() accepts nothing that it does, and what it gives can be written and parsed. Of
+ * what json_scan() accepts json_parse() refuses nothing but members given twice. The canonical text
+ * of a value is that of what it parses to. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,20 @@
 #include "base/canonical.h"
 #include "base/json.h"
 #include "fuzz.h"
+
+static bool parse(const char *data, size_t size, json_object **ret)
+{
+        JsonParseError where = {};
+        JsonScan scan;
+        bool scanned = json_scan(data, size, &scan) == 0;
+        bool parsed = json_parse(data, size, ret, &where) == 0;
+
+        if (scanned ? !parsed && strcmp(where.reason, "a member given twice") != 0 : parsed)
+                abort();
+        if (!scanned && (scan.at > size || !scan.reason))
+                abort();
+        return parsed;
+}
 
 static void check_canonical(json_object *object)
 {
@@ -28,9 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_json_ json_object *object = NULL, *again = NULL, *replaced = NULL;
         _cleanup_free_ char *path = NULL;
         const char *text;
-        bool good = json_parse((const char *)data, size, &object, NULL) == 0;
+        bool good = parse((const char *)data, size, &object);
 
-        if (json_parse_nul((const char *)data, size, &replaced, &path) == 0) {
+        if (json_parse_mended((const char *)data, size, &replaced, &path) == 0) {
                 if (good || !path)
                         abort();
                 object = TAKE_PTR(replaced);

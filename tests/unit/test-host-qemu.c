@@ -21,6 +21,14 @@
         "{\"QMP\":{\"version\":{\"qemu\":{\"major\":10,\"minor\":2,\"micro\":1},"                  \
         "\"package\":\"test\"},\"capabilities\":[]}}"
 
+static json_object *parsed(const char *text)
+{
+        json_object *object = NULL;
+
+        assert_int_equal(json_parse(text, strlen(text), &object, NULL), 0);
+        return object;
+}
+
 /* Answers in their order, each to one line of the peer's; "ID" stands for the question's id. An
  * empty answer sends nothing. */
 static void serve(int fd, const char *const *answers)
@@ -141,9 +149,9 @@ static void test_flavours(void **state)
                 _cleanup_(qemu_probe_unrefp) QemuProbe *probe = NULL;
                 _cleanup_json_ json_object *object = json_build(
                         "version", json_object_new_string("9.0.0"), "package",
-                        json_object_new_string(""), "objects", json_tokener_parse(cases[i].objects),
-                        "devices", json_object_new_object(), "cpus", json_object_new_object(),
-                        "machines", json_tokener_parse(cases[i].machines), NULL);
+                        json_object_new_string(""), "objects", parsed(cases[i].objects), "devices",
+                        json_object_new_object(), "cpus", json_object_new_object(), "machines",
+                        parsed(cases[i].machines), NULL);
 
                 assert_int_equal(qemu_probe_parse(object, &probe), 0);
                 assert_int_equal(qemu_probe_flavour(probe), cases[i].flavour);
@@ -164,7 +172,7 @@ static void test_bad_peers(void **state)
                 const char *reason;
         } cases[] = {
                 {{"", NULL}, -ETIMEDOUT, "does not answer"},
-                {{"noise", NULL}, -EPROTO, "no JSON"},
+                {{"noise", NULL}, -EPROTO, "not valid JSON"},
                 {{"{\"return\":{},\"id\":1}", NULL}, -EPROTO, "before the greeting"},
                 {{GREETING, NULL}, -ETIMEDOUT, "does not answer"},
                 {{GREETING, GREETING, NULL}, -EPROTO, "another question"},
@@ -223,11 +231,11 @@ static void test_needs(void **state)
 {
         _cleanup_(qemu_probe_unrefp) QemuProbe *probe = full_probe();
         _cleanup_(host_check_list_done) HostCheckList missing = {};
-        _cleanup_json_ json_object *met = json_tokener_parse(
+        _cleanup_json_ json_object *met = parsed(
                 "{\"objects\":[\"sev-snp-guest\",\"igvm-cfg\"],\"devices\":[\"virtio-9p-pci\"],"
                 "\"cpus\":[\"EPYC-v4\"],\"properties\":{\"sev-snp-guest\":[\"policy\"],"
                 "\"absent\":[\"x\"]},\"machines\":{\"q35\":[\"hpet\"]}}");
-        _cleanup_json_ json_object *unmet = json_tokener_parse(
+        _cleanup_json_ json_object *unmet = parsed(
                 "{\"objects\":[\"tdx-guest\"],\"properties\":{\"sev-snp-guest\":[\"host-data\"]},"
                 "\"devices\":[\"vhost-vsock-pci\"],\"cpus\":[\"EPYC-v9\"],"
                 "\"machines\":{\"q35\":[\"igvm-cfg\"]},"

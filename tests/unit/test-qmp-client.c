@@ -341,7 +341,7 @@ static const struct {
          "a malformed greeting", false},
         {"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}}}\n",
          "a malformed greeting", false},
-        {"SSH-2.0-OpenSSH_9.2\r\n", "a message that is no JSON", false},
+        {"SSH-2.0-OpenSSH_9.2\r\n", "a message that is not valid JSON", false},
         {GREETING GREETING, "a second greeting", false},
         {GREETING "{\"return\": {}}\n", "an answer without an id", false},
         {GREETING "{\"return\": {}, \"id\": 2}\n", "an answer with an unknown id", false},
@@ -359,7 +359,7 @@ static const struct {
         {"{\"error\": {\"class\": \"GenericError\"}, \"id\": 2}\n", "a malformed error", true},
         {"{\"error\": \"GenericError\", \"id\": 2}\n", "a malformed error", true},
         {"{\"return\": {}, \"error\": {}, \"id\": 2}\n", "a message of two kinds", true},
-        {"{\"return\": {}, \"id\": 2, \"id\": 2}\n", "a message that is no JSON", true},
+        {"{\"return\": {}, \"id\": 2, \"id\": 2}\n", "a message that is not valid JSON", true},
         {"{\"event\": \"STOP\"}\n", "an event without a timestamp", true},
         {"{\"event\": \"stop it\", " STAMP "}\n", "a malformed event", true},
         {"{\"event\": \"\", " STAMP "}\n", "a malformed event", true},
@@ -371,9 +371,9 @@ static const struct {
         {"{}\n", "a message of no known kind", true},
         {"[]\n", "a message that is no object", true},
         {"null\n", "a message that is no object", true},
-        {"\r\n", "a message that is no JSON", true},
-        {"{\"return\": {}, \"id\": 2} {}\n", "a message that is no JSON", true},
-        {"{\"return\": \"\xff\", \"id\": 2}\n", "a message that is no JSON", true},
+        {"\r\n", "a message that is not valid JSON", true},
+        {"{\"return\": {}, \"id\": 2} {}\n", "a message that is not valid JSON", true},
+        {"{\"return\": \"\xff\", \"id\": 2}\n", "a message that is not valid JSON", true},
 };
 
 static void test_breaches(void **state)

@@ -42,7 +42,7 @@ static void test_refusals(void **state)
         static const struct {
                 const char *text, *reason;
         } cases[] = {
-                {"", "/etc/t.json:1:1: no valid JSON"},
+                {"", "/etc/t.json:1:1: not valid JSON"},
                 {"{\n\"name\": \"t\",\n}", "/etc/t.json:3:"},
                 {"[]", "/etc/t.json:1: must be an object"},
                 {"{\"name\": \"t\"}", "description: is missing"},

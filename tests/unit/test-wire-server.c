@@ -84,6 +84,11 @@ static void test_errors(void **state)
                 {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":{\"b\":[1,\"\\u0000\"]}}}",
                  INVALID("a.b[1]")},
                 {"{\"method\":\"t.Echo\\u0000\",\"x\":1}", INVALID("method")},
+                {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":{\"b\":\"x\\udcff\"}}}",
+                 INVALID("a.b")},
+                {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":[-99999999999999999999]}}",
+                 INVALID("a[0]")},
+                {"{\"method\":\"t.Echo\",\"parameters\":{\"\\ud800\":1}}", INVALID("\xef\xbf\xbd")},
         };
         Wire *w = wire_start();
         int fd = wire_connect(w);
@@ -120,6 +125,8 @@ static void test_noise(void **state)
                 BYTES("{\"method\":\"t.Echo\",\"oneway\":true,\"parameters\":{\"x\":\"\\u0000\"}}"),
                 BYTES("{\"method\":\"\\u0000\""),
                 BYTES("[\"\\u0000\"]"),
+                BYTES("{\"method\":\"t.Echo\",\"oneway\":true,\"parameters\":{\"x\":\"\\ud800\"}}"),
+                BYTES("{\"method\":\"t.Echo\",\"parameters\":{\"x\":-01}}"),
                 BYTES("GET / HTTP/1.1\r\n\r\n"),
                 BYTES("\x7f"
                       "ELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"),

@@ -40,12 +40,12 @@ static void test_refused(void **state)
         static const struct {
                 const char *line, *reason; /* how the reason begins */
         } cases[] = {
-                {"", "column 1: "},
-                {"{", "column "},
-                {"{}{}", "column "},
-                {"{}x", "column "},
-                {"\xff", "column "},
-                {"{\"nonce\":\"AA==\",\"nonce\":\"AA==\"}", "column "},
+                {"", "not valid JSON (column 1): "},
+                {"{", "not valid JSON (column "},
+                {"{}{}", "not valid JSON (column "},
+                {"{}x", "not valid JSON (column "},
+                {"\xff", "not valid JSON (column "},
+                {"{\"nonce\":\"AA==\",\"nonce\":\"AA==\"}", "not valid JSON (column "},
                 {"[]", "must be a JSON object"},
                 {"null", "must be a JSON object"},
                 {"\"x\"", "must be a JSON object"},
