@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Environment files in the syntax of systemd's EnvironmentFile= (systemd.exec(5)): KEY=VALUE a
- * line, comments from '#' or ';', values bare, in single or in double quotes, backslashes as in a
- * shell. Where systemd would skip what it does not understand, this refuses.
+ * Environment files in the syntax of systemd's EnvironmentFile= (base/assignments.h).
+ *
+ * A file is taken as systemd takes it or not at all: what systemd leaves out with no more than a
+ * warning, and what its versions read differently, is refused.
  */
 
 #include <json-c/json.h>
@@ -16,7 +17,8 @@ typedef struct EnvFileError {
         char reason[160];
 } EnvFileError;
 
-/* Adds each variable to `into`, an object of strings. Returns 0, -ENOMEM, or -EBADMSG with
- * ret_error: no UTF-8, a NUL, no '=', no name, a name given twice, quotes that do not end, text
- * after them. */
+/* Adds each variable to `into`, an object of strings; the last assignment of a name counts. Returns
+ * 0, -ENOMEM, or -EBADMSG with ret_error: a byte order mark, a NUL byte, a line without '=', a name
+ * that is not one, a value that is not UTF-8, quotes that are not closed, or a line that some
+ * versions of systemd take for a comment. */
 int env_file_parse(const char *data, size_t size, json_object *into, EnvFileError *ret_error);

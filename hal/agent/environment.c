@@ -3,108 +3,8 @@
 
 #include <string.h>
 
+#include "base/assignments.h"
 #include "base/text.h"
-
-typedef struct Scanner {
-        const char *next, *end;
-} Scanner;
-
-static bool is_line_end(char c)
-{
-        return c == '\n' || c == '\r';
-}
-
-static bool is_blank(char c)
-{
-        return c == ' ' || c == '\t';
-}
-
-static void skip_line(Scanner *scanner)
-{
-        while (scanner->next < scanner->end && !is_line_end(*scanner->next++))
-                ;
-}
-
-/* The key, up to and with its '='. Returns false at the end of a line that has none. The first
- * character belongs to the key whatever it is. */
-static bool read_key(Scanner *scanner, const char **ret, size_t *ret_size)
-{
-        const char *start = scanner->next++, *end;
-
-        while (scanner->next < scanner->end && *scanner->next != '=' &&
-               !is_line_end(*scanner->next))
-                scanner->next++;
-        if (scanner->next == scanner->end || is_line_end(*scanner->next))
-                return false;
-        end = scanner->next++;
-        while (end > start && is_blank(end[-1]))
-                end--;
-        *ret = start;
-        *ret_size = (size_t)(end - start);
-        return true;
-}
-
-/* A quoted part, after its opening quote, up to and with its closing one. */
-static int read_quoted(Scanner *scanner, char quote, Buffer *value)
-{
-        while (scanner->next < scanner->end) {
-                char c = *scanner->next++;
-
-                if (c == quote)
-                        return 0;
-                if (c == '\\' && quote == '"') {
-                        if (scanner->next == scanner->end)
-                                return 0;
-                        if (*scanner->next == '\n') {
-                                scanner->next++;
-                                continue;
-                        }
-                        if (strchr("\"\\$`", *scanner->next))
-                                c = *scanner->next++;
-                }
-                if (buffer_append(value, &c, 1) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-/* The value, up to and with the end of its line. */
-static int read_value(Scanner *scanner, Buffer *value)
-{
-        bool unquoted = false; /* in the unquoted part, which is the last one */
-        size_t keep = 0;       /* length without the blanks at the end that do not count */
-
-        while (scanner->next < scanner->end) {
-                char c = *scanner->next++;
-                int r = 0;
-
-                if (is_line_end(c))
-                        break;
-                if (!unquoted && (c == '\'' || c == '"')) {
-                        r = read_quoted(scanner, c, value);
-                        keep = value->size;
-                } else if (c == '\\') {
-                        unquoted = true;
-                        if (scanner->next < scanner->end) {
-                                c = *scanner->next++;
-                                if (!is_line_end(c))
-                                        r = buffer_append(value, &c, 1);
-                        }
-                        keep = value->size;
-                } else if (unquoted || !is_blank(c)) {
-                        unquoted = true;
-                        r = buffer_append(value, &c, 1);
-                        if (!is_blank(c))
-                                keep = value->size;
-                }
-                if (r < 0)
-                        return r;
-        }
-        if (value->data)
-                value->data[keep] = 0;
-        value->size = keep;
-        return 0;
-}
 
 static bool name_is_valid(const char *name, size_t size)
 {
@@ -128,14 +28,14 @@ static bool value_is_valid(const Buffer *value)
         return true;
 }
 
-static int add(Environment *environment, const char *name, size_t size, Buffer *value)
+static int add(void *userdata, unsigned line, const char *name, size_t size, Buffer *value)
 {
+        Environment *environment = userdata;
         size_t n = environment->n_variables;
         EnvironmentVariable *variable;
 
         if (!name_is_valid(name, size) || !value_is_valid(value)) {
                 environment->n_dropped++;
-                buffer_done(value);
                 return 0;
         }
         if ((n & (n - 1)) == 0) {
@@ -181,30 +81,15 @@ static void settle(Environment *environment)
 
 int environment_parse(const char *text, size_t size, Environment *ret)
 {
+        static const AssignmentsSink sink = {.assign = add};
         _cleanup_(environment_done) Environment environment = {};
-        _cleanup_(buffer_done) Buffer value = {};
-        Scanner scanner = {text, text + size};
+        int r;
 
         if ((size && memchr(text, 0, size)) || !text_is_utf8(text, size))
                 return -EBADMSG;
-        while (scanner.next < scanner.end) {
-                const char *name;
-                size_t name_size;
-
-                if (is_blank(*scanner.next) || is_line_end(*scanner.next)) {
-                        scanner.next++;
-                } else if (*scanner.next == '#' || *scanner.next == ';') {
-                        skip_line(&scanner);
-                } else if (read_key(&scanner, &name, &name_size)) {
-                        int r = read_value(&scanner, &value);
-
-                        if (r < 0)
-                                return r;
-                        r = add(&environment, name, name_size, &value);
-                        if (r < 0)
-                                return r;
-                }
-        }
+        r = assignments_read(text, size, &sink, &environment);
+        if (r < 0)
+                return r;
         settle(&environment);
         *ret = environment;
         environment = (Environment){};

@@ -2,21 +2,10 @@
 #pragma once
 
 /*
- * The environment that the host gives, /etc/cocos/environment, by the rules of systemd's
- * EnvironmentFile= (systemd.exec(5)):
+ * The environment that the host gives, /etc/cocos/environment, in the syntax of base/assignments.h.
  *
- * - KEY=VALUE, one a line; lines that are empty or begin with '#' or ';' are skipped, as are those
- *   without '='. Blanks around the key and around an unquoted value do not count.
- * - 'single quotes' keep all that is between them, line ends too.
- * - "double quotes" likewise, but a backslash before one of " \ $ ` takes its meaning, and one
- *   before a line end takes the line end away. Any other backslash stays.
- * - Quoted parts follow each other, blanks between them do not count; once an unquoted part begins,
- *   quotes stand for themselves.
- * - In an unquoted value a backslash stands before what shall be taken as it is, and takes a line
- *   end away.
- * - Names are a letter or '_' followed by letters, digits and '_'; values hold no control
- * characters but tab and line feed. Assignments that break this are left out. The last one of a
- * name counts.
+ * Names are a letter or '_' followed by letters, digits and '_'; values hold no control characters
+ * but tab and line feed. Assignments that break this are left out. The last one of a name counts.
  */
 
 #include "base/macros.h"

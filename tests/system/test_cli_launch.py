@@ -122,25 +122,28 @@ on"
 G=bare \\"back\\\\slash\\
  continued
 H=quote"within'
-I=ends with blank\\ \n""" "J=last # no comment")
+I=ends with blank\\ 
+K='it'"'"'s' "one  word"
+L=first
+L=last
+M="val #space"#bla
+""" "J=last # no comment")
     assert spec_of("--env-file", file)["env"] == {
         "A": "plain", "B": "spaces around and within", "C": "double \"quoted\" $x \\n \\",
         "D": "single \"quoted\" \\ $x", "E": "", "F": "goes on",
         "G": "bare \"back\\slash continued", "H": "quote\"within'", "I": "ends with blank ",
+        "K": "it'sone  word", "L": "last", "M": "val #space#bla",
         "J": "last # no comment"}
     assert spec_of("--env-file", file, "--env", "A=flag")["env"]["A"] == "flag"
 
 
 @pytest.mark.parametrize("text, line, says", [
     ("A=1\n\nnonsense\n", 3, "neither KEY=VALUE nor a comment"),
-    ("A=1\n=2\n", 2, "no variable's name"),
-    ("A-B=2\n", 1, "no variable's name"),
-    ("1A=2\n", 1, "no variable's name"),
-    ("export A=2\n", 1, "no variable's name"),
-    ("A=1\nB=\"2\n\n", 2, "the quotes do not end"),
-    ("A='", 1, "the quotes do not end"),
-    ("A=\"1\" # x\n", 1, "text after the closing quote"),
-    ("A=1\nB=2\nA=3\n", 3, "a variable given twice"),
+    ("A=1\nA-B=2\n", 2, "not the name of a variable"),
+    ("export A=2\n", 1, "not the name of a variable"),
+    ("A=1\nB=\"2\n\n", 2, "the quotes that begin here are not closed"),
+    ("A=1\n# x\\\nB=1\n", 3, "the comment above ends in a backslash"),
+    ("\ufeffA=1\n", 1, "byte order mark"),
     ("A=1\0\n", 1, "a NUL byte"),
 ])
 def test_env_file_that_is_none(tmp_path, text, line, says):

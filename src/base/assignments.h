@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * KEY=VALUE lines by the rules of systemd's EnvironmentFile= (systemd.exec(5)), as its own reader
+ * (load_env_file() of libsystemd-shared) takes them:
+ *
+ * - A line ends at a line feed or a carriage return. Lines that are empty or begin with '#' or ';'
+ *   are skipped. The first character of any other belongs to the key whatever it is; blanks (spaces
+ *   and tabs) around the key and around an unquoted value do not count.
+ * - 'single quotes' keep all that is between them, line ends too.
+ * - "double quotes" likewise, but a backslash before one of " \ $ ` takes its meaning, and one
+ *   before a line feed takes the line feed away. Any other backslash stays.
+ * - Quoted parts follow each other, blanks between them do not count; once an unquoted part begins,
+ *   quotes stand for themselves. There is no comment after a value.
+ * - In an unquoted value a backslash stands before what shall be taken as it is, and takes a line
+ *   end away.
+ * - What the end of the text cuts short counts as far as it goes.
+ *
+ * Which names and values are good, and which of two assignments counts, is the caller's to say.
+ */
+
+#include "base/text.h"
+
+typedef enum AssignmentsFault {
+        ASSIGNMENTS_NO_EQUALS,  /* a line without '=': it is skipped */
+        ASSIGNMENTS_OPEN_QUOTE, /* no closing quote: the value goes to the end of the text */
+        ASSIGNMENTS_COMMENT,    /* the line follows a comment that ends in a backslash: it counts
+                                 * for systemd 254 and later, and is a comment for earlier ones */
+} AssignmentsFault;
+
+/* What is called for each assignment and each fault, in their order; `line` counts from 1. Both
+ * return 0, or a negative value to end the reading. */
+typedef struct AssignmentsSink {
+        /* name: not terminated. The value may be taken out of its buffer. */
+        int (*assign)(void *userdata, unsigned line, const char *name, size_t size, Buffer *value);
+        int (*fault)(void *userdata, unsigned line,
+                     AssignmentsFault fault); /* NULL: all the same */
+} AssignmentsSink;
+
+/* Returns 0, -ENOMEM or what ended the reading. The text may be any bytes but NUL. */
+int assignments_read(const char *text, size_t size, const AssignmentsSink *sink, void *userdata);
