@@ -21,10 +21,10 @@ static const struct {
         {"companion", CLI_COMPANION},
 };
 
-ExitCode fate_exit_code(const char *reason)
+ExitCode fate_exit_code(const char *reason, bool failed)
 {
         for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
                 if (strcmp(fates[i].reason, reason) == 0)
-                        return fates[i].code;
+                        return fates[i].code == CLI_DONE && failed ? CLI_GIVEN_UP : fates[i].code;
         return CLI_FAILED;
 }

@@ -98,6 +98,7 @@ static int conclude(Run *run)
         json_object *ending = json_member(run->cvm, "ending");
         const char *reason = json_member_string(ending, "reason") ?: run->reason;
         const char *detail = json_member_string(ending, "detail");
+        const char *state = json_member_string(run->cvm, "state");
 
         while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
                 print_console(run);
@@ -110,7 +111,7 @@ static int conclude(Run *run)
                 return CLI_LOST;
         }
         run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
-        return fate_exit_code(reason);
+        return fate_exit_code(reason, state && strcmp(state, "failed") == 0);
 }
 
 /* An event; returns whether it is about this CVM. Negative: the watch has ended. */

@@ -28,6 +28,7 @@ typedef enum ExitCode {
         CLI_LOST = 15,
         CLI_DAEMON_AWAY = 16,
         CLI_COMPANION = 17,
+        CLI_GIVEN_UP = 18,
 } ExitCode;
 
 typedef enum OptionFlags {

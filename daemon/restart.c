@@ -27,31 +27,27 @@ static bool was_quiet(const Vm *vm)
                        (int64_t)vm->restart.spec.window_sec * USEC_PER_SEC;
 }
 
-bool restart_wanted(const Vm *vm, VmState state, const char *reason)
+RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason)
 {
         /* ends that somebody asked for, and those that another attempt cannot mend */
         static const char *const final[] = {"stopped", "killed", "expired", "secrets-gone"};
         const SpecRestart *spec = &vm->restart.spec;
 
         if (vm->stop_requested || vm->expired || is_in(reason, final, ARRAY_SIZE(final)))
-                return false;
+                return RESTART_NONE;
         switch (spec->policy) {
         case SPEC_RESTART_NO:
-                return false;
+                return RESTART_NONE;
         case SPEC_RESTART_ON_FAILURE:
                 /* a guest that reboots wants to go on, and QEMU cannot reset it */
                 if (state != VM_FAILED && strcmp(reason, "guest-reset") != 0)
-                        return false;
+                        return RESTART_NONE;
                 break;
         case SPEC_RESTART_ALWAYS:
                 break;
         }
-        if (spec->limit && vm->restart.in_row >= spec->limit && !was_quiet(vm)) {
-                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
-                         "restarted %u times in a row: given up", vm->restart.in_row);
-                return false;
-        }
-        return true;
+        return spec->limit && vm->restart.in_row >= spec->limit && !was_quiet(vm) ? RESTART_GIVEN_UP
+                                                                                  : RESTART_AGAIN;
 }
 
 static uint32_t next_backoff(const Vm *vm)

@@ -14,8 +14,14 @@
 #include "launch.h"
 #include "vm.h"
 
-/* Whether the policy asks for a restart after this end, and its limit allows one. */
-bool restart_wanted(const Vm *vm, VmState state, const char *reason);
+typedef enum RestartVerdict {
+        RESTART_NONE,     /* nobody wants one: the end is the last one */
+        RESTART_AGAIN,    /* the policy asks for one */
+        RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
+} RestartVerdict;
+
+/* What follows this end. state: what the reason alone makes of it. */
+RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason);
 /* Makes a CVM that has ended a restarting one. */
 void restart_begin(Vm *vm);
 /* Goes on with one that is restarting, as a record tells. */

@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fail_point.h"
@@ -333,6 +334,21 @@ static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnd
         return leaving ?: ending->reason;
 }
 
+static void note_given_up(Vm *vm)
+{
+        const char *detail = vm->ending.detail ?: "";
+        uint32_t n = vm->restart.in_row;
+        char *text;
+
+        if (asprintf(&text, "given up after %u restart%s in a row%s%s", n, n == 1 ? "" : "s",
+                     *detail ? "\n" : "", detail) < 0)
+                return;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "given up after %u restart%s in a row", n,
+                 n == 1 ? "" : "s");
+        free(vm->ending.detail);
+        vm->ending.detail = text;
+}
+
 void vm_end(Vm *vm, const DriverEnding *ending)
 {
         static const char *const wanted[] = {"power-off", "guest-reset", "power-off-or-reboot",
@@ -350,9 +366,16 @@ void vm_end(Vm *vm, const DriverEnding *ending)
         if (vm->restart.pending) /* the one before */
                 vm_clear_ending(vm);
         vm_set_ending(vm, reason, ending->log, ending);
-        if (restart_wanted(vm, state, reason)) {
+        switch (restart_judge(vm, state, reason)) {
+        case RESTART_NONE:
+                break;
+        case RESTART_AGAIN:
                 restart_begin(vm);
                 return;
+        case RESTART_GIVEN_UP:
+                state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
+                note_given_up(vm);
+                break;
         }
         vm_release(vm);
         vm_set_state(vm, state);

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -193,6 +194,56 @@ def test_the_backoff_doubles_up_to_its_maximum(cvmd):
                 break
     assert waits == [1, 2, 2]
     assert ended(cvmd, "failed", "qemu-exit")["restarts"] == 3
+
+
+@pytest.mark.parametrize("word, policy, reason", [
+    ("fake.reset-ms=1", "on-failure", "guest-reset"),
+    ("fake.reset-ms=1", "always", "guest-reset"),
+    ("fake.poweroff-ms=1", "always", "power-off"),
+    ("fake.panic-ms=1", "on-failure", "guest-panic"),
+])
+def test_given_up_is_failed(cvmd, word, policy, reason):
+    """Whatever the last end was: and so say status, events, the record and the next daemon."""
+    cvmd.launch("web", cmdline=word, restart={"policy": policy, "backoffSec": 1, "limit": 1},
+                **SECRETS)
+    cvm = ended(cvmd, "failed", reason)
+    assert cvm["restarts"] == 1
+    assert cvm["ending"]["detail"].startswith("given up after 1 restart in a row")
+    text = cvmd.cvmctl("status", "web").stdout
+    assert re.search(r"State: +failed", text) and reason in text and "given up after 1" in text
+    with cvmd.client() as client:
+        for reply in client.stream("Watch", fromSequence=0):
+            if reply["event"].get("newState") in ("failed", "stopped"):
+                break
+    assert reply["event"]["newState"] == "failed"
+    assert reply["event"]["detail"]["reason"] == reason
+    for end in (cvmd.kill, cvmd.terminate):
+        end()
+        cvmd.start()
+        again = cvmd.status("web")
+        assert again["state"] == "failed" and again["ending"] == cvm["ending"]
+    assert cvmd.call("Remove", name="web") == {} and cvmd.cvms() == []
+
+
+def test_a_wanted_end_after_restarts_is_none_given_up(cvmd):
+    """The limit is reached, but the policy does not ask for another one."""
+    cvm = cvmd.launch("web", restart={"policy": "on-failure", "backoffSec": 1, "limit": 1})
+    kill(cvm)
+    wait_again(cvmd, cvm)
+    cvmd.stop("web")
+    assert not (ended(cvmd, "stopped", "stopped")["ending"].get("detail") or "").startswith("given")
+
+
+@pytest.mark.qemu_driver("libvirt ends a domain with its guest, and does not remember why")
+def test_given_up_while_no_daemon_was_there(cvmd):
+    first = cvmd.launch("web", cmdline="fake.poweroff-ms=600",
+                        restart={"policy": "always", "backoffSec": 1, "limit": 1})
+    wait_again(cvmd, first)
+    cvmd.kill()
+    time.sleep(0.9 * SLOWNESS)
+    cvmd.start()
+    ended(cvmd, "failed", "power-off-or-reboot")
+    processes.reap()
 
 
 @pytest.mark.slow

@@ -117,6 +117,16 @@ def test_exit_code_says_how_it_ended(run, word, code):
     assert ending["reason"] == reasons[code]
 
 
+@pytest.mark.parametrize("word, code", [("fake.poweroff-ms=1", 18), ("fake.reset-ms=1", 10)])
+def test_exit_code_of_one_that_is_given_up(run, cvmd, word, code):
+    restart = {"policy": "always", "backoffSec": 1, "limit": 1}
+    runner = run(spec=cvmd.spec("web", cmdline=word, restart=restart), json_output=True)
+    status, out, errors = runner.wait()
+    assert status == code, errors
+    cvm = json.loads(out)
+    assert cvm["state"] == "failed" and cvm["ending"]["detail"].startswith("given up after 1 restart")
+
+
 def test_failing_launches_have_the_codes_of_launch(run, cvmd):
     assert run("web", spec={**cvmd.spec("web"), "cpus": 0}).code() == 4
     assert run("web", cmdline="fake.exit=3").code() == 1
