@@ -10,10 +10,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/fail_point.h"
-#include "base/process.h"
+#include "base/fork.h"
 
 /* Between fork and exec only async-signal-safe calls are allowed (signal-safety(7)): the daemon has
  * threads. Hence raw system calls for ids, which glibc would want to spread over threads. */
@@ -42,48 +41,45 @@ static void reset_signals(void)
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Descriptors that the child has for itself, until exec. */
+/* What the child is handed: descriptors that it has for itself until exec, then the output, then
+ * those of the program. */
 enum {
         KEPT_GO,      /* the pipe that it waits on */
         KEPT_PROGRAM, /* the program's file, or -1 */
         N_KEPT,
+        OUTPUT = N_KEPT,
+        N_OWN,
 };
 
 /* Moves all sources above the targets first, so that no target overwrites a source. */
-static int arrange_fds(const ChildSpawn *spawn, int kept[static N_KEPT], int *moved)
+static int arrange_fds(const ChildSpawn *spawn, int *fds)
 {
-        int last = STDERR_FILENO, above, null, output;
+        int last = STDERR_FILENO, above, null;
 
         for (size_t i = 0; i < spawn->n_fds; i++)
                 if (spawn->fds[i].number > last)
                         last = spawn->fds[i].number;
         above = last + 1 + N_KEPT;
-        for (size_t i = 0; i < N_KEPT; i++) {
-                kept[i] = kept[i] < 0 ? -1 : fcntl(kept[i], F_DUPFD_CLOEXEC, above);
-                if (i == KEPT_GO && kept[i] < 0)
+        for (size_t i = 0; i < N_OWN + spawn->n_fds; i++) {
+                fds[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, above);
+                if (fds[i] < 0 && i != KEPT_PROGRAM)
                         return -errno;
         }
-        for (size_t i = 0; i < spawn->n_fds; i++) {
-                moved[i] = fcntl(spawn->fds[i].fd, F_DUPFD_CLOEXEC, above);
-                if (moved[i] < 0)
-                        return -errno;
-        }
-        output = fcntl(spawn->output_fd, F_DUPFD_CLOEXEC, above);
         null = open("/dev/null", O_RDONLY);
-        if (output < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-            dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(fds[OUTPUT], STDOUT_FILENO) < 0 ||
+            dup2(fds[OUTPUT], STDERR_FILENO) < 0)
                 return -errno;
         if (syscall(SYS_close_range, STDERR_FILENO + 1, above - 1, 0) < 0)
                 return -errno;
         for (size_t i = 0; i < spawn->n_fds; i++)
-                if (dup2(moved[i], spawn->fds[i].number) < 0)
+                if (dup2(fds[N_OWN + i], spawn->fds[i].number) < 0)
                         return -errno;
         /* what is kept goes at exec */
         for (int i = 0; i < N_KEPT; i++) {
-                if (kept[i] >= 0 && dup3(kept[i], last + 1 + i, O_CLOEXEC) < 0)
+                if (fds[i] >= 0 && dup3(fds[i], last + 1 + i, O_CLOEXEC) < 0)
                         return -errno;
-                if (kept[i] >= 0)
-                        kept[i] = last + 1 + i;
+                if (fds[i] >= 0)
+                        fds[i] = last + 1 + i;
         }
         if (syscall(SYS_close_range, above, ~0U, 0) < 0)
                 return -errno;
@@ -127,7 +123,7 @@ static void execute(const ChildSpawn *spawn, int program, char *const *environme
         child_fail(spawn->argv[0], error);
 }
 
-static void child_run(const ChildSpawn *spawn, int kept[static N_KEPT], int *moved)
+static void child_run(const ChildSpawn *spawn, int *fds)
 {
         static const struct rlimit no_core = {0, 0}, no_limit = {RLIM_INFINITY, RLIM_INFINITY};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
@@ -138,7 +134,7 @@ static void child_run(const ChildSpawn *spawn, int kept[static N_KEPT], int *mov
 
         reset_signals();
         setsid();
-        r = arrange_fds(spawn, kept, moved);
+        r = arrange_fds(spawn, fds);
         if (r < 0)
                 child_fail("cannot arrange descriptors", -r);
         /* SEV and SEV-ES guests are locked in memory whole; a user's daemon has what it was given
@@ -155,46 +151,44 @@ static void child_run(const ChildSpawn *spawn, int kept[static N_KEPT], int *mov
         if (r < 0)
                 child_fail("cannot load the system call filter", -r);
         do
-                n = read(kept[KEPT_GO], &byte, 1);
+                n = read(fds[KEPT_GO], &byte, 1);
         while (n < 0 && errno == EINTR);
         if (n != 1)
                 _exit(0);
-        execute(spawn, kept[KEPT_PROGRAM], environment);
+        execute(spawn, fds[KEPT_PROGRAM], environment);
 }
 
 int child_spawn(const ChildSpawn *spawn, Child *ret)
 {
         _cleanup_close_ int read_end = -1, write_end = -1, program = -1;
-        _cleanup_free_ int *moved = calloc(spawn->n_fds + 1, sizeof(int));
-        int fds[2], kept[N_KEPT], pidfd, r;
+        _cleanup_free_ int *fds = calloc(N_OWN + spawn->n_fds, sizeof(int));
+        int ends[2], pidfd = -1;
         pid_t pid;
 
-        if (!moved)
+        if (!fds)
                 return -ENOMEM;
-        if (pipe2(fds, O_CLOEXEC) < 0)
+        if (N_OWN + spawn->n_fds > FORK_FDS_MAX)
+                return -EMFILE;
+        if (pipe2(ends, O_CLOEXEC) < 0)
                 return -errno;
-        read_end = fds[0];
-        write_end = fds[1];
+        read_end = ends[0];
+        write_end = ends[1];
 
         program = open(spawn->argv[0], O_PATH | O_CLOEXEC);
-        kept[KEPT_GO] = read_end;
-        kept[KEPT_PROGRAM] = program;
+        fds[KEPT_GO] = read_end;
+        fds[KEPT_PROGRAM] = program;
+        fds[OUTPUT] = spawn->output_fd;
+        for (size_t i = 0; i < spawn->n_fds; i++)
+                fds[N_OWN + i] = spawn->fds[i].fd;
 
         fail_point("child: to be forked");
-        pid = fork();
+        pid = fork_bare(fds, N_OWN + spawn->n_fds, SIGCHLD, &pidfd);
         if (pid < 0)
-                return -errno;
+                return pid;
         if (pid == 0)
-                child_run(spawn, kept, moved);
+                child_run(spawn, fds);
 
         fail_point("child: forked");
-        pidfd = process_open(pid);
-        if (pidfd < 0) {
-                r = pidfd;
-                kill(pid, SIGKILL); /* our own child, not reaped yet: the pid is its */
-                waitpid(pid, NULL, 0);
-                return r;
-        }
         *ret = (Child){.pid = pid, .pidfd = pidfd, .go_fd = TAKE_FD(write_end)};
         return 0;
 }

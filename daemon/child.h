@@ -4,7 +4,7 @@
 /*
  * A child process that waits, before it becomes the program, until it is on record.
  *
- * child_spawn() forks; the child arranges descriptors, credentials and limits and then reads one
+ * child_spawn() forks without the daemon's descriptors (base/fork.h); the child arranges its own, credentials and limits and then reads one
  * byte from a pipe. child_go() gives it; if the daemon dies or closes the pipe first, the child
  * sees the end of file and exits: no program without a record.
  *
@@ -43,7 +43,7 @@ typedef struct Child {
         int go_fd; /* owned; -1 once gone */
 } Child;
 
-/* Returns 0 or -errno. */
+/* Returns 0 or -errno; -EMFILE: more descriptors than a message of a socket carries. */
 int child_spawn(const ChildSpawn *spawn, Child *ret);
 /* Returns 0, or -EPIPE if the child is gone. */
 int child_go(Child *child);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fork.h"
 #include "base/memfd.h"
 #include "base/text.h"
 #include "mounts_below.h"
@@ -88,17 +90,16 @@ static int write_map(pid_t pid, const char *file, unsigned inside, unsigned outs
 static int namespace_open(const IdMap *map)
 {
         _cleanup_close_ int fd = -1;
-        int sockets[2], r;
+        int sockets[2], handed, r;
         pid_t pid;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
                 return -errno;
-        pid = fork();
-        if (pid == 0) {
-                close(sockets[0]); /* or it would wait for itself */
-                namespace_child(sockets[1]);
-        }
-        r = pid < 0 ? -errno : 0;
+        handed = sockets[1];
+        pid = fork_bare(&handed, 1, SIGCHLD, NULL);
+        if (pid == 0)
+                namespace_child(handed);
+        r = pid < 0 ? pid : 0;
         close(sockets[1]);
         if (r == 0) {
                 fd = receive_namespace(sockets[0]);

@@ -56,8 +56,7 @@ void loaded_done(Loaded *loaded)
                 cvm_error_done(&loaded->artifact_errors[i]);
         }
         free(loaded->certs);
-        for (size_t i = 0; i < loaded->n_shares; i++)
-                closep(&loaded->share_fds[i]);
+        foreign_close(loaded->uid, loaded->share_fds, loaded->n_shares);
         for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
                 free(loaded->share_paths[i]);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
@@ -68,7 +67,7 @@ void loaded_done(Loaded *loaded)
         free(loaded->disk_paths);
         free(loaded->share_fds);
         for (size_t i = 0; i < loaded->n_disks; i++)
-                closep(&loaded->disks[i].fd);
+                foreign_close(loaded->uid, &loaded->disks[i].fd, 1);
         free(loaded->disks);
         cvm_error_done(&loaded->error);
         cvm_error_done(&loaded->measure_error);
@@ -81,10 +80,10 @@ void loaded_done(Loaded *loaded)
 
 static void job_free(LoadJob *job)
 {
-        foreign_close(job->artifact_fds, _ARTIFACT_KIND_MAX);
-        foreign_close(job->cert_fds, job->cert_fds ? job->loaded.n_certs : 0);
-        foreign_close(job->share_fds, job->share_fds ? job->loaded.n_shares : 0);
-        foreign_close(job->disk_fds, job->disk_fds ? job->loaded.n_disks : 0);
+        foreign_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
+        foreign_close(job->peer.uid, job->cert_fds, job->cert_fds ? job->loaded.n_certs : 0);
+        foreign_close(job->peer.uid, job->share_fds, job->share_fds ? job->loaded.n_shares : 0);
+        foreign_close(job->peer.uid, job->disk_fds, job->disk_fds ? job->loaded.n_disks : 0);
         free(job->cert_fds);
         free(job->share_fds);
         free(job->disk_fds);
@@ -486,6 +485,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         job->loaded.files = source->files;
         if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
                 job->libvirt = source->libvirt;
+        job->loaded.uid = owner->uid;
         job->loaded.n_certs = spec->n_certs;
         job->loaded.n_shares = spec->n_shares;
         job->loaded.n_disks = spec->n_disks;

@@ -28,6 +28,7 @@ typedef struct LoadedCert {
 
 /* All owned. Indexes are those of the spec. */
 typedef struct Loaded {
+        uid_t uid;                                    /* whose files these are */
         Artifact *artifacts[_ARTIFACT_KIND_MAX];      /* NULL: there is none, or it failed */
         CvmError artifact_errors[_ARTIFACT_KIND_MAX]; /* set where one failed */
         bool asked_libvirt;                           /* the next three say what it answered */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "base/foreign.h"
+#include "base/fork.h"
 #include "driver_libvirt.h"
 #include "fdstore.h"
 #include "launch.h"
@@ -366,13 +369,14 @@ static int run(const Options *options, Config *config, const Paths *paths)
         return r;
 }
 
-/* What every CVM and client needs of descriptors and threads; secrets never reach a core file. */
+/* Arranges descriptors and threads for all CVMs and clients; secrets never reach a core file. */
 static void set_up_process(void)
 {
         struct rlimit files;
+        int r;
 
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-                files.rlim_cur = files.rlim_max;
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = MIN(files.rlim_max, FOREIGN_FDS_MAX);
                 setrlimit(RLIMIT_NOFILE, &files);
         }
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -383,6 +387,9 @@ static void set_up_process(void)
         /* They read what clients name: one held by a dead file system must not hold all. */
         setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 0);
         umask(0077);
+        r = fork_reserve();
+        if (r < 0)
+                log_warning("few descriptors are allowed (RLIMIT_NOFILE): %s", strerror(-r));
 }
 
 int main(int argc, char **argv)

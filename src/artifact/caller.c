@@ -5,7 +5,6 @@
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "base/fork.h"
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
 typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE } Step;
@@ -117,18 +118,6 @@ static int open_as_caller(const Request *request, Answer *answer)
         return r < 0 ? r : fd;
 }
 
-/* Closes all descriptors but these two; b may be -1. */
-static int close_others(int a, int b)
-{
-        unsigned low = b >= 0 && b < a ? b : a, high = b > a ? b : a;
-
-        if ((low > 0 && syscall(SYS_close_range, 0, low - 1, 0) < 0) ||
-            (high > low + 1 && syscall(SYS_close_range, low + 1, high - 1, 0) < 0) ||
-            syscall(SYS_close_range, high + 1, ~0u, 0) < 0)
-                return -errno;
-        return 0;
-}
-
 static void send_answer(int sock, const Answer *answer, int fd)
 {
         union {
@@ -155,32 +144,28 @@ static void send_answer(int sock, const Answer *answer, int fd)
 static _Noreturn void child_run(const Request *request, int sock)
 {
         Answer answer = {};
-        int fd = close_others(sock, request->fd);
+        int fd;
 
-        if (fd == 0)
-                fd = open_as_caller(request, &answer);
+        syscall(SYS_close_range, STDIN_FILENO, STDERR_FILENO, 0);
+        fd = open_as_caller(request, &answer);
         answer.error = fd < 0 ? -fd : 0;
         send_answer(sock, &answer, request->path ? fd : -1);
         _exit(0);
 }
 
-/* A copy of this process that signals nobody when it ends, so that the daemon's own watch over its
- * children never hears of it. Signals stay blocked in it: the handlers are the daemon's. */
+/* A child that signals nobody when it ends, so that the daemon's own watch over its children never
+ * hears of it. */
 static pid_t spawn(const Request *request, int sock, int *ret_pidfd)
 {
-        sigset_t all, before;
-        int pidfd = -1;
-        pid_t pid;
+        int fds[] = {sock, request->fd};
+        pid_t pid = fork_bare(fds, ARRAY_SIZE(fds), 0, ret_pidfd);
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD, NULL, &pidfd, NULL, 0);
-        if (pid == 0)
-                child_run(request, sock);
-        if (pid < 0)
-                pid = -errno;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        *ret_pidfd = pidfd;
+        if (pid == 0) {
+                Request its = *request;
+
+                its.fd = fds[1];
+                child_run(&its, fds[0]);
+        }
         return pid;
 }
 

@@ -3,68 +3,181 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "base/macros.h"
 
 #define STACK_SIZE (64u << 10)
 
-typedef struct Closing {
-        size_t n;
-        int fds[];
-} Closing;
+/*
+ * What waits is a list through a table with an entry a descriptor number, so that waiting takes no
+ * memory that could be missing. The table is zero pages until a number is used.
+ */
+typedef struct Waiting {
+        uid_t uid;
+        int next; /* -1: the last */
+} Waiting;
 
-static atomic_uint n_closers;
+typedef struct Closer {
+        bool runs;
+        uid_t uid; /* of what it closes */
+} Closer;
 
-static void *run(void *userdata)
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Waiting *table; /* FOREIGN_FDS_MAX entries, or NULL */
+static int head = -1, tail = -1;
+static Closer closers[FOREIGN_CLOSERS_MAX];
+
+/* All functions down to closer_start() but close_now() are called with the lock held. */
+
+static bool table_is_there(void)
 {
-        Closing *closing = userdata;
+        void *p;
 
-        for (size_t i = 0; i < closing->n; i++)
-                close(closing->fds[i]);
-        free(closing);
-        n_closers--;
-        return NULL;
+        if (table)
+                return true;
+        p = mmap(NULL, sizeof(*table) * FOREIGN_FDS_MAX, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p != MAP_FAILED)
+                table = p;
+        return table;
 }
 
-/* Signals are for the thread that began it. */
-static int start(Closing *closing)
+static void waiting_add(uid_t uid, int fd)
 {
+        table[fd] = (Waiting){.uid = uid, .next = -1};
+        if (tail < 0)
+                head = fd;
+        else
+                table[tail].next = fd;
+        tail = fd;
+}
+
+static void waiting_remove(int fd, int before)
+{
+        if (before < 0)
+                head = table[fd].next;
+        else
+                table[before].next = table[fd].next;
+        if (tail == fd)
+                tail = before;
+}
+
+static unsigned closers_of(uid_t uid)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(closers); i++)
+                n += closers[i].runs && closers[i].uid == uid;
+        return n;
+}
+
+/* The first descriptor whose uid has a thread to spare, and the one before it in the list (-1: it
+ * is the first); -1: there is none. */
+static int waiting_find(int *ret_before)
+{
+        uid_t busy = (uid_t)-1; /* the last one that was found to have none */
+
+        for (int fd = head, before = -1; fd >= 0; before = fd, fd = table[fd].next) {
+                uid_t uid = table[fd].uid;
+
+                if (uid == busy)
+                        continue;
+                if (closers_of(uid) < FOREIGN_CLOSERS_PER_UID) {
+                        *ret_before = before;
+                        return fd;
+                }
+                busy = uid;
+        }
+        return -1;
+}
+
+static void close_now(int fd)
+{
+        const struct linger none = {};
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+        close(fd);
+}
+
+static void *closer_run(void *userdata);
+
+/* A thread for the next descriptor that may be closed. Where there can be none, a later call makes
+ * up for it. Signals are for the other threads. */
+static void closer_start(void)
+{
+        Closer *closer = NULL;
         sigset_t all, before;
         pthread_attr_t attr;
         pthread_t thread;
-        int r;
+        int fd, none;
 
+        for (size_t i = 0; !closer && i < ARRAY_SIZE(closers); i++)
+                if (!closers[i].runs)
+                        closer = &closers[i];
+        fd = waiting_find(&none);
+        if (!closer || fd < 0)
+                return;
+        *closer = (Closer){true, table[fd].uid};
         sigfillset(&all);
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, STACK_SIZE);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = pthread_create(&thread, &attr, run, closing);
+        if (pthread_create(&thread, &attr, closer_run, closer) != 0)
+                closer->runs = false;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attr);
-        return -r;
 }
 
-void foreign_close(const int *fds, size_t n)
+/* Before it closes one, which may take for ever, it starts a thread for the next. */
+static void *closer_run(void *userdata)
 {
-        Closing *closing;
-        size_t given = 0;
+        Closer *closer = userdata;
+        int fd, before;
 
-        for (size_t i = 0; i < n; i++)
-                given += fds[i] >= 0;
-        if (given == 0)
-                return;
-        closing = malloc(sizeof(*closing) + given * sizeof(int));
-        if (!closing)
-                return;
-        closing->n = 0;
-        for (size_t i = 0; i < n; i++)
-                if (fds[i] >= 0)
-                        closing->fds[closing->n++] = fds[i];
-        if (++n_closers <= FOREIGN_CLOSERS_MAX && start(closing) == 0)
-                return;
-        n_closers--;
-        free(closing);
+        pthread_mutex_lock(&lock);
+        for (;;) {
+                closer->runs = false;
+                fd = waiting_find(&before);
+                if (fd < 0)
+                        break;
+                *closer = (Closer){true, table[fd].uid};
+                waiting_remove(fd, before);
+                closer_start();
+                pthread_mutex_unlock(&lock);
+                close_now(fd);
+                pthread_mutex_lock(&lock);
+        }
+        pthread_mutex_unlock(&lock);
+        return NULL;
+}
+
+void foreign_close(uid_t uid, const int *fds, size_t n)
+{
+        pthread_mutex_lock(&lock);
+        for (size_t i = 0; i < n; i++) {
+                if (fds[i] < 0)
+                        continue;
+                if (fds[i] < FOREIGN_FDS_MAX && table_is_there()) {
+                        waiting_add(uid, fds[i]);
+                } else {
+                        close_now(fds[i]);
+                }
+        }
+        closer_start();
+        pthread_mutex_unlock(&lock);
+}
+
+bool foreign_is_full(uid_t uid)
+{
+        unsigned n;
+
+        pthread_mutex_lock(&lock);
+        n = closers_of(uid);
+        for (int fd = head; fd >= 0; fd = table[fd].next)
+                n += table[fd].uid == uid;
+        pthread_mutex_unlock(&lock);
+        return n > FOREIGN_WAITING_PER_UID;
 }

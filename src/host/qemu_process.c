@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fork.h"
 #include "base/memfd.h"
 #include "host/qemu_internal.h"
 
@@ -79,7 +80,7 @@ int qemu_process_start(const char *path, QemuProcess *ret)
                 NULL,
         };
         _cleanup_close_ int output_fd = memfd_new("qemu-probe"), ours = -1, its = -1;
-        int pair[2];
+        int pair[2], fds[2];
         pid_t pid;
 
         if (output_fd < 0)
@@ -88,11 +89,13 @@ int qemu_process_start(const char *path, QemuProcess *ret)
                 return -errno;
         ours = pair[0];
         its = pair[1];
-        pid = fork();
+        fds[0] = its;
+        fds[1] = output_fd;
+        pid = fork_bare(fds, ARRAY_SIZE(fds), SIGCHLD, NULL);
         if (pid < 0)
-                return -errno;
+                return pid;
         if (pid == 0)
-                child_run(argv, its, output_fd);
+                child_run(argv, fds[0], fds[1]);
         *ret = (QemuProcess){pid, TAKE_FD(ours), TAKE_FD(output_fd)};
         return 0;
 }

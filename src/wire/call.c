@@ -13,7 +13,7 @@ int wire_call_new(WireConnection *connection, const WireMessageCall *message, in
         WireCall *call = calloc(1, sizeof(*call));
 
         if (!call) {
-                foreign_close(fds, n_fds);
+                foreign_close(connection->peer.uid, fds, n_fds);
                 free(fds);
                 return -ENOMEM;
         }
@@ -43,7 +43,7 @@ WireCall *wire_call_unref(WireCall *call)
                 return NULL;
 
         assert(call->ended || call->gone);
-        foreign_close(call->fds, call->n_fds);
+        foreign_close(call->connection->peer.uid, call->fds, call->n_fds);
         free(call->fds);
         wire_connection_unref(call->connection);
         free(call);

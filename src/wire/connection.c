@@ -128,9 +128,9 @@ void wire_connection_changed(WireConnection *connection)
                 update_poll(connection);
 }
 
-static void close_fds(int *fds, size_t n)
+static void close_fds(const WireConnection *connection, int *fds, size_t n)
 {
-        foreign_close(fds, n);
+        foreign_close(connection->peer.uid, fds, n);
         free(fds);
 }
 
@@ -152,7 +152,7 @@ static void dispatch(WireConnection *connection, const char *data, size_t size, 
 
         r = size > WIRE_MESSAGE_MAX ? -EMSGSIZE : wire_message_parse_call(data, size, &message);
         if (r < 0) {
-                close_fds(fds, n_fds);
+                close_fds(connection, fds, n_fds);
                 if (r == -EINVAL)
                         r = refuse_member(connection, message.bad);
         } else {
@@ -330,6 +330,7 @@ int wire_connection_new(WireServer *server, int fd)
                 wire_connection_unref(connection);
                 return r;
         }
+        connection->inbox.uid = connection->peer.uid;
         connection->poll.data = connection;
         connection->starved = true;
         server->n_handles++;

@@ -10,15 +10,15 @@
 
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
 
-static void close_fds(int *fds, size_t n)
+static void close_fds(const WireInbox *inbox, int *fds, size_t n)
 {
-        foreign_close(fds, n);
+        foreign_close(inbox->uid, fds, n);
         free(fds);
 }
 
 void wire_inbox_done(WireInbox *inbox)
 {
-        close_fds(inbox->fds, inbox->n_fds);
+        close_fds(inbox, inbox->fds, inbox->n_fds);
         buffer_done(&inbox->stored);
         *inbox = (WireInbox){};
 }
@@ -60,14 +60,17 @@ static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
                         continue;
                 fds = malloc(size);
                 if (!fds) {
-                        foreign_close((const int *)CMSG_DATA(c), n);
+                        foreign_close(inbox->uid, (const int *)CMSG_DATA(c), n);
                         r = -ENOMEM;
                         continue;
                 }
                 memcpy(fds, CMSG_DATA(c), size);
-                if (r < 0 || n > max || inbox->fds) {
-                        close_fds(fds, n);
-                        r = r ?: -EPROTO;
+                if (r == 0 && (n > max || inbox->fds))
+                        r = -EPROTO;
+                if (r == 0 && inbox->uid != 0 && foreign_is_full(inbox->uid))
+                        r = -EUSERS;
+                if (r < 0) {
+                        close_fds(inbox, fds, n);
                         continue;
                 }
                 inbox->fds = fds;

@@ -23,7 +23,8 @@ typedef struct WireInbox {
         size_t scanned; /* bytes of it that hold no NUL byte */
         char *fresh;    /* the last read where nothing was stored: in the owner's buffer */
         size_t n_fresh;
-        int *fds; /* owned; of the message that begins at fds_at */
+        uid_t uid; /* of the sender, to whom descriptors that are being closed are counted */
+        int *fds;  /* owned; of the message that begins at fds_at */
         size_t n_fds;
         size_t fds_at; /* offset of that message */
 } WireInbox;
@@ -35,6 +36,8 @@ void wire_inbox_done(WireInbox *inbox); /* closes descriptors */
  *   -EAGAIN    nothing there now;
  *   -EPROTO    more than `fds_max` descriptors, more than this process may have, or some for a
  *              message that has got some already: all that came are closed;
+ *   -EUSERS    descriptors of a sender of whom too many are still to be closed (base/foreign.h):
+ *              these are closed, too;
  *   -errno     of recvmsg(2). */
 ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max);
 

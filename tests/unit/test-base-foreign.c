@@ -2,6 +2,15 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/foreign.h"
 #include "base/macros.h"
@@ -19,39 +28,230 @@ static void await_closed(int fd)
         assert_false(is_open(fd));
 }
 
+#define UID 4711
+
 static void test_close(void **state)
 {
         int fds[5] = {-1, -1, -1, -1, -1}, kept = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-        foreign_close(fds, ARRAY_SIZE(fds));
-        foreign_close(NULL, 0);
+        foreign_close(UID, fds, ARRAY_SIZE(fds));
+        foreign_close(UID, NULL, 0);
         fds[1] = open("/dev/null", O_RDONLY | O_CLOEXEC);
         fds[4] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        foreign_close(fds, 4);
+        foreign_close(UID, fds, 4);
         await_closed(fds[1]);
         assert_true(is_open(fds[4]) && is_open(kept));
-        foreign_close(&fds[4], 1);
+        foreign_close(UID, &fds[4], 1);
         await_closed(fds[4]);
         close(kept);
 }
 
-/* More of them than closers at a time, once and again. */
+/* More of them than closers at a time, of several senders: all are closed in the end. */
 static void test_many(void **state)
 {
-        for (unsigned i = 0; i < 4 * FOREIGN_CLOSERS_MAX; i++) {
-                int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int fds[16 * FOREIGN_CLOSERS_MAX];
 
-                foreign_close(&fd, 1);
-                if (i % 16 == 0)
-                        await_closed(fd);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                foreign_close((uid_t)(UID + i % 100), &fds[i], 1);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                await_closed(fds[i]);
+}
+
+/* A TCP socket of which some sent bytes are not received yet, and that is to wait for that when it
+ * is closed; *ret_peer is the other end, with a small buffer. */
+static int lingering_socket(int *ret_peer)
+{
+        const struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char bytes[65536] = {};
+        socklen_t size = sizeof(address);
+
+        setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        *ret_peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(*ret_peer >= 0);
+        close(listener);
+        while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+                ;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+        return fd;
+}
+
+/* Sockets that want to linger for an hour hold up nobody. */
+static void test_lingering(void **state)
+{
+        int fds[2 * FOREIGN_CLOSERS_PER_UID], peers[ARRAY_SIZE(fds)];
+
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = lingering_socket(&peers[i]);
+        foreign_close(UID, fds, ARRAY_SIZE(fds));
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                await_closed(fds[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+                close(peers[i]);
+}
+
+/*
+ * A file system in user space whose daemon is this process: it answers nothing, so each close of
+ * the directory's file waits until the connection ends. Needs root and /dev/fuse; skipped else.
+ */
+typedef struct Deaf {
+        int device;
+        char directory[32];
+} Deaf;
+
+static void *serve_opens(void *userdata)
+{
+        const Deaf *deaf = userdata;
+        _Alignas(8) char request[65536], reply[256];
+
+        for (;;) {
+                ssize_t n = read(deaf->device, request, sizeof(request));
+                const struct fuse_in_header *in = (const void *)request;
+                struct fuse_out_header *out = (void *)reply;
+                size_t size = sizeof(*out);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return NULL;
+                memset(reply, 0, sizeof(reply));
+                out->unique = in->unique;
+                if (in->opcode == FUSE_INIT) {
+                        struct fuse_init_out *init = (void *)(out + 1);
+
+                        init->major = 7;
+                        init->minor = 31;
+                        init->max_write = 4096;
+                        size += sizeof(*init);
+                } else if (in->opcode == FUSE_LOOKUP) {
+                        struct fuse_entry_out *entry = (void *)(out + 1);
+
+                        entry->nodeid = entry->attr.ino = 2;
+                        entry->attr.mode = S_IFREG | 0644;
+                        entry->attr.nlink = 1;
+                        entry->entry_valid = entry->attr_valid = 60;
+                        size += sizeof(*entry);
+                } else if (in->opcode == FUSE_GETATTR) {
+                        struct fuse_attr_out *attr = (void *)(out + 1);
+
+                        attr->attr.ino = in->nodeid;
+                        attr->attr.mode = in->nodeid == 1 ? S_IFDIR | 0755 : S_IFREG | 0644;
+                        attr->attr.nlink = 1;
+                        attr->attr_valid = 60;
+                        size += sizeof(*attr);
+                } else if (in->opcode == FUSE_OPEN) {
+                        size += sizeof(struct fuse_open_out);
+                } else if (in->opcode == FUSE_FLUSH) {
+                        continue; /* never */
+                } else {
+                        out->error = -ENOSYS;
+                }
+                out->len = (uint32_t)size;
+                (void)!write(deaf->device, reply, size);
         }
-        usleep(100000);
+}
+
+/* Ends the file system after a minute, whatever became of the test: a process whose threads wait in
+ * it cannot end before. */
+static pid_t watch_deaf(const Deaf *deaf)
+{
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        close(deaf->device);
+        sleep(60);
+        umount2(deaf->directory, MNT_FORCE | MNT_DETACH);
+        _exit(0);
+}
+
+static bool mount_deaf(Deaf *deaf, pthread_t *ret_server)
+{
+        char options[80];
+
+        *deaf = (Deaf){.device = open("/dev/fuse", O_RDWR | O_CLOEXEC),
+                       .directory = "/tmp/cvmd-XXXXXX"};
+        if (deaf->device < 0)
+                return false;
+        assert_non_null(mkdtemp(deaf->directory));
+        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0",
+                 deaf->device);
+        if (mount("deaf", deaf->directory, "fuse", 0, options) < 0) {
+                rmdir(deaf->directory);
+                close(deaf->device);
+                return false;
+        }
+        assert_int_equal(pthread_create(ret_server, NULL, serve_opens, deaf), 0);
+        return true;
+}
+
+static int open_deaf(const Deaf *deaf)
+{
+        char path[48];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/file", deaf->directory);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        return fd;
+}
+
+/* One sender whose files are never closed is full in the end; others' are closed meanwhile; and
+ * once his file system ends, all are closed and he may send again. */
+static void test_deaf(void **state)
+{
+        int fds[FOREIGN_WAITING_PER_UID + 1], other;
+        pthread_t server;
+        pid_t watch;
+        Deaf deaf;
+
+        if (geteuid() != 0 || !mount_deaf(&deaf, &server))
+                skip();
+        watch = watch_deaf(&deaf);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = open_deaf(&deaf);
+        foreign_close(UID, fds, ARRAY_SIZE(fds) - 1);
+        usleep(50000);
+        assert_false(foreign_is_full(UID));
+        foreign_close(UID, &fds[ARRAY_SIZE(fds) - 1], 1);
+        assert_true(foreign_is_full(UID));
+        assert_false(foreign_is_full(UID + 1));
+
+        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        foreign_close(UID + 1, &other, 1);
+        await_closed(other);
+        assert_true(is_open(fds[ARRAY_SIZE(fds) - 1]));
+
+        assert_int_equal(umount2(deaf.directory, MNT_FORCE | MNT_DETACH), 0); /* aborts it */
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                await_closed(fds[i]);
+        for (unsigned i = 0; i < 5000 && foreign_is_full(UID); i++)
+                usleep(1000);
+        assert_false(foreign_is_full(UID));
+        pthread_join(server, NULL);
+        close(deaf.device);
+        rmdir(deaf.directory);
+        kill(watch, SIGKILL);
+        waitpid(watch, NULL, 0);
 }
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {leaks_unit_test(test_close),
-                                           cmocka_unit_test(test_many)};
+        const struct CMUnitTest tests[] = {
+                leaks_unit_test(test_close),
+                leaks_unit_test(test_many),
+                leaks_unit_test(test_lingering),
+                leaks_unit_test(test_deaf),
+        };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
