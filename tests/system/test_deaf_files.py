@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files whose reads never end, as on a server that has gone: who names them waits for them, and
 nobody else does."""
+import array
 import contextlib
 import os
 import pathlib
 import signal
+import socket
+import struct
 import tempfile
 import threading
 import time
@@ -131,6 +134,64 @@ def test_descriptors_that_nobody_takes(cvmd, deaf):
             assert cvmd.cvms() == []
         threading.Thread(target=close_late, args=[fd], daemon=True).start()
     assert cvmd.launch("web", wait="ready")["ready"]
+
+
+@pytest.mark.not_valgrind("no other thread of a program runs under it while one is in close(2)")
+@pytest.mark.parametrize("held", ["by a beginning", "by a call", "in close"])
+def test_descriptors_stop_no_child(cvmd, deaf, held):
+    """Whatever stands in the daemon's table, the processes that it makes have no copy to close."""
+    reachable(cvmd)
+    deaf.deaf = True
+    fd = os.open(deaf.path, os.O_RDONLY)
+    client = cvmd.client()
+    if held == "by a beginning":
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
+        client.socket.sendmsg([b'{"method'], [rights])
+    else:
+        client.send("Watch", {}, fds=[fd], more=True)
+    # or the processes that the test makes would have a copy to close
+    threading.Thread(target=close_late, args=[fd], daemon=True).start()
+    eventually(lambda: deaf.closers == 1, "the test's own is being closed")
+    if held == "in close":
+        client.close()
+        eventually(lambda: deaf.closers == 2, "the daemon's is being closed")
+    began = time.monotonic()
+    assert by(BOB, lambda: cvmd.launch("bobs", wait="ready"))["ready"]
+    by(BOB, lambda: cvmd.call("Render", spec=cvmd.spec("other")))
+    cvmd.stop("bobs")
+    cvmd.discard("bobs")
+    assert time.monotonic() - began < 10 * SLOWNESS
+    client.close()
+
+
+def lingering_socket():
+    """One whose close would wait for an hour, and its peer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sending = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+    sending.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sending.send(bytes(65536))
+    sending.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    return sending, peer
+
+
+def test_sockets_that_linger(cvmd):
+    """Whatever a client sends, the daemon has all its descriptors back in the end."""
+    before = len(os.listdir(f"/proc/{cvmd.process.pid}/fd"))
+    sockets = [lingering_socket() for _ in range(64)]
+    with cvmd.client() as client:
+        client.call("List", fds=[sending.fileno() for sending, _ in sockets])
+    with open("/dev/null", "rb") as null:
+        for _ in range(20):
+            with cvmd.client() as client:
+                client.call("List", fds=[null.fileno()] * 64)
+    eventually(lambda: len(os.listdir(f"/proc/{cvmd.process.pid}/fd")) <= before, cvmd.log)
+    for pair in sockets:
+        for one in pair:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+            one.close()
 
 
 @pytest.mark.not_valgrind("what its threads hold that do not end is lost")
