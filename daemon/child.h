@@ -4,9 +4,10 @@
 /*
  * A child process that waits, before it becomes the program, until it is on record.
  *
- * child_spawn() forks without the daemon's descriptors (base/fork.h); the child arranges its own, credentials and limits and then reads one
- * byte from a pipe. child_go() gives it; if the daemon dies or closes the pipe first, the child
- * sees the end of file and exits: no program without a record.
+ * child_spawn() forks without the daemon's descriptors (base/fork.h); the child arranges its own,
+ * credentials and limits and then reads one byte from a pipe. child_go() gives it; if the daemon
+ * dies or closes the pipe first, the child sees the end of file and exits: no program without a
+ * record.
  *
  * The program gets: exactly the given descriptors at their numbers, stdin from /dev/null, stdout
  * and stderr to `output_fd`, no new privileges, no capabilities (also none as root), no core dumps,

@@ -124,7 +124,8 @@ def test_exit_code_of_one_that_is_given_up(run, cvmd, word, code):
     status, out, errors = runner.wait()
     assert status == code, errors
     cvm = json.loads(out)
-    assert cvm["state"] == "failed" and cvm["ending"]["detail"].startswith("given up after 1 restart")
+    assert cvm["state"] == "failed"
+    assert cvm["ending"]["detail"].startswith("given up after 1 restart")
 
 
 def test_failing_launches_have_the_codes_of_launch(run, cvmd):
