@@ -25,6 +25,7 @@ VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak
             f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
 VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
+    "test-base-foreign": "no other thread runs under it while one is in close(2)",
     "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",
 }
 SANITIZERS = {

@@ -129,7 +129,7 @@ static void *fork_many(void *userdata)
 {
         intptr_t n_bad = 0;
 
-        for (int i = 0; i < 50; i++) {
+        for (int i = 0; i < 20; i++) {
                 int number = memfd_new("test"), fds[] = {number};
                 int pidfd, status = 1;
                 pid_t pid;
