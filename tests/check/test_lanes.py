@@ -74,7 +74,7 @@ def test_budget_verdict():
     (later(loop=calibration.LOOP_SECONDS / 2), 16, 1),
     (later(), 1, 2),
     # a machine that others take for themselves gets a bounded excuse
-    (later(busy=200), 2, 4),
+    (later(busy=200), 2, 1 / (1 - calibration.SHARE_MAX)),
     (later(busy=200, loop=99), 2, calibration.FACTOR_MAX),
     # a child that is counted later than it ran
     (later(busy=10, own=50), 2, 1),

@@ -15,8 +15,8 @@ LOOP_TIMES = 5
 # Debian 12's Python on one core of an AMD EPYC as clouds rent it out.
 LOOP_SECONDS = 0.0145
 CPUS = 2
-SHARE_MAX = 0.75
-FACTOR_MAX = 5.0
+SHARE_MAX = 0.875
+FACTOR_MAX = 8.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
