@@ -93,18 +93,27 @@ class Maker:
         self.file = images.Igvm(0x2000)
         self.next_area = 0
         self.address = 0x100000
+        self.shape = (1, 0, 0, True)
         self.file.platform(1, 2, vtl=2)
         self.file.platform(4, 3)
         self.file.policy(1, 0x30000)
 
     def page(self):
-        self.address += 0 if self.random.random() < 0.7 else 4096
-        mask = self.random.choice([1, 1, 1, 1, 0x17, 5, 4, 16, 0])
-        flags, kind = self.random.choice([(0, 0), (0, 0), (0, 0), (2, 0), (0, 1), (0, 2), (0, 3)])
-        data = self.random.randbytes(4096) if self.random.random() < 0.6 else None
-        self.file.page(mask, self.address, data, flags, kind)
-        # the next one is in a row, whether this one is the platform's or not
-        self.address += 4096 if mask & 1 or self.random.random() < 0.5 else 0
+        """Mostly like the page before, and right behind it."""
+        if self.random.random() < 0.25:
+            mask = self.random.choice([1, 1, 0x17, 5])
+            flags, kind = self.random.choice([(0, 0), (0, 0), (2, 0), (0, 1), (0, 2), (0, 3)])
+            self.shape = mask, flags, kind, self.random.random() < 0.6
+        if self.random.random() < 0.15:
+            self.address += 4096
+        mask, flags, kind, has_data = self.shape
+        self.file.page(mask, self.address, self.random.randbytes(4096) if has_data else None,
+                       flags, kind)
+        self.address += 4096
+
+    def foreign(self):
+        """Of no concern, but that one counts among the directives, and the other does not."""
+        self.file.page(self.random.choice([4, 16, 0, 0]), self.address, None, *self.shape[1:3])
 
     def large_page(self):
         address = (self.address + (2 << 20) - 1) & -(2 << 20)
@@ -123,10 +132,10 @@ class Maker:
         self.address += size
 
     def required(self):
-        self.file.required(self.random.choice([0, 1, 4]), 0x4000000, 0x1000)
+        self.file.required(self.random.choice([0, 0, 1, 4]), 0x4000000, 0x1000)
 
     def make(self):
-        steps = [self.page] * 12 + [self.insert] * 3 + [self.required] * 2
+        steps = [self.page] * 10 + [self.foreign] * 4 + [self.insert] * 3 + [self.required] * 2
         steps += [self.large_page] if self.random.random() < 0.1 else []
         count = self.random.randrange(3, 40)
         where = self.random.randrange(count)
