@@ -261,6 +261,10 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
         if (r == 0)
                 r = check_id_block(arguments, template, request->spec,
                                    paths[ARTIFACT_IGVM].path != NULL);
+        /* what a spec leaves out is for its kernel */
+        if (!paths[ARTIFACT_KERNEL].path && !arguments_has(arguments, "cmdline") &&
+            !(request->spec && request->spec->cmdline))
+                inputs->cmdline = NULL;
         paths[ARTIFACT_FIRMWARE].method = paths[ARTIFACT_IGVM].method = inputs->method;
         paths[ARTIFACT_FIRMWARE].code = paths[ARTIFACT_IGVM].code = measure_needs_code(
                 inputs->method, paths[ARTIFACT_KERNEL].path, inputs->acpi.loader.data);

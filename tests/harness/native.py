@@ -8,9 +8,8 @@ END = 1 << 32  # the firmware ends here, where the CPU starts
 def wrap(firmware, mask=1, others=()):
     """`others`: more platforms, as (mask, type), without pages of their own."""
     assert len(firmware) % 4096 == 0
-    file = images.Igvm()
     room = 64 + 24 * (1 + len(others)) + 32 * (len(firmware) // 4096)
-    file.DATA = (room + 4095) & ~4095
+    file = images.Igvm((room + 4095) & ~4095)
     file.platform(mask, 0)
     for other, kind in others:
         file.platform(other, kind, vtl=2)

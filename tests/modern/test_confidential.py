@@ -49,12 +49,13 @@ def render(qemu, name):
 # platforms it must run.
 NO_IGVM = ("object igvm-cfg", "--enable-igvm")
 LACKS = {
-    "11": {"sev-snp": NO_IGVM,
+    "11": {"sev-snp": NO_IGVM, "plain-igvm": NO_IGVM,
            "tdx-svsm": ("property tdx-guest.num-l2-vms", "no release")},
-    "10": {"sev-snp": NO_IGVM,
+    "10": {"sev-snp": NO_IGVM, "plain-igvm": NO_IGVM,
            "tdx": ("object tdx-guest", "QEMU 10.1"),
            "tdx-svsm": ("object tdx-guest", "no release")},
     "7": {"sev-snp": ("object sev-snp-guest", "QEMU 9.1"),
+          "plain-igvm": NO_IGVM,
           "sev-snp-ovmf": ("object sev-snp-guest", "QEMU 9.1"),
           "tdx": ("object tdx-guest", "QEMU 10.1"),
           "tdx-svsm": ("object tdx-guest", "no release")},

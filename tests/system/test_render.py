@@ -24,11 +24,12 @@ def files(shared, tmp_path):
     firmware.write_bytes(bytes(8192))
     boot = ["--kernel", shared.kernel, "--initramfs", shared.initramfs]
     return {"plain": boot, "sev-snp": [*boot, "--igvm", igvm],
+            "plain-igvm": [*boot, "--igvm", igvm],
             **{name: [*boot, "--firmware", firmware]
                for name in ("plain-uefi", "sev", "sev-es", "sev-snp-ovmf", "tdx")}}
 
 
-PLATFORMS = ["plain", "plain-uefi", "sev", "sev-es", "sev-snp", "sev-snp-ovmf", "tdx"]
+PLATFORMS = ["plain", "plain-igvm", "plain-uefi", "sev", "sev-es", "sev-snp", "sev-snp-ovmf", "tdx"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -147,7 +148,8 @@ def test_domain(shared, files, domains, platform):
     assert not any((shared.runtime / "artifacts").iterdir())
 
 
-def test_domain_of_an_igvm_is_refused(shared, files):
-    done = shared.cvmctl("render", "web", "--driver", "libvirt", "--platform", "sev-snp",
-                         *files["sev-snp"], check=False)
+@pytest.mark.parametrize("platform", ["sev-snp", "plain-igvm"])
+def test_domain_of_an_igvm_is_refused(shared, files, platform):
+    done = shared.cvmctl("render", "web", "--driver", "libvirt", "--platform", platform,
+                         *files[platform], check=False)
     assert done.returncode and "'driver'" in done.stderr and "IGVM" in done.stderr
