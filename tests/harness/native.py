@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Firmware as an IGVM file for the native platform: what an ordinary VM boots from."""
+import contextlib
+import pathlib
+import tempfile
+
 from harness import images
 
 END = 1 << 32  # the firmware ends here, where the CPU starts
@@ -15,3 +19,13 @@ def wrap(firmware, mask=1, others=()):
         file.platform(other, kind, vtl=2)
     file.pages(mask, END - len(firmware), firmware)
     return file.finish()
+
+
+@contextlib.contextmanager
+def program_directory():
+    """For programs that any user may run: QEMU, and what runs beside it, have users of their own,
+    whom pytest's directories are closed to."""
+    with tempfile.TemporaryDirectory(prefix="cvmd-programs-") as directory:
+        path = pathlib.Path(directory)
+        path.chmod(0o755)
+        yield path

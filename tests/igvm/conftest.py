@@ -13,6 +13,7 @@ import pytest
 
 from harness import images
 from harness.daemon import FAKE_QEMU
+from harness.native import program_directory
 
 OVMF = pathlib.Path("/usr/share/ovmf/OVMF.fd")
 UNSET = ("CVMD_TEST_QEMU_IGVM is not set: it names a QEMU that is built with IGVM, which Debian has "
@@ -33,12 +34,15 @@ class Qemu:
         """What it says before it ends with a file that it refuses; None: it takes the file."""
         command = [self.path, "-machine", "q35,igvm-cfg=igvm0", "-accel", "tcg", "-m", "64M",
                    "-nodefaults", "-display", "none", "-S",
-                   "-object", f"igvm-cfg,id=igvm0,file={file}"]
+                   "-object", f"igvm-cfg,id=igvm0,file={file}",
+                   *([] if self.real else ["-append", "fake.exit=0"])]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, timeout=20 if self.real else 2,
-                                  text=True, errors="replace", check=False)
+                                  stderr=subprocess.PIPE, timeout=20, text=True,
+                                  errors="replace", check=False)
         except subprocess.TimeoutExpired:
+            return None
+        if not self.real and done.returncode == 0:
             return None
         assert done.returncode == 1, done
         return done.stderr
@@ -48,15 +52,12 @@ REAL = os.environ.get("CVMD_TEST_QEMU_IGVM")
 
 
 @pytest.fixture(params=["fake", *(["real"] if REAL else [])])
-def qemu(request, tmp_path):
-    if request.param == "fake":
-        path = tmp_path / "fake-qemu-igvm"
-        shutil.copy(FAKE_QEMU, path)
-        for parent in tmp_path.parents[:2]:
-            parent.chmod(0o755)  # it runs as a user of its own
-        tmp_path.chmod(0o755)
-        return Qemu(path, False)
-    return Qemu(pathlib.Path(REAL), True)
+def qemu(request):
+    if request.param == "real":
+        yield Qemu(pathlib.Path(REAL), True)
+        return
+    with program_directory() as directory:
+        yield Qemu(pathlib.Path(shutil.copy(FAKE_QEMU, directory / "fake-qemu-igvm")), False)
 
 
 @pytest.fixture

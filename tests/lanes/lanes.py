@@ -235,6 +235,16 @@ def lane_boot(run):
     return run.pytest("boot", run.builds.plain(), env, TWO_GUESTS)
 
 
+def lane_igvm(run):
+    env = {}
+    if os.environ.get("CVMD_TEST_QEMU_IGVM"):  # its tests say so where there is none
+        try:
+            env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+        except BuildFailed as problem:
+            return Result().fail("the plain guest", str(problem))
+    return run.pytest("igvm", run.builds.plain(), env, SIDE_BY_SIDE)
+
+
 def lane_libvirt(run):
     if reason := no_containers():
         return Result().skip("libvirt", reason)
@@ -291,6 +301,7 @@ LANES = {
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
     "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
     "libvirt": (lane_libvirt, "driver libvirt with libvirtd of Debian 12 and of unstable"),
+    "igvm": (lane_igvm, "IGVM files by cvmd and by QEMU's own loader, native ones to READY"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and a part of system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "a part of unit, engine and system under valgrind"),

@@ -137,6 +137,7 @@ OF_LANES = {
     "conformance": PLAIN,
     "modern-qemu": PLAIN,
     "boot": [*REAL, lambda run: swtpm_starts()],
+    "igvm": PLAIN,
     "e2e": REAL,
     "asan": [lambda run: daemon_serves(run.builds.asan())],
     "valgrind": PLAIN,

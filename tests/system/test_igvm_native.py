@@ -79,20 +79,18 @@ exec /usr/bin/python3 {companion} tpm listen 3
 
 
 @pytest.fixture
-def make(make_daemon, config, tmp_path):
+def make(make_daemon, config):
     """make(with_igvm): a daemon whose QEMU is built with IGVM, or is not."""
-    def start(with_igvm=True):
-        qemu = tmp_path / ("fake-qemu-igvm" if with_igvm else "fake-qemu")
-        shutil.copy(FAKE_QEMU, qemu)
-        swtpm = tmp_path / "swtpm"
-        swtpm.write_text(TPM.format(companion=COMPANION))
-        for file in (swtpm, qemu, tmp_path):
-            file.chmod(0o755)
-        for parent in tmp_path.parents[:2]:
-            parent.chmod(0o755)  # QEMU and TPM run as users of their own
-        return make_daemon({**config, "qemu": {"default": str(qemu)},
-                            "programs": {"swtpm": str(swtpm)}})
-    return start
+    with native.program_directory() as directory:
+        def start(with_igvm=True):
+            qemu = directory / ("fake-qemu-igvm" if with_igvm else "fake-qemu")
+            shutil.copy(FAKE_QEMU, qemu)
+            swtpm = directory / "swtpm"
+            swtpm.write_text(TPM.format(companion=COMPANION))
+            swtpm.chmod(0o755)
+            return make_daemon({**config, "qemu": {"default": str(qemu)},
+                                "programs": {"swtpm": str(swtpm)}})
+        yield start
 
 
 def spec(files, **more):
