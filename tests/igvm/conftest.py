@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """IGVM files by a QEMU that loads them: by the real one that CVMD_TEST_QEMU_IGVM names, which no
-Debian has (QEMU 10.1 or newer, built with IGVM), and by tests/fake-qemu, which answers as that does.
+Debian has (QEMU 10.1 or newer, built with IGVM), and by tests/fake-qemu in the same words.
 GUEST_PLAIN names the guest that hal/build makes; scripts/test --lane igvm makes it."""
 import dataclasses
 import os
@@ -16,8 +16,8 @@ from harness.daemon import FAKE_QEMU
 from harness.native import program_directory
 
 OVMF = pathlib.Path("/usr/share/ovmf/OVMF.fd")
-UNSET = ("CVMD_TEST_QEMU_IGVM is not set: it names a QEMU that is built with IGVM, which Debian has "
-         "none of")
+UNSET = ("CVMD_TEST_QEMU_IGVM is not set: it names a QEMU that is built with IGVM, which Debian's "
+         "is not")
 
 
 @dataclasses.dataclass(frozen=True)
