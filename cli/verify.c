@@ -94,7 +94,8 @@ static void print_evidence(json_object *evidence)
         if (encoding)
                 printf(", from %s", encoding);
         for (size_t i = 0; i < n; i++)
-                printf("%s%s", i ? ", " : "; not given, so taken from behind the report: ",
+                printf("%s%s",
+                       i ? ", " : "; certificates taken from this file, as none were given: ",
                        json_object_get_string(json_object_array_get_idx(used, i)));
         printf("\n");
 }

@@ -95,8 +95,8 @@ static int refuse(Bytes bytes, CvmError *error)
 {
         if (is_tdreport(bytes))
                 return cvm_error_artifact(error, "report",
-                                          "is a TDREPORT: only the machine that made it can check "
-                                          "it; have it made a quote");
+                                          "is a TDREPORT, which only the machine that made it can "
+                                          "check; request a quote instead");
         if (bytes.size >= 4 && memcmp(bytes.data, "\xffTCG", 4) == 0)
                 return cvm_error_artifact(error, "report",
                                           "is what a TPM has quoted (TPMS_ATTEST), which is not "

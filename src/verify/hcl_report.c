@@ -39,10 +39,11 @@ int hcl_report_parse(Bytes bytes, HclReport *ret, CvmError *error)
                                           bytes.size);
         type = le32_get(bytes.data + DATA + 8);
         if (type == TYPE_TDX)
-                return cvm_error_artifact(error, "report",
-                                          "is an HCL report (Azure) of a TD, with a TDREPORT in "
-                                          "it: only the machine that made that can check it; have "
-                                          "it made a quote");
+                return cvm_error_artifact(
+                        error, "report",
+                        "is an HCL report (Azure) of a TD, with a TDREPORT, which only "
+                        "the machine that made it can check; request a quote "
+                        "instead");
         if (type != TYPE_SNP)
                 return cvm_error_artifact(error, "report",
                                           "is an HCL report (Azure) of type %u; only 2 has an "

@@ -161,11 +161,11 @@ static void note_stray(const EventLog *log, LogKind kind, Findings *findings)
                 return;
         describe(first, type);
         findings_unchecked(findings, NOT_NEEDED, "log other",
-                           "%zu events were skipped, the first is event %zu (%s, register 0x%x): "
-                           "there is no such register, %s",
+                           "skipped events of registers that do not exist: %zu, the first is event "
+                           "%zu (%s, register 0x%x); %s",
                            n, (size_t)(first - log->events) + 1, type, first->index,
-                           extending ? "and none that is checked depends on it"
-                                     : "and an EV_NO_ACTION extends none");
+                           extending ? "no register that is checked depends on them"
+                                     : "EV_NO_ACTION extends nothing");
 }
 
 int log_check(const EventLog *log, LogKind kind, const SeenRegisters *seen,

@@ -206,8 +206,8 @@ void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *find
         for (size_t i = trust->leaf ? 1 : 0; (!trust->leaf || !kind) && i < ARRAY_SIZE(names); i++)
                 if (!kind)
                         findings_unchecked(findings, NEEDED, names[i],
-                                           "SIGNING_KEY %u is not known: neither is what its "
-                                           "certificate must be",
+                                           "SIGNING_KEY %u is not known, so the certificate that "
+                                           "it requires is not known either",
                                            report->signing_key);
                 else
                         findings_unchecked(findings, NEEDED, names[i],

@@ -86,7 +86,7 @@ static void check_form(const SnpReport *report, Findings *findings)
         if (!report->known_version)
                 findings_unchecked(findings, NEEDED, "version",
                                    "version %u of the report is not known (%d to %d are): only "
-                                   "what every version has at the same place was judged",
+                                   "the fields that all versions share were judged",
                                    report->version, SNP_VERSION_FIRST, SNP_VERSION_KNOWN);
         if (report->reserved_at)
                 findings_unchecked(findings, NEEDED, "reserved",

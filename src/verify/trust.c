@@ -37,8 +37,8 @@ void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, 
                                hint ? ": " : "", hint ?: "");
         else if (!trust->root && !found)
                 findings_wrong(findings, check,
-                               "the chain ends in %s, a root that is not %s (%s); --root-ca would "
-                               "have to name it",
+                               "the chain ends in %s, a root that is not %s (%s); to trust it, "
+                               "pass it with --root-ca",
                                name, maker, names);
         else
                 findings_right(findings, NEEDED, check, "up to %s",

@@ -47,8 +47,9 @@ static void check_runtime_data(const HclReport *hcl, const SnpReport *report, Fi
 
         if (!hcl->runtime_data.data || hcl->algorithm == _HASH_MAX) {
                 findings_unchecked(findings, NEEDED, check,
-                                   hcl->runtime_data.data ? "its hash (number %u) is not known"
-                                                          : "it is not inside (its hash: %u)",
+                                   hcl->runtime_data.data
+                                           ? "its digest is of type %u, which is not known"
+                                           : "the file does not contain it (digest type %u)",
                                    hcl->hash);
                 return;
         }

@@ -326,7 +326,7 @@ def test_certificates_behind_the_report(encode, expect):
     assert answer["evidence"]["form"] == "extended-report"
     assert answer["evidence"]["certificates"] == ["VCEK", "ASK"]
     done = cvmctl("verify", *args, input=encode(REPORT + behind))
-    assert "; not given, so taken from behind the report: VCEK, ASK\n" in done.out
+    assert "; certificates taken from this file, as none were given: VCEK, ASK\n" in done.out
     code, answer = verify(*args, *MILAN[2:6], input=encode(REPORT + behind))
     assert (code, answer["evidence"]["certificates"]) == (VERIFIED, [])
     other = table(VCEK=(VECTORS / "snp-debug.vcek.der").read_bytes(),
