@@ -19,7 +19,7 @@
 #include "base/macros.h"
 
 typedef struct FileFilter {
-        struct sock_fprog program; /* for SECCOMP_SET_MODE_FILTER; owned */
+        struct sock_fprog program; /* for SECCOMP_MODE_FILTER; owned */
 } FileFilter;
 
 /* Returns 0 or -errno. */

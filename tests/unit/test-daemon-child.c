@@ -260,6 +260,18 @@ static void test_ids_are_switched(void **state)
         check(&spawn, "grep -E '^Groups' /proc/self/status", "Groups:\t \n");
 }
 
+static void test_filter(void **state)
+{
+        static const char script[] = "f=$(mktemp); chmod 0700 $f && echo kept; "
+                                     "chmod 4700 $f 2>/dev/null || echo refused; rm $f; "
+                                     "grep ^Seccomp: /proc/self/status";
+        _cleanup_(file_filter_done) FileFilter filter = {};
+
+        assert_int_equal(file_filter_init(&filter), 0);
+        check(&(ChildSpawn){.filter = &filter}, script, "kept\nrefused\nSeccomp:\t2\n");
+        check(&(ChildSpawn){}, script, "kept\nSeccomp:\t0\n");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -273,6 +285,7 @@ int main(void)
                 leaks_unit_test(test_no_privileges),
                 leaks_unit_test(test_signals_and_session),
                 leaks_unit_test(test_ids_are_switched),
+                leaks_unit_test(test_filter),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
