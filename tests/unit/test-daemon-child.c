@@ -263,13 +263,12 @@ static void test_ids_are_switched(void **state)
 static void test_filter(void **state)
 {
         static const char script[] = "f=$(mktemp); chmod 0700 $f && echo kept; "
-                                     "chmod 4700 $f 2>/dev/null || echo refused; rm $f; "
-                                     "grep ^Seccomp: /proc/self/status";
+                                     "chmod 4700 $f 2>/dev/null || echo refused; rm $f";
         _cleanup_(file_filter_done) FileFilter filter = {};
 
         assert_int_equal(file_filter_init(&filter), 0);
-        check(&(ChildSpawn){.filter = &filter}, script, "kept\nrefused\nSeccomp:\t2\n");
-        check(&(ChildSpawn){}, script, "kept\nSeccomp:\t0\n");
+        check(&(ChildSpawn){.filter = &filter}, script, "kept\nrefused\n");
+        check(&(ChildSpawn){}, script, "kept\n");
 }
 
 int main(void)
