@@ -34,7 +34,7 @@ static bool has_linux_section(const uint8_t *data, uint64_t size, uint64_t coff)
         return false;
 }
 
-/* What a PE image is that is no bzImage; NULL: the file is no PE image. */
+/* What a PE image is that is not a bzImage; NULL: the file is not a PE image. */
 static const char *name_pe(const uint8_t *data, uint64_t size)
 {
         uint64_t coff = le32(data + 0x3c);

@@ -8,7 +8,7 @@
 #define GPU_WINDOW (256 * GIB)   /* opt/ovmf/X-PciMmio64Mb of fragment "gpus" */
 #define HT_START 0xfd00000000ull /* HyperTransport's range of AMD systems, up to 1 TiB: */
 #define HT_END 0x10000000000ull  /* QEMU moves all memory above 4 GiB behind it */
-#define SPACE_MAX (1ull << 62)   /* more is no memory of any machine */
+#define SPACE_MAX (1ull << 62)   /* no machine has more */
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {

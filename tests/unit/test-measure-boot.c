@@ -510,7 +510,7 @@ static void test_stub_code(void **state)
         image_kernel_stub(&image, IMAGE_KERNEL_PAYLOAD, true, true, true);
         stub = kernel_stub_read(image_bytes(&image));
         assert_false(stub.initrd || stub.options || stub.tcg2 || stub.cc);
-        le32_put(image.data + 0x24c, 0xffffffff); /* that is no payload */
+        le32_put(image.data + 0x24c, 0xffffffff); /* not within the file */
         stub = kernel_stub_read(image_bytes(&image));
         assert_true(stub.initrd && stub.options && stub.tcg2 && stub.cc);
         stub = kernel_stub_read((Bytes){image.data, 0});
