@@ -500,8 +500,9 @@ static int enter(Manager *manager, const Admission *admission, Vm *vm, CvmError 
         fail_point("admit: to be recorded");
         r = manager_persist(manager, vm);
         if (r < 0) {
+                manager_persist_error(manager, vm, r, error);
                 manager_remove(manager, vm);
-                return cvm_error_system(error, r, "write the CVM's record");
+                return r;
         }
         return 0;
 }

@@ -123,7 +123,8 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
                 r = console_tail(log, p.lines < 0 ? 0 : (uint64_t)p.lines, LOGS_BYTES_MAX, &data,
                                  &size);
         if (r < 0) {
-                cvm_error_system(&error, r, "read the console's log");
+                cvm_error_file(&error, r, vm->manager->consoles_fd, NULL,
+                               "read the console's log in");
                 wire_call_error(call, &error);
                 return;
         }

@@ -228,9 +228,7 @@ int artifact_files_put(ArtifactFiles *files, const Artifact *artifact, CvmError 
                 drop(files, name);
         pthread_cond_broadcast(&files->changed);
         pthread_mutex_unlock(&files->lock);
-        return r < 0 ? cvm_error_system(error, r, "write artifact %s below the runtime directory",
-                                        artifact->name)
-                     : 0;
+        return r < 0 ? cvm_error_file(error, r, files->dirfd, name, "write an artifact to") : 0;
 }
 
 int artifact_files_clean(ArtifactFiles *files)

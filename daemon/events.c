@@ -33,9 +33,12 @@ static void reserve(Events *events)
         events->reserved = events->next + EVENTS_BLOCK;
         n = snprintf(text, sizeof(text), "%" PRId64 "\n", events->reserved);
         r = file_write_atomic_at(events->state_dirfd, SEQUENCE_FILE, text, (size_t)n, 0600);
-        if (r < 0)
-                log_warning("cannot reserve event numbers, they may repeat after a restart: %s",
-                            strerror(-r));
+        if (r < 0) {
+                _cleanup_free_ char *path = file_path_at(events->state_dirfd, SEQUENCE_FILE);
+
+                log_warning("cannot write %s, event numbers may repeat after a restart: %s",
+                            path ?: SEQUENCE_FILE, strerror(-r));
+        }
 }
 
 int events_new(int state_dirfd, Events **ret)

@@ -14,12 +14,14 @@ int handover_directory(Vm *vm, CvmError *error)
         if (vm->runtime_dirfd >= 0)
                 return 0;
         if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
-                return cvm_error_system(error, -errno, "make the CVM's runtime directory");
+                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+                                      "make the CVM's runtime directory");
         fail_point("launch: runtime directory");
         vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (vm->runtime_dirfd < 0)
-                return cvm_error_system(error, -errno, "open the CVM's runtime directory");
+                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+                                      "open the CVM's runtime directory");
         return 0;
 }
 
@@ -39,7 +41,7 @@ int handover_companions(Vm *vm, CvmError *error)
 {
         int r = let_pass(vm, vm->manager->vms_fd, vm->id);
 
-        return r < 0 ? cvm_error_system(error, r, "open the CVM's runtime directory to its QEMU")
+        return r < 0 ? cvm_error_file(error, r, vm->manager->vms_fd, vm->id, "let its QEMU pass")
                      : 0;
 }
 
@@ -53,7 +55,9 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
                 return cvm_error_system(error, -ENOMEM, "write the shares");
         if (kept) {
                 r = shares_open(vm->manager->shares_fd, vm->id, ret);
-                return r < 0 ? cvm_error_system(error, r, "open the shares") : 0;
+                return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id,
+                                              "open the shares")
+                             : 0;
         }
         for (size_t i = 0; i < spec->n_certs; i++) {
                 const LoadedCert *cert = &loaded->certs[i];
@@ -67,7 +71,8 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
         if (r < 0)
                 return r;
         r = let_pass(vm, vm->manager->shares_fd, vm->id);
-        return r < 0 ? cvm_error_system(error, r, "open the shares to its QEMU") : 0;
+        return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id, "let its QEMU pass")
+                     : 0;
 }
 
 #define NAME_SIZE 48 /* of "share:TAG" and its like */

@@ -391,7 +391,7 @@ static int record_start(Launch *launch)
         int r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
                                          : vm_set_state(vm, VM_STARTING);
 
-        return r < 0 ? cvm_error_system(&launch->error, r, "write the CVM's record") : 0;
+        return r < 0 ? manager_persist_error(vm->manager, vm, r, &launch->error) : 0;
 }
 
 static int start_companions(Launch *launch)

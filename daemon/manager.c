@@ -153,7 +153,9 @@ static int open_paths(Manager *manager, CvmError *error)
                 if (fchown(directories[i], (uid_t)-1, manager->libvirt_gid) < 0 ||
                     fchmod(directories[i], 0710) < 0)
                         r = -errno;
-        return r < 0 ? cvm_error_system(error, r, "open the directory of artifacts") : 0;
+        return r < 0 ? cvm_error_file(error, r, manager->runtime_fd, NULL,
+                                      "open the directories of")
+                     : 0;
 }
 
 void manager_configure(Manager *manager, const Config *config)
@@ -347,6 +349,14 @@ int manager_add(Manager *manager, Vm *vm)
         return 0;
 }
 
+static void log_file_failed(const Vm *vm, int r, const char *operation, int dirfd, const char *name)
+{
+        _cleanup_free_ char *path = file_path_at(dirfd, name);
+
+        log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot %s %s: %s", operation, path ?: "",
+                 strerror(-r));
+}
+
 static char *record_name(const Vm *vm)
 {
         char *name;
@@ -365,8 +375,7 @@ void manager_remove(Manager *manager, Vm *vm)
                 return;
         fail_point("remove: record");
         if (!name || (unlinkat(manager->records_fd, name, 0) < 0 && errno != ENOENT))
-                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot remove its record: %s",
-                         strerror(errno));
+                log_file_failed(vm, -errno, "remove its record", manager->records_fd, name);
         fail_point("remove: console");
         vm_logs_remove(manager, vm);
         manager_emit(manager, vm, "removed", NULL, NULL, NULL);
@@ -389,9 +398,15 @@ int manager_persist(Manager *manager, const Vm *vm)
         else
                 r = file_write_atomic_at(manager->records_fd, name, text, strlen(text), 0600);
         if (r < 0)
-                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot write its record: %s",
-                         strerror(-r));
+                log_file_failed(vm, r, "write its record", manager->records_fd, name);
         return r;
+}
+
+int manager_persist_error(const Manager *manager, const Vm *vm, int r, CvmError *error)
+{
+        _cleanup_free_ char *name = record_name(vm);
+
+        return cvm_error_file(error, r, manager->records_fd, name, "write the CVM's record");
 }
 
 void manager_emit(Manager *manager, const Vm *vm, const char *kind, const char *old_state,

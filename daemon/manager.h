@@ -127,5 +127,7 @@ void manager_remove(Manager *manager, Vm *vm);
 
 /* Writes the record. A failure is logged and returned. */
 int manager_persist(Manager *manager, const Vm *vm);
+/* The SystemError of such a failure, with the record's path. */
+int manager_persist_error(const Manager *manager, const Vm *vm, int r, CvmError *error);
 void manager_emit(Manager *manager, const Vm *vm, const char *kind, const char *old_state,
                   const char *new_state, json_object *detail);

@@ -351,5 +351,5 @@ int recover(Manager *manager, CvmError *error)
                 r = artifact_files_clean(manager->files);
         if (r == 0)
                 r = strays_find(manager);
-        return r < 0 ? cvm_error_system(error, r, "recover CVMs") : 0;
+        return r < 0 ? cvm_error_file(error, r, manager->records_fd, NULL, "recover CVMs from") : 0;
 }

@@ -142,13 +142,14 @@ static int make_both(int parent, const char *name, const Owner *owner, const Cvm
         _cleanup_close_ int dir = make_directory(parent, name), env = -1, certs_dir = -1;
 
         if (dir < 0)
-                return cvm_error_system(error, dir, "make a directory for the shares");
+                return cvm_error_file(error, dir, parent, name, "make the directory of the shares");
         env = make_environment(dir, spec, owner);
         if (env < 0)
-                return cvm_error_system(error, env, "write the environment for the guest");
+                return cvm_error_file(error, env, dir, "env", "write the guest's environment to");
         certs_dir = make_certs(dir, certs, n_certs, owner);
         if (certs_dir < 0)
-                return cvm_error_system(error, certs_dir, "write the certificates for the guest");
+                return cvm_error_file(error, certs_dir, dir, "certs",
+                                      "write the guest's certificates to");
         ret->env_fd = TAKE_FD(env);
         ret->certs_fd = TAKE_FD(certs_dir);
         return 0;
@@ -163,7 +164,8 @@ int shares_create(int parent_fd, const char *id, uid_t uid, gid_t gid, const Cvm
         int r;
 
         if (faccessat(parent_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* another's */
-                return cvm_error_system(error, -EEXIST, "make a directory for the shares");
+                return cvm_error_file(error, -EEXIST, parent_fd, id,
+                                      "make the directory of the shares");
         r = make_both(parent_fd, name.text, &owner, spec, certs, n_certs, &shares, error);
         if (r == 0) {
                 fail_point("shares: made");
@@ -171,7 +173,8 @@ int shares_create(int parent_fd, const char *id, uid_t uid, gid_t gid, const Cvm
                         *ret = shares;
                         return 0;
                 }
-                r = cvm_error_system(error, -errno, "name the directory of the shares");
+                r = cvm_error_file(error, -errno, parent_fd, id,
+                                   "name the directory of the shares");
                 close(shares.env_fd);
                 close(shares.certs_fd);
         }

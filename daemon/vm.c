@@ -302,8 +302,9 @@ void vm_release_process(Vm *vm)
                 close(TAKE_FD(vm->runtime_dirfd));
         r = tree_remove_at(vm->manager->vms_fd, vm->id);
         if (r < 0)
-                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "cannot remove its sockets: %s",
-                         strerror(-r));
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                         "cannot remove its sockets in %s/vms/%s: %s", vm->manager->runtime_path,
+                         vm->id, strerror(-r));
 }
 
 void vm_release(Vm *vm)
@@ -321,7 +322,8 @@ void vm_release(Vm *vm)
         r = shares_wipe(vm->manager->shares_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
-                         "cannot remove its environment and certificates: %s", strerror(-r));
+                         "cannot remove its environment and certificates in %s/shares/%s: %s",
+                         vm->manager->runtime_path, vm->id, strerror(-r));
 }
 
 /* Why it ended: what was asked for before what was seen. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -212,6 +213,13 @@ int cvm_error_system(CvmError *error, int r, const char *format, ...)
         return cvm_error_set(
                 error, CVM_ERROR_SYSTEM, r,
                 json_build("operation", text(_text), "reason", text(strerror(-r)), NULL));
+}
+
+int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const char *operation)
+{
+        _cleanup_free_ char *path = file_path_at(dirfd, name);
+
+        return cvm_error_system(error, r, "%s%s%s", operation, path ? " " : "", path ?: "");
 }
 
 int cvm_error_invalid_parameter(CvmError *error, const char *parameter)

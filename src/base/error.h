@@ -102,5 +102,8 @@ int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec); /
 int cvm_error_events_lost(CvmError *error, int64_t oldest);                    /* -ENODATA */
 /* A system call failed: what was tried, and -errno. Returns r. */
 int cvm_error_system(CvmError *error, int r, const char *format, ...) _printf_(3, 4);
+/* The same about a file: the operation, such as "write the CVM's record", is followed by the path
+ * of `name` in a directory of this process's own (file_path_at()). */
+int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const char *operation);
 int cvm_error_invalid_parameter(CvmError *error, const char *parameter); /* -EINVAL */
 int cvm_error_permission_denied(CvmError *error);                        /* -EACCES */

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -227,4 +228,18 @@ static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth)
 int tree_remove_at(int dirfd, const char *name)
 {
         return remove_entry(NULL, dirfd, name, 0);
+}
+
+char *file_path_at(int dirfd, const char *name)
+{
+        char link[40], directory[PATH_MAX], *path;
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+        n = readlink(link, directory, sizeof(directory));
+        if (n <= 0 || n == sizeof(directory) || directory[0] != '/')
+                return strdup(name ?: "its directory");
+        return asprintf(&path, "%.*s%s%s", (int)n, directory, name ? "/" : "", name ?: "") < 0
+                       ? NULL
+                       : path;
 }

@@ -14,6 +14,10 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 /* Reads a descriptor to its end, likewise. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 
+/* The path of `name` (NULL: of the directory itself) in a directory of this process's own, for
+ * messages; newly allocated. Where the system does not tell the directory's it is `name` alone. */
+char *file_path_at(int dirfd, const char *name);
+
 /* Replaces a file atomically: temporary file in the same directory, mode, fsync, rename.
  * On failure the old file is untouched and no temporary file is left. */
 int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);

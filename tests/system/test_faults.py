@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong around a daemon: disks, descriptors, processes that hang. CVMs that run go on,
 what is refused is refused with the reason, and once the fault is over nothing is left of it."""
+import errno
 import os
 import pathlib
 import resource
@@ -44,10 +45,10 @@ def refused(daemon, name="two", **fields):
     with pytest.raises(VarlinkError) as refusal:
         daemon.launch(name, **fields)
     assert refusal.value.name == "SystemError", refusal.value
-    return refusal.value.fields["reason"]
+    return f"{refusal.value.fields['operation']}: {refusal.value.fields['reason']}"
 
 
-@pytest.mark.parametrize("fault, says", [("full", "No space left"), ("read-only", "Read-only")])
+@pytest.mark.parametrize("fault, says", [("full", errno.ENOSPC), ("read-only", errno.EROFS)])
 def test_a_disk(disk, fault, says):
     daemon, small = disk
     daemon.launch("web", wait="ready", **SECRETS)
@@ -58,7 +59,8 @@ def test_a_disk(disk, fault, says):
         daemon.kill()
         daemon.start()
         small.read_only(True)
-    assert says in refused(daemon, **SECRETS)
+    refusal = refused(daemon, **SECRETS)
+    assert f" {small.path}/" in refusal and refusal.endswith(f": {os.strerror(says)}"), refusal
     assert [cvm["name"] for cvm in daemon.cvms()] == ["goes", "web"]
     assert daemon.call("Pause", name="web")["cvm"]["state"] == "paused"
     assert daemon.call("Resume", name="web")["cvm"]["state"] == "running"

@@ -330,9 +330,23 @@ static void test_remove_mounts(void **state)
         assert_int_equal(tree_remove_at(dir, "t"), 0);
 }
 
+static void test_path(void **state)
+{
+        _cleanup_(directory_remove) char *directory = directory_make();
+        _cleanup_close_ int fd = open_directory(directory);
+        _cleanup_free_ char *file = file_path_at(fd, "a"), *own = file_path_at(fd, NULL);
+        _cleanup_free_ char *none = file_path_at(-1, "a"), *real = realpath(directory, NULL);
+
+        assert_string_equal(own, real);
+        assert_int_equal(strncmp(file, real, strlen(real)), 0);
+        assert_string_equal(file + strlen(real), "/a");
+        assert_string_equal(none, "a");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                leaks_unit_test(test_path),
                 leaks_unit_test(test_read),
                 leaks_unit_test(test_write),
                 leaks_unit_test(test_write_fails),
