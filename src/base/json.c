@@ -21,8 +21,19 @@ static int parse_error(JsonParseError *ret, const char *data, size_t at, const c
                         }
                 }
                 snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+                ret->values = 0;
         }
         return -EBADMSG;
+}
+
+static int too_many_values(JsonParseError *ret, size_t values, size_t max)
+{
+        if (ret) {
+                *ret = (JsonParseError){.line = 1, .column = 1, .values = values};
+                snprintf(ret->reason, sizeof(ret->reason),
+                         "too many JSON values: %zu, at most %zu are taken", values, max);
+        }
+        return -E2BIG;
 }
 
 /* Has json-c make the tree of a text that json_scan() has accepted. */
@@ -74,7 +85,8 @@ static size_t count_members(json_object *object)
         return n;
 }
 
-int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where)
+int json_parse_bounded(const char *data, size_t size, size_t values_max, json_object **ret,
+                       JsonParseError *ret_where)
 {
         _cleanup_json_ json_object *object = NULL;
         JsonScan scan;
@@ -85,6 +97,8 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
         r = json_scan(data, size, &scan);
         if (r < 0)
                 return parse_error(ret_where, data, scan.at, scan.reason);
+        if (scan.values > values_max)
+                return too_many_values(ret_where, scan.values, values_max);
         r = build(data, size, &object, ret_where);
         if (r < 0)
                 return r;
@@ -94,6 +108,13 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
                                    "a member given twice");
         *ret = TAKE_PTR(object);
         return 0;
+}
+
+int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where)
+{
+        int r = json_parse_bounded(data, size, JSON_VALUES_MAX, ret, ret_where);
+
+        return r == -E2BIG ? -EBADMSG : r;
 }
 
 void json_clear_strings(json_object *object)
@@ -113,7 +134,8 @@ void json_clear_strings(json_object *object)
         }
 }
 
-int json_parse_mended(const char *data, size_t size, json_object **ret, char **ret_path)
+int json_parse_mended(const char *data, size_t size, size_t values_max, json_object **ret,
+                      char **ret_path)
 {
         _cleanup_json_ json_object *object = NULL;
         _cleanup_free_ char *copy = malloc(size ?: 1);
@@ -127,7 +149,7 @@ int json_parse_mended(const char *data, size_t size, json_object **ret, char **r
         if (r == 0 && first == SIZE_MAX)
                 r = -EBADMSG;
         if (r == 0)
-                r = json_parse(copy, size, &object, NULL);
+                r = json_parse_bounded(copy, size, values_max, &object, NULL);
         if (r == 0)
                 r = json_place_path(copy, size, first, ret_path);
         explicit_bzero(copy, size);

@@ -271,6 +271,7 @@ static int scan_value(Scanner *s)
 {
         char c = next(s);
 
+        s->result->values++;
         if (c == '{' || c == '[')
                 return open_level(s, c == '{' ? '}' : ']');
         if (c == '"')

@@ -12,7 +12,8 @@
 /* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
  * allocator does not give their pages back by itself. */
 #define OUTPUT_LARGE 131072u
-#define QUOTA_FREE 262144u /* bytes that a connection holds without a look at its uid's sum */
+#define INPUT_LARGE 131072u /* likewise of a call */
+#define QUOTA_FREE 262144u  /* bytes that a connection holds without a look at its uid's sum */
 
 WireConnection *wire_connection_ref(WireConnection *connection)
 {
@@ -142,6 +143,17 @@ static int refuse_member(WireConnection *connection, const char *member)
         return wire_message_append_error(&connection->output, error.name, error.fields);
 }
 
+/* The last that it is told: whether it wants an answer at all is not known. Returns -E2BIG. */
+static int refuse_values(WireConnection *connection, size_t values)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        cvm_error_quota(&error, "json-values", WIRE_VALUES_MAX, 0, (int64_t)values);
+        if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
+                flush(connection);
+        return -E2BIG;
+}
+
 /* Takes fds. What is no call breaks the connection. */
 static void dispatch(WireConnection *connection, const char *data, size_t size, int *fds,
                      size_t n_fds)
@@ -150,8 +162,13 @@ static void dispatch(WireConnection *connection, const char *data, size_t size, 
         _cleanup_(wire_call_unrefp) WireCall *call = NULL;
         int r;
 
-        r = size > WIRE_MESSAGE_MAX ? -EMSGSIZE : wire_message_parse_call(data, size, &message);
-        if (r < 0) {
+        r = size > WIRE_MESSAGE_MAX
+                    ? -EMSGSIZE
+                    : wire_message_parse_call(data, size, WIRE_VALUES_MAX, &message);
+        if (r == -E2BIG) {
+                close_fds(connection, fds, n_fds);
+                r = refuse_values(connection, message.values);
+        } else if (r < 0) {
                 close_fds(connection, fds, n_fds);
                 if (r == -EINVAL)
                         r = refuse_member(connection, message.bad);
@@ -188,6 +205,8 @@ static void process(WireConnection *connection)
                 }
                 fds = wire_inbox_take_fds(inbox, at, &n_fds);
                 dispatch(connection, data, size, fds, n_fds);
+                if (size > INPUT_LARGE)
+                        malloc_trim(0);
         }
         connection->processing = false;
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define REPLY_VALUES_MAX (4u << 20) /* a List of 65,000 CVMs */
+
 /* The member's value if it is a boolean or null. */
 static bool take_flag(json_object *value, bool *ret)
 {
@@ -28,19 +30,22 @@ static const char *parameter_name(const char *path)
         return strncmp(path, prefix, strlen(prefix)) == 0 ? path + strlen(prefix) : path;
 }
 
-int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret)
+int wire_message_parse_call(const char *data, size_t size, size_t values_max, WireMessageCall *ret)
 {
         _cleanup_(wire_message_call_done) WireMessageCall call = {};
         _cleanup_free_ char *path = NULL;
         const char *bad = NULL;
+        JsonParseError where = {};
         int r;
 
-        r = json_parse(data, size, &call.root, NULL);
+        r = json_parse_bounded(data, size, values_max, &call.root, &where);
         if (r == -EBADMSG) {
-                r = json_parse_mended(data, size, &call.root, &path);
+                r = json_parse_mended(data, size, values_max, &call.root, &path);
                 if (r == 0)
                         bad = parameter_name(path);
         }
+        if (r == -E2BIG)
+                *ret = (WireMessageCall){.values = where.values};
         if (r < 0)
                 return r;
         if (!json_object_is_type(call.root, json_type_object))
@@ -106,9 +111,9 @@ int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *re
         _cleanup_(wire_message_reply_done) WireMessageReply reply = {};
         int r;
 
-        r = json_parse(data, size, &reply.root, NULL);
+        r = json_parse_bounded(data, size, REPLY_VALUES_MAX, &reply.root, NULL);
         if (r < 0)
-                return r;
+                return r == -E2BIG ? -EBADMSG : r;
         if (!json_object_is_type(reply.root, json_type_object))
                 return -EBADMSG;
 

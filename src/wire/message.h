@@ -15,7 +15,8 @@ typedef struct WireMessageCall {
         const char *method;
         json_object *parameters; /* borrowed from root */
         bool oneway, more, upgrade;
-        char *bad; /* owned; what is wrong with it, where something is */
+        char *bad;     /* owned; what is wrong with it, where something is */
+        size_t values; /* after -E2BIG: how many there are */
 } WireMessageCall;
 
 /* Takes a call apart; `size` does not count the NUL byte. Returns
@@ -25,8 +26,9 @@ typedef struct WireMessageCall {
  *                member, or the string by its path among the parameters ("spec.env.A"), so that its
  *                sender can be told; for nothing else is *ret to be used then;
  *   -EBADMSG     no Varlink call: no JSON object, no method, or of the kind -EINVAL but oneway;
+ *   -E2BIG       more JSON values than values_max; no tree was made of it;
  *   -ENOMEM. */
-int wire_message_parse_call(const char *data, size_t size, WireMessageCall *ret);
+int wire_message_parse_call(const char *data, size_t size, size_t values_max, WireMessageCall *ret);
 void wire_message_call_done(WireMessageCall *call);
 
 /* A reply: an error if `error` is set, `continues` only without one. */

@@ -2,7 +2,8 @@
 
 /* Strict JSON: what json_parse() accepts must survive being written and parsed again, and
  * json_parse_mended() accepts nothing that it does, and what it gives can be written and parsed. Of
- * what json_scan() accepts json_parse() refuses nothing but members given twice. The canonical text
+ * what json_scan() accepts json_parse() refuses nothing but members given twice and too many
+ * values. The canonical text
  * of a value is that of what it parses to. */
 
 #include <stdlib.h>
@@ -19,7 +20,9 @@ static bool parse(const char *data, size_t size, json_object **ret)
         bool scanned = json_scan(data, size, &scan) == 0;
         bool parsed = json_parse(data, size, ret, &where) == 0;
 
-        if (scanned ? !parsed && strcmp(where.reason, "a member given twice") != 0 : parsed)
+        if (scanned && scan.values > JSON_VALUES_MAX ? parsed || !where.values
+            : scanned ? !parsed && strcmp(where.reason, "a member given twice") != 0
+                      : parsed)
                 abort();
         if (!scanned && (scan.at > size || !scan.reason))
                 abort();
@@ -45,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *text;
         bool good = parse((const char *)data, size, &object);
 
-        if (json_parse_mended((const char *)data, size, &replaced, &path) == 0) {
+        if (json_parse_mended((const char *)data, size, JSON_VALUES_MAX, &replaced, &path) == 0) {
                 if (good || !path)
                         abort();
                 object = TAKE_PTR(replaced);

@@ -97,7 +97,8 @@ static void test_parse_mended(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 _cleanup_json_ json_object *object = NULL;
                 _cleanup_free_ char *path = NULL;
-                int r = json_parse_mended(cases[i].text, strlen(cases[i].text), &object, &path);
+                int r = json_parse_mended(cases[i].text, strlen(cases[i].text), 100, &object,
+                                          &path);
 
                 assert_int_equal(r, cases[i].path ? 0 : -EBADMSG);
                 if (r < 0)
@@ -172,11 +173,51 @@ static void test_dispatch(void **state)
         }
 }
 
+static void test_values(void **state)
+{
+        static const struct {
+                const char *text;
+                size_t values;
+        } cases[] = {
+                {"1", 1},
+                {"[]", 1},
+                {"{}", 1},
+                {"[1,2]", 3},
+                {"{\"a\":[{},null]}", 4},
+                {"[{},{},[[]]]", 5},
+                {"{\"a\":\"[1,2]\"}", 2},
+        };
+        _cleanup_(buffer_done) Buffer many = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_json_ json_object *object = NULL, *none = NULL;
+                const char *text = cases[i].text;
+                JsonParseError where;
+
+                assert_int_equal(
+                        json_parse_bounded(text, strlen(text), cases[i].values, &object, NULL), 0);
+                assert_int_equal(
+                        json_parse_bounded(text, strlen(text), cases[i].values - 1, &none, &where),
+                        -E2BIG);
+                assert_int_equal(where.values, cases[i].values);
+                assert_non_null(strstr(where.reason, "too many JSON values"));
+        }
+        assert_int_equal(buffer_append_text(&many, "[0"), 0);
+        for (size_t i = 0; i < JSON_VALUES_MAX; i++)
+                assert_int_equal(buffer_append_text(&many, ",0"), 0);
+        assert_int_equal(buffer_append_text(&many, "]"), 0);
+        assert_int_equal(json_parse(many.data, many.size, &(json_object *){NULL}, NULL), -EBADMSG);
+        assert_int_equal(json_parse_mended("[1,\"\\u0000\"]", 12, 2, &(json_object *){NULL},
+                                           &(char *){NULL}),
+                         -E2BIG);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_members_given_twice),
                 cmocka_unit_test(test_locate),
+                cmocka_unit_test(test_values),
                 cmocka_unit_test(test_parse_mended),
                 cmocka_unit_test(test_dispatch),
         };

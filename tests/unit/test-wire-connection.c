@@ -329,20 +329,63 @@ static void test_upgrade_later(void **state)
         wire_stop(w);
 }
 
+/* A call with `values` empty objects in an array, and its NUL byte. */
+static char *call_of_values(size_t values, size_t *ret_size)
+{
+        static const char head[] = "{\"method\":\"t.Fds\",\"parameters\":{\"a\":[{}",
+                          tail[] = "]}}";
+        size_t size = sizeof(head) - 1 + 3 * (values - 1) + sizeof(tail);
+        char *call = malloc(size), *p = mempcpy(call, head, sizeof(head) - 1);
+
+        for (size_t i = 1; i < values; i++)
+                p = mempcpy(p, ",{}", 3);
+        memcpy(p, tail, sizeof(tail));
+        *ret_size = size;
+        return call;
+}
+
+/* Refused before a tree is made of it, which would have 300 times its size. */
+static void test_too_many_values(void **state)
+{
+        Wire *w = wire_start();
+        size_t before, size, most = WIRE_VALUES_MAX - 4; /* the call, method, parameters, a */
+        _cleanup_free_ char *fits = call_of_values(most, &size), *more = NULL, *huge = NULL;
+        _cleanup_free_ char *reply = NULL;
+        int fd = wire_connect(w);
+
+        wire_send_bytes(w, fd, fits, size);
+        reply = wire_receive(w, fd);
+        assert_non_null(reply);
+        assert_null(strstr(reply, "json-values"));
+        more = call_of_values(most + 1, &size);
+        wire_send_bytes(w, fd, more, size);
+        wire_expect(w, fd,
+                    "{\"error\":\"io.cvmd.Manager.QuotaExceeded\",\"parameters\":{\"resource\":"
+                    "\"json-values\",\"limit\":32768,\"used\":0,\"wanted\":32769}}");
+        wire_expect_end(w, fd);
+        close(fd);
+
+        huge = call_of_values(5000000, &size);
+        before = resident_bytes();
+        fd = wire_connect(w);
+        wire_send_bytes(w, fd, huge, size);
+        free(wire_receive(w, fd));
+        wire_expect_end(w, fd);
+        assert_true(resident_bytes() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
+        wire_check_alive(w);
+        close(fd);
+        wire_stop(w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_pieces),
-                cmocka_unit_test(test_big),
-                cmocka_unit_test(test_too_big),
-                cmocka_unit_test(test_too_big_by_one),
-                cmocka_unit_test(test_never_reads),
-                cmocka_unit_test(test_congestion),
-                cmocka_unit_test(test_congestion_ignored),
-                cmocka_unit_test(test_drained_at_once),
-                cmocka_unit_test(test_upgrade),
-                cmocka_unit_test(test_upgrade_held),
-                cmocka_unit_test(test_upgrade_later),
+                cmocka_unit_test(test_pieces),          cmocka_unit_test(test_big),
+                cmocka_unit_test(test_too_big),         cmocka_unit_test(test_too_big_by_one),
+                cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_never_reads),
+                cmocka_unit_test(test_congestion),      cmocka_unit_test(test_congestion_ignored),
+                cmocka_unit_test(test_drained_at_once), cmocka_unit_test(test_upgrade),
+                cmocka_unit_test(test_upgrade_held),    cmocka_unit_test(test_upgrade_later),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
