@@ -58,15 +58,20 @@ class Builds:
             return pathlib.Path(done.stdout.strip())
         return self.once(f"guest-{profile}", make)
 
-    def plain(self):
-        """build/: what quickstart makes, with tests; the guest embedded where it could be made."""
+    def embedded(self, profile, suffix):
+        """The options that embed a guest; nothing where it could not be made."""
+        options = {f"kernel{suffix}": "bzImage", f"initramfs{suffix}": "initramfs.cpio.gz",
+                   f"initramfs{suffix}-debug": "initramfs-debug.cpio.gz"}
         try:
-            guest = self.guest("plain")
-            files = {"kernel": "bzImage", "initramfs": "initramfs.cpio.gz",
-                     "initramfs-debug": "initramfs-debug.cpio.gz"}
-            embedded = [f"-D{option}={guest / name}" for option, name in files.items()]
+            guest = self.guest(profile)
+            return [f"-D{option}={guest / name}" for option, name in options.items()]
         except BuildFailed:
-            embedded = [f"-D{option}=" for option in ("kernel", "initramfs", "initramfs-debug")]
+            return [f"-D{option}=" for option in options]
+
+    def plain(self):
+        """build/: what quickstart makes, with tests; the guests embedded that could be made."""
+        embedded = [option for profile, suffix in (("plain", ""), ("confidential", "-confidential"))
+                    for option in self.embedded(profile, suffix)]
         options = ["-Dwerror=true", "-Dtests=true", *embedded]
         return self.once("build", lambda: self.meson("build", options))
 
