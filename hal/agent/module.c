@@ -24,6 +24,8 @@ void modules_load(void)
         int r;
 
         r = file_read_at(AT_FDCWD, MODULE_LIST, 1 << 20, &list, NULL);
+        if (r == -ENOENT) /* the kernel has all built in */
+                return;
         if (r < 0) {
                 log_error("%s: %s", MODULE_LIST, strerror(-r));
                 return;

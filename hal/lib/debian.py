@@ -22,6 +22,9 @@ SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bulls
                     r"trixie|forky|duke)(-updates|-backports|-security|/updates)?/?$")
 # The files are in the one or in the others: 6.1 is one package, 7.2 is split.
 KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules|base)-[0-9][a-z0-9.+-]*$")
+KERNEL_SOURCE = re.compile(r"^linux-source-([0-9]+)\.([0-9]+)$")
+SOURCE_SERIES = 7          # linux-source-7.*
+SOURCE_LEAST = (7, 2)
 
 
 def sources(etc=pathlib.Path("/etc/apt")):
@@ -77,7 +80,8 @@ class Archive:
 
     def packages(self, update=False):
         """[{name, version, sha256, size}], from the cache or, first, from the archive."""
-        decided = [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern]
+        decided = [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern,
+                   *self.profile.tools]
         if not update:
             try:
                 known = json.loads(self.index.read_text())
@@ -88,7 +92,19 @@ class Archive:
         self.apt("apt-get", "update", "-qq", "--error-on=any",
                  what="reading Debian's package index")
         found = [self.show("busybox-static")]
-        queue, seen = ["linux-image-amd64"], set()
+        found += self.source_packages() if self.profile.tools else self.kernel_packages()
+        for package in found:
+            package.pop("depends", None)
+        found.sort(key=lambda package: package["name"])
+        temporary = self.index.with_suffix(".new")
+        temporary.write_text(json.dumps({"decided": decided, "packages": found}, indent=2) + "\n")
+        temporary.rename(self.index)
+        self.prune()
+        return found
+
+    def kernel_packages(self):
+        """The packages of Debian's own kernel."""
+        found, queue, seen = [], ["linux-image-amd64"], set()
         while queue:
             name = queue.pop()
             if name in seen:
@@ -97,18 +113,26 @@ class Archive:
             shown = self.show(name)
             if KERNEL_PARTS.match(name):
                 found.append(shown)
-            depends = re.findall(r"[a-z0-9][a-z0-9.+-]+", shown.pop("depends"))
+            depends = re.findall(r"[a-z0-9][a-z0-9.+-]+", shown["depends"])
             queue += [depend for depend in depends if KERNEL_PARTS.match(depend)]
-        for package in found:
-            package.pop("depends", None)
-        found.sort(key=lambda package: package["name"])
-        if not any(KERNEL_PARTS.match(package["name"]) for package in found):
+        if not found:
             raise Failure(f"linux-image-amd64 of {self.kernel_suite} depends on no kernel")
-        temporary = self.index.with_suffix(".new")
-        temporary.write_text(json.dumps({"decided": decided, "packages": found}, indent=2) + "\n")
-        temporary.rename(self.index)
-        self.prune()
         return found
+
+    def source_packages(self):
+        """The newest source of a kernel, and all that it is compiled with."""
+        names = self.apt("apt-cache", "pkgnames", "linux-source-", what="looking for sources")
+        series = [(int(match[1]), int(match[2]), match[0])
+                  for match in map(KERNEL_SOURCE.match, names.decode().split()) if match]
+        series = [found for found in series if found[0] == SOURCE_SERIES and
+                  found[:2] >= SOURCE_LEAST]
+        if not series:
+            raise Failure(f"{self.kernel_suite} has no linux-source-{SOURCE_SERIES}.* of "
+                          f"{'.'.join(map(str, SOURCE_LEAST))} or newer")
+        listed = self.apt("apt-get", "install", "--simulate", "--no-install-recommends", "-q",
+                          *self.profile.tools, what="what the kernel is compiled with").decode()
+        tools = re.findall(r"^Inst (\S+) \((\S+) ", listed, re.MULTILINE)
+        return self.show_all([max(series)[2], *(f"{name}={version}" for name, version in tools)])
 
     def prune(self):
         """Drops the files that no profile's index names any more."""
@@ -118,31 +142,46 @@ class Archive:
                 path.unlink()
 
     def show(self, name):
-        text = self.apt("apt-cache", "show", "--no-all-versions", name,
-                        what=f"{name} of {self.kernel_suite}").decode()
-        fields = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text.split("\n\n")[0], re.MULTILINE))
-        return {"name": name, "version": fields["Version"], "sha256": fields["SHA256"],
-                "size": int(fields["Size"]), "depends": fields.get("Depends", "")}
+        return self.show_all([name])[0]
+
+    def show_all(self, names):
+        text = self.apt("apt-cache", "show", "--no-all-versions", *names,
+                        what=f"{names[0]} of {self.kernel_suite}").decode()
+        shown = [dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+                 for stanza in text.strip().split("\n\n")]
+        return [{"name": fields["Package"], "version": fields["Version"],
+                 "sha256": fields["SHA256"], "size": int(fields["Size"]),
+                 "depends": fields.get("Depends", "")} for fields in shown]
 
     def fetch(self, package):
         """The verified file of a package; downloaded where the cache has no good one."""
-        path = self.debs / (package["sha256"] + ".deb")
-        if path.exists() and digest(path) == package["sha256"]:
-            return path
+        return self.fetch_all([package])[package["name"]]
+
+    def fetch_all(self, packages):
+        """Those of some packages, by their names."""
+        paths = {package["name"]: self.debs / (package["sha256"] + ".deb") for package in packages}
+        lacking = [package for package in packages
+                   if not paths[package["name"]].exists()
+                   or digest(paths[package["name"]]) != package["sha256"]]
+        if not lacking:
+            return paths
         with tempfile.TemporaryDirectory(dir=self.root, prefix="download-") as directory:
-            name = f"{package['name']}={package['version']}"
+            names = [f"{package['name']}={package['version']}" for package in lacking]
+            what = f"downloading {names[0]}"
+            if names[1:]:
+                what += f" and {len(names) - 1} more"
             try:
-                self.apt("apt-get", "download", "-qq", name, what=f"downloading {name}",
-                         cwd=directory)
+                self.apt("apt-get", "download", "-qq", *names, what=what, cwd=directory)
             except Failure as failure:
                 raise Failure(f"{failure}; if the archive has a newer one: hal/build --update") \
                     from failure
-            files = list(pathlib.Path(directory).glob("*.deb"))
-            if len(files) != 1 or digest(files[0]) != package["sha256"]:
-                raise Failure(f"{name}: not the file that the signed index names; "
-                              "try again with hal/build --update")
-            files[0].rename(path)
-        return path
+            files = {digest(path): path for path in pathlib.Path(directory).glob("*.deb")}
+            for package, name in zip(lacking, names):
+                if package["sha256"] not in files:
+                    raise Failure(f"{name}: not the file that the signed index names; "
+                                  "try again with hal/build --update")
+                files[package["sha256"]].rename(paths[package["name"]])
+        return paths
 
     def apt(self, program, *arguments, what, cwd=None):
         path = tool(program, "apt")
@@ -170,7 +209,8 @@ class Archive:
             'Acquire::Languages "none";', 'Debug::NoLocking "1";',
             f'APT::Sandbox::User "{"root" if os.geteuid() == 0 else ""}";',
             # Backports rank below their suite unless asked for; security ranks with its suite.
-            f'APT::Default-Release "{self.kernel_suite}";' if self.profile.backports else "", ""])
+            f'APT::Default-Release "{self.kernel_suite}";'
+            if self.profile.backports and not self.profile.tools else "", ""])
 
     def sources_list(self):
         if not os.path.exists(KEYRING):

@@ -89,7 +89,9 @@ def initramfs(program, kernel, busybox=None):
     modules = f"lib/modules/{kernel.release}"
     for path, data in kernel.modules.items():
         cpio.file(f"{modules}/{path}", data)
-    cpio.file("lib/modules/load", "".join(f"/{modules}/{path}\n" for path in kernel.order).encode())
+    if kernel.order:
+        cpio.file("lib/modules/load",
+                  "".join(f"/{modules}/{path}\n" for path in kernel.order).encode())
     if busybox:
         cpio.directory("root", 0o700)
         cpio.directory("tmp", 0o1777)

@@ -27,6 +27,7 @@ class Kernel:
     order: list    # those paths, dependencies first
     builtin: list  # names asked for that the kernel has built in
     absent: list   # names asked for, not needed, that this kernel lacks
+    configuration: str = ""  # of one that was compiled here
 
 
 def canonical(name):
@@ -102,17 +103,25 @@ def read_chosen(directory):
         return None
     modules = {path: data[name] for name, path in manifest["modules"].items()}
     return Kernel(manifest["release"], data["bzImage"], modules, manifest["order"],
-                  manifest["builtin"], manifest["absent"])
+                  manifest["builtin"], manifest["absent"], data.get("config", b"").decode())
 
 
 def keep_chosen(directory, kernel):
     for old in directory.parent.glob(directory.name.split("-")[0] + "-*"):
         shutil.rmtree(old, ignore_errors=True)
+    keep(directory, kernel)
+
+
+def keep(directory, kernel):
+    """The directory is there whole, or not at all."""
+    shutil.rmtree(directory, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="new-") as temporary:
         fresh = pathlib.Path(temporary) / "kernel"
         fresh.mkdir()
         names = {f"{number}.ko": path for number, path in enumerate(sorted(kernel.modules))}
         data = {"bzImage": kernel.image, **{n: kernel.modules[path] for n, path in names.items()}}
+        if kernel.configuration:
+            data["config"] = kernel.configuration.encode()
         for name, content in data.items():
             (fresh / name).write_bytes(content)
         (fresh / "manifest.json").write_text(json.dumps({

@@ -7,9 +7,10 @@ import dataclasses
 class Profile:
     name: str
     suite: str       # Debian suite that busybox, and unless backports is set the kernel, come from
-    backports: bool  # the kernel comes from SUITE-backports
-    required: tuple  # modules without which the guest cannot do its duty
-    wanted: tuple    # modules that only some machines or kernels have
+    backports: bool  # the kernel, or its source, comes from SUITE-backports
+    required: tuple = ()  # modules without which the guest cannot do its duty
+    wanted: tuple = ()    # modules that only some machines or kernels have
+    tools: tuple = ()     # packages that the kernel is compiled with; none: it is Debian's
 
 
 # In the order in which they are loaded; dependencies come before by themselves. Named as in file
@@ -23,10 +24,19 @@ REQUIRED = (
     "vmw_vsock_virtio_transport",
 )
 # The guest drivers bring tsm or tsm_report along where the kernel has it.
-WANTED = ("virtio_mmio", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs", "tpm_svsm", "sev_guest",
-          "tdx_guest")
+WANTED = ("pvpanic", "pvpanic-mmio", "virtio_mmio", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs",
+          "tpm_svsm", "sev_guest", "tdx_guest")
+# What scripts and Makefiles of the kernel call. All but the compiler is there on any Debian, and
+# named since nothing comes by itself into a root in which nothing is installed.
+TOOLS = (
+    "base-files", "bash", "bc", "binutils", "bison", "coreutils", "dash", "diffutils", "findutils",
+    "flex", "gcc", "grep", "gzip", "libc6-dev", "libelf-dev", "libssl-dev", "make", "mawk", "patch",
+    "perl", "python3-minimal", "sed", "tar", "xz-utils", "zstd",
+)
 
 PROFILES = {
+    # One kernel for every platform, compiled from Debian's source by hal/kernel/config.
+    "own": Profile("own", "trixie", True, tools=TOOLS),
     "plain": Profile("plain", "bookworm", False, REQUIRED, WANTED),
     # The same with another kernel (6.12), whose measurement is to be foretold as well.
     "plain13": Profile("plain13", "trixie", False, REQUIRED, WANTED),

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A root to compile in: Debian packages unpacked beside each other, and commands run in there.
+
+Nothing is installed: no maintainer script runs, so the root is what its packages hold, whoever
+unpacks it. Who is not root enters it by a user namespace.
+"""
+import os
+import pathlib
+import subprocess
+
+from . import debian
+from .failure import Failure, tool
+
+# What a maintainer script would make: Debian's alternatives.
+LINKS = {"usr/bin/awk": "mawk"}
+# In the root's own namespaces, which end with the command: so nothing stays mounted. $1 is the root.
+ENTER = """
+mount -t proc proc "$1/proc" && mount --bind /dev/null "$1/dev/null" || exit 125
+exec chroot "$1" /usr/bin/sh -c "$2"
+"""
+
+
+class Root:
+    def __init__(self, directory, debs):
+        """Unpacks the packages below a new directory; base-files, which has the links that the
+        others are unpacked through, first."""
+        self.path = pathlib.Path(directory)
+        self.path.mkdir()
+        for name in sorted(debs, key=lambda name: (name != "base-files", name)):
+            debian.unpack(debs[name], self.path)
+        for link, target in LINKS.items():
+            (self.path / link).symlink_to(target)
+        for name in ("dev", "proc", "tmp"):
+            (self.path / name).mkdir(exist_ok=True)
+        (self.path / "dev" / "null").touch()
+
+    def start(self, script, environment, log):
+        """A shell's script in the root; what it says on both outputs goes to the log."""
+        command = [tool("unshare", "util-linux")]
+        if os.geteuid() != 0:
+            command += ["--user", "--map-root-user"]
+        command += ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh",
+                    str(self.path), script]
+        environment = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/tmp", "LC_ALL": "C", "TZ": "UTC",
+                       **environment}
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=subprocess.STDOUT, env=environment)
+
+    def run(self, script, what, environment):
+        """Its output; a Failure with its last line that names an error."""
+        process = self.start(script, environment, subprocess.PIPE)
+        try:
+            output = process.communicate()[0].decode(errors="replace")
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.returncode:
+            raise Failure(f"{what}: {reason(output) or f'exit status {process.returncode}'}")
+        return output
+
+
+def reason(output):
+    """The line of a compiler's or tool's output that says why it ended."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    named = [line for line in lines if "error" in line.lower() or "FAILED" in line]
+    return (named or lines[-1:] or [""])[0]
