@@ -92,7 +92,8 @@ static const char *command_types(Refusal *refusal)
                                     "\"parent\": \"memory-backend\"}, "
                                     "{\"name\": \"sev-guest\", "
                                     "\"parent\": \"confidential-guest-support\"}]";
-        return "[{\"name\": \"tpm-tis\", \"parent\": \"isa-device\"}, "
+        return "[{\"name\": \"pvpanic\", \"parent\": \"isa-device\"}, "
+               "{\"name\": \"tpm-tis\", \"parent\": \"isa-device\"}, "
                "{\"name\": \"virtio-9p-pci\", \"parent\": \"virtio-9p-pci-base\"}, "
                "{\"name\": \"virtio-net-pci\", \"parent\": \"virtio-net-pci-base\"}, "
                "{\"name\": \"vhost-vsock-pci\", \"parent\": \"vhost-vsock-pci-base\"}]";
