@@ -78,6 +78,8 @@ def alone(cache):
     """One compiles, who wants the same waits and finds it."""
     with open(cache / "kernels" / ".own.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in (cache / "kernels").glob("compile-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
         yield
 
 

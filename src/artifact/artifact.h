@@ -25,7 +25,7 @@
 
 /* An embedded file: symbols made by the build, digests computed at build time. */
 typedef struct EmbeddedArtifact {
-        const char *name; /* "kernel", "initramfs-confidential", … */
+        const char *name; /* "kernel", "initramfs-debug", … */
         SpecArtifactKind kind;
         const uint8_t *start, *end; /* both on page boundaries of their own */
         DigestPair digest;
@@ -50,8 +50,9 @@ int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret);
 ArtifactStore *artifact_store_free(ArtifactStore *store);
 DEFINE_CLEANUP(ArtifactStore *, artifact_store_free)
 
-/* A reference to an embedded artifact, to be prepared before its fd is used. ArtifactInvalid if
- * there is none of that name and kind (the reason lists those there are). */
+/* A reference to an embedded artifact, to be prepared before its fd is used. The names that those
+ * for confidential platforms once had stand for the one kernel and initramfs of all platforms.
+ * ArtifactInvalid if there is none of that name and kind (the reason lists those there are). */
 int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
                                  Artifact **ret, CvmError *error);
 /* Makes fd usable: on an embedded artifact's first use its bytes are copied to a sealed memfd and

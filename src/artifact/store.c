@@ -129,9 +129,27 @@ static int refuse_name(const ArtifactStore *store, SpecArtifactKind kind, const 
                                   spec_artifact_kind_name(kind), there.data ?: "none");
 }
 
+/* Release 0.1 had artifacts of their own for confidential platforms. */
+static const char *present_name(const char *name)
+{
+        static const struct {
+                const char *former, *present;
+        } names[] = {
+                {"kernel-confidential", "kernel"},
+                {"initramfs-confidential", "initramfs"},
+                {"initramfs-confidential-debug", "initramfs-debug"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(name, names[i].former) == 0)
+                        return names[i].present;
+        return name;
+}
+
 int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
                                  Artifact **ret, CvmError *error)
 {
+        name = present_name(name);
         for (size_t i = 0; i < store->n_embedded; i++)
                 if (store->items[i]->kind == kind && strcmp(store->items[i]->name, name) == 0) {
                         *ret = artifact_ref(store->items[i]);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmd of this machine with the QEMUs of another Debian (TCG), swtpm, real guests and firmware.
 
-QEMU_ROOT_10 and QEMU_ROOT_11 name roots with those QEMUs, GUEST_PLAIN and GUEST_PLAIN13
+QEMU_ROOT_10 and QEMU_ROOT_11 name roots with those QEMUs, GUEST_OWN, GUEST_PLAIN and GUEST_PLAIN13
 directories made by hal/build, FIRMWARE_BOOKWORM, _TRIXIE and _SID images of OVMF. scripts/test
 --lane boot makes them."""
 import os
@@ -15,8 +15,8 @@ import pytest
 from harness import daemon
 from harness.roots import bound
 
-NEEDED = ("QEMU_ROOT_10", "QEMU_ROOT_11", "GUEST_PLAIN", "GUEST_PLAIN13", "FIRMWARE_BOOKWORM",
-          "FIRMWARE_TRIXIE", "FIRMWARE_SID")
+NEEDED = ("QEMU_ROOT_10", "QEMU_ROOT_11", "FIRMWARE_BOOKWORM", "FIRMWARE_TRIXIE", "FIRMWARE_SID")
+INSTALLED = "installed"  # the QEMU of this machine, whatever its version
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # The root's program by the root's own loader: so it needs no chroot, whatever user runs it.
 WRAPPER = """#!/bin/sh
@@ -43,18 +43,36 @@ def files():
 @pytest.fixture
 def qemu(files, request, monkeypatch):
     """Path and version of the QEMU whose major version is the test's parameter."""
+    if request.param == INSTALLED:
+        path = pathlib.Path(shutil.which("qemu-system-x86_64") or pytest.skip("QEMU is missing"))
+        yield path, version_of(path)[1]
+        return
     with bound(files[f"QEMU_ROOT_{request.param}"]) as root:
         path = root.parent / "qemu-system-x86_64"
         path.write_text(WRAPPER.format(root=root, libraries=LIBRARIES))
         path.chmod(0o755)
-        said = subprocess.run([path, "--version"], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout
-        version = re.search(r"version ((\d+)\.\d+\.\d+)", said)
+        version = version_of(path)
         assert version[2] == request.param
         monkeypatch.setattr(daemon, "WRAPPER", [
             "unshare", "--mount", "sh", "-c", HIDE, "sh", root / LIBRARIES / "qemu",
             f"/{LIBRARIES}/qemu"])
         yield path, version[1]
+
+
+def version_of(path):
+    said = subprocess.run([path, "--version"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    return re.search(r"version ((\d+)\.\d+\.\d+)", said)
+
+
+@pytest.fixture
+def guest():
+    """guest(name): the directory of a guest's files; skips where it was not built."""
+    def find(name):
+        if f"GUEST_{name}" not in os.environ:
+            pytest.skip(f"the guest {name.lower()} was not built")
+        return pathlib.Path(os.environ[f"GUEST_{name}"])
+    return find
 
 
 @pytest.fixture

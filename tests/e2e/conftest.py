@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cvmd with the machine's QEMU under TCG and the real guest. GUEST_PLAIN and GUEST_CONFIDENTIAL
-name directories made by hal/build; what is in build/ has the plain one embedded."""
+"""cvmd with the machine's QEMU under TCG and the real guest. GUEST, and GUEST_OWN, GUEST_PLAIN and
+GUEST_CONFIDENTIAL name directories made by hal/build; what is in build/ has the first embedded."""
 import os
 import pathlib
 
@@ -15,10 +15,12 @@ def config():
 
 @pytest.fixture
 def guest():
-    """guest(profile): the directory of a profile's files; skips where it was not built."""
-    def find(profile):
-        path = os.environ.get(f"GUEST_{profile.upper()}")
+    """guest(name): the directory of a guest's files, by default of the one that cvmd embeds; skips
+    where it was not built."""
+    def find(name=None):
+        variable = f"GUEST_{name.upper()}" if name else "GUEST"
+        path = os.environ.get(variable)
         if not path:
-            pytest.skip(f"GUEST_{profile.upper()} is not set; scripts/test --lane e2e builds it")
+            pytest.skip(f"{variable} is not set; scripts/test --lane e2e builds it")
         return pathlib.Path(path)
     return find

@@ -47,33 +47,46 @@ class Builds:
             raise self.made[name]
         return self.made[name]
 
-    def guest(self, profile):
-        """Directory of the guest's files."""
+    def guest(self, name, *options):
+        """Directory of a guest's files: of the own kernel, or of a profile of Debian's."""
         def make():
-            done = subprocess.run([TOP / "scripts/lib/guest", profile], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  errors="replace", check=False)
+            done = subprocess.run([TOP / "scripts/lib/guest", name, *options],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, errors="replace", check=False)
             if done.returncode:
-                raise BuildFailed(f"hal/build --profile {profile}\n{done.stderr}")
+                raise BuildFailed(f"scripts/lib/guest {name}\n{done.stderr}")
             return pathlib.Path(done.stdout.strip())
-        return self.once(f"guest-{profile}", make)
+        return self.once(" ".join(("guest", name, *options)), make)
 
-    def embedded(self, profile, suffix):
-        """The options that embed a guest; nothing where it could not be made."""
-        options = {f"kernel{suffix}": "bzImage", f"initramfs{suffix}": "initramfs.cpio.gz",
-                   f"initramfs{suffix}-debug": "initramfs-debug.cpio.gz"}
+    def usual_guest(self):
+        """That of the own kernel, waited for; where it cannot be made, of Debian's for all."""
         try:
-            guest = self.guest(profile)
-            return [f"-D{option}={guest / name}" for option, name in options.items()]
-        except BuildFailed:
-            return [f"-D{option}=" for option in options]
+            return self.guest("own")
+        except BuildFailed as problem:
+            self.progress(f"no own kernel, so Debian's: {str(problem).splitlines()[-1]}")
+            return self.guest("confidential")
+
+    def guest_by_now(self):
+        """The same without waiting for a compiler; None: there is none of either kind."""
+        if isinstance(self.made.get("guest own"), pathlib.Path):
+            return self.made["guest own"]
+        for guest in (("own", "--cached"), ("confidential",)):
+            try:
+                return self.guest(*guest)
+            except BuildFailed:
+                pass
+        return None
 
     def plain(self):
-        """build/: what quickstart makes, with tests; the guests embedded that could be made."""
-        embedded = [option for profile, suffix in (("plain", ""), ("confidential", "-confidential"))
-                    for option in self.embedded(profile, suffix)]
+        """build/: what quickstart makes, with tests; the guest embedded that there is by now."""
+        files = {"kernel": "bzImage", "initramfs": "initramfs.cpio.gz",
+                 "initramfs-debug": "initramfs-debug.cpio.gz"}
+        guest = self.guest_by_now()
+        embedded = [f"-D{option}={guest / name if guest else ''}"
+                    for option, name in files.items()]
         options = ["-Dwerror=true", "-Dtests=true", *embedded]
-        return self.once("build", lambda: self.meson("build", options))
+        name = f"build with guest {guest.name}" if guest else "build"
+        return self.once(name, lambda: self.meson("build", options))
 
     def asan(self):
         """build-asan/: AddressSanitizer, LeakSanitizer and UBSan; nothing embedded."""

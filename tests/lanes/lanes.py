@@ -89,11 +89,15 @@ def lane_e2e(run):
     if not shutil.which("qemu-system-x86_64"):
         return Result().skip("e2e", "qemu-system-x86_64 is not installed")
     env, result = {}, Result()
-    for profile in ("plain", "confidential"):
+    try:
+        env["GUEST"] = str(run.builds.usual_guest())
+    except BuildFailed as problem:
+        result.fail("the usual guest", str(problem))
+    for name in ("own", "plain", "confidential"):
         try:
-            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
+            env[f"GUEST_{name.upper()}"] = str(run.builds.guest(name))
         except BuildFailed as problem:
-            result.fail(f"the {profile} guest", str(problem))
+            result.fail(f"the {name} guest", str(problem))
     if not env:
         return result
     build = run.builds.plain()
@@ -175,7 +179,7 @@ def lane_systemd(run):
     except Unavailable as reason:
         progress(str(reason))  # its tests are skipped
     try:
-        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+        env["GUEST"] = str(run.builds.usual_guest())
     except BuildFailed:
         pass  # the test that wants it says so
     result = run.pytest("systemd", TOP / "build", env, ["-o", "junit_family=xunit1"])
@@ -200,9 +204,9 @@ def lane_modern_qemu(run):
     if shutil.which("qemu-system-x86_64"):
         qemus["QEMU_ROOT_7"] = "/"
     try:
-        guest = {"GUEST_CONFIDENTIAL": str(run.builds.guest("confidential"))}
+        guest = {"GUEST": str(run.builds.usual_guest())}
     except BuildFailed as problem:
-        return Result().fail("the confidential guest", str(problem))
+        return Result().fail("the guest", str(problem))
     return run.pytest("modern", run.builds.plain(), {**qemus, **firmware, **guest})
 
 
@@ -227,12 +231,13 @@ def lane_boot(run):
                "FIRMWARE_SID": str(needs.FIRMWARE_SID.get())}
     except Unavailable as reason:
         return Result().skip("boot", str(reason))
-    try:
-        for profile in ("plain", "plain13"):
-            env[f"GUEST_{profile.upper()}"] = str(run.builds.guest(profile))
-    except BuildFailed as problem:
-        return Result().fail("the guests", str(problem))
-    return run.pytest("boot", run.builds.plain(), env, TWO_GUESTS)
+    result = Result()
+    for name in ("own", "plain", "plain13"):
+        try:
+            env[f"GUEST_{name.upper()}"] = str(run.builds.guest(name))
+        except BuildFailed as problem:
+            result.fail(f"the {name} guest", str(problem))
+    return result.add(run.pytest("boot", run.builds.plain(), env, TWO_GUESTS))
 
 
 def lane_igvm(run):
@@ -256,9 +261,9 @@ def lane_libvirt(run):
     except Unavailable as reason:
         return Result().skip("libvirt", str(reason))
     try:
-        env["GUEST_PLAIN"] = str(run.builds.guest("plain"))
+        env["GUEST"] = str(run.builds.usual_guest())
     except BuildFailed as problem:
-        return Result().fail("the plain guest", str(problem))
+        return Result().fail("the guest", str(problem))
     result = run.pytest("libvirt", run.builds.plain(), env,
                         ["-n", "4", "--dist", "loadgroup", "-o", "junit_family=xunit1"])
     for name, value in results.properties(run.scratch / "libvirt.xml"):

@@ -99,7 +99,7 @@ def booted(request, installed):
         pytest.skip("scripts/test --lane libvirt makes roots and guest, where it can")
     with tempfile.TemporaryDirectory(prefix="cvmd-") as directory, \
             tempfile.TemporaryFile() as log:
-        make_files(pathlib.Path(directory), pathlib.Path(os.environ["GUEST_PLAIN"]),
+        make_files(pathlib.Path(directory), pathlib.Path(os.environ["GUEST"]),
                    os.environ[f"FIRMWARE_{request.param.upper()}"])
         try:
             boot, machine = booting.boot(lambda leader: Machine(request.param, leader),

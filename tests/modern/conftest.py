@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """QEMU of several Debian suites: QEMU_ROOT_11, QEMU_ROOT_10 and QEMU_ROOT_7 name the roots that
 have it (this machine's is /), FIRMWARE_SEV and FIRMWARE_TDX firmware that goes with it, and
-GUEST_CONFIDENTIAL the directory of the guest. scripts/test --lane modern-qemu makes them."""
+GUEST the directory of the guest. scripts/test --lane modern-qemu makes them."""
 import contextlib
 import copy
 import os

@@ -33,7 +33,7 @@ def free_port():
 
 def render(qemu, name):
     """What the daemon would run on that QEMU, with the guest and firmware of today."""
-    guest = pathlib.Path(os.environ["GUEST_CONFIDENTIAL"])
+    guest = pathlib.Path(os.environ["GUEST"])
     security = {"tdx": ["mrConfigId=" + "A" * 64],
                 "sev-snp-ovmf": ["hostData=" + "A" * 43 + "=", "policy=0x30000"]}.get(name, [])
     boot = ["--firmware", os.environ["FIRMWARE_TDX" if name == "tdx" else "FIRMWARE_SEV"]]

@@ -44,7 +44,7 @@ def boot_root(variable):
         artifacts.kernel(guest / "bzImage")
         artifacts.initramfs(guest / "initramfs")
         for name in ("bzImage", "initramfs.cpio.gz"):
-            if real := os.environ.get("GUEST_PLAIN"):
+            if real := os.environ.get("GUEST"):
                 shutil.copy(pathlib.Path(real) / name, guest / f"real-{name}")
         (guest / "cvmd.conf").write_text(json.dumps(CONFIG))
         build = pathlib.Path(os.environ["SYSTEMD_BUILD"])

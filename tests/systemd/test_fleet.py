@@ -493,7 +493,7 @@ def test_the_target_is_all_of_them(machine):
     machine.systemctl("disable", "cvm@a", "cvm@b")
 
 
-@pytest.mark.skipif("GUEST_PLAIN" not in os.environ, reason="there is no guest to boot")
+@pytest.mark.skipif("GUEST" not in os.environ, reason="there is no guest to boot")
 def test_real_guests_under_the_units_hardening(machine):
     """QEMU inherits the daemon's filters and limits: guests must boot, and end as fake ones do."""
     machine.configure(qemu={"default": "/usr/bin/qemu-system-x86_64"},

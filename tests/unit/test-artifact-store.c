@@ -78,6 +78,26 @@ static void test_no_such(void **state)
         assert_null(a);
 }
 
+/* Specs that name what release 0.1 embedded for confidential platforms. */
+static void test_former_names(void **state)
+{
+        EmbeddedArtifact table[2] = {embedded_artifacts[0]};
+        _cleanup_(artifact_store_freep) ArtifactStore *store = NULL;
+        _cleanup_(artifact_unrefp) Artifact *a = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        table[0].name = "initramfs-debug";
+        assert_int_equal(artifact_store_new(table, &store), 0);
+        assert_int_equal(artifact_store_find_embedded(store, ARTIFACT_INITRAMFS,
+                                                      "initramfs-confidential-debug", &a, &error),
+                         0);
+        assert_string_equal(a->name, "initramfs-debug");
+        assert_int_equal(artifact_store_find_embedded(store, ARTIFACT_INITRAMFS,
+                                                      "initramfs-confidential", &a, &error),
+                         -EBADMSG);
+        assert_artifact_error(&error, "it has: initramfs-debug");
+}
+
 /* What the build computed and what is there differ: a damaged executable. */
 static void test_damaged(void **state)
 {
@@ -244,6 +264,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_embedded), leaks_unit_test(test_no_such),
+                leaks_unit_test(test_former_names),
                 leaks_unit_test(test_damaged),  leaks_unit_test(test_wrong_kind),
                 leaks_unit_test(test_share),    leaks_unit_test(test_share_embedded),
                 leaks_unit_test(test_json),     leaks_unit_test(test_prepare_at_once),
