@@ -72,6 +72,7 @@ int agent_run(const Shares *shares, const Notify *notify)
                 log_error(AGENT_ENVIRONMENT ": %s", sources.problem);
         if (listener < 0)
                 return listener;
+        log_info("listening on port %d", AGENT_PORT);
         say_ready(&sources, notify);
         return server_run(listener, -1, &handler);
 }

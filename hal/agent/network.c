@@ -90,6 +90,8 @@ static void interface_lease(int fd, DhcpLease *lease)
         r = interface_configure(fd, lease);
         if (r < 0)
                 log_error(INTERFACE ": %s", strerror(-r));
+        else
+                log_info(INTERFACE " has %s", inet_ntoa(lease->address));
 }
 
 /* Asks again at half of the lease's time, at least each minute, at most each day. */

@@ -13,7 +13,7 @@ from .failure import Failure, tool
 
 # What a maintainer script would make: Debian's alternatives.
 LINKS = {"usr/bin/awk": "mawk"}
-# In the root's own namespaces, which end with the command: so nothing stays mounted. $1 is the root.
+# In namespaces that end with the command, so nothing stays mounted. $1 is the root.
 ENTER = """
 mount -t proc proc "$1/proc" && mount --bind /dev/null "$1/dev/null" || exit 125
 exec chroot "$1" /usr/bin/sh -c "$2"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel of the project's own: Debian's source, the patches and the configuration of hal/kernel.
+"""The own kernel: Debian's source, with the patches and the configuration of hal/kernel.
 
 It is compiled in a root of Debian packages and kept in the cache under the digest of all that
 decided about it: source, patches, configuration and the root's packages. The same of these give the
@@ -97,16 +97,7 @@ def build(cache, packages, debs, recipe):
             top = root.path / PLACE
             unpack(root, source, version)
             show()
-        for name, text in recipe.patches.items():
-            (top / "patch").write_text(text)
-            root.run(f"cd /{PLACE}/source && patch --strip=1 --fuzz=0 --batch --quiet <../patch",
-                     f"{version}: {name} of hal/kernel does not apply", ENVIRONMENT)
-        (top / "fragment").write_text(recipe.fragment)
-        root.run(f"cd /{PLACE}/source && "
-                 f"make O=/{PLACE}/objects KCONFIG_ALLCONFIG=/{PLACE}/fragment allnoconfig",
-                 f"{version}: configuring", ENVIRONMENT)
-        configuration = (top / "objects" / ".config").read_text()
-        check_configuration(recipe.fragment, configuration, version)
+        configuration = configure(root, recipe, version)
         compile_image(root, version)
         made = kernel.Kernel(
             (top / "objects" / "include" / "config" / "kernel.release").read_text().strip(),
@@ -124,9 +115,26 @@ def unpack(root, source, version):
     if len(archives) != 1:
         raise Failure(f"{version}: holds no single tree")
     archives[0].rename(top / "source.tar.xz")
-    root.run(f"cd /{PLACE} && tar --no-same-owner --strip-components=1 -C source -xJf source.tar.xz",
+    root.run(f"cd /{PLACE} && "
+             "tar --no-same-owner --strip-components=1 -C source -xJf source.tar.xz",
              f"unpacking {version}", ENVIRONMENT)
     (top / "source.tar.xz").unlink()
+
+
+def configure(root, recipe, version):
+    """Patches the tree and writes its configuration, which is returned."""
+    top = root.path / PLACE
+    for name, text in recipe.patches.items():
+        (top / "patch").write_text(text)
+        root.run(f"cd /{PLACE}/source && patch --strip=1 --fuzz=0 --batch --quiet <../patch",
+                 f"{version}: {name} of hal/kernel does not apply", ENVIRONMENT)
+    (top / "fragment").write_text(recipe.fragment)
+    root.run(f"cd /{PLACE}/source && "
+             f"make O=/{PLACE}/objects KCONFIG_ALLCONFIG=/{PLACE}/fragment allnoconfig",
+             f"{version}: configuring", ENVIRONMENT)
+    configuration = (top / "objects" / ".config").read_text()
+    check_configuration(recipe.fragment, configuration, version)
+    return configuration
 
 
 def compile_image(root, version):
@@ -150,7 +158,7 @@ def compile_image(root, version):
 
 @contextlib.contextmanager
 def progress(what):
-    """show() for each step done; on a terminal a line that is written over, else one at each end."""
+    """show() for each step done: on a terminal a line written over, else one at each end."""
     start, done, shown = time.monotonic(), 0, 0
     terminal = sys.stderr.isatty()
     if not terminal:

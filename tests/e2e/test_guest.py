@@ -150,8 +150,8 @@ def test_images_hold_no_shell(guest):
     for name in GUESTS:
         names = members(guest(name) / "initramfs.cpio.gz")
         assert [name for name in names if not name.startswith("lib")] == [
-            "dev", "dev/console", "dev/null", "etc", "etc/certs", "etc/cocos", "init", "mnt", "proc",
-            "run", "sys"]
+            "dev", "dev/console", "dev/null", "etc", "etc/certs", "etc/cocos", "init", "mnt",
+            "proc", "run", "sys"]
         assert bool([name for name in names if name.endswith(".ko")]) == (name != "own")
         assert "bin/sh" in members(guest(name) / "initramfs-debug.cpio.gz")
 

@@ -263,11 +263,11 @@ static void test_prepare_at_once(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_embedded), leaks_unit_test(test_no_such),
-                leaks_unit_test(test_former_names),
-                leaks_unit_test(test_damaged),  leaks_unit_test(test_wrong_kind),
-                leaks_unit_test(test_share),    leaks_unit_test(test_share_embedded),
-                leaks_unit_test(test_json),     leaks_unit_test(test_prepare_at_once),
+                leaks_unit_test(test_embedded),        leaks_unit_test(test_no_such),
+                leaks_unit_test(test_former_names),    leaks_unit_test(test_damaged),
+                leaks_unit_test(test_wrong_kind),      leaks_unit_test(test_share),
+                leaks_unit_test(test_share_embedded),  leaks_unit_test(test_json),
+                leaks_unit_test(test_prepare_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,8 +315,7 @@ static void test_builtin(void **state)
                             "initramfs");
         assert_string_equal(template_default_artifact(plain, ARTIFACT_INITRAMFS, true),
                             "initramfs-debug");
-        assert_string_equal(template_default_artifact(tdx, ARTIFACT_KERNEL, true),
-                            "kernel");
+        assert_string_equal(template_default_artifact(tdx, ARTIFACT_KERNEL, true), "kernel");
         assert_string_equal(template_default_artifact(tdx, ARTIFACT_FIRMWARE, false),
                             "firmware-tdx");
         assert_null(template_default_artifact(plain, ARTIFACT_FIRMWARE, false));

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the own kernel promises beside what every guest does: it keeps its memory from the host's
+ACPI code, still has what ACPI is for, and says when it has panicked."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import aml
+from harness.machine import Machine
+from harness.processes import eventually
+
+MEMORY = 256 << 20
+ACPI_DATA = 0x28000  # about what QEMU keeps at the end of a PC's low memory
+SPREAD = 256 << 10
+PORT = 0x9f0
+SIZE_MAX = 6_500_000
+
+
+def test_size_and_configuration(guest):
+    directory = guest("own")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert (directory / "bzImage").stat().st_size <= SIZE_MAX
+    assert tuple(map(int, manifest["kernel"].split("-")[0].split(".")[:2])) >= (7, 2)
+    assert manifest["kernel"].endswith("-cvm") and manifest["modules"] == []
+    there = set((directory / "config").read_text().splitlines())
+    for name in ("TCG_SVSM", "TCG_TIS", "TCG_CRB", "NULL_TTY", "X86_MSR", "PVPANIC_MMIO",
+                 "PVPANIC_PCI", "SEV_GUEST", "TDX_GUEST_DRIVER", "TSM_REPORTS", "TSM_MEASUREMENTS",
+                 "9P_FS", "VIRTIO_VSOCKETS", "EROFS_FS", "BLK_DEV_LOOP", "OVERLAY_FS", "DM_VERITY",
+                 "DM_CRYPT", "NF_TABLES", "SECCOMP_FILTER",
+                 "LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "MITIGATION_RETPOLINE"):
+        assert f"CONFIG_{name}=y" in there
+    assert not [line for line in there if line.endswith("=m")]
+
+
+def cpio(name, data=b""):
+    """An entry of an archive, its data at a multiple of 16 if the name's length is 17."""
+    fields = (1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+    entry = b"070701" + b"".join(b"%08x" % field for field in fields) + name + b"\0"
+    return entry + bytes(-len(entry) % 4) + data
+
+
+class Spied:
+    """A guest that boots with a malicious table, and what the table's code told the host: it looks
+    for a mark in the initramfs, which QEMU puts near the end of memory."""
+
+    def __init__(self, guest, directory):
+        self.heard = directory / "heard"
+        self.mark = os.urandom(8).hex().encode()
+        image = directory / "image"
+        image.mkdir()
+        # Of the archive's first file each page begins with the mark, wherever exactly it begins.
+        data = (cpio(b"a-mark-many-times", self.mark * (SPREAD // len(self.mark))) +
+                cpio(b"TRAILER!!!"))
+        data += bytes(-len(data) % 512) + (guest / "initramfs.cpio.gz").read_bytes()
+        (image / "initramfs.cpio.gz").write_bytes(data)
+        (image / "bzImage").symlink_to(guest / "bzImage")
+        address = (MEMORY - ACPI_DATA - len(data) + SPREAD // 2) & ~4095
+        table = directory / "table"
+        table.write_bytes(aml.spy(PORT, address, len(self.mark)))
+        self.machine = Machine(image, memory=f"{MEMORY >> 20}M", cmdline="console=ttyS0", options=[
+            "-acpitable", f"file={table}", "-chardev", f"file,id=spy,path={self.heard}",
+            "-device", f"isa-debugcon,iobase={PORT:#x},chardev=spy"])
+
+
+@pytest.mark.parametrize("name", ["plain", "confidential"])
+def test_acpi_code_reads_and_writes_a_debian_kernels_memory(guest, tmp_path, name):
+    spied = Spied(guest(name), tmp_path)
+    with spied.machine as machine:
+        machine.hear("READY=1\n")
+    assert spied.heard.read_bytes() == b"<" + spied.mark + b"#>"
+
+
+def test_acpi_code_is_kept_from_the_own_kernels_memory(guest, tmp_path):
+    """Its code runs, before and after; the guest boots all the same, and says what was refused."""
+    spied = Spied(guest("own"), tmp_path)
+    with spied.machine as machine:
+        machine.hear("READY=1\n")
+        machine.serial.wait("ACPI: OSL: refused: ACPI asked for RAM at 0x")
+        assert machine.serial.text.count("refused: ACPI asked for RAM") == 1
+    assert spied.heard.read_bytes() == b"<>"
+
+
+@pytest.fixture
+def tpm(tmp_path):
+    """QEMU's options for a TPM, by a swtpm of its own."""
+    if not shutil.which("swtpm"):
+        pytest.skip("swtpm is not installed")
+    path = tmp_path / "swtpm"
+    path.mkdir()
+    with subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={path}", "--ctrl",
+             f"type=unixio,path={path}/socket", "--terminate"], stdin=subprocess.DEVNULL) as swtpm:
+        eventually((path / "socket").exists, "swtpm listens")
+        yield ["-chardev", f"socket,id=tpm,path={path}/socket", "-tpmdev",
+               "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0"]
+        swtpm.kill()
+
+
+def test_what_acpi_is_for_still_works(guest, tpm):
+    """A CPU comes while it runs, and the TPM's physical presence interface answers: their regions
+    are ports and reserved memory."""
+    with Machine(guest("own"), debug=True, cmdline="console=ttyS0 quiet",
+                 options=["-smp", "cpus=1,maxcpus=2", *tpm]) as machine:
+        console = machine.serial
+        console.wait("login: ")
+        console.send("root\n")
+        console.wait(" # ")
+
+        def run(command, expected):
+            start = len(console.text)
+            console.send(command + "; echo '<'$?'>'\n")
+            end = console.wait("\r\n<0>\r\n", 30, start)
+            assert expected in console.text[start:end]
+
+        run("cat /sys/class/tpm/tpm0/ppi/version", "\r\n1.3\r\n")
+        run("cat /sys/class/tpm/tpm0/ppi/request", "\r\n0\r\n")
+        run("test ! -e /sys/devices/system/cpu/cpu1/online", "")
+        machine.command("device_add", driver="max-x86_64-cpu", id="second", **{
+            "socket-id": 1, "core-id": 0, "thread-id": 0})
+        run("until test -e /sys/devices/system/cpu/cpu1/online; do sleep 0.1; done; "
+            "echo 1 >/sys/devices/system/cpu/cpu1/online", "")
+        assert machine.ask("{}")[0]["cpus"] == 2
+        run("dmesg | grep -c 'refused: ACPI' || true", "\r\n0\r\n")
+
+
+PANIC = "console=ttyS0 quiet rdinit=/nothing"
+PANICKED = "Kernel panic - not syncing: "
+
+
+@pytest.mark.parametrize("device,event", [
+    ([], '"reason": "guest-reset"'),
+    (["-device", "pvpanic"], '"event": "GUEST_PANICKED"'),
+    (["-device", "pvpanic-pci"], '"event": "GUEST_PANICKED"'),
+], ids=["none", "pvpanic", "pvpanic-pci"])
+def test_a_panic_is_told_by_what_there_is(guest, device, event):
+    with Machine(guest("own"), cmdline=PANIC, options=["-no-reboot", *device]) as machine:
+        machine.serial.wait(PANICKED)
+        machine.qmp.wait(event, 30)
+
+
+def test_a_panic_is_an_event(cvmd, guest):
+    """The event that cvmd(8) promises, from a real kernel, and the console's line with --debug."""
+    guest()  # what build/ embeds
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"name": "web"}, more=True)
+        cvmd.cvmctl("launch", "web", "--platform", "plain", "--memory", "256M", "--debug",
+                    "--cmdline", PANIC, "--wait", "running", timeout=120)
+        cvmd.wait_state("web", "failed", seconds=120)
+        events = []
+        while not events or events[-1].get("newState") != "failed":
+            events.append(watcher.receive(more=True)[0]["event"])
+    assert cvmd.status("web")["ending"]["reason"] == "guest-panic"
+    assert [event["kind"] for event in events].count("panic") == 1
+    assert PANICKED in cvmd.cvmctl("logs", "web").stdout
