@@ -6,6 +6,7 @@ unpacks it. Who is not root enters it by a user namespace.
 """
 import os
 import pathlib
+import re
 import subprocess
 
 from . import debian
@@ -18,6 +19,8 @@ ENTER = """
 mount -t proc proc "$1/proc" && mount --bind /dev/null "$1/dev/null" || exit 125
 exec chroot "$1" /usr/bin/sh -c "$2"
 """
+
+NAMES_AN_ERROR = re.compile(r"error:|\*\*\*|\bFAILED\b|fatal:")
 
 
 class Root:
@@ -63,5 +66,5 @@ class Root:
 def reason(output):
     """The line of a compiler's or tool's output that says why it ended."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    named = [line for line in lines if "error" in line.lower() or "FAILED" in line]
+    named = [line for line in lines if NAMES_AN_ERROR.search(line)]
     return (named or lines[-1:] or [""])[0]

@@ -59,7 +59,7 @@ def check_configuration(fragment, configuration, version):
 
 
 def key(packages, recipe):
-    decided = [FORMAT, recipe.fragment, recipe.patches, ENVIRONMENT,
+    decided = [FORMAT, settings(recipe.fragment), recipe.patches, ENVIRONMENT,
                sorted(package["sha256"] for package in packages)]
     return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
 
