@@ -4,9 +4,10 @@ import socket
 
 import pytest
 
+from harness.ports import port
 from harness.varlink import VarlinkError
 
-RANGE = {"first": 7400, "last": 7404}
+RANGE = {"first": port(0), "last": port(4)}
 
 
 @pytest.fixture
@@ -69,24 +70,24 @@ def test_ports_of_other_programs_are_left_out(cvmd):
 
 
 def test_a_named_port_in_use_by_another_program(cvmd):
-    taken = bind(7410)
+    taken = bind(port(10))
     try:
         with pytest.raises(VarlinkError) as refusal:
-            cvmd.launch("web", forwards=[{"guestPort": 7002, "hostPort": 7410}])
+            cvmd.launch("web", forwards=[{"guestPort": 7002, "hostPort": port(10)}])
     finally:
         taken.close()
     error = refusal.value
     assert (error.name, error.fields["resource"], error.fields["wanted"]) == (
-        "NoResources", "port", 7410)
+        "NoResources", "port", port(10))
     assert cvmd.cvms() == []
-    cvm = cvmd.launch("web", forwards=[{"guestPort": 7002, "hostPort": 7410}])
-    assert host_port(cvm) == 7410
+    cvm = cvmd.launch("web", forwards=[{"guestPort": 7002, "hostPort": port(10)}])
+    assert host_port(cvm) == port(10)
 
 
 def test_a_named_port_of_another_cvm(cvmd):
-    cvmd.launch("one", forwards=[{"guestPort": 7002, "hostPort": 7411}])
+    cvmd.launch("one", forwards=[{"guestPort": 7002, "hostPort": port(11)}])
     with pytest.raises(VarlinkError) as refusal:
-        cvmd.launch("two", forwards=[{"guestPort": 7002, "hostPort": 7411}])
+        cvmd.launch("two", forwards=[{"guestPort": 7002, "hostPort": port(11)}])
     assert refusal.value.name == "NoResources"
     assert refusal.value.fields["holders"] == ["one"]
 
@@ -94,26 +95,27 @@ def test_a_named_port_of_another_cvm(cvmd):
 def test_several_and_udp(cvmd):
     cvm = cvmd.launch("web", forwards=[
         {"guestPort": 7002}, {"guestPort": 53, "protocol": "udp"},
-        {"guestPort": 80, "hostPort": 7412, "address": "127.0.0.2"}])
+        {"guestPort": 80, "hostPort": port(12), "address": "127.0.0.2"}])
     tcp, udp, named = cvm["forwards"]
     assert udp["protocol"] == "udp" and udp["hostPort"] != 0 != tcp["hostPort"]
-    assert (named["address"], named["hostPort"]) == ("127.0.0.2", 7412)
+    assert (named["address"], named["hostPort"]) == ("127.0.0.2", port(12))
     with pytest.raises(OSError):
         bind(udp["hostPort"], kind=socket.SOCK_DGRAM)
-    bind(7412).close()  # the same port of another address is another's
+    bind(port(12)).close()  # the same port of another address is another's
 
 
 def test_an_address_that_is_not_here(cvmd):
     with pytest.raises(VarlinkError) as refusal:
-        cvmd.launch("web", forwards=[{"guestPort": 80, "hostPort": 7413, "address": "192.0.2.1"}])
+        cvmd.launch("web", forwards=[
+            {"guestPort": 80, "hostPort": port(13), "address": "192.0.2.1"}])
     assert refusal.value.name in ("NoResources", "InvalidSpec", "LaunchFailed"), refusal.value
     assert cvmd.cvms() == []
 
 
 def test_cvmctl_publish(cvmd):
     cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", cvmd.kernel, "--initramfs",
-                cvmd.initramfs, "--memory", "64M", "--publish", "127.0.0.3:7414:80",
+                cvmd.initramfs, "--memory", "64M", "--publish", f"127.0.0.3:{port(14)}:80",
                 "--publish", "0:53/udp")
     first, second = cvmd.status("web")["forwards"]
-    assert (first["address"], first["hostPort"], first["guestPort"]) == ("127.0.0.3", 7414, 80)
+    assert (first["address"], first["hostPort"], first["guestPort"]) == ("127.0.0.3", port(14), 80)
     assert (second["protocol"], second["guestPort"]) == ("udp", 53)

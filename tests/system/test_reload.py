@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from harness.ports import port
 from harness.processes import eventually
 from harness.varlink import VarlinkError
 
@@ -20,11 +21,11 @@ def test_what_is_launched_from_then_on(make_daemon, config):
     daemon = make_daemon({**config, "memory": "64M", "limits": {"cvms": 2}})
     assert daemon.launch("one", memory=None)["memory"] == 64 << 20
     reload(daemon, {**config, "memory": "96M", "limits": {"cvms": 3},
-                    "ports": {"first": 7400, "last": 7409}}, "configuration reloaded")
+                    "ports": {"first": port(30), "last": port(39)}}, "configuration reloaded")
     assert daemon.status("one")["memory"] == 64 << 20
     two = daemon.launch("two", memory=None)
     assert two["memory"] == 96 << 20
-    assert 7400 <= two["forwards"][0]["hostPort"] <= 7409
+    assert port(30) <= two["forwards"][0]["hostPort"] <= port(39)
     daemon.launch("three")
     with pytest.raises(VarlinkError) as refusal:
         daemon.launch("four")

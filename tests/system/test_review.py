@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from harness.ports import port
 from harness.review import assert_launches, refused_and_listed
 from harness.users import ANN, USERS, by, reachable
 from harness.varlink import VarlinkError
@@ -15,9 +16,7 @@ pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has
 
 ADMIT = pathlib.Path(__file__).resolve().parents[2] / "daemon/admit.c"
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs a daemon of root's")
-# Two, which no test beside this one has.
-FIRST = 7410 + 2 * int("0" + os.environ.get("PYTEST_XDIST_WORKER", "").strip("gw"))
-PORTS = {"first": FIRST, "last": FIRST + 1}
+PORTS = {"first": port(20), "last": port(21)}
 
 
 def forward(port, address="127.0.0.1"):
@@ -69,10 +68,10 @@ def test_a_port_that_another_program_has(cvmd):
 
 def test_beside_another(cvmd):
     """Name, port, and in the end all ports and the number of CVMs are used up."""
-    cvmd.launch("web", **forward(FIRST))
+    cvmd.launch("web", **forward(port(20)))
     refused_and_listed(cvmd, cvmd.spec("web", forwards=[]), "CvmExists", "name", "web")
-    refused_and_listed(cvmd, cvmd.spec("two", **forward(FIRST)), "NoResources", "port")
-    cvmd.launch("two", **forward(FIRST + 1))
+    refused_and_listed(cvmd, cvmd.spec("two", **forward(port(20))), "NoResources", "port")
+    cvmd.launch("two", **forward(port(21)))
     refused_and_listed(cvmd, cvmd.spec("three"), "NoResources", "port")
     cvmd.launch("three", forwards=[])
     refused_and_listed(cvmd, cvmd.spec("four", forwards=[]), "QuotaExceeded", "quota", "3")

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from harness import processes
+from harness.ports import port
 from harness.users import ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
@@ -106,8 +107,9 @@ def test_quota_of_a_users_live_ones(cvmd, field, first, second, resource, limit)
 
 
 def test_the_port_of_another_is_not_told(cvmd):
-    by(ANN, lambda: cvmd.launch("anns", forwards=[{"guestPort": 1, "hostPort": 7450}]))
-    error = refused(BOB, lambda: cvmd.launch("b", forwards=[{"guestPort": 1, "hostPort": 7450}]))
+    by(ANN, lambda: cvmd.launch("anns", forwards=[{"guestPort": 1, "hostPort": port(50)}]))
+    error = refused(
+        BOB, lambda: cvmd.launch("b", forwards=[{"guestPort": 1, "hostPort": port(50)}]))
     assert (error.name, error.fields["holders"]) == ("NoResources", [])
 
 
