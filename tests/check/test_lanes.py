@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program behind scripts/test: budgets, calibration, parts, preconditions, its report."""
 import dataclasses
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -16,6 +19,7 @@ import parts  # noqa: E402
 import preconditions  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+import run  # noqa: E402
 import timed  # noqa: E402
 
 QUIET = calibration.Moment(clock=0, busy=0, stolen=0, own=0, loop=calibration.LOOP_SECONDS)
@@ -115,6 +119,27 @@ def test_a_half_of_the_moments_then_the_other():
     env = [parts.chosen(2, at).env("X")["X"].split("/") for at in (4, 5)]
     halves = [set(range(1 + int(first), 20, int(step))) for first, step in env]
     assert halves[0] | halves[1] == set(range(1, 20)) and not halves[0] & halves[1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace requires root")
+@pytest.mark.parametrize("mode, moved", [(0o755, False), (0o700, True)])
+def test_tests_run_where_others_may_go(mode, moved, monkeypatch):
+    """In a clone in root's home, too, another user starts its programs."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        home, scratch = pathlib.Path(name) / "home", pathlib.Path(name) / "scratch"
+        (home / "cvmd").mkdir(parents=True)
+        scratch.mkdir()
+        pathlib.Path(name).chmod(0o755)
+        home.chmod(mode)
+        program = home / "cvmd/program"
+        program.write_text("#!/bin/sh\nid -u\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(run, "TOP", home / "cvmd")
+        before, place = run.Run(scratch).reachable()
+        assert bool(before) == moved
+        done = subprocess.run([*before, "setpriv", "--reuid=65534", "--clear-groups",
+                               place / "program"], stdout=subprocess.PIPE, text=True, check=True)
+        assert done.stdout == "65534\n"
 
 
 def test_slowest_tests():
