@@ -256,16 +256,32 @@ static int wipe_file(int dir, const char *name, const struct stat *st)
 
 static int wipe_directory(int dir, unsigned depth);
 
+/* The mount that a name is in (statx(2), Linux 5.8). Device numbers do not tell: on overlayfs those
+ * of a directory and of the files in it may differ. */
+static int mount_of(int dir, const char *name, uint64_t *ret)
+{
+        struct statx st;
+
+        if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+                return -errno;
+        *ret = st.stx_mnt_id;
+        return 0;
+}
+
 /* In a directory that was given away, a file that is another's is a link that was planted, and a
  * mount leads elsewhere. Neither is overwritten. */
 static int wipe_entry(int dir, const char *name, const struct stat *of_dir, unsigned depth)
 {
+        uint64_t mount = 0, mount_of_dir = 0;
         struct stat st;
-        int fd;
+        int fd, r;
 
         if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (st.st_dev != of_dir->st_dev)
+        r = mount_of(dir, "", &mount_of_dir) ?: mount_of(dir, name, &mount);
+        if (r < 0)
+                return r;
+        if (mount != mount_of_dir)
                 return -EXDEV;
         if (S_ISREG(st.st_mode))
                 return of_dir->st_uid == geteuid() || of_dir->st_uid == st.st_uid

@@ -308,13 +308,72 @@ static void test_full(void **state)
         assert_int_equal(umount2(directory, MNT_DETACH), 0);
 }
 
+/* An overlay at `all` below the test's directory, whose layers are on two file systems. */
+static bool mount_overlay(int *ret_dir)
+{
+        _cleanup_close_ int top = -1;
+        char other[64], all[64], options[256];
+
+        if (!mount_privately("tmpfs", directory, "mode=0700"))
+                return false;
+        top = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(mkdirat(top, (const char *[]){"lower", "all", "other"}[i], 0700),
+                                 0);
+        snprintf(other, sizeof(other), "%s/other", directory);
+        assert_int_equal(mount("test", other, "tmpfs", 0, ""), 0);
+        assert_int_equal(mkdirat(top, "other/upper", 0700), 0);
+        assert_int_equal(mkdirat(top, "other/work", 0700), 0);
+        snprintf(all, sizeof(all), "%s/all", directory);
+        snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work",
+                 directory, other, other);
+        if (mount("test", all, "overlay", 0, options) < 0)
+                return false;
+        *ret_dir = open(all, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return true;
+}
+
+/* There a file has another device number than its directory, as in a container. */
+static void test_wipe_on_overlay(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        struct stat of_directory, of_key;
+        char text[12], zeros[11] = {};
+        int dir, key;
+        Shares shares;
+
+        if (!mount_overlay(&dir)) {
+                print_message("mounts an overlay: %s\n", strerror(errno));
+                umount2(directory, MNT_DETACH);
+                skip();
+        }
+        assert_int_equal(create(dir, &shares, &error), 0);
+        key = openat(shares.certs_fd, "key.pem", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fstat(shares.certs_fd, &of_directory), 0);
+        assert_int_equal(fstat(key, &of_key), 0);
+        assert_int_not_equal(of_directory.st_dev, of_key.st_dev);
+        assert_int_equal(shares_wipe(dir, "id"), 0);
+        assert_false(exists(dir, "id"));
+        assert_int_equal(pread(key, text, sizeof(text), 0), 11);
+        assert_memory_equal(text, zeros, 11);
+        shares_done(&shares);
+        close(key);
+        close(dir);
+        assert_int_equal(umount2(directory, MNT_DETACH), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_create),       leaks_unit_test(test_umask),
-                leaks_unit_test(test_wipe),         leaks_unit_test(test_wipe_half),
-                leaks_unit_test(test_wipe_planted), leaks_unit_test(test_wipe_deep),
-                leaks_unit_test(test_refuse),       leaks_unit_test(test_full),
+                leaks_unit_test(test_create),
+                leaks_unit_test(test_umask),
+                leaks_unit_test(test_wipe),
+                leaks_unit_test(test_wipe_half),
+                leaks_unit_test(test_wipe_planted),
+                leaks_unit_test(test_wipe_deep),
+                leaks_unit_test(test_refuse),
+                leaks_unit_test(test_full),
+                leaks_unit_test(test_wipe_on_overlay),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
