@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks other than QEMU's own: taps and bridges that the configuration allows, and passt."""
+import contextlib
 import shutil
 import socket
 
@@ -75,6 +76,13 @@ def test_a_bridge_that_is_none(bridged):
     assert netns.ports("br0") == ["tap7"]
 
 
+def answers(port):
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 10).close()
+        return True
+    return False
+
+
 @PASST
 def test_passt_is_run_beside_qemu(cvmd):
     forwards = [{"guestPort": 7002}, {"guestPort": 80, "address": "0.0.0.0"},
@@ -82,7 +90,8 @@ def test_passt_is_run_beside_qemu(cvmd):
     cvm = cvmd.launch("web", network="passt", forwards=forwards)
     for forward in cvm["forwards"]:
         if forward["protocol"] == "tcp":
-            socket.create_connection(("127.0.0.1", forward["hostPort"]), 10).close()
+            # it listens when it has read its options, which nobody waits for
+            eventually(lambda port=forward["hostPort"]: answers(port), cvmd.log)
     argv = processes.command(cvm["pid"]).split()
     netdev = argv[argv.index("-netdev") + 1]
     assert netdev.startswith("stream,id=vmnic,server=off,addr.type=fd,addr.str=")
