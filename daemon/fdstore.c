@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fdstore.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/fork.h"
+
 #define PREFIX "kept."    /* of names, which are also those of socket units */
 #define NAME_MAX_BYTES 64 /* "kept.console." and a UUID, with room */
 
-/* Descriptors from SD_LISTEN_FDS_START on, by their names; -1 once taken. */
+/* What systemd passed to be kept, by its names; -1: taken, or a listener. */
 static struct {
         char **names;
         int *fds;
         size_t n;
 } kept;
+
+/* Some of them are closed one day, and then their numbers are a client's. Without a free number it
+ * stays where it is. */
+static int move_up(int fd)
+{
+        int moved = fd < FORK_RESERVED ? fcntl(fd, F_DUPFD_CLOEXEC, FORK_RESERVED) : -1;
+
+        if (moved < 0)
+                return fd;
+        close(fd);
+        return moved;
+}
 
 int fdstore_init(int **ret_listeners, size_t *ret_n)
 {
@@ -33,9 +48,11 @@ int fdstore_init(int **ret_listeners, size_t *ret_n)
         for (int i = 0; i < n; i++) {
                 bool is_ours = strncmp(names[i], PREFIX, strlen(PREFIX)) == 0;
 
-                kept.fds[i] = is_ours ? SD_LISTEN_FDS_START + i : -1;
+                int fd = move_up(SD_LISTEN_FDS_START + i);
+
+                kept.fds[i] = is_ours ? fd : -1;
                 if (!is_ours)
-                        listeners[n_listeners++] = SD_LISTEN_FDS_START + i;
+                        listeners[n_listeners++] = fd;
         }
         *ret_listeners = TAKE_PTR(listeners);
         *ret_n = n_listeners;

@@ -15,8 +15,9 @@
 
 #include "base/macros.h"
 
-/* At start: takes what systemd passed. *ret_listeners: those that are sockets to listen on, the
- * array newly allocated. 0 or -errno. */
+/* At start: takes what systemd passed, to numbers from FORK_RESERVED on, so that fork_reserve()
+ * (base/fork.h) can be called next. *ret_listeners: those that are sockets to listen on, the array
+ * newly allocated. 0 or -errno. */
 int fdstore_init(int **ret_listeners, size_t *ret_n);
 /* what: "console"; id: the CVM's UUID. Asks systemd to keep a copy; the descriptor is borrowed. */
 void fdstore_put(const char *what, const char *id, int fd);

@@ -304,6 +304,10 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         r = fdstore_init(&listeners, &n_listeners);
         if (r < 0)
                 return r;
+        /* now, as all that is open by now stays open until the end, or is above what it fills */
+        r = fork_reserve();
+        if (r < 0)
+                log_warning("few descriptors are allowed (RLIMIT_NOFILE): %s", strerror(-r));
         r = manager_new(&daemon->loop, config, &directories, &daemon->manager, &error);
         if (r < 0) {
                 log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
@@ -373,7 +377,6 @@ static int run(const Options *options, Config *config, const Paths *paths)
 static void set_up_process(void)
 {
         struct rlimit files;
-        int r;
 
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = MIN(files.rlim_max, FOREIGN_FDS_MAX);
@@ -387,9 +390,6 @@ static void set_up_process(void)
         /* They read what clients name: one held by a dead file system must not hold all. */
         setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 0);
         umask(0077);
-        r = fork_reserve();
-        if (r < 0)
-                log_warning("few descriptors are allowed (RLIMIT_NOFILE): %s", strerror(-r));
 }
 
 int main(int argc, char **argv)

@@ -38,6 +38,8 @@ int fork_reserve(void)
 {
         int fd = open_placeholder();
 
+        while (fd >= 0 && fd <= STDERR_FILENO) /* one that was closed when this process began */
+                fd = open_placeholder();
         if (fd < FORK_RESERVED)
                 reserved_slot = fd;
         while (fd >= 0 && fd < FORK_RESERVED)
@@ -171,11 +173,15 @@ static pid_t make(int ours, int theirs, const ForkRequest *request, int *ret_pid
 /* The same with the child's end at the reserved slot, if there is one; it is closed afterwards. */
 static pid_t make_at_slot(int ours, int theirs, const ForkRequest *request, int *ret_pidfd)
 {
-        int at = reserved_slot < 0 ? theirs : dup3(theirs, reserved_slot, O_CLOEXEC), placeholder;
+        int at = reserved_slot < 0 ? theirs : dup3(theirs, reserved_slot, O_CLOEXEC), placeholder,
+            r;
         pid_t pid;
 
-        if (at < 0)
-                return -errno;
+        if (at < 0) {
+                r = -errno;
+                close(theirs);
+                return r;
+        }
         if (at != theirs)
                 close(theirs);
         pid = make(ours, at, request, ret_pidfd);

@@ -51,6 +51,7 @@ class Daemon:
         self.before = None
         self.embedded = 0
         self.environment = {}  # beside this process's own
+        self.launcher = []  # a command that is put before the daemon's
         if libvirt.USED:
             self.directory.chmod(0o711)  # its QEMU opens files by path
         if user:
@@ -68,7 +69,7 @@ class Daemon:
 
     def spawn(self):
         self.config_path.write_text(json.dumps(self.config))
-        command = [*WRAPPER, CVMD, "--config", self.config_path, "--socket", self.socket,
+        command = [*self.launcher, *WRAPPER, CVMD, "--config", self.config_path, "--socket", self.socket,
                    "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,17 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 THREADS = 32  # TURNS_THREADS of daemon/turns.h
 OF_A_USER = 8
 ID = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"
+# Runs a command as systemd does that has kept descriptors of CVMs that are gone by now.
+KEEPER = """
+import os, sys
+n = int(sys.argv[1])
+for number in range(3, 3 + n):
+    fd = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(fd, number) if fd != number else os.set_inheritable(fd, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n),
+                  LISTEN_FDNAMES=":".join(f"kept.console.{i}" for i in range(n)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @pytest.fixture
@@ -162,6 +174,25 @@ def test_descriptors_stop_no_child(cvmd, deaf, held):
     cvmd.discard("bobs")
     assert time.monotonic() - began < 10 * SLOWNESS
     client.close()
+
+
+@pytest.mark.not_valgrind("no other thread of a program runs under it while one is in close(2)")
+@pytest.mark.parametrize("n", [1, 20, 90])
+def test_descriptors_that_systemd_kept(make_daemon, config, n):
+    """The numbers that they had are nobody's."""
+    cvmd = make_daemon(config, start=False)
+    cvmd.launcher = [sys.executable, "-c", KEEPER, str(n)]
+    cvmd.start()
+    low = {f"/proc/{cvmd.process.pid}/fd/{number}" for number in range(3, 64)}
+    assert all(map(os.path.lexists, low))
+    before = {path: os.readlink(path) for path in low}
+    assert "/dev/null" in before.values()
+    with open("/dev/null", "rb") as null, cvmd.client() as client:
+        client.send("Watch", {}, fds=[null.fileno()] * 64, more=True)
+        assert cvmd.launch("web", wait="ready")["ready"]
+        assert {path: os.readlink(path) for path in low} == before
+    cvmd.stop("web")
+    cvmd.discard("web")
 
 
 def lingering_socket():
