@@ -2,6 +2,7 @@
 #include "file_filter.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -43,8 +44,11 @@ static const struct {
         unsigned mode;
 } with_type[] = {{SCMP_SYS(mknod), 1}, {SCMP_SYS(mknodat), 2}};
 
-static const int hidden[] = {SCMP_SYS(openat2), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-                             SCMP_SYS(io_uring_register)};
+/* System calls that make a user namespace, by their flags, which come first on x86 and ARM. */
+static const int with_namespace[] = {SCMP_SYS(unshare), SCMP_SYS(clone)};
+
+static const int hidden[] = {SCMP_SYS(openat2), SCMP_SYS(clone3), SCMP_SYS(io_uring_setup),
+                             SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register)};
 
 static struct scmp_arg_cmp has_bits(unsigned argument, scmp_datum_t mask, scmp_datum_t bits)
 {
@@ -99,6 +103,8 @@ static int add_rules(scmp_filter_ctx context)
                         r = refuse_bits(context, with_type[i].number, with_type[i].mode, S_IFMT,
                                         S_IFBLK);
         }
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(with_namespace); i++)
+                r = refuse_bits(context, with_namespace[i], 0, CLONE_NEWUSER, CLONE_NEWUSER);
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(hidden); i++)
                 r = seccomp_rule_add(context, UNKNOWN, hidden[i], 0);
         return r;

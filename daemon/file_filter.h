@@ -7,11 +7,12 @@
  * program, leaves no file there that gives its reader or executor somebody's rights.
  *
  * Refused with EPERM: set-user-ID and set-group-ID bits, of files and of directories (chmod and its
- * kin, mkdir, mknod, and open where it creates a file or an unnamed one), and nodes of character
- * and block devices, including the one of number 0:0 that needs no privilege. Refused with ENOSYS,
- * because a filter cannot see what they do: openat2(2), whose arguments are in memory, io_uring(7),
- * which opens files without a system call, and all system calls of the processor's other ABIs
- * (i386 and x32 on x86-64). All else is allowed.
+ * kin, mkdir, mknod, and open where it creates a file or an unnamed one), nodes of character and
+ * block devices, including the one of number 0:0 that needs no privilege, and new user namespaces:
+ * who is root of one may give file capabilities (capabilities(7)). Refused with ENOSYS, because a
+ * filter cannot see what they do: openat2(2) and clone3(2), whose arguments are in memory,
+ * io_uring(7), which opens files without a system call, and all system calls of the processor's
+ * other ABIs (i386 and x32 on x86-64). All else is allowed.
  */
 
 #include <linux/filter.h>

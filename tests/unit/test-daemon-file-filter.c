@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -128,6 +129,31 @@ static long try_io_uring(unsigned mode)
         return r == -EPERM ? 0 : r;
 }
 
+/* Of a new process. */
+static long try_unshare(unsigned flags)
+{
+        return result(syscall(SYS_unshare, flags));
+}
+
+static long end(long pid)
+{
+        if (pid == 0)
+                _exit(0);
+        return pid < 0 ? -errno : waitpid((pid_t)pid, NULL, 0) == pid ? 0 : -ECHILD;
+}
+
+static long try_clone(unsigned flags)
+{
+        return end(syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0));
+}
+
+static long try_clone3(unsigned flags)
+{
+        struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+
+        return end(syscall(SYS_clone3, &arguments, sizeof(arguments)));
+}
+
 /* Runs it in a child. Returns what it returned. */
 static long attempt(Attempt function, unsigned mode, const FileFilter *filter)
 {
@@ -229,6 +255,23 @@ static void test_ways_round_the_filter(void **state)
         CHECK(try_io_uring, 0, -ENOSYS);
 }
 
+/* Who is root of a user namespace may give file capabilities, which root's own files keep outside
+ * of it. */
+static void test_user_namespaces(void **state)
+{
+        CHECK(try_unshare, CLONE_FS, 0);
+        CHECK(try_clone, 0, 0);
+        CHECK(try_clone3, 0, -ENOSYS);
+        if (attempt(try_unshare, CLONE_NEWUSER, NULL) < 0) {
+                print_message("this host lets nobody make a user namespace\n");
+                skip();
+        }
+        CHECK(try_unshare, CLONE_NEWUSER, -EPERM);
+        CHECK(try_unshare, CLONE_NEWUSER | CLONE_NEWNS, -EPERM);
+        CHECK(try_clone, CLONE_NEWUSER, -EPERM);
+        CHECK(try_clone3, CLONE_NEWUSER, -ENOSYS);
+}
+
 #ifdef __x86_64__
 /* chmod of i386's; its pointer needs an address of 32 bits. */
 static long try_i386(unsigned mode)
@@ -293,6 +336,7 @@ int main(void)
                 leaks_unit_test(test_set_id_bits),
                 leaks_unit_test(test_device_nodes),
                 leaks_unit_test(test_ways_round_the_filter),
+                leaks_unit_test(test_user_namespaces),
 #ifdef __x86_64__
                 leaks_unit_test(test_x32),
                 leaks_unit_test(test_i386),
