@@ -135,7 +135,7 @@ void json_clear_strings(json_object *object)
 }
 
 int json_parse_mended(const char *data, size_t size, size_t values_max, json_object **ret,
-                      char **ret_path)
+                      char **ret_path, JsonParseError *ret_where)
 {
         _cleanup_json_ json_object *object = NULL;
         _cleanup_free_ char *copy = malloc(size ?: 1);
@@ -149,7 +149,7 @@ int json_parse_mended(const char *data, size_t size, size_t values_max, json_obj
         if (r == 0 && first == SIZE_MAX)
                 r = -EBADMSG;
         if (r == 0)
-                r = json_parse_bounded(copy, size, values_max, &object, NULL);
+                r = json_parse_bounded(copy, size, values_max, &object, ret_where);
         if (r == 0)
                 r = json_place_path(copy, size, first, ret_path);
         explicit_bzero(copy, size);

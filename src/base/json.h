@@ -43,10 +43,10 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
 /* For a text that json_parse_bounded() refused: whether values that JSON has and no caller could
  * use (json_scan_mend()) are all that is wrong with it. Then returns 0 with the mended value and
  * the path, owned by the caller, of the first value or member name that was mended ("spec.env.A",
- * "a[2].b"; "" for the value itself). Else -EBADMSG, -E2BIG or -ENOMEM. For messages to its sender:
- * the value must not be used. */
+ * "a[2].b"; "" for the value itself). Else -EBADMSG, -E2BIG (ret_where filled, may be NULL) or
+ * -ENOMEM. For messages to its sender: the value must not be used. */
 int json_parse_mended(const char *data, size_t size, size_t values_max, json_object **ret,
-                      char **ret_path);
+                      char **ret_path, JsonParseError *ret_where);
 
 /* The line (from 1) on which the member named by a path such as "ports.first" or "a[2].b" begins in
  * a text that json_parse() accepted; 0 if there is none. For messages about configuration files. */

@@ -40,7 +40,7 @@ int wire_message_parse_call(const char *data, size_t size, size_t values_max, Wi
 
         r = json_parse_bounded(data, size, values_max, &call.root, &where);
         if (r == -EBADMSG) {
-                r = json_parse_mended(data, size, values_max, &call.root, &path);
+                r = json_parse_mended(data, size, values_max, &call.root, &path, &where);
                 if (r == 0)
                         bad = parameter_name(path);
         }

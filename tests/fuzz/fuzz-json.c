@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *text;
         bool good = parse((const char *)data, size, &object);
 
-        if (json_parse_mended((const char *)data, size, JSON_VALUES_MAX, &replaced, &path) == 0) {
+        if (json_parse_mended((const char *)data, size, JSON_VALUES_MAX, &replaced, &path, NULL) ==
+            0) {
                 if (good || !path)
                         abort();
                 object = TAKE_PTR(replaced);

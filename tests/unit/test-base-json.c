@@ -97,8 +97,8 @@ static void test_parse_mended(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 _cleanup_json_ json_object *object = NULL;
                 _cleanup_free_ char *path = NULL;
-                int r = json_parse_mended(cases[i].text, strlen(cases[i].text), 100, &object,
-                                          &path);
+                int r = json_parse_mended(cases[i].text, strlen(cases[i].text), 100, &object, &path,
+                                          NULL);
 
                 assert_int_equal(r, cases[i].path ? 0 : -EBADMSG);
                 if (r < 0)
@@ -188,6 +188,7 @@ static void test_values(void **state)
                 {"{\"a\":\"[1,2]\"}", 2},
         };
         _cleanup_(buffer_done) Buffer many = {};
+        JsonParseError mended;
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 _cleanup_json_ json_object *object = NULL, *none = NULL;
@@ -208,8 +209,9 @@ static void test_values(void **state)
         assert_int_equal(buffer_append_text(&many, "]"), 0);
         assert_int_equal(json_parse(many.data, many.size, &(json_object *){NULL}, NULL), -EBADMSG);
         assert_int_equal(json_parse_mended("[1,\"\\u0000\"]", 12, 2, &(json_object *){NULL},
-                                           &(char *){NULL}),
+                                           &(char *){NULL}, &mended),
                          -E2BIG);
+        assert_int_equal(mended.values, 3);
 }
 
 int main(void)
