@@ -217,6 +217,14 @@ static int check_signed(const Arguments *arguments, const MeasureInputs *inputs,
                                    "measure what was signed");
 }
 
+/* The file is replaced as a whole: a device, a FIFO or a link would be lost. */
+static bool is_replaceable(int directory, const char *name)
+{
+        struct stat st;
+
+        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode);
+}
+
 static int write_output(const Arguments *arguments, Bytes file)
 {
         const char *path = arguments_value(arguments, "output"), *name = strrchr(path, '/');
@@ -229,6 +237,9 @@ static int write_output(const Arguments *arguments, Bytes file)
         name = name ? name + 1 : path;
         fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
+        if (r == 0 && !is_replaceable(fd, name))
+                return fail_file(arguments, path, 0,
+                                 "is not a regular file, and is not replaced by one");
         if (r == 0)
                 r = file_write_atomic_at(fd, name, file.data, file.size, 0666 & ~mask);
         return r < 0 ? fail_file(arguments, path, 0, "cannot write it: %s", strerror(-r)) : 0;

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import struct
 import zlib
@@ -362,6 +363,20 @@ def test_not_signed(tmp_path, keys, content, options, code, words):
     error = sign(tmp_path / "old", tmp_path / "new", *keys["id"], *options, code=code)
     assert all(word in error for word in words), error
     assert (tmp_path / "new").read_bytes() == b"as it was"
+
+
+@pytest.mark.parametrize("make", [
+    os.mkfifo, os.mkdir, lambda path: path.symlink_to("old"),
+    lambda path: path.symlink_to("/dev/null")], ids=["fifo", "directory", "link", "device"])
+def test_only_a_file_is_replaced(tmp_path, keys, make):
+    (tmp_path / "old").write_bytes(images.igvm())
+    make(tmp_path / "new")
+    before, files = os.lstat(tmp_path / "new"), os.listdir(tmp_path)
+    error = sign(tmp_path / "old", tmp_path / "new", *keys["id"], code=4)
+    assert "not a regular file" in error
+    after = os.lstat(tmp_path / "new")
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert os.listdir(tmp_path) == files
 
 
 def test_options(tmp_path, keys):
