@@ -47,6 +47,7 @@ typedef struct Run {
         Profile profile;
         EfiBoot boot;
         bool has_boot;
+        bool service;             /* the IGVM file is of a service VM, which boots no kernel */
         Measurement *measurement; /* owned */
         CvmError *error;
 } Run;
@@ -242,6 +243,19 @@ static int check_id_block(Run *run, const Igvm *igvm, Register *first)
         return r < 0 ? fail(run, r) : 0;
 }
 
+/* A launch refuses the same. */
+static int check_service(Run *run, const Igvm *igvm)
+{
+        const IgvmPlatform *platform = igvm_find_platform(igvm, IGVM_PLATFORM_SEV_SNP);
+
+        run->service = platform && igvm_is_service(platform);
+        if (!run->service || !run->inputs->kernel.bytes.data)
+                return 0;
+        return cvm_error_invalid_spec(run->error, "kernel",
+                                      "the IGVM file is of a service VM (highest VTL 0), which "
+                                      "boots no kernel: leave it out");
+}
+
 static int measure_igvm_file(Run *run, uint32_t signature)
 {
         Register *reg, *every = NULL;
@@ -250,6 +264,8 @@ static int measure_igvm_file(Run *run, uint32_t signature)
         int r;
 
         r = igvm_parse(run->inputs->igvm.bytes, "igvm", &igvm, run->error);
+        if (r == 0)
+                r = check_service(run, &igvm);
         if (r < 0)
                 return r;
         reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
@@ -292,7 +308,7 @@ static int measure_snp_igvm(Run *run)
                 if (r < 0)
                         return fail(run, r);
         }
-        r = tpm_measure(run_boot(run), run->measurement);
+        r = run->service ? 0 : tpm_measure(run_boot(run), run->measurement);
         return r < 0 ? fail(run, r) : 0;
 }
 

@@ -263,7 +263,7 @@ def test_the_policy_is_the_guests(platform, key_file, tmp_path):
     assert id_block(*options)[0]["launchSecurity"]["policy"] == "0x30000"
     file = images.Igvm()
     file.platform(1, 3)
-    file.platform(2, 2)
+    file.platform(2, 2, vtl=2)
     file.policy(1, 0x30000)
     file.policy(2, 0x20000)
     file.policy(2, 0xa0000)  # the last one is what QEMU takes

@@ -282,3 +282,16 @@ def test_features_are_those_of_the_file(tmp_path):
     assert result["inputs"]["guestFeatures"] == "0x21"
     message = refusal(tmp_path / "igvm", content, "--guest-features", "0x21")
     assert "'guest-features'" in message and "VP context" in message
+
+
+def test_a_service_vm_boots_no_kernel(tmp_path):
+    """As at a launch; the same file with firmware in it has PCRs."""
+    (tmp_path / "kernel").write_bytes(images.kernel())
+    for firmware, service in ((b"", True), (images.noise(0x8000), False)):
+        (tmp_path / "igvm").write_bytes(images.coconut(images.SNP, firmware))
+        options = ["--igvm", tmp_path / "igvm", "--kernel", tmp_path / "kernel"]
+        done = cvmctl("measure", "--platform", "sev-snp-igvm", *options)
+        assert done.code == (4 if service else 0)
+        assert not service or "'kernel'" in done.err and "service VM" in done.err
+        names = {name for name, _ in values(measure("sev-snp-igvm", *options[:2]))}
+        assert names == {"LaunchDigest"} if service else names > {"LaunchDigest", "PCR4"}
