@@ -61,19 +61,27 @@ static int add(CertificateTable *table, const uint8_t *guid, Bytes item, CvmErro
         return 0;
 }
 
+static int refuse_rest(Bytes bytes, CvmError *error)
+{
+        return cvm_error_artifact(error, "report",
+                                  "%zu bytes follow the report that are neither zeros nor a "
+                                  "certificate table",
+                                  bytes.size);
+}
+
 int certificate_table_parse(Bytes bytes, CertificateTable *ret, CvmError *error)
 {
         CertificateTable table = {};
         size_t n = 0, begin;
-        int r = count(bytes, &n, error);
+        int r;
 
+        if (bytes.size < ENTRY_SIZE) /* such as the end of a line */
+                return refuse_rest(bytes, error);
+        r = count(bytes, &n, error);
         if (r < 0)
                 return r;
         if (n == 0)
-                return cvm_error_artifact(error, "report",
-                                          "%zu bytes follow the report that are neither zeros nor "
-                                          "a certificate table",
-                                          bytes.size);
+                return refuse_rest(bytes, error);
         begin = (n + 1) * ENTRY_SIZE;
         for (size_t i = 0; r == 0 && i < n; i++) {
                 const uint8_t *entry = bytes.data + i * ENTRY_SIZE;

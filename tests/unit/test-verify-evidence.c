@@ -245,6 +245,8 @@ static void test_bad_tables(void **state)
         file = good;
         file.size = file.table + 60;
         assert_refused((Bytes){file.data, file.size}, "does not end");
+        file.size = file.table + 1;
+        assert_refused((Bytes){file.data, file.size}, "1 bytes follow the report");
         file = good;
         memset(file.data + file.table, 0x11, 65 * 24);
         file.size = file.table + 65 * 24;
