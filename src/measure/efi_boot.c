@@ -64,8 +64,9 @@ const char *efi_boot_kernel_unknown(const EfiBoot *boot, MeasurementState *ret_s
                                           : "QEMU changes the kernel's header by the size of "
                                             "memory: name that (--memory)";
         *ret_state = MEASUREMENT_NOT_PREDICTABLE;
-        return "whether QEMU changes the kernel's header depends on firmware and QEMU: name them "
-               "(--firmware, --qemu) or the profile (--profile kernel=raw or kernel=patched)";
+        return "whether QEMU changes the kernel's header depends on firmware and QEMU, which "
+               "nothing that is named shows: name a firmware that does and the QEMU (--qemu), or "
+               "the profile (--profile kernel=raw or kernel=patched)";
 }
 
 int efi_boot_extend_kernel(const EfiBoot *boot, Register *reg)
@@ -140,10 +141,9 @@ static int measure_both(const EfiBoot *boot, Register *reg)
         if (initrd && order == PROFILE_OPTIONS_UNKNOWN)
                 return register_no_value(
                         reg, MEASUREMENT_NOT_PREDICTABLE,
-                        "where the firmware puts \"initrd=initrd\" depends on its version: name "
-                        "the "
-                        "firmware (--firmware) or the profile (--profile options=suffix or "
-                        "options=prefix)");
+                        "where the firmware puts \"initrd=initrd\" depends on its version, which "
+                        "nothing that is named shows: name a firmware that does, or the profile "
+                        "(--profile options=suffix or options=prefix)");
         n = !initrd                           ? asprintf(&options, "%s", cmdline)
             : order == PROFILE_OPTIONS_SUFFIX ? asprintf(&options, "%s initrd=initrd", cmdline)
                                               : asprintf(&options, "initrd=initrd %s", cmdline);

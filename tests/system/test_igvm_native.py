@@ -52,6 +52,15 @@ def test_pcrs_are_those_of_the_firmware(files, memory, qemu):
     assert "igvm" in wrapped["inputs"] and "firmware" not in wrapped["inputs"]
 
 
+def test_code_that_shows_no_version(files):
+    """Who named an IGVM file is not asked for the option that is refused beside it."""
+    files.write("igvm", native.wrap(images.firmware(0x20000)))
+    result = measure("vtpm", *files.options("igvm", "kernel", "initramfs"), "--cmdline", CMDLINE)
+    reasons = [reg["reason"] for reg in result["registers"]]
+    assert len(reasons) == 4 and all("a firmware that does" in reason for reason in reasons)
+    assert not [reason for reason in reasons if "--firmware" in reason]
+
+
 def refusal(*args):
     done = cvmctl("measure", *args, "--json")
     assert done.code == 4 and done.out == "", done
