@@ -24,10 +24,11 @@ typedef struct LoadJob {
         uint64_t memory;
         const char *default_paths[_ARTIFACT_KIND_MAX]; /* borrowed from the template */
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
-                *disk_fds;     /* sent by the client, or -1 */
-        const Config *config;  /* borrowed */
-        QemuCache *qemus;      /* borrowed */
-        const HostFacts *host; /* borrowed */
+                *disk_fds;                 /* sent by the client, or -1 */
+        size_t n_certs, n_shares, n_disks; /* `done` may take what is loaded with its numbers */
+        const Config *config;              /* borrowed */
+        QemuCache *qemus;                  /* borrowed */
+        const HostFacts *host;             /* borrowed */
         char *qemu;
         LibvirtHome *libvirt; /* borrowed */
         Loaded loaded;
@@ -81,9 +82,9 @@ void loaded_done(Loaded *loaded)
 static void job_free(LoadJob *job)
 {
         foreign_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
-        foreign_close(job->peer.uid, job->cert_fds, job->cert_fds ? job->loaded.n_certs : 0);
-        foreign_close(job->peer.uid, job->share_fds, job->share_fds ? job->loaded.n_shares : 0);
-        foreign_close(job->peer.uid, job->disk_fds, job->disk_fds ? job->loaded.n_disks : 0);
+        foreign_close(job->peer.uid, job->cert_fds, job->cert_fds ? job->n_certs : 0);
+        foreign_close(job->peer.uid, job->share_fds, job->share_fds ? job->n_shares : 0);
+        foreign_close(job->peer.uid, job->disk_fds, job->disk_fds ? job->n_disks : 0);
         free(job->cert_fds);
         free(job->share_fds);
         free(job->disk_fds);
@@ -486,9 +487,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
                 job->libvirt = source->libvirt;
         job->loaded.uid = owner->uid;
-        job->loaded.n_certs = spec->n_certs;
-        job->loaded.n_shares = spec->n_shares;
-        job->loaded.n_disks = spec->n_disks;
+        job->n_certs = job->loaded.n_certs = spec->n_certs;
+        job->n_shares = job->loaded.n_shares = spec->n_shares;
+        job->n_disks = job->loaded.n_disks = spec->n_disks;
         r = wire_peer_copy(owner, &job->peer);
         if (r < 0)
                 cvm_error_system(error, r, "load artifacts");

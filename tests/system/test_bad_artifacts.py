@@ -139,6 +139,20 @@ def test_by_a_descriptor_of_something_else(shared, flags, path):
     assert (refusal.value.name, refusal.value.fields["field"]) == ("InvalidSpec", "kernel")
 
 
+@pytest.mark.parametrize("field", ["certs", "shares", "disks"])
+def test_no_descriptor_of_what_is_refused_stays(shared, field):
+    """The fixture looks at what the daemon holds."""
+    members = {"certs": {"x": {"fd": 0}}, "shares": [{"tag": "a", "fd": 0}],
+               "disks": [{"fd": 0}]}
+    fd = os.open("/dev/null", os.O_RDONLY)
+    try:
+        with shared.client() as client, pytest.raises(VarlinkError) as refusal:
+            client.call("Launch", {"spec": shared.spec("web", **{field: members[field]})}, fds=[fd])
+    finally:
+        os.close(fd)
+    assert refusal.value.name == "InvalidSpec" and refusal.value.fields["field"].startswith(field)
+
+
 def test_what_was_hashed_is_what_is_booted(shared, tmp_path):
     """A file that changes after the launch changes nothing."""
     path = artifacts.kernel(tmp_path / "kernel")
