@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,10 +13,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/fork.h"
+
+/* Not in <linux/magic.h>: fs/configfs/mount.c, fs/fuse/control.c of Linux. */
+#define CONFIGFS_MAGIC 0x62656570
+#define FUSECTL_MAGIC 0x65735543
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
 typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE } Step;
@@ -323,6 +329,51 @@ static const char *kind_name(mode_t mode)
         }
 }
 
+/* File systems whose files the kernel writes while they are read, for whoever reads. */
+static const char *kernel_file_system(unsigned magic)
+{
+        static const struct {
+                unsigned magic;
+                const char *name;
+        } file_systems[] = {
+                {PROC_SUPER_MAGIC, "proc"},         {SYSFS_MAGIC, "sysfs"},
+                {CGROUP_SUPER_MAGIC, "cgroup"},     {CGROUP2_SUPER_MAGIC, "cgroup2"},
+                {DEBUGFS_MAGIC, "debugfs"},         {TRACEFS_MAGIC, "tracefs"},
+                {SECURITYFS_MAGIC, "securityfs"},   {SELINUX_MAGIC, "selinuxfs"},
+                {SMACK_MAGIC, "smackfs"},           {AAFS_MAGIC, "apparmorfs"},
+                {PSTOREFS_MAGIC, "pstore"},         {EFIVARFS_MAGIC, "efivarfs"},
+                {RDTGROUP_SUPER_MAGIC, "resctrl"},  {BPF_FS_MAGIC, "bpf"},
+                {BINFMTFS_MAGIC, "binfmt_misc"},    {NSFS_MAGIC, "nsfs"},
+                {OPENPROM_SUPER_MAGIC, "openprom"}, {XENFS_SUPER_MAGIC, "xenfs"},
+                {CONFIGFS_MAGIC, "configfs"},       {FUSECTL_MAGIC, "fusectl"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(file_systems); i++)
+                if (file_systems[i].magic == magic)
+                        return file_systems[i].name;
+        return NULL;
+}
+
+/* A directory is not content: who opens files in it does so with rights of its own. */
+static int check_file_system(const Request *request, int fd, const char *what, const char *field,
+                             CvmError *error)
+{
+        const char *name;
+        struct statfs fs;
+
+        if (request->what == CALLER_OPEN_DIRECTORY)
+                return 0;
+        if (fstatfs(fd, &fs) < 0)
+                return cvm_error_system(error, -errno, "look at the file system of %s", what);
+        name = kernel_file_system((unsigned)fs.f_type);
+        if (!name)
+                return 0;
+        return cvm_error_invalid_spec(error, field,
+                                      "%s is a file of %s, which the kernel writes for whoever "
+                                      "reads it; name a copy of it",
+                                      what, name);
+}
+
 static int check_kind(const Request *request, int fd, const char *field, CvmError *error)
 {
         static const char *const wanted_names[] = {
@@ -338,7 +389,7 @@ static int check_kind(const Request *request, int fd, const char *field, CvmErro
                 return cvm_error_system(error, -errno, "look at %s", what ?: "it");
         if ((st.st_mode & S_IFMT) == wanted ||
             (request->what == CALLER_OPEN_DISK && S_ISBLK(st.st_mode)))
-                return 0;
+                return check_file_system(request, fd, what ?: "it", field, error);
         return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
                                       kind_name(st.st_mode), wanted_names[request->what]);
 }

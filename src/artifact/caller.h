@@ -9,6 +9,11 @@
  * and passes the descriptor back. The child is killed after CALLER_OPEN_MSEC, so that a dead
  * network file system cannot hold a thread for ever. Blocks its thread: run it in a worker.
  * Thread-safe.
+ *
+ * The daemon reads what the child opened. That is the same as reading with the caller's rights
+ * where a file's content does not depend on who reads it. It does depend on it in proc, sysfs,
+ * debugfs and their like, whose files the kernel writes at each read, for the reader's rights: no
+ * such file is content, by path or by descriptor. Thus nothing need be read in the child.
  */
 
 #include <sys/types.h>
@@ -32,7 +37,8 @@ typedef enum CallerOpen {
 } CallerOpen;
 
 /* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not exist, is
- * not readable by the caller, is a FIFO, device, …). Returns 0 and an fd, or -errno. */
+ * not readable by the caller, is a FIFO, device, file of proc, …). Returns 0 and an fd, or -errno.
+ */
 int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
                 const char *field, int *ret, CvmError *error);
 

@@ -153,6 +153,23 @@ def test_no_descriptor_of_what_is_refused_stays(shared, field):
     assert refusal.value.name == "InvalidSpec" and refusal.value.fields["field"].startswith(field)
 
 
+@pytest.mark.parametrize("field", ["kernel", "initramfs", "certs.x", "disks[0]"])
+def test_files_that_the_kernel_writes(shared, field):
+    """The daemon would read them with its own rights, whoever opened them."""
+    path = "/proc/self/stat"
+    for value, fds in (({"path": path}, ()), ({"fd": 0}, (os.open(path, os.O_RDONLY),))):
+        member = field.partition(".")[0].partition("[")[0]
+        spec = {member: {"certs": {"x": value}, "disks": [{**value, "readOnly": True}]}.get(
+            member, value)}
+        with shared.client() as client, pytest.raises(VarlinkError) as refusal:
+            client.call("Launch", {"spec": shared.spec("web", **spec)}, fds=list(fds))
+        for fd in fds:
+            os.close(fd)
+        fields = refusal.value.fields
+        assert (refusal.value.name, fields["field"]) == ("InvalidSpec", field), refusal.value
+        assert "is a file of proc," in fields["reason"]
+
+
 def test_what_was_hashed_is_what_is_booted(shared, tmp_path):
     """A file that changes after the launch changes nothing."""
     path = artifacts.kernel(tmp_path / "kernel")

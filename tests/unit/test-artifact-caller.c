@@ -292,6 +292,39 @@ static void checks_fd(const Caller *caller, int fd, CallerOpen what, bool writab
         close(fd);
 }
 
+/* What the kernel writes for whoever reads it is read by the daemon: no content of the caller's. */
+static void test_kernel_files(void **state)
+{
+        static const struct {
+                const char *path, *part;
+        } cases[] = {
+                {"/proc/self/stat", "a file of proc,"},
+                {"/proc/net/unix", "a file of proc,"},
+                {"/proc/sys/kernel/random/boot_id", "a file of proc,"},
+                {"/sys/kernel/uevent_seqnum", "a file of sysfs,"},
+                {"/sys/devices/system/cpu/online", "a file of sysfs,"},
+                {"/sys/fs/cgroup/cgroup.controllers", "a file of cgroup2,"},
+                {"/sys/kernel/debug/sleep_time", "a file of debugfs,"},
+                {"/sys/kernel/tracing/README", "a file of tracefs,"},
+                {"/sys/kernel/security/lsm", "a file of securityfs,"},
+        };
+        Caller caller = self();
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                int fd = open(cases[i].path, O_RDONLY | O_CLOEXEC);
+
+                if (fd < 0 && i > 4) {
+                        print_message("not here: %s\n", cases[i].path);
+                        continue;
+                }
+                assert_true(fd >= 0);
+                checks_fd(&caller, fd, CALLER_OPEN_FILE, false, cases[i].part);
+                refuses(&caller, cases[i].path, CALLER_OPEN_FILE, false, cases[i].part);
+                refuses(&caller, cases[i].path, CALLER_OPEN_DISK, false, cases[i].part);
+        }
+        opens(&caller, "/sys/kernel", CALLER_OPEN_DIRECTORY, false);
+}
+
 static void test_fd(void **state)
 {
         Caller caller = self(), other = stranger();
@@ -415,8 +448,9 @@ int main(void)
                 leaks_unit_test(test_self),     leaks_unit_test(test_special),
                 leaks_unit_test(test_stranger), leaks_unit_test(test_groups),
                 leaks_unit_test(test_root),     leaks_unit_test(test_unprivileged),
-                leaks_unit_test(test_fd),       leaks_unit_test(test_hung),
-                leaks_unit_test(test_orphan),   leaks_unit_test(test_unheard),
+                leaks_unit_test(test_fd),       leaks_unit_test(test_kernel_files),
+                leaks_unit_test(test_hung),     leaks_unit_test(test_orphan),
+                leaks_unit_test(test_unheard),
         };
 
         if (syscall(SYS_openat2, -1, "", &(struct open_how){}, 0) < 0 && errno == ENOSYS) {
