@@ -51,7 +51,8 @@ static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmE
 
 static int check_quota(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        const QuotaWish wish = {vm->memory, vm->cpus, find_replaced(manager, admission)};
+        const QuotaWish wish = {vm->memory, vm->cpus, quota_ports(manager->config, vm),
+                                find_replaced(manager, admission)};
 
         return quota_check(manager, admission->peer, &wish, error);
 }

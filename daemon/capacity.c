@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capacity.h"
 
+#include "quota.h"
+
 static int check_cpus(const Manager *manager, const HostFacts *facts, const Admission *admission,
                       uint32_t cpus, CvmError *error)
 {
@@ -37,7 +39,7 @@ static int check_pool(const Manager *manager, const HostPool *pool, const char *
                       const Admission *admission, CvmError *error)
 {
         json_object *holders;
-        uint64_t taken = pool->used;
+        uint64_t taken = pool->used, own = 0;
 
         if (!pool->known || !template_requires_host(admission->template, check))
                 return 0;
@@ -49,11 +51,14 @@ static int check_pool(const Manager *manager, const HostPool *pool, const char *
                         continue;
                 if (vm->state == VM_PREPARING || vm->state == VM_STARTING)
                         taken++;
+                if (vm->owner == admission->peer->uid)
+                        own++;
                 manager_holders_add(holders, manager, admission->peer, vm);
         }
         if (taken < pool->capacity) {
                 json_object_put(holders);
-                return 0;
+                return quota_check_pool(manager, admission->peer, check, pool->capacity, own,
+                                        error);
         }
         return cvm_error_no_resources(error, check, 1, 0, holders);
 }

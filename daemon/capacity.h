@@ -10,6 +10,7 @@
 #include "manager.h"
 
 /* Whether one more CVM of this template and so many vCPUs fits. facts: CPUs and pools, as they are
- * now. NoResources: cpus, sev-asids, sev-es-asids or tdx-keyids, with the CVMs that hold them. */
+ * now. NoResources: cpus, sev-asids, sev-es-asids or tdx-keyids, with the CVMs that hold them.
+ * QuotaExceeded: the ASIDs or key IDs of one user (quota.h). */
 int capacity_check(const Manager *manager, const HostFacts *facts, const Admission *admission,
                    uint32_t cpus, CvmError *error);

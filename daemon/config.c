@@ -84,6 +84,8 @@ static const JsonField limits_fields[] = {
         {"cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536},
         {"memoryPerUid", JSON_STRING, offsetof(Raw, memory_per_uid)},
         {"vcpusPerUid", JSON_UINT32, offsetof(Raw, config.vcpus_per_uid_max), 0, 1, INT32_MAX},
+        {"portsPerUid", JSON_UINT32, offsetof(Raw, config.ports_per_uid_max), 0, 1, 65535},
+        {"keysPerUid", JSON_UINT32, offsetof(Raw, config.keys_per_uid_max), 0, 1, 65536},
         {},
 };
 

@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quota.h"
 
+#include <stdio.h>
+
+#define PORTS_PER_UID_MIN 64 /* of the default: what one CVM may forward */
+
 typedef struct Used {
-        uint64_t cvms, memory, cpus;
+        uint64_t cvms, memory, cpus, ports;
 } Used;
+
+/* A port that the spec names is as gone for others as a chosen one. */
+size_t quota_ports(const Config *config, const Vm *vm)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < vm->n_forwards; i++) {
+                uint16_t port = vm->forwards[i].host_port;
+
+                if (port == 0 || (port >= config->port_first && port <= config->port_last))
+                        n++;
+        }
+        return n;
+}
+
+/* Without a configured one a quarter of the range, as far as that does for a CVM. */
+static uint64_t ports_limit(const Config *config)
+{
+        uint64_t quarter = (config->port_last - config->port_first + 1) / 4;
+
+        return config->ports_per_uid_max
+                       ?: quarter > PORTS_PER_UID_MIN ? quarter
+                                                      : PORTS_PER_UID_MIN;
+}
 
 static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
 {
@@ -19,6 +47,7 @@ static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
                         continue;
                 used.memory += vm->memory;
                 used.cpus += vm->cpus;
+                used.ports += quota_ports(manager->config, vm);
         }
         return used;
 }
@@ -38,6 +67,7 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
                 {"CVMs of one user", config->cvms_per_uid_max, used.cvms, 1},
                 {"memory of one user", config->memory_per_uid_max, used.memory, wish->memory},
                 {"vCPUs of one user", config->vcpus_per_uid_max, used.cpus, wish->cpus},
+                {"ports of one user", ports_limit(config), used.ports, wish->ports},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(quotas); i++) {
@@ -49,4 +79,16 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
                                                (int64_t)quotas[i].used, (int64_t)quotas[i].wanted);
         }
         return 0;
+}
+
+int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *resource,
+                     uint64_t capacity, uint64_t used, CvmError *error)
+{
+        uint64_t limit = manager->config->keys_per_uid_max ?: (capacity + 1) / 2;
+        char text[64];
+
+        if (used < limit || manager_is_admin(manager, peer))
+                return 0;
+        snprintf(text, sizeof(text), "%s of one user", resource);
+        return cvm_error_quota(error, text, (int64_t)limit, (int64_t)used, 1);
 }

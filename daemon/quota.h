@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * How much one user may have: CVMs, ended ones included, and the memory and vCPUs of live ones.
+ * How much one user may have: CVMs, ended ones included, and of live ones the memory, the vCPUs,
+ * the host ports in the range of automatic ones (whoever chose them), and the ASIDs and key IDs.
  * Root and administrators are exempt; how many CVMs the daemon has in all binds them, too.
  */
 
@@ -11,9 +12,18 @@
 typedef struct QuotaWish {
         uint64_t memory; /* bytes */
         uint32_t cpus;
+        size_t ports;       /* quota_ports() of it */
         const Vm *replaced; /* that would go, or NULL */
 } QuotaWish;
+
+/* How many of the CVM's forwards have, or will be given, a port of the configured range. */
+size_t quota_ports(const Config *config, const Vm *vm);
 
 /* Whether the peer may have one more CVM of this size: 0, or QuotaExceeded. */
 int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *wish,
                 CvmError *error);
+
+/* Whether a user who has `used` of a pool's `capacity` ASIDs or key IDs may have one more,
+ * likewise. `resource` as in NoResources. */
+int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *resource,
+                     uint64_t capacity, uint64_t used, CvmError *error);

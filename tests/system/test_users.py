@@ -106,6 +106,43 @@ def test_quota_of_a_users_live_ones(cvmd, field, first, second, resource, limit)
     by(ANN, lambda: launch("two", second))
 
 
+@pytest.fixture
+def few_ports(make_daemon, config):
+    return reachable(make_daemon({**config, "ports": {"first": 7500, "last": 7519},
+                                  "limits": {"portsPerUid": 5}}))
+
+
+def test_quota_of_ports(few_ports):
+    """Those of the range count, chosen or named, of live CVMs; others' launches go on."""
+    cvmd = few_ports
+    by(ANN, lambda: cvmd.launch("one", forwards=[
+        {"guestPort": 1}, {"guestPort": 2, "hostPort": 7519}, {"guestPort": 3, "hostPort": 7530}]))
+    four = [{"guestPort": port} for port in range(1, 5)]
+    error = refused(ANN, lambda: cvmd.launch("two", forwards=four))
+    assert (error.name, error.fields) == ("QuotaExceeded", {
+        "resource": "ports of one user", "limit": 5, "used": 2, "wanted": 4})
+    by(ANN, lambda: cvmd.launch("two", forwards=four[:2]))
+    assert refused(ANN, lambda: cvmd.launch("three", forwards=four[:2])).fields["used"] == 4
+    by(ANN, lambda: cvmd.launch("three"))  # one to the agent
+    assert refused(ANN, lambda: cvmd.launch("four")).name == "QuotaExceeded"
+    by(ANN, lambda: cvmd.launch("none", forwards=[]))
+    by(BOB, lambda: cvmd.launch("bobs", forwards=four))
+    by(ADMIN, lambda: cvmd.launch("big", forwards=[{"guestPort": n} for n in range(1, 8)]))
+    by(ANN, lambda: cvmd.stop("two", force=True))
+    by(ANN, lambda: cvmd.launch("four"))
+
+
+def test_quota_of_ports_by_default(make_daemon, config):
+    """A quarter of the range."""
+    cvmd = reachable(make_daemon({**config, "ports": {"first": 7600, "last": 7999}, "limits": {}}))
+    many = [{"guestPort": port} for port in range(1, 51)]
+    for name in ("one", "two"):
+        by(ANN, lambda name=name: cvmd.launch(name, forwards=many))
+    assert refused(ANN, lambda: cvmd.launch("three")).fields == {
+        "resource": "ports of one user", "limit": 100, "used": 100, "wanted": 1}
+    by(BOB, lambda: cvmd.launch("bobs"))
+
+
 def test_the_port_of_another_is_not_told(cvmd):
     by(ANN, lambda: cvmd.launch("anns", forwards=[{"guestPort": 1, "hostPort": port(50)}]))
     error = refused(

@@ -94,7 +94,7 @@ static void test_pools_of_hosts(void **state)
 /* The kernel does not count yet what a CVM that is being started will take. */
 static void test_promised(void **state)
 {
-        const Config config = {.vcpus_per_cpu = 65536};
+        const Config config = {.vcpus_per_cpu = 65536, .keys_per_uid_max = 8};
         HostFacts facts = {.asids_sev = {true, 3, 1}};
         Vm vm[2] = {{.name = (char *)"a", .owner = 1000, .state = VM_PREPARING},
                     {.name = (char *)"b", .owner = 1000, .state = VM_STARTING}};
@@ -114,12 +114,54 @@ static void test_promised(void **state)
         check(&config, &facts, vms, 2, &fits);
 }
 
+static void check_quota(const Config *config, uint64_t keys, uid_t uid, uint64_t limit)
+{
+        const HostFacts facts = {.cpus = 64, .keyids_tdx = {true, keys, 3}};
+        Vm vm[] = {{.name = (char *)"a", .owner = 1000, .state = VM_RUNNING},
+                   {.name = (char *)"b", .owner = 1000, .state = VM_PAUSED},
+                   {.name = (char *)"c", .owner = 1001, .state = VM_RUNNING},
+                   {.name = (char *)"d", .owner = 1000, .state = VM_STOPPED}};
+        Vm *vms[ARRAY_SIZE(vm)];
+        Manager manager = {.config = config, .templates = set, .vms = vms};
+        const WirePeer peer = {.uid = uid};
+        const Admission admission = {.template = template_set_find(set, "tdx"), .peer = &peer};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(vm); i++) {
+                vm[i].platform = (char *)"tdx";
+                vms[manager.n_vms++] = &vm[i];
+        }
+        r = capacity_check(&manager, &facts, &admission, 1, &error);
+        assert_int_equal(r, limit ? -EDQUOT : 0);
+        if (!limit)
+                return;
+        assert_string_equal(json_member_string(error.fields, "resource"), "tdx-keyids of one user");
+        assert_int_equal(json_member_int(error.fields, "limit", -1), limit);
+        assert_int_equal(json_member_int(error.fields, "used", -1), 2);
+        assert_int_equal(json_member_int(error.fields, "wanted", -1), 1);
+}
+
+/* One user does not take all: half of them, rounded up, or as configured. */
+static void test_keys_of_one_user(void **state)
+{
+        const Config config = {.vcpus_per_cpu = 128},
+                     two = {.vcpus_per_cpu = 128, .keys_per_uid_max = 2};
+
+        check_quota(&config, 5, 1000, 0);
+        check_quota(&config, 4, 1000, 2);
+        check_quota(&two, 5, 1000, 2);
+        check_quota(&two, 5, 1001, 0);
+        check_quota(&two, 5, 0, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_cpus),
                 cmocka_unit_test(test_pools_of_hosts),
                 cmocka_unit_test(test_promised),
+                cmocka_unit_test(test_keys_of_one_user),
         };
 
         return cmocka_run_group_tests(tests, load, unload);

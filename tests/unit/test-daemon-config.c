@@ -55,7 +55,8 @@ static void test_every_field(void **state)
                      " \"timeouts\": {\"startSec\": 1, \"readySec\": 2, \"powerdownSec\": 3,"
                      " \"quitSec\": 86400}, \"console\": {\"size\": \"4K\", \"files\": 100},"
                      " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1,"
-                     " \"memoryPerUid\": \"1T\", \"vcpusPerUid\": 7},"
+                     " \"memoryPerUid\": \"1T\", \"vcpusPerUid\": 7, \"portsPerUid\": 65535,"
+                     " \"keysPerUid\": 3},"
                      " \"groups\": {\"users\": \"u\", \"admins\": \"a\"},"
                      " \"programs\": {\"swtpm\": \"/o/swtpm\"},"
                      " \"qemu\": {\"default\": \"/q\", \"tdx\": \"/q,=x\"},"
@@ -83,6 +84,8 @@ static void test_every_field(void **state)
         assert_int_equal(c->cvms_per_uid_max, 1);
         assert_int_equal(c->memory_per_uid_max, UINT64_C(1) << 40);
         assert_int_equal(c->vcpus_per_uid_max, 7);
+        assert_int_equal(c->ports_per_uid_max, 65535);
+        assert_int_equal(c->keys_per_uid_max, 3);
         assert_string_equal(c->users_group, "u");
         assert_string_equal(c->admins_group, "a");
         tdx = config_qemu(c, "tdx", "none");
@@ -139,6 +142,8 @@ static void test_refusals(void **state)
                 {"\"limits\": {\"cvmsPerUid\": 65537}", "limits.cvmsPerUid"},
                 {"\"limits\": {\"vcpusPerCpu\": 0}", "limits.vcpusPerCpu"},
                 {"\"limits\": {\"vcpusPerUid\": 0}", "limits.vcpusPerUid"},
+                {"\"limits\": {\"portsPerUid\": 65536}", "limits.portsPerUid"},
+                {"\"limits\": {\"keysPerUid\": 0}", "limits.keysPerUid"},
                 {"\"limits\": {\"memoryPerUid\": \"63M\"}", "limits.memoryPerUid"},
                 {"\"limits\": {\"memoryPerUid\": 67108864}", "limits.memoryPerUid"},
                 {"\"groups\": {\"users\": 5}", "groups.users"},
