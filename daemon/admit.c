@@ -82,6 +82,7 @@ static int check_memory(Manager *manager, const Admission *admission, Vm *vm, Cv
                 owed += outstanding(manager->vms[i]);
                 manager_holders_add(holders, manager, admission->peer, manager->vms[i]);
         }
+        owed += ledger_reserved(manager->artifact_ledger);
         available = available > owed ? available - owed : 0;
         if (promise <= available) {
                 json_object_put(holders);

@@ -9,6 +9,7 @@
 #include "api.h"
 #include "inputs.h"
 #include "launch.h"
+#include "quota.h"
 
 #define TIMEOUT_SEC_MAX 86400
 
@@ -212,6 +213,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         if (!api_dispatch(call, parameters, fields, &spec))
                 return;
         source.map = manager->privileged ? &map : NULL;
+        quota_bound_load(manager, wire_call_peer(call), &source);
         operation = calloc(1, sizeof(*operation));
         if (!operation) {
                 cvm_error_system(&error, -ENOMEM, "render");

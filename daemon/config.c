@@ -16,7 +16,7 @@
 /* The configuration while it is read, with the members that need more than a type beside it. */
 typedef struct Raw {
         Config config;
-        char *memory, *console_size, *memory_per_uid;
+        char *memory, *console_size, *memory_per_uid, *artifacts_per_uid, *secrets_per_uid;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
         json_object *programs;
@@ -84,6 +84,8 @@ static const JsonField limits_fields[] = {
         {"cvmsPerUid", JSON_UINT32, offsetof(Raw, config.cvms_per_uid_max), 0, 1, 65536},
         {"memoryPerUid", JSON_STRING, offsetof(Raw, memory_per_uid)},
         {"vcpusPerUid", JSON_UINT32, offsetof(Raw, config.vcpus_per_uid_max), 0, 1, INT32_MAX},
+        {"artifactBytesPerUid", JSON_STRING, offsetof(Raw, artifacts_per_uid)},
+        {"secretBytesPerUid", JSON_STRING, offsetof(Raw, secrets_per_uid)},
         {"portsPerUid", JSON_UINT32, offsetof(Raw, config.ports_per_uid_max), 0, 1, 65535},
         {"keysPerUid", JSON_UINT32, offsetof(Raw, config.keys_per_uid_max), 0, 1, 65536},
         {},
@@ -241,6 +243,12 @@ static int check(Raw *raw, Source *source)
                 r = parse_size(raw->memory_per_uid, "limits.memoryPerUid", SPEC_MEMORY_MIN,
                                INT64_MAX, &c->memory_per_uid_max, source);
         if (r == 0)
+                r = parse_size(raw->artifacts_per_uid, "limits.artifactBytesPerUid", 1u << 20,
+                               INT64_MAX, &c->artifact_bytes_per_uid_max, source);
+        if (r == 0)
+                r = parse_size(raw->secrets_per_uid, "limits.secretBytesPerUid", 4096, INT64_MAX,
+                               &c->secret_bytes_per_uid_max, source);
+        if (r == 0)
                 r = parse_names(raw->bridges, "network.bridges", &c->bridges, source);
         if (r == 0)
                 r = parse_names(raw->taps, "network.taps", &c->taps, source);
@@ -307,6 +315,8 @@ static Config *config_new(void)
                 .cvms_max = 4096,
                 .cvms_per_uid_max = 256,
                 .vcpus_per_cpu = 128,
+                .artifact_bytes_per_uid_max = UINT64_C(4) << 30,
+                .secret_bytes_per_uid_max = UINT64_C(128) << 20,
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .scopes = strdup("auto"),
@@ -418,6 +428,8 @@ static int config_parse(Config *config, Source *source)
         free(raw.memory);
         free(raw.console_size);
         free(raw.memory_per_uid);
+        free(raw.artifacts_per_uid);
+        free(raw.secrets_per_uid);
         return r;
 }
 

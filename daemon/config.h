@@ -25,17 +25,18 @@ typedef struct Config {
         uint32_t console_files;
         uint32_t cvms_max;           /* of the daemon */
         uint32_t vcpus_per_cpu;      /* of all live CVMs, for each CPU of the host */
-        uint32_t cvms_per_uid_max;   /* of one uid, as are the next four; see quota.h */
+        uint32_t cvms_per_uid_max;   /* of one uid, as are the next six; see quota.h */
         uint64_t memory_per_uid_max; /* bytes; 0: no limit */
         uint32_t vcpus_per_uid_max;  /* 0: no limit */
-        uint32_t ports_per_uid_max;  /* in the range; 0: a part of it */
-        uint32_t keys_per_uid_max;   /* ASIDs, key IDs; 0: half of what the host has */
-        char *accelerator;           /* auto, kvm, tcg */
-        char *templates;             /* override directory */
-        char *scopes;                /* auto, required, off */
-        char *libvirt_uri;           /* of driver libvirt */
-        char *libvirt_user;          /* that its QEMUs run as */
-        char *machined;              /* auto, off */
+        uint64_t artifact_bytes_per_uid_max, secret_bytes_per_uid_max;
+        uint32_t ports_per_uid_max; /* in the range; 0: a part of it */
+        uint32_t keys_per_uid_max;  /* ASIDs, key IDs; 0: half of what the host has */
+        char *accelerator;          /* auto, kvm, tcg */
+        char *templates;            /* override directory */
+        char *scopes;               /* auto, required, off */
+        char *libvirt_uri;          /* of driver libvirt */
+        char *libvirt_user;         /* that its QEMUs run as */
+        char *machined;             /* auto, off */
         char *users_group, *admins_group;
         json_object *qemu;       /* platform or "default" to path; owned */
         json_object *programs;   /* file name of a companion's program to path; owned */

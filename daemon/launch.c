@@ -8,6 +8,7 @@
 #include "host/qemu_message.h"
 #include "log.h"
 #include "manager.h"
+#include "quota.h"
 #include "restart.h"
 #include "shares.h"
 
@@ -526,7 +527,7 @@ static void launch_load(Launch *launch)
 {
         Vm *vm = launch->vm;
         const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
-        const LoadSource source = {
+        LoadSource source = {
                 .turns = vm->manager->turns,
                 .store = vm->manager->artifacts,
                 .template = launch->template,
@@ -543,6 +544,7 @@ static void launch_load(Launch *launch)
                 .without_certs = launch->kept_shares,
         };
 
+        quota_bound_load(vm->manager, &launch->owner, &source);
         launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
                        &launch->error) < 0) {

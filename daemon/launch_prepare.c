@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "log.h"
 #include "manager.h"
+#include "quota.h"
 #include "tap.h"
 
 int launch_render(Launch *launch)
@@ -112,6 +113,10 @@ static int take_artifacts(Launch *launch)
                 vm->artifacts[kind] = artifact;
                 free(vm->artifact_sha256[kind]);
                 vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
+                if (!launch->loaded.reserved[kind] || artifact->embedded)
+                        continue;
+                ledger_hold_artifact(vm, kind, launch->loaded.reserved[kind]);
+                launch->loaded.reserved[kind] = 0;
         }
         return 0;
 }
@@ -157,6 +162,8 @@ int launch_prepare(Launch *launch)
                 return r;
         launch_enter(launch, LAUNCH_STARTING);
         r = handover_directory(vm, &launch->error);
+        if (r == 0 && !launch->kept_shares)
+                r = quota_take_secrets(vm, &launch->owner, spec, &launch->loaded, &launch->error);
         if (r == 0)
                 r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
                                     &launch->error);

@@ -31,6 +31,7 @@ typedef struct LoadJob {
         const HostFacts *host;             /* borrowed */
         char *qemu;
         LibvirtHome *libvirt; /* borrowed */
+        LedgerBound artifact_bound, secret_bound;
         Loaded loaded;
         LoadDone done;
         void *userdata;
@@ -51,11 +52,13 @@ void loaded_done(Loaded *loaded)
         loaded_clear_secrets(loaded);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 artifact_unref(loaded->artifacts[i]);
+                ledger_cancel(loaded->artifact_ledger, loaded->uid, loaded->reserved[i]);
                 if (loaded->held[i])
                         artifact_files_drop(loaded->files, loaded->held[i]);
                 free(loaded->held[i]);
                 cvm_error_done(&loaded->artifact_errors[i]);
         }
+        ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
         free(loaded->certs);
         foreign_close(loaded->uid, loaded->share_fds, loaded->n_shares);
         for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
@@ -124,11 +127,31 @@ static const char *display_name(const char *path, SpecArtifactKind kind)
         return slash ? slash + 1 : path ?: spec_artifact_kind_name(kind);
 }
 
+typedef struct Reservation {
+        LoadJob *job;
+        SpecArtifactKind kind;
+} Reservation;
+
+/* A sparse file counts as its size: the copy is whole. */
+static int reserve_artifact(void *userdata, uint64_t size, CvmError *error)
+{
+        const Reservation *reservation = userdata;
+        LoadJob *job = reservation->job;
+        int r = ledger_reserve(job->loaded.artifact_ledger, job->peer.uid, size,
+                               &job->artifact_bound, error);
+
+        if (r == 0)
+                job->loaded.reserved[reservation->kind] = size;
+        return r;
+}
+
 static void load_artifact(LoadJob *job, SpecArtifactKind kind)
 {
         const SpecArtifact *spec = &job->spec->artifacts[kind];
         const char *path = spec->path ?: job->default_paths[kind];
         CvmError *error = &job->loaded.artifact_errors[kind];
+        Reservation reservation = {job, kind};
+        const ArtifactReserve reserve = {reserve_artifact, &reservation};
         _cleanup_close_ int fd = -1;
 
         if (job->loaded.artifacts[kind]) {
@@ -142,9 +165,9 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
         fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false,
                    spec_artifact_kind_name(kind), error);
         if (fd >= 0)
-                artifact_load(kind, display_name(spec->fd < 0 ? path : spec->path, kind), fd,
-                              spec->has_sha256 ? spec->sha256 : NULL, &job->loaded.artifacts[kind],
-                              error);
+                artifact_load_reserved(kind, display_name(spec->fd < 0 ? path : spec->path, kind),
+                                       fd, spec->has_sha256 ? spec->sha256 : NULL, &reserve,
+                                       &job->loaded.artifacts[kind], error);
 }
 
 /* For a hypervisor that opens files by path. */
@@ -163,6 +186,23 @@ static void hold_file(LoadJob *job, SpecArtifactKind kind)
                 job->loaded.held[kind] = TAKE_PTR(name);
 }
 
+static int reserve_secret(LoadJob *job, int fd, const char *field)
+{
+        uint64_t bytes;
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return cvm_error_system(&job->loaded.error, -errno, "look at %s", field);
+        bytes = st.st_size < SPEC_CERT_BYTES_MAX ? ledger_pages((uint64_t)st.st_size)
+                                                 : SPEC_CERT_BYTES_MAX;
+        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
+                           &job->loaded.error);
+        if (r == 0)
+                job->loaded.reserved_secrets += bytes;
+        return r;
+}
+
 static int load_cert(LoadJob *job, size_t i)
 {
         const SpecCert *spec = &job->spec->certs[i];
@@ -178,6 +218,9 @@ static int load_cert(LoadJob *job, size_t i)
                    &job->loaded.error);
         if (fd < 0)
                 return fd;
+        r = reserve_secret(job, fd, field);
+        if (r < 0)
+                return r;
         r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, (char **)&job->loaded.certs[i].data,
                         &job->loaded.certs[i].size);
         if (r == -EFBIG)
@@ -487,6 +530,10 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
                 job->libvirt = source->libvirt;
         job->loaded.uid = owner->uid;
+        job->loaded.artifact_ledger = source->artifact_ledger;
+        job->loaded.secret_ledger = source->secret_ledger;
+        job->artifact_bound = source->artifact_bound;
+        job->secret_bound = source->secret_bound;
         job->n_certs = job->loaded.n_certs = spec->n_certs;
         job->n_shares = job->loaded.n_shares = spec->n_shares;
         job->n_disks = job->loaded.n_disks = spec->n_disks;

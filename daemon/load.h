@@ -15,6 +15,7 @@
 #include "config.h"
 #include "driver_libvirt.h"
 #include "idmap.h"
+#include "ledger.h"
 #include "measuring.h"
 #include "qemu_cache.h"
 #include "template/plan.h"
@@ -43,6 +44,8 @@ typedef struct Loaded {
         size_t n_shares;
         DiskFile *disks; /* fd -1: failed */
         size_t n_disks;
+        Ledger *artifact_ledger, *secret_ledger; /* borrowed; where these are reserved: */
+        uint64_t reserved[_ARTIFACT_KIND_MAX], reserved_secrets;
         CvmError error; /* of certificates, shares and disks: the first */
         /* Where what came by descriptor is, if it has a name; of kinds, shares and disks. Owned. */
         char *artifact_paths[_ARTIFACT_KIND_MAX], **share_paths, **disk_paths;
@@ -68,8 +71,10 @@ typedef struct LoadSource {
         const HostFacts *host;
         const char *cmdline; /* of the guest; copied */
         uint32_t cpus;
-        uint64_t memory;            /* bytes */
-        LibvirtHome *libvirt;       /* to ask; borrowed; NULL: it is not asked */
+        uint64_t memory;                         /* bytes */
+        LibvirtHome *libvirt;                    /* to ask; borrowed; NULL: it is not asked */
+        Ledger *artifact_ledger, *secret_ledger; /* borrowed as long as what is loaded */
+        LedgerBound artifact_bound, secret_bound;
         ArtifactFiles *files;       /* to write artifacts to; borrowed; NULL: they are not */
         Artifact *const *artifacts; /* by kind, those that are there; NULL: none */
         bool without_certs;         /* certificates are not read */

@@ -198,6 +198,9 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "list the embedded artifacts");
         if (r == 0)
                 r = open_qemu_cache(manager, directories, error);
+        if (r == 0 && !((manager->artifact_ledger = ledger_new("artifacts of one user")) &&
+                        (manager->secret_ledger = ledger_new("secrets of one user"))))
+                r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0 && !(manager->turns = turns_new(loop)))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
@@ -247,6 +250,8 @@ Manager *manager_free(Manager *manager)
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
+        ledger_free(manager->artifact_ledger);
+        ledger_free(manager->secret_ledger);
         free(manager->stray_uids);
         manager_unlock(manager); /* a child that has not become another program would keep it */
         host_facts_free(manager->host);

@@ -21,6 +21,7 @@
 #include "config.h"
 #include "events.h"
 #include "host/host.h"
+#include "ledger.h"
 #include "qemu_cache.h"
 #include "template/template.h"
 #include "turns.h"
@@ -34,6 +35,7 @@ struct Manager {
         ArtifactStore *artifacts;
         ArtifactFiles *files; /* of drivers that go by path */
         QemuCache *qemus;
+        Ledger *artifact_ledger, *secret_ledger;
         Turns *turns;              /* to read files in */
         Bus *systemd;              /* the service manager, or NULL (confine.h) */
         struct Machined *machined; /* NULL: CVMs are no machines (machine.h) */

@@ -2,6 +2,7 @@
 #include "quota.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PORTS_PER_UID_MIN 64 /* of the default: what one CVM may forward */
 
@@ -91,4 +92,60 @@ int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *r
                 return 0;
         snprintf(text, sizeof(text), "%s of one user", resource);
         return cvm_error_quota(error, text, (int64_t)limit, (int64_t)used, 1);
+}
+
+static uint64_t limit_for(const Manager *manager, const WirePeer *peer, uint64_t limit)
+{
+        return manager_is_admin(manager, peer) ? 0 : limit;
+}
+
+void quota_bound_load(const Manager *manager, const WirePeer *peer, LoadSource *source)
+{
+        const Config *config = manager->config;
+
+        source->artifact_ledger = manager->artifact_ledger;
+        source->secret_ledger = manager->secret_ledger;
+        source->artifact_bound =
+                (LedgerBound){limit_for(manager, peer, config->artifact_bytes_per_uid_max), true};
+        source->secret_bound =
+                (LedgerBound){limit_for(manager, peer, config->secret_bytes_per_uid_max), false};
+}
+
+/* As shares.h lays them out. */
+static int count_secrets(const CvmSpec *spec, const Loaded *loaded, uint64_t *ret)
+{
+        char *text = NULL;
+        uint64_t bytes;
+        size_t size;
+        int r = spec_environment_file(spec, &text, &size);
+
+        if (r < 0)
+                return r;
+        explicit_bzero(text, size);
+        free(text);
+        bytes = ledger_pages(size);
+        for (size_t i = 0; i < spec->n_certs; i++)
+                bytes += ledger_pages(loaded->certs[i].data ? loaded->certs[i].size
+                                                            : spec->certs[i].size);
+        *ret = bytes;
+        return 0;
+}
+
+int quota_take_secrets(Vm *vm, const WirePeer *peer, const CvmSpec *spec, Loaded *loaded,
+                       CvmError *error)
+{
+        const Manager *manager = vm->manager;
+        const LedgerBound bound = {
+                limit_for(manager, peer, manager->config->secret_bytes_per_uid_max), false};
+        uint64_t bytes;
+        int r = count_secrets(spec, loaded, &bytes);
+
+        if (r < 0)
+                return cvm_error_system(error, r, "count the environment");
+        ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
+        loaded->reserved_secrets = 0;
+        r = ledger_reserve(manager->secret_ledger, vm->owner, bytes, &bound, error);
+        if (r == 0)
+                ledger_hold_secrets(vm, bytes);
+        return r;
 }

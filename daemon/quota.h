@@ -7,6 +7,7 @@
  * Root and administrators are exempt; how many CVMs the daemon has in all binds them, too.
  */
 
+#include "load.h"
 #include "manager.h"
 
 typedef struct QuotaWish {
@@ -27,3 +28,9 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
  * likewise. `resource` as in NoResources. */
 int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *resource,
                      uint64_t capacity, uint64_t used, CvmError *error);
+
+/* What this user may load: the ledgers and their bounds. */
+void quota_bound_load(const Manager *manager, const WirePeer *peer, LoadSource *source);
+/* Counts env and certs of what is loaded to the CVM's owner, before they are written. */
+int quota_take_secrets(Vm *vm, const WirePeer *peer, const CvmSpec *spec, Loaded *loaded,
+                       CvmError *error);

@@ -33,6 +33,18 @@ static json_object *restart_to_json(const VmRestart *restart)
                           "at", deadline_to_json(&restart->at), NULL);
 }
 
+static json_object *artifact_bytes_to_json(const Vm *vm)
+{
+        json_object *object = json_object_new_object();
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (vm->artifact_bytes[kind])
+                        json_object_object_add(
+                                object, spec_artifact_kind_name(kind),
+                                json_object_new_int64((int64_t)vm->artifact_bytes[kind]));
+        return object;
+}
+
 json_object *record_from_vm(const Vm *vm, const char *boot_id)
 {
         json_object *record = vm_to_json(vm);
@@ -42,6 +54,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         add_int(record, "ownerGroup", vm->owner_group);
         json_object_object_add(record, "ownerGroups", groups_to_json(vm));
         add_int(record, "promised", (int64_t)vm->promised);
+        json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
+        add_int(record, "secretBytes", (int64_t)vm->secret_bytes);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
         if (vm->n_disks)
@@ -91,12 +105,16 @@ static bool numbers_are_right(json_object *record)
         } members[] = {
                 {"owner", UINT32_MAX - 1}, {"ownerGroup", UINT32_MAX - 1}, {"uid", UINT32_MAX - 1},
                 {"cpus", SPEC_CPUS_MAX},   {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
-                {"promised", INT64_MAX},
+                {"promised", INT64_MAX},   {"secretBytes", INT64_MAX},
         };
         static const char *const timeouts[] = {"startSec", "readySec", "powerdownSec", "quitSec"};
 
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)
                 if (!in_range(record, members[i].key, 0, members[i].max))
+                        return false;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!in_range(json_member(record, "artifactBytes"), spec_artifact_kind_name(kind),
+                              0, ARTIFACT_SIZE_MAX))
                         return false;
         for (size_t i = 0; i < ARRAY_SIZE(timeouts); i++)
                 if (!in_range(json_member(record, "timeouts"), timeouts[i], 1, 86400))
@@ -241,6 +259,10 @@ static void load_rest(Vm *vm, json_object *record)
 
                 vm->artifact_sha256[i] = digest ? strdup(digest) : NULL;
         }
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                vm->artifact_bytes[i] = (uint64_t)json_member_int(
+                        json_member(record, "artifactBytes"), spec_artifact_kind_name(i), 0);
+        vm->secret_bytes = (uint64_t)json_member_int(record, "secretBytes", 0);
         load_measured(vm, record);
         if (json_object_is_type(json_member(record, "binding"), json_type_object))
                 vm->binding = json_object_get(json_member(record, "binding"));
@@ -322,6 +344,11 @@ int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **r
                 vm_close(vm);
                 vm_unref(vm);
                 return -EBADMSG;
+        }
+        if (!record_is_of_boot(record, manager->boot_id) || !vm_state_is_live(vm->state)) {
+                /* the memory is gone */
+                memset(vm->artifact_bytes, 0, sizeof(vm->artifact_bytes));
+                vm->secret_bytes = 0;
         }
         load_restart(vm, record, record_is_of_boot(record, manager->boot_id));
         *ret = vm;

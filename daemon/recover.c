@@ -218,6 +218,7 @@ static int recover_one(Manager *manager, const char *file)
                 manager_remove(manager, vm);
                 return 0;
         }
+        ledger_recover(vm);
         r = vm_logs_open(manager, vm);
         if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
                 r = hold_files(manager, vm);

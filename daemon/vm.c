@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "clock.h"
 #include "confine.h"
+#include "ledger.h"
 #include "log.h"
 #include "machine.h"
 #include "manager.h"
@@ -313,6 +314,7 @@ void vm_release(Vm *vm)
 
         vm_release_process(vm);
         fail_point("vm: without sockets");
+        ledger_drop(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
                 if (vm->held[i])

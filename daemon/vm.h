@@ -118,9 +118,11 @@ struct Vm {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
         char *held[_ARTIFACT_KIND_MAX]; /* files of the manager's that it holds, or NULL */
-        json_object *binding;           /* owned; the interface's Binding, or NULL */
-        Measured measured;              /* always with registers */
-        json_object *spec;              /* redacted, for the record; owned */
+        uint64_t artifact_bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (ledger.h) */
+        uint64_t secret_bytes;                       /* likewise */
+        json_object *binding;                        /* owned; the interface's Binding, or NULL */
+        Measured measured;                           /* always with registers */
+        json_object *spec;                           /* redacted, for the record; owned */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */
         int runtime_dirfd; /* its private directory, or -1 */

@@ -79,6 +79,16 @@ json_object *artifact_store_to_json(const ArtifactStore *store);
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error);
 
+/* Asked once it is known how many bytes are to be copied, before any is; what it refuses with is
+ * the error. */
+typedef struct ArtifactReserve {
+        int (*reserve)(void *userdata, uint64_t size, CvmError *error);
+        void *userdata;
+} ArtifactReserve;
+
+int artifact_load_reserved(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                           const ArtifactReserve *reserve, Artifact **ret, CvmError *error);
+
 /* As artifact_load(), but into memory of this process alone, which is cheaper: fd stays -1. The
  * caller unmaps *ret_map, of the artifact's size. */
 int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,

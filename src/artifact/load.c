@@ -150,9 +150,9 @@ static bool same_version(const struct stat *a, const struct stat *b)
                a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* ret_map NULL: into a memfd. */
+/* ret_map NULL: into a memfd. reserve: may be NULL. */
 static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
-                Artifact **ret, void **ret_map, CvmError *error)
+                const ArtifactReserve *reserve, Artifact **ret, void **ret_map, CvmError *error)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(copy_done) Copy copy = {.fd = -1};
@@ -167,6 +167,9 @@ static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *
                 return cvm_error_artifact(error, name, "larger than %llu bytes", ARTIFACT_SIZE_MAX);
         if (before.st_size == 0)
                 return cvm_error_artifact(error, name, "empty");
+        r = reserve ? reserve->reserve(reserve->userdata, (uint64_t)before.st_size, error) : 0;
+        if (r < 0)
+                return r;
 
         artifact = artifact_new(kind, name, (uint64_t)before.st_size);
         if (!artifact)
@@ -200,13 +203,19 @@ static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error)
 {
-        return load(kind, name, fd, sha256, ret, NULL, error);
+        return load(kind, name, fd, sha256, NULL, ret, NULL, error);
+}
+
+int artifact_load_reserved(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                           const ArtifactReserve *reserve, Artifact **ret, CvmError *error)
+{
+        return load(kind, name, fd, sha256, reserve, ret, NULL, error);
 }
 
 int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                           Artifact **ret, void **ret_map, CvmError *error)
 {
-        return load(kind, name, fd, sha256, ret, ret_map, error);
+        return load(kind, name, fd, sha256, NULL, ret, ret_map, error);
 }
 
 static int refuse_digest(const Artifact *artifact, const uint8_t *found, const char *whose,

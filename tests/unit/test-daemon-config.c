@@ -56,7 +56,8 @@ static void test_every_field(void **state)
                      " \"quitSec\": 86400}, \"console\": {\"size\": \"4K\", \"files\": 100},"
                      " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1,"
                      " \"memoryPerUid\": \"1T\", \"vcpusPerUid\": 7, \"portsPerUid\": 65535,"
-                     " \"keysPerUid\": 3},"
+                     " \"keysPerUid\": 3, \"artifactBytesPerUid\": \"1M\","
+                     " \"secretBytesPerUid\": \"4K\"},"
                      " \"groups\": {\"users\": \"u\", \"admins\": \"a\"},"
                      " \"programs\": {\"swtpm\": \"/o/swtpm\"},"
                      " \"qemu\": {\"default\": \"/q\", \"tdx\": \"/q,=x\"},"
@@ -86,6 +87,8 @@ static void test_every_field(void **state)
         assert_int_equal(c->vcpus_per_uid_max, 7);
         assert_int_equal(c->ports_per_uid_max, 65535);
         assert_int_equal(c->keys_per_uid_max, 3);
+        assert_int_equal(c->artifact_bytes_per_uid_max, 1 << 20);
+        assert_int_equal(c->secret_bytes_per_uid_max, 4096);
         assert_string_equal(c->users_group, "u");
         assert_string_equal(c->admins_group, "a");
         tdx = config_qemu(c, "tdx", "none");
@@ -143,6 +146,8 @@ static void test_refusals(void **state)
                 {"\"limits\": {\"vcpusPerCpu\": 0}", "limits.vcpusPerCpu"},
                 {"\"limits\": {\"vcpusPerUid\": 0}", "limits.vcpusPerUid"},
                 {"\"limits\": {\"portsPerUid\": 65536}", "limits.portsPerUid"},
+                {"\"limits\": {\"artifactBytesPerUid\": \"1023K\"}", "limits.artifactBytesPerUid"},
+                {"\"limits\": {\"secretBytesPerUid\": 5000}", "limits.secretBytesPerUid"},
                 {"\"limits\": {\"keysPerUid\": 0}", "limits.keysPerUid"},
                 {"\"limits\": {\"memoryPerUid\": \"63M\"}", "limits.memoryPerUid"},
                 {"\"limits\": {\"memoryPerUid\": 67108864}", "limits.memoryPerUid"},
