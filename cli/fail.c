@@ -44,10 +44,11 @@ static void print(const Arguments *arguments, const char *name, json_object *par
         _cleanup_free_ char *safe = text_escape_control(message);
         _cleanup_json_ json_object *object =
                 json_build("error", json_new_text(name), "parameters", parameters, NULL);
+        _cleanup_free_ char *json = object ? text_escape_json(json_text(object)) : NULL;
 
         progress_end();
         if (arguments->json)
-                fprintf(stderr, "%s\n", json_text(object));
+                fprintf(stderr, "%s\n", json ?: "{}");
         else
                 fprintf(stderr, "cvmctl: %s\n", safe ?: "out of memory");
 }

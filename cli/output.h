@@ -16,7 +16,7 @@ bool output_is_terminal(FILE *stream);
 /* The same, and NO_COLOR (no-color.org) is not set. */
 bool output_colour(FILE *stream);
 
-/* One line of JSON, flushed. Borrows the object. */
+/* One line of JSON, flushed: safe on a terminal, and no data is lost. Borrows the object. */
 void output_json(json_object *object);
 
 /* A member of an object as text without control characters: strings, numbers, yes and no for
@@ -31,12 +31,14 @@ char *output_forwards(json_object *cvm);
 /* A member that counts bytes, as text_format_size() has it. */
 char *output_size(json_object *object, const char *key);
 
-/* Bytes of a guest to stdout: exactly as they are, or with `escape` control characters other than
- * line ends and tabs as \xNN. The state holds what a piece left unfinished. */
+/* Bytes of a guest to stdout: exactly as they are, or with `escape` the bytes of each character
+ * that text_is_control() names, other than line ends and tabs, and of what is not UTF-8, as \xNN.
+ * The state holds what a piece left unfinished. */
 typedef struct OutputRaw {
         bool escape;
         bool carriage_return; /* seen last, not printed yet */
-        bool lead;            /* 0xc2 seen last: a C1 control character may follow in UTF-8 */
+        char held[4];         /* the start of a character, not printed yet */
+        size_t n_held;
 } OutputRaw;
 void output_raw(OutputRaw *state, const void *data, size_t size);
 

@@ -57,12 +57,13 @@ static void print_members(json_object *object)
         printf("%s", value ?: "");
         json_object_object_foreach (object, name, member) {
                 bool flag = json_object_is_type(member, json_type_boolean);
+                _cleanup_free_ char *safe = text_escape_control(json_object_get_string(member));
 
                 if (strcmp(name, "value") == 0 || (flag && !json_object_get_boolean(member)))
                         continue;
                 printf("%s%s", separator, name);
                 if (!flag)
-                        printf(" %s", json_object_get_string(member));
+                        printf(" %s", safe ?: "-");
                 separator = ", ";
         }
         printf("\n");

@@ -7,43 +7,44 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The length of the valid sequence at s, 0 if there is none. */
-static size_t utf8_sequence(const uint8_t *s, size_t size)
+size_t text_utf8_length(unsigned char first)
 {
-        uint32_t point;
-        size_t n;
+        if (first >= 0xc2 && first <= 0xdf)
+                return 2;
+        if (first >= 0xe0 && first <= 0xef)
+                return 3;
+        return first >= 0xf0 && first <= 0xf4 ? 4 : 1;
+}
 
-        if (size == 0)
+size_t text_utf8_point(const char *s, size_t size, uint32_t *ret_point)
+{
+        static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+        const uint8_t *bytes = (const uint8_t *)s;
+        size_t n = size ? text_utf8_length(bytes[0]) : 0;
+        uint32_t point;
+
+        if (n == 0 || size < n || (n == 1 && bytes[0] >= 0x80))
                 return 0;
-        if (s[0] < 0x80)
-                return 1;
-        if (s[0] >= 0xc2 && s[0] <= 0xdf)
-                n = 2, point = s[0] & 0x1f;
-        else if (s[0] >= 0xe0 && s[0] <= 0xef)
-                n = 3, point = s[0] & 0x0f;
-        else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-                n = 4, point = s[0] & 0x07;
-        else
-                return 0;
-        if (size < n)
-                return 0;
+        point = bytes[0] & masks[n];
         for (size_t i = 1; i < n; i++) {
-                if ((s[i] & 0xc0) != 0x80)
+                if ((bytes[i] & 0xc0) != 0x80)
                         return 0;
-                point = point << 6 | (s[i] & 0x3f);
+                point = point << 6 | (bytes[i] & 0x3f);
         }
         if ((n == 3 && point < 0x800) || (n == 4 && (point < 0x10000 || point > 0x10ffff)) ||
             (point >= 0xd800 && point <= 0xdfff))
                 return 0;
+        *ret_point = point;
         return n;
 }
 
 size_t text_utf8_prefix(const char *s, size_t size)
 {
         size_t i = 0;
+        uint32_t point;
 
         for (size_t n; i < size; i += n) {
-                n = utf8_sequence((const uint8_t *)s + i, size - i);
+                n = text_utf8_point(s + i, size - i, &point);
                 if (n == 0)
                         break;
         }
@@ -58,11 +59,12 @@ bool text_is_utf8(const char *s, size_t size)
 char *text_make_utf8(const char *s, size_t size)
 {
         char *copy = malloc(size * 3 + 1), *out = copy;
+        uint32_t point;
 
         if (!copy)
                 return NULL;
         for (size_t i = 0; i < size;) {
-                size_t n = utf8_sequence((const uint8_t *)s + i, size - i);
+                size_t n = text_utf8_point(s + i, size - i, &point);
 
                 if (n == 0) {
                         out = mempcpy(out, "\xef\xbf\xbd", 3);
@@ -76,25 +78,88 @@ char *text_make_utf8(const char *s, size_t size)
         return copy;
 }
 
+bool text_is_control(uint32_t point)
+{
+        static const struct {
+                uint32_t first, last;
+        } ranges[] = {
+                {0x0, 0x1f},        /* C0 */
+                {0x7f, 0x9f},       /* DEL, C1 */
+                {0xad, 0xad},       /* soft hyphen */
+                {0x61c, 0x61c},     /* Arabic letter mark */
+                {0x180e, 0x180e},   /* Mongolian vowel separator */
+                {0x200b, 0x200b},   /* zero width space */
+                {0x200e, 0x200f},   /* marks of direction */
+                {0x2028, 0x202e},   /* line, paragraph; embeddings and overrides of direction */
+                {0x2060, 0x206f},   /* word joiner, invisible operators, isolates of direction */
+                {0xfeff, 0xfeff},   /* byte order mark */
+                {0xfff9, 0xfffb},   /* interlinear annotation */
+                {0xe0000, 0xe007f}, /* tags */
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+                if (point >= ranges[i].first && point <= ranges[i].last)
+                        return true;
+        return false;
+}
+
+static char *write_control(char *out, uint32_t point)
+{
+        if (point == '\n')
+                return mempcpy(out, "\\n", 2);
+        if (point == '\t')
+                return mempcpy(out, "\\t", 2);
+        if (point <= 0x9f)
+                return out + sprintf(out, "\\x%02" PRIx32, point);
+        return out + sprintf(out, point <= 0xffff ? "\\u%04" PRIx32 : "\\U%08" PRIx32, point);
+}
+
+static char *write_json(char *out, uint32_t point)
+{
+        if (point <= 0xffff)
+                return out + sprintf(out, "\\u%04" PRIx32, point);
+        point -= 0x10000;
+        return out + sprintf(out, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 | point >> 10,
+                             0xdc00 | (point & 0x3ff));
+}
+
 char *text_escape_control(const char *s)
 {
-        char *copy = malloc(strlen(s) * 4 + 1), *out = copy;
+        size_t size = strlen(s);
+        char *copy = malloc(size * 4 + 1), *out = copy;
 
         if (!copy)
                 return NULL;
-        for (; *s; s++) {
-                unsigned char c = (unsigned char)*s;
+        for (size_t i = 0, n; i < size; i += n ?: 1) {
+                uint32_t point;
 
-                if (c == '\n')
-                        out = mempcpy(out, "\\n", 2);
-                else if (c == '\t')
-                        out = mempcpy(out, "\\t", 2);
-                else if (c < 0x20 || c == 0x7f)
-                        out += sprintf(out, "\\x%02x", c);
-                else if (c == 0xc2 && (s[1] & 0xe0) == 0x80) /* C1, U+0080 to U+009F */
-                        out += sprintf(out, "\\x%02x", (unsigned char)*++s);
+                n = text_utf8_point(s + i, size - i, &point);
+                if (n == 0)
+                        out += sprintf(out, "\\x%02x", (unsigned char)s[i]);
+                else if (text_is_control(point))
+                        out = write_control(out, point);
                 else
-                        *out++ = *s;
+                        out = mempcpy(out, s + i, n);
+        }
+        *out = 0;
+        return copy;
+}
+
+char *text_escape_json(const char *s)
+{
+        size_t size = strlen(s);
+        char *copy = malloc(size * 4 + 1), *out = copy;
+
+        if (!copy)
+                return NULL;
+        for (size_t i = 0, n; i < size; i += n ?: 1) {
+                uint32_t point;
+
+                n = text_utf8_point(s + i, size - i, &point);
+                if (n != 0 && point >= 0x7f && text_is_control(point))
+                        out = write_json(out, point);
+                else
+                        out = mempcpy(out, s + i, n ?: 1);
         }
         *out = 0;
         return copy;

@@ -9,10 +9,26 @@
 bool text_is_utf8(const char *s, size_t size);
 /* How many bytes from the start are valid UTF-8. */
 size_t text_utf8_prefix(const char *s, size_t size);
+/* The length of the sequence at s, 1 to 4, and its code point; 0 if it is not valid. */
+size_t text_utf8_point(const char *s, size_t size, uint32_t *ret_point);
+/* How many bytes a sequence with this first byte has; 1 for a byte that is never the first. */
+size_t text_utf8_length(unsigned char first);
 /* A copy with each invalid byte replaced by U+FFFD; NULL without memory. */
 char *text_make_utf8(const char *s, size_t size);
-/* A copy with control characters as \n, \t or \xNN, so that it is safe on a terminal. */
+
+/*
+ * What a terminal does not show as what it is: control characters (C0, DEL, C1), line and paragraph
+ * separators, and what changes the order of a text or cannot be seen in it: the marks of the
+ * bidirectional algorithm (UAX 9), the soft hyphen, spaces without a width, interlinear marks and
+ * tags. The two joiners (U+200C, U+200D) remain text, since Persian, Hindi and emoji are written
+ * with them.
+ */
+bool text_is_control(uint32_t point);
+/* A copy with what text_is_control() names as \n, \t, \xNN, \uNNNN or \UNNNNNNNN and with bytes
+ * that are not UTF-8 as \xNN, so that it is safe on a terminal. NULL without memory. */
 char *text_escape_control(const char *s);
+/* The same for a document in JSON: \uNNNN as RFC 8259 has it, so that no data is lost. */
+char *text_escape_json(const char *s);
 
 /* "4G", "512M", "1024K", "2T" or bytes: powers of 1024. Returns 0, -EINVAL, or -ERANGE (>
  * INT64_MAX). */

@@ -67,6 +67,39 @@ static void test_utf8(void **state)
         assert_string_equal(c1, "\\x9b31m\xc2\xa0\xc3\x9b");
 }
 
+static void test_escape(void **state)
+{
+        static const char *const kept[] = {"caf\u00e9 \u20ac \U0001f600", "\u0645\u200c\u0646",
+                                           "\U0001f468\u200d\U0001f469", "\u00a0\u3000\ufffd"};
+        static const struct {
+                const char *text, *escaped, *json;
+        } rows[] = {
+                {"a\u202eb", "a\\u202eb", "a\\u202eb"},
+                {"\u202a\u2066\u2069", "\\u202a\\u2066\\u2069", "\\u202a\\u2066\\u2069"},
+                {"\u061c\u200e\u200f", "\\u061c\\u200e\\u200f", "\\u061c\\u200e\\u200f"},
+                {"\u2028\u2029\ufeff", "\\u2028\\u2029\\ufeff", "\\u2028\\u2029\\ufeff"},
+                {"x\u00ad\u200b\u2060", "x\\u00ad\\u200b\\u2060", "x\\u00ad\\u200b\\u2060"},
+                {"\U000e0041", "\\U000e0041", "\\udb40\\udc41"},
+                {"\xc2\x9b", "\\x9b", "\\u009b"},
+                {"a\xff\xe2\x80", "a\\xff\\xe2\\x80", "a\xff\xe2\x80"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+                _cleanup_free_ char *escaped = text_escape_control(kept[i]);
+                _cleanup_free_ char *json = text_escape_json(kept[i]);
+
+                assert_string_equal(escaped, kept[i]);
+                assert_string_equal(json, kept[i]);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                _cleanup_free_ char *escaped = text_escape_control(rows[i].text);
+                _cleanup_free_ char *json = text_escape_json(rows[i].text);
+
+                assert_string_equal(escaped, rows[i].escaped);
+                assert_string_equal(json, rows[i].json);
+        }
+}
+
 static void test_base64(void **state)
 {
         static const char *const bad[] = {"A", "AAA", "A===", "AA=A", "AA A", "AAA\n", "===="};
@@ -104,8 +137,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_size),   cmocka_unit_test(test_format_size),
-                cmocka_unit_test(test_utf8),   cmocka_unit_test(test_base64),
-                cmocka_unit_test(test_buffer),
+                cmocka_unit_test(test_utf8),   cmocka_unit_test(test_escape),
+                cmocka_unit_test(test_base64), cmocka_unit_test(test_buffer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
