@@ -1,86 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answer.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "base/file.h"
 #include "base/json.h"
-#include "digest.h"
+#include "given.h"
 
 #define PCRS 24 /* of a PC's TPM */
-
-static json_object *answer_environment(const Environment *environment)
-{
-        json_object *array = json_object_new_array();
-
-        for (size_t i = 0; i < environment->n_variables; i++) {
-                const EnvironmentVariable *variable = environment->variables + i;
-                char sha256[DIGEST_HEX_SIZE];
-
-                digest_data(variable->value, strlen(variable->value), sha256);
-                json_object_array_add(array,
-                                      json_build("name", json_object_new_string(variable->name),
-                                                 "sha256", json_object_new_string(sha256), NULL));
-        }
-        return array;
-}
-
-static int is_visible(const struct dirent *entry)
-{
-        return entry->d_name[0] != '.';
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-        return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* NULL for what is no regular file. */
-static json_object *answer_cert(int directory, const char *name)
-{
-        _cleanup_close_ int fd =
-                openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-        char sha256[DIGEST_HEX_SIZE];
-        struct stat st;
-        size_t size;
-        int r;
-
-        if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
-                return NULL;
-        r = fd < 0 ? -errno : digest_file(fd, ANSWER_CERT_MAX, sha256, &size);
-        if (r < 0)
-                return json_build("name", json_new_text(name), "error",
-                                  json_object_new_string(strerror(-r)), NULL);
-        return json_build("name", json_new_text(name), "sha256", json_object_new_string(sha256),
-                          "size", json_object_new_int64((int64_t)size), NULL);
-}
-
-static json_object *answer_certs(const char *path)
-{
-        _cleanup_close_ int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        json_object *array = json_object_new_array();
-        struct dirent **entries;
-        int n = directory < 0 ? 0 : scandirat(directory, ".", &entries, is_visible, by_bytes);
-
-        for (int i = 0; i < n; i++) {
-                json_object *cert =
-                        i < ANSWER_CERTS_MAX ? answer_cert(directory, entries[i]->d_name) : NULL;
-
-                if (cert)
-                        json_object_array_add(array, cert);
-                free(entries[i]);
-        }
-        if (n > 0)
-                free(entries);
-        return array;
-}
 
 static json_object *answer_shares(const Shares *shares)
 {
@@ -173,8 +105,11 @@ static json_object *answer_report(const char *root, const Request *request)
                           outblob ? json_object_new_string(outblob) : NULL, NULL);
 }
 
-static json_object *answer_build(const AnswerSources *sources, const Request *request)
+/* `key` is NULL for who has not shown to have it. */
+static json_object *answer_build(const AnswerSources *sources, const Request *request,
+                                 const uint8_t *key)
 {
+        const Environment *environment = sources->environment;
         struct utsname uts = {};
         struct sysinfo system = {};
         struct timespec up = {};
@@ -184,13 +119,16 @@ static json_object *answer_build(const AnswerSources *sources, const Request *re
         clock_gettime(CLOCK_BOOTTIME, &up);
         return json_build(
                 "agent", json_build("version", json_object_new_string(CVMD_VERSION), NULL),
-                "environment", answer_environment(sources->environment), "environmentDropped",
-                json_object_new_int64((int64_t)sources->environment->n_dropped),
+                "environmentCount", json_object_new_int64((int64_t)environment->n_variables),
+                "environmentDropped", json_object_new_int64((int64_t)environment->n_dropped),
                 "environmentProblem",
-                sources->problem ? json_object_new_string(sources->problem) : NULL, "certs",
-                answer_certs(sources->certs), "shares", answer_shares(sources->shares), "cmdline",
-                answer_cmdline(sources->cmdline), "kernel", json_object_new_string(uts.release),
-                "cpus", json_object_new_int64(sysconf(_SC_NPROCESSORS_ONLN)), "memory",
+                sources->problem ? json_object_new_string(sources->problem) : NULL, "environment",
+                key ? given_environment(environment, request, key) : NULL, "certsCount",
+                json_object_new_int64((int64_t)given_count_certs(sources->certs)), "certs",
+                key ? given_certs(sources->certs, request, key) : NULL, "shares",
+                answer_shares(sources->shares), "cmdline", answer_cmdline(sources->cmdline),
+                "kernel", json_object_new_string(uts.release), "cpus",
+                json_object_new_int64(sysconf(_SC_NPROCESSORS_ONLN)), "memory",
                 json_object_new_int64((int64_t)system.totalram * system.mem_unit), "uptimeMs",
                 json_object_new_int64(up.tv_sec * INT64_C(1000) + up.tv_nsec / 1000000), "pcrs",
                 answer_pcrs(sources->tpms), "report", answer_report(sources->reports, request),
@@ -221,10 +159,16 @@ int answer_line(const AnswerSources *sources, const char *line, size_t size, Buf
 {
         _cleanup_json_ json_object *object = NULL;
         _cleanup_free_ char *reason = NULL;
+        uint8_t key[MAC_KEY_SIZE];
+        const char *problem;
         Request request;
 
         if (request_parse(line, size, &request, &reason) < 0)
                 return answer_error(reason, out);
-        object = answer_build(sources, &request);
+        problem = request.has_proof ? given_check(sources->environment, &request, key) : NULL;
+        if (problem)
+                return answer_error(problem, out);
+        object = answer_build(sources, &request, request.has_proof ? key : NULL);
+        explicit_bzero(key, sizeof(key));
         return append_json(object, out);
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The answer to a request: what this guest sees of itself, one line of JSON. See cvm-guest(7). */
+/* The answer to a request: what this guest sees of itself, one line of JSON. See cvm-guest(7). What
+ * it was given is left to given.h. */
 
 #include "base/text.h"
 #include "environment.h"
 #include "request.h"
 #include "share.h"
-
-#define ANSWER_CERT_MAX (16 << 20) /* bytes of a file that is hashed */
-#define ANSWER_CERTS_MAX 1024      /* files */
 
 /* Where an agent looks. All borrowed; they outlive it. */
 typedef struct AnswerSources {

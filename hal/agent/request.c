@@ -29,6 +29,15 @@ static int request_nonce(json_object *value, Request *request, char **ret_reason
         return 0;
 }
 
+static int request_proof(json_object *value, Request *request, char **ret_reason)
+{
+        if (!json_object_is_type(value, json_type_string) ||
+            text_unhex(json_object_get_string(value), request->proof, sizeof(request->proof)) < 0)
+                return refuse(ret_reason, "proof: must be 64 hex digits");
+        request->has_proof = true;
+        return 0;
+}
+
 int request_parse(const char *line, size_t size, Request *ret, char **ret_reason)
 {
         _cleanup_json_ json_object *object = NULL;
@@ -45,16 +54,20 @@ int request_parse(const char *line, size_t size, Request *ret, char **ret_reason
         if (!json_object_is_type(object, json_type_object))
                 return refuse(ret_reason, "must be a JSON object");
         json_object_object_foreach (object, key, value) {
+                bool is_proof = strcmp(key, "proof") == 0;
                 int r;
 
-                if (strcmp(key, "nonce") != 0)
+                if (!is_proof && strcmp(key, "nonce") != 0)
                         return refuse(ret_reason, "has an unknown member");
                 if (!value)
                         continue;
-                r = request_nonce(value, &request, ret_reason);
+                r = is_proof ? request_proof(value, &request, ret_reason)
+                             : request_nonce(value, &request, ret_reason);
                 if (r < 0)
                         return r;
         }
+        if (request.has_proof && !request.has_nonce)
+                return refuse(ret_reason, "proof: requires a nonce");
         *ret = request;
         return 0;
 }

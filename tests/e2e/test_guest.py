@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.agent import assert_environment, sha256
+from harness.agent import GIVEN, assert_environment, cert_mac, proof, sha256
 from harness.machine import Machine
 
 GUESTS = ["own", "confidential"]
@@ -32,7 +32,7 @@ def shares(tmp_path):
     """env_share, certs_share and one more."""
     for name in ("env", "certs", "data"):
         (tmp_path / name).mkdir()
-    text = "".join(f"{name}={quote(value)}\n" for name, value in ENVIRONMENT.items())
+    text = "".join(f"{name}={quote(value)}\n" for name, value in (GIVEN | ENVIRONMENT).items())
     (tmp_path / "env" / "environment").write_text(text)
     (tmp_path / "certs" / "ca.pem").write_bytes(b"authority\n" * 20000)
     (tmp_path / "certs" / "cert.pem").write_bytes(b"")
@@ -50,12 +50,15 @@ def test_the_contract(guest, shares, name):
         machine.hear("READY=1\n")
         assert machine.notify.text == "STATUS=Agent listens on port 7002\nREADY=1\n"
 
-        plain, nonce, bad, again = machine.ask("{}", '{"nonce":"AAEC"}', "{]", "{}")
-        assert_environment(plain, ENVIRONMENT)
+        plain, nonce, bad, again, given = machine.ask("{}", '{"nonce":"AAEC"}', "{]", "{}",
+                                                      proof())
+        assert_environment(given, ENVIRONMENT)
         certs = shares[1][1]
-        assert plain["certs"] == [
-            {"name": name, "sha256": sha256((certs / name).read_bytes()),
+        assert given["certs"] == [
+            {"name": name, "hmac": cert_mac(name, (certs / name).read_bytes()),
              "size": (certs / name).stat().st_size} for name in ("ca.pem", "cert.pem", "key.pem")]
+        assert plain["environmentCount"] == len(ENVIRONMENT) + 1 and plain["certsCount"] == 3
+        assert not {"environment", "certs"} & set(plain) | {"environment", "certs"} & set(nonce)
         assert plain["shares"] == [
             {"tag": "env_share", "path": "/etc/cocos", "mounted": True},
             {"tag": "certs_share", "path": "/etc/certs", "mounted": True},
@@ -125,7 +128,7 @@ def test_no_way_in(guest):
         assert answer["shares"] == [
             {"tag": "env_share", "path": "/etc/cocos", "mounted": False, "error": missing},
             {"tag": "certs_share", "path": "/etc/certs", "mounted": False, "error": missing}]
-        assert answer["environment"] == [] and answer["certs"] == []
+        assert (answer["environmentCount"], answer["certsCount"]) == (0, 0)
         assert answer["environmentProblem"] == missing
         machine.hear("READY=1\n")
         assert machine.notify.text == (

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from harness import artifacts
-from harness.agent import Agent, assert_certs, assert_environment, sha256
+from harness.agent import GIVEN, KEY, Agent, assert_certs, assert_environment, proof, sha256
 from harness.processes import eventually, state
 
 TRICKY = {
@@ -24,7 +24,7 @@ TRICKY = {
 def launch(cvmd, name, *options, memory="256M", cpus=1):
     """By cvmctl, to READY; returns the CVM."""
     done = cvmd.cvmctl("launch", name, "--platform", "plain", "--memory", memory, "--cpus", cpus,
-                       *options, "--wait", "ready", "--json", timeout=300)
+                       "--env", f"CVM_AGENT_KEY={KEY}", *options, "--wait", "ready", "--json", timeout=300)
     cvm = json.loads(done.stdout.splitlines()[-1])
     cvm = cvm.get("cvm", cvm)
     assert cvm["ready"] and cvm["state"] == "running"
@@ -36,7 +36,7 @@ def test_the_whole_way(cvmd, tmp_path):
     env = [part for name, value in TRICKY.items() for part in ("--env", f"{name}={value}")]
     cvm = launch(cvmd, "web", *env, "--certs", certs)
 
-    answer = Agent(cvm).ask()
+    answer = Agent(cvm).look()
     assert_environment(answer, TRICKY)
     assert_certs(answer, certs)
     assert answer["cmdline"].startswith("console=null quiet")
@@ -61,13 +61,30 @@ def test_the_whole_way(cvmd, tmp_path):
 @pytest.mark.parametrize("value", ["abc", "m" * (1 << 20)], ids=["3 bytes", "1 MiB"])
 def test_environment_of_any_size(cvmd, value):
     cvm = cvmd.launch("web", wait="ready", kernel=None, initramfs=None, memory="256M",
-                      env={"BIG": value})
-    assert_environment(Agent(cvm).ask(), {"BIG": value})
+                      env=GIVEN | {"BIG": value})
+    assert_environment(Agent(cvm).look(), {"BIG": value})
+
+
+def test_strangers_learn_nothing_of_what_was_given(cvmd, tmp_path):
+    """Any user of the host reaches the port: no name, and nothing by which a value can be tried."""
+    certs = artifacts.certificates(tmp_path / "certs")
+    agent = Agent(launch(cvmd, "web", "--env", "DB_PASSWORD=sommer2024", "--certs", certs))
+    wrong = proof(key="00" * 32)
+    answers = [agent.ask(request) for request in ("{}", '{"nonce":"AAEC"}', wrong)]
+    assert (answers[0]["environmentCount"], answers[0]["certsCount"]) == (2, 3)
+    assert list(answers[2]) == ["error"]
+    for said in map(json.dumps, answers):
+        for secret in ("DB_PASSWORD", "sommer", sha256("sommer2024"), "key.pem", "hmac",
+                       *(sha256(path.read_bytes()) for path in certs.iterdir())):
+            assert secret not in said
+    # An answer is about its nonce: an old one is not an answer to another.
+    again = [agent.ask(proof(nonce)) for nonce in (b"one", b"two")]
+    assert again[0]["environment"] != again[1]["environment"]
 
 
 def test_nothing_given(cvmd):
     cvm = launch(cvmd, "web")
-    answer = Agent(cvm).ask()
+    answer = Agent(cvm).look()
     assert_environment(answer, {})
     assert {cert["name"] for cert in answer["certs"]} == {"ca.pem", "cert.pem", "key.pem"}
 
@@ -84,7 +101,7 @@ def test_the_confidential_guest_boots_too(cvmd, guest):
     files = guest("confidential")
     cvm = launch(cvmd, "web", "--kernel", files / "bzImage",
                  "--initramfs", files / "initramfs.cpio.gz", "--env", "A=b", memory="512M")
-    answer = Agent(cvm).ask()
+    answer = Agent(cvm).look()
     assert_environment(answer, {"A": "b"})
     major, minor = map(int, answer["kernel"].split(".")[:2])
     assert (major, minor) >= (6, 16)
@@ -115,10 +132,11 @@ def test_pause_and_resume(cvmd):
 
 
 def test_paused_before_its_first_instruction(cvmd):
-    cvm = cvmd.launch("web", paused=True, kernel=None, initramfs=None, memory="256M")
+    cvm = cvmd.launch("web", paused=True, kernel=None, initramfs=None, memory="256M",
+                      env=GIVEN)
     assert cvm["state"] == "paused" and not cvm["ready"]
     cvmd.call("Resume", name="web")
-    assert_environment(Agent(cvmd.wait_ready("web", seconds=120)).ask(), {})
+    assert_environment(Agent(cvmd.wait_ready("web", seconds=120)).look(), {})
 
 
 def test_killed_is_noticed_at_once(cvmd):
@@ -132,12 +150,12 @@ def test_killed_is_noticed_at_once(cvmd):
 def test_it_outlives_its_daemon(cvmd):
     cvm = launch(cvmd, "web", "--env", "A=b")
     cvmd.kill()
-    assert_environment(Agent(cvm).ask(), {"A": "b"})
+    assert_environment(Agent(cvm).look(), {"A": "b"})
     cvmd.start()
     adopted = cvmd.status("web")
     assert (adopted["state"], adopted["pid"], adopted["id"], adopted["ready"]) == (
         "running", cvm["pid"], cvm["id"], True)
-    assert_environment(Agent(adopted).ask(), {"A": "b"})
+    assert_environment(Agent(adopted).look(), {"A": "b"})
     cvmd.cvmctl("stop", "web")
     assert cvmd.status("web")["state"] == "stopped"
 
@@ -158,13 +176,13 @@ def test_20_at_once(cvmd):
     get so little of the processors that Linux might take its emulated timer for a broken one."""
     names = [f"n{number}" for number in range(20)]
     for name in names:
-        cvmd.launch(name, kernel=None, initramfs=None, memory="192M", env={"NAME": name},
+        cvmd.launch(name, kernel=None, initramfs=None, memory="192M", env=GIVEN | {"NAME": name},
                     cmdline="console=null quiet no_timer_check",
                     timeouts={"readySec": 600, "powerdownSec": 300})
     cvms = [cvmd.wait_ready(name, seconds=300) for name in names]
     assert len({cvm["forwards"][0]["hostPort"] for cvm in cvms}) == 20
     for cvm in cvms:
-        assert_environment(Agent(cvm).ask(), {"NAME": cvm["name"]})
+        assert_environment(Agent(cvm).look(), {"NAME": cvm["name"]})
     cvmd.cvmctl("stop", *names, "--timeout", 300, timeout=600)
     assert {cvmd.status(name)["state"] for name in names} == {"stopped"}
     assert {cvmd.status(name)["ending"].get("signal") for name in names} == {None}

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness import netns
-from harness.agent import Agent, assert_environment
+from harness.agent import GIVEN, Agent, assert_environment
 from harness.processes import SLOWNESS, children, command, eventually
 
 GUEST = "198.18.0.2"
@@ -23,7 +23,7 @@ opt router 198.18.0.1
 
 
 def launch(daemon, **fields):
-    spec = daemon.spec("web", kernel=None, initramfs=None, memory="256M", env={"WHERE": "here"},
+    spec = daemon.spec("web", kernel=None, initramfs=None, memory="256M", env=GIVEN | {"WHERE": "here"},
                        **fields)
     with daemon.client(timeout=300 * SLOWNESS) as client:
         return client.call("Launch", {"spec": spec, "wait": "ready"})["cvm"]
@@ -32,15 +32,15 @@ def launch(daemon, **fields):
 @pytest.mark.skipif(not shutil.which("passt"), reason="no passt here (package passt)")
 def test_passt(cvmd):
     cvm = launch(cvmd, network="passt")
-    assert_environment(Agent(cvm).ask(), {"WHERE": "here"})
+    assert_environment(Agent(cvm).look(), {"WHERE": "here"})
     passt = [pid for pid in children(cvmd.process.pid) if "passt" in command(pid)]
     assert len(passt) == 1
     status = pathlib.Path(f"/proc/{passt[0]}/status").read_text(encoding="ascii")
     assert int(status.split("Uid:")[1].split()[0]) == (cvm.get("uid") or 0)
     cvmd.kill()  # neither QEMU nor passt needs it
-    assert_environment(Agent(cvm).ask(), {"WHERE": "here"})
+    assert_environment(Agent(cvm).look(), {"WHERE": "here"})
     cvmd.start()
-    assert_environment(Agent(cvm).ask(), {"WHERE": "here"})
+    assert_environment(Agent(cvm).look(), {"WHERE": "here"})
     cvmd.stop("web")
     cvmd.wait_gone(passt[0])
 
@@ -71,7 +71,7 @@ def test_a_bridge(bridged, network):
 
     def answer():
         try:
-            return agent.ask(timeout=10 * SLOWNESS)
+            return agent.look(timeout=10 * SLOWNESS)
         except OSError:
             return None
 

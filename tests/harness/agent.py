@@ -1,8 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference agent as a client sees it, cvm-guest(7)."""
+import base64
 import hashlib
+import hmac
 import json
 import socket
+
+# What a launch gives so that its agent shows what the guest was given, and a request for that.
+KEY = hashlib.sha256(b"a key for tests").hexdigest()
+GIVEN = {"CVM_AGENT_KEY": KEY}
+NONCE = b"a nonce for tests"
+
+
+def mac(purpose, rest=b"", nonce=NONCE, key=KEY):
+    text = f"cvm-agent {purpose}\0".encode() + nonce.ljust(64, b"\0") + rest
+    return hmac.new(bytes.fromhex(key), text, "sha256").hexdigest()
+
+
+def proof(nonce=NONCE, key=KEY):
+    """The request of who has the key."""
+    return json.dumps({"nonce": base64.b64encode(nonce).decode(),
+                       "proof": mac("proof", nonce=nonce, key=key)})
 
 
 class Agent:
@@ -18,20 +36,31 @@ class Agent:
             with connection.makefile() as lines:
                 return json.loads(lines.readline())
 
+    def look(self, **options):
+        """What the guest was given is in this answer, too."""
+        return self.ask(proof(), **options)
+
 
 def sha256(data):
     return hashlib.sha256(data if isinstance(data, bytes) else data.encode()).hexdigest()
 
 
 def assert_environment(answer, given):
-    seen = {variable["name"]: variable["sha256"] for variable in answer["environment"]}
-    assert seen == {name: sha256(value) for name, value in given.items()}
-    assert answer["environmentDropped"] == 0
+    """Of a launch with GIVEN, whose key the answer lists as well."""
+    seen = {variable["name"]: variable["hmac"] for variable in answer["environment"]}
+    assert seen == {name: mac("variable", f"{name}\0{value}".encode())
+                    for name, value in (GIVEN | given).items()}
+    assert (answer["environmentCount"], answer["environmentDropped"]) == (len(seen), 0)
+
+
+def cert_mac(name, content):
+    return mac("certificate", name.encode() + b"\0" + content)
 
 
 def assert_certs(answer, directory):
     """What the guest has beyond these is empty: cert, key and ca are always there."""
-    seen = {cert["name"]: cert["sha256"] for cert in answer["certs"]}
+    seen = {cert["name"]: cert["hmac"] for cert in answer["certs"]}
+    assert answer["certsCount"] == len(seen)
     for path in directory.iterdir():
-        assert seen.pop(path.name) == sha256(path.read_bytes())
-    assert set(seen.values()) <= {sha256(b"")}
+        assert seen.pop(path.name) == cert_mac(path.name, path.read_bytes())
+    assert seen == {name: cert_mac(name, b"") for name in seen}

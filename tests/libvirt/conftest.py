@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 from harness import booting, images
+from harness.agent import KEY, proof
 from harness.daemon import CVMD
 from harness.processes import eventually
 
@@ -49,9 +50,9 @@ class Machine(booting.Machine):
                                            f"{self.journal()}", seconds, 0.1)
 
     def ask(self, cvm):
-        """The agent's answer, by the host's port that leads to it."""
+        """The agent's answer with what it was given, by the host's port that leads to it."""
         forward = next(f for f in cvm["forwards"] if f["guestPort"] == 7002)
-        script = f"exec 3<>/dev/tcp/127.0.0.1/{forward['hostPort']}; echo '{{}}' >&3; head -n 1 <&3"
+        script = f"exec 3<>/dev/tcp/127.0.0.1/{forward['hostPort']}; echo '{proof()}' >&3; head -n 1 <&3"
         return json.loads(self.run("timeout", 30, "bash", "-c", script).stdout)
 
     def artifacts(self):
@@ -137,7 +138,7 @@ def listed(machine):
 @pytest.fixture(scope="module")
 def web(booted):
     """A CVM that is ready, for tests that leave it so."""
-    booted.launch("web", "--env", "A=b", "--wait", "ready")
+    booted.launch("web", "--env", "A=b", "--env", f"CVM_AGENT_KEY={KEY}", "--wait", "ready")
     yield booted.status("web")
     booted.cvmctl("stop", "--force", "web", check=False)
     booted.cvmctl("remove", "web")

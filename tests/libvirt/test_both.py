@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness.agent import assert_environment, sha256
+from harness.agent import GIVEN, assert_environment, cert_mac
 from harness.processes import eventually
 
 DRIVERS = ("qemu", "libvirt")
@@ -18,7 +18,7 @@ SPEC = {
     "kernel": {"path": "/files/bzImage"}, "initramfs": {"path": "/files/initramfs"},
     "firmware": {"path": "/files/OVMF.fd"},
     "cmdline": "console=ttyS0 quiet both=\"<x> & 'y',z\"",
-    "env": ENV,
+    "env": GIVEN | ENV,
     "certs": {"ca.pem": {"path": "/tmp/both/ca.pem"},
               "cert.pem": {"text": CERTS["cert.pem"].decode()},
               "key.der": {"base64": base64.b64encode(CERTS["key.der"]).decode()}},
@@ -75,9 +75,9 @@ def test_guests_are_the_same(both):
     (found, _, _) = both
     (_, qemu), (_, libvirt) = (found[driver] for driver in DRIVERS)
     assert_environment(libvirt, ENV)
-    seen = {cert["name"]: cert["sha256"] for cert in libvirt["certs"]}
+    seen = {cert["name"]: cert["hmac"] for cert in libvirt["certs"]}
     assert {name: seen.get(name) for name in CERTS} == {
-        name: sha256(data) for name, data in CERTS.items()}
+        name: cert_mac(name, data) for name, data in CERTS.items()}
     assert without_own(libvirt) == without_own(qemu)
     assert 320 << 20 < qemu["memory"] <= libvirt["memory"] < 512 << 20
 

@@ -8,9 +8,17 @@
 #include "answer.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "given.h"
 
-#define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-#define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+/* The key 00 01 .. 1f. The proofs and MACs are what Python's hmac makes of it. */
+#define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define PROOF_HELLO "bd17eb16c7fc2e48665c8db36ae58cc2e36e72cfec6650a2212cc64e8833e4ab"
+#define PROOF_ZERO "d4afcf1287788a07950e7566f894a8bdb9043c270ee7f2af65a4c21a25a12a80"
+#define MAC_A "46e0bf141109f1dafbadeb318b34406dc8326a8579943058751ccc276d270f50"
+#define MAC_B "72cf73f2d64c28d0ceffc87a02ffec8e315375e5b4b9dcc999148d91c511873b"
+#define MAC_KEY "324685c07c968c961e13faa7c229b7710d4c6e98bf4a3abc0424669d3c09417b"
+#define MAC_CA "462e56d4d24517f5f9735a9f4a5bf9ac408799954c60250543122e9099d2b9dd"
+#define MAC_KEY_PEM "1c5163ff8b6de9a02b5eca1f3e720eaa6311a79a1487fab86bcd21f4f5e86dfb"
 
 typedef struct Guest {
         char *directory, *certs, *cmdline, *tpms, *reports;
@@ -43,7 +51,7 @@ static void make_directory(const Guest *guest, const char *name)
 
 static void guest_init(Guest *guest)
 {
-        static const char environment[] = "B=abc\nA=\n1=dropped\n";
+        static const char environment[] = "B=abc\nA=\n1=dropped\nCVM_AGENT_KEY=" KEY "\n";
 
         *guest = (Guest){.fd = -1};
         assert_true(asprintf(&guest->directory, "%s/test-hal-XXXXXX", getenv("TMPDIR") ?: "/tmp") >
@@ -113,13 +121,14 @@ static void test_answer(void **state)
         answer = ask(&guest, "{}");
 
         assert_member(answer, "agent", "{\"version\":\"" CVMD_VERSION "\"}");
-        assert_member(answer, "environment",
-                      "[{\"name\":\"A\",\"sha256\":\"" SHA256_OF_NOTHING "\"},"
-                      "{\"name\":\"B\",\"sha256\":\"" SHA256_OF_ABC "\"}]");
+        assert_member(answer, "environmentCount", "3");
         assert_member(answer, "environmentDropped", "1");
-        assert_member(answer, "certs",
-                      "[{\"name\":\"ca.pem\",\"sha256\":\"" SHA256_OF_ABC "\",\"size\":3},"
-                      "{\"name\":\"key.pem\",\"sha256\":\"" SHA256_OF_NOTHING "\",\"size\":0}]");
+        assert_member(answer, "certsCount", "2");
+        /* Nothing by which a value could be guessed, and no name. */
+        assert_null(json_member(answer, "environment"));
+        assert_null(json_member(answer, "certs"));
+        assert_null(strstr(json_text(answer), "AGENT_KEY"));
+        assert_null(strstr(json_text(answer), "ca.pem"));
         assert_member(answer, "shares",
                       "[{\"tag\":\"env_share\",\"path\":\"/etc/cocos\",\"mounted\":true},"
                       "{\"tag\":\"certs_share\",\"path\":\"/etc/certs\",\"mounted\":false,"
@@ -143,9 +152,67 @@ static void test_missing(void **state)
         guest.sources.certs = guest.sources.cmdline = "/nonexistent";
         guest.sources.problem = "No such file or directory";
         answer = ask(&guest, "{}");
-        assert_member(answer, "certs", "[]");
+        assert_member(answer, "certsCount", "0");
         assert_null(json_member(answer, "cmdline"));
         assert_member(answer, "environmentProblem", "\"No such file or directory\"");
+}
+
+/* Who has the key of the launch gets names and MACs, over this nonce. */
+static void test_proof(void **state)
+{
+        _cleanup_(guest_done) Guest guest;
+        _cleanup_json_ json_object *answer = NULL, *other = NULL, *stolen = NULL;
+
+        guest_init(&guest);
+        put(&guest, "certs/key.pem", "");
+        put(&guest, "certs/ca.pem", "abc");
+        put(&guest, "certs/.hidden", "abc");
+        make_directory(&guest, "certs/sub");
+        assert_int_equal(symlinkat("nowhere", guest.fd, "certs/link"), 0);
+        answer = ask(&guest, "{\"nonce\":\"aGVsbG8=\",\"proof\":\"" PROOF_HELLO "\"}");
+        assert_member(answer, "environment",
+                      "[{\"name\":\"A\",\"hmac\":\"" MAC_A "\"},"
+                      "{\"name\":\"B\",\"hmac\":\"" MAC_B "\"},"
+                      "{\"name\":\"CVM_AGENT_KEY\",\"hmac\":\"" MAC_KEY "\"}]");
+        assert_member(answer, "certs",
+                      "[{\"name\":\"ca.pem\",\"hmac\":\"" MAC_CA "\",\"size\":3},"
+                      "{\"name\":\"key.pem\",\"hmac\":\"" MAC_KEY_PEM "\",\"size\":0},"
+                      "{\"name\":\"link\",\"error\":\"No such file or directory\"}]");
+        assert_member(answer, "certsCount", "3");
+
+        other = ask(&guest, "{\"nonce\":\"AA==\",\"proof\":\"" PROOF_ZERO "\"}");
+        assert_non_null(json_member(other, "environment"));
+        assert_string_not_equal(json_text(json_member(other, "environment")),
+                                json_text(json_member(answer, "environment")));
+
+        stolen = ask(&guest, "{\"nonce\":\"AAE=\",\"proof\":\"" PROOF_ZERO "\"}");
+        assert_string_equal(json_text(stolen), "{\"error\":\"proof: does not match the nonce and "
+                                               "this guest's CVM_AGENT_KEY\"}");
+}
+
+/* Without a key that cannot be guessed there is nothing to prove. */
+static void test_no_key(void **state)
+{
+        static const struct {
+                const char *environment, *error;
+        } rows[] = {
+                {"A=b\n", "{\"error\":\"proof: this guest was given no CVM_AGENT_KEY\"}"},
+                {"CVM_AGENT_KEY=00\n",
+                 "{\"error\":\"proof: this guest's CVM_AGENT_KEY is not 64 hex digits\"}"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                _cleanup_json_ json_object *answer = NULL;
+                _cleanup_(guest_done) Guest guest;
+
+                guest_init(&guest);
+                environment_done(&guest.environment);
+                assert_int_equal(environment_parse(rows[i].environment, strlen(rows[i].environment),
+                                                   &guest.environment),
+                                 0);
+                answer = ask(&guest, "{\"nonce\":\"AA==\",\"proof\":\"" PROOF_ZERO "\"}");
+                assert_string_equal(json_text(answer), rows[i].error);
+        }
 }
 
 /* A file that the host makes longer than the limit is named, not read to its end. */
@@ -158,8 +225,8 @@ static void test_big_cert(void **state)
         guest_init(&guest);
         put(&guest, "certs/big", "");
         fd = openat(guest.fd, "certs/big", O_WRONLY | O_CLOEXEC);
-        assert_int_equal(ftruncate(fd, ANSWER_CERT_MAX + 1), 0);
-        answer = ask(&guest, "{}");
+        assert_int_equal(ftruncate(fd, GIVEN_CERT_MAX + 1), 0);
+        answer = ask(&guest, "{\"nonce\":\"AA==\",\"proof\":\"" PROOF_ZERO "\"}");
         assert_member(answer, "certs", "[{\"name\":\"big\",\"error\":\"File too large\"}]");
 }
 
@@ -226,6 +293,7 @@ int main(void)
                 cmocka_unit_test(test_answer),   cmocka_unit_test(test_missing),
                 cmocka_unit_test(test_big_cert), cmocka_unit_test(test_pcrs),
                 cmocka_unit_test(test_report),   cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_proof),    cmocka_unit_test(test_no_key),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

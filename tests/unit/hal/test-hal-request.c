@@ -3,6 +3,8 @@
 
 #include "request.h"
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void test_accepted(void **state)
 {
         static const struct {
@@ -35,6 +37,18 @@ static void test_accepted(void **state)
         }
 }
 
+static void test_proof(void **state)
+{
+        static const char line[] = "{\"proof\":\"" ZEROS "\",\"nonce\":\"AA==\"}";
+        _cleanup_free_ char *reason = NULL;
+        Request request;
+
+        assert_int_equal(request_parse(line, strlen(line), &request, &reason), 0);
+        assert_true(request.has_proof && request.has_nonce);
+        assert_int_equal(request_parse("{}", 2, &request, &reason), 0);
+        assert_false(request.has_proof);
+}
+
 static void test_refused(void **state)
 {
         static const struct {
@@ -46,6 +60,9 @@ static void test_refused(void **state)
                 {"{}x", "not valid JSON (column "},
                 {"\xff", "not valid JSON (column "},
                 {"{\"nonce\":\"AA==\",\"nonce\":\"AA==\"}", "not valid JSON (column "},
+                {"{\"nonce\":\"AA==\",\"proof\":1}", "proof: must be 64 hex digits"},
+                {"{\"nonce\":\"AA==\",\"proof\":\"00\"}", "proof: must be 64 hex digits"},
+                {"{\"proof\":\"" ZEROS "\"}", "proof: requires a nonce"},
                 {"[]", "must be a JSON object"},
                 {"null", "must be a JSON object"},
                 {"\"x\"", "must be a JSON object"},
@@ -78,6 +95,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_accepted),
+                cmocka_unit_test(test_proof),
                 cmocka_unit_test(test_refused),
         };
 
