@@ -109,7 +109,7 @@ def test_profile_of_the_kernel(files, code, tpm, td):
 def test_code_that_is_not_the_guests(files, flags, kind, mask, gap):
     """In pages that are not measured, not data, another platform's, or not in a row."""
     file = images.Igvm()
-    file.platform(1, 2)
+    file.platform(1, 2, vtl=2)
     file.platform(2, 3)
     data = images.noise(0x10000, 25) + images.code("2025.08", True).ljust(0x1000, b"\0")
     for at in range(0, len(data), 4096):
@@ -142,7 +142,7 @@ def test_code_is_read_in_pieces(files, shift):
 def test_codes_that_differ(files):
     """Two in an IGVM file: which one boots is not known."""
     file = images.Igvm()
-    file.platform(1, 2)
+    file.platform(1, 2, vtl=2)
     for at, prefix in ((0x100000, True), (0x200000, False)):
         file.pages(1, at, images.noise(0x10000, 25) + images.code(prefix=prefix))
     file.vp(1, images.vmsa())
