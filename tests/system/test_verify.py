@@ -130,6 +130,21 @@ def test_tdx(expect):
     assert checks(answer)["RTMR0"]["reason"] == "no tables"
 
 
+def test_tdx_shows_its_platform():
+    """Fields by their offsets in the quote: Intel, "TDX DCAP Quoting Library API", A.3."""
+    quote = (VECTORS / "tdx-v4.quote").read_bytes()
+    body, enclave = 48, 48 + 584 + 4 + 64 + 64 + 6
+    _, answer = verify(*QUOTE)
+    assert answer["shown"] == {
+        "version": 4, "teeTcbSvn": quote[body:body + 16].hex(),
+        "attributes": hex(int.from_bytes(quote[body + 120:body + 128], "little")),
+        "xfam": hex(int.from_bytes(quote[body + 128:body + 136], "little")),
+        "qeIsvSvn": int.from_bytes(quote[enclave + 258:enclave + 260], "little")}
+    assert (answer["shown"]["xfam"], answer["shown"]["qeIsvSvn"]) == ("0x61ae7", 4)
+    lines = cvmctl("verify", *QUOTE).out.splitlines()
+    assert {"shown       xfam 0x61ae7", "shown       qeIsvSvn 4"} <= set(lines)
+
+
 def test_expected_elsewhere(expect):
     """What the attestation does not show is no reason to pass."""
     registers = [LAUNCH, register("PCR4", "00" * 32, "sha256"), register("MRTD", "00" * 48)]
