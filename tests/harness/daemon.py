@@ -69,7 +69,8 @@ class Daemon:
 
     def spawn(self):
         self.config_path.write_text(json.dumps(self.config))
-        command = [*self.launcher, *WRAPPER, CVMD, "--config", self.config_path, "--socket", self.socket,
+        command = [*self.launcher, *WRAPPER, CVMD,
+                   "--config", self.config_path, "--socket", self.socket,
                    "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
