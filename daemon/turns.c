@@ -49,41 +49,61 @@ static void on_work(uv_work_t *work)
         turn->run(turn);
 }
 
-static void next(Turns *turns, uid_t uid);
+static void next(Turns *turns);
 
 static void on_done(uv_work_t *work, int status)
 {
         Turn *turn = container_of(work, Turn, work);
 
         TAILQ_REMOVE(&turn->turns->all, turn, entry);
-        next(turn->turns, turn->uid);
+        next(turn->turns);
         turn->done(turn);
 }
 
-/* Begins the user's first turn that waits, if one may. */
-static void next(Turns *turns, uid_t uid)
+static unsigned count_working(const Turns *turns, bool all_but_root, uid_t uid)
 {
-        Turn *turn, *waits = NULL;
         unsigned n = 0;
+        const Turn *turn;
+
+        TAILQ_FOREACH (turn, &turns->all, entry)
+                n += turn->works && (all_but_root ? turn->uid != 0 : turn->uid == uid);
+        return n;
+}
+
+static bool contains(const uid_t *uids, size_t n, uid_t uid)
+{
+        for (size_t i = 0; i < n; i++)
+                if (uids[i] == uid)
+                        return true;
+        return false;
+}
+
+/* Begins the first turn that waits and may begin, if there is one. */
+static void next(Turns *turns)
+{
+        bool root_only = count_working(turns, true, 0) >= TURNS_OF_OTHERS;
+        uid_t busy[TURNS_OF_OTHERS / TURNS_OF_A_USER + 1]; /* root and users with all their turns */
+        size_t n_busy = 0;
+        Turn *turn;
 
         TAILQ_FOREACH (turn, &turns->all, entry) {
-                if (turn->uid != uid)
+                if (turn->works || (root_only && turn->uid != 0) ||
+                    contains(busy, n_busy, turn->uid))
                         continue;
-                if (turn->works)
-                        n++;
-                else if (!waits)
-                        waits = turn;
+                if (count_working(turns, false, turn->uid) < TURNS_OF_A_USER)
+                        break;
+                busy[n_busy++] = turn->uid;
         }
-        if (!waits || n >= TURNS_OF_A_USER || turns->closed)
+        if (!turn || turns->closed)
                 return;
-        waits->works = true;
+        turn->works = true;
         /* fails without a function only */
-        (void)uv_queue_work(turns->loop, &waits->work, on_work, on_done);
+        (void)uv_queue_work(turns->loop, &turn->work, on_work, on_done);
 }
 
 void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done)
 {
         *turn = (Turn){.turns = turns, .uid = uid, .run = run, .done = done};
         TAILQ_INSERT_TAIL(&turns->all, turn, entry);
-        next(turns, uid);
+        next(turns);
 }

@@ -3,7 +3,8 @@
 
 /*
  * Work for users in the loop's worker threads, in turns: a user has at most TURNS_OF_A_USER of the
- * threads at a time, so that one whose files never answer leaves threads to others.
+ * threads at a time, so that one whose files never answer leaves threads to others. All users but
+ * root together have at most TURNS_OF_OTHERS: a person may be many users (subuid(5)).
  */
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #define TURNS_THREADS "32" /* of the loop: UV_THREADPOOL_SIZE */
 #define TURNS_OF_A_USER 8
+#define TURNS_OF_OTHERS 24
 
 typedef struct Turns Turns;
 typedef struct Turn Turn;

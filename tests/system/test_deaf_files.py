@@ -3,6 +3,7 @@
 nobody else does."""
 import array
 import contextlib
+import grp
 import os
 import pathlib
 import signal
@@ -17,12 +18,13 @@ import pytest
 
 from harness.deaf import DeafFile
 from harness.processes import SLOWNESS, eventually
-from harness.users import ANN, BOB, USERS, by, reachable
+from harness.users import ANN, BOB, USERS, as_user, by, reachable
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 THREADS = 32  # TURNS_THREADS of daemon/turns.h
 OF_A_USER = 8
+OF_OTHERS = 24
 ID = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"
 # Runs a command as systemd does that has kept descriptors of CVMs that are gone by now.
 KEEPER = """
@@ -58,12 +60,12 @@ def launch_deaf(cvmd, deaf, name, **parameters):
     return cvmd.call("Launch", spec=cvmd.spec(name, kernel={"path": str(deaf.path)}), **parameters)
 
 
-def launch_many(cvmd, deaf, n):
+def launch_many(cvmd, deaf, n, first=0):
     """And leaves; the launches are in work all the same."""
     clients = []
     for number in range(n):
         client = cvmd.client()
-        client.send("Launch", {"spec": cvmd.spec(f"deaf{number}",
+        client.send("Launch", {"spec": cvmd.spec(f"deaf{first + number}",
                                                  kernel={"path": str(deaf.path)})})
         clients.append(client)
     eventually(lambda: deaf_ones(cvmd) == n, cvmd.log)
@@ -81,6 +83,20 @@ def test_others_are_served(cvmd, deaf):
     assert cvmd.launch("roots", wait="ready")["ready"]
     cvmd.call("Render", spec=cvmd.spec("other"))
     assert deaf.readers == OF_A_USER and deaf_ones(cvmd) == THREADS + 8
+
+
+def test_root_is_served(cvmd, deaf):
+    """However many users one person is; once the reads end, others are served again."""
+    reachable(cvmd)
+    group = grp.getgrnam(USERS).gr_gid
+    for first in range(0, THREADS, OF_A_USER):
+        uid = 100001 + first
+        as_user(uid, uid, [group], lambda n=first: launch_many(cvmd, deaf, OF_A_USER, n))
+    eventually(lambda: deaf.readers == OF_OTHERS, lambda: f"{deaf.readers} readers")
+    assert cvmd.launch("roots", wait="ready")["ready"]
+    assert deaf.readers == OF_OTHERS
+    deaf.end()
+    assert by(BOB, lambda: cvmd.launch("bobs", wait="ready"))["ready"]
 
 
 def test_the_users_own_go_on_in_their_order(cvmd, deaf):
