@@ -73,16 +73,26 @@ static unsigned closers_of(uid_t uid)
         return n;
 }
 
+static unsigned closers_but_root(void)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(closers); i++)
+                n += closers[i].runs && closers[i].uid != 0;
+        return n;
+}
+
 /* The first descriptor whose uid has a thread to spare, and the one before it in the list (-1: it
  * is the first); -1: there is none. */
 static int waiting_find(int *ret_before)
 {
+        bool root_only = closers_but_root() >= FOREIGN_CLOSERS_MAX - FOREIGN_CLOSERS_PER_UID;
         uid_t busy = (uid_t)-1; /* the last one that was found to have none */
 
         for (int fd = head, before = -1; fd >= 0; before = fd, fd = table[fd].next) {
                 uid_t uid = table[fd].uid;
 
-                if (uid == busy)
+                if (uid == busy || (root_only && uid != 0))
                         continue;
                 if (closers_of(uid) < FOREIGN_CLOSERS_PER_UID) {
                         *ret_before = before;

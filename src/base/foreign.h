@@ -7,9 +7,10 @@
  * A socket may wait for its peer in the same way (SO_LINGER, switched off here first).
  *
  * So descriptors are closed in threads. Each is counted to the uid that sent it until it is closed.
- * A uid has at most FOREIGN_CLOSERS_PER_UID threads at a time; what is more waits for its turn, and
- * nothing is ever left open for good: whoever receives descriptors asks foreign_is_full() and
- * refuses those of a uid of which too many wait. Thread-safe; no call here waits for a file.
+ * A uid has at most FOREIGN_CLOSERS_PER_UID threads at a time, and as many are always left to root:
+ * one person may be many users (subuid(5)). What is more waits for its turn, and nothing is ever
+ * left open for good: whoever receives descriptors asks foreign_is_full() and refuses those of a
+ * uid of which too many wait. Thread-safe; no call here waits for a file.
  */
 
 #include <stdbool.h>

@@ -205,11 +205,12 @@ static int open_deaf(const Deaf *deaf)
         return fd;
 }
 
-/* One sender whose files are never closed is full in the end; others' are closed meanwhile; and
- * once his file system ends, all are closed and he may send again. */
+/* One sender whose files are never closed is full in the end; others' are closed meanwhile, and
+ * root's even if there are many such senders; and once his file system ends, all are closed and he
+ * may send again. */
 static void test_deaf(void **state)
 {
-        int fds[FOREIGN_WAITING_PER_UID + 1], other;
+        int fds[FOREIGN_WAITING_PER_UID + 1], of_many[FOREIGN_CLOSERS_MAX + 16], other;
         pthread_t server;
         pid_t watch;
         Deaf deaf;
@@ -231,9 +232,19 @@ static void test_deaf(void **state)
         await_closed(other);
         assert_true(is_open(fds[ARRAY_SIZE(fds) - 1]));
 
+        for (size_t i = 0; i < ARRAY_SIZE(of_many); i++) {
+                of_many[i] = open_deaf(&deaf);
+                foreign_close((uid_t)(UID + 1 + i / 2), &of_many[i], 1);
+        }
+        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        foreign_close(0, &other, 1);
+        await_closed(other);
+
         assert_int_equal(umount2(deaf.directory, MNT_FORCE | MNT_DETACH), 0); /* aborts it */
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 await_closed(fds[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(of_many); i++)
+                await_closed(of_many[i]);
         for (unsigned i = 0; i < 5000 && foreign_is_full(UID); i++)
                 usleep(1000);
         assert_false(foreign_is_full(UID));
