@@ -42,7 +42,7 @@ static const Option spec_options[] = {
         {"gpu", "ADDRESS", "a PCI device that the guest gets for itself", OPTION_REPEATS},
         {"publish", "[ADDR:]HOST:GUEST[/udp]", "a host port that leads to a guest port, or none",
          OPTION_REPEATS},
-        {"network", "N", "user, passt, none, bridge:NAME or tap:NAME"},
+        {"network", "N", "user, isolated, passt, none, bridge:NAME or tap:NAME"},
         {"vsock", "CID", "a vsock device; without CID a free one is taken",
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
         {"svsm-attestation", "URL[,vsock][,protocol=P]",

@@ -135,9 +135,9 @@ static json_object *forwards_to_json(const CvmSpec *spec)
 static json_object *network_to_json(const CvmSpec *spec)
 {
         static const char *const prefixes[] = {
-                [SPEC_NETWORK_USER] = "user",   [SPEC_NETWORK_NONE] = "none",
-                [SPEC_NETWORK_PASST] = "passt", [SPEC_NETWORK_BRIDGE] = "bridge:",
-                [SPEC_NETWORK_TAP] = "tap:",
+                [SPEC_NETWORK_USER] = "user",         [SPEC_NETWORK_NONE] = "none",
+                [SPEC_NETWORK_ISOLATED] = "isolated", [SPEC_NETWORK_PASST] = "passt",
+                [SPEC_NETWORK_BRIDGE] = "bridge:",    [SPEC_NETWORK_TAP] = "tap:",
         };
         _cleanup_(buffer_done) Buffer text = {};
 

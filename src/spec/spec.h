@@ -108,6 +108,7 @@ const char *spec_protocol_name(SpecProtocol protocol); /* "tcp", "udp" */
 typedef enum SpecNetwork {
         SPEC_NETWORK_USER,
         SPEC_NETWORK_NONE,
+        SPEC_NETWORK_ISOLATED, /* forwards alone */
         SPEC_NETWORK_PASST,
         SPEC_NETWORK_BRIDGE,
         SPEC_NETWORK_TAP

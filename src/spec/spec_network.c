@@ -67,6 +67,10 @@ int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
                 spec->network = SPEC_NETWORK_NONE;
                 return 0;
         }
+        if (strcmp(text, "isolated") == 0) {
+                spec->network = SPEC_NETWORK_ISOLATED;
+                return 0;
+        }
         if (strcmp(text, "passt") == 0) {
                 spec->network = SPEC_NETWORK_PASST;
                 return 0;
@@ -79,8 +83,8 @@ int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
                 interface = text + 4;
         } else {
                 return cvm_error_invalid_spec(error, "network",
-                                              "must be user, passt, none, bridge:NAME or "
-                                              "tap:NAME");
+                                              "must be user, isolated, passt, none, "
+                                              "bridge:NAME or tap:NAME");
         }
         if (!interface_is_valid(interface))
                 return cvm_error_invalid_spec(error, "network",
@@ -118,7 +122,8 @@ static bool forwards_clash(SpecNetwork network, const SpecForward *a, const Spec
 
 bool spec_network_forwards(SpecNetwork network)
 {
-        return network == SPEC_NETWORK_USER || network == SPEC_NETWORK_PASST;
+        return network == SPEC_NETWORK_USER || network == SPEC_NETWORK_ISOLATED ||
+               network == SPEC_NETWORK_PASST;
 }
 
 static int parse_forward(json_object *object, CvmSpec *spec, CvmError *error)
@@ -166,9 +171,10 @@ int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (!spec_network_forwards(spec->network))
-                return cvm_error_invalid_spec(error, "forwards",
-                                              "need network 'user' or 'passt': on another network "
-                                              "the guest is reached by its own address");
+                return cvm_error_invalid_spec(
+                        error, "forwards",
+                        "need network 'user', 'isolated' or 'passt': on another "
+                        "network the guest is reached by its own address");
         if (n > SPEC_FORWARDS_MAX)
                 return cvm_error_invalid_spec(error, "forwards", "has %zu entries; at most %d", n,
                                               SPEC_FORWARDS_MAX);

@@ -119,6 +119,15 @@ static bool mentions(const LaunchPlan *plan, const char *text)
         return false;
 }
 
+static bool restricts_network(const LaunchPlan *plan)
+{
+        for (size_t i = 1; i < plan->argc; i++)
+                if (strcmp(plan->argv[i - 1], "-netdev") == 0 &&
+                    strstr(plan->argv[i], ",restrict=on"))
+                        return true;
+        return false;
+}
+
 static int check_network(Walk *walk, SpecNetwork network)
 {
         static const char *const descriptors[] = {
@@ -127,8 +136,9 @@ static int check_network(Walk *walk, SpecNetwork network)
                 [SPEC_NETWORK_TAP] = "tap",
         };
         const char *what = descriptors[network];
+        bool is_there = network != SPEC_NETWORK_ISOLATED || restricts_network(walk->plan);
 
-        if (!what || launch_plan_fd(walk->plan, what) >= 0)
+        if ((!what && is_there) || (what && launch_plan_fd(walk->plan, what) >= 0))
                 return 0;
         return cvm_error_invalid_spec(walk->error, "network",
                                       "the template of platform %s gives guests no such network",
@@ -221,6 +231,11 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                 return cvm_error_invalid_spec(
                         walk->error, "network",
                         "driver libvirt takes no 'passt': with 'user' it uses passt where it can");
+        if (inputs->domain && inputs->spec->network == SPEC_NETWORK_ISOLATED)
+                return cvm_error_invalid_spec(
+                        walk->error, "network",
+                        "driver libvirt takes no 'isolated': its own user network is open; a "
+                        "bridge that libvirt isolates does the same");
         if (inputs->domain && inputs->spec->svsm.given)
                 return cvm_error_invalid_spec(walk->error, "svsm", "driver libvirt takes none");
         r = inputs->domain ? 0 : check_used(walk, inputs);

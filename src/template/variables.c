@@ -48,6 +48,7 @@ static json_object *net_variables(const PlanInputs *inputs)
 {
         SpecNetwork network = inputs->spec->network;
         json_object *forwards = json_object_new_array();
+        bool isolated = network == SPEC_NETWORK_ISOLATED;
         bool tap = network == SPEC_NETWORK_TAP || network == SPEC_NETWORK_BRIDGE;
         bool udp = false;
 
@@ -62,7 +63,8 @@ static json_object *net_variables(const PlanInputs *inputs)
                                                  integer(f->guest_port), NULL));
         }
         return json_build("enabled", json_object_new_boolean(network != SPEC_NETWORK_NONE), "user",
-                          json_object_new_boolean(network == SPEC_NETWORK_USER), "passt",
+                          json_object_new_boolean(network == SPEC_NETWORK_USER || isolated),
+                          "isolated", json_object_new_boolean(isolated), "passt",
                           json_object_new_boolean(network == SPEC_NETWORK_PASST), "tap",
                           json_object_new_boolean(tap), "vhost",
                           json_object_new_boolean(tap && inputs->host->has_vhost_net), "udp",

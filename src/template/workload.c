@@ -123,9 +123,9 @@ static json_object *security_to_json(const CvmSpec *spec)
 static const char *network_kind(SpecNetwork network)
 {
         static const char *const names[] = {
-                [SPEC_NETWORK_USER] = "user",   [SPEC_NETWORK_NONE] = "none",
-                [SPEC_NETWORK_PASST] = "passt", [SPEC_NETWORK_BRIDGE] = "bridge",
-                [SPEC_NETWORK_TAP] = "tap",
+                [SPEC_NETWORK_USER] = "user",         [SPEC_NETWORK_NONE] = "none",
+                [SPEC_NETWORK_ISOLATED] = "isolated", [SPEC_NETWORK_PASST] = "passt",
+                [SPEC_NETWORK_BRIDGE] = "bridge",     [SPEC_NETWORK_TAP] = "tap",
         };
 
         return names[network];

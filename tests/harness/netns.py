@@ -4,7 +4,10 @@ import contextlib
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -21,6 +24,71 @@ def ports(bridge):
     shown = subprocess.run(["ip", "-o", "link", "show", "master", bridge], check=True,
                            capture_output=True, text=True).stdout
     return [line.split()[1].rstrip(":").split("@")[0] for line in shown.splitlines()]
+
+
+@contextlib.contextmanager
+def answering(address, port, text):
+    """A TCP service that says `text` to whoever connects."""
+    with socket.create_server((address, port)) as server:
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    client.sendall(text.encode() + b"\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+OUTSIDE = """
+import socket, subprocess, sys
+print("there", flush=True)
+sys.stdin.readline()
+subprocess.run(["ip", "addr", "add", "198.18.0.2/24", "dev", "far"], check=True)
+subprocess.run(["ip", "link", "set", "far", "up"], check=True)
+server = socket.create_server(("198.18.0.2", 2180))
+print("serving", flush=True)
+while True:
+    client, _ = server.accept()
+    client.sendall(b"reached the outside\\n")
+    client.close()
+"""
+
+
+@contextlib.contextmanager
+def with_outside():
+    """A namespace that has 198.18.0.1 and, outside, a host 198.18.0.2 that answers on port 2180."""
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
+        pytest.skip("a network namespace can be made by root alone, with ip and unshare")
+    with open("/proc/thread-self/ns/net", encoding="ascii") as before:
+        if LIBC.unshare(CLONE_NEWNET) != 0:
+            pytest.skip(f"no network namespace here: {os.strerror(ctypes.get_errno())}")
+        try:
+            with subprocess.Popen(["unshare", "-n", sys.executable, "-c", OUTSIDE], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outside:
+                try:
+                    outside.stdout.readline()
+                    ip("link", "set", "lo", "up")
+                    ip("link", "add", "near", "type", "veth", "peer", "name", "far")
+                    ip("link", "set", "far", "netns", str(outside.pid))
+                    ip("addr", "add", "198.18.0.1/24", "dev", "near")
+                    ip("link", "set", "near", "up")
+                    outside.stdin.write("\n")
+                    outside.stdin.flush()
+                    assert outside.stdout.readline() == "serving\n"
+                    yield
+                finally:
+                    outside.kill()
+        finally:
+            assert LIBC.setns(before.fileno(), CLONE_NEWNET) == 0
 
 
 @contextlib.contextmanager

@@ -150,6 +150,7 @@ static void test_networks(void **state)
         } cases[] = {
                 {"user", NULL, SPEC_NETWORK_USER},
                 {"none", NULL, SPEC_NETWORK_NONE},
+                {"isolated", NULL, SPEC_NETWORK_ISOLATED},
                 {"passt", NULL, SPEC_NETWORK_PASST},
                 {"bridge:br-lan.10", "br-lan.10", SPEC_NETWORK_BRIDGE},
                 {"tap:tap01234567890a", "tap01234567890a", SPEC_NETWORK_TAP},
@@ -318,7 +319,7 @@ static const struct {
         {"\"forwards\":[{\"guestPort\":1}],\"network\":\"none\"", "forwards", "network 'user'"},
         {"\"forwards\":[{\"guestPort\":1}],\"network\":\"tap:t0\"", "forwards", "network 'user'"},
         {"\"network\":\"bridge\"", "network", "bridge:NAME"},
-        {"\"network\":\"\"", "network", "user, passt, none"},
+        {"\"network\":\"\"", "network", "user, isolated, passt, none"},
         {"\"network\":\"bridge:\"", "network", "1 to 15"},
         {"\"network\":\"tap:tap01234567890ab\"", "network", "1 to 15"},
         {"\"network\":\"tap:a,script=x\"", "network", "letters"},

@@ -284,7 +284,8 @@ static void test_networks(void **state)
                 SpecNetwork network;
                 const char *has, *lacks;
         } cases[] = {
-                {SPEC_NETWORK_USER, "-netdev|user,id=vmnic", "tap"},
+                {SPEC_NETWORK_USER, "-netdev|user,id=vmnic", "restrict"},
+                {SPEC_NETWORK_ISOLATED, "-netdev|user,id=vmnic,restrict=on", "tap"},
                 {SPEC_NETWORK_NONE, "-nodefaults", "netdev"},
                 {SPEC_NETWORK_PASST, "-netdev|stream,id=vmnic,server=off,addr.type=fd,addr.str=3",
                  "hostfwd"},
@@ -420,7 +421,7 @@ static void test_passt(void **state)
                 assert_string_equal(line, expected[n]);
                 plan = launch_plan_free(plan);
         }
-        for (SpecNetwork network = SPEC_NETWORK_PASST; network <= SPEC_NETWORK_TAP; network++) {
+        for (SpecNetwork network = SPEC_NETWORK_ISOLATED; network <= SPEC_NETWORK_TAP; network++) {
                 launch.spec.network = network;
                 launch.spec.interface = (char *)"br0";
                 assert_int_equal(render(set, "bare", &launch, &plan, &error), -EINVAL);

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest reaches by each network, tried from inside it."""
+import pytest
+
+from harness import netns
+from harness.agent import Agent
+from harness.shell import Shell
+
+HOST = 2179  # a port of 127.0.0.1, where a service of the host's own listens
+
+
+@pytest.fixture
+def world(make_daemon):  # which is to be looked over last
+    with netns.with_outside(), netns.answering("127.0.0.1", HOST, "reached the loopback"):
+        yield
+
+
+def launch(daemon, name, network):
+    return daemon.launch(name, kernel=None, initramfs=None, memory="256M", debug=True, wait="ready",
+                         network=network, timeouts={"readySec": 300})
+
+
+def reach(shell, address, port):
+    """What a service said to the guest."""
+    return shell.run(f"busybox nc -w 5 {address} {port} </dev/null 2>/dev/null || true")
+
+
+def ask_agent(shell, port):
+    """What another CVM's agent says by its forward."""
+    return shell.run(f"echo {{}} | busybox nc -w 5 10.0.2.2 {port} 2>&1 || true")
+
+
+def test_isolated(world, make_daemon, config):
+    """The forwards work, and nothing else does; a guest with network 'user' reaches all of it."""
+    daemon = make_daemon(config)
+    other = launch(daemon, "other", "user")
+    shell = Shell(daemon, "other")
+    shell.log_in()
+    assert "reached the loopback" in reach(shell, "10.0.2.2", HOST)
+    assert "reached the outside" in reach(shell, "198.18.0.2", 2180)
+    assert "uptimeMs" in ask_agent(shell, other["forwards"][0]["hostPort"])
+    shell.close()
+
+    web = launch(daemon, "web", "isolated")
+    assert Agent(web).ask()["uptimeMs"] > 0
+    port = other["forwards"][0]["hostPort"]
+    shell = Shell(daemon, "web")
+    shell.log_in()
+    for address, number in (("10.0.2.2", HOST), ("10.0.2.2", port), ("198.18.0.2", 2180)):
+        assert "reached" not in reach(shell, address, number)
+    assert "uptimeMs" not in ask_agent(shell, port)
+    shell.close()
