@@ -89,6 +89,7 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
                        JsonParseError *ret_where)
 {
         _cleanup_json_ json_object *object = NULL;
+        size_t duplicate;
         JsonScan scan;
         int r;
 
@@ -99,13 +100,18 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
                 return parse_error(ret_where, data, scan.at, scan.reason);
         if (scan.values > values_max)
                 return too_many_values(ret_where, scan.values, values_max);
+        /* Of members of the same name json-c keeps the last and frees the others as they are, which
+         * may be secrets. So they are looked for first. */
+        duplicate = scan.members > 1 ? json_place_duplicate(data, size) : 0;
+        if (duplicate)
+                return parse_error(ret_where, data, duplicate, "a member given twice");
         r = build(data, size, &object, ret_where);
         if (r < 0)
                 return r;
-        /* of members of the same name json-c keeps the last */
-        if (count_members(object) != scan.members)
-                return parse_error(ret_where, data, json_place_duplicate(data, size),
-                                   "a member given twice");
+        if (count_members(object) != scan.members) { /* memory was short at the first look */
+                json_clear_strings(object);
+                return parse_error(ret_where, data, 0, "a member given twice");
+        }
         *ret = TAKE_PTR(object);
         return 0;
 }

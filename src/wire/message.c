@@ -92,6 +92,7 @@ int wire_message_parse_call(const char *data, size_t size, size_t values_max, Wi
 
 void wire_message_call_done(WireMessageCall *call)
 {
+        json_clear_strings(call->root); /* whatever became of it, some may be secrets */
         json_object_put(call->root);
         free(call->bad);
         *call = (WireMessageCall){};

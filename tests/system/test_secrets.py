@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets pass through the daemon and leave nothing behind in its memory."""
 import base64
+import json
 import secrets
 
 import pytest
 
 from harness.processes import eventually
+from harness.varlink import ConnectionClosed
 
 
 CHUNK = 1 << 24
@@ -53,3 +55,44 @@ def test_no_secret_stays(cvmd, size):
                        lambda name=name, part=part:
                        f"no copy of {name}: {memory_holds(cvmd.process.pid, part)}", seconds=2)
     cvmd.discard("web")
+
+
+LAUNCH = "io.cvmd.Manager.Launch"
+
+
+def call(method, spec, **parameters):
+    return json.dumps({"method": method, "parameters": {"spec": spec, **parameters}})
+
+
+REFUSED = {
+    "no valid JSON": lambda spec: call(LAUNCH, spec)[:-1] + ",}",
+    "cut short": lambda spec: call(LAUNCH, spec)[:-3],
+    "a member given twice": lambda spec: call(LAUNCH, spec).replace(
+        '"env": {', '"env": {"TOKEN": ' + json.dumps(spec["env"]["TOKEN"]) + ", "),
+    "half of a surrogate pair": lambda spec: call(LAUNCH, spec).replace(
+        '"env": {', r'"env": {"A": "\ud800", '),
+    "an unknown method": lambda spec: call("io.cvmd.Manager.Lunch", spec),
+    "an unknown interface": lambda spec: call("io.example.Launch", spec),
+    "a wrong parameter": lambda spec: call(LAUNCH, spec, id=5),
+    "an unknown parameter": lambda spec: call(LAUNCH, spec, colour="red"),
+    "another method": lambda spec: call("io.cvmd.Manager.List", spec),
+    "an unknown member of the call": lambda spec: call(LAUNCH, spec)[:-1] + ', "x": 1}',
+    "a spec with a mistake": lambda spec: call(LAUNCH, {**spec, "cpus": "many"}),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_no_secret_of_a_refused_call_stays(cvmd, what):
+    value = secrets.token_hex(3000)
+    message = REFUSED[what](cvmd.spec("web", env={"TOKEN": value},
+                                      certs={"key.pem": {"text": value}}))
+    with cvmd.client() as client:
+        client.send_raw(message.encode() + b"\0")
+        try:
+            assert b'"error"' in client.receive_raw()
+        except ConnectionClosed:
+            pass
+    for part in (value[:32], value[3000:][:32], value[-32:]):
+        eventually(lambda part=part: not memory_holds(cvmd.process.pid, part.encode()),
+                   lambda part=part: f"{memory_holds(cvmd.process.pid, part.encode())}", seconds=2)
+    assert cvmd.cvms() == []
