@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/vhost.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <systemd/sd-id128.h>
@@ -40,13 +41,32 @@ static Vm *find_replaced(const Manager *manager, const Admission *admission)
                                                                                           : NULL;
 }
 
+/* cvm@NAME.service finds its name free: who may not write its spec may not take it. */
+static int check_reserved(const char *specs, const char *name, CvmError *error)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s.json", specs, name) < 0)
+                return cvm_error_system(error, -ENOMEM, "check the name");
+        if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return cvm_error_invalid_spec(error, "name",
+                                      "'%s' is reserved for cvm@%s.service, that is for root and "
+                                      "administrators: %s is there; choose another name",
+                                      name, name, path);
+}
+
 static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const char *name = admission->spec->name;
+        const Vm *other = manager_find_any(manager, name);
 
-        return manager_find_any(manager, name) && !find_replaced(manager, admission)
-                       ? cvm_error_cvm_exists(error, name)
-                       : 0;
+        if (other && !find_replaced(manager, admission))
+                return cvm_error_cvm_exists(
+                        error, name, !manager_may_see(manager, admission->peer, other->owner));
+        return manager_is_admin(manager, admission->peer)
+                       ? 0
+                       : check_reserved(manager->config->specs, name, error);
 }
 
 static int check_quota(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)

@@ -64,9 +64,10 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
                 return cvm_error_launch(error, "admitted", NULL, "the daemon is going down");
         vm = p->id ? manager_find_id(manager, p->id) : NULL;
         if (vm) {
-                if (!manager_may_see(manager, wire_call_peer(call), vm->owner) ||
-                    !vm_state_is_live(vm->state))
-                        return cvm_error_cvm_exists(error, p->id);
+                bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);
+
+                if (anothers || !vm_state_is_live(vm->state))
+                        return cvm_error_cvm_exists(error, p->id, anothers);
                 wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
                 return 0;
         }

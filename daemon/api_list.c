@@ -83,8 +83,10 @@ void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
         wire_call_reply(call, json_build("templates", templates, NULL));
 }
 
-/* How many CVMs that the peer may see use it now. */
-static size_t count_users(const Manager *manager, const WirePeer *peer, json_object *artifact)
+/* How many CVMs that the peer may see use it now. Equal bytes are one artifact, and a file's name
+ * is its owner's affair: *ret_name is what one of these CVMs calls it, or NULL. */
+static size_t count_users(const Manager *manager, const WirePeer *peer, json_object *artifact,
+                          const char **ret_name)
 {
         const char *sha256 = json_member_string(artifact, "sha256");
         const char *kind = json_member_string(artifact, "kind");
@@ -93,11 +95,15 @@ static size_t count_users(const Manager *manager, const WirePeer *peer, json_obj
         for (size_t i = 0; i < manager->n_vms; i++) {
                 const Vm *vm = manager->vms[i];
 
-                for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++)
-                        n += vm->artifacts[k] && vm->artifact_sha256[k] &&
-                             strcmp(spec_artifact_kind_name(k), kind) == 0 &&
-                             strcmp(vm->artifact_sha256[k], sha256) == 0 &&
-                             manager_may_see(manager, peer, vm->owner);
+                for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++) {
+                        if (!vm->artifacts[k] || !vm->artifact_sha256[k] ||
+                            strcmp(spec_artifact_kind_name(k), kind) != 0 ||
+                            strcmp(vm->artifact_sha256[k], sha256) != 0 ||
+                            !manager_may_see(manager, peer, vm->owner))
+                                continue;
+                        if (n++ == 0)
+                                *ret_name = vm->artifact_name[k];
+                }
         }
         return n;
 }
@@ -110,11 +116,14 @@ static json_object *visible_artifacts(const Manager *manager, const WirePeer *pe
 
         for (size_t i = 0; all && i < json_object_array_length(all); i++) {
                 json_object *artifact = json_object_array_get_idx(all, i);
-                size_t users = count_users(manager, peer, artifact);
+                bool is_file = strcmp(json_member_string(artifact, "origin"), "file") == 0;
+                const char *name = NULL;
+                size_t users = count_users(manager, peer, artifact, &name);
 
-                if (!users && strcmp(json_member_string(artifact, "origin"), "file") == 0 &&
-                    !manager_is_admin(manager, peer))
+                if (!users && is_file && !manager_is_admin(manager, peer))
                         continue;
+                if (is_file && name)
+                        json_object_object_add(artifact, "name", json_new_text(name));
                 json_object_object_add(artifact, "users", json_object_new_int64((int64_t)users));
                 json_object_array_add(visible, json_object_get(artifact));
         }

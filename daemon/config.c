@@ -28,6 +28,7 @@ static const JsonField top_fields[] = {
         {"memory", JSON_STRING, offsetof(Raw, memory)},
         {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
+        {"specs", JSON_STRING, offsetof(Raw, config.specs)},
         {"scopes", JSON_STRING, offsetof(Raw, config.scopes)},
         {"machined", JSON_STRING, offsetof(Raw, config.machined)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
@@ -288,6 +289,8 @@ static int check(Raw *raw, Source *source)
                 return refuse(source, "machined", "must be auto or off");
         if (c->templates[0] != '/')
                 return refuse(source, "templates", "must be an absolute path");
+        if (c->specs[0] != '/')
+                return refuse(source, "specs", "must be an absolute path");
         return 0;
 }
 
@@ -319,6 +322,7 @@ static Config *config_new(void)
                 .secret_bytes_per_uid_max = UINT64_C(128) << 20,
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
+                .specs = strdup("/etc/cvmd/cvms"),
                 .scopes = strdup("auto"),
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
@@ -330,9 +334,9 @@ static Config *config_new(void)
                 .disks = calloc(1, sizeof(char *)),
                 .gpus = calloc(1, sizeof(char *)),
         };
-        if (!c->accelerator || !c->templates || !c->scopes || !c->machined || !c->users_group ||
-            !c->admins_group || !c->bridges || !c->taps || !c->disks || !c->gpus ||
-            !c->libvirt_uri || !c->libvirt_user)
+        if (!c->accelerator || !c->templates || !c->specs || !c->scopes || !c->machined ||
+            !c->users_group || !c->admins_group || !c->bridges || !c->taps || !c->disks ||
+            !c->gpus || !c->libvirt_uri || !c->libvirt_user)
                 return config_free(c);
         return c;
 }
@@ -350,6 +354,7 @@ Config *config_free(Config *config)
                 return NULL;
         free(config->accelerator);
         free(config->templates);
+        free(config->specs);
         free(config->scopes);
         free(config->libvirt_uri);
         free(config->libvirt_user);

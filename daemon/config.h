@@ -33,6 +33,7 @@ typedef struct Config {
         uint32_t keys_per_uid_max;  /* ASIDs, key IDs; 0: half of what the host has */
         char *accelerator;          /* auto, kvm, tcg */
         char *templates;            /* override directory */
+        char *specs;                /* directory of those of cvm@.service */
         char *scopes;               /* auto, required, off */
         char *libvirt_uri;          /* of driver libvirt */
         char *libvirt_user;         /* that its QEMUs run as */

@@ -106,6 +106,12 @@ static int take_artifacts(Launch *launch)
                         artifact_unref(artifact);
                         continue;
                 }
+                free(vm->artifact_name[kind]);
+                vm->artifact_name[kind] = strdup(artifact->name);
+                if (!vm->artifact_name[kind]) {
+                        artifact_unref(artifact);
+                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
+                }
                 if (!artifact->embedded)
                         artifact = artifact_store_add(vm->manager->artifacts, artifact);
                 if (!artifact)

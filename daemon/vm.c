@@ -127,6 +127,7 @@ Vm *vm_unref(Vm *vm)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 artifact_unref(vm->artifacts[i]);
                 free(vm->artifact_sha256[i]);
+                free(vm->artifact_name[i]);
                 free(vm->held[i]);
         }
         for (size_t i = 0; i < vm->n_forwards; i++)

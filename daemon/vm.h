@@ -117,7 +117,8 @@ struct Vm {
         VmEnding ending;
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
-        char *held[_ARTIFACT_KIND_MAX]; /* files of the manager's that it holds, or NULL */
+        char *held[_ARTIFACT_KIND_MAX];          /* files of the manager's that it holds, or NULL */
+        char *artifact_name[_ARTIFACT_KIND_MAX]; /* the file's own, as its owner gave it; or NULL */
         uint64_t artifact_bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (ledger.h) */
         uint64_t secret_bytes;                       /* likewise */
         json_object *binding;                        /* owned; the interface's Binding, or NULL */

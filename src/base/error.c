@@ -113,10 +113,11 @@ int cvm_error_no_such_cvm(CvmError *error, const char *name)
                              json_build("name", text(name), NULL));
 }
 
-int cvm_error_cvm_exists(CvmError *error, const char *name)
+int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers)
 {
         return cvm_error_set(error, CVM_ERROR_CVM_EXISTS, -EEXIST,
-                             json_build("name", text(name), NULL));
+                             json_build("name", text(name), "anothers",
+                                        json_object_new_boolean(anothers), NULL));
 }
 
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
@@ -349,6 +350,11 @@ char *cvm_error_message(const CvmError *error)
                 n = asprintf(&s, "no CVM named '%s'; `cvmctl list` shows what there is", F("name"));
                 break;
         case CVM_ERROR_CVM_EXISTS:
+                if (json_member_bool(error->fields, "anothers", false)) {
+                        n = asprintf(&s, "another user has a CVM named '%s'; choose another name",
+                                     F("name"));
+                        break;
+                }
                 n = asprintf(&s,
                              "a CVM named '%s' exists; stop or remove it first, or choose "
                              "another name",

@@ -77,8 +77,8 @@ int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields);
 char *cvm_error_message(const CvmError *error);
 
 /* One setter an error; each returns the errno named. */
-int cvm_error_no_such_cvm(CvmError *error, const char *name); /* -ENOENT */
-int cvm_error_cvm_exists(CvmError *error, const char *name);  /* -EEXIST */
+int cvm_error_no_such_cvm(CvmError *error, const char *name);               /* -ENOENT */
+int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers); /* -EEXIST */
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
         _printf_(3, 4); /* -EINVAL */
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)

@@ -332,7 +332,8 @@ def test_a_name_in_use(cvmd):
     cvmd.launch("web")
     with pytest.raises(VarlinkError) as refusal:
         cvmd.launch("web")
-    assert (refusal.value.name, refusal.value.fields) == ("CvmExists", {"name": "web"})
+    assert (refusal.value.name, refusal.value.fields) == (
+        "CvmExists", {"name": "web", "anothers": False})
 
 
 def test_a_stopped_one_is_replaced(cvmd):

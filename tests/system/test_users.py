@@ -73,10 +73,50 @@ def test_admins_control_all(cvmd):
 
 def test_a_name_belongs_to_who_took_it(cvmd):
     by(ANN, lambda: cvmd.launch("web"))
-    assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
+    error = refused(BOB, lambda: cvmd.launch("web"))
+    assert (error.name, error.fields) == ("CvmExists", {"name": "web", "anothers": True})
+    for uid in (ANN, ADMIN):
+        assert refused(uid, lambda: cvmd.launch("web")).fields["anothers"] is False
+    said = by(BOB, lambda: cvmd.cvmctl("launch", "web", "--platform", "plain", check=False))
+    assert "another user has a CVM named 'web'" in said.stderr
     by(ANN, lambda: cvmd.stop("web", force=True))
     assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
     assert by(ANN, lambda: cvmd.launch("web"))["state"] == "running"
+
+
+def test_a_name_with_a_unit_is_root_s(make_daemon, config):
+    """A user cannot hold the name of cvm@NAME.service before it."""
+    daemon = make_daemon(config, start=False)
+    specs = daemon.directory / "specs"
+    specs.mkdir(mode=0o750)
+    (specs / "web.json").symlink_to("elsewhere")  # whatever it leads to
+    daemon.config["specs"] = str(specs)
+    daemon.start()
+    reachable(daemon)
+    error = refused(ANN, lambda: daemon.launch("web"))
+    assert (error.name, error.fields["field"]) == ("InvalidSpec", "name")
+    assert "reserved" in error.fields["reason"]
+    by(ANN, lambda: daemon.launch("web2"))
+    by(ADMIN, lambda: daemon.launch("web"))
+
+
+def test_the_name_of_another_s_file_is_not_shown(cvmd):
+    """Equal bytes are one artifact; each user sees the name that their own CVM has for it."""
+    secret = cvmd.directory / "bobs-secret-project"
+    secret.write_bytes(cvmd.kernel.read_bytes())
+    secret.chmod(0o600)
+    os.chown(secret, BOB, BOB)
+    by(BOB, lambda: cvmd.launch("bobs", kernel={"path": str(secret)}))
+    by(ANN, lambda: cvmd.launch("anns"))
+
+    def kernels(uid):
+        listed = by(uid, lambda: cvmd.call("ListArtifacts"))["artifacts"]
+        return [(a["name"], a["users"]) for a in listed
+                if a["kind"] == "kernel" and a["origin"] == "file"]
+
+    assert kernels(BOB) == [("bobs-secret-project", 1)]
+    assert kernels(ANN) == [(cvmd.kernel.name, 1)]
+    assert kernels(ADMIN) == [(cvmd.kernel.name, 2)]
 
 
 def test_quota_of_a_user(cvmd):
