@@ -134,6 +134,10 @@ static void child_run(const ChildSpawn *spawn, int *fds)
 
         reset_signals();
         setsid();
+        /* what fails from here on is said where the program would say it, and its failure is read
+         */
+        if (dup2(fds[OUTPUT], STDERR_FILENO) < 0)
+                _exit(127);
         r = arrange_fds(spawn, fds);
         if (r < 0)
                 child_fail("cannot arrange descriptors", -r);

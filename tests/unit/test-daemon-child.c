@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -271,9 +272,37 @@ static void test_filter(void **state)
         check(&(ChildSpawn){}, script, "kept\n");
 }
 
+/* Where the program would have said what is wrong, the child does. */
+static void test_too_few_descriptors(void **state)
+{
+        _cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ChildFd fds[] = {{.fd = null, .number = 60}, {.fd = null, .number = 59}};
+        ChildSpawn spawn = {.fds = fds, .n_fds = ARRAY_SIZE(fds)};
+        struct rlimit before;
+        char text[256] = "";
+        siginfo_t info;
+        size_t size = 0;
+        ssize_t n;
+        Run run;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, before.rlim_max}), 0);
+        run = begin(&spawn, "echo runs");
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        while ((n = read(run.output, text + size, sizeof(text) - 1 - size)) > 0)
+                size += (size_t)n;
+        assert_string_equal(text, "cannot arrange descriptors: Too many open files\n");
+        assert_int_equal(waitid(P_PID, (id_t)run.child.pid, &info, WEXITED), 0);
+        assert_int_equal(info.si_status, 127);
+        close(run.child.go_fd);
+        close(run.child.pidfd);
+        close(run.output);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                leaks_unit_test(test_too_few_descriptors),
                 leaks_unit_test(test_held_until_go),
                 leaks_unit_test(test_end_of_file_means_exit),
                 leaks_unit_test(test_go_to_one_that_is_gone),
