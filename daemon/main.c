@@ -351,6 +351,7 @@ static int run(const Options *options, Config *config, const Paths *paths)
 
         r = daemon_start(&daemon, config, paths);
         daemon.reload.manager = daemon.manager;
+        daemon.reload.server = daemon.server;
         if (r < 0) {
                 wire_server_close(TAKE_PTR(daemon.server));
                 vsock_close(TAKE_PTR(daemon.vsock));

@@ -66,12 +66,25 @@ static void begin(Reload *reload)
         reload->busy = uv_queue_work(reload->signal.loop, &reload->work, on_work, on_loaded) == 0;
 }
 
+static void restore_socket(WireServer *server)
+{
+        unsigned restored;
+        int r = wire_server_restore_paths(server, &restored);
+
+        if (r < 0)
+                log_error("cannot make the socket again: %s", strerror(-r));
+        else if (restored > 0)
+                log_warning("the socket's path was gone; it is there again");
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
         Reload *reload = signal->data;
 
-        if (reload->manager && !reload->manager->closing)
-                begin(reload);
+        if (!reload->manager || reload->manager->closing)
+                return;
+        restore_socket(reload->server);
+        begin(reload);
 }
 
 int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *config)

@@ -116,12 +116,16 @@ int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerP
         return TAKE_FD(fd);
 }
 
-void wire_listener_path_done(WireListenerPath *path)
+bool wire_listener_path_is_there(const WireListenerPath *path)
 {
         struct stat st;
 
-        if (path->path && lstat(path->path, &st) == 0 && st.st_dev == path->device &&
-            st.st_ino == path->inode)
+        return lstat(path->path, &st) == 0 && st.st_dev == path->device && st.st_ino == path->inode;
+}
+
+void wire_listener_path_done(WireListenerPath *path)
+{
+        if (path->path && wire_listener_path_is_there(path))
                 unlink(path->path);
         free(path->path);
         *path = (WireListenerPath){};

@@ -27,5 +27,7 @@ typedef struct WireListenerPath {
  *   -errno. */
 int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret);
 
+/* Whether the socket's file is still the one that was made. */
+bool wire_listener_path_is_there(const WireListenerPath *path);
 /* Removes the socket's file if it is still the one that was made, and frees the path. */
 void wire_listener_path_done(WireListenerPath *path);

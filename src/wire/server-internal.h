@@ -11,6 +11,8 @@ typedef struct WireListener {
         uv_poll_t poll;
         int fd;                /* owned */
         WireListenerPath path; /* empty for an inherited socket */
+        mode_t mode;           /* of the path, as is the group */
+        gid_t group;
         LIST_ENTRY(WireListener) all;
 } WireListener;
 

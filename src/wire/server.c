@@ -212,9 +212,14 @@ static int add_listener(WireServer *server, int fd, WireListenerPath path)
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group)
 {
         WireListenerPath bound;
-        int fd = wire_listener_open(path, mode, group, &bound);
+        int fd = wire_listener_open(path, mode, group, &bound), r;
 
-        return fd < 0 ? fd : add_listener(server, fd, bound);
+        r = fd < 0 ? fd : add_listener(server, fd, bound);
+        if (r == 0) {
+                LIST_FIRST(&server->listeners)->mode = mode;
+                LIST_FIRST(&server->listeners)->group = group;
+        }
+        return r;
 }
 
 int wire_server_listen_fd(WireServer *server, int fd)
@@ -228,6 +233,27 @@ static void listener_close(WireListener *listener)
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
         wire_listener_path_done(&listener->path);
         close(TAKE_FD(listener->fd));
+}
+
+int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)
+{
+        WireListener *listener, *next;
+
+        *ret_restored = 0;
+        for (listener = LIST_FIRST(&server->listeners); listener; listener = next) {
+                int r;
+
+                next = LIST_NEXT(listener, all);
+                if (!listener->path.path || wire_listener_path_is_there(&listener->path))
+                        continue;
+                r = wire_server_listen_path(server, listener->path.path, listener->mode,
+                                            listener->group);
+                if (r < 0)
+                        return r;
+                listener_close(listener);
+                ++*ret_restored;
+        }
+        return 0;
 }
 
 void wire_server_close(WireServer *server)

@@ -65,6 +65,9 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
  * same name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at
  * close. */
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
+/* Makes and listens on those paths again that were removed or replaced since; a live socket of
+ * somebody else's there is refused as above. Connections stay. */
+int wire_server_restore_paths(WireServer *server, unsigned *ret_restored);
 /* Listens on an inherited, already listening socket (socket activation); takes fd. */
 int wire_server_listen_fd(WireServer *server, int fd);
 /* Takes an already connected socket (tests); takes fd. */

@@ -2,6 +2,7 @@
 """SIGHUP: a configuration that is read anew."""
 import json
 import signal
+import socket
 
 import pytest
 
@@ -59,3 +60,36 @@ def test_many_at_once(make_daemon, config):
     reload(daemon, {**config, "memory": "97M"}, "configuration reloaded")
     eventually(lambda: "97" in str(daemon.call("Render", spec=daemon.spec("a", memory=None))),
                daemon.log)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_removed_socket_is_made_again(make_daemon, config, replaced):
+    """With its rights; connections that there are stay."""
+    daemon = make_daemon(config)
+    status = daemon.socket.stat()
+    with daemon.client() as old:
+        old.call("List")
+        daemon.socket.unlink()
+        if replaced:  # by one that nobody listens on
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(daemon.socket))
+        reload(daemon, config, "configuration reloaded")
+        assert "it is there again" in daemon.log(None)
+        again = daemon.socket.stat()
+        assert (again.st_mode, again.st_gid) == (status.st_mode, status.st_gid)
+        assert daemon.call("List") == old.call("List")
+    reload(daemon, config, "configuration reloaded")
+    assert daemon.log(None).count("it is there again") == 1
+    assert daemon.socket.stat().st_ino == again.st_ino
+
+
+def test_somebody_else_s_socket_stays(make_daemon, config):
+    daemon = make_daemon(config)
+    daemon.socket.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(daemon.socket))
+        other.listen()
+        reload(daemon, config, "cannot make the socket again: Address already in use")
+    daemon.socket.unlink()
+    reload(daemon, config, "it is there again")
+    daemon.call("List")
