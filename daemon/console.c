@@ -325,18 +325,6 @@ static void tail_prepend(Tail *tail, const char *data, size_t size)
         }
 }
 
-static void tail_prepend_ring(Tail *tail, const Console *console, size_t from, size_t n)
-{
-        size_t at, first;
-
-        if (n == 0)
-                return;
-        at = (console->start + from) % console->capacity;
-        first = console->capacity - at < n ? console->capacity - at : n;
-        tail_prepend(tail, console->ring, n - first);
-        tail_prepend(tail, console->ring + at, first);
-}
-
 static int tail_prepend_file(Tail *tail, int fd, uint64_t size)
 {
         _cleanup_free_ char *block = malloc(CONSOLE_RING);
@@ -376,19 +364,68 @@ static TailFile tail_open(const Console *console, uint32_t number)
         return (TailFile){.fd = TAKE_FD(fd), .size = (uint64_t)st.st_size};
 }
 
-static int tail_gather(Tail *tail, const Console *console, const TailFile *files, uint64_t on_disk)
+struct ConsoleSnapshot {
+        TailFile *files;
+        uint32_t n_files;
+        uint64_t on_disk;
+        char *ring; /* the last bytes written, in order */
+        size_t used, unsaved;
+};
+
+ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot)
 {
-        size_t saved = console->used - console->unsaved;
+        if (!snapshot)
+                return NULL;
+        for (uint32_t i = 0; snapshot->files && i < snapshot->n_files; i++)
+                closep(&snapshot->files[i].fd);
+        free(snapshot->files);
+        free(snapshot->ring);
+        free(snapshot);
+        return NULL;
+}
+
+ConsoleSnapshot *console_snapshot(const Console *console)
+{
+        ConsoleSnapshot *snapshot = calloc(1, sizeof(*snapshot));
+        size_t first;
+
+        if (!snapshot)
+                return NULL;
+        snapshot->files = calloc(console->files, sizeof(*snapshot->files));
+        snapshot->ring = malloc(console->used + 1);
+        if (!snapshot->files || !snapshot->ring)
+                return console_snapshot_free(snapshot);
+        snapshot->n_files = console->files;
+        for (uint32_t i = 0; i < console->files; i++) {
+                snapshot->files[i] = tail_open(console, i);
+                snapshot->on_disk += snapshot->files[i].size;
+        }
+        snapshot->used = console->used;
+        snapshot->unsaved = console->unsaved;
+        first = console->capacity - console->start;
+        if (first > console->used)
+                first = console->used;
+        if (console->used) {
+                memcpy(snapshot->ring, console->ring + console->start, first);
+                memcpy(snapshot->ring + first, console->ring, console->used - first);
+        }
+        return snapshot;
+}
+
+static int tail_gather(Tail *tail, const ConsoleSnapshot *snapshot)
+{
+        size_t saved = snapshot->used - snapshot->unsaved;
 
         if (tail->done)
                 return 0;
-        tail_prepend_ring(tail, console, saved, console->unsaved);
-        if (on_disk < saved) { /* somebody took the files away: the ring has more */
-                tail_prepend_ring(tail, console, 0, saved);
+        tail_prepend(tail, snapshot->ring + saved, snapshot->unsaved);
+        if (snapshot->on_disk < saved) { /* somebody took the files away: the ring has more */
+                tail_prepend(tail, snapshot->ring, saved);
                 return 0;
         }
-        for (uint32_t i = 0; i < console->files && !tail->done; i++) {
-                int r = files[i].fd < 0 ? 0 : tail_prepend_file(tail, files[i].fd, files[i].size);
+        for (uint32_t i = 0; i < snapshot->n_files && !tail->done; i++) {
+                const TailFile *file = &snapshot->files[i];
+                int r = file->fd < 0 ? 0 : tail_prepend_file(tail, file->fd, file->size);
 
                 if (r < 0)
                         return r;
@@ -396,27 +433,18 @@ static int tail_gather(Tail *tail, const Console *console, const TailFile *files
         return 0;
 }
 
-int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size)
+int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,
+                          size_t *ret_size)
 {
-        _cleanup_free_ TailFile *files = calloc(console->files, sizeof(*files));
         Tail tail = {.lines = lines, .limited = lines > 0};
-        uint64_t on_disk = 0, all;
+        uint64_t all = snapshot->on_disk + snapshot->used; /* no less than there is */
         int r = -ENOMEM;
 
-        if (!files)
-                return -ENOMEM;
-        for (uint32_t i = 0; i < console->files; i++) {
-                files[i] = tail_open(console, i);
-                on_disk += files[i].size;
-        }
-        all = on_disk + console->used; /* no less than there is */
         tail.size = tail.start = all < max ? (size_t)all : max;
         tail.done = tail.size == 0;
         tail.data = malloc(tail.size + 1);
         if (tail.data)
-                r = tail_gather(&tail, console, files, on_disk);
-        for (uint32_t i = 0; i < console->files; i++)
-                closep(&files[i].fd);
+                r = tail_gather(&tail, snapshot);
         if (r < 0) {
                 free(tail.data);
                 return r;
@@ -426,4 +454,11 @@ int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_
         tail.data[*ret_size] = 0;
         *ret = tail.data;
         return 0;
+}
+
+int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size)
+{
+        _cleanup_(console_snapshot_freep) ConsoleSnapshot *snapshot = console_snapshot(console);
+
+        return snapshot ? console_snapshot_tail(snapshot, lines, max, ret, ret_size) : -ENOMEM;
 }

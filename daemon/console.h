@@ -33,6 +33,14 @@ void console_write(Console *console, const void *data, size_t size);
  * ring where they could not be written. Newly allocated, with a NUL after its end. Returns 0,
  * -ENOMEM, or -errno of a file that cannot be read. */
 int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size);
+/* The same in two steps: what the console holds now, opened in the loop, and its tail, which may be
+ * read in a worker while the console goes on. NULL without memory. */
+typedef struct ConsoleSnapshot ConsoleSnapshot;
+ConsoleSnapshot *console_snapshot(const Console *console);
+int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,
+                          size_t *ret_size);
+ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot);
+DEFINE_CLEANUP(ConsoleSnapshot *, console_snapshot_free)
 void console_follow(Console *console, ConsoleFollower *follower);
 void console_unfollow(ConsoleFollower *follower);
 /* Removes the files of a console that is not open any more, or will be freed next; absent is

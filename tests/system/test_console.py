@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import termios
@@ -47,6 +48,38 @@ def test_logs_are_followed(cvmd):
         seen = b""
         while b"what comes later" not in seen:
             seen += base64.b64decode(follower.receive(more=True)[0]["data"])
+
+
+@pytest.mark.not_valgrind("its threads are the daemon's, too")
+def test_logs_are_read_off_the_loop(cvmd):
+    """What one user reads holds up nobody else: the main thread reads no file for it."""
+    cvmd.launch("web", cmdline="fake.console-bytes=4000000", wait="ready")
+    pid = cvmd.process.pid
+    eventually(lambda: len(logs(cvmd)) > 4_000_000, "all is written")
+
+    def read_by_the_loop():
+        with open(f"/proc/{pid}/task/{pid}/io", encoding="ascii") as file:
+            return int(file.readline().split()[1])
+
+    before = read_by_the_loop()
+    for _ in range(3):
+        assert len(logs(cvmd)) > 4_000_000
+    assert read_by_the_loop() - before < 1_000_000
+
+
+def test_follow_neither_loses_nor_doubles(cvmd):
+    """The past is read while the guest writes on."""
+    cvmd.launch("web", cmdline="fake.echo fake.console-bytes=3000000", wait="ready")
+    with cvmd.client() as follower, cvmd.client() as typing:
+        console = typing.upgrade("Console", name="web")
+        for number in range(400):
+            console.sendall(b"<%d>" % number)
+            if number == 100:
+                follower.send("Logs", {"name": "web", "follow": True}, more=True)
+        seen = b""
+        while b"<399>" not in seen:
+            seen += base64.b64decode(follower.receive(more=True)[0]["data"])
+    assert [int(n) for n in re.findall(rb"<(\d+)>", seen)] == list(range(400))
 
 
 def test_follow_ends_with_the_cvm(cvmd):
