@@ -24,7 +24,8 @@ TRICKY = {
 def launch(cvmd, name, *options, memory="256M", cpus=1):
     """By cvmctl, to READY; returns the CVM."""
     done = cvmd.cvmctl("launch", name, "--platform", "plain", "--memory", memory, "--cpus", cpus,
-                       "--env", f"CVM_AGENT_KEY={KEY}", *options, "--wait", "ready", "--json", timeout=300)
+                       "--env", f"CVM_AGENT_KEY={KEY}", *options, "--wait", "ready", "--json",
+                        timeout=300)
     cvm = json.loads(done.stdout.splitlines()[-1])
     cvm = cvm.get("cvm", cvm)
     assert cvm["ready"] and cvm["state"] == "running"

@@ -23,7 +23,8 @@ opt router 198.18.0.1
 
 
 def launch(daemon, **fields):
-    spec = daemon.spec("web", kernel=None, initramfs=None, memory="256M", env=GIVEN | {"WHERE": "here"},
+    spec = daemon.spec("web", kernel=None, initramfs=None, memory="256M",
+                       env=GIVEN | {"WHERE": "here"},
                        **fields)
     with daemon.client(timeout=300 * SLOWNESS) as client:
         return client.call("Launch", {"spec": spec, "wait": "ready"})["cvm"]

@@ -13,6 +13,7 @@ from builds import TOP, BuildFailed
 from results import Result
 
 SECONDS = 60
+LIBVIRTD_SECONDS = 300  # it makes a root of its own first
 QEMU = "qemu-system-x86_64"
 QMP = '{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n'
 
@@ -118,9 +119,13 @@ def swtpm_starts(program=None):
 def libvirtd_starts():
     """The private one of tests/harness/libvirt.py, which also says what it lacks here."""
     command = [sys.executable, "-B", TOP / "tests/harness/libvirt.py", "--probe"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
-                          env={**os.environ, "PYTHONPATH": str(TOP / "tests")})
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+                              timeout=LIBVIRTD_SECONDS,
+                              env={**os.environ, "PYTHONPATH": str(TOP / "tests")})
+    except subprocess.TimeoutExpired:
+        raise Broken(f"libvirtd did not start within {LIBVIRTD_SECONDS} s") from None
     if done.returncode == 77:
         raise Missing(done.stdout.strip())
     if done.returncode:

@@ -52,7 +52,8 @@ class Machine(booting.Machine):
     def ask(self, cvm):
         """The agent's answer with what it was given, by the host's port that leads to it."""
         forward = next(f for f in cvm["forwards"] if f["guestPort"] == 7002)
-        script = f"exec 3<>/dev/tcp/127.0.0.1/{forward['hostPort']}; echo '{proof()}' >&3; head -n 1 <&3"
+        script = (f"exec 3<>/dev/tcp/127.0.0.1/{forward['hostPort']}; echo '{proof()}' >&3; "
+                  "head -n 1 <&3")
         return json.loads(self.run("timeout", 30, "bash", "-c", script).stdout)
 
     def artifacts(self):
