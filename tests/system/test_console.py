@@ -69,7 +69,7 @@ def test_logs_are_read_off_the_loop(cvmd):
 
 def test_follow_neither_loses_nor_doubles(cvmd):
     """The past is read while the guest writes on."""
-    cvmd.launch("web", cmdline="fake.echo fake.console-bytes=3000000", wait="ready")
+    cvmd.launch("web", cmdline="fake.echo fake.console-bytes=1000000", wait="ready")
     with cvmd.client() as follower, cvmd.client() as typing:
         console = typing.upgrade("Console", name="web")
         for number in range(400):
