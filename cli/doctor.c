@@ -220,8 +220,26 @@ static void check_row(json_object *check, char **cells)
                 cells[i] = output_member(check, members[i]);
 }
 
+/* The check of what keeps guests from this host's addresses. No platform hangs on it. NULL without
+ * memory. */
+static json_object *check_nft(const Doctor *doctor)
+{
+        _cleanup_(host_check_list_done) HostCheckList list = {};
+        _cleanup_json_ json_object *array = NULL;
+        HostCheck check;
+
+        if (host_check(doctor->host, "nft", &check) < 0)
+                return NULL;
+        if (host_check_list_add(&list, &check) < 0) {
+                host_check_done(&check);
+                return NULL;
+        }
+        array = host_check_list_to_json(&list);
+        return json_object_get(json_object_array_get_idx(array, 0));
+}
+
 static int print(const Arguments *arguments, const char *platform, json_object *platforms,
-                 json_object *best, const char *reason)
+                 json_object *best, const char *reason, json_object *nft)
 {
         json_object *first = json_object_array_get_idx(platforms, 0);
         int r;
@@ -230,7 +248,8 @@ static int print(const Arguments *arguments, const char *platform, json_object *
                 _cleanup_json_ json_object *all = json_build(
                         "platforms", json_object_get(platforms), "auto",
                         best && !platform ? json_object_get(json_member(best, "name")) : NULL,
-                        "reason", platform ? NULL : json_new_text(reason), NULL);
+                        "reason", platform ? NULL : json_new_text(reason), "nft",
+                        platform ? NULL : json_object_get(nft), NULL);
 
                 output_json(all);
                 return 0;
@@ -243,6 +262,9 @@ static int print(const Arguments *arguments, const char *platform, json_object *
         }
         r = output_table(stdout, platform_columns, platforms, platform_row);
         printf("\nauto takes %s: %s\n", best ? json_member_string(best, "name") : "none", reason);
+        if (!json_member_bool(nft, "passed", false))
+                printf("Note: %s; %s\n", json_member_string(nft, "found"),
+                       json_member_string(nft, "fix"));
         printf("All checks of one: cvmctl doctor --platform P\n");
         return r;
 }
@@ -250,6 +272,7 @@ static int print(const Arguments *arguments, const char *platform, json_object *
 static int examine(const Arguments *arguments, Doctor *doctor, const char *platform)
 {
         _cleanup_json_ json_object *platforms = json_object_new_array();
+        _cleanup_json_ json_object *nft = check_nft(doctor);
         _cleanup_free_ char *reason = NULL;
         json_object *best;
 
@@ -270,7 +293,7 @@ static int examine(const Arguments *arguments, Doctor *doctor, const char *platf
                                   platform);
         best = choose(platforms);
         reason = auto_reason(doctor, best);
-        if (!reason || print(arguments, platform, platforms, best, reason) < 0)
+        if (!reason || !nft || print(arguments, platform, platforms, best, reason, nft) < 0)
                 return fail_memory(arguments);
         if (platform)
                 best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)

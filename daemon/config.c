@@ -107,6 +107,7 @@ static const JsonField libvirt_fields[] = {
 static const JsonField network_fields[] = {
         {"bridges", JSON_ARRAY, offsetof(Raw, bridges)},
         {"taps", JSON_ARRAY, offsetof(Raw, taps)},
+        {"hostAccess", JSON_STRING, offsetof(Raw, config.host_access)},
         {},
 };
 
@@ -287,6 +288,8 @@ static int check(Raw *raw, Source *source)
                 return refuse(source, "scopes", "must be auto, required or off");
         if (strcmp(c->machined, "auto") != 0 && strcmp(c->machined, "off") != 0)
                 return refuse(source, "machined", "must be auto or off");
+        if (strcmp(c->host_access, "deny") != 0 && strcmp(c->host_access, "allow") != 0)
+                return refuse(source, "network.hostAccess", "must be deny or allow");
         if (c->templates[0] != '/')
                 return refuse(source, "templates", "must be an absolute path");
         if (c->specs[0] != '/')
@@ -327,6 +330,7 @@ static Config *config_new(void)
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
                 .machined = strdup("auto"),
+                .host_access = strdup("deny"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
@@ -336,7 +340,7 @@ static Config *config_new(void)
         };
         if (!c->accelerator || !c->templates || !c->specs || !c->scopes || !c->machined ||
             !c->users_group || !c->admins_group || !c->bridges || !c->taps || !c->disks ||
-            !c->gpus || !c->libvirt_uri || !c->libvirt_user)
+            !c->gpus || !c->libvirt_uri || !c->libvirt_user || !c->host_access)
                 return config_free(c);
         return c;
 }
@@ -359,6 +363,7 @@ Config *config_free(Config *config)
         free(config->libvirt_uri);
         free(config->libvirt_user);
         free(config->machined);
+        free(config->host_access);
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);

@@ -38,6 +38,7 @@ typedef struct Config {
         char *libvirt_uri;          /* of driver libvirt */
         char *libvirt_user;         /* that its QEMUs run as */
         char *machined;             /* auto, off */
+        char *host_access;          /* of guests to the host's own addresses: deny, allow */
         char *users_group, *admins_group;
         json_object *qemu;       /* platform or "default" to path; owned */
         json_object *programs;   /* file name of a companion's program to path; owned */

@@ -230,6 +230,7 @@ static void launch_run(Launch *launch)
         launch_enter(launch, LAUNCH_RUNNING);
         if (!launch->options.paused)
                 vm_arm_ready_timer(vm);
+        host_access_remark(vm);
         if (!launch->options.wait_ready || vm->ready) {
                 if (launch->options.wait_ready)
                         launch_enter(launch, LAUNCH_READY);

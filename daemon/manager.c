@@ -216,6 +216,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "start");
         if (r == 0)
                 r = recover(manager, error);
+        if (r == 0)
+                host_access_apply(manager);
         if (r < 0) {
                 manager_close(manager);
                 *ret = manager; /* its handles close in the loop; the caller frees it after */
@@ -227,6 +229,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
 
 void manager_close(Manager *manager)
 {
+        host_access_end(manager);
         while (manager->n_vms > 0) {
                 Vm *vm = manager->vms[--manager->n_vms];
 

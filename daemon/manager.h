@@ -21,6 +21,7 @@
 #include "config.h"
 #include "events.h"
 #include "host/host.h"
+#include "host_access.h"
 #include "ledger.h"
 #include "qemu_cache.h"
 #include "template/template.h"
@@ -50,6 +51,7 @@ struct Manager {
         gid_t libvirt_gid; /* likewise */
         bool has_admins, has_users, privileged; /* groups cvm-admin and cvm exist; euid is 0 */
         gid_t admins, users;
+        HostAccess host_access; /* of guests */
         char boot_id[37];
         bool closing;         /* no launch is begun any more */
         uint32_t notify_port; /* vsock port of guests' notifications; 0: none */

@@ -27,6 +27,7 @@ static int put_in_force(Reload *reload)
         reload->loaded->previous = reload->config;
         reload->config = TAKE_PTR(reload->loaded);
         manager_configure(reload->manager, reload->config);
+        host_access_apply(reload->manager);
         if (fixed)
                 log_warning("configuration: only a restart changes %s", fixed);
         log_info("configuration reloaded");

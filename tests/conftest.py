@@ -14,6 +14,7 @@ FAKE = {
     "accelerator": "tcg",
     "qemu": {"default": FAKE_QEMU},
     "timeouts": {"startSec": 10, "readySec": 10, "powerdownSec": 2, "quitSec": 2},
+    "network": {"hostAccess": "allow"},  # the machine's own nftables stay as they are
 }
 
 

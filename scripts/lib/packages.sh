@@ -10,7 +10,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libjson-c-
 packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod xz-utils
                 zstd python3)
 # Runs a CVM and looks at it.
-packages_run=(qemu-system-x86 openssl python3)
+packages_run=(qemu-system-x86 nftables openssl python3)
 # What the lanes of scripts/test need beside all that.
 packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist python3-cbor2
                python3-cryptography python3-jsonschema clang libclang-rt-14-dev clang-format

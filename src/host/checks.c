@@ -256,6 +256,17 @@ static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
         return host_verdict(ret, NULL, "/dev/vhost-vsock exists");
 }
 
+static int check_nft(const HostFacts *facts, HostCheck *ret)
+{
+        if (!facts->has_nft)
+                return host_verdict(ret,
+                                    "install nftables and restart cvmd, or launch with network "
+                                    "'isolated' or 'passt'",
+                                    "no nft: a guest on network 'user' reaches this host's own "
+                                    "addresses, 127.0.0.1 among them");
+        return host_verdict(ret, NULL, "nft is there");
+}
+
 /* name, what is needed, function */
 #define CHECKS(X)                                                                                  \
         X("kvm", "KVM that runs ordinary guests", check_kvm)                                       \
@@ -268,7 +279,8 @@ static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
         X("sev-es-asids", "a free ASID for SEV-ES or SEV-SNP", host_check_sev_es_asids)            \
         X("tdx-keyids", "a free key ID for TDX", host_check_tdx_keyids)                            \
         X("qgs", "a quote generation service for TDX", host_check_qgs)                             \
-        X("memlock", "memory that may be locked without limit", host_check_memlock)
+        X("memlock", "memory that may be locked without limit", host_check_memlock)                \
+        X("nft", "nftables, to keep guests from this host's own addresses", check_nft)
 
 #define CHECK_ENTRY(name, needed, check) {name, needed, check},
 #define CHECK_NAME(name, needed, check) name,

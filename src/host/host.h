@@ -64,6 +64,7 @@ typedef struct HostFacts {
         bool knows_sev_snp, knows_tdx;         /* the parameter exists: the kernel can do it */
         bool has_dev_sev;
         bool has_vhost_vsock;  /* /dev/vhost-vsock exists */
+        bool has_nft;          /* nftables' program is there */
         bool has_vhost_net;    /* /dev/vhost-net opens for this process */
         uint32_t sev_guests;   /* CPUID 0x8000001F ECX: encrypted guests at once */
         uint32_t sev_asid_min; /* its EDX: ASIDs below it are for SEV-ES and SEV-SNP */
@@ -98,6 +99,9 @@ void host_probe_pools(const char *root, HostFacts *facts);
 /* Reads MemAvailable again. 0: it cannot be read. */
 uint64_t host_memory_available(const char *root);
 
+/* The program of nftables; NULL: there is none. Static. */
+const char *host_find_nft(const char *root);
+
 /* One thing that a launch needs; the type Check of the interface. */
 typedef struct HostCheck {
         char *name, *found, *needed; /* owned */
@@ -108,9 +112,9 @@ typedef struct HostCheck {
 void host_check_done(HostCheck *check);
 
 /* Makes the named check: kvm, sev, sev-es, sev-snp, tdx, vhost-vsock, sev-asids, sev-es-asids,
- * tdx-keyids, qgs, memlock. -ENOENT: no check of that name. What cannot be known here passes, and
- * `found` says so. Each `fix` is the next step to take: a kernel parameter, firmware item, package
- * or group. */
+ * tdx-keyids, qgs, memlock, nft. -ENOENT: no check of that name. What cannot be known here passes,
+ * and `found` says so. Each `fix` is the next step to take: a kernel parameter, firmware item,
+ * package or group. */
 int host_check(const HostFacts *facts, const char *name, HostCheck *ret);
 /* Names of all checks, ended by NULL. */
 const char *const *host_check_names(void);

@@ -95,6 +95,7 @@ static int probe_changing(const char *root, HostFacts *facts)
 {
         facts->has_dev_sev = host_file_exists(root, "/dev/sev");
         facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
+        facts->has_nft = host_find_nft(root);
         facts->has_vhost_net = opens(root, "/dev/vhost-net");
         facts->memory_available = host_memory_available(root);
         host_probe_sev_status(root, facts);

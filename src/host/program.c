@@ -6,6 +6,16 @@
 #include "base/macros.h"
 #include "host/host_internal.h"
 
+const char *host_find_nft(const char *root)
+{
+        static const char *const paths[] = {"/usr/sbin/nft", "/usr/bin/nft", "/sbin/nft"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                if (host_file_exists(root, paths[i]))
+                        return paths[i];
+        return NULL;
+}
+
 int host_check_program(const char *name, const char *path, const char *package, HostCheck *ret)
 {
         _cleanup_(host_check_done) HostCheck check = {.name = strdup(name)};

@@ -77,5 +77,6 @@ def guest():
 
 @pytest.fixture
 def config(qemu):
-    return {"accelerator": "tcg", "qemu": {"default": str(qemu[0])},
+    return {"accelerator": "tcg", "network": {"hostAccess": "allow"},
+            "qemu": {"default": str(qemu[0])},
             "timeouts": {"startSec": 60, "readySec": 300, "powerdownSec": 30, "quitSec": 10}}

@@ -10,7 +10,8 @@ import pytest
 @pytest.fixture
 def config():
     return {"accelerator": "tcg", "timeouts": {"startSec": 60, "readySec": 300,
-                                               "powerdownSec": 30, "quitSec": 10}}
+                                               "powerdownSec": 30, "quitSec": 10},
+            "network": {"hostAccess": "allow"}}
 
 
 @pytest.fixture

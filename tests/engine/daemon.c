@@ -80,6 +80,7 @@ void daemon_make(Daemon *daemon, const char *fake_qemu)
         daemon->first_port = choose_ports();
         assert_true(asprintf(&text,
                              "{\"accelerator\": \"tcg\", \"qemu\": {\"default\": \"%s\"},"
+                             " \"network\": {\"hostAccess\": \"allow\"},"
                              " \"ports\": {\"first\": %u, \"last\": %u},"
                              " \"timeouts\": {\"startSec\": 20, \"readySec\": 20,"
                              " \"powerdownSec\": 1, \"quitSec\": 1}}",

@@ -48,6 +48,33 @@ def answering(address, port, text):
             thread.join()
 
 
+@contextlib.contextmanager
+def resolving(address, answer):
+    """A resolver on port 53 of the address that has one IPv4 address for all names."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((address, 53))
+        done = threading.Event()
+
+        def serve():
+            while not done.is_set():
+                query, client = server.recvfrom(512)
+                end = query.find(b"\0", 12) + 5
+                is_ipv4 = query[end - 4:end - 2] == b"\0\1"
+                record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(answer)
+                server.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([is_ipv4]) + bytes(4) +
+                              query[12:end] + (record if is_ipv4 else b""), client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(bytes(17), (address, 53))
+            thread.join()
+
+
 OUTSIDE = """
 import socket, subprocess, sys
 print("there", flush=True)
@@ -64,31 +91,38 @@ while True:
 
 
 @contextlib.contextmanager
-def with_outside():
-    """A namespace that has 198.18.0.1 and, outside, a host 198.18.0.2 that answers on port 2180."""
-    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
-        pytest.skip("a network namespace can be made by root alone, with ip and unshare")
+def private():
+    """A namespace with nothing but its loopback."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("a network namespace can be made by root alone, with ip (package iproute2)")
     with open("/proc/thread-self/ns/net", encoding="ascii") as before:
         if LIBC.unshare(CLONE_NEWNET) != 0:
             pytest.skip(f"no network namespace here: {os.strerror(ctypes.get_errno())}")
         try:
-            with subprocess.Popen(["unshare", "-n", sys.executable, "-c", OUTSIDE], text=True,
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outside:
-                try:
-                    outside.stdout.readline()
-                    ip("link", "set", "lo", "up")
-                    ip("link", "add", "near", "type", "veth", "peer", "name", "far")
-                    ip("link", "set", "far", "netns", str(outside.pid))
-                    ip("addr", "add", "198.18.0.1/24", "dev", "near")
-                    ip("link", "set", "near", "up")
-                    outside.stdin.write("\n")
-                    outside.stdin.flush()
-                    assert outside.stdout.readline() == "serving\n"
-                    yield
-                finally:
-                    outside.kill()
+            ip("link", "set", "lo", "up")
+            yield
         finally:
             assert LIBC.setns(before.fileno(), CLONE_NEWNET) == 0
+
+
+@contextlib.contextmanager
+def with_outside():
+    """A namespace that has 198.18.0.1 and, outside, a host 198.18.0.2 that answers on port 2180."""
+    with private(), subprocess.Popen(["unshare", "-n", sys.executable, "-c", OUTSIDE], text=True,
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outside:
+        try:
+            outside.stdout.readline()
+            ip("link", "add", "near", "type", "veth", "peer", "name", "far")
+            ip("link", "set", "far", "netns", str(outside.pid))
+            ip("addr", "add", "198.18.0.1/24", "dev", "near")
+            ip("link", "set", "near", "up")
+            ip("route", "add", "default", "via", "198.18.0.2")
+            outside.stdin.write("\n")
+            outside.stdin.flush()
+            assert outside.stdout.readline() == "serving\n"
+            yield
+        finally:
+            outside.kill()
 
 
 @contextlib.contextmanager

@@ -176,7 +176,8 @@ def tap():
 
 @pytest.fixture
 def config(config):
-    return {**config, "network": {"taps": [TAP]}, "console": {"size": "16K", "files": 2}}
+    return {**config, "network": {"taps": [TAP], "hostAccess": "allow"},
+            "console": {"size": "16K", "files": 2}}
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.title)

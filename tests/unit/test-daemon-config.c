@@ -37,6 +37,7 @@ static void test_defaults(void **state)
         assert_int_equal(c->port_last, 7199);
         assert_int_equal(c->console_bytes, 2 << 20);
         assert_int_equal(c->console_files, 3);
+        assert_string_equal(c->host_access, "deny");
         assert_string_equal(c->accelerator, "auto");
         assert_string_equal(c->users_group, "cvm");
         assert_string_equal(c->admins_group, "cvm-admin");
@@ -156,6 +157,7 @@ static void test_refusals(void **state)
                 {"\"qemu\": {\"tdx\": \"\"}", "qemu.tdx"},
                 {"\"qemu\": {\"tdx\": 5}", "qemu"},
                 {"\"network\": {\"bridges\": \"br0\"}", "network.bridges"},
+                {"\"network\": {\"hostAccess\": \"no\"}", "network.hostAccess"},
                 {"\"network\": {\"taps\": [5]}", "network.taps"},
                 {"\"devices\": {\"disks\": \"/dev/sdb\"}", "devices.disks"},
                 {"\"devices\": {\"disks\": [\"sdb\"]}", "devices.disks"},

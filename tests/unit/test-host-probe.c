@@ -121,6 +121,8 @@ static const struct {
         {"software-hypervisor", "kvm", "software hypervisor (module kvm_pvm)", "nested"},
         {"software-hypervisor", "sev-snp", "is itself a virtual machine", "bare-metal"},
         {"sev-snp", "sev-asids", "not known", NULL},
+        {"sev-snp", "nft", "nft is there", NULL},
+        {"sev-old-kernel", "nft", "reaches this host's own addresses", "install nftables"},
         {"sev-snp", "memlock", "no limit", NULL},
         {"sev-snp", "qgs", "not looked for", "tdx-qgs"},
         {"sev-snp-firmware", "sev-snp", "SEV firmware 1.55.40, 3 guests", NULL},
@@ -226,7 +228,7 @@ static void test_names(void **state)
                 assert_int_equal(host_check(facts, *name, &check), 0);
                 host_check_done(&check);
         }
-        assert_int_equal(n, 11);
+        assert_int_equal(n, 12);
         assert_int_equal(host_check(facts, "sev-", &check), -ENOENT);
         assert_null(check.name);
 }
