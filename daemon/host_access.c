@@ -26,7 +26,7 @@ static int table_name(const Manager *manager, char ret[static HOST_ACCESS_TABLE_
         int r;
 
         if (strcmp(manager->runtime_path, DEFAULT_RUNTIME) == 0) {
-                strcpy(ret, "cvmd");
+                snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd");
                 return 0;
         }
         r = digest_bytes(manager->runtime_path, strlen(manager->runtime_path), &digest);
