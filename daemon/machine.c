@@ -185,18 +185,18 @@ static void on_subscribe(WireCall *call, json_object *parameters, void *userdata
                 return;
         }
         subscription = calloc(1, sizeof(*subscription));
-        if (!subscription) {
+        /* a copy: the strings of a call are cleared after it */
+        if (!subscription ||
+            (filter && json_object_deep_copy(filter, &subscription->filter, NULL) < 0)) {
+                free(subscription);
                 cvm_error_system(&error, -ENOMEM, "subscribe");
                 wire_call_error(call, &error);
                 return;
         }
-        *subscription = (Subscription){
-                .call = wire_call_ref(call),
-                .vm = vm_ref(vm),
-                .watch = {.changed = on_changed, .userdata = subscription},
-                .state = vm->state,
-                .filter = json_object_get(filter),
-        };
+        subscription->call = wire_call_ref(call);
+        subscription->vm = vm_ref(vm);
+        subscription->watch = (VmWatch){.changed = on_changed, .userdata = subscription};
+        subscription->state = vm->state;
         wire_call_on_gone(call, on_gone, subscription);
         vm_watch(vm, &subscription->watch);
         wire_call_continue(call, event_new("READY", NULL));

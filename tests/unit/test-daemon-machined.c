@@ -20,7 +20,8 @@ static void on_register(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_(cvm_error_done) CvmError error = {};
 
         assert_true(fake.n_calls < 4);
-        fake.calls[fake.n_calls] = json_object_get(parameters);
+        /* a copy: the strings of a call are cleared after it */
+        assert_int_equal(json_object_deep_copy(parameters, &fake.calls[fake.n_calls], NULL), 0);
         if (fake.answers[fake.n_calls]) {
                 cvm_error_set_wire(&error, fake.answers[fake.n_calls], NULL);
                 wire_call_error(call, &error);
