@@ -55,7 +55,7 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "ownerGroups", groups_to_json(vm));
         add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
-        add_int(record, "secretBytes", (int64_t)vm->secret_bytes);
+        add_int(record, "sharesBytes", (int64_t)vm->secret_bytes);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
         if (vm->n_disks)
@@ -105,7 +105,7 @@ static bool numbers_are_right(json_object *record)
         } members[] = {
                 {"owner", UINT32_MAX - 1}, {"ownerGroup", UINT32_MAX - 1}, {"uid", UINT32_MAX - 1},
                 {"cpus", SPEC_CPUS_MAX},   {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
-                {"promised", INT64_MAX},   {"secretBytes", INT64_MAX},
+                {"promised", INT64_MAX},   {"sharesBytes", INT64_MAX},
         };
         static const char *const timeouts[] = {"startSec", "readySec", "powerdownSec", "quitSec"};
 
@@ -262,7 +262,7 @@ static void load_rest(Vm *vm, json_object *record)
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 vm->artifact_bytes[i] = (uint64_t)json_member_int(
                         json_member(record, "artifactBytes"), spec_artifact_kind_name(i), 0);
-        vm->secret_bytes = (uint64_t)json_member_int(record, "secretBytes", 0);
+        vm->secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
         load_measured(vm, record);
         if (json_object_is_type(json_member(record, "binding"), json_type_object))
                 vm->binding = json_object_get(json_member(record, "binding"));
