@@ -34,8 +34,8 @@
 typedef struct WireServer WireServer;
 typedef struct WireCall WireCall;
 
-/* Borrowed for the time of the callback: parameters is an object, never NULL. Its strings are cleared
- * afterwards, also where a handler has kept a reference: some may be secrets. */
+/* Borrowed for the time of the callback: parameters is an object, never NULL. Its strings are
+ * cleared afterwards, also where a handler has kept a reference: some may be secrets. */
 typedef void (*WireHandler)(WireCall *call, json_object *parameters, void *userdata);
 
 typedef enum WireMethodFlags {
