@@ -153,7 +153,7 @@ int mounts_below_read(int directory, const char *mountinfo, size_t max, MountsBe
         char link[40], path[PATH_MAX];
         struct statx of_directory;
         ssize_t size, found;
-        size_t n;
+        size_t n = 0;
         int r;
 
         snprintf(link, sizeof(link), "/proc/self/fd/%d", directory);

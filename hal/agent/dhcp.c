@@ -119,13 +119,13 @@ int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
 
 /* Offsets in an IPv4 packet (RFC 791) and, behind its header, in UDP's (RFC 768). */
 enum {
-        IP_VERSION_SIZE = 0,
-        IP_LENGTH = 2,
-        IP_FRAGMENT = 6,
-        IP_PROTOCOL = 9,
-        UDP_TO_PORT = 2,
-        UDP_LENGTH = 4,
-        UDP_DATA = 8,
+        AT_VERSION_SIZE = 0,
+        AT_LENGTH = 2,
+        AT_FRAGMENT = 6,
+        AT_PROTOCOL = 9,
+        AT_UDP_PORT = 2,
+        AT_UDP_LENGTH = 4,
+        AT_UDP_DATA = 8,
 };
 
 static size_t get_be16(const uint8_t *data)
@@ -138,19 +138,19 @@ int dhcp_unwrap(const uint8_t *packet, size_t size, const uint8_t **ret, size_t 
         size_t header, length;
         const uint8_t *udp;
 
-        if (size < 20 || packet[IP_VERSION_SIZE] >> 4 != 4 || packet[IP_PROTOCOL] != IPPROTO_UDP ||
-            (get_be16(packet + IP_FRAGMENT) & 0x3fff))
+        if (size < 20 || packet[AT_VERSION_SIZE] >> 4 != 4 || packet[AT_PROTOCOL] != IPPROTO_UDP ||
+            (get_be16(packet + AT_FRAGMENT) & 0x3fff))
                 return -EBADMSG;
-        header = (packet[IP_VERSION_SIZE] & 0xfu) * 4;
-        length = get_be16(packet + IP_LENGTH); /* what is behind it is Ethernet's padding */
-        if (header < 20 || length > size || length < header + UDP_DATA)
+        header = (packet[AT_VERSION_SIZE] & 0xfu) * 4;
+        length = get_be16(packet + AT_LENGTH); /* what is behind it is Ethernet's padding */
+        if (header < 20 || length > size || length < header + AT_UDP_DATA)
                 return -EBADMSG;
         udp = packet + header;
-        if (get_be16(udp + UDP_TO_PORT) != 68 || get_be16(udp + UDP_LENGTH) < UDP_DATA ||
-            get_be16(udp + UDP_LENGTH) > length - header)
+        if (get_be16(udp + AT_UDP_PORT) != 68 || get_be16(udp + AT_UDP_LENGTH) < AT_UDP_DATA ||
+            get_be16(udp + AT_UDP_LENGTH) > length - header)
                 return -EBADMSG;
-        *ret = udp + UDP_DATA;
-        *ret_size = get_be16(udp + UDP_LENGTH) - UDP_DATA;
+        *ret = udp + AT_UDP_DATA;
+        *ret_size = get_be16(udp + AT_UDP_LENGTH) - AT_UDP_DATA;
         return 0;
 }
 

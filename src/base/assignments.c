@@ -149,8 +149,8 @@ static int read_assignment(Reader *reader)
 {
         _cleanup_(buffer_done) Buffer value = {};
         unsigned line = reader->line;
-        const char *name;
-        size_t size;
+        const char *name = NULL;
+        size_t size = 0;
         int r;
 
         r = read_key(reader, &name, &size);

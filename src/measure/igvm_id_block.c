@@ -178,7 +178,7 @@ static int append(const Igvm *igvm, const char *name, uint8_t **ret, size_t *ret
 {
         size_t end = igvm->headers_offset + igvm->headers_size;
         size_t at = igvm->headers_offset + ((igvm->headers_size + 7u) & ~7u);
-        size_t growth = at - end + 8 + IGVM_ID_BLOCK_SIZE, size, shift;
+        size_t growth = at - end + 8 + IGVM_ID_BLOCK_SIZE, size, shift = 0;
         uint8_t *copy;
         int r = find_shift(igvm, name, end, growth, &shift, error);
 

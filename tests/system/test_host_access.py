@@ -103,12 +103,12 @@ def test_it_is_the_configurations(loopback, make_daemon, config):
 
 
 @pytest.mark.parametrize("hide, said", [
-    ("mount -t tmpfs none /usr/sbin", "there is no nft (package nftables)"),
-    ("mount --bind /usr/bin/false /usr/sbin/nft", "nft has not set up the table"),
+    ('mount -t tmpfs none /usr/sbin; exec "$@"', "there is no nft (package nftables)"),
+    ('mount --bind /usr/bin/false /usr/sbin/nft; exec "$@"', "nft has not set up the table"),
 ], ids=["missing", "failing"])
 def test_without_nft(loopback, make_daemon, config, monkeypatch, hide, said):
     """The log says so, and each launch whose guest can reach the host."""
-    hidden = ["unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "sh"]
+    hidden = ["unshare", "-m", "sh", "-ec", hide, "sh"]
     monkeypatch.setattr("harness.daemon.WRAPPER", [*WRAPPER, *hidden])
     daemon = make_daemon(denying(config))
     uid = daemon.launch("web")["uid"]
