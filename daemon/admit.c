@@ -52,8 +52,8 @@ static int check_reserved(const char *specs, const char *name, CvmError *error)
                 return 0;
         return cvm_error_invalid_spec(error, "name",
                                       "'%s' is reserved for cvm@%s.service, that is for root and "
-                                      "administrators: %s is there; choose another name",
-                                      name, name, path);
+                                      "administrators; choose another name",
+                                      name, name);
 }
 
 static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)

@@ -2,8 +2,8 @@
 
 /* Logs: what the console, or the SVSM, wrote, and with follow what it writes, until the CVM has
  * ended. The past is read and encoded in a worker, in the caller's turn (turns.h), so that many
- * calls of one user hold up only that user's. A connection has one call in work, which bounds how
- * many wait. */
+ * calls of one user hold up only that user's. A connection has one call in work, and a call of a
+ * client who has gone waits no more: so the number of connections bounds how many wait. */
 
 #include "api.h"
 
@@ -51,10 +51,21 @@ static json_object *data_reply(const void *data, size_t size)
         return json_build("data", json_object_new_string(text ?: ""), NULL);
 }
 
+static void past_free(Past *past)
+{
+        console_snapshot_free(past->snapshot);
+        wire_call_unref(past->call);
+        free(past->text);
+        free(past);
+}
+
 static void follow_free(Follow *follow)
 {
-        if (follow->past)
+        if (follow->past) {
                 follow->past->follow = NULL;
+                if (turns_withdraw(&follow->past->turn))
+                        past_free(follow->past);
+        }
         console_unfollow(&follow->console);
         vm_unwatch(&follow->watch);
         buffer_done(&follow->held);
@@ -87,8 +98,8 @@ static void on_follow_data(const void *data, size_t size, void *userdata)
         Follow *follow = userdata;
 
         if (follow->past) {
-                follow->skipped |= follow->held.size + size > HELD_MAX ||
-                                   buffer_append(&follow->held, data, size) < 0;
+                follow->skipped = follow->skipped || follow->held.size + size > HELD_MAX ||
+                                  buffer_append(&follow->held, data, size) < 0;
                 return;
         }
         if (wire_call_is_congested(follow->call)) {
@@ -129,14 +140,6 @@ static Follow *follow_begin(WireCall *call, Vm *vm, Console *log)
         vm_watch(vm, &follow->watch);
         wire_call_on_gone(call, on_follow_gone, follow);
         return follow;
-}
-
-static void past_free(Past *past)
-{
-        console_snapshot_free(past->snapshot);
-        wire_call_unref(past->call);
-        free(past->text);
-        free(past);
 }
 
 static void read_past(Turn *turn)
@@ -196,6 +199,16 @@ static void on_past_read(Turn *turn)
         past_free(past);
 }
 
+/* What waits for its turn holds descriptors and memory that nobody counts to a client who is gone.
+ */
+static void on_past_gone(WireCall *call, void *userdata)
+{
+        Past *past = userdata;
+
+        if (turns_withdraw(&past->turn))
+                past_free(past);
+}
+
 /* follow: that waits for it, or NULL. */
 static int past_begin(WireCall *call, Vm *vm, Console *log, uint64_t lines, Follow *follow)
 {
@@ -216,7 +229,9 @@ static int past_begin(WireCall *call, Vm *vm, Console *log, uint64_t lines, Foll
         past->r = -ECANCELED;
         if (follow)
                 follow->past = past;
-        turns_take(vm->manager->turns, &past->turn, wire_call_peer(call)->uid, read_past,
+        else
+                wire_call_on_gone(call, on_past_gone, past);
+        turns_take(vm->manager->log_turns, &past->turn, wire_call_peer(call)->uid, read_past,
                    on_past_read);
         return 0;
 }

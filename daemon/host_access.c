@@ -122,7 +122,8 @@ static int add_uids(const Manager *manager, Buffer *rules)
         for (size_t i = 0; r == 0 && i < manager->n_vms; i++) {
                 const Vm *vm = manager->vms[i];
 
-                if (vm_state_is_live(vm->state) && vm->uid &&
+                /* libvirt's user has other virtual machines, too */
+                if (vm_state_is_live(vm->state) && vm->uid && !(vm->ops && vm->ops->by_path) &&
                     (vm->uid < config->uid_first || vm->uid > config->uid_last))
                         r = buffer_appendf(rules, ", %u", vm->uid);
         }
@@ -177,6 +178,9 @@ void host_access_apply(Manager *manager)
         r = set_table(manager, deny, &said);
         if (r == 0 && deny)
                 manager->host_access = HOST_ACCESS_DENIED;
+        else if (r < 0 && !deny)
+                log_warning("nft has not removed the table that denies guests: %s",
+                            said ?: strerror(-r));
         else if (r < 0)
                 log_warning("%s: %s: guests on network 'user' reach this host's own addresses",
                             r == -ENOENT ? "there is no nft (package nftables)"
@@ -202,7 +206,8 @@ void host_access_end(Manager *manager)
 {
         _cleanup_free_ char *said = NULL;
 
-        if (manager->host_access != HOST_ACCESS_DENIED)
+        if (!manager->privileged || manager->host_access == HOST_ACCESS_ALLOWED ||
+            !host_find_nft(""))
                 return;
         for (size_t i = 0; i < manager->n_vms; i++)
                 if (vm_state_is_live(manager->vms[i]->state))

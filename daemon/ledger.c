@@ -201,13 +201,24 @@ void ledger_recover(Vm *vm)
         count(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
 }
 
+static void drop_artifact(Vm *vm, SpecArtifactKind kind)
+{
+        if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
+                leave(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
+        vm->artifact_bytes[kind] = 0;
+}
+
+void ledger_drop_lost(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!vm->artifacts[kind])
+                        drop_artifact(vm, kind);
+}
+
 void ledger_drop(Vm *vm)
 {
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
-                if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
-                        leave(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
-                vm->artifact_bytes[kind] = 0;
-        }
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                drop_artifact(vm, kind);
         leave(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
         vm->secret_bytes = 0;
 }

@@ -45,6 +45,8 @@ void ledger_hold_secrets(Vm *vm, uint64_t bytes);
 void ledger_recover(Vm *vm);
 /* It has none of that any more. */
 void ledger_drop(Vm *vm);
+/* Likewise the artifacts that an earlier daemon has loaded, which went with its QEMU. */
+void ledger_drop_lost(Vm *vm);
 
 /* In memory a file takes whole pages. */
 static inline uint64_t ledger_pages(uint64_t bytes)

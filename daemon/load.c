@@ -203,6 +203,26 @@ static int reserve_secret(LoadJob *job, int fd, const char *field)
         return r;
 }
 
+/* What the spec holds itself: it is there while the job waits. */
+static int reserve_inline(LoadJob *job, CvmError *error)
+{
+        const CvmSpec *spec = job->spec;
+        uint64_t bytes = 0;
+        int r;
+
+        for (size_t i = 0; i < spec->n_env; i++)
+                bytes += strlen(spec->env[i].name) + strlen(spec->env[i].value);
+        bytes = ledger_pages(bytes);
+        for (size_t i = 0; i < spec->n_certs; i++)
+                if (!spec->certs[i].path && spec->certs[i].fd < 0)
+                        bytes += ledger_pages(spec->certs[i].size);
+        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
+                           error);
+        if (r == 0)
+                job->loaded.reserved_secrets = bytes;
+        return r;
+}
+
 static int load_cert(LoadJob *job, size_t i)
 {
         const SpecCert *spec = &job->spec->certs[i];
@@ -542,6 +562,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 cvm_error_system(error, r, "load artifacts");
         else
                 r = take_fds(job, call, error);
+        if (r == 0 && !job->without_certs)
+                r = reserve_inline(job, error);
         if (r == 0)
                 turns_take(source->turns, &job->turn, owner->uid, work, after_work);
         else

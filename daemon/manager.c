@@ -201,7 +201,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && !((manager->artifact_ledger = ledger_new("artifacts of one user")) &&
                         (manager->secret_ledger = ledger_new("secrets of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
-        if (r == 0 && !(manager->turns = turns_new(loop)))
+        if (r == 0 &&
+            (!(manager->turns = turns_new(loop)) || !(manager->log_turns = turns_new(loop))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 ask_qemus(manager);
@@ -238,6 +239,8 @@ void manager_close(Manager *manager)
         }
         if (manager->turns)
                 turns_close(manager->turns);
+        if (manager->log_turns)
+                turns_close(manager->log_turns);
         machines_done(manager);
         manager->systemd = bus_free(manager->systemd);
         libvirt_home_close(TAKE_PTR(manager->home.libvirt));
@@ -253,6 +256,7 @@ Manager *manager_free(Manager *manager)
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
+        turns_free(manager->log_turns);
         ledger_free(manager->artifact_ledger);
         ledger_free(manager->secret_ledger);
         free(manager->stray_uids);

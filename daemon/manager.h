@@ -37,7 +37,8 @@ struct Manager {
         ArtifactFiles *files; /* of drivers that go by path */
         QemuCache *qemus;
         Ledger *artifact_ledger, *secret_ledger;
-        Turns *turns;              /* to read files in */
+        Turns *turns;              /* to read files of users in, which may never answer */
+        Turns *log_turns;          /* to read the daemon's own files in, which do */
         Bus *systemd;              /* the service manager, or NULL (confine.h) */
         struct Machined *machined; /* NULL: CVMs are no machines (machine.h) */
         char *machines_path;       /* of their control sockets, where they are */

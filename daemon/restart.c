@@ -76,6 +76,7 @@ void restart_resume(Vm *vm)
 {
         _cleanup_(cvm_error_done) CvmError ignored = {};
 
+        ledger_drop_lost(vm);
         /* what is taken meanwhile is found out, and reported, by the launch */
         (void)manager_hold_again(vm->manager, vm, NULL, NULL, &ignored);
         deadline_arm(&vm->restart.at, &vm->restart_timer, on_timer);

@@ -107,3 +107,11 @@ void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunct
         TAILQ_INSERT_TAIL(&turns->all, turn, entry);
         next(turns);
 }
+
+bool turns_withdraw(Turn *turn)
+{
+        if (turn->works)
+                return false;
+        TAILQ_REMOVE(&turn->turns->all, turn, entry);
+        return true;
+}

@@ -23,28 +23,42 @@ static void begin(Mac *mac, const uint8_t key[static MAC_KEY_SIZE], const char *
         mac_add(mac, request->nonce, sizeof(request->nonce));
 }
 
-const char *given_check(const Environment *environment, const Request *request,
-                        uint8_t ret[static MAC_KEY_SIZE])
+/* The guest's key. Returns NULL, or why it has none. */
+static const char *find_key(const Environment *environment, uint8_t ret[static MAC_KEY_SIZE])
 {
-        uint8_t key[MAC_KEY_SIZE], expected[sizeof(request->proof)];
         const char *text = NULL;
-        char hex[MAC_HEX_SIZE];
-        Mac mac;
 
         for (size_t i = 0; i < environment->n_variables; i++)
                 if (strcmp(environment->variables[i].name, GIVEN_KEY) == 0)
                         text = environment->variables[i].value;
         if (!text)
                 return "proof: this guest was given no " GIVEN_KEY;
-        if (text_unhex(text, key, sizeof(key)) < 0)
+        if (text_unhex(text, ret, MAC_KEY_SIZE) < 0)
                 return "proof: this guest's " GIVEN_KEY " is not 64 hex digits";
+        return NULL;
+}
+
+const char *given_check(const Environment *environment, const Request *request,
+                        uint8_t ret[static MAC_KEY_SIZE])
+{
+        uint8_t key[MAC_KEY_SIZE], expected[sizeof(request->proof)];
+        const char *reason = find_key(environment, key);
+        char hex[MAC_HEX_SIZE];
+        Mac mac;
+
+        if (reason)
+                return reason;
         begin(&mac, key, purpose_proof, request);
         mac_finish(&mac, hex);
         if (text_unhex(hex, expected, sizeof(expected)) < 0 ||
             CRYPTO_memcmp(expected, request->proof, sizeof(expected)) != 0)
-                return "proof: does not match the nonce and this guest's " GIVEN_KEY;
-        memcpy(ret, key, sizeof(key));
-        return NULL;
+                reason = "proof: does not match the nonce and this guest's " GIVEN_KEY;
+        else
+                memcpy(ret, key, sizeof(key));
+        explicit_bzero(key, sizeof(key));
+        explicit_bzero(expected, sizeof(expected));
+        explicit_bzero(hex, sizeof(hex));
+        return reason;
 }
 
 json_object *given_environment(const Environment *environment, const Request *request,

@@ -265,12 +265,14 @@ static int64_t number(const CvmError *error, const char *key)
         return json_object_get_int64(value);
 }
 
-/* An amount of the resource: of memory as a size, in whole MiB. Newly allocated. */
+/* An amount of the resource with its unit: of memory as a size, in whole MiB. Newly allocated. */
 static char *amount(const CvmError *error, const char *key, const char *resource)
 {
         int64_t n = number(error, key);
         char size[24], *s;
 
+        if (strncmp(resource, "artifacts ", 10) == 0 || strncmp(resource, "secrets ", 8) == 0)
+                return asprintf(&s, "%lld bytes", (long long)n) < 0 ? NULL : s;
         if (strncmp(resource, "memory", strlen("memory")) == 0 && n >= 0)
                 return strdup(text_format_size((uint64_t)n & ~(uint64_t)0xfffff, size));
         return asprintf(&s, "%lld", (long long)n) < 0 ? NULL : s;

@@ -80,17 +80,17 @@ def test_pcrs(config, make_daemon, files, guest, qemu,  # pylint: disable=too-ma
 
 
 @pytest.mark.parametrize("kernel, td", [("6.1", "none"), ("6.12", "both")])
-def test_what_a_kernel_measures(files, kernel, td):
+def test_what_a_kernel_measures(guest, kernel, td):
     """The EFI stub of Linux 6.1 measures load options and initramfs into a TPM alone, that of 6.12
     into a TD's registers too."""
-    guest = files[KERNELS[kernel]]
+    made = guest(KERNELS[kernel])
     for platform, name, stub in (("vtpm", "PCR9", "both"), ("tdx", "RTMR2", td)):
-        done = peer.cvmctl("measure", "--platform", platform, "--kernel", guest / "bzImage",
-                           "--initramfs", guest / "initramfs.cpio.gz", "--cmdline", "quiet",
+        done = peer.cvmctl("measure", "--platform", platform, "--kernel", made / "bzImage",
+                           "--initramfs", made / "initramfs.cpio.gz", "--cmdline", "quiet",
                            "--profile", "options=prefix", "--json")
         assert done.code == 0, done.err
         assert done.json["profile"]["stub"]["value"] == stub
         value = expected.extend("sha384", [] if stub == "none" else expected.options(
-            "sha384", "quiet", (guest / "initramfs.cpio.gz").read_bytes(), True))
+            "sha384", "quiet", (made / "initramfs.cpio.gz").read_bytes(), True))
         assert value in [reg["value"] for reg in done.json["registers"]
                          if reg["name"] == name and reg["algorithm"] == "sha384"]

@@ -18,7 +18,7 @@ import pytest
 
 from harness.deaf import DeafFile
 from harness.processes import SLOWNESS, eventually
-from harness.users import ANN, BOB, USERS, as_user, by, reachable
+from harness.users import ANN, BOB, USERS, Failed, as_user, by, reachable
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
@@ -109,6 +109,36 @@ def test_the_users_own_go_on_in_their_order(cvmd, deaf):
         client.send("Launch", {"spec": cvmd.spec("roots"), "wait": "ready"})
         assert client.receive()[0]["cvm"]["ready"]
     assert cvmd.status("anns")["state"] == "preparing"
+
+
+@pytest.fixture
+def little(config):
+    return {**config, "limits": {"secretBytesPerUid": "4M"}}
+
+
+def render_and_leave(cvmd, spec):
+    cvmd.client().send("Render", {"spec": spec})
+
+
+def test_what_waits_is_counted(make_daemon, little):
+    """Also where the client does not."""
+    cvmd = reachable(make_daemon(little))
+    large = cvmd.spec("large", env={f"A{n}": "x" * 700000 for n in range(2)})
+    with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as directory:
+        pathlib.Path(directory).chmod(0o755)
+        with DeafFile(pathlib.Path(directory) / "there") as deaf:
+            by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+            for _ in range(2):
+                by(ANN, lambda: render_and_leave(cvmd, large))
+            with pytest.raises(Failed) as refusal:
+                by(ANN, lambda: cvmd.call("Render", spec=large))
+            assert refusal.value.name == "QuotaExceeded"
+            assert refusal.value.fields["resource"] == "secrets of one user"
+            by(BOB, lambda: cvmd.call("Render", spec=large))
+        eventually(lambda: all(cvm["state"] != "preparing" for cvm in cvmd.cvms()), cvmd.log)
+    by(ANN, lambda: cvmd.call("Render", spec=large))
+    for cvm in cvmd.cvms():
+        cvmd.discard(cvm["name"])
 
 
 def send_and_leave(cvmd, spec):

@@ -2,6 +2,7 @@
 """Memory beside that of CVMs: artifacts from files and secrets are counted to their user."""
 import os
 import re
+import signal
 
 import pytest
 
@@ -126,3 +127,19 @@ def test_secrets_count(cvmd):
     by(ANN, lambda: cvmd.stop("one", force=True))
     by(ANN, lambda: cvmd.launch("two", env={"A": "b" * 40000}))
     eventually(lambda: len(list((cvmd.runtime / "shares").iterdir())) == 3, cvmd.log)
+
+
+def test_what_an_earlier_daemon_has_loaded_is_loaded_again(cvmd):
+    """A restart after the daemon's needs the bytes once, not twice."""
+    own = image(cvmd, "own", 10 * MIB)
+    by(ANN, lambda: cvmd.launch("web", initramfs=own, wait="ready",
+                                restart={"policy": "always", "backoffSec": 1}))
+    cvmd.kill()
+    cvmd.start()
+    os.kill(cvmd.status("web")["pid"], signal.SIGKILL)
+    eventually(lambda: cvmd.status("web")["state"] in ("restarting", "failed"), cvmd.log)
+    cvmd.wait_state("web", "running")
+    other = image(cvmd, "other", 10 * MIB, b"x")
+    assert refused(ANN, lambda: cvmd.launch("other", initramfs=other)).name == "QuotaExceeded"
+    cvmd.discard("web")
+    by(ANN, lambda: cvmd.launch("other", initramfs=other))
