@@ -173,15 +173,20 @@ class Archive:
             try:
                 self.apt("apt-get", "download", "-qq", *names, what=what, cwd=directory)
             except Failure as failure:
-                raise Failure(f"{failure}; if the archive has a newer one: hal/build --update") \
+                raise Failure(f"{failure}; if the archive has a newer one: {self.update()}") \
                     from failure
             files = {digest(path): path for path in pathlib.Path(directory).glob("*.deb")}
             for package, name in zip(lacking, names):
                 if package["sha256"] not in files:
                     raise Failure(f"{name}: not the file that the signed index names; "
-                                  "try again with hal/build --update")
+                                  f"try again: {self.update()}")
                 files[package["sha256"]].rename(paths[package["name"]])
         return paths
+
+    def update(self):
+        """The command that looks for newer packages of this profile."""
+        which = "--kernel own" if self.profile.tools else f"--profile {self.profile.name}"
+        return f"hal/build {which} --update"
 
     def apt(self, program, *arguments, what, cwd=None):
         path = tool(program, "apt")
