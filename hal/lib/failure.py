@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person is told: one line with the next step."""
 import os
+import re
 import shutil
 import subprocess
+
+NAMES_AN_ERROR = re.compile(r"^E:|error:")  # apt-get's, gcc's
 
 
 class Failure(Exception):
@@ -25,8 +28,13 @@ def run(command, what, **options):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True,
                               **options).stdout
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines()
-        # apt-get's and gcc's first complaint is the cause, what follows are its consequences.
-        lines = [line for line in lines if line.startswith("E:") or "error:" in line] or lines[-1:]
-        reason = lines[0] if lines else f"exit status {error.returncode}"
-        raise Failure(f"{what}: {reason}") from error
+        reason = cause(error.stderr.decode(errors="replace"), NAMES_AN_ERROR)
+        raise Failure(f"{what}: {reason or f'exit status {error.returncode}'}") from error
+
+
+def cause(output, pattern):
+    """The line of a tool's output that says why it ended: that of a full disk; else the first that
+    the pattern finds, as what follows are its consequences; else the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    full = [line for line in lines if "No space left" in line]
+    return (full or [line for line in lines if pattern.search(line)] or lines[-1:] or [""])[0]

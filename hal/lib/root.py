@@ -10,7 +10,7 @@ import re
 import subprocess
 
 from . import debian
-from .failure import Failure, tool
+from .failure import Failure, cause, tool
 
 # What a maintainer script would make: Debian's alternatives.
 LINKS = {"usr/bin/awk": "mawk"}
@@ -65,6 +65,4 @@ class Root:
 
 def reason(output):
     """The line of a compiler's or tool's output that says why it ended."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    named = [line for line in lines if NAMES_AN_ERROR.search(line)]
-    return (named or lines[-1:] or [""])[0]
+    return cause(output, NAMES_AN_ERROR)

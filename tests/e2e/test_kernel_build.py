@@ -26,7 +26,7 @@ def hal_():
     try:
         from lib import debian, failure, root, source  # pylint: disable=all
         yield type("Hal", (), {"debian": debian, "Failure": failure.Failure, "Root": root.Root,
-                               "source": source})
+                               "run": failure.run, "reason": root.reason, "source": source})
     finally:
         sys.path.remove(str(TOP / "hal"))
 
@@ -53,6 +53,25 @@ def test_a_dropped_line_is_named(hal):
         check(fragment, fragment.replace("CONFIG_A=y", "CONFIG_A=m"), "linux 7.2")
     with pytest.raises(hal.Failure, match="CONFIG_A=y and 2 more$"):
         check(fragment, "", "linux 7.2")
+
+
+@pytest.mark.parametrize("said,named", [
+    ("E: first\nE: second\nmore\n", "E: first"),
+    ("a\nb.c:1: error: c\nd\n", "b.c:1: error: c"),
+    ("a\n  b  \n\n", "b"), ("", "exit status 3"),
+    ("E: lists\nas: error: b\nld: cannot write: No space left on device\nc\n",
+     "ld: cannot write: No space left on device"),
+])
+def test_the_cause_is_named(hal, said, named):
+    with pytest.raises(hal.Failure) as failure:
+        hal.run(["sh", "-c", 'printf %s "$1" >&2; exit 3', "sh", said], "compiling")
+    assert str(failure.value) == f"compiling: {named}"
+
+
+def test_a_full_disk_is_named_by_the_kernels_compiler_too(hal):
+    assert hal.reason("a: error: b\nas: No space left on device\nmake: ***\n") == \
+        "as: No space left on device"
+    assert hal.reason("note\na: error: b\nmake: *** [x]\n") == "a: error: b"
 
 
 def test_every_input_decides(hal):
