@@ -17,6 +17,7 @@ ACPI_DATA = 0x28000  # about what QEMU keeps at the end of a PC's low memory
 SPREAD = 256 << 10
 PORT = 0x9f0
 SIZE_MAX = 6_500_000
+REFUSED = "ACPI: OSL: refused: ACPI asked for RAM at 0x"
 
 
 def test_size_and_configuration(guest):
@@ -43,44 +44,58 @@ def cpio(name, data=b""):
 
 
 class Spied:
-    """A guest that boots with a malicious table, and what the table's code told the host: it looks
-    for a mark in the initramfs, which QEMU puts near the end of memory."""
+    """A guest that boots with the tables of a malicious host, and what their code told it."""
+
+    def __init__(self, guest, directory, *tables, cmdline="console=ttyS0", options=()):
+        directory.mkdir(exist_ok=True)
+        self.heard = directory / "heard"
+        options = ["-chardev", f"file,id=spy,path={self.heard}", "-device",
+                   f"isa-debugcon,iobase={PORT:#x},chardev=spy", *options]
+        for number, table in enumerate(tables):
+            path = directory / f"table{number}"
+            path.write_bytes(table)
+            options += ["-acpitable", f"file={path}"]
+        self.machine = Machine(guest, memory=f"{MEMORY >> 20}M", cmdline=cmdline, options=options)
+
+    def boot(self, wanted=""):
+        """To READY; the console's text to that with what is wanted, and what was told."""
+        with self.machine as machine:
+            machine.hear("READY=1\n")
+            machine.serial.wait(wanted)
+            return machine.serial.text, self.heard.read_bytes()
+
+
+class Marked:
+    """An image with a mark in the initramfs, which QEMU puts near the end of memory, and a table
+    whose code looks for it."""
 
     def __init__(self, guest, directory):
-        self.heard = directory / "heard"
         self.mark = os.urandom(8).hex().encode()
-        image = directory / "image"
-        image.mkdir()
+        self.image = directory / "image"
+        self.image.mkdir()
         # Of the archive's first file each page begins with the mark, wherever exactly it begins.
         data = (cpio(b"a-mark-many-times", self.mark * (SPREAD // len(self.mark))) +
                 cpio(b"TRAILER!!!"))
         data += bytes(-len(data) % 512) + (guest / "initramfs.cpio.gz").read_bytes()
-        (image / "initramfs.cpio.gz").write_bytes(data)
-        (image / "bzImage").symlink_to(guest / "bzImage")
-        address = (MEMORY - ACPI_DATA - len(data) + SPREAD // 2) & ~4095
-        table = directory / "table"
-        table.write_bytes(aml.spy(PORT, address, len(self.mark)))
-        self.machine = Machine(image, memory=f"{MEMORY >> 20}M", cmdline="console=ttyS0", options=[
-            "-acpitable", f"file={table}", "-chardev", f"file,id=spy,path={self.heard}",
-            "-device", f"isa-debugcon,iobase={PORT:#x},chardev=spy"])
+        (self.image / "initramfs.cpio.gz").write_bytes(data)
+        (self.image / "bzImage").symlink_to(guest / "bzImage")
+        self.address = (MEMORY - ACPI_DATA - len(data) + SPREAD // 2) & ~4095
+        self.table = aml.spy(PORT, self.address, len(self.mark))
 
 
 @pytest.mark.parametrize("name", ["plain", "confidential"])
 def test_acpi_code_reads_and_writes_a_debian_kernels_memory(guest, tmp_path, name):
-    spied = Spied(guest(name), tmp_path)
-    with spied.machine as machine:
-        machine.hear("READY=1\n")
-    assert spied.heard.read_bytes() == b"<" + spied.mark + b"#>"
+    marked = Marked(guest(name), tmp_path)
+    _, told = Spied(marked.image, tmp_path, marked.table).boot()
+    assert told == b"<" + marked.mark + b"#>"
 
 
 def test_acpi_code_is_kept_from_the_own_kernels_memory(guest, tmp_path):
     """Its code runs, before and after; the guest boots all the same, and says what was refused."""
-    spied = Spied(guest("own"), tmp_path)
-    with spied.machine as machine:
-        machine.hear("READY=1\n")
-        machine.serial.wait("ACPI: OSL: refused: ACPI asked for RAM at 0x")
-        assert machine.serial.text.count("refused: ACPI asked for RAM") == 1
-    assert spied.heard.read_bytes() == b"<>"
+    marked = Marked(guest("own"), tmp_path)
+    console, told = Spied(marked.image, tmp_path, marked.table).boot(REFUSED)
+    assert console.count(REFUSED) == 1
+    assert told == b"<>"
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import struct
 
 BYTE_ACCESS = 1
 MEMORY, PORTS = 0, 1  # region spaces
+HEADER = 36
+OUT = b"OUT_"
 
 
 def package(body):
@@ -48,25 +50,28 @@ def scope(name, *parts):
 
 def table(code):
     """An SSDT of it."""
-    head = struct.pack("<4sIBB6s8sI4sI", b"SSDT", 36 + len(code), 2, 0, b"CVMD  ", b"TEST    ", 1,
-                       b"TEST", 1)
+    head = struct.pack("<4sIBB6s8sI4sI", b"SSDT", HEADER + len(code), 2, 0, b"CVMD  ",
+                       b"TEST    ", 1, b"TEST", 1)
     whole = bytearray(head + code)
     whole[9] = -sum(whole) & 0xff
     return bytes(whole)
 
 
-def spy(port, address, size):
-    """What reads `size` bytes of memory at `address` when the guest initialises its devices and
-    writes them to a port of the host; then it changes the first and reads that again. "<" comes
-    before, ">" after it, also where a read ended the code in between."""
-    names = [b"M%03X" % number for number in range(size)]
-    out = b"OUT_"
-    say = [store(name, out) for name in names]
-    change = [store(b"\x0a" + b"#", names[0]), store(names[0], out)]
+def steps(port, *methods, before=b""):
+    """A table whose methods run when the guest initialises its devices, each in a device of its
+    own, so that one which fails does not end the next. Its field OUT_ is the host's port; "<"
+    comes before, ">" after them."""
+    every = ([store(b"\x0a<", OUT)], *methods, [store(b"\x0a>", OUT)])
     return table(
-        region(b"PORT", PORTS, port, 1) + fields(b"PORT", out) +
-        region(b"SPY_", MEMORY, address, size) + fields(b"SPY_", *names) +
-        scope(b"\\_SB_",
-              device(b"SPY0", method(b"_INI", store(b"\x0a<", out))),
-              device(b"SPY1", method(b"_INI", *say, *change)),
-              device(b"SPY2", method(b"_INI", store(b"\x0a>", out)))))
+        region(b"PORT", PORTS, port, 1) + fields(b"PORT", OUT) + before +
+        scope(b"\\_SB_", *(device(b"SPY%d" % number, method(b"_INI", *statements))
+                           for number, statements in enumerate(every))))
+
+
+def spy(port, address, size):
+    """What reads `size` bytes of memory at `address` and tells them; and what changes the first and
+    tells that."""
+    names = [b"M%03X" % number for number in range(size)]
+    return steps(port, [store(name, OUT) for name in names],
+                 [store(b"\x0a#", names[0]), store(names[0], OUT)],
+                 before=region(b"SPY_", MEMORY, address, size) + fields(b"SPY_", *names))
