@@ -35,7 +35,7 @@ BUDGETS = {
     "igvm": Budget(60),
     "e2e": Budget(260),
     "asan": Budget(300, parts=2),
-    "valgrind": Budget(200, parts=2),
+    "valgrind": Budget(260, parts=4),
 }
 
 

@@ -209,6 +209,7 @@ def result_of(*args):
     return values(done.json) if done.code == 0 else None
 
 
+@pytest.mark.not_valgrind("a hundred runs of cvmctl take minutes")
 @pytest.mark.parametrize("platform", ["sev-snp-ovmf", "tdx", "vtpm", "sev-snp-igvm"])
 def test_a_byte_anywhere(files, platform):
     """Exactly what the documents say of the byte changes, wherever it is."""

@@ -169,6 +169,7 @@ def in_file_order(content):
     return launch.value.hex()
 
 
+@pytest.mark.not_valgrind("a hundred runs of cvmctl take minutes")
 def test_random_files(tmp_path):
     """The order is what most of them test: hashed as they stand they have other digests."""
     told = 0

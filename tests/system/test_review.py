@@ -53,6 +53,7 @@ def test_a_share_that_cannot_be_mapped(cvmd, path):
     refused_and_listed(cvmd, spec, "InvalidSpec", "files")
 
 
+@pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")
 def test_a_share_of_an_ordinary_directory(cvmd, tmp_path):
     assert_launches(cvmd, cvmd.spec("web", shares=[{"tag": "p", "path": str(tmp_path)}]))
 

@@ -71,6 +71,7 @@ def test_admins_control_all(cvmd):
     assert cvmd.cvms() == []
 
 
+@pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
 def test_a_name_belongs_to_who_took_it(cvmd):
     by(ANN, lambda: cvmd.launch("web"))
     error = refused(BOB, lambda: cvmd.launch("web"))
