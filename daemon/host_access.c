@@ -205,6 +205,7 @@ void host_access_remark(Vm *vm)
 void host_access_end(Manager *manager)
 {
         _cleanup_free_ char *said = NULL;
+        int r;
 
         if (!manager->privileged || manager->host_access == HOST_ACCESS_ALLOWED ||
             !host_find_nft(""))
@@ -212,6 +213,8 @@ void host_access_end(Manager *manager)
         for (size_t i = 0; i < manager->n_vms; i++)
                 if (vm_state_is_live(manager->vms[i]->state))
                         return;
-        if (set_table(manager, false, &said) < 0)
-                log_warning("nft has not removed its table: %s", said ?: "?");
+        r = set_table(manager, false, &said);
+        if (r < 0)
+                log_warning("nft has not removed the table that denies guests: %s",
+                            said ?: strerror(-r));
 }

@@ -106,6 +106,7 @@ def test_it_is_the_configurations(loopback, make_daemon, config):
     ('mount -t tmpfs none /usr/sbin; exec "$@"', "there is no nft (package nftables)"),
     ('mount --bind /usr/bin/false /usr/sbin/nft; exec "$@"', "nft has not set up the table"),
 ], ids=["missing", "failing"])
+@pytest.mark.not_valgrind("mount(8) is under valgrind, too")
 def test_without_nft(loopback, make_daemon, config, monkeypatch, hide, said):
     """The log says so, and each launch whose guest can reach the host."""
     hidden = ["unshare", "-m", "sh", "-ec", hide, "sh"]
