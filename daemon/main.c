@@ -14,16 +14,16 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "api/api.h"
+#include "api/vsock.h"
 #include "base/foreign.h"
 #include "base/fork.h"
-#include "driver_libvirt.h"
-#include "fdstore.h"
-#include "launch.h"
-#include "log.h"
-#include "manager.h"
-#include "reload.h"
-#include "vsock.h"
+#include "driver/driver_libvirt.h"
+#include "launch/launch.h"
+#include "launch/reload.h"
+#include "local/log.h"
+#include "manager/manager.h"
+#include "systemd/fdstore.h"
 #include "wire/server.h"
 
 #define SOCKET_NAME "io.cvmd.Manager"

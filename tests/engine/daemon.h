@@ -7,9 +7,9 @@
  * fails, fails the test. Include after "test.h".
  */
 
-#include "../../daemon/api.h"
-#include "../../daemon/manager.h"
 #include "../unit/loop.h"
+#include "api/api.h"
+#include "manager/manager.h"
 
 #define DAEMON_PORTS 20u /* of its range */
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "../../daemon/launch.h"
 #include "../unit/mounts.h"
 #include "base/json.h"
 #include "daemon.h"
+#include "launch/launch.h"
 
 #define NAME "{\"name\":\"web\"}"
 #define ALICE 4242 /* uids, where the test is root */

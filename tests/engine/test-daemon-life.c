@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "../../daemon/vsock.h"
+#include "api/vsock.h"
 #include "base/json.h"
 #include "daemon.h"
 

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../daemon/driver_libvirt.h"
-#include "../../daemon/qemu_sockets.h"
 #include "../unit/directory.h"
 #include "base/json.h"
+#include "driver/driver_libvirt.h"
+#include "driver/qemu_sockets.h"
 
 #define ID "b745af53-061b-4022-b541-f1e8c2d59f6f"
 #define URI "test:///default"

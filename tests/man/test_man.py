@@ -144,7 +144,7 @@ def test_spec_binding_example():
 
 def test_configuration_every_field():
     page = words(source("cvmd.conf.5"))
-    table = (TOP / "daemon/config.c").read_text()
+    table = (TOP / "daemon/local/config.c").read_text()
     names = re.findall(r'\{ ?"(\w+)", JSON_', table)
     assert len(names) > 20
     assert not [name for name in names if not re.search(rf"\b{name}\b", page)]

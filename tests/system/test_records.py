@@ -26,7 +26,7 @@ def kept(schema, name):
 
 
 def present_version():
-    header = (TOP / "daemon/record.h").read_text()
+    header = (TOP / "daemon/vm/record.h").read_text()
     return int(header.split("#define RECORD_VERSION ")[1].split()[0])
 
 

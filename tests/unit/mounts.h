@@ -4,6 +4,7 @@
 /* Mounts that nobody else sees and that go with the test program, however it ends. */
 
 #include <sched.h>
+#include <stdbool.h>
 #include <sys/mount.h>
 
 /* false, with errno: this process may not (it needs root). */

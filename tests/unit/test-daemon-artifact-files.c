@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "../../daemon/artifact_files.h"
 #include "base/text.h"
 #include "directory.h"
 #include "leaks.h"
+#include "local/artifact_files.h"
 
 #define SIZE (3u << 20)
 

@@ -2,8 +2,8 @@
 /* What is left of vCPUs, ASIDs and key IDs, on hosts of tests/host. */
 #include "test.h"
 
-#include "../../daemon/capacity.h"
 #include "base/json.h"
+#include "launch/capacity.h"
 #include "program.h"
 
 static TemplateSet *set;

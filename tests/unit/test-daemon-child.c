@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "../../daemon/child.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "driver/child.h"
 #include "leaks.h"
 
 #define GUEST 4242 /* uid and gid, where the test is root */

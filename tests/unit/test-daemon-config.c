@@ -3,9 +3,9 @@
 
 #include <sys/stat.h>
 
-#include "../../daemon/config.h"
 #include "directory.h"
 #include "leaks.h"
+#include "local/config.h"
 
 /* The configuration of this text, or NULL with *ret_message a line without the file's path. */
 static Config *load(const char *text, char **ret_message)

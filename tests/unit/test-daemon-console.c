@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "../../daemon/console.h"
 #include "base/file.h"
 #include "leaks.h"
 #include "mounts.h"
+#include "vm/console.h"
 
 #define BYTES 10000u /* of a file: no divisor of the ring, so that pieces end everywhere */
 #define FILES 3u

@@ -3,11 +3,11 @@
 
 #include <sys/stat.h>
 
-#include "../../daemon/clock.h"
-#include "../../daemon/events.h"
 #include "base/json.h"
 #include "directory.h"
 #include "leaks.h"
+#include "local/clock.h"
+#include "vm/events.h"
 
 static Events *begin(const char *path, int *dirfd)
 {

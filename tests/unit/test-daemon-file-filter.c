@@ -15,9 +15,9 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#include "../../daemon/file_filter.h"
 #include "base/file.h"
 #include "leaks.h"
+#include "local/file_filter.h"
 
 #ifndef __NR_fchmodat2
 #define __NR_fchmodat2 452

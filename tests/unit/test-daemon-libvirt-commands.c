@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "../../daemon/libvirt_commands.h"
 #include "base/macros.h"
+#include "driver/libvirt_commands.h"
 
 static LibvirtCommands commands;
 static uint64_t serial;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "../../daemon/machined.h"
 #include "base/json.h"
 #include "directory.h"
 #include "leaks.h"
 #include "loop.h"
+#include "systemd/machined.h"
 #include "wire/server.h"
 
 /* A machined that answers as it is told, at a socket in the same loop. */

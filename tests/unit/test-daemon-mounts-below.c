@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "../../daemon/mounts_below.h"
 #include "base/file.h"
 #include "leaks.h"
+#include "local/mounts_below.h"
 #include "mounts.h"
 
 static char directory[] = "/tmp/cvmd-test-below-XXXXXX";

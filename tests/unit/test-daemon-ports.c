@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "../../daemon/ports.h"
 #include "base/json.h"
 #include "leaks.h"
+#include "local/ports.h"
 
 static const PortRange range = {21000, 21299};
 

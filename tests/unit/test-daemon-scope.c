@@ -4,10 +4,10 @@
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
 
-#include "../../daemon/scope.h"
 #include "base/macros.h"
 #include "leaks.h"
 #include "loop.h"
+#include "systemd/scope.h"
 
 /* The other end of the bus: a service manager that does as it is told, in the same loop. */
 typedef enum Behaviour { DONE, JOB_FAILS, REFUSES, SILENT, HANGS_UP } Behaviour;

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "../../daemon/shares.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "leaks.h"
 #include "mounts.h"
+#include "vm/shares.h"
 
 #define GUEST 4242 /* QEMU's uid and gid, where the test is root */
 

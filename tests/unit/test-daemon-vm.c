@@ -2,14 +2,14 @@
 /* A CVM without a driver: states, what the guest says, its record. */
 #include "test.h"
 
-#include "../../daemon/gpus.h"
-#include "../../daemon/manager.h"
-#include "../../daemon/record.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "directory.h"
 #include "loop.h"
+#include "manager/manager.h"
 #include "program.h"
+#include "vm/gpus.h"
+#include "vm/record.h"
 
 #define ID "01234567-89ab-4def-8123-456789abcdef"
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The methods of io.cvmd.Manager, one handler each; userdata is the Manager. api.c holds the table.
+ */
+
+#include "base/json.h"
+#include "manager/manager.h"
+#include "wire/server.h"
+
+extern const WireInterface api_interface;
+
+/* api_host.c */
+void api_describe_host(WireCall *call, json_object *parameters, void *userdata);
+/* api_launch.c */
+void api_launch(WireCall *call, json_object *parameters, void *userdata);
+void api_render(WireCall *call, json_object *parameters, void *userdata);
+/* api_life.c */
+void api_stop(WireCall *call, json_object *parameters, void *userdata);
+void api_pause(WireCall *call, json_object *parameters, void *userdata);
+void api_resume(WireCall *call, json_object *parameters, void *userdata);
+void api_remove(WireCall *call, json_object *parameters, void *userdata);
+/* api_measure.c */
+void api_measure(WireCall *call, json_object *parameters, void *userdata);
+/* api_list.c */
+void api_status(WireCall *call, json_object *parameters, void *userdata);
+void api_list(WireCall *call, json_object *parameters, void *userdata);
+void api_list_templates(WireCall *call, json_object *parameters, void *userdata);
+void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata);
+/* api_watch.c, api_logs.c, api_console.c */
+void api_watch(WireCall *call, json_object *parameters, void *userdata);
+void api_logs(WireCall *call, json_object *parameters, void *userdata);
+void api_console(WireCall *call, json_object *parameters, void *userdata);
+
+/* Takes parameters apart by the table; on failure the call is answered with InvalidParameter. */
+bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fields, void *target);
+/* For the methods that take just a name: the CVM, or NULL with the call answered. */
+Vm *api_named(WireCall *call, json_object *parameters, Manager *manager);
+/* Answers with NoSuchCvm unless the peer may see a CVM of that name. */
+Vm *api_find(WireCall *call, const char *name, Manager *manager);
+/* Pauses (target VM_PAUSED) or resumes a CVM that is in the other state, and answers; bare: with an
+ * empty reply, else with the CVM. */
+void api_hold(WireCall *call, Vm *vm, VmState target, bool bare);
+/* Answers with WrongState. */
+void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* DescribeHost: looks at the host as it is now and asks QEMU, in a worker thread, since both may
+ * take a while. The same functions as `cvmctl doctor`. */
+
+#include <string.h>
+
+#include "api/api.h"
+#include "template/survey.h"
+
+typedef struct HostJob {
+        uv_work_t work;
+        WireCall *call; /* a reference */
+        const Manager *manager;
+        const Template *template; /* NULL: all, and the checks without a platform */
+        HostCheckList checks;
+        bool *ready; /* of each template */
+        int r;
+} HostJob;
+
+static void job_free(HostJob *job)
+{
+        wire_call_unref(job->call);
+        host_check_list_done(&job->checks);
+        free(job->ready);
+        free(job);
+}
+
+static int survey(const Manager *manager, const HostFacts *facts, const Template *template,
+                  HostCheckList *ret)
+{
+        _cleanup_free_ char *path =
+                config_qemu(manager->config, template_name(template), template_qemu(template));
+        _cleanup_(qemu_probe_unrefp) QemuProbe *probe =
+                path ? qemu_cache_get(manager->qemus, path) : NULL;
+        const SurveyHost host = {facts, "", manager->config->programs, manager->privileged};
+        const SurveyQemu qemu = {path, probe, "the daemon's log says why"};
+
+        return template_survey(template, &host, &qemu, ret);
+}
+
+static int add_all_checks(const HostFacts *facts, HostCheckList *list)
+{
+        for (const char *const *name = host_check_names(); *name; name++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+                int r = host_check(facts, *name, &check);
+
+                if (r == 0)
+                        r = host_check_list_add(list, &check);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int look(HostJob *job, const HostFacts *facts)
+{
+        const TemplateSet *set = job->manager->templates;
+        int r = job->template ? survey(job->manager, facts, job->template, &job->checks)
+                              : add_all_checks(facts, &job->checks);
+
+        for (size_t i = 0; r == 0 && i < template_set_size(set); i++) {
+                _cleanup_(host_check_list_done) HostCheckList list = {};
+
+                r = survey(job->manager, facts, template_set_get(set, i), &list);
+                job->ready[i] = r == 0 && !survey_obstacle(&list);
+        }
+        return r;
+}
+
+static void work(uv_work_t *request)
+{
+        HostJob *job = container_of(request, HostJob, work);
+        _cleanup_(host_facts_freep) HostFacts *facts = NULL;
+
+        job->r = host_refresh("", job->manager->host, &facts);
+        if (job->r == 0)
+                job->r = look(job, facts);
+}
+
+static void after_work(uv_work_t *request, int status)
+{
+        HostJob *job = container_of(request, HostJob, work);
+        const TemplateSet *set = job->manager->templates;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *platforms;
+
+        if (job->r < 0) {
+                cvm_error_system(&error, job->r, "describe the host");
+                wire_call_error(job->call, &error);
+                job_free(job);
+                return;
+        }
+        platforms = json_object_new_array();
+        for (size_t i = 0; i < template_set_size(set); i++)
+                if (job->ready[i] &&
+                    manager_template_is_available(job->manager, template_set_get(set, i)))
+                        json_object_array_add(
+                                platforms, json_new_text(template_name(template_set_get(set, i))));
+        wire_call_reply(job->call, json_build("checks", host_check_list_to_json(&job->checks),
+                                              "platforms", platforms, NULL));
+        job_free(job);
+}
+
+void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = {{"platform", JSON_STRING, 0}, {}};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *platform = NULL;
+        const Manager *manager = userdata;
+        HostJob *job;
+        int r = 0;
+
+        if (!api_dispatch(call, parameters, fields, &platform))
+                return;
+        job = calloc(1, sizeof(*job));
+        if (!job || !(job->ready = calloc(template_set_size(manager->templates) + 1, 1))) {
+                free(job);
+                cvm_error_system(&error, -ENOMEM, "describe the host");
+                wire_call_error(call, &error);
+                return;
+        }
+        job->call = wire_call_ref(call);
+        job->manager = manager;
+        if (platform && !(job->template = template_set_find(manager->templates, platform)))
+                r = cvm_error_invalid_parameter(&error, "platform");
+        if (r == 0 && (r = uv_queue_work(manager->loop, &job->work, work, after_work)) < 0)
+                cvm_error_system(&error, r, "describe the host");
+        if (r < 0) {
+                wire_call_error(call, &error);
+                job_free(job);
+        }
+}

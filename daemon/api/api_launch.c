@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Launch and Render: from the same spec by the same steps, one makes the CVM, the other shows it.
+ */
+
+#include <string.h>
+
+#include "api/api.h"
+#include "launch/admission.h"
+#include "launch/inputs.h"
+#include "launch/launch.h"
+#include "launch/quota.h"
+
+#define TIMEOUT_SEC_MAX 86400
+
+typedef struct LaunchParameters {
+        json_object *spec;
+        char *id, *wait;
+        bool paused;
+        uint32_t timeout_sec;
+} LaunchParameters;
+
+static const JsonField launch_fields[] = {
+        {"spec", JSON_OBJECT, offsetof(LaunchParameters, spec), JSON_REQUIRED},
+        {"id", JSON_STRING, offsetof(LaunchParameters, id)},
+        {"wait", JSON_STRING, offsetof(LaunchParameters, wait)},
+        {"paused", JSON_BOOL, offsetof(LaunchParameters, paused)},
+        {"timeoutSec", JSON_UINT32, offsetof(LaunchParameters, timeout_sec), 0, 1, TIMEOUT_SEC_MAX},
+        {},
+};
+
+static void launch_parameters_done(LaunchParameters *p)
+{
+        free(p->id);
+        free(p->wait);
+}
+
+static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError *error)
+{
+        bool ready = p->wait && strcmp(p->wait, "ready") == 0;
+
+        if (p->wait && !ready && strcmp(p->wait, "running") != 0)
+                return cvm_error_invalid_parameter(error, "wait");
+        if (ready && p->paused) /* a guest that is held never says READY */
+                return cvm_error_invalid_parameter(error, "wait");
+        if (p->id && !vm_id_is_valid(p->id))
+                return cvm_error_invalid_parameter(error, "id");
+        *ret = (LaunchOptions){p->paused, ready, p->timeout_sec};
+        return 0;
+}
+
+static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, CvmError *error)
+{
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        const Template *template;
+        LaunchOptions options;
+        Vm *vm;
+        int r;
+
+        r = check_launch(p, &options, error);
+        if (r < 0)
+                return r;
+        if (manager->closing)
+                return cvm_error_launch(error, "admitted", NULL, "the daemon is going down");
+        vm = p->id ? manager_find_id(manager, p->id) : NULL;
+        if (vm) {
+                bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);
+
+                if (anothers || !vm_state_is_live(vm->state))
+                        return cvm_error_cvm_exists(error, p->id, anothers);
+                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+                return 0;
+        }
+        r = spec_parse(p->spec, &spec, error);
+        if (r == 0)
+                r = manager_choose_template(manager, spec, &template, error);
+        if (r == 0) {
+                const Admission admission = {spec, template, p->id, wire_call_peer(call)};
+
+                r = manager_admit(manager, &admission, &vm, error);
+        }
+        if (r < 0)
+                return r;
+        launch_begin(vm, template, TAKE_PTR(spec), call, &options);
+        return 0;
+}
+
+void api_launch(WireCall *call, json_object *parameters, void *userdata)
+{
+        _cleanup_(launch_parameters_done) LaunchParameters p = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (!api_dispatch(call, parameters, launch_fields, &p))
+                return;
+        if (launch(call, &p, userdata, &error) < 0)
+                wire_call_error(call, &error);
+        spec_clear_json(p.spec);
+}
+
+typedef struct RenderOperation {
+        WireCall *call; /* a reference */
+        Manager *manager;
+        const Template *template;
+        CvmSpec *spec;
+} RenderOperation;
+
+static void render_free(RenderOperation *operation)
+{
+        spec_free(operation->spec);
+        wire_call_unref(operation->call);
+        free(operation);
+}
+
+/* What a launch would be allotted, without holding it: the ports and the CID that the spec names,
+ * or the first of their ranges. */
+static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
+                                SpecForward forwards[static SPEC_FORWARDS_MAX])
+{
+        uint16_t port = (uint16_t)manager->config->port_first;
+        size_t n = spec->n_forwards;
+
+        for (size_t i = 0; i < n; i++) {
+                forwards[i] = spec->forwards[i];
+                if (!forwards[i].host_port)
+                        forwards[i].host_port = port++;
+        }
+        if (!spec->forwards_given && spec_network_forwards(spec->network))
+                forwards[n++] = (SpecForward){.address = (char *)"127.0.0.1",
+                                              .host_port = port,
+                                              .guest_port = SPEC_AGENT_PORT};
+        return n;
+}
+
+static int render(RenderOperation *operation, const Loaded *loaded, CvmError *error)
+{
+        _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        const Manager *manager = operation->manager;
+        const CvmSpec *spec = operation->spec;
+        SpecForward forwards[SPEC_FORWARDS_MAX];
+        const Admission admission = {spec, operation->template, NULL,
+                                     wire_call_peer(operation->call)};
+        json_object *reply;
+        Allotment allotment = {
+                .id = "00000000-0000-4000-8000-000000000000",
+                .owner = wire_call_peer(operation->call)->uid,
+                .uid = manager->libvirt_uid,
+                .cpus = spec->cpus ?: manager->config->cpus,
+                .memory = spec->memory ?: manager->config->memory,
+                .forwards = forwards,
+                .n_forwards = prospect_forwards(manager, spec, forwards),
+                .vsock = spec->vsock || spec_svsm_has_vsock(spec) ||
+                         template_needs_vsock(operation->template),
+                .notify_port = manager->notify_port,
+                .host = loaded->host ?: manager->host,
+                .disks = loaded->disks,
+        };
+        int r;
+
+        if (allotment.vsock)
+                allotment.vsock_cid = spec->vsock_cid ?: manager->config->cid_first;
+        r = inputs_prepare(manager, operation->template, spec, &allotment, loaded->artifacts,
+                           &prepared);
+        if (r < 0)
+                return cvm_error_system(error, r, "render");
+        r = inputs_render(manager, operation->template, &prepared, loaded, &plan, error);
+        if (r < 0)
+                return r;
+        r = admission_review(operation->manager, &admission, loaded, &plan->missing);
+        if (r < 0)
+                return cvm_error_system(error, r, "render");
+        reply = launch_plan_to_json(plan, &prepared.inputs);
+        json_object_object_add(reply, "measurement",
+                               json_object_get(loaded->measured.registers)
+                                       ?: json_object_new_object());
+        wire_call_reply(operation->call, reply);
+        return 0;
+}
+
+static void on_render_loaded(Loaded *loaded, void *userdata)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        RenderOperation *operation = userdata;
+        int r;
+
+        if (operation->manager->closing) /* perhaps nothing was loaded */
+                r = cvm_error_system(&error, -ECANCELED, "render");
+        else
+                r = render(operation, loaded, &error);
+        if (r < 0)
+                wire_call_error(operation->call, &error);
+        render_free(operation);
+}
+
+void api_render(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = {{"spec", JSON_OBJECT, 0, JSON_REQUIRED}, {}};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Manager *manager = userdata;
+        RenderOperation *operation;
+        LoadSource source = {
+                .turns = manager->turns,
+                .store = manager->artifacts,
+                .config = manager->config,
+                .qemus = manager->qemus,
+                .host = manager->host,
+        };
+        /* as a CVM's QEMU would see the shares */
+        const IdMap map = {wire_call_peer(call)->uid, manager->config->uid_first,
+                           wire_call_peer(call)->gid, manager->config->uid_first};
+        json_object *spec = NULL;
+        int r;
+
+        if (!api_dispatch(call, parameters, fields, &spec))
+                return;
+        source.map = manager->privileged ? &map : NULL;
+        quota_bound_load(manager, wire_call_peer(call), &source);
+        operation = calloc(1, sizeof(*operation));
+        if (!operation) {
+                cvm_error_system(&error, -ENOMEM, "render");
+                wire_call_error(call, &error);
+                return;
+        }
+        operation->call = wire_call_ref(call);
+        operation->manager = manager;
+        r = spec_parse(spec, &operation->spec, &error);
+        spec_clear_json(spec);
+        if (r == 0)
+                r = manager_choose_template(manager, operation->spec, &operation->template, &error);
+        source.template = operation->template;
+        if (r == 0) {
+                source.cmdline = spec_cmdline(operation->spec);
+                source.cpus = operation->spec->cpus ?: manager->config->cpus;
+                source.memory = operation->spec->memory ?: manager->config->memory;
+        }
+        if (r == 0)
+                r = load_begin(&source, operation->spec, wire_call_peer(call), call,
+                               on_render_loaded, operation, &error);
+        if (r < 0) {
+                wire_call_error(call, &error);
+                render_free(operation);
+        }
+}

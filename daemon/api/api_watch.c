@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Watch: events from a number on, as fast as the client reads. A slow client keeps its place as
+ * long as its events are kept; it costs nobody anything but that. */
+
+#include <string.h>
+
+#include "api/api.h"
+
+typedef struct Watch {
+        WireCall *call; /* a reference */
+        Manager *manager;
+        char *name; /* NULL: all */
+        int64_t next;
+        bool waiting; /* for the client to read */
+        EventsFollower follower;
+} Watch;
+
+static void watch_free(Watch *watch)
+{
+        events_unfollow(&watch->follower);
+        wire_call_unref(watch->call);
+        free(watch->name);
+        free(watch);
+}
+
+static void on_watch_gone(WireCall *call, void *userdata)
+{
+        wire_call_reply(call, NULL); /* every call has an end */
+        watch_free(userdata);
+}
+
+static void watch_send(Watch *watch);
+
+static void on_watch_drained(WireCall *call, void *userdata)
+{
+        Watch *watch = userdata;
+
+        watch->waiting = false;
+        watch_send(watch);
+}
+
+static bool is_wanted(const Watch *watch, const Event *event)
+{
+        return manager_may_see(watch->manager, wire_call_peer(watch->call), event->owner) &&
+               (!watch->name || strcmp(watch->name, event->name) == 0);
+}
+
+static void watch_send(Watch *watch)
+{
+        const Events *events = watch->manager->events;
+
+        if (watch->next < events_oldest_sequence(events)) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                cvm_error_events_lost(&error, events_oldest_sequence(events));
+                wire_call_error(watch->call, &error);
+                watch_free(watch);
+                return;
+        }
+        while (!watch->waiting) {
+                const Event *event = events_get(events, watch->next);
+
+                if (!event)
+                        return;
+                if (wire_call_is_congested(watch->call)) {
+                        watch->waiting = true;
+                        wire_call_on_drained(watch->call, on_watch_drained, watch);
+                        return;
+                }
+                watch->next++;
+                if (is_wanted(watch, event))
+                        wire_call_continue(watch->call,
+                                           json_build("event", json_object_get(event->json), NULL));
+        }
+}
+
+static void on_more(void *userdata)
+{
+        watch_send(userdata);
+}
+
+typedef struct WatchParameters {
+        char *name;
+        int64_t from;
+} WatchParameters;
+
+void api_watch(WireCall *call, json_object *parameters, void *userdata)
+{
+        static const JsonField fields[] = {
+                {"name", JSON_STRING, offsetof(WatchParameters, name)},
+                {"fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX},
+                {},
+        };
+        _cleanup_(cvm_error_done) CvmError error = {};
+        WatchParameters p = {.from = -1};
+        Manager *manager = userdata;
+        Watch *watch;
+
+        if (!api_dispatch(call, parameters, fields, &p)) {
+                free(p.name);
+                return;
+        }
+        watch = calloc(1, sizeof(*watch));
+        if (!watch) {
+                free(p.name);
+                cvm_error_system(&error, -ENOMEM, "watch");
+                wire_call_error(call, &error);
+                return;
+        }
+        if (p.from < 0)
+                p.from = events_next_sequence(manager->events);
+        else if (p.from == 0)
+                p.from = events_oldest_sequence(manager->events);
+        *watch = (Watch){
+                .call = wire_call_ref(call),
+                .manager = manager,
+                .name = p.name,
+                .next = p.from,
+                .follower = {.more = on_more, .userdata = watch},
+        };
+        wire_call_on_gone(call, on_watch_gone, watch);
+        events_follow(manager->events, &watch->follower);
+        watch_send(watch);
+}

@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The libvirt driver: a transient domain, known by the CVM's UUID.
+ *
+ * libvirt makes the sockets of console and notify port where the plan says, in the CVM's runtime
+ * directory; the daemon connects to both before the guest runs. They are QEMU's: they stay while
+ * libvirt is away, and systemd keeps the connections while the daemon is. A domain that is to go
+ * while nobody can tell libvirt so is condemned: destroyed when libvirt is back.
+ */
+#include "driver/driver_libvirt.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "driver/libvirt_link.h"
+#include "driver/libvirt_loop.h"
+#include "driver/qemu_sockets.h"
+#include "local/log.h"
+#include "local/stream.h"
+
+#define FACTS_MSEC 10000 /* how long a launch waits for libvirt to be there */
+
+typedef struct LibvirtVm LibvirtVm;
+struct LibvirtVm {
+        DriverVm base;
+        LibvirtHome *home; /* NULL: closed */
+        LibvirtVm *next;
+        uv_loop_t *loop;
+        unsigned n_handles;
+        char id[37];
+        char *xml;         /* until it is created */
+        uint64_t creating; /* serial of the command; 0: none */
+        bool begun;        /* a domain may be there */
+        bool known;        /* created or adopted has been told */
+        bool adopting, killed, ended;
+        bool panicked;
+        bool paused;  /* as last seen */
+        char *reason; /* why its guest ends, as QEMU says */
+        int runtime_dirfd;
+        Stream console, notify;
+        uv_check_t soon; /* tells of an end that no news will tell */
+};
+
+typedef struct Pending Pending;
+struct Pending {
+        Pending *next;
+        uint64_t serial;
+        DriverDone done;
+        void *userdata;
+};
+
+typedef struct Condemned Condemned;
+struct Condemned {
+        Condemned *next;
+        char id[37];
+};
+
+struct LibvirtHome {
+        LibvirtLink *link;
+        LibvirtVm *vms;
+        Pending *pending;
+        Condemned *condemned;
+        bool lost;
+};
+
+static LibvirtVm *libvirt(DriverVm *vm)
+{
+        return container_of(vm, LibvirtVm, base);
+}
+
+static void maybe_free(LibvirtVm *vm)
+{
+        if (vm->home || vm->n_handles)
+                return;
+        free(vm->xml);
+        free(vm->reason);
+        free(vm);
+}
+
+static void on_stream_closed(Stream *stream)
+{
+        LibvirtVm *vm = stream->userdata;
+
+        vm->n_handles--;
+        maybe_free(vm);
+}
+
+static void on_console(Stream *stream, const char *data, size_t size)
+{
+        LibvirtVm *vm = stream->userdata;
+
+        if (vm->home)
+                vm->base.callbacks->console(data, size, vm->base.userdata);
+}
+
+static void on_notify(Stream *stream, const char *data, size_t size)
+{
+        LibvirtVm *vm = stream->userdata;
+
+        if (vm->home)
+                vm->base.callbacks->notify(data, size, vm->base.userdata);
+}
+
+static const StreamCallbacks console_callbacks = {on_console, on_stream_closed};
+static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed};
+
+static int connect_stream(LibvirtVm *vm, Stream *stream, QemuSocket which,
+                          const StreamCallbacks *callbacks)
+{
+        int fd, r;
+
+        if (stream_is_open(stream))
+                return 0;
+        fd = qemu_socket_connect_kept(vm->runtime_dirfd, which, vm->id);
+        if (fd < 0)
+                return fd;
+        r = stream_open(vm->loop, stream, fd, callbacks, vm);
+        if (r == 0)
+                vm->n_handles++;
+        return r;
+}
+
+static int connect_streams(LibvirtVm *vm)
+{
+        int r = connect_stream(vm, &vm->console, QEMU_SOCKET_CONSOLE, &console_callbacks);
+
+        return r < 0 ? r : connect_stream(vm, &vm->notify, QEMU_SOCKET_NOTIFY, &notify_callbacks);
+}
+
+/* Condemned domains. */
+
+static void condemn(LibvirtHome *home, const char *id)
+{
+        Condemned *c;
+
+        for (c = home->condemned; c; c = c->next)
+                if (strcmp(c->id, id) == 0)
+                        return;
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return;
+        strncpy(c->id, id, sizeof(c->id) - 1);
+        c->next = home->condemned;
+        home->condemned = c;
+        libvirt_link_command(home->link, LIBVIRT_DESTROY, id, NULL);
+}
+
+static void absolve(LibvirtHome *home, const char *id)
+{
+        for (Condemned **c = &home->condemned; *c; c = &(*c)->next)
+                if (strcmp((*c)->id, id) == 0) {
+                        Condemned *gone = *c;
+
+                        *c = gone->next;
+                        free(gone);
+                        return;
+                }
+}
+
+static void update_want(LibvirtHome *home)
+{
+        libvirt_link_want(home->link, home->vms || home->condemned);
+}
+
+/* Endings. */
+
+static void end(LibvirtVm *vm, const char *reason, const char *log)
+{
+        const DriverEnding ending = {.reason = vm->reason && *vm->reason ? vm->reason : reason,
+                                     .log = log ?: ""};
+
+        if (vm->ended)
+                return;
+        vm->ended = true;
+        vm->n_handles++; /* pinned for the callbacks below */
+        stream_finish(&vm->console);
+        stream_finish(&vm->notify);
+        if (vm->home)
+                vm->base.callbacks->ended(&ending, vm->base.userdata);
+        vm->n_handles--;
+        maybe_free(vm);
+}
+
+static void on_soon_closed(uv_handle_t *handle)
+{
+        LibvirtVm *vm = handle->data;
+
+        vm->n_handles--;
+        if (vm->home)
+                end(vm, "killed", "");
+        else
+                maybe_free(vm);
+}
+
+/* Nothing is there that would tell of its end. */
+static void end_soon(LibvirtVm *vm)
+{
+        if (uv_check_init(vm->loop, &vm->soon) < 0)
+                return;
+        vm->soon.data = vm;
+        vm->n_handles++;
+        uv_close((uv_handle_t *)&vm->soon, on_soon_closed);
+}
+
+/* News. */
+
+static void on_created(LibvirtVm *vm, const LibvirtNews *news)
+{
+        int r;
+
+        vm->creating = 0;
+        if (news->r < 0) {
+                if (news->r == -ENOTCONN)
+                        condemn(vm->home, vm->id);
+                end(vm, "qemu-exit", news->text);
+                return;
+        }
+        if (vm->killed) {
+                /* its destruction may have come before it was there */
+                vm->base.ops->kill(&vm->base);
+                return;
+        }
+        r = connect_streams(vm);
+        if (r < 0) {
+                log_error("cannot reach the console of domain %s: %s", vm->id, strerror(-r));
+                vm->base.ops->kill(&vm->base);
+                return;
+        }
+        vm->known = vm->paused = true;
+        vm->base.callbacks->created(vm->base.userdata);
+}
+
+/* QEMU stays, and with it the guest's memory, until told. */
+static void on_broken(LibvirtVm *vm, bool adopting)
+{
+        static const char reason[] = "internal-error";
+
+        if (vm->reason)
+                return;
+        if (!adopting)
+                vm->base.callbacks->held(reason, "", vm->base.userdata);
+        vm->reason = strdup(reason);
+        vm->base.callbacks->leaving(reason, vm->base.userdata);
+        vm->base.ops->quit(&vm->base);
+}
+
+static void tell_status(LibvirtVm *vm, int status)
+{
+        bool paused = status != LIBVIRT_IS_RUNNING, changed = paused != vm->paused;
+        bool adopting = vm->adopting;
+        const char *name = status == LIBVIRT_IS_FAILING ? "io-error"
+                           : paused                     ? "paused"
+                                                        : "running";
+
+        vm->paused = paused;
+        if (adopting) {
+                int r = connect_streams(vm);
+
+                vm->adopting = false;
+                vm->known = true;
+                if (r < 0)
+                        log_error("cannot reach the console of domain %s: %s", vm->id,
+                                  strerror(-r));
+        }
+        if (status == LIBVIRT_IS_BROKEN && vm->known)
+                on_broken(vm, adopting);
+        else if (adopting)
+                vm->base.callbacks->adopted(name, vm->base.userdata);
+        else if (vm->known && changed && status == LIBVIRT_IS_FAILING)
+                vm->base.callbacks->held(name, "", vm->base.userdata);
+        else if (vm->known && changed)
+                vm->base.callbacks->status(name, vm->base.userdata);
+}
+
+static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
+{
+        if (vm->creating)
+                return; /* it is not there yet */
+        if (news->r == -ESRCH)
+                end(vm, "lost", "it ended while libvirt was not there to tell");
+        else if (news->r == 0 && news->detail != LIBVIRT_IS_ENDING)
+                tell_status(vm, news->detail);
+}
+
+static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
+{
+        if (news->verb == LIBVIRT_CREATE && vm && vm->creating == news->serial)
+                on_created(vm, news);
+        else if (news->verb == LIBVIRT_CREATE && news->r == 0)
+                condemn(home, news->id); /* nobody's any more */
+        else if (news->verb == LIBVIRT_LOOK && vm)
+                on_looked(vm, news);
+        else if (news->verb == LIBVIRT_DESTROY && (news->r == 0 || news->r == -ESRCH))
+                absolve(home, news->id);
+        if (news->verb == LIBVIRT_DESTROY && vm && vm->creating && news->r < 0 &&
+            news->r != -ENOTCONN)
+                libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
+        else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
+                end(vm, "lost", "it was gone already");
+        for (Pending **p = &home->pending; *p; p = &(*p)->next)
+                if ((*p)->serial == news->serial) {
+                        _cleanup_free_ Pending *one = *p;
+                        int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
+
+                        *p = one->next;
+                        if (vm && r == 0)
+                                vm->paused = news->verb == LIBVIRT_SUSPEND;
+                        one->done(r, news->text, one->userdata);
+                        break;
+                }
+        update_want(home);
+}
+
+static void on_ended(LibvirtVm *vm, const char *how)
+{
+        if (vm->creating)
+                return; /* the answer to its creation says more */
+        if (strcmp(how, "power-off") == 0)
+                end(vm, "power-off", "");
+        else if (strcmp(how, "destroyed") == 0)
+                end(vm, "stopped", vm->killed ? "" : "it was destroyed through libvirt");
+        else if (strcmp(how, "crashed") == 0)
+                end(vm, "guest-panic", "");
+        else
+                end(vm, "qemu-exit", "libvirt has lost its QEMU");
+}
+
+/* QEMU's ShutdownCause (qapi/run-state.json) as an ending. */
+static void on_shutting(LibvirtVm *vm, const char *cause)
+{
+        static const char *const reasons[][2] = {
+                {"guest-shutdown", "power-off"},  {"guest-reset", "guest-reset"},
+                {"guest-panic", "guest-panic"},   {"host-error", "internal-error"},
+                {"snapshot-load", "guest-reset"}, {"subsystem-reset", "guest-reset"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+                if (!vm->reason && strcmp(cause, reasons[i][0]) == 0) {
+                        vm->reason = strdup(reasons[i][1]);
+                        vm->base.callbacks->leaving(reasons[i][1], vm->base.userdata);
+                        return;
+                }
+}
+
+static void on_panicked(LibvirtVm *vm, const char *text)
+{
+        _cleanup_json_ json_object *data = NULL;
+
+        if (vm->panicked || json_parse(text, strlen(text), &data, NULL) < 0)
+                return;
+        vm->panicked = true;
+        vm->base.callbacks->panicked(data, vm->base.userdata);
+}
+
+static void on_connected(LibvirtHome *home)
+{
+        if (home->lost)
+                log_info("libvirt is back");
+        home->lost = false;
+        for (Condemned *c = home->condemned; c; c = c->next)
+                libvirt_link_command(home->link, LIBVIRT_DESTROY, c->id, NULL);
+        for (LibvirtVm *vm = home->vms; vm; vm = vm->next)
+                if (vm->begun && !vm->creating && !vm->ended)
+                        libvirt_link_command(home->link,
+                                             vm->killed ? LIBVIRT_DESTROY : LIBVIRT_LOOK, vm->id,
+                                             NULL);
+}
+
+static void on_news(const LibvirtNews *news, void *userdata)
+{
+        LibvirtHome *home = userdata;
+        LibvirtVm *vm = home->vms;
+
+        while (vm && strcmp(vm->id, news->id) != 0)
+                vm = vm->next;
+        if (vm && vm->ended)
+                vm = NULL;
+        switch (news->kind) {
+        case LIBVIRT_DONE:
+                on_done(home, vm, news);
+                break;
+        case LIBVIRT_CONNECTED:
+                on_connected(home);
+                break;
+        case LIBVIRT_LOST:
+                home->lost = true;
+                log_warning("libvirt is gone: %s; its CVMs go on, and are looked for again",
+                            news->text);
+                break;
+        case LIBVIRT_CHANGED:
+                if (vm)
+                        libvirt_link_command(home->link, LIBVIRT_LOOK, vm->id, NULL);
+                break;
+        case LIBVIRT_SHUTTING:
+                if (vm && vm->known)
+                        on_shutting(vm, news->text);
+                break;
+        case LIBVIRT_PANICKED:
+                if (vm && vm->known)
+                        on_panicked(vm, news->text);
+                break;
+        case LIBVIRT_ENDED:
+                if (vm)
+                        on_ended(vm, news->text);
+                break;
+        }
+}
+
+/* The driver's functions. */
+
+static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
+                              const DriverCallbacks *callbacks, void *userdata)
+{
+        LibvirtVm *vm = calloc(1, sizeof(*vm));
+
+        if (!vm)
+                return NULL;
+        vm->base = (DriverVm){.ops = &driver_libvirt, .callbacks = callbacks, .userdata = userdata};
+        vm->home = home->libvirt;
+        vm->loop = home->loop;
+        strncpy(vm->id, id, sizeof(vm->id) - 1);
+        vm->console.fd = vm->notify.fd = -1;
+        vm->next = vm->home->vms;
+        vm->home->vms = vm;
+        return vm;
+}
+
+static int libvirt_start(const DriverHome *home, const DriverStart *start,
+                         const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
+                         CvmError *error)
+{
+        LibvirtVm *vm = libvirt_new(home, start->id, callbacks, userdata);
+
+        if (vm)
+                vm->xml = strdup(start->plan->domain);
+        if (!vm || !vm->xml) {
+                if (vm)
+                        driver_libvirt.close(&vm->base);
+                return cvm_error_system(error, -ENOMEM, "start the domain");
+        }
+        vm->runtime_dirfd = start->runtime_dirfd;
+        *ret = &vm->base;
+        return 0;
+}
+
+static void libvirt_go(DriverVm *base)
+{
+        LibvirtVm *vm = libvirt(base);
+
+        absolve(vm->home, vm->id);
+        vm->creating = libvirt_link_command(vm->home->link, LIBVIRT_CREATE, vm->id, vm->xml);
+        free(TAKE_PTR(vm->xml));
+        vm->begun = vm->creating != 0;
+        if (!vm->begun)
+                end_soon(vm);
+}
+
+static void libvirt_save(const DriverVm *base, json_object *record)
+{
+}
+
+static int libvirt_adopt(const DriverHome *home, const char *id, json_object *record,
+                         int runtime_dirfd, const DriverCallbacks *callbacks, void *userdata,
+                         DriverVm **ret)
+{
+        LibvirtVm *vm = libvirt_new(home, id, callbacks, userdata);
+
+        if (!vm)
+                return -ENOMEM;
+        vm->runtime_dirfd = runtime_dirfd;
+        vm->adopting = vm->begun = true;
+        /* what it has said meanwhile waits there, whether libvirt knows of it or not */
+        (void)connect_streams(vm);
+        /* where libvirt is not there, on_connected() asks again */
+        libvirt_link_command(vm->home->link, LIBVIRT_LOOK, vm->id, NULL);
+        update_want(vm->home);
+        *ret = &vm->base;
+        return 0;
+}
+
+static int command(LibvirtVm *vm, LibvirtVerb verb, DriverDone done, void *userdata)
+{
+        Pending *pending = calloc(1, sizeof(*pending));
+
+        if (!pending)
+                return -ENOMEM;
+        *pending = (Pending){.next = vm->home->pending, .done = done, .userdata = userdata};
+        pending->serial = libvirt_link_command(vm->home->link, verb, vm->id, NULL);
+        if (!pending->serial) {
+                free(pending);
+                return -ENOMEM;
+        }
+        vm->home->pending = pending;
+        return 0;
+}
+
+static int libvirt_resume(DriverVm *base, DriverDone done, void *userdata)
+{
+        return command(libvirt(base), LIBVIRT_RESUME, done, userdata);
+}
+
+static int libvirt_pause(DriverVm *base, DriverDone done, void *userdata)
+{
+        return command(libvirt(base), LIBVIRT_SUSPEND, done, userdata);
+}
+
+static void libvirt_powerdown(DriverVm *base)
+{
+        libvirt_link_command(libvirt(base)->home->link, LIBVIRT_SHUTDOWN, libvirt(base)->id, NULL);
+}
+
+static void libvirt_quit(DriverVm *base)
+{
+        LibvirtVm *vm = libvirt(base);
+
+        vm->killed = true;
+        libvirt_link_command(vm->home->link, LIBVIRT_QUIT, vm->id, NULL);
+}
+
+static void libvirt_kill(DriverVm *base)
+{
+        LibvirtVm *vm = libvirt(base);
+
+        vm->killed = true;
+        if (vm->begun)
+                libvirt_link_command(vm->home->link, LIBVIRT_DESTROY, vm->id, NULL);
+        else
+                end_soon(vm);
+}
+
+static ssize_t libvirt_console_write(DriverVm *base, const void *data, size_t size)
+{
+        return stream_write(&libvirt(base)->console, data, size);
+}
+
+static pid_t libvirt_pid(const DriverVm *base)
+{
+        return 0;
+}
+
+static void libvirt_close(DriverVm *base)
+{
+        LibvirtHome *home;
+        LibvirtVm *vm;
+
+        if (!base)
+                return;
+        vm = libvirt(base);
+        home = vm->home;
+        if (!home)
+                return;
+        for (LibvirtVm **v = &home->vms; *v; v = &(*v)->next)
+                if (*v == vm) {
+                        *v = vm->next;
+                        break;
+                }
+        vm->home = NULL;
+        if (vm->killed && vm->begun && !vm->ended)
+                condemn(home, vm->id);
+        stream_close(&vm->console);
+        stream_close(&vm->notify);
+        maybe_free(vm);
+        update_want(home);
+}
+
+const DriverOps driver_libvirt = {
+        .name = "libvirt",
+        .by_path = true,
+        .start = libvirt_start,
+        .go = libvirt_go,
+        .save = libvirt_save,
+        .adopt = libvirt_adopt,
+        .resume = libvirt_resume,
+        .pause = libvirt_pause,
+        .powerdown = libvirt_powerdown,
+        .quit = libvirt_quit,
+        .kill = libvirt_kill,
+        .console_write = libvirt_console_write,
+        .pid = libvirt_pid,
+        .close = libvirt_close,
+};
+
+int libvirt_home_new(uv_loop_t *loop, const char *uri, LibvirtHome **ret)
+{
+        LibvirtHome *home = calloc(1, sizeof(*home));
+        int r = home ? libvirt_link_new(loop, uri, on_news, home, &home->link) : -ENOMEM;
+
+        if (r < 0) {
+                free(home);
+                return r;
+        }
+        *ret = home;
+        return 0;
+}
+
+int libvirt_home_begin(LibvirtHome *home)
+{
+        return libvirt_link_begin(home->link);
+}
+
+int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *ret,
+                       char **ret_reason)
+{
+        return libvirt_link_facts(home->link, emulator, FACTS_MSEC, ret, ret_reason);
+}
+
+bool libvirt_home_has_threads(void)
+{
+        return libvirt_loop_runs();
+}
+
+void libvirt_home_close(LibvirtHome *home)
+{
+        if (!home)
+                return;
+        libvirt_link_close(home->link);
+        for (Pending *p = home->pending, *next; p; p = next) {
+                next = p->next;
+                p->done(-ECONNRESET, "the daemon is going down", p->userdata);
+                free(p);
+        }
+        for (Condemned *c = home->condemned, *next; c; c = next) {
+                next = c->next;
+                free(c);
+        }
+        free(home);
+}

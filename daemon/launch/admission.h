@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The steps that stand before a launch, in one table, for who launches and for who only asks: a
+ * launch takes them one after the other until one refuses it (admit.c); a render takes all of them
+ * with a CVM that is not in the manager's table, lists what they say and gives back what they hold
+ * (review.c). What is added here is thereby in both.
+ */
+
+#include "launch/load.h"
+#include "manager/manager.h"
+
+typedef struct AdmissionStep {
+        const char *name;   /* of the check that a render lists; where a resource has run out the
+                             * resource's */
+        const char *needed; /* for a person, as in HostCheck */
+        const char *fix;    /* likewise; NULL: the error says it */
+        /* Checks, or holds something for the CVM. 0, or -errno with the error set. */
+        int (*pass)(Manager *manager, const Admission *admission, Vm *vm, CvmError *error);
+} AdmissionStep;
+
+/* Ended by {}. */
+const AdmissionStep *admission_steps(void);
+
+/* A CVM with all that follows from spec and configuration alone, in no table yet. Owned: given to
+ * the table, or to admission_vm_drop(), which lets go of what it holds. */
+int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
+void admission_vm_drop(Vm *vm);
+
+/* A tap is one CVM's: the kernel would say so too, but not whose. NoResources. */
+int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,
+                        const WirePeer *peer, CvmError *error);
+
+/* Adds to `missing` each refusal that a launch would meet now, before and after its files were
+ * loaded; nothing stays held. Returns 0 or -ENOMEM. */
+int admission_review(Manager *manager, const Admission *admission, const Loaded *loaded,
+                     HostCheckList *missing);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/domain_inputs.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+static char *path(const Manager *manager, const char *format, ...) _printf_(2, 3);
+
+/* Below RUNTIME. */
+static char *path(const Manager *manager, const char *format, ...)
+{
+        _cleanup_free_ char *rest = NULL;
+        char *whole = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&rest, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                rest = NULL;
+                return NULL;
+        }
+        return asprintf(&whole, "%s/%s", manager->runtime_path, rest) < 0 ? NULL : whole;
+}
+
+static char *spec_digest(const CvmSpec *spec)
+{
+        _cleanup_json_ json_object *object = spec_to_json_redacted(spec);
+        const char *text = object ? json_text(object) : NULL;
+        DigestPair digest;
+
+        if (!text || digest_bytes(text, strlen(text), &digest) < 0)
+                return NULL;
+        return text_hex(digest.sha256, SHA256_SIZE);
+}
+
+void domain_inputs_done(DomainInputs *inputs)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                free(inputs->artifacts[i]);
+        free(inputs->env_share);
+        free(inputs->certs_share);
+        free(inputs->console);
+        free(inputs->notify);
+        free(inputs->companions);
+        free(inputs->spec_sha256);
+        *inputs = (DomainInputs){};
+}
+
+int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
+                       const char *id, uid_t owner, uid_t uid,
+                       char *const sha256[_ARTIFACT_KIND_MAX])
+{
+        *inputs = (DomainInputs){
+                .env_share = path(manager, "shares/%s/env", id),
+                .certs_share = path(manager, "shares/%s/certs", id),
+                .console = path(manager, "vms/%s/console", id),
+                .notify = path(manager, "vms/%s/notify", id),
+                .companions = path(manager, "vms/%s", id),
+                .spec_sha256 = spec_digest(spec),
+        };
+        if (!inputs->env_share || !inputs->certs_share || !inputs->console || !inputs->notify ||
+            !inputs->companions || !inputs->spec_sha256)
+                return -ENOMEM;
+        inputs->domain = (PlanDomain){
+                .env_share = inputs->env_share,
+                .certs_share = inputs->certs_share,
+                .console = inputs->console,
+                .notify = inputs->notify,
+                .companions = inputs->companions,
+                .spec_sha256 = inputs->spec_sha256,
+                .owner = owner,
+                .uid = uid,
+                .gid = manager->libvirt_gid,
+        };
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                if (!sha256[i])
+                        continue;
+                inputs->artifacts[i] = path(manager, "artifacts/%s", sha256[i]);
+                if (!inputs->artifacts[i])
+                        return -ENOMEM;
+                inputs->domain.artifacts[i] = inputs->artifacts[i];
+        }
+        return 0;
+}

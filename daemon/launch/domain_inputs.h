@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a libvirt domain of a CVM names by path: where the daemon keeps, or would keep, each. Makes
+ * nothing. */
+
+#include "manager/manager.h"
+#include "template/plan.h"
+
+typedef struct DomainInputs {
+        PlanDomain domain; /* borrows from the rest */
+        char *artifacts[_ARTIFACT_KIND_MAX], *env_share, *certs_share, *console, *notify;
+        char *companions, *spec_sha256;
+} DomainInputs;
+
+/* sha256: of the artifacts, hex, NULL where there is none or it is not known. 0 or -ENOMEM. */
+int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
+                       const char *id, uid_t owner, uid_t uid,
+                       char *const sha256[_ARTIFACT_KIND_MAX]);
+void domain_inputs_done(DomainInputs *inputs);

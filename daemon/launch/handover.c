@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/handover.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail_point.h"
+#include "manager/manager.h"
+
+int handover_directory(Vm *vm, CvmError *error)
+{
+        if (vm->runtime_dirfd >= 0)
+                return 0;
+        if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
+                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+                                      "make the CVM's runtime directory");
+        fail_point("launch: runtime directory");
+        vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
+                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (vm->runtime_dirfd < 0)
+                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+                                      "open the CVM's runtime directory");
+        return 0;
+}
+
+/* A QEMU that is given paths passes a directory of root's to what is its own. */
+static int let_pass(const Vm *vm, int parent_fd, const char *name)
+{
+        if (!vm->ops->by_path || !vm->uid)
+                return 0;
+        if (fchownat(parent_fd, name, (uid_t)-1, vm->manager->libvirt_gid, AT_SYMLINK_NOFOLLOW) <
+                    0 ||
+            fchmodat(parent_fd, name, 0710, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int handover_companions(Vm *vm, CvmError *error)
+{
+        int r = let_pass(vm, vm->manager->vms_fd, vm->id);
+
+        return r < 0 ? cvm_error_file(error, r, vm->manager->vms_fd, vm->id, "let its QEMU pass")
+                     : 0;
+}
+
+int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
+                    CvmError *error)
+{
+        _cleanup_free_ SharesCert *certs = calloc(spec->n_certs + 1, sizeof(*certs));
+        int r;
+
+        if (!certs)
+                return cvm_error_system(error, -ENOMEM, "write the shares");
+        if (kept) {
+                r = shares_open(vm->manager->shares_fd, vm->id, ret);
+                return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id,
+                                              "open the shares")
+                             : 0;
+        }
+        for (size_t i = 0; i < spec->n_certs; i++) {
+                const LoadedCert *cert = &loaded->certs[i];
+
+                certs[i] = (SharesCert){.name = spec->certs[i].name,
+                                        .data = cert->data ?: spec->certs[i].data,
+                                        .size = cert->data ? cert->size : spec->certs[i].size};
+        }
+        r = shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
+                          vm->uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
+        if (r < 0)
+                return r;
+        r = let_pass(vm, vm->manager->shares_fd, vm->id);
+        return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id, "let its QEMU pass")
+                     : 0;
+}
+
+#define NAME_SIZE 48 /* of "share:TAG" and its like */
+
+typedef struct Descriptors {
+        DriverFd fds[_ARTIFACT_KIND_MAX + 5 + SPEC_SHARES_MAX + SPEC_DISKS_MAX +
+                     PLAN_COMPANIONS_MAX];
+        char names[SPEC_SHARES_MAX + SPEC_DISKS_MAX + PLAN_COMPANIONS_MAX][NAME_SIZE];
+        size_t n, n_names;
+} Descriptors;
+
+static void add(Descriptors *d, const char *what, int fd)
+{
+        d->fds[d->n++] = (DriverFd){what, fd};
+}
+
+/* Returns the name PREFIX:NAME, which lives as long as the descriptors. */
+static const char *name(Descriptors *d, const char *prefix, const char *of)
+{
+        char *text = d->names[d->n_names++];
+
+        snprintf(text, NAME_SIZE, "%s:%s", prefix, of);
+        return text;
+}
+
+int handover_start(Vm *vm, const Handover *handover, CvmError *error)
+{
+        const CvmSpec *spec = handover->spec;
+        const LaunchPlan *plan = handover->plan;
+        const Loaded *loaded = handover->loaded;
+        Descriptors d = {};
+        DriverStart start = {
+                .id = vm->id,
+                .plan = plan,
+                .fds = d.fds,
+                .uid = vm->uid,
+                .runtime_dirfd = vm->runtime_dirfd,
+        };
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (vm->artifacts[kind])
+                        add(&d, spec_artifact_kind_name(kind), vm->artifacts[kind]->fd);
+        add(&d, "env_share", handover->shares->env_fd);
+        add(&d, "certs_share", handover->shares->certs_fd);
+        add(&d, "vhost-vsock", vm->vsock_fd);
+        add(&d, "tap", handover->tap.fd);
+        add(&d, "vhost-net", handover->tap.vhost_fd);
+        for (size_t i = 0; i < loaded->n_shares; i++)
+                add(&d, name(&d, "share", spec->shares[i].tag), loaded->share_fds[i]);
+        for (size_t i = 0; i < loaded->n_disks; i++)
+                add(&d, name(&d, "disk", spec->disks[i].id), loaded->disks[i].fd);
+        for (size_t i = 0; i < plan->n_companions; i++) {
+                const char *what = name(&d, "companion", plan->companions[i].name);
+
+                add(&d, what, companions_fd(vm->companions, what));
+        }
+        start.n_fds = d.n;
+        if (vm->ops->by_path) /* it takes the ports and the CID itself */
+                vm_drop_holds(vm);
+        return vm->ops->start(&vm->manager->home, &start, &vm_driver_callbacks, vm, &vm->driver,
+                              error);
+}

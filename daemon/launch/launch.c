@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/launch_internal.h"
+
+#include <string.h>
+
+#include "base/fail_point.h"
+#include "base/json.h"
+#include "host/qemu_message.h"
+#include "launch/quota.h"
+#include "launch/restart.h"
+#include "local/log.h"
+#include "manager/manager.h"
+#include "vm/shares.h"
+
+#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is told */
+#define PORT_TRIES 5          /* starts of QEMU before a port that others keep taking is given up */
+
+static const char *const stage_names[] = {
+        [LAUNCH_ADMITTED] = "admitted", [LAUNCH_ARTIFACTS] = "artifacts",
+        [LAUNCH_RENDERED] = "rendered", [LAUNCH_STARTING] = "starting",
+        [LAUNCH_RUNNING] = "running",   [LAUNCH_READY] = "ready",
+};
+
+/* What is being done once a stage is entered: where a failure belongs. */
+static const char *const doing_names[] = {
+        [LAUNCH_ADMITTED] = "artifacts", [LAUNCH_ARTIFACTS] = "rendered",
+        [LAUNCH_RENDERED] = "starting",  [LAUNCH_STARTING] = "starting",
+        [LAUNCH_RUNNING] = "ready",      [LAUNCH_READY] = "ready",
+};
+
+static void launch_run(Launch *launch);
+static void launch_start(Launch *launch);
+static void start_hypervisor(Launch *launch);
+
+static void launch_unref(Launch *launch)
+{
+        if (--launch->n_ref > 0)
+                return;
+        loaded_done(&launch->loaded);
+        prepared_inputs_done(&launch->prepared);
+        launch_plan_free(launch->plan);
+        spec_free(launch->spec);
+        closep(&launch->shares.env_fd);
+        closep(&launch->shares.certs_fd);
+        tap_close(&launch->tap);
+        cvm_error_done(&launch->error);
+        free(launch->reason);
+        wire_peer_done(&launch->owner);
+        vm_unref(launch->vm);
+        free(launch);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        launch_unref(handle->data);
+}
+
+/* The call is answered: lets go of everything. */
+static void launch_done(Launch *launch)
+{
+        launch->vm->launch = NULL;
+        vm_unwatch(&launch->watch);
+        wire_call_unref(TAKE_PTR(launch->call));
+        uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
+}
+
+void launch_enter(Launch *launch, LaunchStage stage)
+{
+        launch->stage = stage;
+        fail_point("launch: stage");
+        log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
+                 stage_names[stage]);
+        if (launch->call && wire_call_wants_more(launch->call))
+                wire_call_continue(
+                        launch->call,
+                        json_build("stage", json_object_new_string(stage_names[stage]), NULL));
+}
+
+static void launch_succeed(Launch *launch)
+{
+        fail_point("launch: to be answered");
+        if (launch->call)
+                wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
+        launch_done(launch);
+}
+
+/* Takes back an admitted CVM of which nothing runs. */
+static void abandon(Vm *vm, const char *reason)
+{
+        vm_set_ending(vm, "launch-failed", reason, NULL);
+        vm_release(vm);
+        vm_set_state(vm, VM_FAILED);
+        manager_remove(vm->manager, vm);
+}
+
+/* Once nothing of the launch runs any more: undoes what is left, and answers. */
+static void launch_unwind(Launch *launch)
+{
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(launch->vm);
+        _cleanup_free_ char *reason = NULL;
+
+        if (launch->loading || vm->driver)
+                return;
+        vm_unwatch(&launch->watch);
+        if (launch->again) {
+                reason = TAKE_PTR(launch->reason);
+                launch_done(launch);
+                if (vm->manager)
+                        restart_failed(vm, reason);
+                return;
+        }
+        if (vm->manager)
+                abandon(vm, launch->reason);
+        wire_call_error(launch->call, &launch->error);
+        launch_done(launch);
+}
+
+/* A file that the worker reads does not answer. What is loaded, if it ever is, is nobody's then. */
+static void on_worker_late(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        launch->loading = false;
+        launch_unwind(launch);
+}
+
+static void drop_scope(Launch *launch)
+{
+        if (launch->scope)
+                scope_start_cancel(TAKE_PTR(launch->scope));
+}
+
+/* launch->error is set. */
+static void launch_fail(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        if (launch->failed)
+                return;
+        launch->failed = true;
+        drop_scope(launch);
+        log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
+        uv_timer_stop(&launch->start_timer);
+        uv_timer_stop(&launch->total_timer);
+        launch->reason = cvm_error_message(&launch->error);
+        if (vm->driver)
+                vm->ops->kill(vm->driver); /* launch_ended() goes on */
+        if (launch->loading)
+                uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
+        launch_unwind(launch);
+}
+
+void launch_cancel(Launch *launch, const char *reason)
+{
+        if (launch->failed)
+                return;
+        cvm_error_launch(&launch->error, doing_names[launch->stage], NULL, "%s", reason);
+        launch_fail(launch);
+}
+
+static void on_caller_gone(WireCall *call, void *userdata)
+{
+        launch_cancel(userdata, "the caller has gone");
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        cvm_error_timeout(&launch->error, doing_names[launch->stage],
+                          (int64_t)(uv_now(timer->loop) - launch->begun));
+        launch_fail(launch);
+}
+
+/* While the launch waits for READY the CVM may end, be stopped, or be removed by others; at any
+ * time the daemon may go. */
+static void on_vm_changed(Vm *vm, void *userdata)
+{
+        Launch *launch = userdata;
+
+        if (!vm->manager) {
+                /* Nobody tells of the process any more: it, or its record, is the next daemon's. */
+                if (!launch->failed)
+                        launch_cancel(launch, "the daemon is going down");
+                else
+                        launch_unwind(launch);
+        } else if (launch->failed || launch->stage < LAUNCH_RUNNING) {
+                return;
+        } else if (vm->ready) {
+                launch_enter(launch, LAUNCH_READY);
+                launch_succeed(launch);
+        } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
+                /* It has ended by itself and is kept with its reason, or restarted; only the call
+                 * has failed. */
+                cvm_error_launch(&launch->error, doing_names[LAUNCH_READY], vm->ending.detail,
+                                 "the CVM ended before it was ready: %s", vm->ending.reason);
+                wire_call_error(launch->call, &launch->error);
+                launch_done(launch);
+        }
+}
+
+static void on_resumed(int r, const char *error, void *userdata)
+{
+        _cleanup_(vm_unrefp) Vm *vm = userdata;
+        Launch *launch = vm->launch;
+
+        /* a QEMU that has gone is told by launch_ended(), with the reason */
+        if (!launch || launch->failed || r == -ECONNRESET)
+                return;
+        if (r < 0) {
+                cvm_error_launch(&launch->error, doing_names[LAUNCH_STARTING], NULL,
+                                 "QEMU does not start the guest: %s", error);
+                launch_fail(launch);
+                return;
+        }
+        launch_run(launch);
+}
+
+/* The guest runs, or is held as asked. */
+static void launch_run(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        uv_timer_stop(&launch->start_timer);
+        vm_clear_ending(vm);
+        restart_done(vm);
+        /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
+        vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
+        launch_enter(launch, LAUNCH_RUNNING);
+        if (!launch->options.paused)
+                vm_arm_ready_timer(vm);
+        host_access_remark(vm);
+        if (!launch->options.wait_ready || vm->ready) {
+                if (launch->options.wait_ready)
+                        launch_enter(launch, LAUNCH_READY);
+                launch_succeed(launch);
+                return;
+        }
+        if (!launch->options.timeout_sec)
+                uv_timer_start(&launch->total_timer, on_timeout, (uint64_t)vm->ready_sec * 1000, 0);
+}
+
+void launch_created(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r;
+
+        if (launch->failed)
+                return;
+        if (launch->options.paused) {
+                launch_run(launch);
+                return;
+        }
+        r = vm->ops->resume(vm->driver, on_resumed, vm_ref(vm));
+        if (r < 0)
+                vm_unref(vm);
+        if (r < 0 && r != -ECONNRESET) { /* that one has gone: launch_ended() tells */
+                cvm_error_system(&launch->error, r, "start the guest");
+                launch_fail(launch);
+        }
+}
+
+/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. Where QEMU has
+ * ended before libvirt began to listen to it, libvirt does not know why. */
+static bool lost_a_port(const Launch *launch, const char *log)
+{
+        static const char *const signs[] = {
+                "Could not set up host forwarding rule",
+                "Failed to bind any port",
+                "failed to connect to monitor socket",
+        };
+        bool found = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
+                found |= strstr(log, signs[i]) != NULL;
+        if (!found)
+                return false;
+        if (!launch->spec->forwards_given)
+                return true;
+        for (size_t i = 0; i < launch->spec->n_forwards; i++)
+                if (launch->spec->forwards[i].host_port == 0)
+                        return true;
+        return false;
+}
+
+static void try_other_ports(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
+        if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->owner, &launch->error) < 0)
+                launch_fail(launch);
+        else
+                launch_start(launch);
+}
+
+/* QEMU knows its disks by number only. */
+static void describe_lock(Launch *launch, size_t index, const char *log)
+{
+        const SpecDisk *disk = &launch->spec->disks[index];
+        const char *path = disk->path ?: launch->loaded.disk_paths[index];
+
+        cvm_error_launch(&launch->error, doing_names[launch->stage], log,
+                         "disks[%zu] (%s) is in use by another program, which has a lock on it; "
+                         "end that program, or use a copy",
+                         index, path ?: "sent as a descriptor");
+}
+
+static void describe_end(Launch *launch, const DriverEnding *ending)
+{
+        const char *stage = doing_names[launch->stage];
+        char buffer[QEMU_MESSAGE_MAX];
+        const char *meaning = qemu_message_explain(ending->log, buffer);
+        int locked = disks_find_locked(ending->log, launch->loaded.n_disks);
+
+        if (locked >= 0)
+                describe_lock(launch, (size_t)locked, ending->log);
+        else if (ending->has_signal)
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
+                                 ending->signal);
+        else if (ending->has_exit_code)
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU exited with code %d%s%s",
+                                 ending->exit_code, meaning ? ": " : "", meaning ?: "");
+        else
+                cvm_error_launch(&launch->error, stage, ending->log, "QEMU ended");
+}
+
+bool launch_has_failed(const Launch *launch)
+{
+        return launch->failed;
+}
+
+void launch_ended(Launch *launch, const DriverEnding *ending)
+{
+        if (!launch->failed && lost_a_port(launch, ending->log) && ++launch->tries < PORT_TRIES) {
+                try_other_ports(launch);
+                return;
+        }
+        if (!launch->failed) {
+                describe_end(launch, ending);
+                launch_fail(launch);
+                return;
+        }
+        launch_unwind(launch);
+}
+
+static int start_driver(Launch *launch)
+{
+        const Handover handover = {
+                .spec = launch->spec,
+                .plan = launch->plan,
+                .loaded = &launch->loaded,
+                .shares = &launch->shares,
+                .tap = launch->tap,
+        };
+
+        return handover_start(launch->vm, &handover, &launch->error);
+}
+
+static void launch_go(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        vm->ops->go(vm->driver);
+        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
+}
+
+static void on_scope(int r, const char *reason, void *userdata)
+{
+        Launch *launch = userdata;
+
+        launch->scope = NULL;
+        if (r < 0 && confine_failed(launch->vm, launch->spec, r, reason, &launch->error) < 0)
+                launch_fail(launch);
+        else
+                launch_go(launch);
+}
+
+static void launch_confine(Launch *launch)
+{
+        int r = confine_begin(launch->vm, launch->spec, launch->plan, on_scope, launch,
+                              &launch->scope);
+
+        if (r != 0)
+                on_scope(r < 0 ? r : 0, NULL, launch);
+}
+
+/* Puts what was started, and is held, on record. */
+static int record_start(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
+                                         : vm_set_state(vm, VM_STARTING);
+
+        return r < 0 ? manager_persist_error(vm->manager, vm, r, &launch->error) : 0;
+}
+
+static int start_companions(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const CompanionsStart start = {
+                .plan = launch->plan,
+                .uid = vm->uid,
+                .gid = vm->ops->by_path ? vm->manager->libvirt_gid : vm->uid,
+                .runtime_dirfd = vm->runtime_dirfd,
+                .by_path = vm->ops->by_path,
+                .socket_sec = vm->start_sec,
+        };
+        int r;
+
+        companions_end(TAKE_PTR(vm->companions)); /* of a start before this one */
+        if (launch->plan->n_companions == 0)
+                return 0;
+        r = handover_companions(vm, &launch->error);
+        if (r < 0)
+                return r;
+        r = companions_start(vm->manager->loop, &start, &vm_companion_callbacks, vm,
+                             &vm->companions, &launch->error);
+        if (r == 0)
+                r = record_start(launch);
+        if (r == 0 && companions_go(vm->companions) < 0)
+                r = cvm_error_launch(&launch->error, doing_names[launch->stage], NULL,
+                                     "a companion's process is gone");
+        return r;
+}
+
+/* Whatever runs is held until its process is on record, the hypervisor until it is in its scope,
+ * too; then it may run. The hypervisor comes once its companions are there. */
+static void launch_start(Launch *launch)
+{
+        int r;
+
+        r = launch_render(launch);
+        if (r == 0)
+                r = start_companions(launch);
+        if (r < 0)
+                launch_fail(launch);
+        else if (!launch->vm->companions)
+                start_hypervisor(launch);
+}
+
+void launch_companions_ready(Launch *launch)
+{
+        if (!launch->failed)
+                start_hypervisor(launch);
+}
+
+void launch_companion_failed(Launch *launch, const char *reason, const char *log)
+{
+        if (launch->failed)
+                return;
+        if (!launch->vm->driver && lost_a_port(launch, log) && ++launch->tries < PORT_TRIES) {
+                try_other_ports(launch);
+                return;
+        }
+        cvm_error_launch(&launch->error, doing_names[launch->stage], log, "%s", reason);
+        launch_fail(launch);
+}
+
+static void start_hypervisor(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        int r;
+
+        r = start_driver(launch);
+        companions_release_fds(vm->companions);
+        if (r == 0 && !vm->ops->by_path)
+                r = confine_name(vm, launch->spec, &launch->error);
+        if (r == 0)
+                r = record_start(launch);
+        if (r < 0)
+                launch_fail(launch);
+        else
+                launch_confine(launch);
+}
+
+static void on_loaded(Loaded *loaded, void *userdata)
+{
+        Launch *launch = userdata;
+        bool late = !launch->loading;
+
+        launch->loading = false;
+        launch_unref(launch);
+        if (late)
+                return;
+        if (launch->failed) {
+                launch_unwind(launch);
+                return;
+        }
+        launch->loaded = *loaded;
+        *loaded = (Loaded){};
+        restart_note_paths(launch->vm, &launch->loaded);
+        launch_enter(launch, LAUNCH_ARTIFACTS);
+        if (launch_prepare(launch) < 0)
+                launch_fail(launch);
+        else
+                launch_start(launch);
+}
+
+/* Takes spec, also on failure; the owner is copied. */
+static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner)
+{
+        Launch *launch = calloc(1, sizeof(*launch));
+
+        if (!launch || wire_peer_copy(owner, &launch->owner) < 0) {
+                free(launch);
+                spec_free(spec);
+                return NULL;
+        }
+        launch->vm = vm_ref(vm);
+        launch->template = template;
+        launch->spec = spec;
+        launch->begun = uv_now(vm->manager->loop);
+        launch->shares = (Shares){-1, -1};
+        launch->tap = (Tap){-1, -1};
+        launch->watch = (VmWatch){.changed = on_vm_changed, .userdata = launch};
+        uv_timer_init(vm->manager->loop, &launch->start_timer);
+        uv_timer_init(vm->manager->loop, &launch->total_timer);
+        launch->start_timer.data = launch->total_timer.data = launch;
+        launch->n_ref = 2;
+        vm->launch = launch;
+        vm_watch(vm, &launch->watch);
+        return launch;
+}
+
+static void launch_load(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
+        LoadSource source = {
+                .turns = vm->manager->turns,
+                .store = vm->manager->artifacts,
+                .template = launch->template,
+                .config = vm->manager->config,
+                .qemus = vm->manager->qemus,
+                .host = vm->manager->host,
+                .cmdline = spec_cmdline(launch->spec),
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .libvirt = vm->ops == driver_find("libvirt") ? vm->manager->home.libvirt : NULL,
+                .files = vm->ops->by_path ? vm->manager->files : NULL,
+                .map = vm->uid ? &map : NULL,
+                .artifacts = launch->again ? vm->artifacts : NULL,
+                .without_certs = launch->kept_shares,
+        };
+
+        quota_bound_load(vm->manager, &launch->owner, &source);
+        launch_enter(launch, LAUNCH_ADMITTED);
+        if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
+                       &launch->error) < 0) {
+                launch_fail(launch);
+                return;
+        }
+        launch->loading = true;
+        launch->n_ref++;
+}
+
+void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+                  const LaunchOptions *options)
+{
+        Launch *launch = launch_new(vm, template, spec, wire_call_peer(call));
+
+        if (!launch) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                cvm_error_system(&error, -ENOMEM, "launch");
+                abandon(vm, NULL);
+                wire_call_error(call, &error);
+                return;
+        }
+        launch->call = wire_call_ref(call);
+        launch->options = *options;
+        wire_call_on_gone(call, on_caller_gone, launch);
+        if (options->timeout_sec)
+                uv_timer_start(&launch->total_timer, on_timeout,
+                               (uint64_t)options->timeout_sec * 1000, 0);
+        launch_load(launch);
+}
+
+void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
+                  bool kept_shares)
+{
+        Launch *launch = launch_new(vm, template, spec, owner);
+
+        if (!launch) {
+                restart_failed(vm, "no memory");
+                return;
+        }
+        launch->again = true;
+        launch->kept_shares = kept_shares;
+        vm_forget_guest(vm);
+        vm->killed = false;
+        vm->stop_step = VM_STOP_NONE;
+        launch_load(launch);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the two files of a launch share: launch.c has its course, launch_prepare.c what comes before
+ * anything runs. */
+
+#include "launch/handover.h"
+#include "launch/inputs.h"
+#include "launch/launch.h"
+#include "local/tap.h"
+#include "vm/confine.h"
+
+typedef enum LaunchStage {
+        LAUNCH_ADMITTED,
+        LAUNCH_ARTIFACTS,
+        LAUNCH_RENDERED,
+        LAUNCH_STARTING,
+        LAUNCH_RUNNING,
+        LAUNCH_READY,
+} LaunchStage;
+
+struct Launch {
+        Vm *vm;                   /* a reference */
+        const Template *template; /* borrowed from the manager */
+        CvmSpec *spec;            /* owned; secrets go as soon as they are written */
+        WireCall *call;           /* a reference; NULL once answered, or nobody waits */
+        WirePeer owner;           /* owned; in whose name */
+        bool again;               /* a CVM that ran before: what fails does not take it back */
+        bool kept_shares;         /* and its environment and certificates are there */
+        LaunchOptions options;
+        LaunchStage stage;
+        uint64_t begun; /* loop time */
+        Loaded loaded;
+        PreparedInputs prepared;
+        LaunchPlan *plan;
+        Shares shares;
+        Tap tap;
+        ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
+        unsigned tries;
+        bool loading; /* the worker has not come back */
+        bool failed;  /* error is set; waits for worker and process to be gone */
+        CvmError error;
+        char *reason; /* of one that failed; owned, or NULL */
+        uv_timer_t start_timer, total_timer;
+        unsigned n_ref; /* an open timer's each, and the worker's */
+        VmWatch watch;
+};
+
+/* Tells the caller and the log. */
+void launch_enter(Launch *launch, LaunchStage stage);
+
+/* launch->plan from what is loaded and allotted now. What the host lacks refuses. */
+int launch_render(Launch *launch);
+
+/* From what was loaded to directory and shares: all that a start needs. */
+int launch_prepare(Launch *launch);

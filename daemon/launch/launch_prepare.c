@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/launch_internal.h"
+
+#include <string.h>
+
+#include "base/fail_point.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "launch/admission.h"
+#include "launch/quota.h"
+#include "local/log.h"
+#include "local/tap.h"
+#include "manager/manager.h"
+
+int launch_render(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const Allotment allotment = {
+                .id = vm->id,
+                .owner = vm->owner,
+                .uid = vm->uid,
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .forwards = vm->forwards,
+                .n_forwards = vm->n_forwards,
+                .vsock = vm->vsock_cid != 0,
+                .vsock_cid = vm->vsock_cid,
+                .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
+                .host = launch->loaded.host ?: vm->manager->host,
+                .disks = launch->loaded.disks,
+                .no_passt = launch->loaded.has_libvirt && !launch->loaded.libvirt.passt,
+        };
+        const HostCheck *check;
+        int r;
+
+        prepared_inputs_done(&launch->prepared);
+        launch->plan = launch_plan_free(launch->plan);
+        r = inputs_prepare(vm->manager, launch->template, launch->spec, &allotment, vm->artifacts,
+                           &launch->prepared);
+        if (r < 0)
+                return cvm_error_system(&launch->error, r, "render");
+        r = inputs_render(vm->manager, launch->template, &launch->prepared, &launch->loaded,
+                          &launch->plan, &launch->error);
+        if (r < 0)
+                return r;
+        if (launch->plan->missing.n == 0)
+                return 0;
+        for (size_t i = 1; i < launch->plan->missing.n; i++)
+                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "also missing: %s is %s, needed is %s",
+                         launch->plan->missing.items[i].name, launch->plan->missing.items[i].found,
+                         launch->plan->missing.items[i].needed);
+        check = &launch->plan->missing.items[0];
+        return cvm_error_host(&launch->error, check->name, check->found, check->needed, check->fix);
+}
+
+/* The first failure of what was loaded; moves it. */
+static int check_loaded(Launch *launch)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (cvm_error_is_set(&launch->loaded.artifact_errors[kind])) {
+                        cvm_error_move(&launch->error, &launch->loaded.artifact_errors[kind]);
+                        return -EBADMSG;
+                }
+        if (cvm_error_is_set(&launch->loaded.error)) {
+                cvm_error_move(&launch->error, &launch->loaded.error);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+/* What boots must be what a verifier can be told of. Files that are missing tell more than that
+ * nothing can be measured without them. */
+static int render_measured(Launch *launch)
+{
+        CvmError *measure = &launch->loaded.measure_error;
+        const HostCheckList *missing;
+        int r = launch_render(launch);
+
+        if (!cvm_error_is_set(measure))
+                return r;
+        missing = launch->plan ? &launch->plan->missing : NULL;
+        if (r < 0 && (!missing || missing->n == 0 || strcmp(missing->items[0].name, "measurement")))
+                return r;
+        cvm_error_done(&launch->error);
+        cvm_error_move(&launch->error, measure);
+        return -EBADMSG;
+}
+
+static int take_artifacts(Launch *launch)
+{
+        Vm *vm = launch->vm;
+
+        if (launch->loaded.measured.registers) {
+                measured_done(&vm->measured);
+                vm->measured = launch->loaded.measured;
+                launch->loaded.measured = (Measured){};
+        }
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
+
+                if (!vm->held[kind]) /* else kept */
+                        vm->held[kind] = TAKE_PTR(launch->loaded.held[kind]);
+                if (!artifact)
+                        continue;
+                if (artifact == vm->artifacts[kind]) { /* kept, where it is launched again */
+                        artifact_unref(artifact);
+                        continue;
+                }
+                free(vm->artifact_name[kind]);
+                vm->artifact_name[kind] = strdup(artifact->name);
+                if (!vm->artifact_name[kind]) {
+                        artifact_unref(artifact);
+                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
+                }
+                if (!artifact->embedded)
+                        artifact = artifact_store_add(vm->manager->artifacts, artifact);
+                if (!artifact)
+                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
+                vm->artifacts[kind] = artifact;
+                free(vm->artifact_sha256[kind]);
+                vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
+                if (!launch->loaded.reserved[kind] || artifact->embedded)
+                        continue;
+                ledger_hold_artifact(vm, kind, launch->loaded.reserved[kind]);
+                launch->loaded.reserved[kind] = 0;
+        }
+        return 0;
+}
+
+/* Where the plan has a tap device. */
+static int open_tap(Launch *launch)
+{
+        const CvmSpec *spec = launch->spec;
+        int r;
+
+        if (launch_plan_fd(launch->plan, "tap") < 0)
+                return 0;
+        r = tap_open(spec->network == SPEC_NETWORK_TAP ? spec->interface : NULL,
+                     spec->network == SPEC_NETWORK_BRIDGE ? spec->interface : NULL,
+                     launch_plan_fd(launch->plan, "vhost-net") >= 0, &launch->tap, &launch->error);
+        fail_point("launch: tap");
+        return r;
+}
+
+int launch_prepare(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        const CvmSpec *spec = launch->spec;
+        int r;
+
+        r = check_loaded(launch);
+        if (r == 0)
+                r = take_artifacts(launch);
+        if (r == 0)
+                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
+                               &launch->error);
+        if (r == 0)
+                r = admission_check_tap(vm->manager, vm, spec, &launch->owner, &launch->error);
+        if (r == 0)
+                r = render_measured(launch); /* what is missing refuses before anything is made */
+        if (r < 0)
+                return r;
+        json_object_put(vm->binding);
+        vm->binding = workload_binding_to_json(&launch->plan->binding);
+        launch_enter(launch, LAUNCH_RENDERED);
+        r = open_tap(launch);
+        if (r < 0)
+                return r;
+        launch_enter(launch, LAUNCH_STARTING);
+        r = handover_directory(vm, &launch->error);
+        if (r == 0 && !launch->kept_shares)
+                r = quota_take_secrets(vm, &launch->owner, spec, &launch->loaded, &launch->error);
+        if (r == 0)
+                r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
+                                    &launch->error);
+        spec_clear_secrets(launch->spec);
+        loaded_clear_secrets(&launch->loaded);
+        return r;
+}

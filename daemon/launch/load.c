@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/load.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/foreign.h"
+#include "base/text.h"
+#include "launch/boot_check.h"
+#include "vm/measuring.h"
+
+typedef struct LoadJob {
+        Turn turn;
+        const CvmSpec *spec; /* borrowed; immutable, so the worker may read it */
+        WirePeer peer;       /* owned copy */
+        bool mapped, without_certs;
+        IdMap map;
+        const Template *template; /* borrowed */
+        char *cmdline;
+        uint32_t cpus;
+        uint64_t memory;
+        const char *default_paths[_ARTIFACT_KIND_MAX]; /* borrowed from the template */
+        int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
+                *disk_fds;                 /* sent by the client, or -1 */
+        size_t n_certs, n_shares, n_disks; /* `done` may take what is loaded with its numbers */
+        const Config *config;              /* borrowed */
+        QemuCache *qemus;                  /* borrowed */
+        const HostFacts *host;             /* borrowed */
+        char *qemu;
+        LibvirtHome *libvirt; /* borrowed */
+        LedgerBound artifact_bound, secret_bound;
+        Loaded loaded;
+        LoadDone done;
+        void *userdata;
+} LoadJob;
+
+void loaded_clear_secrets(Loaded *loaded)
+{
+        for (size_t i = 0; i < loaded->n_certs; i++) {
+                if (loaded->certs[i].data)
+                        explicit_bzero(loaded->certs[i].data, loaded->certs[i].size);
+                free(loaded->certs[i].data);
+                loaded->certs[i] = (LoadedCert){};
+        }
+}
+
+void loaded_done(Loaded *loaded)
+{
+        loaded_clear_secrets(loaded);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                artifact_unref(loaded->artifacts[i]);
+                ledger_cancel(loaded->artifact_ledger, loaded->uid, loaded->reserved[i]);
+                if (loaded->held[i])
+                        artifact_files_drop(loaded->files, loaded->held[i]);
+                free(loaded->held[i]);
+                cvm_error_done(&loaded->artifact_errors[i]);
+        }
+        ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
+        free(loaded->certs);
+        foreign_close(loaded->uid, loaded->share_fds, loaded->n_shares);
+        for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
+                free(loaded->share_paths[i]);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                free(loaded->artifact_paths[i]);
+        for (size_t i = 0; loaded->disk_paths && i < loaded->n_disks; i++)
+                free(loaded->disk_paths[i]);
+        free(loaded->share_paths);
+        free(loaded->disk_paths);
+        free(loaded->share_fds);
+        for (size_t i = 0; i < loaded->n_disks; i++)
+                foreign_close(loaded->uid, &loaded->disks[i].fd, 1);
+        free(loaded->disks);
+        cvm_error_done(&loaded->error);
+        cvm_error_done(&loaded->measure_error);
+        free(loaded->libvirt_reason);
+        measured_done(&loaded->measured);
+        qemu_probe_unref(loaded->qemu);
+        host_facts_free(loaded->host);
+        *loaded = (Loaded){};
+}
+
+static void job_free(LoadJob *job)
+{
+        foreign_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
+        foreign_close(job->peer.uid, job->cert_fds, job->cert_fds ? job->n_certs : 0);
+        foreign_close(job->peer.uid, job->share_fds, job->share_fds ? job->n_shares : 0);
+        foreign_close(job->peer.uid, job->disk_fds, job->disk_fds ? job->n_disks : 0);
+        free(job->cert_fds);
+        free(job->share_fds);
+        free(job->disk_fds);
+        free(job->qemu);
+        loaded_done(&job->loaded);
+        wire_peer_done(&job->peer);
+        free(job->cmdline);
+        free(job);
+}
+
+static Caller caller_of(const LoadJob *job)
+{
+        return (Caller){job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
+}
+
+/* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd. */
+static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, bool writable,
+                 const char *field, CvmError *error)
+{
+        const Caller caller = caller_of(job);
+        int fd, r;
+
+        if (*sent >= 0) {
+                r = caller_check_fd(&caller, *sent, what, writable, field, error);
+                return r < 0 ? r : TAKE_FD(*sent);
+        }
+        r = caller_open(&caller, path, what, writable, field, &fd, error);
+        return r < 0 ? r : fd;
+}
+
+/* What messages and listings call a file: its own name, or its kind where only a descriptor came.
+ */
+static const char *display_name(const char *path, SpecArtifactKind kind)
+{
+        const char *slash = path ? strrchr(path, '/') : NULL;
+
+        return slash ? slash + 1 : path ?: spec_artifact_kind_name(kind);
+}
+
+typedef struct Reservation {
+        LoadJob *job;
+        SpecArtifactKind kind;
+} Reservation;
+
+/* A sparse file counts as its size: the copy is whole. */
+static int reserve_artifact(void *userdata, uint64_t size, CvmError *error)
+{
+        const Reservation *reservation = userdata;
+        LoadJob *job = reservation->job;
+        int r = ledger_reserve(job->loaded.artifact_ledger, job->peer.uid, size,
+                               &job->artifact_bound, error);
+
+        if (r == 0)
+                job->loaded.reserved[reservation->kind] = size;
+        return r;
+}
+
+static void load_artifact(LoadJob *job, SpecArtifactKind kind)
+{
+        const SpecArtifact *spec = &job->spec->artifacts[kind];
+        const char *path = spec->path ?: job->default_paths[kind];
+        CvmError *error = &job->loaded.artifact_errors[kind];
+        Reservation reservation = {job, kind};
+        const ArtifactReserve reserve = {reserve_artifact, &reservation};
+        _cleanup_close_ int fd = -1;
+
+        if (job->loaded.artifacts[kind]) {
+                if (artifact_prepare(job->loaded.artifacts[kind], error) == 0 && spec->has_sha256)
+                        artifact_check_pin(job->loaded.artifacts[kind], spec->sha256, error);
+                return;
+        }
+        /* a default that is not there is for the plan's requirements to tell */
+        if (spec->fd < 0 && (!path || (!spec->path && access(path, F_OK) < 0)))
+                return;
+        fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false,
+                   spec_artifact_kind_name(kind), error);
+        if (fd >= 0)
+                artifact_load_reserved(kind, display_name(spec->fd < 0 ? path : spec->path, kind),
+                                       fd, spec->has_sha256 ? spec->sha256 : NULL, &reserve,
+                                       &job->loaded.artifacts[kind], error);
+}
+
+/* For a hypervisor that opens files by path. */
+static void hold_file(LoadJob *job, SpecArtifactKind kind)
+{
+        const Artifact *artifact = job->loaded.artifacts[kind];
+        CvmError *error = &job->loaded.artifact_errors[kind];
+        _cleanup_free_ char *name = NULL;
+
+        if (!job->loaded.files || !artifact || cvm_error_is_set(error))
+                return;
+        name = text_hex(artifact->digest.sha256, SHA256_SIZE);
+        if (!name)
+                cvm_error_system(error, -ENOMEM, "write an artifact");
+        else if (artifact_files_put(job->loaded.files, artifact, error) == 0)
+                job->loaded.held[kind] = TAKE_PTR(name);
+}
+
+static int reserve_secret(LoadJob *job, int fd, const char *field)
+{
+        uint64_t bytes;
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return cvm_error_system(&job->loaded.error, -errno, "look at %s", field);
+        bytes = st.st_size < SPEC_CERT_BYTES_MAX ? ledger_pages((uint64_t)st.st_size)
+                                                 : SPEC_CERT_BYTES_MAX;
+        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
+                           &job->loaded.error);
+        if (r == 0)
+                job->loaded.reserved_secrets += bytes;
+        return r;
+}
+
+/* What the spec holds itself: it is there while the job waits. */
+static int reserve_inline(LoadJob *job, CvmError *error)
+{
+        const CvmSpec *spec = job->spec;
+        uint64_t bytes = 0;
+        int r;
+
+        for (size_t i = 0; i < spec->n_env; i++)
+                bytes += strlen(spec->env[i].name) + strlen(spec->env[i].value);
+        bytes = ledger_pages(bytes);
+        for (size_t i = 0; i < spec->n_certs; i++)
+                if (!spec->certs[i].path && spec->certs[i].fd < 0)
+                        bytes += ledger_pages(spec->certs[i].size);
+        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
+                           error);
+        if (r == 0)
+                job->loaded.reserved_secrets = bytes;
+        return r;
+}
+
+static int load_cert(LoadJob *job, size_t i)
+{
+        const SpecCert *spec = &job->spec->certs[i];
+        _cleanup_free_ char *field = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!spec->path && spec->fd < 0)
+                return 0;
+        if (asprintf(&field, "certs.%s", spec->name) < 0)
+                return cvm_error_system(&job->loaded.error, -ENOMEM, "read a certificate");
+        fd = fetch(job, &job->cert_fds[i], spec->path, CALLER_OPEN_FILE, false, field,
+                   &job->loaded.error);
+        if (fd < 0)
+                return fd;
+        r = reserve_secret(job, fd, field);
+        if (r < 0)
+                return r;
+        r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, (char **)&job->loaded.certs[i].data,
+                        &job->loaded.certs[i].size);
+        if (r == -EFBIG)
+                return cvm_error_invalid_spec(&job->loaded.error, field, "is longer than %u bytes",
+                                              SPEC_CERT_BYTES_MAX);
+        return r < 0 ? cvm_error_invalid_spec(&job->loaded.error, field, "cannot be read: %s",
+                                              strerror(-r))
+                     : 0;
+}
+
+/* What a client opened in its mount namespace cannot be mapped in the daemon's, which as a unit of
+ * systemd has its own: there it is found by its path, with the caller's rights. */
+static int open_here(LoadJob *job, size_t i, const char *field, int *fd)
+{
+        const char *path = job->loaded.share_paths[i];
+        const Caller caller = caller_of(job);
+        _cleanup_close_ int found = -1;
+        struct stat sent, here;
+        int r;
+
+        if (!path || idmap_is_here(*fd))
+                return 0;
+        r = caller_open(&caller, path, CALLER_OPEN_DIRECTORY, !job->spec->shares[i].read_only,
+                        field, &found, &job->loaded.error);
+        if (r < 0)
+                return r;
+        if (fstat(*fd, &sent) < 0 || fstat(found, &here) < 0)
+                return cvm_error_system(&job->loaded.error, -errno, "open a share");
+        if (sent.st_dev == here.st_dev && sent.st_ino == here.st_ino) {
+                close(*fd);
+                *fd = TAKE_FD(found);
+        }
+        return 0;
+}
+
+static int load_share(LoadJob *job, size_t i)
+{
+        const SpecShare *spec = &job->spec->shares[i];
+        _cleanup_free_ char *field = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (asprintf(&field, "shares[%zu].path", i) < 0)
+                return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
+        fd = fetch(job, &job->share_fds[i], spec->path, CALLER_OPEN_DIRECTORY, !spec->read_only,
+                   field, &job->loaded.error);
+        if (fd < 0)
+                return fd;
+        if (!job->mapped) {
+                job->loaded.share_fds[i] = TAKE_FD(fd);
+                return 0;
+        }
+        r = open_here(job, i, field, &fd);
+        if (r < 0)
+                return r;
+        return idmap_open(fd, &job->map, spec->read_only, field, &job->loaded.share_fds[i],
+                          &job->loaded.error);
+}
+
+static int load_disk(LoadJob *job, size_t i)
+{
+        const SpecDisk *spec = &job->spec->disks[i];
+        const Caller caller = caller_of(job);
+        DiskFile *file = &job->loaded.disks[i];
+        char field[32];
+        int r;
+
+        snprintf(field, sizeof(field), "disks[%zu]", i);
+        r = disk_open(&caller, spec, &job->disk_fds[i], field, file, &job->loaded.error);
+        if (r < 0 || !file->identity.block ||
+            config_allows_disk(job->config, (dev_t)file->identity.device))
+                return r;
+        closep(&file->fd);
+        file->fd = -1;
+        return cvm_error_invalid_spec(&job->loaded.error, field,
+                                      "is a block device that cvmd.conf does not list under "
+                                      "devices.disks");
+}
+
+static void check_boot(LoadJob *job)
+{
+        const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu, job->cpus};
+
+        boot_check_run(&check, &job->loaded.igvm, job->loaded.artifact_errors);
+}
+
+/* Defaults that a service VM boots without. */
+static bool is_idle(const LoadJob *job, SpecArtifactKind kind)
+{
+        return job->loaded.igvm.service &&
+               (kind == ARTIFACT_KERNEL || kind == ARTIFACT_INITRAMFS) &&
+               !job->spec->artifacts[kind].given;
+}
+
+static void measure(LoadJob *job)
+{
+        Artifact *artifacts[_ARTIFACT_KIND_MAX];
+        bool has_kernel = job->loaded.artifacts[ARTIFACT_KERNEL] && !is_idle(job, ARTIFACT_KERNEL);
+        const Measuring measuring = {
+                .platform = template_name(job->template),
+                .method = template_measure(job->template),
+                .artifacts = artifacts,
+                .cmdline = has_kernel || job->spec->cmdline ? job->cmdline : NULL,
+                .cpus = job->cpus,
+                .memory = job->memory,
+                .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
+        };
+
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                if (cvm_error_is_set(&job->loaded.artifact_errors[i]))
+                        return; /* that is what is wrong */
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                artifacts[kind] = is_idle(job, kind) ? NULL : job->loaded.artifacts[kind];
+        measuring_run(&measuring, &job->loaded.measured, &job->loaded.measure_error);
+}
+
+/* Where what was sent is, as far as that has a name that still leads there; or NULL. */
+static char *name_sent(int fd)
+{
+        char link[40], path[PATH_MAX];
+        struct stat named, sent;
+        ssize_t n;
+
+        if (fd < 0)
+                return NULL;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0 || path[0] != '/')
+                return NULL;
+        path[n] = 0;
+        return fstat(fd, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
+                               sent.st_ino == named.st_ino
+                       ? strdup(path)
+                       : NULL;
+}
+
+/* Here, as the file system may take its time. */
+static void name_all(LoadJob *job)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                job->loaded.artifact_paths[i] = name_sent(job->artifact_fds[i]);
+        for (size_t i = 0; i < job->spec->n_shares; i++)
+                job->loaded.share_paths[i] = name_sent(job->share_fds[i]);
+        for (size_t i = 0; i < job->spec->n_disks; i++)
+                job->loaded.disk_paths[i] = name_sent(job->disk_fds[i]);
+}
+
+static void work(Turn *turn)
+{
+        LoadJob *job = container_of(turn, LoadJob, turn);
+        int r = 0;
+
+        /* first what is the daemon's: files may keep this until it has gone */
+        (void)host_refresh("", job->host, &job->loaded.host);
+        if (job->qemu)
+                job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
+        job->loaded.asked_libvirt = job->libvirt != NULL;
+        if (job->libvirt && job->qemu)
+                job->loaded.has_libvirt =
+                        libvirt_home_facts(job->libvirt, job->qemu, &job->loaded.libvirt,
+                                           &job->loaded.libvirt_reason) == 0;
+        name_all(job);
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                load_artifact(job, kind);
+                hold_file(job, kind);
+        }
+        check_boot(job);
+        measure(job);
+        for (size_t i = 0; r == 0 && !job->without_certs && i < job->spec->n_certs; i++)
+                r = load_cert(job, i);
+        for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
+                r = load_share(job, i);
+        for (size_t i = 0; r == 0 && i < job->spec->n_disks; i++)
+                r = load_disk(job, i);
+}
+
+static void after_work(Turn *turn)
+{
+        LoadJob *job = container_of(turn, LoadJob, turn);
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (is_idle(job, kind))
+                        artifact_unref(TAKE_PTR(job->loaded.artifacts[kind]));
+        job->done(&job->loaded, job->userdata);
+        job_free(job);
+}
+
+/* Takes the descriptor that the field names by index; -1 where it names none. */
+static int take_fd(WireCall *call, int64_t index, const char *field, int *ret, CvmError *error)
+{
+        if (index < 0)
+                return 0;
+        if (!call)
+                return cvm_error_invalid_spec(error, field,
+                                              "was sent as a descriptor of what has no path: it "
+                                              "cannot be opened again");
+        *ret = wire_call_take_fd(call, (size_t)index);
+        if (*ret < 0)
+                return cvm_error_invalid_spec(error, field,
+                                              "no descriptor %lld was sent with the call",
+                                              (long long)index);
+        return 0;
+}
+
+static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
+{
+        const CvmSpec *spec = job->spec;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < _ARTIFACT_KIND_MAX; i++)
+                if (!job->loaded.artifacts[i]) /* else kept */
+                        r = take_fd(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
+                                    &job->artifact_fds[i], error);
+        for (size_t i = 0; r == 0 && !job->without_certs && i < spec->n_certs; i++)
+                r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
+        for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
+                r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
+        for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
+                r = take_fd(call, spec->disks[i].fd, "disks", &job->disk_fds[i], error);
+        return r;
+}
+
+/* The embedded artifacts that the spec names, or that the template takes where it names none. */
+static void find_embedded(LoadJob *job, const LoadSource *source)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const SpecArtifact *spec = &job->spec->artifacts[kind];
+                const char *name = spec->name
+                                           ?: template_default_artifact(source->template, kind,
+                                                                        job->spec->debug);
+                CvmError *error = &job->loaded.artifact_errors[kind];
+
+                if (source->artifacts && source->artifacts[kind]) {
+                        job->loaded.artifacts[kind] = artifact_ref(source->artifacts[kind]);
+                        continue;
+                }
+                if (spec->path || spec->fd >= 0)
+                        continue;
+                if (name)
+                        artifact_store_find_embedded(source->store, kind, name,
+                                                     &job->loaded.artifacts[kind], error);
+                if (!job->loaded.artifacts[kind] && !spec->name)
+                        job->default_paths[kind] = template_default_path(source->template, kind);
+                if (!name && !job->default_paths[kind] && spec->has_sha256)
+                        cvm_error_artifact(error, spec_artifact_kind_name(kind),
+                                           "a digest is pinned, but there is no such artifact");
+                /* a default that this build does not carry is no error unless somebody wants it */
+                if (!job->loaded.artifacts[kind] && !spec->name &&
+                    (!spec->has_sha256 || job->default_paths[kind]))
+                        cvm_error_done(error);
+        }
+}
+
+static int *new_fds(size_t n)
+{
+        int *fds = calloc(n + 1, sizeof(int));
+
+        for (size_t i = 0; fds && i < n; i++)
+                fds[i] = -1;
+        return fds;
+}
+
+int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
+               LoadDone done, void *userdata, CvmError *error)
+{
+        LoadJob *job = calloc(1, sizeof(*job));
+        int r;
+
+        if (!job)
+                return cvm_error_system(error, -ENOMEM, "load artifacts");
+        job->spec = spec;
+        job->without_certs = source->without_certs;
+        job->mapped = source->map != NULL;
+        if (source->map)
+                job->map = *source->map;
+        job->template = source->template;
+        job->cmdline = strdup(source->cmdline);
+        job->cpus = source->cpus;
+        job->memory = source->memory;
+        job->done = done;
+        job->userdata = userdata;
+        job->qemus = source->qemus;
+        job->host = source->host;
+        job->config = source->config;
+        job->qemu = config_qemu(source->config, template_name(source->template),
+                                template_qemu(source->template));
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                job->artifact_fds[i] = -1;
+        job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));
+        job->loaded.share_fds = new_fds(spec->n_shares);
+        job->loaded.share_paths = calloc(spec->n_shares + 1, sizeof(char *));
+        job->loaded.disk_paths = calloc(spec->n_disks + 1, sizeof(char *));
+        job->cert_fds = new_fds(spec->n_certs);
+        job->share_fds = new_fds(spec->n_shares);
+        job->disk_fds = new_fds(spec->n_disks);
+        job->loaded.disks = calloc(spec->n_disks + 1, sizeof(*job->loaded.disks));
+        for (size_t i = 0; job->loaded.disks && i < spec->n_disks; i++)
+                job->loaded.disks[i].fd = -1;
+        if (!job->cmdline || !job->loaded.certs || !job->loaded.share_fds || !job->cert_fds ||
+            !job->share_fds || !job->disk_fds || !job->loaded.disks || !job->loaded.share_paths ||
+            !job->loaded.disk_paths) {
+                job_free(job);
+                return cvm_error_system(error, -ENOMEM, "load artifacts");
+        }
+        find_embedded(job, source);
+        job->loaded.files = source->files;
+        if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
+                job->libvirt = source->libvirt;
+        job->loaded.uid = owner->uid;
+        job->loaded.artifact_ledger = source->artifact_ledger;
+        job->loaded.secret_ledger = source->secret_ledger;
+        job->artifact_bound = source->artifact_bound;
+        job->secret_bound = source->secret_bound;
+        job->n_certs = job->loaded.n_certs = spec->n_certs;
+        job->n_shares = job->loaded.n_shares = spec->n_shares;
+        job->n_disks = job->loaded.n_disks = spec->n_disks;
+        r = wire_peer_copy(owner, &job->peer);
+        if (r < 0)
+                cvm_error_system(error, r, "load artifacts");
+        else
+                r = take_fds(job, call, error);
+        if (r == 0 && !job->without_certs)
+                r = reserve_inline(job, error);
+        if (r == 0)
+                turns_take(source->turns, &job->turn, owner->uid, work, after_work);
+        else
+                job_free(job);
+        return r;
+}

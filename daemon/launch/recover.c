@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/recover.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/machine.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "launch/restart.h"
+#include "local/log.h"
+#include "manager/strays.h"
+#include "vm/record.h"
+#include "vm/shares.h"
+#include "vm/vm_logs.h"
+
+static bool has_suffix(const char *s, const char *suffix)
+{
+        size_t n = strlen(s), m = strlen(suffix);
+
+        return n > m && strcmp(s + n - m, suffix) == 0;
+}
+
+#define BAD ".bad"     /* no record of ours */
+#define NEWER ".newer" /* of a daemon that knows more */
+
+static void set_aside(Manager *manager, const char *file, const char *suffix, const char *reason)
+{
+        _cleanup_free_ char *aside = NULL;
+
+        log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
+        if (asprintf(&aside, "%s%s", file, suffix) < 0 ||
+            renameat(manager->records_fd, file, manager->records_fd, aside) < 0)
+                log_error("cannot set record %s aside", file);
+}
+
+/* Reads a record that this daemon's uid wrote and nobody else can have. */
+static int read_record(Manager *manager, const char *file, json_object **ret,
+                       const char **ret_reason)
+{
+        _cleanup_close_ int fd =
+                openat(manager->records_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        _cleanup_free_ char *data = NULL;
+        struct stat st;
+        size_t size;
+        int r;
+
+        *ret_reason = "it cannot be read";
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022)) {
+                *ret_reason = "it is not a private file of this daemon";
+                return -EBADMSG;
+        }
+        r = fd_read_all(fd, RECORD_BYTES_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        *ret_reason = "it is not valid JSON";
+        return json_parse(data, size, ret, NULL);
+}
+
+/* Nobody saw it end: what was known before is all that can be known. */
+static void end_unseen(Vm *vm, const char *detail)
+{
+        const DriverEnding ending = {.reason = "lost", .log = detail};
+
+        vm_end(vm, &ending);
+}
+
+static void undo(Manager *manager, Vm *vm)
+{
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                 "its launch was not done when the daemon ended: undone");
+        vm_release(vm);
+        manager_remove(manager, vm);
+}
+
+static int open_runtime(Manager *manager, Vm *vm)
+{
+        vm->runtime_dirfd =
+                openat(manager->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return vm->runtime_dirfd < 0 ? -errno : 0;
+}
+
+/* Ends what was begun: the process of a launch that is undone must not outlive it. */
+static int kill_recorded(Vm *vm, json_object *record)
+{
+        DriverVm *driver = NULL;
+        int r = vm->ops->adopt(&vm->manager->home, vm->id, record, vm->runtime_dirfd,
+                               &vm_driver_callbacks, vm, &driver);
+
+        if (r < 0)
+                return r;
+        vm->ops->kill(driver);
+        vm->ops->close(driver);
+        return 0;
+}
+
+static int recover_live(Manager *manager, Vm *vm, json_object *record)
+{
+        bool same_boot = record_is_of_boot(record, manager->boot_id);
+        int r = same_boot ? open_runtime(manager, vm) : 0;
+
+        if (driver_is_shortage(r))
+                return r;
+        if (!same_boot) /* a unit of that name would be another's now */
+                free(TAKE_PTR(vm->scope));
+        if (same_boot)
+                r = companions_adopt(manager->loop, record, vm->runtime_dirfd, vm->ops->by_path,
+                                     &vm_companion_callbacks, vm, &vm->companions);
+        if (driver_is_shortage(r))
+                return r;
+        if (same_boot && vm->state == VM_STARTING) {
+                r = kill_recorded(vm, record);
+                if (driver_is_shortage(r))
+                        return r;
+        }
+        if (vm->restart.pending) {
+                vm_release_process(vm);
+                if (vm->state != VM_RESTARTING)
+                        vm_set_state(vm, VM_RESTARTING);
+                vm_arm_expiry(vm);
+                restart_resume(vm);
+                return 0;
+        }
+        if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
+                undo(manager, vm);
+                return 0;
+        }
+        vm_arm_expiry(vm);
+        if (!same_boot) {
+                end_unseen(vm, "the host was restarted");
+                return 0;
+        }
+        r = vm->ops->adopt(&manager->home, vm->id, record, vm->runtime_dirfd, &vm_driver_callbacks,
+                           vm, &vm->driver);
+        if (driver_is_shortage(r))
+                return r;
+        if (r < 0) {
+                end_unseen(vm, "it ended while the daemon was away");
+                return 0;
+        }
+        machine_begin(vm);
+        if (!vm->ready && vm->state == VM_RUNNING)
+                vm_arm_ready_timer(vm);
+        if (vm->state == VM_STOPPING) {
+                vm->stop_step = VM_STOP_NONE;
+                vm_stop(vm, false, 0);
+        }
+        return 0;
+}
+
+/* A crash may leave the record of a CVM that has ended beside that of the one in its place. */
+static int add(Manager *manager, Vm *vm)
+{
+        Vm *other = manager_find_any(manager, vm->name);
+
+        if (other && !vm_state_is_live(other->state) && vm_state_is_live(vm->state))
+                manager_remove(manager, other);
+        return manager_add(manager, vm);
+}
+
+/* Its launch has failed and was told to have left nothing. */
+static bool never_was(const Vm *vm)
+{
+        return !vm_state_is_live(vm->state) && vm->ending.reason &&
+               strcmp(vm->ending.reason, "launch-failed") == 0;
+}
+
+/* What its hypervisor may still open stays until it has ended. */
+static int hold_files(Manager *manager, Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                int r;
+
+                if (!vm->artifact_sha256[kind])
+                        continue;
+                vm->held[kind] = strdup(vm->artifact_sha256[kind]);
+                r = vm->held[kind] ? artifact_files_hold(manager->files, vm->held[kind]) : -ENOMEM;
+                if (r < 0)
+                        free(TAKE_PTR(vm->held[kind]));
+                if (r < 0 && r != -ENOENT) /* a restarted host has none of them */
+                        return r;
+        }
+        return 0;
+}
+
+static int recover_one(Manager *manager, const char *file)
+{
+        _cleanup_json_ json_object *record = NULL;
+        _cleanup_(vm_unrefp) Vm *vm = NULL;
+        const char *reason = "out of memory";
+        int r;
+
+        r = read_record(manager, file, &record, &reason);
+        if (r == 0)
+                r = record_to_vm(manager, record, &vm, &reason);
+        if (r == 0 && (strncmp(file, vm->id, 36) != 0 || strcmp(file + 36, ".json") != 0)) {
+                reason = "its name is not its id";
+                r = -EBADMSG;
+        }
+        if (r == 0) {
+                r = add(manager, vm);
+                reason = "another record has its name";
+        }
+        if (r < 0) {
+                if (vm)
+                        vm_close(vm);
+                if (driver_is_shortage(r))
+                        return r;
+                set_aside(manager, file, r == -EPROTONOSUPPORT ? NEWER : BAD, reason);
+                return 0;
+        }
+        if (never_was(vm)) {
+                manager_remove(manager, vm);
+                return 0;
+        }
+        ledger_recover(vm);
+        r = vm_logs_open(manager, vm);
+        if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
+                r = hold_files(manager, vm);
+        if (r < 0)
+                return r;
+        return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;
+}
+
+/* Calls `act` for each entry of a directory, but "." and "..". */
+static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, const char *name))
+{
+        int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        char **names = NULL;
+        struct dirent *entry;
+        size_t n = 0;
+        DIR *dir;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(dir))) {
+                char **grown;
+
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                grown = reallocarray(names, n + 1, sizeof(*names));
+                if (grown)
+                        names = grown;
+                if (!grown || !(names[n] = strdup(entry->d_name))) {
+                        r = -ENOMEM;
+                        break;
+                }
+                n++;
+        }
+        closedir(dir);
+        for (size_t i = 0; i < n; i++) {
+                if (r == 0)
+                        r = act(manager, names[i]);
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
+static int on_record(Manager *manager, const char *name)
+{
+        if (has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
+                unlinkat(manager->records_fd, name, 0);
+                return 0;
+        }
+        if (has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
+                _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
+
+                if (!file || renameat(manager->records_fd, name, manager->records_fd, file) < 0)
+                        return -errno;
+                return recover_one(manager, file);
+        }
+        return has_suffix(name, ".json") ? recover_one(manager, name) : 0;
+}
+
+static bool is_set_aside(Manager *manager, const char *id, const char *suffix)
+{
+        _cleanup_free_ char *file = NULL;
+
+        return asprintf(&file, "%s.json%s", id, suffix) < 0 ||
+               faccessat(manager->records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_owned(Manager *manager, const char *id)
+{
+        Vm *vm = manager_find_id(manager, id);
+
+        if (vm)
+                return vm_state_is_live(vm->state);
+        /* a CVM that another version of the daemon will know */
+        return is_set_aside(manager, id, NEWER);
+}
+
+static int on_shares(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name) && shares_wipe(manager->shares_fd, name) < 0)
+                log_error("cannot remove left secrets %s", name);
+        return 0;
+}
+
+static int on_runtime(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name))
+                tree_remove_at(manager->vms_fd, name);
+        return 0;
+}
+
+static int on_machine(Manager *manager, const char *name)
+{
+        if (!is_owned(manager, name))
+                tree_remove_at(manager->machines_fd, name);
+        return 0;
+}
+
+/* Logs ID.log… of no CVM. Those of a record that was set aside stay beside it. */
+static int on_console(Manager *manager, const char *name)
+{
+        _cleanup_free_ char *id = strndup(name, strcspn(name, "."));
+
+        if (!id)
+                return -ENOMEM;
+        if (!manager_find_id(manager, id) && !is_set_aside(manager, id, BAD) &&
+            !is_set_aside(manager, id, NEWER))
+                tree_remove_at(manager->consoles_fd, name);
+        return 0;
+}
+
+int recover(Manager *manager, CvmError *error)
+{
+        int r;
+
+        r = for_each(manager->records_fd, manager, on_record);
+        if (r == 0)
+                r = for_each(manager->shares_fd, manager, on_shares);
+        if (r == 0)
+                r = for_each(manager->vms_fd, manager, on_runtime);
+        if (r == 0)
+                r = for_each(manager->consoles_fd, manager, on_console);
+        if (r == 0 && manager->machines_fd >= 0)
+                r = for_each(manager->machines_fd, manager, on_machine);
+        if (r == 0)
+                r = artifact_files_clean(manager->files);
+        if (r == 0)
+                r = strays_find(manager);
+        return r < 0 ? cvm_error_file(error, r, manager->records_fd, NULL, "recover CVMs from") : 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/reload.h"
+
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "local/log.h"
+
+static void begin(Reload *reload);
+
+static void on_work(uv_work_t *work)
+{
+        Reload *reload = work->data;
+
+        reload->r = config_load(reload->path, &reload->loaded, &reload->message);
+}
+
+static int put_in_force(Reload *reload)
+{
+        _cleanup_free_ char *fixed = NULL;
+        int r = config_keep_fixed(reload->loaded, reload->config, &fixed);
+
+        if (r < 0)
+                return r;
+        /* workers of launches may be reading the old one */
+        reload->loaded->previous = reload->config;
+        reload->config = TAKE_PTR(reload->loaded);
+        manager_configure(reload->manager, reload->config);
+        host_access_apply(reload->manager);
+        if (fixed)
+                log_warning("configuration: only a restart changes %s", fixed);
+        log_info("configuration reloaded");
+        return 0;
+}
+
+static void on_loaded(uv_work_t *work, int status)
+{
+        Reload *reload = work->data;
+
+        reload->busy = false;
+        if (reload->manager->closing)
+                return;
+        if (reload->r == 0)
+                reload->r = put_in_force(reload);
+        if (reload->r < 0)
+                log_error("configuration not reloaded: %s", reload->message ?: "out of memory");
+        reload->loaded = config_free(reload->loaded);
+        free(TAKE_PTR(reload->message));
+        if (reload->again)
+                begin(reload);
+        else
+                sd_notify(0, "READY=1");
+}
+
+static void begin(Reload *reload)
+{
+        struct timespec now;
+
+        reload->again = reload->busy;
+        if (reload->busy)
+                return;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)now.tv_sec * 1000000 +
+                           (unsigned long long)now.tv_nsec / 1000);
+        reload->busy = uv_queue_work(reload->signal.loop, &reload->work, on_work, on_loaded) == 0;
+}
+
+static void restore_socket(WireServer *server)
+{
+        unsigned restored;
+        int r = wire_server_restore_paths(server, &restored);
+
+        if (r < 0)
+                log_error("cannot make the socket again: %s", strerror(-r));
+        else if (restored > 0)
+                log_warning("the socket's path was gone; it is there again");
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+        Reload *reload = signal->data;
+
+        if (!reload->manager || reload->manager->closing)
+                return;
+        restore_socket(reload->server);
+        begin(reload);
+}
+
+int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *config)
+{
+        int r;
+
+        *reload = (Reload){.path = path, .config = config};
+        r = uv_signal_init(loop, &reload->signal);
+        if (r < 0)
+                return r;
+        reload->signal.data = reload->work.data = reload;
+        return uv_signal_start(&reload->signal, on_signal, SIGHUP);
+}
+
+void reload_close(Reload *reload)
+{
+        if (!uv_is_closing((uv_handle_t *)&reload->signal))
+                uv_close((uv_handle_t *)&reload->signal, NULL);
+}
+
+void reload_done(Reload *reload)
+{
+        config_free(reload->loaded);
+        free(reload->message);
+        reload->config = config_free(reload->config);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* SIGHUP: the configuration is read again, by a worker, and put in force; the daemon's socket is
+ * made again where its path was removed. A file that is not understood changes nothing and is
+ * reported; members that only a start can change stay as they are and are named. Told to systemd
+ * (RELOADING=1, READY=1, sd_notify(3)). */
+
+#include "local/config.h"
+#include "manager/manager.h"
+#include "wire/server.h"
+
+typedef struct Reload {
+        Manager *manager;
+        WireServer *server; /* whose socket is made again where its path is gone; borrowed */
+        const char *path;   /* as for config_load() */
+        Config *config;     /* in force; owned */
+        uv_signal_t signal;
+        uv_work_t work;
+        bool busy, again;
+        Config *loaded;
+        char *message;
+        int r;
+} Reload;
+
+/* Takes config. To be closed with the daemon's other handles. */
+int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *config);
+void reload_close(Reload *reload);
+/* Once the loop is done. */
+void reload_done(Reload *reload);

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/restart.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "local/clock.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+#define USEC_PER_SEC INT64_C(1000000)
+
+static bool is_in(const char *reason, const char *const *list, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(reason, list[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* A row of restarts ends with a CVM that ran for the whole window. */
+static bool was_quiet(const Vm *vm)
+{
+        return vm->restart.began_usec &&
+               clock_boot_usec() - vm->restart.began_usec >=
+                       (int64_t)vm->restart.spec.window_sec * USEC_PER_SEC;
+}
+
+RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason)
+{
+        /* ends that somebody asked for, and those that another attempt cannot mend */
+        static const char *const final[] = {"stopped", "killed", "expired", "secrets-gone"};
+        const SpecRestart *spec = &vm->restart.spec;
+
+        if (vm->stop_requested || vm->expired || is_in(reason, final, ARRAY_SIZE(final)))
+                return RESTART_NONE;
+        switch (spec->policy) {
+        case SPEC_RESTART_NO:
+                return RESTART_NONE;
+        case SPEC_RESTART_ON_FAILURE:
+                /* a guest that reboots wants to go on, and QEMU cannot reset it */
+                if (state != VM_FAILED && strcmp(reason, "guest-reset") != 0)
+                        return RESTART_NONE;
+                break;
+        case SPEC_RESTART_ALWAYS:
+                break;
+        }
+        return spec->limit && vm->restart.in_row >= spec->limit && !was_quiet(vm) ? RESTART_GIVEN_UP
+                                                                                  : RESTART_AGAIN;
+}
+
+static uint32_t next_backoff(const Vm *vm)
+{
+        const SpecRestart *spec = &vm->restart.spec;
+        uint64_t seconds = spec->backoff_sec;
+
+        for (uint32_t i = 0; i < vm->restart.in_row && seconds < spec->backoff_max_sec; i++)
+                seconds *= 2;
+        return seconds < spec->backoff_max_sec ? (uint32_t)seconds : spec->backoff_max_sec;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void schedule(Vm *vm)
+{
+        if (was_quiet(vm))
+                vm->restart.in_row = 0;
+        vm->restart.began_usec = 0;
+        vm->restart.at = deadline_in(next_backoff(vm));
+        vm->restart.in_row++;
+        vm->restart.total++;
+}
+
+void restart_resume(Vm *vm)
+{
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+
+        ledger_drop_lost(vm);
+        /* what is taken meanwhile is found out, and reported, by the launch */
+        (void)manager_hold_again(vm->manager, vm, NULL, NULL, &ignored);
+        deadline_arm(&vm->restart.at, &vm->restart_timer, on_timer);
+}
+
+void restart_begin(Vm *vm)
+{
+        schedule(vm);
+        vm_release_process(vm);
+        vm->restart.pending = true;
+        vm_set_state(vm, VM_RESTARTING);
+        restart_resume(vm);
+}
+
+void restart_failed(Vm *vm, const char *detail)
+{
+        const DriverEnding ending = {.reason = "restart-failed", .log = detail};
+
+        if (vm->manager->closing && !vm->stop_requested && !vm->expired) {
+                /* not its fault: the next daemon tries again at once */
+                vm_release_process(vm);
+                vm->restart.at = deadline_in(0);
+                if (vm->state != VM_RESTARTING)
+                        vm_set_state(vm, VM_RESTARTING);
+                return;
+        }
+        vm_end(vm, &ending);
+}
+
+void restart_done(Vm *vm)
+{
+        vm->restart.pending = false;
+        vm->restart.at = (Deadline){};
+        vm->restart.began_usec = clock_boot_usec();
+}
+
+/* Whether each secret of the spec on record can be fetched again: a certificate by its path. What
+ * came as a value or a descriptor is nowhere but in the CVM's own directory. */
+static bool has_references(const CvmSpec *spec)
+{
+        if (spec->n_env)
+                return false;
+        for (size_t i = 0; i < spec->n_certs; i++)
+                if (!spec->certs[i].path)
+                        return false;
+        return true;
+}
+
+static int pin(const Vm *vm, CvmSpec *spec)
+{
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                const char *hex = vm->artifact_sha256[i];
+
+                if (!hex)
+                        continue;
+                if (digest_parse_sha256(hex, spec->artifacts[i].sha256) < 0)
+                        return -EBADMSG;
+                spec->artifacts[i].has_sha256 = true;
+        }
+        return 0;
+}
+
+/* Launches it again; what is wrong by now is another failed attempt. */
+static int attempt(Vm *vm, CvmError *error)
+{
+        Manager *manager = vm->manager;
+        const Template *template = template_set_find(manager->templates, vm->platform);
+        const WirePeer owner = {.uid = vm->owner,
+                                .gid = vm->owner_group,
+                                .groups = vm->owner_groups,
+                                .n_groups = vm->n_owner_groups};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        bool kept = faccessat(manager->shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        int r;
+
+        if (!template)
+                return cvm_error_launch(error, "admitted", NULL, "there is no template '%s' now",
+                                        vm->platform);
+        r = spec_parse(vm->spec, &spec, error);
+        if (r == 0 && (r = pin(vm, spec)) < 0)
+                cvm_error_system(error, r, "read the digests on record");
+        if (r < 0)
+                return r;
+        if (!kept && !has_references(spec)) {
+                const DriverEnding ending = {
+                        .reason = "secrets-gone",
+                        .log = "its environment and certificates did not outlive the host's "
+                               "restart",
+                };
+
+                vm_end(vm, &ending);
+                return 0;
+        }
+        r = manager_hold_again(manager, vm, spec, &owner, error);
+        if (r == 0)
+                launch_again(vm, template, TAKE_PTR(spec), &owner, kept);
+        return r;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(timer->data);
+
+        if (vm->state != VM_RESTARTING || vm->launch || vm->manager->closing)
+                return;
+        if (deadline_left_usec(&vm->restart.at) > 0) {
+                deadline_arm(&vm->restart.at, timer, on_timer);
+                return;
+        }
+        if (attempt(vm, &error) < 0) {
+                _cleanup_free_ char *message = cvm_error_message(&error);
+
+                restart_failed(vm, message);
+        }
+}
+
+static void note_path(json_object *object, const char *path)
+{
+        if (!path || !json_member(object, "fd"))
+                return;
+        json_object_object_del(object, "fd");
+        json_object_object_add(object, "path", json_new_text(path));
+}
+
+void restart_note_paths(Vm *vm, const Loaded *loaded)
+{
+        json_object *shares = json_member(vm->spec, "shares");
+        json_object *disks = json_member(vm->spec, "disks");
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                note_path(json_member(vm->spec, spec_artifact_kind_name(kind)),
+                          loaded->artifact_paths[kind]);
+        for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
+                note_path(json_object_array_get_idx(shares, i), loaded->share_paths[i]);
+        for (size_t i = 0; loaded->disk_paths && i < loaded->n_disks; i++)
+                note_path(json_object_array_get_idx(disks, i), loaded->disk_paths[i]);
+}

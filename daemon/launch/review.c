@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a launch would be refused for, without launching. */
+
+#include <string.h>
+
+#include "base/json.h"
+#include "launch/admission.h"
+#include "local/tap.h"
+#include "vm/disks.h"
+
+/* Where the next search for something free begins, which a review leaves as it is. */
+typedef struct Cursors {
+        uint16_t port;
+        uint32_t cid;
+        uid_t uid;
+} Cursors;
+
+static Cursors save_cursors(const Manager *manager)
+{
+        return (Cursors){manager->port_cursor, manager->cid_cursor, manager->uid_cursor};
+}
+
+static void restore_cursors(Manager *manager, const Cursors *cursors)
+{
+        manager->port_cursor = cursors->port;
+        manager->cid_cursor = cursors->cid;
+        manager->uid_cursor = cursors->uid;
+}
+
+static bool is_listed(const HostCheckList *list, const char *name)
+{
+        for (size_t i = 0; i < list->n; i++)
+                if (strcmp(list->items[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* error: what the step said; nothing is listed where it is not set. */
+static int list_refusal(const AdmissionStep *step, const CvmError *error, HostCheckList *missing)
+{
+        const char *name = step->name, *needed = step->needed, *fix = step->fix;
+        _cleanup_free_ char *message = NULL;
+
+        if (!cvm_error_is_set(error))
+                return 0;
+        if (error->id == CVM_ERROR_NO_RESOURCES)
+                name = json_member_string(error->fields, "resource") ?: name;
+        if (is_listed(missing, name))
+                return 0;
+        message = cvm_error_message(error);
+        return host_check_list_add_new(missing, name, message ?: "refused", needed, false, fix);
+}
+
+static int review_steps(Manager *manager, const Admission *admission, Vm *vm,
+                        HostCheckList *missing)
+{
+        int r = 0;
+
+        for (const AdmissionStep *step = admission_steps(); step->name && r == 0; step++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                step->pass(manager, admission, vm, &error);
+                r = list_refusal(step, &error, missing);
+        }
+        return r;
+}
+
+static void check_network(const CvmSpec *spec, CvmError *error)
+{
+        if (spec->network == SPEC_NETWORK_TAP)
+                tap_check(spec->interface, NULL, error);
+        else if (spec->network == SPEC_NETWORK_BRIDGE)
+                tap_check(NULL, spec->interface, error);
+}
+
+int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,
+                        const WirePeer *peer, CvmError *error)
+{
+        for (size_t i = 0; spec->network == SPEC_NETWORK_TAP && i < manager->n_vms; i++) {
+                const Vm *other = manager->vms[i];
+                const char *its = json_member_string(other->spec, "network");
+
+                if (other == vm || !vm_state_is_live(other->state) || !its ||
+                    strcmp(its, json_member_string(vm->spec, "network") ?: "") != 0)
+                        continue;
+                return cvm_error_no_resources(
+                        error, "tap", 1, 0,
+                        manager_holders_add(json_object_new_array(), manager, peer, other));
+        }
+        return 0;
+}
+
+/* What a launch asks once its files are there (launch_prepare.c). */
+static int review_files(Manager *manager, const Admission *admission, const Loaded *loaded, Vm *vm,
+                        HostCheckList *missing)
+{
+        static const AdmissionStep files = {
+                .name = "files", .needed = "files and directories that this user may give a CVM"};
+        static const AdmissionStep disk = {.name = "disk",
+                                           .needed = "disks that no other CVM has",
+                                           .fix = "a copy, or readOnly wherever the disk is named"};
+        static const AdmissionStep tap = {.name = "tap", .needed = "a tap that no other CVM has"};
+        static const AdmissionStep network = {.name = "network",
+                                              .needed = "an interface of the right kind"};
+        _cleanup_(cvm_error_done) CvmError of_disks = {}, of_tap = {}, of_network = {};
+        const CvmSpec *spec = admission->spec;
+        int r;
+
+        r = list_refusal(&files, &loaded->error, missing);
+        if (!cvm_error_is_set(&loaded->error)) /* else not all are open */
+                disks_hold(manager, vm, spec, loaded->disks, admission->peer, &of_disks);
+        if (r == 0)
+                r = list_refusal(&disk, &of_disks, missing);
+        admission_check_tap(manager, vm, spec, admission->peer, &of_tap);
+        if (r == 0)
+                r = list_refusal(&tap, &of_tap, missing);
+        if (r == 0 && !is_listed(missing, "tap") && !is_listed(missing, "bridge")) {
+                check_network(spec, &of_network);
+                r = list_refusal(&network, &of_network, missing);
+        }
+        return r;
+}
+
+int admission_review(Manager *manager, const Admission *admission, const Loaded *loaded,
+                     HostCheckList *missing)
+{
+        const Cursors cursors = save_cursors(manager);
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Vm *vm;
+        int r;
+
+        if (admission_vm_new(manager, admission, &vm, &error) < 0)
+                return -ENOMEM;
+        r = review_steps(manager, admission, vm, missing);
+        if (r == 0)
+                r = review_files(manager, admission, loaded, vm, missing);
+        admission_vm_drop(vm);
+        restore_cursors(manager, &cursors);
+        return r;
+}

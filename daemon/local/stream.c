@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "local/stream.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+static void on_closed(uv_handle_t *handle)
+{
+        Stream *stream = container_of((uv_poll_t *)handle, Stream, poll);
+
+        stream->callbacks->closed(stream);
+}
+
+void stream_close(Stream *stream)
+{
+        if (stream->fd < 0)
+                return;
+        uv_close((uv_handle_t *)&stream->poll, on_closed);
+        close(TAKE_FD(stream->fd));
+}
+
+/* Returns false when the stream has ended. */
+static bool read_chunk(Stream *stream)
+{
+        char chunk[STREAM_CHUNK];
+        ssize_t n = read(stream->fd, chunk, sizeof(chunk));
+
+        if (n > 0) {
+                stream->callbacks->data(stream, chunk, (size_t)n);
+                return true;
+        }
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+        Stream *stream = container_of(poll, Stream, poll);
+
+        if (status < 0 || !read_chunk(stream))
+                stream_close(stream);
+}
+
+int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,
+                void *userdata)
+{
+        _cleanup_close_ int owned = fd;
+        int r;
+
+        stream->fd = -1;
+        r = uv_poll_init(loop, &stream->poll, fd); /* sets O_NONBLOCK */
+        if (r < 0)
+                return r;
+        stream->callbacks = callbacks;
+        stream->userdata = userdata;
+        stream->fd = TAKE_FD(owned);
+        uv_poll_start(&stream->poll, UV_READABLE,
+                      on_readable); /* fails for a closing handle only */
+        return 0;
+}
+
+void stream_drain(Stream *stream)
+{
+        for (unsigned i = 0; i < 64 && stream->fd >= 0; i++) {
+                struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
+
+                if (poll(&ready, 1, 0) <= 0 || !read_chunk(stream))
+                        break;
+        }
+}
+
+void stream_finish(Stream *stream)
+{
+        stream_drain(stream);
+        stream_close(stream);
+}
+
+ssize_t stream_write(const Stream *stream, const void *data, size_t size)
+{
+        ssize_t n;
+
+        if (!stream_is_open(stream))
+                return -ENOTCONN;
+        n = send(stream->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+}

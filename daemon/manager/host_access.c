@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/host_access.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/digest.h"
+#include "base/fork.h"
+#include "base/json.h"
+#include "base/memfd.h"
+#include "base/text.h"
+#include "host/host.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+#define OUTPUT_MAX 512
+#define DEFAULT_RUNTIME "/run/cvmd"
+
+static int table_name(const Manager *manager, char ret[static HOST_ACCESS_TABLE_MAX])
+{
+        DigestPair digest;
+        int r;
+
+        if (strcmp(manager->runtime_path, DEFAULT_RUNTIME) == 0) {
+                snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd");
+                return 0;
+        }
+        r = digest_bytes(manager->runtime_path, strlen(manager->runtime_path), &digest);
+        if (r == 0)
+                snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd_%02x%02x%02x%02x", digest.sha256[0],
+                         digest.sha256[1], digest.sha256[2], digest.sha256[3]);
+        return r;
+}
+
+/* Only async-signal-safe calls here (signal-safety(7)). */
+static void child_run(const char *nft, int rules, int output)
+{
+        char *const argv[] = {(char *)nft, (char *)"-f", (char *)"-", NULL};
+        char *const environment[] = {NULL};
+        sigset_t none;
+
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        if (dup2(rules, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+            dup2(output, STDERR_FILENO) < 0 || chdir("/") < 0)
+                _exit(126);
+        execve(nft, argv, environment);
+        _exit(127);
+}
+
+/* 0, -ETIMEDOUT, or -EIO: it has failed. */
+static int wait_for(pid_t pid, int pidfd)
+{
+        struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+        siginfo_t info = {};
+        int n;
+
+        do
+                n = poll(&ended, 1, HOST_ACCESS_MSEC);
+        while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                kill(pid, SIGKILL); /* our own child, not reaped yet: the pid is its */
+        while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        if (n <= 0)
+                return -ETIMEDOUT;
+        return info.si_code == CLD_EXITED && info.si_status == 0 ? 0 : -EIO;
+}
+
+/* What nft said, on one line. */
+static char *last_words(int fd)
+{
+        char text[OUTPUT_MAX + 1];
+        ssize_t n = pread(fd, text, OUTPUT_MAX, 0);
+
+        if (n <= 0)
+                return NULL;
+        text[n] = 0;
+        text[strcspn(text, "\n")] = 0;
+        return text_make_utf8(text, strlen(text));
+}
+
+/* Has nft read these rules. *ret_said may be NULL on failure. */
+static int run_nft(const char *rules, char **ret_said)
+{
+        _cleanup_close_ int input = memfd_from_bytes("nft-rules", rules, strlen(rules));
+        _cleanup_close_ int output = memfd_new("nft-output"), pidfd = -1;
+        const char *nft = host_find_nft("");
+        int fds[2] = {input, output}, r;
+        pid_t pid;
+
+        if (!nft)
+                return -ENOENT;
+        if (input < 0 || output < 0)
+                return input < 0 ? input : output;
+        if (lseek(input, 0, SEEK_SET) < 0)
+                return -errno;
+        pid = fork_bare(fds, ARRAY_SIZE(fds), 0, &pidfd);
+        if (pid < 0)
+                return pid;
+        if (pid == 0)
+                child_run(nft, fds[0], fds[1]);
+        r = wait_for(pid, pidfd);
+        if (r < 0)
+                *ret_said = last_words(output);
+        return r;
+}
+
+/* Also CVMs that a daemon with other uids in its configuration has started. */
+static int add_uids(const Manager *manager, Buffer *rules)
+{
+        const Config *config = manager->config;
+        int r = buffer_appendf(rules, "%u-%u", config->uid_first, config->uid_last);
+
+        for (size_t i = 0; r == 0 && i < manager->n_vms; i++) {
+                const Vm *vm = manager->vms[i];
+
+                /* libvirt's user has other virtual machines, too */
+                if (vm_state_is_live(vm->state) && vm->uid && !(vm->ops && vm->ops->by_path) &&
+                    (vm->uid < config->uid_first || vm->uid > config->uid_last))
+                        r = buffer_appendf(rules, ", %u", vm->uid);
+        }
+        return r;
+}
+
+/* One transaction: there is no moment without the rules. That the table is made first lets it be
+ * deleted where it was not. */
+static int write_rules(const Manager *manager, const char *table, bool deny, Buffer *rules)
+{
+        int r = buffer_appendf(rules, "table inet %s\ndelete table inet %s\n", table, table);
+
+        if (r < 0 || !deny)
+                return r;
+        r = buffer_appendf(rules,
+                           "table inet %s {\n"
+                           "\tchain output {\n"
+                           "\t\ttype filter hook output priority filter; policy accept;\n"
+                           "\t\toif != \"lo\" accept\n"
+                           "\t\tct state != new accept\n"
+                           "\t\tmeta l4proto { tcp, udp } th dport 53 accept\n"
+                           "\t\tmeta skuid { ",
+                           table);
+        if (r == 0)
+                r = add_uids(manager, rules);
+        return r ?: buffer_append_text(rules, " } reject\n\t}\n}\n");
+}
+
+static int set_table(Manager *manager, bool deny, char **ret_said)
+{
+        _cleanup_(buffer_done) Buffer rules = {};
+        char table[HOST_ACCESS_TABLE_MAX];
+        int r = table_name(manager, table);
+
+        if (r == 0)
+                r = write_rules(manager, table, deny, &rules);
+        return r ?: run_nft(rules.data, ret_said);
+}
+
+void host_access_apply(Manager *manager)
+{
+        bool deny = strcmp(manager->config->host_access, "deny") == 0,
+             had = manager->host_access == HOST_ACCESS_DENIED;
+        _cleanup_free_ char *said = NULL;
+        int r;
+
+        if (!manager->privileged)
+                return;
+        manager->host_access = deny ? HOST_ACCESS_OPEN : HOST_ACCESS_ALLOWED;
+        if (!deny && !had && !host_find_nft(""))
+                return;
+        r = set_table(manager, deny, &said);
+        if (r == 0 && deny)
+                manager->host_access = HOST_ACCESS_DENIED;
+        else if (r < 0 && !deny)
+                log_warning("nft has not removed the table that denies guests: %s",
+                            said ?: strerror(-r));
+        else if (r < 0)
+                log_warning("%s: %s: guests on network 'user' reach this host's own addresses",
+                            r == -ENOENT ? "there is no nft (package nftables)"
+                                         : "nft has not set up the table that denies guests",
+                            said ?: strerror(-r));
+}
+
+void host_access_remark(Vm *vm)
+{
+        static const char text[] = "the guest reaches this host's own addresses";
+
+        const char *network = json_member_string(vm->spec, "network");
+
+        if (vm->manager->host_access != HOST_ACCESS_OPEN || !network ||
+            strcmp(network, "user") != 0)
+                return;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s", text);
+        manager_emit(vm->manager, vm, "note", NULL, NULL,
+                     json_build("text", json_object_new_string(text), NULL));
+}
+
+void host_access_end(Manager *manager)
+{
+        _cleanup_free_ char *said = NULL;
+        int r;
+
+        if (!manager->privileged || manager->host_access == HOST_ACCESS_ALLOWED ||
+            !host_find_nft(""))
+                return;
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (vm_state_is_live(manager->vms[i]->state))
+                        return;
+        r = set_table(manager, false, &said);
+        if (r < 0)
+                log_warning("nft has not removed the table that denies guests: %s",
+                            said ?: strerror(-r));
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/strays.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "base/text.h"
+#include "local/log.h"
+
+#define DYING_MSEC 100
+
+struct Look {
+        const Manager *manager;
+        bool found;
+};
+
+typedef bool (*OnProcess)(pid_t pid, uid_t uid, void *userdata);
+
+/* Calls `act` with each process, until it returns false. */
+static int for_each_process(OnProcess act, void *userdata)
+{
+        DIR *proc = opendir("/proc");
+        struct dirent *entry;
+        bool more = true;
+
+        if (!proc)
+                return -errno;
+        while (more && (entry = readdir(proc))) {
+                uint64_t pid;
+                uid_t uid;
+
+                if (text_parse_uint(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
+                    process_uid((pid_t)pid, &uid) == 0)
+                        more = act((pid_t)pid, uid, userdata);
+        }
+        closedir(proc);
+        return 0;
+}
+
+static bool is_a_cvms(const Manager *manager, uid_t uid)
+{
+        for (size_t i = 0; i < manager->n_vms; i++)
+                if (manager->vms[i]->uid == uid && vm_state_is_live(manager->vms[i]->state))
+                        return true;
+        return false;
+}
+
+static bool is_noted(const Manager *manager, uid_t uid)
+{
+        for (size_t i = 0; i < manager->n_stray_uids; i++)
+                if (manager->stray_uids[i] == uid)
+                        return true;
+        return false;
+}
+
+static bool is_stray(const Manager *manager, uid_t uid)
+{
+        return uid >= manager->config->uid_first && uid <= manager->config->uid_last &&
+               !is_a_cvms(manager, uid);
+}
+
+static bool see(pid_t pid, uid_t uid, void *userdata)
+{
+        struct Look *look = userdata;
+
+        look->found = is_stray(look->manager, uid);
+        return !look->found;
+}
+
+static bool note(pid_t pid, uid_t uid, void *userdata)
+{
+        Manager *manager = userdata;
+        uid_t *uids;
+
+        if (!is_stray(manager, uid) || is_noted(manager, uid))
+                return true;
+        log_warning("process %d has uid %u of those for CVMs, and no record tells of it: it is "
+                    "left alone, and its uid is no other CVM's while it is there",
+                    (int)pid, uid);
+        uids = reallocarray(manager->stray_uids, manager->n_stray_uids + 1, sizeof(uid_t));
+        if (!uids)
+                return false;
+        manager->stray_uids = uids;
+        uids[manager->n_stray_uids++] = uid;
+        return true;
+}
+
+int strays_find(Manager *manager)
+{
+        struct Look first = {manager, false};
+        int r;
+
+        if (!manager->privileged)
+                return 0;
+        r = for_each_process(see, &first);
+        if (r < 0 || !first.found)
+                return r;
+        usleep(DYING_MSEC * 1000); /* recovery may have killed it just now */
+        return for_each_process(note, manager);
+}
+
+typedef struct Search {
+        uid_t uid;
+        bool found;
+} Search;
+
+static bool compare(pid_t pid, uid_t uid, void *userdata)
+{
+        Search *search = userdata;
+
+        search->found = uid == search->uid;
+        return !search->found;
+}
+
+/* Where that cannot be told there may be one. */
+static bool has_process(uid_t uid)
+{
+        Search search = {.uid = uid};
+
+        return for_each_process(compare, &search) < 0 || search.found;
+}
+
+bool strays_have(Manager *manager, uid_t uid)
+{
+        for (size_t i = 0; i < manager->n_stray_uids; i++)
+                if (manager->stray_uids[i] == uid) {
+                        if (has_process(uid))
+                                return true;
+                        manager->stray_uids[i] = manager->stray_uids[--manager->n_stray_uids];
+                        return false;
+                }
+        return false;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "systemd/varlink_call.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "local/stream.h"
+#include "wire/message.h"
+
+struct VarlinkCall {
+        Stream stream;
+        uv_timer_t timer;
+        unsigned n_handles;
+        Buffer input;
+        VarlinkDone done; /* NULL once called or cancelled */
+        void *userdata;
+};
+
+static void handle_closed(VarlinkCall *call)
+{
+        if (--call->n_handles > 0)
+                return;
+        buffer_done(&call->input);
+        free(call);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        handle_closed(container_of((uv_timer_t *)handle, VarlinkCall, timer));
+}
+
+void varlink_call_cancel(VarlinkCall *call)
+{
+        call->done = NULL;
+        stream_close(&call->stream);
+        if (!uv_is_closing((uv_handle_t *)&call->timer))
+                uv_close((uv_handle_t *)&call->timer, on_timer_closed);
+}
+
+static void answer(VarlinkCall *call, int r, const char *error, json_object *parameters)
+{
+        VarlinkDone done = call->done;
+        void *userdata = call->userdata;
+
+        varlink_call_cancel(call);
+        if (done)
+                done(r, error, parameters, userdata);
+}
+
+static void take_reply(VarlinkCall *call, size_t size)
+{
+        WireMessageReply reply = {};
+        int r = wire_message_parse_reply(call->input.data, size, &reply);
+
+        answer(call, r, reply.error, reply.parameters);
+        wire_message_reply_done(&reply);
+}
+
+static void on_data(Stream *stream, const char *data, size_t size)
+{
+        VarlinkCall *call = stream->userdata;
+        const char *end;
+
+        if (call->input.size + size > VARLINK_REPLY_MAX) {
+                answer(call, -EMSGSIZE, NULL, NULL);
+                return;
+        }
+        if (buffer_append(&call->input, data, size) < 0) {
+                answer(call, -ENOMEM, NULL, NULL);
+                return;
+        }
+        end = memchr(call->input.data, 0, call->input.size);
+        if (end)
+                take_reply(call, (size_t)(end - call->input.data));
+}
+
+static void on_stream_closed(Stream *stream)
+{
+        VarlinkCall *call = stream->userdata;
+
+        if (call->done)
+                answer(call, -ECONNRESET, NULL, NULL);
+        handle_closed(call);
+}
+
+static const StreamCallbacks callbacks = {on_data, on_stream_closed};
+
+static void on_timeout(uv_timer_t *timer)
+{
+        answer(container_of(timer, VarlinkCall, timer), -ETIMEDOUT, NULL, NULL);
+}
+
+/* Neither connect(2) to a Unix socket nor a message this small has to wait, unless the peer is not
+ * taking any more: -EAGAIN. */
+static int connect_and_send(const char *path, const Buffer *message)
+{
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        n = send(fd, message->data, message->size, MSG_NOSIGNAL);
+        if (n < 0)
+                return -errno;
+        return (size_t)n == message->size ? TAKE_FD(fd) : -EAGAIN;
+}
+
+int varlink_call_start(uv_loop_t *loop, const char *path, const char *method,
+                       json_object *parameters, unsigned msec, VarlinkDone done, void *userdata,
+                       VarlinkCall **ret)
+{
+        _cleanup_(buffer_done) Buffer message = {};
+        _cleanup_free_ VarlinkCall *call = calloc(1, sizeof(*call));
+        int r = wire_message_append_call(&message, method, parameters, WIRE_CALL_PLAIN);
+
+        json_object_put(parameters);
+        if (!call || r < 0)
+                return -ENOMEM;
+        r = connect_and_send(path, &message);
+        if (r >= 0)
+                r = stream_open(loop, &call->stream, r, &callbacks, call);
+        if (r < 0)
+                return r;
+        uv_timer_init(loop, &call->timer);
+        uv_timer_start(&call->timer, on_timeout, msec, 0);
+        call->n_handles = 2;
+        call->done = done;
+        call->userdata = userdata;
+        *ret = TAKE_PTR(call);
+        return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/confine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "local/log.h"
+#include "manager/manager.h"
+
+#define SCOPE_MSEC 10000
+#define SCOPE_TASKS 256 /* threads of a QEMU beside its vCPUs', where the spec says nothing */
+
+static bool is_needed(const Manager *manager, const CvmSpec *spec)
+{
+        return strcmp(manager->config->scopes, "required") == 0 || spec_has_limits(spec);
+}
+
+static bool is_off(const Manager *manager)
+{
+        return strcmp(manager->config->scopes, "off") == 0;
+}
+
+int confine_check(const Manager *manager, const CvmSpec *spec, CvmError *error)
+{
+        bool off = is_off(manager);
+
+        if (!is_needed(manager, spec) || (!off && manager->systemd))
+                return 0;
+        return cvm_error_host(error, "scopes",
+                              off ? "scopes are off in cvmd.conf" : "no service manager",
+                              "systemd, to put the CVM's limits on its control group",
+                              off ? "set scopes to auto, or leave limits out of the spec"
+                                  : "run cvmd under systemd, or leave limits out of the spec");
+}
+
+int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
+{
+        pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
+
+        free(TAKE_PTR(vm->scope));
+        if (!is_off(vm->manager) && vm->manager->systemd && pid > 0) {
+                vm->scope = scope_unit_name(vm->name, pid);
+                return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
+        }
+        return confine_check(vm->manager, spec, error);
+}
+
+int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
+                  void *userdata, ScopeStart **ret)
+{
+        _cleanup_free_ char *description = NULL;
+        ScopeSpec scope = {.unit = vm->scope,
+                           .pid = vm->ops->pid(vm->driver),
+                           .limits = &spec->limits,
+                           .tasks_max = SCOPE_TASKS + vm->cpus,
+                           .devices = plan->devices,
+                           .msec = SCOPE_MSEC};
+
+        if (!vm->scope)
+                return 1;
+        if (asprintf(&description, "Confidential VM %s", vm->name) < 0)
+                return -ENOMEM;
+        scope.description = description;
+        return scope_start(vm->manager->loop, vm->manager->systemd, &scope, done, userdata, ret);
+}
+
+int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmError *error)
+{
+        if (!reason)
+                reason = strerror(-r);
+        if (is_needed(vm->manager, spec))
+                return cvm_error_launch(error, "starting", NULL,
+                                        "systemd makes no scope for the CVM: %s", reason);
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                 "systemd makes no scope for it: %s: it runs in the daemon's control group",
+                 reason);
+        if (r != -ETIMEDOUT)
+                free(TAKE_PTR(vm->scope));
+        return 0;
+}
+
+void confine_end(Vm *vm)
+{
+        if (vm->scope && vm->manager->systemd)
+                scope_stop(vm->manager->systemd, vm->scope);
+        free(TAKE_PTR(vm->scope));
+}
+
+/* A user's manager has its sockets below XDG_RUNTIME_DIR; a bus alone may be a desktop's without
+ * systemd. */
+static bool user_manager_is_here(void)
+{
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        _cleanup_free_ char *path = NULL;
+
+        return runtime && asprintf(&path, "%s/systemd/private", runtime) >= 0 &&
+               access(path, F_OK) == 0;
+}
+
+Bus *confine_bus(uv_loop_t *loop)
+{
+        if (geteuid() == 0)
+                return sd_booted() > 0 ? bus_new(loop, sd_bus_open_system) : NULL;
+        return user_manager_is_here() ? bus_new(loop, sd_bus_open_user) : NULL;
+}

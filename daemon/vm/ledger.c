@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/ledger.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "host/host.h"
+#include "manager/manager.h"
+
+typedef struct Account {
+        uid_t uid;
+        uint64_t bytes;
+} Account;
+
+struct Ledger {
+        pthread_mutex_t lock;
+        const char *what;
+        Account *accounts; /* of users who have something */
+        size_t n, allocated;
+        uint64_t reserved;
+};
+
+Ledger *ledger_new(const char *what)
+{
+        Ledger *ledger = calloc(1, sizeof(*ledger));
+
+        if (!ledger)
+                return NULL;
+        ledger->what = what;
+        pthread_mutex_init(&ledger->lock, NULL); /* cannot fail without attributes */
+        return ledger;
+}
+
+Ledger *ledger_free(Ledger *ledger)
+{
+        if (!ledger)
+                return NULL;
+        pthread_mutex_destroy(&ledger->lock);
+        free(ledger->accounts);
+        free(ledger);
+        return NULL;
+}
+
+/* With the lock held, as are the next two. NULL: the user has nothing. */
+static Account *find(Ledger *ledger, uid_t uid)
+{
+        for (size_t i = 0; i < ledger->n; i++)
+                if (ledger->accounts[i].uid == uid)
+                        return &ledger->accounts[i];
+        return NULL;
+}
+
+static int add(Ledger *ledger, uid_t uid, uint64_t bytes)
+{
+        Account *account = find(ledger, uid);
+
+        if (!account && ledger->n == ledger->allocated) {
+                size_t allocated = ledger->allocated ? 2 * ledger->allocated : 8;
+                Account *grown = reallocarray(ledger->accounts, allocated, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                ledger->accounts = grown;
+                ledger->allocated = allocated;
+        }
+        if (!account) {
+                account = &ledger->accounts[ledger->n++];
+                *account = (Account){.uid = uid};
+        }
+        account->bytes += bytes;
+        return 0;
+}
+
+static void take_off(Ledger *ledger, uid_t uid, uint64_t bytes)
+{
+        Account *account = find(ledger, uid);
+
+        if (!account)
+                return;
+        account->bytes -= bytes < account->bytes ? bytes : account->bytes;
+        if (account->bytes == 0)
+                *account = ledger->accounts[--ledger->n];
+}
+
+static int check(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound *bound,
+                 CvmError *error)
+{
+        const Account *account = find(ledger, uid);
+        uint64_t used = account ? account->bytes : 0, owed = ledger->reserved, free;
+
+        if (bound->limit && (used > bound->limit || bytes > bound->limit - used))
+                return cvm_error_quota(error, ledger->what, (int64_t)bound->limit, (int64_t)used,
+                                       (int64_t)bytes);
+        if (!bound->of_host)
+                return 0;
+        free = host_memory_available("");
+        if (free == 0) /* the host does not tell */
+                return 0;
+        free = free > owed ? free - owed : 0;
+        if (bytes > free)
+                return cvm_error_no_resources(error, "memory", (int64_t)bytes, (int64_t)free, NULL);
+        return 0;
+}
+
+int ledger_reserve(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound *bound,
+                   CvmError *error)
+{
+        int r;
+
+        if (bytes == 0)
+                return 0;
+        pthread_mutex_lock(&ledger->lock);
+        r = check(ledger, uid, bytes, bound, error);
+        if (r == 0 && (r = add(ledger, uid, bytes)) < 0)
+                cvm_error_system(error, r, "count memory to its user");
+        if (r == 0)
+                ledger->reserved += bytes;
+        pthread_mutex_unlock(&ledger->lock);
+        return r;
+}
+
+void ledger_cancel(Ledger *ledger, uid_t uid, uint64_t bytes)
+{
+        if (bytes == 0)
+                return;
+        pthread_mutex_lock(&ledger->lock);
+        take_off(ledger, uid, bytes);
+        ledger->reserved -= bytes;
+        pthread_mutex_unlock(&ledger->lock);
+}
+
+uint64_t ledger_reserved(Ledger *ledger)
+{
+        uint64_t reserved;
+
+        pthread_mutex_lock(&ledger->lock);
+        reserved = ledger->reserved;
+        pthread_mutex_unlock(&ledger->lock);
+        return reserved;
+}
+
+/* Reserved bytes stay counted, and are reserved no more. */
+static void settle(Ledger *ledger, uint64_t bytes)
+{
+        pthread_mutex_lock(&ledger->lock);
+        ledger->reserved -= bytes;
+        pthread_mutex_unlock(&ledger->lock);
+}
+
+static void leave(Ledger *ledger, uid_t uid, uint64_t bytes)
+{
+        pthread_mutex_lock(&ledger->lock);
+        take_off(ledger, uid, bytes);
+        pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Whether another CVM of its owner holds the same bytes. */
+static bool is_shared(const Vm *vm, SpecArtifactKind kind)
+{
+        const Manager *manager = vm->manager;
+
+        for (size_t i = 0; i < manager->n_vms; i++) {
+                const Vm *other = manager->vms[i];
+
+                if (other != vm && other->owner == vm->owner && other->artifact_bytes[kind] &&
+                    other->artifact_sha256[kind] && vm->artifact_sha256[kind] &&
+                    strcmp(other->artifact_sha256[kind], vm->artifact_sha256[kind]) == 0)
+                        return true;
+        }
+        return false;
+}
+
+void ledger_hold_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
+{
+        settle(vm->manager->artifact_ledger, bytes);
+        if (vm->artifact_bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
+                leave(vm->manager->artifact_ledger, vm->owner, bytes);
+        vm->artifact_bytes[kind] = bytes;
+}
+
+void ledger_hold_secrets(Vm *vm, uint64_t bytes)
+{
+        settle(vm->manager->secret_ledger, bytes);
+        leave(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
+        vm->secret_bytes = bytes;
+}
+
+static void count(Ledger *ledger, uid_t uid, uint64_t bytes)
+{
+        pthread_mutex_lock(&ledger->lock);
+        if (bytes)
+                (void)add(ledger, uid, bytes);
+        pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_recover(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!is_shared(vm, kind))
+                        count(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
+        count(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
+}
+
+static void drop_artifact(Vm *vm, SpecArtifactKind kind)
+{
+        if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
+                leave(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
+        vm->artifact_bytes[kind] = 0;
+}
+
+void ledger_drop_lost(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!vm->artifacts[kind])
+                        drop_artifact(vm, kind);
+}
+
+void ledger_drop(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                drop_artifact(vm, kind);
+        leave(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
+        vm->secret_bytes = 0;
+}

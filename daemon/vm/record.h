@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A CVM on disk: STATE/records/ID.json, mode 0600, replaced atomically, written before the step
+ * that it describes. It holds what a later daemon needs to find the CVM again or to clear up after
+ * it, and never a secret: the spec is stored redacted.
+ *
+ * A record of an older version is brought up to date when it is read; one of a newer version is
+ * left as it is.
+ *
+ * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
+ * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
+ * Measurement as it was at the launch), timeouts, spec, what the driver saves (pid, startTime), and
+ * the companions (name, pid, startTime of each).
+ */
+
+#include "vm/vm.h"
+
+/* 1: the first. 2: ownerGroups; restart, expires, expired. */
+#define RECORD_VERSION 2
+#define RECORD_BYTES_MAX (32u << 20) /* the longest spec, twice, and what the rest may have */
+
+json_object *record_from_vm(const Vm *vm, const char *boot_id);
+
+/* Whether it was written in the host's boot of that id. */
+bool record_is_of_boot(json_object *record, const char *boot_id);
+
+/* A CVM as a record tells of it, in the recorded state, holding nothing, not in the manager's table
+ * yet. -EBADMSG: no record of ours; -EPROTONOSUPPORT: one of a newer version (ret_reason: a static
+ * text). The record may be changed. */
+int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * One CVM: its states, what it holds, how it ended.
+ *
+ * One enum, one name table, one transition table; vm_set_state() alone changes the state, and it
+ * alone persists the record and emits the event, in that order. Reference counted; the manager
+ * holds one reference until the CVM is removed.
+ */
+
+#include <sys/types.h>
+#include <uv.h>
+
+#include "artifact/artifact.h"
+#include "base/text.h"
+#include "driver/companion.h"
+#include "driver/driver.h"
+#include "local/deadline.h"
+#include "local/ports.h"
+#include "spec/spec.h"
+#include "vm/console.h"
+#include "vm/disks.h"
+#include "vm/measuring.h"
+#include "wire/peer.h"
+
+typedef struct Launch Launch;
+typedef struct Manager Manager;
+typedef struct Vm Vm;
+
+typedef enum VmState {
+        VM_PREPARING, /* admitted; artifacts, shares and plan are being made; no process yet */
+        VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
+        VM_RUNNING,   /* the guest's CPUs run */
+        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, Pause, or a
+                    * disk's failure */
+        VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
+        VM_RESTARTING, /* gone, and to be launched again; see restart.h */
+        VM_STOPPED,    /* gone as somebody wanted: the guest or a client; kept until removed */
+        VM_FAILED,     /* gone as nobody wanted; kept until removed */
+        _VM_STATE_MAX,
+} VmState;
+
+const char *vm_state_name(VmState state);
+/* Returns 0 or -EINVAL. */
+int vm_state_parse(const char *name, VmState *ret);
+/* What restart.h keeps of a CVM. */
+typedef struct VmRestart {
+        SpecRestart spec;
+        bool pending;       /* it has ended, and does not run again yet */
+        uint32_t in_row;    /* attempts since it ran for the whole window */
+        uint32_t total;     /* attempts in its life */
+        Deadline at;        /* of the next attempt, while it is pending */
+        int64_t began_usec; /* CLOCK_BOOTTIME when it began to run; 0: it has not, in this boot */
+} VmRestart;
+
+/* Whether it holds resources: everything before stopped and failed. */
+bool vm_state_is_live(VmState state);
+/* A UUID in its canonical form: it becomes part of file names. */
+bool vm_id_is_valid(const char *id);
+
+typedef struct VmEnding {
+        char *reason, *detail; /* reason NULL: it has not ended */
+        bool has_exit_code, has_signal;
+        int exit_code, signal;
+        int64_t at;
+} VmEnding;
+
+/* Told after each change of state or readiness and once when the CVM is removed; the watcher may
+ * remove itself inside. Pin the Vm if you need it after. */
+typedef struct VmWatch VmWatch;
+struct VmWatch {
+        void (*changed)(Vm *vm, void *userdata);
+        void *userdata;
+        VmWatch *next, **link; /* link NULL: not watching */
+};
+
+#define VM_STATUS_MAX 256 /* bytes kept of the guest's STATUS= */
+#define VM_STATUS_MSEC                                                                             \
+        1000 /* from one event of it to the next: a guest has not all events for itself */
+
+struct Vm {
+        unsigned n_ref;
+        Manager *manager; /* NULL once removed; no handle is open then */
+        char *name, *id, *platform;
+        uid_t owner;
+        gid_t owner_group, *owner_groups; /* the latter owned */
+        size_t n_owner_groups;
+        uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
+        const DriverOps *ops;
+        DriverVm *driver;           /* owned; NULL before start and after the end */
+        char *scope;                /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions;     /* owned; from before the driver's start to the end */
+        Launch *launch;             /* the launch that is not done yet, or NULL; it owns itself */
+        struct WireServer *control; /* its socket as a machine (machine.h), or NULL */
+
+        VmState state;
+        bool ready;
+        bool early_ready;   /* READY came before the answer that the guest runs */
+        char *guest_status; /* what the guest said last; untrusted */
+        bool status_untold; /* it is newer than the last event of it */
+        uint32_t cpus;
+        uint64_t memory;
+        uint64_t promised; /* bytes of the host's memory that it may come to use */
+        bool debug;
+        uint32_t vsock_cid; /* 0: none */
+        int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */
+        SpecForward *forwards;
+        PortHold *holds; /* one a forward; released once QEMU has the port */
+        size_t n_forwards;
+        DiskHold *disks; /* held while it is live */
+        size_t n_disks;
+        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses, held while it is live; owned */
+        size_t n_gpus;
+        uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
+        int64_t created_at, started_at, ready_at; /* 0: not yet */
+        VmEnding ending;
+        Artifact *artifacts[_ARTIFACT_KIND_MAX];
+        char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
+        char *held[_ARTIFACT_KIND_MAX];          /* files of the manager's that it holds, or NULL */
+        char *artifact_name[_ARTIFACT_KIND_MAX]; /* the file's own, as its owner gave it; or NULL */
+        uint64_t artifact_bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (ledger.h) */
+        uint64_t secret_bytes;                       /* likewise */
+        json_object *binding;                        /* owned; the interface's Binding, or NULL */
+        Measured measured;                           /* always with registers */
+        json_object *spec;                           /* redacted, for the record; owned */
+        Console *console;
+        Console *svsm_log; /* NULL: its spec asks for none */
+        int runtime_dirfd; /* its private directory, or -1 */
+
+        char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not
+                        */
+        VmRestart restart;
+        Deadline expires; /* its time to live */
+        bool expired;     /* and it is ended for that */
+        bool stop_requested, killed;
+        enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
+        uv_timer_t stop_timer, ready_timer, status_timer, restart_timer, expiry_timer;
+        unsigned open_timers;
+        Buffer notify; /* an unfinished line of the guest's notify port */
+        VmWatch *watches;
+};
+
+/* name, platform: copied. The timers are open: vm_close() must be called before the last unref. */
+Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platform, uid_t owner,
+           gid_t owner_group);
+Vm *vm_ref(Vm *vm);
+Vm *vm_unref(Vm *vm);
+DEFINE_CLEANUP(Vm *, vm_unref)
+
+/* Closes timers and driver; tells watchers. The process, if any, goes on. Idempotent. */
+void vm_close(Vm *vm);
+
+/* Changes the state as the transition table allows (assert), persists, emits, tells watchers.
+ * Returns what persisting returned: a CVM that runs goes on without, its old record still names it;
+ * one that is to be started must not. */
+int vm_set_state(Vm *vm, VmState state);
+/* The ending of a CVM that has none yet; copies. */
+void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
+
+void vm_watch(Vm *vm, VmWatch *watch);
+void vm_unwatch(VmWatch *watch);
+/* After a change of what they are told of. */
+void vm_tell_watchers(Vm *vm);
+
+/* The driver's and the companions' reports; vm is their userdata. */
+extern const DriverCallbacks vm_driver_callbacks;
+extern const CompanionCallbacks vm_companion_callbacks;
+
+/* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state, or
+ * makes it a restarting one. */
+void vm_end(Vm *vm, const DriverEnding *ending);
+
+/* Begins to stop, or hastens a stop in progress. powerdown_sec 0: the CVM's own. */
+void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
+/* Its hypervisor leaves by itself: as after a Stop's quit it is killed if it does not in time. */
+void vm_await_quit(Vm *vm);
+/* Releases everything that only a live CVM holds: ports, CID, artifacts, shares, sockets. */
+void vm_release(Vm *vm);
+/* The same of what only a process needs: a restarting CVM keeps the rest. */
+void vm_release_process(Vm *vm);
+/* Ends it when its time to live is over. */
+void vm_arm_expiry(Vm *vm);
+/* Before a new launch: it has no ending yet. */
+void vm_clear_ending(Vm *vm);
+/* And nothing that the guest of the launch before said holds. */
+void vm_forget_guest(Vm *vm);
+/* Lets go of ports and CID, which its hypervisor has or takes now. */
+void vm_drop_holds(Vm *vm);
+/* Starts waiting for READY; only reported. */
+void vm_arm_ready_timer(Vm *vm);
+
+/* What the guest says over its notify port (sd_notify(3) lines): READY=1, STATUS=…; unknown lines
+ * are ignored, lines are bounded. */
+void vm_notify(Vm *vm, const char *data, size_t size);
+/* The same in a message of its own, each line of which ends in it. */
+void vm_notify_message(Vm *vm, const char *data, size_t size);
+/* It has said READY: persists, emits, tells watchers. */
+void vm_become_ready(Vm *vm);
+/* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
+void vm_tell_status(Vm *vm);
+
+/* The interface's types Cvm and Ending. */
+json_object *vm_to_json(const Vm *vm);
+json_object *vm_ending_to_json(const VmEnding *ending);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a CVM's driver and companions tell of it. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "launch/launch.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+static void on_created(void *userdata)
+{
+        Vm *vm = userdata;
+
+        vm_drop_holds(vm);
+        if (vm->launch)
+                launch_created(vm->launch);
+}
+
+/* What its CPUs do may be somebody else's doing. */
+static void on_status(const char *status, void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->state == VM_RUNNING &&
+            (strcmp(status, "paused") == 0 || strcmp(status, "io-error") == 0)) {
+                vm_set_state(vm, VM_PAUSED);
+        } else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0) {
+                vm_set_state(vm, VM_RUNNING);
+                vm_arm_ready_timer(vm);
+        }
+}
+
+static void on_adopted(const char *status, void *userdata)
+{
+        Vm *vm = userdata;
+
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "found again, QEMU says %s", status);
+        on_status(status, vm);
+}
+
+static void on_console(const void *data, size_t size, void *userdata)
+{
+        Vm *vm = userdata;
+
+        console_write(vm->console, data, size);
+}
+
+static void on_svsm_log(const void *data, size_t size, void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->svsm_log)
+                console_write(vm->svsm_log, data, size);
+}
+
+static void on_notify(const void *data, size_t size, void *userdata)
+{
+        vm_notify(userdata, data, size);
+}
+
+static void on_panicked(json_object *info, void *userdata)
+{
+        Vm *vm = userdata;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
+        manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
+}
+
+static void on_held(const char *status, const char *log, void *userdata)
+{
+        Vm *vm = userdata;
+        bool broken = strcmp(status, "internal-error") == 0;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU holds the guest: %s", status);
+        manager_emit(vm->manager, vm, broken ? "internal-error" : "note", NULL, NULL,
+                     json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
+                                "status", json_new_text(status), NULL));
+        on_status(status, vm);
+}
+
+static void on_leaving(const char *reason, void *userdata)
+{
+        Vm *vm = userdata;
+
+        /* once it has gone nobody else could tell */
+        if (!vm->stop_requested && !vm->leaving) {
+                vm->leaving = strdup(reason);
+                manager_persist(vm->manager, vm);
+        }
+        vm_await_quit(vm);
+}
+
+static void on_ended(const DriverEnding *ending, void *userdata)
+{
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
+
+        vm->ops->close(TAKE_PTR(vm->driver));
+        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch)))
+                launch_ended(vm->launch, ending);
+        else
+                vm_end(vm, ending);
+}
+
+const DriverCallbacks vm_driver_callbacks = {
+        .created = on_created,
+        .adopted = on_adopted,
+        .status = on_status,
+        .console = on_console,
+        .svsm_log = on_svsm_log,
+        .notify = on_notify,
+        .panicked = on_panicked,
+        .held = on_held,
+        .leaving = on_leaving,
+        .ended = on_ended,
+};
+
+static void on_companions_ready(void *userdata)
+{
+        Vm *vm = userdata;
+
+        if (vm->launch)
+                launch_companions_ready(vm->launch);
+}
+
+/* Without a companion the guest cannot go on: its TPM is gone, or its network. */
+static void on_companion_failed(const char *reason, const char *log, void *userdata)
+{
+        Vm *vm = userdata;
+        _cleanup_free_ char *detail = NULL;
+
+        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch))) {
+                launch_companion_failed(vm->launch, reason, log);
+                return;
+        }
+        if (vm->stop_step >= VM_STOP_QUIT) /* it went with the hypervisor */
+                return;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s: the CVM is ended", reason);
+        if (asprintf(&detail, "%s%s%s", reason, *log ? "\n" : "", log) < 0)
+                detail = NULL;
+        vm_set_ending(vm, "companion", detail ?: reason, NULL);
+        manager_persist(vm->manager, vm); /* another daemon may see the hypervisor's end */
+        vm->ops->kill(vm->driver);
+}
+
+const CompanionCallbacks vm_companion_callbacks = {
+        .ready = on_companions_ready,
+        .failed = on_companion_failed,
+};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a guest says of itself: sd_notify(3) lines that come over its notify port, untrusted. */
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "local/clock.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+#define NOTIFY_LINE_MAX 4096 /* bytes of one line */
+
+void vm_become_ready(Vm *vm)
+{
+        vm->ready = true;
+        vm->ready_at = clock_now_usec();
+        uv_timer_stop(&vm->ready_timer);
+        manager_persist(vm->manager, vm);
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
+        manager_emit(vm->manager, vm, "ready", NULL, NULL, NULL);
+        vm_tell_watchers(vm);
+}
+
+static void on_status_timer(uv_timer_t *timer);
+
+void vm_tell_status(Vm *vm)
+{
+        if (!vm->status_untold)
+                return;
+        vm->status_untold = false;
+        uv_timer_start(&vm->status_timer, on_status_timer, VM_STATUS_MSEC, 0);
+        manager_emit(vm->manager, vm, "status", NULL, NULL,
+                     json_build("text", json_new_text(vm->guest_status), NULL));
+}
+
+static void on_status_timer(uv_timer_t *timer)
+{
+        vm_tell_status(timer->data);
+}
+
+static void notify_status(Vm *vm, const char *text)
+{
+        char *status = text_make_utf8(text, strlen(text));
+
+        if (status) /* the last character whole, or not at all */
+                status[text_utf8_prefix(status, strnlen(status, VM_STATUS_MAX))] = 0;
+        if (!status || (vm->guest_status && strcmp(vm->guest_status, status) == 0)) {
+                free(status);
+                return;
+        }
+        free(vm->guest_status);
+        vm->guest_status = status;
+        vm->status_untold = true;
+        if (!uv_is_active((uv_handle_t *)&vm->status_timer))
+                vm_tell_status(vm);
+}
+
+static void notify_line(Vm *vm, const char *line)
+{
+        /* before its start it cannot have spoken: this was said by one that had its CID before */
+        if (vm->state == VM_PREPARING || vm->state == VM_RESTARTING || !vm_state_is_live(vm->state))
+                return;
+        if (strcmp(line, "READY=1") == 0 && !vm->ready) {
+                if (vm->state == VM_STARTING)
+                        vm->early_ready = true; /* vm_set_state() comes back to it */
+                else
+                        vm_become_ready(vm);
+        } else if (strncmp(line, "STATUS=", 7) == 0) {
+                notify_status(vm, line + 7);
+        }
+}
+
+/* Takes bytes of a stream of lines; what is unfinished waits in `line`. */
+static void notify_feed(Vm *vm, Buffer *line, const char *data, size_t size)
+{
+        _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
+
+        for (size_t i = 0; i < size && pin->manager; i++) {
+                if (data[i] != '\n') {
+                        /* An overlong line is cut; its head is no assignment that we know. */
+                        if (line->size < NOTIFY_LINE_MAX && buffer_append(line, data + i, 1) < 0)
+                                return;
+                        continue;
+                }
+                if (line->size && line->size < NOTIFY_LINE_MAX)
+                        notify_line(vm, line->data);
+                buffer_consume(line, line->size);
+        }
+}
+
+void vm_notify(Vm *vm, const char *data, size_t size)
+{
+        notify_feed(vm, &vm->notify, data, size);
+}
+
+void vm_notify_message(Vm *vm, const char *data, size_t size)
+{
+        _cleanup_(buffer_done) Buffer line = {};
+
+        notify_feed(vm, &line, data, size);
+}
+
+static void on_ready_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "not ready after %u s", vm->ready_sec);
+        manager_emit(vm->manager, vm, "note", NULL, NULL,
+                     json_build("text", json_object_new_string("not ready in time"), "readySec",
+                                json_object_new_int64(vm->ready_sec), NULL));
+}
+
+void vm_arm_ready_timer(Vm *vm)
+{
+        if (!vm->ready)
+                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000, 0);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* How a CVM is brought to its end: by whoever asks, or as its time to live is over. */
+
+#include "launch/launch.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+static void stop_next(Vm *vm);
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+        stop_next(timer->data);
+}
+
+/* Each step gives the one before it its time; SIGKILL cannot be refused. */
+static void stop_next(Vm *vm)
+{
+        uint32_t seconds = 0;
+
+        switch (vm->stop_step) {
+        case VM_STOP_NONE:
+                vm->stop_step = VM_STOP_POWERDOWN;
+                vm->ops->powerdown(vm->driver);
+                seconds = vm->powerdown_sec;
+                break;
+        case VM_STOP_POWERDOWN:
+                vm->stop_step = VM_STOP_QUIT;
+                vm->ops->quit(vm->driver);
+                seconds = vm->quit_sec;
+                break;
+        case VM_STOP_QUIT:
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU does not quit: killed");
+                vm->stop_step = VM_STOP_KILL;
+                vm->killed = true;
+                vm->ops->kill(vm->driver);
+                break;
+        case VM_STOP_KILL:
+                break;
+        }
+        if (seconds)
+                uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)seconds * 1000, 0);
+}
+
+void vm_await_quit(Vm *vm)
+{
+        if (vm->stop_step >= VM_STOP_QUIT)
+                return;
+        vm->stop_step = VM_STOP_QUIT;
+        uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)vm->quit_sec * 1000, 0);
+}
+
+/* There is no guest to ask. */
+static void stop_restart(Vm *vm)
+{
+        const DriverEnding ending = {.reason = "stopped", .log = ""};
+
+        if (vm->launch)
+                launch_cancel(vm->launch, "it was stopped before it ran again");
+        else
+                vm_end(vm, &ending);
+}
+
+void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
+{
+        bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
+
+        vm->stop_requested = true;
+        if (vm->restart.pending) {
+                stop_restart(vm);
+                return;
+        }
+        if (powerdown_sec)
+                vm->powerdown_sec = powerdown_sec;
+        if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
+                vm_set_state(vm, VM_STOPPING);
+        if (vm->state != VM_STOPPING || !vm->driver)
+                return;
+        if ((force || held) && vm->stop_step < VM_STOP_POWERDOWN)
+                vm->stop_step = VM_STOP_POWERDOWN;
+        else if (!force && vm->stop_step != VM_STOP_NONE)
+                return; /* a second, patient Stop waits for the first */
+        else if (force && vm->stop_step > VM_STOP_POWERDOWN)
+                return;
+        stop_next(vm);
+}
+
+static void on_expiry_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        if (deadline_left_usec(&vm->expires) > 0) {
+                vm_arm_expiry(vm);
+                return;
+        }
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "its time to live is over");
+        vm->expired = !vm->stop_requested;
+        if ((vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending) {
+                if (vm->launch)
+                        launch_cancel(vm->launch, "its time to live is over");
+        } else {
+                vm_stop(vm, false, 0);
+        }
+}
+
+void vm_arm_expiry(Vm *vm)
+{
+        if (deadline_is_set(&vm->expires))
+                deadline_arm(&vm->expires, &vm->expiry_timer, on_expiry_timer);
+}
