@@ -58,9 +58,6 @@ int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, co
 /* Makes fd usable: on an embedded artifact's first use its bytes are copied to a sealed memfd and
  * their form and digest are checked against the build's; else it does nothing. Thread-safe. */
 int artifact_prepare(Artifact *artifact, CvmError *error);
-/* Both in one: blocks for as long as copying and hashing take. */
-int artifact_store_get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
-                                Artifact **ret, CvmError *error);
 /* ArtifactInvalid naming both digests if the artifact's is not the pinned one. */
 int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA256_SIZE],
                        CvmError *error);

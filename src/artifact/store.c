@@ -158,21 +158,6 @@ int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, co
         return refuse_name(store, kind, name, error);
 }
 
-int artifact_store_get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
-                                Artifact **ret, CvmError *error)
-{
-        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
-        int r = artifact_store_find_embedded(store, kind, name, &artifact, error);
-
-        if (r < 0)
-                return r;
-        r = artifact_prepare(artifact, error);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(artifact);
-        return 0;
-}
-
 /* Whether `artifact`'s descriptor can stand for `loaded`'s, equal in content. An embedded one that
  * was not used yet is given that descriptor; one that a worker is preparing is not waited for. */
 static bool take_over(Artifact *artifact, Artifact *loaded)

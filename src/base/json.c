@@ -7,6 +7,7 @@
 
 #include "base/json_place.h"
 #include "base/json_scan.h"
+#include "base/json_tree.h"
 
 static int parse_error(JsonParseError *ret, const char *data, size_t at, const char *reason)
 {
@@ -36,38 +37,6 @@ static int too_many_values(JsonParseError *ret, size_t values, size_t max)
         return -E2BIG;
 }
 
-/* Has json-c make the tree of a text that json_scan() has accepted. */
-static int build(const char *data, size_t size, json_object **ret, JsonParseError *ret_where)
-{
-        json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
-        json_object *object;
-        enum json_tokener_error error;
-        size_t end;
-
-        if (!tokener)
-                return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
-                                                JSON_TOKENER_ALLOW_TRAILING_CHARS);
-        /* room for the longest string at once: growing would leave copies behind */
-        printbuf_memset(tokener->pb, 0, 0, (int)size);
-        object = json_tokener_parse_ex(tokener, data, (int)size);
-        error = json_tokener_get_error(tokener);
-        end = json_tokener_get_parse_end(tokener);
-        if (error == json_tokener_continue && !object) {
-                /* a bare number ends only at the end of the text */
-                object = json_tokener_parse_ex(tokener, "", -1);
-                error = json_tokener_get_error(tokener);
-        }
-        explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size); /* the last string */
-        json_tokener_free(tokener);
-        if (error != json_tokener_success) {
-                json_object_put(object);
-                return parse_error(ret_where, data, end, json_tokener_error_desc(error));
-        }
-        *ret = object;
-        return 0;
-}
-
 /* Of all objects of the tree. */
 static size_t count_members(json_object *object)
 {
@@ -89,7 +58,8 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
                        JsonParseError *ret_where)
 {
         _cleanup_json_ json_object *object = NULL;
-        size_t duplicate;
+        size_t duplicate, end;
+        const char *reason;
         JsonScan scan;
         int r;
 
@@ -105,9 +75,9 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
         duplicate = scan.members > 1 ? json_place_duplicate(data, size) : 0;
         if (duplicate)
                 return parse_error(ret_where, data, duplicate, "a member given twice");
-        r = build(data, size, &object, ret_where);
+        r = json_tree_new(data, size, &object, &end, &reason);
         if (r < 0)
-                return r;
+                return r == -EBADMSG ? parse_error(ret_where, data, end, reason) : r;
         if (count_members(object) != scan.members) { /* memory was short at the first look */
                 json_clear_strings(object);
                 return parse_error(ret_where, data, 0, "a member given twice");

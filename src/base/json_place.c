@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_tree.h"
 
 typedef struct Cursor {
         const char *data;
@@ -51,10 +52,12 @@ static void skip_scalar(Cursor *c)
 static char *member_name(const Cursor *c, size_t start, size_t length)
 {
         _cleanup_json_ json_object *decoded = NULL;
+        const char *reason;
+        size_t end;
 
         if (!memchr(c->data + start, '\\', length))
                 return strndup(c->data + start, length);
-        if (json_parse(c->data + start - 1, length + 2, &decoded, NULL) < 0)
+        if (json_tree_new(c->data + start - 1, length + 2, &decoded, &end, &reason) < 0)
                 return NULL;
         return strdup(json_object_get_string(decoded));
 }

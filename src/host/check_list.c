@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/host.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "host/host_internal.h"
 
 void host_check_done(HostCheck *check)
 {
@@ -65,4 +68,22 @@ json_object *host_check_list_to_json(const HostCheckList *list)
                                           check->fix ? json_new_text(check->fix) : NULL, NULL));
         }
         return array;
+}
+
+int host_verdict(HostCheck *ret, const char *fix, const char *format, ...)
+{
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&ret->found, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                ret->found = NULL;
+                return -ENOMEM;
+        }
+        ret->passed = !fix;
+        if (fix)
+                ret->fix = strdup(fix);
+        return fix && !ret->fix ? -ENOMEM : 0;
 }

@@ -5,8 +5,6 @@
  */
 #include "host/host.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "host/host_internal.h"
@@ -21,24 +19,6 @@
 #define FIX_AMD "use a bare-metal host with an AMD EPYC of the "
 #define FIX_INTEL                                                                                  \
         "use a bare-metal host with an Intel Xeon of the 5th generation or newer, or Xeon 6"
-
-int host_verdict(HostCheck *ret, const char *fix, const char *format, ...)
-{
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(&ret->found, format, ap);
-        va_end(ap);
-        if (n < 0) {
-                ret->found = NULL;
-                return -ENOMEM;
-        }
-        ret->passed = !fix;
-        if (fix)
-                ret->fix = strdup(fix);
-        return fix && !ret->fix ? -ENOMEM : 0;
-}
 
 static int check_kvm(const HostFacts *facts, HostCheck *ret)
 {

@@ -9,6 +9,8 @@
 /* Reads a file; NULL if it is absent, not readable or without memory. */
 char *host_read_file(const char *root, const char *path);
 bool host_file_exists(const char *root, const char *path);
+/* Whether a device can be opened: a node may be there without its module. */
+bool host_file_opens(const char *root, const char *path);
 
 /* Sets the result of a check and returns 0, or -ENOMEM; fix NULL means passed. */
 int host_verdict(HostCheck *ret, const char *fix, const char *format, ...) _printf_(3, 4);

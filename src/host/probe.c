@@ -1,46 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/host.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "host/host_internal.h"
-
-#define READ_MAX (16u << 20) /* /proc/cpuinfo is about 1.5 KiB a CPU */
-
-static char *path_below(const char *root, const char *path)
-{
-        char *full;
-
-        return asprintf(&full, "%s%s", root, path) < 0 ? NULL : full;
-}
-
-char *host_read_file(const char *root, const char *path)
-{
-        _cleanup_free_ char *full = path_below(root, path);
-        char *text;
-
-        return full && file_read_at(AT_FDCWD, full, READ_MAX, &text, NULL) == 0 ? text : NULL;
-}
-
-bool host_file_exists(const char *root, const char *path)
-{
-        _cleanup_free_ char *full = path_below(root, path);
-
-        return full && faccessat(AT_FDCWD, full, F_OK, AT_EACCESS) == 0;
-}
-
-/* A node may be there without its module. */
-static bool opens(const char *root, const char *path)
-{
-        _cleanup_free_ char *full = path_below(root, path);
-        _cleanup_close_ int fd = full ? open(full, O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
-
-        return fd >= 0;
-}
 
 /* A line "KEY:   N kB" of /proc/meminfo in bytes, 0 if it is not there. */
 static uint64_t meminfo_value(const char *root, const char *key)
@@ -96,7 +60,7 @@ static int probe_changing(const char *root, HostFacts *facts)
         facts->has_dev_sev = host_file_exists(root, "/dev/sev");
         facts->has_vhost_vsock = host_file_exists(root, "/dev/vhost-vsock");
         facts->has_nft = host_find_nft(root);
-        facts->has_vhost_net = opens(root, "/dev/vhost-net");
+        facts->has_vhost_net = host_file_opens(root, "/dev/vhost-net");
         facts->memory_available = host_memory_available(root);
         host_probe_sev_status(root, facts);
         host_probe_pools(root, facts);

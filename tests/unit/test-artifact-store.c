@@ -25,6 +25,21 @@ static size_t count_resident(const uint8_t *start, const uint8_t *end)
         return n;
 }
 
+static int get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                        Artifact **ret, CvmError *error)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        int r = artifact_store_find_embedded(store, kind, name, &artifact, error);
+
+        if (r < 0)
+                return r;
+        r = artifact_prepare(artifact, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(artifact);
+        return 0;
+}
+
 static void test_embedded(void **state)
 {
         const EmbeddedArtifact *embedded = &embedded_artifacts[0];
@@ -55,8 +70,7 @@ static void test_embedded(void **state)
         assert_int_equal(pwrite(a->fd, "x", 1, 0), -1);
         assert_int_equal(ftruncate(a->fd, 0), -1);
 
-        assert_int_equal(
-                artifact_store_get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &b, &error), 0);
+        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &b, &error), 0);
         assert_ptr_equal(a, b);
 }
 
@@ -67,13 +81,9 @@ static void test_no_such(void **state)
         Artifact *a = NULL;
 
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
-        assert_int_equal(
-                artifact_store_get_embedded(store, ARTIFACT_INITRAMFS, "other", &a, &error),
-                -EBADMSG);
+        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "other", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "it has: test-cpio, test-short");
-        assert_int_equal(
-                artifact_store_get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error),
-                -EBADMSG);
+        assert_int_equal(get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "it has: none");
         assert_null(a);
 }
@@ -108,9 +118,8 @@ static void test_damaged(void **state)
 
         table[0].digest.sha384[47] ^= 1;
         assert_int_equal(artifact_store_new(table, &store), 0);
-        assert_int_equal(
-                artifact_store_get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
-                -EBADMSG);
+        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
+                         -EBADMSG);
         assert_null(a);
         assert_artifact_error(&error, "that of the file the build embedded");
 }
@@ -125,9 +134,7 @@ static void test_wrong_kind(void **state)
 
         table[0].kind = ARTIFACT_KERNEL;
         assert_int_equal(artifact_store_new(table, &store), 0);
-        assert_int_equal(
-                artifact_store_get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error),
-                -EBADMSG);
+        assert_int_equal(get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "not a bzImage");
 }
 
