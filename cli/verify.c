@@ -23,8 +23,8 @@ static void print_line(const char *title, const char *text)
 static void print_finding(const Finding *finding)
 {
         static const char *const titles[] = {
-                [FINDING_RIGHT] = "right",
-                [FINDING_WRONG] = "WRONG",
+                [FINDING_RIGHT] = "pass",
+                [FINDING_WRONG] = "FAIL",
                 [FINDING_NOT_CHECKED] = "not checked",
         };
 
@@ -110,11 +110,11 @@ static void print_verdict(const Verification *verification)
                 printf("Verdict: verified");
                 break;
         case VERDICT_WRONG:
-                printf("Verdict: wrong");
+                printf("Verdict: failed");
                 print_names(findings, FINDING_WRONG);
                 break;
         case VERDICT_NOT_VERIFIED:
-                printf("Verdict: not verified, as these were not checked");
+                printf("Verdict: not verified; not checked");
                 print_names(findings, FINDING_NOT_CHECKED);
                 break;
         }

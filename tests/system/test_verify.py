@@ -310,11 +310,11 @@ def test_text(expect):
     done = cvmctl("verify", *MILAN)
     assert done.code == NOT_VERIFIED
     assert done.out.endswith(
-        f"Verdict: not verified, as these were not checked: LaunchDigest{rest}")
+        f"Verdict: not verified; not checked: LaunchDigest{rest}")
     done = cvmctl("verify", *MILAN, *expect(registers=[register("LaunchDigest", "12" * 48)]))
-    assert done.code == WRONG and done.out.endswith(f"Verdict: wrong: LaunchDigest{rest}")
+    assert done.code == WRONG and done.out.endswith(f"Verdict: failed: LaunchDigest{rest}")
     done = cvmctl("verify", "--report", "-", input=b"sha256:\n  4 : 0x" + b"0" * 64)
-    assert done.out.endswith("Verdict: not verified, as these were not checked: pcr-signature\n")
+    assert done.out.endswith("Verdict: not verified; not checked: pcr-signature\n")
 
 
 def table(**certificates):
