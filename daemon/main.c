@@ -206,14 +206,6 @@ static void start_watchdog(Daemon *daemon)
                 uv_timer_start(&daemon->watchdog, on_watchdog, usec / 2000, usec / 2000);
 }
 
-static bool has_launches(const Manager *manager)
-{
-        for (size_t i = 0; i < manager->n_vms; i++)
-                if (manager->vms[i]->launch)
-                        return true;
-        return false;
-}
-
 /* What is on disk is right at any time. */
 static void on_last(uv_timer_t *timer)
 {
@@ -230,7 +222,7 @@ static void on_goodbye(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
 
-        if (has_launches(daemon->manager) && uv_now(timer->loop) < daemon->goodbye_at)
+        if (launches_are_pending(daemon->manager) && uv_now(timer->loop) < daemon->goodbye_at)
                 return;
         wire_server_close(TAKE_PTR(daemon->server));
         vsock_close(TAKE_PTR(daemon->vsock));
@@ -249,14 +241,7 @@ static void on_signal(uv_signal_t *handle, int signal)
         log_info("going down on %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
         sd_notify(0, "STOPPING=1");
         manager->closing = true;
-        for (size_t i = 0; i < manager->n_vms;) {
-                Vm *vm = manager->vms[i];
-
-                if (vm->launch)
-                        launch_cancel(vm->launch, "the daemon is going down");
-                if (i < manager->n_vms && manager->vms[i] == vm)
-                        i++;
-        }
+        launches_cancel(manager, "the daemon is going down");
         daemon->goodbye_at = uv_now(handle->loop) + GOODBYE_MSEC;
         uv_timer_start(&daemon->goodbye, on_goodbye, 0, 10);
 }

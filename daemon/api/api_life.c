@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "launch/launch.h"
 
 #define COMMAND_MSEC 10000 /* how long a hung QEMU may keep a Pause or Resume waiting */
 
@@ -80,12 +79,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         };
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
-        if ((vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending) {
-                if (vm->launch)
-                        launch_cancel(vm->launch, "it was stopped before it ran");
-        } else {
-                vm_stop(vm, p.force, p.timeout_sec);
-        }
+        vm_stop(vm, p.force, p.timeout_sec);
 }
 
 typedef struct CommandOperation {

@@ -28,6 +28,7 @@ static const char *const doing_names[] = {
         [LAUNCH_RUNNING] = "ready",      [LAUNCH_READY] = "ready",
 };
 
+static const VmKeeper launch_keeper;
 static void launch_run(Launch *launch);
 static void launch_start(Launch *launch);
 static void start_hypervisor(Launch *launch);
@@ -58,7 +59,10 @@ static void on_timer_closed(uv_handle_t *handle)
 /* The call is answered: lets go of everything. */
 static void launch_done(Launch *launch)
 {
-        launch->vm->launch = NULL;
+        launch->done = true;
+        LIST_REMOVE(launch, of_manager);
+        if (launch->vm->keeper == &launch_keeper)
+                restart_keep(launch->vm);
         vm_unwatch(&launch->watch);
         wire_call_unref(TAKE_PTR(launch->call));
         uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
@@ -139,19 +143,20 @@ static void launch_fail(Launch *launch)
         if (launch->failed)
                 return;
         launch->failed = true;
+        vm_entrust(vm, &launch_keeper, launch);
         drop_scope(launch);
         log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
         uv_timer_stop(&launch->start_timer);
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
         if (vm->driver)
-                vm->ops->kill(vm->driver); /* launch_ended() goes on */
+                vm->ops->kill(vm->driver); /* on_ended() goes on */
         if (launch->loading)
                 uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
         launch_unwind(launch);
 }
 
-void launch_cancel(Launch *launch, const char *reason)
+static void launch_cancel(Launch *launch, const char *reason)
 {
         if (launch->failed)
                 return;
@@ -202,19 +207,21 @@ static void on_vm_changed(Vm *vm, void *userdata)
 
 static void on_resumed(int r, const char *error, void *userdata)
 {
-        _cleanup_(vm_unrefp) Vm *vm = userdata;
-        Launch *launch = vm->launch;
+        Launch *launch = userdata;
 
-        /* a QEMU that has gone is told by launch_ended(), with the reason */
-        if (!launch || launch->failed || r == -ECONNRESET)
+        /* a QEMU that has gone is told by on_ended(), with the reason */
+        if (launch->done || launch->failed || r == -ECONNRESET) {
+                launch_unref(launch);
                 return;
+        }
         if (r < 0) {
                 cvm_error_launch(&launch->error, doing_names[LAUNCH_STARTING], NULL,
                                  "QEMU does not start the guest: %s", error);
                 launch_fail(launch);
-                return;
+        } else {
+                launch_run(launch);
         }
-        launch_run(launch);
+        launch_unref(launch);
 }
 
 /* The guest runs, or is held as asked. */
@@ -225,6 +232,7 @@ static void launch_run(Launch *launch)
         uv_timer_stop(&launch->start_timer);
         vm_clear_ending(vm);
         restart_done(vm);
+        restart_keep(vm);
         /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
         vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
         launch_enter(launch, LAUNCH_RUNNING);
@@ -241,9 +249,9 @@ static void launch_run(Launch *launch)
                 uv_timer_start(&launch->total_timer, on_timeout, (uint64_t)vm->ready_sec * 1000, 0);
 }
 
-void launch_created(Launch *launch)
+static void on_created(Vm *vm, void *userdata)
 {
-        Vm *vm = launch->vm;
+        Launch *launch = userdata;
         int r;
 
         if (launch->failed)
@@ -252,10 +260,10 @@ void launch_created(Launch *launch)
                 launch_run(launch);
                 return;
         }
-        r = vm->ops->resume(vm->driver, on_resumed, vm_ref(vm));
-        if (r < 0)
-                vm_unref(vm);
-        if (r < 0 && r != -ECONNRESET) { /* that one has gone: launch_ended() tells */
+        r = vm->ops->resume(vm->driver, on_resumed, launch);
+        if (r == 0) {
+                launch->n_ref++;
+        } else if (r != -ECONNRESET) { /* that one has gone: on_ended() tells */
                 cvm_error_system(&launch->error, r, "start the guest");
                 launch_fail(launch);
         }
@@ -326,13 +334,11 @@ static void describe_end(Launch *launch, const DriverEnding *ending)
                 cvm_error_launch(&launch->error, stage, ending->log, "QEMU ended");
 }
 
-bool launch_has_failed(const Launch *launch)
+/* One that lost a port tries again, any other has failed. */
+static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
 {
-        return launch->failed;
-}
+        Launch *launch = userdata;
 
-void launch_ended(Launch *launch, const DriverEnding *ending)
-{
         if (!launch->failed && lost_a_port(launch, ending->log) && ++launch->tries < PORT_TRIES) {
                 try_other_ports(launch);
                 return;
@@ -440,14 +446,18 @@ static void launch_start(Launch *launch)
                 start_hypervisor(launch);
 }
 
-void launch_companions_ready(Launch *launch)
+static void on_companions_ready(Vm *vm, void *userdata)
 {
+        Launch *launch = userdata;
+
         if (!launch->failed)
                 start_hypervisor(launch);
 }
 
-void launch_companion_failed(Launch *launch, const char *reason, const char *log)
+static void on_companion_failed(Vm *vm, const char *reason, const char *log, void *userdata)
 {
+        Launch *launch = userdata;
+
         if (launch->failed)
                 return;
         if (!launch->vm->driver && lost_a_port(launch, log) && ++launch->tries < PORT_TRIES) {
@@ -474,6 +484,19 @@ static void start_hypervisor(Launch *launch)
         else
                 launch_confine(launch);
 }
+
+static void on_cancel(Vm *vm, const char *reason, void *userdata)
+{
+        launch_cancel(userdata, reason);
+}
+
+static const VmKeeper launch_keeper = {
+        .created = on_created,
+        .companions_ready = on_companions_ready,
+        .ended = on_ended,
+        .companion_failed = on_companion_failed,
+        .cancel = on_cancel,
+};
 
 static void on_loaded(Loaded *loaded, void *userdata)
 {
@@ -519,7 +542,8 @@ static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const
         uv_timer_init(vm->manager->loop, &launch->total_timer);
         launch->start_timer.data = launch->total_timer.data = launch;
         launch->n_ref = 2;
-        vm->launch = launch;
+        LIST_INSERT_HEAD(&vm->manager->launches, launch, of_manager);
+        vm_entrust(vm, &launch_keeper, launch);
         vm_watch(vm, &launch->watch);
         return launch;
 }
@@ -593,4 +617,20 @@ void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePee
         vm->killed = false;
         vm->stop_step = VM_STOP_NONE;
         launch_load(launch);
+}
+
+void launches_cancel(Manager *manager, const char *reason)
+{
+        for (Launch *launch = LIST_FIRST(&manager->launches); launch;)
+                if (launch->failed) {
+                        launch = LIST_NEXT(launch, of_manager);
+                } else {
+                        launch_cancel(launch, reason);
+                        launch = LIST_FIRST(&manager->launches); /* it may be gone, and others */
+                }
+}
+
+bool launches_are_pending(const Manager *manager)
+{
+        return !LIST_EMPTY(&manager->launches);
 }

@@ -17,6 +17,8 @@
 #include "vm/vm.h"
 #include "wire/server.h"
 
+typedef struct Manager Manager;
+
 typedef struct LaunchOptions {
         bool paused, wait_ready;
         uint32_t timeout_sec; /* 0: none */
@@ -32,17 +34,7 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
 void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
                   bool kept_shares);
 
-/* Ends a launch in work as failed; stage and reason go to its caller. */
-void launch_cancel(Launch *launch, const char *reason);
-
-/* It is only waiting for its process to be gone. */
-bool launch_has_failed(const Launch *launch);
-
-/* The driver's reports while the CVM starts, or after the launch has failed. At its process's end a
- * launch that lost a port tries again, any other has failed. */
-void launch_created(Launch *launch);
-void launch_ended(Launch *launch, const DriverEnding *ending);
-
-/* The companions' reports while the CVM starts, or after the launch has failed. */
-void launch_companions_ready(Launch *launch);
-void launch_companion_failed(Launch *launch, const char *reason, const char *log);
+/* Ends all launches in work as failed; stage and reason go to their callers. */
+void launches_cancel(Manager *manager, const char *reason);
+/* Whether one of them is not done, be it that a failed one waits for its process to be gone. */
+bool launches_are_pending(const Manager *manager);

@@ -10,6 +10,8 @@
 #include "local/tap.h"
 #include "vm/confine.h"
 
+#include <sys/queue.h>
+
 typedef enum LaunchStage {
         LAUNCH_ADMITTED,
         LAUNCH_ARTIFACTS,
@@ -19,7 +21,8 @@ typedef enum LaunchStage {
         LAUNCH_READY,
 } LaunchStage;
 
-struct Launch {
+typedef struct Launch {
+        LIST_ENTRY(Launch) of_manager;
         Vm *vm;                   /* a reference */
         const Template *template; /* borrowed from the manager */
         CvmSpec *spec;            /* owned; secrets go as soon as they are written */
@@ -44,7 +47,8 @@ struct Launch {
         uv_timer_t start_timer, total_timer;
         unsigned n_ref; /* an open timer's each, and the worker's */
         VmWatch watch;
-};
+        bool done; /* it is nobody's concern any more, and waits for its handles to close */
+} Launch;
 
 /* Tells the caller and the log. */
 void launch_enter(Launch *launch, LaunchStage stage);

@@ -67,7 +67,7 @@ static void end_unseen(Vm *vm, const char *detail)
 {
         const DriverEnding ending = {.reason = "lost", .log = detail};
 
-        vm_end(vm, &ending);
+        restart_ended(vm, &ending);
 }
 
 static void undo(Manager *manager, Vm *vm)
@@ -218,6 +218,7 @@ static int recover_one(Manager *manager, const char *file)
                 manager_remove(manager, vm);
                 return 0;
         }
+        restart_keep(vm);
         ledger_recover(vm);
         r = vm_logs_open(manager, vm);
         if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)

@@ -2,6 +2,7 @@
 #include "launch/restart.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -27,7 +28,14 @@ static bool was_quiet(const Vm *vm)
                        (int64_t)vm->restart.spec.window_sec * USEC_PER_SEC;
 }
 
-RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason)
+typedef enum RestartVerdict {
+        RESTART_NONE,     /* nobody wants one: the end is the last one */
+        RESTART_AGAIN,    /* the policy asks for one */
+        RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
+} RestartVerdict;
+
+/* What follows this end. state: what the reason alone makes of it. */
+static RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason)
 {
         /* ends that somebody asked for, and those that another attempt cannot mend */
         static const char *const final[] = {"stopped", "killed", "expired", "secrets-gone"};
@@ -82,13 +90,67 @@ void restart_resume(Vm *vm)
         deadline_arm(&vm->restart.at, &vm->restart_timer, on_timer);
 }
 
-void restart_begin(Vm *vm)
+/* Makes a CVM that has ended a restarting one. */
+static void restart_begin(Vm *vm)
 {
         schedule(vm);
         vm_release_process(vm);
         vm->restart.pending = true;
         vm_set_state(vm, VM_RESTARTING);
         restart_resume(vm);
+}
+
+static void note_given_up(Vm *vm)
+{
+        const char *detail = vm->ending.detail ?: "";
+        uint32_t n = vm->restart.in_row;
+        char *text;
+
+        if (asprintf(&text, "given up after %u restart%s in a row%s%s", n, n == 1 ? "" : "s",
+                     *detail ? "\n" : "", detail) < 0)
+                return;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "given up after %u restart%s in a row", n,
+                 n == 1 ? "" : "s");
+        free(vm->ending.detail);
+        vm->ending.detail = text;
+}
+
+void restart_ended(Vm *vm, const DriverEnding *ending)
+{
+        VmState state = vm_conclude(vm, ending);
+
+        switch (restart_judge(vm, state, vm->ending.reason ?: "")) {
+        case RESTART_NONE:
+                break;
+        case RESTART_AGAIN:
+                restart_begin(vm);
+                return;
+        case RESTART_GIVEN_UP:
+                state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
+                note_given_up(vm);
+                break;
+        }
+        vm_release(vm);
+        vm_set_state(vm, state);
+}
+
+static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
+{
+        restart_ended(vm, ending);
+}
+
+static void on_cancel(Vm *vm, const char *reason, void *userdata)
+{
+        const DriverEnding ending = {.reason = "stopped", .log = ""};
+
+        restart_ended(vm, &ending);
+}
+
+static const VmKeeper restart_keeper = {.ended = on_ended, .cancel = on_cancel};
+
+void restart_keep(Vm *vm)
+{
+        vm_entrust(vm, &restart_keeper, NULL);
 }
 
 void restart_failed(Vm *vm, const char *detail)
@@ -103,7 +165,7 @@ void restart_failed(Vm *vm, const char *detail)
                         vm_set_state(vm, VM_RESTARTING);
                 return;
         }
-        vm_end(vm, &ending);
+        restart_ended(vm, &ending);
 }
 
 void restart_done(Vm *vm)
@@ -167,7 +229,7 @@ static int attempt(Vm *vm, CvmError *error)
                                "restart",
                 };
 
-                vm_end(vm, &ending);
+                restart_ended(vm, &ending);
                 return 0;
         }
         r = manager_hold_again(manager, vm, spec, &owner, error);
@@ -181,7 +243,7 @@ static void on_timer(uv_timer_t *timer)
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(timer->data);
 
-        if (vm->state != VM_RESTARTING || vm->launch || vm->manager->closing)
+        if (vm->state != VM_RESTARTING || vm->keeper != &restart_keeper || vm->manager->closing)
                 return;
         if (deadline_left_usec(&vm->restart.at) > 0) {
                 deadline_arm(&vm->restart.at, timer, on_timer);

@@ -14,16 +14,11 @@
 #include "launch/launch.h"
 #include "vm/vm.h"
 
-typedef enum RestartVerdict {
-        RESTART_NONE,     /* nobody wants one: the end is the last one */
-        RESTART_AGAIN,    /* the policy asks for one */
-        RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
-} RestartVerdict;
-
-/* What follows this end. state: what the reason alone makes of it. */
-RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason);
-/* Makes a CVM that has ended a restarting one. */
-void restart_begin(Vm *vm);
+/* Puts restarts in charge of a CVM: what becomes of it at its end is their say. */
+void restart_keep(Vm *vm);
+/* Its hypervisor is gone: makes it a restarting one where its policy asks for that, else its end is
+ * the last. */
+void restart_ended(Vm *vm, const DriverEnding *ending);
 /* Goes on with one that is restarting, as a record tells. */
 void restart_resume(Vm *vm);
 /* The new launch did not come to run: the next attempt, or the end. */

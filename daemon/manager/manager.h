@@ -15,6 +15,8 @@
  *   RUNTIME/shares/ID/      environment and certificates of a live CVM; secret
  */
 
+#include <sys/queue.h>
+
 #include "artifact/artifact.h"
 #include "host/host.h"
 #include "local/artifact_files.h"
@@ -54,9 +56,10 @@ struct Manager {
         gid_t admins, users;
         HostAccess host_access; /* of guests */
         char boot_id[37];
-        bool closing;         /* no launch is begun any more */
-        uint32_t notify_port; /* vsock port of guests' notifications; 0: none */
-        uint16_t port_cursor; /* where the search for a free port goes on */
+        bool closing;                         /* no launch is begun any more */
+        LIST_HEAD(Launches, Launch) launches; /* those that are not done yet (launch.h) */
+        uint32_t notify_port;                 /* vsock port of guests' notifications; 0: none */
+        uint16_t port_cursor;                 /* where the search for a free port goes on */
         uint32_t cid_cursor;
         uid_t uid_cursor;
         uid_t *stray_uids; /* owned; strays.h */

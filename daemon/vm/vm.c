@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "launch/restart.h"
 #include "local/clock.h"
 #include "local/log.h"
 #include "manager/manager.h"
@@ -273,6 +272,12 @@ void vm_forget_guest(Vm *vm)
         buffer_done(&vm->notify);
 }
 
+void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata)
+{
+        vm->keeper = keeper;
+        vm->keeper_userdata = userdata;
+}
+
 void vm_watch(Vm *vm, VmWatch *watch)
 {
         watch->next = vm->watches;
@@ -339,22 +344,7 @@ static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnd
         return leaving ?: ending->reason;
 }
 
-static void note_given_up(Vm *vm)
-{
-        const char *detail = vm->ending.detail ?: "";
-        uint32_t n = vm->restart.in_row;
-        char *text;
-
-        if (asprintf(&text, "given up after %u restart%s in a row%s%s", n, n == 1 ? "" : "s",
-                     *detail ? "\n" : "", detail) < 0)
-                return;
-        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "given up after %u restart%s in a row", n,
-                 n == 1 ? "" : "s");
-        free(vm->ending.detail);
-        vm->ending.detail = text;
-}
-
-void vm_end(Vm *vm, const DriverEnding *ending)
+VmState vm_conclude(Vm *vm, const DriverEnding *ending)
 {
         static const char *const wanted[] = {"power-off", "guest-reset", "power-off-or-reboot",
                                              "stopped",   "killed",      "expired"};
@@ -371,17 +361,13 @@ void vm_end(Vm *vm, const DriverEnding *ending)
         if (vm->restart.pending) /* the one before */
                 vm_clear_ending(vm);
         vm_set_ending(vm, reason, ending->log, ending);
-        switch (restart_judge(vm, state, reason)) {
-        case RESTART_NONE:
-                break;
-        case RESTART_AGAIN:
-                restart_begin(vm);
-                return;
-        case RESTART_GIVEN_UP:
-                state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
-                note_given_up(vm);
-                break;
-        }
+        return state;
+}
+
+void vm_end(Vm *vm, const DriverEnding *ending)
+{
+        VmState state = vm_conclude(vm, ending);
+
         vm_release(vm);
         vm_set_state(vm, state);
 }

@@ -24,7 +24,6 @@
 #include "vm/measuring.h"
 #include "wire/peer.h"
 
-typedef struct Launch Launch;
 typedef struct Manager Manager;
 typedef struct Vm Vm;
 
@@ -75,6 +74,20 @@ struct VmWatch {
         VmWatch *next, **link; /* link NULL: not watching */
 };
 
+/* Who is in charge of a CVM, and is told what becomes of it: a launch until the guest runs and once
+ * it has failed, else restart.h. A function that is NULL stands for what vm does by itself. */
+typedef struct VmKeeper {
+        /* The guest exists; its first instruction awaits the driver's resume(). */
+        void (*created)(Vm *vm, void *userdata);
+        void (*companions_ready)(Vm *vm, void *userdata);
+        /* The hypervisor has ended, and the driver's part is closed. NULL: vm_end() */
+        void (*ended)(Vm *vm, const DriverEnding *ending, void *userdata);
+        /* NULL: the companion's failure ends the CVM. */
+        void (*companion_failed)(Vm *vm, const char *reason, const char *log, void *userdata);
+        /* What is being prepared or awaited is not wanted any more; there is no guest yet. */
+        void (*cancel)(Vm *vm, const char *reason, void *userdata);
+} VmKeeper;
+
 #define VM_STATUS_MAX 256 /* bytes kept of the guest's STATUS= */
 #define VM_STATUS_MSEC                                                                             \
         1000 /* from one event of it to the next: a guest has not all events for itself */
@@ -88,10 +101,11 @@ struct Vm {
         size_t n_owner_groups;
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         const DriverOps *ops;
-        DriverVm *driver;           /* owned; NULL before start and after the end */
-        char *scope;                /* systemd unit of its hypervisor (scope.h), or NULL */
-        Companions *companions;     /* owned; from before the driver's start to the end */
-        Launch *launch;             /* the launch that is not done yet, or NULL; it owns itself */
+        DriverVm *driver;       /* owned; NULL before start and after the end */
+        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions; /* owned; from before the driver's start to the end */
+        const VmKeeper *keeper; /* NULL: nobody is in charge */
+        void *keeper_userdata;
         struct WireServer *control; /* its socket as a machine (machine.h), or NULL */
 
         VmState state;
@@ -167,11 +181,17 @@ void vm_tell_watchers(Vm *vm);
 extern const DriverCallbacks vm_driver_callbacks;
 extern const CompanionCallbacks vm_companion_callbacks;
 
-/* Its hypervisor is gone, as the driver or a record tells: releases all and sets the last state, or
- * makes it a restarting one. */
+/* From now on `keeper` is in charge of the CVM; NULL: nobody. */
+void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata);
+
+/* Its hypervisor is gone, as the driver or a record tells. Notes how it has ended, if that is not
+ * known yet, and returns the state that this makes the last: VM_STOPPED or VM_FAILED. */
+VmState vm_conclude(Vm *vm, const DriverEnding *ending);
+/* The same, releases all that it holds and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);
 
-/* Begins to stop, or hastens a stop in progress. powerdown_sec 0: the CVM's own. */
+/* Begins to stop, or hastens a stop in progress; one that is being launched is cancelled.
+ * powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
 /* Its hypervisor leaves by itself: as after a Stop's quit it is killed if it does not in time. */
 void vm_await_quit(Vm *vm);

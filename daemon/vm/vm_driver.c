@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "launch/launch.h"
 #include "local/log.h"
 #include "manager/manager.h"
 
@@ -15,8 +14,8 @@ static void on_created(void *userdata)
         Vm *vm = userdata;
 
         vm_drop_holds(vm);
-        if (vm->launch)
-                launch_created(vm->launch);
+        if (vm->keeper && vm->keeper->created)
+                vm->keeper->created(vm, vm->keeper_userdata);
 }
 
 /* What its CPUs do may be somebody else's doing. */
@@ -98,8 +97,8 @@ static void on_ended(const DriverEnding *ending, void *userdata)
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
 
         vm->ops->close(TAKE_PTR(vm->driver));
-        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch)))
-                launch_ended(vm->launch, ending);
+        if (vm->keeper && vm->keeper->ended)
+                vm->keeper->ended(vm, ending, vm->keeper_userdata);
         else
                 vm_end(vm, ending);
 }
@@ -121,8 +120,8 @@ static void on_companions_ready(void *userdata)
 {
         Vm *vm = userdata;
 
-        if (vm->launch)
-                launch_companions_ready(vm->launch);
+        if (vm->keeper && vm->keeper->companions_ready)
+                vm->keeper->companions_ready(vm, vm->keeper_userdata);
 }
 
 /* Without a companion the guest cannot go on: its TPM is gone, or its network. */
@@ -131,8 +130,8 @@ static void on_companion_failed(const char *reason, const char *log, void *userd
         Vm *vm = userdata;
         _cleanup_free_ char *detail = NULL;
 
-        if (vm->launch && (vm->state == VM_STARTING || launch_has_failed(vm->launch))) {
-                launch_companion_failed(vm->launch, reason, log);
+        if (vm->keeper && vm->keeper->companion_failed) {
+                vm->keeper->companion_failed(vm, reason, log, vm->keeper_userdata);
                 return;
         }
         if (vm->stop_step >= VM_STOP_QUIT) /* it went with the hypervisor */

@@ -2,7 +2,6 @@
 
 /* How a CVM is brought to its end: by whoever asks, or as its time to live is over. */
 
-#include "launch/launch.h"
 #include "local/log.h"
 #include "manager/manager.h"
 
@@ -51,23 +50,29 @@ void vm_await_quit(Vm *vm)
 }
 
 /* There is no guest to ask. */
-static void stop_restart(Vm *vm)
+static void cancel(Vm *vm, const char *reason)
 {
-        const DriverEnding ending = {.reason = "stopped", .log = ""};
+        if (vm->keeper && vm->keeper->cancel)
+                vm->keeper->cancel(vm, reason, vm->keeper_userdata);
+}
 
-        if (vm->launch)
-                launch_cancel(vm->launch, "it was stopped before it ran again");
-        else
-                vm_end(vm, &ending);
+/* For the first time: one that is launched again is restarting. */
+static bool is_launching(const Vm *vm)
+{
+        return (vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending;
 }
 
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
 {
         bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
 
+        if (is_launching(vm)) {
+                cancel(vm, "it was stopped before it ran");
+                return;
+        }
         vm->stop_requested = true;
         if (vm->restart.pending) {
-                stop_restart(vm);
+                cancel(vm, "it was stopped before it ran again");
                 return;
         }
         if (powerdown_sec)
@@ -95,12 +100,10 @@ static void on_expiry_timer(uv_timer_t *timer)
         }
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "its time to live is over");
         vm->expired = !vm->stop_requested;
-        if ((vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending) {
-                if (vm->launch)
-                        launch_cancel(vm->launch, "its time to live is over");
-        } else {
+        if (is_launching(vm))
+                cancel(vm, "its time to live is over");
+        else
                 vm_stop(vm, false, 0);
-        }
 }
 
 void vm_arm_expiry(Vm *vm)

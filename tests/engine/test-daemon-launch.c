@@ -132,7 +132,7 @@ static void test_stop_of_a_failed_launch(void **state)
 
         launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
                      daemon_vm(d, "web")->state == VM_RUNNING);
-        launch_cancel(daemon_vm(d, "web")->launch, "for the test");
+        launches_cancel(d->manager, "for the test");
         daemon_send(stop, "Stop", NAME, false);
         assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "for the test");
         /* it came in time to see the end, or was told that there is no such CVM any more */
