@@ -10,19 +10,13 @@
 #include "api/machine.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "launch/restart.h"
 #include "local/log.h"
 #include "manager/strays.h"
 #include "vm/record.h"
 #include "vm/shares.h"
 #include "vm/vm_logs.h"
-
-static bool has_suffix(const char *s, const char *suffix)
-{
-        size_t n = strlen(s), m = strlen(suffix);
-
-        return n > m && strcmp(s + n - m, suffix) == 0;
-}
 
 #define BAD ".bad"     /* no record of ours */
 #define NEWER ".newer" /* of a daemon that knows more */
@@ -270,18 +264,18 @@ static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, co
 
 static int on_record(Manager *manager, const char *name)
 {
-        if (has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
+        if (text_has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
                 unlinkat(manager->records_fd, name, 0);
                 return 0;
         }
-        if (has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
+        if (text_has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
                 _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
 
                 if (!file || renameat(manager->records_fd, name, manager->records_fd, file) < 0)
                         return -errno;
                 return recover_one(manager, file);
         }
-        return has_suffix(name, ".json") ? recover_one(manager, name) : 0;
+        return text_has_suffix(name, ".json") ? recover_one(manager, name) : 0;
 }
 
 static bool is_set_aside(Manager *manager, const char *id, const char *suffix)

@@ -123,6 +123,13 @@ static char *write_json(char *out, uint32_t point)
                              0xdc00 | (point & 0x3ff));
 }
 
+bool text_has_suffix(const char *s, const char *suffix)
+{
+        size_t length = strlen(s), n = strlen(suffix);
+
+        return length > n && strcmp(s + length - n, suffix) == 0;
+}
+
 char *text_escape_control(const char *s)
 {
         size_t size = strlen(s);

@@ -24,6 +24,8 @@ char *text_make_utf8(const char *s, size_t size);
  * with them.
  */
 bool text_is_control(uint32_t point);
+/* Whether s ends in suffix and is longer. */
+bool text_has_suffix(const char *s, const char *suffix);
 /* A copy with what text_is_control() names as \n, \t, \xNN, \uNNNN or \UNNNNNNNN and with bytes
  * that are not UTF-8 as \xNN, so that it is safe on a terminal. NULL without memory. */
 char *text_escape_control(const char *s);

@@ -2,6 +2,7 @@
 #include "measure/igvm_check.h"
 
 #include "measure/igvm_header.h"
+#include "measure/igvm_header_check.h"
 #include "measure/igvm_vp.h"
 
 #define REGIONS_MAX 64
@@ -22,14 +23,6 @@ typedef struct Check {
         size_t n_regions;
         IgvmHeader last_region; /* whose context is missed */
 } Check;
-
-int igvm_refuse_header(const IgvmHeader *header, const char *name, CvmError *error,
-                       const char *reason)
-{
-        return cvm_error_artifact(error, name, "header %s (type 0x%x) at offset 0x%zx: %s",
-                                  igvm_type_name(header->type) ?: "of an unknown type",
-                                  header->type, header->offset, reason);
-}
 
 static const char *add_platform(Igvm *igvm, const IgvmHeader *header)
 {
@@ -167,7 +160,7 @@ static int finish(const Check *check, const char *name, CvmError *error)
                 return cvm_error_artifact(error, name, "an IGVM file for no platform");
         for (size_t i = 0; i < check->n_regions; i++)
                 if (!check->regions[i].has_context)
-                        return igvm_refuse_header(&check->last_region, name, error,
+                        return igvm_header_refuse(&check->last_region, name, error,
                                                   "no VP context is that of a region that is "
                                                   "relocated");
         return 0;
@@ -197,7 +190,7 @@ int igvm_check_headers(Igvm *igvm, const char *name, CvmError *error)
                 if (!reason)
                         reason = add_header(&check, &header);
                 if (reason)
-                        return igvm_refuse_header(&header, name, error, reason);
+                        return igvm_header_refuse(&header, name, error, reason);
                 section = igvm_header_section(header.type);
         }
         return finish(&check, name, error);
@@ -210,7 +203,7 @@ int igvm_check_known(const Igvm *igvm, const char *name, CvmError *error)
 
         while (igvm_next(igvm, &cursor, &header))
                 if (!igvm_header_is_known(&header))
-                        return igvm_refuse_header(
+                        return igvm_header_refuse(
                                 &header, name, error,
                                 header.type & IGVM_OPTIONAL
                                         ? "QEMU's IGVM library refuses a file with headers that "

@@ -18,7 +18,3 @@ int igvm_check_headers(Igvm *igvm, const char *name, CvmError *error);
 /* ArtifactInvalid if there is a header of an unknown type or with IGVM_OPTIONAL: QEMU's library
  * refuses the whole file then. */
 int igvm_check_known(const Igvm *igvm, const char *name, CvmError *error);
-
-/* ArtifactInvalid that names a header: its type and where it is in the file. */
-int igvm_refuse_header(const IgvmHeader *header, const char *name, CvmError *error,
-                       const char *reason);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_id_block.h"
 
-#include "measure/igvm_check.h"
 #include "measure/igvm_checksum.h"
+#include "measure/igvm_header.h"
 
 #define NUMBERS_SIZE 144 /* two numbers of 72 bytes */
 
@@ -84,7 +84,7 @@ int igvm_find_id_block(const Igvm *igvm, const char *name, IgvmIdBlock *ret, Cvm
                     !(le32_get(header.body.data) & platform->mask))
                         continue;
                 if (found.data)
-                        return igvm_refuse_header(
+                        return igvm_header_refuse(
                                 &header, name, error,
                                 "a second ID block for SEV-SNP, which QEMU refuses");
                 found = header.body;

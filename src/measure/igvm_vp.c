@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "measure/igvm_check.h"
+#include "measure/igvm_header.h"
 #include "measure/vmsa.h"
 
 #define NATIVE_CONTEXT_SIZE 232 /* IgvmNativeVpContextX64 */
@@ -145,20 +145,20 @@ static int check_vmsa(const IgvmVpContext *context, const IgvmPlatform *platform
         if (context->gpa != VMSA_GPA) {
                 snprintf(reason, sizeof(reason), "its VMSA is at 0x%llx; KVM has it at 0x%llx",
                          (unsigned long long)context->gpa, VMSA_GPA);
-                return igvm_refuse_header(header, name, error, reason);
+                return igvm_header_refuse(header, name, error, reason);
         }
         if (lost < VMSA_SIZE) {
                 snprintf(reason, sizeof(reason),
                          "its VMSA has a value at 0x%zx, %s, which QEMU does not pass on to KVM",
                          lost, lost < VMSA_END ? "in a field" : "behind the last field");
-                return igvm_refuse_header(header, name, error, reason);
+                return igvm_header_refuse(header, name, error, reason);
         }
         if (memcmp(vmsa + VMSA_TR_BASE, vmsa + VMSA_LDTR_BASE, 8) != 0)
-                return igvm_refuse_header(header, name, error,
+                return igvm_header_refuse(header, name, error,
                                           "its VMSA has a TR.base (at 0x98) that is not its "
                                           "LDTR.base: QEMU gives KVM the latter for both");
         if ((le64_get(vmsa + VMSA_FEATURES) & VMSA_FEATURE_SNP) != (is_snp ? VMSA_FEATURE_SNP : 0))
-                return igvm_refuse_header(header, name, error,
+                return igvm_header_refuse(header, name, error,
                                           is_snp ? "SEV_FEATURES (at 0x3b0) of its VMSA are "
                                                    "without SEV-SNP (bit 0)"
                                                  : "SEV_FEATURES (at 0x3b0) of its VMSA have "
@@ -180,10 +180,10 @@ static int check_vp(const Igvm *igvm, const IgvmHeader *header, const char *name
         if (!has_vmsas(platform))
                 return context.vp_index == 0 || platform->type != IGVM_PLATFORM_NATIVE
                                ? 0
-                               : igvm_refuse_header(header, name, error,
+                               : igvm_header_refuse(header, name, error,
                                                     "QEMU takes that of vCPU 0 only");
         if (context.vp_index != vmsas->n)
-                return igvm_refuse_header(header, name, error,
+                return igvm_header_refuse(header, name, error,
                                           "the VP contexts are not those of vCPUs 0, 1, … in "
                                           "order");
         r = check_vmsa(&context, platform, header, name, error);

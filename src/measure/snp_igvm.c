@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/snp_igvm.h"
 
-#include "measure/igvm_check.h"
+#include "measure/igvm_header.h"
 #include "measure/igvm_order.h"
 #include "measure/igvm_ranges.h"
 
@@ -69,7 +69,7 @@ static int add_page(Walk *walk, const IgvmHeader *header)
         IgvmPage page = igvm_page(walk->input->igvm, header);
 
         if (page.shared)
-                return igvm_refuse_header(header, walk->input->name, walk->error,
+                return igvm_header_refuse(header, walk->input->name, walk->error,
                                           "a shared page, which SEV-SNP cannot measure");
         switch (page.data_type) {
         case IGVM_DATA_SECRETS:

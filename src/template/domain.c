@@ -338,13 +338,3 @@ int domain_render(Walk *walk, const DomainFile *file)
         walk->line = 0;
         return 0;
 }
-
-const char *domain_file_name(const DomainFile *file)
-{
-        return file->name;
-}
-
-const char *domain_file_label(const DomainFile *file)
-{
-        return file->document->label;
-}

@@ -204,3 +204,13 @@ LibvirtNeeds domain_file_needs(const DomainFile *file)
         libxml->free_text(type);
         return needs;
 }
+
+const char *domain_file_name(const DomainFile *file)
+{
+        return file->name;
+}
+
+const char *domain_file_label(const DomainFile *file)
+{
+        return file->document->label;
+}

@@ -60,8 +60,10 @@ static int render(Walk *walk, const PlanInputs *inputs)
         const DomainFile *file;
         int r;
 
-        if (!inputs->domain)
-                return render_template(walk);
+        if (!inputs->domain) {
+                r = render_template(walk);
+                return r < 0 ? r : render_companions(walk);
+        }
         r = template_set_load_domains(walk->set, walk->error);
         if (r < 0)
                 return r;

@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "template/internal.h"
-#include "template/workload.h"
 
 static void strings_free(char **strings)
 {
@@ -74,15 +73,6 @@ static json_object *descriptor_to_json(const PlanDescriptor *descriptor, const P
         if (sha256)
                 json_object_object_add(object, "sha256", json_new_text(sha256));
         return object;
-}
-
-json_object *workload_binding_to_json(const WorkloadBinding *binding)
-{
-        if (!binding->field)
-                return NULL;
-        return json_build("field", json_new_text(binding->field), "value",
-                          json_new_text(binding->hex), "document", json_new_text(binding->document),
-                          NULL);
 }
 
 /* Adds argv and descriptors. */

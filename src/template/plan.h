@@ -140,6 +140,7 @@ DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
 int launch_plan_fd(const LaunchPlan *plan, const char *what);
 
 /* The interface's type Binding; NULL: nothing is bound. */
+void workload_binding_done(WorkloadBinding *binding);
 json_object *workload_binding_to_json(const WorkloadBinding *binding);
 /* Reply of Render: argv, descriptors (with inputs' paths and digests), companions, domain, missing,
  * binding. */

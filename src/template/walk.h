@@ -68,10 +68,11 @@ typedef int WalkBranch(Walk *walk, const Frame *frame, json_object *item, const 
 /* {"each": LIST, "as": NAME, "do": …}: the branch for each item of the list. */
 int walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch);
 
-/* Renders a template's arguments, devices and companions into walk->plan. */
+/* Renders a template's arguments and devices into walk->plan. */
 int render_template(Walk *walk);
 /* Renders a platform's libvirt domain into walk->plan. */
 int domain_render(Walk *walk, const DomainFile *file);
+/* Renders a template's companions, and those of the shared fragment, into walk->plan. */
 int render_companions(Walk *walk);
 /* Adds one argument to walk->plan, within the limits. */
 int render_word(Walk *walk, const char *word);

@@ -181,14 +181,6 @@ static int write_document(const Template *template, const PlanInputs *inputs, ch
         return r;
 }
 
-void workload_binding_done(WorkloadBinding *binding)
-{
-        free(binding->document);
-        free(binding->base64);
-        free(binding->hex);
-        *binding = (WorkloadBinding){};
-}
-
 int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBinding *ret)
 {
         _cleanup_(workload_binding_done) WorkloadBinding binding = {};

@@ -19,7 +19,6 @@ int workload_check(const Template *template, const CvmSpec *spec, CvmError *erro
 /* What is bound, by a template whose workload_check() passed. 0 (ret->field stays NULL where
  * nothing is to be bound), -ENODATA: the digest of an artifact is not known; -ENOMEM or -EIO. */
 int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBinding *ret);
-void workload_binding_done(WorkloadBinding *binding);
 
 /* What the member "bind" may say of a field of `size` bytes: "sha256", "sha384". */
 bool workload_hash_fits(const char *hash, size_t size);
