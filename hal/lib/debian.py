@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 
-from .failure import Failure, run, tool
+from .failure import Failure, Unavailable, run, tool
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|"
@@ -65,11 +65,12 @@ def is_security(uri, suite):
 
 
 class Archive:
-    """The packages of one profile."""
+    """The packages of one profile. Offline: from the cache, or not at all."""
 
-    def __init__(self, cache, profile, mirror=None):
+    def __init__(self, cache, profile, mirror=None, offline=False):
         self.profile = profile
         self.mirror = mirror
+        self.offline = offline
         self.root = cache / "apt" / profile.name
         self.debs = cache / "debs"
         self.index = self.root / "packages.json"
@@ -89,6 +90,7 @@ class Archive:
                     return known["packages"]
             except (OSError, ValueError, KeyError, TypeError):
                 pass
+        self.go_online("the list of packages")
         self.apt("apt-get", "update", "-qq", "--error-on=any",
                  what="reading Debian's package index")
         found = [self.show("busybox-static")]
@@ -127,8 +129,8 @@ class Archive:
         series = [found for found in series if found[0] == SOURCE_SERIES and
                   found[:2] >= SOURCE_LEAST]
         if not series:
-            raise Failure(f"{self.kernel_suite} has no linux-source-{SOURCE_SERIES}.* of "
-                          f"{'.'.join(map(str, SOURCE_LEAST))} or newer")
+            raise Unavailable(f"{self.kernel_suite} has no linux-source-{SOURCE_SERIES}.* of "
+                              f"{'.'.join(map(str, SOURCE_LEAST))} or newer")
         listed = self.apt("apt-get", "install", "--simulate", "--no-install-recommends", "-q",
                           *self.profile.tools, what="what the kernel is compiled with").decode()
         tools = re.findall(r"^Inst (\S+) \((\S+) ", listed, re.MULTILINE)
@@ -165,6 +167,7 @@ class Archive:
                    or digest(paths[package["name"]]) != package["sha256"]]
         if not lacking:
             return paths
+        self.go_online(lacking[0]["name"])
         with tempfile.TemporaryDirectory(dir=self.root, prefix="download-") as directory:
             names = [f"{package['name']}={package['version']}" for package in lacking]
             what = f"downloading {names[0]}"
@@ -182,6 +185,10 @@ class Archive:
                                   f"try again: {self.update()}")
                 files[package["sha256"]].rename(paths[package["name"]])
         return paths
+
+    def go_online(self, what):
+        if self.offline:
+            raise Failure(f"{what} is not in the cache, and --cached downloads nothing")
 
     def update(self):
         """The command that looks for newer packages of this profile."""

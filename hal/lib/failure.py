@@ -9,7 +9,12 @@ NAMES_AN_ERROR = re.compile(r"^E:|error:")  # apt-get's, gcc's
 
 
 class Failure(Exception):
-    pass
+    status = 1
+
+
+class Unavailable(Failure):
+    """The archive does not have it: nothing that could be mended here."""
+    status = 69  # EX_UNAVAILABLE of sysexits.h; tests/lanes/builds.py knows it
 
 
 def tool(name, package):

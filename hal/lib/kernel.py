@@ -96,14 +96,14 @@ def read_chosen(directory):
     try:
         manifest = json.loads((directory / "manifest.json").read_text())
         data = {name: (directory / name).read_bytes() for name in manifest["sha256"]}
-    except (OSError, ValueError, KeyError):
+        if any(hashlib.sha256(data[name]).hexdigest() != expected
+               for name, expected in manifest["sha256"].items()):
+            return None
+        modules = {path: data[name] for name, path in manifest["modules"].items()}
+        return Kernel(manifest["release"], data["bzImage"], modules, manifest["order"],
+                      manifest["builtin"], manifest["absent"], data.get("config", b"").decode())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if any(hashlib.sha256(data[name]).hexdigest() != expected
-           for name, expected in manifest["sha256"].items()):
-        return None
-    modules = {path: data[name] for name, path in manifest["modules"].items()}
-    return Kernel(manifest["release"], data["bzImage"], modules, manifest["order"],
-                  manifest["builtin"], manifest["absent"], data.get("config", b"").decode())
 
 
 def keep_chosen(directory, kernel):

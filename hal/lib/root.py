@@ -23,6 +23,25 @@ exec chroot "$1" /usr/bin/sh -c "$2"
 NAMES_AN_ERROR = re.compile(r"error:|\*\*\*|\bFAILED\b|fatal:")
 
 
+def contained():
+    """What comes before a command that gets namespaces of its own."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return [tool("unshare", "util-linux"), *user, "--mount", "--pid", "--fork", "--kill-child"]
+
+
+def check_namespaces():
+    """This machine lets us have them."""
+    done = subprocess.run([*contained(), "true"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", env={**os.environ, "LC_ALL": "C"}, check=False)
+    if done.returncode:
+        who = "root in this container" if os.geteuid() == 0 else "users who are not root"
+        raise Failure(f"the kernel is compiled in namespaces of its own, which {who} may not "
+                      f"make ({done.stdout.strip() or f'exit status {done.returncode}'}): see "
+                      "sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone, or "
+                      "compile it as root on the host")
+
+
 class Root:
     def __init__(self, directory, debs):
         """Unpacks the packages below a new directory; base-files, which has the links that the
@@ -39,11 +58,7 @@ class Root:
 
     def start(self, script, environment, log):
         """A shell's script in the root; what it says on both outputs goes to the log."""
-        command = [tool("unshare", "util-linux")]
-        if os.geteuid() != 0:
-            command += ["--user", "--map-root-user"]
-        command += ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh",
-                    str(self.path), script]
+        command = [*contained(), "sh", "-c", ENTER, "sh", str(self.path), script]
         environment = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/tmp", "LC_ALL": "C", "TZ": "UTC",
                        **environment}
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,

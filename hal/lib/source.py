@@ -19,11 +19,12 @@ import time
 
 from . import debian, kernel
 from .failure import Failure
-from .root import Root, reason
+from .root import Root, check_namespaces, reason
 
 FORMAT = 1   # counts up when the same input shall be compiled again
 KEPT = 4     # kernels of other inputs that stay in the cache
 STEPS = 2150  # about: commands that make says it runs
+SPACE = 3 << 30  # bytes at most of root, source and objects
 PLACE = "build"  # of source and objects, in the root
 # Who compiled it when, on which machine and how often, would else be in the image.
 ENVIRONMENT = {
@@ -78,9 +79,36 @@ def alone(cache):
     """One compiles, who wants the same waits and finds it."""
     with open(cache / "kernels" / ".own.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in (cache / "kernels").glob("compile-*"):  # by one that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        remove(cache, "compile")  # by one that was killed
         yield
+
+
+def remove(cache, *kinds):
+    for kind in kinds:
+        for left in (cache / "kernels").glob(f"{kind}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def clear_leftovers(cache):
+    """What a build that was killed has left, unless another one compiles now. To be called under
+    the cache's own lock, which is held while a kernel of Debian's is unpacked."""
+    kernels = cache / "kernels"
+    kernels.mkdir(mode=0o700, exist_ok=True)
+    with open(kernels / ".own.lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        remove(cache, "compile", "unpack", "new")
+
+
+def check_machine(cache):
+    """Before minutes of downloading and unpacking: this machine can compile."""
+    check_namespaces()
+    free = shutil.disk_usage(cache).free
+    if free < SPACE:
+        raise Failure(f"{cache}: {free / 1e9:.1f} GB are free, and compiling the kernel takes "
+                      f"{SPACE / 1e9:.1f} GB: make room, or name another directory with --cache")
 
 
 def build(cache, packages, debs, recipe):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """hal/build --kernel own: what it refuses of a source that has changed, and the same bytes again.
 Needs a cache in which it has compiled the kernel, as it has where the own guest was built."""
+import fcntl
 import json
 import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,10 @@ def hal_():
     """hal/lib, as hal/build imports it."""
     sys.path.insert(0, str(TOP / "hal"))
     try:
-        from lib import debian, failure, root, source  # pylint: disable=all
+        from lib import debian, failure, kernel, root, source  # pylint: disable=all
         yield type("Hal", (), {"debian": debian, "Failure": failure.Failure, "Root": root.Root,
-                               "run": failure.run, "reason": root.reason, "source": source})
+                               "kernel": kernel, "run": failure.run, "reason": root.reason,
+                               "source": source})
     finally:
         sys.path.remove(str(TOP / "hal"))
 
@@ -113,14 +116,148 @@ def test_a_source_that_has_changed(hal, tmp_path):
     assert str(refused.value).endswith(": CONFIG_OF_YESTERDAY=y")
 
 
-def test_only_from_the_cache(tmp_path):
-    """Nothing is fetched or compiled with --cached."""
-    done = subprocess.run([TOP / "hal" / "build", "--kernel", "own", "--cached", "--cache",
-                           tmp_path / "cache", "--output", tmp_path / "out"],
+def build(cache, *options, before=(), **popen):
+    return subprocess.run([*before, TOP / "hal" / "build", *(options or ("--kernel", "own")),
+                           "--cache", cache, "--output", f"{cache}-out"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, check=False, timeout=60)
-    assert done.returncode == 1 and "is not in the cache" in done.stderr
-    assert not (tmp_path / "out").exists()
+                          text=True, check=False, timeout=120, **popen)
+
+
+def refuse(done, *words, status=1):
+    """One line on standard error that has these words."""
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("hal/build: ") and done.stderr.count("\n") == 1, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """What has to be there before the kernel itself is looked for: the list, and busybox."""
+    found, files = packages()
+    copy = tmp_path / "cache"
+    (copy / "apt" / "own").mkdir(parents=True)
+    (copy / "debs").mkdir()
+    shutil.copy(KNOWN / "apt" / "own" / "packages.json", copy / "apt" / "own")
+    shutil.copy(files["busybox-static"], copy / "debs")
+    return copy
+
+
+@pytest.fixture
+def archive():
+    """The URI of one that nobody may ask."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/debian"
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+LACKS = {
+    "everything": lambda cache: shutil.rmtree(cache),
+    "the list": lambda cache: (cache / "apt" / "own" / "packages.json").unlink(),
+    "this list": lambda cache: (cache / "apt" / "own" / "packages.json").write_text(
+        (cache / "apt" / "own" / "packages.json").read_text().replace('"trixie"', '"forky"')),
+    "busybox": lambda cache: next((cache / "debs").iterdir()).unlink(),
+    "the kernel": lambda cache: None,
+}
+
+
+@pytest.mark.parametrize("lacks", LACKS)
+def test_only_from_the_cache(cache, archive, lacks):
+    """Nothing is fetched or compiled with --cached, whatever lacks."""
+    LACKS[lacks](cache)
+    refuse(build(cache, "--kernel", "own", "--cached", "--mirror", archive),
+           "is not in the cache")
+    assert not pathlib.Path(f"{cache}-out").exists()
+
+
+def test_a_kernel_of_debians_only_from_the_cache(tmp_path, archive):
+    refuse(build(tmp_path / "cache", "--profile", "plain", "--cached", "--mirror", archive),
+           "the list of packages is not in the cache")
+    done = build(tmp_path / "cache", "--kernel", "own", "--cached", "--update")
+    assert done.returncode == 2 and "--update" in done.stderr
+
+
+@pytest.mark.parametrize("manifest", [
+    "", "[]", "{}", '{"sha256": []}', '{"sha256": {"bzImage": 1}}',
+    '{"release": "1", "modules": {}, "order": [], "builtin": [], "absent": [], "sha256": {}}',
+    '{"release": "1", "modules": {"0.ko": "a.ko"}, "order": [], "builtin": [], "absent": [], '
+    '"sha256": {"bzImage": '
+    '"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}',
+])
+def test_a_kept_kernel_that_is_not_whole_is_none(hal, tmp_path, manifest):
+    (tmp_path / "bzImage").touch()
+    (tmp_path / "manifest.json").write_text(manifest)
+    assert hal.kernel.read_chosen(tmp_path) is None
+
+
+def test_what_a_killed_build_left(cache):
+    """Goes with the next build of whatever guest; not while somebody compiles."""
+    left = [cache / "kernels" / name for name in ("compile-a1", "unpack-b2", "new-c3")]
+    for path in left:
+        (path / "root" / "build").mkdir(parents=True)
+    kept = cache / "kernels" / "own-d4"
+    kept.mkdir()
+    with open(cache / "kernels" / ".own.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refuse(build(cache, "--kernel", "own", "--cached"), "is not in the cache")
+        assert all(path.exists() for path in left)
+    refuse(build(cache, "--kernel", "own", "--cached"), "is not in the cache")
+    assert not [path for path in left if path.exists()] and kept.exists()
+
+
+SMALL_DISK = 'mount -t tmpfs -o size=64m tmpfs "$1" && cp -r "$2/." "$1" && shift 2 && exec "$@"'
+NO_NAMESPACES = 'echo 0 >/proc/sys/user/max_mnt_namespaces && exec "$@"'
+
+
+def namespaced(options, script, *arguments):
+    """What comes before a command, in namespaces of its own; skips where there are none."""
+    if subprocess.run(["unshare", *options, "true"], stdin=subprocess.DEVNULL, check=False,
+                      capture_output=True).returncode:
+        pytest.skip(f"unshare {' '.join(options)} is not allowed here")
+    return ["unshare", *options, "sh", "-c", script, "sh", *arguments]
+
+
+def test_a_full_disk_is_seen_before_anything_is_unpacked(cache, tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    before = namespaced(["--user", "--map-root-user", "--mount"], SMALL_DISK, place, cache)
+    refuse(build(place, before=before), f"{place}: 0.1 GB are free", "--cache")
+
+
+@pytest.mark.parametrize("options", [
+    ("--map-root-user",), ("--map-current-user", "--keep-caps")], ids=["root", "user"])
+def test_without_namespaces_nothing_is_unpacked(cache, options):
+    user = {}
+    if options[0] == "--map-current-user" and os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    with tempfile.TemporaryDirectory(prefix="kernel-") as name:
+        place = pathlib.Path(name) / "cache"
+        shutil.copytree(cache, place)
+        for path in [place.parent, *place.parent.rglob("*")] if user else []:
+            os.chown(path, user["user"], user["group"])
+        refuse(build(place, before=namespaced(["--user", *options], NO_NAMESPACES), **user),
+               "namespaces", "No space left on device", "user.max_user_namespaces")
+
+
+FAKE_APT = {
+    "apt-get": "exit 0",
+    "apt-cache": 'case "$1" in show) printf "%s\\n" "Package: $3" "Version: 1" "SHA256: 0" '
+                 '"Size: 1";; pkgnames) echo linux-source-6.12; echo linux-source-7.1; esac',
+}
+
+
+def test_an_archive_without_such_a_source(tmp_path):
+    """Says so by its exit status, too: the lanes then skip what wants this kernel."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, script in FAKE_APT.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    done = build(tmp_path / "cache", "--kernel", "own", "--mirror", "http://127.0.0.1:9/debian",
+                 env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})
+    refuse(done, "trixie-backports has no linux-source-7.* of 7.2 or newer", status=69)
 
 
 @pytest.mark.long
