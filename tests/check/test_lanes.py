@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lanes"))
 import apart  # noqa: E402
 import budgets  # noqa: E402
+import builds  # noqa: E402
 import calibration  # noqa: E402
 import lanes  # noqa: E402
+import needs  # noqa: E402
 import parts  # noqa: E402
 import preconditions  # noqa: E402
 import report  # noqa: E402
@@ -173,6 +176,44 @@ def test_failures_of_tests_are_each_their_own(tmp_path):
     case = ('<testcase classname="system.test_x" name="{}"><failure message="no">same</failure>'
             "</testcase>")
     assert len(junit(tmp_path / "x.xml", *map(case.format, range(3))).failures) == 3
+
+
+def test_the_kernel_is_begun_before_roots_are_made(monkeypatch):
+    """And they do not wait for it."""
+    begun, made = threading.Event(), threading.Event()
+
+    @dataclasses.dataclass(frozen=True)
+    class Root:
+        def get(self):
+            assert begun.wait(10)
+            made.set()
+            raise needs.roots.Unavailable("there is none")
+
+    def compile_kernel(_):
+        begun.set()
+        assert made.wait(10)
+
+    monkeypatch.setattr(needs.Guest, "get", compile_kernel)
+    needs.fetch([Root(), needs.OWN_KERNEL])
+    assert begun.is_set() and made.is_set()
+
+
+@pytest.mark.parametrize("status,failed,skipped", [
+    (builds.UNAVAILABLE, [], [("the own guest", "hal/build: no source")]),
+    (1, ["the own guest"], []),
+])
+def test_a_guest_without_a_source_is_one_skip(monkeypatch, tmp_path, status, failed, skipped):
+    script = tmp_path / "scripts" / "lib" / "guest"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\necho downloading >&2; echo hal/build: no source >&2\n"
+                      f"[ $1 != own ] || exit {status}\necho /guests/$1\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(builds, "TOP", tmp_path)
+    fake, result = FakeRun(), results.Result()
+    fake.builds = builds.Builds(lambda text: None)
+    assert lanes.guests(fake, ("own", "plain"), result) == {"GUEST_PLAIN": "/guests/plain"}
+    assert [name for name, _ in result.failures] == failed and result.skips == skipped
+    assert fake.builds.usual_guest() == pathlib.Path("/guests/confidential")
 
 
 def test_precondition_that_fails_is_one_failure(monkeypatch):

@@ -9,8 +9,15 @@ from apart import CLOCK
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
+UNAVAILABLE = 69  # exit status of hal/build (hal/lib/failure.py)
+
+
 class BuildFailed(Exception):
     pass
+
+
+class BuildUnavailable(BuildFailed):
+    """The archive does not have what it is built from."""
 
 
 def run(command, what):
@@ -53,6 +60,8 @@ class Builds:
             done = subprocess.run([TOP / "scripts/lib/guest", name, *options],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+            if done.returncode == UNAVAILABLE:
+                raise BuildUnavailable(done.stderr.strip().splitlines()[-1])
             if done.returncode:
                 raise BuildFailed(f"scripts/lib/guest {name}\n{done.stderr}")
             return pathlib.Path(done.stdout.strip())

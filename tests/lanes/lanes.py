@@ -6,7 +6,7 @@ import shutil
 
 import needs
 import results
-from builds import TOP, BuildFailed
+from builds import TOP, BuildFailed, BuildUnavailable
 from results import Result
 from roots import Unavailable
 from run import progress
@@ -85,6 +85,20 @@ def lane_soak(run):
     return result if run.long else result.later(f"soak: {LONG_SOAK_CYCLES} cycles")
 
 
+def guests(run, names, result):
+    """The environment that names the directories of these guests to tests. One that the archive has
+    no source for counts as skipped; its tests say so, too."""
+    env = {}
+    for name in names:
+        try:
+            env[f"GUEST_{name.upper()}"] = str(run.builds.guest(name))
+        except BuildUnavailable as reason:
+            result.skip(f"the {name} guest", str(reason))
+        except BuildFailed as problem:
+            result.fail(f"the {name} guest", str(problem))
+    return env
+
+
 def lane_e2e(run):
     if not shutil.which("qemu-system-x86_64"):
         return Result().skip("e2e", "qemu-system-x86_64 is not installed")
@@ -93,11 +107,7 @@ def lane_e2e(run):
         env["GUEST"] = str(run.builds.usual_guest())
     except BuildFailed as problem:
         result.fail("the usual guest", str(problem))
-    for name in ("own", "plain", "confidential"):
-        try:
-            env[f"GUEST_{name.upper()}"] = str(run.builds.guest(name))
-        except BuildFailed as problem:
-            result.fail(f"the {name} guest", str(problem))
+    env.update(guests(run, ("own", "plain", "confidential"), result))
     if not env:
         return result
     build = run.builds.plain()
@@ -232,11 +242,7 @@ def lane_boot(run):
     except Unavailable as reason:
         return Result().skip("boot", str(reason))
     result = Result()
-    for name in ("own", "plain", "plain13"):
-        try:
-            env[f"GUEST_{name.upper()}"] = str(run.builds.guest(name))
-        except BuildFailed as problem:
-            result.fail(f"the {name} guest", str(problem))
+    env.update(guests(run, ("own", "plain", "plain13"), result))
     return result.add(run.pytest("boot", run.builds.plain(), env, TWO_GUESTS))
 
 
