@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "fail.h"
 #include "launch_spec.h"
-#include "measure/boot_file.h"
+#include "measure/boot_check.h"
 #include "template/template.h"
 
 #define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */

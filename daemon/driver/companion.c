@@ -15,8 +15,8 @@
 #include "base/process.h"
 #include "driver/child.h"
 #include "driver/driver.h"
-#include "local/stream.h"
 #include "local/tail.h"
+#include "wire/stream.h"
 
 #define SOCKET_NAME "socket"
 #define POLL_MSEC 10u /* between looks for a socket */

@@ -18,7 +18,7 @@
 #include "driver/libvirt_loop.h"
 #include "driver/qemu_sockets.h"
 #include "local/log.h"
-#include "local/stream.h"
+#include "wire/stream.h"
 
 #define FACTS_MSEC 10000 /* how long a launch waits for libvirt to be there */
 

@@ -26,9 +26,9 @@
 #include "driver/qemu_sockets.h"
 #include "driver/qemu_spawn.h"
 #include "local/log.h"
-#include "local/stream.h"
 #include "local/tail.h"
 #include "qmp/qmp.h"
+#include "wire/stream.h"
 
 /* How long an adopted process's end may go without its parent's notice. */
 #define REAP_MSEC 10

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/foreign.h"
 #include "base/text.h"
-#include "launch/boot_check.h"
+#include "measure/boot_check.h"
 #include "vm/measuring.h"
 
 typedef struct LoadJob {

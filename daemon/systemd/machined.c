@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "local/log.h"
-#include "systemd/varlink_call.h"
+#include "wire/async_call.h"
 
 #define SERVICE "org.freedesktop.machine1"
 #define SERVICE_PATH "/org/freedesktop/machine1"
@@ -29,9 +29,9 @@ struct Machined {
         uv_loop_t *loop;
         Bus *bus;
         char *path;
-        bool no_control;    /* it has said that it knows no control address */
-        VarlinkCall *call;  /* that the first request waits for, or */
-        sd_bus_slot *reply; /* this one (owned) */
+        bool no_control;     /* it has said that it knows no control address */
+        WireAsyncCall *call; /* that the first request waits for, or */
+        sd_bus_slot *reply;  /* this one (owned) */
         TAILQ_HEAD(Requests, Request) requests;
 };
 
@@ -196,9 +196,9 @@ static int call_register(Machined *machined, const Request *request, const char 
                 "controlAddress",
                 machined->no_control ? NULL : json_object_new_string(request->control), NULL);
 
-        return varlink_call_start(machined->loop, machined->path, "io.systemd.Machine.Register",
-                                  parameters, ANSWER_MSEC, on_varlink_reply, machined,
-                                  &machined->call);
+        return wire_async_call_start(machined->loop, machined->path, "io.systemd.Machine.Register",
+                                     parameters, ANSWER_MSEC, on_varlink_reply, machined,
+                                     &machined->call);
 }
 
 static int try(Machined *machined, const Request *request)
@@ -243,7 +243,7 @@ Machined *machined_free(Machined *machined)
         if (!machined)
                 return NULL;
         if (machined->call)
-                varlink_call_cancel(machined->call);
+                wire_async_call_cancel(machined->call);
         sd_bus_slot_unref(machined->reply);
         while ((request = TAILQ_FIRST(&machined->requests))) {
                 TAILQ_REMOVE(&machined->requests, request, all);

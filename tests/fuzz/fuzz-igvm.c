@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "measure/boot_file.h"
+#include "measure/boot_check.h"
 #include "measure/igvm_id_block.h"
 #include "measure/igvm_summary.h"
 #include "measure/measure.h"

@@ -4,7 +4,7 @@
  * of it. */
 
 #include "fuzz.h"
-#include "measure/boot_file.h"
+#include "measure/boot_check.h"
 #include "measure/document.h"
 #include "measure/measure.h"
 

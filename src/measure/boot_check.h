@@ -9,6 +9,7 @@
  * firmware or IGVM file (cvm-template(5), "guest").
  */
 
+#include "artifact/artifact.h"
 #include "host/qemu_probe.h"
 #include "measure/igvm.h"
 #include "template/plan.h"
@@ -24,3 +25,16 @@ int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmErro
  * that this QEMU does not load (qemu NULL: not known, so none is refused). */
 int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuProbe *qemu,
                     uint32_t cpus, PlanIgvm *ret, CvmError *error);
+
+/* What a launch boots from. */
+typedef struct BootCheck {
+        Artifact *const *artifacts; /* by kind, NULL where there is none; prepared */
+        const Template *template;
+        const QemuProbe *qemu; /* NULL: it could not be asked */
+        uint32_t cpus;         /* of the CVM */
+} BootCheck;
+
+/* Checks the launch's firmware and IGVM file in the very memory files that QEMU will read. Sets the
+ * error of each artifact that is refused, unless it has one already, and what the IGVM file says to
+ * the launch. Takes as long as reading the files' headers; thread-safe. */
+void boot_check_run(const BootCheck *check, PlanIgvm *ret, CvmError *errors);

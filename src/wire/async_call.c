@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "systemd/varlink_call.h"
+#include "wire/async_call.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "local/stream.h"
 #include "wire/message.h"
+#include "wire/stream.h"
 
-struct VarlinkCall {
+struct WireAsyncCall {
         Stream stream;
         uv_timer_t timer;
         unsigned n_handles;
         Buffer input;
-        VarlinkDone done; /* NULL once called or cancelled */
+        WireAsyncDone done; /* NULL once called or cancelled */
         void *userdata;
 };
 
-static void handle_closed(VarlinkCall *call)
+static void handle_closed(WireAsyncCall *call)
 {
         if (--call->n_handles > 0)
                 return;
@@ -27,10 +27,10 @@ static void handle_closed(VarlinkCall *call)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-        handle_closed(container_of((uv_timer_t *)handle, VarlinkCall, timer));
+        handle_closed(container_of((uv_timer_t *)handle, WireAsyncCall, timer));
 }
 
-void varlink_call_cancel(VarlinkCall *call)
+void wire_async_call_cancel(WireAsyncCall *call)
 {
         call->done = NULL;
         stream_close(&call->stream);
@@ -38,17 +38,17 @@ void varlink_call_cancel(VarlinkCall *call)
                 uv_close((uv_handle_t *)&call->timer, on_timer_closed);
 }
 
-static void answer(VarlinkCall *call, int r, const char *error, json_object *parameters)
+static void answer(WireAsyncCall *call, int r, const char *error, json_object *parameters)
 {
-        VarlinkDone done = call->done;
+        WireAsyncDone done = call->done;
         void *userdata = call->userdata;
 
-        varlink_call_cancel(call);
+        wire_async_call_cancel(call);
         if (done)
                 done(r, error, parameters, userdata);
 }
 
-static void take_reply(VarlinkCall *call, size_t size)
+static void take_reply(WireAsyncCall *call, size_t size)
 {
         WireMessageReply reply = {};
         int r = wire_message_parse_reply(call->input.data, size, &reply);
@@ -59,10 +59,10 @@ static void take_reply(VarlinkCall *call, size_t size)
 
 static void on_data(Stream *stream, const char *data, size_t size)
 {
-        VarlinkCall *call = stream->userdata;
+        WireAsyncCall *call = stream->userdata;
         const char *end;
 
-        if (call->input.size + size > VARLINK_REPLY_MAX) {
+        if (call->input.size + size > WIRE_ASYNC_REPLY_MAX) {
                 answer(call, -EMSGSIZE, NULL, NULL);
                 return;
         }
@@ -77,7 +77,7 @@ static void on_data(Stream *stream, const char *data, size_t size)
 
 static void on_stream_closed(Stream *stream)
 {
-        VarlinkCall *call = stream->userdata;
+        WireAsyncCall *call = stream->userdata;
 
         if (call->done)
                 answer(call, -ECONNRESET, NULL, NULL);
@@ -88,7 +88,7 @@ static const StreamCallbacks callbacks = {on_data, on_stream_closed};
 
 static void on_timeout(uv_timer_t *timer)
 {
-        answer(container_of(timer, VarlinkCall, timer), -ETIMEDOUT, NULL, NULL);
+        answer(container_of(timer, WireAsyncCall, timer), -ETIMEDOUT, NULL, NULL);
 }
 
 /* Neither connect(2) to a Unix socket nor a message this small has to wait, unless the peer is not
@@ -112,12 +112,12 @@ static int connect_and_send(const char *path, const Buffer *message)
         return (size_t)n == message->size ? TAKE_FD(fd) : -EAGAIN;
 }
 
-int varlink_call_start(uv_loop_t *loop, const char *path, const char *method,
-                       json_object *parameters, unsigned msec, VarlinkDone done, void *userdata,
-                       VarlinkCall **ret)
+int wire_async_call_start(uv_loop_t *loop, const char *path, const char *method,
+                          json_object *parameters, unsigned msec, WireAsyncDone done,
+                          void *userdata, WireAsyncCall **ret)
 {
         _cleanup_(buffer_done) Buffer message = {};
-        _cleanup_free_ VarlinkCall *call = calloc(1, sizeof(*call));
+        _cleanup_free_ WireAsyncCall *call = calloc(1, sizeof(*call));
         int r = wire_message_append_call(&message, method, parameters, WIRE_CALL_PLAIN);
 
         json_object_put(parameters);

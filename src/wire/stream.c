@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "local/stream.h"
+#include "wire/stream.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "measure-images.h"
-#include "measure/boot_file.h"
+#include "measure/boot_check.h"
 #include "measure/ovmf.h"
 
 #define SNP 1u

@@ -9,18 +9,18 @@
 
 #include "base/macros.h"
 
-#define VARLINK_REPLY_MAX (1u << 20) /* bytes */
+#define WIRE_ASYNC_REPLY_MAX (1u << 20) /* bytes */
 
-typedef struct VarlinkCall VarlinkCall;
+typedef struct WireAsyncCall WireAsyncCall;
 
 /* r 0: `error` is its name, or NULL for a reply; parameters are borrowed and may be NULL.
  * -ETIMEDOUT, -ECONNRESET (it went away first), -EBADMSG (no Varlink), -EMSGSIZE, -ENOMEM. */
-typedef void (*VarlinkDone)(int r, const char *error, json_object *parameters, void *userdata);
+typedef void (*WireAsyncDone)(int r, const char *error, json_object *parameters, void *userdata);
 
 /* Takes parameters, also on failure. msec: until `done` at the latest, which is never called from
  * inside. -ENOENT, -ECONNREFUSED: nobody listens; -errno. */
-int varlink_call_start(uv_loop_t *loop, const char *path, const char *method,
-                       json_object *parameters, unsigned msec, VarlinkDone done, void *userdata,
-                       VarlinkCall **ret);
+int wire_async_call_start(uv_loop_t *loop, const char *path, const char *method,
+                          json_object *parameters, unsigned msec, WireAsyncDone done,
+                          void *userdata, WireAsyncCall **ret);
 /* Before `done` was called: it never will be. */
-void varlink_call_cancel(VarlinkCall *call);
+void wire_async_call_cancel(WireAsyncCall *call);
