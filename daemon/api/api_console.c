@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "api/api.h"
+#include "base/foreign.h"
 #include "base/text.h"
 
 #define TAIL_BYTES 16384u        /* of the past that a new client is shown */
@@ -52,7 +53,7 @@ static void bridge_close(Bridge *bridge)
         vm_unwatch(&bridge->watch);
         uv_close((uv_handle_t *)&bridge->poll, on_bridge_closed);
         uv_close((uv_handle_t *)&bridge->retry, on_bridge_closed);
-        close(TAKE_FD(bridge->fd));
+        foreign_close_socket(TAKE_FD(bridge->fd));
 }
 
 static void bridge_update(Bridge *bridge)
@@ -117,11 +118,11 @@ static void read_client(Bridge *bridge)
 {
         char data[TO_GUEST_MAX];
         size_t room = TO_GUEST_MAX - bridge->to_guest.size;
-        ssize_t n = room ? recv(bridge->fd, data, room, MSG_DONTWAIT) : -1;
+        ssize_t n = room ? foreign_recv(bridge->fd, data, room) : 0;
 
         if (!room)
                 return;
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+        if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR) ||
             (n > 0 && buffer_append(&bridge->to_guest, data, (size_t)n) < 0)) {
                 bridge_close(bridge);
                 return;
@@ -195,16 +196,16 @@ static int bridge_open(Vm *vm, int fd, Bridge **ret)
 static void on_upgraded(int fd, const char *early, size_t n_early, void *userdata)
 {
         _cleanup_(vm_unrefp) Vm *vm = userdata;
-        _cleanup_close_ int owned = fd;
         _cleanup_free_ char *tail = NULL;
         Bridge *bridge;
         size_t size;
 
         if (fd < 0 || !vm->manager || !vm_state_is_live(vm->state) || n_early > TO_GUEST_MAX ||
-            bridge_open(vm, fd, &bridge) < 0)
+            bridge_open(vm, fd, &bridge) < 0) {
+                foreign_close_socket(fd);
                 return;
+        }
         TAKE_PTR(vm);
-        TAKE_FD(owned);
         if (console_tail(bridge->vm->console, 0, TAIL_BYTES, &tail, &size) == 0 && size)
                 to_client(bridge, tail, size);
         if (!bridge->closing && n_early && buffer_append(&bridge->to_guest, early, n_early) == 0)

@@ -3,8 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/macros.h"
 
@@ -190,4 +192,93 @@ bool foreign_is_full(uid_t uid)
                 n += table[fd].uid == uid;
         pthread_mutex_unlock(&lock);
         return n > FOREIGN_WAITING_PER_UID;
+}
+
+/* One look at what waits in a socket. Returns the number of bytes looked at or -errno; *ret_fds:
+ * descriptors come with them. */
+static ssize_t peek(int fd, void *data, size_t size, bool *ret_fds)
+{
+        struct iovec iov = {data, size};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+
+        *ret_fds = message.msg_flags & MSG_CTRUNC; /* there is no room for any */
+        return n < 0 ? -errno : n;
+}
+
+/* Looks through all that waits, without taking it: a peer whose bytes are left unread sees a reset,
+ * as it should. */
+static bool has_only_bytes(int fd)
+{
+        const int from_start = 0;
+        char bytes[4096];
+        bool fds = false;
+        ssize_t n;
+
+        if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from_start, sizeof(from_start)) < 0)
+                return false;
+        do
+                n = peek(fd, bytes, sizeof(bytes), &fds);
+        while (n > 0 && !fds);
+        explicit_bzero(bytes, sizeof(bytes));
+        return n == 0 && !fds;
+}
+
+/* Whether the descriptor, if it is one, can carry others. */
+static bool is_unix(int fd)
+{
+        socklen_t size = sizeof(int);
+        int domain;
+
+        return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+static void close_in_thread(int fd)
+{
+        struct ucred peer = {.uid = 0};
+        socklen_t size = sizeof(peer);
+
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+        foreign_close(peer.uid, &fd, 1);
+}
+
+void foreign_close_socket(int fd)
+{
+        if (fd < 0)
+                return;
+        if (!is_unix(fd)) {
+                close(fd);
+                return;
+        }
+        shutdown(fd, SHUT_RDWR); /* nothing more arrives */
+        if (has_only_bytes(fd))
+                close(fd);
+        else
+                close_in_thread(fd);
+}
+
+void foreign_close_shared(int fd)
+{
+        if (fd < 0)
+                return;
+        if (is_unix(fd))
+                close_in_thread(fd);
+        else
+                close(fd);
+}
+
+ssize_t foreign_recv(int fd, void *data, size_t size)
+{
+        bool fds;
+        ssize_t n = peek(fd, data, size, &fds);
+
+        if (n == -ENOTSOCK)
+                n = read(fd, data, size);
+        else if (n <= 0)
+                return n;
+        else if (fds)
+                return -EPROTO;
+        else
+                n = recv(fd, data, (size_t)n, MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
 }

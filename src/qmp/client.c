@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "qmp/message.h"
@@ -79,8 +80,7 @@ static void disconnect(QmpClient *client, const char *reason)
         client->state = QMP_STATE_CLOSED;
         snprintf(client->reason, sizeof(client->reason), "%s", reason);
         uv_close((uv_handle_t *)&client->poll, on_closed);
-        closep(&client->fd);
-        client->fd = -1;
+        foreign_close_socket(TAKE_FD(client->fd));
 }
 
 /* The peer sent what is no QMP. */
@@ -246,11 +246,11 @@ static void process_input(QmpClient *client)
 static bool read_some(QmpClient *client)
 {
         char bytes[READ_SIZE];
-        ssize_t n = recv(client->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        ssize_t n = foreign_recv(client->fd, bytes, sizeof(bytes));
 
         if (n < 0) {
-                if (errno != EAGAIN && errno != EINTR)
-                        disconnect(client, uv_strerror(-errno));
+                if (n != -EAGAIN && n != -EINTR)
+                        disconnect(client, uv_strerror((int)n));
                 return false;
         }
         if (n == 0) {

@@ -28,7 +28,7 @@ WireConnection *wire_connection_unref(WireConnection *connection)
         wire_inbox_done(&connection->inbox);
         buffer_done(&connection->output);
         wire_peer_done(&connection->peer);
-        closep(&connection->fd);
+        foreign_close_socket(connection->fd);
         free(connection);
         return NULL;
 }
@@ -154,6 +154,16 @@ static int refuse_values(WireConnection *connection, size_t values)
         return -E2BIG;
 }
 
+/* Likewise, of a user of whom too many descriptors are still to be closed. */
+static void refuse_fds(WireConnection *connection)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        cvm_error_quota(&error, "descriptors", FOREIGN_WAITING_PER_UID, FOREIGN_WAITING_PER_UID, 1);
+        if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
+                flush(connection);
+}
+
 /* Takes fds. What is no call breaks the connection. */
 static void dispatch(WireConnection *connection, const char *data, size_t size, int *fds,
                      size_t n_fds)
@@ -248,7 +258,7 @@ void wire_connection_close(WireConnection *connection)
                 return;
         pin = wire_connection_ref(connection);
         detach(connection);
-        close(TAKE_FD(connection->fd));
+        foreign_close_socket(TAKE_FD(connection->fd));
         if (call)
                 wire_call_lose(call);
         if (taken)
@@ -308,6 +318,8 @@ static void receive(WireConnection *connection)
                 connection->end_of_input = true;
                 return;
         }
+        if (n == -EUSERS)
+                refuse_fds(connection);
         if (n < 0) {
                 connection->broken = true;
                 return;
@@ -333,14 +345,14 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 
 int wire_connection_new(WireServer *server, int fd)
 {
-        _cleanup_close_ int owned = fd;
-        WireConnection *connection;
+        WireConnection *connection = calloc(1, sizeof(*connection));
         int r;
 
-        connection = calloc(1, sizeof(*connection));
-        if (!connection)
+        if (!connection) {
+                foreign_close_socket(fd);
                 return -ENOMEM;
-        *connection = (WireConnection){.n_ref = 1, .server = server, .fd = TAKE_FD(owned)};
+        }
+        *connection = (WireConnection){.n_ref = 1, .server = server, .fd = fd};
 
         r = wire_peer_init(&connection->peer, fd);
         if (r == 0)

@@ -67,8 +67,6 @@ static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
                 memcpy(fds, CMSG_DATA(c), size);
                 if (r == 0 && (n > max || inbox->fds))
                         r = -EPROTO;
-                if (r == 0 && inbox->uid != 0 && foreign_is_full(inbox->uid))
-                        r = -EUSERS;
                 if (r < 0) {
                         close_fds(inbox, fds, n);
                         continue;
@@ -119,6 +117,8 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
         if (msg.msg_flags & MSG_CTRUNC) {
                 const char *nul = memchr(scratch, 0, (size_t)n);
 
+                if (inbox->uid != 0 && foreign_is_full(inbox->uid))
+                        return -EUSERS;
                 n = read_with_fds(inbox, fd, scratch, nul ? (size_t)(nul - scratch) + 1 : (size_t)n,
                                   fds_max);
         } else {

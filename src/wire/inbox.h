@@ -37,7 +37,7 @@ void wire_inbox_done(WireInbox *inbox); /* closes descriptors */
  *   -EPROTO    more than `fds_max` descriptors, more than this process may have, or some for a
  *              message that has got some already: all that came are closed;
  *   -EUSERS    descriptors of a sender of whom too many are still to be closed (base/foreign.h):
- *              these are closed, too;
+ *              these stay in the socket, which the owner is to close by foreign_close_socket();
  *   -errno     of recvmsg(2). */
 ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
 #include "wire/server-internal.h"
 
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
@@ -134,17 +135,20 @@ bool wire_server_is_over_quota(const WireServer *server, const WireConnection *c
 
 int wire_server_add_connection(WireServer *server, int fd)
 {
-        _cleanup_close_ int owned = fd;
         struct ucred credentials;
         socklen_t size = sizeof(credentials);
+        int r = 0;
 
         if (server->closed)
-                return -ESHUTDOWN;
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
-                return -errno;
-        if (is_full(server, credentials.uid))
-                return -EUSERS;
-        return wire_connection_new(server, TAKE_FD(owned));
+                r = -ESHUTDOWN;
+        else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+                r = -errno;
+        else if (is_full(server, credentials.uid))
+                r = -EUSERS;
+        if (r == 0)
+                return wire_connection_new(server, fd);
+        foreign_close_socket(fd);
+        return r;
 }
 
 /* Without descriptors a waiting connection would keep the loop awake: it is accepted by means of
@@ -154,8 +158,7 @@ static void refuse_one(WireListener *listener)
         WireServer *server = listener->server;
 
         closep(&server->reserve);
-        server->reserve = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-        closep(&server->reserve);
+        foreign_close_socket(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC));
         server->reserve = open_reserve();
 }
 
@@ -232,7 +235,9 @@ static void listener_close(WireListener *listener)
         LIST_REMOVE(listener, all);
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
         wire_listener_path_done(&listener->path);
-        close(TAKE_FD(listener->fd));
+        /* connections that were not accepted may hold descriptors already */
+        foreign_close(0, &listener->fd, 1);
+        listener->fd = -1;
 }
 
 int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)

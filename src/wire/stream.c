@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/foreign.h"
+
 static void on_closed(uv_handle_t *handle)
 {
         Stream *stream = container_of((uv_poll_t *)handle, Stream, poll);
@@ -17,20 +19,20 @@ void stream_close(Stream *stream)
         if (stream->fd < 0)
                 return;
         uv_close((uv_handle_t *)&stream->poll, on_closed);
-        close(TAKE_FD(stream->fd));
+        foreign_close_shared(TAKE_FD(stream->fd));
 }
 
 /* Returns false when the stream has ended. */
 static bool read_chunk(Stream *stream)
 {
         char chunk[STREAM_CHUNK];
-        ssize_t n = read(stream->fd, chunk, sizeof(chunk));
+        ssize_t n = foreign_recv(stream->fd, chunk, sizeof(chunk));
 
         if (n > 0) {
                 stream->callbacks->data(stream, chunk, (size_t)n);
                 return true;
         }
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
+        return n == -EAGAIN || n == -EINTR;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -44,16 +46,17 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,
                 void *userdata)
 {
-        _cleanup_close_ int owned = fd;
         int r;
 
         stream->fd = -1;
         r = uv_poll_init(loop, &stream->poll, fd); /* sets O_NONBLOCK */
-        if (r < 0)
+        if (r < 0) {
+                foreign_close_shared(fd);
                 return r;
+        }
         stream->callbacks = callbacks;
         stream->userdata = userdata;
-        stream->fd = TAKE_FD(owned);
+        stream->fd = fd;
         uv_poll_start(&stream->poll, UV_READABLE,
                       on_readable); /* fails for a closing handle only */
         return 0;

@@ -271,6 +271,52 @@ def test_sockets_that_linger(cvmd):
             one.close()
 
 
+def send_lingering(client, data):
+    """The daemon is the last to have the socket, once it has come. Returns its peer."""
+    sending, peer = lingering_socket()
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sending.fileno()]))
+    client.socket.sendmsg([data], [rights])
+    sending.close()
+    return peer
+
+
+def reset(peer):
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+@pytest.mark.parametrize("where", ["behind noise", "behind a call", "on a console"])
+def test_sockets_that_nobody_receives(cvmd, where):
+    """They are closed with the connection, or with the bytes, that they came by."""
+    before = len(os.listdir(f"/proc/{cvmd.process.pid}/fd"))
+    reachable(cvmd)
+    if where == "on a console":
+        cvmd.launch("web", wait="ready")
+    client, peers = cvmd.client(), []
+    if where == "behind noise":
+        cvmd.process.send_signal(signal.SIGSTOP)  # or the connection has gone before they come
+        client.socket.sendall(b"noise\0")
+        peers.append(send_lingering(client, b"x"))
+        cvmd.process.send_signal(signal.SIGCONT)
+    elif where == "behind a call":
+        client.send("Watch", {}, more=True)
+        peers += [send_lingering(client, b"{"), send_lingering(client, b"x")]
+    else:
+        client.upgrade("Console", name="web")
+        peers.append(send_lingering(client, b"x"))
+    client.close()
+    began = time.monotonic()
+    for _ in range(3):
+        cvmd.call("List")
+    assert time.monotonic() - began < 5 * SLOWNESS
+    for peer in peers:
+        reset(peer)
+    if where == "on a console":
+        cvmd.stop("web")
+        cvmd.discard("web")
+    eventually(lambda: len(os.listdir(f"/proc/{cvmd.process.pid}/fd")) <= before, cvmd.log)
+
+
 @pytest.mark.not_valgrind("what its threads hold that do not end is lost")
 def test_a_daemon_goes_down(cvmd, deaf):
     with cvmd.client() as client:

@@ -99,6 +99,83 @@ static void test_lingering(void **state)
                 close(peers[i]);
 }
 
+/* Sends bytes with a lingering socket, whose last reference is then on its way. */
+static void send_lingering(int to, int *ret_peer)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+        struct iovec iov = {(char *)"rights", 6};
+        struct msghdr message = {.msg_iov = &iov,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof(control)};
+        int fd = lingering_socket(ret_peer);
+
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        assert_int_equal(sendmsg(to, &message, 0), 6);
+        close(fd);
+}
+
+static void reset(int peer)
+{
+        const struct linger none = {.l_onoff = 1};
+
+        setsockopt(peer, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+        close(peer);
+}
+
+/* Neither the end of a connection nor reading from it waits for what its peer has sent. */
+static void test_in_flight(void **state)
+{
+        int pair[2], peer;
+        char byte;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(foreign_recv(pair[0], &byte, 1), -EAGAIN);
+        assert_int_equal(send(pair[1], "xy", 2, 0), 2);
+        assert_int_equal(foreign_recv(pair[0], &byte, 1), 1);
+        assert_int_equal(byte, 'x');
+        send_lingering(pair[1], &peer);
+        alarm(20); /* what this test is about waits for an hour if it waits */
+        foreign_close_socket(pair[0]);
+        assert_int_equal(send(pair[1], "z", 1, MSG_NOSIGNAL), -1);
+        reset(peer); /* a closer waits for it */
+        await_closed(pair[0]);
+        close(pair[1]);
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        send_lingering(pair[1], &peer);
+        assert_int_equal(foreign_recv(pair[0], &byte, 1), -EPROTO);
+        assert_int_equal(foreign_recv(pair[0], &byte, 1), -EPROTO);
+        foreign_close_shared(pair[0]);
+        reset(peer);
+        await_closed(pair[0]);
+        close(pair[1]);
+        alarm(0);
+}
+
+/* What holds bytes alone, or nothing, is closed at once; its peer sees a reset or the end. */
+static void test_only_bytes(void **state)
+{
+        char byte;
+
+        for (int bytes = 0; bytes < 20000; bytes += 9999) {
+                _cleanup_free_ char *data = calloc(1, (size_t)bytes + 1);
+                int pair[2];
+
+                assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+                assert_int_equal(send(pair[1], data, (size_t)bytes, 0), bytes);
+                foreign_close_socket(pair[0]);
+                assert_false(is_open(pair[0]));
+                assert_int_equal(foreign_recv(pair[1], &byte, 1), bytes ? -ECONNRESET : 0);
+                close(pair[1]);
+        }
+        foreign_close_socket(-1);
+        foreign_close_shared(-1);
+}
+
 /*
  * A file system in user space whose daemon is this process: it answers nothing, so each close of
  * the directory's file waits until the connection ends. Needs root and /dev/fuse; skipped else.
@@ -258,10 +335,9 @@ static void test_deaf(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_close),
-                leaks_unit_test(test_many),
-                leaks_unit_test(test_lingering),
-                leaks_unit_test(test_deaf),
+                leaks_unit_test(test_close),      leaks_unit_test(test_many),
+                leaks_unit_test(test_lingering),  leaks_unit_test(test_in_flight),
+                leaks_unit_test(test_only_bytes), leaks_unit_test(test_deaf),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
