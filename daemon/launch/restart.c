@@ -5,20 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ending.h"
 #include "base/json.h"
 #include "local/clock.h"
 #include "local/log.h"
 #include "manager/manager.h"
 
 #define USEC_PER_SEC INT64_C(1000000)
-
-static bool is_in(const char *reason, const char *const *list, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(reason, list[i]) == 0)
-                        return true;
-        return false;
-}
 
 /* A row of restarts ends with a CVM that ran for the whole window. */
 static bool was_quiet(const Vm *vm)
@@ -34,21 +27,19 @@ typedef enum RestartVerdict {
         RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
 } RestartVerdict;
 
-/* What follows this end. state: what the reason alone makes of it. */
-static RestartVerdict restart_judge(const Vm *vm, VmState state, const char *reason)
+/* What follows an ending with this reason. */
+static RestartVerdict restart_judge(const Vm *vm, const char *reason)
 {
-        /* ends that somebody asked for, and those that another attempt cannot mend */
-        static const char *const final[] = {"stopped", "killed", "expired", "secrets-gone"};
         const SpecRestart *spec = &vm->restart.spec;
+        EndingRestart restart = ending_find(reason)->restart;
 
-        if (vm->stop_requested || vm->expired || is_in(reason, final, ARRAY_SIZE(final)))
+        if (vm->stop_requested || vm->expired || restart == ENDING_IS_FINAL)
                 return RESTART_NONE;
         switch (spec->policy) {
         case SPEC_RESTART_NO:
                 return RESTART_NONE;
         case SPEC_RESTART_ON_FAILURE:
-                /* a guest that reboots wants to go on, and QEMU cannot reset it */
-                if (state != VM_FAILED && strcmp(reason, "guest-reset") != 0)
+                if (restart != ENDING_RESTARTS_ON_FAILURE)
                         return RESTART_NONE;
                 break;
         case SPEC_RESTART_ALWAYS:
@@ -119,7 +110,7 @@ void restart_ended(Vm *vm, const DriverEnding *ending)
 {
         VmState state = vm_conclude(vm, ending);
 
-        switch (restart_judge(vm, state, vm->ending.reason ?: "")) {
+        switch (restart_judge(vm, vm->ending.reason ?: "")) {
         case RESTART_NONE:
                 break;
         case RESTART_AGAIN:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/machine.h"
+#include "base/ending.h"
 #include "base/fail_point.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -346,18 +347,13 @@ static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnd
 
 VmState vm_conclude(Vm *vm, const DriverEnding *ending)
 {
-        static const char *const wanted[] = {"power-off", "guest-reset", "power-off-or-reboot",
-                                             "stopped",   "killed",      "expired"};
         _cleanup_free_ char *leaving = TAKE_PTR(vm->leaving);
         /* a companion's end is what ended it; that of a restarting one is the end before */
         const char *reason = vm->ending.reason && !vm->restart.pending
                                      ? vm->ending.reason
                                      : end_reason(vm, leaving, ending);
-        VmState state = VM_FAILED;
+        VmState state = ending_find(reason)->failed ? VM_FAILED : VM_STOPPED;
 
-        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-                if (strcmp(reason, wanted[i]) == 0)
-                        state = VM_STOPPED;
         if (vm->restart.pending) /* the one before */
                 vm_clear_ending(vm);
         vm_set_ending(vm, reason, ending->log, ending);

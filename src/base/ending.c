@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ending.h"
+
+#include <string.h>
+
+const Ending endings[_ENDING_MAX] = {
+        [ENDING_POWER_OFF] = {"power-off", false, ENDING_RESTARTS_ALWAYS, 0},
+        [ENDING_POWER_OFF_OR_REBOOT] = {"power-off-or-reboot", false, ENDING_RESTARTS_ALWAYS, 0},
+        /* a guest that reboots wants to go on, and QEMU cannot reset it */
+        [ENDING_GUEST_RESET] = {"guest-reset", false, ENDING_RESTARTS_ON_FAILURE, 10},
+        [ENDING_GUEST_PANIC] = {"guest-panic", true, ENDING_RESTARTS_ON_FAILURE, 11},
+        [ENDING_STOPPED] = {"stopped", false, ENDING_IS_FINAL, 0},
+        [ENDING_KILLED] = {"killed", false, ENDING_IS_FINAL, 0},
+        [ENDING_EXPIRED] = {"expired", false, ENDING_IS_FINAL, 0},
+        [ENDING_QEMU_EXIT] = {"qemu-exit", true, ENDING_RESTARTS_ON_FAILURE, 12},
+        [ENDING_QEMU_SIGNAL] = {"qemu-signal", true, ENDING_RESTARTS_ON_FAILURE, 13},
+        [ENDING_INTERNAL_ERROR] = {"internal-error", true, ENDING_RESTARTS_ON_FAILURE, 14},
+        [ENDING_LAUNCH_FAILED] = {"launch-failed", true, ENDING_RESTARTS_ON_FAILURE, 1},
+        [ENDING_LOST] = {"lost", true, ENDING_RESTARTS_ON_FAILURE, 15},
+        [ENDING_COMPANION] = {"companion", true, ENDING_RESTARTS_ON_FAILURE, 17},
+        [ENDING_RESTART_FAILED] = {"restart-failed", true, ENDING_RESTARTS_ON_FAILURE, 19},
+        [ENDING_SECRETS_GONE] = {"secrets-gone", true, ENDING_IS_FINAL, 19},
+};
+
+const Ending *ending_find(const char *name)
+{
+        static const Ending unknown = {NULL, true, ENDING_RESTARTS_ON_FAILURE, 1};
+
+        for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+                if (strcmp(endings[i].name, name) == 0)
+                        return &endings[i];
+        return &unknown;
+}
