@@ -40,5 +40,5 @@ const char *arguments_value_at(const Arguments *arguments, const char *name, siz
 uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback);
 /* The index-th operand, or NULL. */
 const char *arguments_operand(const Arguments *arguments, size_t index);
-/* Says that there is no such verb, and which may be meant. Returns CLI_USAGE. */
+/* Says that there is no such verb, and which may be meant. Returns EXIT_USAGE. */
 int arguments_unknown_verb(const Arguments *arguments, const char *name);

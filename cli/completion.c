@@ -102,7 +102,7 @@ static int print_names(const Arguments *arguments)
                 if (name && spec_name_is_valid(name))
                         puts(name);
         }
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 int verb_completion(const Arguments *arguments)
@@ -115,5 +115,5 @@ int verb_completion(const Arguments *arguments)
                 return fail_usage(arguments, "there is no completion for '%s', only for bash",
                                   what);
         print_bash();
-        return CLI_DONE;
+        return EXIT_DONE;
 }

@@ -168,7 +168,7 @@ static int run(Console *console, const char *early, size_t n_early)
                 return fail_local(console->arguments, "the console's output: %s", strerror(-r));
         if (console->terminal)
                 fputs("\ncvmctl: left the console\n", stderr);
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 int verb_console(const Arguments *arguments)

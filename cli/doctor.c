@@ -299,7 +299,7 @@ static int examine(const Arguments *arguments, Doctor *doctor, const char *platf
                 best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)
                                ? platforms
                                : NULL;
-        return best ? CLI_DONE : CLI_REFUSED;
+        return best ? EXIT_DONE : EXIT_UNAVAILABLE;
 }
 
 int verb_doctor(const Arguments *arguments)

@@ -49,11 +49,11 @@ static int follow(const Arguments *arguments, WireClient *client, CvmError *erro
                 int r = session_next(client, &reply, error);
 
                 if (r < 0)
-                        return session_interrupted() ? CLI_DONE
+                        return session_interrupted() ? session_interrupted_exit()
                                                      : fail_error(arguments, error, NULL);
                 event = reply_member(arguments, reply, "event", json_type_object);
                 if (!event)
-                        return CLI_FAILED;
+                        return EXIT_FAILED;
                 if (arguments->json)
                         output_json(event);
                 else if (show(event) < 0)
@@ -61,7 +61,7 @@ static int follow(const Arguments *arguments, WireClient *client, CvmError *erro
                 if (output_finish() < 0)
                         return fail_local(arguments, "cannot write the output");
                 if (r == 0)
-                        return CLI_DONE;
+                        return EXIT_DONE;
         }
 }
 
@@ -77,6 +77,7 @@ int verb_events(const Arguments *arguments)
         session_catch_interrupts(client);
         r = wire_client_begin(client, MANAGER "Watch", call_parameters(arguments), NULL, 0, &error);
         if (r < 0)
-                return session_interrupted() ? CLI_DONE : fail_error(arguments, &error, NULL);
+                return session_interrupted() ? session_interrupted_exit()
+                                             : fail_error(arguments, &error, NULL);
         return follow(arguments, client, &error);
 }

@@ -9,34 +9,6 @@
 #include "base/text.h"
 #include "progress.h"
 
-static const ExitCode exit_codes[_CVM_ERROR_MAX] = {
-        [CVM_ERROR_NONE] = CLI_DONE,
-        [CVM_ERROR_NO_SUCH_CVM] = CLI_NOT_FOUND,
-        [CVM_ERROR_CVM_EXISTS] = CLI_REFUSED,
-        [CVM_ERROR_INVALID_SPEC] = CLI_REFUSED,
-        [CVM_ERROR_ARTIFACT_INVALID] = CLI_REFUSED,
-        [CVM_ERROR_TEMPLATE_INVALID] = CLI_REFUSED,
-        [CVM_ERROR_HOST_NOT_READY] = CLI_REFUSED,
-        [CVM_ERROR_NO_RESOURCES] = CLI_REFUSED,
-        [CVM_ERROR_LAUNCH_FAILED] = CLI_FAILED,
-        [CVM_ERROR_WRONG_STATE] = CLI_REFUSED,
-        [CVM_ERROR_QUOTA_EXCEEDED] = CLI_REFUSED,
-        [CVM_ERROR_TIMEOUT] = CLI_TIMEOUT,
-        [CVM_ERROR_EVENTS_LOST] = CLI_FAILED,
-        [CVM_ERROR_SYSTEM] = CLI_FAILED,
-        [CVM_ERROR_INVALID_PARAMETER] = CLI_REFUSED,
-        [CVM_ERROR_METHOD_NOT_FOUND] = CLI_FAILED,
-        [CVM_ERROR_INTERFACE_NOT_FOUND] = CLI_FAILED,
-        [CVM_ERROR_EXPECTED_MORE] = CLI_FAILED,
-        [CVM_ERROR_PERMISSION_DENIED] = CLI_REFUSED,
-        [CVM_ERROR_OTHER] = CLI_FAILED,
-};
-
-ExitCode fail_exit_code(CvmErrorId id)
-{
-        return exit_codes[id];
-}
-
 /* Prints one line; takes `parameters`. */
 static void print(const Arguments *arguments, const char *name, json_object *parameters,
                   const char *message)
@@ -78,7 +50,7 @@ int fail_usage(const Arguments *arguments, const char *format, ...)
                               verb ? verb->name : "") < 0)
                 return fail_memory(arguments);
         print(arguments, "cvmctl.Usage", message_parameters(text), line);
-        return CLI_USAGE;
+        return EXIT_USAGE;
 }
 
 int fail_local(const Arguments *arguments, const char *format, ...)
@@ -90,7 +62,7 @@ int fail_local(const Arguments *arguments, const char *format, ...)
         text = format_text(format, ap);
         va_end(ap);
         print(arguments, "cvmctl.Failed", message_parameters(text ?: ""), text ?: "out of memory");
-        return CLI_FAILED;
+        return EXIT_FAILED;
 }
 
 int fail_memory(const Arguments *arguments)
@@ -98,18 +70,12 @@ int fail_memory(const Arguments *arguments)
         return fail_local(arguments, "out of memory");
 }
 
-int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
+static int print_file(const Arguments *arguments, const char *file, unsigned line, const char *text)
 {
-        _cleanup_free_ char *text = NULL, *message = NULL;
+        _cleanup_free_ char *message = NULL;
         json_object *parameters;
-        va_list ap;
         int n;
 
-        va_start(ap, format);
-        text = format_text(format, ap);
-        va_end(ap);
-        if (!text)
-                return fail_memory(arguments);
         n = line ? asprintf(&message, "%s:%u: %s", file, line, text)
                  : asprintf(&message, "%s: %s", file, text);
         if (n < 0)
@@ -118,7 +84,28 @@ int fail_file(const Arguments *arguments, const char *file, unsigned line, const
         if (line)
                 json_object_object_add(parameters, "line", json_object_new_int64(line));
         print(arguments, "cvmctl.FileInvalid", parameters, message);
-        return CLI_REFUSED;
+        return EXIT_DATA;
+}
+
+int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = format_text(format, ap);
+        va_end(ap);
+        return text ? print_file(arguments, file, line, text) : fail_memory(arguments);
+}
+
+int fail_file_error(const Arguments *arguments, const char *file, int r, const char *what)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "%s%s%s", what ?: "", what ? ": " : "", strerror(-r)) < 0)
+                return fail_memory(arguments);
+        print_file(arguments, file, 0, text);
+        return exit_of_file(r);
 }
 
 int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
@@ -133,7 +120,7 @@ int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
         print(arguments, "cvmctl.NoDaemon",
               json_build("socket", json_new_text(socket), "message", json_new_text(message), NULL),
               message);
-        return CLI_FAILED;
+        return EXIT_UNAVAILABLE;
 }
 
 int fail_error(const Arguments *arguments, const CvmError *error, const char *where)
@@ -144,5 +131,5 @@ int fail_error(const Arguments *arguments, const CvmError *error, const char *wh
                 return fail_memory(arguments);
         print(arguments, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
               line ?: message);
-        return exit_codes[error->id];
+        return exit_of_error(error->id);
 }

@@ -12,18 +12,18 @@
 #include "arguments.h"
 #include "base/error.h"
 
-/* CLI_USAGE; the line ends by naming the help. */
+/* EXIT_USAGE; the line ends by naming the help. */
 int fail_usage(const Arguments *arguments, const char *format, ...) _printf_(2, 3);
-/* CLI_FAILED. */
+/* EXIT_FAILED. */
 int fail_local(const Arguments *arguments, const char *format, ...) _printf_(2, 3);
 int fail_memory(const Arguments *arguments);
-/* CLI_REFUSED: a file that was named cannot be read or means nothing. line 0: none. */
+/* EXIT_DATA: what a file holds that was named is refused. line 0: none. */
 int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
         _printf_(4, 5);
-/* CLI_FAILED: nobody listens on the socket; r is -errno. */
+/* The exit status of exit_of_file(): a file that was named cannot be read or written; r is -errno.
+ * what: "cannot read the key", put before the error's text, or NULL. */
+int fail_file_error(const Arguments *arguments, const char *file, int r, const char *what);
+/* EXIT_UNAVAILABLE: nobody listens on the socket; r is -errno. */
 int fail_no_daemon(const Arguments *arguments, const char *socket, int r);
 /* What the error's kind says. `where` is put before the message, or NULL. */
 int fail_error(const Arguments *arguments, const CvmError *error, const char *where);
-
-/* The exit code of an error; one table, the one in cvmctl(1). */
-ExitCode fail_exit_code(CvmErrorId id);

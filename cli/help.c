@@ -106,5 +106,5 @@ int verb_help(const Arguments *arguments)
                 print_json(verb);
         else
                 help_print(verb);
-        return CLI_DONE;
+        return EXIT_DONE;
 }

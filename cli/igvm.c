@@ -57,7 +57,7 @@ static int print(const Arguments *arguments, json_object *summary)
         }
         if (json_member(summary, "idBlock"))
                 igvm_id_block_print(json_member(summary, "idBlock"));
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 static int check_overlaps(const Igvm *igvm, const char *path, CvmError *error)
@@ -91,5 +91,5 @@ int verb_igvm(const Arguments *arguments)
         if (!arguments->json)
                 return print(arguments, summary);
         output_json(summary);
-        return CLI_DONE;
+        return EXIT_DONE;
 }

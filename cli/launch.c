@@ -50,7 +50,7 @@ static int print_summary(const Arguments *arguments, json_object *cvm)
                strcmp(forwards, "-") != 0 ? ", " : "", strcmp(forwards, "-") != 0 ? forwards : "");
         if (json_member_bool(cvm, "debug", false))
                 fputs("cvmctl: note: a debug launch measures differently\n", stderr);
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 /* How long an answer may take; -1: for ever. */
@@ -85,11 +85,11 @@ static int follow(const Arguments *arguments, WireClient *client, const char *na
                 progress_end();
                 cvm = reply_member(arguments, reply, "cvm", json_type_object);
                 if (!cvm)
-                        return CLI_FAILED;
+                        return EXIT_FAILED;
                 if (!arguments->json)
                         return print_summary(arguments, cvm);
                 output_json(cvm);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
 }
 

@@ -91,8 +91,7 @@ int launch_certs_directory(const Arguments *arguments, const char *path, json_ob
         int r = 0;
 
         if (!directory)
-                return fail_file(arguments, path, 0, "cannot read the certificates: %s",
-                                 strerror(errno));
+                return fail_file_error(arguments, path, -errno, "cannot read the certificates");
         while (r == 0 && (entry = readdir(directory))) {
                 const char *name = entry->d_name;
                 struct stat st;
@@ -102,7 +101,7 @@ int launch_certs_directory(const Arguments *arguments, const char *path, json_ob
                 if (!text_is_utf8(name, strlen(name)))
                         r = fail_file(arguments, path, 0, "a file's name is not valid UTF-8");
                 else if (fstatat(dirfd(directory), name, &st, 0) < 0)
-                        r = fail_file(arguments, path, 0, "%s: %s", name, strerror(errno));
+                        r = fail_file_error(arguments, path, -errno, name);
                 else if (!S_ISREG(st.st_mode))
                         r = fail_file(arguments, path, 0,
                                       "%s is not a regular file; --certs takes a directory of "
@@ -125,6 +124,13 @@ static int refuse(const Arguments *arguments, const char *field, const char *pat
 
         cvm_error_invalid_spec(&error, field, "%s: %s", path, reason);
         return fail_error(arguments, &error, NULL);
+}
+
+/* The same of a system call that failed; r is -errno. */
+static int refuse_error(const Arguments *arguments, const char *field, const char *path, int r)
+{
+        refuse(arguments, field, path, strerror(-r));
+        return exit_of_file(r);
 }
 
 /* What a path must lead to. */
@@ -155,7 +161,7 @@ static int open_path(const Arguments *arguments, const char *field, const char *
                 return 0;
         }
         if (fd < 0 || fstat(fd, &st) < 0)
-                return refuse(arguments, field, path, strerror(errno));
+                return refuse_error(arguments, field, path, -errno);
         problem = unwanted(wanted, st.st_mode);
         if (problem)
                 return refuse(arguments, field, path, problem);
@@ -240,7 +246,7 @@ static int inline_cert(const Arguments *arguments, const char *field, const char
         int r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, &data, &size);
 
         if (r < 0)
-                return refuse(arguments, field, path, strerror(-r));
+                return refuse_error(arguments, field, path, r);
         encoded = text_base64(data, size);
         explicit_bzero(data, size);
         if (!encoded)
@@ -268,7 +274,7 @@ static int open_cert(const Arguments *arguments, bool render, LaunchSpec *spec, 
         if (r != 0 || fd < 0)
                 return r;
         if (fstat(fd, &st) < 0)
-                return refuse(arguments, field, path, strerror(errno));
+                return refuse_error(arguments, field, path, -errno);
         if (st.st_size > SPEC_CERT_BYTES_MAX)
                 return refuse(arguments, field, path, "over 1 MiB");
         if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)

@@ -132,8 +132,7 @@ static int read_env_file(const Arguments *arguments, const char *path, json_obje
 
         r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
         if (r < 0)
-                return fail_file(arguments, path, 0, "cannot read the environment: %s",
-                                 strerror(-r));
+                return fail_file_error(arguments, path, r, "cannot read the environment");
         r = env_file_parse(text, size, variables, &where);
         explicit_bzero(text, size);
         if (r == -EBADMSG)

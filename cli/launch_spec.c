@@ -47,8 +47,7 @@ static int read_file(const Arguments *arguments, SpecFile *file)
                 r = file_read_at(AT_FDCWD, file->path, LAUNCH_SPEC_BYTES_MAX, &file->text,
                                  &file->size);
         }
-        return r < 0 ? fail_file(arguments, file->path, 0, "cannot read the spec: %s", strerror(-r))
-                     : 0;
+        return r < 0 ? fail_file_error(arguments, file->path, r, "cannot read the spec") : 0;
 }
 
 /* Whether a line begins like "name: value" or "name = value": a word and `mark`. */

@@ -63,7 +63,8 @@ int verb_logs(const Arguments *arguments)
                 if (output_finish() < 0)
                         return fail_local(arguments, "cannot write the output");
                 if (r == 0)
-                        return CLI_DONE;
+                        return EXIT_DONE;
         }
-        return session_interrupted() ? CLI_DONE : fail_error(arguments, &error, NULL);
+        return session_interrupted() ? session_interrupted_exit()
+                                     : fail_error(arguments, &error, NULL);
 }

@@ -15,7 +15,7 @@ static int run(const Arguments *arguments)
 {
         if (arguments_has(arguments, "help")) {
                 help_print(arguments->verb);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
         if (!arguments->verb)
                 return fail_usage(arguments, "a verb is missing");
@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 
                 code = run(&arguments);
                 r = output_finish();
-                if (r < 0 && code == CLI_DONE)
+                if (r < 0 && (code == EXIT_DONE || exit_is_verdict(code)))
                         code = fail_local(&arguments, "cannot write the output: %s", strerror(-r));
         }
         arguments_done(&arguments);

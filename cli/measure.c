@@ -98,10 +98,10 @@ static int show(const Arguments *arguments, const Measurement *measurement, json
                 return measure_id_block(arguments, measurement, policy);
         if (!format && !arguments->json) {
                 print(measurement);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
         output_json(document);
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 /* The policy that QEMU gives firmware: that of the IGVM file if it has one, else the spec's. */
@@ -190,7 +190,7 @@ static int measure_cvm(const Arguments *arguments, const char *name)
                 return r;
         document = reply_member(arguments, reply, "measurement", json_type_object);
         if (!document)
-                return CLI_FAILED;
+                return EXIT_FAILED;
         r = measurement_from_json(document, &measurement, &member);
         if (r == -EBADMSG)
                 return fail_local(arguments,

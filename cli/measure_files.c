@@ -60,8 +60,7 @@ static int finish(const Arguments *arguments, Loading *loading, int before, Meas
         if (before == 0 && cvm_error_is_set(&loading->error))
                 r = fail_error(arguments, &loading->error, NULL);
         else if (before == 0 && loading->unreadable)
-                r = fail_file(arguments, loading->what.path, 0, "%s",
-                              strerror(loading->unreadable));
+                r = fail_file_error(arguments, loading->what.path, -loading->unreadable, NULL);
         cvm_error_done(&loading->error);
         if (before == 0 && r == 0)
                 *ret = loading->file;

@@ -24,7 +24,7 @@ int measure_key_load(const Arguments *arguments, const char *option, unsigned cu
                 return 0;
         r = file_read_at(AT_FDCWD, path, KEY_FILE_MAX, &data, &size);
         if (r < 0)
-                return fail_file(arguments, path, 0, "cannot read the key: %s", strerror(-r));
+                return fail_file_error(arguments, path, r, "cannot read the key");
         r = signing_key_parse((Bytes){(const uint8_t *)data, size}, curves, ret, &reason);
         explicit_bzero(data, size);
         if (r == -EINVAL)
@@ -108,5 +108,5 @@ int measure_corim(const Arguments *arguments, const Measurement *measurement)
                 fwrite(is_signed, 1, signed_size, stdout);
         else
                 fwrite(corim, 1, size, stdout);
-        return CLI_DONE;
+        return EXIT_DONE;
 }

@@ -154,7 +154,7 @@ static int print_signed(const Arguments *arguments, const Signed *is_signed, con
                             "idKeyDigest", json_object_new_string(id), "authorKeyDigest",
                             author ? json_object_new_string(author) : NULL, NULL);
         output_json(object);
-        return CLI_DONE;
+        return EXIT_DONE;
 }
 
 int measure_id_block(const Arguments *arguments, const Measurement *measurement,
@@ -242,7 +242,7 @@ static int write_output(const Arguments *arguments, Bytes file)
                                  "is not a regular file, and is not replaced by one");
         if (r == 0)
                 r = file_write_atomic_at(fd, name, file.data, file.size, 0666 & ~mask);
-        return r < 0 ? fail_file(arguments, path, 0, "cannot write it: %s", strerror(-r)) : 0;
+        return r < 0 ? fail_file_error(arguments, path, r, "cannot write it") : 0;
 }
 
 int measure_signed_igvm(const Arguments *arguments, const MeasureInputs *inputs,

@@ -205,7 +205,7 @@ static int read_acpi(const Arguments *arguments, MeasureRequest *request)
                         return fail_memory(arguments);
                 r = file_read_at(AT_FDCWD, path, ACPI_FILE_MAX, &request->acpi[i], &size);
                 if (r < 0)
-                        return fail_file(arguments, path, 0, "%s", strerror(-r));
+                        return fail_file_error(arguments, path, r, NULL);
                 *targets[i] = (Bytes){(uint8_t *)request->acpi[i], size};
         }
         return 0;

@@ -158,12 +158,12 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
         descriptors = argv ? reply_member(arguments, reply, "descriptors", json_type_array) : NULL;
         missing = descriptors ? reply_member(arguments, reply, "missing", json_type_array) : NULL;
         if (!missing)
-                return CLI_FAILED;
+                return EXIT_FAILED;
         domain = json_member_string(reply, "domain");
         add_paths(spec, descriptors);
         if (arguments->json) {
                 output_json(reply);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
         binding = json_member(reply, "binding");
         if (binding && print_binding(binding) < 0)
@@ -177,12 +177,12 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
                  print_command(argv, descriptors) < 0)
                 return fail_memory(arguments);
         if (json_object_array_length(missing) == 0)
-                return CLI_DONE;
+                return EXIT_DONE;
         fflush(stdout);
         fputs("cvmctl: a launch would be refused here:\n", stderr);
         return output_table(stderr, missing_columns, missing, missing_row) < 0
                        ? fail_memory(arguments)
-                       : CLI_DONE;
+                       : EXIT_DONE;
 }
 
 int verb_render(const Arguments *arguments)

@@ -29,10 +29,10 @@ int reply_table(const Arguments *arguments, const char *method, json_object *par
                 return r;
         array = reply_member(arguments, reply, member, json_type_array);
         if (!array)
-                return CLI_FAILED;
+                return EXIT_FAILED;
         if (arguments->json) {
                 output_json(array);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
-        return output_table(stdout, columns, array, row) < 0 ? fail_memory(arguments) : CLI_DONE;
+        return output_table(stdout, columns, array, row) < 0 ? fail_memory(arguments) : EXIT_DONE;
 }

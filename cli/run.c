@@ -13,7 +13,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
-#include "fate.h"
 #include "run.h"
 #include "session.h"
 #include "spec/spec.h"
@@ -108,10 +107,10 @@ static int conclude(Run *run)
                 reason = "stopped"; /* before it ran */
         if (!reason) {
                 run_say(run, "it is gone, and nobody knows why");
-                return CLI_LOST;
+                return EXIT_LOST;
         }
         run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
-        return fate_exit_code(reason, state && strcmp(state, "failed") == 0);
+        return exit_of_ending(reason, state && strcmp(state, "failed") == 0);
 }
 
 /* An event; returns whether it is about this CVM. Negative: the watch has ended. */
@@ -226,7 +225,7 @@ static int live(Run *run)
                         fail_local(run->arguments,
                                    "%s: left alone, the daemon does not answer; it may still run",
                                    run->name);
-                        return CLI_DAEMON_AWAY;
+                        return EXIT_DAEMON_AWAY;
                 }
                 run_wait(run, RUN_RETRY_MSEC);
         }
@@ -272,7 +271,7 @@ int verb_run(const Arguments *arguments)
         launch_spec_done(&spec); /* its secrets are no more needed here */
         if (r < 0) {
                 run_say(&run, "the launch was called off");
-                return CLI_DONE;
+                return run.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
         }
         if (r > 0)
                 return r;

@@ -34,6 +34,7 @@ typedef struct Run {
         int signals;
         WireClient *links[_RUN_LINK_MAX]; /* NULL: none */
         unsigned stops;                   /* signals that came */
+        bool interrupted;                 /* SIGINT was among them */
         unsigned stops_sent;              /* … of which the daemon knows */
         int64_t sequence;                 /* of the last event seen; -1: none */
         char *reason;                     /* the ending that an event told, or NULL */

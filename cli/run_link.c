@@ -108,8 +108,10 @@ static void take_signals(Run *run)
 {
         struct signalfd_siginfo info;
 
-        while (read(run->signals, &info, sizeof(info)) == sizeof(info))
+        while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
                 run->stops++;
+                run->interrupted = run->interrupted || info.ssi_signo == SIGINT;
+        }
 }
 
 unsigned run_wait(Run *run, int msec)

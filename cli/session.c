@@ -146,8 +146,7 @@ static void on_interrupt(int signal)
 {
         int saved = errno;
 
-        (void)signal;
-        interrupted = 1;
+        interrupted = signal;
         /* a flag alone could come just before the wait that it should end */
         shutdown(interrupt_fd, SHUT_RDWR);
         errno = saved;
@@ -162,9 +161,14 @@ void session_catch_interrupts(const WireClient *client)
         sigaction(SIGTERM, &action, NULL);
 }
 
-bool session_interrupted(void)
+int session_interrupted(void)
 {
         return interrupted;
+}
+
+int session_interrupted_exit(void)
+{
+        return interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error)

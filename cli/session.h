@@ -35,10 +35,12 @@ int session_call_names(const Arguments *arguments, const char *method, json_obje
 
 /*
  * From here on SIGINT and SIGTERM end the reading from this connection, with an error, rather than
- * the process; session_interrupted() then says so.
+ * the process; session_interrupted() then says which signal came, else 0.
  */
 void session_catch_interrupts(const WireClient *client);
-bool session_interrupted(void);
+int session_interrupted(void);
+/* EXIT_INTERRUPTED after SIGINT, else EXIT_DONE. */
+int session_interrupted_exit(void);
 
 /* wire_client_next(), going on after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

@@ -128,10 +128,10 @@ int verb_status(const Arguments *arguments)
                 return r;
         cvm = reply_member(arguments, reply, "cvm", json_type_object);
         if (!cvm)
-                return CLI_FAILED;
+                return EXIT_FAILED;
         if (arguments->json)
                 output_json(cvm);
         else
                 print_cvm(cvm);
-        return CLI_DONE;
+        return EXIT_DONE;
 }

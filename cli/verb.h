@@ -7,29 +7,7 @@
  */
 
 #include "base/macros.h"
-
-/* What cvmctl(1) promises of the exit status. */
-typedef enum ExitCode {
-        CLI_DONE = 0,
-        CLI_FAILED = 1,
-        CLI_USAGE = 2,
-        CLI_NOT_FOUND = 3,
-        CLI_REFUSED = 4,
-        CLI_TIMEOUT = 5,
-        /* of verify alone: its verdict */
-        CLI_WRONG = 6,
-        CLI_NOT_VERIFIED = 7,
-        /* of run alone: how the CVM ended, or that nobody knows */
-        CLI_GUEST_RESET = 10,
-        CLI_GUEST_PANIC = 11,
-        CLI_QEMU_EXIT = 12,
-        CLI_QEMU_SIGNAL = 13,
-        CLI_INTERNAL_ERROR = 14,
-        CLI_LOST = 15,
-        CLI_DAEMON_AWAY = 16,
-        CLI_COMPANION = 17,
-        CLI_GIVEN_UP = 18,
-} ExitCode;
+#include "exit.h"
 
 typedef enum OptionFlags {
         OPTION_REPEATS = 1 << 0,  /* may be given more than once */

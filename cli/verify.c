@@ -101,14 +101,25 @@ static void print_evidence(json_object *evidence)
         printf("\n");
 }
 
+static void print_verified(const Verification *verification)
+{
+        const char *name;
+
+        printf("Verdict: verified%s",
+               verification->findings.other_root ? " under a test root" : "");
+        for (size_t i = 0; (name = verification_exception(verification, i)); i++)
+                printf("%s%s", i ? ", " : " except: ", name);
+        printf("\n");
+}
+
 static void print_verdict(const Verification *verification)
 {
         const Findings *findings = &verification->findings;
 
         switch (findings_verdict(findings)) {
         case VERDICT_VERIFIED:
-                printf("Verdict: verified");
-                break;
+                print_verified(verification);
+                return;
         case VERDICT_WRONG:
                 printf("Verdict: failed");
                 print_names(findings, FINDING_WRONG);
@@ -119,7 +130,7 @@ static void print_verdict(const Verification *verification)
                 break;
         }
         printf("%s\n",
-               verification_leaves_tcb(verification) ? " (TCB and revocation not checked)" : "");
+               verification_exception(verification, 0) ? " (TCB and revocation not checked)" : "");
 }
 
 static void print(const Verification *verification)
@@ -134,15 +145,18 @@ static void print(const Verification *verification)
         print_verdict(verification);
 }
 
-static int exit_code(Verdict verdict)
+/* A root of the caller's own weakens a verdict more than what is left open. */
+static ExitCode exit_code(const Verification *verification)
 {
-        switch (verdict) {
+        switch (findings_verdict(&verification->findings)) {
         case VERDICT_VERIFIED:
-                return CLI_DONE;
+                if (verification->findings.other_root)
+                        return EXIT_VERIFIED_TEST_ROOT;
+                return verification_exception(verification, 0) ? EXIT_VERIFIED_EXCEPT : EXIT_DONE;
         case VERDICT_WRONG:
-                return CLI_WRONG;
+                return EXIT_REFUTED;
         default:
-                return CLI_NOT_VERIFIED;
+                return EXIT_UNCHECKED;
         }
 }
 
@@ -164,7 +178,7 @@ static int run(const Arguments *arguments, const VerifyInputs *inputs)
         } else {
                 print(&verification);
         }
-        return exit_code(findings_verdict(&verification.findings));
+        return exit_code(&verification);
 }
 
 int verb_verify(const Arguments *arguments)

@@ -43,7 +43,7 @@ static int load(const Arguments *arguments, const char *option, size_t max, bool
         if (r == -EFBIG)
                 return fail_file(arguments, path, 0, "is larger than %zu bytes", max);
         if (r < 0)
-                return fail_file(arguments, path, 0, "%s", strerror(-r));
+                return fail_file_error(arguments, path, r, NULL);
         *ret_bytes = (Bytes){(const uint8_t *)*ret, size};
         return 0;
 }
@@ -105,7 +105,7 @@ static int ask_daemon(const Arguments *arguments, const char *name, json_object 
                 return r;
         document = reply_member(arguments, reply, "measurement", json_type_object);
         if (!document)
-                return CLI_FAILED;
+                return EXIT_FAILED;
         *ret = json_object_get(document);
         return 0;
 }

@@ -22,13 +22,13 @@ int verb_version(const Arguments *arguments)
                 both = json_build("cvmctl", json_new_text(CVMD_VERSION), "daemon",
                                   json_object_get(info), NULL);
                 output_json(both);
-                return CLI_DONE;
+                return EXIT_DONE;
         }
         printf("cvmctl %s\n", CVMD_VERSION);
         if (!info)
-                return CLI_DONE;
+                return EXIT_DONE;
         product = output_member(info, "product");
         version = output_member(info, "version");
         printf("%s %s\n", product ?: "-", version ?: "-");
-        return CLI_DONE;
+        return EXIT_DONE;
 }

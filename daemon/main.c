@@ -6,11 +6,13 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -45,6 +47,7 @@ typedef struct Daemon {
         Reload reload;
         uv_timer_t goodbye, watchdog, last;
         uint64_t goodbye_at;
+        bool misconfigured; /* it could not start because of a template */
 } Daemon;
 
 static const char help[] =
@@ -296,6 +299,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         r = manager_new(&daemon->loop, config, &directories, &daemon->manager, &error);
         if (r < 0) {
                 log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
+                daemon->misconfigured = error.id == CVM_ERROR_TEMPLATE_INVALID;
                 return r;
         }
         fdstore_drop_rest();
@@ -309,7 +313,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         return listen_on(daemon, config, listeners, n_listeners, paths->socket);
 }
 
-/* Takes config. */
+/* Takes config. Returns an exit status. */
 static int run(const Options *options, Config *config, const Paths *paths)
 {
         static const int numbers[] = {SIGTERM, SIGINT};
@@ -319,7 +323,7 @@ static int run(const Options *options, Config *config, const Paths *paths)
         r = uv_loop_init(&daemon.loop);
         if (r < 0) {
                 config_free(config);
-                return r;
+                return EXIT_FAILURE;
         }
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
                 uv_signal_init(&daemon.loop, &daemon.signals[i]);
@@ -356,7 +360,9 @@ static int run(const Options *options, Config *config, const Paths *paths)
         reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
                 log_error("the loop did not close clean");
-        return r;
+        if (daemon.misconfigured)
+                return EX_CONFIG;
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Arranges descriptors and threads for all CVMs and clients; secrets never reach a core file. */
@@ -387,18 +393,18 @@ int main(int argc, char **argv)
         int status;
 
         if (parse_options(argc, argv, &options) < 0)
-                return 2;
+                return EX_USAGE;
         if (options.done)
                 return 0;
         log_init(options.log_level);
         set_up_process();
         if (config_load(options.config, &config, &message) < 0) {
                 log_error("%s", message ?: "out of memory");
-                return 2;
+                return EX_CONFIG;
         }
         if (find_paths(&options, &paths) < 0)
-                return 2;
-        status = run(&options, TAKE_PTR(config), &paths) < 0 ? 1 : 0;
+                return EX_CONFIG;
+        status = run(&options, TAKE_PTR(config), &paths);
         if (libvirt_home_has_threads()) {
                 fflush(NULL);
                 _exit(status);

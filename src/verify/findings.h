@@ -33,6 +33,7 @@ typedef struct Findings {
         Finding *items;
         size_t n;
         bool no_memory;
+        bool other_root; /* the chain leads to a root that was given and is not the maker's own */
 } Findings;
 
 void findings_done(Findings *findings);

@@ -40,7 +40,9 @@ void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, 
                                "the chain ends in %s, a root that is not %s (%s); to trust it, "
                                "pass it with --root-ca",
                                name, maker, names);
-        else
+        else {
+                findings->other_root = !found;
                 findings_right(findings, NEEDED, check, "up to %s",
                                found ? found->name : "the root that is given");
+        }
 }

@@ -242,7 +242,7 @@ void verification_done(Verification *verification)
         *verification = (Verification){};
 }
 
-bool verification_leaves_tcb(const Verification *verification)
+const char *verification_exception(const Verification *verification, size_t n)
 {
         static const char *const names[] = {"tcb-level", "revocation"};
         const Findings *findings = &verification->findings;
@@ -250,9 +250,19 @@ bool verification_leaves_tcb(const Verification *verification)
         for (size_t i = 0; i < findings->n; i++)
                 for (size_t j = 0; j < ARRAY_SIZE(names); j++)
                         if (findings->items[i].result == FINDING_NOT_CHECKED &&
-                            strcmp(findings->items[i].check, names[j]) == 0)
-                                return true;
-        return false;
+                            strcmp(findings->items[i].check, names[j]) == 0 && n-- == 0)
+                                return names[j];
+        return NULL;
+}
+
+static json_object *exceptions_json(const Verification *verification)
+{
+        json_object *array = json_object_new_array();
+        const char *name;
+
+        for (size_t i = 0; (name = verification_exception(verification, i)); i++)
+                json_object_array_add(array, json_object_new_string(name));
+        return array;
 }
 
 json_object *verification_to_json(const Verification *verification)
@@ -266,5 +276,6 @@ json_object *verification_to_json(const Verification *verification)
                 json_object_get(verification->evidence), "shown",
                 json_object_get(verification->shown), "verdict",
                 json_object_new_string(verdict_name(findings_verdict(&verification->findings))),
-                "checks", checks, NULL);
+                "except", exceptions_json(verification), "testRoot",
+                json_object_new_boolean(verification->findings.other_root), "checks", checks, NULL);
 }

@@ -35,8 +35,10 @@ typedef struct Verification {
 int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error);
 void verification_done(Verification *verification);
 
-/* Whether neither the age of the firmware nor revocation were checked, as of all that is signed. */
-bool verification_leaves_tcb(const Verification *verification);
+/* What a verdict leaves open of all that is signed: the n-th of the checks "tcb-level" (the age of
+ * the firmware) and "revocation" that was not made; NULL after the last. */
+const char *verification_exception(const Verification *verification, size_t n);
 
-/* {"report", "evidence", "shown", "verdict", "checks"}; see cvm-verify(7). NULL without memory. */
+/* {"report", "evidence", "shown", "verdict", "except", "testRoot", "checks"}; see
+ * cvm-verify(7). NULL without memory. */
 json_object *verification_to_json(const Verification *verification);

@@ -80,11 +80,64 @@ def test_cvmctl_no_option_that_there_is_not():
     assert set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", page)) <= there
 
 
-def test_cvmctl_exit_statuses():
+def exit_statuses():
+    """Exit status to what EXIT STATUS of cvmctl(1) says of it: of all verbs, and of run."""
     page = words(source("cvmctl.1"))
-    section = page[page.index("# EXIT STATUS"):]
-    for status in "012345":
-        assert re.search(rf"^\W*{status}\b", section, re.MULTILINE), status
+    section = page[page.index("# EXIT STATUS"):page.index("If several names were given")]
+    parts = []
+    for text in section.split("run exits with the statuses of launch"):
+        parts.append({})
+        for status, meaning in re.findall(r"^(\d+)$\n((?:\t.*\n)+)", text, re.MULTILINE):
+            parts[-1][int(status)] = parts[-1].get(int(status), "") + meaning
+    return parts
+
+
+def endings():
+    """Each ending's name and exit status."""
+    table = (TOP / "src/base/ending.c").read_text()
+    found = re.findall(r'\] = \{"([\w-]+)", \w+, \w+, (\d+)\}', table)
+    assert len(found) == len(re.findall(r"\[ENDING_", table)) > 10
+    return {name: int(status) for name, status in found}
+
+
+def test_cvmctl_exit_statuses():
+    general, of_run = exit_statuses()
+    header = (TOP / "cli/exit.h").read_text()
+    table = {name: int(status) for name, status in re.findall(r"\b(EXIT_\w+) = (\d+)", header)}
+    assert set(general) | set(of_run) == {*table.values(), *endings().values()}
+    for status, name in re.findall(r"= (\d+),\s+/\* (EX_\w+)", header):
+        assert general[int(status)].split(":")[0].strip() == name
+    errors = re.findall(r"\[CVM_ERROR_(\w+)\] = (EXIT_\w+)", (TOP / "cli/exit.c").read_text())
+    names = {name.upper(): name for name in [*re.findall(r"^error (\w+)", INTERFACE, re.MULTILINE),
+                                             "InvalidParameter", "PermissionDenied"]}
+    names["SYSTEM"] = names.pop("SYSTEMERROR")
+    listed = [(names[error.replace("_", "")], table[status]) for error, status in errors
+              if error.replace("_", "") in names]
+    assert len(listed) == len(names)
+    for name, status in listed:
+        assert [at for at, text in general.items() if re.search(rf"\b{name}\b", text)] == [status]
+
+
+def test_endings_and_their_exit_statuses():
+    _, of_run = exit_statuses()
+    for name, status in endings().items():
+        word = rf"(?<![\w-]){name}(?![\w-])"
+        named = [at for at, text in of_run.items() if re.search(word, text)]
+        # a good end is also named where it is not one: restarts that were given up
+        assert [at for at in named if at != 18] == [status], name
+    listed = re.search(r"^type Ending \((.*?)reason:", INTERFACE, re.DOTALL | re.MULTILINE)[1]
+    listed = re.sub(r"\(.*?\)", "", listed.replace("#", ""), flags=re.DOTALL)
+    assert {name.strip(" .\n") for name in listed.split(",")} == set(endings())
+
+
+def test_cvmd_exit_statuses():
+    page = words(source("cvmd.8"))
+    section = page[page.index("# EXIT STATUS"):page.index("# LIBVIRT")]
+    main = (TOP / "daemon/main.c").read_text()
+    names = set(re.findall(r"return (EX_\w+)", main))
+    assert names and set(re.findall(r"\d+\s\((EX_\w+)\)", section)) == names
+    for status, name in re.findall(r"(\d+)\s\((EX_\w+)\)", section):
+        assert int(status) == getattr(os, name)
 
 
 def test_cvmd_every_option():

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from harness import artifacts, images
+from harness import artifacts, exits, images
 from harness.peer import cvmctl
 from harness.varlink import VarlinkError
 
@@ -61,7 +61,7 @@ def test_kernel_of_another_form(shared, tmp_path, what):
     fields = refused(shared, "ArtifactInvalid", kernel={"path": str(path)})
     assert fields["artifact"] == "kernel" and fields["reason"].startswith(what)
     done = cvmctl("measure", "--platform", "vtpm", "--kernel", path)
-    assert done.code == 4 and what in done.err
+    assert done.code == exits.DATA and what in done.err
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", bytes(4096)])

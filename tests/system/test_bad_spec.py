@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness import libvirt
+from harness import exits, libvirt
 from harness.varlink import ConnectionClosed, VarlinkError
 
 DIGEST = "0" * 64
@@ -141,7 +141,7 @@ def test_nul_is_never_taken(shared, tmp_path, fields, parameter):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec))
     done = shared.cvmctl("launch", "--file", path, check=False)
-    assert done.returncode == 4 and f"{path}:1:" in done.stderr
+    assert done.returncode == exits.DATA and f"{path}:1:" in done.stderr
     assert shared.cvms() == []
 
 
@@ -162,7 +162,7 @@ def test_memory_above_what_the_host_has(shared):
 
 def test_cvmctl_names_the_field_and_ends_with_4(shared):
     done = shared.cvmctl("launch", "web", "--platform", "plain", "--env", "A B=x", check=False)
-    assert done.returncode == 4
+    assert done.returncode == exits.DATA
     assert len(done.stderr.splitlines()) == 1 and "env.A B" in done.stderr
 
 
@@ -179,7 +179,7 @@ def test_spec_file(shared, tmp_path, text, place):
     spec = tmp_path / "spec.json"
     spec.write_text(text)
     done = shared.cvmctl("launch", "--file", spec, check=False)
-    assert done.returncode == 4, done.stderr
+    assert done.returncode == exits.DATA, done.stderr
     assert place in done.stderr and len(done.stderr.splitlines()) == 1
 
 
@@ -187,7 +187,7 @@ def test_spec_file_that_is_not_utf8(shared, tmp_path):
     spec = tmp_path / "spec.json"
     spec.write_bytes(b'{"name": "w\xffeb"}')
     done = shared.cvmctl("launch", "--file", spec, check=False)
-    assert done.returncode == 4 and str(spec) in done.stderr
+    assert done.returncode == exits.DATA and str(spec) in done.stderr
 
 
 @pytest.mark.not_valgrind("valgrind does not know mount_setattr(2)")

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from harness import images, qemu_igvm
+from harness import exits, images, qemu_igvm
 from harness.peer import cvmctl
 from harness.varlink import VarlinkError
 
@@ -123,7 +123,7 @@ def test_measured_by_nobody(daemon, tmp_path, platform, content):
         daemon.call("Launch", spec=bad)
     done = cvmctl("measure", "--platform", platform, "--firmware", tmp_path / "firmware",
                   "--kernel", tmp_path / "kernel", "--cmdline", "quiet", "--cpus", 1, "--json")
-    assert done.code == 4 and refused.value.fields["reason"] in done.err
+    assert done.code == exits.DATA and refused.value.fields["reason"] in done.err
 
 
 def test_measured_without_a_kernel(tmp_path):

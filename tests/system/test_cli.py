@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 from harness.peer import MANAGER, Peer, cvm, cvmctl, refuse
 
@@ -61,7 +62,7 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
 ])
 def test_wrong_usage_is_one_line_and_status_2(args, says):
     done = cvmctl(*args)
-    assert done.code == 2
+    assert done.code == exits.USAGE
     if "--json" in args:
         assert says in json.loads(done.err)["parameters"]["message"]
     else:
@@ -74,22 +75,22 @@ def test_wrong_usage_is_one_line_and_status_2(args, says):
     "80:80/udp/udp", ":1:2", "-1:80", "none:80"])
 def test_publish_grammar_is_strict(publish):
     done = cvmctl("launch", "a", f"--publish={publish}")
-    assert done.code == 2 and "--publish must be [ADDR:]HOST:GUEST[/udp]" in done.err
+    assert done.code == exits.USAGE and "--publish must be [ADDR:]HOST:GUEST[/udp]" in done.err
 
 
 def test_a_value_that_is_no_utf8_is_refused():
     done = cvmctl("launch", "a", "--env", os.fsdecode(b"A=\xff"))
-    assert done.code == 2 and "--env is not valid UTF-8" in done.err
+    assert done.code == exits.USAGE and "--env is not valid UTF-8" in done.err
 
 
 def test_a_secret_is_not_repeated_in_a_refusal():
     done = cvmctl("launch", "a", "--env", "hunter2")
-    assert done.code == 2 and "hunter2" not in done.err
+    assert done.code == exits.USAGE and "hunter2" not in done.err
 
 
 def test_usage_errors_are_json_on_request():
     done = cvmctl("stop", "--json")
-    assert done.code == 2 and done.out == ""
+    assert done.code == exits.USAGE and done.out == ""
     assert json.loads(done.err)["error"] == "cvmctl.Usage"
 
 
@@ -134,7 +135,7 @@ def test_every_error_has_its_exit_status_in_the_manual_page():
     for error in re.findall(r"^error (\w+)", interface, re.M):
         code = None
         for line in page.splitlines():
-            code = int(line.strip("*")) if re.fullmatch(r"\*\d\*", line) else code
+            code = int(line.strip("*")) if re.fullmatch(r"\*\d+\*", line) else code
             if error in line:
                 break
         else:
@@ -173,20 +174,23 @@ def test_completion_lists_only_names():
 # Exit codes
 
 @pytest.mark.parametrize("error, fields, code, says", [
-    ("NoSuchCvm", {"name": "a"}, 3, "no CVM named 'a'"),
-    ("CvmExists", {"name": "a"}, 4, "exists"),
-    ("InvalidSpec", {"field": "cpus", "reason": "must be less"}, 4, "'cpus': must be less"),
-    ("HostNotReady", {"check": "kvm", "found": "none", "needed": "kvm", "fix": "modprobe"}, 4,
-     "modprobe"),
-    ("NoResources", {"resource": "port", "wanted": 80, "available": 0, "holders": ["b"]}, 4,
-     "port 80 is in use; held by b"),
-    ("WrongState", {"name": "a", "state": "stopped", "allowed": ["running"]}, 4, "is stopped"),
-    ("QuotaExceeded", {"resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1}, 4,
-     "CVMs of one user: 1 wanted, but 3 of 3 are used"),
-    ("Timeout", {"stage": "ready", "afterMSec": 5}, 5, "timed out at stage 'ready'"),
+    ("NoSuchCvm", {"name": "a"}, exits.NOT_FOUND, "no CVM named 'a'"),
+    ("CvmExists", {"name": "a"}, exits.TAKEN, "exists"),
+    ("InvalidSpec", {"field": "cpus", "reason": "must be less"}, exits.DATA,
+     "'cpus': must be less"),
+    ("HostNotReady", {"check": "kvm", "found": "none", "needed": "kvm", "fix": "modprobe"},
+     exits.UNAVAILABLE, "modprobe"),
+    ("NoResources", {"resource": "port", "wanted": 80, "available": 0, "holders": ["b"]},
+     exits.TRY_AGAIN, "port 80 is in use; held by b"),
+    ("WrongState", {"name": "a", "state": "stopped", "allowed": ["running"]}, exits.FAILED,
+     "is stopped"),
+    ("QuotaExceeded", {"resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1},
+     exits.TRY_AGAIN, "CVMs of one user: 1 wanted, but 3 of 3 are used"),
+    ("Timeout", {"stage": "ready", "afterMSec": 5}, exits.TRY_AGAIN,
+     "timed out at stage 'ready'"),
     ("LaunchFailed", {"stage": "starting", "reason": "r", "log": "l1\nl2"}, 1, "r: l1\\nl2"),
     ("SystemError", {"operation": "fork", "reason": "no"}, 1, "fork: no"),
-    ("org.varlink.service.PermissionDenied", {}, 4, "permission denied"),
+    ("org.varlink.service.PermissionDenied", {}, exits.NOT_ALLOWED, "permission denied"),
     ("org.varlink.service.MethodNotFound", {"method": "x"}, 1, "no method 'x'"),
     ("com.example.Strange", {}, 1, "com.example.Strange"),
 ])
@@ -205,7 +209,7 @@ def test_errors_of_the_daemon(error, fields, code, says):
 
 def test_no_daemon(tmp_path):
     done = cvmctl("list", "--socket", tmp_path / "none")
-    assert done.code == 1 and done.err.count("\n") == 1
+    assert done.code == exits.UNAVAILABLE and done.err.count("\n") == 1
     assert f"no daemon listens on {tmp_path}/none" in done.err
     assert "systemctl start cvmd" in done.err and "`cvmd`" in done.err
     done = cvmctl("list", "--json", "--socket", tmp_path / "none")
@@ -216,7 +220,7 @@ def test_a_socket_without_listener(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "s"))
     done = cvmctl("list", "--socket", tmp_path / "s")
-    assert done.code == 1 and "no daemon listens" in done.err
+    assert done.code == exits.UNAVAILABLE and "no daemon listens" in done.err
 
 
 def test_where_the_socket_is_looked_for(tmp_path):
@@ -233,7 +237,7 @@ def test_where_the_socket_is_looked_for(tmp_path):
         if not os.path.exists("/run/cvmd/io.cvmd.Manager"):
             assert cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path)}).code == 0
     done = cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path / "empty")})
-    assert done.code in (0, 1) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
+    assert done.code in (0, exits.UNAVAILABLE) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
 
 
 @pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
@@ -243,7 +247,7 @@ def test_a_socket_of_others():
         os.chmod(peer.directory, 0o755)
         os.chmod(peer.path, 0o600)
         done = peer.cvmctl("list", user=65534, group=65534, extra_groups=[], cwd="/")
-    assert done.code == 4 and f"{peer.path}: permission denied" in done.err
+    assert done.code == exits.NOT_ALLOWED and f"{peer.path}: permission denied" in done.err
 
 
 def test_a_socket_path_that_is_too_long():

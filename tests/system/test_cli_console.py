@@ -9,6 +9,7 @@ import termios
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, environment, refuse
 from harness.processes import eventually
@@ -141,7 +142,7 @@ def test_a_refusal_leaves_the_terminal_alone():
     with Peer(Console=refuse("WrongState", name="web", state="stopped",
                              allowed=["running"])) as peer, Terminal(peer.path) as terminal:
         terminal.expect(b"web' is stopped")
-        assert terminal.wait() == 4
+        assert terminal.wait() == exits.FAILED
 
 
 def test_pipes(guest):
@@ -178,4 +179,4 @@ def test_a_guest_that_does_not_read():
 
 def test_console_takes_no_json(guest):
     with Peer(Console=guest) as peer:
-        assert peer.cvmctl("console", "web", "--json").code == 2
+        assert peer.cvmctl("console", "web", "--json").code == exits.USAGE

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
 
@@ -151,7 +152,7 @@ def test_env_file_that_is_none(tmp_path, text, line, says):
     file.write_text(text)
     with Peer() as peer:
         done = peer.cvmctl("launch", "a", "--env-file", file)
-        assert (done.code, peer.calls) == (4, [])
+        assert (done.code, peer.calls) == (exits.DATA, [])
     assert done.err.startswith(f"cvmctl: {file}:{line}: ") and says in done.err
 
 
@@ -160,7 +161,7 @@ def test_values_that_no_environment_file_can_hold_are_refused(tmp_path):
     for args in (["--env", "A=x\ny"], ["--env-file", tmp_path / "env"], ["--env", "A B=x"]):
         with Peer() as peer:
             done = peer.cvmctl("launch", "a", *args)
-            assert (done.code, peer.calls) == (4, []), args
+            assert (done.code, peer.calls) == (exits.DATA, []), args
             assert "env.A" in done.err and done.err.count("\n") == 1
 
 
@@ -168,7 +169,7 @@ def test_files_that_are_not_there(tmp_path):
     for option in ("--file", "--env-file", "--certs", "--kernel"):
         with Peer() as peer:
             done = peer.cvmctl("launch", "a", option, tmp_path / "none")
-            assert (done.code, peer.calls) == (4, [])
+            assert (done.code, peer.calls) == (exits.NOT_FOUND, [])
         assert f"{tmp_path}/none" in done.err
         assert "No such file" in done.err and done.err.count("\n") == 1
 
@@ -201,7 +202,7 @@ def test_what_is_no_file_or_directory_is_refused(tmp_path):
                        (["--certs", tmp_path / "file"], "Not a directory")):
         with Peer() as peer:
             done = peer.cvmctl("launch", "a", *args)
-            assert (done.code, peer.calls) == (4, []) and says in done.err
+            assert (done.code, peer.calls) == (exits.DATA, []) and says in done.err
 
 
 @pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")
@@ -212,7 +213,7 @@ def test_files_are_opened_with_the_callers_rights(tmp_path):
         os.chmod(peer.path, 0o666)
         done = peer.cvmctl("launch", "a", "--kernel", "/etc/shadow", user=65534, group=65534,
                            extra_groups=[], cwd="/")
-        assert (done.code, peer.calls) == (4, []) and "Permission denied" in done.err
+        assert (done.code, peer.calls) == (exits.NOT_ALLOWED, []) and "Permission denied" in done.err
 
 
 def test_certs(tmp_path):
@@ -263,17 +264,17 @@ def test_more_large_certs_than_descriptors(tmp_path):
 
 
 def test_certs_that_are_refused(tmp_path):
-    def refused(says):
+    def refused(says, code=exits.DATA):
         with Peer() as peer:
             done = peer.cvmctl("launch", "a", "--certs", tmp_path)
-            assert (done.code, peer.calls) == (4, [])
+            assert (done.code, peer.calls) == (code, [])
         assert says in done.err and done.err.count("\n") == 1
 
     (tmp_path / "sub").mkdir()
     refused("sub is not a regular file")
     (tmp_path / "sub").rmdir()
     (tmp_path / "link").symlink_to("..data/gone")
-    refused("link: No such file or directory")
+    refused("link: No such file or directory", exits.NOT_FOUND)
     (tmp_path / "link").unlink()
     (tmp_path / "big").write_bytes(b"x" * ((1 << 20) + 1))
     refused("over 1 MiB")
@@ -356,7 +357,7 @@ def test_spec_files_that_are_refused(tmp_path, text, says):
     file.write_text(text)
     with Peer() as peer:
         done = peer.cvmctl("launch", "--file", file, "--env", "A=1")
-        assert (done.code, peer.calls) == (4, []), done.err
+        assert (done.code, peer.calls) == (exits.DATA, []), done.err
     assert says in done.err and done.err.count("\n") == 1
 
 
@@ -364,7 +365,7 @@ def test_spec_files_that_are_refused(tmp_path, text, says):
 def test_names_that_are_none(name):
     with Peer() as peer:
         done = peer.cvmctl("launch", "--", name)
-        assert (done.code, peer.calls) == (4, []) and "'name'" in done.err
+        assert (done.code, peer.calls) == (exits.DATA, []) and "'name'" in done.err
         assert done.err.count("\n") == 1
 
 
@@ -376,7 +377,7 @@ def test_names_that_are_none(name):
 def test_values_out_of_range_are_refused_here_already(args, field):
     with Peer() as peer:
         done = peer.cvmctl("launch", "a", *args)
-        assert (done.code, peer.calls) == (4, []) and f"spec field '{field}" in done.err
+        assert (done.code, peer.calls) == (exits.DATA, []) and f"spec field '{field}" in done.err
 
 
 def test_a_spec_over_the_size_of_a_message(tmp_path):
@@ -388,7 +389,7 @@ def test_a_spec_over_the_size_of_a_message(tmp_path):
         assert peer.cvmctl(*args).code == 0
         (tmp_path / "env").write_text(f"A={'x' * (3 << 20)}\n")
         done = peer.cvmctl(*args)
-        assert done.code == 4 and "over 15 MiB" in done.err and len(peer.calls) == 1
+        assert done.code == exits.DATA and "over 15 MiB" in done.err and len(peer.calls) == 1
 
 
 # What is shown
@@ -476,7 +477,8 @@ def test_a_daemon_that_goes_midway():
 
 def test_a_launch_that_is_refused_or_late():
     late = refuse("Timeout", stage="ready", afterMSec=1000)
-    for script, code in ((late, 5), (refuse("CvmExists", name="web"), 4), ({"stage": "x"}, 1)):
+    for script, code in ((late, exits.TRY_AGAIN), (refuse("CvmExists", name="web"), exits.TAKEN),
+                         ({"stage": "x"}, exits.FAILED)):
         with Peer(Launch=script) as peer:
             assert peer.cvmctl("launch", "web", "--wait", "ready", "--timeout", "1").code == code
 

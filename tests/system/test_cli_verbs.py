@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
 
@@ -140,7 +141,7 @@ def test_names_are_called_at_once_and_shown_in_order():
     with Peer(Stop=stop) as peer:
         done = peer.cvmctl("stop", *names)
         assert sorted(call.parameters["name"] for call in peer.calls) == sorted(names)
-    assert done.code == 3
+    assert done.code == exits.NOT_FOUND
     assert done.out.splitlines() == [f"{name}: stopped" for name in names
                                      if name not in ("n3", "n60")]
     assert [line[:12] for line in done.err.splitlines()] == ["cvmctl: n3: ", "cvmctl: n60:"]
@@ -211,9 +212,10 @@ def test_logs_that_are_no_base64():
         assert peer.cvmctl("logs", "web").code == 1
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how, code", [(signal.SIGINT, exits.INTERRUPTED),
+                                       (signal.SIGTERM, exits.DONE)])
 @pytest.mark.parametrize("args", [["logs", "web", "--follow"], ["events"], ["events", "--json"]])
-def test_streams_end_clean_at_a_signal(args, how):
+def test_streams_end_clean_at_a_signal(args, how, code):
     event = {"sequence": 3, "at": 1, "name": "web", "id": "i", "kind": "note"}
 
     def stream(call, connection):
@@ -231,7 +233,7 @@ def test_streams_end_clean_at_a_signal(args, how):
         assert process.stdout.readline()  # each piece is flushed
         process.send_signal(how)
         rest, errors = process.communicate(timeout=TIMEOUT)
-    assert (process.returncode, rest, errors) == (0, b"", b"")
+    assert (process.returncode, rest, errors) == (code, b"", b"")
 
 
 # events

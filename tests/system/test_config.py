@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL, CVMD, WRAPPER
 from harness.processes import SLOWNESS
 from harness.varlink import VarlinkError
@@ -13,7 +14,7 @@ from harness.varlink import VarlinkError
 pytestmark = pytest.mark.qemu_driver("a daemon's configuration and directories are no driver's")
 
 
-def refused(daemon, text, status=2):
+def refused(daemon, text, status=exits.CONFIG):
     """Starts a daemon with this configuration file; returns what it said before it ended."""
     daemon.config_path.write_bytes(text if isinstance(text, bytes) else text.encode())
     done = subprocess.run(
@@ -66,14 +67,14 @@ def test_file_that_is_not_there(make_daemon, config):
     done = subprocess.run([CVMD, "--config", daemon.directory / "none", "--socket", daemon.socket],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20,
                           check=False)
-    assert done.returncode == 2 and "none" in done.stderr
+    assert done.returncode == exits.CONFIG and "none" in done.stderr
 
 
 @pytest.mark.parametrize("options", [["--colour"], ["--config"], ["--log-level", "loud"], ["web"]])
 def test_usage(options):
     done = subprocess.run([CVMD, *options], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=20, check=False)
-    assert done.returncode == 2 and options[-1].lstrip("-") in done.stderr
+    assert done.returncode == exits.USAGE and options[-1].lstrip("-") in done.stderr
 
 
 def test_defaults_are_the_files(make_daemon, config):
@@ -141,7 +142,7 @@ def test_modes_of_what_it_makes(make_daemon, config):
 def test_cvmctl_without_a_daemon(tmp_path):
     done = subprocess.run([CVMCTL, "--socket", tmp_path / "none", "list"], capture_output=True,
                           stdin=subprocess.DEVNULL, text=True, timeout=20, check=False)
-    assert done.returncode == 1
+    assert done.returncode == exits.UNAVAILABLE
     assert len(done.stderr.splitlines()) == 1
     assert "cvmd" in done.stderr and str(tmp_path / "none") in done.stderr
 
@@ -152,7 +153,7 @@ def test_template_override(make_daemon, config):
     directory = daemon.directory / "templates"
     directory.mkdir()
     (directory / "mine.json").write_text('{\n"argv": 1}')
-    said = refused(daemon, json.dumps({**config, "templates": str(directory)}), status=1)
+    said = refused(daemon, json.dumps({**config, "templates": str(directory)}))
     assert "mine.json" in said
 
 

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 from harness.processes import SLOWNESS, eventually
 
@@ -164,7 +165,7 @@ def test_console_of_a_stopped_one(cvmd):
     cvmd.launch("web")
     cvmd.stop("web", force=True)
     done = cvmd.cvmctl("console", "web", check=False)
-    assert done.returncode in (1, 4) and "stopped" in done.stderr
+    assert done.returncode == exits.FAILED and "stopped" in done.stderr
 
 
 def test_console_closes_when_the_cvm_ends(cvmd):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness import exits
 from harness.users import Failed, as_user
 from harness.varlink import VarlinkError
 
@@ -149,13 +150,13 @@ def test_by_cvmctl(cvmd, tmp_path):
     assert open_disks(cvmd.status("web")) == {path: os.O_RDWR}
     other = cvmd.cvmctl("launch", "two", "--memory", "64M", "--kernel", cvmd.kernel, "--initramfs",
                         cvmd.initramfs, "--platform", "plain", "--disk", path, check=False)
-    assert other.returncode == 4 and "web" in other.stderr and "disk:disk0" in other.stderr
+    assert other.returncode == exits.TRY_AGAIN and "web" in other.stderr and "disk:disk0" in other.stderr
     plan = json.loads(cvmd.cvmctl("render", "--platform", "plain", "--disk", path, "--json").stdout)
     assert {"what": "disk:disk0", "path": path}.items() <= [
         d for d in plan["descriptors"] if d["what"].startswith("disk:")][0].items()
     for bad in ("", ",rw", f"{path},ro", f"{path},format"):
         refusal = cvmd.cvmctl("launch", "bad", "--disk", bad, check=False)
-        assert refusal.returncode == 2 and "--disk must be" in refusal.stderr
+        assert refusal.returncode == exits.USAGE and "--disk must be" in refusal.stderr
 
 
 @pytest.fixture

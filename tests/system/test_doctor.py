@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from harness import exits
 from harness.daemon import CVMCTL
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing")
@@ -32,7 +33,7 @@ def test_all_platforms(report):
     platforms = {platform["name"]: platform for platform in told["platforms"]}
     assert BUILT_IN <= set(platforms)
     ready = [platform for platform in told["platforms"] if platform["ready"]]
-    assert status == (0 if ready else 4)
+    assert status == (0 if ready else exits.UNAVAILABLE)
     for platform in platforms.values():
         failed = [check for check in platform["checks"] if not check["passed"]]
         assert platform["ready"] == (not failed)
@@ -55,7 +56,7 @@ def test_auto_is_the_strongest_that_is_ready(report):
 def test_one_platform(report, name):
     known = next(platform for platform in report[1]["platforms"] if platform["name"] == name)
     done = doctor("--platform", name)
-    assert done.returncode == (0 if known["ready"] else 4)
+    assert done.returncode == (0 if known["ready"] else exits.UNAVAILABLE)
     assert ("cannot" in done.stdout.splitlines()[-1]) != known["ready"]
     for check in known["checks"]:
         assert check["name"] in done.stdout and check["needed"] in done.stdout
@@ -87,9 +88,9 @@ def test_by_libvirt():
 
 def test_by_no_such_driver():
     done = doctor("--driver", "vmm")
-    assert done.returncode == 2 and "libvirt" in done.stderr
+    assert done.returncode == exits.USAGE and "libvirt" in done.stderr
 
 
 def test_a_platform_that_there_is_not():
     done = doctor("--platform", "nope")
-    assert done.returncode == 2 and "nope" in done.stderr
+    assert done.returncode == exits.USAGE and "nope" in done.stderr

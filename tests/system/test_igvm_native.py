@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from harness import images, native, processes
+from harness import exits, images, native, processes
 from harness.daemon import FAKE_QEMU
 from harness.measured import Files, measure, values
 from harness.peer import cvmctl
@@ -63,7 +63,7 @@ def test_code_that_shows_no_version(files):
 
 def refusal(*args):
     done = cvmctl("measure", *args, "--json")
-    assert done.code == 4 and done.out == "", done
+    assert done.code == exits.DATA and done.out == "", done
     return done.err
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from harness import images
+from harness import exits, images
 from harness.peer import cvmctl
 from harness.varlink import VarlinkError
 
@@ -61,7 +61,7 @@ def test_refused_beside_the_file(daemon, tmp_path, fields):
     file = tmp_path / "spec.json"
     file.write_text(json.dumps({**wanted, "initramfs": {"path": wanted["kernel"]["path"]}}))
     done = cvmctl("measure", "--file", file, "--json")
-    assert done.code == 4 and "launchSecurity.idBlock" in done.err and "0x30b" in done.err, done
+    assert done.code == exits.DATA and "launchSecurity.idBlock" in done.err and "0x30b" in done.err, done
 
 
 # The signed file
@@ -309,7 +309,8 @@ def test_of_another_file(daemon, tmp_path, keys):
 def test_of_one_kind_of_host(daemon, tmp_path, keys, digest):
     """With several vCPUs either digest may be the host's."""
     (tmp_path / "old").write_bytes(images.igvm())
-    assert "--digest" in sign(tmp_path / "old", tmp_path / "new", *keys["id"], cpus=2, code=2)
+    assert "--digest" in sign(tmp_path / "old", tmp_path / "new", *keys["id"], cpus=2,
+                                code=exits.USAGE)
     assert not (tmp_path / "new").exists()
     sign(tmp_path / "old", tmp_path / "new", *keys["id"], "--digest", digest, cpus=2)
     assert shown(tmp_path / "new")["matches"] == (digest == "LaunchDigest")
@@ -350,12 +351,12 @@ def test_shown_without_a_digest_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("content, options, code, words", [
-    (no_policy, [], 2, ["GUEST_POLICY"]),
-    (images.igvm, ["--policy", "0xb0000"], 2, ["0xb0000", "0x30000"]),
-    (lambda: blocks(SIZE, SIZE), [], 4, ["0x30b", "second"]),
-    (lambda: blocks(SIZE - 4), [], 4, ["0x30b", "length"]),
-    (lambda: images.igvm()[:-1], [], 4, ["truncated"]),
-    (images.igvm, ["--author-key", "nowhere"], 4, ["nowhere"]),
+    (no_policy, [], exits.USAGE, ["GUEST_POLICY"]),
+    (images.igvm, ["--policy", "0xb0000"], exits.USAGE, ["0xb0000", "0x30000"]),
+    (lambda: blocks(SIZE, SIZE), [], exits.DATA, ["0x30b", "second"]),
+    (lambda: blocks(SIZE - 4), [], exits.DATA, ["0x30b", "length"]),
+    (lambda: images.igvm()[:-1], [], exits.DATA, ["truncated"]),
+    (images.igvm, ["--author-key", "nowhere"], exits.NOT_FOUND, ["nowhere"]),
 ])
 def test_not_signed(tmp_path, keys, content, options, code, words):
     (tmp_path / "old").write_bytes(content())
@@ -372,7 +373,7 @@ def test_only_a_file_is_replaced(tmp_path, keys, make):
     (tmp_path / "old").write_bytes(images.igvm())
     make(tmp_path / "new")
     before, files = os.lstat(tmp_path / "new"), os.listdir(tmp_path)
-    error = sign(tmp_path / "old", tmp_path / "new", *keys["id"], code=4)
+    error = sign(tmp_path / "old", tmp_path / "new", *keys["id"], code=exits.DATA)
     assert "not a regular file" in error
     after = os.lstat(tmp_path / "new")
     assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
@@ -392,7 +393,7 @@ def test_options(tmp_path, keys):
             (["measure", "--platform", "vtpm", "--format", "igvm", *keys["id"], *output],
              "SEV-SNP")]:
         done = cvmctl(*args)
-        assert done.code == 2 and words in done.err, (args, done.err)
+        assert done.code == exits.USAGE and words in done.err, (args, done.err)
     done = cvmctl(*file, "--format", "igvm", *keys["id"], "--output", tmp_path / "no" / "new")
-    assert done.code == 4 and "No such file" in done.err
+    assert done.code == exits.NOT_FOUND and "No such file" in done.err
     assert not (tmp_path / "new").exists()

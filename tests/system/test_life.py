@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import libvirt, processes
+from harness import exits, libvirt, processes
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
@@ -84,7 +84,7 @@ def test_cvmctl_timeout_is_5(cvmd):
     done = cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", cvmd.kernel,
                        "--initramfs", cvmd.initramfs, "--memory", "64M", "--cmdline",
                        "fake.no-ready", "--wait", "ready", "--timeout", "1", check=False)
-    assert done.returncode == 5 and len(done.stderr.splitlines()) == 1
+    assert done.returncode == exits.TRY_AGAIN and len(done.stderr.splitlines()) == 1
 
 
 def test_paused_at_first(cvmd):
@@ -113,7 +113,7 @@ def test_of_none_there_is(cvmd, method):
 
 def test_cvmctl_not_found_is_3(cvmd):
     done = cvmd.cvmctl("status", "nobody", check=False)
-    assert done.returncode == 3 and "nobody" in done.stderr
+    assert done.returncode == exits.NOT_FOUND and "nobody" in done.stderr
 
 
 # Ends

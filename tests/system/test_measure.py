@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from harness import expected, images
+from harness import exits, expected, images
 from harness.measured import Files, measure, values
 from harness.peer import cvmctl
 
@@ -205,7 +205,7 @@ def spread(size, count=16):
 def result_of(*args):
     """Values, or None where the changed file is none of its kind any more."""
     done = cvmctl("measure", *args, "--json")
-    assert done.code in (0, 4), done
+    assert done.code in (0, exits.DATA), done
     return values(done.json) if done.code == 0 else None
 
 
@@ -330,7 +330,7 @@ def test_acpi(files, tmp_path):
     for name in ("table-loader", "rsdp"):
         (acpi / name).write_bytes(name.encode())
     done = cvmctl("measure", "--platform", *args)
-    assert done.code == 4 and f"{acpi}/tables" in done.err
+    assert done.code == exits.NOT_FOUND and f"{acpi}/tables" in done.err
     (acpi / "tables").write_bytes(b"tables")
     assert values(measure(*args))["RTMR0", "sha384"] == "not-given"
     # its configuration volume is noise, no empty store of variables
@@ -395,7 +395,7 @@ def test_text(files):
 
 def refusal(code, *args):
     done = cvmctl("measure", *args, "--json")
-    assert (done.code, done.out) == (4, ""), done
+    assert (done.code, done.out) == (exits.DATA, ""), done
     error = json.loads(done.err)
     assert error["error"] == f"io.cvmd.Manager.{code}"
     return " ".join(error["parameters"].values())
@@ -445,13 +445,13 @@ def test_bad_options(args, field):
                                   ["--platform", "tdx", "--guest-features", "-1"],
                                   ["--platform", "tdx", "--kernel", "embedded:kernel"]])
 def test_usage(args):
-    assert cvmctl("measure", *args).code == 2
+    assert cvmctl("measure", *args).code == exits.USAGE
 
 
 def test_files_that_are_not(files):
     files.write("kernel", images.kernel()[:0x1000])
     assert "truncated" in refusal(INVALID_FILE, "--platform", "vtpm", *files.options("kernel"))
-    assert cvmctl("measure", "--platform", "vtpm", "--kernel", "/nowhere").code == 4
+    assert cvmctl("measure", "--platform", "vtpm", "--kernel", "/nowhere").code == exits.NOT_FOUND
 
 
 def patched_at(data, offset, layout, *numbers):
@@ -554,7 +554,7 @@ def test_igvm_refused(files):
     good = files.data["igvm"]
     for size in (0, 10, 24, 100, 0x1000, len(good) - 1):
         files.write("igvm", good[:size])
-        assert cvmctl("igvm", files.path("igvm")).code == 4, size
+        assert cvmctl("igvm", files.path("igvm")).code == exits.DATA, size
     files.write("igvm", flip(good, 40))
     assert "checksum" in cvmctl("igvm", files.path("igvm")).err
     file = images.Igvm()

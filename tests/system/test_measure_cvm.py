@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from harness import images
+from harness import exits, images
 from harness.peer import Peer, cvmctl, measurement, register
 
 pytestmark = pytest.mark.qemu_driver("it measures what a spec says, for no driver")
@@ -213,7 +213,8 @@ def test_a_spec_from_standard_input(files):
 ])
 def test_specs_that_are_refused(files, fields, words):
     done = cvmctl("measure", "--file", spec(files, "sev-snp-ovmf", **fields))
-    assert (done.code, done.out) == (4, ""), done
+    absent = fields.get("kernel") == {"path": "none-such"}
+    assert (done.code, done.out) == (exits.NOT_FOUND if absent else exits.DATA, ""), done
     for word in words:
         assert word in done.err, done.err
 
@@ -227,7 +228,7 @@ def test_without_vcpus_nothing_is_guessed(files):
 @pytest.mark.parametrize("option", [("--file", "x"), ("--platform", "tdx"), ("--cpus", "1")])
 def test_a_cvm_was_measured_already(option):
     done = cvmctl("measure", "web", *option)
-    assert done.code == 2 and option[0] in done.err
+    assert done.code == exits.USAGE and option[0] in done.err
 
 
 GOOD = register("MRTD", "ab" * 48, reason="as it is", events=[{"event": "firmware"}])
@@ -278,4 +279,4 @@ def test_files_are_read_with_the_callers_eyes(files):
     """A FIFO in the place of a kernel is refused at once."""
     os.mkfifo(files / "fifo")
     done = cvmctl("measure", "--file", spec(files, "sev-snp-ovmf", kernel={"path": "fifo"}))
-    assert done.code == 4 and "regular" in done.err
+    assert done.code == exits.DATA and "regular" in done.err

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from harness import images
+from harness import exits, images
 from harness.daemon import CVMCTL
 from harness.peer import Peer, cvmctl, measurement, register
 
@@ -289,7 +289,7 @@ def test_one_digest_of_two(platform, key_file):
         _, block, _ = id_block(*options, "--digest", name)
         assert block[:48] == values[name, "sha384"]
     done = cvmctl("measure", *options, "--format", "snp-id-block")
-    assert done.code == 2 and "--digest" in done.err
+    assert done.code == exits.USAGE and "--digest" in done.err
 
 
 def test_id_block_of_a_cvm(key_file):
@@ -298,7 +298,7 @@ def test_id_block_of_a_cvm(key_file):
     with Peer(Measure={"measurement": document}) as peer:
         options = ["measure", "web", "--format", "snp-id-block", "--id-key", path]
         done = peer.cvmctl(*options)
-        assert done.code == 2 and "--policy" in done.err
+        assert done.code == exits.USAGE and "--policy" in done.err
         done = peer.cvmctl(*options, "--policy", "0x30000")
     block = base64.b64decode(done.json["launchSecurity"]["idBlock"])
     assert block[:48] == b"\xab" * 48 and block[88:] == b"\0\0\3\0\0\0\0\0"
@@ -325,7 +325,7 @@ def test_options_that_are_refused(platform, key_file, args, words):
     path, _ = key_file("id", ec.SECP384R1())
     args = [path if word == "KEY" else word for word in args]
     done = cvmctl("measure", *platform("sev-snp-ovmf"), *args)
-    assert (done.code, done.raw) == (2, b""), done
+    assert (done.code, done.raw) == (exits.USAGE, b""), done
     for word in words:
         assert word in done.err, done.err
 
@@ -334,7 +334,7 @@ def test_options_that_are_refused(platform, key_file, args, words):
 def test_id_blocks_of_other_platforms(platform, key_file, name, reason):
     path, _ = key_file("id", ec.SECP384R1())
     done = cvmctl("measure", *platform(name), "--format", "snp-id-block", "--id-key", path)
-    assert done.code == 2 and reason in done.err
+    assert done.code == exits.USAGE and reason in done.err
 
 
 def mismatched():
@@ -379,17 +379,17 @@ def test_bad_keys(platform, key_file, tmp_path, option, kind):
     if option == "author-key":
         format_options += ["--id-key", good]
     done = cvmctl("measure", *platform("sev-snp-ovmf"), *format_options, f"--{option}", bad)
-    assert (done.code, done.raw) == (4, b"") and str(bad) in done.err and reason in done.err, done
+    assert (done.code, done.raw) == (exits.DATA, b"") and str(bad) in done.err and reason in done.err, done
 
 
 def test_an_id_key_is_of_p384(platform, key_file, tmp_path):
     small, _ = key_file("small", ec.SECP256R1())
     done = cvmctl("measure", *platform("sev-snp-ovmf"), "--format", "snp-id-block",
                   "--id-key", small)
-    assert done.code == 4 and "P-384" in done.err
+    assert done.code == exits.DATA and "P-384" in done.err
     done = cvmctl("measure", *platform("sev-snp-ovmf"), "--format", "corim", "--key",
                   tmp_path / "none")
-    assert done.code == 4 and "cannot read the key" in done.err
+    assert done.code == exits.NOT_FOUND and "cannot read the key" in done.err
 
 
 def test_no_binary_for_a_terminal(platform):
@@ -397,4 +397,4 @@ def test_no_binary_for_a_terminal(platform):
     done = subprocess.run(["script", "-qec", f"{CVMCTL} measure {words} --format corim",
                            "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=60, check=False)
-    assert done.returncode == 2 and "binary" in done.stdout
+    assert done.returncode == exits.USAGE and "binary" in done.stdout

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from harness import expected, images, qemu_igvm
+from harness import exits, expected, images, qemu_igvm
 from harness.measured import measure, values
 from harness.peer import cvmctl
 
@@ -22,7 +22,7 @@ def digest(path, content, *options):
 def refusal(path, content, *options):
     path.write_bytes(content)
     done = cvmctl("measure", "--platform", "sev-snp-igvm", "--igvm", path, *options)
-    assert done.code == 4, (done.code, done.out)
+    assert done.code == exits.DATA, (done.code, done.out)
     return done.err
 
 
@@ -292,7 +292,7 @@ def test_a_service_vm_boots_no_kernel(tmp_path):
         (tmp_path / "igvm").write_bytes(images.coconut(images.SNP, firmware))
         options = ["--igvm", tmp_path / "igvm", "--kernel", tmp_path / "kernel"]
         done = cvmctl("measure", "--platform", "sev-snp-igvm", *options)
-        assert done.code == (4 if service else 0)
+        assert done.code == (exits.DATA if service else 0)
         assert not service or "'kernel'" in done.err and "service VM" in done.err
         names = {name for name, _ in values(measure("sev-snp-igvm", *options[:2]))}
         assert names == {"LaunchDigest"} if service else names > {"LaunchDigest", "PCR4"}

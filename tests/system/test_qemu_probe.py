@@ -7,6 +7,7 @@ import tempfile
 
 import pytest
 
+from harness import exits
 from harness.daemon import FAKE_QEMU
 
 pytestmark = pytest.mark.qemu_driver("it is libvirt that asks QEMU what it can do")
@@ -59,7 +60,7 @@ def test_a_launch_refuses_before_it_starts_anything(needy):
     spec = needy.directory / "web.json"
     spec.write_text(json.dumps(needy.spec("web", platform="unmet")))
     done = needy.cvmctl("launch", "--file", spec, "--json", check=False)
-    assert done.returncode == 4
+    assert done.returncode == exits.UNAVAILABLE
     error = json.loads(done.stderr)
     assert error["error"] == "io.cvmd.Manager.HostNotReady"
     assert error["parameters"]["needed"] == "object tdx-guest"

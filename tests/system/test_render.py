@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 
 import pytest
 
+from harness import exits
 from harness.daemon import FAKE_QEMU
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing")
@@ -95,7 +96,7 @@ def test_missing_is_listed_where_a_launch_refuses(shared, files):
     assert missing["sev-snp"] or missing["tdx"]
     platform = "sev-snp" if missing["sev-snp"] else "tdx"
     done = shared.cvmctl("launch", "web", "--platform", platform, *files[platform], check=False)
-    assert done.returncode == 4 and shared.cvms() == []
+    assert done.returncode == exits.DATA and shared.cvms() == []
 
 
 def test_file_that_is_missing_is_listed(shared):

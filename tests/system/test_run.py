@@ -10,12 +10,12 @@ import threading
 
 import pytest
 
-from harness import libvirt
+from harness import exits, libvirt
 from harness.daemon import CVMCTL, DEAD, FOUND
 from harness.processes import SLOWNESS, eventually
 from harness.users import as_user
 
-AWAY, LOST, QEMU_EXIT = 16, 15, 12
+AWAY, LOST, QEMU_EXIT = exits.DAEMON_AWAY, exits.LOST, 12
 # Of a QEMU that is not the daemon's child: libvirt may tell that it has ended.
 GONE = (LOST, QEMU_EXIT) if libvirt.USED else (LOST,)
 
@@ -129,17 +129,17 @@ def test_exit_code_of_one_that_is_given_up(run, cvmd, word, code):
 
 
 def test_failing_launches_have_the_codes_of_launch(run, cvmd):
-    assert run("web", spec={**cvmd.spec("web"), "cpus": 0}).code() == 4
+    assert run("web", spec={**cvmd.spec("web"), "cpus": 0}).code() == exits.DATA
     assert run("web", cmdline="fake.exit=3").code() == 1
-    assert run("web", "--timeout", "1", cmdline="fake.no-qmp").code() == 5
-    assert Runner(cvmd, "web", "--nonsense").code() == 2
+    assert run("web", "--timeout", "1", cmdline="fake.no-qmp").code() == exits.TRY_AGAIN
+    assert Runner(cvmd, "web", "--nonsense").code() == exits.USAGE
     assert cvmd.cvms() == []
 
 
 def test_no_daemon(cvmd, tmp_path):
     done = subprocess.run([CVMCTL, "--socket", tmp_path / "none", "run", "web"], timeout=20,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1 and "no daemon listens" in done.stderr
+    assert done.returncode == exits.UNAVAILABLE and "no daemon listens" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -342,7 +342,7 @@ def launch_as_another(cvmd):
 def test_another_users_cvm_is_not_taken_over(run, cvmd):
     launch_as_another(cvmd)
     runner = run()
-    assert runner.code() == 4
+    assert runner.code() == exits.TAKEN
     assert cvmd.status("web")["state"] == "running"
 
 
@@ -398,14 +398,14 @@ def test_credentials_that_cannot_be(run, cvmd, tmp_path, reference, says):
     env = credentials(tmp_path, token=b"x", binary=b"\xff", large=b"x" * ((4 << 20) + 1))
     (tmp_path / "directory").mkdir()
     code, _, errors = run(spec=cvmd.spec("web", env={"A": reference}), env=env).wait()
-    assert code == 4 and "env.A" in errors and says in errors
+    assert code == exits.DATA and "env.A" in errors and says in errors
     assert "s3cret" not in errors
 
 
 def test_credentials_without_a_directory(run, cvmd):
     spec = cvmd.spec("web", certs={"c": {"credential": "token"}})
     code, _, errors = run(spec=spec, env={"CREDENTIALS_DIRECTORY": ""}).wait()
-    assert code == 4 and "CREDENTIALS_DIRECTORY is not set" in errors and "certs.c" in errors
+    assert code == exits.DATA and "CREDENTIALS_DIRECTORY is not set" in errors and "certs.c" in errors
 
 
 @pytest.mark.qemu_driver("it launches nothing")

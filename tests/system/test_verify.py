@@ -10,8 +10,11 @@ import struct
 
 import jsonschema
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness import images
+from harness import exits, images
 from harness.peer import Peer, cvmctl, measurement, refuse, register
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing")
@@ -22,7 +25,8 @@ MILAN = ("--report", VECTORS / "snp-milan.report", "--vcek", VECTORS / "snp-mila
          "--cert-chain", VECTORS / "amd-milan.pem", *DAY)
 QUOTE = ("--report", VECTORS / "tdx-v4.quote", *DAY)
 REPORT = (VECTORS / "snp-milan.report").read_bytes()
-VERIFIED, REFUSED, WRONG, NOT_VERIFIED = 0, 4, 6, 7
+VERIFIED, REFUSED = exits.VERIFIED_EXCEPT, exits.DATA
+WRONG, NOT_VERIFIED = exits.REFUTED, exits.UNCHECKED
 
 
 def verify(*args, **options):
@@ -297,13 +301,14 @@ def test_a_cvm_is_expected():
     assert (done.code, wrong(done.json)) == (WRONG, ["policy"])
     with Peer(Measure=refuse("NoSuchCvm", name="web")) as peer:
         done = peer.cvmctl("verify", *MILAN, "--expect", "web")
-    assert done.code == 3 and not done.raw
+    assert done.code == exits.NOT_FOUND and not done.raw
 
 
 def test_text(expect):
     rest = " (TCB and revocation not checked)\n"
+    left = " except: revocation, tcb-level\n"
     done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH]))
-    assert done.code == VERIFIED and done.out.endswith(f"\nVerdict: verified{rest}")
+    assert done.code == VERIFIED and done.out.endswith(f"\nVerdict: verified{left}")
     assert done.out.startswith(
         "evidence    report\nshown       version 2\nshown       product Milan\n")
     assert "\nshown       platformInfo 0x1: smt\n" in done.out
@@ -315,6 +320,37 @@ def test_text(expect):
     assert done.code == WRONG and done.out.endswith(f"Verdict: failed: LaunchDigest{rest}")
     done = cvmctl("verify", "--report", "-", input=b"sha256:\n  4 : 0x" + b"0" * 64)
     assert done.out.endswith("Verdict: not verified; not checked: pcr-signature\n")
+
+
+def test_a_root_of_ones_own(expect, tmp_path):
+    """AMD's intermediate key, certified by another root."""
+    chain = (VECTORS / "amd-milan.pem").read_bytes()
+    given = re.findall(rb"-----BEGIN.*?END CERTIFICATE-----\n", chain, re.DOTALL)
+    ask = x509.load_pem_x509_certificate(given[0])
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test root")])
+
+    def certify(subject, public):
+        authority = x509.BasicConstraints(ca=True, path_length=None)
+        return x509.CertificateBuilder(
+            issuer_name=name, subject_name=subject, public_key=public,
+            serial_number=x509.random_serial_number(), not_valid_before=ask.not_valid_before,
+            not_valid_after=ask.not_valid_after).add_extension(authority, True).sign(
+                key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "root").write_bytes(certify(name, key.public_key()))
+    (tmp_path / "ask").write_bytes(certify(ask.subject, ask.public_key()))
+    args = [*MILAN[:4], "--cert-chain", tmp_path / "ask", *DAY, *expect(registers=[LAUNCH])]
+    code, answer = verify(*args)
+    assert code == NOT_VERIFIED and answer["testRoot"] is False
+    code, answer = verify(*args, "--root-ca", tmp_path / "root")
+    assert (code, answer["verdict"]) == (exits.VERIFIED_TEST_ROOT, "verified"), answer
+    assert answer["testRoot"] is True and answer["except"] == ["revocation", "tcb-level"]
+    assert cvmctl("verify", *args, "--root-ca", tmp_path / "root").out.endswith(
+        "\nVerdict: verified under a test root except: revocation, tcb-level\n")
+    # one that is named and AMD's own is no test root
+    (tmp_path / "ark").write_bytes(given[1])
+    code, answer = verify(*MILAN, *expect(registers=[LAUNCH]), "--root-ca", tmp_path / "ark")
+    assert (code, answer["testRoot"]) == (VERIFIED, False)
 
 
 def table(**certificates):
@@ -405,20 +441,20 @@ def test_hostile_texts_are_escaped(expect):
 
 
 @pytest.mark.parametrize("args,code,part", [
-    ((), 2, "--report is needed"),
-    (("--report", "/nonexistent"), 4, "No such file"),
-    (("--report", "/dev/null"), 4, "empty"),
-    ((*QUOTE, "--vcek", VECTORS / "snp-milan.vcek.der"), 4, "its own certificates"),
-    ((*MILAN, "--vcek", VECTORS / "amd-milan.pem"), 2, "vcek"),
-    ((*MILAN[:2], "--vcek", VECTORS / "amd-milan.pem"), 2, "one certificate"),
-    ((*MILAN[:2], "--vcek", VECTORS / "snp-milan.report"), 4, "no certificate"),
-    ((*MILAN, "--event-log", VECTORS / "amd-milan.pem"), 4, "event log"),
-    ((*MILAN, "--report-data", "00"), 2, "128 hex digits"),
-    ((*MILAN, "--nonce", "x"), 2, "--nonce"),
-    ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), 2, "same"),
-    ((*MILAN[:-1], "yesterday"), 2, "--at"),
-    ((*MILAN, "--expect", "/nonexistent"), 4, "No such file"),
-    ((*MILAN, "--expect", VECTORS / "amd-milan.pem"), 4, "amd-milan.pem"),
+    ((), exits.USAGE, "--report is needed"),
+    (("--report", "/nonexistent"), exits.NOT_FOUND, "No such file"),
+    (("--report", "/dev/null"), exits.DATA, "empty"),
+    ((*QUOTE, "--vcek", VECTORS / "snp-milan.vcek.der"), exits.DATA, "its own certificates"),
+    ((*MILAN, "--vcek", VECTORS / "amd-milan.pem"), exits.USAGE, "vcek"),
+    ((*MILAN[:2], "--vcek", VECTORS / "amd-milan.pem"), exits.USAGE, "one certificate"),
+    ((*MILAN[:2], "--vcek", VECTORS / "snp-milan.report"), exits.DATA, "no certificate"),
+    ((*MILAN, "--event-log", VECTORS / "amd-milan.pem"), exits.DATA, "event log"),
+    ((*MILAN, "--report-data", "00"), exits.USAGE, "128 hex digits"),
+    ((*MILAN, "--nonce", "x"), exits.USAGE, "--nonce"),
+    ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), exits.USAGE, "same"),
+    ((*MILAN[:-1], "yesterday"), exits.USAGE, "--at"),
+    ((*MILAN, "--expect", "/nonexistent"), exits.NOT_FOUND, "No such file"),
+    ((*MILAN, "--expect", VECTORS / "amd-milan.pem"), exits.DATA, "amd-milan.pem"),
 ])
 def test_refusals(args, code, part):
     done = cvmctl("verify", *args)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from harness import exits
 from harness.processes import eventually
 
 HERE = pathlib.Path(__file__).parent
@@ -410,7 +411,7 @@ def test_restart_is_systemds_to_decide(machine):
 def test_a_refused_spec(machine):
     machine.write("/etc/cvmd/cvms/a.json", '{"cpus": 0}')
     assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
-    assert fate(machine, "cvm@a") == ("failed", "exit-code", 4)
+    assert fate(machine, "cvm@a") == ("failed", "exit-code", exits.DATA)
     assert "cpus" in machine.run("journalctl", "-u", "cvm@a", "-o", "cat").stdout
 
 
@@ -420,7 +421,7 @@ def test_another_users_cvm_of_that_name_is_spared(machine):
         machine.run("runuser", "-u", "someone", "--", "cvmctl", "launch", "a", "--memory", "64M")
         machine.write("/etc/cvmd/cvms/a.json", "{}")
         assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
-        assert fate(machine, "cvm@a") == ("failed", "exit-code", 4)
+        assert fate(machine, "cvm@a") == ("failed", "exit-code", exits.TAKEN)
         assert machine.status("a")["state"] == "running"
     finally:
         machine.cvmctl("stop", "a", check=False)

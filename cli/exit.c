@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exit.h"
+
+static const ExitCode of_errors[_CVM_ERROR_MAX] = {
+        [CVM_ERROR_NONE] = EXIT_DONE,
+        [CVM_ERROR_NO_SUCH_CVM] = EXIT_NOT_FOUND,
+        [CVM_ERROR_CVM_EXISTS] = EXIT_TAKEN,
+        [CVM_ERROR_INVALID_SPEC] = EXIT_DATA,
+        [CVM_ERROR_ARTIFACT_INVALID] = EXIT_DATA,
+        [CVM_ERROR_TEMPLATE_INVALID] = EXIT_CONFIG,
+        [CVM_ERROR_HOST_NOT_READY] = EXIT_UNAVAILABLE,
+        [CVM_ERROR_NO_RESOURCES] = EXIT_TRY_AGAIN,
+        [CVM_ERROR_LAUNCH_FAILED] = EXIT_FAILED,
+        [CVM_ERROR_WRONG_STATE] = EXIT_FAILED,
+        [CVM_ERROR_QUOTA_EXCEEDED] = EXIT_TRY_AGAIN,
+        [CVM_ERROR_TIMEOUT] = EXIT_TRY_AGAIN,
+        [CVM_ERROR_EVENTS_LOST] = EXIT_FAILED,
+        [CVM_ERROR_SYSTEM] = EXIT_FAILED,
+        [CVM_ERROR_INVALID_PARAMETER] = EXIT_USAGE,
+        [CVM_ERROR_METHOD_NOT_FOUND] = EXIT_FAILED,
+        [CVM_ERROR_INTERFACE_NOT_FOUND] = EXIT_FAILED,
+        [CVM_ERROR_EXPECTED_MORE] = EXIT_FAILED,
+        [CVM_ERROR_PERMISSION_DENIED] = EXIT_NOT_ALLOWED,
+        [CVM_ERROR_OTHER] = EXIT_FAILED,
+};
+
+bool exit_is_verdict(int code)
+{
+        return code >= EXIT_REFUTED && code <= EXIT_VERIFIED_TEST_ROOT;
+}
+
+ExitCode exit_of_error(CvmErrorId id)
+{
+        return of_errors[id];
+}
+
+ExitCode exit_of_file(int r)
+{
+        switch (r) {
+        case -ENOENT:
+                return EXIT_NOT_FOUND;
+        case -EACCES:
+        case -EPERM:
+                return EXIT_NOT_ALLOWED;
+        default:
+                return EXIT_DATA;
+        }
+}
+
+ExitCode exit_of_ending(const char *reason, bool failed)
+{
+        const Ending *ending = ending_find(reason);
+
+        return ending->exit_status == EXIT_DONE && failed ? EXIT_GIVEN_UP
+                                                          : (ExitCode)ending->exit_status;
+}

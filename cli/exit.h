@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The exit statuses of cvmctl: the one table of them, but for the ends of a CVM, whose statuses
+ * (10 to 19, of `run` alone) stand in base/ending.h. The numbers from 64 to 78 are those of
+ * sysexits(3), which systemd prints by name. cvmctl(1), EXIT STATUS, is compared with both tables
+ * by a test.
+ */
+
+#include "base/ending.h"
+#include "base/error.h"
+
+typedef enum ExitCode {
+        EXIT_DONE = 0,
+        EXIT_FAILED = 1,
+        /* of run alone, beside the endings' own */
+        EXIT_LOST = 15, /* as ENDING_LOST */
+        EXIT_DAEMON_AWAY = 16,
+        EXIT_GIVEN_UP = 18,
+        /* of verify: its verdict */
+        EXIT_REFUTED = 20,
+        EXIT_UNCHECKED = 21,
+        EXIT_VERIFIED_EXCEPT = 22,
+        EXIT_VERIFIED_TEST_ROOT = 23,
+        EXIT_USAGE = 64,       /* EX_USAGE */
+        EXIT_DATA = 65,        /* EX_DATAERR: a spec or file is refused */
+        EXIT_NOT_FOUND = 66,   /* EX_NOINPUT: there is no such CVM, or no such file */
+        EXIT_UNAVAILABLE = 69, /* EX_UNAVAILABLE: no daemon, or this host cannot run it */
+        EXIT_TAKEN = 73,       /* EX_CANTCREAT: the name or the id is taken */
+        EXIT_TRY_AGAIN = 75,   /* EX_TEMPFAIL: resources, a quota, a time limit */
+        EXIT_NOT_ALLOWED = 77, /* EX_NOPERM */
+        EXIT_CONFIG = 78,      /* EX_CONFIG: the configuration or a template is wrong */
+        EXIT_INTERRUPTED = 130,
+} ExitCode;
+
+/* Whether it is a verdict of verify: not an error, and printed on standard output. */
+bool exit_is_verdict(int code);
+/* The exit status of an error of the interface. */
+ExitCode exit_of_error(CvmErrorId id);
+/* That of a file named by the user that cannot be read or written; r is -errno. */
+ExitCode exit_of_file(int r);
+/* That of a CVM whose ending has this reason. failed: the CVM's state is `failed`, which a good end
+ * becomes where its restarts were given up. */
+ExitCode exit_of_ending(const char *reason, bool failed);
