@@ -89,7 +89,7 @@ static bool is_written(const Request *request)
         return request->what == CALLER_OPEN_DISK && request->writable;
 }
 
-static int open_path(const Request *request)
+static int caller_open_path(const Request *request)
 {
         struct open_how how = {
                 .flags = (is_written(request) ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY |
@@ -112,7 +112,7 @@ static int open_as_caller(const Request *request, Answer *answer)
                 return r;
         answer->step = STEP_OPEN;
         if (fd < 0)
-                fd = open_path(request);
+                fd = caller_open_path(request);
         if (fd < 0 || request->what != CALLER_OPEN_DIRECTORY)
                 return fd;
         answer->step = STEP_SEARCH;
@@ -147,7 +147,7 @@ static void send_answer(int sock, const Answer *answer, int fd)
         sendmsg(sock, &message, MSG_NOSIGNAL);
 }
 
-static _Noreturn void child_run(const Request *request, int sock)
+static _Noreturn void caller_child_run(const Request *request, int sock)
 {
         Answer answer = {};
         int fd;
@@ -161,7 +161,7 @@ static _Noreturn void child_run(const Request *request, int sock)
 
 /* A child that signals nobody when it ends, so that the daemon's own watch over its children never
  * hears of it. */
-static pid_t spawn(const Request *request, int sock, int *ret_pidfd)
+static pid_t caller_spawn(const Request *request, int sock, int *ret_pidfd)
 {
         int fds[] = {sock, request->fd};
         pid_t pid = fork_bare(fds, ARRAY_SIZE(fds), 0, ret_pidfd);
@@ -170,14 +170,14 @@ static pid_t spawn(const Request *request, int sock, int *ret_pidfd)
                 Request its = *request;
 
                 its.fd = fds[1];
-                child_run(&its, fds[0]);
+                caller_child_run(&its, fds[0]);
         }
         return pid;
 }
 
 /* Ends the child, if it has not ended by itself, and reaps it. SIGKILL ends every wait for a
  * network or user-space file system; only a local disk that is dead could make this one long. */
-static void reap(pid_t pid, int pidfd)
+static void caller_reap(pid_t pid, int pidfd)
 {
         siginfo_t info;
 
@@ -186,7 +186,7 @@ static void reap(pid_t pid, int pidfd)
                 ;
 }
 
-static int64_t now_msec(void)
+static int64_t caller_now_msec(void)
 {
         struct timespec now;
 
@@ -208,13 +208,13 @@ static int receive_answer(int sock, Answer *ret, int *ret_fd)
                 .msg_control = control.bytes,
                 .msg_controllen = sizeof(control.bytes),
         };
-        int64_t deadline = now_msec() + CALLER_OPEN_MSEC;
+        int64_t deadline = caller_now_msec() + CALLER_OPEN_MSEC;
         struct cmsghdr *header;
         ssize_t n;
 
         for (;;) {
                 struct pollfd waited = {.fd = sock, .events = POLLIN};
-                int64_t left = deadline - now_msec();
+                int64_t left = deadline - caller_now_msec();
                 int r = poll(&waited, 1, left > 0 ? (int)left : 0);
 
                 if (r > 0)
@@ -234,7 +234,7 @@ static int receive_answer(int sock, Answer *ret, int *ret_fd)
 }
 
 /* Runs the child and takes its answer; it is gone when this returns. */
-static int ask(const Request *request, Answer *ret, int *ret_fd)
+static int caller_ask(const Request *request, Answer *ret, int *ret_fd)
 {
         _cleanup_close_ int ours = -1, theirs = -1, pidfd = -1;
         int pair[2], r;
@@ -244,12 +244,12 @@ static int ask(const Request *request, Answer *ret, int *ret_fd)
                 return -errno;
         ours = pair[0];
         theirs = pair[1];
-        pid = spawn(request, theirs, &pidfd);
+        pid = caller_spawn(request, theirs, &pidfd);
         if (pid < 0)
                 return pid;
         close(TAKE_FD(theirs)); /* a child that dies is then seen as the end of the stream */
         r = receive_answer(ours, ret, ret_fd);
-        reap(pid, pidfd);
+        caller_reap(pid, pidfd);
         return r;
 }
 
@@ -290,7 +290,8 @@ static int refuse_open(const Request *request, int error_number, const char *fie
         }
 }
 
-static int refuse(const Request *request, const Answer *answer, const char *field, CvmError *error)
+static int caller_refuse(const Request *request, const Answer *answer, const char *field,
+                         CvmError *error)
 {
         _cleanup_free_ char *what = subject(request);
         unsigned uid = request->caller->uid;
@@ -310,7 +311,7 @@ static int refuse(const Request *request, const Answer *answer, const char *fiel
         return cvm_error_system(error, -answer->error, "take the rights of uid %u", uid);
 }
 
-static const char *kind_name(mode_t mode)
+static const char *caller_kind_name(mode_t mode)
 {
         switch (mode & S_IFMT) {
         case S_IFREG:
@@ -390,7 +391,7 @@ static int check_kind(const Request *request, int fd, const char *field, CvmErro
             (request->what == CALLER_OPEN_DISK && S_ISBLK(st.st_mode)))
                 return check_file_system(request, fd, what ?: "it", field, error);
         return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
-                                      kind_name(st.st_mode), wanted_names[request->what]);
+                                      caller_kind_name(st.st_mode), wanted_names[request->what]);
 }
 
 /* Has a child do what the request says, with the caller's rights. *ret_fd stays -1 where the
@@ -408,7 +409,7 @@ static int act_as_caller(const Request *request, const char *field, int *ret_fd,
                         "cvmd runs as uid %u and cannot take the rights of uid "
                         "%u, who names %s",
                         (unsigned)geteuid(), uid, what ?: "it");
-        r = ask(request, &answer, ret_fd);
+        r = caller_ask(request, &answer, ret_fd);
         if (r == -ETIMEDOUT)
                 return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
                                               what ?: "it", CALLER_OPEN_MSEC);
@@ -416,7 +417,7 @@ static int act_as_caller(const Request *request, const char *field, int *ret_fd,
                 return cvm_error_system(error, r, "open %s with the rights of uid %u", what ?: "it",
                                         uid);
         if (answer.error)
-                return refuse(request, &answer, field, error);
+                return caller_refuse(request, &answer, field, error);
         return 0;
 }
 

@@ -157,7 +157,7 @@ static const char *check_igvm(const uint8_t *data, uint64_t size)
 }
 
 /* QEMU maps firmware below 4 GiB, page by page (hw/i386/x86.c); OVMF builds are 2 to 16 MiB. */
-static const char *check_firmware(uint64_t size)
+static const char *artifact_kind_check_firmware(uint64_t size)
 {
         if (size > ARTIFACT_FIRMWARE_SIZE_MAX)
                 return "larger than 16 MiB: not a firmware image";
@@ -176,7 +176,7 @@ const char *artifact_check_kind(SpecArtifactKind kind, const uint8_t *data, uint
         case ARTIFACT_INITRAMFS:
                 return check_initramfs(data, size);
         case ARTIFACT_FIRMWARE:
-                return check_firmware(size);
+                return artifact_kind_check_firmware(size);
         case ARTIFACT_IGVM:
                 return check_igvm(data, size);
         case _ARTIFACT_KIND_MAX:

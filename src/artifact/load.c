@@ -98,7 +98,7 @@ static int copy_finish(Copy *copy, DigestPair *ret, CvmError *error)
 }
 
 /* Fills the buffer from offset on; returns fewer bytes only at the end of the file. */
-static ssize_t read_chunk(int fd, uint8_t *buffer, size_t size, uint64_t offset)
+static ssize_t artifact_read_chunk(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 {
         size_t n = 0;
 
@@ -127,7 +127,7 @@ static int copy_file(Copy *copy, int fd, CvmError *error)
                 uint64_t left = artifact->size - copy->done;
                 size_t wanted = left < CHUNK ? (size_t)left : CHUNK;
                 uint8_t *to = copy->map ? copy->map + copy->done : buffer;
-                ssize_t n = read_chunk(fd, to, wanted, copy->done);
+                ssize_t n = artifact_read_chunk(fd, to, wanted, copy->done);
                 int r;
 
                 if (n < 0)
@@ -151,8 +151,9 @@ static bool same_version(const struct stat *a, const struct stat *b)
 }
 
 /* ret_map NULL: into a memfd. reserve: may be NULL. */
-static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
-                const ArtifactReserve *reserve, Artifact **ret, void **ret_map, CvmError *error)
+static int artifact_load_any(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                             const ArtifactReserve *reserve, Artifact **ret, void **ret_map,
+                             CvmError *error)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(copy_done) Copy copy = {.fd = -1};
@@ -203,19 +204,19 @@ static int load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error)
 {
-        return load(kind, name, fd, sha256, NULL, ret, NULL, error);
+        return artifact_load_any(kind, name, fd, sha256, NULL, ret, NULL, error);
 }
 
 int artifact_load_reserved(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                            const ArtifactReserve *reserve, Artifact **ret, CvmError *error)
 {
-        return load(kind, name, fd, sha256, reserve, ret, NULL, error);
+        return artifact_load_any(kind, name, fd, sha256, reserve, ret, NULL, error);
 }
 
 int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                           Artifact **ret, void **ret_map, CvmError *error)
 {
-        return load(kind, name, fd, sha256, NULL, ret, ret_map, error);
+        return artifact_load_any(kind, name, fd, sha256, NULL, ret, ret_map, error);
 }
 
 static int refuse_digest(const Artifact *artifact, const uint8_t *found, const char *whose,

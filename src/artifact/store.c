@@ -160,7 +160,7 @@ int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, co
 
 /* Whether `artifact`'s descriptor can stand for `loaded`'s, equal in content. An embedded one that
  * was not used yet is given that descriptor; one that a worker is preparing is not waited for. */
-static bool take_over(Artifact *artifact, Artifact *loaded)
+static bool store_take_over(Artifact *artifact, Artifact *loaded)
 {
         if (!artifact->embedded)
                 return true;
@@ -181,7 +181,7 @@ Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded)
 
                 if (artifact->kind == loaded->kind && artifact->size == loaded->size &&
                     memcmp(&artifact->digest, &loaded->digest, sizeof(DigestPair)) == 0 &&
-                    take_over(artifact, loaded))
+                    store_take_over(artifact, loaded))
                         return artifact_ref(artifact);
         }
         if (store_append(store, held) < 0)

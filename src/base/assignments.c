@@ -20,13 +20,13 @@ static bool is_blank(char c)
         return c == ' ' || c == '\t';
 }
 
-static bool at_end(const Reader *reader)
+static bool assignments_at_end(const Reader *reader)
 {
         return reader->next == reader->end;
 }
 
 /* The next byte and past it; counts lines, of which "\r\n" ends one. */
-static char take(Reader *reader)
+static char assignments_take(Reader *reader)
 {
         if (*reader->next == '\n')
                 reader->line++;
@@ -49,12 +49,12 @@ static bool next_line_says_something(const Reader *reader)
 
 static int skip_comment(Reader *reader)
 {
-        while (!at_end(reader)) {
-                char c = take(reader);
-                bool escaped = c == '\\' && !at_end(reader);
+        while (!assignments_at_end(reader)) {
+                char c = assignments_take(reader);
+                bool escaped = c == '\\' && !assignments_at_end(reader);
 
                 if (escaped)
-                        c = take(reader);
+                        c = assignments_take(reader);
                 if (!is_line_end(c))
                         continue;
                 return escaped && next_line_says_something(reader)
@@ -69,9 +69,9 @@ static int read_key(Reader *reader, const char **ret, size_t *ret_size)
 {
         const char *start = reader->next++, *end;
 
-        while (!at_end(reader) && *reader->next != '=' && !is_line_end(*reader->next))
+        while (!assignments_at_end(reader) && *reader->next != '=' && !is_line_end(*reader->next))
                 reader->next++;
-        if (at_end(reader) || is_line_end(*reader->next))
+        if (assignments_at_end(reader) || is_line_end(*reader->next))
                 return report(reader, reader->line, ASSIGNMENTS_NO_EQUALS);
         end = reader->next++;
         while (end > start && is_blank(end[-1]))
@@ -86,20 +86,20 @@ static int read_quoted(Reader *reader, char quote, Buffer *value)
 {
         unsigned line = reader->line;
 
-        while (!at_end(reader)) {
-                char c = take(reader);
+        while (!assignments_at_end(reader)) {
+                char c = assignments_take(reader);
 
                 if (c == quote)
                         return 0;
                 if (c == '\\' && quote == '"') {
-                        if (at_end(reader))
+                        if (assignments_at_end(reader))
                                 break;
                         if (*reader->next == '\n') {
-                                take(reader);
+                                assignments_take(reader);
                                 continue;
                         }
                         if (strchr("\"\\$`", *reader->next))
-                                c = take(reader);
+                                c = assignments_take(reader);
                 }
                 if (buffer_append(value, &c, 1) < 0)
                         return -ENOMEM;
@@ -113,8 +113,8 @@ static int read_value(Reader *reader, Buffer *value)
         bool unquoted = false; /* in the unquoted part, which is the last one */
         size_t keep = 0;       /* length without the blanks at the end that do not count */
 
-        while (!at_end(reader)) {
-                char c = take(reader);
+        while (!assignments_at_end(reader)) {
+                char c = assignments_take(reader);
                 int r = 0;
 
                 if (is_line_end(c))
@@ -124,8 +124,8 @@ static int read_value(Reader *reader, Buffer *value)
                         keep = value->size;
                 } else if (c == '\\') {
                         unquoted = true;
-                        if (!at_end(reader)) {
-                                c = take(reader);
+                        if (!assignments_at_end(reader)) {
+                                c = assignments_take(reader);
                                 if (!is_line_end(c))
                                         r = buffer_append(value, &c, 1);
                         }
@@ -165,9 +165,9 @@ int assignments_read(const char *text, size_t size, const AssignmentsSink *sink,
         Reader reader = {text, text + size, 1, sink, userdata};
         int r = 0;
 
-        while (r == 0 && !at_end(&reader)) {
+        while (r == 0 && !assignments_at_end(&reader)) {
                 if (is_blank(*reader.next) || is_line_end(*reader.next))
-                        take(&reader);
+                        assignments_take(&reader);
                 else if (*reader.next == '#' || *reader.next == ';')
                         r = skip_comment(&reader);
                 else

@@ -58,7 +58,7 @@ static int compare_members(const void *a, const void *b)
         return rank(*x) < rank(*y) ? -1 : rank(*x) > rank(*y);
 }
 
-static int write_value(json_object *value, unsigned depth, Buffer *ret);
+static int canonical_write_value(json_object *value, unsigned depth, Buffer *ret);
 
 static int write_members(const Member *members, size_t n, unsigned depth, Buffer *ret)
 {
@@ -72,7 +72,7 @@ static int write_members(const Member *members, size_t n, unsigned depth, Buffer
                 if (r == 0)
                         r = buffer_append_text(ret, ":");
                 if (r == 0)
-                        r = write_value(members[i].value, depth, ret);
+                        r = canonical_write_value(members[i].value, depth, ret);
         }
         return r < 0 ? r : buffer_append_text(ret, "}");
 }
@@ -100,7 +100,7 @@ static int write_array(json_object *array, unsigned depth, Buffer *ret)
                 if (i > 0)
                         r = buffer_append_text(ret, ",");
                 if (r == 0)
-                        r = write_value(json_object_array_get_idx(array, i), depth, ret);
+                        r = canonical_write_value(json_object_array_get_idx(array, i), depth, ret);
         }
         return r < 0 ? r : buffer_append_text(ret, "]");
 }
@@ -114,7 +114,7 @@ static int write_integer(json_object *value, Buffer *ret)
         return buffer_appendf(ret, "%" PRId64, number);
 }
 
-static int write_value(json_object *value, unsigned depth, Buffer *ret)
+static int canonical_write_value(json_object *value, unsigned depth, Buffer *ret)
 {
         if (depth > JSON_DEPTH_MAX)
                 return -EBADMSG;
@@ -139,5 +139,5 @@ static int write_value(json_object *value, unsigned depth, Buffer *ret)
 
 int canonical_write(json_object *value, Buffer *ret)
 {
-        return write_value(value, 0, ret);
+        return canonical_write_value(value, 0, ret);
 }

@@ -102,7 +102,7 @@ static char *error_text(const char *format, va_list ap)
         _text = error_text(format, _ap);                                                           \
         va_end(_ap)
 
-static json_object *text(const char *s)
+static json_object *error_text_new(const char *s)
 {
         return json_new_text(s ?: "");
 }
@@ -110,45 +110,49 @@ static json_object *text(const char *s)
 int cvm_error_no_such_cvm(CvmError *error, const char *name)
 {
         return cvm_error_set(error, CVM_ERROR_NO_SUCH_CVM, -ENOENT,
-                             json_build("name", text(name), NULL));
+                             json_build("name", error_text_new(name), NULL));
 }
 
 int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers)
 {
         return cvm_error_set(error, CVM_ERROR_CVM_EXISTS, -EEXIST,
-                             json_build("name", text(name), "anothers",
+                             json_build("name", error_text_new(name), "anothers",
                                         json_object_new_boolean(anothers), NULL));
 }
 
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
 {
         FORMAT_TEXT(format);
-        return cvm_error_set(error, CVM_ERROR_INVALID_SPEC, -EINVAL,
-                             json_build("field", text(field), "reason", text(_text), NULL));
+        return cvm_error_set(
+                error, CVM_ERROR_INVALID_SPEC, -EINVAL,
+                json_build("field", error_text_new(field), "reason", error_text_new(_text), NULL));
 }
 
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
 {
         FORMAT_TEXT(format);
         return cvm_error_set(error, CVM_ERROR_ARTIFACT_INVALID, -EBADMSG,
-                             json_build("artifact", text(artifact), "reason", text(_text), NULL));
+                             json_build("artifact", error_text_new(artifact), "reason",
+                                        error_text_new(_text), NULL));
 }
 
 int cvm_error_template(CvmError *error, const char *template, const char *format, ...)
 {
         FORMAT_TEXT(format);
         return cvm_error_set(error, CVM_ERROR_TEMPLATE_INVALID, -EBADMSG,
-                             json_build("template", text(template), "reason", text(_text), NULL));
+                             json_build("template", error_text_new(template), "reason",
+                                        error_text_new(_text), NULL));
 }
 
 int cvm_error_host(CvmError *error, const char *check, const char *found, const char *needed,
                    const char *fix)
 {
-        json_object *fields = json_build("check", text(check), "found", text(found), "needed",
-                                         text(needed), NULL);
+        json_object *fields =
+                json_build("check", error_text_new(check), "found", error_text_new(found), "needed",
+                           error_text_new(needed), NULL);
 
         if (fix)
-                json_object_object_add(fields, "fix", text(fix));
+                json_object_object_add(fields, "fix", error_text_new(fix));
         return cvm_error_set(error, CVM_ERROR_HOST_NOT_READY, -EOPNOTSUPP, fields);
 }
 
@@ -156,7 +160,7 @@ int cvm_error_no_resources(CvmError *error, const char *resource, int64_t wanted
                            json_object *holders)
 {
         return cvm_error_set(error, CVM_ERROR_NO_RESOURCES, -ENOSPC,
-                             json_build("resource", text(resource), "wanted",
+                             json_build("resource", error_text_new(resource), "wanted",
                                         json_object_new_int64(wanted), "available",
                                         json_object_new_int64(available), "holders",
                                         holders ?: json_object_new_array(), NULL));
@@ -167,9 +171,9 @@ int cvm_error_launch(CvmError *error, const char *stage, const char *log, const 
         json_object *fields;
 
         FORMAT_TEXT(format);
-        fields = json_build("stage", text(stage), "reason", text(_text), NULL);
+        fields = json_build("stage", error_text_new(stage), "reason", error_text_new(_text), NULL);
         if (log && *log)
-                json_object_object_add(fields, "log", text(log));
+                json_object_object_add(fields, "log", error_text_new(log));
         return cvm_error_set(error, CVM_ERROR_LAUNCH_FAILED, -EIO, fields);
 }
 
@@ -179,17 +183,17 @@ int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
         json_object *list = json_object_new_array();
 
         for (; *allowed; allowed++)
-                json_object_array_add(list, text(*allowed));
-        return cvm_error_set(
-                error, CVM_ERROR_WRONG_STATE, -EBUSY,
-                json_build("name", text(name), "state", text(state), "allowed", list, NULL));
+                json_object_array_add(list, error_text_new(*allowed));
+        return cvm_error_set(error, CVM_ERROR_WRONG_STATE, -EBUSY,
+                             json_build("name", error_text_new(name), "state",
+                                        error_text_new(state), "allowed", list, NULL));
 }
 
 int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_t used,
                     int64_t wanted)
 {
         return cvm_error_set(error, CVM_ERROR_QUOTA_EXCEEDED, -EDQUOT,
-                             json_build("resource", text(resource), "limit",
+                             json_build("resource", error_text_new(resource), "limit",
                                         json_object_new_int64(limit), "used",
                                         json_object_new_int64(used), "wanted",
                                         json_object_new_int64(wanted), NULL));
@@ -198,7 +202,7 @@ int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_
 int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec)
 {
         return cvm_error_set(error, CVM_ERROR_TIMEOUT, -ETIMEDOUT,
-                             json_build("stage", text(stage), "afterMSec",
+                             json_build("stage", error_text_new(stage), "afterMSec",
                                         json_object_new_int64(after_msec), NULL));
 }
 
@@ -211,9 +215,9 @@ int cvm_error_events_lost(CvmError *error, int64_t oldest)
 int cvm_error_system(CvmError *error, int r, const char *format, ...)
 {
         FORMAT_TEXT(format);
-        return cvm_error_set(
-                error, CVM_ERROR_SYSTEM, r,
-                json_build("operation", text(_text), "reason", text(strerror(-r)), NULL));
+        return cvm_error_set(error, CVM_ERROR_SYSTEM, r,
+                             json_build("operation", error_text_new(_text), "reason",
+                                        error_text_new(strerror(-r)), NULL));
 }
 
 int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const char *operation)
@@ -226,7 +230,7 @@ int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const ch
 int cvm_error_invalid_parameter(CvmError *error, const char *parameter)
 {
         return cvm_error_set(error, CVM_ERROR_INVALID_PARAMETER, -EINVAL,
-                             json_build("parameter", text(parameter), NULL));
+                             json_build("parameter", error_text_new(parameter), NULL));
 }
 
 int cvm_error_permission_denied(CvmError *error)
@@ -257,7 +261,7 @@ static char *field(const CvmError *error, const char *key)
         return text_escape_control(raw);
 }
 
-static int64_t number(const CvmError *error, const char *key)
+static int64_t error_number(const CvmError *error, const char *key)
 {
         json_object *value = NULL;
 
@@ -268,7 +272,7 @@ static int64_t number(const CvmError *error, const char *key)
 /* An amount of the resource with its unit: of memory as a size, in whole MiB. Newly allocated. */
 static char *amount(const CvmError *error, const char *key, const char *resource)
 {
-        int64_t n = number(error, key);
+        int64_t n = error_number(error, key);
         char size[24], *s;
 
         if (strncmp(resource, "artifacts ", 10) == 0 || strncmp(resource, "secrets ", 8) == 0)
@@ -281,7 +285,7 @@ static char *amount(const CvmError *error, const char *key, const char *resource
 /* The address of what there is one of, such as a port, or "": NoResources of an amount. */
 static char *only_one(const CvmError *error, const char *resource)
 {
-        int64_t wanted = number(error, "wanted");
+        int64_t wanted = error_number(error, "wanted");
         char *s;
 
         if (strchr(resource, ':') || strcmp(resource, "tap") == 0)

@@ -142,7 +142,7 @@ typedef struct Tree {
         unsigned n_moved;
 } Tree;
 
-static int move_up(Tree *tree, int dirfd, const char *name)
+static int file_move_up(Tree *tree, int dirfd, const char *name)
 {
         char to[32];
         int r = 0;
@@ -218,7 +218,8 @@ static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth)
         else if (depth > 0)
                 r = remove_contents(tree, TAKE_FD(fd), depth - 1);
         else
-                return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : move_up(tree, dirfd, name);
+                return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0
+                                                                : file_move_up(tree, dirfd, name);
         fail_point("tree: empty");
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;

@@ -196,7 +196,7 @@ bool foreign_is_full(uid_t uid)
 
 /* One look at what waits in a socket. Returns the number of bytes looked at or -errno; *ret_fds:
  * descriptors come with them. */
-static ssize_t peek(int fd, void *data, size_t size, bool *ret_fds)
+static ssize_t foreign_peek(int fd, void *data, size_t size, bool *ret_fds)
 {
         struct iovec iov = {data, size};
         struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -218,7 +218,7 @@ static bool has_only_bytes(int fd)
         if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from_start, sizeof(from_start)) < 0)
                 return false;
         do
-                n = peek(fd, bytes, sizeof(bytes), &fds);
+                n = foreign_peek(fd, bytes, sizeof(bytes), &fds);
         while (n > 0 && !fds);
         explicit_bzero(bytes, sizeof(bytes));
         return n == 0 && !fds;
@@ -270,7 +270,7 @@ void foreign_close_shared(int fd)
 ssize_t foreign_recv(int fd, void *data, size_t size)
 {
         bool fds;
-        ssize_t n = peek(fd, data, size, &fds);
+        ssize_t n = foreign_peek(fd, data, size, &fds);
 
         if (n == -ENOTSOCK)
                 n = read(fd, data, size);

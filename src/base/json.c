@@ -9,7 +9,7 @@
 #include "base/json_scan.h"
 #include "base/json_tree.h"
 
-static int parse_error(JsonParseError *ret, const char *data, size_t at, const char *reason)
+static int json_parse_error(JsonParseError *ret, const char *data, size_t at, const char *reason)
 {
         if (ret) {
                 ret->line = ret->column = 1;
@@ -64,23 +64,23 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
         int r;
 
         if (size > INT_MAX)
-                return parse_error(ret_where, data, 0, "too long");
+                return json_parse_error(ret_where, data, 0, "too long");
         r = json_scan(data, size, &scan);
         if (r < 0)
-                return parse_error(ret_where, data, scan.at, scan.reason);
+                return json_parse_error(ret_where, data, scan.at, scan.reason);
         if (scan.values > values_max)
                 return too_many_values(ret_where, scan.values, values_max);
         /* Of members of the same name json-c keeps the last and frees the others as they are, which
          * may be secrets. So they are looked for first. */
         duplicate = scan.members > 1 ? json_place_duplicate(data, size) : 0;
         if (duplicate)
-                return parse_error(ret_where, data, duplicate, "a member given twice");
+                return json_parse_error(ret_where, data, duplicate, "a member given twice");
         r = json_tree_new(data, size, &object, &end, &reason);
         if (r < 0)
-                return r == -EBADMSG ? parse_error(ret_where, data, end, reason) : r;
+                return r == -EBADMSG ? json_parse_error(ret_where, data, end, reason) : r;
         if (count_members(object) != scan.members) { /* memory was short at the first look */
                 json_clear_strings(object);
-                return parse_error(ret_where, data, 0, "a member given twice");
+                return json_parse_error(ret_where, data, 0, "a member given twice");
         }
         *ret = TAKE_PTR(object);
         return 0;

@@ -83,7 +83,7 @@ bool json_member_bool(json_object *object, const char *key, bool fallback)
                                                              : fallback;
 }
 
-static const char *kind_name(JsonKind kind)
+static const char *json_kind_name(JsonKind kind)
 {
         static const char *const names[] = {
                 [JSON_BOOL] = "must be true or false",
@@ -203,7 +203,8 @@ int json_dispatch(json_object *object, const JsonField *fields, void *target, co
                                  field->max);
                         return refuse_field(prefix, field->name, range, refuse, userdata);
                 }
-                return refuse_field(prefix, field->name, kind_name(field->kind), refuse, userdata);
+                return refuse_field(prefix, field->name, json_kind_name(field->kind), refuse,
+                                    userdata);
         }
         return 0;
 }

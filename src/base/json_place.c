@@ -13,7 +13,7 @@ typedef struct Cursor {
         unsigned line;
 } Cursor;
 
-static char peek(Cursor *c)
+static char json_place_peek(Cursor *c)
 {
         while (c->at < c->size && memchr(" \t\r\n", c->data[c->at], 4)) {
                 if (c->data[c->at] == '\n')
@@ -40,7 +40,7 @@ static void skip_scalar(Cursor *c)
 {
         size_t start, length;
 
-        if (peek(c) == '"') {
+        if (json_place_peek(c) == '"') {
                 skip_string(c, &start, &length);
                 return;
         }
@@ -49,7 +49,7 @@ static void skip_scalar(Cursor *c)
 }
 
 /* The name of a member from its raw text, which begins after a quote; NULL without memory. */
-static char *member_name(const Cursor *c, size_t start, size_t length)
+static char *json_place_member_name(const Cursor *c, size_t start, size_t length)
 {
         _cleanup_json_ json_object *decoded = NULL;
         const char *reason;
@@ -63,9 +63,9 @@ static char *member_name(const Cursor *c, size_t start, size_t length)
 }
 
 /* Begins the array or object at the cursor; returns its closing bracket, or 0 for a scalar. */
-static char enter(Cursor *c)
+static char json_place_enter(Cursor *c)
 {
-        char open = peek(c);
+        char open = json_place_peek(c);
 
         if (open != '{' && open != '[')
                 return 0;
@@ -76,11 +76,11 @@ static char enter(Cursor *c)
 /* Whether the array or object that `close` ends has another value; else goes past its end. */
 static bool more(Cursor *c, char close)
 {
-        if (peek(c) == ',') {
+        if (json_place_peek(c) == ',') {
                 c->at++;
-                peek(c);
+                json_place_peek(c);
         }
-        if (c->at < c->size && peek(c) != close)
+        if (c->at < c->size && json_place_peek(c) != close)
                 return true;
         c->at++;
         return false;
@@ -90,7 +90,7 @@ static bool more(Cursor *c, char close)
 static void skip_name(Cursor *c, size_t *ret_start, size_t *ret_length)
 {
         skip_string(c, ret_start, ret_length);
-        peek(c);
+        json_place_peek(c);
         c->at++;
 }
 
@@ -99,7 +99,7 @@ static size_t duplicate_in(Cursor *c)
 {
         _cleanup_json_ json_object *seen = NULL;
         size_t found = 0, start, length;
-        char close = enter(c);
+        char close = json_place_enter(c);
 
         if (!close)
                 skip_scalar(c);
@@ -110,7 +110,7 @@ static size_t duplicate_in(Cursor *c)
                         _cleanup_free_ char *name = NULL;
 
                         skip_name(c, &start, &length);
-                        name = member_name(c, start, length);
+                        name = json_place_member_name(c, start, length);
                         if (name && json_object_object_get_ex(seen, name, NULL))
                                 return start - 1; /* the quote */
                         if (name)
@@ -130,7 +130,7 @@ size_t json_place_duplicate(const char *data, size_t size)
  * the offset. */
 static int path_to(Cursor *c, size_t offset, char **ret)
 {
-        char close = enter(c);
+        char close = json_place_enter(c);
 
         if (!close) {
                 skip_scalar(c);
@@ -147,7 +147,7 @@ static int path_to(Cursor *c, size_t offset, char **ret)
                 if (close == '}') {
                         skip_name(c, &start, &length);
                         if (start + length > offset) {
-                                *ret = member_name(c, start, length);
+                                *ret = json_place_member_name(c, start, length);
                                 return *ret ? 1 : -ENOMEM;
                         }
                 }
@@ -157,7 +157,7 @@ static int path_to(Cursor *c, size_t offset, char **ret)
                 if (r == 0)
                         continue;
                 if (close == '}')
-                        own = member_name(c, start, length);
+                        own = json_place_member_name(c, start, length);
                 else if (asprintf(&own, "[%u]", index) < 0)
                         own = NULL;
                 if (!own ||
@@ -185,7 +185,7 @@ static const char *after_member(Cursor *c, const char *path)
         size_t start, length;
 
         skip_name(c, &start, &length);
-        name = path ? member_name(c, start, length) : NULL;
+        name = path ? json_place_member_name(c, start, length) : NULL;
         length = name ? strlen(name) : 0;
         if (!name || strncmp(path, name, length) != 0 || !strchr(".[", path[length]) ||
             (!length && !path[length]))
@@ -206,7 +206,7 @@ static const char *after_item(const char *path, unsigned index)
 static unsigned line_in(Cursor *c, const char *path)
 {
         unsigned found = 0;
-        char close = enter(c);
+        char close = json_place_enter(c);
 
         if (!close)
                 skip_scalar(c);

@@ -27,7 +27,7 @@ typedef enum Escape {
 
 static const char ends_early[] = "the text ends too early";
 
-static int refuse(Scanner *s, size_t at, const char *reason)
+static int json_scan_refuse(Scanner *s, size_t at, const char *reason)
 {
         s->result->at = at;
         s->result->reason = reason;
@@ -39,7 +39,7 @@ static int refuse(Scanner *s, size_t at, const char *reason)
 static int unusable(Scanner *s, size_t at, size_t length, const char *instead, const char *reason)
 {
         if (!s->mend)
-                return refuse(s, at, reason);
+                return json_scan_refuse(s, at, reason);
         memset(s->mend + at, ' ', length);
         memcpy(s->mend + at, instead, strlen(instead));
         if (s->first == SIZE_MAX)
@@ -47,42 +47,42 @@ static int unusable(Scanner *s, size_t at, size_t length, const char *instead, c
         return 0;
 }
 
-static bool at_end(const Scanner *s)
+static bool json_scan_at_end(const Scanner *s)
 {
         return s->at == s->size;
 }
 
 /* The byte at the cursor, or 0 at the end. */
-static char peek(const Scanner *s)
+static char json_scan_peek(const Scanner *s)
 {
-        return at_end(s) ? 0 : s->data[s->at];
+        return json_scan_at_end(s) ? 0 : s->data[s->at];
 }
 
 /* The same after white space. */
-static char next(Scanner *s)
+static char json_scan_next(Scanner *s)
 {
-        while (!at_end(s) && memchr(" \t\r\n", s->data[s->at], 4))
+        while (!json_scan_at_end(s) && memchr(" \t\r\n", s->data[s->at], 4))
                 s->at++;
-        return peek(s);
+        return json_scan_peek(s);
 }
 
 /* Refuses the byte at the cursor: the caller has expected something else. */
 static int unexpected(Scanner *s, const char *expected)
 {
-        char c = peek(s);
+        char c = json_scan_peek(s);
 
-        if (at_end(s))
-                return refuse(s, s->at, ends_early);
+        if (json_scan_at_end(s))
+                return json_scan_refuse(s, s->at, ends_early);
         if (c == 0)
-                return refuse(s, s->at, "a NUL byte");
+                return json_scan_refuse(s, s->at, "a NUL byte");
         if (c == '/' || c == '#')
-                return refuse(s, s->at, "a comment: JSON has none");
+                return json_scan_refuse(s, s->at, "a comment: JSON has none");
         if (c == '\'')
-                return refuse(s, s->at, "a single quote: JSON has double quotes only");
-        return refuse(s, s->at, expected);
+                return json_scan_refuse(s, s->at, "a single quote: JSON has double quotes only");
+        return json_scan_refuse(s, s->at, expected);
 }
 
-static int hex_digit(char c)
+static int json_scan_hex_digit(char c)
 {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -101,7 +101,7 @@ static long code_unit(const char *data, size_t size, size_t at)
         if (size < 6 || at > size - 6 || data[at] != '\\' || data[at + 1] != 'u')
                 return -1;
         for (size_t i = at + 2; i < at + 6; i++) {
-                int digit = hex_digit(data[i]);
+                int digit = json_scan_hex_digit(data[i]);
 
                 if (digit < 0)
                         return -1;
@@ -149,14 +149,14 @@ static int scan_escape(Scanner *s)
         case ESCAPE_BAD:
                 break;
         }
-        return refuse(s, at, "an unknown escape in a string");
+        return json_scan_refuse(s, at, "an unknown escape in a string");
 }
 
 /* The cursor is at the opening quote. */
 static int scan_string(Scanner *s)
 {
         s->at++;
-        while (!at_end(s)) {
+        while (!json_scan_at_end(s)) {
                 unsigned char c = (unsigned char)s->data[s->at];
 
                 if (c == '"') {
@@ -171,20 +171,21 @@ static int scan_string(Scanner *s)
                         continue;
                 }
                 if (c < 0x20)
-                        return refuse(s, s->at,
-                                      c ? "a control character in a string" : "a NUL byte");
+                        return json_scan_refuse(
+                                s, s->at, c ? "a control character in a string" : "a NUL byte");
                 s->at++;
         }
-        return refuse(s, s->at, ends_early);
+        return json_scan_refuse(s, s->at, ends_early);
 }
 
 /* One digit or more. */
 static int scan_digits(Scanner *s)
 {
-        if (!isdigit((unsigned char)peek(s)))
-                return at_end(s) ? refuse(s, s->at, ends_early)
-                                 : refuse(s, s->at, "a number with a digit missing");
-        while (isdigit((unsigned char)peek(s)))
+        if (!isdigit((unsigned char)json_scan_peek(s)))
+                return json_scan_at_end(s)
+                               ? json_scan_refuse(s, s->at, ends_early)
+                               : json_scan_refuse(s, s->at, "a number with a digit missing");
+        while (isdigit((unsigned char)json_scan_peek(s)))
                 s->at++;
         return 0;
 }
@@ -222,20 +223,21 @@ static int scan_number(Scanner *s)
         bool is_integer = true;
         int r;
 
-        if (peek(s) == '-')
+        if (json_scan_peek(s) == '-')
                 s->at++;
-        if (peek(s) == '0' && s->at + 1 < s->size && isdigit((unsigned char)s->data[s->at + 1]))
-                return refuse(s, start, "a number with a leading zero");
+        if (json_scan_peek(s) == '0' && s->at + 1 < s->size &&
+            isdigit((unsigned char)s->data[s->at + 1]))
+                return json_scan_refuse(s, start, "a number with a leading zero");
         r = scan_digits(s);
-        if (r == 0 && peek(s) == '.') {
+        if (r == 0 && json_scan_peek(s) == '.') {
                 is_integer = false;
                 s->at++;
                 r = scan_digits(s);
         }
-        if (r == 0 && (peek(s) == 'e' || peek(s) == 'E')) {
+        if (r == 0 && (json_scan_peek(s) == 'e' || json_scan_peek(s) == 'E')) {
                 is_integer = false;
                 s->at++;
-                if (peek(s) == '+' || peek(s) == '-')
+                if (json_scan_peek(s) == '+' || json_scan_peek(s) == '-')
                         s->at++;
                 r = scan_digits(s);
         }
@@ -260,7 +262,7 @@ static int scan_literal(Scanner *s)
 static int open_level(Scanner *s, char closer)
 {
         if (s->depth == JSON_DEPTH_MAX)
-                return refuse(s, s->at, "too many levels of arrays and objects");
+                return json_scan_refuse(s, s->at, "too many levels of arrays and objects");
         s->closers[s->depth++] = closer;
         s->at++;
         return 0;
@@ -269,7 +271,7 @@ static int open_level(Scanner *s, char closer)
 /* A value up to its end or, of an array or object, past its opening bracket. */
 static int scan_value(Scanner *s)
 {
-        char c = next(s);
+        char c = json_scan_next(s);
 
         s->result->values++;
         if (c == '{' || c == '[')
@@ -293,12 +295,12 @@ static int scan_name(Scanner *s)
 
         if (closer(s) == ']')
                 return 0;
-        if (next(s) != '"')
+        if (json_scan_next(s) != '"')
                 return unexpected(s, "a member's name in double quotes expected");
         r = scan_string(s);
         if (r < 0)
                 return r;
-        if (next(s) != ':')
+        if (json_scan_next(s) != ':')
                 return unexpected(s, "':' expected");
         s->at++;
         s->result->members++;
@@ -310,12 +312,12 @@ static int scan_name(Scanner *s)
 static int scan_after(Scanner *s)
 {
         while (s->depth > 0) {
-                char c = next(s);
+                char c = json_scan_next(s);
 
                 if (c == ',') {
                         s->at++;
-                        if (next(s) == closer(s))
-                                return refuse(s, s->at, "a comma before the end");
+                        if (json_scan_next(s) == closer(s))
+                                return json_scan_refuse(s, s->at, "a comma before the end");
                         return scan_name(s) < 0 ? -EBADMSG : 1;
                 }
                 if (c != closer(s))
@@ -324,8 +326,8 @@ static int scan_after(Scanner *s)
                 s->at++;
                 s->depth--;
         }
-        next(s);
-        return at_end(s) ? 0 : unexpected(s, "more text after the value");
+        json_scan_next(s);
+        return json_scan_at_end(s) ? 0 : unexpected(s, "more text after the value");
 }
 
 static int scan_all(Scanner *s)
@@ -338,7 +340,7 @@ static int scan_all(Scanner *s)
                 r = scan_value(s);
                 if (r < 0)
                         return r;
-                if (s->depth > depth && next(s) != closer(s))
+                if (s->depth > depth && json_scan_next(s) != closer(s))
                         r = scan_name(s) < 0 ? -EBADMSG : 1;
                 else
                         r = scan_after(s);
@@ -353,9 +355,9 @@ static int scan(Scanner *s)
 
         *s->result = (JsonScan){};
         if (valid < s->size)
-                return refuse(s, valid, "text that is not UTF-8");
+                return json_scan_refuse(s, valid, "text that is not UTF-8");
         if (s->size >= strlen(mark) && memcmp(s->data, mark, strlen(mark)) == 0)
-                return refuse(s, 0, "a byte order mark: the text must begin without one");
+                return json_scan_refuse(s, 0, "a byte order mark: the text must begin without one");
         return scan_all(s);
 }
 

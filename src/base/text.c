@@ -247,7 +247,7 @@ char *text_hex(const uint8_t *data, size_t size)
         return s;
 }
 
-static int hex_digit(char c)
+static int text_hex_digit(char c)
 {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -260,7 +260,7 @@ int text_unhex(const char *s, uint8_t *ret, size_t size)
         if (strlen(s) != 2 * size)
                 return -EBADMSG;
         for (size_t i = 0; i < size; i++) {
-                int high = hex_digit(s[2 * i]), low = hex_digit(s[2 * i + 1]);
+                int high = text_hex_digit(s[2 * i]), low = text_hex_digit(s[2 * i + 1]);
 
                 if (high < 0 || low < 0)
                         return -EBADMSG;

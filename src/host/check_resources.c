@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "host/host_internal.h"
 
-static int check_pool(const HostPool *pool, const char *what, const char *fix, HostCheck *ret)
+static int host_check_pool(const HostPool *pool, const char *what, const char *fix, HostCheck *ret)
 {
         if (!pool->known)
                 return host_verdict(ret, NULL,
@@ -21,24 +21,26 @@ static int check_pool(const HostPool *pool, const char *what, const char *fix, H
 
 int host_check_sev_asids(const HostFacts *facts, HostCheck *ret)
 {
-        return check_pool(&facts->asids_sev, "SEV ASID",
-                          "stop a SEV guest, or lower the SEV-ES ASID Space Limit in the firmware "
-                          "setup, which leaves more for SEV",
-                          ret);
+        return host_check_pool(
+                &facts->asids_sev, "SEV ASID",
+                "stop a SEV guest, or lower the SEV-ES ASID Space Limit in the firmware "
+                "setup, which leaves more for SEV",
+                ret);
 }
 
 /* SEV-SNP guests take SEV-ES's. */
 int host_check_sev_es_asids(const HostFacts *facts, HostCheck *ret)
 {
-        return check_pool(&facts->asids_sev_es, "SEV-ES and SEV-SNP ASID",
-                          "stop a SEV-ES or SEV-SNP guest, or raise the SEV-ES ASID Space Limit in "
-                          "the firmware setup",
-                          ret);
+        return host_check_pool(
+                &facts->asids_sev_es, "SEV-ES and SEV-SNP ASID",
+                "stop a SEV-ES or SEV-SNP guest, or raise the SEV-ES ASID Space Limit in "
+                "the firmware setup",
+                ret);
 }
 
 int host_check_tdx_keyids(const HostFacts *facts, HostCheck *ret)
 {
-        return check_pool(
+        return host_check_pool(
                 &facts->keyids_tdx, "TDX key ID",
                 "stop a TDX guest, or give TDX more key IDs in the firmware setup (TME-MT "
                 "and TDX key split)",

@@ -61,7 +61,7 @@ static int check_dev_sev(const HostFacts *facts, const char *what, HostCheck *re
         return host_verdict(ret, NULL, "%s is on, /dev/sev exists", what);
 }
 
-static int check_sev(const HostFacts *facts, HostCheck *ret)
+static int host_check_sev(const HostFacts *facts, HostCheck *ret)
 {
         int r = check_amd(facts, "SEV", facts->cpu_sev, FIX_AMD "7001 series or newer", ret);
 
@@ -236,7 +236,7 @@ static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
         return host_verdict(ret, NULL, "/dev/vhost-vsock exists");
 }
 
-static int check_nft(const HostFacts *facts, HostCheck *ret)
+static int host_check_nft(const HostFacts *facts, HostCheck *ret)
 {
         if (!facts->has_nft)
                 return host_verdict(ret,
@@ -250,7 +250,7 @@ static int check_nft(const HostFacts *facts, HostCheck *ret)
 /* name, what is needed, function */
 #define CHECKS(X)                                                                                  \
         X("kvm", "KVM that runs ordinary guests", check_kvm)                                       \
-        X("sev", "AMD SEV, on in firmware and kernel", check_sev)                                  \
+        X("sev", "AMD SEV, on in firmware and kernel", host_check_sev)                             \
         X("sev-es", "AMD SEV-ES, on in firmware and kernel", check_sev_es)                         \
         X("sev-snp", "AMD SEV-SNP, on in firmware and kernel", check_sev_snp)                      \
         X("tdx", "Intel TDX, on in firmware and kernel", check_tdx)                                \
@@ -260,7 +260,7 @@ static int check_nft(const HostFacts *facts, HostCheck *ret)
         X("tdx-keyids", "a free key ID for TDX", host_check_tdx_keyids)                            \
         X("qgs", "a quote generation service for TDX", host_check_qgs)                             \
         X("memlock", "memory that may be locked without limit", host_check_memlock)                \
-        X("nft", "nftables, to keep guests from this host's own addresses", check_nft)
+        X("nft", "nftables, to keep guests from this host's own addresses", host_check_nft)
 
 #define CHECK_ENTRY(name, needed, check) {name, needed, check},
 #define CHECK_NAME(name, needed, check) name,

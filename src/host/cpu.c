@@ -54,7 +54,7 @@ static bool cpuid_of_file(const char *root, uint32_t leaf, Registers *ret)
 }
 
 /* A leaf beyond the greatest answers with the registers of another one (Intel SDM, CPUID). */
-static bool cpuid(const char *root, uint32_t leaf, Registers *ret)
+static bool cpu_read_id(const char *root, uint32_t leaf, Registers *ret)
 {
         Registers most;
 
@@ -101,7 +101,7 @@ static uint32_t find_address_bits(const char *root, const char *cpuinfo)
         unsigned bits;
         Registers r;
 
-        if (cpuid(root, LEAF_ADDRESS_SIZES, &r))
+        if (cpu_read_id(root, LEAF_ADDRESS_SIZES, &r))
                 return r.eax & EAX_ADDRESS_BITS;
         return sizes && sscanf(sizes, "%3u bits physical", &bits) == 1 && bits <= 64 ? bits : 0;
 }
@@ -121,7 +121,7 @@ int host_probe_cpu(const char *root, HostFacts *facts)
         facts->kernel_tdx = has_word(flags, "tdx_host_platform");
         facts->address_bits = find_address_bits(root, text);
 
-        if (cpuid(root, LEAF_MEMORY_ENCRYPTION, &r) && (r.eax & EAX_SEV)) {
+        if (cpu_read_id(root, LEAF_MEMORY_ENCRYPTION, &r) && (r.eax & EAX_SEV)) {
                 facts->cpu_sev = true;
                 facts->cpu_sev_es = r.eax & EAX_SEV_ES;
                 facts->cpu_sev_snp = r.eax & EAX_SEV_SNP;

@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-static void fail(Library *library)
+static void library_fail(Library *library)
 {
         const char *reason = dlerror();
 
@@ -19,7 +19,7 @@ void library_load(Library *library, const char *soname, const char *name)
         library->complete = library->handle != NULL;
         library->name = name;
         if (!library->complete)
-                fail(library);
+                library_fail(library);
 }
 
 void library_find(Library *library, const char *name, void *ret)
@@ -32,5 +32,5 @@ void library_find(Library *library, const char *name, void *ret)
         if (found)
                 *(void **)ret = found;
         else
-                fail(library);
+                library_fail(library);
 }

@@ -8,7 +8,7 @@
 static LibvirtCalls calls;
 static Library libvirt, libvirt_qemu;
 
-static void load(void)
+static void libvirt_calls_load(void)
 {
         library_load(&libvirt, "libvirt.so.0", "libvirt's library");
         library_load(&libvirt_qemu, "libvirt-qemu.so.0", "libvirt's library for QEMU");
@@ -24,7 +24,7 @@ const LibvirtCalls *libvirt_calls(const char **ret_reason)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-        pthread_once(&once, load);
+        pthread_once(&once, libvirt_calls_load);
         if (libvirt.complete && libvirt_qemu.complete)
                 return &calls;
         *ret_reason = libvirt.complete ? libvirt_qemu.failure : libvirt.failure;

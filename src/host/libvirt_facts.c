@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int add(HostCheckList *list, bool all, bool passed, const char *name, const char *found,
-               const char *needed, const char *fix)
+static int libvirt_facts_add(HostCheckList *list, bool all, bool passed, const char *name,
+                             const char *found, const char *needed, const char *fix)
 {
         return passed && !all ? 0
                               : host_check_list_add_new(list, name, found, needed, passed,
@@ -19,8 +19,8 @@ static bool knows(const LibvirtFacts *facts, const char *security)
                (strcmp(security, "tdx") == 0 && facts->tdx);
 }
 
-static int check_security(const LibvirtFacts *facts, const char *version, const char *security,
-                          bool all, HostCheckList *list)
+static int libvirt_facts_check_security(const LibvirtFacts *facts, const char *version,
+                                        const char *security, bool all, HostCheckList *list)
 {
         /* as libvirt's release notes have it */
         static const struct {
@@ -39,7 +39,8 @@ static int check_security(const LibvirtFacts *facts, const char *version, const 
         for (size_t i = 0; i < ARRAY_SIZE(since); i++)
                 if (strcmp(since[i].security, security) == 0)
                         fix = since[i].fix;
-        return add(list, all, knows(facts, security), "libvirt-security", found, needed, fix);
+        return libvirt_facts_add(list, all, knows(facts, security), "libvirt-security", found,
+                                 needed, fix);
 }
 
 int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,
@@ -50,32 +51,34 @@ int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *
 
         snprintf(needed, sizeof(needed), "libvirt at %s", uri);
         if (!facts)
-                return add(list, all, false, "libvirt", reason ?: "it does not answer", needed,
-                           "install the package libvirt-daemon-system, start it, or name another "
-                           "in cvmd.conf (libvirt.uri)");
+                return libvirt_facts_add(
+                        list, all, false, "libvirt", reason ?: "it does not answer", needed,
+                        "install the package libvirt-daemon-system, start it, or name another "
+                        "in cvmd.conf (libvirt.uri)");
         snprintf(version, sizeof(version), "libvirt %lu.%lu.%lu", facts->version / 1000000,
                  facts->version / 1000 % 1000, facts->version % 1000);
-        r = add(list, all, true, "libvirt", version, needed, NULL);
+        r = libvirt_facts_add(list, all, true, "libvirt", version, needed, NULL);
         if (r == 0)
-                r = add(list, all, facts->memfd, "libvirt-memfd",
-                        facts->memfd ? "it can" : "it cannot", "memory by memfd",
-                        "a libvirt whose domain capabilities name it");
+                r = libvirt_facts_add(list, all, facts->memfd, "libvirt-memfd",
+                                      facts->memfd ? "it can" : "it cannot", "memory by memfd",
+                                      "a libvirt whose domain capabilities name it");
         if (r == 0)
-                r = add(list, all, facts->shares, "libvirt-9p",
-                        facts->shares ? "it can" : "it cannot", "directories over 9p",
-                        "a libvirt and QEMU whose domain capabilities name it");
+                r = libvirt_facts_add(list, all, facts->shares, "libvirt-9p",
+                                      facts->shares ? "it can" : "it cannot", "directories over 9p",
+                                      "a libvirt and QEMU whose domain capabilities name it");
         if (r == 0 && all)
-                r = add(list, all, true, "libvirt-ports",
-                        facts->passt ? "by passt"
-                                     : "by QEMU's own user network, as arguments: "
-                                       "libvirt marks the domain as tainted",
-                        "a way to forward ports", NULL);
+                r = libvirt_facts_add(list, all, true, "libvirt-ports",
+                                      facts->passt ? "by passt"
+                                                   : "by QEMU's own user network, as arguments: "
+                                                     "libvirt marks the domain as tainted",
+                                      "a way to forward ports", NULL);
         if (r == 0 && needs->tpm)
-                r = add(list, all, facts->tpm, "libvirt-tpm", facts->tpm ? "it can" : "it cannot",
+                r = libvirt_facts_add(
+                        list, all, facts->tpm, "libvirt-tpm", facts->tpm ? "it can" : "it cannot",
                         "a TPM emulator that is not libvirt's own",
                         "libvirt 9.0 or newer, and the packages swtpm and swtpm-tools, without "
                         "which it knows no TPM emulator");
         if (r == 0 && *needs->security)
-                r = check_security(facts, version, needs->security, all, list);
+                r = libvirt_facts_check_security(facts, version, needs->security, all, list);
         return r;
 }

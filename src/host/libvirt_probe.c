@@ -6,7 +6,7 @@
 #include "host/libvirt_facts.h"
 #include "host/libxml_calls.h"
 
-static bool holds(xmlXPathContext *context, const char *expression)
+static bool libvirt_probe_holds(xmlXPathContext *context, const char *expression)
 {
         xmlXPathObject *found = libxml->xmlXPathEvalExpression(BAD_CAST expression, context);
         bool result = found && found->type == XPATH_NODESET && found->nodesetval &&
@@ -47,13 +47,13 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
         context = doc ? libxml->xmlXPathNewContext(doc) : NULL;
         r = !doc ? -EBADMSG : !context ? -ENOMEM : 0;
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++)
-                *all[i].fact = holds(context, all[i].expression);
+                *all[i].fact = libvirt_probe_holds(context, all[i].expression);
         libxml->xmlXPathFreeContext(context);
         libxml->xmlFreeDoc(doc);
         return r;
 }
 
-static void ignore_error(void *userdata, virErrorPtr error)
+static void libvirt_probe_ignore_error(void *userdata, virErrorPtr error)
 {
 }
 
@@ -70,7 +70,7 @@ int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
                 *ret_reason = strdup(failure);
                 return -ENOSYS;
         }
-        libvirt->virSetErrorFunc(NULL, ignore_error);
+        libvirt->virSetErrorFunc(NULL, libvirt_probe_ignore_error);
         /* domain capabilities are refused to those who may only read */
         connection = libvirt->virConnectOpen(uri);
         if (connection && libvirt->virConnectGetLibVersion(connection, &facts.version) == 0 &&

@@ -16,7 +16,7 @@ static LibxmlCalls calls;
 static Library library;
 const LibxmlCalls *const libxml = &calls;
 
-static void load(void)
+static void libxml_calls_load(void)
 {
         xmlFreeFunc *free_text = NULL;
 
@@ -33,7 +33,7 @@ bool libxml_load(const char **ret_reason)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-        pthread_once(&once, load);
+        pthread_once(&once, libxml_calls_load);
         *ret_reason = library.complete ? NULL : library.failure;
         return library.complete;
 }

@@ -15,7 +15,7 @@
 #define MSR_KEYID_PARTITIONING 0x87u
 #define MSR_MCHECK_ERROR 0xa0u
 
-static HostMsr read_device(int fd, uint32_t address)
+static HostMsr msr_read_device(int fd, uint32_t address)
 {
         HostMsr msr = {};
 
@@ -23,7 +23,7 @@ static HostMsr read_device(int fd, uint32_t address)
         return msr;
 }
 
-static HostMsr read_text(const char *text, uint32_t address)
+static HostMsr msr_read_text(const char *text, uint32_t address)
 {
         for (const char *line = text; line && *line;) {
                 unsigned long long value;
@@ -58,7 +58,7 @@ void host_probe_msr(const char *root, HostFacts *facts)
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
                 if (strcmp(facts->cpu_vendor, all[i].vendor) != 0)
                         continue;
-                *all[i].msr =
-                        fd >= 0 ? read_device(fd, all[i].address) : read_text(text, all[i].address);
+                *all[i].msr = fd >= 0 ? msr_read_device(fd, all[i].address)
+                                      : msr_read_text(text, all[i].address);
         }
 }

@@ -10,7 +10,7 @@
 #include "host/host_internal.h"
 
 /* The value after "KEY " at a line's begin; false where there is none or "max". */
-static bool value_of(const char *text, const char *key, uint64_t *ret)
+static bool pools_value_of(const char *text, const char *key, uint64_t *ret)
 {
         size_t length = strlen(key);
 
@@ -50,8 +50,8 @@ void host_probe_pools(const char *root, HostFacts *facts)
                 for (size_t p = 0; capacity && p < ARRAY_SIZE(pools); p++) {
                         HostPool pool = {};
 
-                        pool.known = value_of(capacity, pools[p].key, &pool.capacity) &&
-                                     value_of(current, pools[p].key, &pool.used);
+                        pool.known = pools_value_of(capacity, pools[p].key, &pool.capacity) &&
+                                     pools_value_of(current, pools[p].key, &pool.used);
                         if (pool.known)
                                 *pools[p].pool = pool;
                 }
@@ -65,7 +65,7 @@ void host_probe_memlock(const char *root, HostFacts *facts)
         uint64_t value;
 
         facts->memlock = UINT64_MAX;
-        if (text && value_of(text, "max", &value)) {
+        if (text && pools_value_of(text, "max", &value)) {
                 facts->memlock = value;
                 return;
         }

@@ -34,8 +34,8 @@ static int add_missing(Compare *compare, const char *what, const char *owner, co
         return host_check_list_add_new(compare->missing, "qemu", found, needed, false, fix);
 }
 
-static int check_names(Compare *compare, const char *what, json_object *names,
-                       bool (*has)(const QemuProbe *probe, const char *name))
+static int qemu_needs_check_names(Compare *compare, const char *what, json_object *names,
+                                  bool (*has)(const QemuProbe *probe, const char *name))
 {
         size_t n = names ? json_object_array_length(names) : 0;
         int r = 0;
@@ -84,16 +84,17 @@ int qemu_needs_check(const QemuProbe *probe, const char *path, json_object *need
 
         if (!needs)
                 return 0;
-        r = check_names(&compare, "object", json_member(needs, "objects"), qemu_probe_has_object);
+        r = qemu_needs_check_names(&compare, "object", json_member(needs, "objects"),
+                                   qemu_probe_has_object);
         if (r == 0)
                 r = check_properties(&compare, "property", json_member(needs, "properties"),
                                      has_property_if_object);
         if (r == 0)
-                r = check_names(&compare, "device", json_member(needs, "devices"),
-                                qemu_probe_has_device);
+                r = qemu_needs_check_names(&compare, "device", json_member(needs, "devices"),
+                                           qemu_probe_has_device);
         if (r == 0)
-                r = check_names(&compare, "CPU model", json_member(needs, "cpus"),
-                                qemu_probe_has_cpu);
+                r = qemu_needs_check_names(&compare, "CPU model", json_member(needs, "cpus"),
+                                           qemu_probe_has_cpu);
         if (r == 0)
                 r = check_properties(&compare, "machine option", json_member(needs, "machines"),
                                      qemu_probe_has_machine);

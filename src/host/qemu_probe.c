@@ -59,34 +59,34 @@ const char *qemu_probe_version(const QemuProbe *probe)
         return probe->version;
 }
 
-static bool holds(json_object *set, const char *name)
+static bool qemu_probe_holds(json_object *set, const char *name)
 {
         return json_object_object_get_ex(set, name, NULL);
 }
 
 bool qemu_probe_has_object(const QemuProbe *probe, const char *type)
 {
-        return holds(probe->objects, type);
+        return qemu_probe_holds(probe->objects, type);
 }
 
 bool qemu_probe_has_property(const QemuProbe *probe, const char *object, const char *property)
 {
-        return holds(json_object_object_get(probe->objects, object), property);
+        return qemu_probe_holds(json_object_object_get(probe->objects, object), property);
 }
 
 bool qemu_probe_has_device(const QemuProbe *probe, const char *driver)
 {
-        return holds(probe->devices, driver);
+        return qemu_probe_holds(probe->devices, driver);
 }
 
 bool qemu_probe_has_cpu(const QemuProbe *probe, const char *model)
 {
-        return holds(probe->cpus, model);
+        return qemu_probe_holds(probe->cpus, model);
 }
 
 bool qemu_probe_has_machine(const QemuProbe *probe, const char *machine, const char *property)
 {
-        return holds(json_object_object_get(probe->machines, machine), property);
+        return qemu_probe_holds(json_object_object_get(probe->machines, machine), property);
 }
 
 uint64_t qemu_probe_cpus_max(const QemuProbe *probe, const char *machine)

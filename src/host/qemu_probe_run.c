@@ -68,7 +68,7 @@ static json_object *origin_new(const char *path, const QemuIdentity *identity)
 }
 
 /* A file's name for a path: 32 hex digits of its digest. */
-static int file_name(const char *path, char ret[static 40])
+static int qemu_probe_run_file_name(const char *path, char ret[static 40])
 {
         _cleanup_free_ char *hex = NULL;
         DigestPair digest;
@@ -118,7 +118,7 @@ int qemu_probe_cached(const char *path, int cache_dirfd, QemuProbe **ret, char *
         if (r < 0)
                 return r;
         origin = origin_new(path, &identity);
-        if (!origin || file_name(path, name) < 0)
+        if (!origin || qemu_probe_run_file_name(path, name) < 0)
                 return -ENOMEM;
         if (cache_dirfd >= 0 && cache_read(cache_dirfd, name, origin, ret) == 0)
                 return 0;

@@ -25,7 +25,7 @@
 
 /* Only async-signal-safe calls here (signal-safety(7)): the caller may have threads. Ids by raw
  * system calls, which glibc would want to spread over threads. */
-static void child_run(char *const *argv, int socket_fd, int output_fd)
+static void qemu_process_child_run(char *const *argv, int socket_fd, int output_fd)
 {
         static const struct rlimit no_core = {0, 0}, output = {1 << 20, 1 << 20};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
@@ -95,13 +95,13 @@ int qemu_process_start(const char *path, QemuProcess *ret)
         if (pid < 0)
                 return pid;
         if (pid == 0)
-                child_run(argv, fds[0], fds[1]);
+                qemu_process_child_run(argv, fds[0], fds[1]);
         *ret = (QemuProcess){pid, TAKE_FD(ours), TAKE_FD(output_fd)};
         return 0;
 }
 
 /* Waits for its end for a while. */
-static bool reap(pid_t pid, unsigned msec)
+static bool qemu_process_reap(pid_t pid, unsigned msec)
 {
         const struct timespec pause = {.tv_nsec = 5000000};
 
@@ -115,7 +115,7 @@ static bool reap(pid_t pid, unsigned msec)
         return false;
 }
 
-static char *last_words(int fd)
+static char *qemu_process_last_words(int fd)
 {
         char text[OUTPUT_MAX + 1];
         off_t size = lseek(fd, 0, SEEK_END);
@@ -135,12 +135,12 @@ static char *last_words(int fd)
 void qemu_process_end(QemuProcess *process, bool at_once, char **ret_output)
 {
         closep(&process->socket);
-        if (at_once || !reap(process->pid, END_MSEC)) {
+        if (at_once || !qemu_process_reap(process->pid, END_MSEC)) {
                 kill(process->pid, SIGKILL); /* our own child, not reaped yet: the pid is its */
                 while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
         }
-        *ret_output = last_words(process->output_fd);
+        *ret_output = qemu_process_last_words(process->output_fd);
         closep(&process->output_fd);
         *process = (QemuProcess){.socket = -1, .output_fd = -1};
 }

@@ -23,7 +23,7 @@ typedef struct Talk {
         const char *reason; /* of a failure; static */
 } Talk;
 
-static uint64_t now_msec(void)
+static uint64_t qemu_talk_now_msec(void)
 {
         struct timespec now;
 
@@ -31,34 +31,34 @@ static uint64_t now_msec(void)
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int fail(Talk *talk, int r, const char *reason)
+static int qemu_talk_fail(Talk *talk, int r, const char *reason)
 {
         talk->reason = reason;
         return r;
 }
 
-static int wait_for(Talk *talk, short events)
+static int qemu_talk_wait_for(Talk *talk, short events)
 {
         struct pollfd fd = {.fd = talk->fd, .events = events};
 
         for (;;) {
-                uint64_t now = now_msec();
+                uint64_t now = qemu_talk_now_msec();
                 int n = now < talk->deadline ? poll(&fd, 1, (int)(talk->deadline - now)) : 0;
 
                 if (n > 0)
                         return 0;
                 if (n == 0)
-                        return fail(talk, -ETIMEDOUT, "it does not answer");
+                        return qemu_talk_fail(talk, -ETIMEDOUT, "it does not answer");
                 if (errno != EINTR)
-                        return fail(talk, -errno, "its socket fails");
+                        return qemu_talk_fail(talk, -errno, "its socket fails");
         }
 }
 
-static int receive(Talk *talk)
+static int qemu_talk_receive(Talk *talk)
 {
         char bytes[16384];
         ssize_t n;
-        int r = wait_for(talk, POLLIN);
+        int r = qemu_talk_wait_for(talk, POLLIN);
 
         if (r < 0)
                 return r;
@@ -66,17 +66,17 @@ static int receive(Talk *talk)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n <= 0)
-                return fail(talk, -ECONNRESET, "it ended before it had answered");
+                return qemu_talk_fail(talk, -ECONNRESET, "it ended before it had answered");
         talk->received += (size_t)n;
         if (talk->received > QEMU_PROBE_BYTES_MAX)
-                return fail(talk, -EPROTO, "it says too much");
+                return qemu_talk_fail(talk, -EPROTO, "it says too much");
         return buffer_append(&talk->input, bytes, (size_t)n) < 0
-                       ? fail(talk, -ENOMEM, "out of memory")
+                       ? qemu_talk_fail(talk, -ENOMEM, "out of memory")
                        : 0;
 }
 
 /* The next message that is no event; release it with qmp_message_done(). */
-static int next_message(Talk *talk, QmpMessage *ret)
+static int qemu_talk_next_message(Talk *talk, QmpMessage *ret)
 {
         for (;;) {
                 const char *end =
@@ -87,8 +87,8 @@ static int next_message(Talk *talk, QmpMessage *ret)
 
                 if (!end) {
                         if (talk->input.size > QEMU_PROBE_LINE_MAX)
-                                return fail(talk, -EPROTO, "an answer is too long");
-                        r = receive(talk);
+                                return qemu_talk_fail(talk, -EPROTO, "an answer is too long");
+                        r = qemu_talk_receive(talk);
                         if (r < 0)
                                 return r;
                         continue;
@@ -96,7 +96,7 @@ static int next_message(Talk *talk, QmpMessage *ret)
                 reason = qmp_message_parse(talk->input.data, size, ret);
                 buffer_consume(&talk->input, size + 1);
                 if (reason)
-                        return fail(talk, -EPROTO, reason);
+                        return qemu_talk_fail(talk, -EPROTO, reason);
                 if (ret->kind != QMP_MESSAGE_EVENT)
                         return 0;
                 qmp_message_done(ret);
@@ -105,7 +105,7 @@ static int next_message(Talk *talk, QmpMessage *ret)
 
 /* Asks; *ret is the answer, a reference of the caller's, NULL where QEMU refused the question.
  * Takes arguments (NULL: none). */
-static int ask(Talk *talk, const char *command, json_object *arguments, json_object **ret)
+static int qemu_talk_ask(Talk *talk, const char *command, json_object *arguments, json_object **ret)
 {
         _cleanup_json_ json_object *message =
                 json_build("execute", json_object_new_string(command), "arguments", arguments, "id",
@@ -116,18 +116,18 @@ static int ask(Talk *talk, const char *command, json_object *arguments, json_obj
 
         if (n < 0) {
                 line = NULL;
-                return fail(talk, -ENOMEM, "out of memory");
+                return qemu_talk_fail(talk, -ENOMEM, "out of memory");
         }
-        r = wait_for(talk, POLLOUT);
+        r = qemu_talk_wait_for(talk, POLLOUT);
         if (r < 0)
                 return r;
         if (send(talk->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
-                return fail(talk, -ECONNRESET, "it ended before it had answered");
-        r = next_message(talk, &answer);
+                return qemu_talk_fail(talk, -ECONNRESET, "it ended before it had answered");
+        r = qemu_talk_next_message(talk, &answer);
         if (r < 0)
                 return r;
         if (answer.kind == QMP_MESSAGE_GREETING || answer.id != talk->id)
-                return fail(talk, -EPROTO, "an answer to another question");
+                return qemu_talk_fail(talk, -EPROTO, "an answer to another question");
         *ret = answer.kind == QMP_MESSAGE_RETURN ? json_object_get(answer.payload) : NULL;
         return 0;
 }
@@ -136,7 +136,7 @@ static int ask(Talk *talk, const char *command, json_object *arguments, json_obj
 static int add_names(Talk *talk, json_object *array, const char *key, json_object *set)
 {
         if (!json_object_is_type(array, json_type_array))
-                return fail(talk, -EPROTO, "a list that is none");
+                return qemu_talk_fail(talk, -EPROTO, "a list that is none");
         for (size_t i = 0; i < json_object_array_length(array); i++) {
                 json_object *item = json_object_array_get_idx(array, i);
                 const char *name = json_object_is_type(item, json_type_object)
@@ -144,9 +144,9 @@ static int add_names(Talk *talk, json_object *array, const char *key, json_objec
                                            : NULL;
 
                 if (!name || !qemu_name_is_valid(name))
-                        return fail(talk, -EPROTO, "a list with an odd name");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd name");
                 if (++talk->names > NAMES_MAX)
-                        return fail(talk, -EPROTO, "it says too much");
+                        return qemu_talk_fail(talk, -EPROTO, "it says too much");
                 json_object_object_add(set, name, NULL);
         }
         return 0;
@@ -155,21 +155,22 @@ static int add_names(Talk *talk, json_object *array, const char *key, json_objec
 static int ask_types(Talk *talk, const char *implements, json_object *set)
 {
         _cleanup_json_ json_object *answer = NULL;
-        int r = ask(talk, "qom-list-types",
-                    json_build("implements", json_object_new_string(implements), NULL), &answer);
+        int r = qemu_talk_ask(talk, "qom-list-types",
+                              json_build("implements", json_object_new_string(implements), NULL),
+                              &answer);
 
         if (r < 0)
                 return r;
         return answer ? add_names(talk, answer, "name", set)
-                      : fail(talk, -EPROTO, "it knows no qom-list-types: older than 1.2");
+                      : qemu_talk_fail(talk, -EPROTO, "it knows no qom-list-types: older than 1.2");
 }
 
 /* *ret: NULL where the type has none to tell. */
 static int ask_properties(Talk *talk, const char *type, json_object **ret)
 {
         _cleanup_json_ json_object *answer = NULL, *set = json_object_new_object();
-        int r = ask(talk, "qom-list-properties",
-                    json_build("typename", json_object_new_string(type), NULL), &answer);
+        int r = qemu_talk_ask(talk, "qom-list-properties",
+                              json_build("typename", json_object_new_string(type), NULL), &answer);
 
         if (r == 0 && answer)
                 r = add_names(talk, answer, "name", set);
@@ -217,7 +218,7 @@ static int ask_machines(Talk *talk, QemuProbe *probe)
         static const char *const wanted[] = {"q35", "virt"};
         _cleanup_json_ json_object *machines = NULL;
         size_t n;
-        int r = ask(talk, "query-machines", NULL, &machines);
+        int r = qemu_talk_ask(talk, "query-machines", NULL, &machines);
 
         if (r < 0)
                 return r;
@@ -229,13 +230,13 @@ static int ask_machines(Talk *talk, QemuProbe *probe)
                 char type[QEMU_NAME_MAX + 16];
 
                 if (!json_object_is_type(machine, json_type_object))
-                        return fail(talk, -EPROTO, "a list with an odd machine");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd machine");
                 name = json_member_string(machine, "name");
                 found = json_member_string(machine, "alias");
                 if (!found || strcmp(found, alias) != 0)
                         continue;
                 if (!name || !qemu_name_is_valid(name))
-                        return fail(talk, -EPROTO, "a list with an odd name");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd name");
                 snprintf(type, sizeof(type), "%s-machine", name);
                 r = ask_properties(talk, type, &properties);
                 if (r < 0)
@@ -252,7 +253,7 @@ static int ask_machines(Talk *talk, QemuProbe *probe)
 static int ask_cpus(Talk *talk, QemuProbe *probe)
 {
         _cleanup_json_ json_object *answer = NULL;
-        int r = ask(talk, "query-cpu-definitions", NULL, &answer);
+        int r = qemu_talk_ask(talk, "query-cpu-definitions", NULL, &answer);
 
         return r < 0 || !answer ? r : add_names(talk, answer, "name", probe->cpus);
 }
@@ -262,25 +263,25 @@ static int greet(Talk *talk, QemuProbe *probe)
         _cleanup_(qmp_message_done) QmpMessage greeting = {};
         _cleanup_json_ json_object *answer = NULL;
         const char *package;
-        int r = next_message(talk, &greeting);
+        int r = qemu_talk_next_message(talk, &greeting);
 
         if (r < 0)
                 return r;
         if (greeting.kind != QMP_MESSAGE_GREETING)
-                return fail(talk, -EPROTO, "an answer before the greeting");
+                return qemu_talk_fail(talk, -EPROTO, "an answer before the greeting");
         package = json_member_string(json_member(json_member(greeting.root, "QMP"), "version"),
                                      "package");
         if (asprintf(&probe->version, "%u.%u.%u", greeting.version[0], greeting.version[1],
                      greeting.version[2]) < 0) {
                 probe->version = NULL;
-                return fail(talk, -ENOMEM, "out of memory");
+                return qemu_talk_fail(talk, -ENOMEM, "out of memory");
         }
         probe->package =
                 strdup(package && (!*package || qemu_name_is_valid(package)) ? package : "");
         if (!probe->package)
-                return fail(talk, -ENOMEM, "out of memory");
-        r = ask(talk, "qmp_capabilities", NULL, &answer);
-        return r < 0 || answer ? r : fail(talk, -EPROTO, "it refuses qmp_capabilities");
+                return qemu_talk_fail(talk, -ENOMEM, "out of memory");
+        r = qemu_talk_ask(talk, "qmp_capabilities", NULL, &answer);
+        return r < 0 || answer ? r : qemu_talk_fail(talk, -EPROTO, "it refuses qmp_capabilities");
 }
 
 static int converse(Talk *talk, QemuProbe *probe)
@@ -296,7 +297,7 @@ static int converse(Talk *talk, QemuProbe *probe)
                 r = ask_cpus(talk, probe);
         if (r == 0)
                 r = ask_machines(talk, probe);
-        if (r == 0 && ask(talk, "quit", NULL, &answer) == -ENOMEM)
+        if (r == 0 && qemu_talk_ask(talk, "quit", NULL, &answer) == -ENOMEM)
                 r = -ENOMEM; /* else its end may come before its answer */
         return r;
 }
@@ -304,7 +305,9 @@ static int converse(Talk *talk, QemuProbe *probe)
 int qemu_probe_talk(int fd, unsigned timeout_msec, QemuProbe **ret, const char **ret_reason)
 {
         _cleanup_(qemu_probe_unrefp) QemuProbe *probe = qemu_probe_new();
-        Talk talk = {.fd = fd, .deadline = now_msec() + timeout_msec, .reason = "out of memory"};
+        Talk talk = {.fd = fd,
+                     .deadline = qemu_talk_now_msec() + timeout_msec,
+                     .reason = "out of memory"};
         int r = probe ? converse(&talk, probe) : -ENOMEM;
 
         buffer_done(&talk.input);

@@ -17,7 +17,7 @@ typedef struct SnpStatus {
         uint64_t tcb, reported_tcb;
 } __attribute__((packed)) SnpStatus;
 
-static void read_device(HostFacts *facts)
+static void sev_status_read_device(HostFacts *facts)
 {
         _cleanup_close_ int fd = open("/dev/sev", O_RDWR | O_CLOEXEC);
         struct sev_user_data_status status = {};
@@ -37,7 +37,7 @@ static void read_device(HostFacts *facts)
                                                     snp.flags, snp.build, snp.guests};
 }
 
-static void read_text(const char *text, const char *name, HostSevStatus *ret)
+static void sev_status_read_text(const char *text, const char *name, HostSevStatus *ret)
 {
         for (const char *line = text; line && *line;) {
                 unsigned major, minor, state, flags, build, guests;
@@ -60,7 +60,7 @@ void host_probe_sev_status(const char *root, HostFacts *facts)
 
         facts->sev_status = facts->snp_status = (HostSevStatus){};
         if (!*root)
-                read_device(facts);
-        read_text(text, "platform", &facts->sev_status);
-        read_text(text, "snp", &facts->snp_status);
+                sev_status_read_device(facts);
+        sev_status_read_text(text, "platform", &facts->sev_status);
+        sev_status_read_text(text, "snp", &facts->snp_status);
 }

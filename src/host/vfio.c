@@ -89,7 +89,7 @@ static int bind_fix(const char *device, char **ret)
                        : 0;
 }
 
-static int look(const char *root, const char *device, char **ret_path, HostCheck *ret)
+static int vfio_look(const char *root, const char *device, char **ret_path, HostCheck *ret)
 {
         _cleanup_free_ char *path = NULL, *group = NULL, *driver = NULL, *fix = NULL;
         _cleanup_free_ char *neighbour = NULL, *neighbours_driver = NULL;
@@ -141,7 +141,7 @@ int host_check_vfio(const char *root, const char *device, char **ret_path, HostC
                 check.name = NULL;
         if (!check.name || !check.needed)
                 return -ENOMEM;
-        r = look(root, device, &path, &check);
+        r = vfio_look(root, device, &path, &check);
         if (r < 0) {
                 free(path);
                 return r;

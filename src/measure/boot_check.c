@@ -15,7 +15,7 @@
 #define AMDSEV "(an AmdSev build of OVMF has it: package ovmf-amdsev)"
 
 /* Of an OVMF that QEMU can pass kernel hashes to; for SEV-SNP they want a section besides. */
-static int check_sev(Bytes file, const char *name, const char *guest, CvmError *error)
+static int boot_check_sev(Bytes file, const char *name, const char *guest, CvmError *error)
 {
         OvmfSev sev = {};
         int r;
@@ -43,7 +43,7 @@ int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmErro
         int r = 0;
 
         if (guest && strncmp(guest, "sev", 3) == 0)
-                r = check_sev(file, name, guest, error);
+                r = boot_check_sev(file, name, guest, error);
         else if (guest && strcmp(guest, "tdx") == 0)
                 r = tdvf_parse(file, name, &tdvf, error);
         if (r == 0 && file.size % FIRMWARE_UNIT != 0)
@@ -102,7 +102,7 @@ static int refuse_platform(const Igvm *igvm, const char *name, const char *guest
                                   others.data ?: "?", guest);
 }
 
-static const IgvmPlatform *find_platform(const Igvm *igvm, const char *guest)
+static const IgvmPlatform *boot_check_find_platform(const Igvm *igvm, const char *guest)
 {
         for (size_t i = 0; i < igvm->n_platforms; i++)
                 if (strcmp(igvm_platform_name(igvm->platforms[i].type), guest) == 0)
@@ -122,7 +122,7 @@ int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuP
         r = igvm_parse(file, name, &igvm, error);
         if (r < 0)
                 return r;
-        platform = find_platform(&igvm, guest);
+        platform = boot_check_find_platform(&igvm, guest);
         if (!platform)
                 return refuse_platform(&igvm, name, guest, error);
         r = igvm_check_overlap(&igvm, name, platform->mask, error);

@@ -11,7 +11,7 @@ void cbor_writer_done(CborWriter *writer)
         buffer_done(&writer->buffer);
 }
 
-static void append(CborWriter *writer, const void *data, size_t size)
+static void cbor_append(CborWriter *writer, const void *data, size_t size)
 {
         if (!writer->failed && size && buffer_append(&writer->buffer, data, size) < 0)
                 writer->failed = true;
@@ -24,7 +24,7 @@ static void put_head(CborWriter *writer, size_t (*encode)(uint64_t, unsigned cha
 {
         unsigned char head[HEAD_MAX];
 
-        append(writer, head, encode(value, head, sizeof(head)));
+        cbor_append(writer, head, encode(value, head, sizeof(head)));
 }
 
 int cbor_writer_finish(CborWriter *writer, uint8_t **ret, size_t *ret_size)
@@ -47,13 +47,13 @@ void cbor_put_int(CborWriter *writer, int64_t value)
 void cbor_put_bytes(CborWriter *writer, const void *data, size_t size)
 {
         put_head(writer, cbor_encode_bytestring_start, size);
-        append(writer, data, size);
+        cbor_append(writer, data, size);
 }
 
 void cbor_put_text(CborWriter *writer, const char *text)
 {
         put_head(writer, cbor_encode_string_start, strlen(text));
-        append(writer, text, strlen(text));
+        cbor_append(writer, text, strlen(text));
 }
 
 void cbor_begin_array(CborWriter *writer, size_t n)

@@ -226,8 +226,9 @@ static void put_header(CborWriter *header, const SigningKey *key, const HashDige
 }
 
 /* RFC 9052, section 4.4: what is signed. */
-static int sign(const SigningKey *key, const CborWriter *header, const uint8_t *corim, size_t size,
-                uint8_t ret[static 2 * KEY_NUMBER_MAX])
+static int corim_sign_structure(const SigningKey *key, const CborWriter *header,
+                                const uint8_t *corim, size_t size,
+                                uint8_t ret[static 2 * KEY_NUMBER_MAX])
 {
         _cleanup_(cbor_writer_done) CborWriter text = {};
         uint8_t r_number[KEY_NUMBER_MAX], s_number[KEY_NUMBER_MAX];
@@ -265,7 +266,7 @@ int corim_sign(const uint8_t *corim, size_t size, const SigningKey *key, const c
         if (!id_hex)
                 return -ENOMEM;
         put_header(&header, key, &id, signer ?: id_hex);
-        r = sign(key, &header, corim, size, signature);
+        r = corim_sign_structure(key, &header, corim, size, signature);
         if (r < 0)
                 return r;
         cbor_put_tag(&whole, TAG_COSE_SIGN1);

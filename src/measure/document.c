@@ -6,7 +6,7 @@
 
 #define NAME_MAX_LENGTH 32
 
-static json_object *hex_json(const uint8_t *data, size_t size)
+static json_object *measure_document_hex_json(const uint8_t *data, size_t size)
 {
         _cleanup_free_ char *hex = text_hex(data, size);
 
@@ -15,7 +15,7 @@ static json_object *hex_json(const uint8_t *data, size_t size)
 
 static json_object *digest_json(const HashDigest *digest)
 {
-        return hex_json(digest->bytes, hash_size(digest->algorithm));
+        return measure_document_hex_json(digest->bytes, hash_size(digest->algorithm));
 }
 
 static json_object *register_json(const Register *reg)
@@ -44,8 +44,10 @@ static json_object *input_json(const MeasurementInput *input)
                 return json_new_text(input->text);
         return json_build(
                 "size", input->sha256_only ? NULL : json_object_new_int64((int64_t)input->size),
-                "sha256", hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
-                input->sha256_only ? NULL : hex_json(input->digests.sha384, SHA384_SIZE), NULL);
+                "sha256", measure_document_hex_json(input->digests.sha256, SHA256_SIZE), "sha384",
+                input->sha256_only ? NULL
+                                   : measure_document_hex_json(input->digests.sha384, SHA384_SIZE),
+                NULL);
 }
 
 json_object *measurement_to_json(const Measurement *measurement, const char *platform,
@@ -64,7 +66,7 @@ json_object *measurement_to_json(const Measurement *measurement, const char *pla
 }
 
 /* Of registers and inputs: letters, digits, '/' and '-'. */
-static bool is_name(const char *name)
+static bool measure_document_is_name(const char *name)
 {
         return *name && strlen(name) <= NAME_MAX_LENGTH &&
                name[strspn(name,
@@ -72,7 +74,7 @@ static bool is_name(const char *name)
                        0;
 }
 
-static int find_algorithm(const char *name, HashAlgorithm *ret)
+static int measure_document_find_algorithm(const char *name, HashAlgorithm *ret)
 {
         for (HashAlgorithm algorithm = 0; name && algorithm < _HASH_MAX; algorithm++)
                 if (strcmp(name, hash_name(algorithm)) == 0) {
@@ -92,24 +94,24 @@ static int find_state(const char *name, MeasurementState *ret)
         return -EBADMSG;
 }
 
-static int parse_digest(const char *hex, HashAlgorithm algorithm, HashDigest *ret)
+static int measure_document_parse_digest(const char *hex, HashAlgorithm algorithm, HashDigest *ret)
 {
         return hex && hash_parse_hex(algorithm, hex, ret) == 0 ? 0 : -EBADMSG;
 }
 
-static int parse_event(json_object *item, Register *reg)
+static int measure_document_parse_event(json_object *item, Register *reg)
 {
         const char *what = json_member_string(item, "event");
         const char *hex = json_member_string(item, "digest");
         HashDigest digest;
 
-        if (!what ||
-            (json_member(item, "digest") && parse_digest(hex, reg->value.algorithm, &digest) < 0))
+        if (!what || (json_member(item, "digest") &&
+                      measure_document_parse_digest(hex, reg->value.algorithm, &digest) < 0))
                 return -EBADMSG;
         return register_note(reg, hex ? &digest : NULL, "%s", what);
 }
 
-static int parse_register(Measurement *measurement, json_object *item)
+static int measure_document_parse_register(Measurement *measurement, json_object *item)
 {
         const char *name = json_member_string(item, "name");
         const char *reason = json_member_string(item, "reason");
@@ -119,8 +121,9 @@ static int parse_register(Measurement *measurement, json_object *item)
         Register *reg;
         int r;
 
-        if (!name || !is_name(name) ||
-            find_algorithm(json_member_string(item, "algorithm"), &algorithm) < 0 ||
+        if (!name || !measure_document_is_name(name) ||
+            measure_document_find_algorithm(json_member_string(item, "algorithm"), &algorithm) <
+                    0 ||
             find_state(json_member_string(item, "state"), &state) < 0 ||
             (events && !json_object_is_type(events, json_type_array)))
                 return -EBADMSG;
@@ -129,11 +132,12 @@ static int parse_register(Measurement *measurement, json_object *item)
                 return -ENOMEM;
         if (state != MEASUREMENT_VALUE)
                 return register_no_value(reg, state, "%s", reason ?: "");
-        r = parse_digest(json_member_string(item, "value"), algorithm, &reg->value);
+        r = measure_document_parse_digest(json_member_string(item, "value"), algorithm,
+                                          &reg->value);
         if (r == 0 && reason)
                 r = register_remark(reg, "%s", reason);
         for (size_t i = 0; r == 0 && events && i < json_object_array_length(events); i++)
-                r = parse_event(json_object_array_get_idx(events, i), reg);
+                r = measure_document_parse_event(json_object_array_get_idx(events, i), reg);
         return r;
 }
 
@@ -143,16 +147,18 @@ static int parse_input(Measurement *measurement, const char *name, json_object *
         HashDigest sha256, sha384;
         DigestPair pair;
 
-        if (!is_name(name))
+        if (!measure_document_is_name(name))
                 return -EBADMSG;
         if (json_object_is_type(value, json_type_string))
                 return measurement_add_text(measurement, name, "%s", json_object_get_string(value));
-        if (parse_digest(json_member_string(value, "sha256"), HASH_SHA256, &sha256) < 0)
+        if (measure_document_parse_digest(json_member_string(value, "sha256"), HASH_SHA256,
+                                          &sha256) < 0)
                 return -EBADMSG;
         if (!size)
                 return measurement_add_sha256(measurement, name, &sha256);
         if (!json_object_is_type(size, json_type_int) || json_object_get_int64(size) < 0 ||
-            parse_digest(json_member_string(value, "sha384"), HASH_SHA384, &sha384) < 0)
+            measure_document_parse_digest(json_member_string(value, "sha384"), HASH_SHA384,
+                                          &sha384) < 0)
                 return -EBADMSG;
         memcpy(pair.sha256, sha256.bytes, SHA256_SIZE);
         memcpy(pair.sha384, sha384.bytes, SHA384_SIZE);
@@ -186,7 +192,8 @@ int measurement_from_json(json_object *document, Measurement **ret, const char *
         if (!json_object_is_type(registers, json_type_array))
                 return -EBADMSG;
         for (size_t i = 0; r == 0 && i < json_object_array_length(registers); i++)
-                r = parse_register(measurement, json_object_array_get_idx(registers, i));
+                r = measure_document_parse_register(measurement,
+                                                    json_object_array_get_idx(registers, i));
         if (r < 0)
                 return r;
         *ret_member = "inputs";

@@ -128,7 +128,7 @@ static const char *add_context(Check *check, const IgvmHeader *header)
         return NULL;
 }
 
-static const char *add_header(Check *check, const IgvmHeader *header)
+static const char *igvm_check_add_header(Check *check, const IgvmHeader *header)
 {
         uint32_t mask, area;
         size_t index;
@@ -154,7 +154,7 @@ static const char *add_header(Check *check, const IgvmHeader *header)
         }
 }
 
-static int finish(const Check *check, const char *name, CvmError *error)
+static int igvm_check_finish(const Check *check, const char *name, CvmError *error)
 {
         if (!check->igvm->n_platforms)
                 return cvm_error_artifact(error, name, "an IGVM file for no platform");
@@ -188,12 +188,12 @@ int igvm_check_headers(Igvm *igvm, const char *name, CvmError *error)
                 if (!reason)
                         reason = igvm_header_check(igvm, &header);
                 if (!reason)
-                        reason = add_header(&check, &header);
+                        reason = igvm_check_add_header(&check, &header);
                 if (reason)
                         return igvm_header_refuse(&header, name, error, reason);
                 section = igvm_header_section(header.type);
         }
-        return finish(&check, name, error);
+        return igvm_check_finish(&check, name, error);
 }
 
 int igvm_check_known(const Igvm *igvm, const char *name, CvmError *error)

@@ -30,7 +30,7 @@ static int finish_piece(Search *search)
         return 0;
 }
 
-static int add_page(Search *search, const IgvmPage *page)
+static int igvm_code_add_page(Search *search, const IgvmPage *page)
 {
         Bytes *piece = &search->piece;
         int r = 0;
@@ -60,7 +60,7 @@ int igvm_read_code(const Igvm *igvm, uint32_t mask, FirmwareCode *ret)
                 page = igvm_page(igvm, &header);
                 if (page.mask & mask && page.data.data && page.data_type == IGVM_DATA_NORMAL &&
                     !page.unmeasured)
-                        r = add_page(&search, &page);
+                        r = igvm_code_add_page(&search, &page);
         }
         if (r == 0)
                 r = finish_piece(&search);

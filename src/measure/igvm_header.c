@@ -39,7 +39,7 @@ static const struct {
 };
 
 /* ARRAY_SIZE(types): the type is unknown. */
-static size_t find(uint32_t type)
+static size_t igvm_header_find(uint32_t type)
 {
         size_t i = 0;
 
@@ -50,26 +50,26 @@ static size_t find(uint32_t type)
 
 const char *igvm_type_name(uint32_t type)
 {
-        size_t i = find(type & ~IGVM_OPTIONAL);
+        size_t i = igvm_header_find(type & ~IGVM_OPTIONAL);
 
         return i < ARRAY_SIZE(types) ? types[i].name : NULL;
 }
 
 bool igvm_type_loads(uint32_t type)
 {
-        size_t i = find(type);
+        size_t i = igvm_header_find(type);
 
         return i < ARRAY_SIZE(types) && types[i].loads;
 }
 
 bool igvm_header_is_known(const IgvmHeader *header)
 {
-        return find(header->type) < ARRAY_SIZE(types);
+        return igvm_header_find(header->type) < ARRAY_SIZE(types);
 }
 
 bool igvm_header_mask(const IgvmHeader *header, uint32_t *ret)
 {
-        size_t i = find(header->type);
+        size_t i = igvm_header_find(header->type);
 
         if (i == ARRAY_SIZE(types) || types[i].mask == NO_MASK)
                 return false;
@@ -79,7 +79,7 @@ bool igvm_header_mask(const IgvmHeader *header, uint32_t *ret)
 
 bool igvm_header_parameter(const IgvmHeader *header, uint32_t *ret)
 {
-        size_t i = find(header->type);
+        size_t i = igvm_header_find(header->type);
 
         if (i == ARRAY_SIZE(types) || !types[i].parameter)
                 return false;
@@ -89,14 +89,14 @@ bool igvm_header_parameter(const IgvmHeader *header, uint32_t *ret)
 
 bool igvm_header_has_length(const IgvmHeader *header)
 {
-        size_t i = find(header->type);
+        size_t i = igvm_header_find(header->type);
 
         return i < ARRAY_SIZE(types) && header->body.size == types[i].size;
 }
 
 uint16_t igvm_header_parameter_size(const IgvmHeader *header)
 {
-        size_t i = find(header->type);
+        size_t i = igvm_header_find(header->type);
 
         return i < ARRAY_SIZE(types) ? types[i].parameter : 0;
 }

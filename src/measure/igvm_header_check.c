@@ -97,7 +97,7 @@ static const char *check_insert(const Igvm *igvm, const IgvmHeader *header)
                        : NULL;
 }
 
-static const char *check_memory(const IgvmHeader *header)
+static const char *igvm_header_check_memory(const IgvmHeader *header)
 {
         const uint8_t *p = header->body.data;
 
@@ -158,7 +158,7 @@ const char *igvm_header_check(const Igvm *igvm, const IgvmHeader *header)
         case IGVM_VP_CONTEXT:
                 return igvm_vp_check(igvm, header);
         case IGVM_REQUIRED_MEMORY:
-                return check_memory(header);
+                return igvm_header_check_memory(header);
         case IGVM_ERROR_RANGE:
                 return is_aligned(le64_get(p)) ? NULL : "its address is not aligned";
         default:

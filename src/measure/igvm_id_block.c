@@ -57,8 +57,8 @@ static void decode(const Igvm *igvm, Bytes body, IgvmIdBlock *ret)
                 memcpy(ret->auth + pieces[i].auth, p + pieces[i].file, pieces[i].size);
 }
 
-static void encode(uint32_t mask, const IdBlock *block, const uint8_t *auth, bool has_author,
-                   uint8_t *ret)
+static void igvm_id_block_encode(uint32_t mask, const IdBlock *block, const uint8_t *auth,
+                                 bool has_author, uint8_t *ret)
 {
         memset(ret, 0, IGVM_ID_BLOCK_SIZE);
         le32_put(ret, mask);
@@ -173,8 +173,8 @@ static void move_offsets(const Igvm *igvm, size_t end, size_t shift, uint8_t *co
 }
 
 /* The file with room for a header behind the last one, which is what `ret_body` points to. */
-static int append(const Igvm *igvm, const char *name, uint8_t **ret, size_t *ret_size,
-                  uint8_t **ret_body, CvmError *error)
+static int igvm_id_block_append(const Igvm *igvm, const char *name, uint8_t **ret, size_t *ret_size,
+                                uint8_t **ret_body, CvmError *error)
 {
         size_t end = igvm->headers_offset + igvm->headers_size;
         size_t at = igvm->headers_offset + ((igvm->headers_size + 7u) & ~7u);
@@ -221,7 +221,7 @@ int igvm_sign(const Igvm *igvm, const char *name, const IdBlock *block,
                 return cvm_error_artifact(error, name, "an IGVM file that is not for SEV-SNP");
         r = igvm_find_id_block(igvm, name, &old, error);
         if (r == -ENOENT) {
-                r = append(igvm, name, &copy, &size, &body, error);
+                r = igvm_id_block_append(igvm, name, &copy, &size, &body, error);
         } else if (r == 0) {
                 copy = malloc(size);
                 if (!copy)
@@ -232,7 +232,7 @@ int igvm_sign(const Igvm *igvm, const char *name, const IdBlock *block,
         }
         if (r < 0)
                 return r;
-        encode(mask, block, auth, has_author, body);
+        igvm_id_block_encode(mask, block, auth, has_author, body);
         igvm_seal(copy);
         *ret = TAKE_PTR(copy);
         *ret_size = size;

@@ -52,7 +52,7 @@ static bool continues(const Run *run, const IgvmPage *page, uint32_t flags, size
 }
 
 /* at: the header's cursor. */
-static int add_page(Walk *walk, const IgvmHeader *header, size_t at, size_t index)
+static int igvm_order_add_page(Walk *walk, const IgvmHeader *header, size_t at, size_t index)
 {
         IgvmPage page = igvm_page(walk->igvm, header);
         uint32_t flags = page_flags(header);
@@ -98,7 +98,7 @@ int igvm_visit_in_order(const Igvm *igvm, uint32_t mask, IgvmVisit visit, void *
                         continue;
                 index++;
                 if (header.type == IGVM_PAGE_DATA && own & mask)
-                        r = add_page(&walk, &header, at, index);
+                        r = igvm_order_add_page(&walk, &header, at, index);
                 else if (header.type == IGVM_PARAMETER_INSERT && own & mask)
                         r = visit(userdata, &header);
         }

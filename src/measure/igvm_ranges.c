@@ -5,7 +5,7 @@ typedef struct Range {
         uint64_t from, to;
 } Range;
 
-static int compare(const void *a, const void *b)
+static int igvm_ranges_compare(const void *a, const void *b)
 {
         const Range *x = a, *y = b;
 
@@ -43,7 +43,7 @@ int igvm_check_overlap(const Igvm *igvm, const char *name, uint32_t mask, CvmErr
         while (igvm_next(igvm, &cursor, &header))
                 if (range_of(igvm, &header, mask, &ranges[n]))
                         n++;
-        qsort(ranges, n, sizeof(*ranges), compare);
+        qsort(ranges, n, sizeof(*ranges), igvm_ranges_compare);
         for (size_t i = 0; i < n; i++) {
                 total += ranges[i].to - ranges[i].from;
                 if (total > IGVM_MEMORY_MAX)

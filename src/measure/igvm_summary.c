@@ -126,7 +126,7 @@ static json_object *platform_json(const Igvm *igvm, const IgvmPlatform *platform
 }
 
 /* Counts one more under that name; false: it is not the first. */
-static bool count(json_object *counts, const char *name)
+static bool igvm_summary_count(json_object *counts, const char *name)
 {
         json_object *found = json_member(counts, name);
 
@@ -148,8 +148,8 @@ static json_object *headers_json(const Igvm *igvm, json_object *not_loadable)
                 char number[24];
 
                 snprintf(number, sizeof(number), "0x%x", header.type);
-                count(counts, name ?: number);
-                if (!igvm_type_loads(header.type) && count(refused, number))
+                igvm_summary_count(counts, name ?: number);
+                if (!igvm_type_loads(header.type) && igvm_summary_count(refused, number))
                         json_object_array_add(
                                 not_loadable,
                                 json_build("type", json_object_new_string(number), "name",

@@ -71,7 +71,7 @@ static const char *check_vsm(const Igvm *igvm, const IgvmHeader *header)
         return NULL;
 }
 
-static const char *check_native(const IgvmVpContext *context)
+static const char *igvm_vp_check_native(const IgvmVpContext *context)
 {
         for (size_t i = NATIVE_CONTEXT_SIZE; i < context->data.size; i++)
                 if (context->data.data[i])
@@ -80,7 +80,7 @@ static const char *check_native(const IgvmVpContext *context)
 }
 
 /* Of the very mask that the header has; NULL: none. */
-static const IgvmPlatform *find_platform(const Igvm *igvm, const IgvmHeader *header)
+static const IgvmPlatform *igvm_vp_find_platform(const Igvm *igvm, const IgvmHeader *header)
 {
         uint32_t mask = le32_get(header->body.data + 8);
 
@@ -92,7 +92,7 @@ static const IgvmPlatform *find_platform(const Igvm *igvm, const IgvmHeader *hea
 
 const char *igvm_vp_check(const Igvm *igvm, const IgvmHeader *header)
 {
-        const IgvmPlatform *platform = find_platform(igvm, header);
+        const IgvmPlatform *platform = igvm_vp_find_platform(igvm, header);
         IgvmVpContext context;
 
         if (!platform)
@@ -105,13 +105,13 @@ const char *igvm_vp_check(const Igvm *igvm, const IgvmHeader *header)
                 return "its data are not a page within the file's data";
         context = igvm_vp_context(igvm, header);
         if (platform->type == IGVM_PLATFORM_NATIVE || platform->type == IGVM_PLATFORM_SEV)
-                return check_native(&context);
+                return igvm_vp_check_native(&context);
         return context.gpa % IGVM_PAGE_SIZE ? "its address is not aligned" : NULL;
 }
 
 int igvm_vp_vtl(const Igvm *igvm, const IgvmHeader *header)
 {
-        const IgvmPlatform *platform = find_platform(igvm, header);
+        const IgvmPlatform *platform = igvm_vp_find_platform(igvm, header);
 
         return platform && platform->type == IGVM_PLATFORM_VSM
                        ? igvm->file.data[le32_get(header->body.data + 12) + 4]

@@ -15,7 +15,7 @@ static const Guid tcg2_guid =
 static const Guid cc_guid =
         GUID(0x96751a3d, 0x72f4, 0x41a6, 0xa7, 0x94, 0xed, 0x5d, 0x0e, 0x67, 0xae, 0x6b);
 
-static bool contains(Bytes part, const void *what, size_t size)
+static bool kernel_stub_contains(Bytes part, const void *what, size_t size)
 {
         return part.size >= size && memmem(part.data, part.size, what, size);
 }
@@ -48,8 +48,8 @@ static void read_part(Bytes part, KernelStub *stub)
 {
         static const char initrd[] = "Linux initrd", options[] = "LOADED_IMAGE::LoadOptions";
 
-        stub->initrd = stub->initrd || contains(part, initrd, sizeof(initrd));
-        stub->options = stub->options || contains(part, options, sizeof(options));
+        stub->initrd = stub->initrd || kernel_stub_contains(part, initrd, sizeof(initrd));
+        stub->options = stub->options || kernel_stub_contains(part, options, sizeof(options));
         stub->tcg2 = stub->tcg2 || has_guid(part, &tcg2_guid);
         stub->cc = stub->cc || has_guid(part, &cc_guid);
 }

@@ -52,13 +52,13 @@ typedef struct Run {
         CvmError *error;
 } Run;
 
-static void run_done(Run *run)
+static void measure_run_done(Run *run)
 {
         efi_boot_done(&run->boot);
         run->measurement = measurement_free(run->measurement);
 }
 
-static int fail(Run *run, int r)
+static int measure_fail(Run *run, int r)
 {
         return cvm_error_is_set(run->error) ? r : cvm_error_system(run->error, r, "measure");
 }
@@ -86,7 +86,7 @@ static int add_acpi(Run *run)
         return r;
 }
 
-static int add_inputs(Run *run)
+static int measure_add_inputs(Run *run)
 {
         const MeasureInputs *in = run->inputs;
         const struct {
@@ -113,7 +113,7 @@ static int add_inputs(Run *run)
         if (r == 0 && in->memory)
                 r = measurement_add_text(run->measurement, "memory", "%s",
                                          text_format_size(in->memory, size));
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 static int prepare_boot(Run *run)
@@ -153,7 +153,7 @@ static int read_model(Run *run, uint32_t *ret_signature)
                         "there is no model '%s', only %s, or a CPUID signature as 0x800f12", model,
                         vmsa_cpu_models());
         r = measurement_add_text(run->measurement, "cpuModel", "%s", model);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 static int note_features(Run *run, uint64_t features)
@@ -172,7 +172,7 @@ static int read_features(Run *run, uint64_t *ret)
                                               "bit 0 (SEV-SNP) must be set in an SEV-SNP guest");
         *ret = features;
         r = note_features(run, features);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 static int measure_snp_ovmf(Run *run)
@@ -191,7 +191,7 @@ static int measure_snp_ovmf(Run *run)
                 return r;
         reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
         if (!reg)
-                return fail(run, -ENOMEM);
+                return measure_fail(run, -ENOMEM);
         if (!in->firmware.bytes.data)
                 missing = "no firmware is named (--firmware)";
         else if (!in->cpus)
@@ -200,14 +200,14 @@ static int measure_snp_ovmf(Run *run)
                 missing = "a kernel is named and no command line (--cmdline)";
         if (missing) {
                 r = register_no_value(reg, MEASUREMENT_NOT_GIVEN, "%s", missing);
-                return r < 0 ? fail(run, r) : 0;
+                return r < 0 ? measure_fail(run, r) : 0;
         }
         if (in->kernel.bytes.data) {
                 r = ovmf_hash_kernel(&in->kernel.digests,
                                      in->initrd.bytes.data ? &in->initrd.digests : NULL,
                                      in->cmdline, &hashes);
                 if (r < 0)
-                        return fail(run, r);
+                        return measure_fail(run, r);
                 input.hashes = &hashes;
         }
         return snp_ovmf_measure(&input, reg, run->error);
@@ -215,7 +215,7 @@ static int measure_snp_ovmf(Run *run)
 
 /* The hardware refuses a guest whose ID block is for another launch digest, after all was loaded.
  */
-static int check_id_block(Run *run, const Igvm *igvm, Register *first)
+static int measure_check_id_block(Run *run, const Igvm *igvm, Register *first)
 {
         _cleanup_free_ char *hex = NULL, *before = first->reason;
         HashDigest other;
@@ -228,7 +228,7 @@ static int check_id_block(Run *run, const Igvm *igvm, Register *first)
         }
         hex = hash_hex(&other);
         if (!hex)
-                return fail(run, -ENOMEM);
+                return measure_fail(run, -ENOMEM);
         if (run->inputs->launching)
                 return cvm_error_artifact(
                         run->error, "igvm",
@@ -240,11 +240,11 @@ static int check_id_block(Run *run, const Igvm *igvm, Register *first)
                             "%s%sthe file's ID block is for %s instead: the hardware refuses the "
                             "launch",
                             before ?: "", before ? "; " : "", hex);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 /* A launch refuses the same. */
-static int check_service(Run *run, const Igvm *igvm)
+static int measure_check_service(Run *run, const Igvm *igvm)
 {
         const IgvmPlatform *platform = igvm_find_platform(igvm, IGVM_PLATFORM_SEV_SNP);
 
@@ -265,7 +265,7 @@ static int measure_igvm_file(Run *run, uint32_t signature)
 
         r = igvm_parse(run->inputs->igvm.bytes, "igvm", &igvm, run->error);
         if (r == 0)
-                r = check_service(run, &igvm);
+                r = measure_check_service(run, &igvm);
         if (r < 0)
                 return r;
         reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
@@ -275,7 +275,7 @@ static int measure_igvm_file(Run *run, uint32_t signature)
                 reg = every ? every - 1 : NULL;
         }
         if (!reg)
-                return fail(run, -ENOMEM);
+                return measure_fail(run, -ENOMEM);
         r = snp_igvm_measure(&(SnpIgvm){.igvm = &igvm,
                                         .name = "igvm",
                                         .cpus = run->inputs->cpus,
@@ -284,7 +284,7 @@ static int measure_igvm_file(Run *run, uint32_t signature)
         if (r < 0)
                 return r;
         r = note_features(run, features);
-        return r < 0 ? fail(run, r) : check_id_block(run, &igvm, reg);
+        return r < 0 ? measure_fail(run, r) : measure_check_id_block(run, &igvm, reg);
 }
 
 static int measure_snp_igvm(Run *run)
@@ -306,10 +306,10 @@ static int measure_snp_igvm(Run *run)
                                             "no IGVM file is named (--igvm)")
                         : -ENOMEM;
                 if (r < 0)
-                        return fail(run, r);
+                        return measure_fail(run, r);
         }
         r = run->service ? 0 : tpm_measure(run_boot(run), run->measurement);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 /* MRTD and RTMR0 without firmware. */
@@ -365,11 +365,11 @@ static int measure_tdx(Run *run)
 
         if (r == 0)
                 r = tdx_measure_boot(run_boot(run), run->measurement);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 /* No PCR that is predicted depends on the file's pages, but a file that cannot boot has none. */
-static int check_native(const Run *run)
+static int measure_check_native(const Run *run)
 {
         Bytes file = run->inputs->igvm.bytes;
         Igvm igvm;
@@ -386,12 +386,12 @@ static int check_native(const Run *run)
 
 static int measure_vtpm(Run *run)
 {
-        int r = check_native(run);
+        int r = measure_check_native(run);
 
         if (r < 0)
                 return r;
         r = tpm_measure(run_boot(run), run->measurement);
-        return r < 0 ? fail(run, r) : 0;
+        return r < 0 ? measure_fail(run, r) : 0;
 }
 
 static bool measures_vcpus(MeasureMethod method)
@@ -467,7 +467,7 @@ static int read_code(Run *run)
 }
 
 /* PCRs and RTMRs depend on a profile; a launch digest does not. */
-static int read_profile(Run *run)
+static int measure_read_profile(Run *run)
 {
         int r;
 
@@ -478,7 +478,7 @@ static int read_profile(Run *run)
                                run->inputs->acpi.loader.data)) {
                 r = read_code(run);
                 if (r < 0)
-                        return fail(run, r);
+                        return measure_fail(run, r);
         }
         if (run->inputs->kernel.bytes.data) {
                 KernelStub stub = kernel_stub_read(run->inputs->kernel.bytes);
@@ -488,7 +488,7 @@ static int read_profile(Run *run)
         profile_conclude(&run->profile, methods[run->inputs->method].guest);
         run->measurement->profile =
                 profile_to_json(&run->profile, methods[run->inputs->method].guest);
-        return run->measurement->profile ? 0 : fail(run, -ENOMEM);
+        return run->measurement->profile ? 0 : measure_fail(run, -ENOMEM);
 }
 
 int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error)
@@ -499,7 +499,7 @@ int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error)
                 [MEASURE_TDX] = measure_tdx,
                 [MEASURE_VTPM] = measure_vtpm,
         };
-        _cleanup_(run_done) Run run = {.inputs = inputs, .error = error};
+        _cleanup_(measure_run_done) Run run = {.inputs = inputs, .error = error};
         int r;
 
         r = check_inputs(inputs, error);
@@ -507,10 +507,10 @@ int measure_run(const MeasureInputs *inputs, Measurement **ret, CvmError *error)
                 return r;
         run.measurement = measurement_new();
         if (!run.measurement)
-                return fail(&run, -ENOMEM);
-        r = add_inputs(&run);
+                return measure_fail(&run, -ENOMEM);
+        r = measure_add_inputs(&run);
         if (r == 0)
-                r = read_profile(&run);
+                r = measure_read_profile(&run);
         if (r == 0 && inputs->method != MEASURE_SEV_SNP_OVMF)
                 r = prepare_boot(&run);
         if (r == 0)

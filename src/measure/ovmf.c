@@ -97,7 +97,8 @@ static int find_u32(Bytes file, const char *name, const Guid *guid, uint32_t *re
         return 0;
 }
 
-static const char *check_section(const OvmfSev *sev, const OvmfSection *section, uint64_t *total)
+static const char *ovmf_check_section(const OvmfSev *sev, const OvmfSection *section,
+                                      uint64_t *total)
 {
         uint64_t end = (uint64_t)section->gpa + section->size;
 
@@ -128,8 +129,8 @@ static const char *check_section(const OvmfSev *sev, const OvmfSection *section,
         return NULL;
 }
 
-static int parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *sev,
-                          CvmError *error)
+static int ovmf_parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *sev,
+                               CvmError *error)
 {
         uint32_t size = le32_get(file.data + offset + 4);
         uint32_t n = le32_get(file.data + offset + 12);
@@ -146,7 +147,7 @@ static int parse_sections(Bytes file, const char *name, size_t offset, OvmfSev *
         for (size_t i = 0; i < n; i++) {
                 const uint8_t *p = file.data + offset + 16 + 12 * i;
                 OvmfSection section = {le32_get(p), le32_get(p + 4), le32_get(p + 8)};
-                const char *reason = check_section(sev, &section, &total);
+                const char *reason = ovmf_check_section(sev, &section, &total);
 
                 if (reason)
                         return cvm_error_artifact(error, name, "%s", reason);
@@ -187,7 +188,7 @@ int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error)
         r = ovmf_metadata(file, name, &entry, "ASEV", 16, &offset, error);
         if (r < 0)
                 return r;
-        r = parse_sections(file, name, offset, &sev, error);
+        r = ovmf_parse_sections(file, name, offset, &sev, error);
         if (r == 0)
                 *ret = sev;
         return r;

@@ -17,7 +17,7 @@ typedef struct PeHeaders {
         uint16_t n_sections;
 } PeHeaders;
 
-static int refuse(const char *name, CvmError *error, const char *reason)
+static int pe_refuse(const char *name, CvmError *error, const char *reason)
 {
         return cvm_error_artifact(error, name, "%s", reason);
 }
@@ -29,39 +29,39 @@ static int parse_headers(Bytes file, const char *name, PeHeaders *ret, CvmError 
         uint16_t magic;
 
         if (file.size > UINT32_MAX)
-                return refuse(name, error, "larger than 4 GiB: not a PE image");
+                return pe_refuse(name, error, "larger than 4 GiB: not a PE image");
         if (file.size < PE_OFFSET + 4 || memcmp(file.data, "MZ", 2) != 0)
-                return refuse(name, error,
-                              "not a PE image: no MZ header (a kernel needs CONFIG_EFI_STUB)");
+                return pe_refuse(name, error,
+                                 "not a PE image: no MZ header (a kernel needs CONFIG_EFI_STUB)");
         coff = le32_get(file.data + PE_OFFSET);
         if (!bytes_contain(file, coff, COFF_SIZE) || memcmp(file.data + coff, "PE\0\0", 4) != 0)
-                return refuse(name, error,
-                              "not a PE image: no PE signature where its MZ header says");
+                return pe_refuse(name, error,
+                                 "not a PE image: no PE signature where its MZ header says");
         h.n_sections = le16_get(file.data + coff + 6);
         optional_size = le16_get(file.data + coff + 20);
         h.optional = coff + COFF_SIZE;
         if (!bytes_contain(file, h.optional, optional_size) || optional_size < 2)
-                return refuse(name, error, "its PE optional header lies outside the file");
+                return pe_refuse(name, error, "its PE optional header lies outside the file");
         magic = le16_get(file.data + h.optional);
         if (magic != 0x10b && magic != 0x20b)
-                return refuse(name, error, "its PE optional header is neither PE32 nor PE32+");
+                return pe_refuse(name, error, "its PE optional header is neither PE32 nor PE32+");
         /* NumberOfRvaAndSizes stands before the directories: 92 in PE32, 108 in PE32+ */
         count_offset = magic == 0x10b ? 92 : 108;
         if (optional_size < count_offset + 4)
-                return refuse(name, error, "its PE optional header is cut short");
+                return pe_refuse(name, error, "its PE optional header is cut short");
         h.headers_size = le32_get(file.data + h.optional + 60);
         h.n_directories = le32_get(file.data + h.optional + count_offset);
         h.directories = h.optional + count_offset + 4;
         if (h.n_directories > (optional_size - count_offset - 4) / 8)
-                return refuse(name, error,
-                              "its PE data directories do not fit its optional header");
+                return pe_refuse(name, error,
+                                 "its PE data directories do not fit its optional header");
         h.sections = h.optional + optional_size;
         if (h.n_sections > PE_SECTIONS_MAX)
-                return refuse(name, error, "more than 96 PE sections");
+                return pe_refuse(name, error, "more than 96 PE sections");
         if (!bytes_contain(file, h.sections, (uint64_t)h.n_sections * SECTION_SIZE))
-                return refuse(name, error, "its PE section table lies outside the file");
+                return pe_refuse(name, error, "its PE section table lies outside the file");
         if (h.headers_size > file.size || h.headers_size < h.sections)
-                return refuse(name, error, "its PE SizeOfHeaders does not fit the file");
+                return pe_refuse(name, error, "its PE SizeOfHeaders does not fit the file");
         *ret = h;
         return 0;
 }
@@ -89,7 +89,7 @@ static int add_headers(PeImage *image, const PeHeaders *h, const char *name,
         add_range(image, entry + 8, h->headers_size);
         *ret_certificates = le32_get(image->file.data + entry + 4);
         if (*ret_certificates > image->file.size)
-                return refuse(name, error, "its PE certificate table is larger than the file");
+                return pe_refuse(name, error, "its PE certificate table is larger than the file");
         return 0;
 }
 
@@ -127,12 +127,12 @@ int pe_parse(Bytes file, const char *name, PeImage *ret, CvmError *error)
                 if (range.size == 0)
                         continue;
                 if (!bytes_contain(file, range.offset, range.size))
-                        return refuse(name, error, "a PE section lies outside the file");
+                        return pe_refuse(name, error, "a PE section lies outside the file");
                 insert_section(&image, first, range);
                 hashed += range.size;
         }
         if (hashed + certificates > file.size)
-                return refuse(name, error, "its PE sections and certificates overlap");
+                return pe_refuse(name, error, "its PE sections and certificates overlap");
         if (hashed + certificates < file.size)
                 add_range(&image, (uint32_t)hashed, (uint32_t)(file.size - certificates));
         *ret = image;

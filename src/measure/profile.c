@@ -134,7 +134,7 @@ int profile_parse_qemu(Profile *profile, const char *version, CvmError *error)
         return 0;
 }
 
-static void conclude(ProfileItem *item, unsigned value, const char *source)
+static void profile_set_once(ProfileItem *item, unsigned value, const char *source)
 {
         if (!item->value)
                 *item = (ProfileItem){value, source};
@@ -147,15 +147,16 @@ void profile_take_code(Profile *profile, const FirmwareCode *code)
                 profile->edk2_source = "the firmware's version string";
         }
         if (code->options_suffix != code->options_prefix)
-                conclude(&profile->options,
-                         code->options_suffix ? PROFILE_OPTIONS_SUFFIX : PROFILE_OPTIONS_PREFIX,
-                         "the firmware's code");
+                profile_set_once(&profile->options,
+                                 code->options_suffix ? PROFILE_OPTIONS_SUFFIX
+                                                      : PROFILE_OPTIONS_PREFIX,
+                                 "the firmware's code");
         if (!code->raw_kernel)
-                conclude(&profile->kernel, PROFILE_KERNEL_PATCHED,
-                         "the firmware's code: it does not ask for the unchanged kernel");
+                profile_set_once(&profile->kernel, PROFILE_KERNEL_PATCHED,
+                                 "the firmware's code: it does not ask for the unchanged kernel");
         else
-                conclude(&profile->separator, PROFILE_SEPARATOR_RTMR1,
-                         "the firmware's code: of edk2-stable202502 or newer");
+                profile_set_once(&profile->separator, PROFILE_SEPARATOR_RTMR1,
+                                 "the firmware's code: of edk2-stable202502 or newer");
         profile->takes_raw_kernel = code->raw_kernel;
 }
 
@@ -179,23 +180,23 @@ void profile_take_stub(Profile *profile, const KernelStub *stub, ProfileGuest gu
                             : stub->options                ? PROFILE_STUB_BOTH
                                                            : PROFILE_STUB_INITRD;
 
-        conclude(&profile->stub, value, (guest == PROFILE_GUEST_TDX ? td : tpm)[value]);
+        profile_set_once(&profile->stub, value, (guest == PROFILE_GUEST_TDX ? td : tpm)[value]);
 }
 
 static void conclude_edk2(Profile *profile)
 {
         static const char source[] = "the edk2 version";
 
-        conclude(&profile->options,
-                 profile->edk2 >= EDK2_OPTIONS_PREFIX ? PROFILE_OPTIONS_PREFIX
-                                                      : PROFILE_OPTIONS_SUFFIX,
-                 source);
-        conclude(&profile->separator,
-                 profile->edk2 >= EDK2_RTMR1_SEPARATOR ? PROFILE_SEPARATOR_RTMR1
-                                                       : PROFILE_SEPARATOR_RTMR0,
-                 source);
+        profile_set_once(&profile->options,
+                         profile->edk2 >= EDK2_OPTIONS_PREFIX ? PROFILE_OPTIONS_PREFIX
+                                                              : PROFILE_OPTIONS_SUFFIX,
+                         source);
+        profile_set_once(&profile->separator,
+                         profile->edk2 >= EDK2_RTMR1_SEPARATOR ? PROFILE_SEPARATOR_RTMR1
+                                                               : PROFILE_SEPARATOR_RTMR0,
+                         source);
         if (profile->edk2 < EDK2_RAW_KERNEL)
-                conclude(&profile->kernel, PROFILE_KERNEL_PATCHED, source);
+                profile_set_once(&profile->kernel, PROFILE_KERNEL_PATCHED, source);
         else
                 profile->takes_raw_kernel = true;
 }
@@ -203,14 +204,15 @@ static void conclude_edk2(Profile *profile)
 static void conclude_qemu(Profile *profile)
 {
         if (profile->qemu_major < QEMU_RAW_KERNEL_MAJOR)
-                conclude(&profile->kernel, PROFILE_KERNEL_PATCHED, "the QEMU version");
+                profile_set_once(&profile->kernel, PROFILE_KERNEL_PATCHED, "the QEMU version");
         else if (profile->takes_raw_kernel)
-                conclude(&profile->kernel, PROFILE_KERNEL_RAW,
-                         "the QEMU version, with firmware that asks for the unchanged kernel");
-        conclude(&profile->mrtd,
-                 profile->qemu_major < QEMU_MRTD_PAGE_MAJOR ? PROFILE_MRTD_SECTION
-                                                            : PROFILE_MRTD_PAGE,
-                 "the QEMU version");
+                profile_set_once(
+                        &profile->kernel, PROFILE_KERNEL_RAW,
+                        "the QEMU version, with firmware that asks for the unchanged kernel");
+        profile_set_once(&profile->mrtd,
+                         profile->qemu_major < QEMU_MRTD_PAGE_MAJOR ? PROFILE_MRTD_SECTION
+                                                                    : PROFILE_MRTD_PAGE,
+                         "the QEMU version");
 }
 
 void profile_conclude(Profile *profile, ProfileGuest guest)
@@ -224,8 +226,8 @@ void profile_conclude(Profile *profile, ProfileGuest guest)
         if (profile->qemu_major)
                 conclude_qemu(profile);
         if (guest == PROFILE_GUEST_TDX)
-                conclude(&profile->mrtd, PROFILE_MRTD_PAGE,
-                         "upstream QEMU, which has TDX guests from 10.1 on");
+                profile_set_once(&profile->mrtd, PROFILE_MRTD_PAGE,
+                                 "upstream QEMU, which has TDX guests from 10.1 on");
 }
 
 json_object *profile_to_json(const Profile *profile, ProfileGuest guest)

@@ -19,7 +19,7 @@ static void full_name(size_t which, HashAlgorithm algorithm, char ret[static 48]
                  known[which].banked ? hash_name(algorithm) : "");
 }
 
-static int find(const char *name, size_t *ret_which, HashAlgorithm *ret_algorithm)
+static int measure_record_find(const char *name, size_t *ret_which, HashAlgorithm *ret_algorithm)
 {
         char full[48];
 
@@ -37,7 +37,7 @@ static int find(const char *name, size_t *ret_which, HashAlgorithm *ret_algorith
         return -ENOENT;
 }
 
-static int add(json_object *record, const Register *reg)
+static int measure_record_add(json_object *record, const Register *reg)
 {
         _cleanup_free_ char *hex = NULL;
         char full[48];
@@ -60,12 +60,12 @@ json_object *record_from_measurement(const Measurement *measurement)
         _cleanup_json_ json_object *record = json_object_new_object();
 
         for (size_t i = 0; record && i < measurement->n_registers; i++)
-                if (add(record, &measurement->registers[i]) < 0)
+                if (measure_record_add(record, &measurement->registers[i]) < 0)
                         return NULL;
         return TAKE_PTR(record);
 }
 
-static int take(Measurement *measurement, const char *name, json_object *value)
+static int measure_record_take(Measurement *measurement, const char *name, json_object *value)
 {
         const char *hex =
                 json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
@@ -74,7 +74,8 @@ static int take(Measurement *measurement, const char *name, json_object *value)
         Register *reg;
         size_t which;
 
-        if (find(name, &which, &algorithm) < 0 || hash_parse_hex(algorithm, hex, &digest) < 0)
+        if (measure_record_find(name, &which, &algorithm) < 0 ||
+            hash_parse_hex(algorithm, hex, &digest) < 0)
                 return -EBADMSG;
         reg = measurement_add(measurement, known[which].name, algorithm);
         if (!reg)
@@ -90,7 +91,7 @@ int record_to_measurement(json_object *record, Measurement **ret, const char **r
         if (!measurement)
                 return -ENOMEM;
         json_object_object_foreach (record, name, value) {
-                int r = take(measurement, name, value);
+                int r = measure_record_take(measurement, name, value);
 
                 if (r == -EBADMSG)
                         *ret_name = name;

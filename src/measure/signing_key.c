@@ -60,7 +60,7 @@ static const char *read_pem(Bytes pem, EVP_PKEY **ret)
 }
 
 /* NULL, or why it is not allowed. */
-static const char *check(SigningKey *key, unsigned curves)
+static const char *signing_key_check(SigningKey *key, unsigned curves)
 {
         _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
         char group[64] = "";
@@ -88,7 +88,7 @@ int signing_key_parse(Bytes pem, unsigned curves, SigningKey **ret, const char *
 
         if (!key)
                 return -ENOMEM;
-        reason = read_pem(pem, &key->pkey) ?: check(key, curves);
+        reason = read_pem(pem, &key->pkey) ?: signing_key_check(key, curves);
         ERR_clear_error();
         if (reason) {
                 *ret_reason = reason;

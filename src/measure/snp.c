@@ -36,7 +36,8 @@ void snp_digest_done(SnpDigest *digest)
 }
 
 /* What makes LD of a page. contents NULL: they are not measured. */
-static int add_page(SnpDigest *digest, SnpPageType type, uint64_t gpa, const HashDigest *contents)
+static int snp_add_page(SnpDigest *digest, SnpPageType type, uint64_t gpa,
+                        const HashDigest *contents)
 {
         uint8_t info[PAGE_INFO_SIZE] = {};
 
@@ -134,6 +135,6 @@ int snp_digest_add(SnpDigest *digest, SnpPageType type, uint64_t gpa, const uint
                 r = hash_contents(digest, data, n, contents);
         }
         for (size_t i = 0; r == 0 && i < n; i++)
-                r = add_page(digest, type, gpa + i * SNP_PAGE_SIZE, data ? &contents[i] : NULL);
+                r = snp_add_page(digest, type, gpa + i * SNP_PAGE_SIZE, data ? &contents[i] : NULL);
         return r;
 }

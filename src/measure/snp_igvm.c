@@ -22,7 +22,7 @@ typedef struct Walk {
         CvmError *error;
 } Walk;
 
-static int flush(Walk *walk)
+static int snp_igvm_flush(Walk *walk)
 {
         Run *run = &walk->run;
         int r = 0;
@@ -35,14 +35,14 @@ static int flush(Walk *walk)
         return r;
 }
 
-static int add(Walk *walk, const char *what, SnpPageType type, uint64_t gpa, const uint8_t *data,
-               uint64_t size)
+static int snp_igvm_add(Walk *walk, const char *what, SnpPageType type, uint64_t gpa,
+                        const uint8_t *data, uint64_t size)
 {
         Run *run = &walk->run;
         int r = 0;
 
         if (run->what != what || run->end != gpa)
-                r = flush(walk);
+                r = snp_igvm_flush(walk);
         if (r == 0)
                 r = snp_digest_add(&walk->digest, type, gpa, data, size);
         if (r < 0)
@@ -60,11 +60,11 @@ static int add_zeros(Walk *walk, uint64_t gpa, uint64_t size)
         int r = 0;
 
         for (uint64_t at = 0; r == 0 && at < size; at += SNP_PAGE_SIZE)
-                r = add(walk, "zeros", SNP_PAGE_NORMAL, gpa + at, zeros, SNP_PAGE_SIZE);
+                r = snp_igvm_add(walk, "zeros", SNP_PAGE_NORMAL, gpa + at, zeros, SNP_PAGE_SIZE);
         return r;
 }
 
-static int add_page(Walk *walk, const IgvmHeader *header)
+static int snp_igvm_add_page(Walk *walk, const IgvmHeader *header)
 {
         IgvmPage page = igvm_page(walk->input->igvm, header);
 
@@ -73,16 +73,17 @@ static int add_page(Walk *walk, const IgvmHeader *header)
                                           "a shared page, which SEV-SNP cannot measure");
         switch (page.data_type) {
         case IGVM_DATA_SECRETS:
-                return add(walk, "secrets", SNP_PAGE_SECRETS, page.gpa, NULL, page.size);
+                return snp_igvm_add(walk, "secrets", SNP_PAGE_SECRETS, page.gpa, NULL, page.size);
         case IGVM_DATA_CPUID:
         case IGVM_DATA_CPUID_XF:
-                return add(walk, "CPUID", SNP_PAGE_CPUID, page.gpa, NULL, page.size);
+                return snp_igvm_add(walk, "CPUID", SNP_PAGE_CPUID, page.gpa, NULL, page.size);
         }
         if (page.unmeasured)
-                return add(walk, "unmeasured", SNP_PAGE_UNMEASURED, page.gpa, NULL, page.size);
+                return snp_igvm_add(walk, "unmeasured", SNP_PAGE_UNMEASURED, page.gpa, NULL,
+                                    page.size);
         if (!page.data.data)
                 return add_zeros(walk, page.gpa, page.size);
-        return add(walk, "data", SNP_PAGE_NORMAL, page.gpa, page.data.data, page.size);
+        return snp_igvm_add(walk, "data", SNP_PAGE_NORMAL, page.gpa, page.data.data, page.size);
 }
 
 /* With the first vCPU's VMSA the one digest is complete; the other one goes on from it. */
@@ -102,7 +103,7 @@ static int add_vp_context(Walk *walk, const IgvmHeader *header)
 
         if (walk->n_vmsas > 0 && !walk->every)
                 return 0;
-        r = flush(walk);
+        r = snp_igvm_flush(walk);
         if (r == 0)
                 r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, context.data.data,
                                    VMSA_SIZE);
@@ -114,17 +115,18 @@ static int add_vp_context(Walk *walk, const IgvmHeader *header)
         return r;
 }
 
-static int add_header(void *userdata, const IgvmHeader *header)
+static int snp_igvm_add_header(void *userdata, const IgvmHeader *header)
 {
         Walk *walk = userdata;
         IgvmInsert insert;
 
         switch (header->type) {
         case IGVM_PAGE_DATA:
-                return add_page(walk, header);
+                return snp_igvm_add_page(walk, header);
         case IGVM_PARAMETER_INSERT:
                 insert = igvm_insert(walk->input->igvm, header);
-                return add(walk, "parameters", SNP_PAGE_UNMEASURED, insert.gpa, NULL, insert.size);
+                return snp_igvm_add(walk, "parameters", SNP_PAGE_UNMEASURED, insert.gpa, NULL,
+                                    insert.size);
         default:
                 return add_vp_context(walk, header);
         }
@@ -151,8 +153,8 @@ static int add_resets(Walk *walk, uint64_t features)
         return r;
 }
 
-static int check(const SnpIgvm *input, const IgvmPlatform **ret_platform, IgvmVmsas *ret_vmsas,
-                 CvmError *error)
+static int snp_igvm_check(const SnpIgvm *input, const IgvmPlatform **ret_platform,
+                          IgvmVmsas *ret_vmsas, CvmError *error)
 {
         const IgvmPlatform *platform = igvm_find_platform(input->igvm, IGVM_PLATFORM_SEV_SNP);
         int r;
@@ -217,12 +219,12 @@ int snp_igvm_measure(const SnpIgvm *input, Register *first, Register *every, uin
         IgvmVmsas vmsas = {};
         int r;
 
-        r = check(input, &platform, &vmsas, error);
+        r = snp_igvm_check(input, &platform, &vmsas, error);
         if (r < 0)
                 return r;
         r = snp_digest_init(&walk.digest);
         if (r == 0)
-                r = igvm_visit_in_order(input->igvm, platform->mask, add_header, &walk);
+                r = igvm_visit_in_order(input->igvm, platform->mask, snp_igvm_add_header, &walk);
         if (r == 0 && every)
                 r = add_resets(&walk, vmsas.features);
         if (r == 0)

@@ -93,7 +93,7 @@ int snp_ovmf_add(SnpDigest *digest, const OvmfSev *sev, const SnpOvmf *input, Re
         return r;
 }
 
-static int check(const SnpOvmf *input, const OvmfSev *sev, CvmError *error)
+static int snp_ovmf_check(const SnpOvmf *input, const OvmfSev *sev, CvmError *error)
 {
         if (input->firmware.size % SNP_PAGE_SIZE || input->firmware.size > FOUR_GIB)
                 return cvm_error_artifact(error, input->name, "not of whole pages below 4 GiB");
@@ -108,7 +108,8 @@ static int check(const SnpOvmf *input, const OvmfSev *sev, CvmError *error)
         return 0;
 }
 
-static int measure(const SnpOvmf *input, const OvmfSev *sev, SnpDigest *digest, Register *reg)
+static int snp_ovmf_measure_firmware(const SnpOvmf *input, const OvmfSev *sev, SnpDigest *digest,
+                                     Register *reg)
 {
         uint64_t base = FOUR_GIB - input->firmware.size;
         int r;
@@ -132,11 +133,11 @@ int snp_ovmf_measure(const SnpOvmf *input, Register *reg, CvmError *error)
         r = ovmf_parse_sev(input->firmware, input->name, &sev, error);
         if (r < 0)
                 return r;
-        r = check(input, &sev, error);
+        r = snp_ovmf_check(input, &sev, error);
         if (r < 0)
                 return r;
         r = snp_digest_init(&digest);
         if (r == 0)
-                r = measure(input, &sev, &digest, reg);
+                r = snp_ovmf_measure_firmware(input, &sev, &digest, reg);
         return r < 0 ? cvm_error_system(error, r, "compute a launch digest") : 0;
 }

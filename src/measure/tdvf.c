@@ -20,7 +20,7 @@ const char *tdvf_section_name(uint32_t type)
         return type < ARRAY_SIZE(names) ? names[type] : "section";
 }
 
-static const char *check_section(const Tdvf *tdvf, const TdvfSection *section, uint64_t *total)
+static const char *tdvf_check_section(const Tdvf *tdvf, const TdvfSection *section, uint64_t *total)
 {
         if (section->gpa % TDVF_PAGE_SIZE || section->size % TDVF_PAGE_SIZE)
                 return "a section of its TDX metadata is not of whole pages";
@@ -54,7 +54,7 @@ static const char *parse_section(Bytes file, const uint8_t *p, TdvfSection *ret)
         return NULL;
 }
 
-static const char *parse_sections(Bytes file, size_t offset, Tdvf *tdvf)
+static const char *tdvf_parse_sections(Bytes file, size_t offset, Tdvf *tdvf)
 {
         uint32_t n = le32_get(file.data + offset + 12), length = le32_get(file.data + offset + 4);
         uint64_t total = 0;
@@ -71,7 +71,7 @@ static const char *parse_sections(Bytes file, size_t offset, Tdvf *tdvf)
                         file, file.data + offset + DESCRIPTOR_SIZE + i * ENTRY_SIZE, &section);
 
                 if (!reason)
-                        reason = check_section(tdvf, &section, &total);
+                        reason = tdvf_check_section(tdvf, &section, &total);
                 if (reason)
                         return reason;
                 tdvf->sections[tdvf->n_sections++] = section;
@@ -96,14 +96,14 @@ int tdvf_parse(Bytes file, const char *name, Tdvf *ret, CvmError *error)
         r = ovmf_metadata(file, name, &entry, "TDVF", DESCRIPTOR_SIZE, &offset, error);
         if (r < 0)
                 return r;
-        reason = parse_sections(file, offset, &tdvf);
+        reason = tdvf_parse_sections(file, offset, &tdvf);
         if (reason)
                 return cvm_error_artifact(error, name, "%s", reason);
         *ret = tdvf;
         return 0;
 }
 
-static void add_page(Hash *hash, const TdvfSection *section, uint64_t at)
+static void tdvf_add_page(Hash *hash, const TdvfSection *section, uint64_t at)
 {
         uint8_t operation[OPERATION_SIZE] = "MEM.PAGE.ADD";
 
@@ -134,7 +134,7 @@ static void extend_page(Hash *hash, const TdvfSection *section, uint64_t at)
 static void measure_section(Hash *hash, const TdvfSection *section, ProfileMrtd order)
 {
         for (uint64_t at = 0; at < section->size; at += TDVF_PAGE_SIZE) {
-                add_page(hash, section, at);
+                tdvf_add_page(hash, section, at);
                 if (order == PROFILE_MRTD_PAGE)
                         extend_page(hash, section, at);
         }

@@ -73,7 +73,7 @@ static void on_closed(uv_handle_t *handle)
         free(client);
 }
 
-static void disconnect(QmpClient *client, const char *reason)
+static void qmp_client_disconnect(QmpClient *client, const char *reason)
 {
         if (client->state == QMP_STATE_CLOSED)
                 return;
@@ -89,18 +89,18 @@ static void breach(QmpClient *client, const char *reason)
         if (client->state == QMP_STATE_CLOSED)
                 return;
         client->broken = true;
-        disconnect(client, reason);
+        qmp_client_disconnect(client, reason);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static void watch(QmpClient *client)
+static void qmp_client_watch(QmpClient *client)
 {
         int events = UV_READABLE | (client->output.size > 0 ? UV_WRITABLE : 0);
         int r = uv_poll_start(&client->poll, events, on_poll);
 
         if (r < 0)
-                disconnect(client, uv_strerror(r));
+                qmp_client_disconnect(client, uv_strerror(r));
 }
 
 static int append_command(Buffer *to, const char *command, json_object *arguments, int64_t id)
@@ -125,7 +125,7 @@ static void on_greeting(QmpClient *client, const QmpMessage *message)
                  message->version[1], message->version[2]);
         client->state = QMP_STATE_NEGOTIATING;
         if (append_command(&client->output, "qmp_capabilities", NULL, HANDSHAKE_ID) < 0)
-                disconnect(client, "out of memory");
+                qmp_client_disconnect(client, "out of memory");
 }
 
 static void on_negotiated(QmpClient *client, const QmpMessage *message)
@@ -139,7 +139,7 @@ static void on_negotiated(QmpClient *client, const QmpMessage *message)
                 return;
         }
         if (buffer_append(&client->output, client->waiting.data, client->waiting.size) < 0) {
-                disconnect(client, "out of memory");
+                qmp_client_disconnect(client, "out of memory");
                 return;
         }
         buffer_done(&client->waiting);
@@ -250,16 +250,17 @@ static bool read_some(QmpClient *client)
 
         if (n < 0) {
                 if (n != -EAGAIN && n != -EINTR)
-                        disconnect(client, uv_strerror((int)n));
+                        qmp_client_disconnect(client, uv_strerror((int)n));
                 return false;
         }
         if (n == 0) {
-                disconnect(client,
-                           client->input.size > 0 ? "end of file inside a message" : "end of file");
+                qmp_client_disconnect(client, client->input.size > 0
+                                                      ? "end of file inside a message"
+                                                      : "end of file");
                 return false;
         }
         if (buffer_append(&client->input, bytes, (size_t)n) < 0) {
-                disconnect(client, "out of memory");
+                qmp_client_disconnect(client, "out of memory");
                 return false;
         }
         process_input(client);
@@ -284,7 +285,7 @@ static void write_some(QmpClient *client)
         else if (n < 0 && errno == EPIPE)
                 buffer_done(&client->output);
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
-                disconnect(client, uv_strerror(-errno));
+                qmp_client_disconnect(client, uv_strerror(-errno));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -297,7 +298,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
                 /* The socket is in error: its peer has gone with bytes of ours unread. What it
                  * had sent before, such as the answer to `quit`, is still there. */
                 read_last(client);
-                disconnect(client, "connection lost");
+                qmp_client_disconnect(client, "connection lost");
                 return;
         }
         if ((events & UV_WRITABLE) && client->output.size > 0)
@@ -305,7 +306,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if ((events & UV_READABLE) && client->state != QMP_STATE_CLOSED)
                 read_some(client);
         if (client->state != QMP_STATE_CLOSED)
-                watch(client);
+                qmp_client_watch(client);
 }
 
 int qmp_client_new(uv_loop_t *loop, int fd, const QmpCallbacks *callbacks, void *userdata,
@@ -356,7 +357,7 @@ int qmp_client_execute(QmpClient *client, const char *command, json_object *argu
                 .userdata = userdata,
         };
         if (client->state == QMP_STATE_READY)
-                watch(client);
+                qmp_client_watch(client);
         return 0;
 }
 
@@ -366,13 +367,13 @@ void qmp_client_finish(QmpClient *client)
                 return;
         if (client->state != QMP_STATE_CLOSED)
                 read_last(client);
-        disconnect(client, "closed");
+        qmp_client_disconnect(client, "closed");
 }
 
 void qmp_client_close(QmpClient *client)
 {
         if (client)
-                disconnect(client, "closed");
+                qmp_client_disconnect(client, "closed");
 }
 
 void qmp_client_forget(QmpClient *client)
@@ -380,5 +381,5 @@ void qmp_client_forget(QmpClient *client)
         if (!client)
                 return;
         client->callbacks = NULL;
-        disconnect(client, "closed");
+        qmp_client_disconnect(client, "closed");
 }

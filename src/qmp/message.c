@@ -49,7 +49,7 @@ static const char *parse_return(QmpMessage *message)
         return parse_id(message);
 }
 
-static const char *parse_error(QmpMessage *message)
+static const char *qmp_message_parse_error(QmpMessage *message)
 {
         json_object *error = member_of_type(message->root, "error", json_type_object);
 
@@ -68,7 +68,7 @@ static bool event_name_is_valid(const char *name)
                strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == length;
 }
 
-static const char *parse_event(QmpMessage *message)
+static const char *qmp_message_parse_event(QmpMessage *message)
 {
         json_object *stamp = member_of_type(message->root, "timestamp", json_type_object);
 
@@ -98,8 +98,8 @@ const char *qmp_message_parse(const char *line, size_t size, QmpMessage *ret)
         } kinds[] = {
                 {"QMP", QMP_MESSAGE_GREETING, parse_greeting},
                 {"return", QMP_MESSAGE_RETURN, parse_return},
-                {"error", QMP_MESSAGE_ERROR, parse_error},
-                {"event", QMP_MESSAGE_EVENT, parse_event},
+                {"error", QMP_MESSAGE_ERROR, qmp_message_parse_error},
+                {"event", QMP_MESSAGE_EVENT, qmp_message_parse_event},
         };
         _cleanup_(qmp_message_done) QmpMessage message = {};
         const char *(*parse)(QmpMessage *) = NULL;

@@ -9,7 +9,7 @@
 /* What systemd's reader unescapes within double quotes; before any other byte it keeps '\\'. */
 static const char escaped[] = "\"\\`$";
 
-static bool name_is_valid(const char *name)
+static bool spec_env_name_is_valid(const char *name)
 {
         static const char allowed[] =
                 "_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -32,7 +32,7 @@ static const char *value_fault(const char *value, size_t size)
         return text_is_utf8(value, size) ? NULL : "is not valid UTF-8";
 }
 
-static int compare(const void *a, const void *b)
+static int spec_env_compare(const void *a, const void *b)
 {
         return strcmp(((const SpecEnv *)a)->name, ((const SpecEnv *)b)->name);
 }
@@ -57,7 +57,7 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
                 size_t size;
 
                 spec_field(field, "env", name);
-                if (!name_is_valid(name))
+                if (!spec_env_name_is_valid(name))
                         return cvm_error_invalid_spec(error, field,
                                                       "a variable's name must be letters, digits "
                                                       "and '_', not beginning with a digit");
@@ -79,7 +79,7 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
                 if (!env->name || !env->value)
                         return -ENOMEM;
         }
-        qsort(spec->env, spec->n_env, sizeof(*spec->env), compare);
+        qsort(spec->env, spec->n_env, sizeof(*spec->env), spec_env_compare);
         return 0;
 }
 

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "spec/spec_internal.h"
 
-static json_object *text_or_null(const char *s)
+static json_object *spec_redact_text_or_null(const char *s)
 {
         return s ? json_new_text(s) : NULL;
 }
@@ -28,12 +28,12 @@ static json_object *artifact_to_json(const SpecArtifact *artifact)
                 return NULL;
         if (artifact->has_sha256)
                 hex = text_hex(artifact->sha256, SHA256_SIZE);
-        return json_build("name", text_or_null(artifact->name), "path",
-                          text_or_null(artifact->path), "fd", fd_or_null(artifact->fd), "sha256",
-                          text_or_null(hex), NULL);
+        return json_build("name", spec_redact_text_or_null(artifact->name), "path",
+                          spec_redact_text_or_null(artifact->path), "fd", fd_or_null(artifact->fd),
+                          "sha256", spec_redact_text_or_null(hex), NULL);
 }
 
-static json_object *env_to_json(const CvmSpec *spec)
+static json_object *spec_redact_env_to_json(const CvmSpec *spec)
 {
         json_object *object;
 
@@ -45,7 +45,7 @@ static json_object *env_to_json(const CvmSpec *spec)
         return object;
 }
 
-static json_object *certs_to_json(const CvmSpec *spec)
+static json_object *spec_redact_certs_to_json(const CvmSpec *spec)
 {
         json_object *object;
 
@@ -55,15 +55,16 @@ static json_object *certs_to_json(const CvmSpec *spec)
         for (size_t i = 0; i < spec->n_certs; i++) {
                 const SpecCert *cert = &spec->certs[i];
 
-                json_object_object_add(
-                        object, cert->name,
-                        json_build("text", cert->data ? json_object_new_string("") : NULL, "path",
-                                   text_or_null(cert->path), "fd", fd_or_null(cert->fd), NULL));
+                json_object_object_add(object, cert->name,
+                                       json_build("text",
+                                                  cert->data ? json_object_new_string("") : NULL,
+                                                  "path", spec_redact_text_or_null(cert->path),
+                                                  "fd", fd_or_null(cert->fd), NULL));
         }
         return object;
 }
 
-static json_object *shares_to_json(const CvmSpec *spec)
+static json_object *spec_redact_shares_to_json(const CvmSpec *spec)
 {
         json_object *array;
 
@@ -75,14 +76,14 @@ static json_object *shares_to_json(const CvmSpec *spec)
 
                 json_object_array_add(array,
                                       json_build("tag", json_new_text(share->tag), "path",
-                                                 text_or_null(share->path), "fd",
+                                                 spec_redact_text_or_null(share->path), "fd",
                                                  fd_or_null(share->fd), "readOnly",
                                                  json_object_new_boolean(share->read_only), NULL));
         }
         return array;
 }
 
-static json_object *disks_to_json(const CvmSpec *spec)
+static json_object *spec_redact_disks_to_json(const CvmSpec *spec)
 {
         json_object *array;
 
@@ -94,10 +95,10 @@ static json_object *disks_to_json(const CvmSpec *spec)
 
                 json_object_array_add(
                         array,
-                        json_build("id", json_new_text(disk->id), "path", text_or_null(disk->path),
-                                   "fd", fd_or_null(disk->fd), "format",
-                                   json_new_text(spec_disk_format_name(disk->format)), "bus",
-                                   json_new_text(spec_disk_bus_name(disk->bus)), "readOnly",
+                        json_build("id", json_new_text(disk->id), "path",
+                                   spec_redact_text_or_null(disk->path), "fd", fd_or_null(disk->fd),
+                                   "format", json_new_text(spec_disk_format_name(disk->format)),
+                                   "bus", json_new_text(spec_disk_bus_name(disk->bus)), "readOnly",
                                    json_object_new_boolean(disk->read_only), NULL));
         }
         return array;
@@ -112,7 +113,7 @@ static json_object *gpus_to_json(const CvmSpec *spec)
         return array;
 }
 
-static json_object *forwards_to_json(const CvmSpec *spec)
+static json_object *spec_redact_forwards_to_json(const CvmSpec *spec)
 {
         json_object *array;
 
@@ -147,7 +148,7 @@ static json_object *network_to_json(const CvmSpec *spec)
         return json_new_text(text.data);
 }
 
-static json_object *security_to_json(const CvmSpec *spec)
+static json_object *spec_redact_security_to_json(const CvmSpec *spec)
 {
         json_object *object;
 
@@ -186,18 +187,18 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 const char *key;
                 json_object *value;
         } parts[] = {
-                {"cmdline", text_or_null(spec->cmdline)},
-                {"env", env_to_json(spec)},
-                {"certs", certs_to_json(spec)},
-                {"shares", shares_to_json(spec)},
-                {"disks", disks_to_json(spec)},
+                {"cmdline", spec_redact_text_or_null(spec->cmdline)},
+                {"env", spec_redact_env_to_json(spec)},
+                {"certs", spec_redact_certs_to_json(spec)},
+                {"shares", spec_redact_shares_to_json(spec)},
+                {"disks", spec_redact_disks_to_json(spec)},
                 {"gpus", gpus_to_json(spec)},
-                {"forwards", forwards_to_json(spec)},
+                {"forwards", spec_redact_forwards_to_json(spec)},
                 {"network", network_to_json(spec)},
                 {"vsock",
                  spec->vsock ? json_build("cid", uint_or_null(spec->vsock_cid), NULL) : NULL},
                 {"svsm", spec_svsm_to_json(&spec->svsm)},
-                {"launchSecurity", security_to_json(spec)},
+                {"launchSecurity", spec_redact_security_to_json(spec)},
                 {"bindWorkload", spec->bind_workload ? json_object_new_boolean(true) : NULL},
                 {"debug", json_object_new_boolean(spec->debug)},
                 {"limits", spec_has_limits(spec) ? spec_limits_to_json(&spec->limits) : NULL},

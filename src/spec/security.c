@@ -23,7 +23,7 @@ const SpecSecurityKey spec_security_keys[] = {
         {},
 };
 
-static const SpecSecurityKey *find_key(const char *name)
+static const SpecSecurityKey *spec_security_find_key(const char *name)
 {
         for (const SpecSecurityKey *key = spec_security_keys; key->name; key++)
                 if (strcmp(key->name, name) == 0)
@@ -69,7 +69,7 @@ static int parse_bool(const char *field, SpecSecurity *entry, CvmError *error)
         return 0;
 }
 
-static int parse_bytes(const char *field, const SpecSecurity *entry, CvmError *error)
+static int spec_security_parse_bytes(const char *field, const SpecSecurity *entry, CvmError *error)
 {
         _cleanup_free_ uint8_t *bytes = NULL;
         size_t size;
@@ -88,12 +88,13 @@ static int parse_bytes(const char *field, const SpecSecurity *entry, CvmError *e
         return 0;
 }
 
-static int parse_entry(const char *name, const char *text, SpecSecurity *entry, CvmError *error)
+static int spec_security_parse_entry(const char *name, const char *text, SpecSecurity *entry,
+                                     CvmError *error)
 {
         char field[SPEC_FIELD_MAX];
 
         spec_field(field, "launchSecurity", name);
-        entry->key = find_key(name);
+        entry->key = spec_security_find_key(name);
         if (!entry->key)
                 return cvm_error_invalid_spec(error, field, "unknown field; see cvm-spec(5)");
         entry->text = strdup(text);
@@ -105,7 +106,7 @@ static int parse_entry(const char *name, const char *text, SpecSecurity *entry, 
         case SPEC_SECURITY_BOOL:
                 return parse_bool(field, entry, error);
         default:
-                return parse_bytes(field, entry, error);
+                return spec_security_parse_bytes(field, entry, error);
         }
 }
 
@@ -150,8 +151,8 @@ int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error)
         if (!spec->security)
                 return -ENOMEM;
         json_object_object_foreach (object, name, value) {
-                int r = parse_entry(name, json_object_get_string(value),
-                                    &spec->security[spec->n_security++], error);
+                int r = spec_security_parse_entry(name, json_object_get_string(value),
+                                                  &spec->security[spec->n_security++], error);
 
                 if (r < 0)
                         return r;

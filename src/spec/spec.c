@@ -75,7 +75,7 @@ static bool platform_is_valid(const char *platform)
                strspn(platform, LOWER DIGITS "-") == length && platform[0] != '-';
 }
 
-static int check_names(const CvmSpec *spec, CvmError *error)
+static int spec_check_names(const CvmSpec *spec, CvmError *error)
 {
         if (!spec_name_is_valid(spec->name))
                 return cvm_error_invalid_spec(error, "name",
@@ -243,16 +243,16 @@ static void spec_done(CvmSpec *spec)
         free(spec->svsm.protocol);
 }
 
-static void input_done(Input *input)
+static void spec_input_done(Input *input)
 {
         spec_done(&input->spec);
         free(input->memory);
         free(input->network);
 }
 
-static int parse(json_object *object, CvmSpec **ret, CvmError *error)
+static int spec_parse_input(json_object *object, CvmSpec **ret, CvmError *error)
 {
-        _cleanup_(input_done) Input input = {};
+        _cleanup_(spec_input_done) Input input = {};
         CvmSpec *spec;
         int r;
 
@@ -262,7 +262,7 @@ static int parse(json_object *object, CvmSpec **ret, CvmError *error)
         if (set_default(&input.spec.platform, "auto") < 0 ||
             set_default(&input.spec.driver, "qemu") < 0)
                 return -ENOMEM;
-        r = check_names(&input.spec, error);
+        r = spec_check_names(&input.spec, error);
         if (r < 0)
                 return r;
         r = parse_parts(&input, error);
@@ -280,7 +280,7 @@ static int parse(json_object *object, CvmSpec **ret, CvmError *error)
 
 int spec_parse(json_object *object, CvmSpec **ret, CvmError *error)
 {
-        int r = parse(object, ret, error);
+        int r = spec_parse_input(object, ret, error);
 
         return r == -ENOMEM ? cvm_error_system(error, r, "read the spec") : r;
 }

@@ -80,7 +80,7 @@ static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, Cvm
 }
 
 /* The index of text in names; the first where there is no text. -1: it is none of them. */
-static int choose(const char *text, const char *const *names, size_t n)
+static int spec_disks_choose(const char *text, const char *const *names, size_t n)
 {
         for (size_t i = 0; i < n; i++)
                 if (!text || strcmp(names[i], text) == 0)
@@ -89,8 +89,8 @@ static int choose(const char *text, const char *const *names, size_t n)
 }
 
 /* The SVSM writes its state, and reads one raw disk. */
-static int check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
-                      CvmError *error)
+static int spec_disks_check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
+                                 CvmError *error)
 {
         char field[SPEC_FIELD_MAX];
 
@@ -109,7 +109,7 @@ static int check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *pre
         return 0;
 }
 
-static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
+static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
 {
         _cleanup_(disk_input_done) DiskInput input = {.fd = -1, .read_only = true};
         char prefix[SPEC_FIELD_MAX], field[SPEC_FIELD_MAX];
@@ -130,11 +130,11 @@ static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
                 if (r < 0)
                         return r;
         }
-        format = choose(input.format, format_names, ARRAY_SIZE(format_names));
+        format = spec_disks_choose(input.format, format_names, ARRAY_SIZE(format_names));
         if (format < 0)
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "format"),
                                               "must be raw or qcow2");
-        bus = choose(input.bus, bus_names, ARRAY_SIZE(bus_names));
+        bus = spec_disks_choose(input.bus, bus_names, ARRAY_SIZE(bus_names));
         if (bus < 0)
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
                                               "must be scsi, virtio or svsm");
@@ -146,7 +146,7 @@ static int parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
         };
         if (disk.bus == SPEC_DISK_SVSM) {
                 disk.read_only = input.read_only && json_member(object, "readOnly");
-                r = check_svsm(&disk, spec, prefix, error);
+                r = spec_disks_check_svsm(&disk, spec, prefix, error);
                 if (r < 0)
                         return r;
         }
@@ -169,7 +169,7 @@ int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
         if (!spec->disks)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                int r = parse_disk(json_object_array_get_idx(array, i), spec, error);
+                int r = spec_disks_parse_disk(json_object_array_get_idx(array, i), spec, error);
 
                 if (r < 0)
                         return r;

@@ -115,7 +115,7 @@ static int parse_cert(const char *name, json_object *object, SpecCert *cert, Cvm
         return cert->name ? take_source(&input, prefix, cert, error) : -ENOMEM;
 }
 
-static int compare(const void *a, const void *b)
+static int spec_files_compare(const void *a, const void *b)
 {
         return strcmp(((const SpecCert *)a)->name, ((const SpecCert *)b)->name);
 }
@@ -139,7 +139,7 @@ int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error)
                 if (r < 0)
                         return r;
         }
-        qsort(spec->certs, spec->n_certs, sizeof(*spec->certs), compare);
+        qsort(spec->certs, spec->n_certs, sizeof(*spec->certs), spec_files_compare);
         return 0;
 }
 

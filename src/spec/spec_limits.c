@@ -21,7 +21,8 @@ static const JsonField fields[] = {
         {},
 };
 
-static int parse_size(const char *text, const char *field, uint64_t *ret, CvmError *error)
+static int spec_limits_parse_size(const char *text, const char *field, uint64_t *ret,
+                                  CvmError *error)
 {
         int r = text ? text_parse_size(text, ret) : 0;
 
@@ -42,11 +43,11 @@ int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error)
                 return 0;
         r = spec_dispatch(object, fields, &input, "limits", error);
         if (r >= 0)
-                r = parse_size(input.memory_high, "limits.memoryHigh", &input.limits.memory_high,
-                               error);
+                r = spec_limits_parse_size(input.memory_high, "limits.memoryHigh",
+                                           &input.limits.memory_high, error);
         if (r >= 0)
-                r = parse_size(input.memory_max, "limits.memoryMax", &input.limits.memory_max,
-                               error);
+                r = spec_limits_parse_size(input.memory_max, "limits.memoryMax",
+                                           &input.limits.memory_max, error);
         free(input.memory_high);
         free(input.memory_max);
         if (r < 0)

@@ -34,7 +34,7 @@ static const char *const transport_names[] = {
         [SPEC_SVSM_VSOCK] = "vsock",
 };
 
-static void input_done(Input *input)
+static void spec_svsm_input_done(Input *input)
 {
         free(input->url);
         free(input->protocol);
@@ -85,7 +85,7 @@ static bool protocol_is_valid(const char *protocol)
                strspn(protocol, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
-static int parse_attestation(Input *input, CvmSpec *spec, CvmError *error)
+static int spec_svsm_parse_attestation(Input *input, CvmSpec *spec, CvmError *error)
 {
         int r = spec_dispatch(input->attestation, attestation_fields, input, "svsm.attestation",
                               error);
@@ -113,7 +113,7 @@ static int parse_attestation(Input *input, CvmSpec *spec, CvmError *error)
 
 int spec_parse_svsm(json_object *object, CvmSpec *spec, CvmError *error)
 {
-        _cleanup_(input_done) Input input = {};
+        _cleanup_(spec_svsm_input_done) Input input = {};
         int r;
 
         if (!object)
@@ -121,7 +121,7 @@ int spec_parse_svsm(json_object *object, CvmSpec *spec, CvmError *error)
         spec->svsm.given = true;
         r = spec_dispatch(object, fields, &input, "svsm", error);
         spec->svsm.log = input.log;
-        return r < 0 || !input.attestation ? r : parse_attestation(&input, spec, error);
+        return r < 0 || !input.attestation ? r : spec_svsm_parse_attestation(&input, spec, error);
 }
 
 json_object *spec_svsm_to_json(const SpecSvsm *svsm)

@@ -111,7 +111,8 @@ static int check_descriptors(Walk *walk, const LaunchPlan *plan, PlanMeeting mee
 }
 
 /* Renders into a plan of its own. */
-static int render_arguments(Walk *walk, json_object *item, PlanCompanion *companion)
+static int template_companion_render_arguments(Walk *walk, json_object *item,
+                                               PlanCompanion *companion)
 {
         _cleanup_json_ json_object *names =
                 json_build("self",
@@ -137,7 +138,7 @@ static int render_arguments(Walk *walk, json_object *item, PlanCompanion *compan
         return r < 0 ? r : check_descriptors(walk, companion->command, companion->meeting);
 }
 
-static int parse(Walk *walk, json_object *item, PlanCompanion *ret)
+static int template_companion_parse(Walk *walk, json_object *item, PlanCompanion *ret)
 {
         static const char *const meetings[] = {
                 [PLAN_MEETING_LISTEN] = "listen",
@@ -193,11 +194,11 @@ static int render_companion(Walk *walk, json_object *item)
         if (!wanted && !walk->check)
                 return 0;
         plan->n_companions++; /* also one that is made in part is freed with the plan */
-        r = parse(walk, item, companion);
+        r = template_companion_parse(walk, item, companion);
         for (size_t i = 0; r == 0 && i + 1 < plan->n_companions; i++)
                 if (strcmp(plan->companions[i].name, companion->name) == 0)
                         r = walk_fail(walk, "there is another companion '%s'", companion->name);
-        return r < 0 ? r : render_arguments(walk, item, companion);
+        return r < 0 ? r : template_companion_render_arguments(walk, item, companion);
 }
 
 static int render_list(Walk *walk, json_object *list)

@@ -48,7 +48,7 @@ char *document_label(const char *path, const char *name)
 }
 
 /* The line of what the path names, or of the nearest thing around it that has one. */
-static unsigned line_of(const Document *document, const char *path)
+static unsigned document_line_of(const Document *document, const char *path)
 {
         _cleanup_free_ char *around = strdup(path);
         unsigned line = 0;
@@ -68,5 +68,6 @@ int document_refuse(const Document *document, const char *name, const char *path
                     const char *reason, CvmError *error)
 {
         return cvm_error_template(error, name, "%s:%u: %s%s%s", document->label,
-                                  line_of(document, path), path, *path ? ": " : "", reason);
+                                  document_line_of(document, path), path, *path ? ": " : "",
+                                  reason);
 }

@@ -201,7 +201,7 @@ static int render_plain(Walk *walk, const Frame *frame, const xmlNode *from, xml
 }
 
 /* Goes on in the file of fragments, where names of the ground that includes are not seen. */
-static int render_include(Walk *walk, const Frame *frame, const xmlNode *from, xmlNode *to)
+static int domain_render_include(Walk *walk, const Frame *frame, const xmlNode *from, xmlNode *to)
 {
         xmlChar *name = libxml->xmlGetNoNsProp(from, BAD_CAST "fragment");
         const Document *outer_document = walk->document;
@@ -243,7 +243,7 @@ static int render_one(Walk *walk, const Frame *frame, const xmlNode *from, xmlNo
         if (!domain_is_word(from->ns))
                 return render_plain(walk, frame, from, to, to->doc);
         if (libxml->xmlStrEqual(from->name, BAD_CAST "include"))
-                return render_include(walk, frame, from, to);
+                return domain_render_include(walk, frame, from, to);
         return walk_fail(walk, "there is no element '%s' in the namespace " DOMAIN_NAMESPACE,
                          from->name);
 }

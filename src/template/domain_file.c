@@ -8,13 +8,13 @@
 
 #include "template/domain.h"
 
-static int refuse(const char *name, const Document *document, unsigned line, const char *reason,
-                  CvmError *error)
+static int domain_file_refuse(const char *name, const Document *document, unsigned line,
+                              const char *reason, CvmError *error)
 {
         return cvm_error_template(error, name, "%s:%u: %s", document->label, line ?: 1, reason);
 }
 
-static int parse(DomainFile *file, const char *text, size_t size, CvmError *error)
+static int domain_file_parse(DomainFile *file, const char *text, size_t size, CvmError *error)
 {
         xmlParserCtxt *context = libxml->xmlNewParserCtxt();
         _cleanup_free_ char *message = NULL;
@@ -32,8 +32,9 @@ static int parse(DomainFile *file, const char *text, size_t size, CvmError *erro
                 message = strdup(problem && problem->message ? problem->message : "no XML");
                 if (message)
                         message[strcspn(message, "\n")] = 0;
-                r = refuse(file->name, file->document, problem ? (unsigned)problem->line : 1,
-                           message ?: "no XML", error);
+                r = domain_file_refuse(file->name, file->document,
+                                       problem ? (unsigned)problem->line : 1, message ?: "no XML",
+                                       error);
         }
         libxml->xmlFreeParserCtxt(context);
         return r;
@@ -70,7 +71,7 @@ static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const ch
         return NULL;
 }
 
-static int check(DomainFile *file, CvmError *error)
+static int domain_file_check(DomainFile *file, CvmError *error)
 {
         const xmlDoc *doc = file->xml;
         const xmlNode *root = libxml->xmlDocGetRootElement(doc), *foreign;
@@ -78,19 +79,21 @@ static int check(DomainFile *file, CvmError *error)
         const char *reason = NULL;
 
         if (doc->intSubset)
-                return refuse(file->name, file->document, 1, "there must be no DTD", error);
+                return domain_file_refuse(file->name, file->document, 1, "there must be no DTD",
+                                          error);
         foreign = find_foreign(root, 0, &reason);
         if (foreign)
-                return refuse(file->name, file->document, (unsigned)libxml->xmlGetLineNo(foreign),
-                              reason, error);
+                return domain_file_refuse(file->name, file->document,
+                                          (unsigned)libxml->xmlGetLineNo(foreign), reason, error);
         if (fragments ? domain_is_word(root->ns) &&
                                 libxml->xmlStrEqual(root->name, BAD_CAST "fragments")
                       : !root->ns && libxml->xmlStrEqual(root->name, BAD_CAST "domain"))
                 return 0;
-        return refuse(file->name, file->document, (unsigned)libxml->xmlGetLineNo(root),
-                      fragments ? "its root must be 'fragments' in the namespace " DOMAIN_NAMESPACE
-                                : "its root must be 'domain', without a namespace",
-                      error);
+        return domain_file_refuse(
+                file->name, file->document, (unsigned)libxml->xmlGetLineNo(root),
+                fragments ? "its root must be 'fragments' in the namespace " DOMAIN_NAMESPACE
+                          : "its root must be 'domain', without a namespace",
+                error);
 }
 
 static int read_xml(DomainFile *file, const char *text, size_t size, CvmError *error)
@@ -99,10 +102,10 @@ static int read_xml(DomainFile *file, const char *text, size_t size, CvmError *e
         int r;
 
         if (!libxml_load(&failure))
-                return refuse(file->name, file->document, 1, failure, error);
-        r = parse(file, text, size, error);
+                return domain_file_refuse(file->name, file->document, 1, failure, error);
+        r = domain_file_parse(file, text, size, error);
         if (r == 0)
-                r = check(file, error);
+                r = domain_file_check(file, error);
         if (r < 0 && file->xml) {
                 libxml->xmlFreeDoc(file->xml);
                 file->xml = NULL;

@@ -55,7 +55,7 @@ static int walk_init(Walk *walk, const PlanInputs *inputs)
         return 0;
 }
 
-static int render(Walk *walk, const PlanInputs *inputs)
+static int template_render_plan(Walk *walk, const PlanInputs *inputs)
 {
         const DomainFile *file;
         int r;
@@ -86,7 +86,7 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         if (r == 0)
                 r = bind_workload(&walk, inputs);
         if (r == 0)
-                r = render(&walk, inputs);
+                r = template_render_plan(&walk, inputs);
         if (r == 0)
                 r = requirements_check(&walk, inputs);
         if (r < 0)
@@ -95,22 +95,22 @@ int template_render(const TemplateSet *set, const Template *template, const Plan
         return 0;
 }
 
-static int check(const TemplateSet *set, const Template *template, WalkCheck pass,
-                 const PlanInputs *inputs, CvmError *error)
+static int template_check_pass(const TemplateSet *set, const Template *template, WalkCheck pass,
+                               const PlanInputs *inputs, CvmError *error)
 {
         _cleanup_(walk_done)
                 Walk walk = {.set = set, .template = template, .check = pass, .error = error};
         int r = walk_init(&walk, inputs);
 
-        return r < 0 ? r : render(&walk, inputs);
+        return r < 0 ? r : template_render_plan(&walk, inputs);
 }
 
 static int check_template(const TemplateSet *set, const Template *template, const PlanInputs *all,
                           const PlanInputs *none, CvmError *error)
 {
-        int r = check(set, template, WALK_CHECK_FULL, all, error);
+        int r = template_check_pass(set, template, WALK_CHECK_FULL, all, error);
 
-        return r < 0 ? r : check(set, template, WALK_CHECK_BARE, none, error);
+        return r < 0 ? r : template_check_pass(set, template, WALK_CHECK_BARE, none, error);
 }
 
 /* Each template is walked with a launch in which there is one of everything, and with one in which

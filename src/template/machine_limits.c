@@ -15,7 +15,7 @@
 #define MAXMEM_ROOM (1ull << 30)
 
 /* The value behind the option at argv[i], or NULL. */
-static const char *value_of(const LaunchPlan *plan, size_t i, const char *option)
+static const char *machine_limits_value_of(const LaunchPlan *plan, size_t i, const char *option)
 {
         return i + 1 < plan->argc && strcmp(plan->argv[i], option) == 0 ? plan->argv[i + 1] : NULL;
 }
@@ -37,7 +37,7 @@ static int check_slots(const LaunchPlan *plan, HostCheckList *missing)
         char found[32], needed[48];
 
         for (size_t i = 0; i < plan->argc; i++) {
-                const char *device = value_of(plan, i, "-device");
+                const char *device = machine_limits_value_of(plan, i, "-device");
 
                 n += device && takes_slot(device);
         }
@@ -54,7 +54,7 @@ static int check_slots(const LaunchPlan *plan, HostCheckList *missing)
 static char *machine_type(const LaunchPlan *plan)
 {
         for (size_t i = 0; i < plan->argc; i++) {
-                const char *machine = value_of(plan, i, "-machine");
+                const char *machine = machine_limits_value_of(plan, i, "-machine");
 
                 if (!machine)
                         continue;
@@ -67,8 +67,9 @@ static char *machine_type(const LaunchPlan *plan)
         return strdup("");
 }
 
-static int check_cpus(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
-                      const QemuProbe *probe, HostCheckList *missing)
+static int machine_limits_check_cpus(const LaunchPlan *plan, const Template *template,
+                                     const PlanInputs *inputs, const QemuProbe *probe,
+                                     HostCheckList *missing)
 {
         uint64_t wanted = (uint64_t) template->floor_maxcpus, most;
         _cleanup_free_ char *type = machine_type(plan);
@@ -123,7 +124,7 @@ static const char *find_value(const LaunchPlan *plan, const char *option)
         const char *found = NULL;
 
         for (size_t i = 0; i < plan->argc; i++)
-                found = value_of(plan, i, option) ?: found;
+                found = machine_limits_value_of(plan, i, option) ?: found;
         return found ?: "";
 }
 
@@ -188,6 +189,6 @@ int plan_check_machine(const LaunchPlan *plan, const Template *template, const P
         int r = check_slots(plan, missing);
 
         if (r == 0)
-                r = check_cpus(plan, template, inputs, probe, missing);
+                r = machine_limits_check_cpus(plan, template, inputs, probe, missing);
         return r < 0 ? r : check_address_space(plan, template, inputs, missing);
 }

@@ -87,7 +87,8 @@ static bool is_key(const char *key)
 
 /* A comma in a value is written twice (QEMU's option syntax); there is no other special character,
  * but -cpu knows no doubled commas. */
-static int write_value(const char *option, const char *text, Buffer *ret, const char **ret_reason)
+static int option_write_value(const char *option, const char *text, Buffer *ret,
+                              const char **ret_reason)
 {
         if (strcmp(option, "cpu") == 0 && strchr(text, ',')) {
                 *ret_reason = "-cpu takes no comma in a value; write its features as members";
@@ -121,7 +122,7 @@ static int write_pair(const char *option, const char *key, json_object *value, b
         if (r == 0 &&
             !(first && implied && strcmp(implied, key) == 0 && *text && !strchr(text, '=')))
                 r = buffer_appendf(ret, "%s=", key);
-        return r < 0 ? r : write_value(option, text, ret, ret_reason);
+        return r < 0 ? r : option_write_value(option, text, ret, ret_reason);
 }
 
 static int write_list(const char *option, json_object *value, Buffer *ret, const char **ret_key,

@@ -20,7 +20,8 @@ static int add_host_check(const PlanInputs *inputs, const char *name, HostCheckL
         return r < 0 || check.passed ? r : host_check_list_add(missing, &check);
 }
 
-static int add_host_checks(Walk *walk, const PlanInputs *inputs, HostCheckList *missing)
+static int requirements_add_host_checks(Walk *walk, const PlanInputs *inputs,
+                                        HostCheckList *missing)
 {
         int r = 0;
 
@@ -99,7 +100,7 @@ static int refuse_service(Walk *walk, const char *field)
 }
 
 /* What a service VM's IGVM file has no use for. */
-static int check_service(Walk *walk, const PlanInputs *inputs)
+static int requirements_check_service(Walk *walk, const PlanInputs *inputs)
 {
         static const SpecArtifactKind kinds[] = {ARTIFACT_KERNEL, ARTIFACT_INITRAMFS};
 
@@ -128,7 +129,7 @@ static bool restricts_network(const LaunchPlan *plan)
         return false;
 }
 
-static int check_network(Walk *walk, SpecNetwork network)
+static int requirements_check_network(Walk *walk, SpecNetwork network)
 {
         static const char *const descriptors[] = {
                 [SPEC_NETWORK_PASST] = "companion:passt",
@@ -168,7 +169,7 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                                                       "GPUs",
                                                       walk->template->name);
         }
-        return check_network(walk, spec->network);
+        return requirements_check_network(walk, spec->network);
 }
 
 static bool attests(const LaunchPlan *plan, const char *url)
@@ -179,7 +180,7 @@ static bool attests(const LaunchPlan *plan, const char *url)
         return false;
 }
 
-static int check_svsm(Walk *walk, const CvmSpec *spec)
+static int requirements_check_svsm(Walk *walk, const CvmSpec *spec)
 {
         size_t disk = spec_svsm_disk(spec);
         char field[32] = "svsm";
@@ -240,14 +241,14 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
                 return cvm_error_invalid_spec(walk->error, "svsm", "driver libvirt takes none");
         r = inputs->domain ? 0 : check_used(walk, inputs);
         if (r == 0)
-                r = check_svsm(walk, inputs->spec);
+                r = requirements_check_svsm(walk, inputs->spec);
         if (r == 0)
-                r = check_service(walk, inputs);
+                r = requirements_check_service(walk, inputs);
         if (r == 0)
                 r = security_check(template, inputs, walk->error);
         if (r < 0)
                 return r;
-        r = add_host_checks(walk, inputs, missing);
+        r = requirements_add_host_checks(walk, inputs, missing);
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 if (plan_needs_artifact(template, inputs, kind) && !inputs->artifacts[kind].present)
                         r = add_artifact(walk, kind, inputs->spec->debug, missing);

@@ -28,7 +28,7 @@ static void rule_done(Rule *rule)
         free(rule->bind);
 }
 
-static const SpecSecurityKey *find_key(const char *name)
+static const SpecSecurityKey *security_find_key(const char *name)
 {
         const SpecSecurityKey *key = spec_security_keys;
 
@@ -64,7 +64,7 @@ int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
         unsigned n_bind = 0;
 
         json_object_object_foreach (rules, name, rule) {
-                const SpecSecurityKey *key = find_key(name);
+                const SpecSecurityKey *key = security_find_key(name);
                 char path[128];
                 int r;
 
@@ -101,8 +101,8 @@ static int refuse_unknown(const Template *template, const char *field, CvmError 
                                       template->name, names.data);
 }
 
-static int check_number(const Template *template, const char *field, json_object *rule,
-                        uint64_t number, CvmError *error)
+static int security_check_number(const Template *template, const char *field, json_object *rule,
+                                 uint64_t number, CvmError *error)
 {
         int64_t bits = json_member_int(rule, "bits", 64);
         const char *text = json_member_string(rule, "set");
@@ -190,7 +190,7 @@ int security_check(const Template *template, const PlanInputs *inputs, CvmError 
                 if (!rule)
                         return refuse_unknown(template, field, error);
                 if (entry->key->kind == SPEC_SECURITY_NUMBER)
-                        r = check_number(template, field, rule, entry->number, error);
+                        r = security_check_number(template, field, rule, entry->number, error);
         }
         return r < 0 ? r : check_igvm_policy(template, inputs, error);
 }

@@ -134,8 +134,8 @@ static int add_fragments(TemplateSet *set, const char *path, const char *text, s
         return 0;
 }
 
-static int add_domain(TemplateSet *set, const char *file, const char *path, const char *text,
-                      size_t size, CvmError *error)
+static int set_add_domain(TemplateSet *set, const char *file, const char *path, const char *text,
+                          size_t size, CvmError *error)
 {
         _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".xml"));
         DomainFile **grown =
@@ -165,7 +165,7 @@ int template_set_add_file(TemplateSet *set, const char *file, const char *path, 
         if (!name)
                 return cvm_error_system(error, -ENOMEM, "read template %s", file);
         if (text_has_suffix(file, ".xml"))
-                return add_domain(set, file, path, text, size, error);
+                return set_add_domain(set, file, path, text, size, error);
         if (strcmp(name, FRAGMENTS) == 0)
                 return add_fragments(set, path, text, size, error);
         r = template_parse(name, path, text, size, &template, error);

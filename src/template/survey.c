@@ -7,7 +7,8 @@
 #include "base/program.h"
 #include "internal.h"
 
-static int add_host_checks(const Template *template, const HostFacts *host, HostCheckList *list)
+static int survey_add_host_checks(const Template *template, const HostFacts *host,
+                                  HostCheckList *list)
 {
         for (char **name = template->host_checks; *name; name++) {
                 _cleanup_(host_check_done) HostCheck check = {};
@@ -63,7 +64,8 @@ static int add_files(const Template *template, HostCheckList *list)
 }
 
 /* Conditional ones depend on a spec. */
-static int add_companions(const Template *template, const SurveyHost *host, HostCheckList *list)
+static int survey_add_companions(const Template *template, const SurveyHost *host,
+                                 HostCheckList *list)
 {
         size_t n = template->companions ? json_object_array_length(template->companions) : 0;
 
@@ -124,12 +126,12 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
                     HostCheckList *ret)
 {
         HostCheckList list = {};
-        int r = add_host_checks(template, host->facts, &list);
+        int r = survey_add_host_checks(template, host->facts, &list);
 
         if (r == 0)
                 r = add_devices(template, host, &list);
         if (r == 0)
-                r = add_companions(template, host, &list);
+                r = survey_add_companions(template, host, &list);
         if (r == 0)
                 r = add_files(template, &list);
         if (r == 0)

@@ -56,7 +56,7 @@ typedef struct Source {
         CvmError *error;
 } Source;
 
-static int refuse(void *userdata, const char *path, const char *reason)
+static int template_refuse(void *userdata, const char *path, const char *reason)
 {
         const Source *source = userdata;
 
@@ -71,13 +71,13 @@ static int check_guest(Source *source, const char *prefix, SpecArtifactKind kind
         if (!guest)
                 return 0;
         if (kind != ARTIFACT_FIRMWARE && kind != ARTIFACT_IGVM)
-                return refuse(source, prefix, "only firmware and igvm have guest");
+                return template_refuse(source, prefix, "only firmware and igvm have guest");
         while (i < ARRAY_SIZE(guests) && strcmp(guests[i], guest) != 0)
                 i++;
         return i < ARRAY_SIZE(guests)
                        ? 0
-                       : refuse(source, prefix,
-                                "guest must be one of native, sev, sev-es, sev-snp, tdx");
+                       : template_refuse(source, prefix,
+                                         "guest must be one of native, sev, sev-es, sev-snp, tdx");
 }
 
 static int parse_artifacts(Raw *raw, Source *source)
@@ -94,18 +94,18 @@ static int parse_artifacts(Raw *raw, Source *source)
                 while (kind < _ARTIFACT_KIND_MAX && strcmp(spec_artifact_kind_name(kind), key) != 0)
                         kind++;
                 if (kind == _ARTIFACT_KIND_MAX)
-                        return refuse(source, prefix,
-                                      "must be one of kernel, initramfs, firmware, igvm");
+                        return template_refuse(source, prefix,
+                                               "must be one of kernel, initramfs, firmware, igvm");
                 raw->template.artifacts[kind].taken = true;
                 r = json_dispatch(value, artifact_fields, &raw->template.artifacts[kind], prefix,
-                                  refuse, source);
+                                  template_refuse, source);
                 if (r == 0)
                         r = check_guest(source, prefix, kind, raw->template.artifacts[kind].guest);
                 if (r < 0)
                         return r;
                 if (raw->template.artifacts[kind].path &&
                     *raw->template.artifacts[kind].path != '/')
-                        return refuse(source, prefix, "'path' must be an absolute path");
+                        return template_refuse(source, prefix, "'path' must be an absolute path");
         }
         return 0;
 }
@@ -118,7 +118,7 @@ static int refuse_item(Source *source, const char *list, size_t index, const cha
                 path = NULL;
                 return -ENOMEM;
         }
-        return refuse(source, path, reason);
+        return template_refuse(source, path, reason);
 }
 
 static int parse_host_checks(Raw *raw, json_object *names, Source *source)
@@ -145,7 +145,7 @@ static int parse_host_checks(Raw *raw, json_object *names, Source *source)
         return 0;
 }
 
-static int check_names(Source *source, const char *path, json_object *names)
+static int template_check_names(Source *source, const char *path, json_object *names)
 {
         size_t n = names ? json_object_array_length(names) : 0;
 
@@ -170,8 +170,8 @@ static int check_name_lists(Source *source, const char *path, json_object *lists
 
                 snprintf(inner, sizeof(inner), "%s.%s", path, name);
                 if (!json_object_is_type(names, json_type_array))
-                        return refuse(source, inner, "must be an array");
-                r = check_names(source, inner, names);
+                        return template_refuse(source, inner, "must be an array");
+                r = template_check_names(source, inner, names);
                 if (r < 0)
                         return r;
         }
@@ -198,14 +198,15 @@ static int check_needs(Source *source, const char *path, json_object *needs)
                 size_t offset;
                 int (*check)(Source *source, const char *path, json_object *value);
         } lists[] = {
-                {"objects", offsetof(Needs, objects), check_names},
-                {"devices", offsetof(Needs, devices), check_names},
-                {"cpus", offsetof(Needs, cpus), check_names},
+                {"objects", offsetof(Needs, objects), template_check_names},
+                {"devices", offsetof(Needs, devices), template_check_names},
+                {"cpus", offsetof(Needs, cpus), template_check_names},
                 {"properties", offsetof(Needs, properties), check_name_lists},
                 {"machines", offsetof(Needs, machines), check_name_lists},
         };
         Needs parsed = {};
-        int r = needs ? json_dispatch(needs, needs_fields, &parsed, path, refuse, source) : 0;
+        int r = needs ? json_dispatch(needs, needs_fields, &parsed, path, template_refuse, source)
+                      : 0;
 
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
                 char inner[64];
@@ -232,8 +233,8 @@ static int parse_requires(Raw *raw, Source *source)
         int r = 0;
 
         if (raw->requires)
-                r = json_dispatch(raw->requires, requires_fields, &requires, "requires", refuse,
-                                  source);
+                r = json_dispatch(raw->requires, requires_fields, &requires, "requires",
+                                  template_refuse, source);
         if (r == 0)
                 r = check_needs(source, "requires.qemu", requires.qemu);
         if (r == 0)
@@ -254,11 +255,13 @@ static int parse_promise(Raw *raw, Source *source)
 
         raw->template.promise_percent = 100;
         if (raw->promise)
-                r = json_dispatch(raw->promise, promise_fields, raw, "promise", refuse, source);
+                r = json_dispatch(raw->promise, promise_fields, raw, "promise", template_refuse,
+                                  source);
         if (r == 0 && raw->promise_extra &&
             (text_parse_size(raw->promise_extra, &raw->template.promise_extra) < 0 ||
              raw->template.promise_extra > UINT64_C(1) << 40))
-                r = refuse(source, "promise.extra", "must be a size such as \"256M\", at most 1T");
+                r = template_refuse(source, "promise.extra",
+                                    "must be a size such as \"256M\", at most 1T");
         free(TAKE_PTR(raw->promise_extra));
         return r;
 }
@@ -270,10 +273,11 @@ static int parse_floors(Raw *raw, Source *source)
 
         t->floor_maxcpus = 1;
         if (raw->floors)
-                r = json_dispatch(raw->floors, floor_fields, raw, "floors", refuse, source);
+                r = json_dispatch(raw->floors, floor_fields, raw, "floors", template_refuse,
+                                  source);
         if (r == 0 && t->floor_maxmem_text &&
             text_parse_size(t->floor_maxmem_text, &t->floor_maxmem) < 0)
-                return refuse(source, "floors.maxmem", "must be a size such as \"30G\"");
+                return template_refuse(source, "floors.maxmem", "must be a size such as \"30G\"");
         return r;
 }
 
@@ -289,22 +293,23 @@ static bool is_file_name(const char *name)
         return *name && !strchr(name, '/') && *name != '.';
 }
 
-static int parse(Raw *raw, Source *source)
+static int template_parse_root(Raw *raw, Source *source)
 {
         Template *t = &raw->template;
         int r;
 
-        r = json_dispatch(t->document->root, fields, raw, "", refuse, source);
+        r = json_dispatch(t->document->root, fields, raw, "", template_refuse, source);
         if (r < 0)
                 return r;
         if (strcmp(t->name, source->name) != 0)
-                return refuse(source, "name", "must be the file's name without .json");
+                return template_refuse(source, "name", "must be the file's name without .json");
         if (!is_platform_name(t->name))
-                return refuse(source, "name",
-                              "must be 1 to 32 lowercase letters, digits and '-', "
-                              "and not auto");
+                return template_refuse(source, "name",
+                                       "must be 1 to 32 lowercase letters, digits and '-', "
+                                       "and not auto");
         if (!is_file_name(t->qemu))
-                return refuse(source, "qemu", "must be a program's file name, without directories");
+                return template_refuse(source, "qemu",
+                                       "must be a program's file name, without directories");
         if (!t->measure && !(t->measure = strdup("none")))
                 return -ENOMEM;
         if (raw->artifacts)
@@ -312,7 +317,7 @@ static int parse(Raw *raw, Source *source)
         if (r == 0)
                 r = parse_requires(raw, source);
         if (r == 0 && t->security)
-                r = security_parse(t->security, refuse, source);
+                r = security_parse(t->security, template_refuse, source);
         if (r == 0)
                 r = parse_promise(raw, source);
         return r < 0 ? r : parse_floors(raw, source);
@@ -335,7 +340,7 @@ int template_parse(const char *name, const char *path, const char *text, size_t 
         if (r == 0) {
                 source.document = raw.template.document;
                 raw.template.origin = strdup(path ?: "built-in");
-                r = raw.template.origin ? parse(&raw, &source) : -ENOMEM;
+                r = raw.template.origin ? template_parse_root(&raw, &source) : -ENOMEM;
         }
         if (template)
                 *template = raw.template;

@@ -4,7 +4,7 @@
 
 #include "template/internal.h"
 
-static json_object *text(const char *s)
+static json_object *variables_text(const char *s)
 {
         return json_new_text(s ?: "");
 }
@@ -18,12 +18,12 @@ static json_object *size_text(uint64_t size)
 {
         char buffer[24];
 
-        return text(text_format_size(size, buffer));
+        return variables_text(text_format_size(size, buffer));
 }
 
 json_object *variables_descriptor(const char *what)
 {
-        return json_build("$fd", text(what), NULL);
+        return json_build("$fd", variables_text(what), NULL);
 }
 
 /* What QEMU is promised beyond the present: the documents' values, raised to what the spec asks. */
@@ -35,11 +35,12 @@ static json_object *vm_variables(const Template *template, const PlanInputs *inp
         if (maxcpus < inputs->cpus)
                 maxcpus = inputs->cpus;
         return json_build(
-                "name", text(inputs->spec->name), "id", text(inputs->id), "cpus",
-                integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
+                "name", variables_text(inputs->spec->name), "id", variables_text(inputs->id),
+                "cpus", integer(inputs->cpus), "maxcpus", integer(maxcpus), "memory",
                 integer((int64_t)inputs->memory), "memorySize", size_text(inputs->memory), "maxmem",
                 size_text(needs.memory_max), "slots", integer(template->floor_slots), "cmdline",
-                text(inputs->cmdline), "debug", json_object_new_boolean(inputs->spec->debug), "kvm",
+                variables_text(inputs->cmdline), "debug",
+                json_object_new_boolean(inputs->spec->debug), "kvm",
                 json_object_new_boolean(inputs->kvm), "hostAddressBits",
                 json_object_new_boolean(address_bits(&needs) > ADDRESS_BITS_DEFAULT), NULL);
 }
@@ -57,8 +58,9 @@ static json_object *net_variables(const PlanInputs *inputs)
 
                 udp = udp || f->protocol == SPEC_UDP;
                 json_object_array_add(forwards,
-                                      json_build("protocol", text(spec_protocol_name(f->protocol)),
-                                                 "address", text(f->address), "hostPort",
+                                      json_build("protocol",
+                                                 variables_text(spec_protocol_name(f->protocol)),
+                                                 "address", variables_text(f->address), "hostPort",
                                                  integer(f->host_port), "guestPort",
                                                  integer(f->guest_port), NULL));
         }
@@ -81,8 +83,8 @@ static json_object *share_variables(const PlanInputs *inputs)
 
                 snprintf(id, sizeof(id), "share%zu", i);
                 snprintf(what, sizeof(what), "share:%s", share->tag);
-                json_object_array_add(shares, json_build("id", text(id), "tag", text(share->tag),
-                                                         "readOnly",
+                json_object_array_add(shares, json_build("id", variables_text(id), "tag",
+                                                         variables_text(share->tag), "readOnly",
                                                          json_object_new_boolean(share->read_only),
                                                          "fd", variables_descriptor(what), NULL));
         }
@@ -104,13 +106,15 @@ static json_object *disk_variables(const PlanInputs *inputs)
                 snprintf(what, sizeof(what), "disk:%s", disk->id);
                 scsi = scsi || disk->bus == SPEC_DISK_SCSI;
                 json_object_array_add(
-                        list, json_build("id", text(disk->id), "node", text(node), "index",
-                                         integer((int64_t)i), "format",
-                                         text(spec_disk_format_name(disk->format)), "bus",
-                                         text(spec_disk_bus_name(disk->bus)), "fileDriver",
-                                         text(inputs->disk_is_device[i] ? "host_device" : "file"),
-                                         "readOnly", json_object_new_boolean(disk->read_only), "fd",
-                                         variables_descriptor(what), NULL));
+                        list,
+                        json_build(
+                                "id", variables_text(disk->id), "node", variables_text(node),
+                                "index", integer((int64_t)i), "format",
+                                variables_text(spec_disk_format_name(disk->format)), "bus",
+                                variables_text(spec_disk_bus_name(disk->bus)), "fileDriver",
+                                variables_text(inputs->disk_is_device[i] ? "host_device" : "file"),
+                                "readOnly", json_object_new_boolean(disk->read_only), "fd",
+                                variables_descriptor(what), NULL));
         }
         return json_build("list", list, "scsi", json_object_new_boolean(scsi), NULL);
 }
@@ -124,9 +128,10 @@ static json_object *gpu_variables(const PlanInputs *inputs)
                 char port[32];
 
                 snprintf(port, sizeof(port), "gpu%zu", i);
-                json_object_array_add(list, json_build("address", text(inputs->spec->gpus[i]),
-                                                       "port", text(port), "chassis",
-                                                       integer((int64_t)i + 1), NULL));
+                json_object_array_add(list,
+                                      json_build("address", variables_text(inputs->spec->gpus[i]),
+                                                 "port", variables_text(port), "chassis",
+                                                 integer((int64_t)i + 1), NULL));
         }
         return list;
 }
@@ -138,8 +143,9 @@ static json_object *svsm_variables(const CvmSpec *spec)
         return json_build("devices", json_object_new_boolean(spec_svsm_has_devices(spec)),
                           "attestsBySerial", json_object_new_boolean(spec->svsm.url && !vsock),
                           "attestsByVsock", json_object_new_boolean(vsock), "log",
-                          json_object_new_boolean(spec->svsm.log), "url", text(spec->svsm.url),
-                          "protocol", text(spec->svsm.protocol), NULL);
+                          json_object_new_boolean(spec->svsm.log), "url",
+                          variables_text(spec->svsm.url), "protocol",
+                          variables_text(spec->svsm.protocol), NULL);
 }
 
 /* The socket of the quote service: the one that answers, else the documents' vsock. */
@@ -148,8 +154,8 @@ static json_object *host_variables(const HostFacts *host)
         bool is_unix = host->qgs == HOST_QGS_UNIX;
 
         return json_build("cbitpos", integer(host->cbitpos ?: CBITPOS_ASSUMED), "qgsType",
-                          text(is_unix ? "unix" : "vsock"), "qgsPath",
-                          text(is_unix ? HOST_QGS_SOCKET : ""), NULL);
+                          variables_text(is_unix ? "unix" : "vsock"), "qgsPath",
+                          variables_text(is_unix ? HOST_QGS_SOCKET : ""), NULL);
 }
 
 /* "hostfwd=tcp:127.0.0.1:6100-:7002,…", for QEMU's -netdev: numbers and addresses alone. */
@@ -165,7 +171,7 @@ static json_object *host_forwards(const PlanInputs *inputs)
                                    f->guest_port) < 0)
                         return NULL;
         }
-        return text(buffer.data);
+        return variables_text(buffer.data);
 }
 
 /* The sockets that companions listen on, by path, where a command line has descriptors. */
@@ -180,45 +186,47 @@ static json_object *companion_sockets(json_object *companions, const char *direc
                 _cleanup_(buffer_done) Buffer path = {};
 
                 if (buffer_appendf(&path, "%s/%s.d/" PLAN_COMPANION_SOCKET, directory, name) == 0)
-                        json_object_object_add(sockets, name, text(path.data));
+                        json_object_object_add(sockets, name, variables_text(path.data));
         }
         return sockets;
 }
 
 /* What stands for fd, shares and companion in a libvirt domain. */
-static void add_domain(json_object *variables, const Template *template, const PlanInputs *inputs)
+static void variables_add_domain(json_object *variables, const Template *template,
+                                 const PlanInputs *inputs)
 {
         const PlanDomain *domain = inputs->domain;
-        json_object *path = json_build("env_share", text(domain->env_share), "certs_share",
-                                       text(domain->certs_share), "console", text(domain->console),
-                                       "notify", text(domain->notify), NULL);
+        json_object *path = json_build("env_share", variables_text(domain->env_share),
+                                       "certs_share", variables_text(domain->certs_share),
+                                       "console", variables_text(domain->console), "notify",
+                                       variables_text(domain->notify), NULL);
         json_object *net = json_member(variables, "net");
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 json_object_object_add(path, spec_artifact_kind_name(kind),
-                                       text(domain->artifacts[kind]));
+                                       variables_text(domain->artifacts[kind]));
         json_object_object_del(variables, "fd");
         json_object_object_del(variables, "shares");
         json_object_object_add(variables, "path", path);
         json_object_object_add(
                 variables, "companion",
                 companion_sockets(json_member(variables, "companion"), domain->companions));
-        json_object_object_add(net, "interface", text(inputs->spec->interface));
+        json_object_object_add(net, "interface", variables_text(inputs->spec->interface));
         json_object_object_add(
                 net, "bridge",
                 json_object_new_boolean(inputs->spec->network == SPEC_NETWORK_BRIDGE));
         json_object_object_add(
                 variables, "domain",
                 json_build("owner", integer(domain->owner), "uid", integer(domain->uid), "gid",
-                           integer(domain->gid), "specSha256", text(domain->spec_sha256),
-                           "platform", text(template->name), "passt",
+                           integer(domain->gid), "specSha256", variables_text(domain->spec_sha256),
+                           "platform", variables_text(template->name), "passt",
                            json_object_new_boolean(domain->passt), "hostForwards",
-                           host_forwards(inputs), "emulator", text(inputs->qemu), NULL));
+                           host_forwards(inputs), "emulator", variables_text(inputs->qemu), NULL));
 }
 
 /* The ends that QEMU has of what connects it to its companions. Names that are none, the walk over
  * the companions refuses. */
-static void add_companions(json_object *companions, json_object *list)
+static void variables_add_companions(json_object *companions, json_object *list)
 {
         size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 
@@ -239,9 +247,9 @@ static json_object *companion_variables(const TemplateSet *set, const Template *
         const Fragment *shared = template_set_fragment(set, FRAGMENT_COMPANIONS);
         json_object *companions = json_object_new_object();
 
-        add_companions(companions, template->companions);
+        variables_add_companions(companions, template->companions);
         if (shared)
-                add_companions(companions, shared->arguments);
+                variables_add_companions(companions, shared->arguments);
         return companions;
 }
 
@@ -277,6 +285,6 @@ json_object *variables_new(const TemplateSet *set, const Template *template,
                 svsm_variables(inputs->spec), "artifacts", artifacts, "fd", fd, "companion",
                 companion_variables(set, template), NULL);
         if (variables && inputs->domain)
-                add_domain(variables, template, inputs);
+                variables_add_domain(variables, template, inputs);
         return variables;
 }

@@ -72,7 +72,7 @@ void walk_leave(Walk *walk, size_t before)
         walk->path.data[before] = 0;
 }
 
-static const char *member_name(const char *known)
+static const char *walk_member_name(const char *known)
 {
         return known + (*known == '!');
 }
@@ -83,15 +83,15 @@ int walk_check_members(Walk *walk, json_object *object, const char *const *known
                 const char *const *k = known;
 
                 (void)value;
-                while (*k && strcmp(member_name(*k), key) != 0)
+                while (*k && strcmp(walk_member_name(*k), key) != 0)
                         k++;
                 if (!*k)
                         return walk_fail(walk, "unknown member '%s' beside '%s'", key,
-                                         member_name(known[0]));
+                                         walk_member_name(known[0]));
         }
         for (const char *const *k = known; *k; k++)
-                if (**k == '!' && !json_object_object_get_ex(object, member_name(*k), NULL))
-                        return walk_fail(walk, "'%s' needs '%s' beside it", member_name(known[0]),
-                                         member_name(*k));
+                if (**k == '!' && !json_object_object_get_ex(object, walk_member_name(*k), NULL))
+                        return walk_fail(walk, "'%s' needs '%s' beside it",
+                                         walk_member_name(known[0]), walk_member_name(*k));
         return 0;
 }

@@ -45,7 +45,7 @@ int workload_check(const Template *template, const CvmSpec *spec, CvmError *erro
         return cvm_error_invalid_spec(error, path, "bindWorkload sets it: give one of the two");
 }
 
-static json_object *env_to_json(const CvmSpec *spec)
+static json_object *workload_env_to_json(const CvmSpec *spec)
 {
         json_object *names = json_object_new_array();
 
@@ -54,7 +54,7 @@ static json_object *env_to_json(const CvmSpec *spec)
         return names;
 }
 
-static json_object *certs_to_json(const CvmSpec *spec)
+static json_object *workload_certs_to_json(const CvmSpec *spec)
 {
         json_object *names = json_object_new_array();
 
@@ -63,7 +63,7 @@ static json_object *certs_to_json(const CvmSpec *spec)
         return names;
 }
 
-static json_object *shares_to_json(const CvmSpec *spec)
+static json_object *workload_shares_to_json(const CvmSpec *spec)
 {
         json_object *shares = json_object_new_array();
 
@@ -76,7 +76,7 @@ static json_object *shares_to_json(const CvmSpec *spec)
 }
 
 /* NULL where there is none: then the document has no such member. */
-static json_object *disks_to_json(const CvmSpec *spec)
+static json_object *workload_disks_to_json(const CvmSpec *spec)
 {
         json_object *disks = spec->n_disks ? json_object_new_array() : NULL;
 
@@ -110,7 +110,7 @@ static json_object *security_entry(const SpecSecurity *entry)
         return text ? json_new_text(text) : NULL;
 }
 
-static json_object *security_to_json(const CvmSpec *spec)
+static json_object *workload_security_to_json(const CvmSpec *spec)
 {
         json_object *object = json_object_new_object();
 
@@ -140,11 +140,13 @@ static json_object *spec_to_json(const Template *template, const PlanInputs *inp
         return json_build(
                 "name", json_new_text(spec->name), "platform", json_new_text(template->name),
                 "cpus", json_object_new_int64(inputs->cpus), "memory", json_new_text(memory),
-                "cmdline", json_new_text(inputs->cmdline), "env", env_to_json(spec), "certs",
-                certs_to_json(spec), "shares", shares_to_json(spec), "disks", disks_to_json(spec),
-                "network", json_new_text(network_kind(spec->network)), "vsock",
-                json_object_new_boolean(inputs->vsock), "launchSecurity", security_to_json(spec),
-                "debug", json_object_new_boolean(spec->debug), NULL);
+                "cmdline", json_new_text(inputs->cmdline), "env", workload_env_to_json(spec),
+                "certs", workload_certs_to_json(spec), "shares", workload_shares_to_json(spec),
+                "disks", workload_disks_to_json(spec), "network",
+                json_new_text(network_kind(spec->network)), "vsock",
+                json_object_new_boolean(inputs->vsock), "launchSecurity",
+                workload_security_to_json(spec), "debug", json_object_new_boolean(spec->debug),
+                NULL);
 }
 
 /* NULL: the digest of one is not known. */
@@ -164,7 +166,7 @@ static json_object *artifacts_to_json(const Template *template, const PlanInputs
         return TAKE_PTR(artifacts);
 }
 
-static int write_document(const Template *template, const PlanInputs *inputs, char **ret)
+static int workload_write_document(const Template *template, const PlanInputs *inputs, char **ret)
 {
         _cleanup_json_ json_object *document = NULL;
         _cleanup_(buffer_done) Buffer text = {};
@@ -191,7 +193,7 @@ int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBi
         if (!inputs->spec->bind_workload)
                 return 0;
         binding.field = find_field(template, &size);
-        r = write_document(template, inputs, &binding.document);
+        r = workload_write_document(template, inputs, &binding.document);
         if (r == 0)
                 r = digest_bytes(binding.document, strlen(binding.document), &digest);
         if (r < 0)

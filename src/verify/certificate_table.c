@@ -28,7 +28,7 @@ const char *table_certificate_name(TableCertificate which)
 }
 
 /* How many entries come before the one of zeros. */
-static int count(Bytes bytes, size_t *ret, CvmError *error)
+static int certificate_table_count(Bytes bytes, size_t *ret, CvmError *error)
 {
         static const uint8_t end[ENTRY_SIZE];
 
@@ -45,7 +45,8 @@ static int count(Bytes bytes, size_t *ret, CvmError *error)
                                   CERTIFICATE_TABLE_MAX);
 }
 
-static int add(CertificateTable *table, const uint8_t *guid, Bytes item, CvmError *error)
+static int certificate_table_add(CertificateTable *table, const uint8_t *guid, Bytes item,
+                                 CvmError *error)
 {
         for (size_t i = 0; i < _TABLE_CERTIFICATE_MAX; i++) {
                 if (memcmp(known[i].guid, guid, GUID_SIZE) != 0)
@@ -77,7 +78,7 @@ int certificate_table_parse(Bytes bytes, CertificateTable *ret, CvmError *error)
 
         if (bytes.size < ENTRY_SIZE) /* such as the end of a line */
                 return refuse_rest(bytes, error);
-        r = count(bytes, &n, error);
+        r = certificate_table_count(bytes, &n, error);
         if (r < 0)
                 return r;
         if (n == 0)
@@ -95,7 +96,7 @@ int certificate_table_parse(Bytes bytes, CertificateTable *ret, CvmError *error)
                                                   "entry %zu of its certificate table is outside: "
                                                   "%u bytes at %u of %zu",
                                                   i, size, offset, bytes.size);
-                r = add(&table, entry, (Bytes){bytes.data + offset, size}, error);
+                r = certificate_table_add(&table, entry, (Bytes){bytes.data + offset, size}, error);
         }
         if (r == 0)
                 *ret = table;

@@ -22,7 +22,8 @@ void certificates_done(Certificates *certificates)
         *certificates = (Certificates){};
 }
 
-static int append(Certificates *certificates, const char *name, X509 *certificate, CvmError *error)
+static int certificates_append(Certificates *certificates, const char *name, X509 *certificate,
+                               CvmError *error)
 {
         if (certificates->n == CERTIFICATES_MAX) {
                 X509_free(certificate);
@@ -44,7 +45,7 @@ static int add_der(Certificates *certificates, const char *name, Bytes file, Cvm
                 X509_free(certificate);
                 return cvm_error_artifact(error, name, "has bytes behind the certificate");
         }
-        return append(certificates, name, certificate, error);
+        return certificates_append(certificates, name, certificate, error);
 }
 
 static int add_pem(Certificates *certificates, const char *name, Bytes file, CvmError *error)
@@ -86,7 +87,7 @@ static int add_pem(Certificates *certificates, const char *name, Bytes file, Cvm
                 ERR_clear_error();
                 if (!certificate)
                         return cvm_error_artifact(error, name, "holds PEM that is no certificate");
-                r = append(certificates, name, certificate, error);
+                r = certificates_append(certificates, name, certificate, error);
                 if (r < 0)
                         return r;
                 some = true;
@@ -183,7 +184,7 @@ static int explain(X509_STORE_CTX *context, time_t at, char **ret)
         return n < 0 ? -ENOMEM : -EKEYREJECTED;
 }
 
-static int verify(X509_STORE_CTX *context, time_t at, char **ret_reason)
+static int certificates_verify_in(X509_STORE_CTX *context, time_t at, char **ret_reason)
 {
         X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
 
@@ -205,7 +206,7 @@ int certificates_verify(const Certificates *certificates, X509 *leaf, X509 *root
         for (size_t i = 0; right && i < certificates->n; i++)
                 right = sk_X509_push(others, certificates->items[i]) > 0;
         if (right && X509_STORE_CTX_init(context, store, leaf, others) == 1)
-                r = verify(context, at, ret_reason);
+                r = certificates_verify_in(context, at, ret_reason);
         sk_X509_free(others);
         ERR_clear_error();
         return r;

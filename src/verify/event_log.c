@@ -19,12 +19,12 @@ typedef struct Layout {
         uint32_t n;
 } Layout;
 
-static int refuse(CvmError *error, const char *reason)
+static int event_log_refuse(CvmError *error, const char *reason)
 {
         return cvm_error_artifact(error, "event-log", "%s", reason);
 }
 
-static HashAlgorithm find_algorithm(uint16_t id)
+static HashAlgorithm event_log_find_algorithm(uint16_t id)
 {
         return id == ALGORITHM_SHA256   ? HASH_SHA256
                : id == ALGORITHM_SHA384 ? HASH_SHA384
@@ -34,10 +34,10 @@ static HashAlgorithm find_algorithm(uint16_t id)
 static int parse_algorithm(Reader *reader, Layout *layout, EventLog *log, CvmError *error)
 {
         uint16_t id = reader_take16(reader), size = reader_take16(reader);
-        HashAlgorithm algorithm = find_algorithm(id);
+        HashAlgorithm algorithm = event_log_find_algorithm(id);
 
         if (reader->failed)
-                return refuse(error, "its header is cut short");
+                return event_log_refuse(error, "its header is cut short");
         if (size == 0 || size > DIGEST_SIZE_MAX)
                 return cvm_error_artifact(error, "event-log",
                                           "algorithm 0x%x has digests of %u bytes", id, size);
@@ -57,7 +57,7 @@ static int parse_algorithm(Reader *reader, Layout *layout, EventLog *log, CvmErr
 }
 
 /* The first event has the form of older logs, with a SHA-1 digest that means nothing. */
-static int parse_header(Reader *reader, Layout *layout, EventLog *log, CvmError *error)
+static int event_log_parse_header(Reader *reader, Layout *layout, EventLog *log, CvmError *error)
 {
         uint32_t type, n;
         Reader event = {};
@@ -72,8 +72,9 @@ static int parse_header(Reader *reader, Layout *layout, EventLog *log, CvmError 
         signature = event.rest.data ? reader_take(&event, sizeof(spec_id)) : NULL;
         if (!signature || type != EVENT_NO_ACTION ||
             memcmp(signature, spec_id, sizeof(spec_id)) != 0)
-                return refuse(error, "is not a crypto-agile event log: it does not begin with "
-                                     "Spec ID Event03");
+                return event_log_refuse(error,
+                                        "is not a crypto-agile event log: it does not begin with "
+                                        "Spec ID Event03");
         reader_take(&event, 8); /* platform class, version, errata, size of UINTN */
         n = reader_take32(&event);
         if (n == 0 || n > EVENT_LOG_ALGORITHMS_MAX)
@@ -84,7 +85,7 @@ static int parse_header(Reader *reader, Layout *layout, EventLog *log, CvmError 
                 return r;
         vendor = reader_take(&event, 1);
         if (!vendor || !reader_take(&event, *vendor) || event.rest.size != 0)
-                return refuse(error, "its header has another size than its parts");
+                return event_log_refuse(error, "its header has another size than its parts");
         return 0;
 }
 
@@ -108,7 +109,7 @@ static int parse_digests(Reader *reader, const Layout *layout, LogEvent *event, 
         for (uint32_t i = 0; !reader->failed && i < n; i++) {
                 uint16_t id = reader_take16(reader);
                 uint16_t size = digest_size(layout, id);
-                HashAlgorithm algorithm = find_algorithm(id);
+                HashAlgorithm algorithm = event_log_find_algorithm(id);
                 const uint8_t *digest = reader_take(reader, size);
 
                 for (uint32_t j = 0; j < layout->n; j++)
@@ -127,7 +128,8 @@ static int parse_digests(Reader *reader, const Layout *layout, LogEvent *event, 
         return 0;
 }
 
-static int parse_event(Reader *reader, const Layout *layout, EventLog *log, CvmError *error)
+static int event_log_parse_event(Reader *reader, const Layout *layout, EventLog *log,
+                                 CvmError *error)
 {
         LogEvent event = {.index = reader_take32(reader), .type = reader_take32(reader)};
         size_t at = log->n + 1;
@@ -141,7 +143,7 @@ static int parse_event(Reader *reader, const Layout *layout, EventLog *log, CvmE
         if (reader->failed)
                 return cvm_error_artifact(error, "event-log", "is cut short in event %zu", at);
         if (log->n == EVENT_LOG_EVENTS_MAX)
-                return refuse(error, "has too many events");
+                return event_log_refuse(error, "has too many events");
         /* doubled when n is a power of two */
         if ((log->n & (log->n - 1)) == 0) {
                 LogEvent *events =
@@ -176,7 +178,7 @@ int event_log_parse(Bytes bytes, EventLog *ret, CvmError *error)
         if (bytes.size > EVENT_LOG_MAX)
                 return cvm_error_artifact(error, "event-log", "is larger than %u bytes",
                                           EVENT_LOG_MAX);
-        r = parse_header(&reader, &layout, &log, error);
+        r = event_log_parse_header(&reader, &layout, &log, error);
         while (r == 0 && reader.rest.size > 0 && !unused) {
                 /* an event of register 0 begins with zeros too, but is not all zeros: it has
                  * digests */
@@ -184,7 +186,7 @@ int event_log_parse(Bytes bytes, EventLog *ret, CvmError *error)
                           le64_get(reader.rest.data) == 0) &&
                          is_unused(reader.rest);
                 if (!unused)
-                        r = parse_event(&reader, &layout, &log, error);
+                        r = event_log_parse_event(&reader, &layout, &log, error);
         }
         if (r < 0)
                 return r;
@@ -205,7 +207,7 @@ bool log_event_extends(const LogEvent *event)
 }
 
 /* The locality from which the TPM was started is the last byte of PCR 0 then. */
-static void start(const LogEvent *event, HashDigest *value)
+static void event_log_start(const LogEvent *event, HashDigest *value)
 {
         if (event->index == 0 && event->type == EVENT_NO_ACTION &&
             event->data.size == sizeof(startup_locality) + 1 &&
@@ -229,7 +231,7 @@ int event_log_replay(const EventLog *log, uint32_t index, HashAlgorithm algorith
                         continue;
                 if (!log_event_extends(event)) {
                         if (n == 0)
-                                start(event, &value);
+                                event_log_start(event, &value);
                         continue;
                 }
                 memcpy(digest.bytes, event->digests[algorithm], hash_size(algorithm));

@@ -31,7 +31,7 @@ void evidence_done(Evidence *evidence)
         *evidence = (Evidence){};
 }
 
-static bool is_zero(const uint8_t *data, size_t size)
+static bool evidence_is_zero(const uint8_t *data, size_t size)
 {
         return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
 }
@@ -40,14 +40,14 @@ static bool is_zero(const uint8_t *data, size_t size)
 static bool is_response(Bytes bytes)
 {
         return bytes.size >= RESPONSE_HEADER_SIZE && le32_get(bytes.data + 4) == SNP_REPORT_SIZE &&
-               is_zero(bytes.data + 8, RESPONSE_HEADER_SIZE - 8);
+               evidence_is_zero(bytes.data + 8, RESPONSE_HEADER_SIZE - 8);
 }
 
 /* REPORTMACSTRUCT: the type of report, zeros. */
 static bool is_tdreport(Bytes bytes)
 {
         return bytes.size >= TDREPORT_SIZE && bytes.data[0] == 0x81 && bytes.data[1] == 0 &&
-               bytes.data[3] == 0 && is_zero(bytes.data + 4, 12);
+               bytes.data[3] == 0 && evidence_is_zero(bytes.data + 4, 12);
 }
 
 /* The report in front, and what may follow it. */
@@ -63,7 +63,7 @@ static int open_report(Bytes bytes, Evidence *evidence, CvmError *error)
         }
         evidence->report = (Bytes){bytes.data, SNP_REPORT_SIZE};
         rest = (Bytes){bytes.data + SNP_REPORT_SIZE, bytes.size - SNP_REPORT_SIZE};
-        if (is_zero(rest.data, rest.size))
+        if (evidence_is_zero(rest.data, rest.size))
                 return 0;
         r = certificate_table_parse(rest, &evidence->table, error);
         if (r < 0)
@@ -91,7 +91,7 @@ static int open_response(Bytes bytes, Evidence *evidence, CvmError *error)
 }
 
 /* What is recognised only to say what it is. */
-static int refuse(Bytes bytes, CvmError *error)
+static int evidence_refuse(Bytes bytes, CvmError *error)
 {
         if (is_tdreport(bytes))
                 return cvm_error_artifact(error, "report",
@@ -128,7 +128,7 @@ static int open_binary(Bytes bytes, Evidence *evidence, CvmError *error)
                 return open_response(bytes, evidence, error);
         if (snp_report_is(bytes) || (bytes.size == SNP_REPORT_SIZE && !is_tdreport(bytes)))
                 return open_report(bytes, evidence, error);
-        return refuse(bytes, error);
+        return evidence_refuse(bytes, error);
 }
 
 static int open_outblob(json_object *report, Evidence *evidence, CvmError *error)

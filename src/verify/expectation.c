@@ -11,12 +11,12 @@
 /* Where in the document, for messages. */
 #define FIELD_MAX 96
 
-static int refuse(CvmError *error, const char *field, const char *reason)
+static int expectation_refuse(CvmError *error, const char *field, const char *reason)
 {
         return cvm_error_invalid_spec(error, field, "%s", reason);
 }
 
-static HashAlgorithm find_algorithm(const char *name)
+static HashAlgorithm expectation_find_algorithm(const char *name)
 {
         HashAlgorithm algorithm = 0;
 
@@ -25,7 +25,7 @@ static HashAlgorithm find_algorithm(const char *name)
         return algorithm;
 }
 
-static int parse_digest(json_object *value, HashDigest *digest)
+static int expectation_parse_digest(json_object *value, HashDigest *digest)
 {
         if (!json_object_is_type(value, json_type_string))
                 return -EINVAL;
@@ -40,10 +40,10 @@ static int parse_events(json_object *array, const char *field, ExpectedRegister 
         if (!array)
                 return 0;
         if (!json_object_is_type(array, json_type_array))
-                return refuse(error, field, "events must be an array");
+                return expectation_refuse(error, field, "events must be an array");
         n = json_object_array_length(array);
         if (n > EXPECTATION_EVENTS_MAX)
-                return refuse(error, field, "has too many events");
+                return expectation_refuse(error, field, "has too many events");
         reg->events = calloc(n ?: 1, sizeof(*reg->events));
         if (!reg->events)
                 return -ENOMEM;
@@ -54,41 +54,44 @@ static int parse_events(json_object *array, const char *field, ExpectedRegister 
                 json_object *digest = json_member(item, "digest");
 
                 if (!event.what)
-                        return refuse(error, field, "an event must have \"event\", a text");
+                        return expectation_refuse(error, field,
+                                                  "an event must have \"event\", a text");
                 if (!digest)
                         continue;
-                if (parse_digest(digest, &event.digest) < 0)
-                        return refuse(error, field,
-                                      "the digest of an event is no hex of its "
-                                      "algorithm's length");
+                if (expectation_parse_digest(digest, &event.digest) < 0)
+                        return expectation_refuse(error, field,
+                                                  "the digest of an event is no hex of its "
+                                                  "algorithm's length");
                 reg->events[reg->n_events++] = event;
         }
         return 0;
 }
 
-static int parse_register(json_object *item, const char *field, ExpectedRegister *reg,
-                          CvmError *error)
+static int expectation_parse_register(json_object *item, const char *field, ExpectedRegister *reg,
+                                      CvmError *error)
 {
         const char *name = json_member_string(item, "name");
         json_object *value = json_member(item, "value");
 
         if (!name || !*name || strlen(name) >= sizeof(reg->name))
-                return refuse(error, field, "must have a name");
+                return expectation_refuse(error, field, "must have a name");
         strcpy(reg->name, name);
-        reg->value.algorithm = find_algorithm(json_member_string(item, "algorithm"));
+        reg->value.algorithm = expectation_find_algorithm(json_member_string(item, "algorithm"));
         if (reg->value.algorithm == _HASH_MAX)
-                return refuse(error, field, "its algorithm must be sha256 or sha384");
+                return expectation_refuse(error, field, "its algorithm must be sha256 or sha384");
         reg->has_value = value;
-        if (value && parse_digest(value, &reg->value) < 0)
-                return refuse(error, field, "its value is no hex of its algorithm's length");
+        if (value && expectation_parse_digest(value, &reg->value) < 0)
+                return expectation_refuse(error, field,
+                                          "its value is no hex of its algorithm's length");
         if (!value && !json_member_string(item, "state"))
-                return refuse(error, field, "must have a value or a state");
+                return expectation_refuse(error, field, "must have a value or a state");
         reg->reason = json_member_string(item, "reason");
         return parse_events(json_member(item, "events"), field, reg, error);
 }
 
 /* Of a Cvm: "LaunchDigest", "PCR4-sha256". */
-static int parse_entry(const char *name, json_object *value, ExpectedRegister *reg, CvmError *error)
+static int expectation_parse_entry(const char *name, json_object *value, ExpectedRegister *reg,
+                                   CvmError *error)
 {
         const char *dash = strchr(name, '-');
         size_t size = dash ? (size_t)(dash - name) : strlen(name);
@@ -96,21 +99,22 @@ static int parse_entry(const char *name, json_object *value, ExpectedRegister *r
 
         snprintf(field, sizeof(field), "expect.measurement.%.32s", name);
         if (size == 0 || size >= sizeof(reg->name))
-                return refuse(error, field, "is no register's name");
+                return expectation_refuse(error, field, "is no register's name");
         memcpy(reg->name, name, size);
-        reg->value.algorithm = dash ? find_algorithm(dash + 1) : HASH_SHA384;
+        reg->value.algorithm = dash ? expectation_find_algorithm(dash + 1) : HASH_SHA384;
         if (reg->value.algorithm == _HASH_MAX)
-                return refuse(error, field, "its algorithm must be sha256 or sha384");
-        if (parse_digest(value, &reg->value) < 0)
-                return refuse(error, field, "is no hex of its algorithm's length");
+                return expectation_refuse(error, field, "its algorithm must be sha256 or sha384");
+        if (expectation_parse_digest(value, &reg->value) < 0)
+                return expectation_refuse(error, field, "is no hex of its algorithm's length");
         reg->has_value = true;
         return 0;
 }
 
-static int reserve(Expectation *expectation, size_t n, const char *field, CvmError *error)
+static int expectation_reserve(Expectation *expectation, size_t n, const char *field,
+                               CvmError *error)
 {
         if (n > EXPECTATION_REGISTERS_MAX)
-                return refuse(error, field, "has too many registers");
+                return expectation_refuse(error, field, "has too many registers");
         expectation->registers = calloc(n ?: 1, sizeof(*expectation->registers));
         return expectation->registers ? 0 : -ENOMEM;
 }
@@ -121,7 +125,7 @@ static int check_twice(const Expectation *expectation, const char *field, CvmErr
         const ExpectedRegister *last = &expectation->registers[expectation->n_registers - 1];
 
         if (expectation_find(expectation, last->name, last->value.algorithm) != last)
-                return refuse(error, field, "is there twice");
+                return expectation_refuse(error, field, "is there twice");
         return 0;
 }
 
@@ -130,14 +134,16 @@ static int parse_registers(json_object *array, Expectation *expectation, CvmErro
         int r;
 
         if (!json_object_is_type(array, json_type_array))
-                return refuse(error, "expect.registers", "must be an array");
-        r = reserve(expectation, json_object_array_length(array), "expect.registers", error);
+                return expectation_refuse(error, "expect.registers", "must be an array");
+        r = expectation_reserve(expectation, json_object_array_length(array), "expect.registers",
+                                error);
         for (size_t i = 0; r == 0 && i < json_object_array_length(array); i++) {
                 char field[FIELD_MAX];
 
                 snprintf(field, sizeof(field), "expect.registers[%zu]", i);
-                r = parse_register(json_object_array_get_idx(array, i), field,
-                                   &expectation->registers[expectation->n_registers++], error);
+                r = expectation_parse_register(json_object_array_get_idx(array, i), field,
+                                               &expectation->registers[expectation->n_registers++],
+                                               error);
                 if (r == 0)
                         r = check_twice(expectation, field, error);
         }
@@ -149,14 +155,14 @@ static int parse_measurement(json_object *map, Expectation *expectation, CvmErro
         int r;
 
         if (!json_object_is_type(map, json_type_object))
-                return refuse(error, "expect.measurement", "must be an object");
-        r = reserve(expectation, (size_t)json_object_object_length(map), "expect.measurement",
-                    error);
+                return expectation_refuse(error, "expect.measurement", "must be an object");
+        r = expectation_reserve(expectation, (size_t)json_object_object_length(map),
+                                "expect.measurement", error);
         if (r < 0)
                 return r;
         json_object_object_foreach (map, name, value) {
-                r = parse_entry(name, value, &expectation->registers[expectation->n_registers++],
-                                error);
+                r = expectation_parse_entry(
+                        name, value, &expectation->registers[expectation->n_registers++], error);
                 if (r == 0)
                         r = check_twice(expectation, "expect.measurement", error);
                 if (r < 0)
@@ -165,7 +171,7 @@ static int parse_measurement(json_object *map, Expectation *expectation, CvmErro
         return 0;
 }
 
-static const SpecSecurityKey *find_key(const char *name)
+static const SpecSecurityKey *expectation_find_key(const char *name)
 {
         for (const SpecSecurityKey *key = spec_security_keys; key->name; key++)
                 if (strcmp(key->name, name) == 0)
@@ -173,8 +179,8 @@ static const SpecSecurityKey *find_key(const char *name)
         return NULL;
 }
 
-static int parse_bytes(const SpecSecurityKey *key, const char *text, const char *field,
-                       Expectation *expectation, CvmError *error)
+static int expectation_parse_bytes(const SpecSecurityKey *key, const char *text, const char *field,
+                                   Expectation *expectation, CvmError *error)
 {
         const struct {
                 const char *name;
@@ -211,45 +217,46 @@ static int parse_setting(const SpecSecurityKey *key, const char *text, const cha
         case SPEC_SECURITY_NUMBER:
                 if (spec_security_parse_number(text, policy ? &expectation->policy
                                                             : &expectation->attributes) < 0)
-                        return refuse(error, field,
-                                      "must be a number of at most 64 bits, decimal "
-                                      "or hexadecimal with 0x, as a string");
+                        return expectation_refuse(error, field,
+                                                  "must be a number of at most 64 bits, decimal "
+                                                  "or hexadecimal with 0x, as a string");
                 *(policy ? &expectation->has_policy : &expectation->has_attributes) = true;
                 return 0;
         case SPEC_SECURITY_BOOL:
                 if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-                        return refuse(error, field, "must be \"true\" or \"false\"");
+                        return expectation_refuse(error, field, "must be \"true\" or \"false\"");
                 if (strcmp(key->name, "authorKeyEnabled") == 0)
                         expectation->author_key = *text == 't';
                 return 0;
         default:
-                return parse_bytes(key, text, field, expectation, error);
+                return expectation_parse_bytes(key, text, field, expectation, error);
         }
 }
 
 static int parse_security(json_object *object, Expectation *expectation, CvmError *error)
 {
         if (!json_object_is_type(object, json_type_object))
-                return refuse(error, "expect.launchSecurity", "must be an object");
+                return expectation_refuse(error, "expect.launchSecurity", "must be an object");
         json_object_object_foreach (object, name, value) {
-                const SpecSecurityKey *key = find_key(name);
+                const SpecSecurityKey *key = expectation_find_key(name);
                 char field[FIELD_MAX];
                 int r;
 
                 snprintf(field, sizeof(field), "expect.launchSecurity.%.32s", name);
                 if (!key)
-                        return refuse(error, field, "unknown field; see cvm-spec(5)");
+                        return expectation_refuse(error, field, "unknown field; see cvm-spec(5)");
                 if (!json_object_is_type(value, json_type_string))
-                        return refuse(error, field, "must be a string");
+                        return expectation_refuse(error, field, "must be a string");
                 r = parse_setting(key, json_object_get_string(value), field, expectation, error);
                 if (r < 0)
                         return r;
         }
         if (!expectation->id_block != !expectation->id_auth)
-                return refuse(error, "expect.launchSecurity", "idBlock and idAuth go together");
+                return expectation_refuse(error, "expect.launchSecurity",
+                                          "idBlock and idAuth go together");
         if (expectation->author_key && !expectation->id_auth)
-                return refuse(error, "expect.launchSecurity.authorKeyEnabled",
-                              "needs idBlock and idAuth");
+                return expectation_refuse(error, "expect.launchSecurity.authorKeyEnabled",
+                                          "needs idBlock and idAuth");
         return 0;
 }
 
@@ -263,14 +270,16 @@ static int parse_binding(json_object *object, Expectation *expectation, CvmError
         size_t size = hash_size(digest.algorithm);
 
         if (!host && strcmp(name, "mrConfigId") != 0)
-                return refuse(error, "expect.binding.field", "must be hostData or mrConfigId");
-        if (parse_digest(json_member(object, "value"), &digest) < 0)
-                return refuse(error, "expect.binding.value", "is no hex of the field's length");
+                return expectation_refuse(error, "expect.binding.field",
+                                          "must be hostData or mrConfigId");
+        if (expectation_parse_digest(json_member(object, "value"), &digest) < 0)
+                return expectation_refuse(error, "expect.binding.value",
+                                          "is no hex of the field's length");
         if (*target)
                 return memcmp(*target, digest.bytes, size) == 0
                                ? 0
-                               : refuse(error, "expect.binding.value",
-                                        "is another one than launchSecurity has");
+                               : expectation_refuse(error, "expect.binding.value",
+                                                    "is another one than launchSecurity has");
         *target = malloc(size);
         if (!*target)
                 return -ENOMEM;
@@ -284,7 +293,7 @@ static int parse_vmpl(json_object *value, Expectation *expectation, CvmError *er
                 json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
 
         if (vmpl < 0 || vmpl > 3)
-                return refuse(error, "expect.vmpl", "must be a number from 0 to 3");
+                return expectation_refuse(error, "expect.vmpl", "must be a number from 0 to 3");
         expectation->vmpl = (uint32_t)vmpl;
         expectation->has_vmpl = true;
         return 0;
@@ -301,11 +310,11 @@ int expectation_parse(json_object *json, Expectation *ret, CvmError *error)
         int r;
 
         if (!json_object_is_type(json, json_type_object))
-                return refuse(error, "expect", "must be an object");
+                return expectation_refuse(error, "expect", "must be an object");
         if (!registers == !measurement)
-                return refuse(error, "expect",
-                              "must have registers, as cvmctl measure --json "
-                              "prints them, or a measurement, as a Cvm has it");
+                return expectation_refuse(error, "expect",
+                                          "must have registers, as cvmctl measure --json "
+                                          "prints them, or a measurement, as a Cvm has it");
         r = registers ? parse_registers(registers, &expectation, error)
                       : parse_measurement(measurement, &expectation, error);
         if (r == 0 && security)

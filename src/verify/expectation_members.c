@@ -42,8 +42,8 @@ static const char *const register_names[] = {"LaunchDigest", "LaunchDigestAllVcp
                                              "PCR21",        "PCR22",
                                              "PCR23",        NULL};
 
-static int refuse(const char *field, const char *name, const char *what, const char *found,
-                  CvmError *error)
+static int expectation_members_refuse(const char *field, const char *name, const char *what,
+                                      const char *found, CvmError *error)
 {
         if (found)
                 return cvm_error_invalid_spec(error, field,
@@ -53,8 +53,8 @@ static int refuse(const char *field, const char *name, const char *what, const c
                                       what, NAME_MAX_SHOWN, name);
 }
 
-static int check_name(const char *field, const char *name, const char *what,
-                      const char *const *known, CvmError *error)
+static int expectation_members_check_name(const char *field, const char *name, const char *what,
+                                          const char *const *known, CvmError *error)
 {
         Suggestion best = suggest_begin(name);
 
@@ -63,7 +63,7 @@ static int check_name(const char *field, const char *name, const char *what,
                         return 0;
                 suggest_candidate(&best, *known);
         }
-        return refuse(field, name, what, best.found, error);
+        return expectation_members_refuse(field, name, what, best.found, error);
 }
 
 static int check_object(json_object *object, const char *field, const char *const *known,
@@ -72,7 +72,7 @@ static int check_object(json_object *object, const char *field, const char *cons
         if (!json_object_is_type(object, json_type_object))
                 return 0;
         json_object_object_foreach (object, name, value) {
-                int r = check_name(field, name, "member", known, error);
+                int r = expectation_members_check_name(field, name, "member", known, error);
 
                 if (r < 0)
                         return r;
@@ -80,7 +80,8 @@ static int check_object(json_object *object, const char *field, const char *cons
         return 0;
 }
 
-static int check_events(json_object *events, const char *parent, CvmError *error)
+static int expectation_members_check_events(json_object *events, const char *parent,
+                                            CvmError *error)
 {
         int r = 0;
 
@@ -109,9 +110,11 @@ static int check_registers(json_object *registers, CvmError *error)
                 snprintf(field, sizeof(field), "expect.registers[%zu]", i);
                 r = check_object(item, field, register_members, error);
                 if (r == 0 && name)
-                        r = check_name(field, name, "register", register_names, error);
+                        r = expectation_members_check_name(field, name, "register", register_names,
+                                                           error);
                 if (r == 0)
-                        r = check_events(json_member(item, "events"), field, error);
+                        r = expectation_members_check_events(json_member(item, "events"), field,
+                                                             error);
         }
         return r;
 }
@@ -127,14 +130,15 @@ static int check_measurement(json_object *measurement, CvmError *error)
 
                 if (!reg)
                         return -ENOMEM;
-                r = check_name("expect.measurement", reg, "register", register_names, error);
+                r = expectation_members_check_name("expect.measurement", reg, "register",
+                                                   register_names, error);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int check_security(json_object *security, CvmError *error)
+static int expectation_members_check_security(json_object *security, CvmError *error)
 {
         if (!json_object_is_type(security, json_type_object))
                 return 0;
@@ -145,7 +149,8 @@ static int check_security(json_object *security, CvmError *error)
                 for (; key->name && strcmp(key->name, name) != 0; key++)
                         suggest_candidate(&best, key->name);
                 if (!key->name)
-                        return refuse("expect.launchSecurity", name, "setting", best.found, error);
+                        return expectation_members_refuse("expect.launchSecurity", name, "setting",
+                                                          best.found, error);
         }
         return 0;
 }
@@ -159,7 +164,7 @@ int expectation_check_members(json_object *json, CvmError *error)
         if (r == 0)
                 r = check_measurement(json_member(json, "measurement"), error);
         if (r == 0)
-                r = check_security(json_member(json, "launchSecurity"), error);
+                r = expectation_members_check_security(json_member(json, "launchSecurity"), error);
         if (r == 0)
                 r = check_object(json_member(json, "binding"), "expect.binding", binding_members,
                                  error);

@@ -34,11 +34,11 @@ void findings_done(Findings *findings)
         *findings = (Findings){};
 }
 
-static void add(Findings *findings, FindingResult result, bool needed, const char *check,
-                const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
+static void findings_add(Findings *findings, FindingResult result, bool needed, const char *check,
+                         const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
 
-static void add(Findings *findings, FindingResult result, bool needed, const char *check,
-                const char *format, va_list ap)
+static void findings_add(Findings *findings, FindingResult result, bool needed, const char *check,
+                         const char *format, va_list ap)
 {
         Finding *items = reallocarray(findings->items, findings->n + 1, sizeof(*items));
         Finding finding = {.result = result, .needed = needed};
@@ -62,7 +62,7 @@ void findings_right(Findings *findings, Need need, const char *check, const char
         va_list ap;
 
         va_start(ap, format);
-        add(findings, FINDING_RIGHT, need == NEEDED, check, format, ap);
+        findings_add(findings, FINDING_RIGHT, need == NEEDED, check, format, ap);
         va_end(ap);
 }
 
@@ -71,7 +71,7 @@ void findings_wrong(Findings *findings, const char *check, const char *format, .
         va_list ap;
 
         va_start(ap, format);
-        add(findings, FINDING_WRONG, true, check, format, ap);
+        findings_add(findings, FINDING_WRONG, true, check, format, ap);
         va_end(ap);
 }
 
@@ -80,11 +80,11 @@ void findings_unchecked(Findings *findings, Need need, const char *check, const 
         va_list ap;
 
         va_start(ap, format);
-        add(findings, FINDING_NOT_CHECKED, need == NEEDED, check, format, ap);
+        findings_add(findings, FINDING_NOT_CHECKED, need == NEEDED, check, format, ap);
         va_end(ap);
 }
 
-static void set(Findings *findings, char **target, char *value, bool wanted)
+static void findings_set(Findings *findings, char **target, char *value, bool wanted)
 {
         if (wanted && !value)
                 findings->no_memory = true;
@@ -98,8 +98,8 @@ void findings_values(Findings *findings, const char *expected, const char *found
         if (findings->no_memory || findings->n == 0)
                 return;
         last = &findings->items[findings->n - 1];
-        set(findings, &last->expected, expected ? strdup(expected) : NULL, expected);
-        set(findings, &last->found, found ? strdup(found) : NULL, found);
+        findings_set(findings, &last->expected, expected ? strdup(expected) : NULL, expected);
+        findings_set(findings, &last->found, found ? strdup(found) : NULL, found);
 }
 
 void findings_values_hex(Findings *findings, Bytes expected, Bytes found)
@@ -109,10 +109,10 @@ void findings_values_hex(Findings *findings, Bytes expected, Bytes found)
         if (findings->no_memory || findings->n == 0)
                 return;
         last = &findings->items[findings->n - 1];
-        set(findings, &last->expected,
-            expected.data ? text_hex(expected.data, expected.size) : NULL, expected.data);
-        set(findings, &last->found, found.data ? text_hex(found.data, found.size) : NULL,
-            found.data);
+        findings_set(findings, &last->expected,
+                     expected.data ? text_hex(expected.data, expected.size) : NULL, expected.data);
+        findings_set(findings, &last->found, found.data ? text_hex(found.data, found.size) : NULL,
+                     found.data);
 }
 
 void findings_compare(Findings *findings, Need need, const char *check, Bytes expected, Bytes found)
@@ -156,7 +156,7 @@ int findings_finish(const Findings *findings)
         return findings->no_memory ? -ENOMEM : 0;
 }
 
-static json_object *text_or_null(const char *text)
+static json_object *findings_text_or_null(const char *text)
 {
         return text ? json_new_text(text) : NULL;
 }
@@ -167,12 +167,13 @@ json_object *findings_to_json(const Findings *findings)
 
         for (size_t i = 0; array && i < findings->n; i++) {
                 const Finding *finding = &findings->items[i];
-                json_object *item = json_build(
-                        "check", json_new_text(finding->check), "result",
-                        json_object_new_string(finding_result_name(finding->result)), "needed",
-                        json_object_new_boolean(finding->needed), "expected",
-                        text_or_null(finding->expected), "found", text_or_null(finding->found),
-                        "reason", text_or_null(finding->reason), NULL);
+                json_object *item =
+                        json_build("check", json_new_text(finding->check), "result",
+                                   json_object_new_string(finding_result_name(finding->result)),
+                                   "needed", json_object_new_boolean(finding->needed), "expected",
+                                   findings_text_or_null(finding->expected), "found",
+                                   findings_text_or_null(finding->found), "reason",
+                                   findings_text_or_null(finding->reason), NULL);
 
                 if (!item || json_object_array_add(array, item) < 0) {
                         json_object_put(item);

@@ -20,7 +20,7 @@ static bool read_number(const uint8_t *field, uint8_t ret[static P384_SIZE])
         return true;
 }
 
-static bool verify(const uint8_t *key, const uint8_t *signature, Bytes data)
+static bool id_block_check_verify(const uint8_t *key, const uint8_t *signature, Bytes data)
 {
         uint8_t xy[2 * P384_SIZE], r[P384_SIZE], s[P384_SIZE];
         _cleanup_(EVP_PKEY_freep) EVP_PKEY *public = NULL;
@@ -39,10 +39,12 @@ const char *id_block_check(const uint8_t block[static ID_BLOCK_SIZE],
         if (le32_get(auth) != ECDSA_P384_SHA384 ||
             (has_author && le32_get(auth + 4) != ECDSA_P384_SHA384))
                 return "its algorithm is not ECDSA of P-384 with SHA-384";
-        if (!verify(id_key, auth + ID_AUTH_BLOCK_SIGNATURE, (Bytes){block, ID_BLOCK_SIZE}))
+        if (!id_block_check_verify(id_key, auth + ID_AUTH_BLOCK_SIGNATURE,
+                                   (Bytes){block, ID_BLOCK_SIZE}))
                 return "the ID key has not signed this block";
-        if (has_author && !verify(auth + ID_AUTH_AUTHOR_KEY, auth + ID_AUTH_KEY_SIGNATURE,
-                                  (Bytes){id_key, ID_KEY_SIZE}))
+        if (has_author &&
+            !id_block_check_verify(auth + ID_AUTH_AUTHOR_KEY, auth + ID_AUTH_KEY_SIGNATURE,
+                                   (Bytes){id_key, ID_KEY_SIZE}))
                 return "the author key has not signed the ID key";
         return NULL;
 }

@@ -46,8 +46,8 @@ static void describe(const LogEvent *event, char ret[static 48])
 }
 
 /* The expected events and those of the log, side by side. */
-static void check_events(const EventLog *log, uint32_t index, const ExpectedRegister *expected,
-                         const char *check, Findings *findings)
+static void log_check_events(const EventLog *log, uint32_t index, const ExpectedRegister *expected,
+                             const char *check, Findings *findings)
 {
         HashAlgorithm algorithm = expected->value.algorithm;
         size_t size = hash_size(algorithm), at = 0, n = 0;
@@ -126,14 +126,14 @@ static int check_register(const EventLog *log, LogKind kind, const SeenRegister 
                             (Bytes){seen->value.bytes, hash_size(algorithm)});
         if (expected && expected->n_events > 0) {
                 snprintf(check, sizeof(check), "events %s%s", seen->name, bank);
-                check_events(log, index, expected, check, findings);
+                log_check_events(log, index, expected, check, findings);
         }
         return 0;
 }
 
 /* Whether the log is about a register that such evidence cannot have. In a TD's, 0 is MRTD: events
  * of it are only remarks. */
-static bool is_stray(LogKind kind, const LogEvent *event)
+static bool log_check_is_stray(LogKind kind, const LogEvent *event)
 {
         if (kind == LOG_TPM)
                 return event->index >= PCRS;
@@ -151,7 +151,7 @@ static void note_stray(const EventLog *log, LogKind kind, Findings *findings)
         for (size_t i = 0; i < log->n; i++) {
                 const LogEvent *event = &log->events[i];
 
-                if (!is_stray(kind, event))
+                if (!log_check_is_stray(kind, event))
                         continue;
                 first = first ?: event;
                 n++;

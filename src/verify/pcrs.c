@@ -44,7 +44,7 @@ static int find_bank(const char *name, Pcrs *pcrs, size_t *ret, CvmError *error)
         return 0;
 }
 
-static int set(Pcrs *pcrs, size_t bank, const char *index, const char *hex, CvmError *error)
+static int pcrs_set(Pcrs *pcrs, size_t bank, const char *index, const char *hex, CvmError *error)
 {
         const char *name = bank == UNKNOWN_BANK ? pcrs->skipped : banks[bank].name;
         HashAlgorithm algorithm = bank == UNKNOWN_BANK ? _HASH_MAX : banks[bank].algorithm;
@@ -90,7 +90,7 @@ int pcrs_parse_json(json_object *object, Pcrs *ret, CvmError *error)
                                                   ? json_object_get_string(value)
                                                   : "";
 
-                        r = set(&pcrs, bank, index, hex, error);
+                        r = pcrs_set(&pcrs, bank, index, hex, error);
                         if (r < 0)
                                 return r;
                 }
@@ -100,7 +100,7 @@ int pcrs_parse_json(json_object *object, Pcrs *ret, CvmError *error)
 }
 
 /* "  sha256:" begins a bank, "    0 : 0x…" or "    10: 0x…" is a register of it. */
-static int parse_line(char *line, Pcrs *pcrs, size_t *bank, CvmError *error)
+static int pcrs_parse_line(char *line, Pcrs *pcrs, size_t *bank, CvmError *error)
 {
         char *colon, *value, *end;
 
@@ -120,7 +120,7 @@ static int parse_line(char *line, Pcrs *pcrs, size_t *bank, CvmError *error)
                 return cvm_error_artifact(error, "report", "%s", neither);
         value += 2;
         value[strcspn(value, " ")] = 0;
-        return set(pcrs, *bank, line, value, error);
+        return pcrs_set(pcrs, *bank, line, value, error);
 }
 
 int pcrs_parse_text(Bytes text, Pcrs *ret, CvmError *error)
@@ -140,7 +140,7 @@ int pcrs_parse_text(Bytes text, Pcrs *ret, CvmError *error)
                 if (next)
                         *next++ = 0;
                 line[strcspn(line, "\r")] = 0;
-                r = parse_line(line, &pcrs, &bank, error);
+                r = pcrs_parse_line(line, &pcrs, &bank, error);
         }
         if (r < 0)
                 return r;

@@ -10,7 +10,7 @@
 
 #define SGX_SVN 258 /* ISVSVN in a REPORTBODY */
 
-static json_object *number(uint64_t value)
+static json_object *shown_number(uint64_t value)
 {
         char text[32];
 
@@ -41,7 +41,7 @@ static json_object *platform_info(uint64_t value)
                 {6, "iommuWriteSafe"},
                 {7, "tio"},
         };
-        json_object *object = json_build("value", number(value), NULL);
+        json_object *object = json_build("value", shown_number(value), NULL);
         uint64_t rest = value;
 
         for (size_t i = 0; object && i < ARRAY_SIZE(bits); i++) {
@@ -51,7 +51,7 @@ static json_object *platform_info(uint64_t value)
                 rest &= ~mask;
         }
         if (object && rest)
-                json_add(object, "unknown", number(rest));
+                json_add(object, "unknown", shown_number(rest));
         return object;
 }
 
@@ -71,7 +71,7 @@ static const char *signing_key_name(uint32_t key)
         }
 }
 
-static json_object *cpuid(const SnpReport *report)
+static json_object *shown_cpuid(const SnpReport *report)
 {
         if (!report->has_cpuid)
                 return NULL;
@@ -90,7 +90,7 @@ json_object *shown_snp(const SnpReport *report, X509 *leaf)
                 name = product;
         return json_build(
                 "version", json_object_new_int64(report->version), "product",
-                name ? json_new_text(name) : NULL, "cpuid", cpuid(report), "signingKey",
+                name ? json_new_text(name) : NULL, "cpuid", shown_cpuid(report), "signingKey",
                 json_object_new_string(signing_key_name(report->signing_key)), "vlekProvider",
                 vlek && leaf && snp_vlek_provider(leaf, provider) ? json_new_text(provider) : NULL,
                 "platformInfo", platform_info(report->platform_info), "reportedTcb",
@@ -106,8 +106,8 @@ json_object *shown_tdx(const TdxQuote *quote)
         return json_build(
                 "version", json_object_new_int(quote->version), "teeTcbSvn",
                 quote->has_body ? bytes(quote->tee_tcb_svn, TDX_TCB_SVN_SIZE) : NULL, "attributes",
-                quote->has_body ? number(quote->attributes) : NULL, "xfam",
-                quote->has_body ? number(quote->xfam) : NULL, "qeIsvSvn",
+                quote->has_body ? shown_number(quote->attributes) : NULL, "xfam",
+                quote->has_body ? shown_number(quote->xfam) : NULL, "qeIsvSvn",
                 quote->qe_report ? json_object_new_int(le16_get(quote->qe_report + SGX_SVN)) : NULL,
                 NULL);
 }

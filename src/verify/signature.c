@@ -61,7 +61,7 @@ bool signature_key_is(EVP_PKEY *key, const char *curve)
 }
 
 /* The DER form that EVP wants. */
-static int encode(const uint8_t *r, const uint8_t *s, size_t size, uint8_t **ret)
+static int signature_encode(const uint8_t *r, const uint8_t *s, size_t size, uint8_t **ret)
 {
         _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *signature = ECDSA_SIG_new();
         BIGNUM *numbers[2] = {BN_bin2bn(r, (int)size, NULL), BN_bin2bn(s, (int)size, NULL)};
@@ -79,7 +79,7 @@ bool signature_verify(EVP_PKEY *key, const EVP_MD *digest, const uint8_t *r, con
 {
         _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
         uint8_t *der = NULL;
-        int der_size = encode(r, s, size, &der);
+        int der_size = signature_encode(r, s, size, &der);
         bool right;
 
         right = context && der_size > 0 &&

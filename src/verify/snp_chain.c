@@ -158,7 +158,7 @@ static bool find_other_product(const SnpReport *report, const Trust *trust,
         return true;
 }
 
-static void check_chain(const SnpReport *report, const Trust *trust, Findings *findings)
+static void snp_chain_check_links(const SnpReport *report, const Trust *trust, Findings *findings)
 {
         char products[PRODUCTS_MAX];
         bool other = find_other_product(report, trust, products);
@@ -174,7 +174,7 @@ static void check_chain(const SnpReport *report, const Trust *trust, Findings *f
                                kind, kind);
 }
 
-static void check_signature(const SnpReport *report, X509 *leaf, Findings *findings)
+static void snp_chain_check_signature(const SnpReport *report, X509 *leaf, Findings *findings)
 {
         EVP_PKEY *key = X509_get0_pubkey(leaf);
 
@@ -202,7 +202,7 @@ void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *find
                 return;
         }
         if (trust->leaf)
-                check_signature(report, trust->leaf, findings);
+                snp_chain_check_signature(report, trust->leaf, findings);
         for (size_t i = trust->leaf ? 1 : 0; (!trust->leaf || !kind) && i < ARRAY_SIZE(names); i++)
                 if (!kind)
                         findings_unchecked(findings, NEEDED, names[i],
@@ -214,7 +214,7 @@ void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *find
                                            "no certificate of the %s is given (--vcek)", kind);
         if (!trust->leaf || !kind)
                 return;
-        check_chain(report, trust, findings);
+        snp_chain_check_links(report, trust, findings);
         check_tcb(report, trust->leaf, findings);
         check_chip(report, trust->leaf, findings);
 }

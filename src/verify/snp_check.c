@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void check_number(Findings *findings, const char *check, const char *format, bool expected,
-                         uint64_t wanted, uint64_t found)
+static void snp_check_number(Findings *findings, const char *check, const char *format,
+                             bool expected, uint64_t wanted, uint64_t found)
 {
         char wanted_text[32], found_text[32];
         bool hex = *format == 'x';
@@ -35,8 +35,8 @@ static void check_key(Findings *findings, const char *check, const uint8_t *key,
 }
 
 /* The firmware has checked the block against the guest; the report repeats what it says. */
-static void check_id_block(const SnpReport *report, const Expectation *expectation,
-                           Findings *findings)
+static void snp_check_id_block(const SnpReport *report, const Expectation *expectation,
+                               Findings *findings)
 {
         const uint8_t *block = expectation ? expectation->id_block : NULL;
         const uint8_t *auth = expectation ? expectation->id_auth : NULL;
@@ -45,8 +45,8 @@ static void check_id_block(const SnpReport *report, const Expectation *expectati
         findings_compare_if(findings, "family-id", block ? block + 48 : NULL, report->family_id,
                             16);
         findings_compare_if(findings, "image-id", block ? block + 64 : NULL, report->image_id, 16);
-        check_number(findings, "guest-svn", "u", block, block ? le32_get(block + 84) : 0,
-                     report->guest_svn);
+        snp_check_number(findings, "guest-svn", "u", block, block ? le32_get(block + 84) : 0,
+                         report->guest_svn);
         check_key(findings, "id-key", auth ? auth + ID_AUTH_ID_KEY : NULL, report->id_key_digest);
         check_key(findings, "author-key", author ? auth + ID_AUTH_AUTHOR_KEY : NULL,
                   report->author_key_digest);
@@ -54,12 +54,13 @@ static void check_id_block(const SnpReport *report, const Expectation *expectati
                 return;
         findings_compare(findings, NEEDED, "id-block-digest", (Bytes){block, SHA384_SIZE},
                          (Bytes){report->measurement, SHA384_SIZE});
-        check_number(findings, "id-block-policy", "x", true, le64_get(block + 88), report->policy);
+        snp_check_number(findings, "id-block-policy", "x", true, le64_get(block + 88),
+                         report->policy);
 }
 
 /* A migration agent gets all of the guest. Who expects this policy, wants one. */
-static void check_migration(const SnpReport *report, const Expectation *expected,
-                            Findings *findings)
+static void snp_check_migration(const SnpReport *report, const Expectation *expected,
+                                Findings *findings)
 {
         if (!(report->policy & SNP_POLICY_MIGRATE_MA))
                 findings_right(findings, NEEDED, "migration", "not allowed");
@@ -76,8 +77,8 @@ static void check_vmpl(const SnpReport *report, const Expectation *expected, Fin
         if (report->vmpl > SNP_VMPL_MAX)
                 findings_wrong(findings, "vmpl", "the host asked for this report, not the guest");
         else
-                check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl,
-                             report->vmpl);
+                snp_check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl,
+                                 report->vmpl);
 }
 
 /* What the maker has added since: no verdict passes over it. */
@@ -106,12 +107,12 @@ void snp_check(const SnpReport *report, const Expectation *expectation, const ui
                                "the policy lets the host debug the guest: it sees all of it");
         else
                 findings_right(findings, NEEDED, "debug", "not allowed");
-        check_number(findings, "policy", "x", expected->has_policy, expected->policy,
-                     report->policy);
-        check_migration(report, expected, findings);
+        snp_check_number(findings, "policy", "x", expected->has_policy, expected->policy,
+                         report->policy);
+        snp_check_migration(report, expected, findings);
         check_vmpl(report, expected, findings);
         findings_compare_if(findings, "host-data", expected->host_data, report->host_data, 32);
         findings_compare_if(findings, "report-data", report_data, report->report_data,
                             SNP_REPORT_DATA_SIZE);
-        check_id_block(report, expectation, findings);
+        snp_check_id_block(report, expectation, findings);
 }

@@ -25,7 +25,7 @@ const char *snp_product(const SnpReport *report)
 }
 
 /* An IA5String of printable characters that fits. */
-static bool read_text(X509 *certificate, const char *oid, char ret[static SNP_NAME_MAX])
+static bool snp_product_read_text(X509 *certificate, const char *oid, char ret[static SNP_NAME_MAX])
 {
         Bytes value = certificate_extension(certificate, oid);
 
@@ -42,7 +42,7 @@ static bool read_text(X509 *certificate, const char *oid, char ret[static SNP_NA
 
 bool snp_certificate_product(X509 *certificate, char ret[static SNP_NAME_MAX])
 {
-        if (!read_text(certificate, OID_PRODUCT, ret))
+        if (!snp_product_read_text(certificate, OID_PRODUCT, ret))
                 return false;
         ret[strcspn(ret, "-")] = 0;
         return *ret;
@@ -72,5 +72,5 @@ bool snp_chain_product(const Certificates *chain, char ret[static SNP_NAME_MAX])
 
 bool snp_vlek_provider(X509 *certificate, char ret[static SNP_NAME_MAX])
 {
-        return read_text(certificate, OID_PROVIDER, ret);
+        return snp_product_read_text(certificate, OID_PROVIDER, ret);
 }

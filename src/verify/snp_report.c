@@ -79,7 +79,7 @@ bool snp_report_is(Bytes bytes)
                le32_get(bytes.data + SIGNATURE_ALGO) == SNP_ECDSA_P384_SHA384;
 }
 
-static void parse_fields(const uint8_t *data, SnpReport *report)
+static void snp_report_parse_fields(const uint8_t *data, SnpReport *report)
 {
         uint32_t flags = le32_get(data + FLAGS);
 
@@ -131,7 +131,7 @@ int snp_report_parse(Bytes bytes, SnpReport *ret, CvmError *error)
                 r = check_signature_form(data, error);
         if (r < 0)
                 return r;
-        parse_fields(data, &report);
+        snp_report_parse_fields(data, &report);
         reverse(data + SNP_REPORT_SIGNED, report.r);
         reverse(data + SNP_REPORT_SIGNED + SCALAR_FIELD, report.s);
         *ret = report;

@@ -7,8 +7,8 @@ void table_trust_done(TableTrust *table_trust)
         certificates_done(&table_trust->others);
 }
 
-static int take(const CertificateTable *table, TableCertificate which, Certificates *certificates,
-                json_object *used, CvmError *error)
+static int table_trust_take(const CertificateTable *table, TableCertificate which,
+                            Certificates *certificates, json_object *used, CvmError *error)
 {
         size_t before = certificates->n;
         int r = certificate_table_load(table, which, certificates, error);
@@ -28,11 +28,12 @@ int table_trust_fill(TableTrust *table_trust, const CertificateTable *table,
         int r = 0;
 
         if (!trust->leaf)
-                r = take(table, vlek ? TABLE_VLEK : TABLE_VCEK, &table_trust->leaf, used, error);
+                r = table_trust_take(table, vlek ? TABLE_VLEK : TABLE_VCEK, &table_trust->leaf,
+                                     used, error);
         if (r == 0 && trust->others->n == 0) {
-                r = take(table, TABLE_ASK, &table_trust->others, used, error);
+                r = table_trust_take(table, TABLE_ASK, &table_trust->others, used, error);
                 if (r == 0)
-                        r = take(table, TABLE_ARK, &table_trust->others, used, error);
+                        r = table_trust_take(table, TABLE_ARK, &table_trust->others, used, error);
                 if (table_trust->others.n > 0)
                         trust->others = &table_trust->others;
         }

@@ -29,7 +29,7 @@ static const uint8_t intel_qe_signer[32] = {
         0xbd, 0xdf, 0x63, 0x40, 0xc8, 0x2e, 0x0e, 0x54, 0xa8, 0xc5,
 };
 
-static void check_signature(const TdxQuote *quote, Findings *findings)
+static void tdx_chain_check_signature(const TdxQuote *quote, Findings *findings)
 {
         EVP_PKEY *key = NULL;
 
@@ -94,7 +94,7 @@ static void check_qe_signature(const TdxQuote *quote, X509 *pck, Findings *findi
                 findings_wrong(findings, "qe-signature", "it is not of the PCK's key");
 }
 
-static void check_chain(const Certificates *chain, const Trust *given, Findings *findings)
+static void tdx_chain_check_links(const Certificates *chain, const Trust *given, Findings *findings)
 {
         Trust trust = {
                 .leaf = chain->items[0], .others = chain, .root = given->root, .at = given->at};
@@ -133,7 +133,7 @@ int tdx_chain_check(const TdxQuote *quote, const Trust *trust, Findings *finding
                  quote->key_type);
         if (!quote->signature)
                 return leave_unchecked("signature", reason, findings);
-        check_signature(quote, findings);
+        tdx_chain_check_signature(quote, findings);
         snprintf(reason, sizeof(reason),
                  "the certification data is of type %u, which is not known; 6 is",
                  quote->certification_type);
@@ -148,6 +148,6 @@ int tdx_chain_check(const TdxQuote *quote, const Trust *trust, Findings *finding
         if (r < 0)
                 return r;
         check_qe_signature(quote, chain.items[0], findings);
-        check_chain(&chain, trust, findings);
+        tdx_chain_check_links(&chain, trust, findings);
         return 0;
 }

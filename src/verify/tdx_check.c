@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool is_zero(const uint8_t *data, size_t size)
+static bool tdx_check_is_zero(const uint8_t *data, size_t size)
 {
         uint8_t any = 0;
 
@@ -16,7 +16,8 @@ static bool is_zero(const uint8_t *data, size_t size)
 /* Intel's own module has neither signer nor attributes (TDX module ABI, TEE_TCB_INFO). */
 static void check_module(const TdxQuote *quote, Findings *findings)
 {
-        if (is_zero(quote->mr_signer_seam, TDX_REGISTER_SIZE) && quote->seam_attributes == 0) {
+        if (tdx_check_is_zero(quote->mr_signer_seam, TDX_REGISTER_SIZE) &&
+            quote->seam_attributes == 0) {
                 findings_right(findings, NEEDED, "tdx-module", NULL);
                 return;
         }
@@ -45,7 +46,8 @@ static void check_attributes(const TdxQuote *quote, const Expectation *expected,
 }
 
 /* The service TD that migrates a TD gets all of it. Which one is bound only TD 1.5 shows. */
-static void check_migration(const TdxQuote *quote, const Expectation *expected, Findings *findings)
+static void tdx_check_migration(const TdxQuote *quote, const Expectation *expected,
+                                Findings *findings)
 {
         bool wanted = expected->has_attributes && expected->attributes & TDX_ATTRIBUTES_MIGRATABLE;
 
@@ -57,7 +59,7 @@ static void check_migration(const TdxQuote *quote, const Expectation *expected, 
                 findings_unchecked(findings, NEEDED, "migration",
                                    "the TD's attributes let a service TD take it over: expect "
                                    "them if it may (launchSecurity.attributes)");
-        if (!quote->mr_service_td || is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
+        if (!quote->mr_service_td || tdx_check_is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
                 return;
         findings_unchecked(findings, NEEDED, "service-td",
                            "a service TD is bound, and what it may do with the TD is not known");
@@ -81,7 +83,7 @@ void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint
         }
         check_module(quote, findings);
         check_attributes(quote, expected, findings);
-        check_migration(quote, expected, findings);
+        tdx_check_migration(quote, expected, findings);
         findings_compare_if(findings, "mr-config-id", expected->mr_config_id, quote->mr_config_id,
                             TDX_REGISTER_SIZE);
         findings_compare_if(findings, "mr-owner", expected->mr_owner, quote->mr_owner,

@@ -39,7 +39,7 @@ bool tdx_quote_is(Bytes bytes)
                (le32_get(bytes.data + 4) == TEE_TDX || is_of_intel(bytes));
 }
 
-static int parse_header(Reader *reader, TdxQuote *quote, CvmError *error)
+static int tdx_quote_parse_header(Reader *reader, TdxQuote *quote, CvmError *error)
 {
         const uint8_t *header = reader_take(reader, HEADER_SIZE);
         uint32_t tee;
@@ -121,7 +121,7 @@ static int parse_body(Reader *reader, TdxQuote *quote, CvmError *error)
         return 0;
 }
 
-static bool is_zero(Bytes bytes)
+static bool tdx_quote_is_zero(Bytes bytes)
 {
         for (size_t i = 0; i < bytes.size; i++)
                 if (bytes.data[i] != 0)
@@ -171,7 +171,7 @@ static int parse_signature(Reader *reader, TdxQuote *quote, CvmError *error)
 
         if (reader->failed)
                 return refuse_short("the signature data", error);
-        if (!is_zero(reader->rest))
+        if (!tdx_quote_is_zero(reader->rest))
                 return cvm_error_artifact(error, "report",
                                           "bytes other than zeros follow the quote");
         if (quote->key_type != TDX_KEY_ECDSA_P256)
@@ -196,7 +196,7 @@ int tdx_quote_parse(Bytes bytes, TdxQuote *ret, CvmError *error)
         if (bytes.size > TDX_QUOTE_MAX)
                 return cvm_error_artifact(error, "report", "is larger than %u bytes",
                                           TDX_QUOTE_MAX);
-        r = parse_header(&reader, &quote, error);
+        r = tdx_quote_parse_header(&reader, &quote, error);
         if (r == 0)
                 r = parse_body(&reader, &quote, error);
         if (r < 0)

@@ -23,7 +23,7 @@ typedef struct Run {
         Verification result;
 } Run;
 
-static void run_done(Run *run)
+static void verify_run_done(Run *run)
 {
         evidence_done(&run->evidence);
         table_trust_done(&run->table_trust);
@@ -214,7 +214,7 @@ static int run_checks(Run *run, CvmError *error)
 
 int verify_run(const VerifyInputs *inputs, Verification *ret, CvmError *error)
 {
-        _cleanup_(run_done) Run run = {.inputs = inputs, .trust = inputs->trust};
+        _cleanup_(verify_run_done) Run run = {.inputs = inputs, .trust = inputs->trust};
         const Evidence *evidence = &run.evidence;
         int r = evidence_open(inputs->report, &run.evidence, error);
 

@@ -17,7 +17,7 @@ struct WireAsyncCall {
         void *userdata;
 };
 
-static void handle_closed(WireAsyncCall *call)
+static void wire_async_call_handle_closed(WireAsyncCall *call)
 {
         if (--call->n_handles > 0)
                 return;
@@ -27,7 +27,7 @@ static void handle_closed(WireAsyncCall *call)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-        handle_closed(container_of((uv_timer_t *)handle, WireAsyncCall, timer));
+        wire_async_call_handle_closed(container_of((uv_timer_t *)handle, WireAsyncCall, timer));
 }
 
 void wire_async_call_cancel(WireAsyncCall *call)
@@ -48,7 +48,7 @@ static void answer(WireAsyncCall *call, int r, const char *error, json_object *p
                 done(r, error, parameters, userdata);
 }
 
-static void take_reply(WireAsyncCall *call, size_t size)
+static void wire_async_call_take_reply(WireAsyncCall *call, size_t size)
 {
         WireMessageReply reply = {};
         int r = wire_message_parse_reply(call->input.data, size, &reply);
@@ -72,7 +72,7 @@ static void on_data(Stream *stream, const char *data, size_t size)
         }
         end = memchr(call->input.data, 0, call->input.size);
         if (end)
-                take_reply(call, (size_t)(end - call->input.data));
+                wire_async_call_take_reply(call, (size_t)(end - call->input.data));
 }
 
 static void on_stream_closed(Stream *stream)
@@ -81,7 +81,7 @@ static void on_stream_closed(Stream *stream)
 
         if (call->done)
                 answer(call, -ECONNRESET, NULL, NULL);
-        handle_closed(call);
+        wire_async_call_handle_closed(call);
 }
 
 static const StreamCallbacks callbacks = {on_data, on_stream_closed};

@@ -77,7 +77,7 @@ static void appended(WireConnection *connection, int r)
                 connection->broken = true;
 }
 
-static void end(WireCall *call)
+static void wire_call_end(WireCall *call)
 {
         WireConnection *connection = call->connection;
 
@@ -114,7 +114,7 @@ void wire_call_reply(WireCall *call, json_object *parameters)
                 appended(call->connection,
                          wire_message_append_reply(&call->connection->output, parameters, false));
         json_object_put(TAKE_PTR(held)); /* before a large reply's memory is given back */
-        end(call);
+        wire_call_end(call);
 }
 
 void wire_call_error(WireCall *call, CvmError *error)
@@ -127,7 +127,7 @@ void wire_call_error(WireCall *call, CvmError *error)
                          held.name ? wire_message_append_error(&call->connection->output, held.name,
                                                                held.fields)
                                    : -ENOMEM);
-        end(call);
+        wire_call_end(call);
 }
 
 void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
@@ -136,14 +136,14 @@ void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
 
         assert(call->upgrade);
         if (call->gone) {
-                end(call);
+                wire_call_end(call);
                 taken(-1, "", 0, userdata);
                 return;
         }
         appended(connection, wire_message_append_reply(&connection->output, NULL, false));
         connection->taken = taken;
         connection->taken_userdata = userdata;
-        end(call);
+        wire_call_end(call);
 }
 
 void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata)

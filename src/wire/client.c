@@ -74,7 +74,7 @@ void wire_client_set_timeout(WireClient *client, int msec)
 }
 
 /* The stream cannot be used any more. */
-static int fail(WireClient *client, int r, CvmError *error)
+static int wire_client_fail(WireClient *client, int r, CvmError *error)
 {
         client->spent = true;
         client->pending = false;
@@ -82,7 +82,7 @@ static int fail(WireClient *client, int r, CvmError *error)
 }
 
 /* 0 or -errno; -EINTR after a signal. */
-static int wait_for(WireClient *client, short events)
+static int wire_client_wait_for(WireClient *client, short events)
 {
         struct pollfd p = {.fd = client->fd, .events = events};
         int n = poll(&p, 1, client->timeout);
@@ -115,7 +115,8 @@ static ssize_t send_some(int fd, const char *data, size_t size, const int *fds, 
         return n < 0 ? -errno : n;
 }
 
-static int send_all(WireClient *client, const Buffer *message, const int *fds, size_t n_fds)
+static int wire_client_send_all(WireClient *client, const Buffer *message, const int *fds,
+                                size_t n_fds)
 {
         size_t sent = 0;
 
@@ -128,7 +129,7 @@ static int send_all(WireClient *client, const Buffer *message, const int *fds, s
                         continue;
                 }
                 if (n == -EAGAIN)
-                        n = wait_for(client, POLLOUT);
+                        n = wire_client_wait_for(client, POLLOUT);
                 if (n < 0 && n != -EINTR)
                         return (int)n;
         }
@@ -136,8 +137,8 @@ static int send_all(WireClient *client, const Buffer *message, const int *fds, s
 }
 
 /* Takes parameters. */
-static int begin(WireClient *client, const char *method, json_object *parameters, WireCallKind kind,
-                 const int *fds, size_t n_fds, CvmError *error)
+static int wire_client_send_call(WireClient *client, const char *method, json_object *parameters,
+                                 WireCallKind kind, const int *fds, size_t n_fds, CvmError *error)
 {
         _cleanup_(buffer_done) Buffer message = {};
         _cleanup_json_ json_object *held = parameters;
@@ -152,9 +153,9 @@ static int begin(WireClient *client, const char *method, json_object *parameters
         r = wire_message_append_call(&message, method, parameters, kind);
         if (r < 0)
                 return cvm_error_system(error, r, "%s", system_operation);
-        r = send_all(client, &message, fds, n_fds);
+        r = wire_client_send_all(client, &message, fds, n_fds);
         if (r < 0)
-                return fail(client, r, error);
+                return wire_client_fail(client, r, error);
         client->pending = true;
         client->more = kind == WIRE_CALL_MORE;
         return 0;
@@ -174,7 +175,7 @@ static int receive_some(WireClient *client)
                 return -ECONNRESET;
         if (errno != EAGAIN)
                 return -errno;
-        r = wait_for(client, POLLIN);
+        r = wire_client_wait_for(client, POLLIN);
         return r;
 }
 
@@ -222,7 +223,7 @@ int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *erro
         if (r == 0 && reply.continues && !client->more)
                 r = -EBADMSG;
         if (r < 0)
-                return fail(client, r, error);
+                return wire_client_fail(client, r, error);
 
         client->pending = reply.continues;
         if (reply.error)
@@ -240,7 +241,7 @@ bool wire_client_has_reply(const WireClient *client)
 }
 
 /* The only reply. */
-static int finish(WireClient *client, json_object **ret_reply, CvmError *error)
+static int wire_client_finish(WireClient *client, json_object **ret_reply, CvmError *error)
 {
         int r;
 
@@ -253,24 +254,26 @@ static int finish(WireClient *client, json_object **ret_reply, CvmError *error)
 int wire_client_call(WireClient *client, const char *method, json_object *parameters,
                      const int *fds, size_t n_fds, json_object **ret_reply, CvmError *error)
 {
-        int r = begin(client, method, parameters, WIRE_CALL_PLAIN, fds, n_fds, error);
+        int r = wire_client_send_call(client, method, parameters, WIRE_CALL_PLAIN, fds, n_fds,
+                                      error);
 
-        return r < 0 ? r : finish(client, ret_reply, error);
+        return r < 0 ? r : wire_client_finish(client, ret_reply, error);
 }
 
 int wire_client_begin(WireClient *client, const char *method, json_object *parameters,
                       const int *fds, size_t n_fds, CvmError *error)
 {
-        return begin(client, method, parameters, WIRE_CALL_MORE, fds, n_fds, error);
+        return wire_client_send_call(client, method, parameters, WIRE_CALL_MORE, fds, n_fds, error);
 }
 
 int wire_client_upgrade(WireClient *client, const char *method, json_object *parameters,
                         int *ret_fd, char **ret_early, size_t *ret_n_early, CvmError *error)
 {
-        int r = begin(client, method, parameters, WIRE_CALL_UPGRADE, NULL, 0, error);
+        int r = wire_client_send_call(client, method, parameters, WIRE_CALL_UPGRADE, NULL, 0,
+                                      error);
 
         if (r == 0)
-                r = finish(client, NULL, error);
+                r = wire_client_finish(client, NULL, error);
         if (r < 0)
                 return r;
         client->spent = true;

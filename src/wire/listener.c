@@ -12,7 +12,7 @@
 
 #define LOCK_TRIES 100 /* 10 ms each: a holder needs the lock for a few system calls only */
 
-static int lock_directory(const char *path)
+static int wire_listener_lock_directory(const char *path)
 {
         _cleanup_free_ char *copy = strdup(path);
         _cleanup_close_ int fd = -1;
@@ -87,7 +87,7 @@ int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerP
         if (!copy)
                 return -ENOMEM;
 
-        lock = lock_directory(path);
+        lock = wire_listener_lock_directory(path);
         if (lock < 0)
                 return lock;
         r = remove_dead_socket(&address);

@@ -23,7 +23,7 @@ void stream_close(Stream *stream)
 }
 
 /* Returns false when the stream has ended. */
-static bool read_chunk(Stream *stream)
+static bool stream_read_chunk(Stream *stream)
 {
         char chunk[STREAM_CHUNK];
         ssize_t n = foreign_recv(stream->fd, chunk, sizeof(chunk));
@@ -39,7 +39,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
         Stream *stream = container_of(poll, Stream, poll);
 
-        if (status < 0 || !read_chunk(stream))
+        if (status < 0 || !stream_read_chunk(stream))
                 stream_close(stream);
 }
 
@@ -67,7 +67,7 @@ void stream_drain(Stream *stream)
         for (unsigned i = 0; i < 64 && stream->fd >= 0; i++) {
                 struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
 
-                if (poll(&ready, 1, 0) <= 0 || !read_chunk(stream))
+                if (poll(&ready, 1, 0) <= 0 || !stream_read_chunk(stream))
                         break;
         }
 }
