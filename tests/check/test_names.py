@@ -21,7 +21,7 @@ def test_no_further_name_is_shared():
     assert not problems, "\n".join(problems)
 
 
-FUNCTION = "{} int {}(const char *a,\n        int b)\n{{\n        return b;\n}}\n"
+FUNCTION = "{}int {}(const char *a,\n        int b)\n{{\n        return b;\n}}\n"
 
 
 @pytest.fixture
@@ -30,8 +30,9 @@ def tree(tmp_path):
     def write(name, *functions):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(FUNCTION.format(*words.rpartition(" ")[::2])
-                                  for words in functions))
+        path.write_text("\n".join(
+            FUNCTION.format("static " if words.startswith("static ") else "", words.split()[-1])
+            for words in functions))
         return tmp_path
     return write
 
