@@ -35,7 +35,7 @@ int arguments_unknown_verb(const Arguments *arguments, const char *name)
         Suggestion best = suggest_begin(name);
 
         of_none.verb = NULL;
-        for (const Verb *verb = verbs; verb->name; verb++)
+        for (const Verb *verb = arguments->verbs; verb->name; verb++)
                 if (!verb->hidden)
                         suggest_candidate(&best, verb->name);
         best.found = known_elsewhere(name) ?: best.found;
@@ -111,7 +111,7 @@ static int parse_option(Arguments *arguments, int argc, char **argv, int *i)
         if (!name)
                 return fail_memory(arguments);
         option = verb_option(arguments->verb, name);
-        if (!option && !arguments->verb && verb_option(verb_find("list"), name))
+        if (!option && !arguments->verb && verb_option(verb_find(arguments->verbs, "list"), name))
                 return fail_usage(arguments, "the option '--%s' belongs after a verb", name);
         if (!option)
                 return unknown_option(arguments, name);
@@ -158,12 +158,13 @@ static int check_operands(const Arguments *arguments)
         return 0;
 }
 
-int arguments_parse(int argc, char **argv, Arguments *ret)
+int arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret)
 {
         bool ended = false;
         int r;
 
         *ret = (Arguments){
+                .verbs = verbs,
                 .operands = calloc((size_t)argc + 1, sizeof(*ret->operands)),
                 .options = calloc((size_t)argc + 1, sizeof(*ret->options)),
         };
@@ -185,7 +186,7 @@ int arguments_parse(int argc, char **argv, Arguments *ret)
                 } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
                         return fail_usage(ret, "there is no option '%s'", argv[i]);
                 } else if (!ret->verb) {
-                        ret->verb = verb_find(argv[i]);
+                        ret->verb = verb_find(verbs, argv[i]);
                         if (!ret->verb)
                                 return arguments_unknown_verb(ret, argv[i]);
                 } else {
@@ -202,7 +203,8 @@ void arguments_done(Arguments *arguments)
         *arguments = (Arguments){};
 }
 
-static const ArgumentsOption *find(const Arguments *arguments, const char *name, size_t index)
+static const ArgumentsOption *arguments_find(const Arguments *arguments, const char *name,
+                                             size_t index)
 {
         assert(verb_option(arguments->verb, name));
 
@@ -214,7 +216,7 @@ static const ArgumentsOption *find(const Arguments *arguments, const char *name,
 
 bool arguments_has(const Arguments *arguments, const char *name)
 {
-        return find(arguments, name, 0);
+        return arguments_find(arguments, name, 0);
 }
 
 const char *arguments_value(const Arguments *arguments, const char *name)
@@ -224,14 +226,14 @@ const char *arguments_value(const Arguments *arguments, const char *name)
 
 const char *arguments_value_at(const Arguments *arguments, const char *name, size_t index)
 {
-        const ArgumentsOption *found = find(arguments, name, index);
+        const ArgumentsOption *found = arguments_find(arguments, name, index);
 
         return found ? found->value : NULL;
 }
 
 uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback)
 {
-        const ArgumentsOption *found = find(arguments, name, 0);
+        const ArgumentsOption *found = arguments_find(arguments, name, 0);
         uint64_t number;
 
         if (!found || !found->value ||

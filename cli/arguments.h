@@ -17,6 +17,7 @@ typedef struct ArgumentsOption {
 } ArgumentsOption;
 
 struct Arguments {
+        const Verb *verbs; /* the table; ended by {} */
         const Verb *verb;
         const char **operands;
         size_t n_operands;
@@ -25,9 +26,9 @@ struct Arguments {
         bool json; /* --json was given: errors are JSON too */
 };
 
-/* Parses argv[1] and on. Returns 0, or the exit code of the refusal that it printed. Without a verb
- * ret->verb is NULL. */
-int arguments_parse(int argc, char **argv, Arguments *ret);
+/* Parses argv[1] and on by the table of verbs. Returns 0, or the exit code of the refusal that it
+ * printed. Without a verb ret->verb is NULL. */
+int arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret);
 void arguments_done(Arguments *arguments);
 
 /* The name must be one of the verb's options or of the global ones. */

@@ -13,7 +13,7 @@ static const OutputColumn columns[] = {
         {},
 };
 
-static void row(json_object *artifact, char **cells)
+static void artifacts_row(json_object *artifact, char **cells)
 {
         static const char *const members[] = {"name",  "kind",   "size",  "origin",
                                               "users", "sha256", "sha384"};
@@ -24,5 +24,6 @@ static void row(json_object *artifact, char **cells)
 
 int verb_artifacts(const Arguments *arguments)
 {
-        return reply_table(arguments, MANAGER "ListArtifacts", NULL, "artifacts", columns, row);
+        return reply_table(arguments, MANAGER "ListArtifacts", NULL, "artifacts", columns,
+                           artifacts_row);
 }

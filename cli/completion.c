@@ -13,7 +13,7 @@
 #include "session.h"
 #include "spec/spec.h"
 
-static void print_value_cases(void)
+static void print_value_cases(const Verb *verbs)
 {
         puts("        case $previous in");
         for (const Verb *verb = verbs; verb->name; verb++) {
@@ -35,7 +35,7 @@ static void print_value_cases(void)
         puts("        esac");
 }
 
-static void print_word_cases(void)
+static void print_word_cases(const Verb *verbs)
 {
         puts("                case $verb in");
         for (const Verb *verb = verbs; verb->name; verb++) {
@@ -51,7 +51,7 @@ static void print_word_cases(void)
         puts("                esac");
 }
 
-static void print_bash(void)
+static void print_bash(const Verb *verbs)
 {
         puts("# bash completion for cvmctl(1)\n"
              "_cvmctl() {\n"
@@ -65,9 +65,9 @@ static void print_bash(void)
              "                esac\n"
              "        done\n"
              "        previous=$verb,${COMP_WORDS[COMP_CWORD - 1]}");
-        print_value_cases();
+        print_value_cases(verbs);
         puts("        if [[ -z $words ]]; then");
-        print_word_cases();
+        print_word_cases(verbs);
         puts("        fi\n"
              "        if [[ -z $verb ]]; then");
         printf("                words='--socket --help");
@@ -85,7 +85,7 @@ static void print_bash(void)
 }
 
 /* Only what is a name, so that a shell can take each line for a word. */
-static int print_names(const Arguments *arguments)
+static int completion_print_names(const Arguments *arguments)
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *cvms;
@@ -110,10 +110,10 @@ int verb_completion(const Arguments *arguments)
         const char *what = arguments_operand(arguments, 0);
 
         if (strcmp(what, "names") == 0)
-                return print_names(arguments);
+                return completion_print_names(arguments);
         if (strcmp(what, "bash") != 0)
                 return fail_usage(arguments, "there is no completion for '%s', only for bash",
                                   what);
-        print_bash();
+        print_bash(arguments->verbs);
         return EXIT_DONE;
 }

@@ -157,7 +157,7 @@ static int pump(Console *console)
         }
 }
 
-static int run(Console *console, const char *early, size_t n_early)
+static int console_run(Console *console, const char *early, size_t n_early)
 {
         int r = fd_write_all(STDOUT_FILENO, early, n_early);
 
@@ -204,5 +204,5 @@ int verb_console(const Arguments *arguments)
                         return fail_local(arguments, "cannot set up the terminal: %s",
                                           strerror(-r));
         }
-        return run(&console, early, n_early);
+        return console_run(&console, early, n_early);
 }

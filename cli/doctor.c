@@ -84,7 +84,7 @@ static char *find_qemu(const Doctor *doctor, const Template *template)
 }
 
 /* Asks each binary once. NULL without memory. */
-static const Asked *ask(Doctor *doctor, const char *path)
+static const Asked *doctor_ask(Doctor *doctor, const char *path)
 {
         Asked *grown;
 
@@ -104,10 +104,10 @@ static const Asked *ask(Doctor *doctor, const char *path)
         return grown;
 }
 
-static int survey(Doctor *doctor, const Template *template, HostCheckList *ret)
+static int doctor_survey(Doctor *doctor, const Template *template, HostCheckList *ret)
 {
         _cleanup_free_ char *path = find_qemu(doctor, template);
-        const Asked *asked = path ? ask(doctor, path) : NULL;
+        const Asked *asked = path ? doctor_ask(doctor, path) : NULL;
         const SurveyHost host = {doctor->host, "", json_member(doctor->config, "programs"),
                                  geteuid() == 0};
         const SurveyQemu qemu = {path, asked ? asked->probe : NULL, asked ? asked->reason : NULL};
@@ -238,8 +238,8 @@ static json_object *check_nft(const Doctor *doctor)
         return json_object_get(json_object_array_get_idx(array, 0));
 }
 
-static int print(const Arguments *arguments, const char *platform, json_object *platforms,
-                 json_object *best, const char *reason, json_object *nft)
+static int doctor_print(const Arguments *arguments, const char *platform, json_object *platforms,
+                        json_object *best, const char *reason, json_object *nft)
 {
         json_object *first = json_object_array_get_idx(platforms, 0);
         int r;
@@ -282,7 +282,7 @@ static int examine(const Arguments *arguments, Doctor *doctor, const char *platf
 
                 if (platform && strcmp(platform, template_name(template)) != 0)
                         continue;
-                if (survey(doctor, template, &checks) < 0)
+                if (doctor_survey(doctor, template, &checks) < 0)
                         return fail_memory(arguments);
                 json_object_array_add(platforms, platform_to_json(template, &checks));
         }
@@ -293,7 +293,7 @@ static int examine(const Arguments *arguments, Doctor *doctor, const char *platf
                                   platform);
         best = choose(platforms);
         reason = auto_reason(doctor, best);
-        if (!reason || !nft || print(arguments, platform, platforms, best, reason, nft) < 0)
+        if (!reason || !nft || doctor_print(arguments, platform, platforms, best, reason, nft) < 0)
                 return fail_memory(arguments);
         if (platform)
                 best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)

@@ -12,7 +12,7 @@ typedef struct EnvFile {
         EnvFileError *error;
 } EnvFile;
 
-static int refuse(EnvFileError *error, unsigned line, const char *reason)
+static int env_file_refuse(EnvFileError *error, unsigned line, const char *reason)
 {
         error->line = line;
         snprintf(error->reason, sizeof(error->reason), "%s", reason);
@@ -40,11 +40,12 @@ static int on_assignment(void *userdata, unsigned line, const char *name, size_t
         json_object *text;
 
         if (!is_name(name, size))
-                return refuse(file->error, line,
-                              "the text before '=' is not the name of a variable (letters, digits "
-                              "and '_', not beginning with a digit)");
+                return env_file_refuse(
+                        file->error, line,
+                        "the text before '=' is not the name of a variable (letters, digits "
+                        "and '_', not beginning with a digit)");
         if (!text_is_utf8(value->data, value->size))
-                return refuse(file->error, line, "the value is not valid UTF-8");
+                return env_file_refuse(file->error, line, "the value is not valid UTF-8");
         copy = strndup(name, size);
         text = json_object_new_string_len(value->data ?: "", (int)value->size);
         if (!copy || !text) {
@@ -66,7 +67,7 @@ static int on_fault(void *userdata, unsigned line, AssignmentsFault fault)
         };
         EnvFile *file = userdata;
 
-        return refuse(file->error, line, reasons[fault]);
+        return env_file_refuse(file->error, line, reasons[fault]);
 }
 
 static unsigned line_of(const char *data, const char *at)
@@ -85,11 +86,12 @@ int env_file_parse(const char *data, size_t size, json_object *into, EnvFileErro
         const char *nul = size ? memchr(data, 0, size) : NULL;
 
         if (size >= strlen(mark) && memcmp(data, mark, strlen(mark)) == 0)
-                return refuse(ret_error, 1,
-                              "the file begins with a byte order mark: save it as UTF-8 without "
-                              "one");
+                return env_file_refuse(
+                        ret_error, 1,
+                        "the file begins with a byte order mark: save it as UTF-8 without "
+                        "one");
         if (nul)
-                return refuse(ret_error, line_of(data, nul),
-                              "a NUL byte: the file must be text in UTF-8");
+                return env_file_refuse(ret_error, line_of(data, nul),
+                                       "a NUL byte: the file must be text in UTF-8");
         return assignments_read(data, size, &sink, &(EnvFile){into, ret_error});
 }

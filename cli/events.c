@@ -4,7 +4,7 @@
 #include "reply.h"
 #include "session.h"
 
-static json_object *call_parameters(const Arguments *arguments)
+static json_object *events_call_parameters(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
         json_object *parameters = json_object_new_object();
@@ -19,7 +19,7 @@ static json_object *call_parameters(const Arguments *arguments)
 }
 
 /* One line: when, number, name, kind, and what the kind comes with. */
-static int show(json_object *event)
+static int events_show(json_object *event)
 {
         _cleanup_free_ char *sequence = output_member(event, "sequence");
         _cleanup_free_ char *name = output_member(event, "name");
@@ -41,7 +41,7 @@ static int show(json_object *event)
         return 0;
 }
 
-static int follow(const Arguments *arguments, WireClient *client, CvmError *error)
+static int events_print_all(const Arguments *arguments, WireClient *client, CvmError *error)
 {
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
@@ -56,7 +56,7 @@ static int follow(const Arguments *arguments, WireClient *client, CvmError *erro
                         return EXIT_FAILED;
                 if (arguments->json)
                         output_json(event);
-                else if (show(event) < 0)
+                else if (events_show(event) < 0)
                         return fail_memory(arguments);
                 if (output_finish() < 0)
                         return fail_local(arguments, "cannot write the output");
@@ -75,9 +75,10 @@ int verb_events(const Arguments *arguments)
         if (r != 0)
                 return r;
         session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Watch", call_parameters(arguments), NULL, 0, &error);
+        r = wire_client_begin(client, MANAGER "Watch", events_call_parameters(arguments), NULL, 0,
+                              &error);
         if (r < 0)
                 return session_interrupted() ? session_interrupted_exit()
                                              : fail_error(arguments, &error, NULL);
-        return follow(arguments, client, &error);
+        return events_print_all(arguments, client, &error);
 }

@@ -10,8 +10,8 @@
 #include "progress.h"
 
 /* Prints one line; takes `parameters`. */
-static void print(const Arguments *arguments, const char *name, json_object *parameters,
-                  const char *message)
+static void fail_print(const Arguments *arguments, const char *name, json_object *parameters,
+                       const char *message)
 {
         _cleanup_free_ char *safe = text_escape_control(message);
         _cleanup_json_ json_object *object =
@@ -49,7 +49,7 @@ int fail_usage(const Arguments *arguments, const char *format, ...)
         if (!text || asprintf(&line, "%s (see `cvmctl help%s%s`)", text, verb ? " " : "",
                               verb ? verb->name : "") < 0)
                 return fail_memory(arguments);
-        print(arguments, "cvmctl.Usage", message_parameters(text), line);
+        fail_print(arguments, "cvmctl.Usage", message_parameters(text), line);
         return EXIT_USAGE;
 }
 
@@ -61,7 +61,8 @@ int fail_local(const Arguments *arguments, const char *format, ...)
         va_start(ap, format);
         text = format_text(format, ap);
         va_end(ap);
-        print(arguments, "cvmctl.Failed", message_parameters(text ?: ""), text ?: "out of memory");
+        fail_print(arguments, "cvmctl.Failed", message_parameters(text ?: ""),
+                   text ?: "out of memory");
         return EXIT_FAILED;
 }
 
@@ -83,7 +84,7 @@ static int print_file(const Arguments *arguments, const char *file, unsigned lin
         parameters = json_build("message", json_new_text(text), "file", json_new_text(file), NULL);
         if (line)
                 json_object_object_add(parameters, "line", json_object_new_int64(line));
-        print(arguments, "cvmctl.FileInvalid", parameters, message);
+        fail_print(arguments, "cvmctl.FileInvalid", parameters, message);
         return EXIT_DATA;
 }
 
@@ -117,9 +118,10 @@ int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
                      "own with `cvmd`",
                      socket, strerror(-r)) < 0)
                 return fail_memory(arguments);
-        print(arguments, "cvmctl.NoDaemon",
-              json_build("socket", json_new_text(socket), "message", json_new_text(message), NULL),
-              message);
+        fail_print(arguments, "cvmctl.NoDaemon",
+                   json_build("socket", json_new_text(socket), "message", json_new_text(message),
+                              NULL),
+                   message);
         return EXIT_UNAVAILABLE;
 }
 
@@ -129,7 +131,7 @@ int fail_error(const Arguments *arguments, const CvmError *error, const char *wh
 
         if (!message || (where && asprintf(&line, "%s: %s", where, message) < 0))
                 return fail_memory(arguments);
-        print(arguments, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
-              line ?: message);
+        fail_print(arguments, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
+                   line ?: message);
         return exit_of_error(error->id);
 }

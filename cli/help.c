@@ -39,7 +39,7 @@ static void print_options(const Verb *verb)
         }
 }
 
-static void print_overview(void)
+static void print_overview(const Verb *verbs)
 {
         puts("Usage: cvmctl [--socket PATH] VERB [ARGUMENT...]\n"
              "\n"
@@ -53,10 +53,10 @@ static void print_overview(void)
         puts("\n`cvmctl help VERB` has a verb's options, cvmctl(1) the rest.");
 }
 
-void help_print(const Verb *verb)
+void help_print(const Verb *verbs, const Verb *verb)
 {
         if (!verb) {
-                print_overview();
+                print_overview(verbs);
                 return;
         }
         printf("Usage: cvmctl %s%s%s [OPTION...]\n\nIn short: %s.\n", verb->name,
@@ -73,7 +73,7 @@ static json_object *option_json(const Option *option)
                           json_new_text(option->help), NULL);
 }
 
-static void print_json(const Verb *only)
+static void print_json(const Verb *verbs, const Verb *only)
 {
         _cleanup_json_ json_object *all = json_object_new_array();
 
@@ -98,13 +98,13 @@ static void print_json(const Verb *only)
 int verb_help(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
-        const Verb *verb = name ? verb_find(name) : NULL;
+        const Verb *verb = name ? verb_find(arguments->verbs, name) : NULL;
 
         if (name && !verb)
                 return arguments_unknown_verb(arguments, name);
         if (arguments->json)
-                print_json(verb);
+                print_json(arguments->verbs, verb);
         else
-                help_print(verb);
+                help_print(arguments->verbs, verb);
         return EXIT_DONE;
 }

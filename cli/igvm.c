@@ -27,7 +27,7 @@ static const OutputColumn columns[] = {
         {},
 };
 
-static void row(json_object *platform, char **cells)
+static void igvm_row(json_object *platform, char **cells)
 {
         static const char *const members[] = {"platform", "mode", "highestVtl", "policy", "vmsas"};
         static const char *const pages[] = {"data",    "zeros", "unmeasured",
@@ -42,11 +42,11 @@ static void row(json_object *platform, char **cells)
         cells[n++] = output_member(platform, "highest");
 }
 
-static int print(const Arguments *arguments, json_object *summary)
+static int igvm_print(const Arguments *arguments, json_object *summary)
 {
         json_object *refused = json_member(summary, "notLoadable");
 
-        if (output_table(stdout, columns, json_member(summary, "platforms"), row) < 0)
+        if (output_table(stdout, columns, json_member(summary, "platforms"), igvm_row) < 0)
                 return fail_memory(arguments);
         for (size_t i = 0; i < json_object_array_length(refused); i++) {
                 json_object *header = json_object_array_get_idx(refused, i);
@@ -89,7 +89,7 @@ int verb_igvm(const Arguments *arguments)
         if (block)
                 json_add(summary, "idBlock", TAKE_PTR(block));
         if (!arguments->json)
-                return print(arguments, summary);
+                return igvm_print(arguments, summary);
         output_json(summary);
         return EXIT_DONE;
 }

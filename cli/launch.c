@@ -17,7 +17,7 @@
 
 #define TIMEOUT_GRACE_SEC 10 /* for the daemon to take the launch back and say so */
 
-static json_object *call_parameters(const Arguments *arguments, const LaunchSpec *spec)
+static json_object *launch_call_parameters(const Arguments *arguments, const LaunchSpec *spec)
 {
         static const char *const texts[] = {"id", "wait"};
         uint64_t timeout = arguments_number(arguments, "timeout", 0);
@@ -61,7 +61,8 @@ static int call_msec(const Arguments *arguments)
         return seconds ? (int)(seconds + TIMEOUT_GRACE_SEC) * 1000 : -1;
 }
 
-static int follow(const Arguments *arguments, WireClient *client, const char *name, CvmError *error)
+static int launch_follow(const Arguments *arguments, WireClient *client, const char *name,
+                         CvmError *error)
 {
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
@@ -106,9 +107,9 @@ int verb_launch(const Arguments *arguments)
         if (r != 0)
                 return r;
         wire_client_set_timeout(client, call_msec(arguments));
-        r = wire_client_begin(client, MANAGER "Launch", call_parameters(arguments, &spec), spec.fds,
-                              spec.n_fds, &error);
+        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(arguments, &spec),
+                              spec.fds, spec.n_fds, &error);
         if (r < 0)
                 return fail_error(arguments, &error, NULL);
-        return follow(arguments, client, json_member_string(spec.object, "name"), &error);
+        return launch_follow(arguments, client, json_member_string(spec.object, "name"), &error);
 }

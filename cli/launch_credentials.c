@@ -35,8 +35,8 @@ static void secret_done(Secret *secret)
         free(secret->data);
 }
 
-static int refuse(const Arguments *arguments, const char *field, const char *name,
-                  const char *reason)
+static int launch_credentials_refuse(const Arguments *arguments, const char *field,
+                                     const char *name, const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
@@ -67,26 +67,29 @@ static int read_secret(const Credentials *credentials, const char *field, json_o
         int r;
 
         if (!name || !name_is_valid(name) || json_object_object_length(reference) != 1)
-                return refuse(arguments, field, name ?: "?",
-                              "must be {\"credential\": NAME}, where NAME is a file's name");
+                return launch_credentials_refuse(
+                        arguments, field, name ?: "?",
+                        "must be {\"credential\": NAME}, where NAME is a file's name");
         if (credentials->dirfd < 0 && credentials->render) {
                 ret->data = strdup("");
                 return ret->data ? 0 : fail_memory(arguments);
         }
         if (credentials->dirfd < 0)
-                return refuse(arguments, field, name,
-                              "CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with "
-                              "LoadCredential= or LoadCredentialEncrypted=");
+                return launch_credentials_refuse(
+                        arguments, field, name,
+                        "CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with "
+                        "LoadCredential= or LoadCredentialEncrypted=");
         fd = openat(credentials->dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0 || fstat(fd, &st) < 0)
-                return refuse(arguments, field, name,
-                              errno == ENOENT ? "the unit has none of that name" : strerror(errno));
+                return launch_credentials_refuse(arguments, field, name,
+                                                 errno == ENOENT ? "the unit has none of that name"
+                                                                 : strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return refuse(arguments, field, name, "not a regular file");
+                return launch_credentials_refuse(arguments, field, name, "not a regular file");
         r = fd_read_all(fd, max, &ret->data, &ret->size);
         if (r == -EFBIG)
-                return refuse(arguments, field, name, "too large");
-        return r < 0 ? refuse(arguments, field, name, strerror(-r)) : 0;
+                return launch_credentials_refuse(arguments, field, name, "too large");
+        return r < 0 ? launch_credentials_refuse(arguments, field, name, strerror(-r)) : 0;
 }
 
 /* A variable's value is one line: the line break that editors leave at the end is not of it. */
@@ -107,8 +110,9 @@ static int resolve_variable(const Credentials *credentials, json_object *env, co
         if (size && secret.data[size - 1] == '\n')
                 size--;
         if (memchr(secret.data, 0, size) || !text_is_utf8(secret.data, size))
-                return refuse(credentials->arguments, field,
-                              json_member_string(reference, "credential"), "not text in UTF-8");
+                return launch_credentials_refuse(credentials->arguments, field,
+                                                 json_member_string(reference, "credential"),
+                                                 "not text in UTF-8");
         json_object_object_add(env, key, json_object_new_string_len(secret.data, (int)size));
         return 0;
 }

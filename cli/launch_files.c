@@ -117,8 +117,8 @@ int launch_certs_directory(const Arguments *arguments, const char *path, json_ob
         return r;
 }
 
-static int refuse(const Arguments *arguments, const char *field, const char *path,
-                  const char *reason)
+static int launch_files_refuse(const Arguments *arguments, const char *field, const char *path,
+                               const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
@@ -129,7 +129,7 @@ static int refuse(const Arguments *arguments, const char *field, const char *pat
 /* The same of a system call that failed; r is -errno. */
 static int refuse_error(const Arguments *arguments, const char *field, const char *path, int r)
 {
-        refuse(arguments, field, path, strerror(-r));
+        launch_files_refuse(arguments, field, path, strerror(-r));
         return exit_of_file(r);
 }
 
@@ -164,7 +164,7 @@ static int open_path(const Arguments *arguments, const char *field, const char *
                 return refuse_error(arguments, field, path, -errno);
         problem = unwanted(wanted, st.st_mode);
         if (problem)
-                return refuse(arguments, field, path, problem);
+                return launch_files_refuse(arguments, field, path, problem);
         *ret = TAKE_FD(fd);
         return 0;
 }
@@ -276,7 +276,7 @@ static int open_cert(const Arguments *arguments, bool render, LaunchSpec *spec, 
         if (fstat(fd, &st) < 0)
                 return refuse_error(arguments, field, path, -errno);
         if (st.st_size > SPEC_CERT_BYTES_MAX)
-                return refuse(arguments, field, path, "over 1 MiB");
+                return launch_files_refuse(arguments, field, path, "over 1 MiB");
         if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)
                 return inline_cert(arguments, field, path, fd, source);
         send_fd(spec, source, field, TAKE_FD(fd));

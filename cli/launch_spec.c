@@ -36,7 +36,7 @@ void launch_spec_done(LaunchSpec *spec)
         *spec = (LaunchSpec){};
 }
 
-static int read_file(const Arguments *arguments, SpecFile *file)
+static int launch_spec_read_file(const Arguments *arguments, SpecFile *file)
 {
         int r;
 
@@ -95,7 +95,7 @@ static int load_file(const Arguments *arguments, SpecFile *file, json_object **r
 
         if (!copy)
                 return fail_memory(arguments);
-        r = read_file(arguments, file);
+        r = launch_spec_read_file(arguments, file);
         if (r != 0)
                 return r;
         r = json_parse(file->text, file->size, &object, &where);
@@ -153,7 +153,7 @@ static int validate(const Arguments *arguments, const SpecFile *file, json_objec
         return fail_error(arguments, &error, where);
 }
 
-static int check(const Arguments *arguments, const SpecFile *file, json_object *object)
+static int launch_spec_check(const Arguments *arguments, const SpecFile *file, json_object *object)
 {
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
 
@@ -189,7 +189,7 @@ int launch_spec_build(const Arguments *arguments, const char *path, bool render,
         if (r == 0)
                 r = launch_credentials_resolve(arguments, render, spec.object);
         if (r == 0)
-                r = check(arguments, &file, spec.object);
+                r = launch_spec_check(arguments, &file, spec.object);
         if (r == 0)
                 r = launch_files_open(arguments, render, &spec);
         if (r != 0)

@@ -19,7 +19,7 @@ static const OutputColumn columns[] = {
         {},
 };
 
-static void row(json_object *cvm, char **cells)
+static void list_row(json_object *cvm, char **cells)
 {
         char when[OUTPUT_TIME_MAX];
 
@@ -41,7 +41,7 @@ int list_print(const Arguments *arguments, const char *state, const char *platfo
                 json_object_object_add(parameters, "state", json_new_text(state));
         if (platform)
                 json_object_object_add(parameters, "platform", json_new_text(platform));
-        return reply_table(arguments, MANAGER "List", parameters, "cvms", columns, row);
+        return reply_table(arguments, MANAGER "List", parameters, "cvms", columns, list_row);
 }
 
 int verb_list(const Arguments *arguments)

@@ -5,7 +5,7 @@
 #include "output.h"
 #include "session.h"
 
-static json_object *call_parameters(const Arguments *arguments)
+static json_object *logs_call_parameters(const Arguments *arguments)
 {
         json_object *parameters =
                 json_build("name", json_new_text(arguments_operand(arguments, 0)), NULL);
@@ -21,7 +21,7 @@ static json_object *call_parameters(const Arguments *arguments)
         return parameters;
 }
 
-static int show(const Arguments *arguments, OutputRaw *raw, json_object *reply)
+static int logs_show(const Arguments *arguments, OutputRaw *raw, json_object *reply)
 {
         const char *encoded = json_member_string(reply, "data");
         _cleanup_free_ uint8_t *data = NULL;
@@ -49,7 +49,8 @@ int verb_logs(const Arguments *arguments)
                 return r;
         if (arguments_has(arguments, "follow"))
                 session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Logs", call_parameters(arguments), NULL, 0, &error);
+        r = wire_client_begin(client, MANAGER "Logs", logs_call_parameters(arguments), NULL, 0,
+                              &error);
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;
                 int code;
@@ -57,7 +58,7 @@ int verb_logs(const Arguments *arguments)
                 r = session_next(client, &reply, &error);
                 if (r < 0)
                         break;
-                code = show(arguments, &raw, reply);
+                code = logs_show(arguments, &raw, reply);
                 if (code != 0)
                         return code;
                 if (output_finish() < 0)

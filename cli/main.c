@@ -10,11 +10,12 @@
 #include "fail.h"
 #include "help.h"
 #include "output.h"
+#include "verbs.h"
 
-static int run(const Arguments *arguments)
+static int main_run(const Arguments *arguments)
 {
         if (arguments_has(arguments, "help")) {
-                help_print(arguments->verb);
+                help_print(arguments->verbs, arguments->verb);
                 return EXIT_DONE;
         }
         if (!arguments->verb)
@@ -28,11 +29,11 @@ int main(int argc, char **argv)
         int code;
 
         setlocale(LC_CTYPE, "");
-        code = arguments_parse(argc, argv, &arguments);
+        code = arguments_parse(argc, argv, verbs, &arguments);
         if (code == 0) {
                 int r;
 
-                code = run(&arguments);
+                code = main_run(&arguments);
                 r = output_finish();
                 if (r < 0 && (code == EXIT_DONE || exit_is_verdict(code)))
                         code = fail_local(&arguments, "cannot write the output: %s", strerror(-r));

@@ -22,7 +22,7 @@
 #define POLICY_DEFAULT 0x30000u /* of QEMU's sev-snp-guest: SMT, and the bit that must be set */
 
 /* A line that may hold what a file or a user wrote. */
-static void print_line(const char *before, const char *text)
+static void measure_print_line(const char *before, const char *text)
 {
         _cleanup_free_ char *safe = text_escape_control(text);
 
@@ -40,12 +40,12 @@ static void print_register(const Register *reg)
                 printf("%s\n",
                        reg->state == MEASUREMENT_NOT_GIVEN ? "not given" : "not predictable");
         if (reg->reason)
-                print_line("    ", reg->reason);
+                measure_print_line("    ", reg->reason);
         for (size_t i = 0; i < reg->n_events; i++) {
                 const MeasurementEvent *event = &reg->events[i];
                 _cleanup_free_ char *digest = event->has_digest ? hash_hex(&event->digest) : NULL;
 
-                print_line("    ", event->what);
+                measure_print_line("    ", event->what);
                 if (digest)
                         printf("        %s\n", digest);
         }
@@ -59,7 +59,7 @@ static void print_profile(json_object *profile)
                 _cleanup_free_ char *line = NULL;
 
                 if (asprintf(&line, source ? "%s: %s (%s)" : "%s: %s", name, value, source) >= 0)
-                        print_line("Profile ", line);
+                        measure_print_line("Profile ", line);
         }
 }
 
@@ -69,14 +69,14 @@ static void print_input(const MeasurementInput *input)
 
         printf("Input %s: ", input->name);
         if (input->text)
-                print_line("", input->text);
+                measure_print_line("", input->text);
         else if (input->sha256_only)
                 printf("sha256 %s\n", sha256 ?: "-");
         else
                 printf("%" PRIu64 " bytes, sha256 %s\n", input->size, sha256 ?: "-");
 }
 
-static void print(const Measurement *measurement)
+static void measure_print(const Measurement *measurement)
 {
         for (size_t i = 0; i < measurement->n_registers; i++)
                 print_register(&measurement->registers[i]);
@@ -87,8 +87,8 @@ static void print(const Measurement *measurement)
 }
 
 /* document: the measurement as JSON. policy: the guest's, or NULL. */
-static int show(const Arguments *arguments, const Measurement *measurement, json_object *document,
-                const uint64_t *policy)
+static int measure_show(const Arguments *arguments, const Measurement *measurement,
+                        json_object *document, const uint64_t *policy)
 {
         const char *format = arguments_value(arguments, "format");
 
@@ -97,7 +97,7 @@ static int show(const Arguments *arguments, const Measurement *measurement, json
         if (format && strcmp(format, "snp-id-block") == 0)
                 return measure_id_block(arguments, measurement, policy);
         if (!format && !arguments->json) {
-                print(measurement);
+                measure_print(measurement);
                 return EXIT_DONE;
         }
         output_json(document);
@@ -145,7 +145,7 @@ static int measure_files(const Arguments *arguments)
                       "writes it into the file\n",
                       stderr);
         policy = find_policy(&request);
-        return show(arguments, measurement, document, &policy);
+        return measure_show(arguments, measurement, document, &policy);
 }
 
 /* Options that ask for something to be measured are of no use with a CVM that has been. */
@@ -198,7 +198,7 @@ static int measure_cvm(const Arguments *arguments, const char *name)
                                   member);
         if (r < 0)
                 return fail_memory(arguments);
-        return show(arguments, measurement, document, NULL);
+        return measure_show(arguments, measurement, document, NULL);
 }
 
 int verb_measure(const Arguments *arguments)

@@ -27,7 +27,7 @@ typedef struct Loading {
         CvmError error;
 } Loading;
 
-static void *load(void *userdata)
+static void *measure_files_load(void *userdata)
 {
         Loading *loading = userdata;
         MeasuredFile *file = &loading->file;
@@ -51,7 +51,8 @@ static void *load(void *userdata)
 }
 
 /* Ends the thread and hands out what it has; the failure is printed unless there was one before. */
-static int finish(const Arguments *arguments, Loading *loading, int before, MeasuredFile *ret)
+static int measure_files_finish(const Arguments *arguments, Loading *loading, int before,
+                                MeasuredFile *ret)
 {
         int r = 0;
 
@@ -83,12 +84,13 @@ int measured_files_open(const Arguments *arguments,
                 loading->what = paths[kind];
                 if (!paths[kind].path)
                         continue;
-                loading->has_thread = pthread_create(&loading->thread, NULL, load, loading) == 0;
+                loading->has_thread =
+                        pthread_create(&loading->thread, NULL, measure_files_load, loading) == 0;
                 if (!loading->has_thread)
-                        load(loading);
+                        measure_files_load(loading);
         }
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                r = finish(arguments, &all[kind], r, &ret[kind]);
+                r = measure_files_finish(arguments, &all[kind], r, &ret[kind]);
         for (SpecArtifactKind kind = 0; r != 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 measured_file_done(&ret[kind]);
         return r;

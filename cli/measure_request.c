@@ -73,8 +73,8 @@ static int read_spec(const Arguments *arguments, MeasureRequest *request)
 }
 
 /* The method of a platform: of its template, or named itself. */
-static int find_method(const Arguments *arguments, const char *platform, const Template *template,
-                       MeasureMethod *ret)
+static int measure_request_find_method(const Arguments *arguments, const char *platform,
+                                       const Template *template, MeasureMethod *ret)
 {
         *ret = measure_method_find(template ? template_measure(template) : platform);
         if (*ret < _MEASURE_METHOD_MAX)
@@ -228,7 +228,8 @@ static int check_firmware(const Arguments *arguments, const Template *template,
         return fail_error(arguments, &error, NULL);
 }
 
-static int load(const Arguments *arguments, const TemplateSet *templates, MeasureRequest *request)
+static int measure_request_load_files(const Arguments *arguments, const TemplateSet *templates,
+                                      MeasureRequest *request)
 {
         MeasureInputs *inputs = &request->inputs;
         MeasureFile *const targets[_ARTIFACT_KIND_MAX] = {
@@ -245,7 +246,7 @@ static int load(const Arguments *arguments, const TemplateSet *templates, Measur
         if (r != 0)
                 return r;
         template = template_set_find(templates, request->platform);
-        r = find_method(arguments, request->platform, template, &inputs->method);
+        r = measure_request_find_method(arguments, request->platform, template, &inputs->method);
         inputs->cmdline = arguments_value(arguments, "cmdline") ?: inputs->cmdline;
         inputs->cpu_model = arguments_value(arguments, "cpu-model");
         if (r == 0)
@@ -284,7 +285,7 @@ int measure_request_load(const Arguments *arguments, MeasureRequest *ret)
 
         if (template_set_load(TEMPLATES, &templates, &error) < 0)
                 return fail_error(arguments, &error, NULL);
-        r = load(arguments, templates, &request);
+        r = measure_request_load_files(arguments, templates, &request);
         if (r != 0)
                 return r;
         *ret = request;

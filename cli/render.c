@@ -70,7 +70,7 @@ static int print_unnamed(json_object *descriptors)
 }
 
 /* "# hostData binds …" and the document. */
-static int print_binding(json_object *binding)
+static int render_print_binding(json_object *binding)
 {
         _cleanup_free_ char *field = output_member(binding, "field");
         _cleanup_free_ char *value = output_member(binding, "value");
@@ -166,7 +166,7 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
                 return EXIT_DONE;
         }
         binding = json_member(reply, "binding");
-        if (binding && print_binding(binding) < 0)
+        if (binding && render_print_binding(binding) < 0)
                 return fail_memory(arguments);
         companions = json_member(reply, "companions");
         if (!json_object_is_type(companions, json_type_array))

@@ -139,7 +139,7 @@ static int take_event(Run *run)
 }
 
 /* Until the CVM has ended (0) or the connection has (negative). */
-static int follow(Run *run)
+static int run_follow(Run *run)
 {
         bool changed = true;
 
@@ -206,7 +206,7 @@ static int live(Run *run)
                                 run_say(run, "the daemon is back");
                                 follow_console(run, false);
                         }
-                        if (follow(run) == 0)
+                        if (run_follow(run) == 0)
                                 return conclude(run);
                         if (now_msec() - since >= SETTLED_MSEC)
                                 away_since = -1;

@@ -68,7 +68,7 @@ static int take_over(Run *run)
         return 0;
 }
 
-static json_object *call_parameters(const Run *run, const LaunchSpec *spec)
+static json_object *run_launch_call_parameters(const Run *run, const LaunchSpec *spec)
 {
         uint64_t timeout = arguments_number(run->arguments, "timeout", 0);
         json_object *parameters = json_build("spec", json_object_get(spec->object), "id",
@@ -135,7 +135,8 @@ int run_launch(Run *run, const LaunchSpec *spec)
         r = run_connect(run, RUN_MAIN);
         if (r == 0)
                 r = wire_client_begin(run->links[RUN_MAIN], MANAGER "Launch",
-                                      call_parameters(run, spec), spec->fds, spec->n_fds, &error);
+                                      run_launch_call_parameters(run, spec), spec->fds, spec->n_fds,
+                                      &error);
         else
                 cvm_error_system(&error, r, "connect to %s", run->socket);
         while (r >= 0) {

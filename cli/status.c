@@ -71,7 +71,7 @@ static void print_map(json_object *cvm, const char *title, const char *key)
         }
 }
 
-static void print_binding(json_object *cvm)
+static void status_print_binding(json_object *cvm)
 {
         json_object *binding = json_member(cvm, "binding");
         _cleanup_free_ char *field = output_member(binding, "field"),
@@ -110,7 +110,7 @@ static void print_cvm(json_object *cvm)
         print_ending(cvm);
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");
-        print_binding(cvm);
+        status_print_binding(cvm);
 }
 
 int verb_status(const Arguments *arguments)

@@ -12,7 +12,7 @@ static const OutputColumn columns[] = {
         {},
 };
 
-static void row(json_object *template, char **cells)
+static void templates_row(json_object *template, char **cells)
 {
         static const char *const members[] = {"name",     "confidential", "available",
                                               "strength", "origin",       "description"};
@@ -23,5 +23,6 @@ static void row(json_object *template, char **cells)
 
 int verb_templates(const Arguments *arguments)
 {
-        return reply_table(arguments, MANAGER "ListTemplates", NULL, "templates", columns, row);
+        return reply_table(arguments, MANAGER "ListTemplates", NULL, "templates", columns,
+                           templates_row);
 }

@@ -41,10 +41,10 @@ typedef struct Verb {
         bool takes_names;                         /* operands are names of CVMs, for completion */
 } Verb;
 
-extern const Verb verbs[];            /* ended by {} */
 extern const Option global_options[]; /* ended by {}; allowed before and after the verb */
 
-const Verb *verb_find(const char *name);
+/* The verb of that name in a table that ends with {}, or NULL. */
+const Verb *verb_find(const Verb *verbs, const char *name);
 /* The option of that name among the verb's (may be NULL) and the global ones. */
 const Option *verb_option(const Verb *verb, const char *name);
 /* The verb's options one after the other, the global ones last; NULL at the end. */

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "verb.h"
-
-#include <string.h>
+#include "verbs.h"
 
 #include "spec/spec.h"
 
 #define SECONDS_MAX 86400
-
-const Option global_options[] = {
-        {"socket", "PATH", "the daemon's socket", .completion = "file"},
-        {"help", NULL, "show help"},
-        {},
-};
 
 static const Option json_option[] = {
         {"json", NULL, "print JSON"},
@@ -312,35 +304,3 @@ const Verb verbs[] = {
          .hidden = true},
         {},
 };
-
-const Verb *verb_find(const char *name)
-{
-        for (const Verb *verb = verbs; verb->name; verb++)
-                if (strcmp(verb->name, name) == 0)
-                        return verb;
-        return NULL;
-}
-
-const Option *verb_option_at(const Verb *verb, size_t index)
-{
-        for (size_t i = 0; i <= VERB_OPTION_GROUPS; i++) {
-                const Option *option = i == VERB_OPTION_GROUPS ? global_options
-                                       : verb                  ? verb->groups[i]
-                                                               : NULL;
-
-                for (; option && option->name; option++)
-                        if (index-- == 0)
-                                return option;
-        }
-        return NULL;
-}
-
-const Option *verb_option(const Verb *verb, const char *name)
-{
-        const Option *option;
-
-        for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
-                if (strcmp(option->name, name) == 0)
-                        return option;
-        return NULL;
-}

@@ -12,7 +12,7 @@
 #include "verify_files.h"
 
 /* Texts of a foreign file may be among them. */
-static void print_line(const char *title, const char *text)
+static void verify_print_line(const char *title, const char *text)
 {
         _cleanup_free_ char *safe = text ? text_escape_control(text) : NULL;
 
@@ -29,12 +29,12 @@ static void print_finding(const Finding *finding)
         };
 
         printf("%-11s %s\n", titles[finding->result], finding->check);
-        print_line("", finding->reason);
-        print_line("expected ", finding->expected);
-        print_line("found    ", finding->found);
+        verify_print_line("", finding->reason);
+        verify_print_line("expected ", finding->expected);
+        verify_print_line("found    ", finding->found);
 }
 
-static void print_names(const Findings *findings, FindingResult result)
+static void verify_print_names(const Findings *findings, FindingResult result)
 {
         const char *separator = ": ";
 
@@ -122,18 +122,18 @@ static void print_verdict(const Verification *verification)
                 return;
         case VERDICT_WRONG:
                 printf("Verdict: failed");
-                print_names(findings, FINDING_WRONG);
+                verify_print_names(findings, FINDING_WRONG);
                 break;
         case VERDICT_NOT_VERIFIED:
                 printf("Verdict: not verified; not checked");
-                print_names(findings, FINDING_NOT_CHECKED);
+                verify_print_names(findings, FINDING_NOT_CHECKED);
                 break;
         }
         printf("%s\n",
                verification_exception(verification, 0) ? " (TCB and revocation not checked)" : "");
 }
 
-static void print(const Verification *verification)
+static void verify_print(const Verification *verification)
 {
         const Findings *findings = &verification->findings;
 
@@ -160,7 +160,7 @@ static ExitCode exit_code(const Verification *verification)
         }
 }
 
-static int run(const Arguments *arguments, const VerifyInputs *inputs)
+static int verify_print_verdict(const Arguments *arguments, const VerifyInputs *inputs)
 {
         _cleanup_(verification_done) Verification verification = {};
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -176,7 +176,7 @@ static int run(const Arguments *arguments, const VerifyInputs *inputs)
                         return fail_memory(arguments);
                 output_json(object);
         } else {
-                print(&verification);
+                verify_print(&verification);
         }
         return exit_code(&verification);
 }
@@ -187,5 +187,5 @@ int verb_verify(const Arguments *arguments)
         VerifyInputs inputs = {};
         int r = verify_files_load(arguments, &files, &inputs);
 
-        return r == 0 ? run(arguments, &inputs) : r;
+        return r == 0 ? verify_print_verdict(arguments, &inputs) : r;
 }

@@ -27,8 +27,8 @@ void verify_files_done(VerifyFiles *files)
 
 /* A file that an option names, or nothing without it. "-" is standard input where that is allowed.
  */
-static int load(const Arguments *arguments, const char *option, size_t max, bool stdin_too,
-                char **ret, Bytes *ret_bytes)
+static int verify_files_load_option(const Arguments *arguments, const char *option, size_t max,
+                                    bool stdin_too, char **ret, Bytes *ret_bytes)
 {
         const char *path = arguments_value(arguments, option);
         size_t size;
@@ -54,7 +54,8 @@ static int load_certificates(const Arguments *arguments, const char *option, boo
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *data = NULL;
         Bytes bytes = {};
-        int r = load(arguments, option, CERTIFICATES_FILE_MAX, false, &data, &bytes);
+        int r = verify_files_load_option(arguments, option, CERTIFICATES_FILE_MAX, false, &data,
+                                         &bytes);
 
         if (r != 0 || !data)
                 return r;
@@ -83,7 +84,8 @@ static int load_document(const Arguments *arguments, json_object **ret)
         _cleanup_free_ char *data = NULL;
         JsonParseError where;
         Bytes bytes;
-        int r = load(arguments, "expect", EXPECTATION_MAX, false, &data, &bytes);
+        int r = verify_files_load_option(arguments, "expect", EXPECTATION_MAX, false, &data,
+                                         &bytes);
 
         if (r != 0)
                 return r;
@@ -186,10 +188,11 @@ int verify_files_load(const Arguments *arguments, VerifyFiles *files, VerifyInpu
         if (r == 0)
                 r = load_time(arguments, &inputs->trust.at);
         if (r == 0)
-                r = load(arguments, "report", EVIDENCE_MAX, true, &files->report, &inputs->report);
+                r = verify_files_load_option(arguments, "report", EVIDENCE_MAX, true,
+                                             &files->report, &inputs->report);
         if (r == 0)
-                r = load(arguments, "event-log", EVENT_LOG_MAX, false, &files->event_log,
-                         &inputs->event_log);
+                r = verify_files_load_option(arguments, "event-log", EVENT_LOG_MAX, false,
+                                             &files->event_log, &inputs->event_log);
         if (r == 0)
                 r = load_certificates(arguments, "vcek", true, &files->leaf);
         if (r == 0)

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The verbs of cvmctl: the table that main() hands to whoever needs all of them. */
+
+#include "verb.h"
+
+extern const Verb verbs[]; /* ended by {} */
