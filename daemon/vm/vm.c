@@ -271,6 +271,8 @@ void vm_forget_guest(Vm *vm)
         vm->started_at = vm->ready_at = 0;
         free(TAKE_PTR(vm->guest_status));
         buffer_done(&vm->notify);
+        vm->panic_line = (PanicLine){};
+        vm->panicked = false;
 }
 
 void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata)

@@ -22,6 +22,7 @@
 #include "vm/console.h"
 #include "vm/disks.h"
 #include "vm/measuring.h"
+#include "vm/panic_line.h"
 #include "wire/peer.h"
 
 typedef struct Manager Manager;
@@ -151,7 +152,9 @@ struct Vm {
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
         uv_timer_t stop_timer, ready_timer, status_timer, restart_timer, expiry_timer;
         unsigned open_timers;
-        Buffer notify; /* an unfinished line of the guest's notify port */
+        Buffer notify;        /* an unfinished line of the guest's notify port */
+        PanicLine panic_line; /* of the console of a debug CVM */
+        bool panicked;        /* the event of its guest's panic has been emitted */
         VmWatch *watches;
 };
 

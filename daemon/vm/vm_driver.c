@@ -40,11 +40,30 @@ static void on_adopted(const char *status, void *userdata)
         on_status(status, vm);
 }
 
+/* The first report of a panic is its event: from pvpanic, a TD or the console. `detail` is taken.
+ */
+static void emit_panic(Vm *vm, json_object *detail)
+{
+        if (vm->panicked) {
+                json_object_put(detail);
+                return;
+        }
+        vm->panicked = true;
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
+        manager_emit(vm->manager, vm, "panic", NULL, NULL, detail);
+}
+
 static void on_console(const void *data, size_t size, void *userdata)
 {
-        Vm *vm = userdata;
+        _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
+        _cleanup_free_ char *text = NULL;
 
         console_write(vm->console, data, size);
+        if (!vm->debug || vm->panicked || !vm->manager)
+                return;
+        text = panic_line_feed(&vm->panic_line, data, size);
+        if (text)
+                emit_panic(vm, json_build("console", json_new_text(text), NULL));
 }
 
 static void on_svsm_log(const void *data, size_t size, void *userdata)
@@ -62,10 +81,7 @@ static void on_notify(const void *data, size_t size, void *userdata)
 
 static void on_panicked(json_object *info, void *userdata)
 {
-        Vm *vm = userdata;
-
-        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
-        manager_emit(vm->manager, vm, "panic", NULL, NULL, json_object_get(info));
+        emit_panic(userdata, json_object_get(info));
 }
 
 static void on_held(const char *status, const char *log, void *userdata)

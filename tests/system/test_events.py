@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watch and cvmctl events: every change of state, in order, numbered, resumable."""
+import base64
 import itertools
 import json
 import subprocess
@@ -8,6 +9,7 @@ import pytest
 
 from harness import libvirt
 from harness.daemon import CVMCTL
+from harness.processes import eventually
 from harness.varlink import VarlinkError
 
 
@@ -126,6 +128,61 @@ def test_what_is_known_of_a_disaster(cvmd, cmdline, kind, detail):
         while "failed" not in states(events):
             events.append(watcher.receive(more=True)[0]["event"])
     assert [event["detail"] for event in events if event["kind"] == kind] == [detail]
+
+
+PANIC = b"Kernel panic - not syncing: "
+
+
+def write_console(daemon, data):
+    """The fake guest of `fake.echo` writes the same to its console."""
+    with daemon.client() as typing:
+        typing.upgrade("Console", name="web").sendall(data)
+        eventually(lambda: data[-40:] in base64.b64decode(daemon.call("Logs", name="web")["data"]),
+                   "the console has it")
+
+
+def panics(daemon):
+    """Of all events up to the end."""
+    daemon.stop("web", force=True)
+    with daemon.client() as client:
+        events = read_until(client, "stopped", fromSequence=0)
+    return [event["detail"] for event in events if event["kind"] == "panic"]
+
+
+def test_a_panic_on_the_console_of_a_debug_cvm(cvmd):
+    """One event, whatever else the guest writes; and what it writes decides nothing."""
+    cvmd.launch("web", cmdline="fake.echo", debug=True, wait="ready")
+    write_console(cvmd, b"x" * 100_000 + PANIC + b"in a line\n" + PANIC + b"real")
+    write_console(cvmd, b"\r\n" + (PANIC + b"again\r\n") * 500 + b"the end of it all\r\n")
+    assert cvmd.status("web")["state"] == "running"
+    assert panics(cvmd) == [{"console": PANIC.decode() + "real"}]
+
+
+def test_a_panic_on_the_console_is_bounded_text(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", debug=True, wait="ready")
+    write_console(cvmd, b"\n[    0.7] " + PANIC + b"bad \xff\x1b[2J" + b"y" * 5000 + b"\r\n")
+    [detail] = panics(cvmd)
+    assert detail["console"].startswith(PANIC.decode() + "bad \ufffd\x1b[2Jyyy")
+    assert len(detail["console"]) < 256
+
+
+def test_a_panic_on_the_console_of_other_cvms_is_none(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    write_console(cvmd, b"\n" + PANIC + b"by whoever writes to this console\n")
+    assert panics(cvmd) == []
+
+
+def test_a_panic_reported_twice_is_one_event(cvmd):
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"name": "web"}, more=True)
+        cvmd.launch("web", cmdline="fake.echo fake.panic-ms=3000", debug=True, wait="ready")
+        write_console(cvmd, b"\n" + PANIC + b"first on the console\n")
+        events = []
+        while "failed" not in states(events):
+            events.append(watcher.receive(more=True)[0]["event"])
+    assert [event["detail"] for event in events if event["kind"] == "panic"] == [
+        {"console": PANIC.decode() + "first on the console"}]
+    assert cvmd.status("web")["ending"]["reason"] == "guest-panic"
 
 
 def test_a_disk_that_fails(cvmd):
