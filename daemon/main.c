@@ -25,6 +25,7 @@
 #include "launch/reload.h"
 #include "local/log.h"
 #include "manager/manager.h"
+#include "parts.h"
 #include "systemd/fdstore.h"
 #include "wire/server.h"
 
@@ -40,7 +41,7 @@ typedef struct Options {
 
 typedef struct Daemon {
         uv_loop_t loop;
-        Manager *manager;
+        Parts parts;
         WireServer *server;
         VsockListener *vsock;
         uv_signal_t signals[2];
@@ -214,7 +215,8 @@ static void on_last(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
 
-        manager_unlock(daemon->manager); /* a worker that cannot even be killed would keep it so */
+        manager_unlock(
+                daemon->parts.manager); /* a worker that cannot even be killed would keep it so */
         log_warning("a file does not answer: going down without the worker that reads it");
         _exit(0);
 }
@@ -225,11 +227,11 @@ static void on_goodbye(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
 
-        if (launches_are_pending(daemon->manager) && uv_now(timer->loop) < daemon->goodbye_at)
+        if (launches_are_pending(daemon->parts.manager) && uv_now(timer->loop) < daemon->goodbye_at)
                 return;
         wire_server_close(TAKE_PTR(daemon->server));
         vsock_close(TAKE_PTR(daemon->vsock));
-        manager_close(daemon->manager);
+        parts_close(&daemon->parts);
         close_signals(daemon);
         uv_timer_start(&daemon->last, on_last, WORKERS_MSEC, 0);
 }
@@ -237,7 +239,7 @@ static void on_goodbye(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int signal)
 {
         Daemon *daemon = handle->data;
-        Manager *manager = daemon->manager;
+        Manager *manager = daemon->parts.manager;
 
         if (manager->closing)
                 return;
@@ -296,17 +298,17 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         r = fork_reserve();
         if (r < 0)
                 log_warning("few descriptors are allowed (RLIMIT_NOFILE): %s", strerror(-r));
-        r = manager_new(&daemon->loop, config, &directories, &daemon->manager, &error);
+        r = parts_start(&daemon->loop, config, &directories, &daemon->parts, &error);
         if (r < 0) {
                 log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
                 daemon->misconfigured = error.id == CVM_ERROR_TEMPLATE_INVALID;
                 return r;
         }
         fdstore_drop_rest();
-        r = vsock_listen(daemon->manager, &daemon->vsock);
+        r = vsock_listen(daemon->parts.manager, &daemon->vsock);
         if (r < 0)
                 return r;
-        r = wire_server_new(&daemon->loop, &info, &api_interface, 1, daemon->manager,
+        r = wire_server_new(&daemon->loop, &info, &api_interface, 1, daemon->parts.manager,
                             &daemon->server);
         if (r < 0)
                 return r;
@@ -339,24 +341,23 @@ static int run(const Options *options, Config *config, const Paths *paths)
         reload_init(&daemon.reload, &daemon.loop, options->config, config);
 
         r = daemon_start(&daemon, config, paths);
-        daemon.reload.manager = daemon.manager;
+        daemon.reload.manager = daemon.parts.manager;
         daemon.reload.server = daemon.server;
         if (r < 0) {
                 wire_server_close(TAKE_PTR(daemon.server));
                 vsock_close(TAKE_PTR(daemon.vsock));
-                if (daemon.manager)
-                        manager_close(daemon.manager);
+                parts_close(&daemon.parts);
                 close_signals(&daemon);
         } else {
                 log_info("cvmd %s listens on %s, %zu CVMs", CVMD_VERSION, paths->socket,
-                         daemon.manager->n_vms);
+                         daemon.parts.manager->home.table.n);
                 start_watchdog(&daemon);
                 sd_notify(0, "READY=1");
         }
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         uv_close((uv_handle_t *)&daemon.last, NULL);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
-        manager_free(daemon.manager);
+        parts_free(&daemon.parts);
         reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
                 log_error("the loop did not close clean");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The methods of io.cvmd.Manager, one handler each; userdata is the Manager. api.c holds the table.
- */
+/* The methods of io.cvmd.Manager, one handler each; userdata is the Manager. api_methods.c holds
+ * the table, api.c what the handlers share. */
 
 #include "base/json.h"
 #include "manager/manager.h"

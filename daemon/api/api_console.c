@@ -163,7 +163,7 @@ static void on_bridge_data(const void *data, size_t size, void *userdata)
 
 static void on_bridge_changed(Vm *vm, void *userdata)
 {
-        if (!vm->manager || !vm_state_is_live(vm->state))
+        if (vm->removed || !vm_state_is_live(vm->state))
                 bridge_close(userdata);
 }
 
@@ -179,11 +179,11 @@ static int bridge_open(Vm *vm, int fd, Bridge **ret)
                 .console = {.data = on_bridge_data, .userdata = bridge},
                 .watch = {.changed = on_bridge_changed, .userdata = bridge},
         };
-        if (uv_poll_init(vm->manager->loop, &bridge->poll, fd) < 0) {
+        if (uv_poll_init(vm->home->loop, &bridge->poll, fd) < 0) {
                 free(bridge);
                 return -EIO;
         }
-        uv_timer_init(vm->manager->loop, &bridge->retry);
+        uv_timer_init(vm->home->loop, &bridge->retry);
         bridge->poll.data = bridge->retry.data = bridge;
         bridge->open_handles = 2;
         console_follow(vm->console, &bridge->console);
@@ -200,7 +200,7 @@ static void on_upgraded(int fd, const char *early, size_t n_early, void *userdat
         Bridge *bridge;
         size_t size;
 
-        if (fd < 0 || !vm->manager || !vm_state_is_live(vm->state) || n_early > TO_GUEST_MAX ||
+        if (fd < 0 || vm->removed || !vm_state_is_live(vm->state) || n_early > TO_GUEST_MAX ||
             bridge_open(vm, fd, &bridge) < 0) {
                 foreign_close_socket(fd);
                 return;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "manager/platform.h"
 #include "template/survey.h"
 
 typedef struct HostJob {
@@ -30,10 +31,10 @@ static int survey(const Manager *manager, const HostFacts *facts, const Template
                   HostCheckList *ret)
 {
         _cleanup_free_ char *path =
-                config_qemu(manager->config, template_name(template), template_qemu(template));
+                config_qemu(manager->home.config, template_name(template), template_qemu(template));
         _cleanup_(qemu_probe_unrefp) QemuProbe *probe =
                 path ? qemu_cache_get(manager->qemus, path) : NULL;
-        const SurveyHost host = {facts, "", manager->config->programs, manager->privileged};
+        const SurveyHost host = {facts, "", manager->home.config->programs, manager->privileged};
         const SurveyQemu qemu = {path, probe, "the daemon's log says why"};
 
         return template_survey(template, &host, &qemu, ret);
@@ -93,8 +94,7 @@ static void after_work(uv_work_t *request, int status)
         }
         platforms = json_object_new_array();
         for (size_t i = 0; i < template_set_size(set); i++)
-                if (job->ready[i] &&
-                    manager_template_is_available(job->manager, template_set_get(set, i)))
+                if (job->ready[i] && platform_is_available(job->manager, template_set_get(set, i)))
                         json_object_array_add(
                                 platforms, json_new_text(template_name(template_set_get(set, i))));
         wire_call_reply(job->call, json_build("checks", host_check_list_to_json(&job->checks),
@@ -124,7 +124,7 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
         job->manager = manager;
         if (platform && !(job->template = template_set_find(manager->templates, platform)))
                 r = cvm_error_invalid_parameter(&error, "platform");
-        if (r == 0 && (r = uv_queue_work(manager->loop, &job->work, work, after_work)) < 0)
+        if (r == 0 && (r = uv_queue_work(manager->home.loop, &job->work, work, after_work)) < 0)
                 cvm_error_system(&error, r, "describe the host");
         if (r < 0) {
                 wire_call_error(call, &error);

@@ -10,6 +10,7 @@
 #include "launch/inputs.h"
 #include "launch/launch.h"
 #include "launch/quota.h"
+#include "manager/platform.h"
 
 #define TIMEOUT_SEC_MAX 86400
 
@@ -62,7 +63,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
                 return r;
         if (manager->closing)
                 return cvm_error_launch(error, "admitted", NULL, "the daemon is going down");
-        vm = p->id ? manager_find_id(manager, p->id) : NULL;
+        vm = p->id ? vm_table_find_id(&manager->home.table, p->id) : NULL;
         if (vm) {
                 bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);
 
@@ -73,15 +74,15 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         }
         r = spec_parse(p->spec, &spec, error);
         if (r == 0)
-                r = manager_choose_template(manager, spec, &template, error);
+                r = platform_choose(manager, spec, &template, error);
         if (r == 0) {
                 const Admission admission = {spec, template, p->id, wire_call_peer(call)};
 
-                r = manager_admit(manager, &admission, &vm, error);
+                r = admission_admit(manager, &admission, &vm, error);
         }
         if (r < 0)
                 return r;
-        launch_begin(vm, template, TAKE_PTR(spec), call, &options);
+        launch_begin(manager, vm, template, TAKE_PTR(spec), call, &options);
         return 0;
 }
 
@@ -116,7 +117,7 @@ static void render_free(RenderOperation *operation)
 static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
                                 SpecForward forwards[static SPEC_FORWARDS_MAX])
 {
-        uint16_t port = (uint16_t)manager->config->port_first;
+        uint16_t port = (uint16_t)manager->home.config->port_first;
         size_t n = spec->n_forwards;
 
         for (size_t i = 0; i < n; i++) {
@@ -145,8 +146,8 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
                 .id = "00000000-0000-4000-8000-000000000000",
                 .owner = wire_call_peer(operation->call)->uid,
                 .uid = manager->libvirt_uid,
-                .cpus = spec->cpus ?: manager->config->cpus,
-                .memory = spec->memory ?: manager->config->memory,
+                .cpus = spec->cpus ?: manager->home.config->cpus,
+                .memory = spec->memory ?: manager->home.config->memory,
                 .forwards = forwards,
                 .n_forwards = prospect_forwards(manager, spec, forwards),
                 .vsock = spec->vsock || spec_svsm_has_vsock(spec) ||
@@ -158,7 +159,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         int r;
 
         if (allotment.vsock)
-                allotment.vsock_cid = spec->vsock_cid ?: manager->config->cid_first;
+                allotment.vsock_cid = spec->vsock_cid ?: manager->home.config->cid_first;
         r = inputs_prepare(manager, operation->template, spec, &allotment, loaded->artifacts,
                            &prepared);
         if (r < 0)
@@ -201,13 +202,13 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         LoadSource source = {
                 .turns = manager->turns,
                 .store = manager->artifacts,
-                .config = manager->config,
+                .config = manager->home.config,
                 .qemus = manager->qemus,
                 .host = manager->host,
         };
         /* as a CVM's QEMU would see the shares */
-        const IdMap map = {wire_call_peer(call)->uid, manager->config->uid_first,
-                           wire_call_peer(call)->gid, manager->config->uid_first};
+        const IdMap map = {wire_call_peer(call)->uid, manager->home.config->uid_first,
+                           wire_call_peer(call)->gid, manager->home.config->uid_first};
         json_object *spec = NULL;
         int r;
 
@@ -226,12 +227,12 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         r = spec_parse(spec, &operation->spec, &error);
         spec_clear_json(spec);
         if (r == 0)
-                r = manager_choose_template(manager, operation->spec, &operation->template, &error);
+                r = platform_choose(manager, operation->spec, &operation->template, &error);
         source.template = operation->template;
         if (r == 0) {
                 source.cmdline = spec_cmdline(operation->spec);
-                source.cpus = operation->spec->cpus ?: manager->config->cpus;
-                source.memory = operation->spec->memory ?: manager->config->memory;
+                source.cpus = operation->spec->cpus ?: manager->home.config->cpus;
+                source.memory = operation->spec->memory ?: manager->home.config->memory;
         }
         if (r == 0)
                 r = load_begin(&source, operation->spec, wire_call_peer(call), call,

@@ -27,7 +27,7 @@ static void stop_done(StopOperation *operation, bool answer)
 
 static void on_stop_changed(Vm *vm, void *userdata)
 {
-        if (!vm->manager || !vm_state_is_live(vm->state))
+        if (vm->removed || !vm_state_is_live(vm->state))
                 stop_done(userdata, true);
 }
 
@@ -152,7 +152,7 @@ static void on_command_done(int r, const char *text, void *userdata)
 
         operation->replied = true;
         /* Also when the caller was told of a timeout: it has happened now. */
-        if (r == 0 && vm->manager && vm->state == from) {
+        if (r == 0 && !vm->removed && vm->state == from) {
                 vm_set_state(vm, operation->target);
                 if (operation->target == VM_RUNNING)
                         vm_arm_ready_timer(vm);
@@ -177,7 +177,7 @@ void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
         }
         *operation = (CommandOperation){
                 .call = wire_call_ref(call), .vm = vm_ref(vm), .target = target, .bare = bare};
-        uv_timer_init(vm->manager->loop, &operation->timer);
+        uv_timer_init(vm->home->loop, &operation->timer);
         operation->timer.data = operation;
         uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
         r = target == VM_PAUSED ? vm->ops->pause(vm->driver, on_command_done, operation)

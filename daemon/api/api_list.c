@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "manager/platform.h"
 
 void api_status(WireCall *call, json_object *parameters, void *userdata)
 {
@@ -45,8 +46,8 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
                 return;
         }
         cvms = json_object_new_array();
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
+        for (size_t i = 0; i < manager->home.table.n; i++) {
+                const Vm *vm = manager->home.table.vms[i];
 
                 if (!manager_may_see(manager, wire_call_peer(call), vm->owner) ||
                     (p.state && vm->state != state) ||
@@ -71,14 +72,13 @@ void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
 
                 json_object_array_add(
                         templates,
-                        json_build(
-                                "name", json_object_new_string(template_name(t)), "description",
-                                json_object_new_string(template_description(t)), "confidential",
-                                json_object_new_boolean(template_is_confidential(t)), "strength",
-                                json_object_new_int64(template_strength(t)), "origin",
-                                json_new_text(template_origin(t)), "available",
-                                json_object_new_boolean(manager_template_is_available(manager, t)),
-                                NULL));
+                        json_build("name", json_object_new_string(template_name(t)), "description",
+                                   json_object_new_string(template_description(t)), "confidential",
+                                   json_object_new_boolean(template_is_confidential(t)), "strength",
+                                   json_object_new_int64(template_strength(t)), "origin",
+                                   json_new_text(template_origin(t)), "available",
+                                   json_object_new_boolean(platform_is_available(manager, t)),
+                                   NULL));
         }
         wire_call_reply(call, json_build("templates", templates, NULL));
 }
@@ -92,8 +92,8 @@ static size_t count_users(const Manager *manager, const WirePeer *peer, json_obj
         const char *kind = json_member_string(artifact, "kind");
         size_t n = 0;
 
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
+        for (size_t i = 0; i < manager->home.table.n; i++) {
+                const Vm *vm = manager->home.table.vms[i];
 
                 for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++) {
                         if (!vm->artifacts[k] || !vm->artifact_sha256[k] ||

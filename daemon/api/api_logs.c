@@ -84,7 +84,7 @@ static void on_follow_changed(Vm *vm, void *userdata)
 {
         Follow *follow = userdata;
 
-        if (vm->manager && vm_state_is_live(vm->state))
+        if (!vm->removed && vm_state_is_live(vm->state))
                 return;
         if (follow->past)
                 follow->ended = true; /* on_past_read() goes on */
@@ -190,7 +190,7 @@ static void on_past_read(Turn *turn)
         } else if (past->follows) {
                 ; /* nobody listens any more */
         } else if (past->r < 0) {
-                cvm_error_file(&error, past->r, past->manager->consoles_fd, NULL,
+                cvm_error_file(&error, past->r, past->manager->home.consoles_fd, NULL,
                                "read the console's log in");
                 wire_call_error(past->call, &error);
         } else {
@@ -210,7 +210,8 @@ static void on_past_gone(WireCall *call, void *userdata)
 }
 
 /* follow: that waits for it, or NULL. */
-static int past_begin(WireCall *call, Vm *vm, Console *log, uint64_t lines, Follow *follow)
+static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t lines,
+                      Follow *follow)
 {
         Past *past = calloc(1, sizeof(*past));
 
@@ -222,7 +223,7 @@ static int past_begin(WireCall *call, Vm *vm, Console *log, uint64_t lines, Foll
                 past_free(past);
                 return -ENOMEM;
         }
-        past->manager = vm->manager;
+        past->manager = manager;
         past->lines = lines;
         past->follows = follow != NULL;
         past->follow = follow;
@@ -231,13 +232,13 @@ static int past_begin(WireCall *call, Vm *vm, Console *log, uint64_t lines, Foll
                 follow->past = past;
         else
                 wire_call_on_gone(call, on_past_gone, past);
-        turns_take(vm->manager->log_turns, &past->turn, wire_call_peer(call)->uid, read_past,
+        turns_take(manager->log_turns, &past->turn, wire_call_peer(call)->uid, read_past,
                    on_past_read);
         return 0;
 }
 
 /* lines as in the parameters: 0 asks for nothing of the past, less for all of it. */
-static int logs(WireCall *call, Vm *vm, Console *log, const LogsParameters *p)
+static int logs(WireCall *call, Manager *manager, Vm *vm, Console *log, const LogsParameters *p)
 {
         bool follows = p->follow && wire_call_wants_more(call) && vm_state_is_live(vm->state);
         Follow *follow = NULL;
@@ -254,7 +255,7 @@ static int logs(WireCall *call, Vm *vm, Console *log, const LogsParameters *p)
         }
         if (p->lines == 0)
                 return 0;
-        r = past_begin(call, vm, log, p->lines < 0 ? 0 : (uint64_t)p->lines, follow);
+        r = past_begin(call, manager, log, p->lines < 0 ? 0 : (uint64_t)p->lines, follow);
         if (r < 0 && follow)
                 follow_free(follow); /* which answers */
         return follow ? 0 : r;
@@ -284,7 +285,7 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
                 wire_call_error(call, &error);
                 return;
         }
-        r = logs(call, vm, log, &p);
+        r = logs(call, userdata, vm, log, &p);
         if (r < 0) {
                 cvm_error_system(&error, r, "read the console's log");
                 wire_call_error(call, &error);

@@ -48,7 +48,7 @@ static bool is_wanted(const Watch *watch, const Event *event)
 
 static void watch_send(Watch *watch)
 {
-        const Events *events = watch->manager->events;
+        const Events *events = watch->manager->home.events;
 
         if (watch->next < events_oldest_sequence(events)) {
                 _cleanup_(cvm_error_done) CvmError error = {};
@@ -109,9 +109,9 @@ void api_watch(WireCall *call, json_object *parameters, void *userdata)
                 return;
         }
         if (p.from < 0)
-                p.from = events_next_sequence(manager->events);
+                p.from = events_next_sequence(manager->home.events);
         else if (p.from == 0)
-                p.from = events_oldest_sequence(manager->events);
+                p.from = events_oldest_sequence(manager->home.events);
         *watch = (Watch){
                 .call = wire_call_ref(call),
                 .manager = manager,
@@ -120,6 +120,6 @@ void api_watch(WireCall *call, json_object *parameters, void *userdata)
                 .follower = {.more = on_more, .userdata = watch},
         };
         wire_call_on_gone(call, on_watch_gone, watch);
-        events_follow(manager->events, &watch->follower);
+        events_follow(manager->home.events, &watch->follower);
         watch_send(watch);
 }

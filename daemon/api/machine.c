@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/machine.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "base/file.h"
+#include "launch/recover.h"
 #include "local/log.h"
 #include "systemd/machined.h"
 #include "wire/manager.h"
@@ -14,6 +18,21 @@
 #define MACHINED_SOCKET "/run/systemd/machine/io.systemd.Machine"
 #define INSTANCE "io.systemd.MachineInstance."
 #define FILTER_MAX 64 /* names in a subscription's filter */
+
+typedef struct Machine {
+        Machines *machines;
+        Vm *vm;              /* which is live: it ends before it is removed */
+        WireServer *control; /* its socket; NULL: it could not be made */
+        LIST_ENTRY(Machine) next;
+} Machine;
+
+struct Machines {
+        Manager *manager; /* borrowed */
+        Machined *machined;
+        char *path; /* of their sockets */
+        VmWatch watch;
+        LIST_HEAD(, Machine) all;
+};
 
 static void answer_error(WireCall *call, const char *name)
 {
@@ -23,25 +42,28 @@ static void answer_error(WireCall *call, const char *name)
         wire_call_error(call, &error);
 }
 
-/* The CVM, if the peer may see it and it is there; else answers. */
-static bool admit(WireCall *call, Vm *vm)
+/* The CVM, if the peer may see it and it is there; else NULL, and the call is answered. */
+static Vm *admit(WireCall *call, const Machine *machine)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
+        Vm *vm = machine->vm;
 
-        if (!vm->manager || !vm->driver) {
+        if (vm->removed || !vm->driver) {
                 answer_error(call, INSTANCE "NotConnected");
-                return false;
+                return NULL;
         }
-        if (manager_may_see(vm->manager, wire_call_peer(call), vm->owner))
-                return true;
+        if (manager_may_see(machine->machines->manager, wire_call_peer(call), vm->owner))
+                return vm;
         cvm_error_permission_denied(&error);
         wire_call_error(call, &error);
-        return false;
+        return NULL;
 }
 
-static void end(WireCall *call, Vm *vm, bool force)
+static void end(WireCall *call, const Machine *machine, bool force)
 {
-        if (!admit(call, vm))
+        Vm *vm = admit(call, machine);
+
+        if (!vm)
                 return;
         vm_stop(vm, force, 0);
         wire_call_reply(call, NULL);
@@ -63,9 +85,11 @@ static void on_reboot(WireCall *call, json_object *parameters, void *userdata)
                 answer_error(call, INSTANCE "NotSupported");
 }
 
-static void hold(WireCall *call, Vm *vm, VmState from, VmState target)
+static void hold(WireCall *call, const Machine *machine, VmState from, VmState target)
 {
-        if (!admit(call, vm))
+        Vm *vm = admit(call, machine);
+
+        if (!vm)
                 return;
         if (vm->state == target)
                 wire_call_reply(call, NULL);
@@ -87,9 +111,9 @@ static void on_resume(WireCall *call, json_object *parameters, void *userdata)
 
 static void on_describe(WireCall *call, json_object *parameters, void *userdata)
 {
-        const Vm *vm = userdata;
+        const Vm *vm = admit(call, userdata);
 
-        if (admit(call, userdata))
+        if (vm)
                 wire_call_reply(
                         call, json_build("running",
                                          json_object_new_boolean(vm->state == VM_RUNNING), "status",
@@ -137,7 +161,7 @@ static void on_changed(Vm *vm, void *userdata)
         VmState old = subscription->state;
         json_object *data = NULL;
 
-        if (!vm->manager || !vm_state_is_live(vm->state)) {
+        if (vm->removed || !vm_state_is_live(vm->state)) {
                 if (vm->ending.reason)
                         data = json_build("reason", json_object_new_string(vm->ending.reason),
                                           NULL);
@@ -175,9 +199,9 @@ static void on_subscribe(WireCall *call, json_object *parameters, void *userdata
         _cleanup_(cvm_error_done) CvmError error = {};
         Subscription *subscription;
         json_object *filter = NULL;
-        Vm *vm = userdata;
+        Vm *vm = admit(call, userdata);
 
-        if (!admit(call, vm) || !api_dispatch(call, parameters, fields, &filter))
+        if (!vm || !api_dispatch(call, parameters, fields, &filter))
                 return;
         if (!filter_is_valid(filter)) {
                 cvm_error_invalid_parameter(&error, "filter");
@@ -220,73 +244,148 @@ static const WireInterface interface = {
 };
 
 /* For those who may use the daemon at all. */
-static int open_control(Vm *vm, const char *path)
+static int open_control(Machine *machine, const char *path)
 {
         static const WireServerInfo info = {
                 .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"};
-        const Manager *manager = vm->manager;
-        int r = wire_server_new(manager->loop, &info, &interface, 1, vm, &vm->control);
+        const Manager *manager = machine->machines->manager;
+        int r = wire_server_new(manager->home.loop, &info, &interface, 1, machine,
+                                &machine->control);
 
         if (r == 0)
-                r = wire_server_listen_path(vm->control, path, manager->has_users ? 0660 : 0600,
+                r = wire_server_listen_path(machine->control, path,
+                                            manager->has_users ? 0660 : 0600,
                                             manager->has_users ? manager->users : (gid_t)-1);
         if (r < 0)
-                wire_server_close(TAKE_PTR(vm->control));
+                wire_server_close(TAKE_PTR(machine->control));
         return r;
 }
 
-void machine_begin(Vm *vm)
+static Machine *machine_find(const Machines *machines, const Vm *vm)
 {
-        const Manager *manager = vm->manager;
+        Machine *machine;
+
+        LIST_FOREACH(machine, &machines->all, next)
+        if (machine->vm == vm)
+                return machine;
+        return NULL;
+}
+
+/* The CVM runs, or was found running. */
+static void machine_begin(Machines *machines, Vm *vm)
+{
+        Machine *machine = calloc(1, sizeof(*machine));
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (!manager->machined || !vm->scope || vm->control)
+        if (!machine || asprintf(&path, "%s/%s", machines->path, vm->id) < 0) {
+                free(machine);
                 return;
-        if (asprintf(&path, "%s/%s", manager->machines_path, vm->id) < 0)
-                return;
-        r = open_control(vm, path);
+        }
+        *machine = (Machine){.machines = machines, .vm = vm};
+        LIST_INSERT_HEAD(&machines->all, machine, next);
+        r = open_control(machine, path);
         if (r < 0) {
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "cannot listen on %s: %s", path,
                          strerror(-r));
                 return;
         }
-        machined_register(manager->machined, &(MachineSpec){.name = vm->name,
-                                                            .id = vm->id,
-                                                            .leader = vm->ops->pid(vm->driver),
-                                                            .vsock_cid = vm->vsock_cid,
-                                                            .control = path});
+        machined_register(machines->machined, &(MachineSpec){.name = vm->name,
+                                                             .id = vm->id,
+                                                             .leader = vm->ops->pid(vm->driver),
+                                                             .vsock_cid = vm->vsock_cid,
+                                                             .control = path});
 }
 
-void machine_end(Vm *vm)
+static void machine_end(Machine *machine)
 {
-        if (!vm->control)
+        LIST_REMOVE(machine, next);
+        if (machine->control) {
+                wire_server_close(machine->control);
+                machined_forget(machine->machines->machined, machine->vm->id);
+        }
+        free(machine);
+}
+
+static void on_any_changed(Vm *vm, void *userdata)
+{
+        Machines *machines = userdata;
+        Machine *machine = machine_find(machines, vm);
+        bool runs = !vm->removed && vm->driver && vm->scope &&
+                    (vm->state == VM_RUNNING || vm->state == VM_PAUSED || vm->state == VM_STOPPING);
+
+        if (!machine && runs)
+                machine_begin(machines, vm);
+        else if (machine &&
+                 (vm->removed || !vm_state_is_live(vm->state) || vm->state == VM_RESTARTING))
+                machine_end(machine);
+}
+
+/* What an earlier daemon has left of CVMs that have ended meanwhile. */
+static void clean(const Manager *manager, int fd)
+{
+        DIR *dir = fdopendir(fd);
+        struct dirent *entry;
+
+        if (!dir) {
+                close(fd);
                 return;
-        wire_server_close(TAKE_PTR(vm->control));
-        if (vm->manager->machined)
-                machined_forget(vm->manager->machined, vm->id);
+        }
+        while ((entry = readdir(dir)))
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                    !recover_is_owned(manager, entry->d_name))
+                        tree_remove_at(dirfd(dir), entry->d_name);
+        closedir(dir);
 }
 
-int machines_init(Manager *manager, const char *runtime, CvmError *error)
+int machines_new(Manager *manager, const char *runtime, Machines **ret, CvmError *error)
 {
-        int r;
+        Machines *machines;
+        Vm *vm;
+        int fd;
 
-        if (strcmp(manager->config->machined, "off") == 0 || !manager->privileged ||
-            !manager->systemd)
+        *ret = NULL;
+        if (strcmp(manager->home.config->machined, "off") == 0 || !manager->privileged ||
+            !manager->home.systemd)
                 return 0;
-        if (asprintf(&manager->machines_path, "%s/machines", runtime) < 0)
+        machines = calloc(1, sizeof(*machines));
+        if (!machines || asprintf(&machines->path, "%s/machines", runtime) < 0) {
+                free(machines);
                 return cvm_error_system(error, -ENOMEM, "start");
-        r = dir_open_private(manager->machines_path, 0755);
-        if (r < 0)
-                return cvm_error_system(error, r, "open directory %s", manager->machines_path);
-        manager->machines_fd = r;
-        manager->machined = machined_new(manager->loop, manager->systemd, MACHINED_SOCKET);
-        return manager->machined ? 0 : cvm_error_system(error, -ENOMEM, "start");
+        }
+        fd = dir_open_private(machines->path, 0755);
+        if (fd < 0) {
+                cvm_error_system(error, fd, "open directory %s", machines->path);
+                free(machines->path);
+                free(machines);
+                return fd;
+        }
+        clean(manager, fd);
+        machines->manager = manager;
+        machines->machined =
+                machined_new(manager->home.loop, manager->home.systemd, MACHINED_SOCKET);
+        if (!machines->machined) {
+                free(machines->path);
+                free(machines);
+                return cvm_error_system(error, -ENOMEM, "start");
+        }
+        machines->watch = (VmWatch){.changed = on_any_changed, .userdata = machines};
+        vm_watch_all(&manager->home, &machines->watch);
+        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
+        on_any_changed(vm, machines);
+        *ret = machines;
+        return 0;
 }
 
-void machines_done(Manager *manager)
+Machines *machines_free(Machines *machines)
 {
-        manager->machined = machined_free(manager->machined);
-        free(TAKE_PTR(manager->machines_path));
-        closep(&manager->machines_fd);
+        if (!machines)
+                return NULL;
+        vm_unwatch(&machines->watch);
+        while (!LIST_EMPTY(&machines->all))
+                machine_end(LIST_FIRST(&machines->all));
+        machined_free(machines->machined);
+        free(machines->path);
+        free(machines);
+        return NULL;
 }

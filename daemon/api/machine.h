@@ -9,15 +9,12 @@
  * Only a CVM with a scope is one: whoever terminates a machine stops its leader's unit.
  */
 
-#include "vm/vm.h"
+#include "manager/manager.h"
 
-/* The CVM runs, or was found running. Does nothing where there is no machined to ask. Idempotent.
- */
-void machine_begin(Vm *vm);
-/* Also of one that never began. */
-void machine_end(Vm *vm);
+typedef struct Machines Machines;
 
-/* For a root daemon under systemd whose configuration wants it: sets manager->machined. Opens the
- * sockets' directory. */
-int machines_init(Manager *manager, const char *runtime, CvmError *error);
-void machines_done(Manager *manager);
+/* For a root daemon under systemd whose configuration wants it, else *ret is NULL. Makes machines
+ * of all CVMs that run, now and later; the manager has recovered its CVMs. runtime: RUNTIME. */
+int machines_new(Manager *manager, const char *runtime, Machines **ret, CvmError *error);
+/* Before the manager's end: machined forgets what is registered. */
+Machines *machines_free(Machines *machines);

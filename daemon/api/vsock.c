@@ -85,7 +85,7 @@ static void connection_close(Connection *connection)
 static void deliver(Connection *connection)
 {
         VsockListener *listener = connection->listener;
-        Vm *vm = manager_find_cid(listener->manager, connection->cid);
+        Vm *vm = vm_table_find_cid(&listener->manager->home.table, connection->cid);
 
         if (!vm || strcmp(vm->id, connection->vm_id) != 0) {
                 log_debug("a vsock message of CID %u, whose CVM has gone, is ignored",
@@ -130,7 +130,7 @@ static void on_connection_timeout(uv_timer_t *timer)
 void vsock_add(VsockListener *listener, int fd, uint32_t cid)
 {
         _cleanup_close_ int owned = fd;
-        const Vm *vm = manager_find_cid(listener->manager, cid);
+        const Vm *vm = vm_table_find_cid(&listener->manager->home.table, cid);
         Connection *connection;
 
         if (!vm || count_of(listener, cid) >= VSOCK_CONNECTIONS_MAX)
@@ -140,7 +140,7 @@ void vsock_add(VsockListener *listener, int fd, uint32_t cid)
                 return;
         connection->vm_id = strdup(vm->id);
         if (!connection->vm_id ||
-            uv_poll_init(listener->manager->loop, &connection->poll, owned) < 0) {
+            uv_poll_init(listener->manager->home.loop, &connection->poll, owned) < 0) {
                 free(connection->vm_id);
                 free(connection);
                 return;
@@ -148,7 +148,7 @@ void vsock_add(VsockListener *listener, int fd, uint32_t cid)
         connection->listener = listener;
         connection->cid = cid;
         connection->fd = TAKE_FD(owned);
-        uv_timer_init(listener->manager->loop, &connection->timer);
+        uv_timer_init(listener->manager->home.loop, &connection->timer);
         connection->poll.data = connection->timer.data = connection;
         connection->open_handles = 2;
         connection->next = listener->connections;
@@ -203,13 +203,13 @@ int vsock_listen(Manager *manager, VsockListener **ret)
         listener = calloc(1, sizeof(*listener));
         if (!listener)
                 return -ENOMEM;
-        if (uv_poll_init(manager->loop, &listener->poll, fd) < 0) {
+        if (uv_poll_init(manager->home.loop, &listener->poll, fd) < 0) {
                 free(listener);
                 return -EIO;
         }
         listener->manager = manager;
         listener->fd = TAKE_FD(fd);
-        uv_timer_init(manager->loop, &listener->pause);
+        uv_timer_init(manager->home.loop, &listener->pause);
         listener->poll.data = listener->pause.data = listener;
         listener->open_handles = 2;
         uv_poll_start(&listener->poll, UV_READABLE, on_listener);

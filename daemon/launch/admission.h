@@ -11,6 +11,14 @@
 #include "launch/load.h"
 #include "manager/manager.h"
 
+/* What a launch gets. */
+typedef struct Admission {
+        const CvmSpec *spec;
+        const Template *template;
+        const char *id; /* NULL: a new one */
+        const WirePeer *peer;
+} Admission;
+
 typedef struct AdmissionStep {
         const char *name;   /* of the check that a render lists; where a resource has run out the
                              * resource's */
@@ -22,6 +30,10 @@ typedef struct AdmissionStep {
 
 /* Ended by {}. */
 const AdmissionStep *admission_steps(void);
+
+/* Checks name, quota and memory, reserves ports and CID, and adds a CVM in state preparing. A
+ * stopped or failed CVM of the same name and owner is removed first. */
+int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
 
 /* A CVM with all that follows from spec and configuration alone, in no table yet. Owned: given to
  * the table, or to admission_vm_drop(), which lets go of what it holds. */

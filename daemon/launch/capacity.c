@@ -2,23 +2,22 @@
 #include "launch/capacity.h"
 
 #include "launch/quota.h"
+#include "manager/holders.h"
 
 static int check_cpus(const Manager *manager, const HostFacts *facts, const Admission *admission,
                       uint32_t cpus, CvmError *error)
 {
-        uint64_t all = (uint64_t)facts->cpus * manager->config->vcpus_per_cpu, used = 0;
+        uint64_t all = (uint64_t)facts->cpus * manager->home.config->vcpus_per_cpu, used = 0;
         json_object *holders;
+        const Vm *vm;
 
         if (facts->cpus == 0) /* the host does not tell */
                 return 0;
         holders = json_object_new_array();
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
-
-                if (!vm_state_is_live(vm->state))
-                        continue;
+        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
+        {
                 used += vm->cpus;
-                manager_holders_add(holders, manager, admission->peer, vm);
+                holders_add(holders, manager, admission->peer, vm);
         }
         if (used + cpus <= all) {
                 json_object_put(holders);
@@ -32,7 +31,7 @@ static bool uses(const Manager *manager, const Vm *vm, const char *check)
 {
         const Template *template = template_set_find(manager->templates, vm->platform);
 
-        return vm_state_is_live(vm->state) && template && template_requires_host(template, check);
+        return template && template_requires_host(template, check);
 }
 
 static int check_pool(const Manager *manager, const HostPool *pool, const char *check,
@@ -40,20 +39,20 @@ static int check_pool(const Manager *manager, const HostPool *pool, const char *
 {
         json_object *holders;
         uint64_t taken = pool->used, own = 0;
+        const Vm *vm;
 
         if (!pool->known || !template_requires_host(admission->template, check))
                 return 0;
         holders = json_object_new_array();
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
-
+        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
+        {
                 if (!uses(manager, vm, check))
                         continue;
                 if (vm->state == VM_PREPARING || vm->state == VM_STARTING)
                         taken++;
                 if (vm->owner == admission->peer->uid)
                         own++;
-                manager_holders_add(holders, manager, admission->peer, vm);
+                holders_add(holders, manager, admission->peer, vm);
         }
         if (taken < pool->capacity) {
                 json_object_put(holders);

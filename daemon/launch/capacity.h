@@ -7,7 +7,7 @@
  * counts as not yet using its own; so two launches at once never both get the last.
  */
 
-#include "manager/manager.h"
+#include "launch/admission.h"
 
 /* Whether one more CVM of this template and so many vCPUs fits. facts: CPUs and pools, as they are
  * now. NoResources: cpus, sev-asids, sev-es-asids or tdx-keyids, with the CVMs that hold them.

@@ -25,7 +25,7 @@ static char *path(const Manager *manager, const char *format, ...)
                 rest = NULL;
                 return NULL;
         }
-        return asprintf(&whole, "%s/%s", manager->runtime_path, rest) < 0 ? NULL : whole;
+        return asprintf(&whole, "%s/%s", manager->home.runtime_path, rest) < 0 ? NULL : whole;
 }
 
 static char *spec_digest(const CvmSpec *spec)
@@ -76,7 +76,7 @@ int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSp
                 .spec_sha256 = inputs->spec_sha256,
                 .owner = owner,
                 .uid = uid,
-                .gid = manager->libvirt_gid,
+                .gid = manager->home.libvirt_gid,
         };
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 if (!sha256[i])

@@ -13,14 +13,14 @@ int handover_directory(Vm *vm, CvmError *error)
 {
         if (vm->runtime_dirfd >= 0)
                 return 0;
-        if (mkdirat(vm->manager->vms_fd, vm->id, 0700) < 0)
-                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+        if (mkdirat(vm->home->vms_fd, vm->id, 0700) < 0)
+                return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "make the CVM's runtime directory");
         fail_point("launch: runtime directory");
-        vm->runtime_dirfd = openat(vm->manager->vms_fd, vm->id,
-                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        vm->runtime_dirfd =
+                openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (vm->runtime_dirfd < 0)
-                return cvm_error_file(error, -errno, vm->manager->vms_fd, vm->id,
+                return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "open the CVM's runtime directory");
         return 0;
 }
@@ -30,8 +30,7 @@ static int let_pass(const Vm *vm, int parent_fd, const char *name)
 {
         if (!vm->ops->by_path || !vm->uid)
                 return 0;
-        if (fchownat(parent_fd, name, (uid_t)-1, vm->manager->libvirt_gid, AT_SYMLINK_NOFOLLOW) <
-                    0 ||
+        if (fchownat(parent_fd, name, (uid_t)-1, vm->home->libvirt_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(parent_fd, name, 0710, 0) < 0)
                 return -errno;
         return 0;
@@ -39,10 +38,9 @@ static int let_pass(const Vm *vm, int parent_fd, const char *name)
 
 int handover_companions(Vm *vm, CvmError *error)
 {
-        int r = let_pass(vm, vm->manager->vms_fd, vm->id);
+        int r = let_pass(vm, vm->home->vms_fd, vm->id);
 
-        return r < 0 ? cvm_error_file(error, r, vm->manager->vms_fd, vm->id, "let its QEMU pass")
-                     : 0;
+        return r < 0 ? cvm_error_file(error, r, vm->home->vms_fd, vm->id, "let its QEMU pass") : 0;
 }
 
 int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
@@ -54,8 +52,8 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
         if (!certs)
                 return cvm_error_system(error, -ENOMEM, "write the shares");
         if (kept) {
-                r = shares_open(vm->manager->shares_fd, vm->id, ret);
-                return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id,
+                r = shares_open(vm->home->shares_fd, vm->id, ret);
+                return r < 0 ? cvm_error_file(error, r, vm->home->shares_fd, vm->id,
                                               "open the shares")
                              : 0;
         }
@@ -66,12 +64,12 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
                                         .data = cert->data ?: spec->certs[i].data,
                                         .size = cert->data ? cert->size : spec->certs[i].size};
         }
-        r = shares_create(vm->manager->shares_fd, vm->id, vm->uid ?: geteuid(),
-                          vm->uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
+        r = shares_create(vm->home->shares_fd, vm->id, vm->uid ?: geteuid(), vm->uid ?: getegid(),
+                          spec, certs, spec->n_certs, ret, error);
         if (r < 0)
                 return r;
-        r = let_pass(vm, vm->manager->shares_fd, vm->id);
-        return r < 0 ? cvm_error_file(error, r, vm->manager->shares_fd, vm->id, "let its QEMU pass")
+        r = let_pass(vm, vm->home->shares_fd, vm->id);
+        return r < 0 ? cvm_error_file(error, r, vm->home->shares_fd, vm->id, "let its QEMU pass")
                      : 0;
 }
 
@@ -132,6 +130,6 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
         start.n_fds = d.n;
         if (vm->ops->by_path) /* it takes the ports and the CID itself */
                 vm_drop_holds(vm);
-        return vm->ops->start(&vm->manager->home, &start, &vm_driver_callbacks, vm, &vm->driver,
+        return vm->ops->start(&vm->home->drivers, &start, &vm_driver_callbacks, vm, &vm->driver,
                               error);
 }

@@ -7,7 +7,8 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "vm/gpus.h"
+#include "launch/gpu_access.h"
+#include "manager/platform.h"
 
 void prepared_inputs_done(PreparedInputs *prepared)
 {
@@ -24,7 +25,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
         _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
         const char *binary = template_qemu(template);
 
-        prepared.qemu = config_qemu(manager->config, template_name(template), binary);
+        prepared.qemu = config_qemu(manager->home.config, template_name(template), binary);
         if (!prepared.qemu && asprintf(&prepared.qemu, "/usr/bin/%s", binary) < 0)
                 return -ENOMEM;
         prepared.inputs = (PlanInputs){
@@ -40,7 +41,7 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .vsock_cid = allotment->vsock_cid,
                 .notify_port = allotment->notify_port,
                 .cmdline = spec_cmdline(spec),
-                .kvm = manager_use_kvm(manager),
+                .kvm = platform_use_kvm(manager),
         };
         for (size_t i = 0; i < spec->n_disks; i++)
                 prepared.inputs.disk_is_device[i] = allotment->disks[i].identity.block;
@@ -87,7 +88,7 @@ static int find_companions(const Manager *manager, LaunchPlan *plan)
         for (size_t i = 0; i < plan->n_companions; i++) {
                 PlanCompanion *companion = &plan->companions[i];
                 char **program = &companion->command->argv[0];
-                _cleanup_free_ char *path = config_program(manager->config, *program);
+                _cleanup_free_ char *path = config_program(manager->home.config, *program);
                 _cleanup_(host_check_done) HostCheck check = {};
                 int r;
 
@@ -157,8 +158,8 @@ static int check_libvirt(const Manager *manager, const Template *template, const
                 return 0;
         needs = template_set_domain_needs(manager->templates, template);
         return libvirt_needs_check(loaded->has_libvirt ? &loaded->libvirt : NULL,
-                                   manager->config->libvirt_uri, loaded->libvirt_reason, &needs,
-                                   false, missing);
+                                   manager->home.config->libvirt_uri, loaded->libvirt_reason,
+                                   &needs, false, missing);
 }
 
 static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
@@ -167,8 +168,8 @@ static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckL
 
         if (!bridge && spec->network != SPEC_NETWORK_TAP)
                 return 0;
-        if (!(bridge ? config_allows_bridge(manager->config, spec->interface)
-                     : config_allows_tap(manager->config, spec->interface)))
+        if (!(bridge ? config_allows_bridge(manager->home.config, spec->interface)
+                     : config_allows_tap(manager->home.config, spec->interface)))
                 return host_check_list_add_new(missing, bridge ? "bridge" : "tap", spec->interface,
                                                "an interface that cvmd.conf allows", false,
                                                bridge ? "list it in cvmd.conf under network.bridges"
@@ -208,7 +209,7 @@ int inputs_render(const Manager *manager, const Template *template, const Prepar
         if (r == 0)
                 r = plan_check_machine(plan, template, &inputs, loaded->qemu, &plan->missing);
         if (r == 0)
-                r = gpus_check(manager->config, "", prepared->inputs.spec, plan);
+                r = gpu_access_check(manager->home.config, "", prepared->inputs.spec, plan);
         if (r == 0)
                 r = check_devices(manager, plan);
         if (r == 0)

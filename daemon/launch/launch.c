@@ -5,28 +5,16 @@
 
 #include "base/fail_point.h"
 #include "base/json.h"
-#include "host/qemu_message.h"
 #include "launch/quota.h"
+#include "launch/reserve.h"
 #include "launch/restart.h"
 #include "local/log.h"
 #include "manager/manager.h"
+#include "vm/record.h"
 #include "vm/shares.h"
 
 #define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is told */
 #define PORT_TRIES 5          /* starts of QEMU before a port that others keep taking is given up */
-
-static const char *const stage_names[] = {
-        [LAUNCH_ADMITTED] = "admitted", [LAUNCH_ARTIFACTS] = "artifacts",
-        [LAUNCH_RENDERED] = "rendered", [LAUNCH_STARTING] = "starting",
-        [LAUNCH_RUNNING] = "running",   [LAUNCH_READY] = "ready",
-};
-
-/* What is being done once a stage is entered: where a failure belongs. */
-static const char *const doing_names[] = {
-        [LAUNCH_ADMITTED] = "artifacts", [LAUNCH_ARTIFACTS] = "rendered",
-        [LAUNCH_RENDERED] = "starting",  [LAUNCH_STARTING] = "starting",
-        [LAUNCH_RUNNING] = "ready",      [LAUNCH_READY] = "ready",
-};
 
 static const VmKeeper launch_keeper;
 static void launch_run(Launch *launch);
@@ -62,23 +50,11 @@ static void launch_done(Launch *launch)
         launch->done = true;
         LIST_REMOVE(launch, of_manager);
         if (launch->vm->keeper == &launch_keeper)
-                restart_keep(launch->vm);
+                restart_keep(launch->manager, launch->vm);
         vm_unwatch(&launch->watch);
         wire_call_unref(TAKE_PTR(launch->call));
         uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
         uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
-}
-
-void launch_enter(Launch *launch, LaunchStage stage)
-{
-        launch->stage = stage;
-        fail_point("launch: stage");
-        log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id, "launch: %s",
-                 stage_names[stage]);
-        if (launch->call && wire_call_wants_more(launch->call))
-                wire_call_continue(
-                        launch->call,
-                        json_build("stage", json_object_new_string(stage_names[stage]), NULL));
 }
 
 static void launch_succeed(Launch *launch)
@@ -90,12 +66,12 @@ static void launch_succeed(Launch *launch)
 }
 
 /* Takes back an admitted CVM of which nothing runs. */
-static void abandon(Vm *vm, const char *reason)
+static void abandon(Manager *manager, Vm *vm, const char *reason)
 {
         vm_set_ending(vm, "launch-failed", reason, NULL);
         vm_release(vm);
         vm_set_state(vm, VM_FAILED);
-        manager_remove(vm->manager, vm);
+        manager_remove(manager, vm);
 }
 
 /* Once nothing of the launch runs any more: undoes what is left, and answers. */
@@ -110,12 +86,12 @@ static void launch_unwind(Launch *launch)
         if (launch->again) {
                 reason = TAKE_PTR(launch->reason);
                 launch_done(launch);
-                if (vm->manager)
-                        restart_failed(vm, reason);
+                if (!vm->removed)
+                        restart_failed(launch->manager, vm, reason);
                 return;
         }
-        if (vm->manager)
-                abandon(vm, launch->reason);
+        if (!vm->removed)
+                abandon(launch->manager, vm, launch->reason);
         wire_call_error(launch->call, &launch->error);
         launch_done(launch);
 }
@@ -160,7 +136,7 @@ static void launch_cancel(Launch *launch, const char *reason)
 {
         if (launch->failed)
                 return;
-        cvm_error_launch(&launch->error, doing_names[launch->stage], NULL, "%s", reason);
+        cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), NULL, "%s", reason);
         launch_fail(launch);
 }
 
@@ -173,7 +149,7 @@ static void on_timeout(uv_timer_t *timer)
 {
         Launch *launch = timer->data;
 
-        cvm_error_timeout(&launch->error, doing_names[launch->stage],
+        cvm_error_timeout(&launch->error, launch_stage_doing(launch->stage),
                           (int64_t)(uv_now(timer->loop) - launch->begun));
         launch_fail(launch);
 }
@@ -184,7 +160,7 @@ static void on_vm_changed(Vm *vm, void *userdata)
 {
         Launch *launch = userdata;
 
-        if (!vm->manager) {
+        if (vm->removed) {
                 /* Nobody tells of the process any more: it, or its record, is the next daemon's. */
                 if (!launch->failed)
                         launch_cancel(launch, "the daemon is going down");
@@ -198,8 +174,9 @@ static void on_vm_changed(Vm *vm, void *userdata)
         } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
                 /* It has ended by itself and is kept with its reason, or restarted; only the call
                  * has failed. */
-                cvm_error_launch(&launch->error, doing_names[LAUNCH_READY], vm->ending.detail,
-                                 "the CVM ended before it was ready: %s", vm->ending.reason);
+                cvm_error_launch(&launch->error, launch_stage_doing(LAUNCH_READY),
+                                 vm->ending.detail, "the CVM ended before it was ready: %s",
+                                 vm->ending.reason);
                 wire_call_error(launch->call, &launch->error);
                 launch_done(launch);
         }
@@ -215,7 +192,7 @@ static void on_resumed(int r, const char *error, void *userdata)
                 return;
         }
         if (r < 0) {
-                cvm_error_launch(&launch->error, doing_names[LAUNCH_STARTING], NULL,
+                cvm_error_launch(&launch->error, launch_stage_doing(LAUNCH_STARTING), NULL,
                                  "QEMU does not start the guest: %s", error);
                 launch_fail(launch);
         } else {
@@ -232,13 +209,13 @@ static void launch_run(Launch *launch)
         uv_timer_stop(&launch->start_timer);
         vm_clear_ending(vm);
         restart_done(vm);
-        restart_keep(vm);
+        restart_keep(launch->manager, vm);
         /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
         vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
         launch_enter(launch, LAUNCH_RUNNING);
         if (!launch->options.paused)
                 vm_arm_ready_timer(vm);
-        host_access_remark(vm);
+        host_access_remark(launch->manager, vm);
         if (!launch->options.wait_ready || vm->ready) {
                 if (launch->options.wait_ready)
                         launch_enter(launch, LAUNCH_READY);
@@ -269,69 +246,15 @@ static void on_created(Vm *vm, void *userdata)
         }
 }
 
-/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. Where QEMU has
- * ended before libvirt began to listen to it, libvirt does not know why. */
-static bool lost_a_port(const Launch *launch, const char *log)
-{
-        static const char *const signs[] = {
-                "Could not set up host forwarding rule",
-                "Failed to bind any port",
-                "failed to connect to monitor socket",
-        };
-        bool found = false;
-
-        for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
-                found |= strstr(log, signs[i]) != NULL;
-        if (!found)
-                return false;
-        if (!launch->spec->forwards_given)
-                return true;
-        for (size_t i = 0; i < launch->spec->n_forwards; i++)
-                if (launch->spec->forwards[i].host_port == 0)
-                        return true;
-        return false;
-}
-
 static void try_other_ports(Launch *launch)
 {
         Vm *vm = launch->vm;
 
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
-        if (manager_hold_ports(vm->manager, vm, launch->spec, &launch->owner, &launch->error) < 0)
+        if (reserve_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) < 0)
                 launch_fail(launch);
         else
                 launch_start(launch);
-}
-
-/* QEMU knows its disks by number only. */
-static void describe_lock(Launch *launch, size_t index, const char *log)
-{
-        const SpecDisk *disk = &launch->spec->disks[index];
-        const char *path = disk->path ?: launch->loaded.disk_paths[index];
-
-        cvm_error_launch(&launch->error, doing_names[launch->stage], log,
-                         "disks[%zu] (%s) is in use by another program, which has a lock on it; "
-                         "end that program, or use a copy",
-                         index, path ?: "sent as a descriptor");
-}
-
-static void describe_end(Launch *launch, const DriverEnding *ending)
-{
-        const char *stage = doing_names[launch->stage];
-        char buffer[QEMU_MESSAGE_MAX];
-        const char *meaning = qemu_message_explain(ending->log, buffer);
-        int locked = disks_find_locked(ending->log, launch->loaded.n_disks);
-
-        if (locked >= 0)
-                describe_lock(launch, (size_t)locked, ending->log);
-        else if (ending->has_signal)
-                cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
-                                 ending->signal);
-        else if (ending->has_exit_code)
-                cvm_error_launch(&launch->error, stage, ending->log, "QEMU exited with code %d%s%s",
-                                 ending->exit_code, meaning ? ": " : "", meaning ?: "");
-        else
-                cvm_error_launch(&launch->error, stage, ending->log, "QEMU ended");
 }
 
 /* One that lost a port tries again, any other has failed. */
@@ -339,12 +262,13 @@ static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
 {
         Launch *launch = userdata;
 
-        if (!launch->failed && lost_a_port(launch, ending->log) && ++launch->tries < PORT_TRIES) {
+        if (!launch->failed && launch_lost_a_port(launch, ending->log) &&
+            ++launch->tries < PORT_TRIES) {
                 try_other_ports(launch);
                 return;
         }
         if (!launch->failed) {
-                describe_end(launch, ending);
+                launch_describe_end(launch, ending);
                 launch_fail(launch);
                 return;
         }
@@ -396,10 +320,9 @@ static void launch_confine(Launch *launch)
 static int record_start(Launch *launch)
 {
         Vm *vm = launch->vm;
-        int r = vm->state == VM_STARTING ? manager_persist(vm->manager, vm)
-                                         : vm_set_state(vm, VM_STARTING);
+        int r = vm->state == VM_STARTING ? record_write(vm) : vm_set_state(vm, VM_STARTING);
 
-        return r < 0 ? manager_persist_error(vm->manager, vm, r, &launch->error) : 0;
+        return r < 0 ? record_write_error(vm, r, &launch->error) : 0;
 }
 
 static int start_companions(Launch *launch)
@@ -408,7 +331,7 @@ static int start_companions(Launch *launch)
         const CompanionsStart start = {
                 .plan = launch->plan,
                 .uid = vm->uid,
-                .gid = vm->ops->by_path ? vm->manager->libvirt_gid : vm->uid,
+                .gid = vm->ops->by_path ? vm->home->libvirt_gid : vm->uid,
                 .runtime_dirfd = vm->runtime_dirfd,
                 .by_path = vm->ops->by_path,
                 .socket_sec = vm->start_sec,
@@ -421,12 +344,12 @@ static int start_companions(Launch *launch)
         r = handover_companions(vm, &launch->error);
         if (r < 0)
                 return r;
-        r = companions_start(vm->manager->loop, &start, &vm_companion_callbacks, vm,
-                             &vm->companions, &launch->error);
+        r = companions_start(vm->home->loop, &start, &vm_companion_callbacks, vm, &vm->companions,
+                             &launch->error);
         if (r == 0)
                 r = record_start(launch);
         if (r == 0 && companions_go(vm->companions) < 0)
-                r = cvm_error_launch(&launch->error, doing_names[launch->stage], NULL,
+                r = cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), NULL,
                                      "a companion's process is gone");
         return r;
 }
@@ -460,11 +383,12 @@ static void on_companion_failed(Vm *vm, const char *reason, const char *log, voi
 
         if (launch->failed)
                 return;
-        if (!launch->vm->driver && lost_a_port(launch, log) && ++launch->tries < PORT_TRIES) {
+        if (!launch->vm->driver && launch_lost_a_port(launch, log) &&
+            ++launch->tries < PORT_TRIES) {
                 try_other_ports(launch);
                 return;
         }
-        cvm_error_launch(&launch->error, doing_names[launch->stage], log, "%s", reason);
+        cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), log, "%s", reason);
         launch_fail(launch);
 }
 
@@ -522,7 +446,8 @@ static void on_loaded(Loaded *loaded, void *userdata)
 }
 
 /* Takes spec, also on failure; the owner is copied. */
-static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner)
+static Launch *launch_new(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
+                          const WirePeer *owner)
 {
         Launch *launch = calloc(1, sizeof(*launch));
 
@@ -531,18 +456,19 @@ static Launch *launch_new(Vm *vm, const Template *template, CvmSpec *spec, const
                 spec_free(spec);
                 return NULL;
         }
+        launch->manager = manager;
         launch->vm = vm_ref(vm);
         launch->template = template;
         launch->spec = spec;
-        launch->begun = uv_now(vm->manager->loop);
+        launch->begun = uv_now(vm->home->loop);
         launch->shares = (Shares){-1, -1};
         launch->tap = (Tap){-1, -1};
         launch->watch = (VmWatch){.changed = on_vm_changed, .userdata = launch};
-        uv_timer_init(vm->manager->loop, &launch->start_timer);
-        uv_timer_init(vm->manager->loop, &launch->total_timer);
+        uv_timer_init(vm->home->loop, &launch->start_timer);
+        uv_timer_init(vm->home->loop, &launch->total_timer);
         launch->start_timer.data = launch->total_timer.data = launch;
         launch->n_ref = 2;
-        LIST_INSERT_HEAD(&vm->manager->launches, launch, of_manager);
+        LIST_INSERT_HEAD(&launch->manager->launches, launch, of_manager);
         vm_entrust(vm, &launch_keeper, launch);
         vm_watch(vm, &launch->watch);
         return launch;
@@ -553,23 +479,23 @@ static void launch_load(Launch *launch)
         Vm *vm = launch->vm;
         const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
         LoadSource source = {
-                .turns = vm->manager->turns,
-                .store = vm->manager->artifacts,
+                .turns = launch->manager->turns,
+                .store = launch->manager->artifacts,
                 .template = launch->template,
-                .config = vm->manager->config,
-                .qemus = vm->manager->qemus,
-                .host = vm->manager->host,
+                .config = vm->home->config,
+                .qemus = launch->manager->qemus,
+                .host = launch->manager->host,
                 .cmdline = spec_cmdline(launch->spec),
                 .cpus = vm->cpus,
                 .memory = vm->memory,
-                .libvirt = vm->ops == driver_find("libvirt") ? vm->manager->home.libvirt : NULL,
-                .files = vm->ops->by_path ? vm->manager->files : NULL,
+                .libvirt = vm->ops == driver_find("libvirt") ? vm->home->drivers.libvirt : NULL,
+                .files = vm->ops->by_path ? vm->home->files : NULL,
                 .map = vm->uid ? &map : NULL,
                 .artifacts = launch->again ? vm->artifacts : NULL,
                 .without_certs = launch->kept_shares,
         };
 
-        quota_bound_load(vm->manager, &launch->owner, &source);
+        quota_bound_load(launch->manager, &launch->owner, &source);
         launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
                        &launch->error) < 0) {
@@ -580,16 +506,16 @@ static void launch_load(Launch *launch)
         launch->n_ref++;
 }
 
-void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+void launch_begin(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
                   const LaunchOptions *options)
 {
-        Launch *launch = launch_new(vm, template, spec, wire_call_peer(call));
+        Launch *launch = launch_new(manager, vm, template, spec, wire_call_peer(call));
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};
 
                 cvm_error_system(&error, -ENOMEM, "launch");
-                abandon(vm, NULL);
+                abandon(manager, vm, NULL);
                 wire_call_error(call, &error);
                 return;
         }
@@ -602,13 +528,13 @@ void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *cal
         launch_load(launch);
 }
 
-void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
-                  bool kept_shares)
+void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
+                  const WirePeer *owner, bool kept_shares)
 {
-        Launch *launch = launch_new(vm, template, spec, owner);
+        Launch *launch = launch_new(manager, vm, template, spec, owner);
 
         if (!launch) {
-                restart_failed(vm, "no memory");
+                restart_failed(manager, vm, "no memory");
                 return;
         }
         launch->again = true;

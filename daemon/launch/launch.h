@@ -25,14 +25,14 @@ typedef struct LaunchOptions {
 } LaunchOptions;
 
 /* Takes spec; refs call and vm (just admitted). Always answers the call, now or later. */
-void launch_begin(Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+void launch_begin(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
                   const LaunchOptions *options);
 
 /* Takes spec. Launches a restarting CVM in the name of its owner, with the artifacts that it still
  * has; kept_shares: its environment and certificates are there. Ends in restart_done() or
  * restart_failed(), now or later. */
-void launch_again(Vm *vm, const Template *template, CvmSpec *spec, const WirePeer *owner,
-                  bool kept_shares);
+void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
+                  const WirePeer *owner, bool kept_shares);
 
 /* Ends all launches in work as failed; stage and reason go to their callers. */
 void launches_cancel(Manager *manager, const char *reason);

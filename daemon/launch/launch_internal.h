@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the two files of a launch share: launch.c has its course, launch_prepare.c what comes before
- * anything runs. */
+/* What the files of a launch share: launch.c has its course, launch_prepare.c what comes before
+ * anything runs, launch_stage.c its stages, launch_failure.c why one failed. */
 
 #include "launch/handover.h"
 #include "launch/inputs.h"
@@ -22,6 +22,7 @@ typedef enum LaunchStage {
 } LaunchStage;
 
 typedef struct Launch {
+        Manager *manager; /* borrowed */
         LIST_ENTRY(Launch) of_manager;
         Vm *vm;                   /* a reference */
         const Template *template; /* borrowed from the manager */
@@ -50,6 +51,8 @@ typedef struct Launch {
         bool done; /* it is nobody's concern any more, and waits for its handles to close */
 } Launch;
 
+/* What is being done once a stage is entered: where a failure belongs. */
+const char *launch_stage_doing(LaunchStage stage);
 /* Tells the caller and the log. */
 void launch_enter(Launch *launch, LaunchStage stage);
 
@@ -58,3 +61,9 @@ int launch_render(Launch *launch);
 
 /* From what was loaded to directory and shares: all that a start needs. */
 int launch_prepare(Launch *launch);
+
+/* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. log: its last
+ * words. */
+bool launch_lost_a_port(const Launch *launch, const char *log);
+/* Sets launch->error to what the end of a hypervisor means. */
+void launch_describe_end(Launch *launch, const DriverEnding *ending);

@@ -8,9 +8,11 @@
 #include "base/text.h"
 #include "launch/admission.h"
 #include "launch/quota.h"
+#include "launch/reserve.h"
 #include "local/log.h"
 #include "local/tap.h"
 #include "manager/manager.h"
+#include "vm/charges.h"
 
 int launch_render(Launch *launch)
 {
@@ -25,8 +27,8 @@ int launch_render(Launch *launch)
                 .n_forwards = vm->n_forwards,
                 .vsock = vm->vsock_cid != 0,
                 .vsock_cid = vm->vsock_cid,
-                .notify_port = vm->vsock_fd >= 0 ? vm->manager->notify_port : 0,
-                .host = launch->loaded.host ?: vm->manager->host,
+                .notify_port = vm->vsock_fd >= 0 ? launch->manager->notify_port : 0,
+                .host = launch->loaded.host ?: launch->manager->host,
                 .disks = launch->loaded.disks,
                 .no_passt = launch->loaded.has_libvirt && !launch->loaded.libvirt.passt,
         };
@@ -35,11 +37,11 @@ int launch_render(Launch *launch)
 
         prepared_inputs_done(&launch->prepared);
         launch->plan = launch_plan_free(launch->plan);
-        r = inputs_prepare(vm->manager, launch->template, launch->spec, &allotment, vm->artifacts,
-                           &launch->prepared);
+        r = inputs_prepare(launch->manager, launch->template, launch->spec, &allotment,
+                           vm->artifacts, &launch->prepared);
         if (r < 0)
                 return cvm_error_system(&launch->error, r, "render");
-        r = inputs_render(vm->manager, launch->template, &launch->prepared, &launch->loaded,
+        r = inputs_render(launch->manager, launch->template, &launch->prepared, &launch->loaded,
                           &launch->plan, &launch->error);
         if (r < 0)
                 return r;
@@ -113,7 +115,7 @@ static int take_artifacts(Launch *launch)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
                 }
                 if (!artifact->embedded)
-                        artifact = artifact_store_add(vm->manager->artifacts, artifact);
+                        artifact = artifact_store_add(launch->manager->artifacts, artifact);
                 if (!artifact)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
                 vm->artifacts[kind] = artifact;
@@ -121,7 +123,7 @@ static int take_artifacts(Launch *launch)
                 vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
                 if (!launch->loaded.reserved[kind] || artifact->embedded)
                         continue;
-                ledger_hold_artifact(vm, kind, launch->loaded.reserved[kind]);
+                charge_artifact(vm, kind, launch->loaded.reserved[kind]);
                 launch->loaded.reserved[kind] = 0;
         }
         return 0;
@@ -152,10 +154,10 @@ int launch_prepare(Launch *launch)
         if (r == 0)
                 r = take_artifacts(launch);
         if (r == 0)
-                r = disks_hold(vm->manager, vm, spec, launch->loaded.disks, &launch->owner,
-                               &launch->error);
+                r = reserve_disks(launch->manager, vm, spec, launch->loaded.disks, &launch->owner,
+                                  &launch->error);
         if (r == 0)
-                r = admission_check_tap(vm->manager, vm, spec, &launch->owner, &launch->error);
+                r = admission_check_tap(launch->manager, vm, spec, &launch->owner, &launch->error);
         if (r == 0)
                 r = render_measured(launch); /* what is missing refuses before anything is made */
         if (r < 0)
@@ -169,7 +171,8 @@ int launch_prepare(Launch *launch)
         launch_enter(launch, LAUNCH_STARTING);
         r = handover_directory(vm, &launch->error);
         if (r == 0 && !launch->kept_shares)
-                r = quota_take_secrets(vm, &launch->owner, spec, &launch->loaded, &launch->error);
+                r = quota_take_secrets(launch->manager, vm, &launch->owner, spec, &launch->loaded,
+                                       &launch->error);
         if (r == 0)
                 r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
                                     &launch->error);

@@ -15,10 +15,10 @@
 #include "local/artifact_files.h"
 #include "local/config.h"
 #include "local/idmap.h"
+#include "local/ledger.h"
 #include "local/qemu_cache.h"
 #include "local/turns.h"
 #include "template/plan.h"
-#include "vm/ledger.h"
 #include "vm/measuring.h"
 #include "wire/server.h"
 

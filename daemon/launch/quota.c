@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/quota.h"
 
+#include "vm/charges.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +40,8 @@ static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
 {
         Used used = {};
 
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
+        for (size_t i = 0; i < manager->home.table.n; i++) {
+                const Vm *vm = manager->home.table.vms[i];
 
                 if (vm->owner != uid || vm == replaced)
                         continue;
@@ -48,7 +50,7 @@ static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
                         continue;
                 used.memory += vm->memory;
                 used.cpus += vm->cpus;
-                used.ports += quota_ports(manager->config, vm);
+                used.ports += quota_ports(manager->home.config, vm);
         }
         return used;
 }
@@ -56,15 +58,15 @@ static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
 int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *wish,
                 CvmError *error)
 {
-        const Config *config = manager->config;
+        const Config *config = manager->home.config;
         Used used = used_by(manager, peer->uid, wish->replaced);
         const struct {
                 const char *resource;
                 uint64_t limit, used, wanted;
                 bool of_all;
         } quotas[] = {
-                {"CVMs of this daemon", config->cvms_max, manager->n_vms - (wish->replaced ? 1 : 0),
-                 1, true},
+                {"CVMs of this daemon", config->cvms_max,
+                 manager->home.table.n - (wish->replaced ? 1 : 0), 1, true},
                 {"CVMs of one user", config->cvms_per_uid_max, used.cvms, 1},
                 {"memory of one user", config->memory_per_uid_max, used.memory, wish->memory},
                 {"vCPUs of one user", config->vcpus_per_uid_max, used.cpus, wish->cpus},
@@ -85,7 +87,7 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
 int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *resource,
                      uint64_t capacity, uint64_t used, CvmError *error)
 {
-        uint64_t limit = manager->config->keys_per_uid_max ?: (capacity + 1) / 2;
+        uint64_t limit = manager->home.config->keys_per_uid_max ?: (capacity + 1) / 2;
         char text[64];
 
         if (used < limit || manager_is_admin(manager, peer))
@@ -101,10 +103,10 @@ static uint64_t limit_for(const Manager *manager, const WirePeer *peer, uint64_t
 
 void quota_bound_load(const Manager *manager, const WirePeer *peer, LoadSource *source)
 {
-        const Config *config = manager->config;
+        const Config *config = manager->home.config;
 
-        source->artifact_ledger = manager->artifact_ledger;
-        source->secret_ledger = manager->secret_ledger;
+        source->artifact_ledger = manager->home.artifact_ledger;
+        source->secret_ledger = manager->home.secret_ledger;
         source->artifact_bound =
                 (LedgerBound){limit_for(manager, peer, config->artifact_bytes_per_uid_max), true};
         source->secret_bound =
@@ -131,12 +133,11 @@ static int count_secrets(const CvmSpec *spec, const Loaded *loaded, uint64_t *re
         return 0;
 }
 
-int quota_take_secrets(Vm *vm, const WirePeer *peer, const CvmSpec *spec, Loaded *loaded,
-                       CvmError *error)
+int quota_take_secrets(const Manager *manager, Vm *vm, const WirePeer *peer, const CvmSpec *spec,
+                       Loaded *loaded, CvmError *error)
 {
-        const Manager *manager = vm->manager;
         const LedgerBound bound = {
-                limit_for(manager, peer, manager->config->secret_bytes_per_uid_max), false};
+                limit_for(manager, peer, manager->home.config->secret_bytes_per_uid_max), false};
         uint64_t bytes;
         int r = count_secrets(spec, loaded, &bytes);
 
@@ -144,8 +145,8 @@ int quota_take_secrets(Vm *vm, const WirePeer *peer, const CvmSpec *spec, Loaded
                 return cvm_error_system(error, r, "count the environment");
         ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
         loaded->reserved_secrets = 0;
-        r = ledger_reserve(manager->secret_ledger, vm->owner, bytes, &bound, error);
+        r = ledger_reserve(manager->home.secret_ledger, vm->owner, bytes, &bound, error);
         if (r == 0)
-                ledger_hold_secrets(vm, bytes);
+                charge_secrets(vm, bytes);
         return r;
 }

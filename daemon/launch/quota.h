@@ -32,5 +32,5 @@ int quota_check_pool(const Manager *manager, const WirePeer *peer, const char *r
 /* What this user may load: the ledgers and their bounds. */
 void quota_bound_load(const Manager *manager, const WirePeer *peer, LoadSource *source);
 /* Counts env and certs of what is loaded to the CVM's owner, before they are written. */
-int quota_take_secrets(Vm *vm, const WirePeer *peer, const CvmSpec *spec, Loaded *loaded,
-                       CvmError *error);
+int quota_take_secrets(const Manager *manager, Vm *vm, const WirePeer *peer, const CvmSpec *spec,
+                       Loaded *loaded, CvmError *error);

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "api/machine.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "launch/restart.h"
 #include "local/log.h"
 #include "manager/strays.h"
+#include "vm/charges.h"
 #include "vm/record.h"
 #include "vm/shares.h"
 #include "vm/vm_logs.h"
@@ -27,7 +27,7 @@ static void set_aside(Manager *manager, const char *file, const char *suffix, co
 
         log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
         if (asprintf(&aside, "%s%s", file, suffix) < 0 ||
-            renameat(manager->records_fd, file, manager->records_fd, aside) < 0)
+            renameat(manager->home.records_fd, file, manager->home.records_fd, aside) < 0)
                 log_error("cannot set record %s aside", file);
 }
 
@@ -35,8 +35,8 @@ static void set_aside(Manager *manager, const char *file, const char *suffix, co
 static int read_record(Manager *manager, const char *file, json_object **ret,
                        const char **ret_reason)
 {
-        _cleanup_close_ int fd =
-                openat(manager->records_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        _cleanup_close_ int fd = openat(manager->home.records_fd, file,
+                                        O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         _cleanup_free_ char *data = NULL;
         struct stat st;
         size_t size;
@@ -57,11 +57,11 @@ static int read_record(Manager *manager, const char *file, json_object **ret,
 }
 
 /* Nobody saw it end: what was known before is all that can be known. */
-static void end_unseen(Vm *vm, const char *detail)
+static void end_unseen(Manager *manager, Vm *vm, const char *detail)
 {
         const DriverEnding ending = {.reason = "lost", .log = detail};
 
-        restart_ended(vm, &ending);
+        restart_ended(manager, vm, &ending);
 }
 
 static void undo(Manager *manager, Vm *vm)
@@ -74,8 +74,8 @@ static void undo(Manager *manager, Vm *vm)
 
 static int open_runtime(Manager *manager, Vm *vm)
 {
-        vm->runtime_dirfd =
-                openat(manager->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        vm->runtime_dirfd = openat(manager->home.vms_fd, vm->id,
+                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return vm->runtime_dirfd < 0 ? -errno : 0;
 }
 
@@ -83,7 +83,7 @@ static int open_runtime(Manager *manager, Vm *vm)
 static int kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
-        int r = vm->ops->adopt(&vm->manager->home, vm->id, record, vm->runtime_dirfd,
+        int r = vm->ops->adopt(&vm->home->drivers, vm->id, record, vm->runtime_dirfd,
                                &vm_driver_callbacks, vm, &driver);
 
         if (r < 0)
@@ -95,7 +95,7 @@ static int kill_recorded(Vm *vm, json_object *record)
 
 static int recover_live(Manager *manager, Vm *vm, json_object *record)
 {
-        bool same_boot = record_is_of_boot(record, manager->boot_id);
+        bool same_boot = record_is_of_boot(record, manager->home.boot_id);
         int r = same_boot ? open_runtime(manager, vm) : 0;
 
         if (driver_is_shortage(r))
@@ -103,8 +103,9 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (!same_boot) /* a unit of that name would be another's now */
                 free(TAKE_PTR(vm->scope));
         if (same_boot)
-                r = companions_adopt(manager->loop, record, vm->runtime_dirfd, vm->ops->by_path,
-                                     &vm_companion_callbacks, vm, &vm->companions);
+                r = companions_adopt(manager->home.loop, record, vm->runtime_dirfd,
+                                     vm->ops->by_path, &vm_companion_callbacks, vm,
+                                     &vm->companions);
         if (driver_is_shortage(r))
                 return r;
         if (same_boot && vm->state == VM_STARTING) {
@@ -117,7 +118,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 if (vm->state != VM_RESTARTING)
                         vm_set_state(vm, VM_RESTARTING);
                 vm_arm_expiry(vm);
-                restart_resume(vm);
+                restart_resume(manager, vm);
                 return 0;
         }
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
@@ -126,18 +127,17 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         }
         vm_arm_expiry(vm);
         if (!same_boot) {
-                end_unseen(vm, "the host was restarted");
+                end_unseen(manager, vm, "the host was restarted");
                 return 0;
         }
-        r = vm->ops->adopt(&manager->home, vm->id, record, vm->runtime_dirfd, &vm_driver_callbacks,
-                           vm, &vm->driver);
+        r = vm->ops->adopt(&manager->home.drivers, vm->id, record, vm->runtime_dirfd,
+                           &vm_driver_callbacks, vm, &vm->driver);
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
-                end_unseen(vm, "it ended while the daemon was away");
+                end_unseen(manager, vm, "it ended while the daemon was away");
                 return 0;
         }
-        machine_begin(vm);
         if (!vm->ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING) {
@@ -150,11 +150,11 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
 /* A crash may leave the record of a CVM that has ended beside that of the one in its place. */
 static int add(Manager *manager, Vm *vm)
 {
-        Vm *other = manager_find_any(manager, vm->name);
+        Vm *other = vm_table_find(&manager->home.table, vm->name);
 
         if (other && !vm_state_is_live(other->state) && vm_state_is_live(vm->state))
                 manager_remove(manager, other);
-        return manager_add(manager, vm);
+        return vm_table_add(&manager->home.table, vm);
 }
 
 /* Its launch has failed and was told to have left nothing. */
@@ -173,7 +173,8 @@ static int hold_files(Manager *manager, Vm *vm)
                 if (!vm->artifact_sha256[kind])
                         continue;
                 vm->held[kind] = strdup(vm->artifact_sha256[kind]);
-                r = vm->held[kind] ? artifact_files_hold(manager->files, vm->held[kind]) : -ENOMEM;
+                r = vm->held[kind] ? artifact_files_hold(manager->home.files, vm->held[kind])
+                                   : -ENOMEM;
                 if (r < 0)
                         free(TAKE_PTR(vm->held[kind]));
                 if (r < 0 && r != -ENOENT) /* a restarted host has none of them */
@@ -191,7 +192,7 @@ static int recover_one(Manager *manager, const char *file)
 
         r = read_record(manager, file, &record, &reason);
         if (r == 0)
-                r = record_to_vm(manager, record, &vm, &reason);
+                r = record_to_vm(&manager->home, record, &vm, &reason);
         if (r == 0 && (strncmp(file, vm->id, 36) != 0 || strcmp(file + 36, ".json") != 0)) {
                 reason = "its name is not its id";
                 r = -EBADMSG;
@@ -212,9 +213,9 @@ static int recover_one(Manager *manager, const char *file)
                 manager_remove(manager, vm);
                 return 0;
         }
-        restart_keep(vm);
-        ledger_recover(vm);
-        r = vm_logs_open(manager, vm);
+        restart_keep(manager, vm);
+        charges_recover(vm);
+        r = vm_logs_open(vm);
         if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
                 r = hold_files(manager, vm);
         if (r < 0)
@@ -265,30 +266,31 @@ static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, co
 static int on_record(Manager *manager, const char *name)
 {
         if (text_has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
-                unlinkat(manager->records_fd, name, 0);
+                unlinkat(manager->home.records_fd, name, 0);
                 return 0;
         }
         if (text_has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
                 _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
 
-                if (!file || renameat(manager->records_fd, name, manager->records_fd, file) < 0)
+                if (!file ||
+                    renameat(manager->home.records_fd, name, manager->home.records_fd, file) < 0)
                         return -errno;
                 return recover_one(manager, file);
         }
         return text_has_suffix(name, ".json") ? recover_one(manager, name) : 0;
 }
 
-static bool is_set_aside(Manager *manager, const char *id, const char *suffix)
+static bool is_set_aside(const Manager *manager, const char *id, const char *suffix)
 {
         _cleanup_free_ char *file = NULL;
 
         return asprintf(&file, "%s.json%s", id, suffix) < 0 ||
-               faccessat(manager->records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+               faccessat(manager->home.records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool is_owned(Manager *manager, const char *id)
+bool recover_is_owned(const Manager *manager, const char *id)
 {
-        Vm *vm = manager_find_id(manager, id);
+        Vm *vm = vm_table_find_id(&manager->home.table, id);
 
         if (vm)
                 return vm_state_is_live(vm->state);
@@ -298,22 +300,15 @@ static bool is_owned(Manager *manager, const char *id)
 
 static int on_shares(Manager *manager, const char *name)
 {
-        if (!is_owned(manager, name) && shares_wipe(manager->shares_fd, name) < 0)
+        if (!recover_is_owned(manager, name) && shares_wipe(manager->home.shares_fd, name) < 0)
                 log_error("cannot remove left secrets %s", name);
         return 0;
 }
 
 static int on_runtime(Manager *manager, const char *name)
 {
-        if (!is_owned(manager, name))
-                tree_remove_at(manager->vms_fd, name);
-        return 0;
-}
-
-static int on_machine(Manager *manager, const char *name)
-{
-        if (!is_owned(manager, name))
-                tree_remove_at(manager->machines_fd, name);
+        if (!recover_is_owned(manager, name))
+                tree_remove_at(manager->home.vms_fd, name);
         return 0;
 }
 
@@ -324,9 +319,9 @@ static int on_console(Manager *manager, const char *name)
 
         if (!id)
                 return -ENOMEM;
-        if (!manager_find_id(manager, id) && !is_set_aside(manager, id, BAD) &&
+        if (!vm_table_find_id(&manager->home.table, id) && !is_set_aside(manager, id, BAD) &&
             !is_set_aside(manager, id, NEWER))
-                tree_remove_at(manager->consoles_fd, name);
+                tree_remove_at(manager->home.consoles_fd, name);
         return 0;
 }
 
@@ -334,18 +329,17 @@ int recover(Manager *manager, CvmError *error)
 {
         int r;
 
-        r = for_each(manager->records_fd, manager, on_record);
+        r = for_each(manager->home.records_fd, manager, on_record);
         if (r == 0)
-                r = for_each(manager->shares_fd, manager, on_shares);
+                r = for_each(manager->home.shares_fd, manager, on_shares);
         if (r == 0)
-                r = for_each(manager->vms_fd, manager, on_runtime);
+                r = for_each(manager->home.vms_fd, manager, on_runtime);
         if (r == 0)
-                r = for_each(manager->consoles_fd, manager, on_console);
-        if (r == 0 && manager->machines_fd >= 0)
-                r = for_each(manager->machines_fd, manager, on_machine);
+                r = for_each(manager->home.consoles_fd, manager, on_console);
         if (r == 0)
-                r = artifact_files_clean(manager->files);
+                r = artifact_files_clean(manager->home.files);
         if (r == 0)
                 r = strays_find(manager);
-        return r < 0 ? cvm_error_file(error, r, manager->records_fd, NULL, "recover CVMs from") : 0;
+        return r < 0 ? cvm_error_file(error, r, manager->home.records_fd, NULL, "recover CVMs from")
+                     : 0;
 }

@@ -14,3 +14,6 @@
 #include "manager/manager.h"
 
 int recover(Manager *manager, CvmError *error);
+
+/* Whether a CVM of that id, or one that a newer daemon will know, has what lies in RUNTIME. */
+bool recover_is_owned(const Manager *manager, const char *id);

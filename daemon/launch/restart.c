@@ -7,9 +7,11 @@
 
 #include "base/ending.h"
 #include "base/json.h"
+#include "launch/reserve.h"
 #include "local/clock.h"
 #include "local/log.h"
 #include "manager/manager.h"
+#include "vm/charges.h"
 
 #define USEC_PER_SEC INT64_C(1000000)
 
@@ -71,24 +73,24 @@ static void schedule(Vm *vm)
         vm->restart.total++;
 }
 
-void restart_resume(Vm *vm)
+void restart_resume(Manager *manager, Vm *vm)
 {
         _cleanup_(cvm_error_done) CvmError ignored = {};
 
-        ledger_drop_lost(vm);
+        charges_drop_lost(vm);
         /* what is taken meanwhile is found out, and reported, by the launch */
-        (void)manager_hold_again(vm->manager, vm, NULL, NULL, &ignored);
+        (void)reserve_again(manager, vm, NULL, NULL, &ignored);
         deadline_arm(&vm->restart.at, &vm->restart_timer, on_timer);
 }
 
 /* Makes a CVM that has ended a restarting one. */
-static void restart_begin(Vm *vm)
+static void restart_begin(Manager *manager, Vm *vm)
 {
         schedule(vm);
         vm_release_process(vm);
         vm->restart.pending = true;
         vm_set_state(vm, VM_RESTARTING);
-        restart_resume(vm);
+        restart_resume(manager, vm);
 }
 
 static void note_given_up(Vm *vm)
@@ -106,7 +108,7 @@ static void note_given_up(Vm *vm)
         vm->ending.detail = text;
 }
 
-void restart_ended(Vm *vm, const DriverEnding *ending)
+void restart_ended(Manager *manager, Vm *vm, const DriverEnding *ending)
 {
         VmState state = vm_conclude(vm, ending);
 
@@ -114,7 +116,7 @@ void restart_ended(Vm *vm, const DriverEnding *ending)
         case RESTART_NONE:
                 break;
         case RESTART_AGAIN:
-                restart_begin(vm);
+                restart_begin(manager, vm);
                 return;
         case RESTART_GIVEN_UP:
                 state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
@@ -127,28 +129,28 @@ void restart_ended(Vm *vm, const DriverEnding *ending)
 
 static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
 {
-        restart_ended(vm, ending);
+        restart_ended(userdata, vm, ending);
 }
 
 static void on_cancel(Vm *vm, const char *reason, void *userdata)
 {
         const DriverEnding ending = {.reason = "stopped", .log = ""};
 
-        restart_ended(vm, &ending);
+        restart_ended(userdata, vm, &ending);
 }
 
 static const VmKeeper restart_keeper = {.ended = on_ended, .cancel = on_cancel};
 
-void restart_keep(Vm *vm)
+void restart_keep(Manager *manager, Vm *vm)
 {
-        vm_entrust(vm, &restart_keeper, NULL);
+        vm_entrust(vm, &restart_keeper, manager);
 }
 
-void restart_failed(Vm *vm, const char *detail)
+void restart_failed(Manager *manager, Vm *vm, const char *detail)
 {
         const DriverEnding ending = {.reason = "restart-failed", .log = detail};
 
-        if (vm->manager->closing && !vm->stop_requested && !vm->expired) {
+        if (manager->closing && !vm->stop_requested && !vm->expired) {
                 /* not its fault: the next daemon tries again at once */
                 vm_release_process(vm);
                 vm->restart.at = deadline_in(0);
@@ -156,7 +158,7 @@ void restart_failed(Vm *vm, const char *detail)
                         vm_set_state(vm, VM_RESTARTING);
                 return;
         }
-        restart_ended(vm, &ending);
+        restart_ended(manager, vm, &ending);
 }
 
 void restart_done(Vm *vm)
@@ -193,16 +195,15 @@ static int pin(const Vm *vm, CvmSpec *spec)
 }
 
 /* Launches it again; what is wrong by now is another failed attempt. */
-static int attempt(Vm *vm, CvmError *error)
+static int attempt(Manager *manager, Vm *vm, CvmError *error)
 {
-        Manager *manager = vm->manager;
         const Template *template = template_set_find(manager->templates, vm->platform);
         const WirePeer owner = {.uid = vm->owner,
                                 .gid = vm->owner_group,
                                 .groups = vm->owner_groups,
                                 .n_groups = vm->n_owner_groups};
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
-        bool kept = faccessat(manager->shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        bool kept = faccessat(manager->home.shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         int r;
 
         if (!template)
@@ -220,12 +221,12 @@ static int attempt(Vm *vm, CvmError *error)
                                "restart",
                 };
 
-                restart_ended(vm, &ending);
+                restart_ended(manager, vm, &ending);
                 return 0;
         }
-        r = manager_hold_again(manager, vm, spec, &owner, error);
+        r = reserve_again(manager, vm, spec, &owner, error);
         if (r == 0)
-                launch_again(vm, template, TAKE_PTR(spec), &owner, kept);
+                manager->launch_again(manager, vm, template, TAKE_PTR(spec), &owner, kept);
         return r;
 }
 
@@ -233,17 +234,18 @@ static void on_timer(uv_timer_t *timer)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(timer->data);
+        Manager *manager = vm->keeper_userdata;
 
-        if (vm->state != VM_RESTARTING || vm->keeper != &restart_keeper || vm->manager->closing)
+        if (vm->state != VM_RESTARTING || vm->keeper != &restart_keeper || manager->closing)
                 return;
         if (deadline_left_usec(&vm->restart.at) > 0) {
                 deadline_arm(&vm->restart.at, timer, on_timer);
                 return;
         }
-        if (attempt(vm, &error) < 0) {
+        if (attempt(manager, vm, &error) < 0) {
                 _cleanup_free_ char *message = cvm_error_message(&error);
 
-                restart_failed(vm, message);
+                restart_failed(manager, vm, message);
         }
 }
 

@@ -11,18 +11,19 @@
  * on record, so that a daemon that starts later goes on.
  */
 
-#include "launch/launch.h"
+#include "launch/load.h"
+#include "manager/manager.h"
 #include "vm/vm.h"
 
 /* Puts restarts in charge of a CVM: what becomes of it at its end is their say. */
-void restart_keep(Vm *vm);
+void restart_keep(Manager *manager, Vm *vm);
 /* Its hypervisor is gone: makes it a restarting one where its policy asks for that, else its end is
  * the last. */
-void restart_ended(Vm *vm, const DriverEnding *ending);
+void restart_ended(Manager *manager, Vm *vm, const DriverEnding *ending);
 /* Goes on with one that is restarting, as a record tells. */
-void restart_resume(Vm *vm);
+void restart_resume(Manager *manager, Vm *vm);
 /* The new launch did not come to run: the next attempt, or the end. */
-void restart_failed(Vm *vm, const char *detail);
+void restart_failed(Manager *manager, Vm *vm, const char *detail);
 /* It runs again. */
 void restart_done(Vm *vm);
 

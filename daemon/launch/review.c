@@ -6,8 +6,9 @@
 
 #include "base/json.h"
 #include "launch/admission.h"
+#include "launch/reserve.h"
 #include "local/tap.h"
-#include "vm/disks.h"
+#include "manager/holders.h"
 
 /* Where the next search for something free begins, which a review leaves as it is. */
 typedef struct Cursors {
@@ -77,16 +78,18 @@ static void check_network(const CvmSpec *spec, CvmError *error)
 int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,
                         const WirePeer *peer, CvmError *error)
 {
-        for (size_t i = 0; spec->network == SPEC_NETWORK_TAP && i < manager->n_vms; i++) {
-                const Vm *other = manager->vms[i];
+        const Vm *other;
+
+        if (spec->network != SPEC_NETWORK_TAP)
+                return 0;
+        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
+        {
                 const char *its = json_member_string(other->spec, "network");
 
-                if (other == vm || !vm_state_is_live(other->state) || !its ||
-                    strcmp(its, json_member_string(vm->spec, "network") ?: "") != 0)
-                        continue;
-                return cvm_error_no_resources(
-                        error, "tap", 1, 0,
-                        manager_holders_add(json_object_new_array(), manager, peer, other));
+                if (other != vm && its &&
+                    strcmp(its, json_member_string(vm->spec, "network") ?: "") == 0)
+                        return cvm_error_no_resources(error, "tap", 1, 0,
+                                                      holders_of(manager, peer, other));
         }
         return 0;
 }
@@ -109,7 +112,7 @@ static int review_files(Manager *manager, const Admission *admission, const Load
 
         r = list_refusal(&files, &loaded->error, missing);
         if (!cvm_error_is_set(&loaded->error)) /* else not all are open */
-                disks_hold(manager, vm, spec, loaded->disks, admission->peer, &of_disks);
+                reserve_disks(manager, vm, spec, loaded->disks, admission->peer, &of_disks);
         if (r == 0)
                 r = list_refusal(&disk, &of_disks, missing);
         admission_check_tap(manager, vm, spec, admission->peer, &of_tap);

@@ -25,11 +25,11 @@ static int table_name(const Manager *manager, char ret[static HOST_ACCESS_TABLE_
         DigestPair digest;
         int r;
 
-        if (strcmp(manager->runtime_path, DEFAULT_RUNTIME) == 0) {
+        if (strcmp(manager->home.runtime_path, DEFAULT_RUNTIME) == 0) {
                 snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd");
                 return 0;
         }
-        r = digest_bytes(manager->runtime_path, strlen(manager->runtime_path), &digest);
+        r = digest_bytes(manager->home.runtime_path, strlen(manager->home.runtime_path), &digest);
         if (r == 0)
                 snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd_%02x%02x%02x%02x", digest.sha256[0],
                          digest.sha256[1], digest.sha256[2], digest.sha256[3]);
@@ -116,14 +116,14 @@ static int run_nft(const char *rules, char **ret_said)
 /* Also CVMs that a daemon with other uids in its configuration has started. */
 static int add_uids(const Manager *manager, Buffer *rules)
 {
-        const Config *config = manager->config;
+        const Config *config = manager->home.config;
         int r = buffer_appendf(rules, "%u-%u", config->uid_first, config->uid_last);
+        const Vm *vm;
 
-        for (size_t i = 0; r == 0 && i < manager->n_vms; i++) {
-                const Vm *vm = manager->vms[i];
-
+        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
+        {
                 /* libvirt's user has other virtual machines, too */
-                if (vm_state_is_live(vm->state) && vm->uid && !(vm->ops && vm->ops->by_path) &&
+                if (r == 0 && vm->uid && !(vm->ops && vm->ops->by_path) &&
                     (vm->uid < config->uid_first || vm->uid > config->uid_last))
                         r = buffer_appendf(rules, ", %u", vm->uid);
         }
@@ -165,7 +165,7 @@ static int set_table(Manager *manager, bool deny, char **ret_said)
 
 void host_access_apply(Manager *manager)
 {
-        bool deny = strcmp(manager->config->host_access, "deny") == 0,
+        bool deny = strcmp(manager->home.config->host_access, "deny") == 0,
              had = manager->host_access == HOST_ACCESS_DENIED;
         _cleanup_free_ char *said = NULL;
         int r;
@@ -188,31 +188,29 @@ void host_access_apply(Manager *manager)
                             said ?: strerror(-r));
 }
 
-void host_access_remark(Vm *vm)
+void host_access_remark(const Manager *manager, Vm *vm)
 {
         static const char text[] = "the guest reaches this host's own addresses";
 
         const char *network = json_member_string(vm->spec, "network");
 
-        if (vm->manager->host_access != HOST_ACCESS_OPEN || !network ||
-            strcmp(network, "user") != 0)
+        if (manager->host_access != HOST_ACCESS_OPEN || !network || strcmp(network, "user") != 0)
                 return;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s", text);
-        manager_emit(vm->manager, vm, "note", NULL, NULL,
-                     json_build("text", json_object_new_string(text), NULL));
+        vm_emit(vm, "note", NULL, NULL, json_build("text", json_object_new_string(text), NULL));
 }
 
 void host_access_end(Manager *manager)
 {
         _cleanup_free_ char *said = NULL;
+        size_t first = 0;
         int r;
 
         if (!manager->privileged || manager->host_access == HOST_ACCESS_ALLOWED ||
             !host_find_nft(""))
                 return;
-        for (size_t i = 0; i < manager->n_vms; i++)
-                if (vm_state_is_live(manager->vms[i]->state))
-                        return;
+        if (vm_table_next_live(&manager->home.table, &first))
+                return;
         r = set_table(manager, false, &said);
         if (r < 0)
                 log_warning("nft has not removed the table that denies guests: %s",

@@ -34,6 +34,6 @@ typedef enum HostAccess {
 void host_access_apply(Manager *manager);
 /* Says in the log and as an event of kind "note" that this CVM's guest reaches the host's own
  * addresses, though it should not. */
-void host_access_remark(Vm *vm);
+void host_access_remark(const Manager *manager, Vm *vm);
 /* At the daemon's end: removes the table unless a CVM runs. */
 void host_access_end(Manager *manager);

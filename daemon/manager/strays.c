@@ -40,10 +40,7 @@ static int for_each_process(OnProcess act, void *userdata)
 
 static bool is_a_cvms(const Manager *manager, uid_t uid)
 {
-        for (size_t i = 0; i < manager->n_vms; i++)
-                if (manager->vms[i]->uid == uid && vm_state_is_live(manager->vms[i]->state))
-                        return true;
-        return false;
+        return vm_table_find_uid(&manager->home.table, uid) != NULL;
 }
 
 static bool is_noted(const Manager *manager, uid_t uid)
@@ -56,7 +53,7 @@ static bool is_noted(const Manager *manager, uid_t uid)
 
 static bool is_stray(const Manager *manager, uid_t uid)
 {
-        return uid >= manager->config->uid_first && uid <= manager->config->uid_last &&
+        return uid >= manager->home.config->uid_first && uid <= manager->home.config->uid_last &&
                !is_a_cvms(manager, uid);
 }
 

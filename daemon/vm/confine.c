@@ -6,26 +6,26 @@
 #include <systemd/sd-daemon.h>
 
 #include "local/log.h"
-#include "manager/manager.h"
+#include "vm/home.h"
 
 #define SCOPE_MSEC 10000
 #define SCOPE_TASKS 256 /* threads of a QEMU beside its vCPUs', where the spec says nothing */
 
-static bool is_needed(const Manager *manager, const CvmSpec *spec)
+static bool is_needed(const VmHome *home, const CvmSpec *spec)
 {
-        return strcmp(manager->config->scopes, "required") == 0 || spec_has_limits(spec);
+        return strcmp(home->config->scopes, "required") == 0 || spec_has_limits(spec);
 }
 
-static bool is_off(const Manager *manager)
+static bool is_off(const VmHome *home)
 {
-        return strcmp(manager->config->scopes, "off") == 0;
+        return strcmp(home->config->scopes, "off") == 0;
 }
 
-int confine_check(const Manager *manager, const CvmSpec *spec, CvmError *error)
+int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)
 {
-        bool off = is_off(manager);
+        bool off = is_off(home);
 
-        if (!is_needed(manager, spec) || (!off && manager->systemd))
+        if (!is_needed(home, spec) || (!off && home->systemd))
                 return 0;
         return cvm_error_host(error, "scopes",
                               off ? "scopes are off in cvmd.conf" : "no service manager",
@@ -39,11 +39,11 @@ int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
         pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
 
         free(TAKE_PTR(vm->scope));
-        if (!is_off(vm->manager) && vm->manager->systemd && pid > 0) {
+        if (!is_off(vm->home) && vm->home->systemd && pid > 0) {
                 vm->scope = scope_unit_name(vm->name, pid);
                 return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
         }
-        return confine_check(vm->manager, spec, error);
+        return confine_check(vm->home, spec, error);
 }
 
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
@@ -62,14 +62,14 @@ int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, Sco
         if (asprintf(&description, "Confidential VM %s", vm->name) < 0)
                 return -ENOMEM;
         scope.description = description;
-        return scope_start(vm->manager->loop, vm->manager->systemd, &scope, done, userdata, ret);
+        return scope_start(vm->home->loop, vm->home->systemd, &scope, done, userdata, ret);
 }
 
 int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmError *error)
 {
         if (!reason)
                 reason = strerror(-r);
-        if (is_needed(vm->manager, spec))
+        if (is_needed(vm->home, spec))
                 return cvm_error_launch(error, "starting", NULL,
                                         "systemd makes no scope for the CVM: %s", reason);
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
@@ -82,8 +82,8 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
 
 void confine_end(Vm *vm)
 {
-        if (vm->scope && vm->manager->systemd)
-                scope_stop(vm->manager->systemd, vm->scope);
+        if (vm->scope && vm->home->systemd)
+                scope_stop(vm->home->systemd, vm->scope);
         free(TAKE_PTR(vm->scope));
 }
 

@@ -14,7 +14,7 @@
 #include "vm/vm.h"
 
 /* HostNotReady: a CVM of that spec must have a scope, and none can be made. */
-int confine_check(const Manager *manager, const CvmSpec *spec, CvmError *error);
+int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error);
 /* Names the scope of a CVM whose process is there: sets vm->scope, NULL if it gets none.
  * HostNotReady where there shall be one and no systemd is there. */
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);

@@ -1,77 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/disks.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "manager/manager.h"
+#include "vm/vm.h"
 
-static bool conflicts(const DiskHold *a, const DiskHold *b)
+bool disk_holds_conflict(const DiskHold *a, const DiskHold *b)
 {
         return (a->writable || b->writable) && disk_identity_equal(&a->identity, &b->identity);
-}
-
-/* The live CVM that stands in the way, or NULL. */
-static const Vm *find_holder(const Manager *manager, const Vm *vm, const DiskHold *wanted)
-{
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *other = manager->vms[i];
-
-                for (size_t n = 0;
-                     other != vm && vm_state_is_live(other->state) && n < other->n_disks; n++)
-                        if (conflicts(&other->disks[n], wanted))
-                                return other;
-        }
-        return NULL;
-}
-
-static int refuse_held(const Manager *manager, const char *id, const Vm *holder,
-                       const WirePeer *peer, CvmError *error)
-{
-        char resource[SPEC_DISK_ID_MAX + sizeof("disk:")];
-
-        snprintf(resource, sizeof(resource), "disk:%s", id);
-        return cvm_error_no_resources(
-                error, resource, 1, 0,
-                manager_holders_add(json_object_new_array(), manager, peer, holder));
-}
-
-int disks_hold(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
-               const WirePeer *peer, CvmError *error)
-{
-        DiskHold *holds = calloc(spec->n_disks + 1, sizeof(*holds));
-        int r = 0;
-
-        if (!holds)
-                return cvm_error_system(error, -ENOMEM, "hold the disks");
-        for (size_t i = 0; r == 0 && i < spec->n_disks; i++) {
-                const Vm *holder;
-
-                holds[i] = (DiskHold){files[i].identity, !spec->disks[i].read_only};
-                for (size_t n = 0; r == 0 && n < i; n++)
-                        if (conflicts(&holds[n], &holds[i])) {
-                                char field[32];
-
-                                snprintf(field, sizeof(field), "disks[%zu]", i);
-                                r = cvm_error_invalid_spec(
-                                        error, field,
-                                        "is the same as disks[%zu], and one of them is writable",
-                                        n);
-                        }
-                holder = r == 0 ? find_holder(manager, vm, &holds[i]) : NULL;
-                if (holder)
-                        r = refuse_held(manager, spec->disks[i].id, holder, peer, error);
-        }
-        if (r < 0) {
-                free(holds);
-                return r;
-        }
-        free(vm->disks); /* of the launch before */
-        vm->disks = holds;
-        vm->n_disks = spec->n_disks;
-        return 0;
 }
 
 /* QEMU's message has two lines: 'Failed to get shared "write" lock' and 'Is another process using

@@ -10,9 +10,7 @@
 #include <json-c/json.h>
 
 #include "artifact/disk.h"
-#include "wire/peer.h"
 
-typedef struct Manager Manager;
 typedef struct Vm Vm;
 
 typedef struct DiskHold {
@@ -20,10 +18,8 @@ typedef struct DiskHold {
         bool writable;
 } DiskHold;
 
-/* Gives the CVM, which has none, the disks of its spec; files are borrowed. NoResources: "disk:ID"
- * is held; InvalidSpec: the spec names one twice. */
-int disks_hold(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
-               const WirePeer *peer, CvmError *error);
+/* Whether they are of the same disk, and one of them is for writing. */
+bool disk_holds_conflict(const DiskHold *a, const DiskHold *b);
 /* Which of n disks another program holds a lock on, by what QEMU says of it; -1: none, or it says
  * something else. */
 int disks_find_locked(const char *log, size_t n);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
-#include "manager/manager.h"
-#include "systemd/scope.h"
-#include "vm/gpus.h"
-
-#define GROUPS_MAX 65536u /* NGROUPS_MAX of Linux */
+#include "local/log.h"
+#include "vm/home.h"
 
 static void add_int(json_object *object, const char *key, int64_t value)
 {
@@ -84,273 +83,48 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         return record;
 }
 
-/* Absent, or an integer in the range. */
-static bool in_range(json_object *object, const char *key, int64_t min, int64_t max)
+static char *record_name(const Vm *vm)
 {
-        json_object *member = json_member(object, key);
-        int64_t value;
+        char *name;
 
-        if (!member)
-                return true;
-        value = json_object_get_int64(member);
-        return json_object_is_type(member, json_type_int) && value >= min && value <= max;
+        return asprintf(&name, "%s.json", vm->id) < 0 ? NULL : name;
 }
 
-/* What lies beyond its type would come back as another's uid, port or CID. */
-static bool numbers_are_right(json_object *record)
+static void record_failed(const Vm *vm, int r, const char *operation, const char *name)
 {
-        static const struct {
-                const char *key;
-                int64_t max;
-        } members[] = {
-                {"owner", UINT32_MAX - 1}, {"ownerGroup", UINT32_MAX - 1}, {"uid", UINT32_MAX - 1},
-                {"cpus", SPEC_CPUS_MAX},   {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
-                {"promised", INT64_MAX},   {"sharesBytes", INT64_MAX},
-        };
-        static const char *const timeouts[] = {"startSec", "readySec", "powerdownSec", "quitSec"};
+        _cleanup_free_ char *path = file_path_at(vm->home->records_fd, name);
 
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                if (!in_range(record, members[i].key, 0, members[i].max))
-                        return false;
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (!in_range(json_member(record, "artifactBytes"), spec_artifact_kind_name(kind),
-                              0, ARTIFACT_SIZE_MAX))
-                        return false;
-        for (size_t i = 0; i < ARRAY_SIZE(timeouts); i++)
-                if (!in_range(json_member(record, "timeouts"), timeouts[i], 1, 86400))
-                        return false;
-        return true;
+        log_emit(LOG_LEVEL_ERROR, vm->name, vm->id, "cannot %s %s: %s", operation, path ?: "",
+                 strerror(-r));
 }
 
-static bool load_forwards(Vm *vm, json_object *array)
+int record_write(const Vm *vm)
 {
-        size_t n;
-
-        if (!json_object_is_type(array, json_type_array))
-                return false;
-        n = json_object_array_length(array);
-        if (n > SPEC_FORWARDS_MAX)
-                return false;
-        vm->forwards = calloc(n + 1, sizeof(*vm->forwards));
-        if (!vm->forwards)
-                return false;
-        for (size_t i = 0; i < n; i++) {
-                json_object *item = json_object_array_get_idx(array, i);
-                const char *address = json_member_string(item, "address");
-                const char *protocol = json_member_string(item, "protocol");
-
-                if (!address || !protocol || !in_range(item, "hostPort", 0, UINT16_MAX) ||
-                    !in_range(item, "guestPort", 0, UINT16_MAX))
-                        return false;
-                vm->forwards[vm->n_forwards++] = (SpecForward){
-                        .address = strdup(address),
-                        .host_port = (uint16_t)json_member_int(item, "hostPort", 0),
-                        .guest_port = (uint16_t)json_member_int(item, "guestPort", 0),
-                        .protocol = strcmp(protocol, "udp") == 0 ? SPEC_UDP : SPEC_TCP,
-                };
-        }
-        return true;
-}
-
-static bool load_groups(Vm *vm, json_object *array)
-{
-        size_t n;
-
-        if (!json_object_is_type(array, json_type_array))
-                return false;
-        n = json_object_array_length(array);
-        if (n > GROUPS_MAX)
-                return false;
-        vm->owner_groups = calloc(n + 1, sizeof(*vm->owner_groups));
-        if (!vm->owner_groups)
-                return false;
-        for (size_t i = 0; i < n; i++) {
-                json_object *item = json_object_array_get_idx(array, i);
-                int64_t group = json_object_get_int64(item);
-
-                if (!json_object_is_type(item, json_type_int) || group < 0 || group >= UINT32_MAX)
-                        return false;
-                vm->owner_groups[vm->n_owner_groups++] = (gid_t)group;
-        }
-        return true;
-}
-
-static void load_restart(Vm *vm, json_object *record, bool same_boot)
-{
-        json_object *restart = json_member(record, "restart");
-        _cleanup_(cvm_error_done) CvmError ignored = {};
-        _cleanup_(spec_freep) CvmSpec *spec = NULL;
-
-        vm->expires = deadline_from_json(json_member(record, "expires"), same_boot);
-        vm->expired = json_member_bool(record, "expired", false);
-        if (!restart || spec_parse(vm->spec, &spec, &ignored) < 0)
-                return;
-        vm->restart = (VmRestart){
-                .spec = spec->restart,
-                .in_row = (uint32_t)json_member_int(restart, "inRow", 0),
-                .total = (uint32_t)json_member_int(restart, "total", 0),
-                .at = deadline_from_json(json_member(restart, "at"), same_boot),
-                .began_usec = same_boot ? json_member_int(restart, "beganUSec", 0) : 0,
-        };
-        vm->restart.pending =
-                vm->state == VM_RESTARTING || (vm->restart.total && vm->state == VM_STARTING);
-}
-
-static void load_ending(Vm *vm, json_object *ending)
-{
-        const char *reason = json_member_string(ending, "reason");
-        DriverEnding driver = {
-                .has_exit_code = json_member(ending, "exitCode"),
-                .has_signal = json_member(ending, "signal"),
-                .exit_code = (int)json_member_int(ending, "exitCode", 0),
-                .signal = (int)json_member_int(ending, "signal", 0),
-        };
-
-        if (!reason)
-                return;
-        vm_set_ending(vm, reason, json_member_string(ending, "detail"), &driver);
-        vm->ending.at = json_member_int(ending, "at", vm->ending.at);
-}
-
-static void load_measured(Vm *vm, json_object *record)
-{
-        json_object *registers = json_member(record, "measurement");
-        json_object *document = json_member(record, "measured");
-
-        if (json_object_is_type(registers, json_type_object)) {
-                json_object_put(vm->measured.registers);
-                vm->measured.registers = json_object_get(registers);
-        }
-        if (json_object_is_type(document, json_type_object))
-                vm->measured.document = strdup(json_text(document));
-}
-
-static void load_rest(Vm *vm, json_object *record)
-{
-        json_object *timeouts = json_member(record, "timeouts");
-        json_object *artifacts = json_member(record, "artifacts");
-        const char *leaving = json_member_string(record, "leaving");
-        const char *status = json_member_string(record, "guestStatus");
-        const char *scope;
-
-        vm->ready = json_member_bool(record, "ready", false);
-        vm->debug = json_member_bool(record, "debug", false);
-        vm->uid = (uid_t)json_member_int(record, "uid", 0);
-        vm->stop_requested = json_member_bool(record, "stopRequested", false);
-        vm->leaving = leaving ? strdup(leaving) : NULL;
-        vm->guest_status = status ? strndup(status, VM_STATUS_MAX) : NULL;
-        vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
-        vm->memory = (uint64_t)json_member_int(record, "memory", 0);
-        vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);
-        vm->vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
-        vm->created_at = json_member_int(record, "createdAt", vm->created_at);
-        vm->started_at = json_member_int(record, "startedAt", 0);
-        vm->ready_at = json_member_int(record, "readyAt", 0);
-        vm->start_sec = (uint32_t)json_member_int(timeouts, "startSec", 30);
-        vm->ready_sec = (uint32_t)json_member_int(timeouts, "readySec", 120);
-        vm->powerdown_sec = (uint32_t)json_member_int(timeouts, "powerdownSec", 30);
-        vm->quit_sec = (uint32_t)json_member_int(timeouts, "quitSec", 5);
-        scope = json_member_string(record, "scope");
-        if (scope && scope_unit_is_valid(scope))
-                vm->scope = strdup(scope);
-        vm->spec = json_object_get(json_member(record, "spec"));
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                const char *digest = json_member_string(artifacts, spec_artifact_kind_name(i));
-
-                vm->artifact_sha256[i] = digest ? strdup(digest) : NULL;
-        }
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                vm->artifact_bytes[i] = (uint64_t)json_member_int(
-                        json_member(record, "artifactBytes"), spec_artifact_kind_name(i), 0);
-        vm->secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
-        load_measured(vm, record);
-        if (json_object_is_type(json_member(record, "binding"), json_type_object))
-                vm->binding = json_object_get(json_member(record, "binding"));
-        load_ending(vm, json_member(record, "ending"));
-}
-
-bool record_is_of_boot(json_object *record, const char *boot_id)
-{
-        const char *recorded = json_member_string(record, "bootId");
-
-        return recorded && strcmp(recorded, boot_id) == 0;
-}
-
-/* Version 1 kept no groups of the owner's: what a restart fetches is fetched without them. */
-static void upgrade_1(json_object *record)
-{
-        json_object_object_add(record, "ownerGroups", json_object_new_array());
-}
-
-static void (*const upgrades[])(json_object *record) = {upgrade_1};
-
-_Static_assert(ARRAY_SIZE(upgrades) == RECORD_VERSION - 1, "a step from each version to the next");
-
-/* From the version it has to RECORD_VERSION, a step each. */
-static int record_upgrade(json_object *record, const char **ret_reason)
-{
-        json_object *member = json_member(record, "version");
-        int64_t version = json_object_get_int64(member);
-
-        if (!json_object_is_type(member, json_type_int) || version < 1) {
-                *ret_reason = "it has no version";
-                return -EBADMSG;
-        }
-        if (version > RECORD_VERSION) {
-                *ret_reason = "a newer cvmd wrote it";
-                return -EPROTONOSUPPORT;
-        }
-        for (; version < RECORD_VERSION; version++)
-                upgrades[version - 1](record);
-        return 0;
-}
-
-int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason)
-{
-        const char *name = json_member_string(record, "name");
-        const char *id = json_member_string(record, "id");
-        const char *platform = json_member_string(record, "platform");
-        const char *driver = json_member_string(record, "driver");
-        const char *state = json_member_string(record, "state");
-        int64_t owner = json_member_int(record, "owner", -1);
-        Vm *vm;
+        _cleanup_json_ json_object *record = record_from_vm(vm, vm->home->boot_id);
+        _cleanup_free_ char *name = record_name(vm);
+        const char *text = json_text(record);
         int r;
 
-        r = record_upgrade(record, ret_reason);
+        if (!name || !text)
+                r = -ENOMEM;
+        else
+                r = file_write_atomic_at(vm->home->records_fd, name, text, strlen(text), 0600);
         if (r < 0)
-                return r;
-        if (!name || !spec_name_is_valid(name) || !id || !vm_id_is_valid(id) || !platform ||
-            !driver || !driver_find(driver) || !state || owner < 0 || !numbers_are_right(record)) {
-                *ret_reason = "a member is missing or wrong";
-                return -EBADMSG;
-        }
-        vm = vm_new(manager, name, id, platform, (uid_t)owner,
-                    (gid_t)json_member_int(record, "ownerGroup", 0));
-        if (!vm)
-                return -ENOMEM;
-        vm->ops = driver_find(driver);
-        if (vm_state_parse(state, &vm->state) < 0 ||
-            !load_forwards(vm, json_member(record, "forwards")) ||
-            !disks_from_json(vm, json_member(record, "disks")) ||
-            !load_groups(vm, json_member(record, "ownerGroups"))) {
-                *ret_reason = "its state, forwards, disks or groups are wrong";
-                vm_close(vm);
-                vm_unref(vm);
-                return -EBADMSG;
-        }
-        load_rest(vm, record);
-        if (!gpus_from_spec(vm)) {
-                *ret_reason = "its GPUs are wrong";
-                vm_close(vm);
-                vm_unref(vm);
-                return -EBADMSG;
-        }
-        if (!record_is_of_boot(record, manager->boot_id) || !vm_state_is_live(vm->state)) {
-                /* the memory is gone */
-                memset(vm->artifact_bytes, 0, sizeof(vm->artifact_bytes));
-                vm->secret_bytes = 0;
-        }
-        load_restart(vm, record, record_is_of_boot(record, manager->boot_id));
-        *ret = vm;
-        return 0;
+                record_failed(vm, r, "write its record", name);
+        return r;
+}
+
+int record_write_error(const Vm *vm, int r, CvmError *error)
+{
+        _cleanup_free_ char *name = record_name(vm);
+
+        return cvm_error_file(error, r, vm->home->records_fd, name, "write the CVM's record");
+}
+
+void record_remove(const Vm *vm)
+{
+        _cleanup_free_ char *name = record_name(vm);
+
+        if (!name || (unlinkat(vm->home->records_fd, name, 0) < 0 && errno != ENOENT))
+                record_failed(vm, -errno, "remove its record", name);
 }

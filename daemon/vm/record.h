@@ -22,6 +22,12 @@
 #define RECORD_BYTES_MAX (32u << 20) /* the longest spec, twice, and what the rest may have */
 
 json_object *record_from_vm(const Vm *vm, const char *boot_id);
+/* Writes the CVM's record. A failure is logged and returned. */
+int record_write(const Vm *vm);
+/* The SystemError of such a failure, with the record's path. */
+int record_write_error(const Vm *vm, int r, CvmError *error);
+/* A failure is logged. */
+void record_remove(const Vm *vm);
 
 /* Whether it was written in the host's boot of that id. */
 bool record_is_of_boot(json_object *record, const char *boot_id);
@@ -29,4 +35,4 @@ bool record_is_of_boot(json_object *record, const char *boot_id);
 /* A CVM as a record tells of it, in the recorded state, holding nothing, not in the manager's table
  * yet. -EBADMSG: no record of ours; -EPROTONOSUPPORT: one of a newer version (ret_reason: a static
  * text). The record may be changed. */
-int record_to_vm(Manager *manager, json_object *record, Vm **ret, const char **ret_reason);
+int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_reason);

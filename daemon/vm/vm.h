@@ -25,7 +25,7 @@
 #include "vm/panic_line.h"
 #include "wire/peer.h"
 
-typedef struct Manager Manager;
+typedef struct VmHome VmHome; /* home.h */
 typedef struct Vm Vm;
 
 typedef enum VmState {
@@ -95,7 +95,8 @@ typedef struct VmKeeper {
 
 struct Vm {
         unsigned n_ref;
-        Manager *manager; /* NULL once removed; no handle is open then */
+        VmHome *home; /* borrowed */
+        bool removed; /* from the daemon that it lives in; no handle is open then */
         char *name, *id, *platform;
         uid_t owner;
         gid_t owner_group, *owner_groups; /* the latter owned */
@@ -107,7 +108,6 @@ struct Vm {
         Companions *companions; /* owned; from before the driver's start to the end */
         const VmKeeper *keeper; /* NULL: nobody is in charge */
         void *keeper_userdata;
-        struct WireServer *control; /* its socket as a machine (machine.h), or NULL */
 
         VmState state;
         bool ready;
@@ -159,7 +159,7 @@ struct Vm {
 };
 
 /* name, platform: copied. The timers are open: vm_close() must be called before the last unref. */
-Vm *vm_new(Manager *manager, const char *name, const char *id, const char *platform, uid_t owner,
+Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform, uid_t owner,
            gid_t owner_group);
 Vm *vm_ref(Vm *vm);
 Vm *vm_unref(Vm *vm);
@@ -176,9 +176,15 @@ int vm_set_state(Vm *vm, VmState state);
 void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
 
 void vm_watch(Vm *vm, VmWatch *watch);
+/* The same for all CVMs of a daemon. It is told after a CVM's own watchers of a change, before them
+ * of its removal. */
+void vm_watch_all(VmHome *home, VmWatch *watch);
 void vm_unwatch(VmWatch *watch);
 /* After a change of what they are told of. */
 void vm_tell_watchers(Vm *vm);
+/* An event of this CVM's (events.h). detail may be NULL; it is taken. */
+void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,
+             json_object *detail);
 
 /* The driver's and the companions' reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;

@@ -7,7 +7,8 @@
 
 #include "base/json.h"
 #include "local/log.h"
-#include "manager/manager.h"
+#include "vm/home.h"
+#include "vm/record.h"
 
 static void on_created(void *userdata)
 {
@@ -50,7 +51,7 @@ static void emit_panic(Vm *vm, json_object *detail)
         }
         vm->panicked = true;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
-        manager_emit(vm->manager, vm, "panic", NULL, NULL, detail);
+        vm_emit(vm, "panic", NULL, NULL, detail);
 }
 
 static void on_console(const void *data, size_t size, void *userdata)
@@ -59,7 +60,7 @@ static void on_console(const void *data, size_t size, void *userdata)
         _cleanup_free_ char *text = NULL;
 
         console_write(vm->console, data, size);
-        if (!vm->debug || vm->panicked || !vm->manager)
+        if (!vm->debug || vm->panicked || vm->removed)
                 return;
         text = panic_line_feed(&vm->panic_line, data, size);
         if (text)
@@ -90,9 +91,9 @@ static void on_held(const char *status, const char *log, void *userdata)
         bool broken = strcmp(status, "internal-error") == 0;
 
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU holds the guest: %s", status);
-        manager_emit(vm->manager, vm, broken ? "internal-error" : "note", NULL, NULL,
-                     json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
-                                "status", json_new_text(status), NULL));
+        vm_emit(vm, broken ? "internal-error" : "note", NULL, NULL,
+                json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
+                           "status", json_new_text(status), NULL));
         on_status(status, vm);
 }
 
@@ -103,7 +104,7 @@ static void on_leaving(const char *reason, void *userdata)
         /* once it has gone nobody else could tell */
         if (!vm->stop_requested && !vm->leaving) {
                 vm->leaving = strdup(reason);
-                manager_persist(vm->manager, vm);
+                record_write(vm);
         }
         vm_await_quit(vm);
 }
@@ -156,7 +157,7 @@ static void on_companion_failed(const char *reason, const char *log, void *userd
         if (asprintf(&detail, "%s%s%s", reason, *log ? "\n" : "", log) < 0)
                 detail = NULL;
         vm_set_ending(vm, "companion", detail ?: reason, NULL);
-        manager_persist(vm->manager, vm); /* another daemon may see the hypervisor's end */
+        record_write(vm); /* another daemon may see the hypervisor's end */
         vm->ops->kill(vm->driver);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "manager/manager.h"
+#include "vm/home.h"
 
 #define NAME_SIZE 64 /* of a UUID and ".svsm" */
 
@@ -14,28 +14,28 @@ static const char *svsm_name(const Vm *vm, char buffer[static NAME_SIZE])
         return buffer;
 }
 
-static int open_log(Manager *manager, const char *name, Console **ret)
+static int open_log(const VmHome *home, const char *name, Console **ret)
 {
-        const Config *config = manager->config;
+        const Config *config = home->config;
 
-        return console_new(manager->consoles_fd, name, config->console_bytes, config->console_files,
+        return console_new(home->consoles_fd, name, config->console_bytes, config->console_files,
                            ret);
 }
 
-int vm_logs_open(Manager *manager, Vm *vm)
+int vm_logs_open(Vm *vm)
 {
         char name[NAME_SIZE];
-        int r = open_log(manager, vm->id, &vm->console);
+        int r = open_log(vm->home, vm->id, &vm->console);
 
         if (r == 0 && json_member_bool(json_member(vm->spec, "svsm"), "log", false))
-                r = open_log(manager, svsm_name(vm, name), &vm->svsm_log);
+                r = open_log(vm->home, svsm_name(vm, name), &vm->svsm_log);
         return r;
 }
 
-void vm_logs_remove(Manager *manager, const Vm *vm)
+void vm_logs_remove(const Vm *vm)
 {
         char name[NAME_SIZE];
 
-        console_remove(manager->consoles_fd, vm->id, manager->config->console_files);
-        console_remove(manager->consoles_fd, svsm_name(vm, name), manager->config->console_files);
+        console_remove(vm->home->consoles_fd, vm->id, vm->home->config->console_files);
+        console_remove(vm->home->consoles_fd, svsm_name(vm, name), vm->home->config->console_files);
 }

@@ -4,10 +4,9 @@
 /* What a CVM has written: its guest's console and, where its spec asks for it, its SVSM's log. Both
  * are kept alike (console.h), below the state directory, as ID.log and ID.svsm.log. */
 
-typedef struct Manager Manager;
 typedef struct Vm Vm;
 
 /* Opens those of a CVM whose spec is known; goes on with files that there are. 0 or -ENOMEM. */
-int vm_logs_open(Manager *manager, Vm *vm);
+int vm_logs_open(Vm *vm);
 /* Removes the files of both. */
-void vm_logs_remove(Manager *manager, const Vm *vm);
+void vm_logs_remove(const Vm *vm);

@@ -8,7 +8,8 @@
 #include "base/text.h"
 #include "local/clock.h"
 #include "local/log.h"
-#include "manager/manager.h"
+#include "vm/home.h"
+#include "vm/record.h"
 
 #define NOTIFY_LINE_MAX 4096 /* bytes of one line */
 
@@ -17,9 +18,9 @@ void vm_become_ready(Vm *vm)
         vm->ready = true;
         vm->ready_at = clock_now_usec();
         uv_timer_stop(&vm->ready_timer);
-        manager_persist(vm->manager, vm);
+        record_write(vm);
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
-        manager_emit(vm->manager, vm, "ready", NULL, NULL, NULL);
+        vm_emit(vm, "ready", NULL, NULL, NULL);
         vm_tell_watchers(vm);
 }
 
@@ -31,8 +32,8 @@ void vm_tell_status(Vm *vm)
                 return;
         vm->status_untold = false;
         uv_timer_start(&vm->status_timer, on_status_timer, VM_STATUS_MSEC, 0);
-        manager_emit(vm->manager, vm, "status", NULL, NULL,
-                     json_build("text", json_new_text(vm->guest_status), NULL));
+        vm_emit(vm, "status", NULL, NULL,
+                json_build("text", json_new_text(vm->guest_status), NULL));
 }
 
 static void on_status_timer(uv_timer_t *timer)
@@ -77,7 +78,7 @@ static void notify_feed(Vm *vm, Buffer *line, const char *data, size_t size)
 {
         _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
 
-        for (size_t i = 0; i < size && pin->manager; i++) {
+        for (size_t i = 0; i < size && !pin->removed; i++) {
                 if (data[i] != '\n') {
                         /* An overlong line is cut; its head is no assignment that we know. */
                         if (line->size < NOTIFY_LINE_MAX && buffer_append(line, data + i, 1) < 0)
@@ -107,9 +108,9 @@ static void on_ready_timer(uv_timer_t *timer)
         Vm *vm = timer->data;
 
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "not ready after %u s", vm->ready_sec);
-        manager_emit(vm->manager, vm, "note", NULL, NULL,
-                     json_build("text", json_object_new_string("not ready in time"), "readySec",
-                                json_object_new_int64(vm->ready_sec), NULL));
+        vm_emit(vm, "note", NULL, NULL,
+                json_build("text", json_object_new_string("not ready in time"), "readySec",
+                           json_object_new_int64(vm->ready_sec), NULL));
 }
 
 void vm_arm_ready_timer(Vm *vm)

@@ -3,7 +3,7 @@
 /* How a CVM is brought to its end: by whoever asks, or as its time to live is over. */
 
 #include "local/log.h"
-#include "manager/manager.h"
+#include "vm/vm.h"
 
 static void stop_next(Vm *vm);
 

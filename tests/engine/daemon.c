@@ -101,9 +101,10 @@ void daemon_start(Daemon *daemon)
         const ManagerDirectories directories = {runtime, state};
         CvmError error = {};
 
-        if (manager_new(&daemon->test.loop, daemon->config, &directories, &daemon->manager,
-                        &error) < 0)
+        if (parts_start(&daemon->test.loop, daemon->config, &directories, &daemon->parts, &error) <
+            0)
                 fail_msg("%s", cvm_error_message(&error));
+        daemon->manager = daemon->parts.manager;
         assert_int_equal(wire_server_new(&daemon->test.loop, &info, &api_interface, 1,
                                          daemon->manager, &daemon->server),
                          0);
@@ -114,9 +115,10 @@ void daemon_stop(Daemon *daemon)
         if (!daemon->manager)
                 return;
         wire_server_close(TAKE_PTR(daemon->server));
-        manager_close(daemon->manager);
+        parts_close(&daemon->parts);
         test_loop_until(&daemon->test, !uv_loop_alive(&daemon->test.loop));
-        manager_free(TAKE_PTR(daemon->manager));
+        parts_free(&daemon->parts);
+        daemon->manager = NULL;
 }
 
 size_t daemon_count(const Daemon *daemon, const char *relative)
@@ -134,11 +136,10 @@ size_t daemon_count(const Daemon *daemon, const char *relative)
 
 void daemon_done(Daemon *daemon)
 {
-        size_t n_live = 0;
+        size_t first = 0;
 
-        for (size_t i = 0; daemon->manager && i < daemon->manager->n_vms; i++)
-                n_live += vm_state_is_live(daemon->manager->vms[i]->state);
-        assert_int_equal(n_live, 0);
+        if (daemon->manager)
+                assert_null(vm_table_next_live(&daemon->manager->home.table, &first));
         daemon_stop(daemon);
         test_loop_finish(&daemon->test);
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -261,7 +262,7 @@ json_object *daemon_launch(Daemon *daemon, const char *name, const char *behavio
 
 Vm *daemon_vm(const Daemon *daemon, const char *name)
 {
-        return manager_find_any(daemon->manager, name);
+        return vm_table_find(&daemon->manager->home.table, name);
 }
 
 bool daemon_is(const Daemon *daemon, const char *name, VmState state)

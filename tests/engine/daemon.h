@@ -10,6 +10,7 @@
 #include "../unit/loop.h"
 #include "api/api.h"
 #include "manager/manager.h"
+#include "parts.h"
 
 #define DAEMON_PORTS 20u /* of its range */
 
@@ -18,7 +19,8 @@ typedef struct Daemon {
         char *root; /* owned */
         uint16_t first_port;
         Config *config; /* short timeouts; may be changed before daemon_start() */
-        Manager *manager;
+        Parts parts;
+        Manager *manager; /* of the parts */
         WireServer *server;
 } Daemon;
 

@@ -76,7 +76,7 @@ static void test_qemu_is_killed_from_outside(void **state)
         pid_t pid;
 
         assert_launched(daemon_launch(d, "web", "", ""), "running");
-        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
         assert_int_equal(kill(pid, SIGKILL), 0);
         test_loop_until(&d->test, daemon_is(d, "web", VM_FAILED));
         assert_cvm(daemon_call(d, "Status", NAME), "failed", "qemu-signal");
@@ -149,7 +149,7 @@ static void test_stop_while_a_pause_waits(void **state)
         pid_t pid;
 
         assert_launched(daemon_launch(d, "web", "", ""), "running");
-        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
         assert_int_equal(kill(pid, SIGSTOP), 0);
         fd = daemon_connect(d);
         daemon_send(fd, "Pause", NAME, false);
@@ -168,7 +168,7 @@ static void test_down_with_everything_open(void **state)
         assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 fds[i] = daemon_connect(d);
-        pid = d->manager->vms[0]->ops->pid(d->manager->vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
         assert_int_equal(kill(pid, SIGSTOP), 0);
         daemon_send(fds[0], "Watch", NULL, true);
         daemon_send(fds[1], "Logs", "{\"name\":\"web\",\"follow\":true}", true);

@@ -20,7 +20,7 @@ static Daemon *const d = &daemon_of_test;
 /* The daemon is gone without a word to anybody. */
 static void crash(void)
 {
-        manager_close(d->manager);
+        parts_close(&d->parts);
         daemon_stop(d);
 }
 
@@ -288,7 +288,8 @@ static void test_want_of_descriptors(void **state)
                 _cleanup_(cvm_error_done) CvmError error = {};
 
                 assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-                r = manager_new(&d->test.loop, d->config, &directories, &d->manager, &error);
+                r = parts_start(&d->test.loop, d->config, &directories, &d->parts, &error);
+                d->manager = d->parts.manager;
                 assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
                 crash();
                 for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -40,7 +40,8 @@ typedef struct Case {
 
 static void check(const Config *config, const HostFacts *facts, Vm **vms, size_t n, const Case *c)
 {
-        Manager manager = {.config = config, .templates = set, .vms = vms, .n_vms = n};
+        Manager manager = {.home = {.config = config, .table = {.vms = vms, .n = n}},
+                           .templates = set};
         const WirePeer peer = {.uid = 1000};
         const Admission admission = {.template = template_set_find(set, c->platform),
                                      .peer = &peer};
@@ -122,7 +123,7 @@ static void check_quota(const Config *config, uint64_t keys, uid_t uid, uint64_t
                    {.name = (char *)"c", .owner = 1001, .state = VM_RUNNING},
                    {.name = (char *)"d", .owner = 1000, .state = VM_STOPPED}};
         Vm *vms[ARRAY_SIZE(vm)];
-        Manager manager = {.config = config, .templates = set, .vms = vms};
+        Manager manager = {.home = {.config = config, .table = {.vms = vms}}, .templates = set};
         const WirePeer peer = {.uid = uid};
         const Admission admission = {.template = template_set_find(set, "tdx"), .peer = &peer};
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -130,7 +131,7 @@ static void check_quota(const Config *config, uint64_t keys, uid_t uid, uint64_t
 
         for (size_t i = 0; i < ARRAY_SIZE(vm); i++) {
                 vm[i].platform = (char *)"tdx";
-                vms[manager.n_vms++] = &vm[i];
+                vms[manager.home.table.n++] = &vm[i];
         }
         r = capacity_check(&manager, &facts, &admission, 1, &error);
         assert_int_equal(r, limit ? -EDQUOT : 0);

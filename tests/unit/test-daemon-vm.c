@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "directory.h"
+#include "launch/gpu_access.h"
+#include "launch/reserve.h"
 #include "loop.h"
 #include "manager/manager.h"
 #include "program.h"
@@ -28,10 +30,11 @@ static int setup(void **state)
         test_loop_init(&room->test);
         room->path = directory_make();
         fd = open(room->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        room->manager.loop = &room->test.loop;
-        room->manager.records_fd = room->manager.vms_fd = room->manager.shares_fd = fd;
-        assert_int_equal(events_new(fd, &room->manager.events), 0);
-        room->vm = vm_new(&room->manager, "web", ID, "plain", 1000, 1001);
+        room->manager.home.loop = &room->test.loop;
+        room->manager.home.records_fd = room->manager.home.vms_fd = room->manager.home.shares_fd =
+                fd;
+        assert_int_equal(events_new(fd, &room->manager.home.events), 0);
+        room->vm = vm_new(&room->manager.home, "web", ID, "plain", 1000, 1001);
         room->vm->ops = &driver_qemu;
         room->vm->state = VM_RUNNING;
         *state = room;
@@ -46,8 +49,8 @@ static int teardown(void **state)
         vm_unref(room->vm);
         while (uv_run(&room->test.loop, UV_RUN_NOWAIT))
                 ;
-        events_free(room->manager.events);
-        close(room->manager.records_fd);
+        events_free(room->manager.home.events);
+        close(room->manager.home.records_fd);
         test_loop_finish(&room->test);
         directory_remove(&room->path);
         free(room);
@@ -61,7 +64,7 @@ static void say(Room *room, const char *text)
 
 static int64_t n_events(const Room *room)
 {
-        return events_next_sequence(room->manager.events) - 1;
+        return events_next_sequence(room->manager.home.events) - 1;
 }
 
 static void test_names(void **state)
@@ -169,8 +172,9 @@ static void test_status_flood(void **state)
         say(room, "STATUS=last\n");
         test_loop_until(&room->test, n_events(room) == 2);
         assert_string_equal(
-                json_member_string(json_member(events_get(room->manager.events, 2)->json, "detail"),
-                                   "text"),
+                json_member_string(
+                        json_member(events_get(room->manager.home.events, 2)->json, "detail"),
+                        "text"),
                 "last");
         /* the same again is no news */
         for (unsigned i = 0; i < 3; i++)
@@ -214,7 +218,7 @@ static void test_record_round_trip(void **state)
         from->spec = parse("{\"name\":\"web\"}");
         vm_set_ending(from, "qemu-exit", "said \xff", &ending);
         first = record_from_vm(from, "boot");
-        assert_int_equal(record_to_vm(&room->manager, first, &to, &reason), 0);
+        assert_int_equal(record_to_vm(&room->manager.home, first, &to, &reason), 0);
         to->ops = from->ops;
         second = record_from_vm(to, "boot");
         assert_string_equal(json_object_to_json_string(first), json_object_to_json_string(second));
@@ -233,7 +237,7 @@ static void check_bad(Room *room, const char *member, const char *value)
                 json_object_object_add(record, member, parse(value));
         else
                 json_object_object_del(record, member);
-        if (record_to_vm(&room->manager, record, &vm, &reason) != -EBADMSG)
+        if (record_to_vm(&room->manager.home, record, &vm, &reason) != -EBADMSG)
                 fail_msg("%s %s was taken", member, value ?: "missing");
         assert_non_null(reason);
         assert_null(vm);
@@ -303,7 +307,7 @@ static void test_gpus_are_held(void **state)
         const WirePeer peer = {.uid = 1000};
         const char *reason;
         Room *room = *state;
-        Vm *other = vm_new(&room->manager, "other", ID, "plain", 1000, 1001), *read = NULL;
+        Vm *other = vm_new(&room->manager.home, "other", ID, "plain", 1000, 1001), *read = NULL;
         Vm *vms[] = {room->vm};
 
         assert_int_equal(spec_parse(object, &spec, &error), 0);
@@ -311,21 +315,21 @@ static void test_gpus_are_held(void **state)
         room->vm->powerdown_sec = room->vm->quit_sec = 1;
         room->vm->spec = spec_to_json_redacted(spec);
         record = record_from_vm(room->vm, "boot");
-        assert_int_equal(record_to_vm(&room->manager, record, &read, &reason), 0);
+        assert_int_equal(record_to_vm(&room->manager.home, record, &read, &reason), 0);
         read->state = VM_RUNNING;
         vms[0] = read;
-        room->manager.vms = vms;
-        room->manager.n_vms = 1;
+        room->manager.home.table.vms = vms;
+        room->manager.home.table.n = 1;
 
-        assert_true(gpus_hold(&room->manager, other, spec, &peer, &error) < 0);
+        assert_true(reserve_gpus(&room->manager, other, spec, &peer, &error) < 0);
         assert_string_equal(json_member_string(error.fields, "resource"), "gpu:0000:41:00.0");
         assert_string_equal(json_object_to_json_string(json_member(error.fields, "holders")),
                             "[ \"web\" ]");
         assert_int_equal(other->n_gpus, 0);
         read->state = VM_STOPPED;
-        assert_int_equal(gpus_hold(&room->manager, other, spec, &peer, &again), 0);
+        assert_int_equal(reserve_gpus(&room->manager, other, spec, &peer, &again), 0);
         assert_int_equal(other->n_gpus, 2);
-        room->manager.n_vms = 0;
+        room->manager.home.table.n = 0;
         for (size_t i = 0; i < 2; i++) {
                 Vm *vm = i ? read : other;
 
@@ -349,7 +353,7 @@ static void test_gpus_of_the_host(void **state)
                 CvmSpec spec = {.gpus = {(char *)devices[i].address}, .n_gpus = 1};
                 LaunchPlan *plan = calloc(1, sizeof(*plan));
 
-                assert_int_equal(gpus_check(&config, root, &spec, plan), 0);
+                assert_int_equal(gpu_access_check(&config, root, &spec, plan), 0);
                 assert_int_equal(plan->missing.n, devices[i].missing ? 1 : 0);
                 if (devices[i].missing) {
                         assert_string_equal(plan->missing.items[0].name, devices[i].missing);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vm/ledger.h"
+#include "local/ledger.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "host/host.h"
-#include "manager/manager.h"
 
 typedef struct Account {
         uid_t uid;
@@ -139,86 +137,24 @@ uint64_t ledger_reserved(Ledger *ledger)
         return reserved;
 }
 
-/* Reserved bytes stay counted, and are reserved no more. */
-static void settle(Ledger *ledger, uint64_t bytes)
+void ledger_settle(Ledger *ledger, uint64_t bytes)
 {
         pthread_mutex_lock(&ledger->lock);
         ledger->reserved -= bytes;
         pthread_mutex_unlock(&ledger->lock);
 }
 
-static void leave(Ledger *ledger, uid_t uid, uint64_t bytes)
+void ledger_give_back(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
         pthread_mutex_lock(&ledger->lock);
         take_off(ledger, uid, bytes);
         pthread_mutex_unlock(&ledger->lock);
 }
 
-/* Whether another CVM of its owner holds the same bytes. */
-static bool is_shared(const Vm *vm, SpecArtifactKind kind)
-{
-        const Manager *manager = vm->manager;
-
-        for (size_t i = 0; i < manager->n_vms; i++) {
-                const Vm *other = manager->vms[i];
-
-                if (other != vm && other->owner == vm->owner && other->artifact_bytes[kind] &&
-                    other->artifact_sha256[kind] && vm->artifact_sha256[kind] &&
-                    strcmp(other->artifact_sha256[kind], vm->artifact_sha256[kind]) == 0)
-                        return true;
-        }
-        return false;
-}
-
-void ledger_hold_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
-{
-        settle(vm->manager->artifact_ledger, bytes);
-        if (vm->artifact_bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
-                leave(vm->manager->artifact_ledger, vm->owner, bytes);
-        vm->artifact_bytes[kind] = bytes;
-}
-
-void ledger_hold_secrets(Vm *vm, uint64_t bytes)
-{
-        settle(vm->manager->secret_ledger, bytes);
-        leave(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
-        vm->secret_bytes = bytes;
-}
-
-static void count(Ledger *ledger, uid_t uid, uint64_t bytes)
+void ledger_count(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
         pthread_mutex_lock(&ledger->lock);
         if (bytes)
                 (void)add(ledger, uid, bytes);
         pthread_mutex_unlock(&ledger->lock);
-}
-
-void ledger_recover(Vm *vm)
-{
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (!is_shared(vm, kind))
-                        count(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
-        count(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
-}
-
-static void drop_artifact(Vm *vm, SpecArtifactKind kind)
-{
-        if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
-                leave(vm->manager->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
-        vm->artifact_bytes[kind] = 0;
-}
-
-void ledger_drop_lost(Vm *vm)
-{
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (!vm->artifacts[kind])
-                        drop_artifact(vm, kind);
-}
-
-void ledger_drop(Vm *vm)
-{
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                drop_artifact(vm, kind);
-        leave(vm->manager->secret_ledger, vm->owner, vm->secret_bytes);
-        vm->secret_bytes = 0;
 }

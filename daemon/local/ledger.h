@@ -5,20 +5,15 @@
  * Bytes of the host's memory that users have beside that of their CVMs, counted to each: one ledger
  * for the artifacts that came from files, one for environments and certificates.
  *
- * What is loaded is reserved before it is copied, and stays so until it is a CVM's or dropped. A
- * CVM's artifacts count from then to its end; bytes that several CVMs of a user boot from count
- * once, for they are one memory file. Embedded artifacts are nobody's. A CVM that a record tells of
- * counts as its record says. ledger_reserve() and ledger_cancel() are thread-safe, all else is the
- * loop's.
+ * What is loaded is reserved before it is copied, and stays so until it is a CVM's (vm/charges.h)
+ * or dropped. All functions but ledger_new() and ledger_free() are thread-safe.
  */
 
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "spec/spec.h"
 
 typedef struct Ledger Ledger;
-typedef struct Vm Vm;
 
 /* `what` names it in QuotaExceeded; static. NULL without memory. */
 Ledger *ledger_new(const char *what);
@@ -37,16 +32,12 @@ void ledger_cancel(Ledger *ledger, uid_t uid, uint64_t bytes);
 /* What is reserved in all. */
 uint64_t ledger_reserved(Ledger *ledger);
 
-/* A reserved artifact becomes the CVM's, whose digest of that kind is set. */
-void ledger_hold_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes);
-/* Reserved secrets become the CVM's. */
-void ledger_hold_secrets(Vm *vm, uint64_t bytes);
-/* What the record says that it has. */
-void ledger_recover(Vm *vm);
-/* It has none of that any more. */
-void ledger_drop(Vm *vm);
-/* Likewise the artifacts that an earlier daemon has loaded, which went with its QEMU. */
-void ledger_drop_lost(Vm *vm);
+/* Reserved bytes stay counted, and are reserved no more. */
+void ledger_settle(Ledger *ledger, uint64_t bytes);
+/* Bytes that were not reserved, as a record tells of them. */
+void ledger_count(Ledger *ledger, uid_t uid, uint64_t bytes);
+/* The user does not have these bytes any more. */
+void ledger_give_back(Ledger *ledger, uid_t uid, uint64_t bytes);
 
 /* In memory a file takes whole pages. */
 static inline uint64_t ledger_pages(uint64_t bytes)

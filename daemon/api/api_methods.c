@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+#include "wire/manager.h"
+
+#define METHOD(name) "io.cvmd.Manager." name
+
+static const WireMethod methods[] = {
+        {METHOD("Launch"), api_launch, 0},
+        {METHOD("Stop"), api_stop, 0},
+        {METHOD("Pause"), api_pause, 0},
+        {METHOD("Resume"), api_resume, 0},
+        {METHOD("Remove"), api_remove, 0},
+        {METHOD("Status"), api_status, 0},
+        {METHOD("Measure"), api_measure, 0},
+        {METHOD("List"), api_list, 0},
+        {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
+        {METHOD("Logs"), api_logs, 0},
+        {METHOD("Console"), api_console, WIRE_METHOD_NEEDS_UPGRADE},
+        {METHOD("Render"), api_render, 0},
+        {METHOD("DescribeHost"), api_describe_host, 0},
+        {METHOD("ListTemplates"), api_list_templates, 0},
+        {METHOD("ListArtifacts"), api_list_artifacts, 0},
+        {},
+};
+
+const WireInterface api_interface = {
+        .name = "io.cvmd.Manager",
+        .description = wire_manager_interface,
+        .methods = methods,
+};

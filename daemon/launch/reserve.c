@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch/reserve.h"
+
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/fail_point.h"
+#include "manager/holders.h"
+#include "manager/strays.h"
+#include "vm/gpus.h"
+
+/* One for all its QEMUs: libvirt's own directories admit no other. */
+static int libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
+{
+        if (manager->privileged && !manager->libvirt_uid)
+                return cvm_error_host(error, "libvirt-user", manager->home.config->libvirt_user,
+                                      "a user of this name, which libvirt runs QEMU as",
+                                      "install the package libvirt-daemon-system, or name the user "
+                                      "of qemu.conf in cvmd.conf (libvirt.user)");
+        *ret = manager->libvirt_uid;
+        return 0;
+}
+
+static bool addresses_meet(const char *a, const char *b)
+{
+        return strcmp(a, b) == 0 || strcmp(a, "0.0.0.0") == 0 || strcmp(b, "0.0.0.0") == 0;
+}
+
+static bool has_port(const Vm *vm, const SpecForward *forward)
+{
+        for (size_t i = 0; i < vm->n_forwards; i++) {
+                const SpecForward *f = &vm->forwards[i];
+
+                if (f->host_port == forward->host_port && f->protocol == forward->protocol &&
+                    addresses_meet(f->address, forward->address))
+                        return true;
+        }
+        return false;
+}
+
+/* A port that a spec names must not be another CVM's: the kernel would say so too, but not whose it
+ * is, and a port whose last connections linger can be bound twice. */
+static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward,
+                      const WirePeer *peer, CvmError *error)
+{
+        const Vm *other;
+
+        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
+        if (other != vm && has_port(other, forward))
+                return cvm_error_no_resources(error, "port", forward->host_port, 0,
+                                              holders_of(manager, peer, other));
+        return 0;
+}
+
+int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                  CvmError *error)
+{
+        PortRange range = {(uint16_t)manager->home.config->port_first,
+                           (uint16_t)manager->home.config->port_last};
+        int r;
+
+        for (size_t i = 0; i < vm->n_forwards; i++) {
+                SpecForward *f = &vm->forwards[i];
+                uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
+
+                port_hold_release(&vm->holds[i]);
+                r = wanted ? check_port(manager, vm, &spec->forwards[i], peer, error) : 0;
+                if (r == 0)
+                        r = ports_hold(&range, &manager->port_cursor, f->address, wanted,
+                                       f->protocol, &vm->holds[i], error);
+                if (r < 0) {
+                        while (i-- > 0)
+                                port_hold_release(&vm->holds[i]);
+                        return r;
+                }
+                f->host_port = vm->holds[i].port;
+                fail_point("admit: port");
+        }
+        return 0;
+}
+
+/* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
+ * vhostfd, is open. Returns the fd, -EADDRINUSE, or -errno of a host without vhost-vsock. */
+static int cid_hold(uint32_t cid)
+{
+        _cleanup_close_ int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+        uint64_t value = cid;
+
+        if (fd < 0)
+                return -errno;
+        if (ioctl(fd, VHOST_VSOCK_SET_GUEST_CID, &value) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/* On a host without vhost-vsock a CID is only a number: render needs one, a launch refuses later.
+ */
+static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
+{
+        int fd;
+
+        if (vm_table_find_cid(&manager->home.table, cid))
+                return false;
+        fd = cid_hold(cid);
+        if (fd == -EADDRINUSE)
+                return false;
+        *ret_fd = fd < 0 ? -1 : fd;
+        return true;
+}
+
+int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer, CvmError *error)
+{
+        const Config *config = manager->home.config;
+        uint64_t count = wanted ? 1 : (uint64_t)config->cid_last - config->cid_first + 1;
+        json_object *holders;
+        Vm *holder;
+
+        for (uint64_t i = 0; i < count; i++) {
+                uint32_t cid = wanted ?: manager->cid_cursor;
+
+                if (!wanted)
+                        manager->cid_cursor = cid == config->cid_last ? config->cid_first : cid + 1;
+                if (cid_try(manager, cid, &vm->vsock_fd)) {
+                        vm->vsock_cid = cid;
+                        return 0;
+                }
+        }
+        holders = json_object_new_array();
+        holder = wanted ? vm_table_find_cid(&manager->home.table, wanted) : NULL;
+        if (holder)
+                holders_add(holders, manager, peer, holder);
+        return cvm_error_no_resources(error, "cid", wanted ?: 1, 0, holders);
+}
+
+int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                  CvmError *error)
+{
+        PortRange range = {(uint16_t)manager->home.config->port_first,
+                           (uint16_t)manager->home.config->port_last};
+        int r = 0;
+
+        if (!vm->holds) { /* it was found by its record */
+                vm->holds = calloc(vm->n_forwards + 1, sizeof(*vm->holds));
+                if (!vm->holds)
+                        return cvm_error_system(error, -ENOMEM, "hold ports");
+                for (size_t i = 0; i < vm->n_forwards; i++)
+                        vm->holds[i].fd = -1;
+        }
+        for (size_t i = 0; i < vm->n_forwards && r == 0; i++) {
+                const SpecForward *f = &vm->forwards[i];
+
+                if (!vm->holds[i].port)
+                        r = ports_hold(&range, &manager->port_cursor, f->address, f->host_port,
+                                       f->protocol, &vm->holds[i], error);
+        }
+        if (r < 0 && spec) { /* where the spec names the ports it fails once more */
+                cvm_error_done(error);
+                r = reserve_ports(manager, vm, spec, peer, error);
+        }
+        if (r == 0 && vm->vsock_cid && vm->vsock_fd < 0) {
+                int fd = cid_hold(vm->vsock_cid);
+
+                if (fd == -EADDRINUSE)
+                        return cvm_error_no_resources(error, "cid", vm->vsock_cid, 0, NULL);
+                vm->vsock_fd = fd < 0 ? -1 : fd;
+        }
+        return r;
+}
+
+/* A uid that no live CVM has, and no process that once was one. */
+static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
+{
+        const Config *config = manager->home.config;
+        uint64_t count = (uint64_t)config->uid_last - config->uid_first + 1;
+
+        for (uint64_t i = 0; i < count; i++) {
+                uid_t uid = manager->uid_cursor;
+
+                manager->uid_cursor = uid == config->uid_last ? config->uid_first : uid + 1;
+                if (!vm_table_find_uid(&manager->home.table, uid) && !strays_have(manager, uid)) {
+                        *ret = uid;
+                        return 0;
+                }
+        }
+        return cvm_error_no_resources(error, "uid", 1, 0, NULL);
+}
+
+int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                 CvmError *error)
+{
+        for (size_t i = 0; i < spec->n_gpus; i++) {
+                char resource[SPEC_GPU_SIZE + sizeof("gpu:")];
+
+                const Vm *other;
+
+                VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
+                {
+                        if (other == vm || !gpus_has(other, spec->gpus[i]))
+                                continue;
+                        snprintf(resource, sizeof(resource), "gpu:%s", spec->gpus[i]);
+                        return cvm_error_no_resources(error, resource, 1, 0,
+                                                      holders_of(manager, peer, other));
+                }
+        }
+        for (size_t i = 0; i < spec->n_gpus; i++)
+                if (gpus_add(vm, spec->gpus[i]) < 0)
+                        return cvm_error_system(error, -ENOMEM, "hold the GPUs");
+        return 0;
+}
+
+/* The live CVM that stands in the way, or NULL. */
+static const Vm *disk_find_holder(const Manager *manager, const Vm *vm, const DiskHold *wanted)
+{
+        const Vm *other;
+
+        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
+        for (size_t n = 0; other != vm && n < other->n_disks; n++)
+                if (disk_holds_conflict(&other->disks[n], wanted))
+                        return other;
+        return NULL;
+}
+
+static int disk_refuse(const Manager *manager, const char *id, const Vm *holder,
+                       const WirePeer *peer, CvmError *error)
+{
+        char resource[SPEC_DISK_ID_MAX + sizeof("disk:")];
+
+        snprintf(resource, sizeof(resource), "disk:%s", id);
+        return cvm_error_no_resources(error, resource, 1, 0, holders_of(manager, peer, holder));
+}
+
+int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
+                  const WirePeer *peer, CvmError *error)
+{
+        DiskHold *holds = calloc(spec->n_disks + 1, sizeof(*holds));
+        int r = 0;
+
+        if (!holds)
+                return cvm_error_system(error, -ENOMEM, "hold the disks");
+        for (size_t i = 0; r == 0 && i < spec->n_disks; i++) {
+                const Vm *holder;
+
+                holds[i] = (DiskHold){files[i].identity, !spec->disks[i].read_only};
+                for (size_t n = 0; r == 0 && n < i; n++)
+                        if (disk_holds_conflict(&holds[n], &holds[i])) {
+                                char field[32];
+
+                                snprintf(field, sizeof(field), "disks[%zu]", i);
+                                r = cvm_error_invalid_spec(
+                                        error, field,
+                                        "is the same as disks[%zu], and one of them is writable",
+                                        n);
+                        }
+                holder = r == 0 ? disk_find_holder(manager, vm, &holds[i]) : NULL;
+                if (holder)
+                        r = disk_refuse(manager, spec->disks[i].id, holder, peer, error);
+        }
+        if (r < 0) {
+                free(holds);
+                return r;
+        }
+        free(vm->disks); /* of the launch before */
+        vm->disks = holds;
+        vm->n_disks = spec->n_disks;
+        return 0;
+}
+
+int reserve_uid(Manager *manager, Vm *vm, CvmError *error)
+{
+        if (vm->ops && vm->ops->by_path)
+                return libvirt_uid(manager, &vm->uid, error);
+        return manager->privileged ? choose_uid(manager, &vm->uid, error) : 0;
+}

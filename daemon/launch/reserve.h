@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What no two live CVMs may have: QEMU's uid, host ports, vsock CIDs, GPUs and disks. Each function
+ * gives one CVM what its spec asks for, or refuses with NoResources, which names the CVMs that have
+ * it. What is reserved is released with the CVM (vm_release()), and noted in its record.
+ */
+
+#include "artifact/disk.h"
+#include "manager/manager.h"
+
+/* The uid that its QEMU runs as. */
+int reserve_uid(Manager *manager, Vm *vm, CvmError *error);
+/* wanted 0: any free CID of the configured range. A host without vhost-vsock leaves vm->vsock_fd at
+ * -1. */
+int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer, CvmError *error);
+/* Ports that the spec left open are chosen again; those given stay. */
+int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                  CvmError *error);
+/* The GPUs of its spec, for a CVM that has none. NoResources: "gpu:ADDRESS". */
+int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                 CvmError *error);
+/* The disks of its spec; files are borrowed, in the spec's order. NoResources: "disk:ID";
+ * InvalidSpec: the spec names one twice. */
+int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
+                  const WirePeer *peer, CvmError *error);
+/* The ports and the CID of a restarting CVM, as far as they are not reserved: the same again, or
+ * where the spec (NULL: none is looked at) left a port open, another. */
+int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                  CvmError *error);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Who has what a launch would need: the names that NoResources tells, of those CVMs alone that the
+ * peer may see. */
+
+#include "manager/manager.h"
+
+/* Adds the CVM's name if the peer may know of it; returns holders. */
+json_object *holders_add(json_object *holders, const Manager *manager, const WirePeer *peer,
+                         const Vm *vm);
+/* Of one CVM. */
+json_object *holders_of(const Manager *manager, const WirePeer *peer, const Vm *vm);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/platform.h"
+
+#include <string.h>
+#include <unistd.h>
+
+bool platform_use_kvm(const Manager *manager)
+{
+        const char *accelerator = manager->home.config->accelerator;
+
+        if (strcmp(accelerator, "auto") == 0)
+                return manager->host->kvm_usable;
+        return strcmp(accelerator, "kvm") == 0;
+}
+
+static bool host_passes(const Manager *manager, const Template *template)
+{
+        for (const char *const *name = template_host_checks(template); *name; name++) {
+                _cleanup_(host_check_done) HostCheck check = {};
+
+                if (host_check(manager->host, *name, &check) < 0 || !check.passed)
+                        return false;
+        }
+        return true;
+}
+
+/* As far as it is known: the platform's QEMU has what it needs. */
+static bool qemu_can_run(const Manager *manager, const Template *template)
+{
+        _cleanup_free_ char *path =
+                config_qemu(manager->home.config, template_name(template), template_qemu(template));
+        _cleanup_(qemu_probe_unrefp) QemuProbe *probe =
+                path ? qemu_cache_peek(manager->qemus, path) : NULL;
+        _cleanup_(host_check_list_done) HostCheckList missing = {};
+
+        return !probe ||
+               (qemu_needs_check(probe, path, template_requires_qemu(template), &missing) == 0 &&
+                missing.n == 0);
+}
+
+static bool host_can_run(const Manager *manager, const Template *template)
+{
+        return host_passes(manager, template) && qemu_can_run(manager, template);
+}
+
+/* `auto` shall know what QEMU lacks from the first launch on. Only where the host could run a
+ * confidential platform: there the start may wait for QEMU's answer once. */
+void platforms_ask_qemus(Manager *manager)
+{
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *template = template_set_get(manager->templates, i);
+                _cleanup_free_ char *path = NULL;
+
+                if (!template_is_confidential(template) || !host_passes(manager, template))
+                        continue;
+                path = config_qemu(manager->home.config, template_name(template),
+                                   template_qemu(template));
+                if (path)
+                        qemu_probe_unref(qemu_cache_get(manager->qemus, path));
+        }
+}
+
+static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const char *name)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+
+        return artifact_store_find_embedded(manager->artifacts, kind, name, &artifact, &ignored) ==
+               0;
+}
+
+/* Whether the CVM would have all that the template needs, from the spec or from the daemon itself.
+ */
+static bool has_artifacts(const Manager *manager, const Template *template, const CvmSpec *spec)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+                const char *name = template_default_artifact(template, kind, spec && spec->debug);
+
+                if (!template_needs_artifact(template, kind))
+                        continue;
+                if (spec && (spec->artifacts[kind].name || spec->artifacts[kind].path ||
+                             spec->artifacts[kind].fd >= 0))
+                        continue;
+                if (name && is_embedded(manager, kind, name))
+                        continue;
+                if (!template_default_path(template, kind) ||
+                    access(template_default_path(template, kind), R_OK) < 0)
+                        return false;
+        }
+        return true;
+}
+
+bool platform_is_available(const Manager *manager, const Template *template)
+{
+        return host_can_run(manager, template) && has_artifacts(manager, template, NULL);
+}
+
+int platform_choose(const Manager *manager, const CvmSpec *spec, const Template **ret,
+                    CvmError *error)
+{
+        const Template *best = NULL, *bare = NULL; /* bare: the host could run it */
+
+        if (strcmp(spec->platform, "auto") != 0) {
+                best = template_set_find(manager->templates, spec->platform);
+                if (!best)
+                        return cvm_error_invalid_spec(error, "platform",
+                                                      "there is no template '%s'; `cvmctl "
+                                                      "templates` lists those there are",
+                                                      spec->platform);
+                *ret = best;
+                return 0;
+        }
+        for (size_t i = 0; i < template_set_size(manager->templates); i++) {
+                const Template *template = template_set_get(manager->templates, i);
+
+                if (template_strength(template) == 0 || !host_can_run(manager, template))
+                        continue;
+                if (!bare || template_strength(template) > template_strength(bare))
+                        bare = template;
+                if (has_artifacts(manager, template, spec) &&
+                    (!best || template_strength(template) > template_strength(best)))
+                        best = template;
+        }
+        if (!best && bare)
+                return cvm_error_host(
+                        error, "platform",
+                        "without what it boots: this cvmd has no kernel and initramfs "
+                        "for it embedded",
+                        "both in the spec",
+                        "name them (--kernel, --initramfs), or build cvmd with them, "
+                        "as scripts/quickstart does");
+        if (!best)
+                return cvm_error_host(error, "platform", "none that this host can run",
+                                      "a template whose host checks pass",
+                                      "`cvmctl doctor` says what each one lacks");
+        *ret = best;
+        return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "parts.h"
+
+#include "launch/launch.h"
+#include "launch/recover.h"
+
+int parts_start(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
+                Parts *parts, CvmError *error)
+{
+        int r = manager_new(loop, config, directories, &parts->manager, error);
+
+        if (r < 0)
+                return r;
+        parts->manager->launch_again = launch_again;
+        r = recover(parts->manager, error);
+        if (r < 0)
+                return r;
+        host_access_apply(parts->manager);
+        return machines_new(parts->manager, directories->runtime, &parts->machines, error);
+}
+
+void parts_close(Parts *parts)
+{
+        if (!parts->manager)
+                return;
+        host_access_end(parts->manager);
+        parts->machines = machines_free(parts->machines);
+        manager_close(parts->manager);
+}
+
+void parts_free(Parts *parts)
+{
+        parts->manager = manager_free(parts->manager);
+}

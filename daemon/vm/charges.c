@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/charges.h"
+
+#include <string.h>
+
+#include "vm/home.h"
+
+/* Whether another CVM of its owner holds the same bytes. */
+static bool is_shared(const Vm *vm, SpecArtifactKind kind)
+{
+        const VmTable *table = &vm->home->table;
+
+        for (size_t i = 0; i < table->n; i++) {
+                const Vm *other = table->vms[i];
+
+                if (other != vm && other->owner == vm->owner && other->artifact_bytes[kind] &&
+                    other->artifact_sha256[kind] && vm->artifact_sha256[kind] &&
+                    strcmp(other->artifact_sha256[kind], vm->artifact_sha256[kind]) == 0)
+                        return true;
+        }
+        return false;
+}
+
+void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
+{
+        Ledger *ledger = vm->home->artifact_ledger;
+
+        ledger_settle(ledger, bytes);
+        if (vm->artifact_bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
+                ledger_give_back(ledger, vm->owner, bytes);
+        vm->artifact_bytes[kind] = bytes;
+}
+
+void charge_secrets(Vm *vm, uint64_t bytes)
+{
+        Ledger *ledger = vm->home->secret_ledger;
+
+        ledger_settle(ledger, bytes);
+        ledger_give_back(ledger, vm->owner, vm->secret_bytes);
+        vm->secret_bytes = bytes;
+}
+
+void charges_recover(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!is_shared(vm, kind))
+                        ledger_count(vm->home->artifact_ledger, vm->owner,
+                                     vm->artifact_bytes[kind]);
+        ledger_count(vm->home->secret_ledger, vm->owner, vm->secret_bytes);
+}
+
+static void drop_artifact(Vm *vm, SpecArtifactKind kind)
+{
+        if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
+                ledger_give_back(vm->home->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
+        vm->artifact_bytes[kind] = 0;
+}
+
+void charges_drop_lost(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!vm->artifacts[kind])
+                        drop_artifact(vm, kind);
+}
+
+void charges_drop(Vm *vm)
+{
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                drop_artifact(vm, kind);
+        ledger_give_back(vm->home->secret_ledger, vm->owner, vm->secret_bytes);
+        vm->secret_bytes = 0;
+}

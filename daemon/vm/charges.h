@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a CVM's owner is charged for it of the host's memory, in the ledgers (local/ledger.h).
+ *
+ * A CVM's artifacts count from its launch to its end; bytes that several CVMs of a user boot from
+ * count once, for they are one memory file. Embedded artifacts are nobody's. A CVM that a record
+ * tells of counts as its record says. All of it is the loop's.
+ */
+
+#include "vm/vm.h"
+
+/* A reserved artifact becomes the CVM's, whose digest of that kind is set. */
+void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes);
+/* Reserved secrets become the CVM's. */
+void charge_secrets(Vm *vm, uint64_t bytes);
+/* What the record says that it has. */
+void charges_recover(Vm *vm);
+/* It has none of that any more. */
+void charges_drop(Vm *vm);
+/* Likewise the artifacts that an earlier daemon has loaded, which went with its QEMU. */
+void charges_drop_lost(Vm *vm);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What every CVM uses of the daemon it lives in: the loop, directories, events, the service
+ * manager, and the table of its neighbours. Borrowed by each Vm, and outlives them all; the manager
+ * embeds it.
+ */
+
+#include <sys/types.h>
+#include <uv.h>
+
+#include "driver/driver.h"
+#include "local/artifact_files.h"
+#include "local/config.h"
+#include "local/ledger.h"
+#include "systemd/bus.h"
+#include "vm/events.h"
+#include "vm/table.h"
+#include "vm/vm.h"
+
+typedef struct VmHome {
+        uv_loop_t *loop;
+        const Config *config; /* as of the last reload */
+        DriverHome drivers;
+        Events *events;
+        Bus *systemd;                            /* the service manager, or NULL (confine.h) */
+        ArtifactFiles *files;                    /* of drivers that go by path */
+        Ledger *artifact_ledger, *secret_ledger; /* what users have of the host's memory */
+        int vms_fd, shares_fd;                   /* below RUNTIME */
+        int records_fd, consoles_fd;             /* below STATE */
+        char *runtime_path;                      /* RUNTIME, absolute */
+        gid_t libvirt_gid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there is
+                            * no such user */
+        char boot_id[37];
+        VmTable table;
+        VmWatch *watches; /* of all CVMs */
+} VmHome;

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The CVMs of a daemon, sorted by name; the table holds a reference of each. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct Vm Vm;
+
+typedef struct VmTable {
+        Vm **vms;
+        size_t n, allocated;
+} VmTable;
+
+/* NULL where there is none. Borrowed. */
+Vm *vm_table_find(const VmTable *table, const char *name);
+Vm *vm_table_find_id(const VmTable *table, const char *id);
+/* A live one, as is the next. */
+Vm *vm_table_find_cid(const VmTable *table, uint32_t cid);
+
+Vm *vm_table_find_uid(const VmTable *table, uid_t uid);
+
+/* Takes a reference. -EEXIST: the name is taken; -ENOMEM. */
+int vm_table_add(VmTable *table, Vm *vm);
+/* Drops the reference of a CVM that is in the table. */
+void vm_table_remove(VmTable *table, const Vm *vm);
+
+/* The live CVM at *index or after it, or NULL; moves *index behind it. */
+Vm *vm_table_next_live(const VmTable *table, size_t *index);
+
+/* Each live CVM, in `vm`. The table must not change meanwhile. */
+#define VM_TABLE_FOREACH_LIVE(vm, table)                                                           \
+        for (size_t index_ = 0; ((vm) = vm_table_next_live(table, &index_));)

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The course of a CVM's life: from state to state, and how it ends. */
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/ending.h"
+#include "base/fail_point.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "local/clock.h"
+#include "local/log.h"
+#include "vm/record.h"
+
+/* From state (row) to states (bits). */
+#define TO(state) (1u << (state))
+static const unsigned transitions[_VM_STATE_MAX] = {
+        [VM_PREPARING] = TO(VM_STARTING) | TO(VM_FAILED),
+        /* a CVM that is started again is not taken back, but stopped or tried once more */
+        [VM_STARTING] =
+                TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_RESTARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |
+                       TO(VM_FAILED),
+        [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |
+                      TO(VM_FAILED),
+        [VM_STOPPING] = TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_RESTARTING] = TO(VM_RESTARTING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
+};
+
+static json_object *state_detail(const Vm *vm)
+{
+        bool restarts = vm->state == VM_RESTARTING;
+
+        if (!vm->ending.reason)
+                return NULL;
+        return json_build("reason", json_object_new_string(vm->ending.reason), "restarts",
+                          restarts ? json_object_new_int64(vm->restart.total) : NULL, "restartAt",
+                          restarts ? json_object_new_int64(vm->restart.at.real_usec) : NULL, NULL);
+}
+
+int vm_set_state(Vm *vm, VmState state)
+{
+        VmState old = vm->state;
+        int r;
+
+        assert(transitions[old] & TO(state));
+        vm->state = state;
+        if (state == VM_RUNNING && !vm->started_at)
+                vm->started_at = clock_now_usec();
+        if (!vm_state_is_live(state) || state == VM_RESTARTING) {
+                vm->ready = vm->early_ready = false;
+                vm_tell_status(vm);
+                uv_timer_stop(&vm->stop_timer);
+                uv_timer_stop(&vm->ready_timer);
+                uv_timer_stop(&vm->status_timer);
+                uv_timer_stop(&vm->restart_timer);
+        }
+        if (!vm_state_is_live(state)) {
+                vm->restart.pending = false;
+                uv_timer_stop(&vm->expiry_timer);
+        }
+        r = record_write(vm);
+        fail_point("vm: state is on record");
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
+                 vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
+        vm_emit(vm, "state", vm_state_name(old), vm_state_name(state), state_detail(vm));
+        vm_tell_watchers(vm);
+        if (state == VM_RUNNING && vm->early_ready && !vm->ready)
+                vm_become_ready(vm);
+        return r;
+}
+
+void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver)
+{
+        if (vm->ending.reason)
+                return;
+        vm->ending = (VmEnding){
+                .reason = strdup(reason),
+                .detail = detail && *detail ? text_make_utf8(detail, strlen(detail)) : NULL,
+                .at = clock_now_usec(),
+        };
+        if (driver) {
+                vm->ending.has_exit_code = driver->has_exit_code;
+                vm->ending.exit_code = driver->exit_code;
+                vm->ending.has_signal = driver->has_signal;
+                vm->ending.signal = driver->signal;
+        }
+}
+
+void vm_clear_ending(Vm *vm)
+{
+        free(vm->ending.reason);
+        free(vm->ending.detail);
+        vm->ending = (VmEnding){};
+        free(TAKE_PTR(vm->leaving));
+}
+
+void vm_forget_guest(Vm *vm)
+{
+        vm->started_at = vm->ready_at = 0;
+        free(TAKE_PTR(vm->guest_status));
+        buffer_done(&vm->notify);
+        vm->panic_line = (PanicLine){};
+        vm->panicked = false;
+}
+
+/* Why it ended: what was asked for before what was seen. */
+static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnding *ending)
+{
+        if (vm->expired)
+                return "expired";
+        if (vm->stop_requested)
+                return vm->killed ? "killed" : "stopped";
+        return leaving ?: ending->reason;
+}
+
+VmState vm_conclude(Vm *vm, const DriverEnding *ending)
+{
+        _cleanup_free_ char *leaving = TAKE_PTR(vm->leaving);
+        /* a companion's end is what ended it; that of a restarting one is the end before */
+        const char *reason = vm->ending.reason && !vm->restart.pending
+                                     ? vm->ending.reason
+                                     : end_reason(vm, leaving, ending);
+        VmState state = ending_find(reason)->failed ? VM_FAILED : VM_STOPPED;
+
+        if (vm->restart.pending) /* the one before */
+                vm_clear_ending(vm);
+        vm_set_ending(vm, reason, ending->log, ending);
+        return state;
+}
+
+void vm_end(Vm *vm, const DriverEnding *ending)
+{
+        VmState state = vm_conclude(vm, ending);
+
+        vm_release(vm);
+        vm_set_state(vm, state);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a CVM gives back at its end. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail_point.h"
+#include "base/file.h"
+#include "local/log.h"
+#include "vm/charges.h"
+#include "vm/confine.h"
+#include "vm/home.h"
+#include "vm/shares.h"
+
+void vm_release_process(Vm *vm)
+{
+        int r;
+
+        fail_point("vm: to be released");
+        vm_drop_holds(vm);
+        companions_end(TAKE_PTR(vm->companions));
+        confine_end(vm);
+        if (vm->runtime_dirfd >= 0)
+                close(TAKE_FD(vm->runtime_dirfd));
+        r = tree_remove_at(vm->home->vms_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                         "cannot remove its sockets in %s/vms/%s: %s", vm->home->runtime_path,
+                         vm->id, strerror(-r));
+}
+
+void vm_release(Vm *vm)
+{
+        int r;
+
+        vm_release_process(vm);
+        fail_point("vm: without sockets");
+        charges_drop(vm);
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
+                vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
+                if (vm->held[i])
+                        artifact_files_drop(vm->home->files, vm->held[i]);
+                free(TAKE_PTR(vm->held[i]));
+        }
+        r = shares_wipe(vm->home->shares_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
+                         "cannot remove its environment and certificates in %s/shares/%s: %s",
+                         vm->home->runtime_path, vm->id, strerror(-r));
+}
