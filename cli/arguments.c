@@ -29,13 +29,13 @@ static const char *known_elsewhere(const char *name)
         return NULL;
 }
 
-int arguments_unknown_verb(const Arguments *arguments, const char *name)
+ExitStatus arguments_unknown_verb(const Cli *cli, const char *name)
 {
-        Arguments of_none = *arguments; /* the verb that the help is asked of */
+        Cli of_none = *cli; /* the verb that the help is asked of */
         Suggestion best = suggest_begin(name);
 
         of_none.verb = NULL;
-        for (const Verb *verb = arguments->verbs; verb->name; verb++)
+        for (const Verb *verb = cli->verbs; verb->name; verb++)
                 if (!verb->hidden)
                         suggest_candidate(&best, verb->name);
         best.found = known_elsewhere(name) ?: best.found;
@@ -45,17 +45,17 @@ int arguments_unknown_verb(const Arguments *arguments, const char *name)
         return fail_usage(&of_none, "there is no verb '%s'", name);
 }
 
-static int unknown_option(const Arguments *arguments, const char *name)
+static ExitStatus unknown_option(const Cli *cli, const char *name)
 {
         Suggestion best = suggest_begin(name);
         const Option *option;
 
-        for (size_t i = 0; (option = verb_option_at(arguments->verb, i)); i++)
+        for (size_t i = 0; (option = verb_option_at(cli->verb, i)); i++)
                 suggest_candidate(&best, option->name);
         if (best.found)
-                return fail_usage(arguments, "there is no option '--%s'; did you mean '--%s'?",
-                                  name, best.found);
-        return fail_usage(arguments, "there is no option '--%s'", name);
+                return fail_usage(cli, "there is no option '--%s'; did you mean '--%s'?", name,
+                                  best.found);
+        return fail_usage(cli, "there is no option '--%s'", name);
 }
 
 /* Whether `word` is one of the words of `choices`. */
@@ -73,126 +73,128 @@ static bool is_choice(const char *choices, const char *word)
         return false;
 }
 
-static int refuse_number(const Arguments *arguments, const Option *option, const char *value)
+static ExitStatus refuse_number(const Cli *cli, const Option *option, const char *value)
 {
         const char *seconds = strcmp(option->value, "S") == 0 ? " of seconds" : "";
 
         if (option->min == 0 && option->max >= UINT32_MAX) /* its bounds are the daemon's to tell */
-                return fail_usage(arguments, "--%s must be a number%s, not '%s'", option->name,
-                                  seconds, value);
-        return fail_usage(arguments,
-                          "--%s must be a number%s from %" PRIu64 " to %" PRIu64 ", not '%s'",
+                return fail_usage(cli, "--%s must be a number%s, not '%s'", option->name, seconds,
+                                  value);
+        return fail_usage(cli, "--%s must be a number%s from %" PRIu64 " to %" PRIu64 ", not '%s'",
                           option->name, seconds, option->min, option->max, value);
 }
 
-static int check_value(const Arguments *arguments, const Option *option, const char *value)
+static ExitStatus check_value(const Cli *cli, const Option *option, const char *value)
 {
         uint64_t number;
 
         if (!text_is_utf8(value, strlen(value)))
-                return fail_usage(arguments, "the value of --%s is not valid UTF-8", option->name);
+                return fail_usage(cli, "the value of --%s is not valid UTF-8", option->name);
         if ((option->flags & OPTION_NUMBER) &&
             text_parse_uint(value, option->min, option->max, &number) < 0)
-                return refuse_number(arguments, option, value);
+                return refuse_number(cli, option, value);
         if (option->choices && !is_choice(option->choices, value))
-                return fail_usage(arguments, "--%s must be one of: %s; not '%s'", option->name,
+                return fail_usage(cli, "--%s must be one of: %s; not '%s'", option->name,
                                   option->choices, value);
-        return 0;
+        return EXIT_OK;
 }
 
 /* Parses the option at argv[*i] and moves *i to the last word that belongs to it. */
-static int parse_option(Arguments *arguments, int argc, char **argv, int *i)
+static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int *i)
 {
         const char *word = argv[*i] + 2, *equals = strchrnul(word, '='), *value = NULL;
         _cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
         const Option *option;
-        int r;
 
         if (!name)
-                return fail_memory(arguments);
-        option = verb_option(arguments->verb, name);
-        if (!option && !arguments->verb && verb_option(verb_find(arguments->verbs, "list"), name))
-                return fail_usage(arguments, "the option '--%s' belongs after a verb", name);
+                return fail_memory(&arguments->cli);
+        option = verb_option(arguments->cli.verb, name);
+        if (!option && !arguments->cli.verb &&
+            verb_option(verb_find(arguments->cli.verbs, "list"), name))
+                return fail_usage(&arguments->cli, "the option '--%s' belongs after a verb", name);
         if (!option)
-                return unknown_option(arguments, name);
+                return unknown_option(&arguments->cli, name);
         if (!(option->flags & OPTION_REPEATS) && arguments_has(arguments, name))
-                return fail_usage(arguments, "--%s is given twice", name);
+                return fail_usage(&arguments->cli, "--%s is given twice", name);
 
         if (*equals)
                 value = equals + 1;
         if (!option->value && value)
-                return fail_usage(arguments, "--%s takes no value", name);
+                return fail_usage(&arguments->cli, "--%s takes no value", name);
         if (option->value && !value && !(option->flags & OPTION_OPTIONAL)) {
                 if (*i + 1 >= argc)
-                        return fail_usage(arguments, "--%s needs a value: %s", name, option->value);
+                        return fail_usage(&arguments->cli, "--%s needs a value: %s", name,
+                                          option->value);
                 if (strncmp(argv[*i + 1], "--", 2) == 0)
-                        return fail_usage(arguments,
+                        return fail_usage(&arguments->cli,
                                           "--%s needs a value: %s; if '%s' is meant, write --%s=%s",
                                           name, option->value, argv[*i + 1], name, argv[*i + 1]);
                 value = argv[++*i];
         }
         if (value) {
-                r = check_value(arguments, option, value);
-                if (r != 0)
-                        return r;
+                ExitStatus status = check_value(&arguments->cli, option, value);
+
+                if (status.code)
+                        return status;
         }
         arguments->options[arguments->n_options++] =
                 (ArgumentsOption){.option = option, .value = value};
-        return 0;
+        return EXIT_OK;
 }
 
-static int check_operands(const Arguments *arguments)
+static ExitStatus check_operands(const Arguments *arguments)
 {
-        const Verb *verb = arguments->verb;
+        const Verb *verb = arguments->cli.verb;
 
         if (!verb || arguments_has(arguments, "help"))
-                return 0;
+                return EXIT_OK;
         if (arguments->n_operands < verb->min_operands)
-                return fail_usage(arguments, "%s needs %s", verb->name, verb->synopsis);
+                return fail_usage(&arguments->cli, "%s needs %s", verb->name, verb->synopsis);
         if (arguments->n_operands > verb->max_operands)
-                return fail_usage(arguments, "%s takes no '%s'", verb->name,
+                return fail_usage(&arguments->cli, "%s takes no '%s'", verb->name,
                                   arguments->operands[verb->max_operands]);
         for (size_t i = 0; i < arguments->n_operands; i++)
                 if (!text_is_utf8(arguments->operands[i], strlen(arguments->operands[i])))
-                        return fail_usage(arguments, "an argument is not valid UTF-8");
-        return 0;
+                        return fail_usage(&arguments->cli, "an argument is not valid UTF-8");
+        return EXIT_OK;
 }
 
-int arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret)
+ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret)
 {
         bool ended = false;
-        int r;
+        ExitStatus status;
 
         *ret = (Arguments){
-                .verbs = verbs,
+                .cli.verbs = verbs,
                 .operands = calloc((size_t)argc + 1, sizeof(*ret->operands)),
                 .options = calloc((size_t)argc + 1, sizeof(*ret->options)),
         };
         if (!ret->operands || !ret->options)
-                return fail_memory(ret);
+                return fail_memory(&ret->cli);
         /* looked for first, so that whatever is refused is refused in JSON */
         for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-                ret->json = ret->json || strcmp(argv[i], "--json") == 0;
+                ret->cli.json = ret->cli.json || strcmp(argv[i], "--json") == 0;
 
         for (int i = 1; i < argc; i++) {
                 if (!ended && strcmp(argv[i], "--") == 0) {
                         ended = true;
                 } else if (!ended && strncmp(argv[i], "--", 2) == 0) {
-                        r = parse_option(ret, argc, argv, &i);
-                        if (r != 0)
-                                return r;
+                        status = parse_option(ret, argc, argv, &i);
+                        if (status.code)
+                                return status;
                 } else if (!ended && strcmp(argv[i], "-h") == 0) {
                         ret->options[ret->n_options++].option = verb_option(NULL, "help");
                 } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
-                        return fail_usage(ret, "there is no option '%s'", argv[i]);
-                } else if (!ret->verb) {
-                        ret->verb = verb_find(verbs, argv[i]);
-                        if (!ret->verb)
-                                return arguments_unknown_verb(ret, argv[i]);
+                        return fail_usage(&ret->cli, "there is no option '%s'", argv[i]);
+                } else if (!ret->cli.verb) {
+                        ret->cli.verb = verb_find(verbs, argv[i]);
+                        if (!ret->cli.verb)
+                                return arguments_unknown_verb(&ret->cli, argv[i]);
                 } else {
                         ret->operands[ret->n_operands++] = argv[i];
                 }
         }
+        ret->cli.socket = arguments_value(ret, "socket");
         return check_operands(ret);
 }
 
@@ -206,7 +208,7 @@ void arguments_done(Arguments *arguments)
 static const ArgumentsOption *arguments_find(const Arguments *arguments, const char *name,
                                              size_t index)
 {
-        assert(verb_option(arguments->verb, name));
+        assert(verb_option(arguments->cli.verb, name));
 
         for (size_t i = 0; i < arguments->n_options; i++)
                 if (strcmp(arguments->options[i].option->name, name) == 0 && index-- == 0)

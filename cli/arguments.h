@@ -16,19 +16,26 @@ typedef struct ArgumentsOption {
         const char *value; /* NULL: none was given */
 } ArgumentsOption;
 
+/* What each part of a verb may know of the command line: for which verb and in which form it
+ * reports, and where the daemon is. What else it works on it is given as values. */
+typedef struct Cli {
+        const Verb *verbs;  /* the table; ended by {} */
+        const Verb *verb;   /* NULL: none was given */
+        const char *socket; /* of --socket; NULL: it was not given */
+        bool json;          /* --json was given: errors are JSON too */
+} Cli;
+
 struct Arguments {
-        const Verb *verbs; /* the table; ended by {} */
-        const Verb *verb;
+        Cli cli;
         const char **operands;
         size_t n_operands;
         ArgumentsOption *options; /* in their order */
         size_t n_options;
-        bool json; /* --json was given: errors are JSON too */
 };
 
 /* Parses argv[1] and on by the table of verbs. Returns 0, or the exit code of the refusal that it
- * printed. Without a verb ret->verb is NULL. */
-int arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret);
+ * printed. Without a verb ret->cli.verb is NULL. */
+ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret);
 void arguments_done(Arguments *arguments);
 
 /* The name must be one of the verb's options or of the global ones. */
@@ -42,4 +49,4 @@ uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t
 /* The index-th operand, or NULL. */
 const char *arguments_operand(const Arguments *arguments, size_t index);
 /* Says that there is no such verb, and which may be meant. Returns EXIT_USAGE. */
-int arguments_unknown_verb(const Arguments *arguments, const char *name);
+ExitStatus arguments_unknown_verb(const Cli *cli, const char *name);

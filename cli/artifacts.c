@@ -22,8 +22,8 @@ static void artifacts_row(json_object *artifact, char **cells)
                 cells[i] = output_member(artifact, members[i]);
 }
 
-int verb_artifacts(const Arguments *arguments)
+ExitStatus verb_artifacts(const Arguments *arguments)
 {
-        return reply_table(arguments, MANAGER "ListArtifacts", NULL, "artifacts", columns,
+        return reply_table(&arguments->cli, MANAGER "ListArtifacts", NULL, "artifacts", columns,
                            artifacts_row);
 }

@@ -85,14 +85,14 @@ static void print_bash(const Verb *verbs)
 }
 
 /* Only what is a name, so that a shell can take each line for a word. */
-static int completion_print_names(const Arguments *arguments)
+static ExitStatus completion_print_names(const Cli *cli)
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *cvms;
-        int r = session_call(arguments, MANAGER "List", NULL, &reply);
+        ExitStatus status = session_call(cli, MANAGER "List", NULL, &reply);
 
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         cvms = json_member(reply, "cvms");
         for (size_t i = 0;
              json_object_is_type(cvms, json_type_array) && i < json_object_array_length(cvms);
@@ -102,18 +102,18 @@ static int completion_print_names(const Arguments *arguments)
                 if (name && spec_name_is_valid(name))
                         puts(name);
         }
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
-int verb_completion(const Arguments *arguments)
+ExitStatus verb_completion(const Arguments *arguments)
 {
         const char *what = arguments_operand(arguments, 0);
 
         if (strcmp(what, "names") == 0)
-                return completion_print_names(arguments);
+                return completion_print_names(&arguments->cli);
         if (strcmp(what, "bash") != 0)
-                return fail_usage(arguments, "there is no completion for '%s', only for bash",
+                return fail_usage(&arguments->cli, "there is no completion for '%s', only for bash",
                                   what);
-        print_bash(arguments->verbs);
-        return EXIT_DONE;
+        print_bash(arguments->cli.verbs);
+        return EXIT_OK;
 }

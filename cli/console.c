@@ -25,7 +25,7 @@
 #define CHUNK 65536
 
 typedef struct Console {
-        const Arguments *arguments;
+        const Cli *cli;
         int socket;  /* non-blocking */
         int signals; /* signalfd */
         bool terminal;
@@ -157,7 +157,7 @@ static int pump(Console *console)
         }
 }
 
-static int console_run(Console *console, const char *early, size_t n_early)
+static ExitStatus console_run(Console *console, const char *early, size_t n_early)
 {
         int r = fd_write_all(STDOUT_FILENO, early, n_early);
 
@@ -165,44 +165,43 @@ static int console_run(Console *console, const char *early, size_t n_early)
                 r = pump(console);
         terminal_restore(console);
         if (r < 0 && r != -EPIPE)
-                return fail_local(console->arguments, "the console's output: %s", strerror(-r));
+                return fail_local(console->cli, "the console's output: %s", strerror(-r));
         if (console->terminal)
                 fputs("\ncvmctl: left the console\n", stderr);
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
-int verb_console(const Arguments *arguments)
+ExitStatus verb_console(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_close_ int socket = -1, signals = -1;
         _cleanup_free_ char *early = NULL;
         Console console;
+        const Cli *cli = &arguments->cli;
+        const char *name = arguments_operand(arguments, 0);
         size_t n_early = 0;
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        r = session_connect(arguments, &client);
-        if (r != 0)
-                return r;
-        r = wire_client_upgrade(
-                client, MANAGER "Console",
-                json_build("name", json_new_text(arguments_operand(arguments, 0)), NULL), &socket,
-                &early, &n_early, &error);
+        if (status.code)
+                return status;
+        r = wire_client_upgrade(client, MANAGER "Console",
+                                json_build("name", json_new_text(name), NULL), &socket, &early,
+                                &n_early, &error);
         if (r < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(cli, &error, NULL);
 
         signals = signals_open();
         if (signals < 0 || fcntl(socket, F_SETFL, O_NONBLOCK) < 0)
-                return fail_local(arguments, "cannot set up the console: %s", strerror(errno));
-        console = (Console){.arguments = arguments, .socket = socket, .signals = signals};
+                return fail_local(cli, "cannot set up the console: %s", strerror(errno));
+        console = (Console){.cli = cli, .socket = socket, .signals = signals};
         console.terminal = tcgetattr(STDIN_FILENO, &console.saved) == 0;
         if (console.terminal) {
-                fprintf(stderr, "cvmctl: console of %s; Ctrl-] leaves it\n",
-                        arguments_operand(arguments, 0));
+                fprintf(stderr, "cvmctl: console of %s; Ctrl-] leaves it\n", name);
                 r = terminal_raw(&console);
                 if (r < 0)
-                        return fail_local(arguments, "cannot set up the terminal: %s",
-                                          strerror(-r));
+                        return fail_local(cli, "cannot set up the terminal: %s", strerror(-r));
         }
         return console_run(&console, early, n_early);
 }

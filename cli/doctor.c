@@ -238,13 +238,13 @@ static json_object *check_nft(const Doctor *doctor)
         return json_object_get(json_object_array_get_idx(array, 0));
 }
 
-static int doctor_print(const Arguments *arguments, const char *platform, json_object *platforms,
+static int doctor_print(const Cli *cli, const char *platform, json_object *platforms,
                         json_object *best, const char *reason, json_object *nft)
 {
         json_object *first = json_object_array_get_idx(platforms, 0);
         int r;
 
-        if (arguments->json) {
+        if (cli->json) {
                 _cleanup_json_ json_object *all = json_build(
                         "platforms", json_object_get(platforms), "auto",
                         best && !platform ? json_object_get(json_member(best, "name")) : NULL,
@@ -269,7 +269,7 @@ static int doctor_print(const Arguments *arguments, const char *platform, json_o
         return r;
 }
 
-static int examine(const Arguments *arguments, Doctor *doctor, const char *platform)
+static ExitStatus examine(const Cli *cli, Doctor *doctor, const char *platform)
 {
         _cleanup_json_ json_object *platforms = json_object_new_array();
         _cleanup_json_ json_object *nft = check_nft(doctor);
@@ -283,26 +283,26 @@ static int examine(const Arguments *arguments, Doctor *doctor, const char *platf
                 if (platform && strcmp(platform, template_name(template)) != 0)
                         continue;
                 if (doctor_survey(doctor, template, &checks) < 0)
-                        return fail_memory(arguments);
+                        return fail_memory(cli);
                 json_object_array_add(platforms, platform_to_json(template, &checks));
         }
         if (json_object_array_length(platforms) == 0)
-                return fail_usage(arguments,
+                return fail_usage(cli,
                                   "there is no platform '%s'; `cvmctl doctor` lists "
                                   "those there are",
                                   platform);
         best = choose(platforms);
         reason = auto_reason(doctor, best);
-        if (!reason || !nft || doctor_print(arguments, platform, platforms, best, reason, nft) < 0)
-                return fail_memory(arguments);
+        if (!reason || !nft || doctor_print(cli, platform, platforms, best, reason, nft) < 0)
+                return fail_memory(cli);
         if (platform)
                 best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)
                                ? platforms
                                : NULL;
-        return best ? EXIT_DONE : EXIT_UNAVAILABLE;
+        return exit_status(best ? EXIT_DONE : EXIT_UNAVAILABLE);
 }
 
-int verb_doctor(const Arguments *arguments)
+ExitStatus verb_doctor(const Arguments *arguments)
 {
         _cleanup_(doctor_done) Doctor doctor = {.config = read_config()};
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -310,10 +310,10 @@ int verb_doctor(const Arguments *arguments)
         const char *driver = arguments_value(arguments, "driver");
 
         if (template_set_load(directory, &doctor.templates, &error) < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(&arguments->cli, &error, NULL);
         if (host_probe("", &doctor.host) < 0)
-                return fail_memory(arguments);
+                return fail_memory(&arguments->cli);
         if (driver && strcmp(driver, "libvirt") == 0)
                 ask_libvirt(&doctor);
-        return examine(arguments, &doctor, arguments_value(arguments, "platform"));
+        return examine(&arguments->cli, &doctor, arguments_value(arguments, "platform"));
 }

@@ -41,7 +41,7 @@ static int events_show(json_object *event)
         return 0;
 }
 
-static int events_print_all(const Arguments *arguments, WireClient *client, CvmError *error)
+static ExitStatus events_print_all(const Cli *cli, WireClient *client, CvmError *error)
 {
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
@@ -50,35 +50,36 @@ static int events_print_all(const Arguments *arguments, WireClient *client, CvmE
 
                 if (r < 0)
                         return session_interrupted() ? session_interrupted_exit()
-                                                     : fail_error(arguments, error, NULL);
-                event = reply_member(arguments, reply, "event", json_type_object);
+                                                     : fail_error(cli, error, NULL);
+                event = reply_member(cli, reply, "event", json_type_object);
                 if (!event)
-                        return EXIT_FAILED;
-                if (arguments->json)
+                        return exit_status(EXIT_FAILED);
+                if (cli->json)
                         output_json(event);
                 else if (events_show(event) < 0)
-                        return fail_memory(arguments);
+                        return fail_memory(cli);
                 if (output_finish() < 0)
-                        return fail_local(arguments, "cannot write the output");
+                        return fail_local(cli, "cannot write the output");
                 if (r == 0)
-                        return EXIT_DONE;
+                        return EXIT_OK;
         }
 }
 
-int verb_events(const Arguments *arguments)
+ExitStatus verb_events(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        r = session_connect(arguments, &client);
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         session_catch_interrupts(client);
         r = wire_client_begin(client, MANAGER "Watch", events_call_parameters(arguments), NULL, 0,
                               &error);
         if (r < 0)
                 return session_interrupted() ? session_interrupted_exit()
-                                             : fail_error(arguments, &error, NULL);
-        return events_print_all(arguments, client, &error);
+                                             : fail_error(cli, &error, NULL);
+        return events_print_all(cli, client, &error);
 }

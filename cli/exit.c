@@ -24,33 +24,34 @@ static const ExitCode of_errors[_CVM_ERROR_MAX] = {
         [CVM_ERROR_OTHER] = EXIT_FAILED,
 };
 
-bool exit_is_verdict(int code)
+bool exit_is_verdict(ExitStatus status)
 {
-        return code >= EXIT_REFUTED && code <= EXIT_VERIFIED_TEST_ROOT;
+        return status.code >= EXIT_REFUTED && status.code <= EXIT_VERIFIED_TEST_ROOT;
 }
 
-ExitCode exit_of_error(CvmErrorId id)
+ExitStatus exit_of_error(CvmErrorId id)
 {
-        return of_errors[id];
+        return exit_status(of_errors[id]);
 }
 
-ExitCode exit_of_file(int r)
+ExitStatus exit_of_file(int r)
 {
         switch (r) {
         case -ENOENT:
-                return EXIT_NOT_FOUND;
+                return exit_status(EXIT_NOT_FOUND);
         case -EACCES:
         case -EPERM:
-                return EXIT_NOT_ALLOWED;
+                return exit_status(EXIT_NOT_ALLOWED);
         default:
-                return EXIT_DATA;
+                return exit_status(EXIT_DATA);
         }
 }
 
-ExitCode exit_of_ending(const char *reason, bool failed)
+ExitStatus exit_of_ending(const char *reason, bool failed)
 {
         const Ending *ending = ending_find(reason);
 
-        return ending->exit_status == EXIT_DONE && failed ? EXIT_GIVEN_UP
-                                                          : (ExitCode)ending->exit_status;
+        if (ending->exit_status == EXIT_DONE && failed)
+                return exit_status(EXIT_GIVEN_UP);
+        return exit_status((ExitCode)ending->exit_status);
 }

@@ -34,12 +34,31 @@ typedef enum ExitCode {
         EXIT_INTERRUPTED = 130,
 } ExitCode;
 
+/* What a part of a verb returns that has printed its own failure: never mixed with -errno, since
+ * the compiler takes neither for the other. */
+typedef struct ExitStatus {
+        ExitCode code;
+} ExitStatus;
+
+#define EXIT_OK ((ExitStatus){EXIT_DONE})
+
+static inline ExitStatus exit_status(ExitCode code)
+{
+        return (ExitStatus){code};
+}
+
+/* The first of the two that is a failure. */
+static inline ExitStatus exit_first(ExitStatus one, ExitStatus other)
+{
+        return one.code ? one : other;
+}
+
 /* Whether it is a verdict of verify: not an error, and printed on standard output. */
-bool exit_is_verdict(int code);
+bool exit_is_verdict(ExitStatus status);
 /* The exit status of an error of the interface. */
-ExitCode exit_of_error(CvmErrorId id);
+ExitStatus exit_of_error(CvmErrorId id);
 /* That of a file named by the user that cannot be read or written; r is -errno. */
-ExitCode exit_of_file(int r);
+ExitStatus exit_of_file(int r);
 /* That of a CVM whose ending has this reason. failed: the CVM's state is `failed`, which a good end
  * becomes where its restarts were given up. */
-ExitCode exit_of_ending(const char *reason, bool failed);
+ExitStatus exit_of_ending(const char *reason, bool failed);

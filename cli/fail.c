@@ -10,7 +10,7 @@
 #include "progress.h"
 
 /* Prints one line; takes `parameters`. */
-static void fail_print(const Arguments *arguments, const char *name, json_object *parameters,
+static void fail_print(const Cli *cli, const char *name, json_object *parameters,
                        const char *message)
 {
         _cleanup_free_ char *safe = text_escape_control(message);
@@ -19,7 +19,7 @@ static void fail_print(const Arguments *arguments, const char *name, json_object
         _cleanup_free_ char *json = object ? text_escape_json(json_text(object)) : NULL;
 
         progress_end();
-        if (arguments->json)
+        if (cli->json)
                 fprintf(stderr, "%s\n", json ?: "{}");
         else
                 fprintf(stderr, "cvmctl: %s\n", safe ?: "out of memory");
@@ -37,10 +37,10 @@ static char *format_text(const char *format, va_list ap)
         return vasprintf(&s, format, ap) < 0 ? NULL : s;
 }
 
-int fail_usage(const Arguments *arguments, const char *format, ...)
+ExitStatus fail_usage(const Cli *cli, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL, *line = NULL;
-        const Verb *verb = arguments->verb;
+        const Verb *verb = cli->verb;
         va_list ap;
 
         va_start(ap, format);
@@ -48,12 +48,12 @@ int fail_usage(const Arguments *arguments, const char *format, ...)
         va_end(ap);
         if (!text || asprintf(&line, "%s (see `cvmctl help%s%s`)", text, verb ? " " : "",
                               verb ? verb->name : "") < 0)
-                return fail_memory(arguments);
-        fail_print(arguments, "cvmctl.Usage", message_parameters(text), line);
-        return EXIT_USAGE;
+                return fail_memory(cli);
+        fail_print(cli, "cvmctl.Usage", message_parameters(text), line);
+        return exit_status(EXIT_USAGE);
 }
 
-int fail_local(const Arguments *arguments, const char *format, ...)
+ExitStatus fail_local(const Cli *cli, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
@@ -61,17 +61,16 @@ int fail_local(const Arguments *arguments, const char *format, ...)
         va_start(ap, format);
         text = format_text(format, ap);
         va_end(ap);
-        fail_print(arguments, "cvmctl.Failed", message_parameters(text ?: ""),
-                   text ?: "out of memory");
-        return EXIT_FAILED;
+        fail_print(cli, "cvmctl.Failed", message_parameters(text ?: ""), text ?: "out of memory");
+        return exit_status(EXIT_FAILED);
 }
 
-int fail_memory(const Arguments *arguments)
+ExitStatus fail_memory(const Cli *cli)
 {
-        return fail_local(arguments, "out of memory");
+        return fail_local(cli, "out of memory");
 }
 
-static int print_file(const Arguments *arguments, const char *file, unsigned line, const char *text)
+static ExitStatus print_file(const Cli *cli, const char *file, unsigned line, const char *text)
 {
         _cleanup_free_ char *message = NULL;
         json_object *parameters;
@@ -80,15 +79,15 @@ static int print_file(const Arguments *arguments, const char *file, unsigned lin
         n = line ? asprintf(&message, "%s:%u: %s", file, line, text)
                  : asprintf(&message, "%s: %s", file, text);
         if (n < 0)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         parameters = json_build("message", json_new_text(text), "file", json_new_text(file), NULL);
         if (line)
                 json_object_object_add(parameters, "line", json_object_new_int64(line));
-        fail_print(arguments, "cvmctl.FileInvalid", parameters, message);
-        return EXIT_DATA;
+        fail_print(cli, "cvmctl.FileInvalid", parameters, message);
+        return exit_status(EXIT_DATA);
 }
 
-int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
+ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
@@ -96,20 +95,20 @@ int fail_file(const Arguments *arguments, const char *file, unsigned line, const
         va_start(ap, format);
         text = format_text(format, ap);
         va_end(ap);
-        return text ? print_file(arguments, file, line, text) : fail_memory(arguments);
+        return text ? print_file(cli, file, line, text) : fail_memory(cli);
 }
 
-int fail_file_error(const Arguments *arguments, const char *file, int r, const char *what)
+ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what)
 {
         _cleanup_free_ char *text = NULL;
 
         if (asprintf(&text, "%s%s%s", what ?: "", what ? ": " : "", strerror(-r)) < 0)
-                return fail_memory(arguments);
-        print_file(arguments, file, 0, text);
+                return fail_memory(cli);
+        print_file(cli, file, 0, text);
         return exit_of_file(r);
 }
 
-int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
+ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r)
 {
         _cleanup_free_ char *message = NULL;
 
@@ -117,21 +116,21 @@ int fail_no_daemon(const Arguments *arguments, const char *socket, int r)
                      "no daemon listens on %s (%s); start one with `systemctl start cvmd`, or your "
                      "own with `cvmd`",
                      socket, strerror(-r)) < 0)
-                return fail_memory(arguments);
-        fail_print(arguments, "cvmctl.NoDaemon",
+                return fail_memory(cli);
+        fail_print(cli, "cvmctl.NoDaemon",
                    json_build("socket", json_new_text(socket), "message", json_new_text(message),
                               NULL),
                    message);
-        return EXIT_UNAVAILABLE;
+        return exit_status(EXIT_UNAVAILABLE);
 }
 
-int fail_error(const Arguments *arguments, const CvmError *error, const char *where)
+ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
 {
         _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
 
         if (!message || (where && asprintf(&line, "%s: %s", where, message) < 0))
-                return fail_memory(arguments);
-        fail_print(arguments, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
+                return fail_memory(cli);
+        fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
                    line ?: message);
         return exit_of_error(error->id);
 }

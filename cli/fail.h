@@ -13,17 +13,17 @@
 #include "base/error.h"
 
 /* EXIT_USAGE; the line ends by naming the help. */
-int fail_usage(const Arguments *arguments, const char *format, ...) _printf_(2, 3);
+ExitStatus fail_usage(const Cli *cli, const char *format, ...) _printf_(2, 3);
 /* EXIT_FAILED. */
-int fail_local(const Arguments *arguments, const char *format, ...) _printf_(2, 3);
-int fail_memory(const Arguments *arguments);
+ExitStatus fail_local(const Cli *cli, const char *format, ...) _printf_(2, 3);
+ExitStatus fail_memory(const Cli *cli);
 /* EXIT_DATA: what a file holds that was named is refused. line 0: none. */
-int fail_file(const Arguments *arguments, const char *file, unsigned line, const char *format, ...)
+ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char *format, ...)
         _printf_(4, 5);
 /* The exit status of exit_of_file(): a file that was named cannot be read or written; r is -errno.
  * what: "cannot read the key", put before the error's text, or NULL. */
-int fail_file_error(const Arguments *arguments, const char *file, int r, const char *what);
+ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what);
 /* EXIT_UNAVAILABLE: nobody listens on the socket; r is -errno. */
-int fail_no_daemon(const Arguments *arguments, const char *socket, int r);
+ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r);
 /* What the error's kind says. `where` is put before the message, or NULL. */
-int fail_error(const Arguments *arguments, const CvmError *error, const char *where);
+ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where);

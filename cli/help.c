@@ -95,16 +95,16 @@ static void print_json(const Verb *verbs, const Verb *only)
         output_json(all);
 }
 
-int verb_help(const Arguments *arguments)
+ExitStatus verb_help(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
-        const Verb *verb = name ? verb_find(arguments->verbs, name) : NULL;
+        const Verb *verb = name ? verb_find(arguments->cli.verbs, name) : NULL;
 
         if (name && !verb)
-                return arguments_unknown_verb(arguments, name);
-        if (arguments->json)
-                print_json(arguments->verbs, verb);
+                return arguments_unknown_verb(&arguments->cli, name);
+        if (arguments->cli.json)
+                print_json(arguments->cli.verbs, verb);
         else
-                help_print(arguments->verbs, verb);
-        return EXIT_DONE;
+                help_print(arguments->cli.verbs, verb);
+        return EXIT_OK;
 }

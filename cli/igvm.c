@@ -42,12 +42,12 @@ static void igvm_row(json_object *platform, char **cells)
         cells[n++] = output_member(platform, "highest");
 }
 
-static int igvm_print(const Arguments *arguments, json_object *summary)
+static ExitStatus igvm_print(const Cli *cli, json_object *summary)
 {
         json_object *refused = json_member(summary, "notLoadable");
 
         if (output_table(stdout, columns, json_member(summary, "platforms"), igvm_row) < 0)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         for (size_t i = 0; i < json_object_array_length(refused); i++) {
                 json_object *header = json_object_array_get_idx(refused, i);
 
@@ -57,7 +57,7 @@ static int igvm_print(const Arguments *arguments, json_object *summary)
         }
         if (json_member(summary, "idBlock"))
                 igvm_id_block_print(json_member(summary, "idBlock"));
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
 static int check_overlaps(const Igvm *igvm, const char *path, CvmError *error)
@@ -69,27 +69,27 @@ static int check_overlaps(const Igvm *igvm, const char *path, CvmError *error)
         return r;
 }
 
-int verb_igvm(const Arguments *arguments)
+ExitStatus verb_igvm(const Arguments *arguments)
 {
         const char *path = arguments_operand(arguments, 0);
         _cleanup_(measured_file_done) MeasuredFile file = {};
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_json_ json_object *summary = NULL, *block = NULL;
         Igvm igvm;
-        int r;
+        ExitStatus status;
 
-        r = measured_file_open(arguments, ARTIFACT_IGVM, path, &file);
-        if (r != 0)
-                return r;
+        status = measured_file_open(&arguments->cli, ARTIFACT_IGVM, path, &file);
+        if (status.code)
+                return status;
         if (igvm_read(measured_file_bytes(&file).bytes, path, &igvm, &error) < 0 ||
             check_overlaps(&igvm, path, &error) < 0 ||
             igvm_id_block_json(&igvm, path, &block, &error) < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(&arguments->cli, &error, NULL);
         summary = igvm_summary(&igvm);
         if (block)
                 json_add(summary, "idBlock", TAKE_PTR(block));
-        if (!arguments->json)
-                return igvm_print(arguments, summary);
+        if (!arguments->cli.json)
+                return igvm_print(&arguments->cli, summary);
         output_json(summary);
-        return EXIT_DONE;
+        return EXIT_OK;
 }

@@ -17,27 +17,40 @@
 
 #define TIMEOUT_GRACE_SEC 10 /* for the daemon to take the launch back and say so */
 
-static json_object *launch_call_parameters(const Arguments *arguments, const LaunchSpec *spec)
+typedef struct LaunchOptions {
+        const char *file, *id, *wait; /* or NULL */
+        bool paused;
+        uint64_t timeout_sec; /* 0: none */
+} LaunchOptions;
+
+static LaunchOptions launch_options(const Arguments *arguments)
 {
-        static const char *const texts[] = {"id", "wait"};
-        uint64_t timeout = arguments_number(arguments, "timeout", 0);
+        return (LaunchOptions){
+                .file = arguments_value(arguments, "file"),
+                .id = arguments_value(arguments, "id"),
+                .wait = arguments_value(arguments, "wait"),
+                .paused = arguments_has(arguments, "paused"),
+                .timeout_sec = arguments_number(arguments, "timeout", 0),
+        };
+}
+
+static json_object *launch_call_parameters(const LaunchOptions *options, const LaunchSpec *spec)
+{
         json_object *parameters = json_build("spec", json_object_get(spec->object), NULL);
 
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-                const char *value = arguments_value(arguments, texts[i]);
-
-                if (value)
-                        json_object_object_add(parameters, texts[i], json_new_text(value));
-        }
-        if (arguments_has(arguments, "paused"))
+        if (options->id)
+                json_object_object_add(parameters, "id", json_new_text(options->id));
+        if (options->wait)
+                json_object_object_add(parameters, "wait", json_new_text(options->wait));
+        if (options->paused)
                 json_object_object_add(parameters, "paused", json_object_new_boolean(true));
-        if (timeout)
+        if (options->timeout_sec)
                 json_object_object_add(parameters, "timeoutSec",
-                                       json_object_new_int64((int64_t)timeout));
+                                       json_object_new_int64((int64_t)options->timeout_sec));
         return parameters;
 }
 
-static int print_summary(const Arguments *arguments, json_object *cvm)
+static ExitStatus print_summary(const Cli *cli, json_object *cvm)
 {
         _cleanup_free_ char *name = output_member(cvm, "name");
         _cleanup_free_ char *state = output_member(cvm, "state");
@@ -45,24 +58,23 @@ static int print_summary(const Arguments *arguments, json_object *cvm)
         bool ready = json_member_bool(cvm, "ready", false);
 
         if (!name || !state || !forwards)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         printf("%s: %s%s%s%s\n", name, state, ready ? ", ready" : "",
                strcmp(forwards, "-") != 0 ? ", " : "", strcmp(forwards, "-") != 0 ? forwards : "");
         if (json_member_bool(cvm, "debug", false))
                 fputs("cvmctl: note: a debug launch measures differently\n", stderr);
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
 /* How long an answer may take; -1: for ever. */
-static int call_msec(const Arguments *arguments)
+static int call_msec(const LaunchOptions *options)
 {
-        uint64_t seconds = arguments_number(arguments, "timeout", 0);
-
-        return seconds ? (int)(seconds + TIMEOUT_GRACE_SEC) * 1000 : -1;
+        return options->timeout_sec ? (int)(options->timeout_sec + TIMEOUT_GRACE_SEC) * 1000 : -1;
 }
 
-static int launch_follow(const Arguments *arguments, WireClient *client, const char *name,
-                         CvmError *error)
+/* msec: how long an answer may take, for the message. */
+static ExitStatus launch_follow(const Cli *cli, WireClient *client, const char *name, int msec,
+                                CvmError *error)
 {
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
@@ -73,10 +85,10 @@ static int launch_follow(const Arguments *arguments, WireClient *client, const c
                 if (r == -ETIMEDOUT && error->id == CVM_ERROR_SYSTEM) {
                         /* the daemon itself hangs: it keeps its own time otherwise */
                         cvm_error_done(error);
-                        cvm_error_timeout(error, "answer of the daemon", call_msec(arguments));
+                        cvm_error_timeout(error, "answer of the daemon", msec);
                 }
                 if (r < 0)
-                        return fail_error(arguments, error, NULL);
+                        return fail_error(cli, error, NULL);
                 stage = json_member_string(reply, "stage");
                 if (r > 0) {
                         if (stage)
@@ -84,32 +96,35 @@ static int launch_follow(const Arguments *arguments, WireClient *client, const c
                         continue;
                 }
                 progress_end();
-                cvm = reply_member(arguments, reply, "cvm", json_type_object);
+                cvm = reply_member(cli, reply, "cvm", json_type_object);
                 if (!cvm)
-                        return EXIT_FAILED;
-                if (!arguments->json)
-                        return print_summary(arguments, cvm);
+                        return exit_status(EXIT_FAILED);
+                if (!cli->json)
+                        return print_summary(cli, cvm);
                 output_json(cvm);
-                return EXIT_DONE;
+                return EXIT_OK;
         }
 }
 
-int verb_launch(const Arguments *arguments)
+ExitStatus verb_launch(const Arguments *arguments)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {};
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        const LaunchOptions options = launch_options(arguments);
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = launch_spec_build(arguments, options.file, false, &spec);
         int r;
 
-        r = launch_spec_build(arguments, arguments_value(arguments, "file"), false, &spec);
-        if (r == 0)
-                r = session_connect(arguments, &client);
-        if (r != 0)
-                return r;
-        wire_client_set_timeout(client, call_msec(arguments));
-        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(arguments, &spec),
+        if (!status.code)
+                status = session_connect(cli, &client);
+        if (status.code)
+                return status;
+        wire_client_set_timeout(client, call_msec(&options));
+        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(&options, &spec),
                               spec.fds, spec.n_fds, &error);
         if (r < 0)
-                return fail_error(arguments, &error, NULL);
-        return launch_follow(arguments, client, json_member_string(spec.object, "name"), &error);
+                return fail_error(cli, &error, NULL);
+        return launch_follow(cli, client, json_member_string(spec.object, "name"),
+                             call_msec(&options), &error);
 }

@@ -18,7 +18,7 @@
 #include "spec/spec.h"
 
 typedef struct Credentials {
-        const Arguments *arguments;
+        const Cli *cli;
         bool render;
         int dirfd; /* -1: none is set */
 } Credentials;
@@ -35,13 +35,13 @@ static void secret_done(Secret *secret)
         free(secret->data);
 }
 
-static int launch_credentials_refuse(const Arguments *arguments, const char *field,
-                                     const char *name, const char *reason)
+static ExitStatus launch_credentials_refuse(const Cli *cli, const char *field, const char *name,
+                                            const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
         cvm_error_invalid_spec(&error, field, "credential %s: %s", name, reason);
-        return fail_error(arguments, &error, NULL);
+        return fail_error(cli, &error, NULL);
 }
 
 /* As systemd's: a file's name. */
@@ -57,10 +57,10 @@ static bool is_reference(json_object *value)
         return json_object_is_type(value, json_type_object) && json_member(value, "credential");
 }
 
-static int read_secret(const Credentials *credentials, const char *field, json_object *reference,
-                       size_t max, Secret *ret)
+static ExitStatus read_secret(const Credentials *credentials, const char *field,
+                              json_object *reference, size_t max, Secret *ret)
 {
-        const Arguments *arguments = credentials->arguments;
+        const Cli *cli = credentials->cli;
         const char *name = json_member_string(reference, "credential");
         _cleanup_close_ int fd = -1;
         struct stat st;
@@ -68,103 +68,106 @@ static int read_secret(const Credentials *credentials, const char *field, json_o
 
         if (!name || !name_is_valid(name) || json_object_object_length(reference) != 1)
                 return launch_credentials_refuse(
-                        arguments, field, name ?: "?",
+                        cli, field, name ?: "?",
                         "must be {\"credential\": NAME}, where NAME is a file's name");
         if (credentials->dirfd < 0 && credentials->render) {
                 ret->data = strdup("");
-                return ret->data ? 0 : fail_memory(arguments);
+                return ret->data ? EXIT_OK : fail_memory(cli);
         }
         if (credentials->dirfd < 0)
                 return launch_credentials_refuse(
-                        arguments, field, name,
+                        cli, field, name,
                         "CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with "
                         "LoadCredential= or LoadCredentialEncrypted=");
         fd = openat(credentials->dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0 || fstat(fd, &st) < 0)
-                return launch_credentials_refuse(arguments, field, name,
+                return launch_credentials_refuse(cli, field, name,
                                                  errno == ENOENT ? "the unit has none of that name"
                                                                  : strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return launch_credentials_refuse(arguments, field, name, "not a regular file");
+                return launch_credentials_refuse(cli, field, name, "not a regular file");
         r = fd_read_all(fd, max, &ret->data, &ret->size);
         if (r == -EFBIG)
-                return launch_credentials_refuse(arguments, field, name, "too large");
-        return r < 0 ? launch_credentials_refuse(arguments, field, name, strerror(-r)) : 0;
+                return launch_credentials_refuse(cli, field, name, "too large");
+        return r < 0 ? launch_credentials_refuse(cli, field, name, strerror(-r)) : EXIT_OK;
 }
 
 /* A variable's value is one line: the line break that editors leave at the end is not of it. */
-static int resolve_variable(const Credentials *credentials, json_object *env, const char *key,
-                            json_object *reference)
+static ExitStatus resolve_variable(const Credentials *credentials, json_object *env,
+                                   const char *key, json_object *reference)
 {
         _cleanup_(secret_done) Secret secret = {};
         _cleanup_free_ char *field = NULL;
         size_t size;
-        int r;
+        ExitStatus status;
 
         if (asprintf(&field, "env.%s", key) < 0)
-                return fail_memory(credentials->arguments);
-        r = read_secret(credentials, field, reference, SPEC_ENV_BYTES_MAX, &secret);
-        if (r != 0)
-                return r;
+                return fail_memory(credentials->cli);
+        status = read_secret(credentials, field, reference, SPEC_ENV_BYTES_MAX, &secret);
+        if (status.code)
+                return status;
         size = secret.size;
         if (size && secret.data[size - 1] == '\n')
                 size--;
         if (memchr(secret.data, 0, size) || !text_is_utf8(secret.data, size))
-                return launch_credentials_refuse(credentials->arguments, field,
+                return launch_credentials_refuse(credentials->cli, field,
                                                  json_member_string(reference, "credential"),
                                                  "not text in UTF-8");
         json_object_object_add(env, key, json_object_new_string_len(secret.data, (int)size));
-        return 0;
+        return EXIT_OK;
 }
 
-static int resolve_cert(const Credentials *credentials, json_object *certs, const char *key,
-                        json_object *reference)
+static ExitStatus resolve_cert(const Credentials *credentials, json_object *certs, const char *key,
+                               json_object *reference)
 {
         _cleanup_(secret_done) Secret secret = {}, encoded = {};
         _cleanup_free_ char *field = NULL;
-        int r;
+        ExitStatus status;
 
         if (asprintf(&field, "certs.%s", key) < 0)
-                return fail_memory(credentials->arguments);
-        r = read_secret(credentials, field, reference, SPEC_CERT_BYTES_MAX, &secret);
-        if (r != 0)
-                return r;
+                return fail_memory(credentials->cli);
+        status = read_secret(credentials, field, reference, SPEC_CERT_BYTES_MAX, &secret);
+        if (status.code)
+                return status;
         encoded.data = text_base64(secret.data, secret.size);
         if (!encoded.data)
-                return fail_memory(credentials->arguments);
+                return fail_memory(credentials->cli);
         encoded.size = strlen(encoded.data);
         json_object_object_add(certs, key,
                                json_build("base64", json_object_new_string(encoded.data), NULL));
-        return 0;
+        return EXIT_OK;
 }
 
-typedef int (*Resolve)(const Credentials *credentials, json_object *object, const char *key,
-                       json_object *reference);
+typedef ExitStatus (*Resolve)(const Credentials *credentials, json_object *object, const char *key,
+                              json_object *reference);
 
-static int resolve_members(const Credentials *credentials, json_object *object, Resolve resolve)
+static ExitStatus resolve_members(const Credentials *credentials, json_object *object,
+                                  Resolve resolve)
 {
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
         if (!json_object_is_type(object, json_type_object))
-                return 0;
+                return EXIT_OK;
         /* a member that is there already is replaced in its place: the walk goes on */
         json_object_object_foreach (object, key, value) {
-                if (r == 0 && is_reference(value))
-                        r = resolve(credentials, object, key, value);
+                if (!status.code && is_reference(value))
+                        status = resolve(credentials, object, key, value);
         }
-        return r;
+        return status;
 }
 
-int launch_credentials_resolve(const Arguments *arguments, bool render, json_object *object)
+ExitStatus launch_credentials_resolve(const Cli *cli, bool render, json_object *object)
 {
         const char *path = getenv("CREDENTIALS_DIRECTORY");
         _cleanup_close_ int dirfd = -1;
-        Credentials credentials = {.arguments = arguments, .render = render, .dirfd = -1};
-        int r;
+        Credentials credentials = {.cli = cli, .render = render, .dirfd = -1};
+        ExitStatus status;
 
         if (path && *path == '/')
                 dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         credentials.dirfd = dirfd;
-        r = resolve_members(&credentials, json_member(object, "env"), resolve_variable);
-        return r ?: resolve_members(&credentials, json_member(object, "certs"), resolve_cert);
+        status = resolve_members(&credentials, json_member(object, "env"), resolve_variable);
+        return status.code
+                       ? status
+                       : resolve_members(&credentials, json_member(object, "certs"), resolve_cert);
 }

@@ -34,46 +34,47 @@ json_object *launch_path(const char *directory, const char *path)
 }
 
 /* One object that may have a path. `field` is its name in messages. */
-static int resolve(const Arguments *arguments, json_object *object, const char *file,
-                   const char *directory, const char *field)
+static ExitStatus resolve(const Cli *cli, json_object *object, const char *file,
+                          const char *directory, const char *field)
 {
         const char *path = json_member_string(object, "path");
 
         if (json_member(object, "fd"))
-                return fail_file(arguments, file, 0,
+                return fail_file(cli, file, 0,
                                  "%s.fd: a file cannot carry descriptors; give a path", field);
         if (path && *path)
                 json_object_object_add(object, "path", launch_path(directory, path));
-        return 0;
+        return EXIT_OK;
 }
 
-int launch_files_resolve(const Arguments *arguments, json_object *object, const char *file,
-                         const char *directory)
+ExitStatus launch_files_resolve(const Cli *cli, json_object *object, const char *file,
+                                const char *directory)
 {
         json_object *certs = json_member(object, "certs"), *shares = json_member(object, "shares");
         json_object *disks = json_member(object, "disks");
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                r = resolve(arguments, json_member(object, name), file, directory, name);
+                status = resolve(cli, json_member(object, name), file, directory, name);
         }
-        if (r == 0 && json_object_is_type(certs, json_type_object)) {
+        if (!status.code && json_object_is_type(certs, json_type_object)) {
                 json_object_object_foreach (certs, name, source) {
                         (void)name;
-                        r = r ?: resolve(arguments, source, file, directory, "certs");
+                        status = status.code ? status
+                                             : resolve(cli, source, file, directory, "certs");
                 }
         }
         if (json_object_is_type(shares, json_type_array))
-                for (size_t i = 0; r == 0 && i < json_object_array_length(shares); i++)
-                        r = resolve(arguments, json_object_array_get_idx(shares, i), file,
-                                    directory, "shares");
+                for (size_t i = 0; !status.code && i < json_object_array_length(shares); i++)
+                        status = resolve(cli, json_object_array_get_idx(shares, i), file, directory,
+                                         "shares");
         if (json_object_is_type(disks, json_type_array))
-                for (size_t i = 0; r == 0 && i < json_object_array_length(disks); i++)
-                        r = resolve(arguments, json_object_array_get_idx(disks, i), file, directory,
-                                    "disks");
-        return r;
+                for (size_t i = 0; !status.code && i < json_object_array_length(disks); i++)
+                        status = resolve(cli, json_object_array_get_idx(disks, i), file, directory,
+                                         "disks");
+        return status;
 }
 
 /* "." and "..", and what Kubernetes keeps for itself in a volume of secrets: the files are links
@@ -83,53 +84,53 @@ static bool is_hidden_from_guest(const char *name)
         return strcmp(name, ".") == 0 || strncmp(name, "..", 2) == 0;
 }
 
-int launch_certs_directory(const Arguments *arguments, const char *path, json_object *certs)
+ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object *certs)
 {
         DIR *directory = opendir(path);
         struct dirent *entry;
         size_t n = 0;
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
         if (!directory)
-                return fail_file_error(arguments, path, -errno, "cannot read the certificates");
-        while (r == 0 && (entry = readdir(directory))) {
+                return fail_file_error(cli, path, -errno, "cannot read the certificates");
+        while (!status.code && (entry = readdir(directory))) {
                 const char *name = entry->d_name;
                 struct stat st;
 
                 if (is_hidden_from_guest(name))
                         continue;
                 if (!text_is_utf8(name, strlen(name)))
-                        r = fail_file(arguments, path, 0, "a file's name is not valid UTF-8");
+                        status = fail_file(cli, path, 0, "a file's name is not valid UTF-8");
                 else if (fstatat(dirfd(directory), name, &st, 0) < 0)
-                        r = fail_file_error(arguments, path, -errno, name);
+                        status = fail_file_error(cli, path, -errno, name);
                 else if (!S_ISREG(st.st_mode))
-                        r = fail_file(arguments, path, 0,
-                                      "%s is not a regular file; --certs takes a directory of "
-                                      "files only",
-                                      name);
+                        status = fail_file(cli, path, 0,
+                                           "%s is not a regular file; --certs takes a directory of "
+                                           "files only",
+                                           name);
                 else if (++n > SPEC_CERTS_MAX)
-                        r = fail_file(arguments, path, 0, "more than %d files", SPEC_CERTS_MAX);
+                        status = fail_file(cli, path, 0, "more than %d files", SPEC_CERTS_MAX);
                 else
                         json_object_object_add(certs, name,
                                                json_build("path", launch_path(path, name), NULL));
         }
         closedir(directory);
-        return r;
+        return status;
 }
 
-static int launch_files_refuse(const Arguments *arguments, const char *field, const char *path,
-                               const char *reason)
+static ExitStatus launch_files_refuse(const Cli *cli, const char *field, const char *path,
+                                      const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
         cvm_error_invalid_spec(&error, field, "%s: %s", path, reason);
-        return fail_error(arguments, &error, NULL);
+        return fail_error(cli, &error, NULL);
 }
 
 /* The same of a system call that failed; r is -errno. */
-static int refuse_error(const Arguments *arguments, const char *field, const char *path, int r)
+static ExitStatus refuse_error(const Cli *cli, const char *field, const char *path, int r)
 {
-        launch_files_refuse(arguments, field, path, strerror(-r));
+        launch_files_refuse(cli, field, path, strerror(-r));
         return exit_of_file(r);
 }
 
@@ -147,8 +148,8 @@ static const char *unwanted(Wanted wanted, mode_t mode)
 }
 
 /* Opens what a field names. An fd of -1 with 0 as the result: not here, and `absent_ok`. */
-static int open_path(const Arguments *arguments, const char *field, const char *path, Wanted wanted,
-                     bool absent_ok, int *ret)
+static ExitStatus open_path(const Cli *cli, const char *field, const char *path, Wanted wanted,
+                            bool absent_ok, int *ret)
 {
         int access = wanted == WANTED_WRITABLE_DISK ? O_RDWR : O_RDONLY;
         const char *problem;
@@ -158,15 +159,15 @@ static int open_path(const Arguments *arguments, const char *field, const char *
         fd = open(path, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 && errno == ENOENT && absent_ok) {
                 *ret = -1;
-                return 0;
+                return EXIT_OK;
         }
         if (fd < 0 || fstat(fd, &st) < 0)
-                return refuse_error(arguments, field, path, -errno);
+                return refuse_error(cli, field, path, -errno);
         problem = unwanted(wanted, st.st_mode);
         if (problem)
-                return launch_files_refuse(arguments, field, path, problem);
+                return launch_files_refuse(cli, field, path, problem);
         *ret = TAKE_FD(fd);
-        return 0;
+        return EXIT_OK;
 }
 
 /* Takes fd into the list and writes its index in the place of the object's path. `what` is the name
@@ -181,21 +182,22 @@ static void send_fd(LaunchSpec *spec, json_object *object, const char *what, int
 
 /* A kernel, initramfs, firmware, IGVM, a share or a disk: at most SPEC_SHARES_MAX + SPEC_DISKS_MAX
  * + 4, so there is room. */
-static int open_one(const Arguments *arguments, bool render, LaunchSpec *spec, json_object *object,
-                    const char *field, const char *what, Wanted wanted)
+static ExitStatus open_one(const Cli *cli, bool render, LaunchSpec *spec, json_object *object,
+                           const char *field, const char *what, Wanted wanted)
 {
         const char *path = json_member_string(object, "path");
-        int fd, r;
+        ExitStatus status;
+        int fd;
 
         if (!path)
-                return 0;
-        r = open_path(arguments, field, path, wanted, render, &fd);
-        if (r == 0 && fd >= 0)
+                return EXIT_OK;
+        status = open_path(cli, field, path, wanted, render, &fd);
+        if (!status.code && fd >= 0)
                 send_fd(spec, object, what, fd);
-        return r;
+        return status;
 }
 
-static int open_shares(const Arguments *arguments, bool render, LaunchSpec *spec)
+static ExitStatus open_shares(const Cli *cli, bool render, LaunchSpec *spec)
 {
         json_object *shares = json_member(spec->object, "shares");
         size_t n = shares ? json_object_array_length(shares) : 0;
@@ -203,19 +205,19 @@ static int open_shares(const Arguments *arguments, bool render, LaunchSpec *spec
         for (size_t i = 0; i < n; i++) {
                 json_object *share = json_object_array_get_idx(shares, i);
                 _cleanup_free_ char *field = NULL, *what = NULL;
-                int r;
+                ExitStatus status;
 
                 if (asprintf(&field, "shares[%zu].path", i) < 0 ||
                     asprintf(&what, "share:%s", json_member_string(share, "tag")) < 0)
-                        return fail_memory(arguments);
-                r = open_one(arguments, render, spec, share, field, what, WANTED_DIRECTORY);
-                if (r != 0)
-                        return r;
+                        return fail_memory(cli);
+                status = open_one(cli, render, spec, share, field, what, WANTED_DIRECTORY);
+                if (status.code)
+                        return status;
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int open_disks(const Arguments *arguments, bool render, LaunchSpec *spec)
+static ExitStatus open_disks(const Cli *cli, bool render, LaunchSpec *spec)
 {
         json_object *disks = json_member(spec->object, "disks");
         size_t n = disks ? json_object_array_length(disks) : 0;
@@ -224,84 +226,84 @@ static int open_disks(const Arguments *arguments, bool render, LaunchSpec *spec)
                 json_object *disk = json_object_array_get_idx(disks, i);
                 const char *id = json_member_string(disk, "id");
                 _cleanup_free_ char *field = NULL, *what = NULL;
-                int r;
+                ExitStatus status;
 
                 if (asprintf(&field, "disks[%zu].path", i) < 0 ||
                     (id ? asprintf(&what, "disk:%s", id) : asprintf(&what, "disk:disk%zu", i)) < 0)
-                        return fail_memory(arguments);
-                r = open_one(arguments, render, spec, disk, field, what,
-                             json_member_bool(disk, "readOnly", true) ? WANTED_DISK
-                                                                      : WANTED_WRITABLE_DISK);
-                if (r != 0)
-                        return r;
+                        return fail_memory(cli);
+                status = open_one(cli, render, spec, disk, field, what,
+                                  json_member_bool(disk, "readOnly", true) ? WANTED_DISK
+                                                                           : WANTED_WRITABLE_DISK);
+                if (status.code)
+                        return status;
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int inline_cert(const Arguments *arguments, const char *field, const char *path, int fd,
-                       json_object *source)
+static ExitStatus inline_cert(const Cli *cli, const char *field, const char *path, int fd,
+                              json_object *source)
 {
         _cleanup_free_ char *data = NULL, *encoded = NULL;
         size_t size;
         int r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, &data, &size);
 
         if (r < 0)
-                return refuse_error(arguments, field, path, r);
+                return refuse_error(cli, field, path, r);
         encoded = text_base64(data, size);
         explicit_bzero(data, size);
         if (!encoded)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         json_object_object_del(source, "path");
         json_object_object_add(source, "base64", json_object_new_string(encoded));
         explicit_bzero(encoded, strlen(encoded));
-        return 0;
+        return EXIT_OK;
 }
 
-static int open_cert(const Arguments *arguments, bool render, LaunchSpec *spec, const char *name,
-                     json_object *source)
+static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const char *name,
+                            json_object *source)
 {
         const char *path = json_member_string(source, "path");
         _cleanup_free_ char *field = NULL;
         _cleanup_close_ int fd = -1;
         struct stat st;
-        int r;
+        ExitStatus status;
 
         if (!path)
-                return 0;
+                return EXIT_OK;
         if (asprintf(&field, "certs.%s", name) < 0)
-                return fail_memory(arguments);
-        r = open_path(arguments, field, path, WANTED_FILE, render, &fd);
-        if (r != 0 || fd < 0)
-                return r;
+                return fail_memory(cli);
+        status = open_path(cli, field, path, WANTED_FILE, render, &fd);
+        if (status.code || fd < 0)
+                return status;
         if (fstat(fd, &st) < 0)
-                return refuse_error(arguments, field, path, -errno);
+                return refuse_error(cli, field, path, -errno);
         if (st.st_size > SPEC_CERT_BYTES_MAX)
-                return launch_files_refuse(arguments, field, path, "over 1 MiB");
+                return launch_files_refuse(cli, field, path, "over 1 MiB");
         if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)
-                return inline_cert(arguments, field, path, fd, source);
+                return inline_cert(cli, field, path, fd, source);
         send_fd(spec, source, field, TAKE_FD(fd));
-        return 0;
+        return EXIT_OK;
 }
 
-int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec)
+ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
 {
         json_object *certs = json_member(spec->object, "certs");
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
+        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                r = open_one(arguments, render, spec, json_member(spec->object, name), name, name,
-                             WANTED_FILE);
+                status = open_one(cli, render, spec, json_member(spec->object, name), name, name,
+                                  WANTED_FILE);
         }
-        if (r == 0)
-                r = open_shares(arguments, render, spec);
-        if (r == 0)
-                r = open_disks(arguments, render, spec);
-        if (r != 0 || !certs)
-                return r;
+        if (!status.code)
+                status = open_shares(cli, render, spec);
+        if (!status.code)
+                status = open_disks(cli, render, spec);
+        if (status.code || !certs)
+                return status;
         json_object_object_foreach (certs, name, source) {
-                r = r ?: open_cert(arguments, render, spec, name, source);
+                status = status.code ? status : open_cert(cli, render, spec, name, source);
         }
-        return r;
+        return status;
 }

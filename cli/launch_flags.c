@@ -26,7 +26,7 @@ static json_object *member_of(json_object *object, const char *key, json_type ty
         return member;
 }
 
-static int apply_scalars(const Arguments *arguments, json_object *object)
+static ExitStatus apply_scalars(const Arguments *arguments, json_object *object)
 {
         static const char *const texts[] = {"platform", "cmdline", "network", "driver"};
         const char *memory = arguments_value(arguments, "memory");
@@ -43,7 +43,7 @@ static int apply_scalars(const Arguments *arguments, json_object *object)
                         object, "cpus",
                         json_object_new_int64((int64_t)arguments_number(arguments, "cpus", 0)));
         if (memory && text_parse_size(memory, &size) < 0)
-                return fail_usage(arguments,
+                return fail_usage(&arguments->cli,
                                   "--memory must be bytes, or a number with K, M, G or T, not '%s'",
                                   memory);
         if (memory)
@@ -73,16 +73,16 @@ static int apply_scalars(const Arguments *arguments, json_object *object)
                                                        arguments, "vsock", 0)));
                 json_object_object_add(object, "vsock", vsock);
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_security(const Arguments *arguments, json_object *object)
+static ExitStatus apply_security(const Arguments *arguments, json_object *object)
 {
         const char *value;
         json_object *security;
 
         if (!arguments_has(arguments, "launch-security"))
-                return 0;
+                return EXIT_OK;
         security = member_of(object, "launchSecurity", json_type_object);
         for (size_t i = 0;
              security && (value = arguments_value_at(arguments, "launch-security", i)); i++) {
@@ -90,17 +90,17 @@ static int apply_security(const Arguments *arguments, json_object *object)
                 _cleanup_free_ char *name = NULL;
 
                 if (!equals || equals == value)
-                        return fail_usage(arguments,
+                        return fail_usage(&arguments->cli,
                                           "--launch-security must be FIELD=VALUE, not '%s'", value);
                 name = strndup(value, (size_t)(equals - value));
                 if (!name)
-                        return fail_memory(arguments);
+                        return fail_memory(&arguments->cli);
                 json_object_object_add(security, name, json_new_text(equals + 1));
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_artifacts(const Arguments *arguments, json_object *object)
+static ExitStatus apply_artifacts(const Arguments *arguments, json_object *object)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *option = spec_artifact_kind_name(kind);
@@ -110,7 +110,7 @@ static int apply_artifacts(const Arguments *arguments, json_object *object)
                 if (!value)
                         continue;
                 if (!*value)
-                        return fail_usage(arguments, "--%s needs a file, or " EMBEDDED "NAME",
+                        return fail_usage(&arguments->cli, "--%s needs a file, or " EMBEDDED "NAME",
                                           option);
                 if (strncmp(value, EMBEDDED, strlen(EMBEDDED)) == 0)
                         reference =
@@ -119,10 +119,10 @@ static int apply_artifacts(const Arguments *arguments, json_object *object)
                         reference = json_build("path", launch_path(".", value), NULL);
                 json_object_object_add(object, option, reference);
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int read_env_file(const Arguments *arguments, const char *path, json_object *env)
+static ExitStatus read_env_file(const Arguments *arguments, const char *path, json_object *env)
 {
         _cleanup_json_ json_object *variables = json_object_new_object();
         _cleanup_free_ char *text = NULL;
@@ -132,35 +132,35 @@ static int read_env_file(const Arguments *arguments, const char *path, json_obje
 
         r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
         if (r < 0)
-                return fail_file_error(arguments, path, r, "cannot read the environment");
+                return fail_file_error(&arguments->cli, path, r, "cannot read the environment");
         r = env_file_parse(text, size, variables, &where);
         explicit_bzero(text, size);
         if (r == -EBADMSG)
-                return fail_file(arguments, path, where.line, "%s", where.reason);
+                return fail_file(&arguments->cli, path, where.line, "%s", where.reason);
         if (r < 0)
-                return fail_memory(arguments);
+                return fail_memory(&arguments->cli);
         json_object_object_foreach (variables, name, value) {
                 json_object_object_add(env, name, json_object_get(value));
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_env(const Arguments *arguments, json_object *object)
+static ExitStatus apply_env(const Arguments *arguments, json_object *object)
 {
         _cleanup_json_ json_object *seen = json_object_new_object();
         const char *file = arguments_value(arguments, "env-file"), *assignment;
         json_object *env;
 
         if (!file && !arguments_has(arguments, "env"))
-                return 0;
+                return EXIT_OK;
         env = member_of(object, "env", json_type_object);
         if (!env)
-                return 0;
+                return EXIT_OK;
         if (file) {
-                int r = read_env_file(arguments, file, env);
+                ExitStatus status = read_env_file(arguments, file, env);
 
-                if (r != 0)
-                        return r;
+                if (status.code)
+                        return status;
         }
         for (size_t i = 0; (assignment = arguments_value_at(arguments, "env", i)); i++) {
                 const char *equals = strchr(assignment, '=');
@@ -168,27 +168,27 @@ static int apply_env(const Arguments *arguments, json_object *object)
 
                 /* what was meant as a value is not repeated: it may be a secret */
                 if (!equals || equals == assignment)
-                        return fail_usage(arguments, "--env must be KEY=VALUE");
+                        return fail_usage(&arguments->cli, "--env must be KEY=VALUE");
                 name = strndup(assignment, (size_t)(equals - assignment));
                 if (!name)
-                        return fail_memory(arguments);
+                        return fail_memory(&arguments->cli);
                 if (json_object_object_get_ex(seen, name, NULL))
-                        return fail_usage(arguments, "--env gives %s twice", name);
+                        return fail_usage(&arguments->cli, "--env gives %s twice", name);
                 json_object_object_add(seen, name, NULL);
                 json_object_object_add(env, name, json_new_text(equals + 1));
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_certs(const Arguments *arguments, json_object *object)
+static ExitStatus apply_certs(const Arguments *arguments, json_object *object)
 {
         const char *directory = arguments_value(arguments, "certs");
         json_object *certs;
 
         if (!directory)
-                return 0;
+                return EXIT_OK;
         certs = member_of(object, "certs", json_type_object);
-        return certs ? launch_certs_directory(arguments, directory, certs) : 0;
+        return certs ? launch_certs_directory(&arguments->cli, directory, certs) : EXIT_OK;
 }
 
 /* Puts a share in the place of the one of the same tag, or at the end. */
@@ -207,14 +207,14 @@ static void put_share(json_object *shares, const char *tag, json_object *share)
         json_object_array_add(shares, share);
 }
 
-static int apply_shares(const Arguments *arguments, json_object *object)
+static ExitStatus apply_shares(const Arguments *arguments, json_object *object)
 {
         _cleanup_json_ json_object *seen = json_object_new_object();
         const char *value;
         json_object *shares;
 
         if (!arguments_has(arguments, "share"))
-                return 0;
+                return EXIT_OK;
         shares = member_of(object, "shares", json_type_array);
         for (size_t i = 0; shares && (value = arguments_value_at(arguments, "share", i)); i++) {
                 const char *equals = strchr(value, '='), *suffix;
@@ -223,23 +223,23 @@ static int apply_shares(const Arguments *arguments, json_object *object)
                 size_t length;
 
                 if (!equals || equals == value || !equals[1])
-                        return fail_usage(arguments, "--share must be TAG=PATH[:rw], not '%s'",
-                                          value);
+                        return fail_usage(&arguments->cli,
+                                          "--share must be TAG=PATH[:rw], not '%s'", value);
                 length = strlen(equals + 1);
                 suffix = length > 3 ? equals + 1 + length - 3 : "";
                 writable = strcmp(suffix, ":rw") == 0;
                 tag = strndup(value, (size_t)(equals - value));
                 path = strndup(equals + 1, length - (writable ? 3 : 0));
                 if (!tag || !path)
-                        return fail_memory(arguments);
+                        return fail_memory(&arguments->cli);
                 if (json_object_object_get_ex(seen, tag, NULL))
-                        return fail_usage(arguments, "--share gives the tag %s twice", tag);
+                        return fail_usage(&arguments->cli, "--share gives the tag %s twice", tag);
                 json_object_object_add(seen, tag, NULL);
                 put_share(shares, tag,
                           json_build("tag", json_new_text(tag), "path", launch_path(".", path),
                                      "readOnly", json_object_new_boolean(!writable), NULL));
         }
-        return 0;
+        return EXIT_OK;
 }
 
 /* One ",OPTION" of a --disk into its object. */
@@ -278,40 +278,40 @@ static json_object *parse_disk(const char *value)
         return TAKE_PTR(disk);
 }
 
-static int apply_disks(const Arguments *arguments, json_object *object)
+static ExitStatus apply_disks(const Arguments *arguments, json_object *object)
 {
         const char *value;
         json_object *disks;
 
         if (!arguments_has(arguments, "disk"))
-                return 0;
+                return EXIT_OK;
         disks = member_of(object, "disks", json_type_array);
         for (size_t i = 0; disks && (value = arguments_value_at(arguments, "disk", i)); i++) {
                 json_object *disk = parse_disk(value);
 
                 if (!disk)
                         return fail_usage(
-                                arguments,
+                                &arguments->cli,
                                 "--disk must be "
                                 "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio|svsm][,id=ID], "
                                 "not '%s'; a spec file takes a path with a comma",
                                 value);
                 json_object_array_add(disks, disk);
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_gpus(const Arguments *arguments, json_object *object)
+static ExitStatus apply_gpus(const Arguments *arguments, json_object *object)
 {
         const char *value;
         json_object *gpus;
 
         if (!arguments_has(arguments, "gpu"))
-                return 0;
+                return EXIT_OK;
         gpus = member_of(object, "gpus", json_type_array);
         for (size_t i = 0; gpus && (value = arguments_value_at(arguments, "gpu", i)); i++)
                 json_object_array_add(gpus, json_new_text(value));
-        return 0;
+        return EXIT_OK;
 }
 
 /* [ADDR:]HOST:GUEST[/udp]; an empty HOST is any free port. NULL: it is not that. */
@@ -349,28 +349,28 @@ static json_object *parse_publish(const char *value)
                           json_new_text(protocol), NULL);
 }
 
-static int apply_publish(const Arguments *arguments, json_object *object)
+static ExitStatus apply_publish(const Arguments *arguments, json_object *object)
 {
         const char *value = arguments_value_at(arguments, "publish", 0);
         json_object *forwards;
 
         if (!value)
-                return 0;
+                return EXIT_OK;
         forwards = json_object_new_array();
         json_object_object_add(object, "forwards", forwards);
         if (strcmp(value, "none") == 0 && !arguments_value_at(arguments, "publish", 1))
-                return 0;
+                return EXIT_OK;
         for (size_t i = 0; (value = arguments_value_at(arguments, "publish", i)); i++) {
                 json_object *forward = parse_publish(value);
 
                 if (!forward)
-                        return fail_usage(arguments,
+                        return fail_usage(&arguments->cli,
                                           "--publish must be [ADDR:]HOST:GUEST[/udp], with ports "
                                           "up to 65535, or none alone; not '%s'",
                                           value);
                 json_object_array_add(forwards, forward);
         }
-        return 0;
+        return EXIT_OK;
 }
 
 /* URL[,vsock][,protocol=PROTOCOL]. NULL: it is not that. */
@@ -393,7 +393,7 @@ static json_object *parse_attestation(const char *value)
         return TAKE_PTR(attestation);
 }
 
-static int apply_svsm(const Arguments *arguments, json_object *object)
+static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
 {
         const char *value = arguments_value(arguments, "svsm-attestation");
         json_object *attestation = value ? parse_attestation(value) : NULL;
@@ -402,29 +402,29 @@ static int apply_svsm(const Arguments *arguments, json_object *object)
                 json_object_object_add(member_of(object, "svsm", json_type_object), "log",
                                        json_object_new_boolean(true));
         if (!value)
-                return 0;
+                return EXIT_OK;
         if (!attestation)
-                return fail_usage(arguments,
+                return fail_usage(&arguments->cli,
                                   "--svsm-attestation must be URL[,vsock][,protocol=NAME], not "
                                   "'%s'; a spec file takes a URL with a comma",
                                   value);
         json_object_object_add(member_of(object, "svsm", json_type_object), "attestation",
                                attestation);
-        return 0;
+        return EXIT_OK;
 }
 
-int launch_flags_apply(const Arguments *arguments, json_object *object)
+ExitStatus launch_flags_apply(const Arguments *arguments, json_object *object)
 {
-        static int (*const parts[])(const Arguments *, json_object *) = {
+        static ExitStatus (*const parts[])(const Arguments *, json_object *) = {
                 apply_scalars, apply_artifacts, apply_env,     apply_certs,    apply_shares,
                 apply_disks,   apply_gpus,      apply_publish, apply_security, apply_svsm,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-                int r = parts[i](arguments, object);
+                ExitStatus status = parts[i](arguments, object);
 
-                if (r != 0)
-                        return r;
+                if (status.code)
+                        return status;
         }
-        return 0;
+        return EXIT_OK;
 }

@@ -36,7 +36,7 @@ void launch_spec_done(LaunchSpec *spec)
         *spec = (LaunchSpec){};
 }
 
-static int launch_spec_read_file(const Arguments *arguments, SpecFile *file)
+static ExitStatus launch_spec_read_file(const Cli *cli, SpecFile *file)
 {
         int r;
 
@@ -47,7 +47,7 @@ static int launch_spec_read_file(const Arguments *arguments, SpecFile *file)
                 r = file_read_at(AT_FDCWD, file->path, LAUNCH_SPEC_BYTES_MAX, &file->text,
                                  &file->size);
         }
-        return r < 0 ? fail_file_error(arguments, file->path, r, "cannot read the spec") : 0;
+        return r < 0 ? fail_file_error(cli, file->path, r, "cannot read the spec") : EXIT_OK;
 }
 
 /* Whether a line begins like "name: value" or "name = value": a word and `mark`. */
@@ -84,43 +84,43 @@ static const char *other_syntax(const char *text, size_t size)
         return "";
 }
 
-static int load_file(const Arguments *arguments, SpecFile *file, json_object **ret)
+static ExitStatus load_file(const Cli *cli, SpecFile *file, json_object **ret)
 {
         _cleanup_free_ char *copy = strdup(file->path);
         _cleanup_json_ json_object *object = NULL;
         bool is_stdin = strcmp(file->path, "-") == 0;
         JsonParseError where;
         const char *name;
+        ExitStatus status;
         int r;
 
         if (!copy)
-                return fail_memory(arguments);
-        r = launch_spec_read_file(arguments, file);
-        if (r != 0)
-                return r;
+                return fail_memory(cli);
+        status = launch_spec_read_file(cli, file);
+        if (status.code)
+                return status;
         r = json_parse(file->text, file->size, &object, &where);
         if (r == -ENOMEM)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         if (r < 0)
-                return fail_file(arguments, file->path, where.line,
-                                 "not valid JSON (column %u): %s%s", where.column, where.reason,
-                                 other_syntax(file->text, file->size));
+                return fail_file(cli, file->path, where.line, "not valid JSON (column %u): %s%s",
+                                 where.column, where.reason, other_syntax(file->text, file->size));
         if (!json_object_is_type(object, json_type_object))
-                return fail_file(arguments, file->path, 1, "a spec must be a JSON object");
-        r = launch_files_resolve(arguments, object, file->path, is_stdin ? "." : dirname(copy));
-        if (r != 0)
-                return r;
+                return fail_file(cli, file->path, 1, "a spec must be a JSON object");
+        status = launch_files_resolve(cli, object, file->path, is_stdin ? "." : dirname(copy));
+        if (status.code)
+                return status;
         name = json_member_string(object, "name");
         if (name) {
                 file->name = strdup(name);
                 if (!file->name)
-                        return fail_memory(arguments);
+                        return fail_memory(cli);
         }
         *ret = TAKE_PTR(object);
-        return 0;
+        return EXIT_OK;
 }
 
-static int apply_name(const Arguments *arguments, bool render, json_object *object)
+static ExitStatus apply_name(const Arguments *arguments, bool render, json_object *object)
 {
         const char *given = arguments_operand(arguments, 0);
 
@@ -129,14 +129,13 @@ static int apply_name(const Arguments *arguments, bool render, json_object *obje
         else if (!json_member(object, "name") && render)
                 json_object_object_add(object, "name", json_new_text("cvm"));
         else if (!json_member(object, "name"))
-                return fail_usage(arguments, "%s needs a NAME, or a --file that has one",
-                                  arguments->verb->name);
-        return 0;
+                return fail_usage(&arguments->cli, "%s needs a NAME, or a --file that has one",
+                                  arguments->cli.verb->name);
+        return EXIT_OK;
 }
 
 /* The spec's own check, here already: quick, and it can name the file's line. */
-static int validate(const Arguments *arguments, const SpecFile *file, json_object *object,
-                    CvmSpec **ret)
+static ExitStatus validate(const Cli *cli, const SpecFile *file, json_object *object, CvmSpec **ret)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *where = NULL;
@@ -144,74 +143,76 @@ static int validate(const Arguments *arguments, const SpecFile *file, json_objec
         unsigned line = 0;
 
         if (spec_parse(object, ret, &error) >= 0)
-                return 0;
+                return EXIT_OK;
         field = json_member_string(error.fields, "field");
         if (file->text && field)
                 line = json_locate(file->text, file->size, field);
         if (line && asprintf(&where, "%s:%u", file->path, line) < 0)
-                return fail_memory(arguments);
-        return fail_error(arguments, &error, where);
+                return fail_memory(cli);
+        return fail_error(cli, &error, where);
 }
 
-static int launch_spec_check(const Arguments *arguments, const SpecFile *file, json_object *object)
+static ExitStatus launch_spec_check(const Cli *cli, const SpecFile *file, json_object *object)
 {
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
 
-        return validate(arguments, file, object, &spec);
+        return validate(cli, file, object, &spec);
 }
 
-static int check_size(const Arguments *arguments, json_object *object)
+static ExitStatus check_size(const Cli *cli, json_object *object)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
         if (strlen(json_text(object)) <= LAUNCH_SPEC_BYTES_MAX)
-                return 0;
+                return EXIT_OK;
         cvm_error_invalid_spec(&error, "certs",
                                "over %u MiB with the environment; give large files by path",
                                LAUNCH_SPEC_BYTES_MAX >> 20);
-        return fail_error(arguments, &error, NULL);
+        return fail_error(cli, &error, NULL);
 }
 
-int launch_spec_build(const Arguments *arguments, const char *path, bool render, LaunchSpec *ret)
+ExitStatus launch_spec_build(const Arguments *arguments, const char *path, bool render,
+                             LaunchSpec *ret)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {.paths = json_object_new_object()};
         _cleanup_(spec_file_done) SpecFile file = {.path = path};
-        int r;
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = EXIT_OK;
 
         if (file.path)
-                r = load_file(arguments, &file, &spec.object);
-        else
-                r = (spec.object = json_object_new_object()) ? 0 : fail_memory(arguments);
-        if (r == 0)
-                r = apply_name(arguments, render, spec.object);
-        if (r == 0)
-                r = launch_flags_apply(arguments, spec.object);
-        if (r == 0)
-                r = launch_credentials_resolve(arguments, render, spec.object);
-        if (r == 0)
-                r = launch_spec_check(arguments, &file, spec.object);
-        if (r == 0)
-                r = launch_files_open(arguments, render, &spec);
-        if (r != 0)
-                return r;
-        r = check_size(arguments, spec.object);
-        if (r != 0)
-                return r;
+                status = load_file(cli, &file, &spec.object);
+        else if (!(spec.object = json_object_new_object()))
+                status = fail_memory(cli);
+        if (!status.code)
+                status = apply_name(arguments, render, spec.object);
+        if (!status.code)
+                status = launch_flags_apply(arguments, spec.object);
+        if (!status.code)
+                status = launch_credentials_resolve(cli, render, spec.object);
+        if (!status.code)
+                status = launch_spec_check(cli, &file, spec.object);
+        if (!status.code)
+                status = launch_files_open(cli, render, &spec);
+        if (status.code)
+                return status;
+        status = check_size(cli, spec.object);
+        if (status.code)
+                return status;
         *ret = spec;
         spec = (LaunchSpec){};
-        return 0;
+        return EXIT_OK;
 }
 
-int launch_spec_read(const Arguments *arguments, const char *path, CvmSpec **ret)
+ExitStatus launch_spec_read(const Cli *cli, const char *path, CvmSpec **ret)
 {
         _cleanup_(spec_file_done) SpecFile file = {.path = path};
         _cleanup_json_ json_object *object = NULL;
-        int r;
+        ExitStatus status;
 
-        r = load_file(arguments, &file, &object);
-        if (r == 0 && !json_member(object, "name"))
+        status = load_file(cli, &file, &object);
+        if (!status.code && !json_member(object, "name"))
                 json_object_object_add(object, "name", json_new_text("cvm"));
-        if (r == 0)
-                r = launch_credentials_resolve(arguments, true, object);
-        return r ?: validate(arguments, &file, object, ret);
+        if (!status.code)
+                status = launch_credentials_resolve(cli, true, object);
+        return status.code ? status : validate(cli, &file, object, ret);
 }

@@ -29,26 +29,27 @@ typedef struct LaunchSpec {
 /* `file`: the spec file, borrowed; NULL: none. A path that does not exist here is sent as a path
  * rather than refused where the daemon is only asked what it would run. A missing name is "cvm"
  * then, else refused. Returns 0, or the exit code of what was printed. */
-int launch_spec_build(const Arguments *arguments, const char *file, bool render, LaunchSpec *ret);
+ExitStatus launch_spec_build(const Arguments *arguments, const char *file, bool render,
+                             LaunchSpec *ret);
 void launch_spec_done(LaunchSpec *spec);
 
 /* A spec file alone, checked: paths are made absolute, none is opened; outside a unit credentials
  * are empty. It need not have a name. Likewise. */
-int launch_spec_read(const Arguments *arguments, const char *file, CvmSpec **ret);
+ExitStatus launch_spec_read(const Cli *cli, const char *file, CvmSpec **ret);
 
 /* For the parts of the building; each returns 0 or the exit code of what it printed. */
 
 /* Puts the flags into the object. */
-int launch_flags_apply(const Arguments *arguments, json_object *object);
+ExitStatus launch_flags_apply(const Arguments *arguments, json_object *object);
 /* Makes the paths in the object of a spec file absolute, by the directory of that file. */
-int launch_files_resolve(const Arguments *arguments, json_object *object, const char *file,
-                         const char *directory);
+ExitStatus launch_files_resolve(const Cli *cli, json_object *object, const char *file,
+                                const char *directory);
 /* Puts the content of systemd's credentials where the object names them; for a render that has no
  * credentials, nothing. */
-int launch_credentials_resolve(const Arguments *arguments, bool render, json_object *object);
+ExitStatus launch_credentials_resolve(const Cli *cli, bool render, json_object *object);
 /* Opens every path and puts descriptors, or the content of small files, in its place. */
-int launch_files_open(const Arguments *arguments, bool render, LaunchSpec *spec);
+ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec);
 /* An absolute path as a JSON string; NULL without memory or working directory. */
 json_object *launch_path(const char *directory, const char *path);
 /* Reads the regular files of a directory into `certs`, an object of FileSource. */
-int launch_certs_directory(const Arguments *arguments, const char *path, json_object *certs);
+ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object *certs);

@@ -33,7 +33,7 @@ static void list_row(json_object *cvm, char **cells)
         cells[7] = output_forwards(cvm);
 }
 
-int list_print(const Arguments *arguments, const char *state, const char *platform)
+ExitStatus list_print(const Cli *cli, const char *state, const char *platform)
 {
         json_object *parameters = json_object_new_object();
 
@@ -41,11 +41,11 @@ int list_print(const Arguments *arguments, const char *state, const char *platfo
                 json_object_object_add(parameters, "state", json_new_text(state));
         if (platform)
                 json_object_object_add(parameters, "platform", json_new_text(platform));
-        return reply_table(arguments, MANAGER "List", parameters, "cvms", columns, list_row);
+        return reply_table(cli, MANAGER "List", parameters, "cvms", columns, list_row);
 }
 
-int verb_list(const Arguments *arguments)
+ExitStatus verb_list(const Arguments *arguments)
 {
-        return list_print(arguments, arguments_value(arguments, "state"),
+        return list_print(&arguments->cli, arguments_value(arguments, "state"),
                           arguments_value(arguments, "platform"));
 }

@@ -5,5 +5,5 @@
 
 #include "arguments.h"
 
-/* NULL: any. Returns an exit code. */
-int list_print(const Arguments *arguments, const char *state, const char *platform);
+/* NULL: any. */
+ExitStatus list_print(const Cli *cli, const char *state, const char *platform);

@@ -21,51 +21,50 @@ static json_object *logs_call_parameters(const Arguments *arguments)
         return parameters;
 }
 
-static int logs_show(const Arguments *arguments, OutputRaw *raw, json_object *reply)
+static ExitStatus logs_show(const Cli *cli, OutputRaw *raw, json_object *reply)
 {
         const char *encoded = json_member_string(reply, "data");
         _cleanup_free_ uint8_t *data = NULL;
         size_t size;
 
-        if (arguments->json) {
+        if (cli->json) {
                 output_json(reply);
-                return 0;
+                return EXIT_OK;
         }
         if (!encoded || text_unbase64(encoded, &data, &size) < 0)
-                return fail_local(arguments, "the daemon's reply has no console data in base64");
+                return fail_local(cli, "the daemon's reply has no console data in base64");
         output_raw(raw, data, size);
-        return 0;
+        return EXIT_OK;
 }
 
-int verb_logs(const Arguments *arguments)
+ExitStatus verb_logs(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !arguments_has(arguments, "raw")};
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        r = session_connect(arguments, &client);
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         if (arguments_has(arguments, "follow"))
                 session_catch_interrupts(client);
         r = wire_client_begin(client, MANAGER "Logs", logs_call_parameters(arguments), NULL, 0,
                               &error);
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;
-                int code;
 
                 r = session_next(client, &reply, &error);
                 if (r < 0)
                         break;
-                code = logs_show(arguments, &raw, reply);
-                if (code != 0)
-                        return code;
+                status = logs_show(cli, &raw, reply);
+                if (status.code)
+                        return status;
                 if (output_finish() < 0)
-                        return fail_local(arguments, "cannot write the output");
+                        return fail_local(cli, "cannot write the output");
                 if (r == 0)
-                        return EXIT_DONE;
+                        return EXIT_OK;
         }
-        return session_interrupted() ? session_interrupted_exit()
-                                     : fail_error(arguments, &error, NULL);
+        return session_interrupted() ? session_interrupted_exit() : fail_error(cli, &error, NULL);
 }

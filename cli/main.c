@@ -12,32 +12,33 @@
 #include "output.h"
 #include "verbs.h"
 
-static int main_run(const Arguments *arguments)
+static ExitStatus main_run(const Arguments *arguments)
 {
         if (arguments_has(arguments, "help")) {
-                help_print(arguments->verbs, arguments->verb);
-                return EXIT_DONE;
+                help_print(arguments->cli.verbs, arguments->cli.verb);
+                return EXIT_OK;
         }
-        if (!arguments->verb)
-                return fail_usage(arguments, "a verb is missing");
-        return arguments->verb->run(arguments);
+        if (!arguments->cli.verb)
+                return fail_usage(&arguments->cli, "a verb is missing");
+        return arguments->cli.verb->run(arguments);
 }
 
 int main(int argc, char **argv)
 {
         Arguments arguments;
-        int code;
+        ExitStatus status;
 
         setlocale(LC_CTYPE, "");
-        code = arguments_parse(argc, argv, verbs, &arguments);
-        if (code == 0) {
+        status = arguments_parse(argc, argv, verbs, &arguments);
+        if (!status.code) {
                 int r;
 
-                code = main_run(&arguments);
+                status = main_run(&arguments);
                 r = output_finish();
-                if (r < 0 && (code == EXIT_DONE || exit_is_verdict(code)))
-                        code = fail_local(&arguments, "cannot write the output: %s", strerror(-r));
+                if (r < 0 && (!status.code || exit_is_verdict(status)))
+                        status = fail_local(&arguments.cli, "cannot write the output: %s",
+                                            strerror(-r));
         }
         arguments_done(&arguments);
-        return code;
+        return (int)status.code;
 }

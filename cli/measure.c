@@ -87,21 +87,24 @@ static void measure_print(const Measurement *measurement)
 }
 
 /* document: the measurement as JSON. policy: the guest's, or NULL. */
-static int measure_show(const Arguments *arguments, const Measurement *measurement,
-                        json_object *document, const uint64_t *policy)
+static ExitStatus measure_show(const Cli *cli, const MeasureFormatOptions *options,
+                               const Measurement *measurement, json_object *document,
+                               const uint64_t *policy)
 {
-        const char *format = arguments_value(arguments, "format");
-
-        if (format && strcmp(format, "corim") == 0)
-                return measure_corim(arguments, measurement);
-        if (format && strcmp(format, "snp-id-block") == 0)
-                return measure_id_block(arguments, measurement, policy);
-        if (!format && !arguments->json) {
+        switch (options->format) {
+        case FORMAT_CORIM:
+                return measure_corim(cli, options, measurement);
+        case FORMAT_ID_BLOCK:
+                return measure_id_block(cli, options, measurement, policy);
+        case FORMAT_TEXT:
                 measure_print(measurement);
-                return EXIT_DONE;
+                break;
+        case FORMAT_JSON:
+        case FORMAT_IGVM: /* only of files, see measure_files() */
+                output_json(document);
+                break;
         }
-        output_json(document);
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
 /* The policy that QEMU gives firmware: that of the IGVM file if it has one, else the spec's. */
@@ -119,37 +122,37 @@ static uint64_t find_policy(const MeasureRequest *request)
         return policy;
 }
 
-static int measure_files(const Arguments *arguments)
+static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
+                                const MeasureFormatOptions *options)
 {
         _cleanup_(measure_request_done) MeasureRequest request = {};
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_json_ json_object *document = NULL;
         uint64_t policy;
-        int r;
+        ExitStatus status;
 
-        r = measure_request_load(arguments, &request);
-        if (r != 0)
-                return r;
+        status = measure_request_load(cli, what, &request);
+        if (status.code)
+                return status;
         if (measure_run(&request.inputs, &measurement, &error) < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(cli, &error, NULL);
         document = measurement_to_json(measurement, request.platform,
                                        measure_method_name(request.inputs.method));
         if (!document)
-                return fail_memory(arguments);
-        if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
-                return measure_signed_igvm(arguments, &request.inputs, measurement);
-        if (request.inputs.igvm.bytes.data &&
-            strcmp(arguments_value(arguments, "format") ?: "", "snp-id-block") == 0)
+                return fail_memory(cli);
+        if (options->format == FORMAT_IGVM)
+                return measure_signed_igvm(cli, options, &request.inputs, measurement);
+        if (request.inputs.igvm.bytes.data && options->format == FORMAT_ID_BLOCK)
                 fputs("cvmctl: note: a launch takes no ID block beside an IGVM file; --format igvm "
                       "writes it into the file\n",
                       stderr);
         policy = find_policy(&request);
-        return measure_show(arguments, measurement, document, &policy);
+        return measure_show(cli, options, measurement, document, &policy);
 }
 
 /* Options that ask for something to be measured are of no use with a CVM that has been. */
-static int check_options(const Arguments *arguments)
+static ExitStatus measure_check_options(const Arguments *arguments)
 {
         static const char *const of_a_cvm[] = {
                 "socket",    "json",     "format", "key",    "signer", "id-key", "author-key",
@@ -163,50 +166,53 @@ static int check_options(const Arguments *arguments)
                 while (j < ARRAY_SIZE(of_a_cvm) && strcmp(of_a_cvm[j], name) != 0)
                         j++;
                 if (j == ARRAY_SIZE(of_a_cvm))
-                        return fail_usage(arguments,
+                        return fail_usage(&arguments->cli,
                                           "--%s does not go with a CVM's name: it was measured "
                                           "when it was launched",
                                           name);
         }
         if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
-                return fail_usage(arguments, "--format igvm needs the file (--igvm), not a CVM's "
-                                             "name");
-        return 0;
+                return fail_usage(&arguments->cli,
+                                  "--format igvm needs the file (--igvm), not a CVM's "
+                                  "name");
+        return EXIT_OK;
 }
 
-static int measure_cvm(const Arguments *arguments, const char *name)
+static ExitStatus measure_cvm(const Cli *cli, const char *name, const MeasureFormatOptions *options)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_json_ json_object *reply = NULL;
         json_object *document;
         const char *member;
+        ExitStatus status = session_call(cli, MANAGER "Measure",
+                                         json_build("name", json_new_text(name), NULL), &reply);
         int r;
 
-        r = check_options(arguments);
-        if (r == 0)
-                r = session_call(arguments, MANAGER "Measure",
-                                 json_build("name", json_new_text(name), NULL), &reply);
-        if (r != 0)
-                return r;
-        document = reply_member(arguments, reply, "measurement", json_type_object);
+        if (status.code)
+                return status;
+        document = reply_member(cli, reply, "measurement", json_type_object);
         if (!document)
-                return EXIT_FAILED;
+                return exit_status(EXIT_FAILED);
         r = measurement_from_json(document, &measurement, &member);
         if (r == -EBADMSG)
-                return fail_local(arguments,
-                                  "the daemon's reply has %s that this cvmctl does not know",
+                return fail_local(cli, "the daemon's reply has %s that this cvmctl does not know",
                                   member);
         if (r < 0)
-                return fail_memory(arguments);
-        return measure_show(arguments, measurement, document, NULL);
+                return fail_memory(cli);
+        return measure_show(cli, options, measurement, document, NULL);
 }
 
-int verb_measure(const Arguments *arguments)
+ExitStatus verb_measure(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
-        int r = measure_format_check(arguments);
+        const MeasureOptions what = measure_options(arguments);
+        const Cli *cli = &arguments->cli;
+        MeasureFormatOptions options;
+        ExitStatus status = measure_format_options(arguments, &options);
 
-        if (r != 0)
-                return r;
-        return name ? measure_cvm(arguments, name) : measure_files(arguments);
+        if (!status.code && name)
+                status = measure_check_options(arguments);
+        if (status.code)
+                return status;
+        return name ? measure_cvm(cli, name, &options) : measure_files(cli, &what, &options);
 }

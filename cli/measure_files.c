@@ -51,31 +51,30 @@ static void *measure_files_load(void *userdata)
 }
 
 /* Ends the thread and hands out what it has; the failure is printed unless there was one before. */
-static int measure_files_finish(const Arguments *arguments, Loading *loading, int before,
-                                MeasuredFile *ret)
+static ExitStatus measure_files_finish(const Cli *cli, Loading *loading, ExitStatus before,
+                                       MeasuredFile *ret)
 {
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
         if (loading->has_thread)
                 pthread_join(loading->thread, NULL);
-        if (before == 0 && cvm_error_is_set(&loading->error))
-                r = fail_error(arguments, &loading->error, NULL);
-        else if (before == 0 && loading->unreadable)
-                r = fail_file_error(arguments, loading->what.path, -loading->unreadable, NULL);
+        if (!before.code && cvm_error_is_set(&loading->error))
+                status = fail_error(cli, &loading->error, NULL);
+        else if (!before.code && loading->unreadable)
+                status = fail_file_error(cli, loading->what.path, -loading->unreadable, NULL);
         cvm_error_done(&loading->error);
-        if (before == 0 && r == 0)
+        if (!before.code && !status.code)
                 *ret = loading->file;
         else
                 measured_file_done(&loading->file);
-        return before ?: r;
+        return exit_first(before, status);
 }
 
-int measured_files_open(const Arguments *arguments,
-                        const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
-                        MeasuredFile ret[static _ARTIFACT_KIND_MAX])
+ExitStatus measured_files_open(const Cli *cli, const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
+                               MeasuredFile ret[static _ARTIFACT_KIND_MAX])
 {
         Loading all[_ARTIFACT_KIND_MAX] = {};
-        int r = 0;
+        ExitStatus status = EXIT_OK;
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Loading *loading = &all[kind];
@@ -90,23 +89,23 @@ int measured_files_open(const Arguments *arguments,
                         measure_files_load(loading);
         }
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                r = measure_files_finish(arguments, &all[kind], r, &ret[kind]);
-        for (SpecArtifactKind kind = 0; r != 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+                status = measure_files_finish(cli, &all[kind], status, &ret[kind]);
+        for (SpecArtifactKind kind = 0; status.code && kind < _ARTIFACT_KIND_MAX; kind++)
                 measured_file_done(&ret[kind]);
-        return r;
+        return status;
 }
 
-int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       MeasuredFile *ret)
+ExitStatus measured_file_open(const Cli *cli, SpecArtifactKind kind, const char *path,
+                              MeasuredFile *ret)
 {
         MeasuredPath paths[_ARTIFACT_KIND_MAX] = {};
         MeasuredFile files[_ARTIFACT_KIND_MAX] = {};
-        int r;
+        ExitStatus status;
 
         paths[kind].path = path;
-        r = measured_files_open(arguments, paths, files);
+        status = measured_files_open(cli, paths, files);
         *ret = files[kind];
-        return r;
+        return status;
 }
 
 MeasureFile measured_file_bytes(const MeasuredFile *file)

@@ -16,8 +16,8 @@ typedef struct MeasuredFile {
 } MeasuredFile;
 
 /* Loads a file. Returns 0 or the exit code of the failure that it printed. */
-int measured_file_open(const Arguments *arguments, SpecArtifactKind kind, const char *path,
-                       MeasuredFile *ret);
+ExitStatus measured_file_open(const Cli *cli, SpecArtifactKind kind, const char *path,
+                              MeasuredFile *ret);
 
 /* What is to be loaded of a kind. */
 typedef struct MeasuredPath {
@@ -29,9 +29,8 @@ typedef struct MeasuredPath {
 
 /* Loads all of them at the same time, each in a thread: hashing takes most of it. `ret` has one of
  * each kind. Likewise; of several failures the first kind's is printed. */
-int measured_files_open(const Arguments *arguments,
-                        const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
-                        MeasuredFile ret[static _ARTIFACT_KIND_MAX]);
+ExitStatus measured_files_open(const Cli *cli, const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
+                               MeasuredFile ret[static _ARTIFACT_KIND_MAX]);
 void measured_file_done(MeasuredFile *file);
 /* Borrowed; not given where none was named. */
 MeasureFile measured_file_bytes(const MeasuredFile *file);

@@ -11,28 +11,27 @@
 #include "measure/corim.h"
 #include "output.h"
 
-int measure_key_load(const Arguments *arguments, const char *option, unsigned curves,
-                     SigningKey **ret)
+ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, SigningKey **ret)
 {
-        const char *path = arguments_value(arguments, option), *reason;
+        const char *reason;
         _cleanup_free_ char *data = NULL;
         size_t size;
         int r;
 
         *ret = NULL;
         if (!path)
-                return 0;
+                return EXIT_OK;
         r = file_read_at(AT_FDCWD, path, KEY_FILE_MAX, &data, &size);
         if (r < 0)
-                return fail_file_error(arguments, path, r, "cannot read the key");
+                return fail_file_error(cli, path, r, "cannot read the key");
         r = signing_key_parse((Bytes){(const uint8_t *)data, size}, curves, ret, &reason);
         explicit_bzero(data, size);
         if (r == -EINVAL)
-                return fail_file(arguments, path, 0, "%s", reason);
-        return r < 0 ? fail_memory(arguments) : 0;
+                return fail_file(cli, path, 0, "%s", reason);
+        return r < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
-int measure_format_check(const Arguments *arguments)
+static ExitStatus measure_format_check_options(const Arguments *arguments, const char *format)
 {
         static const struct {
                 const char *option, *format, *or_format;
@@ -48,26 +47,54 @@ int measure_format_check(const Arguments *arguments)
                 {"digest", "snp-id-block", "igvm"},
                 {"output", "igvm"},
         };
-        const char *format = arguments_value(arguments, "format") ?: "json";
 
         for (size_t i = 0; i < ARRAY_SIZE(belongs); i++)
                 if (arguments_has(arguments, belongs[i].option) &&
                     strcmp(belongs[i].format, format) != 0 &&
                     !(belongs[i].or_format && strcmp(belongs[i].or_format, format) == 0))
-                        return fail_usage(arguments, "--%s is for --format %s%s%s",
+                        return fail_usage(&arguments->cli, "--%s is for --format %s%s%s",
                                           belongs[i].option, belongs[i].format,
                                           belongs[i].or_format ? " or " : "",
                                           belongs[i].or_format ?: "");
-        if (strcmp(format, "corim") == 0 && arguments->json)
-                return fail_usage(arguments, "--json and --format corim exclude each other");
+        if (strcmp(format, "corim") == 0 && arguments->cli.json)
+                return fail_usage(&arguments->cli, "--json and --format corim exclude each other");
         if (arguments_has(arguments, "signer") && !arguments_has(arguments, "key"))
-                return fail_usage(arguments, "--signer needs --key");
+                return fail_usage(&arguments->cli, "--signer needs --key");
         if (strcmp(format, "snp-id-block") == 0 && !arguments_has(arguments, "id-key"))
-                return fail_usage(arguments, "--format snp-id-block needs --id-key");
+                return fail_usage(&arguments->cli, "--format snp-id-block needs --id-key");
         if (strcmp(format, "igvm") == 0 &&
             !(arguments_has(arguments, "id-key") && arguments_has(arguments, "output")))
-                return fail_usage(arguments, "--format igvm needs --id-key and --output");
-        return 0;
+                return fail_usage(&arguments->cli, "--format igvm needs --id-key and --output");
+        return EXIT_OK;
+}
+
+ExitStatus measure_format_options(const Arguments *arguments, MeasureFormatOptions *ret)
+{
+        static const char *const names[] = {
+                [FORMAT_JSON] = "json",
+                [FORMAT_CORIM] = "corim",
+                [FORMAT_ID_BLOCK] = "snp-id-block",
+                [FORMAT_IGVM] = "igvm",
+        };
+        const char *name = arguments_value(arguments, "format");
+
+        *ret = (MeasureFormatOptions){
+                .format = arguments->cli.json ? FORMAT_JSON : FORMAT_TEXT,
+                .output = arguments_value(arguments, "output"),
+                .key = arguments_value(arguments, "key"),
+                .signer = arguments_value(arguments, "signer"),
+                .id_key = arguments_value(arguments, "id-key"),
+                .author_key = arguments_value(arguments, "author-key"),
+                .family_id = arguments_value(arguments, "family-id"),
+                .image_id = arguments_value(arguments, "image-id"),
+                .policy = arguments_value(arguments, "policy"),
+                .digest = arguments_value(arguments, "digest"),
+                .svn = (uint32_t)arguments_number(arguments, "svn", 0),
+        };
+        for (MeasureFormat format = FORMAT_JSON; name && format <= FORMAT_IGVM; format++)
+                if (strcmp(names[format], name) == 0)
+                        ret->format = format;
+        return measure_format_check_options(arguments, name ?: names[FORMAT_JSON]);
 }
 
 static void note_left_out(const Measurement *measurement)
@@ -81,32 +108,34 @@ static void note_left_out(const Measurement *measurement)
         }
 }
 
-int measure_corim(const Arguments *arguments, const Measurement *measurement)
+ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
+                         const Measurement *measurement)
 {
         _cleanup_free_ uint8_t *corim = NULL, *is_signed = NULL;
         _cleanup_(signing_key_freep) SigningKey *key = NULL;
-        const char *signer = arguments_value(arguments, "signer");
+        const char *signer = options->signer;
         size_t size, signed_size;
+        ExitStatus status;
         int r;
 
         if (output_is_terminal(stdout))
-                return fail_usage(arguments, "CoRIM is binary: send it to a file or a pipe");
+                return fail_usage(cli, "CoRIM is binary: send it to a file or a pipe");
         if (signer && !text_is_utf8(signer, strlen(signer)))
-                return fail_usage(arguments, "--signer must be valid UTF-8");
-        r = measure_key_load(arguments, "key", KEY_P256 | KEY_P384, &key);
-        if (r != 0)
-                return r;
+                return fail_usage(cli, "--signer must be valid UTF-8");
+        status = measure_key_load(cli, options->key, KEY_P256 | KEY_P384, &key);
+        if (status.code)
+                return status;
         note_left_out(measurement);
         r = corim_encode(measurement, &corim, &size);
         if (r == -ENODATA)
-                return fail_local(arguments, "no register has a value: there is nothing to state");
+                return fail_local(cli, "no register has a value: there is nothing to state");
         if (r == 0 && key)
                 r = corim_sign(corim, size, key, signer, &is_signed, &signed_size);
         if (r < 0)
-                return fail_local(arguments, "cannot make the CoRIM: %s", strerror(-r));
+                return fail_local(cli, "cannot make the CoRIM: %s", strerror(-r));
         if (key)
                 fwrite(is_signed, 1, signed_size, stdout);
         else
                 fwrite(corim, 1, size, stdout);
-        return EXIT_DONE;
+        return EXIT_OK;
 }

@@ -8,13 +8,31 @@
 #include "measure/measurement.h"
 #include "measure/signing_key.h"
 
-/* The key in a PEM file of --OPTION; NULL where it was not given. All return 0 or the exit code of
- * what they printed. */
-int measure_key_load(const Arguments *arguments, const char *option, unsigned curves,
-                     SigningKey **ret);
+typedef enum MeasureFormat {
+        FORMAT_TEXT,
+        FORMAT_JSON,
+        FORMAT_CORIM,
+        FORMAT_ID_BLOCK, /* snp-id-block */
+        FORMAT_IGVM,
+} MeasureFormat;
 
-/* Whether the options go together. */
-int measure_format_check(const Arguments *arguments);
+/* What the command line says of the form; NULL or 0: not given. */
+typedef struct MeasureFormatOptions {
+        MeasureFormat format;
+        const char *output;                                     /* a file, of FORMAT_IGVM */
+        const char *key, *signer;                               /* of FORMAT_CORIM */
+        const char *id_key, *author_key, *family_id, *image_id; /* of an ID block */
+        const char *policy, *digest;
+        uint32_t svn;
+} MeasureFormatOptions;
 
-/* CoRIM on standard output, signed with --key; what it leaves out goes to standard error. */
-int measure_corim(const Arguments *arguments, const Measurement *measurement);
+/* Parses the options and checks that they go together. This and the following return EXIT_OK or the
+ * status of what they printed. */
+ExitStatus measure_format_options(const Arguments *arguments, MeasureFormatOptions *ret);
+
+/* The key in a PEM file; NULL if path is. */
+ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, SigningKey **ret);
+
+/* CoRIM on standard output, signed with the key; what it leaves out goes to standard error. */
+ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
+                         const Measurement *measurement);

@@ -29,33 +29,30 @@ static void signed_done(Signed *is_signed)
         signing_key_free(is_signed->author);
 }
 
-static int read_id(const Arguments *arguments, const char *option, uint8_t ret[static 16])
+static ExitStatus read_id(const Cli *cli, const char *option, const char *text,
+                          uint8_t ret[static 16])
 {
-        const char *text = arguments_value(arguments, option);
-
         if (text && text_unhex(text, ret, 16) < 0)
-                return fail_usage(arguments, "--%s must be 16 bytes as 32 hex digits, not '%s'",
-                                  option, text);
-        return 0;
+                return fail_usage(cli, "--%s must be 16 bytes as 32 hex digits, not '%s'", option,
+                                  text);
+        return EXIT_OK;
 }
 
-static int read_policy(const Arguments *arguments, const uint64_t *policy, uint64_t *ret)
+/* text: of --policy, or NULL. policy: the guest's, or NULL. */
+static ExitStatus read_policy(const Cli *cli, const char *text, const uint64_t *policy,
+                              uint64_t *ret)
 {
-        const char *text = arguments_value(arguments, "policy");
-
         if (text && spec_security_parse_number(text, ret) < 0)
-                return fail_usage(arguments, "--policy must be a number as 0x30000, not '%s'",
-                                  text);
+                return fail_usage(cli, "--policy must be a number as 0x30000, not '%s'", text);
         if (!text && !policy)
-                return fail_usage(arguments,
+                return fail_usage(cli,
                                   "--policy is needed: the daemon does not tell that of a CVM");
         if (!text)
                 *ret = *policy;
         if (!(*ret & ID_POLICY_MUST_SET))
-                return fail_usage(arguments,
-                                  "bit 17 of the policy (0x20000) must be set; it is 0x%" PRIx64,
-                                  *ret);
-        return 0;
+                return fail_usage(
+                        cli, "bit 17 of the policy (0x20000) must be set; it is 0x%" PRIx64, *ret);
+        return EXIT_OK;
 }
 
 static const Register *find_launch_digest(const Measurement *measurement, const char *name)
@@ -64,24 +61,23 @@ static const Register *find_launch_digest(const Measurement *measurement, const 
 }
 
 /* The one digest that the block can have. */
-static int choose_digest(const Arguments *arguments, const Measurement *measurement,
-                         HashDigest *ret)
+static ExitStatus choose_digest(const Cli *cli, const char *name, const Measurement *measurement,
+                                HashDigest *ret)
 {
-        const char *name = arguments_value(arguments, "digest");
         const Register *reg = find_launch_digest(measurement, name ?: "LaunchDigest");
 
         if (!reg && !name)
-                return fail_usage(arguments, "an ID block is of SEV-SNP only");
+                return fail_usage(cli, "an ID block is of SEV-SNP only");
         if (!reg)
-                return fail_usage(arguments, "there is no %s here", name);
+                return fail_usage(cli, "there is no %s here", name);
         if (!name && find_launch_digest(measurement, "LaunchDigestAllVcpus"))
-                return fail_usage(arguments,
+                return fail_usage(cli,
                                   "the launch digest depends on the host, and an ID block has one: "
                                   "choose by --digest LaunchDigest or LaunchDigestAllVcpus");
         if (reg->state != MEASUREMENT_VALUE)
-                return fail_usage(arguments, "there is no launch digest: %s", reg->reason);
+                return fail_usage(cli, "there is no launch digest: %s", reg->reason);
         *ret = reg->value;
-        return 0;
+        return EXIT_OK;
 }
 
 static json_object *base64_json(const void *data, size_t size)
@@ -110,33 +106,34 @@ static int digest_of_key(const SigningKey *key, char **ret)
 }
 
 /* policy: the guest's, or NULL. */
-static int sign(const Arguments *arguments, const Measurement *measurement, const uint64_t *policy,
-                Signed *ret)
+static ExitStatus sign(const Cli *cli, const MeasureFormatOptions *options,
+                       const Measurement *measurement, const uint64_t *policy, Signed *ret)
 {
         IdBlock *block = &ret->block;
-        int r = choose_digest(arguments, measurement, &block->launch_digest);
+        ExitStatus status = choose_digest(cli, options->digest, measurement, &block->launch_digest);
+        int r;
 
-        block->guest_svn = (uint32_t)arguments_number(arguments, "svn", 0);
-        if (r == 0)
-                r = read_id(arguments, "family-id", block->family_id);
-        if (r == 0)
-                r = read_id(arguments, "image-id", block->image_id);
-        if (r == 0)
-                r = read_policy(arguments, policy, &block->policy);
-        if (r == 0)
-                r = measure_key_load(arguments, "id-key", KEY_P384, &ret->id);
-        if (r == 0)
-                r = measure_key_load(arguments, "author-key", KEY_P384, &ret->author);
-        if (r != 0)
-                return r;
+        block->guest_svn = options->svn;
+        if (!status.code)
+                status = read_id(cli, "family-id", options->family_id, block->family_id);
+        if (!status.code)
+                status = read_id(cli, "image-id", options->image_id, block->image_id);
+        if (!status.code)
+                status = read_policy(cli, options->policy, policy, &block->policy);
+        if (!status.code)
+                status = measure_key_load(cli, options->id_key, KEY_P384, &ret->id);
+        if (!status.code)
+                status = measure_key_load(cli, options->author_key, KEY_P384, &ret->author);
+        if (status.code)
+                return status;
         id_block_encode(block, ret->encoded);
         r = id_auth_encode(ret->encoded, ret->id, ret->author, ret->auth);
-        return r < 0 ? fail_local(arguments, "cannot sign the ID block: %s", strerror(-r)) : 0;
+        return r < 0 ? fail_local(cli, "cannot sign the ID block: %s", strerror(-r)) : EXIT_OK;
 }
 
 /* What a verifier must know of it; the first member is the caller's. */
-static int print_signed(const Arguments *arguments, const Signed *is_signed, const char *member,
-                        json_object *value)
+static ExitStatus print_signed(const Cli *cli, const Signed *is_signed, const char *member,
+                               json_object *value)
 {
         _cleanup_free_ char *launch = hash_hex(&is_signed->block.launch_digest), *id = NULL;
         _cleanup_free_ char *author = NULL;
@@ -147,28 +144,28 @@ static int print_signed(const Arguments *arguments, const Signed *is_signed, con
                 r = digest_of_key(is_signed->author, &author);
         if (r < 0 || !launch) {
                 json_object_put(value);
-                return fail_local(arguments, "cannot sign the ID block: %s",
+                return fail_local(cli, "cannot sign the ID block: %s",
                                   strerror(r < 0 ? -r : ENOMEM));
         }
         object = json_build(member, value, "launchDigest", json_object_new_string(launch),
                             "idKeyDigest", json_object_new_string(id), "authorKeyDigest",
                             author ? json_object_new_string(author) : NULL, NULL);
         output_json(object);
-        return EXIT_DONE;
+        return EXIT_OK;
 }
 
-int measure_id_block(const Arguments *arguments, const Measurement *measurement,
-                     const uint64_t *policy)
+ExitStatus measure_id_block(const Cli *cli, const MeasureFormatOptions *options,
+                            const Measurement *measurement, const uint64_t *policy)
 {
         _cleanup_(signed_done) Signed is_signed = {};
         char text[24];
-        int r = sign(arguments, measurement, policy, &is_signed);
+        ExitStatus status = sign(cli, options, measurement, policy, &is_signed);
 
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         snprintf(text, sizeof(text), "0x%" PRIx64, is_signed.block.policy);
         return print_signed(
-                arguments, &is_signed, "launchSecurity",
+                cli, &is_signed, "launchSecurity",
                 json_build("policy", json_object_new_string(text), "idBlock",
                            base64_json(is_signed.encoded, sizeof(is_signed.encoded)), "idAuth",
                            base64_json(is_signed.auth, sizeof(is_signed.auth)), "authorKeyEnabled",
@@ -176,26 +173,25 @@ int measure_id_block(const Arguments *arguments, const Measurement *measurement,
 }
 
 /* QEMU writes the policy of the file into the block, whatever was signed. */
-static int check_policy(const Arguments *arguments, const Igvm *igvm, uint64_t *ret)
+static ExitStatus check_policy(const Cli *cli, const char *text, const Igvm *igvm, uint64_t *ret)
 {
-        const char *text = arguments_value(arguments, "policy");
         uint64_t given;
 
         if (igvm_find_policy(igvm, IGVM_PLATFORM_SEV_SNP, ret) < 0)
-                return fail_usage(arguments,
+                return fail_usage(cli,
                                   "the IGVM file has no GUEST_POLICY for SEV-SNP, which QEMU takes "
                                   "for policy 0: build the file with a policy");
         if (text && spec_security_parse_number(text, &given) == 0 && given != *ret)
                 return fail_usage(
-                        arguments,
+                        cli,
                         "--policy is 0x%" PRIx64 ", but the IGVM file's policy is 0x%" PRIx64
                         ", which QEMU takes: leave it out, or build the file with another",
                         given, *ret);
-        return 0;
+        return EXIT_OK;
 }
 
 /* What was signed must be what the new file measures. */
-static int check_signed(const Arguments *arguments, const MeasureInputs *inputs, Bytes file)
+static ExitStatus check_signed(const Cli *cli, const MeasureInputs *inputs, Bytes file)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -207,12 +203,12 @@ static int check_signed(const Arguments *arguments, const MeasureInputs *inputs,
         changed.igvm.bytes = file;
         if (measure_run(&changed, &measurement, &error) < 0 ||
             igvm_parse(file, "igvm", &igvm, &error) < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(cli, &error, NULL);
         r = igvm_id_block_differs(&igvm, "igvm", measurement, &other, &error);
         if (r < 0)
-                return fail_error(arguments, &error, NULL);
-        return r == 0 ? 0
-                      : fail_local(arguments,
+                return fail_error(cli, &error, NULL);
+        return r == 0 ? EXIT_OK
+                      : fail_local(cli,
                                    "the IGVM file's pages lie where its headers grow: it would not "
                                    "measure what was signed");
 }
@@ -225,9 +221,9 @@ static bool is_replaceable(int directory, const char *name)
         return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode);
 }
 
-static int write_output(const Arguments *arguments, Bytes file)
+static ExitStatus write_output(const Cli *cli, const char *path, Bytes file)
 {
-        const char *path = arguments_value(arguments, "output"), *name = strrchr(path, '/');
+        const char *name = strrchr(path, '/');
         _cleanup_free_ char *directory = name ? strndup(path, (size_t)(name - path) + 1) : NULL;
         _cleanup_close_ int fd = -1;
         mode_t mask = umask(0);
@@ -238,15 +234,14 @@ static int write_output(const Arguments *arguments, Bytes file)
         fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
         if (r == 0 && !is_replaceable(fd, name))
-                return fail_file(arguments, path, 0,
-                                 "is not a regular file, and is not replaced by one");
+                return fail_file(cli, path, 0, "is not a regular file, and is not replaced by one");
         if (r == 0)
                 r = file_write_atomic_at(fd, name, file.data, file.size, 0666 & ~mask);
-        return r < 0 ? fail_file_error(arguments, path, r, "cannot write it") : 0;
+        return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
 }
 
-int measure_signed_igvm(const Arguments *arguments, const MeasureInputs *inputs,
-                        const Measurement *measurement)
+ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *options,
+                               const MeasureInputs *inputs, const Measurement *measurement)
 {
         _cleanup_(signed_done) Signed is_signed = {};
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -254,25 +249,24 @@ int measure_signed_igvm(const Arguments *arguments, const MeasureInputs *inputs,
         uint64_t policy;
         size_t size;
         Igvm igvm;
-        int r;
+        ExitStatus status;
 
         if (inputs->method != MEASURE_SEV_SNP_IGVM || !inputs->igvm.bytes.data)
-                return fail_usage(arguments,
-                                  "--format igvm is of an IGVM file for SEV-SNP (--igvm)");
+                return fail_usage(cli, "--format igvm is of an IGVM file for SEV-SNP (--igvm)");
         if (igvm_parse(inputs->igvm.bytes, "igvm", &igvm, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        r = check_policy(arguments, &igvm, &policy);
-        if (r == 0)
-                r = sign(arguments, measurement, &policy, &is_signed);
-        if (r != 0)
-                return r;
+                return fail_error(cli, &error, NULL);
+        status = check_policy(cli, options->policy, &igvm, &policy);
+        if (!status.code)
+                status = sign(cli, options, measurement, &policy, &is_signed);
+        if (status.code)
+                return status;
         if (igvm_sign(&igvm, "igvm", &is_signed.block, is_signed.auth, is_signed.author, &data,
                       &size, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        r = check_signed(arguments, inputs, (Bytes){data, size});
-        if (r == 0)
-                r = write_output(arguments, (Bytes){data, size});
-        return r
-                       ?: print_signed(arguments, &is_signed, "output",
-                                       json_new_text(arguments_value(arguments, "output")));
+                return fail_error(cli, &error, NULL);
+        status = check_signed(cli, inputs, (Bytes){data, size});
+        if (!status.code)
+                status = write_output(cli, options->output, (Bytes){data, size});
+        return status.code
+                       ? status
+                       : print_signed(cli, &is_signed, "output", json_new_text(options->output));
 }

@@ -29,8 +29,7 @@ void measure_request_done(MeasureRequest *request)
         *request = (MeasureRequest){};
 }
 
-static int _printf_(3, 4)
-        refuse(const Arguments *arguments, const char *field, const char *format, ...)
+static ExitStatus _printf_(3, 4) refuse(const Cli *cli, const char *field, const char *format, ...)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *reason = NULL;
@@ -42,57 +41,74 @@ static int _printf_(3, 4)
         va_end(ap);
         if (n < 0) {
                 reason = NULL;
-                return fail_memory(arguments);
+                return fail_memory(cli);
         }
         cvm_error_invalid_spec(&error, field, "%s", reason);
-        return fail_error(arguments, &error, NULL);
+        return fail_error(cli, &error, NULL);
 }
 
-static int read_spec(const Arguments *arguments, MeasureRequest *request)
+MeasureOptions measure_options(const Arguments *arguments)
 {
-        const char *path = arguments_value(arguments, "file");
-        const char *platform = arguments_value(arguments, "platform");
-        MeasureInputs *inputs = &request->inputs;
-        int r;
+        MeasureOptions options = {
+                .file = arguments_value(arguments, "file"),
+                .platform = arguments_value(arguments, "platform"),
+                .cmdline = arguments_value(arguments, "cmdline"),
+                .cpu_model = arguments_value(arguments, "cpu-model"),
+                .features = arguments_value(arguments, "guest-features"),
+                .memory = arguments_value(arguments, "memory"),
+                .qemu = arguments_value(arguments, "qemu"),
+                .profile = arguments_value(arguments, "profile"),
+                .acpi = arguments_value(arguments, "acpi"),
+                .cpus = (uint32_t)arguments_number(arguments, "cpus", 0),
+        };
 
-        if (path) {
-                r = launch_spec_read(arguments, path, &request->spec);
-                if (r != 0)
-                        return r;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                options.paths[kind] = arguments_value(arguments, spec_artifact_kind_name(kind));
+        return options;
+}
+
+static ExitStatus read_spec(const Cli *cli, const MeasureOptions *options, MeasureRequest *request)
+{
+        MeasureInputs *inputs = &request->inputs;
+        ExitStatus status;
+
+        if (options->file) {
+                status = launch_spec_read(cli, options->file, &request->spec);
+                if (status.code)
+                        return status;
                 inputs->cmdline = spec_cmdline(request->spec);
                 inputs->cpus = request->spec->cpus;
                 inputs->memory = request->spec->memory;
         }
-        request->platform = platform ?: request->spec ? request->spec->platform : NULL;
+        request->platform = options->platform ?: request->spec ? request->spec->platform : NULL;
         if (!request->platform)
-                return fail_usage(arguments, "--platform or --file is needed");
+                return fail_usage(cli, "--platform or --file is needed");
         if (strcmp(request->platform, "auto") == 0)
-                return refuse(arguments, "platform",
-                              "%s depends on the host: name one (--platform)", "auto");
-        return 0;
+                return refuse(cli, "platform", "%s depends on the host: name one (--platform)",
+                              "auto");
+        return EXIT_OK;
 }
 
 /* The method of a platform: of its template, or named itself. */
-static int measure_request_find_method(const Arguments *arguments, const char *platform,
-                                       const Template *template, MeasureMethod *ret)
+static ExitStatus measure_request_find_method(const Cli *cli, const char *platform,
+                                              const Template *template, MeasureMethod *ret)
 {
         *ret = measure_method_find(template ? template_measure(template) : platform);
         if (*ret < _MEASURE_METHOD_MAX)
-                return 0;
+                return EXIT_OK;
         if (template)
-                return refuse(arguments, "platform",
-                              "what a CVM of '%s' measures cannot be told yet", platform);
-        return refuse(arguments, "platform", "there is no platform '%s'", platform);
+                return refuse(cli, "platform", "what a CVM of '%s' measures cannot be told yet",
+                              platform);
+        return refuse(cli, "platform", "there is no platform '%s'", platform);
 }
 
-static int read_numbers(const Arguments *arguments, MeasureInputs *inputs)
+static ExitStatus read_numbers(const Cli *cli, const MeasureOptions *options, MeasureInputs *inputs)
 {
-        const char *memory = arguments_value(arguments, "memory");
-        const char *features = arguments_value(arguments, "guest-features");
+        const char *memory = options->memory, *features = options->features;
 
-        inputs->cpus = (uint32_t)arguments_number(arguments, "cpus", inputs->cpus);
+        inputs->cpus = options->cpus ?: inputs->cpus;
         if (memory && (text_parse_size(memory, &inputs->memory) < 0 || inputs->memory == 0))
-                return fail_usage(arguments,
+                return fail_usage(cli,
                                   "--memory must be bytes, or a number with K, M, G or T, not '%s'",
                                   memory);
         if (features) {
@@ -101,48 +117,46 @@ static int read_numbers(const Arguments *arguments, MeasureInputs *inputs)
                 errno = 0;
                 inputs->features = strtoull(features, &end, 0);
                 if (errno != 0 || end == features || *end || *features == '-' || !inputs->features)
-                        return fail_usage(arguments,
+                        return fail_usage(cli,
                                           "--guest-features must be a number as 0x21, "
                                           "not '%s'",
                                           features);
         }
-        return 0;
+        return EXIT_OK;
 }
 
-static int read_profile(const Arguments *arguments, Profile *profile)
+static ExitStatus read_profile(const Cli *cli, const char *text, const char *qemu, Profile *profile)
 {
-        const char *text = arguments_value(arguments, "profile");
-        const char *qemu = arguments_value(arguments, "qemu");
         _cleanup_(cvm_error_done) CvmError error = {};
 
         if (text && profile_parse(profile, text, &error) < 0)
-                return fail_error(arguments, &error, NULL);
+                return fail_error(cli, &error, NULL);
         if (qemu && profile_parse_qemu(profile, qemu, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        return 0;
+                return fail_error(cli, &error, NULL);
+        return EXIT_OK;
 }
 
-/* The file of a kind, by option, spec or neither. */
-static int find_file(const Arguments *arguments, const Template *template, SpecArtifactKind kind,
-                     const CvmSpec *spec, MeasuredPath *ret)
+/* The file of a kind: path, which an option gave, or by the spec, or neither. */
+static ExitStatus find_file(const Cli *cli, const char *path, const Template *template,
+                            SpecArtifactKind kind, const CvmSpec *spec, MeasuredPath *ret)
 {
-        const char *name = spec_artifact_kind_name(kind), *path = arguments_value(arguments, name);
+        const char *name = spec_artifact_kind_name(kind);
         const SpecArtifact *artifact = spec ? &spec->artifacts[kind] : NULL;
         const char *embedded = NULL;
 
         if (path && strncmp(path, "embedded:", 9) == 0)
-                return fail_usage(arguments,
-                                  "--%s must be a file: only the daemon has embedded ones", name);
+                return fail_usage(cli, "--%s must be a file: only the daemon has embedded ones",
+                                  name);
         if (path) {
                 ret->path = *path ? path : NULL;
-                return 0;
+                return EXIT_OK;
         }
         if (!artifact)
-                return 0;
+                return EXIT_OK;
         if (artifact->path) {
                 *ret = (MeasuredPath){artifact->path,
                                       artifact->has_sha256 ? artifact->sha256 : NULL};
-                return 0;
+                return EXIT_OK;
         }
         if (artifact->name)
                 embedded = artifact->name;
@@ -150,51 +164,50 @@ static int find_file(const Arguments *arguments, const Template *template, SpecA
                 embedded = template_default_artifact(template, kind, spec->debug);
         if (!embedded && template && template_default_path(template, kind)) {
                 ret->path = template_default_path(template, kind);
-                return 0;
+                return EXIT_OK;
         }
-        return embedded ? refuse(arguments, name,
+        return embedded ? refuse(cli, name,
                                  "is embedded:%s, which only the daemon has: name a file, or give "
                                  "an empty name for none",
                                  embedded)
-                        : 0;
+                        : EXIT_OK;
 }
 
 /* A method is that of several platforms, which differ in what they boot from. */
-static int check_taken(const Arguments *arguments, const Template *template,
-                       const MeasuredPath paths[static _ARTIFACT_KIND_MAX])
+static ExitStatus check_taken(const Cli *cli, const Template *template,
+                              const MeasuredPath paths[static _ARTIFACT_KIND_MAX])
 {
         static const SpecArtifactKind kinds[] = {ARTIFACT_FIRMWARE, ARTIFACT_IGVM};
 
         for (size_t i = 0; template && i < ARRAY_SIZE(kinds); i++) {
                 if (!paths[kinds[i]].path || template_takes_artifact(template, kinds[i]))
                         continue;
-                return refuse(arguments, spec_artifact_kind_name(kinds[i]),
+                return refuse(cli, spec_artifact_kind_name(kinds[i]),
                               kinds[i] == ARTIFACT_FIRMWARE &&
                                               template_takes_artifact(template, ARTIFACT_IGVM)
                                       ? "platform %s has it within the IGVM file (--igvm)"
                                       : "platform %s boots from none",
                               template_name(template));
         }
-        return 0;
+        return EXIT_OK;
 }
 
 /* What no launch could have is not measured. */
-static int check_id_block(const Arguments *arguments, const Template *template, const CvmSpec *spec,
-                          bool has_igvm)
+static ExitStatus check_id_block(const Cli *cli, const Template *template, const CvmSpec *spec,
+                                 bool has_igvm)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
         if (!template || !spec || template_check_id_block(template, spec, has_igvm, &error) == 0)
-                return 0;
-        return fail_error(arguments, &error, NULL);
+                return EXIT_OK;
+        return fail_error(cli, &error, NULL);
 }
 
-static int read_acpi(const Arguments *arguments, MeasureRequest *request)
+static ExitStatus read_acpi(const Cli *cli, const char *directory, MeasureRequest *request)
 {
         static const char *const names[] = {"table-loader", "rsdp", "tables"};
         AcpiFiles *files = &request->inputs.acpi;
         Bytes *const targets[] = {&files->loader, &files->rsdp, &files->tables};
-        const char *directory = arguments_value(arguments, "acpi");
 
         for (size_t i = 0; directory && i < ARRAY_SIZE(names); i++) {
                 _cleanup_free_ char *path = NULL;
@@ -202,19 +215,19 @@ static int read_acpi(const Arguments *arguments, MeasureRequest *request)
                 int r;
 
                 if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
-                        return fail_memory(arguments);
+                        return fail_memory(cli);
                 r = file_read_at(AT_FDCWD, path, ACPI_FILE_MAX, &request->acpi[i], &size);
                 if (r < 0)
-                        return fail_file_error(arguments, path, r, NULL);
+                        return fail_file_error(cli, path, r, NULL);
                 *targets[i] = (Bytes){(uint8_t *)request->acpi[i], size};
         }
-        return 0;
+        return EXIT_OK;
 }
 
 /* As a launch does. Without a kernel nobody launches it by this template, which needs one: then
  * only what QEMU itself wants counts. */
-static int check_firmware(const Arguments *arguments, const Template *template,
-                          const MeasureInputs *inputs)
+static ExitStatus check_firmware(const Cli *cli, const Template *template,
+                                 const MeasureInputs *inputs)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         const char *guest = template && inputs->kernel.bytes.data
@@ -224,12 +237,12 @@ static int check_firmware(const Arguments *arguments, const Template *template,
         if (!inputs->firmware.bytes.data ||
             boot_check_firmware(inputs->firmware.bytes, spec_artifact_kind_name(ARTIFACT_FIRMWARE),
                                 guest, &error) == 0)
-                return 0;
-        return fail_error(arguments, &error, NULL);
+                return EXIT_OK;
+        return fail_error(cli, &error, NULL);
 }
 
-static int measure_request_load_files(const Arguments *arguments, const TemplateSet *templates,
-                                      MeasureRequest *request)
+static ExitStatus measure_request_load_files(const Cli *cli, const MeasureOptions *options,
+                                             const TemplateSet *templates, MeasureRequest *request)
 {
         MeasureInputs *inputs = &request->inputs;
         MeasureFile *const targets[_ARTIFACT_KIND_MAX] = {
@@ -240,55 +253,55 @@ static int measure_request_load_files(const Arguments *arguments, const Template
         };
         MeasuredPath paths[_ARTIFACT_KIND_MAX] = {};
         const Template *template;
-        int r;
+        ExitStatus status = read_spec(cli, options, request);
 
-        r = read_spec(arguments, request);
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         template = template_set_find(templates, request->platform);
-        r = measure_request_find_method(arguments, request->platform, template, &inputs->method);
-        inputs->cmdline = arguments_value(arguments, "cmdline") ?: inputs->cmdline;
-        inputs->cpu_model = arguments_value(arguments, "cpu-model");
-        if (r == 0)
-                r = read_numbers(arguments, inputs);
-        if (r == 0)
-                r = read_profile(arguments, &inputs->profile);
-        if (r == 0)
-                r = read_acpi(arguments, request);
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
-                r = find_file(arguments, template, kind, request->spec, &paths[kind]);
-        if (r == 0)
-                r = check_taken(arguments, template, paths);
-        if (r == 0)
-                r = check_id_block(arguments, template, request->spec,
-                                   paths[ARTIFACT_IGVM].path != NULL);
+        status = measure_request_find_method(cli, request->platform, template, &inputs->method);
+        inputs->cmdline = options->cmdline ?: inputs->cmdline;
+        inputs->cpu_model = options->cpu_model;
+        if (!status.code)
+                status = read_numbers(cli, options, inputs);
+        if (!status.code)
+                status = read_profile(cli, options->profile, options->qemu, &inputs->profile);
+        if (!status.code)
+                status = read_acpi(cli, options->acpi, request);
+        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++)
+                status = find_file(cli, options->paths[kind], template, kind, request->spec,
+                                   &paths[kind]);
+        if (!status.code)
+                status = check_taken(cli, template, paths);
+        if (!status.code)
+                status = check_id_block(cli, template, request->spec,
+                                        paths[ARTIFACT_IGVM].path != NULL);
         /* what a spec leaves out is for its kernel */
-        if (!paths[ARTIFACT_KERNEL].path && !arguments_has(arguments, "cmdline") &&
+        if (!paths[ARTIFACT_KERNEL].path && !options->cmdline &&
             !(request->spec && request->spec->cmdline))
                 inputs->cmdline = NULL;
         paths[ARTIFACT_FIRMWARE].method = paths[ARTIFACT_IGVM].method = inputs->method;
         paths[ARTIFACT_FIRMWARE].code = paths[ARTIFACT_IGVM].code = measure_needs_code(
                 inputs->method, paths[ARTIFACT_KERNEL].path, inputs->acpi.loader.data);
-        if (r == 0)
-                r = measured_files_open(arguments, paths, request->files);
-        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++)
+        if (!status.code)
+                status = measured_files_open(cli, paths, request->files);
+        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++)
                 *targets[kind] = measured_file_bytes(&request->files[kind]);
-        return r == 0 ? check_firmware(arguments, template, inputs) : r;
+        return status.code ? status : check_firmware(cli, template, inputs);
 }
 
-int measure_request_load(const Arguments *arguments, MeasureRequest *ret)
+ExitStatus measure_request_load(const Cli *cli, const MeasureOptions *options, MeasureRequest *ret)
 {
         _cleanup_(template_set_freep) TemplateSet *templates = NULL;
         _cleanup_(measure_request_done) MeasureRequest request = {};
         _cleanup_(cvm_error_done) CvmError error = {};
-        int r;
+        ExitStatus status;
 
         if (template_set_load(TEMPLATES, &templates, &error) < 0)
-                return fail_error(arguments, &error, NULL);
-        r = measure_request_load_files(arguments, templates, &request);
-        if (r != 0)
-                return r;
+                return fail_error(cli, &error, NULL);
+        status = measure_request_load_files(cli, options, templates, &request);
+        if (status.code)
+                return status;
         *ret = request;
         request = (MeasureRequest){};
-        return 0;
+        return EXIT_OK;
 }

@@ -15,14 +15,24 @@
 #include "measure_files.h"
 #include "spec/spec.h"
 
+/* What the command line says; NULL or 0: not given. */
+typedef struct MeasureOptions {
+        const char *file, *platform, *cmdline, *cpu_model, *features, *memory, *qemu, *profile;
+        const char *acpi;                      /* a directory */
+        const char *paths[_ARTIFACT_KIND_MAX]; /* "": none, whatever the spec says */
+        uint32_t cpus;
+} MeasureOptions;
+
+MeasureOptions measure_options(const Arguments *arguments);
+
 typedef struct MeasureRequest {
-        MeasureInputs inputs; /* borrows from the members below and the arguments */
+        MeasureInputs inputs; /* borrows from the members below and the options */
         const char *platform; /* as it was asked for; borrowed likewise */
         CvmSpec *spec;        /* NULL: none was given */
         MeasuredFile files[_ARTIFACT_KIND_MAX];
         char *acpi[3]; /* contents of the files of --acpi */
 } MeasureRequest;
 
-/* Returns 0 or the exit code of what it printed. */
-int measure_request_load(const Arguments *arguments, MeasureRequest *ret);
+/* Returns EXIT_OK or the status of what it printed. */
+ExitStatus measure_request_load(const Cli *cli, const MeasureOptions *options, MeasureRequest *ret);
 void measure_request_done(MeasureRequest *request);

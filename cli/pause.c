@@ -2,9 +2,10 @@
 #include "base/json.h"
 #include "session.h"
 
-int verb_pause(const Arguments *arguments)
+ExitStatus verb_pause(const Arguments *arguments)
 {
         _cleanup_json_ json_object *parameters = json_object_new_object();
 
-        return session_call_names(arguments, MANAGER "Pause", parameters, "paused");
+        return session_call_names(&arguments->cli, MANAGER "Pause", parameters, "paused",
+                                  arguments->operands, arguments->n_operands);
 }

@@ -2,9 +2,10 @@
 #include "base/json.h"
 #include "session.h"
 
-int verb_remove(const Arguments *arguments)
+ExitStatus verb_remove(const Arguments *arguments)
 {
         _cleanup_json_ json_object *parameters = json_object_new_object();
 
-        return session_call_names(arguments, MANAGER "Remove", parameters, "removed");
+        return session_call_names(&arguments->cli, MANAGER "Remove", parameters, "removed",
+                                  arguments->operands, arguments->n_operands);
 }

@@ -149,25 +149,25 @@ static void add_paths(const LaunchSpec *spec, json_object *descriptors)
         }
 }
 
-static int print_plan(const Arguments *arguments, json_object *reply, const LaunchSpec *spec)
+static ExitStatus print_plan(const Cli *cli, json_object *reply, const LaunchSpec *spec)
 {
         json_object *argv, *descriptors, *missing, *binding, *companions;
         const char *domain;
 
-        argv = reply_member(arguments, reply, "argv", json_type_array);
-        descriptors = argv ? reply_member(arguments, reply, "descriptors", json_type_array) : NULL;
-        missing = descriptors ? reply_member(arguments, reply, "missing", json_type_array) : NULL;
+        argv = reply_member(cli, reply, "argv", json_type_array);
+        descriptors = argv ? reply_member(cli, reply, "descriptors", json_type_array) : NULL;
+        missing = descriptors ? reply_member(cli, reply, "missing", json_type_array) : NULL;
         if (!missing)
-                return EXIT_FAILED;
+                return exit_status(EXIT_FAILED);
         domain = json_member_string(reply, "domain");
         add_paths(spec, descriptors);
-        if (arguments->json) {
+        if (cli->json) {
                 output_json(reply);
-                return EXIT_DONE;
+                return EXIT_OK;
         }
         binding = json_member(reply, "binding");
         if (binding && render_print_binding(binding) < 0)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         companions = json_member(reply, "companions");
         if (!json_object_is_type(companions, json_type_array))
                 companions = NULL;
@@ -175,35 +175,36 @@ static int print_plan(const Arguments *arguments, json_object *reply, const Laun
                 printf("%s", domain);
         else if (print_companions(companions) < 0 || print_unnamed(descriptors) < 0 ||
                  print_command(argv, descriptors) < 0)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         if (json_object_array_length(missing) == 0)
-                return EXIT_DONE;
+                return EXIT_OK;
         fflush(stdout);
         fputs("cvmctl: a launch would be refused here:\n", stderr);
-        return output_table(stderr, missing_columns, missing, missing_row) < 0
-                       ? fail_memory(arguments)
-                       : EXIT_DONE;
+        return output_table(stderr, missing_columns, missing, missing_row) < 0 ? fail_memory(cli)
+                                                                               : EXIT_OK;
 }
 
-int verb_render(const Arguments *arguments)
+ExitStatus verb_render(const Arguments *arguments)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {};
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_json_ json_object *reply = NULL;
+        const Cli *cli = &arguments->cli;
+        ExitStatus status;
         int r;
 
-        if (arguments->json && arguments_has(arguments, "shell"))
-                return fail_usage(arguments, "--shell and --json exclude each other");
-        r = launch_spec_build(arguments, arguments_value(arguments, "file"), true, &spec);
-        if (r == 0)
-                r = session_connect(arguments, &client);
-        if (r != 0)
-                return r;
+        if (cli->json && arguments_has(arguments, "shell"))
+                return fail_usage(cli, "--shell and --json exclude each other");
+        status = launch_spec_build(arguments, arguments_value(arguments, "file"), true, &spec);
+        if (!status.code)
+                status = session_connect(cli, &client);
+        if (status.code)
+                return status;
         r = wire_client_call(client, MANAGER "Render",
                              json_build("spec", json_object_get(spec.object), NULL), spec.fds,
                              spec.n_fds, &reply, &error);
         if (r < 0)
-                return fail_error(arguments, &error, NULL);
-        return print_plan(arguments, reply, &spec);
+                return fail_error(cli, &error, NULL);
+        return print_plan(cli, reply, &spec);
 }

@@ -6,11 +6,10 @@
 #include "arguments.h"
 #include "output.h"
 
-/* Takes parameters (NULL: {}). `member` is the array's name in the reply. Returns an exit code. */
-int reply_table(const Arguments *arguments, const char *method, json_object *parameters,
-                const char *member, const OutputColumn *columns, OutputRow row);
+/* Takes parameters (NULL: {}). `member` is the array's name in the reply. */
+ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
+                       const char *member, const OutputColumn *columns, OutputRow row);
 
 /* The member of a reply; if it is absent or of another type, prints that the peer broke the
  * interface and returns NULL. Borrowed. */
-json_object *reply_member(const Arguments *arguments, json_object *reply, const char *member,
-                          json_type type);
+json_object *reply_member(const Cli *cli, json_object *reply, const char *member, json_type type);

@@ -54,7 +54,7 @@ static void follow_console(Run *run, bool all)
         _cleanup_(cvm_error_done) CvmError error = {};
         json_object *parameters;
 
-        if (!arguments_has(run->arguments, "console") || run_connect(run, RUN_LOGS) < 0)
+        if (!run->options.console || run_connect(run, RUN_LOGS) < 0)
                 return;
         parameters = json_build("name", json_new_text(run->name), "follow",
                                 json_object_new_boolean(true), NULL);
@@ -72,27 +72,26 @@ static void take_stop(Run *run)
 
         if (wire_client_next(run->links[RUN_STOP], NULL, &error) < 0 &&
             error.id != CVM_ERROR_SYSTEM && error.id != CVM_ERROR_NO_SUCH_CVM)
-                fail_error(run->arguments, &error, "stop");
+                fail_error(run->cli, &error, "stop");
         run_disconnect(run, RUN_STOP);
 }
 
 /* Tells what the CVM has come to while it lives. */
 static void announce(Run *run)
 {
-        const char *wait = arguments_value(run->arguments, "wait");
         bool ready = json_member_bool(run->cvm, "ready", false);
 
         if (run->announced)
                 return;
-        if (ready || (wait && strcmp(wait, "running") == 0)) {
+        if (ready || run->options.wait_running) {
                 run->announced = true;
                 run_say(run, ready ? "ready" : "running");
                 run_notify(run, "READY=1");
         }
 }
 
-/* Says how it ended, and returns the exit code for it. */
-static int conclude(Run *run)
+/* Says how it ended, and returns the exit status for it. */
+static ExitStatus conclude(Run *run)
 {
         json_object *ending = json_member(run->cvm, "ending");
         const char *reason = json_member_string(ending, "reason") ?: run->reason;
@@ -101,13 +100,13 @@ static int conclude(Run *run)
 
         while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
                 print_console(run);
-        if (run->arguments->json && run->cvm)
+        if (run->cli->json && run->cvm)
                 output_json(run->cvm);
         if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0))
                 reason = "stopped"; /* before it ran */
         if (!reason) {
                 run_say(run, "it is gone, and nobody knows why");
-                return EXIT_LOST;
+                return exit_status(EXIT_LOST);
         }
         run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
         return exit_of_ending(reason, state && strcmp(state, "failed") == 0);
@@ -187,11 +186,9 @@ static int watch(Run *run)
                                  &error);
 }
 
-static int live(Run *run)
+static ExitStatus live(Run *run)
 {
-        int64_t patience =
-                (int64_t)arguments_number(run->arguments, "reconnect-timeout", RUN_RECONNECT_SEC) *
-                1000;
+        int64_t patience = (int64_t)run->options.reconnect_msec;
         int64_t away_since = -1;
         bool said = false;
 
@@ -222,21 +219,35 @@ static int live(Run *run)
                 for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
                         run_disconnect(run, link);
                 if (run->stops > 1 || now_msec() - away_since >= patience) {
-                        fail_local(run->arguments,
+                        fail_local(run->cli,
                                    "%s: left alone, the daemon does not answer; it may still run",
                                    run->name);
-                        return EXIT_DAEMON_AWAY;
+                        return exit_status(EXIT_DAEMON_AWAY);
                 }
                 run_wait(run, RUN_RETRY_MSEC);
         }
 }
 
-/* The file of a NAME that stands alone: *ret is NULL if there is none. */
-static int find_spec(const Arguments *arguments, char **ret)
+static RunOptions run_options(const Arguments *arguments)
 {
-        const char *given = arguments_value(arguments, "file");
-        const char *name = arguments_operand(arguments, 0);
+        const char *wait = arguments_value(arguments, "wait");
 
+        return (RunOptions){
+                .file = arguments_value(arguments, "file"),
+                .id = arguments_value(arguments, "id"),
+                .wait_running = wait && strcmp(wait, "running") == 0,
+                .console = arguments_has(arguments, "console"),
+                .notify = arguments_has(arguments, "notify"),
+                .timeout_sec = arguments_number(arguments, "timeout", 0),
+                .reconnect_msec =
+                        arguments_number(arguments, "reconnect-timeout", RUN_RECONNECT_SEC) * 1000,
+        };
+}
+
+/* The spec file: the one that is given, or that of a name which stands alone; *ret is NULL if there
+ * is none. */
+static ExitStatus find_spec(const Cli *cli, const char *given, const char *name, char **ret)
+{
         *ret = NULL;
         if (given) {
                 *ret = strdup(given);
@@ -244,37 +255,38 @@ static int find_spec(const Arguments *arguments, char **ret)
                 if (asprintf(ret, SPECS_DIRECTORY "/%s.json", name) < 0)
                         *ret = NULL;
         } else {
-                return 0;
+                return EXIT_OK;
         }
         if (!*ret)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         if (!given && access(*ret, F_OK) < 0)
                 free(TAKE_PTR(*ret));
-        return 0;
+        return EXIT_OK;
 }
 
-int verb_run(const Arguments *arguments)
+ExitStatus verb_run(const Arguments *arguments)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {};
         _cleanup_(run_done) Run run = {.signals = -1};
         _cleanup_free_ char *file = NULL;
-        bool fresh;
-        int r;
+        const RunOptions options = run_options(arguments);
+        const Cli *cli = &arguments->cli;
+        bool there, fresh;
+        ExitStatus status = find_spec(cli, options.file, arguments_operand(arguments, 0), &file);
 
-        r = find_spec(arguments, &file);
-        if (r == 0)
-                r = launch_spec_build(arguments, file, false, &spec);
-        if (r == 0)
-                r = run_init(arguments, json_member_string(spec.object, "name"), &run);
-        if (r == 0)
-                r = run_launch(&run, &spec);
+        if (!status.code)
+                status = launch_spec_build(arguments, file, false, &spec);
+        if (!status.code)
+                status = run_init(cli, &options, json_member_string(spec.object, "name"), &run);
+        if (!status.code)
+                status = run_launch(&run, &spec, &there);
         launch_spec_done(&spec); /* its secrets are no more needed here */
-        if (r < 0) {
+        if (status.code)
+                return status;
+        if (!there) {
                 run_say(&run, "the launch was called off");
-                return run.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+                return exit_status(run.interrupted ? EXIT_INTERRUPTED : EXIT_DONE);
         }
-        if (r > 0)
-                return r;
         fresh = run.cvm == NULL;
         follow_console(&run, fresh);
         return live(&run);

@@ -26,8 +26,17 @@ typedef enum RunLink {
         _RUN_LINK_MAX,
 } RunLink;
 
+typedef struct RunOptions {
+        const char *file, *id; /* or NULL */
+        bool wait_running;     /* --wait running: it counts as started once it runs */
+        bool console, notify;
+        uint64_t timeout_sec;    /* of the launch; 0: none */
+        uint64_t reconnect_msec; /* how long a daemon may be away */
+} RunOptions;
+
 typedef struct Run {
-        const Arguments *arguments;
+        const Cli *cli;
+        RunOptions options;
         char *name;
         char *socket;
         char *id; /* of the CVM */
@@ -43,8 +52,8 @@ typedef struct Run {
         OutputRaw console;
 } Run;
 
-/* Returns 0, or the exit code of what it printed; run_done() in both cases. */
-int run_init(const Arguments *arguments, const char *name, Run *ret);
+/* Returns EXIT_OK, or the status of what it printed; run_done() in both cases. options: copied. */
+ExitStatus run_init(const Cli *cli, const RunOptions *options, const char *name, Run *ret);
 void run_done(Run *run);
 
 /* A line for people on stderr, and STATUS= for a service manager. */
@@ -69,6 +78,7 @@ int run_look(Run *run);
 /* Passes on that the CVM shall stop, if the daemon does not know yet. */
 void run_stop(Run *run);
 
-/* Launches the CVM, unless one of that name and owner lives: that one is taken over. Returns 0 when
- * there is one, -1 when the launch was called off by a signal, or an exit code. */
-int run_launch(Run *run, const LaunchSpec *spec);
+/* Launches the CVM, unless one of that name and owner lives: that one is taken over. Returns the
+ * status of what it printed, or EXIT_OK with *ret_there: false where the launch was called off by a
+ * signal, and no CVM is there. */
+ExitStatus run_launch(Run *run, const LaunchSpec *spec, bool *ret_there);

@@ -19,24 +19,24 @@
 
 #define ANSWER_MSEC 10000 /* for what a live daemon answers at once */
 
-int run_init(const Arguments *arguments, const char *name, Run *ret)
+ExitStatus run_init(const Cli *cli, const RunOptions *options, const char *name, Run *ret)
 {
         sigset_t mask;
 
-        *ret = (Run){.arguments = arguments, .signals = -1, .sequence = -1};
+        *ret = (Run){.cli = cli, .options = *options, .signals = -1, .sequence = -1};
         ret->name = strdup(name);
         ret->console.escape = output_is_terminal(stdout);
-        ret->socket = session_socket(arguments);
+        ret->socket = session_socket(cli);
         if (!ret->name || !ret->socket)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         sigemptyset(&mask);
         sigaddset(&mask, SIGTERM);
         sigaddset(&mask, SIGINT);
         sigprocmask(SIG_BLOCK, &mask, NULL);
         ret->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
         if (ret->signals < 0)
-                return fail_local(arguments, "cannot wait for signals: %s", strerror(errno));
-        return 0;
+                return fail_local(cli, "cannot wait for signals: %s", strerror(errno));
+        return EXIT_OK;
 }
 
 void run_done(Run *run)
@@ -53,7 +53,7 @@ void run_done(Run *run)
 
 void run_notify(const Run *run, const char *state)
 {
-        if (arguments_has(run->arguments, "notify"))
+        if (run->options.notify)
                 sd_notify(0, state);
 }
 
@@ -71,7 +71,7 @@ void run_say(const Run *run, const char *format, ...)
                 return;
         run_notify(run, status);
         progress_end();
-        if (!run->arguments->json)
+        if (!run->cli->json)
                 fprintf(stderr, "cvmctl: %s: %s\n", run->name, safe);
 }
 

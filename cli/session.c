@@ -13,9 +13,9 @@
 #define SOCKET_NAME "/cvmd/io.cvmd.Manager"
 #define CALLS_AT_ONCE 32u /* well below what the daemon allows a uid */
 
-char *session_socket(const Arguments *arguments)
+char *session_socket(const Cli *cli)
 {
-        const char *given = arguments_value(arguments, "socket") ?: getenv("CVMD_SOCKET");
+        const char *given = cli->socket ?: getenv("CVMD_SOCKET");
         const char *runtime = getenv("XDG_RUNTIME_DIR");
         const char *system = "/run" SOCKET_NAME;
         _cleanup_free_ char *own = NULL;
@@ -32,47 +32,46 @@ char *session_socket(const Arguments *arguments)
         return access(own, F_OK) == 0 ? TAKE_PTR(own) : strdup(system);
 }
 
-int session_connect(const Arguments *arguments, WireClient **ret)
+ExitStatus session_connect(const Cli *cli, WireClient **ret)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_free_ char *socket = session_socket(arguments);
+        _cleanup_free_ char *socket = session_socket(cli);
         int r;
 
         if (!socket)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         r = wire_client_connect(socket, ret, &error);
         if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOTDIR)
-                return fail_no_daemon(arguments, socket, r);
+                return fail_no_daemon(cli, socket, r);
         if (r == -EACCES || r == -EPERM) {
                 cvm_error_done(&error);
                 cvm_error_permission_denied(&error);
-                return fail_error(arguments, &error, socket);
+                return fail_error(cli, &error, socket);
         }
-        return r < 0 ? fail_error(arguments, &error, NULL) : 0;
+        return r < 0 ? fail_error(cli, &error, NULL) : EXIT_OK;
 }
 
-int session_call(const Arguments *arguments, const char *method, json_object *parameters,
-                 json_object **ret_reply)
+ExitStatus session_call(const Cli *cli, const char *method, json_object *parameters,
+                        json_object **ret_reply)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        r = session_connect(arguments, &client);
-        if (r != 0) {
+        if (status.code) {
                 json_object_put(parameters);
-                return r;
+                return status;
         }
         r = wire_client_call(client, method, parameters, NULL, 0, ret_reply, &error);
-        return r < 0 ? fail_error(arguments, &error, NULL) : 0;
+        return r < 0 ? fail_error(cli, &error, NULL) : EXIT_OK;
 }
 
-static void show_done(const Arguments *arguments, const char *name, json_object *reply,
-                      const char *done)
+static void show_done(const Cli *cli, const char *name, json_object *reply, const char *done)
 {
         json_object *cvm = json_member(reply, "cvm");
 
-        if (!arguments->json) {
+        if (!cli->json) {
                 printf("%s: %s\n", name, done);
                 fflush(stdout);
         } else if (cvm) {
@@ -84,59 +83,54 @@ static void show_done(const Arguments *arguments, const char *name, json_object 
         }
 }
 
-/* Begins the calls of up to CALLS_AT_ONCE operands, then waits for each. */
-static int call_batch(const Arguments *arguments, const char *method, json_object *parameters,
-                      const char *done, size_t first, size_t n)
+/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. */
+static ExitStatus call_batch(const Cli *cli, const char *method, json_object *parameters,
+                             const char *done, const char *const *names, size_t n)
 {
         WireClient *clients[CALLS_AT_ONCE] = {};
         CvmError errors[CALLS_AT_ONCE] = {};
         bool failed[CALLS_AT_ONCE] = {};
-        int code = 0;
+        ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i++) {
                 json_object *copy = NULL;
-                int r = session_connect(arguments, &clients[i]);
 
-                if (r != 0) {
-                        code = r;
+                status = session_connect(cli, &clients[i]);
+                if (status.code) {
                         n = i; /* the next ones would fail alike */
                         break;
                 }
                 json_object_deep_copy(parameters, &copy, NULL);
-                json_object_object_add(copy, "name", json_new_text(arguments->operands[first + i]));
+                json_object_object_add(copy, "name", json_new_text(names[i]));
                 failed[i] = wire_client_begin(clients[i], method, copy, NULL, 0, &errors[i]) < 0;
         }
         for (size_t i = 0; i < n; i++) {
-                const char *name = arguments->operands[first + i];
                 _cleanup_json_ json_object *reply = NULL;
 
                 failed[i] = failed[i] || session_next(clients[i], &reply, &errors[i]) < 0;
-                if (failed[i]) {
-                        int r = fail_error(arguments, &errors[i], n > 1 ? name : NULL);
-
-                        code = code ?: r;
-                } else {
-                        show_done(arguments, name, reply, done);
-                }
+                if (failed[i])
+                        status = exit_first(status,
+                                            fail_error(cli, &errors[i], n > 1 ? names[i] : NULL));
+                else
+                        show_done(cli, names[i], reply, done);
                 cvm_error_done(&errors[i]);
                 wire_client_free(clients[i]);
         }
-        return code;
+        return status;
 }
 
-int session_call_names(const Arguments *arguments, const char *method, json_object *parameters,
-                       const char *done)
+ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
+                              const char *done, const char *const *names, size_t n)
 {
-        int code = 0;
+        ExitStatus status = EXIT_OK;
 
-        for (size_t i = 0; i < arguments->n_operands; i += CALLS_AT_ONCE) {
-                size_t left = arguments->n_operands - i;
-                int r = call_batch(arguments, method, parameters, done, i,
-                                   left < CALLS_AT_ONCE ? left : CALLS_AT_ONCE);
+        for (size_t i = 0; i < n; i += CALLS_AT_ONCE) {
+                size_t size = n - i < CALLS_AT_ONCE ? n - i : CALLS_AT_ONCE;
 
-                code = code ?: r;
+                status = exit_first(status,
+                                    call_batch(cli, method, parameters, done, &names[i], size));
         }
-        return code;
+        return status;
 }
 
 /* What the signal handler works on. */
@@ -166,9 +160,9 @@ int session_interrupted(void)
         return interrupted;
 }
 
-int session_interrupted_exit(void)
+ExitStatus session_interrupted_exit(void)
 {
-        return interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
+        return exit_status(interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE);
 }
 
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error)

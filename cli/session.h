@@ -15,23 +15,23 @@
  * /run/cvmd and then $XDG_RUNTIME_DIR/cvmd, for others the other way round; /run/cvmd if none does.
  * Newly allocated; NULL without memory.
  */
-char *session_socket(const Arguments *arguments);
+char *session_socket(const Cli *cli);
 
-/* Returns 0, or the exit code of the failure that it printed. */
-int session_connect(const Arguments *arguments, WireClient **ret);
+/* Returns EXIT_OK, or the status of the failure that it printed. */
+ExitStatus session_connect(const Cli *cli, WireClient **ret);
 
 /* A plain call on a connection of its own. Takes parameters (NULL: {}). Likewise. */
-int session_call(const Arguments *arguments, const char *method, json_object *parameters,
-                 json_object **ret_reply);
+ExitStatus session_call(const Cli *cli, const char *method, json_object *parameters,
+                        json_object **ret_reply);
 
 /*
- * Calls the method once for each operand, all at the same time, and shows the replies in the order
- * of the operands: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or
+ * Calls the method once for each name, all at the same time, and shows the replies in the order
+ * of the names: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or
  * where it has none an object with the name. `parameters` is a call's parameters but for `name`;
  * borrowed. Returns the code of the first failure; the others are still called and printed.
  */
-int session_call_names(const Arguments *arguments, const char *method, json_object *parameters,
-                       const char *done);
+ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
+                              const char *done, const char *const *names, size_t n);
 
 /*
  * From here on SIGINT and SIGTERM end the reading from this connection, with an error, rather than
@@ -40,7 +40,7 @@ int session_call_names(const Arguments *arguments, const char *method, json_obje
 void session_catch_interrupts(const WireClient *client);
 int session_interrupted(void);
 /* EXIT_INTERRUPTED after SIGINT, else EXIT_DONE. */
-int session_interrupted_exit(void);
+ExitStatus session_interrupted_exit(void);
 
 /* wire_client_next(), going on after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

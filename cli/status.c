@@ -113,25 +113,26 @@ static void print_cvm(json_object *cvm)
         status_print_binding(cvm);
 }
 
-int verb_status(const Arguments *arguments)
+ExitStatus verb_status(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
+        const Cli *cli = &arguments->cli;
         _cleanup_json_ json_object *reply = NULL;
         json_object *cvm;
-        int r;
+        ExitStatus status;
 
         if (!name)
-                return list_print(arguments, NULL, NULL);
-        r = session_call(arguments, MANAGER "Status", json_build("name", json_new_text(name), NULL),
-                         &reply);
-        if (r != 0)
-                return r;
-        cvm = reply_member(arguments, reply, "cvm", json_type_object);
+                return list_print(cli, NULL, NULL);
+        status = session_call(cli, MANAGER "Status", json_build("name", json_new_text(name), NULL),
+                              &reply);
+        if (status.code)
+                return status;
+        cvm = reply_member(cli, reply, "cvm", json_type_object);
         if (!cvm)
-                return EXIT_FAILED;
-        if (arguments->json)
+                return exit_status(EXIT_FAILED);
+        if (cli->json)
                 output_json(cvm);
         else
                 print_cvm(cvm);
-        return EXIT_DONE;
+        return EXIT_OK;
 }

@@ -5,62 +5,79 @@
 #include "fail.h"
 #include "session.h"
 
-/* Whether there is a CVM of that name that this user launched: 1, 0, or negative with *ret_code the
- * exit code of what was printed. */
-static int is_own(const Arguments *arguments, const char *name, int *ret_code)
+typedef struct StopOptions {
+        bool force, own;
+        uint64_t timeout_sec; /* 0: the CVM's own */
+} StopOptions;
+
+static StopOptions stop_options(const Arguments *arguments)
+{
+        return (StopOptions){
+                .force = arguments_has(arguments, "force"),
+                .own = arguments_has(arguments, "own"),
+                .timeout_sec = arguments_number(arguments, "timeout", 0),
+        };
+}
+
+/* Whether there is a CVM of that name that this user launched. */
+static ExitStatus stop_is_own(const Cli *cli, const char *name, bool *ret)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_json_ json_object *reply = NULL;
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        *ret_code = session_connect(arguments, &client);
-        if (*ret_code != 0)
-                return -1;
+        if (status.code)
+                return status;
         r = wire_client_call(client, MANAGER "Status",
                              json_build("name", json_new_text(name), NULL), NULL, 0, &reply,
                              &error);
-        if (r < 0 && error.id != CVM_ERROR_NO_SUCH_CVM) {
-                *ret_code = fail_error(arguments, &error, NULL);
-                return -1;
-        }
-        return r == 0 &&
+        if (r < 0 && error.id != CVM_ERROR_NO_SUCH_CVM)
+                return fail_error(cli, &error, NULL);
+        *ret = r == 0 &&
                json_member_int(json_member(reply, "cvm"), "owner", -1) == (int64_t)geteuid();
+        return EXIT_OK;
 }
 
-static int stop(const Arguments *arguments)
+/* Moves the names of the user's own CVMs to the front of *names and counts them. */
+static ExitStatus stop_keep_own(const Cli *cli, const char **names, size_t *n)
+{
+        size_t n_own = 0;
+
+        for (size_t i = 0; i < *n; i++) {
+                bool own = false;
+                ExitStatus status = stop_is_own(cli, names[i], &own);
+
+                if (status.code)
+                        return status;
+                if (own)
+                        names[n_own++] = names[i];
+        }
+        *n = n_own;
+        return EXIT_OK;
+}
+
+ExitStatus verb_stop(const Arguments *arguments)
 {
         _cleanup_json_ json_object *parameters = json_object_new_object();
-        uint64_t seconds = arguments_number(arguments, "timeout", 0);
+        const StopOptions options = stop_options(arguments);
+        size_t n = arguments->n_operands;
+        _cleanup_free_ const char **names = calloc(n, sizeof(*names));
+        ExitStatus status = EXIT_OK;
 
-        if (arguments_has(arguments, "force"))
+        if (!names)
+                return fail_memory(&arguments->cli);
+        for (size_t i = 0; i < n; i++)
+                names[i] = arguments->operands[i];
+        if (options.own)
+                status = stop_keep_own(&arguments->cli, names, &n);
+        if (status.code)
+                return status;
+        if (options.force)
                 json_object_object_add(parameters, "force", json_object_new_boolean(true));
-        if (seconds)
+        if (options.timeout_sec)
                 json_object_object_add(parameters, "timeoutSec",
-                                       json_object_new_int64((int64_t)seconds));
-        return session_call_names(arguments, MANAGER "Stop", parameters, "stopped");
-}
-
-int verb_stop(const Arguments *arguments)
-{
-        _cleanup_free_ const char **own = NULL;
-        Arguments chosen = *arguments;
-
-        if (!arguments_has(arguments, "own"))
-                return stop(arguments);
-        own = calloc(arguments->n_operands, sizeof(*own));
-        if (!own)
-                return fail_memory(arguments);
-        chosen.operands = own;
-        chosen.n_operands = 0;
-        for (size_t i = 0; i < arguments->n_operands; i++) {
-                const char *name = arguments_operand(arguments, i);
-                int code, r = is_own(arguments, name, &code);
-
-                if (r < 0)
-                        return code;
-                if (r > 0)
-                        own[chosen.n_operands++] = name;
-        }
-        return stop(&chosen);
+                                       json_object_new_int64((int64_t)options.timeout_sec));
+        return session_call_names(&arguments->cli, MANAGER "Stop", parameters, "stopped", names, n);
 }

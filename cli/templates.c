@@ -21,8 +21,8 @@ static void templates_row(json_object *template, char **cells)
                 cells[i] = output_member(template, members[i]);
 }
 
-int verb_templates(const Arguments *arguments)
+ExitStatus verb_templates(const Arguments *arguments)
 {
-        return reply_table(arguments, MANAGER "ListTemplates", NULL, "templates", columns,
+        return reply_table(&arguments->cli, MANAGER "ListTemplates", NULL, "templates", columns,
                            templates_row);
 }

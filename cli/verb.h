@@ -36,9 +36,9 @@ typedef struct Verb {
         const char *help;
         size_t min_operands, max_operands;
         const Option *groups[VERB_OPTION_GROUPS]; /* each ended by {} */
-        int (*run)(const Arguments *arguments);   /* returns an ExitCode */
-        bool hidden;                              /* neither in help nor in completion */
-        bool takes_names;                         /* operands are names of CVMs, for completion */
+        ExitStatus (*run)(const Arguments *arguments);
+        bool hidden;      /* neither in help nor in completion */
+        bool takes_names; /* operands are names of CVMs, for completion */
 } Verb;
 
 extern const Option global_options[]; /* ended by {}; allowed before and after the verb */
@@ -50,24 +50,24 @@ const Option *verb_option(const Verb *verb, const char *name);
 /* The verb's options one after the other, the global ones last; NULL at the end. */
 const Option *verb_option_at(const Verb *verb, size_t index);
 
-int verb_artifacts(const Arguments *arguments);
-int verb_completion(const Arguments *arguments);
-int verb_console(const Arguments *arguments);
-int verb_doctor(const Arguments *arguments);
-int verb_events(const Arguments *arguments);
-int verb_help(const Arguments *arguments);
-int verb_igvm(const Arguments *arguments);
-int verb_launch(const Arguments *arguments);
-int verb_list(const Arguments *arguments);
-int verb_logs(const Arguments *arguments);
-int verb_measure(const Arguments *arguments);
-int verb_pause(const Arguments *arguments);
-int verb_remove(const Arguments *arguments);
-int verb_render(const Arguments *arguments);
-int verb_resume(const Arguments *arguments);
-int verb_run(const Arguments *arguments);
-int verb_status(const Arguments *arguments);
-int verb_stop(const Arguments *arguments);
-int verb_templates(const Arguments *arguments);
-int verb_verify(const Arguments *arguments);
-int verb_version(const Arguments *arguments);
+ExitStatus verb_artifacts(const Arguments *arguments);
+ExitStatus verb_completion(const Arguments *arguments);
+ExitStatus verb_console(const Arguments *arguments);
+ExitStatus verb_doctor(const Arguments *arguments);
+ExitStatus verb_events(const Arguments *arguments);
+ExitStatus verb_help(const Arguments *arguments);
+ExitStatus verb_igvm(const Arguments *arguments);
+ExitStatus verb_launch(const Arguments *arguments);
+ExitStatus verb_list(const Arguments *arguments);
+ExitStatus verb_logs(const Arguments *arguments);
+ExitStatus verb_measure(const Arguments *arguments);
+ExitStatus verb_pause(const Arguments *arguments);
+ExitStatus verb_remove(const Arguments *arguments);
+ExitStatus verb_render(const Arguments *arguments);
+ExitStatus verb_resume(const Arguments *arguments);
+ExitStatus verb_run(const Arguments *arguments);
+ExitStatus verb_status(const Arguments *arguments);
+ExitStatus verb_stop(const Arguments *arguments);
+ExitStatus verb_templates(const Arguments *arguments);
+ExitStatus verb_verify(const Arguments *arguments);
+ExitStatus verb_version(const Arguments *arguments);

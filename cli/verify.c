@@ -146,21 +146,22 @@ static void verify_print(const Verification *verification)
 }
 
 /* A root of the caller's own weakens a verdict more than what is left open. */
-static ExitCode exit_code(const Verification *verification)
+static ExitStatus exit_code(const Verification *verification)
 {
         switch (findings_verdict(&verification->findings)) {
         case VERDICT_VERIFIED:
                 if (verification->findings.other_root)
-                        return EXIT_VERIFIED_TEST_ROOT;
-                return verification_exception(verification, 0) ? EXIT_VERIFIED_EXCEPT : EXIT_DONE;
+                        return exit_status(EXIT_VERIFIED_TEST_ROOT);
+                return exit_status(verification_exception(verification, 0) ? EXIT_VERIFIED_EXCEPT
+                                                                           : EXIT_DONE);
         case VERDICT_WRONG:
-                return EXIT_REFUTED;
+                return exit_status(EXIT_REFUTED);
         default:
-                return EXIT_UNCHECKED;
+                return exit_status(EXIT_UNCHECKED);
         }
 }
 
-static int verify_print_verdict(const Arguments *arguments, const VerifyInputs *inputs)
+static ExitStatus verify_print_verdict(const Cli *cli, const VerifyInputs *inputs)
 {
         _cleanup_(verification_done) Verification verification = {};
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -168,12 +169,11 @@ static int verify_print_verdict(const Arguments *arguments, const VerifyInputs *
         int r = verify_run(inputs, &verification, &error);
 
         if (r < 0)
-                return cvm_error_is_set(&error) ? fail_error(arguments, &error, NULL)
-                                                : fail_memory(arguments);
-        if (arguments->json) {
+                return cvm_error_is_set(&error) ? fail_error(cli, &error, NULL) : fail_memory(cli);
+        if (cli->json) {
                 object = verification_to_json(&verification);
                 if (!object)
-                        return fail_memory(arguments);
+                        return fail_memory(cli);
                 output_json(object);
         } else {
                 verify_print(&verification);
@@ -181,11 +181,12 @@ static int verify_print_verdict(const Arguments *arguments, const VerifyInputs *
         return exit_code(&verification);
 }
 
-int verb_verify(const Arguments *arguments)
+ExitStatus verb_verify(const Arguments *arguments)
 {
         _cleanup_(verify_files_done) VerifyFiles files = {};
+        const VerifyOptions options = verify_options(arguments);
         VerifyInputs inputs = {};
-        int r = verify_files_load(arguments, &files, &inputs);
+        ExitStatus status = verify_files_load(&arguments->cli, &options, &files, &inputs);
 
-        return r == 0 ? verify_print_verdict(arguments, &inputs) : r;
+        return status.code ? status : verify_print_verdict(&arguments->cli, &inputs);
 }

@@ -25,49 +25,63 @@ void verify_files_done(VerifyFiles *files)
         *files = (VerifyFiles){};
 }
 
-/* A file that an option names, or nothing without it. "-" is standard input where that is allowed.
- */
-static int verify_files_load_option(const Arguments *arguments, const char *option, size_t max,
-                                    bool stdin_too, char **ret, Bytes *ret_bytes)
+VerifyOptions verify_options(const Arguments *arguments)
 {
-        const char *path = arguments_value(arguments, option);
+        return (VerifyOptions){
+                .report = arguments_value(arguments, "report"),
+                .event_log = arguments_value(arguments, "event-log"),
+                .expect = arguments_value(arguments, "expect"),
+                .leaf = arguments_value(arguments, "vcek"),
+                .others = arguments_value(arguments, "cert-chain"),
+                .root = arguments_value(arguments, "root-ca"),
+                .report_data = arguments_value(arguments, "report-data"),
+                .nonce = arguments_value(arguments, "nonce"),
+                .date = arguments_value(arguments, "at"),
+        };
+}
+
+/* A file, or nothing if path is NULL. "-" is standard input where that is allowed. */
+static ExitStatus verify_files_load_option(const Cli *cli, const char *path, size_t max,
+                                           bool stdin_too, char **ret, Bytes *ret_bytes)
+{
         size_t size;
         int r;
 
         if (!path)
-                return 0;
+                return EXIT_OK;
         if (stdin_too && strcmp(path, "-") == 0)
                 r = fd_read_all(STDIN_FILENO, max, ret, &size);
         else
                 r = file_read_at(AT_FDCWD, path, max, ret, &size);
         if (r == -EFBIG)
-                return fail_file(arguments, path, 0, "is larger than %zu bytes", max);
+                return fail_file(cli, path, 0, "is larger than %zu bytes", max);
         if (r < 0)
-                return fail_file_error(arguments, path, r, NULL);
+                return fail_file_error(cli, path, r, NULL);
         *ret_bytes = (Bytes){(const uint8_t *)*ret, size};
-        return 0;
+        return EXIT_OK;
 }
 
-static int load_certificates(const Arguments *arguments, const char *option, bool single,
-                             Certificates *certificates)
+static ExitStatus load_certificates(const Cli *cli, const char *option, const char *path,
+                                    bool single, Certificates *certificates)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *data = NULL;
         Bytes bytes = {};
-        int r = verify_files_load_option(arguments, option, CERTIFICATES_FILE_MAX, false, &data,
-                                         &bytes);
+        ExitStatus status =
+                verify_files_load_option(cli, path, CERTIFICATES_FILE_MAX, false, &data, &bytes);
+        int r;
 
-        if (r != 0 || !data)
-                return r;
+        if (status.code || !data)
+                return status;
         r = certificates_add(certificates, option, bytes, &error);
         if (r == -ENOMEM)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         if (r < 0)
-                return fail_error(arguments, &error, arguments_value(arguments, option));
+                return fail_error(cli, &error, path);
         if (single && certificates->n != 1)
-                return fail_usage(arguments, "--%s must hold one certificate; this has %zu", option,
+                return fail_usage(cli, "--%s must hold one certificate; this has %zu", option,
                                   certificates->n);
-        return 0;
+        return EXIT_OK;
 }
 
 /* Whether --expect names a file: a CVM's name has no slash, and none would end like this. */
@@ -78,53 +92,53 @@ static bool is_file(const char *expect)
         return strchr(expect, '/') || (size > 5 && strcmp(expect + size - 5, ".json") == 0);
 }
 
-static int load_document(const Arguments *arguments, json_object **ret)
+static ExitStatus load_document(const Cli *cli, const char *path, json_object **ret)
 {
-        const char *path = arguments_value(arguments, "expect");
         _cleanup_free_ char *data = NULL;
         JsonParseError where;
         Bytes bytes;
-        int r = verify_files_load_option(arguments, "expect", EXPECTATION_MAX, false, &data,
-                                         &bytes);
+        ExitStatus status =
+                verify_files_load_option(cli, path, EXPECTATION_MAX, false, &data, &bytes);
+        int r;
 
-        if (r != 0)
-                return r;
+        if (status.code)
+                return status;
         r = json_parse(data, bytes.size, ret, &where);
         if (r == -EBADMSG)
-                return fail_file(arguments, path, where.line, "not valid JSON (column %u): %s",
+                return fail_file(cli, path, where.line, "not valid JSON (column %u): %s",
                                  where.column, where.reason);
-        return r < 0 ? fail_memory(arguments) : 0;
+        return r < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
-static int ask_daemon(const Arguments *arguments, const char *name, json_object **ret)
+static ExitStatus ask_daemon(const Cli *cli, const char *name, json_object **ret)
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *document;
-        int r = session_call(arguments, MANAGER "Measure",
-                             json_build("name", json_new_text(name), NULL), &reply);
+        ExitStatus status = session_call(cli, MANAGER "Measure",
+                                         json_build("name", json_new_text(name), NULL), &reply);
 
-        if (r != 0)
-                return r;
-        document = reply_member(arguments, reply, "measurement", json_type_object);
+        if (status.code)
+                return status;
+        document = reply_member(cli, reply, "measurement", json_type_object);
         if (!document)
-                return EXIT_FAILED;
+                return exit_status(EXIT_FAILED);
         *ret = json_object_get(document);
-        return 0;
+        return EXIT_OK;
 }
 
-static int load_expectation(const Arguments *arguments, VerifyFiles *files)
+static ExitStatus load_expectation(const Cli *cli, const char *expect, VerifyFiles *files)
 {
-        const char *expect = arguments_value(arguments, "expect");
         _cleanup_(cvm_error_done) CvmError error = {};
         json_object *document = NULL;
+        ExitStatus status;
         int r;
 
         if (!expect)
-                return 0;
-        r = is_file(expect) ? load_document(arguments, &document)
-                            : ask_daemon(arguments, expect, &document);
-        if (r != 0)
-                return r;
+                return EXIT_OK;
+        status = is_file(expect) ? load_document(cli, expect, &document)
+                                 : ask_daemon(cli, expect, &document);
+        if (status.code)
+                return status;
         /* A daemon that is newer than this program may say more than this knows. */
         r = is_file(expect) ? expectation_check_members(document, &error) : 0;
         if (r < 0)
@@ -132,78 +146,80 @@ static int load_expectation(const Arguments *arguments, VerifyFiles *files)
         else
                 r = expectation_parse(document, &files->expectation, &error);
         if (r == -ENOMEM)
-                return fail_memory(arguments);
+                return fail_memory(cli);
         if (r < 0)
-                return fail_error(arguments, &error, expect);
+                return fail_error(cli, &error, expect);
         files->has_expectation = true;
-        return 0;
+        return EXIT_OK;
 }
 
-static int load_report_data(const Arguments *arguments, VerifyFiles *files, VerifyInputs *inputs)
+static ExitStatus load_report_data(const Cli *cli, const VerifyOptions *options, VerifyFiles *files,
+                                   VerifyInputs *inputs)
 {
-        const char *hex = arguments_value(arguments, "report-data");
-        const char *nonce = arguments_value(arguments, "nonce");
+        const char *hex = options->report_data, *nonce = options->nonce;
         _cleanup_free_ uint8_t *bytes = NULL;
         size_t size;
 
         if (hex && nonce)
-                return fail_usage(arguments, "--report-data and --nonce are the same thing");
+                return fail_usage(cli, "--report-data and --nonce are the same thing");
         if (hex && text_unhex(hex, files->report_data, sizeof(files->report_data)) < 0)
-                return fail_usage(arguments, "--report-data must be %zu hex digits",
+                return fail_usage(cli, "--report-data must be %zu hex digits",
                                   2 * sizeof(files->report_data));
         if (nonce) {
                 if (text_unbase64(nonce, &bytes, &size) < 0 || size == 0 ||
                     size > sizeof(files->report_data))
-                        return fail_usage(arguments, "--nonce must be base64 of 1 to %zu bytes",
+                        return fail_usage(cli, "--nonce must be base64 of 1 to %zu bytes",
                                           sizeof(files->report_data));
                 memcpy(files->report_data, bytes, size);
         }
         if (hex || nonce)
                 inputs->report_data = files->report_data;
-        return 0;
+        return EXIT_OK;
 }
 
-static int load_time(const Arguments *arguments, time_t *ret)
+static ExitStatus load_time(const Cli *cli, const char *text, time_t *ret)
 {
-        const char *text = arguments_value(arguments, "at"), *end;
+        const char *end;
         struct tm tm = {};
 
         *ret = time(NULL);
         if (!text)
-                return 0;
+                return EXIT_OK;
         end = strptime(text, "%Y-%m-%d", &tm);
         if (!end || *end)
-                return fail_usage(arguments, "--at must be a date as 2026-11-21, not '%s'", text);
+                return fail_usage(cli, "--at must be a date as 2026-11-21, not '%s'", text);
         *ret = timegm(&tm);
-        return 0;
+        return EXIT_OK;
 }
 
-int verify_files_load(const Arguments *arguments, VerifyFiles *files, VerifyInputs *inputs)
+ExitStatus verify_files_load(const Cli *cli, const VerifyOptions *options, VerifyFiles *files,
+                             VerifyInputs *inputs)
 {
-        int r;
+        ExitStatus status;
 
-        if (!arguments_value(arguments, "report"))
-                return fail_usage(arguments, "--report is needed");
-        r = load_report_data(arguments, files, inputs);
-        if (r == 0)
-                r = load_time(arguments, &inputs->trust.at);
-        if (r == 0)
-                r = verify_files_load_option(arguments, "report", EVIDENCE_MAX, true,
-                                             &files->report, &inputs->report);
-        if (r == 0)
-                r = verify_files_load_option(arguments, "event-log", EVENT_LOG_MAX, false,
-                                             &files->event_log, &inputs->event_log);
-        if (r == 0)
-                r = load_certificates(arguments, "vcek", true, &files->leaf);
-        if (r == 0)
-                r = load_certificates(arguments, "cert-chain", false, &files->others);
-        if (r == 0)
-                r = load_certificates(arguments, "root-ca", true, &files->root);
-        if (r == 0)
-                r = load_expectation(arguments, files);
+        if (!options->report)
+                return fail_usage(cli, "--report is needed");
+        status = load_report_data(cli, options, files, inputs);
+        if (!status.code)
+                status = load_time(cli, options->date, &inputs->trust.at);
+        if (!status.code)
+                status = verify_files_load_option(cli, options->report, EVIDENCE_MAX, true,
+                                                  &files->report, &inputs->report);
+        if (!status.code)
+                status = verify_files_load_option(cli, options->event_log, EVENT_LOG_MAX, false,
+                                                  &files->event_log, &inputs->event_log);
+        if (!status.code)
+                status = load_certificates(cli, "vcek", options->leaf, true, &files->leaf);
+        if (!status.code)
+                status = load_certificates(cli, "cert-chain", options->others, false,
+                                           &files->others);
+        if (!status.code)
+                status = load_certificates(cli, "root-ca", options->root, true, &files->root);
+        if (!status.code)
+                status = load_expectation(cli, options->expect, files);
         inputs->trust.leaf = files->leaf.n ? files->leaf.items[0] : NULL;
         inputs->trust.others = &files->others;
         inputs->trust.root = files->root.n ? files->root.items[0] : NULL;
         inputs->expectation = files->has_expectation ? &files->expectation : NULL;
-        return r;
+        return status;
 }
