@@ -102,9 +102,9 @@ static void write_guest(Bridge *bridge)
 
         if (bridge->closing || bridge->to_guest.size == 0)
                 return;
-        n = bridge->vm->driver
-                    ? bridge->vm->ops->console_write(bridge->vm->driver, bridge->to_guest.data,
-                                                     bridge->to_guest.size)
+        n = bridge->vm->process.driver
+                    ? bridge->vm->ops->console_write(bridge->vm->process.driver,
+                                                     bridge->to_guest.data, bridge->to_guest.size)
                     : -ENOTCONN;
         if (n >= 0)
                 buffer_consume(&bridge->to_guest, (size_t)n);
@@ -220,7 +220,7 @@ void api_console(WireCall *call, json_object *parameters, void *userdata)
 
         if (!vm)
                 return;
-        if (!vm->driver) {
+        if (!vm->process.driver) {
                 api_wrong_state(call, vm, allowed);
                 return;
         }

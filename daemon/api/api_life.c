@@ -180,8 +180,8 @@ void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
         uv_timer_init(vm->home->loop, &operation->timer);
         operation->timer.data = operation;
         uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
-        r = target == VM_PAUSED ? vm->ops->pause(vm->driver, on_command_done, operation)
-                                : vm->ops->resume(vm->driver, on_command_done, operation);
+        r = target == VM_PAUSED ? vm->ops->pause(vm->process.driver, on_command_done, operation)
+                                : vm->ops->resume(vm->process.driver, on_command_done, operation);
         if (r < 0) {
                 refuse(&error, target, r, NULL);
                 operation->replied = true;
@@ -197,7 +197,7 @@ static void command(WireCall *call, json_object *parameters, Manager *manager, V
 
         if (!vm)
                 return;
-        if (vm->state != from || !vm->driver)
+        if (vm->state != from || !vm->process.driver)
                 api_wrong_state(call, vm, allowed);
         else
                 api_hold(call, vm, target, false);

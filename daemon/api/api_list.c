@@ -96,13 +96,13 @@ static size_t count_users(const Manager *manager, const WirePeer *peer, json_obj
                 const Vm *vm = manager->home.table.vms[i];
 
                 for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++) {
-                        if (!vm->artifacts[k] || !vm->artifact_sha256[k] ||
+                        if (!vm->boot.artifacts[k] || !vm->boot.sha256[k] ||
                             strcmp(spec_artifact_kind_name(k), kind) != 0 ||
-                            strcmp(vm->artifact_sha256[k], sha256) != 0 ||
+                            strcmp(vm->boot.sha256[k], sha256) != 0 ||
                             !manager_may_see(manager, peer, vm->owner))
                                 continue;
                         if (n++ == 0)
-                                *ret_name = vm->artifact_name[k];
+                                *ret_name = vm->boot.names[k];
                 }
         }
         return n;

@@ -16,7 +16,7 @@ static int add_inputs(const Vm *vm, Measurement *measurement)
         int r = 0;
 
         for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
-                const char *hex = vm->artifact_sha256[kind];
+                const char *hex = vm->boot.sha256[kind];
                 HashDigest sha256;
 
                 if (hex && hash_parse_hex(HASH_SHA256, hex, &sha256) == 0)
@@ -36,7 +36,7 @@ static json_object *make_document(const Vm *vm)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         const char *unknown;
-        int r = record_to_measurement(vm->measured.registers, &measurement, &unknown);
+        int r = record_to_measurement(vm->boot.measured.registers, &measurement, &unknown);
 
         if (r == -EBADMSG) /* a later version's: its values are not this one's to tell */
                 measurement = measurement_new();
@@ -60,7 +60,8 @@ void api_measure(WireCall *call, json_object *parameters, void *userdata)
 
         if (!vm)
                 return;
-        document = vm->measured.document ? read_document(vm->measured.document) : make_document(vm);
+        document = vm->boot.measured.document ? read_document(vm->boot.measured.document)
+                                              : make_document(vm);
         if (!document) {
                 cvm_error_system(&error, -ENOMEM, "tell of a measurement");
                 wire_call_error(call, &error);
@@ -69,7 +70,7 @@ void api_measure(WireCall *call, json_object *parameters, void *userdata)
         security = json_member(vm->spec, "launchSecurity");
         if (security)
                 json_add(document, "launchSecurity", json_object_get(security));
-        if (vm->binding)
-                json_add(document, "binding", json_object_get(vm->binding));
+        if (vm->boot.binding)
+                json_add(document, "binding", json_object_get(vm->boot.binding));
         wire_call_reply(call, json_build("measurement", document, NULL));
 }

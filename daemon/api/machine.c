@@ -48,7 +48,7 @@ static Vm *admit(WireCall *call, const Machine *machine)
         _cleanup_(cvm_error_done) CvmError error = {};
         Vm *vm = machine->vm;
 
-        if (vm->removed || !vm->driver) {
+        if (vm->removed || !vm->process.driver) {
                 answer_error(call, INSTANCE "NotConnected");
                 return NULL;
         }
@@ -290,11 +290,12 @@ static void machine_begin(Machines *machines, Vm *vm)
                          strerror(-r));
                 return;
         }
-        machined_register(machines->machined, &(MachineSpec){.name = vm->name,
-                                                             .id = vm->id,
-                                                             .leader = vm->ops->pid(vm->driver),
-                                                             .vsock_cid = vm->vsock_cid,
-                                                             .control = path});
+        machined_register(machines->machined,
+                          &(MachineSpec){.name = vm->name,
+                                         .id = vm->id,
+                                         .leader = vm->ops->pid(vm->process.driver),
+                                         .vsock_cid = vm->reserved.vsock_cid,
+                                         .control = path});
 }
 
 static void machine_end(Machine *machine)
@@ -311,7 +312,7 @@ static void on_any_changed(Vm *vm, void *userdata)
 {
         Machines *machines = userdata;
         Machine *machine = machine_find(machines, vm);
-        bool runs = !vm->removed && vm->driver && vm->scope &&
+        bool runs = !vm->removed && vm->process.driver && vm->process.scope &&
                     (vm->state == VM_RUNNING || vm->state == VM_PAUSED || vm->state == VM_STOPPING);
 
         if (!machine && runs)

@@ -72,8 +72,8 @@ static uint64_t outstanding(const Vm *vm)
 {
         uint64_t resident = 0;
 
-        if (vm->driver)
-                process_resident(vm->ops->pid(vm->driver), &resident);
+        if (vm->process.driver)
+                process_resident(vm->ops->pid(vm->process.driver), &resident);
         return vm->promised > resident ? vm->promised - resident : 0;
 }
 
@@ -114,16 +114,16 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
                 from = &agent;
                 n = 1;
         }
-        vm->forwards = calloc(n + 1, sizeof(*vm->forwards));
-        vm->holds = calloc(n + 1, sizeof(*vm->holds));
-        if (!vm->forwards || !vm->holds)
+        vm->reserved.forwards = calloc(n + 1, sizeof(*vm->reserved.forwards));
+        vm->reserved.holds = calloc(n + 1, sizeof(*vm->reserved.holds));
+        if (!vm->reserved.forwards || !vm->reserved.holds)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                vm->forwards[i] = from[i];
-                vm->forwards[i].address = strdup(from[i].address);
-                vm->holds[i].fd = -1;
-                vm->n_forwards++;
-                if (!vm->forwards[i].address)
+                vm->reserved.forwards[i] = from[i];
+                vm->reserved.forwards[i].address = strdup(from[i].address);
+                vm->reserved.holds[i].fd = -1;
+                vm->reserved.n_forwards++;
+                if (!vm->reserved.forwards[i].address)
                         return -ENOMEM;
         }
         return 0;

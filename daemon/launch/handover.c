@@ -11,15 +11,15 @@
 
 int handover_directory(Vm *vm, CvmError *error)
 {
-        if (vm->runtime_dirfd >= 0)
+        if (vm->process.runtime_dirfd >= 0)
                 return 0;
         if (mkdirat(vm->home->vms_fd, vm->id, 0700) < 0)
                 return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "make the CVM's runtime directory");
         fail_point("launch: runtime directory");
-        vm->runtime_dirfd =
+        vm->process.runtime_dirfd =
                 openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (vm->runtime_dirfd < 0)
+        if (vm->process.runtime_dirfd < 0)
                 return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "open the CVM's runtime directory");
         return 0;
@@ -28,7 +28,7 @@ int handover_directory(Vm *vm, CvmError *error)
 /* A QEMU that is given paths passes a directory of root's to what is its own. */
 static int let_pass(const Vm *vm, int parent_fd, const char *name)
 {
-        if (!vm->ops->by_path || !vm->uid)
+        if (!vm->ops->by_path || !vm->reserved.uid)
                 return 0;
         if (fchownat(parent_fd, name, (uid_t)-1, vm->home->libvirt_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(parent_fd, name, 0710, 0) < 0)
@@ -64,8 +64,8 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
                                         .data = cert->data ?: spec->certs[i].data,
                                         .size = cert->data ? cert->size : spec->certs[i].size};
         }
-        r = shares_create(vm->home->shares_fd, vm->id, vm->uid ?: geteuid(), vm->uid ?: getegid(),
-                          spec, certs, spec->n_certs, ret, error);
+        r = shares_create(vm->home->shares_fd, vm->id, vm->reserved.uid ?: geteuid(),
+                          vm->reserved.uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
         if (r < 0)
                 return r;
         r = let_pass(vm, vm->home->shares_fd, vm->id);
@@ -106,16 +106,16 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
                 .id = vm->id,
                 .plan = plan,
                 .fds = d.fds,
-                .uid = vm->uid,
-                .runtime_dirfd = vm->runtime_dirfd,
+                .uid = vm->reserved.uid,
+                .runtime_dirfd = vm->process.runtime_dirfd,
         };
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (vm->artifacts[kind])
-                        add(&d, spec_artifact_kind_name(kind), vm->artifacts[kind]->fd);
+                if (vm->boot.artifacts[kind])
+                        add(&d, spec_artifact_kind_name(kind), vm->boot.artifacts[kind]->fd);
         add(&d, "env_share", handover->shares->env_fd);
         add(&d, "certs_share", handover->shares->certs_fd);
-        add(&d, "vhost-vsock", vm->vsock_fd);
+        add(&d, "vhost-vsock", vm->reserved.vsock_fd);
         add(&d, "tap", handover->tap.fd);
         add(&d, "vhost-net", handover->tap.vhost_fd);
         for (size_t i = 0; i < loaded->n_shares; i++)
@@ -125,11 +125,11 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
         for (size_t i = 0; i < plan->n_companions; i++) {
                 const char *what = name(&d, "companion", plan->companions[i].name);
 
-                add(&d, what, companions_fd(vm->companions, what));
+                add(&d, what, companions_fd(vm->process.companions, what));
         }
         start.n_fds = d.n;
         if (vm->ops->by_path) /* it takes the ports and the CID itself */
                 vm_drop_holds(vm);
-        return vm->ops->start(&vm->home->drivers, &start, &vm_driver_callbacks, vm, &vm->driver,
-                              error);
+        return vm->ops->start(&vm->home->drivers, &start, &vm_driver_callbacks, vm,
+                              &vm->process.driver, error);
 }

@@ -80,7 +80,7 @@ static void launch_unwind(Launch *launch)
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(launch->vm);
         _cleanup_free_ char *reason = NULL;
 
-        if (launch->loading || vm->driver)
+        if (launch->loading || vm->process.driver)
                 return;
         vm_unwatch(&launch->watch);
         if (launch->again) {
@@ -125,8 +125,8 @@ static void launch_fail(Launch *launch)
         uv_timer_stop(&launch->start_timer);
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
-        if (vm->driver)
-                vm->ops->kill(vm->driver); /* on_ended() goes on */
+        if (vm->process.driver)
+                vm->ops->kill(vm->process.driver); /* on_ended() goes on */
         if (launch->loading)
                 uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
         launch_unwind(launch);
@@ -168,7 +168,7 @@ static void on_vm_changed(Vm *vm, void *userdata)
                         launch_unwind(launch);
         } else if (launch->failed || launch->stage < LAUNCH_RUNNING) {
                 return;
-        } else if (vm->ready) {
+        } else if (vm->guest.ready) {
                 launch_enter(launch, LAUNCH_READY);
                 launch_succeed(launch);
         } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
@@ -216,7 +216,7 @@ static void launch_run(Launch *launch)
         if (!launch->options.paused)
                 vm_arm_ready_timer(vm);
         host_access_remark(launch->manager, vm);
-        if (!launch->options.wait_ready || vm->ready) {
+        if (!launch->options.wait_ready || vm->guest.ready) {
                 if (launch->options.wait_ready)
                         launch_enter(launch, LAUNCH_READY);
                 launch_succeed(launch);
@@ -237,7 +237,7 @@ static void on_created(Vm *vm, void *userdata)
                 launch_run(launch);
                 return;
         }
-        r = vm->ops->resume(vm->driver, on_resumed, launch);
+        r = vm->ops->resume(vm->process.driver, on_resumed, launch);
         if (r == 0) {
                 launch->n_ref++;
         } else if (r != -ECONNRESET) { /* that one has gone: on_ended() tells */
@@ -292,7 +292,7 @@ static void launch_go(Launch *launch)
 {
         Vm *vm = launch->vm;
 
-        vm->ops->go(vm->driver);
+        vm->ops->go(vm->process.driver);
         uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
 }
 
@@ -330,25 +330,25 @@ static int start_companions(Launch *launch)
         Vm *vm = launch->vm;
         const CompanionsStart start = {
                 .plan = launch->plan,
-                .uid = vm->uid,
-                .gid = vm->ops->by_path ? vm->home->libvirt_gid : vm->uid,
-                .runtime_dirfd = vm->runtime_dirfd,
+                .uid = vm->reserved.uid,
+                .gid = vm->ops->by_path ? vm->home->libvirt_gid : vm->reserved.uid,
+                .runtime_dirfd = vm->process.runtime_dirfd,
                 .by_path = vm->ops->by_path,
                 .socket_sec = vm->start_sec,
         };
         int r;
 
-        companions_end(TAKE_PTR(vm->companions)); /* of a start before this one */
+        companions_end(TAKE_PTR(vm->process.companions)); /* of a start before this one */
         if (launch->plan->n_companions == 0)
                 return 0;
         r = handover_companions(vm, &launch->error);
         if (r < 0)
                 return r;
-        r = companions_start(vm->home->loop, &start, &vm_companion_callbacks, vm, &vm->companions,
-                             &launch->error);
+        r = companions_start(vm->home->loop, &start, &vm_companion_callbacks, vm,
+                             &vm->process.companions, &launch->error);
         if (r == 0)
                 r = record_start(launch);
-        if (r == 0 && companions_go(vm->companions) < 0)
+        if (r == 0 && companions_go(vm->process.companions) < 0)
                 r = cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), NULL,
                                      "a companion's process is gone");
         return r;
@@ -365,7 +365,7 @@ static void launch_start(Launch *launch)
                 r = start_companions(launch);
         if (r < 0)
                 launch_fail(launch);
-        else if (!launch->vm->companions)
+        else if (!launch->vm->process.companions)
                 start_hypervisor(launch);
 }
 
@@ -383,7 +383,7 @@ static void on_companion_failed(Vm *vm, const char *reason, const char *log, voi
 
         if (launch->failed)
                 return;
-        if (!launch->vm->driver && launch_lost_a_port(launch, log) &&
+        if (!launch->vm->process.driver && launch_lost_a_port(launch, log) &&
             ++launch->tries < PORT_TRIES) {
                 try_other_ports(launch);
                 return;
@@ -398,7 +398,7 @@ static void start_hypervisor(Launch *launch)
         int r;
 
         r = start_driver(launch);
-        companions_release_fds(vm->companions);
+        companions_release_fds(vm->process.companions);
         if (r == 0 && !vm->ops->by_path)
                 r = confine_name(vm, launch->spec, &launch->error);
         if (r == 0)
@@ -477,7 +477,7 @@ static Launch *launch_new(Manager *manager, Vm *vm, const Template *template, Cv
 static void launch_load(Launch *launch)
 {
         Vm *vm = launch->vm;
-        const IdMap map = {vm->owner, vm->uid, vm->owner_group, vm->uid};
+        const IdMap map = {vm->owner, vm->reserved.uid, vm->owner_group, vm->reserved.uid};
         LoadSource source = {
                 .turns = launch->manager->turns,
                 .store = launch->manager->artifacts,
@@ -490,8 +490,8 @@ static void launch_load(Launch *launch)
                 .memory = vm->memory,
                 .libvirt = vm->ops == driver_find("libvirt") ? vm->home->drivers.libvirt : NULL,
                 .files = vm->ops->by_path ? vm->home->files : NULL,
-                .map = vm->uid ? &map : NULL,
-                .artifacts = launch->again ? vm->artifacts : NULL,
+                .map = vm->reserved.uid ? &map : NULL,
+                .artifacts = launch->again ? vm->boot.artifacts : NULL,
                 .without_certs = launch->kept_shares,
         };
 

@@ -20,14 +20,14 @@ int launch_render(Launch *launch)
         const Allotment allotment = {
                 .id = vm->id,
                 .owner = vm->owner,
-                .uid = vm->uid,
+                .uid = vm->reserved.uid,
                 .cpus = vm->cpus,
                 .memory = vm->memory,
-                .forwards = vm->forwards,
-                .n_forwards = vm->n_forwards,
-                .vsock = vm->vsock_cid != 0,
-                .vsock_cid = vm->vsock_cid,
-                .notify_port = vm->vsock_fd >= 0 ? launch->manager->notify_port : 0,
+                .forwards = vm->reserved.forwards,
+                .n_forwards = vm->reserved.n_forwards,
+                .vsock = vm->reserved.vsock_cid != 0,
+                .vsock_cid = vm->reserved.vsock_cid,
+                .notify_port = vm->reserved.vsock_fd >= 0 ? launch->manager->notify_port : 0,
                 .host = launch->loaded.host ?: launch->manager->host,
                 .disks = launch->loaded.disks,
                 .no_passt = launch->loaded.has_libvirt && !launch->loaded.libvirt.passt,
@@ -38,7 +38,7 @@ int launch_render(Launch *launch)
         prepared_inputs_done(&launch->prepared);
         launch->plan = launch_plan_free(launch->plan);
         r = inputs_prepare(launch->manager, launch->template, launch->spec, &allotment,
-                           vm->artifacts, &launch->prepared);
+                           vm->boot.artifacts, &launch->prepared);
         if (r < 0)
                 return cvm_error_system(&launch->error, r, "render");
         r = inputs_render(launch->manager, launch->template, &launch->prepared, &launch->loaded,
@@ -93,24 +93,24 @@ static int take_artifacts(Launch *launch)
         Vm *vm = launch->vm;
 
         if (launch->loaded.measured.registers) {
-                measured_done(&vm->measured);
-                vm->measured = launch->loaded.measured;
+                measured_done(&vm->boot.measured);
+                vm->boot.measured = launch->loaded.measured;
                 launch->loaded.measured = (Measured){};
         }
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
 
-                if (!vm->held[kind]) /* else kept */
-                        vm->held[kind] = TAKE_PTR(launch->loaded.held[kind]);
+                if (!vm->boot.held[kind]) /* else kept */
+                        vm->boot.held[kind] = TAKE_PTR(launch->loaded.held[kind]);
                 if (!artifact)
                         continue;
-                if (artifact == vm->artifacts[kind]) { /* kept, where it is launched again */
+                if (artifact == vm->boot.artifacts[kind]) { /* kept, where it is launched again */
                         artifact_unref(artifact);
                         continue;
                 }
-                free(vm->artifact_name[kind]);
-                vm->artifact_name[kind] = strdup(artifact->name);
-                if (!vm->artifact_name[kind]) {
+                free(vm->boot.names[kind]);
+                vm->boot.names[kind] = strdup(artifact->name);
+                if (!vm->boot.names[kind]) {
                         artifact_unref(artifact);
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
                 }
@@ -118,9 +118,9 @@ static int take_artifacts(Launch *launch)
                         artifact = artifact_store_add(launch->manager->artifacts, artifact);
                 if (!artifact)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
-                vm->artifacts[kind] = artifact;
-                free(vm->artifact_sha256[kind]);
-                vm->artifact_sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
+                vm->boot.artifacts[kind] = artifact;
+                free(vm->boot.sha256[kind]);
+                vm->boot.sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
                 if (!launch->loaded.reserved[kind] || artifact->embedded)
                         continue;
                 charge_artifact(vm, kind, launch->loaded.reserved[kind]);
@@ -162,8 +162,8 @@ int launch_prepare(Launch *launch)
                 r = render_measured(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
-        json_object_put(vm->binding);
-        vm->binding = workload_binding_to_json(&launch->plan->binding);
+        json_object_put(vm->boot.binding);
+        vm->boot.binding = workload_binding_to_json(&launch->plan->binding);
         launch_enter(launch, LAUNCH_RENDERED);
         r = open_tap(launch);
         if (r < 0)

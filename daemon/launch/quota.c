@@ -17,8 +17,8 @@ size_t quota_ports(const Config *config, const Vm *vm)
 {
         size_t n = 0;
 
-        for (size_t i = 0; i < vm->n_forwards; i++) {
-                uint16_t port = vm->forwards[i].host_port;
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
+                uint16_t port = vm->reserved.forwards[i].host_port;
 
                 if (port == 0 || (port >= config->port_first && port <= config->port_last))
                         n++;

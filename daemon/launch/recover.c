@@ -74,16 +74,16 @@ static void undo(Manager *manager, Vm *vm)
 
 static int open_runtime(Manager *manager, Vm *vm)
 {
-        vm->runtime_dirfd = openat(manager->home.vms_fd, vm->id,
-                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return vm->runtime_dirfd < 0 ? -errno : 0;
+        vm->process.runtime_dirfd = openat(manager->home.vms_fd, vm->id,
+                                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return vm->process.runtime_dirfd < 0 ? -errno : 0;
 }
 
 /* Ends what was begun: the process of a launch that is undone must not outlive it. */
 static int kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
-        int r = vm->ops->adopt(&vm->home->drivers, vm->id, record, vm->runtime_dirfd,
+        int r = vm->ops->adopt(&vm->home->drivers, vm->id, record, vm->process.runtime_dirfd,
                                &vm_driver_callbacks, vm, &driver);
 
         if (r < 0)
@@ -101,11 +101,11 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (driver_is_shortage(r))
                 return r;
         if (!same_boot) /* a unit of that name would be another's now */
-                free(TAKE_PTR(vm->scope));
+                free(TAKE_PTR(vm->process.scope));
         if (same_boot)
-                r = companions_adopt(manager->home.loop, record, vm->runtime_dirfd,
+                r = companions_adopt(manager->home.loop, record, vm->process.runtime_dirfd,
                                      vm->ops->by_path, &vm_companion_callbacks, vm,
-                                     &vm->companions);
+                                     &vm->process.companions);
         if (driver_is_shortage(r))
                 return r;
         if (same_boot && vm->state == VM_STARTING) {
@@ -130,15 +130,15 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(manager, vm, "the host was restarted");
                 return 0;
         }
-        r = vm->ops->adopt(&manager->home.drivers, vm->id, record, vm->runtime_dirfd,
-                           &vm_driver_callbacks, vm, &vm->driver);
+        r = vm->ops->adopt(&manager->home.drivers, vm->id, record, vm->process.runtime_dirfd,
+                           &vm_driver_callbacks, vm, &vm->process.driver);
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
                 end_unseen(manager, vm, "it ended while the daemon was away");
                 return 0;
         }
-        if (!vm->ready && vm->state == VM_RUNNING)
+        if (!vm->guest.ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING) {
                 vm->stop_step = VM_STOP_NONE;
@@ -170,13 +170,14 @@ static int hold_files(Manager *manager, Vm *vm)
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 int r;
 
-                if (!vm->artifact_sha256[kind])
+                if (!vm->boot.sha256[kind])
                         continue;
-                vm->held[kind] = strdup(vm->artifact_sha256[kind]);
-                r = vm->held[kind] ? artifact_files_hold(manager->home.files, vm->held[kind])
-                                   : -ENOMEM;
+                vm->boot.held[kind] = strdup(vm->boot.sha256[kind]);
+                r = vm->boot.held[kind]
+                            ? artifact_files_hold(manager->home.files, vm->boot.held[kind])
+                            : -ENOMEM;
                 if (r < 0)
-                        free(TAKE_PTR(vm->held[kind]));
+                        free(TAKE_PTR(vm->boot.held[kind]));
                 if (r < 0 && r != -ENOENT) /* a restarted host has none of them */
                         return r;
         }

@@ -32,8 +32,8 @@ static bool addresses_meet(const char *a, const char *b)
 
 static bool has_port(const Vm *vm, const SpecForward *forward)
 {
-        for (size_t i = 0; i < vm->n_forwards; i++) {
-                const SpecForward *f = &vm->forwards[i];
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
+                const SpecForward *f = &vm->reserved.forwards[i];
 
                 if (f->host_port == forward->host_port && f->protocol == forward->protocol &&
                     addresses_meet(f->address, forward->address))
@@ -63,21 +63,21 @@ int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
                            (uint16_t)manager->home.config->port_last};
         int r;
 
-        for (size_t i = 0; i < vm->n_forwards; i++) {
-                SpecForward *f = &vm->forwards[i];
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
+                SpecForward *f = &vm->reserved.forwards[i];
                 uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
 
-                port_hold_release(&vm->holds[i]);
+                port_hold_release(&vm->reserved.holds[i]);
                 r = wanted ? check_port(manager, vm, &spec->forwards[i], peer, error) : 0;
                 if (r == 0)
                         r = ports_hold(&range, &manager->port_cursor, f->address, wanted,
-                                       f->protocol, &vm->holds[i], error);
+                                       f->protocol, &vm->reserved.holds[i], error);
                 if (r < 0) {
                         while (i-- > 0)
-                                port_hold_release(&vm->holds[i]);
+                                port_hold_release(&vm->reserved.holds[i]);
                         return r;
                 }
-                f->host_port = vm->holds[i].port;
+                f->host_port = vm->reserved.holds[i].port;
                 fail_point("admit: port");
         }
         return 0;
@@ -124,8 +124,8 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 
                 if (!wanted)
                         manager->cid_cursor = cid == config->cid_last ? config->cid_first : cid + 1;
-                if (cid_try(manager, cid, &vm->vsock_fd)) {
-                        vm->vsock_cid = cid;
+                if (cid_try(manager, cid, &vm->reserved.vsock_fd)) {
+                        vm->reserved.vsock_cid = cid;
                         return 0;
                 }
         }
@@ -143,30 +143,32 @@ int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
                            (uint16_t)manager->home.config->port_last};
         int r = 0;
 
-        if (!vm->holds) { /* it was found by its record */
-                vm->holds = calloc(vm->n_forwards + 1, sizeof(*vm->holds));
-                if (!vm->holds)
+        if (!vm->reserved.holds) { /* it was found by its record */
+                vm->reserved.holds =
+                        calloc(vm->reserved.n_forwards + 1, sizeof(*vm->reserved.holds));
+                if (!vm->reserved.holds)
                         return cvm_error_system(error, -ENOMEM, "hold ports");
-                for (size_t i = 0; i < vm->n_forwards; i++)
-                        vm->holds[i].fd = -1;
+                for (size_t i = 0; i < vm->reserved.n_forwards; i++)
+                        vm->reserved.holds[i].fd = -1;
         }
-        for (size_t i = 0; i < vm->n_forwards && r == 0; i++) {
-                const SpecForward *f = &vm->forwards[i];
+        for (size_t i = 0; i < vm->reserved.n_forwards && r == 0; i++) {
+                const SpecForward *f = &vm->reserved.forwards[i];
 
-                if (!vm->holds[i].port)
+                if (!vm->reserved.holds[i].port)
                         r = ports_hold(&range, &manager->port_cursor, f->address, f->host_port,
-                                       f->protocol, &vm->holds[i], error);
+                                       f->protocol, &vm->reserved.holds[i], error);
         }
         if (r < 0 && spec) { /* where the spec names the ports it fails once more */
                 cvm_error_done(error);
                 r = reserve_ports(manager, vm, spec, peer, error);
         }
-        if (r == 0 && vm->vsock_cid && vm->vsock_fd < 0) {
-                int fd = cid_hold(vm->vsock_cid);
+        if (r == 0 && vm->reserved.vsock_cid && vm->reserved.vsock_fd < 0) {
+                int fd = cid_hold(vm->reserved.vsock_cid);
 
                 if (fd == -EADDRINUSE)
-                        return cvm_error_no_resources(error, "cid", vm->vsock_cid, 0, NULL);
-                vm->vsock_fd = fd < 0 ? -1 : fd;
+                        return cvm_error_no_resources(error, "cid", vm->reserved.vsock_cid, 0,
+                                                      NULL);
+                vm->reserved.vsock_fd = fd < 0 ? -1 : fd;
         }
         return r;
 }
@@ -218,8 +220,8 @@ static const Vm *disk_find_holder(const Manager *manager, const Vm *vm, const Di
         const Vm *other;
 
         VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        for (size_t n = 0; other != vm && n < other->n_disks; n++)
-                if (disk_holds_conflict(&other->disks[n], wanted))
+        for (size_t n = 0; other != vm && n < other->reserved.n_disks; n++)
+                if (disk_holds_conflict(&other->reserved.disks[n], wanted))
                         return other;
         return NULL;
 }
@@ -263,15 +265,15 @@ int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile 
                 free(holds);
                 return r;
         }
-        free(vm->disks); /* of the launch before */
-        vm->disks = holds;
-        vm->n_disks = spec->n_disks;
+        free(vm->reserved.disks); /* of the launch before */
+        vm->reserved.disks = holds;
+        vm->reserved.n_disks = spec->n_disks;
         return 0;
 }
 
 int reserve_uid(Manager *manager, Vm *vm, CvmError *error)
 {
         if (vm->ops && vm->ops->by_path)
-                return libvirt_uid(manager, &vm->uid, error);
-        return manager->privileged ? choose_uid(manager, &vm->uid, error) : 0;
+                return libvirt_uid(manager, &vm->reserved.uid, error);
+        return manager->privileged ? choose_uid(manager, &vm->reserved.uid, error) : 0;
 }

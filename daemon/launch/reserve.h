@@ -12,8 +12,8 @@
 
 /* The uid that its QEMU runs as. */
 int reserve_uid(Manager *manager, Vm *vm, CvmError *error);
-/* wanted 0: any free CID of the configured range. A host without vhost-vsock leaves vm->vsock_fd at
- * -1. */
+/* wanted 0: any free CID of the configured range. A host without vhost-vsock leaves
+ * vm->reserved.vsock_fd at -1. */
 int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer, CvmError *error);
 /* Ports that the spec left open are chosen again; those given stay. */
 int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,

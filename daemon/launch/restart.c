@@ -80,7 +80,7 @@ void restart_resume(Manager *manager, Vm *vm)
         charges_drop_lost(vm);
         /* what is taken meanwhile is found out, and reported, by the launch */
         (void)reserve_again(manager, vm, NULL, NULL, &ignored);
-        deadline_arm(&vm->restart.at, &vm->restart_timer, on_timer);
+        deadline_arm(&vm->restart.at, &vm->restart.timer, on_timer);
 }
 
 /* Makes a CVM that has ended a restarting one. */
@@ -183,7 +183,7 @@ static bool has_references(const CvmSpec *spec)
 static int pin(const Vm *vm, CvmSpec *spec)
 {
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                const char *hex = vm->artifact_sha256[i];
+                const char *hex = vm->boot.sha256[i];
 
                 if (!hex)
                         continue;

@@ -123,9 +123,9 @@ static int add_uids(const Manager *manager, Buffer *rules)
         VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
         {
                 /* libvirt's user has other virtual machines, too */
-                if (r == 0 && vm->uid && !(vm->ops && vm->ops->by_path) &&
-                    (vm->uid < config->uid_first || vm->uid > config->uid_last))
-                        r = buffer_appendf(rules, ", %u", vm->uid);
+                if (r == 0 && vm->reserved.uid && !(vm->ops && vm->ops->by_path) &&
+                    (vm->reserved.uid < config->uid_first || vm->reserved.uid > config->uid_last))
+                        r = buffer_appendf(rules, ", %u", vm->reserved.uid);
         }
         return r;
 }

@@ -13,9 +13,9 @@ static bool is_shared(const Vm *vm, SpecArtifactKind kind)
         for (size_t i = 0; i < table->n; i++) {
                 const Vm *other = table->vms[i];
 
-                if (other != vm && other->owner == vm->owner && other->artifact_bytes[kind] &&
-                    other->artifact_sha256[kind] && vm->artifact_sha256[kind] &&
-                    strcmp(other->artifact_sha256[kind], vm->artifact_sha256[kind]) == 0)
+                if (other != vm && other->owner == vm->owner && other->boot.bytes[kind] &&
+                    other->boot.sha256[kind] && vm->boot.sha256[kind] &&
+                    strcmp(other->boot.sha256[kind], vm->boot.sha256[kind]) == 0)
                         return true;
         }
         return false;
@@ -26,9 +26,9 @@ void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
         Ledger *ledger = vm->home->artifact_ledger;
 
         ledger_settle(ledger, bytes);
-        if (vm->artifact_bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
+        if (vm->boot.bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
                 ledger_give_back(ledger, vm->owner, bytes);
-        vm->artifact_bytes[kind] = bytes;
+        vm->boot.bytes[kind] = bytes;
 }
 
 void charge_secrets(Vm *vm, uint64_t bytes)
@@ -36,30 +36,29 @@ void charge_secrets(Vm *vm, uint64_t bytes)
         Ledger *ledger = vm->home->secret_ledger;
 
         ledger_settle(ledger, bytes);
-        ledger_give_back(ledger, vm->owner, vm->secret_bytes);
-        vm->secret_bytes = bytes;
+        ledger_give_back(ledger, vm->owner, vm->boot.secret_bytes);
+        vm->boot.secret_bytes = bytes;
 }
 
 void charges_recover(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (!is_shared(vm, kind))
-                        ledger_count(vm->home->artifact_ledger, vm->owner,
-                                     vm->artifact_bytes[kind]);
-        ledger_count(vm->home->secret_ledger, vm->owner, vm->secret_bytes);
+                        ledger_count(vm->home->artifact_ledger, vm->owner, vm->boot.bytes[kind]);
+        ledger_count(vm->home->secret_ledger, vm->owner, vm->boot.secret_bytes);
 }
 
 static void drop_artifact(Vm *vm, SpecArtifactKind kind)
 {
-        if (vm->artifact_bytes[kind] && !is_shared(vm, kind))
-                ledger_give_back(vm->home->artifact_ledger, vm->owner, vm->artifact_bytes[kind]);
-        vm->artifact_bytes[kind] = 0;
+        if (vm->boot.bytes[kind] && !is_shared(vm, kind))
+                ledger_give_back(vm->home->artifact_ledger, vm->owner, vm->boot.bytes[kind]);
+        vm->boot.bytes[kind] = 0;
 }
 
 void charges_drop_lost(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (!vm->artifacts[kind])
+                if (!vm->boot.artifacts[kind])
                         drop_artifact(vm, kind);
 }
 
@@ -67,6 +66,6 @@ void charges_drop(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 drop_artifact(vm, kind);
-        ledger_give_back(vm->home->secret_ledger, vm->owner, vm->secret_bytes);
-        vm->secret_bytes = 0;
+        ledger_give_back(vm->home->secret_ledger, vm->owner, vm->boot.secret_bytes);
+        vm->boot.secret_bytes = 0;
 }

@@ -36,12 +36,13 @@ int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)
 
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
 {
-        pid_t pid = vm->ops->pid(vm->driver); /* 0: no child of ours, and no concern of ours */
+        pid_t pid =
+                vm->ops->pid(vm->process.driver); /* 0: no child of ours, and no concern of ours */
 
-        free(TAKE_PTR(vm->scope));
+        free(TAKE_PTR(vm->process.scope));
         if (!is_off(vm->home) && vm->home->systemd && pid > 0) {
-                vm->scope = scope_unit_name(vm->name, pid);
-                return vm->scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
+                vm->process.scope = scope_unit_name(vm->name, pid);
+                return vm->process.scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
         }
         return confine_check(vm->home, spec, error);
 }
@@ -50,14 +51,14 @@ int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, Sco
                   void *userdata, ScopeStart **ret)
 {
         _cleanup_free_ char *description = NULL;
-        ScopeSpec scope = {.unit = vm->scope,
-                           .pid = vm->ops->pid(vm->driver),
+        ScopeSpec scope = {.unit = vm->process.scope,
+                           .pid = vm->ops->pid(vm->process.driver),
                            .limits = &spec->limits,
                            .tasks_max = SCOPE_TASKS + vm->cpus,
                            .devices = plan->devices,
                            .msec = SCOPE_MSEC};
 
-        if (!vm->scope)
+        if (!vm->process.scope)
                 return 1;
         if (asprintf(&description, "Confidential VM %s", vm->name) < 0)
                 return -ENOMEM;
@@ -76,15 +77,15 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
                  "systemd makes no scope for it: %s: it runs in the daemon's control group",
                  reason);
         if (r != -ETIMEDOUT)
-                free(TAKE_PTR(vm->scope));
+                free(TAKE_PTR(vm->process.scope));
         return 0;
 }
 
 void confine_end(Vm *vm)
 {
-        if (vm->scope && vm->home->systemd)
-                scope_stop(vm->home->systemd, vm->scope);
-        free(TAKE_PTR(vm->scope));
+        if (vm->process.scope && vm->home->systemd)
+                scope_stop(vm->home->systemd, vm->process.scope);
+        free(TAKE_PTR(vm->process.scope));
 }
 
 /* A user's manager has its sockets below XDG_RUNTIME_DIR; a bus alone may be a desktop's without

@@ -15,10 +15,11 @@
 
 /* HostNotReady: a CVM of that spec must have a scope, and none can be made. */
 int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error);
-/* Names the scope of a CVM whose process is there: sets vm->scope, NULL if it gets none.
+/* Names the scope of a CVM whose process is there: sets vm->process.scope, NULL if it gets none.
  * HostNotReady where there shall be one and no systemd is there. */
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);
-/* With vm->scope on record. 0; 1: it gets none, nothing to wait for; -errno, for confine_failed().
+/* With vm->process.scope on record. 0; 1: it gets none, nothing to wait for; -errno, for
+ * confine_failed().
  */
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
                   void *userdata, ScopeStart **ret);

@@ -34,8 +34,8 @@ json_object *disks_to_json(const Vm *vm)
 {
         json_object *array = json_object_new_array();
 
-        for (size_t i = 0; i < vm->n_disks; i++) {
-                const DiskHold *hold = &vm->disks[i];
+        for (size_t i = 0; i < vm->reserved.n_disks; i++) {
+                const DiskHold *hold = &vm->reserved.disks[i];
 
                 json_object_array_add(
                         array,
@@ -56,8 +56,8 @@ bool disks_from_json(Vm *vm, json_object *array)
         n = array ? json_object_array_length(array) : 0;
         if (n > SPEC_DISKS_MAX)
                 return false;
-        vm->disks = calloc(n + 1, sizeof(*vm->disks));
-        if (!vm->disks)
+        vm->reserved.disks = calloc(n + 1, sizeof(*vm->reserved.disks));
+        if (!vm->reserved.disks)
                 return false;
         for (size_t i = 0; i < n; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
@@ -68,7 +68,7 @@ bool disks_from_json(Vm *vm, json_object *array)
                     !json_object_is_type(inode, json_type_int))
                         return false;
                 /* what is not known as harmless counts as written */
-                vm->disks[vm->n_disks++] =
+                vm->reserved.disks[vm->reserved.n_disks++] =
                         (DiskHold){{json_member_bool(item, "block", false),
                                     json_object_get_uint64(device), json_object_get_uint64(inode)},
                                    json_member_bool(item, "writable", true)};

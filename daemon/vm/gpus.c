@@ -8,8 +8,8 @@
 
 bool gpus_has(const Vm *vm, const char *address)
 {
-        for (size_t i = 0; i < vm->n_gpus; i++)
-                if (strcmp(vm->gpus[i], address) == 0)
+        for (size_t i = 0; i < vm->reserved.n_gpus; i++)
+                if (strcmp(vm->reserved.gpus[i], address) == 0)
                         return true;
         return false;
 }
@@ -20,7 +20,7 @@ int gpus_add(Vm *vm, const char *address)
 
         if (!copy)
                 return -ENOMEM;
-        vm->gpus[vm->n_gpus++] = copy;
+        vm->reserved.gpus[vm->reserved.n_gpus++] = copy;
         return 0;
 }
 

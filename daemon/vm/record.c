@@ -37,10 +37,10 @@ static json_object *artifact_bytes_to_json(const Vm *vm)
         json_object *object = json_object_new_object();
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (vm->artifact_bytes[kind])
+                if (vm->boot.bytes[kind])
                         json_object_object_add(
                                 object, spec_artifact_kind_name(kind),
-                                json_object_new_int64((int64_t)vm->artifact_bytes[kind]));
+                                json_object_new_int64((int64_t)vm->boot.bytes[kind]));
         return object;
 }
 
@@ -54,10 +54,10 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "ownerGroups", groups_to_json(vm));
         add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
-        add_int(record, "sharesBytes", (int64_t)vm->secret_bytes);
+        add_int(record, "sharesBytes", (int64_t)vm->boot.secret_bytes);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
-        if (vm->n_disks)
+        if (vm->reserved.n_disks)
                 json_object_object_add(record, "disks", disks_to_json(vm));
         json_object_object_add(record, "timeouts",
                                json_build("startSec", json_object_new_int64(vm->start_sec),
@@ -72,14 +72,15 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "expired", json_object_new_boolean(true));
         if (vm->leaving)
                 json_object_object_add(record, "leaving", json_object_new_string(vm->leaving));
-        if (vm->measured.document)
-                json_object_object_add(record, "measured", json_new_written(vm->measured.document));
+        if (vm->boot.measured.document)
+                json_object_object_add(record, "measured",
+                                       json_new_written(vm->boot.measured.document));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
-        if (vm->driver)
-                vm->ops->save(vm->driver, record);
-        if (vm->companions)
-                companions_save(vm->companions, record);
+        if (vm->process.driver)
+                vm->ops->save(vm->process.driver, record);
+        if (vm->process.companions)
+                companions_save(vm->process.companions, record);
         return record;
 }
 

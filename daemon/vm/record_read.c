@@ -59,8 +59,8 @@ static bool load_forwards(Vm *vm, json_object *array)
         n = json_object_array_length(array);
         if (n > SPEC_FORWARDS_MAX)
                 return false;
-        vm->forwards = calloc(n + 1, sizeof(*vm->forwards));
-        if (!vm->forwards)
+        vm->reserved.forwards = calloc(n + 1, sizeof(*vm->reserved.forwards));
+        if (!vm->reserved.forwards)
                 return false;
         for (size_t i = 0; i < n; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
@@ -70,7 +70,7 @@ static bool load_forwards(Vm *vm, json_object *array)
                 if (!address || !protocol || !in_range(item, "hostPort", 0, UINT16_MAX) ||
                     !in_range(item, "guestPort", 0, UINT16_MAX))
                         return false;
-                vm->forwards[vm->n_forwards++] = (SpecForward){
+                vm->reserved.forwards[vm->reserved.n_forwards++] = (SpecForward){
                         .address = strdup(address),
                         .host_port = (uint16_t)json_member_int(item, "hostPort", 0),
                         .guest_port = (uint16_t)json_member_int(item, "guestPort", 0),
@@ -113,13 +113,11 @@ static void load_restart(Vm *vm, json_object *record, bool same_boot)
         vm->expired = json_member_bool(record, "expired", false);
         if (!restart || spec_parse(vm->spec, &spec, &ignored) < 0)
                 return;
-        vm->restart = (VmRestart){
-                .spec = spec->restart,
-                .in_row = (uint32_t)json_member_int(restart, "inRow", 0),
-                .total = (uint32_t)json_member_int(restart, "total", 0),
-                .at = deadline_from_json(json_member(restart, "at"), same_boot),
-                .began_usec = same_boot ? json_member_int(restart, "beganUSec", 0) : 0,
-        };
+        vm->restart.spec = spec->restart;
+        vm->restart.in_row = (uint32_t)json_member_int(restart, "inRow", 0);
+        vm->restart.total = (uint32_t)json_member_int(restart, "total", 0);
+        vm->restart.at = deadline_from_json(json_member(restart, "at"), same_boot);
+        vm->restart.began_usec = same_boot ? json_member_int(restart, "beganUSec", 0) : 0;
         vm->restart.pending =
                 vm->state == VM_RESTARTING || (vm->restart.total && vm->state == VM_STARTING);
 }
@@ -146,11 +144,11 @@ static void load_measured(Vm *vm, json_object *record)
         json_object *document = json_member(record, "measured");
 
         if (json_object_is_type(registers, json_type_object)) {
-                json_object_put(vm->measured.registers);
-                vm->measured.registers = json_object_get(registers);
+                json_object_put(vm->boot.measured.registers);
+                vm->boot.measured.registers = json_object_get(registers);
         }
         if (json_object_is_type(document, json_type_object))
-                vm->measured.document = strdup(json_text(document));
+                vm->boot.measured.document = strdup(json_text(document));
 }
 
 static void load_rest(Vm *vm, json_object *record)
@@ -161,39 +159,39 @@ static void load_rest(Vm *vm, json_object *record)
         const char *status = json_member_string(record, "guestStatus");
         const char *scope;
 
-        vm->ready = json_member_bool(record, "ready", false);
+        vm->guest.ready = json_member_bool(record, "ready", false);
         vm->debug = json_member_bool(record, "debug", false);
-        vm->uid = (uid_t)json_member_int(record, "uid", 0);
+        vm->reserved.uid = (uid_t)json_member_int(record, "uid", 0);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->leaving = leaving ? strdup(leaving) : NULL;
-        vm->guest_status = status ? strndup(status, VM_STATUS_MAX) : NULL;
+        vm->guest.status = status ? strndup(status, VM_STATUS_MAX) : NULL;
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
         vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);
-        vm->vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
+        vm->reserved.vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
         vm->created_at = json_member_int(record, "createdAt", vm->created_at);
-        vm->started_at = json_member_int(record, "startedAt", 0);
-        vm->ready_at = json_member_int(record, "readyAt", 0);
+        vm->guest.started_at = json_member_int(record, "startedAt", 0);
+        vm->guest.ready_at = json_member_int(record, "readyAt", 0);
         vm->start_sec = (uint32_t)json_member_int(timeouts, "startSec", 30);
         vm->ready_sec = (uint32_t)json_member_int(timeouts, "readySec", 120);
         vm->powerdown_sec = (uint32_t)json_member_int(timeouts, "powerdownSec", 30);
         vm->quit_sec = (uint32_t)json_member_int(timeouts, "quitSec", 5);
         scope = json_member_string(record, "scope");
         if (scope && scope_unit_is_valid(scope))
-                vm->scope = strdup(scope);
+                vm->process.scope = strdup(scope);
         vm->spec = json_object_get(json_member(record, "spec"));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 const char *digest = json_member_string(artifacts, spec_artifact_kind_name(i));
 
-                vm->artifact_sha256[i] = digest ? strdup(digest) : NULL;
+                vm->boot.sha256[i] = digest ? strdup(digest) : NULL;
         }
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                vm->artifact_bytes[i] = (uint64_t)json_member_int(
-                        json_member(record, "artifactBytes"), spec_artifact_kind_name(i), 0);
-        vm->secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
+                vm->boot.bytes[i] = (uint64_t)json_member_int(json_member(record, "artifactBytes"),
+                                                              spec_artifact_kind_name(i), 0);
+        vm->boot.secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
         load_measured(vm, record);
         if (json_object_is_type(json_member(record, "binding"), json_type_object))
-                vm->binding = json_object_get(json_member(record, "binding"));
+                vm->boot.binding = json_object_get(json_member(record, "binding"));
         load_ending(vm, json_member(record, "ending"));
 }
 
@@ -275,8 +273,8 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
         }
         if (!record_is_of_boot(record, home->boot_id) || !vm_state_is_live(vm->state)) {
                 /* the memory is gone */
-                memset(vm->artifact_bytes, 0, sizeof(vm->artifact_bytes));
-                vm->secret_bytes = 0;
+                memset(vm->boot.bytes, 0, sizeof(vm->boot.bytes));
+                vm->boot.secret_bytes = 0;
         }
         load_restart(vm, record, record_is_of_boot(record, home->boot_id));
         *ret = vm;

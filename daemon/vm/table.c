@@ -49,7 +49,7 @@ Vm *vm_table_find_cid(const VmTable *table, uint32_t cid)
         Vm *vm;
 
         VM_TABLE_FOREACH_LIVE(vm, table)
-        if (vm->vsock_cid == cid)
+        if (vm->reserved.vsock_cid == cid)
                 return vm;
         return NULL;
 }
@@ -59,7 +59,7 @@ Vm *vm_table_find_uid(const VmTable *table, uid_t uid)
         Vm *vm;
 
         VM_TABLE_FOREACH_LIVE(vm, table)
-        if (vm->uid == uid)
+        if (vm->reserved.uid == uid)
                 return vm;
         return NULL;
 }

@@ -22,19 +22,19 @@ Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform,
         vm->platform = strdup(platform);
         vm->owner = owner;
         vm->owner_group = owner_group;
-        vm->vsock_fd = vm->runtime_dirfd = -1;
+        vm->reserved.vsock_fd = vm->process.runtime_dirfd = -1;
         vm->created_at = clock_now_usec();
-        vm->measured.registers = json_object_new_object();
+        vm->boot.measured.registers = json_object_new_object();
         uv_timer_init(home->loop, &vm->stop_timer);
-        uv_timer_init(home->loop, &vm->ready_timer);
-        uv_timer_init(home->loop, &vm->status_timer);
-        uv_timer_init(home->loop, &vm->restart_timer);
+        uv_timer_init(home->loop, &vm->guest.ready_timer);
+        uv_timer_init(home->loop, &vm->guest.status_timer);
+        uv_timer_init(home->loop, &vm->restart.timer);
         uv_timer_init(home->loop, &vm->expiry_timer);
         vm->open_timers = 5;
-        vm->stop_timer.data = vm->ready_timer.data = vm->status_timer.data = vm;
-        vm->restart_timer.data = vm->expiry_timer.data = vm;
+        vm->stop_timer.data = vm->guest.ready_timer.data = vm->guest.status_timer.data = vm;
+        vm->restart.timer.data = vm->expiry_timer.data = vm;
         vm->n_ref++; /* the timers' */
-        if (!vm->name || !vm->id || !vm->platform || !vm->measured.registers) {
+        if (!vm->name || !vm->id || !vm->platform || !vm->boot.measured.registers) {
                 vm_close(vm);
                 return vm_unref(vm);
         }
@@ -49,10 +49,10 @@ Vm *vm_ref(Vm *vm)
 
 void vm_drop_holds(Vm *vm)
 {
-        for (size_t i = 0; vm->holds && i < vm->n_forwards; i++)
-                port_hold_release(&vm->holds[i]);
-        if (vm->vsock_fd >= 0)
-                close(TAKE_FD(vm->vsock_fd));
+        for (size_t i = 0; vm->reserved.holds && i < vm->reserved.n_forwards; i++)
+                port_hold_release(&vm->reserved.holds[i]);
+        if (vm->reserved.vsock_fd >= 0)
+                close(TAKE_FD(vm->reserved.vsock_fd));
 }
 
 Vm *vm_unref(Vm *vm)
@@ -61,32 +61,32 @@ Vm *vm_unref(Vm *vm)
                 return NULL;
         vm_drop_holds(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                artifact_unref(vm->artifacts[i]);
-                free(vm->artifact_sha256[i]);
-                free(vm->artifact_name[i]);
-                free(vm->held[i]);
+                artifact_unref(vm->boot.artifacts[i]);
+                free(vm->boot.sha256[i]);
+                free(vm->boot.names[i]);
+                free(vm->boot.held[i]);
         }
-        for (size_t i = 0; i < vm->n_forwards; i++)
-                free(vm->forwards[i].address);
-        free(vm->forwards);
-        free(vm->holds);
-        free(vm->disks);
-        for (size_t i = 0; i < vm->n_gpus; i++)
-                free(vm->gpus[i]);
-        if (vm->runtime_dirfd >= 0)
-                close(vm->runtime_dirfd);
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++)
+                free(vm->reserved.forwards[i].address);
+        free(vm->reserved.forwards);
+        free(vm->reserved.holds);
+        free(vm->reserved.disks);
+        for (size_t i = 0; i < vm->reserved.n_gpus; i++)
+                free(vm->reserved.gpus[i]);
+        if (vm->process.runtime_dirfd >= 0)
+                close(vm->process.runtime_dirfd);
         console_free(vm->console);
         console_free(vm->svsm_log);
-        measured_done(&vm->measured);
-        json_object_put(vm->binding);
+        measured_done(&vm->boot.measured);
+        json_object_put(vm->boot.binding);
         json_object_put(vm->spec);
-        buffer_done(&vm->notify);
+        buffer_done(&vm->guest.notify);
         free(vm->owner_groups);
         free(vm->leaving);
         free(vm->ending.reason);
         free(vm->ending.detail);
-        free(vm->guest_status);
-        free(vm->scope);
+        free(vm->guest.status);
+        free(vm->process.scope);
         free(vm->platform);
         free(vm->id);
         free(vm->name);
@@ -131,16 +131,16 @@ void vm_close(Vm *vm)
 
         if (uv_is_closing((uv_handle_t *)&vm->stop_timer))
                 return;
-        if (vm->driver)
-                vm->ops->close(TAKE_PTR(vm->driver));
-        companions_close(TAKE_PTR(vm->companions));
+        if (vm->process.driver)
+                vm->ops->close(TAKE_PTR(vm->process.driver));
+        companions_close(TAKE_PTR(vm->process.companions));
         vm->removed = true;
         tell(pin, pin->home->watches);
         tell(pin, pin->watches);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->ready_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->status_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->restart_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->guest.ready_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->guest.status_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&vm->restart.timer, on_timer_closed);
         uv_close((uv_handle_t *)&vm->expiry_timer, on_timer_closed);
 }
 

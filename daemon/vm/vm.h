@@ -52,6 +52,7 @@ typedef struct VmRestart {
         uint32_t total;     /* attempts in its life */
         Deadline at;        /* of the next attempt, while it is pending */
         int64_t began_usec; /* CLOCK_BOOTTIME when it began to run; 0: it has not, in this boot */
+        uv_timer_t timer;   /* to the next attempt */
 } VmRestart;
 
 /* Whether it holds resources: everything before stopped and failed. */
@@ -93,69 +94,96 @@ typedef struct VmKeeper {
 #define VM_STATUS_MSEC                                                                             \
         1000 /* from one event of it to the next: a guest has not all events for itself */
 
-struct Vm {
-        unsigned n_ref;
-        VmHome *home; /* borrowed */
-        bool removed; /* from the daemon that it lives in; no handle is open then */
-        char *name, *id, *platform;
-        uid_t owner;
-        gid_t owner_group, *owner_groups; /* the latter owned */
-        size_t n_owner_groups;
+/* What no two live CVMs may have: given by launch/reserve.h, released by vm_reserved.c. */
+typedef struct VmReserved {
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
-        const DriverOps *ops;
-        DriverVm *driver;       /* owned; NULL before start and after the end */
-        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
-        Companions *companions; /* owned; from before the driver's start to the end */
-        const VmKeeper *keeper; /* NULL: nobody is in charge */
-        void *keeper_userdata;
-
-        VmState state;
-        bool ready;
-        bool early_ready;   /* READY came before the answer that the guest runs */
-        char *guest_status; /* what the guest said last; untrusted */
-        bool status_untold; /* it is newer than the last event of it */
-        uint32_t cpus;
-        uint64_t memory;
-        uint64_t promised; /* bytes of the host's memory that it may come to use */
-        bool debug;
         uint32_t vsock_cid; /* 0: none */
         int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */
         SpecForward *forwards;
         PortHold *holds; /* one a forward; released once QEMU has the port */
         size_t n_forwards;
-        DiskHold *disks; /* held while it is live */
+        DiskHold *disks;
         size_t n_disks;
-        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses, held while it is live; owned */
+        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses; owned */
         size_t n_gpus;
-        uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
-        int64_t created_at, started_at, ready_at; /* 0: not yet */
-        VmEnding ending;
+} VmReserved;
+
+/* What it boots from, and what of that its owner is charged for. */
+typedef struct VmBoot {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
-        char *artifact_sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
-        char *held[_ARTIFACT_KIND_MAX];          /* files of the manager's that it holds, or NULL */
-        char *artifact_name[_ARTIFACT_KIND_MAX]; /* the file's own, as its owner gave it; or NULL */
-        uint64_t artifact_bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (ledger.h) */
-        uint64_t secret_bytes;                       /* likewise */
-        json_object *binding;                        /* owned; the interface's Binding, or NULL */
-        Measured measured;                           /* always with registers */
-        json_object *spec;                           /* redacted, for the record; owned */
+        char *sha256[_ARTIFACT_KIND_MAX];   /* hex; outlive the artifacts */
+        char *held[_ARTIFACT_KIND_MAX];     /* files of the daemon's that it holds, or NULL */
+        char *names[_ARTIFACT_KIND_MAX];    /* the file's own, as its owner gave it; or NULL */
+        uint64_t bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (charges.h) */
+        uint64_t secret_bytes;              /* likewise, of environment and certificates */
+        json_object *binding;               /* owned; the interface's Binding, or NULL */
+        Measured measured;                  /* always with registers */
+} VmBoot;
+
+/* What runs it: from before its start to its end, once more with each launch. */
+typedef struct VmProcess {
+        DriverVm *driver;       /* owned; NULL before start and after the end */
+        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions; /* owned; from before the driver's start to the end */
+        int runtime_dirfd;      /* its private directory, or -1 */
+} VmProcess;
+
+/* What its guest has said and done since the last launch; not to be trusted. */
+typedef struct VmGuest {
+        int64_t started_at, ready_at; /* 0: not yet */
+        bool ready;
+        bool early_ready;     /* READY came before the answer that the guest runs */
+        char *status;         /* what the guest said last */
+        bool status_untold;   /* it is newer than the last event of it */
+        Buffer notify;        /* an unfinished line of the guest's notify port */
+        PanicLine panic_line; /* of the console of a debug CVM */
+        bool panicked;        /* the event of its guest's panic has been emitted */
+        uv_timer_t ready_timer, status_timer;
+} VmGuest;
+
+/* Members that belong together are changed by one module each: tests/check knows which. */
+struct Vm {
+        unsigned n_ref;
+        VmHome *home; /* borrowed */
+        bool removed; /* from the daemon that it lives in; no handle is open then */
+
+        /* Who it is, as it was admitted: constant. */
+        char *name, *id, *platform;
+        uid_t owner;
+        gid_t owner_group, *owner_groups; /* the latter owned */
+        size_t n_owner_groups;
+        const DriverOps *ops;
+        int64_t created_at;
+        uint32_t cpus;
+        uint64_t memory;
+        uint64_t promised; /* bytes of the host's memory that it may come to use */
+        bool debug;
+        uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
+        json_object *spec; /* redacted, for the record; owned */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */
-        int runtime_dirfd; /* its private directory, or -1 */
 
+        VmReserved reserved;
+        VmBoot boot;
+        VmProcess process;
+        VmGuest guest;
+        VmRestart restart;
+
+        VmState state;
+        const VmKeeper *keeper; /* NULL: nobody is in charge */
+        void *keeper_userdata;
+        VmWatch *watches;
+
+        /* How it comes to its end. */
+        VmEnding ending;
         char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not
                         */
-        VmRestart restart;
         Deadline expires; /* its time to live */
         bool expired;     /* and it is ended for that */
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
-        uv_timer_t stop_timer, ready_timer, status_timer, restart_timer, expiry_timer;
-        unsigned open_timers;
-        Buffer notify;        /* an unfinished line of the guest's notify port */
-        PanicLine panic_line; /* of the console of a debug CVM */
-        bool panicked;        /* the event of its guest's panic has been emitted */
-        VmWatch *watches;
+        uv_timer_t stop_timer, expiry_timer;
+        unsigned open_timers; /* of all groups */
 };
 
 /* name, platform: copied. The timers are open: vm_close() must be called before the last unref. */

@@ -46,15 +46,15 @@ int vm_set_state(Vm *vm, VmState state)
 
         assert(transitions[old] & TO(state));
         vm->state = state;
-        if (state == VM_RUNNING && !vm->started_at)
-                vm->started_at = clock_now_usec();
+        if (state == VM_RUNNING && !vm->guest.started_at)
+                vm->guest.started_at = clock_now_usec();
         if (!vm_state_is_live(state) || state == VM_RESTARTING) {
-                vm->ready = vm->early_ready = false;
+                vm->guest.ready = vm->guest.early_ready = false;
                 vm_tell_status(vm);
                 uv_timer_stop(&vm->stop_timer);
-                uv_timer_stop(&vm->ready_timer);
-                uv_timer_stop(&vm->status_timer);
-                uv_timer_stop(&vm->restart_timer);
+                uv_timer_stop(&vm->guest.ready_timer);
+                uv_timer_stop(&vm->guest.status_timer);
+                uv_timer_stop(&vm->restart.timer);
         }
         if (!vm_state_is_live(state)) {
                 vm->restart.pending = false;
@@ -66,7 +66,7 @@ int vm_set_state(Vm *vm, VmState state)
                  vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
         vm_emit(vm, "state", vm_state_name(old), vm_state_name(state), state_detail(vm));
         vm_tell_watchers(vm);
-        if (state == VM_RUNNING && vm->early_ready && !vm->ready)
+        if (state == VM_RUNNING && vm->guest.early_ready && !vm->guest.ready)
                 vm_become_ready(vm);
         return r;
 }
@@ -98,11 +98,11 @@ void vm_clear_ending(Vm *vm)
 
 void vm_forget_guest(Vm *vm)
 {
-        vm->started_at = vm->ready_at = 0;
-        free(TAKE_PTR(vm->guest_status));
-        buffer_done(&vm->notify);
-        vm->panic_line = (PanicLine){};
-        vm->panicked = false;
+        vm->guest.started_at = vm->guest.ready_at = 0;
+        free(TAKE_PTR(vm->guest.status));
+        buffer_done(&vm->guest.notify);
+        vm->guest.panic_line = (PanicLine){};
+        vm->guest.panicked = false;
 }
 
 /* Why it ended: what was asked for before what was seen. */

@@ -45,11 +45,11 @@ static void on_adopted(const char *status, void *userdata)
  */
 static void emit_panic(Vm *vm, json_object *detail)
 {
-        if (vm->panicked) {
+        if (vm->guest.panicked) {
                 json_object_put(detail);
                 return;
         }
-        vm->panicked = true;
+        vm->guest.panicked = true;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
         vm_emit(vm, "panic", NULL, NULL, detail);
 }
@@ -60,9 +60,9 @@ static void on_console(const void *data, size_t size, void *userdata)
         _cleanup_free_ char *text = NULL;
 
         console_write(vm->console, data, size);
-        if (!vm->debug || vm->panicked || vm->removed)
+        if (!vm->debug || vm->guest.panicked || vm->removed)
                 return;
-        text = panic_line_feed(&vm->panic_line, data, size);
+        text = panic_line_feed(&vm->guest.panic_line, data, size);
         if (text)
                 emit_panic(vm, json_build("console", json_new_text(text), NULL));
 }
@@ -113,7 +113,7 @@ static void on_ended(const DriverEnding *ending, void *userdata)
 {
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
 
-        vm->ops->close(TAKE_PTR(vm->driver));
+        vm->ops->close(TAKE_PTR(vm->process.driver));
         if (vm->keeper && vm->keeper->ended)
                 vm->keeper->ended(vm, ending, vm->keeper_userdata);
         else
@@ -158,7 +158,7 @@ static void on_companion_failed(const char *reason, const char *log, void *userd
                 detail = NULL;
         vm_set_ending(vm, "companion", detail ?: reason, NULL);
         record_write(vm); /* another daemon may see the hypervisor's end */
-        vm->ops->kill(vm->driver);
+        vm->ops->kill(vm->process.driver);
 }
 
 const CompanionCallbacks vm_companion_callbacks = {

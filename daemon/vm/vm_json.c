@@ -31,8 +31,8 @@ static json_object *forwards_to_json(const Vm *vm)
 {
         json_object *array = json_object_new_array();
 
-        for (size_t i = 0; i < vm->n_forwards; i++) {
-                const SpecForward *f = &vm->forwards[i];
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
+                const SpecForward *f = &vm->reserved.forwards[i];
                 json_object *item = json_object_new_object();
 
                 add_text(item, "address", f->address);
@@ -53,25 +53,25 @@ json_object *vm_to_json(const Vm *vm)
         add_text(o, "platform", vm->platform);
         add_text(o, "driver", vm->ops->name);
         add_text(o, "state", vm_state_name(vm->state));
-        json_add(o, "ready", json_object_new_boolean(vm->ready));
-        add_text(o, "guestStatus", vm->guest_status);
+        json_add(o, "ready", json_object_new_boolean(vm->guest.ready));
+        add_text(o, "guestStatus", vm->guest.status);
         add_int(o, "owner", vm->owner);
-        if (vm->uid)
-                add_int(o, "uid", vm->uid);
+        if (vm->reserved.uid)
+                add_int(o, "uid", vm->reserved.uid);
         add_int(o, "cpus", vm->cpus);
         add_int(o, "memory", (int64_t)vm->memory);
-        if (vm->driver && vm->ops->pid(vm->driver) > 0)
-                add_int(o, "pid", vm->ops->pid(vm->driver));
-        add_text(o, "scope", vm->scope);
-        if (vm->vsock_cid)
-                add_int(o, "vsockCid", vm->vsock_cid);
+        if (vm->process.driver && vm->ops->pid(vm->process.driver) > 0)
+                add_int(o, "pid", vm->ops->pid(vm->process.driver));
+        add_text(o, "scope", vm->process.scope);
+        if (vm->reserved.vsock_cid)
+                add_int(o, "vsockCid", vm->reserved.vsock_cid);
         json_add(o, "forwards", forwards_to_json(vm));
         json_add(o, "debug", json_object_new_boolean(vm->debug));
         add_int(o, "createdAt", vm->created_at);
-        if (vm->started_at)
-                add_int(o, "startedAt", vm->started_at);
-        if (vm->ready_at)
-                add_int(o, "readyAt", vm->ready_at);
+        if (vm->guest.started_at)
+                add_int(o, "startedAt", vm->guest.started_at);
+        if (vm->guest.ready_at)
+                add_int(o, "readyAt", vm->guest.ready_at);
         if (deadline_is_set(&vm->expires))
                 add_int(o, "expiresAt", vm->expires.real_usec);
         if (vm->restart.total)
@@ -81,10 +81,10 @@ json_object *vm_to_json(const Vm *vm)
         if (vm->ending.reason)
                 json_add(o, "ending", vm_ending_to_json(&vm->ending));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                add_text(artifacts, spec_artifact_kind_name(i), vm->artifact_sha256[i]);
+                add_text(artifacts, spec_artifact_kind_name(i), vm->boot.sha256[i]);
         json_add(o, "artifacts", artifacts);
-        if (vm->binding)
-                json_add(o, "binding", json_object_get(vm->binding));
-        json_add(o, "measurement", json_object_get(vm->measured.registers));
+        if (vm->boot.binding)
+                json_add(o, "binding", json_object_get(vm->boot.binding));
+        json_add(o, "measurement", json_object_get(vm->boot.measured.registers));
         return o;
 }

@@ -15,9 +15,9 @@
 
 void vm_become_ready(Vm *vm)
 {
-        vm->ready = true;
-        vm->ready_at = clock_now_usec();
-        uv_timer_stop(&vm->ready_timer);
+        vm->guest.ready = true;
+        vm->guest.ready_at = clock_now_usec();
+        uv_timer_stop(&vm->guest.ready_timer);
         record_write(vm);
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
         vm_emit(vm, "ready", NULL, NULL, NULL);
@@ -28,12 +28,12 @@ static void on_status_timer(uv_timer_t *timer);
 
 void vm_tell_status(Vm *vm)
 {
-        if (!vm->status_untold)
+        if (!vm->guest.status_untold)
                 return;
-        vm->status_untold = false;
-        uv_timer_start(&vm->status_timer, on_status_timer, VM_STATUS_MSEC, 0);
+        vm->guest.status_untold = false;
+        uv_timer_start(&vm->guest.status_timer, on_status_timer, VM_STATUS_MSEC, 0);
         vm_emit(vm, "status", NULL, NULL,
-                json_build("text", json_new_text(vm->guest_status), NULL));
+                json_build("text", json_new_text(vm->guest.status), NULL));
 }
 
 static void on_status_timer(uv_timer_t *timer)
@@ -47,14 +47,14 @@ static void notify_status(Vm *vm, const char *text)
 
         if (status) /* the last character whole, or not at all */
                 status[text_utf8_prefix(status, strnlen(status, VM_STATUS_MAX))] = 0;
-        if (!status || (vm->guest_status && strcmp(vm->guest_status, status) == 0)) {
+        if (!status || (vm->guest.status && strcmp(vm->guest.status, status) == 0)) {
                 free(status);
                 return;
         }
-        free(vm->guest_status);
-        vm->guest_status = status;
-        vm->status_untold = true;
-        if (!uv_is_active((uv_handle_t *)&vm->status_timer))
+        free(vm->guest.status);
+        vm->guest.status = status;
+        vm->guest.status_untold = true;
+        if (!uv_is_active((uv_handle_t *)&vm->guest.status_timer))
                 vm_tell_status(vm);
 }
 
@@ -63,9 +63,9 @@ static void notify_line(Vm *vm, const char *line)
         /* before its start it cannot have spoken: this was said by one that had its CID before */
         if (vm->state == VM_PREPARING || vm->state == VM_RESTARTING || !vm_state_is_live(vm->state))
                 return;
-        if (strcmp(line, "READY=1") == 0 && !vm->ready) {
+        if (strcmp(line, "READY=1") == 0 && !vm->guest.ready) {
                 if (vm->state == VM_STARTING)
-                        vm->early_ready = true; /* vm_set_state() comes back to it */
+                        vm->guest.early_ready = true; /* vm_set_state() comes back to it */
                 else
                         vm_become_ready(vm);
         } else if (strncmp(line, "STATUS=", 7) == 0) {
@@ -93,7 +93,7 @@ static void notify_feed(Vm *vm, Buffer *line, const char *data, size_t size)
 
 void vm_notify(Vm *vm, const char *data, size_t size)
 {
-        notify_feed(vm, &vm->notify, data, size);
+        notify_feed(vm, &vm->guest.notify, data, size);
 }
 
 void vm_notify_message(Vm *vm, const char *data, size_t size)
@@ -115,6 +115,7 @@ static void on_ready_timer(uv_timer_t *timer)
 
 void vm_arm_ready_timer(Vm *vm)
 {
-        if (!vm->ready)
-                uv_timer_start(&vm->ready_timer, on_ready_timer, (uint64_t)vm->ready_sec * 1000, 0);
+        if (!vm->guest.ready)
+                uv_timer_start(&vm->guest.ready_timer, on_ready_timer,
+                               (uint64_t)vm->ready_sec * 1000, 0);
 }

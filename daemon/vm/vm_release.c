@@ -19,10 +19,10 @@ void vm_release_process(Vm *vm)
 
         fail_point("vm: to be released");
         vm_drop_holds(vm);
-        companions_end(TAKE_PTR(vm->companions));
+        companions_end(TAKE_PTR(vm->process.companions));
         confine_end(vm);
-        if (vm->runtime_dirfd >= 0)
-                close(TAKE_FD(vm->runtime_dirfd));
+        if (vm->process.runtime_dirfd >= 0)
+                close(TAKE_FD(vm->process.runtime_dirfd));
         r = tree_remove_at(vm->home->vms_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
@@ -38,10 +38,10 @@ void vm_release(Vm *vm)
         fail_point("vm: without sockets");
         charges_drop(vm);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                vm->artifacts[i] = artifact_unref(vm->artifacts[i]);
-                if (vm->held[i])
-                        artifact_files_drop(vm->home->files, vm->held[i]);
-                free(TAKE_PTR(vm->held[i]));
+                vm->boot.artifacts[i] = artifact_unref(vm->boot.artifacts[i]);
+                if (vm->boot.held[i])
+                        artifact_files_drop(vm->home->files, vm->boot.held[i]);
+                free(TAKE_PTR(vm->boot.held[i]));
         }
         r = shares_wipe(vm->home->shares_fd, vm->id);
         if (r < 0)

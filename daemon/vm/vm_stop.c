@@ -20,19 +20,19 @@ static void stop_next(Vm *vm)
         switch (vm->stop_step) {
         case VM_STOP_NONE:
                 vm->stop_step = VM_STOP_POWERDOWN;
-                vm->ops->powerdown(vm->driver);
+                vm->ops->powerdown(vm->process.driver);
                 seconds = vm->powerdown_sec;
                 break;
         case VM_STOP_POWERDOWN:
                 vm->stop_step = VM_STOP_QUIT;
-                vm->ops->quit(vm->driver);
+                vm->ops->quit(vm->process.driver);
                 seconds = vm->quit_sec;
                 break;
         case VM_STOP_QUIT:
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU does not quit: killed");
                 vm->stop_step = VM_STOP_KILL;
                 vm->killed = true;
-                vm->ops->kill(vm->driver);
+                vm->ops->kill(vm->process.driver);
                 break;
         case VM_STOP_KILL:
                 break;
@@ -79,7 +79,7 @@ void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
                 vm->powerdown_sec = powerdown_sec;
         if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
                 vm_set_state(vm, VM_STOPPING);
-        if (vm->state != VM_STOPPING || !vm->driver)
+        if (vm->state != VM_STOPPING || !vm->process.driver)
                 return;
         if ((force || held) && vm->stop_step < VM_STOP_POWERDOWN)
                 vm->stop_step = VM_STOP_POWERDOWN;

@@ -205,10 +205,10 @@ static void test_a_lost_port_is_replaced(void **state)
         uint16_t port;
 
         launch_until(fd, "", "", daemon_vm(d, "web")->state == VM_PREPARING);
-        port = daemon_vm(d, "web")->forwards[0].host_port;
+        port = daemon_vm(d, "web")->reserved.forwards[0].host_port;
         thief = steal_port(port);
         assert_launched(daemon_receive(d, fd), "running");
-        assert_int_not_equal(daemon_vm(d, "web")->forwards[0].host_port, port);
+        assert_int_not_equal(daemon_vm(d, "web")->reserved.forwards[0].host_port, port);
         close(thief);
         close(fd);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");

@@ -18,7 +18,7 @@ static Daemon *const d = &daemon_of_test;
 static void test_whole_life(void **state)
 {
         assert_launched(daemon_launch(d, "web", "", ",\"wait\":\"ready\""), "running");
-        assert_true(daemon_vm(d, "web")->ready);
+        assert_true(daemon_vm(d, "web")->guest.ready);
         assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
         assert_error(daemon_call(d, "Pause", NAME), "WrongState");
         assert_cvm(daemon_call(d, "Resume", NAME), "running", NULL);
@@ -37,9 +37,9 @@ static void test_whole_life(void **state)
 static void test_paused_from_the_start(void **state)
 {
         assert_launched(daemon_launch(d, "web", "", ",\"paused\":true"), "paused");
-        assert_false(daemon_vm(d, "web")->ready);
+        assert_false(daemon_vm(d, "web")->guest.ready);
         assert_cvm(daemon_call(d, "Resume", NAME), "running", NULL);
-        test_loop_until(&d->test, daemon_vm(d, "web")->ready);
+        test_loop_until(&d->test, daemon_vm(d, "web")->guest.ready);
         assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
         /* a guest that is held cannot heed the power button */
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
@@ -76,7 +76,8 @@ static void test_qemu_is_killed_from_outside(void **state)
         pid_t pid;
 
         assert_launched(daemon_launch(d, "web", "", ""), "running");
-        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(
+                d->manager->home.table.vms[0]->process.driver);
         assert_int_equal(kill(pid, SIGKILL), 0);
         test_loop_until(&d->test, daemon_is(d, "web", VM_FAILED));
         assert_cvm(daemon_call(d, "Status", NAME), "failed", "qemu-signal");
@@ -149,7 +150,8 @@ static void test_stop_while_a_pause_waits(void **state)
         pid_t pid;
 
         assert_launched(daemon_launch(d, "web", "", ""), "running");
-        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(
+                d->manager->home.table.vms[0]->process.driver);
         assert_int_equal(kill(pid, SIGSTOP), 0);
         fd = daemon_connect(d);
         daemon_send(fd, "Pause", NAME, false);
@@ -168,7 +170,8 @@ static void test_down_with_everything_open(void **state)
         assert_launched(daemon_launch(d, "web", "fake.ignore-powerdown", ""), "running");
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 fds[i] = daemon_connect(d);
-        pid = d->manager->home.table.vms[0]->ops->pid(d->manager->home.table.vms[0]->driver);
+        pid = d->manager->home.table.vms[0]->ops->pid(
+                d->manager->home.table.vms[0]->process.driver);
         assert_int_equal(kill(pid, SIGSTOP), 0);
         daemon_send(fds[0], "Watch", NULL, true);
         daemon_send(fds[1], "Logs", "{\"name\":\"web\",\"follow\":true}", true);
@@ -218,7 +221,7 @@ static void test_ready_over_vsock(void **state)
         if (!listener)
                 skip();
         assert_launched(daemon_launch(d, "web", "fake.no-ready", ""), "running");
-        daemon_vm(d, "web")->vsock_cid = CID;
+        daemon_vm(d, "web")->reserved.vsock_cid = CID;
         stranger = vsock_connect(listener, CID + 1);
         assert_true(has_hung_up(stranger));
         close(stranger);
@@ -231,28 +234,28 @@ static void test_ready_over_vsock(void **state)
         assert_false(has_hung_up(guests[0]));
         for (size_t i = 1; i < VSOCK_CONNECTIONS_MAX; i++)
                 close(guests[i]);
-        assert_false(daemon_vm(d, "web")->ready);
+        assert_false(daemon_vm(d, "web")->guest.ready);
         say_ready(guests[0]);
-        test_loop_until(&d->test, daemon_vm(d, "web")->ready);
+        test_loop_until(&d->test, daemon_vm(d, "web")->guest.ready);
 
         /* its CID's next owner is not ready for it */
         stale = vsock_connect(listener, CID);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
         assert_launched(daemon_launch(d, "next", "fake.no-ready", ""), "running");
-        daemon_vm(d, "next")->vsock_cid = CID;
+        daemon_vm(d, "next")->reserved.vsock_cid = CID;
         say_ready(stale);
         for (size_t i = 0; i < 10; i++)
                 uv_run(&d->test.loop, UV_RUN_NOWAIT);
-        assert_false(daemon_vm(d, "next")->ready);
+        assert_false(daemon_vm(d, "next")->guest.ready);
         say_ready(vsock_connect(listener, CID));
-        test_loop_until(&d->test, daemon_vm(d, "next")->ready);
+        test_loop_until(&d->test, daemon_vm(d, "next")->guest.ready);
 
         stale = vsock_connect(listener, CID);
         vsock_close(listener);
         uv_run(&d->test.loop, UV_RUN_NOWAIT);
         assert_true(has_hung_up(stale));
         close(stale);
-        daemon_vm(d, "next")->vsock_cid = 0;
+        daemon_vm(d, "next")->reserved.vsock_cid = 0;
         assert_cvm(daemon_call(d, "Stop", "{\"name\":\"next\"}"), "stopped", "stopped");
 }
 

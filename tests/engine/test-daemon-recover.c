@@ -28,7 +28,7 @@ static pid_t pid_of(const char *name)
 {
         Vm *vm = daemon_vm(d, name);
 
-        return vm->ops->pid(vm->driver);
+        return vm->ops->pid(vm->process.driver);
 }
 
 /* The process ends, and is this one's child. */
@@ -84,7 +84,7 @@ static void test_running_is_adopted(void **state)
         daemon_stop(d);
         daemon_start(d);
         assert_int_equal(pid_of("web"), pid);
-        assert_true(daemon_vm(d, "web")->ready);
+        assert_true(daemon_vm(d, "web")->guest.ready);
         assert_int_equal(daemon_count(d, "run/shares"), 1);
         assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
         crash();

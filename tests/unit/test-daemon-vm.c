@@ -85,12 +85,12 @@ static void test_notify_in_pieces(void **state)
 
         say(room, "STAT");
         say(room, "US=boo");
-        assert_null(room->vm->guest_status);
+        assert_null(room->vm->guest.status);
         say(room, "ting\nX=1\n\nREADY=0\nREADY=1 \nREADY=");
-        assert_string_equal(room->vm->guest_status, "booting");
-        assert_false(room->vm->ready);
+        assert_string_equal(room->vm->guest.status, "booting");
+        assert_false(room->vm->guest.ready);
         say(room, "1\n");
-        assert_true(room->vm->ready);
+        assert_true(room->vm->guest.ready);
         assert_int_equal(n_events(room), 2);
         say(room, "READY=1\n"); /* said once is enough */
         assert_int_equal(n_events(room), 2);
@@ -103,15 +103,15 @@ static void test_notify_noise(void **state)
 
         memset(noise, 'R', sizeof(noise));
         vm_notify(room->vm, noise, sizeof(noise));
-        assert_true(room->vm->notify.size <= 4096);
+        assert_true(room->vm->guest.notify.size <= 4096);
         say(room, "\nREADY=1\n");
-        assert_true(room->vm->ready);
+        assert_true(room->vm->guest.ready);
         for (size_t i = 0; i < sizeof(noise); i++)
                 noise[i] = (char)(i * 7);
         vm_notify(room->vm, noise, sizeof(noise));
         /* a zero byte ends what a line says, not what follows it */
         vm_notify(room->vm, "\nSTATUS=a\0b\nSTATUS=c\n", 22);
-        assert_string_equal(room->vm->guest_status, "c");
+        assert_string_equal(room->vm->guest.status, "c");
 }
 
 /* A guest that does not run has nothing to say: what comes belongs to another. */
@@ -121,17 +121,17 @@ static void test_ready_before_it_runs(void **state)
 
         room->vm->state = VM_PREPARING;
         say(room, "READY=1\n");
-        assert_false(room->vm->ready || room->vm->early_ready);
+        assert_false(room->vm->guest.ready || room->vm->guest.early_ready);
         room->vm->state = VM_STARTING;
         say(room, "READY=1\n");
-        assert_false(room->vm->ready);
+        assert_false(room->vm->guest.ready);
         vm_set_state(room->vm, VM_RUNNING);
-        assert_true(room->vm->ready);
+        assert_true(room->vm->guest.ready);
         vm_set_ending(room->vm, "stopped", NULL, NULL);
         vm_set_state(room->vm, VM_STOPPED);
-        assert_false(room->vm->ready);
+        assert_false(room->vm->guest.ready);
         say(room, "READY=1\n");
-        assert_false(room->vm->ready);
+        assert_false(room->vm->guest.ready);
 }
 
 /* At most VM_STATUS_MAX bytes, whole characters, whatever was said. */
@@ -150,7 +150,7 @@ static void test_status_is_cut(void **state)
                         assert_int_equal(buffer_append_text(&text, units[i]), 0);
                 assert_int_equal(buffer_append_text(&text, "\n"), 0);
                 say(room, text.data);
-                status = room->vm->guest_status;
+                status = room->vm->guest.status;
                 assert_true(strlen(status) <= VM_STATUS_MAX);
                 assert_true(strlen(status) > VM_STATUS_MAX - 4);
                 assert_true(text_is_utf8(status, strlen(status)));
@@ -168,7 +168,7 @@ static void test_status_flood(void **state)
         for (unsigned i = 0; i < 10000; i++)
                 say(room, i % 2 ? "STATUS=a\xff\n" : "STATUS=b\n");
         assert_int_equal(n_events(room), 1);
-        assert_string_equal(room->vm->guest_status, "a\xef\xbf\xbd");
+        assert_string_equal(room->vm->guest.status, "a\xef\xbf\xbd");
         say(room, "STATUS=last\n");
         test_loop_until(&room->test, n_events(room) == 2);
         assert_string_equal(
@@ -201,20 +201,20 @@ static void test_record_round_trip(void **state)
 
         from->cpus = 512;
         from->memory = INT64_MAX;
-        from->vsock_cid = UINT32_MAX - 1;
+        from->reserved.vsock_cid = UINT32_MAX - 1;
         from->debug = from->stop_requested = true;
         from->start_sec = 1;
         from->ready_sec = 86400;
         from->powerdown_sec = 2;
         from->quit_sec = 3;
-        from->started_at = 5;
-        from->artifact_sha256[0] = strdup("00ff");
-        from->forwards = calloc(1, sizeof(*from->forwards));
-        from->n_forwards = 1;
-        from->forwards[0] = (SpecForward){.address = strdup("127.0.0.1"),
-                                          .host_port = 65535,
-                                          .guest_port = 1,
-                                          .protocol = SPEC_UDP};
+        from->guest.started_at = 5;
+        from->boot.sha256[0] = strdup("00ff");
+        from->reserved.forwards = calloc(1, sizeof(*from->reserved.forwards));
+        from->reserved.n_forwards = 1;
+        from->reserved.forwards[0] = (SpecForward){.address = strdup("127.0.0.1"),
+                                                   .host_port = 65535,
+                                                   .guest_port = 1,
+                                                   .protocol = SPEC_UDP};
         from->spec = parse("{\"name\":\"web\"}");
         vm_set_ending(from, "qemu-exit", "said \xff", &ending);
         first = record_from_vm(from, "boot");
@@ -325,10 +325,10 @@ static void test_gpus_are_held(void **state)
         assert_string_equal(json_member_string(error.fields, "resource"), "gpu:0000:41:00.0");
         assert_string_equal(json_object_to_json_string(json_member(error.fields, "holders")),
                             "[ \"web\" ]");
-        assert_int_equal(other->n_gpus, 0);
+        assert_int_equal(other->reserved.n_gpus, 0);
         read->state = VM_STOPPED;
         assert_int_equal(reserve_gpus(&room->manager, other, spec, &peer, &again), 0);
-        assert_int_equal(other->n_gpus, 2);
+        assert_int_equal(other->reserved.n_gpus, 2);
         room->manager.home.table.n = 0;
         for (size_t i = 0; i < 2; i++) {
                 Vm *vm = i ? read : other;
