@@ -49,6 +49,7 @@ static void launch_done(Launch *launch)
 {
         launch->done = true;
         LIST_REMOVE(launch, of_manager);
+        launch_end_turn(launch);
         if (launch->vm->keeper == &launch_keeper)
                 restart_keep(launch->manager, launch->vm);
         vm_unwatch(&launch->watch);
@@ -207,6 +208,7 @@ static void launch_run(Launch *launch)
         Vm *vm = launch->vm;
 
         uv_timer_stop(&launch->start_timer);
+        launch_end_turn(launch);
         vm_clear_ending(vm);
         restart_done(vm);
         restart_keep(launch->manager, vm);
@@ -422,6 +424,16 @@ static const VmKeeper launch_keeper = {
         .cancel = on_cancel,
 };
 
+static void on_turn(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        if (launch_prepare(launch) < 0)
+                launch_fail(launch);
+        else
+                launch_start(launch);
+}
+
 static void on_loaded(Loaded *loaded, void *userdata)
 {
         Launch *launch = userdata;
@@ -439,10 +451,8 @@ static void on_loaded(Loaded *loaded, void *userdata)
         *loaded = (Loaded){};
         restart_note_paths(launch->vm, &launch->loaded);
         launch_enter(launch, LAUNCH_ARTIFACTS);
-        if (launch_prepare(launch) < 0)
-                launch_fail(launch);
-        else
-                launch_start(launch);
+        if (launch_take_turn(launch, on_turn))
+                on_turn(&launch->start_timer);
 }
 
 /* Takes spec, also on failure; the owner is copied. */

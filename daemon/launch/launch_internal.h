@@ -2,7 +2,7 @@
 #pragma once
 
 /* What the files of a launch share: launch.c has its course, launch_prepare.c what comes before
- * anything runs, launch_stage.c its stages, launch_failure.c why one failed. */
+ * anything runs, launch_stage.c its stages and turns, launch_failure.c why one failed. */
 
 #include "launch/handover.h"
 #include "launch/inputs.h"
@@ -42,7 +42,10 @@ typedef struct Launch {
         ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
         unsigned tries;
         bool loading; /* the worker has not come back */
-        bool failed;  /* error is set; waits for worker and process to be gone */
+        bool starts;  /* has its turn, see launch_take_turn() */
+        bool waits;   /* for its turn; all is loaded */
+        uv_timer_cb on_turn;
+        bool failed; /* error is set; waits for worker and process to be gone */
         CvmError error;
         char *reason; /* of one that failed; owned, or NULL */
         uv_timer_t start_timer, total_timer;
@@ -67,3 +70,15 @@ int launch_prepare(Launch *launch);
 bool launch_lost_a_port(const Launch *launch, const char *log);
 /* Sets launch->error to what the end of a hypervisor means. */
 void launch_describe_end(Launch *launch, const DriverEnding *ending);
+
+/*
+ * Starting QEMU takes the CPUs. So that the launches of one user leave others theirs, at most as
+ * many of a user as the host has CPUs, and at least four, start at a time; root's are not bounded.
+ * A turn begins once all is loaded and ends when the guest runs or the launch is done.
+ */
+
+/* Whether the launch may start now. If not, its start_timer calls `run` when it may; of a user's
+ * launches that wait, the oldest is next. */
+bool launch_take_turn(Launch *launch, uv_timer_cb run);
+/* For one that has its turn, that waits for it, or neither. */
+void launch_end_turn(Launch *launch);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The stages of a launch, as its caller is told of them. */
+/* The stages of a launch, as its caller is told of them, and when it may start. */
+
+#include <sys/param.h>
 
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "launch/launch_internal.h"
 #include "local/log.h"
+#include "manager/manager.h"
+
+#define STARTS_MIN 4u /* of a user, however few CPUs the host has */
 
 static const char *const stage_names[] = {
         [LAUNCH_ADMITTED] = "admitted", [LAUNCH_ARTIFACTS] = "artifacts",
@@ -35,4 +40,52 @@ void launch_enter(Launch *launch, LaunchStage stage)
                 wire_call_continue(
                         launch->call,
                         json_build("stage", json_object_new_string(stage_names[stage]), NULL));
+}
+
+/* Whether one more start of the user's may be in work. */
+static bool has_turn_left(const Manager *manager, uid_t uid)
+{
+        unsigned n = 0;
+
+        if (uid == 0)
+                return true;
+        for (const Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager))
+                n += launch->starts && launch->owner.uid == uid;
+        return n < MAX(STARTS_MIN, uv_available_parallelism());
+}
+
+bool launch_take_turn(Launch *launch, uv_timer_cb run)
+{
+        launch->on_turn = run;
+        launch->starts = has_turn_left(launch->manager, launch->owner.uid);
+        launch->waits = !launch->starts;
+        return launch->starts;
+}
+
+/* NULL: none waits that may still start. */
+static Launch *find_oldest_waiting(const Manager *manager, uid_t uid)
+{
+        Launch *oldest = NULL; /* new ones are inserted at the head */
+
+        for (Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager))
+                if (launch->waits && !launch->vm->removed && launch->owner.uid == uid)
+                        oldest = launch;
+        return oldest;
+}
+
+void launch_end_turn(Launch *launch)
+{
+        uid_t uid = launch->owner.uid;
+        bool had = launch->starts;
+        Launch *next;
+
+        launch->starts = launch->waits = false;
+        next = had ? find_oldest_waiting(launch->manager, uid) : NULL;
+        if (!next || !has_turn_left(launch->manager, uid))
+                return;
+        next->waits = false;
+        next->starts = true;
+        uv_timer_start(&next->start_timer, next->on_turn, 0, 0);
 }

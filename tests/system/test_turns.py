@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launches of one user take turns at starting QEMU."""
+import contextlib
+import os
+
+import pytest
+
+from harness.actors import Actor, groups_of
+from harness.processes import SLOWNESS, eventually
+from harness.users import ANN, BOB, USERS, by, reachable
+
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users"),
+              pytest.mark.qemu_driver("whose turn it is does not depend on the driver")]
+
+AT_A_TIME = max(4, len(os.sched_getaffinity(0)))
+WAITING = 3
+
+
+@pytest.fixture
+def cvmd(make_daemon, config):
+    return reachable(make_daemon({**config, "groups": {"users": USERS},
+                                  "timeouts": {**config["timeouts"], "startSec": 60}}))
+
+
+def launch_in_order(link, cvmd, count):
+    """And wait for the answers."""
+    clients = []
+    for number in range(count):
+        client = cvmd.client()
+        client.send("Launch", {"spec": cvmd.spec(f"n{number:02}", cmdline="fake.qmp-silent")})
+        clients.append(client)
+        eventually(lambda n=number: any(cvm["name"] == f"n{n:02}" for cvm in cvmd.cvms()), cvmd.log)
+    link.say(begun=len(clients))
+    link.stopped(3600)
+
+
+@contextlib.contextmanager
+def launched(cvmd, uid):
+    actor = Actor(uid, groups_of(uid), launch_in_order, cvmd, AT_A_TIME + WAITING)
+    try:
+        actor.hear(30 * SLOWNESS)
+        yield
+    finally:
+        actor.end()
+        # with the caller the launches go
+        eventually(lambda: not any(cvm["name"][0] == "n" for cvm in cvmd.cvms()), cvmd.log)
+
+
+def named(cvmd, state):
+    return [cvm["name"] for cvm in cvmd.cvms() if cvm["name"][0] == "n" and cvm["state"] == state]
+
+
+def wait_for(cvmd, starting, waiting):
+    def numbers():
+        return len(named(cvmd, "starting")), len(named(cvmd, "preparing"))
+
+    eventually(lambda: numbers() == (starting, waiting), numbers)
+
+
+def test_launches_of_one_user_take_turns(cvmd):
+    """Only the user's own wait for a QEMU that does not answer."""
+    with launched(cvmd, ANN):
+        wait_for(cvmd, AT_A_TIME, WAITING)
+        assert by(BOB, lambda: cvmd.launch("bobs", wait="ready"))["ready"]
+        assert cvmd.launch("roots", wait="ready")["ready"]
+        wait_for(cvmd, AT_A_TIME, WAITING)
+        cvmd.stop(named(cvmd, "starting")[0], force=True)
+        wait_for(cvmd, AT_A_TIME, WAITING - 1)
+        # One that waits can be stopped, and the next one takes its turn.
+        stopped, following = named(cvmd, "preparing")
+        cvmd.stop(stopped, force=True)
+        cvmd.stop(named(cvmd, "starting")[0], force=True)
+        wait_for(cvmd, AT_A_TIME, 0)
+        assert following in named(cvmd, "starting")
+
+
+def test_roots_do_not_wait(cvmd):
+    with launched(cvmd, 0):
+        wait_for(cvmd, AT_A_TIME + WAITING, 0)
