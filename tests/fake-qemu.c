@@ -29,6 +29,7 @@
  *   fake.no-ready          no READY=1 at all
  *   fake.status=TEXT       STATUS=TEXT before READY=1
  *   fake.notify-garbage    at boot, noise and a line of 70,000 bytes over notify
+ *   fake.notify-lines=N    N different lines STATUS=, with noise in them, as fast as they are read
  *   fake.notify-part       after READY=1, a line that is never ended
  *   fake.no-reason         SHUTDOWN without its reason
  *   fake.die-ms=N          die by SIGSEGV
@@ -244,6 +245,7 @@ static void turn(int signals)
         int timeout = guest_tick();
 
         guest_fill_console();
+        guest_fill_notify();
         qmp_fill_flood();
         fds[n++] = (struct pollfd){.fd = signals, .events = POLLIN};
         for (size_t i = 0; i < ARRAY_SIZE(links); i++)

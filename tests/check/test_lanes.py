@@ -145,6 +145,13 @@ def test_tests_run_where_others_may_go(mode, moved, monkeypatch):
         assert done.stdout == "65534\n"
 
 
+def test_hostile_says_why_it_cannot_run(monkeypatch):
+    monkeypatch.setenv(lanes.NO_CONTAINERS, "a root of its own")
+    skips = lanes.lane_hostile(FakeRun()).skips
+    assert len(skips) == 1 and skips[0][0] == "hostile"
+    assert ("several users" if os.geteuid() else "a root of its own") in skips[0][1]
+
+
 def test_slowest_tests():
     times = [(seconds, "unit", f"t{seconds}") for seconds in range(20)]
     lines = report.slowest(times)

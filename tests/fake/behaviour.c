@@ -15,6 +15,7 @@ static const struct {
         {"status", offsetof(Behaviour, status), TEXT},
         {"notify-garbage", offsetof(Behaviour, notify_garbage), SWITCH},
         {"notify-part", offsetof(Behaviour, notify_part), SWITCH},
+        {"notify-lines", offsetof(Behaviour, notify_lines), NUMBER},
         {"no-reason", offsetof(Behaviour, no_reason), SWITCH},
         {"die-ms", offsetof(Behaviour, die_ms), NUMBER},
         {"exit-ms", offsetof(Behaviour, exit_ms), NUMBER},

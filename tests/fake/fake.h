@@ -34,6 +34,7 @@ void *must_have(void *memory); /* exits without memory */
 /* How the fake behaves: the fake.* words of the kernel command line. -1: not asked for. */
 typedef struct Behaviour {
         int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
+        int64_t notify_lines;
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms, igvm;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
@@ -102,8 +103,9 @@ void machine_shutdown(bool guest, const char *reason);
 void machine_exit(int status) __attribute__((noreturn)); /* sends what is unsent, for a second */
 /* Does what is due; returns the milliseconds until something is, or -1. */
 int guest_tick(void);
-/* Sends a chunk of fake.console-bytes once the last one is out. */
+/* Sends a chunk of fake.console-bytes and of fake.notify-lines once the last one is out. */
 void guest_fill_console(void);
+void guest_fill_notify(void);
 
 /* QMP. */
 void qmp_greet(void);

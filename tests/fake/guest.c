@@ -13,6 +13,7 @@
 #define BUTTON_MSEC 20 /* from the power button to the guest's power-off */
 #define FAREWELL_MSEC 1000
 #define CONSOLE_CHUNK 4096u
+#define NOTIFY_CHUNK 128u /* lines */
 #define GARBAGE_LINE 70000u
 
 Run machine_run;
@@ -20,7 +21,7 @@ Run machine_run;
 /* The guest's own clock stands still while it does not run. */
 static int64_t guest_ms, running_since;
 static bool booted;
-static int64_t console_left;
+static int64_t console_left, notify_left;
 
 typedef enum Deed {
         DEED_READY,
@@ -85,6 +86,7 @@ static void boot(void)
         if (behaviour.eat > 0)
                 memset(must_have(malloc((size_t)behaviour.eat)), 1, (size_t)behaviour.eat);
         console_left = behaviour.console_bytes;
+        notify_left = behaviour.notify_lines;
         link_printf(&console, "Linux version 0 (fake)\r\nCommand line: %s\r\nfake-qemu: booted\r\n",
                     options.append ?: "");
         link_printf(&attestation, "attest\n");
@@ -259,6 +261,16 @@ void guest_fill_console(void)
                 chunk[i] = i % 64 == 63 ? '\n' : (char)('0' + i % 64);
         console_left -= (int64_t)n;
         link_send(&console, chunk, n);
+}
+
+void guest_fill_notify(void)
+{
+        notify.more = machine_run == RUN_RUNNING && notify_left > 0 && notify.fd >= 0;
+        if (!notify.more || notify.n_out > 0)
+                return;
+        for (size_t i = 0; i < NOTIFY_CHUNK && notify_left > 0; i++, notify_left--)
+                link_printf(&notify, "STATUS=line %lld \xe2\x80\xae\x1b[2J \xff\n",
+                            (long long)notify_left);
 }
 
 static int compare(const void *a, const void *b)

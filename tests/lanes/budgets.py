@@ -25,6 +25,7 @@ BUDGETS = {
     "system": Budget(190),
     "system-libvirt": Budget(190),
     "soak": Budget(50),
+    "hostile": Budget(120),
     "sweep": Budget(200, parts=2),
     "conformance": Budget(10),
     "systemd": Budget(170),

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import subprocess
 
 import needs
 import results
@@ -18,6 +19,8 @@ TWO_GUESTS = ["-n", "2"]
 SWEEP_MOMENTS = 200  # at least: fewer are a sweep that missed what it is for
 # Set by what runs all lanes in a root of its own, with the reason.
 NO_CONTAINERS = "CVMD_NO_CONTAINERS"
+# What the lane's tests are started by.
+HOSTILE = "tests/hostile/enter"
 LONG_SOAK_CYCLES = 40_000
 LONG_FUZZ_MINUTES = 10
 VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
@@ -97,6 +100,31 @@ def guests(run, names, result):
         except BuildFailed as problem:
             result.fail(f"the {name} guest", str(problem))
     return env
+
+
+def no_hostility():
+    """Why nobody can attack a daemon of root's here as others would, or None."""
+    if os.geteuid() != 0:
+        return "only root can be several users"
+    if reason := os.environ.get(NO_CONTAINERS):
+        return reason
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as problem:
+        return f"no FUSE here: /dev/fuse: {problem.strerror}"
+    entered = subprocess.run([TOP / HOSTILE, "true"], stdin=subprocess.DEVNULL, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return f"no namespaces here: {results.tail(entered.stdout, 1)}" if entered.returncode else None
+
+
+def lane_hostile(run):
+    if reason := no_hostility():
+        return Result().skip("hostile", reason)
+    result = run.pytest("hostile", run.builds.plain(), options=["-o", "junit_family=xunit1"],
+                        within=[HOSTILE])
+    for name, value in results.properties(run.scratch / "hostile.xml"):
+        progress(f"{name}: {value}")
+    return result
 
 
 def lane_e2e(run):
@@ -305,6 +333,7 @@ LANES = {
     "system-libvirt": (lane_system_libvirt, "the same with CVMs of driver libvirt"),
     "fresh": (lane_fresh, "scripts and tests use nothing that a new machine lacks"),
     "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
+    "hostile": (lane_hostile, "a user and a guest attack root's daemon while another uses it"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),

@@ -138,6 +138,7 @@ OF_LANES = {
     "system": PLAIN,
     "system-libvirt": [*REAL, lambda run: libvirtd_starts()],
     "soak": PLAIN,
+    "hostile": PLAIN,
     "sweep": [lambda run: daemon_serves(run.builds.sweep())],
     "conformance": PLAIN,
     "modern-qemu": PLAIN,

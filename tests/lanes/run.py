@@ -86,7 +86,8 @@ class Run:
                                     f"meson test --suite {suite} ended with {status}\n{output}")
         return result.add(skipped)
 
-    def pytest(self, folder, build, env=None, options=()):
+    def pytest(self, folder, build, env=None, options=(), within=()):
+        """within: a command that runs the one that follows it, paths below TOP as there."""
         junit = self.scratch / f"{folder}.xml"
         junit.unlink(missing_ok=True)
         before, top = self.reachable()
@@ -97,7 +98,8 @@ class Run:
                     **({"CVMD_LONG": "1"} if self.long else {})}
         env = {**{name: str(path) for name, path in programs.items()}, **(env or {})}
         env = {name: text.replace(f"{TOP}/", f"{top}/") for name, text in env.items()}
-        command = [*before, "/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
+        within = [top / word for word in within]
+        command = [*before, *within, "/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short",
                    "-p", "no:cacheprovider", "-c", "tests/pytest.ini",
                    f"--junitxml={junit}", *options, f"tests/{folder}"]
         status, output = self.execute(command, env)
