@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-NAMES_AN_ERROR = re.compile(r"^E:|error:")  # apt-get's, gcc's
+NAMES_AN_ERROR = re.compile(r"^E:|error:|undefined reference")  # apt-get's, gcc's, ld's
 
 
 class Failure(Exception):

@@ -61,6 +61,7 @@ def test_a_dropped_line_is_named(hal):
 @pytest.mark.parametrize("said,named", [
     ("E: first\nE: second\nmore\n", "E: first"),
     ("a\nb.c:1: error: c\nd\n", "b.c:1: error: c"),
+    ("a.c: undefined reference to `f'\ncollect2: error: ld\n", "a.c: undefined reference to `f'"),
     ("a\n  b  \n\n", "b"), ("", "exit status 3"),
     ("E: lists\nas: error: b\nld: cannot write: No space left on device\nc\n",
      "ld: cannot write: No space left on device"),
