@@ -4,7 +4,6 @@
 
 #include <getopt.h>
 #include <grp.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "api/vsock.h"
 #include "base/foreign.h"
 #include "base/fork.h"
+#include "base/heap.h"
 #include "driver/driver_libvirt.h"
 #include "launch/launch.h"
 #include "launch/reload.h"
@@ -31,8 +31,6 @@
 #include "wire/server.h"
 
 #define SOCKET_NAME "io.cvmd.Manager"
-#define MALLOC_LARGE 65536 /* bytes */
-#define MALLOC_ARENAS 4
 #define GOODBYE_MSEC 10000 /* how long launches in work may take to be undone at the end */
 #define WORKERS_MSEC 2000  /* and then workers that are held by files, to come back */
 
@@ -374,6 +372,7 @@ static void set_up_process(void)
 {
         struct rlimit files;
 
+        heap_prepare();
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = MIN(files.rlim_max, FOREIGN_FDS_MAX);
                 setrlimit(RLIMIT_NOFILE, &files);
@@ -383,11 +382,6 @@ static void set_up_process(void)
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);
         signal(SIGPIPE, SIG_IGN);
-        /* Large messages, logs and artifacts go back to the system when they are freed, whichever
-         * thread had them; else glibc comes to keep up to 32 MiB of each thread's for later. */
-        mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE);
-        mallopt(M_TRIM_THRESHOLD, MALLOC_LARGE);
-        mallopt(M_ARENA_MAX, MALLOC_ARENAS);
         /* They read what clients name: one held by a dead file system must not hold all. */
         setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 0);
         umask(0077);

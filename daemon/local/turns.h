@@ -12,7 +12,9 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#define TURNS_THREADS "32" /* of the loop: UV_THREADPOOL_SIZE */
+/* Threads of the loop: UV_THREADPOOL_SIZE. Those of turns are 24 and 8 of root's; the rest is for
+ * what others must not hold up: large messages (wire/parser.h), records, memory, configuration. */
+#define TURNS_THREADS "40"
 #define TURNS_OF_A_USER 8
 #define TURNS_OF_OTHERS 24
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/connection.h"
 
-#include <malloc.h>
 #include <sys/socket.h>
 
 #include "base/foreign.h"
@@ -12,7 +11,7 @@
 /* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
  * allocator does not give their pages back by itself. */
 #define OUTPUT_LARGE 131072u
-#define INPUT_LARGE 131072u /* likewise of a call */
+#define INPUT_LARGE 131072u /* likewise of a message that has come in part */
 #define QUOTA_FREE 262144u  /* bytes that a connection holds without a look at its uid's sum */
 
 WireConnection *wire_connection_ref(WireConnection *connection)
@@ -38,6 +37,18 @@ DEFINE_CLEANUP(WireConnection *, wire_connection_unref)
 size_t wire_connection_unsent(const WireConnection *connection)
 {
         return connection->output.size - connection->sent;
+}
+
+size_t wire_connection_buffered(const WireConnection *connection)
+{
+        return wire_inbox_allocated(&connection->inbox) + connection->output.allocated +
+               (connection->parse ? connection->parse->size : 0);
+}
+
+/* A message is being parsed or a call is in work: the next one waits. */
+static bool is_busy(const WireConnection *connection)
+{
+        return connection->parse || connection->call;
 }
 
 static bool is_blocked(const WireConnection *connection)
@@ -66,6 +77,11 @@ static void update_poll(WireConnection *connection)
 {
         int events = UV_PRIORITIZED;
 
+        if (connection->parse) {
+                uv_poll_stop(&connection->poll);
+                connection->events = 0;
+                return;
+        }
         if (may_read(connection))
                 events |= UV_READABLE;
         if (wire_connection_unsent(connection))
@@ -104,7 +120,7 @@ static void flush(WireConnection *connection)
                 if (output->allocated > OUTPUT_KEPT)
                         buffer_done(output);
                 if (large)
-                        malloc_trim(0);
+                        wire_server_trim(connection->server);
         } else if (connection->sent > output->size / 2) {
                 buffer_consume(output, connection->sent);
                 connection->sent = 0;
@@ -123,7 +139,8 @@ void wire_connection_changed(WireConnection *connection)
         if (!connection->broken)
                 flush(connection);
         if (connection->broken || (call && call->on_drained) ||
-            (!call && (!connection->starved || connection->end_of_input || connection->taken)))
+            (!is_busy(connection) &&
+             (!connection->starved || connection->end_of_input || connection->taken)))
                 wire_server_defer(connection->server, connection);
         else
                 update_poll(connection);
@@ -144,11 +161,11 @@ static int refuse_member(WireConnection *connection, const char *member)
 }
 
 /* The last that it is told: whether it wants an answer at all is not known. Returns -E2BIG. */
-static int refuse_values(WireConnection *connection, size_t values)
+static int refuse_amount(WireConnection *connection, const char *what, size_t limit, size_t wanted)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        cvm_error_quota(&error, "json-values", WIRE_VALUES_MAX, 0, (int64_t)values);
+        cvm_error_quota(&error, what, (int64_t)limit, 0, (int64_t)wanted);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
                 flush(connection);
         return -E2BIG;
@@ -164,31 +181,109 @@ static void refuse_fds(WireConnection *connection)
                 flush(connection);
 }
 
-/* Takes fds. What is no call breaks the connection. */
-static void dispatch(WireConnection *connection, const char *data, size_t size, int *fds,
-                     size_t n_fds)
+/* Whether the first `size` bytes of a message are no more than its method takes, as far as that is
+ * known. 0 or -E2BIG with its sender told. */
+static int check_size(WireConnection *connection, const char *data, size_t size)
 {
-        _cleanup_(wire_message_call_done) WireMessageCall message = {};
-        _cleanup_(wire_call_unrefp) WireCall *call = NULL;
-        int r;
+        size_t max;
 
-        r = size > WIRE_MESSAGE_MAX
-                    ? -EMSGSIZE
-                    : wire_message_parse_call(data, size, WIRE_VALUES_MAX, &message);
-        if (r == -E2BIG) {
+        if (size <= WIRE_MESSAGE_SMALL_MAX)
+                return 0;
+        wire_method_scan(&connection->scan, data + connection->scanned, size - connection->scanned);
+        connection->scanned = size;
+        max = wire_server_message_max(connection->server,
+                                      wire_method_scan_result(&connection->scan));
+        return size > max ? refuse_amount(connection, "message (bytes)", max, size) : 0;
+}
+
+/* Has what wire_message_parse_call() made of a message of `size` bytes handled. Takes fds. What is
+ * not a call breaks the connection. */
+static void dispatch(WireConnection *connection, int result, const WireMessageCall *message,
+                     size_t size, int *fds, size_t n_fds)
+{
+        _cleanup_(wire_call_unrefp) WireCall *call = NULL;
+        size_t max = result == 0 ? wire_server_message_max(connection->server, message->method) : 0;
+        int r = result;
+
+        if (result == 0 && size > max)
+                r = refuse_amount(connection, "message (bytes)", max, size);
+        else if (result == -E2BIG)
+                r = refuse_amount(connection, "json-values", WIRE_VALUES_MAX, message->values);
+        else if (result == -EINVAL)
+                r = refuse_member(connection, message->bad);
+        else if (result == 0)
+                r = wire_call_new(connection, message, TAKE_PTR(fds), n_fds, &call);
+        if (fds)
                 close_fds(connection, fds, n_fds);
-                r = refuse_values(connection, message.values);
-        } else if (r < 0) {
-                close_fds(connection, fds, n_fds);
-                if (r == -EINVAL)
-                        r = refuse_member(connection, message.bad);
-        } else {
-                r = wire_call_new(connection, &message, fds, n_fds, &call);
-        }
         if (r < 0)
                 connection->broken = true;
         if (call)
-                wire_server_dispatch(connection->server, call, message.method, message.parameters);
+                wire_server_dispatch(connection->server, call, message->method,
+                                     message->parameters);
+}
+
+static void on_parsed(WireParse *parse, void *userdata)
+{
+        _cleanup_(wire_connection_unrefp) WireConnection *connection = userdata;
+        WireServer *server = container_of(parse->parser, WireServer, parser);
+
+        if (!parse->abandoned) {
+                connection->parse = NULL;
+                connection->processing = true;
+                dispatch(connection, parse->result, &parse->call, parse->size, TAKE_PTR(parse->fds),
+                         parse->n_fds);
+                parse->n_fds = 0;
+                connection->processing = false;
+                if (!connection->closed)
+                        wire_server_defer(server, connection);
+        }
+        wire_parse_free(parse);
+        wire_server_trim(server);
+        wire_server_handle_closed(server);
+}
+
+/* Takes the message from `at` to `*offset` out of the inbox, and fds. */
+static int parse_later(WireConnection *connection, size_t at, size_t *offset, int *fds,
+                       size_t n_fds)
+{
+        WireServer *server = connection->server;
+        Buffer message = {};
+        int r = wire_inbox_take_message(&connection->inbox, at, offset, &message);
+
+        if (r < 0) {
+                close_fds(connection, fds, n_fds);
+                return r;
+        }
+        connection->parse = wire_parse_new(connection->peer.uid, &message, fds, n_fds);
+        if (!connection->parse)
+                return -ENOMEM;
+        server->n_handles++;
+        wire_parse_begin(&server->parser, connection->parse, on_parsed,
+                         wire_connection_ref(connection));
+        return 0;
+}
+
+/* Parses the message from `at` to `*offset` and dispatches it, a large one later. Takes fds. */
+static void take_up(WireConnection *connection, size_t at, size_t *offset, int *fds, size_t n_fds)
+{
+        const char *data = wire_inbox_bytes(&connection->inbox) + at;
+        size_t size = *offset - at - 1;
+        int r;
+
+        if (size <= WIRE_MESSAGE_SMALL_MAX) {
+                _cleanup_(wire_message_call_done) WireMessageCall message = {};
+
+                r = wire_message_parse_call(data, size, WIRE_VALUES_MAX, &message);
+                dispatch(connection, r, &message, size, fds, n_fds);
+                return;
+        }
+        r = check_size(connection, data, size);
+        if (r < 0)
+                close_fds(connection, fds, n_fds);
+        else
+                r = parse_later(connection, at, offset, fds, n_fds);
+        if (r < 0)
+                connection->broken = true;
 }
 
 /* Takes up calls until one stays in work, none is left or the client does not read its replies. */
@@ -198,7 +293,7 @@ static void process(WireConnection *connection)
         size_t offset = 0;
 
         connection->processing = true;
-        while (!connection->closed && !connection->broken && !connection->call &&
+        while (!connection->closed && !connection->broken && !is_busy(connection) &&
                !connection->taken) {
                 size_t at = offset, size, n_fds;
                 const char *data;
@@ -214,24 +309,30 @@ static void process(WireConnection *connection)
                         break;
                 }
                 fds = wire_inbox_take_fds(inbox, at, &n_fds);
-                dispatch(connection, data, size, fds, n_fds);
-                if (size > INPUT_LARGE)
-                        malloc_trim(0);
+                take_up(connection, at, &offset, fds, n_fds);
+                connection->scan = (WireMethodScan){};
+                connection->scanned = 0;
         }
         connection->processing = false;
 
         if (wire_inbox_settle(inbox, offset) < 0)
                 connection->broken = true;
-        if (connection->starved && wire_inbox_size(inbox) > WIRE_MESSAGE_MAX)
+        if (!connection->closed && !connection->broken && connection->starved &&
+            check_size(connection, wire_inbox_bytes(inbox), wire_inbox_size(inbox)) < 0)
                 connection->broken = true;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
         WireConnection *connection = handle->data;
+        WireServer *server = TAKE_PTR(connection->server);
+        bool large = wire_connection_buffered(connection) > INPUT_LARGE;
 
-        wire_server_handle_closed(connection->server);
-        connection->server = NULL;
+        wire_inbox_done(&connection->inbox);
+        buffer_done(&connection->output);
+        if (large)
+                wire_server_trim(server);
+        wire_server_handle_closed(server);
         wire_connection_unref(connection);
 }
 
@@ -257,6 +358,8 @@ void wire_connection_close(WireConnection *connection)
         if (connection->closed)
                 return;
         pin = wire_connection_ref(connection);
+        if (connection->parse)
+                wire_parse_abandon(TAKE_PTR(connection->parse));
         detach(connection);
         foreign_close_socket(TAKE_FD(connection->fd));
         if (call)
@@ -292,12 +395,12 @@ void wire_connection_work(WireConnection *connection)
                 wire_connection_close(connection);
         } else if (connection->taken && !wire_connection_unsent(connection)) {
                 hand_over(connection);
-        } else if (connection->end_of_input && connection->starved && !connection->call &&
+        } else if (connection->end_of_input && connection->starved && !is_busy(connection) &&
                    !wire_connection_unsent(connection)) {
                 wire_connection_close(connection);
         } else {
                 /* stopped by unsent replies that are sent now */
-                if (!connection->starved && !connection->call && !connection->taken &&
+                if (!connection->starved && !is_busy(connection) && !connection->taken &&
                     !is_blocked(connection))
                         wire_server_defer(connection->server, connection);
                 update_poll(connection);

@@ -19,6 +19,8 @@
 
 #include "wire/inbox.h"
 #include "wire/message.h"
+#include "wire/method_scan.h"
+#include "wire/parser.h"
 #include "wire/server.h"
 
 #define WIRE_INPUT_WAITING_MAX                                                                     \
@@ -26,7 +28,7 @@
 #define WIRE_OUTPUT_BATCH 32768u    /* bytes of replies sent together */
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
 /* What is held for all connections of a uid but 0 */
-#define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes, in and out */
+#define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes allocated, in and out and at the parser */
 #define WIRE_FDS_PER_UID_MAX 512u             /* descriptors that no handler has taken */
 
 typedef struct WireConnection {
@@ -41,6 +43,12 @@ typedef struct WireConnection {
         Buffer output;
         size_t sent; /* bytes of output that are already sent */
 
+        WireMethodScan scan; /* of the message that the inbox begins with */
+        size_t scanned;      /* bytes of that message */
+
+        /* A message in a worker thread. As with a call, nothing goes past it; and as if it were
+         * not received yet, the connection's end is not noticed before it is parsed. */
+        WireParse *parse;
         WireCall *call; /* in work; not a reference: its end or its last unref clears it */
         bool closed;
         bool broken;     /* to be closed from the loop */
@@ -68,6 +76,8 @@ void wire_connection_close(WireConnection *connection);
 void wire_connection_work(WireConnection *connection);
 
 size_t wire_connection_unsent(const WireConnection *connection);
+/* Bytes of memory that it holds for what was received and what is to be sent. */
+size_t wire_connection_buffered(const WireConnection *connection);
 /* After something was appended to the output or the call ended, possibly within a handler. Never
  * calls back. */
 void wire_connection_changed(WireConnection *connection);

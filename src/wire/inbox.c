@@ -154,6 +154,32 @@ bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t 
         return true;
 }
 
+size_t wire_inbox_allocated(const WireInbox *inbox)
+{
+        return inbox->stored.allocated;
+}
+
+int wire_inbox_take_message(WireInbox *inbox, size_t at, size_t *offset, Buffer *ret)
+{
+        size_t size = *offset - at - 1;
+        Buffer rest = {};
+        int r;
+
+        if (at > 0 || inbox->fresh) /* little more than a read of the socket */
+                return buffer_append(ret, wire_inbox_bytes(inbox) + at, size);
+        r = buffer_append(&rest, inbox->stored.data + *offset, inbox->stored.size - *offset);
+        if (r < 0)
+                return r;
+        explicit_bzero(inbox->stored.data + size, inbox->stored.size - size);
+        *ret = inbox->stored;
+        ret->size = size;
+        inbox->stored = rest;
+        inbox->scanned = 0;
+        inbox->fds_at -= MIN(inbox->fds_at, *offset);
+        *offset = 0;
+        return 0;
+}
+
 int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n)
 {
         *ret_n = 0;

@@ -50,6 +50,13 @@ bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t 
 int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
 bool wire_inbox_has_fds(const WireInbox *inbox);
 
+/* Takes the message from `at` to `*offset` (what wire_inbox_next() gave), without its NUL byte, out
+ * of the inbox, without a copy where it is large; *offset is where the next one begins then. 0 or
+ * -ENOMEM, with which the message stays. */
+int wire_inbox_take_message(WireInbox *inbox, size_t at, size_t *offset, Buffer *ret);
+/* Bytes of memory that the stored bytes take. */
+size_t wire_inbox_allocated(const WireInbox *inbox);
+
 /* Bytes that wait, and those from an offset on. */
 size_t wire_inbox_size(const WireInbox *inbox);
 const char *wire_inbox_bytes(const WireInbox *inbox);

@@ -5,6 +5,7 @@
 
 #include "wire/call.h"
 #include "wire/listener.h"
+#include "wire/parser.h"
 
 typedef struct WireListener {
         WireServer *server;
@@ -28,11 +29,16 @@ struct WireServer {
         uv_idle_t idle;   /* active while `work` holds something */
         int reserve;   /* a descriptor to give up when there are none left, to accept and refuse */
         char *scratch; /* WIRE_INBOX_READ bytes, for the read of whichever connection */
+        size_t message_max; /* bytes of the largest message that any method takes */
+        uv_work_t trim;     /* gives memory back */
+        bool trims;         /* it works */
+        bool trims_again;   /* there is more to give back since it began */
 
         LIST_HEAD(, WireListener) listeners;
         LIST_HEAD(, WireConnection) connections;
         size_t n_connections;
         TAILQ_HEAD(WireWork, WireConnection) work; /* those to call wire_connection_work() for */
+        WireParser parser;
 };
 
 /* A handle of the server has been closed. */
@@ -41,6 +47,11 @@ void wire_server_handle_closed(WireServer *server);
 void wire_server_defer(WireServer *server, WireConnection *connection);
 /* Whether the connection's uid holds more than its connections together may. */
 bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection);
+/* Bytes that a call of the method may have; NULL: it is not known yet. */
+size_t wire_server_message_max(const WireServer *server, const char *method);
+/* Has a worker thread give freed memory back to the system: what a large message or reply needed
+ * lies between other objects, and the allocator keeps it. */
+void wire_server_trim(WireServer *server);
 /* Calls the method's handler, or answers that there is none. */
 void wire_server_dispatch(WireServer *server, WireCall *call, const char *method,
                           json_object *parameters);

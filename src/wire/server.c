@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 
 #include "base/foreign.h"
+#include "base/heap.h"
 #include "wire/server-internal.h"
 
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
@@ -40,6 +42,21 @@ static int open_reserve(void)
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+static size_t message_max(const WireMethod *method)
+{
+        return method->message_max ?: WIRE_MESSAGE_SMALL_MAX;
+}
+
+static size_t find_message_max(const WireServer *server)
+{
+        size_t max = WIRE_MESSAGE_SMALL_MAX;
+
+        for (size_t i = 0; i < server->n_interfaces; i++)
+                for (const WireMethod *m = server->interfaces[i].methods; m->name; m++)
+                        max = MAX(max, message_max(m));
+        return max;
+}
+
 int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
                     size_t n_interfaces, void *userdata, WireServer **ret)
 {
@@ -60,11 +77,13 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
         LIST_INIT(&server->listeners);
         LIST_INIT(&server->connections);
         TAILQ_INIT(&server->work);
+        wire_parser_init(&server->parser, loop);
         if (server->reserve < 0)
                 return -errno;
         if (!server->scratch)
                 return -ENOMEM;
 
+        server->message_max = find_message_max(server);
         r = uv_idle_init(loop, &server->idle);
         if (r < 0)
                 return r;
@@ -127,8 +146,9 @@ bool wire_server_is_over_quota(const WireServer *server, const WireConnection *c
         {
                 if (other->peer.uid != connection->peer.uid)
                         continue;
-                n_bytes += wire_inbox_size(&other->inbox) + wire_connection_unsent(other);
-                n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0);
+                n_bytes += wire_connection_buffered(other);
+                n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0) +
+                         (other->parse ? other->parse->n_fds : 0);
         }
         return n_bytes > WIRE_BUFFERED_PER_UID_MAX || n_fds > WIRE_FDS_PER_UID_MAX;
 }
@@ -297,6 +317,48 @@ static const WireMethod *find_method(const WireInterface *interface, const char 
                 if (strcmp(method->name, name) == 0)
                         return method;
         return NULL;
+}
+
+size_t wire_server_message_max(const WireServer *server, const char *name)
+{
+        const char *dot = name ? strrchr(name, '.') : NULL;
+        const WireInterface *interface;
+        const WireMethod *method = NULL;
+
+        if (!name)
+                return server->message_max;
+        interface = dot ? find_interface(server, name, (size_t)(dot - name)) : NULL;
+        if (interface)
+                method = find_method(interface, name);
+        return method ? message_max(method) : WIRE_MESSAGE_SMALL_MAX;
+}
+
+static void on_trim(uv_work_t *work)
+{
+        heap_trim();
+}
+
+static void on_trimmed(uv_work_t *work, int status)
+{
+        WireServer *server = container_of(work, WireServer, trim);
+        bool again = server->trims_again;
+
+        server->trims = server->trims_again = false;
+        if (again)
+                wire_server_trim(server);
+        wire_server_handle_closed(server);
+}
+
+void wire_server_trim(WireServer *server)
+{
+        if (server->trims) {
+                server->trims_again = true;
+                return;
+        }
+        server->trims = true;
+        server->n_handles++;
+        /* fails without a function only */
+        (void)uv_queue_work(server->loop, &server->trim, on_trim, on_trimmed);
 }
 
 static void refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)

@@ -10,7 +10,8 @@
  *
  * A connection has at most one call in work; pipelined calls wait in its input buffer, so replies
  * keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that sends what
- * is no Varlink message is disconnected, others never notice.
+ * is not a Varlink message is disconnected, others never notice. One whose message is larger than
+ * its method may be is told so (QuotaExceeded) and disconnected, as soon as that is known.
  *
  * WireCall is reference counted. The handler must end each call exactly once with
  * wire_call_reply(), wire_call_error() or wire_call_upgrade(), at once or later; before that it may
@@ -24,9 +25,11 @@
 #include "base/error.h"
 #include "wire/peer.h"
 
-#define WIRE_MESSAGE_MAX (16u << 20) /* bytes of one message */
-#define WIRE_VALUES_MAX 32768u       /* JSON values of one message: a spec has less than 10,000 */
-#define WIRE_OUTPUT_MAX (4u << 20)   /* unsent bytes above which wire_call_is_congested() */
+#define WIRE_MESSAGE_MAX (16u << 20) /* bytes of a message, of a method that says so */
+/* Bytes of a message of any other method. One of up to so many is parsed on the loop. */
+#define WIRE_MESSAGE_SMALL_MAX 16384u
+#define WIRE_VALUES_MAX 32768u     /* JSON values of one message: a spec has less than 10,000 */
+#define WIRE_OUTPUT_MAX (4u << 20) /* unsent bytes above which wire_call_is_congested() */
 #define WIRE_CONNECTIONS_MAX 4096u
 #define WIRE_CONNECTIONS_PER_UID_MAX 256u /* uid 0 is exempt */
 #define WIRE_FDS_MAX 64u                  /* descriptors waiting with one message */
@@ -47,6 +50,7 @@ typedef struct WireMethod {
         const char *name; /* fully qualified: "io.cvmd.Manager.Launch" */
         WireHandler handler;
         unsigned flags;
+        size_t message_max; /* bytes of a call, up to WIRE_MESSAGE_MAX; 0: WIRE_MESSAGE_SMALL_MAX */
 } WireMethod;
 
 typedef struct WireInterface {

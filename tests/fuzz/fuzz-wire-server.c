@@ -73,7 +73,7 @@ static void on_upgrade(WireCall *call, json_object *parameters, void *userdata)
 }
 
 static const WireMethod methods[] = {
-        {"t.Echo", on_echo},
+        {"t.Echo", on_echo, 0, 65536},
         {"t.Hold", on_hold},
         {"t.Stream", on_stream, WIRE_METHOD_NEEDS_MORE},
         {"t.Upgrade", on_upgrade, WIRE_METHOD_NEEDS_UPGRADE},

@@ -4,6 +4,7 @@
 
 #include "test.h"
 
+#include "base/heap.h"
 #include "wire.h"
 
 /* Each byte by itself, and the end of one message with the start of the next. */
@@ -74,23 +75,12 @@ static void test_big(void **state)
 #define RESIDENT_MESSAGES 4
 #endif
 
-static size_t resident_bytes(void)
-{
-        FILE *f = fopen("/proc/self/statm", "re");
-        size_t total, resident;
-
-        assert_non_null(f);
-        assert_int_equal(fscanf(f, "%zu %zu", &total, &resident), 2);
-        fclose(f);
-        return resident * 4096;
-}
-
 /* 64 MiB without a NUL byte: refused at WIRE_MESSAGE_MAX, others are served meanwhile. */
 static void test_too_big(void **state)
 {
         Wire *w = wire_start();
         int fd = wire_connect(w);
-        size_t before = resident_bytes(), sent = 0;
+        size_t before = wire_resident(), sent = 0;
         static char block[1 << 20];
 
         memset(block, ' ', sizeof(block));
@@ -104,7 +94,7 @@ static void test_too_big(void **state)
                 test_loop_turn(&w->test);
         }
         assert_in_range(sent, WIRE_MESSAGE_MAX, WIRE_MESSAGE_MAX + (4 << 20));
-        assert_true(resident_bytes() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
+        assert_true(wire_resident() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
         assert_int_equal(wire_server_connections(w->server), 0);
         wire_check_alive(w);
         close(fd);
@@ -119,6 +109,9 @@ static void test_too_big_by_one(void **state)
         _cleanup_free_ char *call = big_call(WIRE_MESSAGE_MAX + 2);
 
         wire_send_bytes(w, fd, call, WIRE_MESSAGE_MAX + 2);
+        wire_expect(w, fd,
+                    "{\"error\":\"io.cvmd.Manager.QuotaExceeded\",\"parameters\":{\"resource\":"
+                    "\"message (bytes)\",\"limit\":16777216,\"used\":0,\"wanted\":16777217}}");
         wire_expect_end(w, fd);
         assert_int_equal(w->n_calls, 0);
         close(fd);
@@ -170,7 +163,7 @@ static void test_congestion(void **state)
 {
         Wire *w = wire_start();
         int fd = wire_connect(w);
-        size_t before = resident_bytes();
+        size_t before = wire_resident();
 
         w->stream_left = 1600; /* 100 MiB */
         wire_send(w, fd, "{\"method\":\"t.Stream\",\"more\":true}");
@@ -178,7 +171,7 @@ static void test_congestion(void **state)
         test_loop_for(&w->test, 10);
         assert_int_equal(w->stream_stalls, 1);
         assert_true(w->stream_left > 1600 - (WIRE_OUTPUT_MAX >> 16) - 16);
-        assert_true(resident_bytes() < before + 4 * WIRE_OUTPUT_MAX);
+        assert_true(wire_resident() < before + 4 * WIRE_OUTPUT_MAX);
         for (int i = 0; i < 1600; i++) {
                 _cleanup_free_ char *reply = wire_receive(w, fd);
 
@@ -366,12 +359,12 @@ static void test_too_many_values(void **state)
         close(fd);
 
         huge = call_of_values(5000000, &size);
-        before = resident_bytes();
+        before = wire_resident();
         fd = wire_connect(w);
         wire_send_bytes(w, fd, huge, size);
         free(wire_receive(w, fd));
         wire_expect_end(w, fd);
-        assert_true(resident_bytes() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
+        assert_true(wire_resident() < before + RESIDENT_MESSAGES * WIRE_MESSAGE_MAX);
         wire_check_alive(w);
         close(fd);
         wire_stop(w);
@@ -388,5 +381,6 @@ int main(void)
                 cmocka_unit_test(test_upgrade_held),    cmocka_unit_test(test_upgrade_later),
         };
 
+        heap_prepare();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,30 +143,47 @@ static inline void wire_fail(WireCall *call, json_object *parameters, void *user
 }
 
 static const WireMethod wire_methods[] = {
-        {"t.Echo", wire_echo},
+        {"t.Echo", wire_echo, 0, WIRE_MESSAGE_MAX},
         {"t.Hold", wire_hold},
         {"t.Stream", wire_stream, WIRE_METHOD_NEEDS_MORE},
         {"t.Upgrade", wire_upgrade, WIRE_METHOD_NEEDS_UPGRADE},
-        {"t.Fds", wire_fds},
+        {"t.Fds", wire_fds, 0, WIRE_MESSAGE_MAX},
         {"t.HoldUpgrade", wire_hold, WIRE_METHOD_NEEDS_UPGRADE},
         {"t.Close", wire_close},
         {"t.Fail", wire_fail},
         {},
 };
 
-static inline Wire *wire_start(void)
+static inline Wire *wire_start_methods(const WireMethod *methods)
 {
         static const WireServerInfo info = {"cvmd", "test", "1", "https://example.com"};
         static WireInterface interfaces[2];
         Wire *w = calloc(1, sizeof(*w));
 
-        interfaces[0] = (WireInterface){"t", "interface t\n", wire_methods};
+        interfaces[0] = (WireInterface){"t", "interface t\n", methods};
         interfaces[1] = (WireInterface){"io.cvmd.Manager", wire_manager_interface,
                                         wire_methods + ARRAY_SIZE(wire_methods) - 1};
         w->taken_fd = -2;
         test_loop_init(&w->test);
         assert_int_equal(wire_server_new(&w->test.loop, &info, interfaces, 2, w, &w->server), 0);
         return w;
+}
+
+static inline Wire *wire_start(void)
+{
+        return wire_start_methods(wire_methods);
+}
+
+/* Bytes of memory that this process has. */
+static inline size_t wire_resident(void)
+{
+        FILE *f = fopen("/proc/self/statm", "re");
+        size_t total, resident;
+
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%zu %zu", &total, &resident), 2);
+        fclose(f);
+        return resident * 4096;
 }
 
 /* Closes the server and asserts that nothing is left. */
