@@ -56,7 +56,8 @@ def test_a_guest_reads_and_writes(cvmd, tmp_path):
 
     other = cvmd.cvmctl("launch", "two", "--platform", "plain", "--memory", "256M", "--disk",
                         written, check=False)
-    assert other.returncode == exits.TRY_AGAIN and "web" in other.stderr and "disk:disk0" in other.stderr
+    assert (other.returncode == exits.TRY_AGAIN and "web" in other.stderr
+            and "disk:disk0" in other.stderr)
     cvmd.cvmctl("stop", "web")
     assert read.read_bytes() == before
     assert written.read_bytes()[65536:65536 + 8 * 65536] == before[:8 * 65536]

@@ -37,7 +37,8 @@ def verify(daemon, cvm, directory):
     answer.write_text(json.dumps(Agent(cvm).ask()))
     other = {**cvm["measurement"], "PCR9-sha256": "12" * 32}
     expected.write_text(json.dumps({"measurement": other}))
-    for expect, code, wrong in ((cvm["name"], exits.UNCHECKED, set()), (expected, exits.REFUTED, {"PCR9-sha256"})):
+    for expect, code, wrong in ((cvm["name"], exits.UNCHECKED, set()),
+                                (expected, exits.REFUTED, {"PCR9-sha256"})):
         done = daemon.cvmctl("verify", "--report", answer, "--expect", expect, "--json",
                              check=False)
         result = {check["check"]: check["result"] for check in json.loads(done.stdout)["checks"]}

@@ -237,7 +237,8 @@ def test_where_the_socket_is_looked_for(tmp_path):
         if not os.path.exists("/run/cvmd/io.cvmd.Manager"):
             assert cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path)}).code == 0
     done = cvmctl("list", env={"XDG_RUNTIME_DIR": str(tmp_path / "empty")})
-    assert done.code in (0, exits.UNAVAILABLE) and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err)
+    assert (done.code in (0, exits.UNAVAILABLE)
+            and (done.code == 0 or "/run/cvmd/io.cvmd.Manager" in done.err))
 
 
 @pytest.mark.not_valgrind("valgrind is unpacked where only who runs the tests may read")

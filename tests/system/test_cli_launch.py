@@ -213,7 +213,8 @@ def test_files_are_opened_with_the_callers_rights(tmp_path):
         os.chmod(peer.path, 0o666)
         done = peer.cvmctl("launch", "a", "--kernel", "/etc/shadow", user=65534, group=65534,
                            extra_groups=[], cwd="/")
-        assert (done.code, peer.calls) == (exits.NOT_ALLOWED, []) and "Permission denied" in done.err
+        assert ((done.code, peer.calls) == (exits.NOT_ALLOWED, [])
+                and "Permission denied" in done.err)
 
 
 def test_certs(tmp_path):

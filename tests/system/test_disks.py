@@ -150,7 +150,8 @@ def test_by_cvmctl(cvmd, tmp_path):
     assert open_disks(cvmd.status("web")) == {path: os.O_RDWR}
     other = cvmd.cvmctl("launch", "two", "--memory", "64M", "--kernel", cvmd.kernel, "--initramfs",
                         cvmd.initramfs, "--platform", "plain", "--disk", path, check=False)
-    assert other.returncode == exits.TRY_AGAIN and "web" in other.stderr and "disk:disk0" in other.stderr
+    assert (other.returncode == exits.TRY_AGAIN and "web" in other.stderr
+            and "disk:disk0" in other.stderr)
     plan = json.loads(cvmd.cvmctl("render", "--platform", "plain", "--disk", path, "--json").stdout)
     assert {"what": "disk:disk0", "path": path}.items() <= [
         d for d in plan["descriptors"] if d["what"].startswith("disk:")][0].items()

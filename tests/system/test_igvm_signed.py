@@ -61,7 +61,8 @@ def test_refused_beside_the_file(daemon, tmp_path, fields):
     file = tmp_path / "spec.json"
     file.write_text(json.dumps({**wanted, "initramfs": {"path": wanted["kernel"]["path"]}}))
     done = cvmctl("measure", "--file", file, "--json")
-    assert done.code == exits.DATA and "launchSecurity.idBlock" in done.err and "0x30b" in done.err, done
+    assert (done.code == exits.DATA and "launchSecurity.idBlock" in done.err
+            and "0x30b" in done.err), done
 
 
 # The signed file

@@ -379,7 +379,8 @@ def test_bad_keys(platform, key_file, tmp_path, option, kind):
     if option == "author-key":
         format_options += ["--id-key", good]
     done = cvmctl("measure", *platform("sev-snp-ovmf"), *format_options, f"--{option}", bad)
-    assert (done.code, done.raw) == (exits.DATA, b"") and str(bad) in done.err and reason in done.err, done
+    assert ((done.code, done.raw) == (exits.DATA, b"") and str(bad) in done.err
+            and reason in done.err), done
 
 
 def test_an_id_key_is_of_p384(platform, key_file, tmp_path):

@@ -405,7 +405,8 @@ def test_credentials_that_cannot_be(run, cvmd, tmp_path, reference, says):
 def test_credentials_without_a_directory(run, cvmd):
     spec = cvmd.spec("web", certs={"c": {"credential": "token"}})
     code, _, errors = run(spec=spec, env={"CREDENTIALS_DIRECTORY": ""}).wait()
-    assert code == exits.DATA and "CREDENTIALS_DIRECTORY is not set" in errors and "certs.c" in errors
+    assert (code == exits.DATA and "CREDENTIALS_DIRECTORY is not set" in errors
+            and "certs.c" in errors)
 
 
 @pytest.mark.qemu_driver("it launches nothing")
