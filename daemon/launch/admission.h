@@ -26,6 +26,10 @@ typedef struct AdmissionStep {
         const char *fix;    /* likewise; NULL: the error says it */
         /* Checks, or holds something for the CVM. 0, or -errno with the error set. */
         int (*pass)(Manager *manager, const Admission *admission, Vm *vm, CvmError *error);
+        /* The same for the i-th of several things alone, so that a render can list every one that
+         * is refused. Returns 1 once there is no i-th. NULL: the step is about one thing. */
+        int (*pass_one)(Manager *manager, const Admission *admission, Vm *vm, size_t i,
+                        CvmError *error);
 } AdmissionStep;
 
 /* Ended by {}. */

@@ -187,6 +187,13 @@ static int hold_gpus(Manager *manager, const Admission *admission, Vm *vm, CvmEr
         return reserve_gpus(manager, vm, admission->spec, admission->peer, error);
 }
 
+static int hold_gpu(Manager *manager, const Admission *admission, Vm *vm, size_t i, CvmError *error)
+{
+        if (i >= admission->spec->n_gpus)
+                return 1;
+        return reserve_gpu_check(manager, vm, admission->spec->gpus[i], admission->peer, error);
+}
+
 static int take_uid(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         return reserve_uid(manager, vm, error);
@@ -195,6 +202,14 @@ static int take_uid(Manager *manager, const Admission *admission, Vm *vm, CvmErr
 static int hold_ports(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         return reserve_ports(manager, vm, admission->spec, admission->peer, error);
+}
+
+static int hold_port(Manager *manager, const Admission *admission, Vm *vm, size_t i,
+                     CvmError *error)
+{
+        if (i >= vm->reserved.n_forwards)
+                return 1;
+        return reserve_port(manager, vm, admission->spec, i, admission->peer, error);
 }
 
 static int hold_cid(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
@@ -222,10 +237,10 @@ static const AdmissionStep steps[] = {
          check_driver},
         {"scopes", "a service manager that keeps the CVM's limits", NULL, check_scope},
         {"gpu", "GPUs that no other CVM has", "other GPUs, or stop the CVM that has them",
-         hold_gpus},
+         hold_gpus, hold_gpu},
         {"uid", "a uid for QEMU", "stop other CVMs, or widen uids in cvmd.conf", take_uid},
         {"port", "host ports and addresses that QEMU can bind",
-         "another port (0 or none takes a free one) or address", hold_ports},
+         "another port (0 or none takes a free one) or address", hold_ports, hold_port},
         {"vsock-port", "an attestation proxy of its own", "attestation by the serial port",
          check_proxy},
         {"cid", "a vsock CID that nobody else has",

@@ -56,28 +56,36 @@ static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward
         return 0;
 }
 
-int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
-                  CvmError *error)
+int reserve_port(Manager *manager, Vm *vm, const CvmSpec *spec, size_t i, const WirePeer *peer,
+                 CvmError *error)
 {
         PortRange range = {(uint16_t)manager->home.config->port_first,
                            (uint16_t)manager->home.config->port_last};
+        uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
+        SpecForward *f = &vm->reserved.forwards[i];
         int r;
 
-        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
-                SpecForward *f = &vm->reserved.forwards[i];
-                uint16_t wanted = spec->forwards_given ? spec->forwards[i].host_port : 0;
+        port_hold_release(&vm->reserved.holds[i]);
+        r = wanted ? check_port(manager, vm, &spec->forwards[i], peer, error) : 0;
+        if (r == 0)
+                r = ports_hold(&range, &manager->port_cursor, f->address, wanted, f->protocol,
+                               &vm->reserved.holds[i], error);
+        if (r == 0)
+                f->host_port = vm->reserved.holds[i].port;
+        return r;
+}
 
-                port_hold_release(&vm->reserved.holds[i]);
-                r = wanted ? check_port(manager, vm, &spec->forwards[i], peer, error) : 0;
-                if (r == 0)
-                        r = ports_hold(&range, &manager->port_cursor, f->address, wanted,
-                                       f->protocol, &vm->reserved.holds[i], error);
+int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                  CvmError *error)
+{
+        for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
+                int r = reserve_port(manager, vm, spec, i, peer, error);
+
                 if (r < 0) {
                         while (i-- > 0)
                                 port_hold_release(&vm->reserved.holds[i]);
                         return r;
                 }
-                f->host_port = vm->reserved.holds[i].port;
                 fail_point("admit: port");
         }
         return 0;
@@ -191,22 +199,31 @@ static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
         return cvm_error_no_resources(error, "uid", 1, 0, NULL);
 }
 
+int reserve_gpu_check(Manager *manager, const Vm *vm, const char *address, const WirePeer *peer,
+                      CvmError *error)
+{
+        char resource[SPEC_GPU_SIZE + sizeof("gpu:")];
+        const Vm *other;
+
+        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
+        {
+                if (other == vm || !gpus_has(other, address))
+                        continue;
+                snprintf(resource, sizeof(resource), "gpu:%s", address);
+                return cvm_error_no_resources(error, resource, 1, 0,
+                                              holders_of(manager, peer, other));
+        }
+        return 0;
+}
+
 int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                  CvmError *error)
 {
         for (size_t i = 0; i < spec->n_gpus; i++) {
-                char resource[SPEC_GPU_SIZE + sizeof("gpu:")];
+                int r = reserve_gpu_check(manager, vm, spec->gpus[i], peer, error);
 
-                const Vm *other;
-
-                VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-                {
-                        if (other == vm || !gpus_has(other, spec->gpus[i]))
-                                continue;
-                        snprintf(resource, sizeof(resource), "gpu:%s", spec->gpus[i]);
-                        return cvm_error_no_resources(error, resource, 1, 0,
-                                                      holders_of(manager, peer, other));
-                }
+                if (r < 0)
+                        return r;
         }
         for (size_t i = 0; i < spec->n_gpus; i++)
                 if (gpus_add(vm, spec->gpus[i]) < 0)

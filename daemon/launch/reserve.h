@@ -18,7 +18,13 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 /* Ports that the spec left open are chosen again; those given stay. */
 int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                   CvmError *error);
-/* The GPUs of its spec, for a CVM that has none. NoResources: "gpu:ADDRESS". */
+/* The i-th of them alone. */
+int reserve_port(Manager *manager, Vm *vm, const CvmSpec *spec, size_t i, const WirePeer *peer,
+                 CvmError *error);
+/* Whether no other live CVM has that GPU. NoResources: "gpu:ADDRESS". */
+int reserve_gpu_check(Manager *manager, const Vm *vm, const char *address, const WirePeer *peer,
+                      CvmError *error);
+/* The GPUs of its spec, for a CVM that has none. Likewise. */
 int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                  CvmError *error);
 /* The disks of its spec; files are borrowed, in the spec's order. NoResources: "disk:ID";

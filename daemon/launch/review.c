@@ -29,16 +29,19 @@ static void restore_cursors(Manager *manager, const Cursors *cursors)
         manager->uid_cursor = cursors->uid;
 }
 
-static bool is_listed(const HostCheckList *list, const char *name)
+/* Among the first n. */
+static bool is_listed(const HostCheckList *list, size_t n, const char *name)
 {
-        for (size_t i = 0; i < list->n; i++)
+        for (size_t i = 0; i < n; i++)
                 if (strcmp(list->items[i].name, name) == 0)
                         return true;
         return false;
 }
 
-/* error: what the step said; nothing is listed where it is not set. */
-static int list_refusal(const AdmissionStep *step, const CvmError *error, HostCheckList *missing)
+/* error: what the step said; nothing is listed where it is not set, nor where one of the first
+ * n_before has its name: a step may refuse several things of one name. */
+static int list_refusal(const AdmissionStep *step, const CvmError *error, size_t n_before,
+                        HostCheckList *missing)
 {
         const char *name = step->name, *needed = step->needed, *fix = step->fix;
         _cleanup_free_ char *message = NULL;
@@ -47,10 +50,29 @@ static int list_refusal(const AdmissionStep *step, const CvmError *error, HostCh
                 return 0;
         if (error->id == CVM_ERROR_NO_RESOURCES)
                 name = json_member_string(error->fields, "resource") ?: name;
-        if (is_listed(missing, name))
+        if (is_listed(missing, n_before, name))
                 return 0;
         message = cvm_error_message(error);
+        for (size_t i = n_before; message && i < missing->n; i++)
+                if (strcmp(missing->items[i].found, message) == 0)
+                        return 0; /* two automatic ports, and none is free */
         return host_check_list_add_new(missing, name, message ?: "refused", needed, false, fix);
+}
+
+/* Each thing that the step is about. */
+static int review_each(Manager *manager, const Admission *admission, const AdmissionStep *step,
+                       Vm *vm, HostCheckList *missing)
+{
+        size_t n_before = missing->n;
+        int r = 0, more = 0;
+
+        for (size_t i = 0; more <= 0 && r == 0; i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                more = step->pass_one(manager, admission, vm, i, &error);
+                r = list_refusal(step, &error, n_before, missing);
+        }
+        return r;
 }
 
 static int review_steps(Manager *manager, const Admission *admission, Vm *vm,
@@ -61,8 +83,12 @@ static int review_steps(Manager *manager, const Admission *admission, Vm *vm,
         for (const AdmissionStep *step = admission_steps(); step->name && r == 0; step++) {
                 _cleanup_(cvm_error_done) CvmError error = {};
 
+                if (step->pass_one) {
+                        r = review_each(manager, admission, step, vm, missing);
+                        continue;
+                }
                 step->pass(manager, admission, vm, &error);
-                r = list_refusal(step, &error, missing);
+                r = list_refusal(step, &error, missing->n, missing);
         }
         return r;
 }
@@ -110,17 +136,18 @@ static int review_files(Manager *manager, const Admission *admission, const Load
         const CvmSpec *spec = admission->spec;
         int r;
 
-        r = list_refusal(&files, &loaded->error, missing);
+        r = list_refusal(&files, &loaded->error, missing->n, missing);
         if (!cvm_error_is_set(&loaded->error)) /* else not all are open */
                 reserve_disks(manager, vm, spec, loaded->disks, admission->peer, &of_disks);
         if (r == 0)
-                r = list_refusal(&disk, &of_disks, missing);
+                r = list_refusal(&disk, &of_disks, missing->n, missing);
         admission_check_tap(manager, vm, spec, admission->peer, &of_tap);
         if (r == 0)
-                r = list_refusal(&tap, &of_tap, missing);
-        if (r == 0 && !is_listed(missing, "tap") && !is_listed(missing, "bridge")) {
+                r = list_refusal(&tap, &of_tap, missing->n, missing);
+        if (r == 0 && !is_listed(missing, missing->n, "tap") &&
+            !is_listed(missing, missing->n, "bridge")) {
                 check_network(spec, &of_network);
-                r = list_refusal(&network, &of_network, missing);
+                r = list_refusal(&network, &of_network, missing->n, missing);
         }
         return r;
 }

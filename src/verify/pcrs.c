@@ -20,10 +20,27 @@ static const struct {
 
 #define UNKNOWN_BANK ARRAY_SIZE(banks)
 #define NO_BANK (ARRAY_SIZE(banks) + 1)
+#define BANK_NAME_MAX 16
 
 static const char neither[] =
         "is text, but neither hex or base64 of a report or quote, nor JSON, nor "
         "what tpm2_pcrread prints";
+
+/* Adds a name to the list of those that are skipped, once. */
+static void pcrs_skip(Pcrs *pcrs, const char *name)
+{
+        static const char more[] = ", …";
+        size_t length = strlen(name), at = strlen(pcrs->skipped);
+
+        for (const char *p = pcrs->skipped; (p = strstr(p, name)); p += length)
+                if ((p == pcrs->skipped || p[-1] == ' ') && (p[length] == ',' || !p[length]))
+                        return;
+        if (at + strlen(", ") + length + sizeof(more) <= sizeof(pcrs->skipped))
+                snprintf(pcrs->skipped + at, sizeof(pcrs->skipped) - at, "%s%s", at ? ", " : "",
+                         name);
+        else if (at < strlen(more) || strcmp(pcrs->skipped + at - strlen(more), more) != 0)
+                snprintf(pcrs->skipped + at, sizeof(pcrs->skipped) - at, "%s", more);
+}
 
 /* TPMs get new algorithms: a bank that looks like one is skipped. */
 static int find_bank(const char *name, Pcrs *pcrs, size_t *ret, CvmError *error)
@@ -35,18 +52,17 @@ static int find_bank(const char *name, Pcrs *pcrs, size_t *ret, CvmError *error)
                         *ret = i;
                         return 0;
                 }
-        if (size == 0 || size >= sizeof(pcrs->skipped) ||
+        if (size == 0 || size > BANK_NAME_MAX ||
             strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != size)
                 return cvm_error_artifact(error, "report", "has a bank '%.32s'", name);
-        if (!pcrs->skipped[0])
-                strcpy(pcrs->skipped, name);
+        pcrs_skip(pcrs, name);
         *ret = UNKNOWN_BANK;
         return 0;
 }
 
 static int pcrs_set(Pcrs *pcrs, size_t bank, const char *index, const char *hex, CvmError *error)
 {
-        const char *name = bank == UNKNOWN_BANK ? pcrs->skipped : banks[bank].name;
+        const char *name = bank == UNKNOWN_BANK ? "of an unknown algorithm" : banks[bank].name;
         HashAlgorithm algorithm = bank == UNKNOWN_BANK ? _HASH_MAX : banks[bank].algorithm;
         size_t size = bank == UNKNOWN_BANK ? strlen(hex) / 2 : banks[bank].size;
         uint8_t bytes[64];

@@ -18,7 +18,7 @@ typedef struct Pcrs {
         bool has[_HASH_MAX][PCRS];
         HashDigest values[_HASH_MAX][PCRS];
         bool any;
-        char skipped[17]; /* the first bank whose name is not known; "": none */
+        char skipped[256]; /* the banks whose names are not known: "a, b"; "…" ends too many */
 } Pcrs;
 
 /* Other banks than SHA-256 and SHA-384 are skipped, also such as are not known. Both:

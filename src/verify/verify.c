@@ -168,7 +168,7 @@ static void add_pcrs(Run *run)
                            "the values of the PCRs are not signed");
         if (pcrs->skipped[0])
                 findings_unchecked(findings, NOT_NEEDED, "pcr-banks",
-                                   "bank %s is not known, and was skipped", pcrs->skipped);
+                                   "unknown banks were skipped: %s", pcrs->skipped);
         seen_registers_add_pcrs(&run->seen, pcrs);
 }
 

@@ -67,6 +67,26 @@ def test_a_port_that_another_program_has(cvmd):
     assert_launches(cvmd, spec)
 
 
+def test_every_port_that_is_taken_is_listed(cvmd):
+    with socket.socket() as one, socket.socket() as two:
+        for other in (one, two):
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+        taken = [other.getsockname()[1] for other in (one, two)]
+        forwards = [{"guestPort": 80 + i, "hostPort": number}
+                    for i, number in enumerate([taken[0], 0, taken[1], 80])]
+        spec = cvmd.spec("web", forwards=forwards)
+        found = [item["found"] for item in cvmd.call("Render", spec=spec)["missing"]
+                 if item["name"] == "port"]
+    assert [str(number) in text for number, text in zip([*taken, 80], found)] == [True] * 3, found
+    # ports that are to be chosen, of which none is free, are one refusal
+    cvmd.launch("one", **forward(port(20)))
+    cvmd.launch("two", **forward(port(21)))
+    spec = cvmd.spec("web", forwards=[{"guestPort": 80}, {"guestPort": 81}])
+    found = [item["name"] for item in cvmd.call("Render", spec=spec)["missing"]]
+    assert found.count("port") == 1
+
+
 def test_beside_another(cvmd):
     """Name, port, and in the end all ports and the number of CVMs are used up."""
     cvmd.launch("web", **forward(port(20)))

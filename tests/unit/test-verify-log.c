@@ -381,6 +381,13 @@ static void test_pcrs(void **state)
                 "sha3_256:\n 4: 0x" HEX64 "\nsha256:\n 4: 0x" HEX64 "\n 10: 0x" HEX64,
                 "{\"sha3_256\":{\"4\":\"" HEX64 "\"},\"sha256\":{\"4\":\"" HEX64
                 "\",\"10\":\"" HEX64 "\"}}",
+                "sha3_256:\nsha3:\n 4: 0x" HEX64 "\nsha256:\n 4: 0x" HEX64 "\n 10: 0x" HEX64
+                "\nsha3_256:\n",
+        };
+        static const char *const skipped[ARRAY_SIZE(good)] = {
+                [ARRAY_SIZE(good) - 3] = "sha3_256",
+                [ARRAY_SIZE(good) - 2] = "sha3_256",
+                [ARRAY_SIZE(good) - 1] = "sha3_256, sha3",
         };
         static const char *const bad[] = {
                 "4 : 0x" HEX64,
@@ -412,11 +419,24 @@ static void test_pcrs(void **state)
                         assert_false(pcrs.has[HASH_SHA384][n]);
                 }
                 assert_int_equal(pcrs.values[HASH_SHA256][4].bytes[10], 0x0a);
-                assert_string_equal(pcrs.skipped, strstr(good[i], "sha3_256") ? "sha3_256" : "");
+                assert_string_equal(pcrs.skipped, skipped[i] ?: "");
         }
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (parse_pcrs(bad[i], &pcrs) != -EBADMSG)
                         fail_msg("%s", bad[i]);
+}
+
+/* More unknown banks than a reason has room for. */
+static void test_pcrs_of_many_banks(void **state)
+{
+        _cleanup_(buffer_done) Buffer text = {};
+        Pcrs pcrs;
+
+        for (unsigned i = 0; i < 100; i++)
+                assert_int_equal(buffer_appendf(&text, "new_%u:\n", i), 0);
+        assert_int_equal(parse_pcrs(text.data, &pcrs), 0);
+        assert_non_null(strstr(pcrs.skipped, "new_0, new_1, new_2"));
+        assert_string_equal(pcrs.skipped + strlen(pcrs.skipped) - strlen(", …"), ", …");
 }
 
 static void test_bad_expectations(void **state)
@@ -546,6 +566,7 @@ int main(void)
                 cmocka_unit_test(test_stray_events),
                 cmocka_unit_test(test_stray_events_of_a_td),
                 cmocka_unit_test(test_pcrs),
+                cmocka_unit_test(test_pcrs_of_many_banks),
                 cmocka_unit_test(test_bad_expectations),
                 cmocka_unit_test(test_misspelt_members),
         };
