@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "measure/document.h"
 #include "measure/igvm.h"
+#include "measure/igvm_summary.h"
 #include "measure_format.h"
 #include "measure_id_block.h"
 #include "measure_request.h"
@@ -122,6 +123,33 @@ static uint64_t find_policy(const MeasureRequest *request)
         return policy;
 }
 
+/* Headers that the digest does not show, and that not every QEMU takes. */
+static void measure_note_not_loadable(Bytes file)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(buffer_done) Buffer list = {};
+        _cleanup_json_ json_object *headers = NULL;
+        Igvm igvm;
+
+        if (!file.data || igvm_parse(file, "igvm", &igvm, &error) < 0)
+                return;
+        headers = igvm_not_loadable(&igvm);
+        for (size_t i = 0; headers && i < json_object_array_length(headers); i++) {
+                json_object *header = json_object_array_get_idx(headers, i);
+
+                if (buffer_appendf(&list, "%s%s (%s)", i ? ", " : "",
+                                   json_member_string(header, "type"),
+                                   json_member_string(header, "name") ?: "unknown") < 0)
+                        return;
+        }
+        if (list.size)
+                fprintf(stderr,
+                        "cvmctl: note: headers of the IGVM file that are not measured: %s; QEMU "
+                        "10.1 and 10.2 do not load a file with them, and a launch asks the QEMU "
+                        "that it will use\n",
+                        list.data);
+}
+
 static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
                                 const MeasureFormatOptions *options)
 {
@@ -141,6 +169,7 @@ static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
                                        measure_method_name(request.inputs.method));
         if (!document)
                 return fail_memory(cli);
+        measure_note_not_loadable(request.inputs.igvm.bytes);
         if (options->format == FORMAT_IGVM)
                 return measure_signed_igvm(cli, options, &request.inputs, measurement);
         if (request.inputs.igvm.bytes.data && options->format == FORMAT_ID_BLOCK)

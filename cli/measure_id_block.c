@@ -132,8 +132,8 @@ static ExitStatus sign(const Cli *cli, const MeasureFormatOptions *options,
 }
 
 /* What a verifier must know of it; the first member is the caller's. */
-static ExitStatus print_signed(const Cli *cli, const Signed *is_signed, const char *member,
-                               json_object *value)
+static ExitStatus print_signed(const Cli *cli, FILE *stream, const Signed *is_signed,
+                               const char *member, json_object *value)
 {
         _cleanup_free_ char *launch = hash_hex(&is_signed->block.launch_digest), *id = NULL;
         _cleanup_free_ char *author = NULL;
@@ -150,7 +150,7 @@ static ExitStatus print_signed(const Cli *cli, const Signed *is_signed, const ch
         object = json_build(member, value, "launchDigest", json_object_new_string(launch),
                             "idKeyDigest", json_object_new_string(id), "authorKeyDigest",
                             author ? json_object_new_string(author) : NULL, NULL);
-        output_json(object);
+        output_json_to(stream, object);
         return EXIT_OK;
 }
 
@@ -165,7 +165,7 @@ ExitStatus measure_id_block(const Cli *cli, const MeasureFormatOptions *options,
                 return status;
         snprintf(text, sizeof(text), "0x%" PRIx64, is_signed.block.policy);
         return print_signed(
-                cli, &is_signed, "launchSecurity",
+                cli, stdout, &is_signed, "launchSecurity",
                 json_build("policy", json_object_new_string(text), "idBlock",
                            base64_json(is_signed.encoded, sizeof(is_signed.encoded)), "idAuth",
                            base64_json(is_signed.auth, sizeof(is_signed.auth)), "authorKeyEnabled",
@@ -213,6 +213,11 @@ static ExitStatus check_signed(const Cli *cli, const MeasureInputs *inputs, Byte
                                    "measure what was signed");
 }
 
+static bool is_standard_output(const char *path)
+{
+        return strcmp(path, "-") == 0;
+}
+
 /* The file is replaced as a whole: a device, a FIFO or a link would be lost. */
 static bool is_replaceable(int directory, const char *name)
 {
@@ -230,6 +235,10 @@ static ExitStatus write_output(const Cli *cli, const char *path, Bytes file)
         int r;
 
         umask(mask);
+        if (is_standard_output(path))
+                return fwrite(file.data, 1, file.size, stdout) == file.size
+                               ? EXIT_OK
+                               : fail_file_error(cli, "standard output", -errno, "cannot write it");
         name = name ? name + 1 : path;
         fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
@@ -253,6 +262,8 @@ ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *optio
 
         if (inputs->method != MEASURE_SEV_SNP_IGVM || !inputs->igvm.bytes.data)
                 return fail_usage(cli, "--format igvm is of an IGVM file for SEV-SNP (--igvm)");
+        if (is_standard_output(options->output) && output_is_terminal(stdout))
+                return fail_usage(cli, "an IGVM file is binary: send it to a file or a pipe");
         if (igvm_parse(inputs->igvm.bytes, "igvm", &igvm, &error) < 0)
                 return fail_error(cli, &error, NULL);
         status = check_policy(cli, options->policy, &igvm, &policy);
@@ -266,7 +277,8 @@ ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *optio
         status = check_signed(cli, inputs, (Bytes){data, size});
         if (!status.code)
                 status = write_output(cli, options->output, (Bytes){data, size});
-        return status.code
-                       ? status
-                       : print_signed(cli, &is_signed, "output", json_new_text(options->output));
+        if (status.code)
+                return status;
+        return print_signed(cli, is_standard_output(options->output) ? stderr : stdout, &is_signed,
+                            "output", json_new_text(options->output));
 }

@@ -13,6 +13,7 @@
 ExitStatus measure_id_block(const Cli *cli, const MeasureFormatOptions *options,
                             const Measurement *measurement, const uint64_t *policy);
 
-/* Writes the IGVM file that was measured to --output, with the ID block in it. */
+/* Writes the IGVM file that was measured to --output, with the ID block in it. "-" is standard
+ * output; then what is printed of the block goes to standard error. */
 ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *options,
                                const MeasureInputs *inputs, const Measurement *measurement);

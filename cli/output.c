@@ -24,12 +24,17 @@ bool output_colour(FILE *stream)
         return output_is_terminal(stream) && (!no_color || !*no_color);
 }
 
-void output_json(json_object *object)
+void output_json_to(FILE *stream, json_object *object)
 {
         _cleanup_free_ char *safe = text_escape_json(json_text(object));
 
-        printf("%s\n", safe ?: "{}");
-        fflush(stdout);
+        fprintf(stream, "%s\n", safe ?: "{}");
+        fflush(stream);
+}
+
+void output_json(json_object *object)
+{
+        output_json_to(stdout, object);
 }
 
 char *output_member(json_object *object, const char *key)

@@ -18,6 +18,7 @@ bool output_colour(FILE *stream);
 
 /* One line of JSON, flushed: safe on a terminal, and no data is lost. Borrows the object. */
 void output_json(json_object *object);
+void output_json_to(FILE *stream, json_object *object);
 
 /* A member of an object as text without control characters: strings, numbers, yes and no for
  * booleans, "-" where it is absent. Newly allocated. */

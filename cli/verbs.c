@@ -141,7 +141,8 @@ static const Option measure_options[] = {
 static const Option measure_format_options[] = {
         {"format", "json|corim|snp-id-block|igvm", "how to print it, see cvm-measure(7)",
          .choices = "json corim snp-id-block igvm"},
-        {"output", "FILE", "where --format igvm writes the signed IGVM file", .completion = "file"},
+        {"output", "FILE", "where --format igvm writes the signed IGVM file; - is standard output",
+         .completion = "file"},
         {"key", "FILE", "sign the CoRIM with this EC key in PEM", .completion = "file"},
         {"signer", "NAME", "who signs the CoRIM"},
         {"id-key", "FILE", "sign the ID block with this P-384 key in PEM", .completion = "file"},

@@ -136,36 +136,50 @@ static bool igvm_summary_count(json_object *counts, const char *name)
 }
 
 /* How many headers of each type there are; those without a name count under their number. */
-static json_object *headers_json(const Igvm *igvm, json_object *not_loadable)
+static json_object *headers_json(const Igvm *igvm)
 {
         json_object *counts = json_object_new_object();
-        _cleanup_json_ json_object *refused = json_object_new_object(); /* by number */
         size_t cursor = 0;
         IgvmHeader header;
 
         while (igvm_next(igvm, &cursor, &header)) {
-                const char *name = igvm_type_name(header.type);
                 char number[24];
 
                 snprintf(number, sizeof(number), "0x%x", header.type);
-                igvm_summary_count(counts, name ?: number);
-                if (!igvm_type_loads(header.type) && igvm_summary_count(refused, number))
-                        json_object_array_add(
-                                not_loadable,
-                                json_build("type", json_object_new_string(number), "name",
-                                           name ? json_object_new_string(name) : NULL, NULL));
+                igvm_summary_count(counts, igvm_type_name(header.type) ?: number);
         }
         return counts;
 }
 
+json_object *igvm_not_loadable(const Igvm *igvm)
+{
+        _cleanup_json_ json_object *refused = json_object_new_object(); /* by number */
+        json_object *array = json_object_new_array();
+        size_t cursor = 0;
+        IgvmHeader header;
+
+        while (array && igvm_next(igvm, &cursor, &header)) {
+                const char *name = igvm_type_name(header.type);
+                char number[24];
+
+                snprintf(number, sizeof(number), "0x%x", header.type);
+                if (!igvm_type_loads(header.type) && igvm_summary_count(refused, number))
+                        json_object_array_add(
+                                array,
+                                json_build("type", json_object_new_string(number), "name",
+                                           name ? json_object_new_string(name) : NULL, NULL));
+        }
+        return array;
+}
+
 json_object *igvm_summary(const Igvm *igvm)
 {
-        json_object *platforms = json_object_new_array(), *not_loadable = json_object_new_array();
-        json_object *headers = headers_json(igvm, not_loadable);
+        json_object *platforms = json_object_new_array();
 
         for (size_t i = 0; i < igvm->n_platforms; i++)
                 json_object_array_add(platforms, platform_json(igvm, &igvm->platforms[i]));
         return json_build("version", json_object_new_int64(igvm->version), "size",
-                          json_object_new_int64((int64_t)igvm->file.size), "headers", headers,
-                          "notLoadable", not_loadable, "platforms", platforms, NULL);
+                          json_object_new_int64((int64_t)igvm->file.size), "headers",
+                          headers_json(igvm), "notLoadable", igvm_not_loadable(igvm), "platforms",
+                          platforms, NULL);
 }

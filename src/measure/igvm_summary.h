@@ -20,3 +20,7 @@
  * their types as in the file, with IGVM_OPTIONAL. NULL without memory.
  */
 json_object *igvm_summary(const Igvm *igvm);
+
+/* The headers that the loader of QEMU 10.1 and 10.2 refuses, each type once, as `notLoadable`
+ * above. NULL without memory. */
+json_object *igvm_not_loadable(const Igvm *igvm);

@@ -17,9 +17,9 @@ static int measure_rtmr1(const EfiBoot *boot, Register *reg)
         if (boot->profile->separator.value == PROFILE_SEPARATOR_UNKNOWN)
                 return register_no_value(
                         reg, MEASUREMENT_NOT_PREDICTABLE,
-                        "whether the firmware puts a separator there depends on its version: name "
-                        "the firmware (--firmware) or the profile (--profile separator=rtmr1 or "
-                        "separator=rtmr0)");
+                        "the version of the firmware decides whether a separator is measured into "
+                        "RTMR1 or RTMR0: pass the firmware (--firmware), or the register "
+                        "(--profile separator=rtmr1 or separator=rtmr0)");
         r = efi_boot_extend_kernel(boot, reg);
         if (r == 0)
                 r = efi_boot_extend_action(reg);

@@ -381,6 +381,21 @@ def test_only_a_file_is_replaced(tmp_path, keys, make):
     assert os.listdir(tmp_path) == files
 
 
+def test_to_standard_output(tmp_path, keys):
+    (tmp_path / "old").write_bytes(images.igvm())
+    said = sign(tmp_path / "old", tmp_path / "new", *keys["id"])
+    done = cvmctl("measure", "--platform", "sev-snp-igvm", "--igvm", tmp_path / "old", "--cpus", 1,
+                  "--format", "igvm", "--output", "-", *keys["id"], cwd=tmp_path)
+    assert done.code == 0 and not (tmp_path / "-").exists()
+    shown = json.loads(done.err)
+    assert shown == {**said, "output": "-"}
+    # signatures differ, as they have a random part
+    one, two = (headers_of(data)[0] for data in ((tmp_path / "new").read_bytes(), done.raw))
+    assert [header[:2] for header in one] == [header[:2] for header in two]
+    assert [header for header in one if header[1] != 0x30b] == [
+        header for header in two if header[1] != 0x30b]
+
+
 def test_options(tmp_path, keys):
     (tmp_path / "old").write_bytes(images.igvm())
     file = ["measure", "--platform", "sev-snp-igvm", "--igvm", tmp_path / "old", "--cpus", 1]
