@@ -372,8 +372,8 @@ int machines_new(Manager *manager, const char *runtime, Machines **ret, CvmError
         }
         machines->watch = (VmWatch){.changed = on_any_changed, .userdata = machines};
         vm_watch_all(&manager->home, &machines->watch);
-        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
-        on_any_changed(vm, machines);
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table)
+                on_any_changed(vm, machines);
         *ret = machines;
         return 0;
 }

@@ -87,8 +87,7 @@ static int check_memory(Manager *manager, const Admission *admission, Vm *vm, Cv
         if (available == 0)
                 return cvm_error_system(error, -EIO, "read how much memory the host has left");
         holders = json_object_new_array();
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
                 owed += outstanding(other);
                 holders_add(holders, manager, admission->peer, other);
         }
@@ -114,19 +113,7 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
                 from = &agent;
                 n = 1;
         }
-        vm->reserved.forwards = calloc(n + 1, sizeof(*vm->reserved.forwards));
-        vm->reserved.holds = calloc(n + 1, sizeof(*vm->reserved.holds));
-        if (!vm->reserved.forwards || !vm->reserved.holds)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                vm->reserved.forwards[i] = from[i];
-                vm->reserved.forwards[i].address = strdup(from[i].address);
-                vm->reserved.holds[i].fd = -1;
-                vm->reserved.n_forwards++;
-                if (!vm->reserved.forwards[i].address)
-                        return -ENOMEM;
-        }
-        return 0;
+        return vm_reserved_set_forwards(&vm->reserved, from, n);
 }
 
 /* A weight above what everybody has would be taken from others' CVMs. */
@@ -148,8 +135,7 @@ static int check_proxy(Manager *manager, const Admission *admission, Vm *vm, Cvm
 
         if (!spec_svsm_has_vsock(admission->spec))
                 return 0;
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
                 json_object *svsm = json_member(other->spec, "svsm");
                 const char *transport =
                         json_member_string(json_member(svsm, "attestation"), "transport");
@@ -273,7 +259,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
 
         vm->ops = driver_find(spec->driver);
         vm->debug = spec->debug;
-        vm->restart.spec = spec->restart;
+        vm_restart_set_policy(&vm->restart, &spec->restart);
         if (spec->ttl_sec)
                 vm->expires = deadline_in(spec->ttl_sec);
         vm->start_sec = spec->start_sec ?: config->start_sec;
@@ -312,7 +298,7 @@ int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, Cvm
 
 void admission_vm_drop(Vm *vm)
 {
-        vm_drop_holds(vm);
+        vm_reserved_drop_holds(&vm->reserved);
         vm_close(vm);
         vm_unref(vm);
 }

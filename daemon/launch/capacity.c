@@ -14,8 +14,7 @@ static int check_cpus(const Manager *manager, const HostFacts *facts, const Admi
         if (facts->cpus == 0) /* the host does not tell */
                 return 0;
         holders = json_object_new_array();
-        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
                 used += vm->cpus;
                 holders_add(holders, manager, admission->peer, vm);
         }
@@ -44,8 +43,7 @@ static int check_pool(const Manager *manager, const HostPool *pool, const char *
         if (!pool->known || !template_requires_host(admission->template, check))
                 return 0;
         holders = json_object_new_array();
-        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
                 if (!uses(manager, vm, check))
                         continue;
                 if (vm->state == VM_PREPARING || vm->state == VM_STARTING)

@@ -11,17 +11,19 @@
 
 int handover_directory(Vm *vm, CvmError *error)
 {
+        int fd;
+
         if (vm->process.runtime_dirfd >= 0)
                 return 0;
         if (mkdirat(vm->home->vms_fd, vm->id, 0700) < 0)
                 return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "make the CVM's runtime directory");
         fail_point("launch: runtime directory");
-        vm->process.runtime_dirfd =
-                openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (vm->process.runtime_dirfd < 0)
+        fd = openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
                 return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
                                       "open the CVM's runtime directory");
+        vm_process_set_directory(&vm->process, fd);
         return 0;
 }
 
@@ -129,7 +131,7 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
         }
         start.n_fds = d.n;
         if (vm->ops->by_path) /* it takes the ports and the CID itself */
-                vm_drop_holds(vm);
-        return vm->ops->start(&vm->home->drivers, &start, &vm_driver_callbacks, vm,
-                              &vm->process.driver, error);
+                vm_reserved_drop_holds(&vm->reserved);
+        return vm_process_start(&vm->process, vm->ops, &vm->home->drivers, &start,
+                                &vm_driver_callbacks, vm, error);
 }

@@ -340,14 +340,14 @@ static int start_companions(Launch *launch)
         };
         int r;
 
-        companions_end(TAKE_PTR(vm->process.companions)); /* of a start before this one */
+        vm_process_end_companions(&vm->process); /* of a start before this one */
         if (launch->plan->n_companions == 0)
                 return 0;
         r = handover_companions(vm, &launch->error);
         if (r < 0)
                 return r;
-        r = companions_start(vm->home->loop, &start, &vm_companion_callbacks, vm,
-                             &vm->process.companions, &launch->error);
+        r = vm_process_start_companions(&vm->process, vm->home->loop, &start,
+                                        &vm_companion_callbacks, vm, &launch->error);
         if (r == 0)
                 r = record_start(launch);
         if (r == 0 && companions_go(vm->process.companions) < 0)
@@ -549,7 +549,7 @@ void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *s
         }
         launch->again = true;
         launch->kept_shares = kept_shares;
-        vm_forget_guest(vm);
+        vm_guest_forget(&vm->guest);
         vm->killed = false;
         vm->stop_step = VM_STOP_NONE;
         launch_load(launch);

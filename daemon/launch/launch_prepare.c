@@ -88,39 +88,39 @@ static int render_measured(Launch *launch)
         return -EBADMSG;
 }
 
+/* Takes the artifact. The name is that of the caller's own file, whoever else has its bytes. */
+static int keep_artifact(Launch *launch, SpecArtifactKind kind, Artifact *artifact)
+{
+        _cleanup_free_ char *name = strdup(artifact->name);
+
+        if (!name) {
+                artifact_unref(artifact);
+                return -ENOMEM;
+        }
+        if (!artifact->embedded)
+                artifact = artifact_store_add(launch->manager->artifacts, artifact);
+        return artifact ? vm_boot_set_artifact(&launch->vm->boot, kind, artifact, name) : -ENOMEM;
+}
+
 static int take_artifacts(Launch *launch)
 {
         Vm *vm = launch->vm;
 
-        if (launch->loaded.measured.registers) {
-                measured_done(&vm->boot.measured);
-                vm->boot.measured = launch->loaded.measured;
-                launch->loaded.measured = (Measured){};
-        }
+        if (launch->loaded.measured.registers)
+                vm_boot_set_measured(&vm->boot, &launch->loaded.measured);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
 
-                if (!vm->boot.held[kind]) /* else kept */
-                        vm->boot.held[kind] = TAKE_PTR(launch->loaded.held[kind]);
+                vm_boot_set_held(&vm->boot, kind, &launch->loaded.held[kind]);
                 if (!artifact)
                         continue;
                 if (artifact == vm->boot.artifacts[kind]) { /* kept, where it is launched again */
                         artifact_unref(artifact);
                         continue;
                 }
-                free(vm->boot.names[kind]);
-                vm->boot.names[kind] = strdup(artifact->name);
-                if (!vm->boot.names[kind]) {
-                        artifact_unref(artifact);
+                if (keep_artifact(launch, kind, artifact) < 0)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
-                }
-                if (!artifact->embedded)
-                        artifact = artifact_store_add(launch->manager->artifacts, artifact);
-                if (!artifact)
-                        return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
-                vm->boot.artifacts[kind] = artifact;
-                free(vm->boot.sha256[kind]);
-                vm->boot.sha256[kind] = text_hex(artifact->digest.sha256, SHA256_SIZE);
+                artifact = vm->boot.artifacts[kind];
                 if (!launch->loaded.reserved[kind] || artifact->embedded)
                         continue;
                 charge_artifact(vm, kind, launch->loaded.reserved[kind]);
@@ -162,8 +162,7 @@ int launch_prepare(Launch *launch)
                 r = render_measured(launch); /* what is missing refuses before anything is made */
         if (r < 0)
                 return r;
-        json_object_put(vm->boot.binding);
-        vm->boot.binding = workload_binding_to_json(&launch->plan->binding);
+        vm_boot_set_binding(&vm->boot, workload_binding_to_json(&launch->plan->binding));
         launch_enter(launch, LAUNCH_RENDERED);
         r = open_tap(launch);
         if (r < 0)

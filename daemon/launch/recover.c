@@ -74,9 +74,13 @@ static void undo(Manager *manager, Vm *vm)
 
 static int open_runtime(Manager *manager, Vm *vm)
 {
-        vm->process.runtime_dirfd = openat(manager->home.vms_fd, vm->id,
-                                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return vm->process.runtime_dirfd < 0 ? -errno : 0;
+        int fd = openat(manager->home.vms_fd, vm->id,
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        vm_process_set_directory(&vm->process, fd);
+        return 0;
 }
 
 /* Ends what was begun: the process of a launch that is undone must not outlive it. */
@@ -101,11 +105,10 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (driver_is_shortage(r))
                 return r;
         if (!same_boot) /* a unit of that name would be another's now */
-                free(TAKE_PTR(vm->process.scope));
+                vm_process_set_scope(&vm->process, NULL);
         if (same_boot)
-                r = companions_adopt(manager->home.loop, record, vm->process.runtime_dirfd,
-                                     vm->ops->by_path, &vm_companion_callbacks, vm,
-                                     &vm->process.companions);
+                r = vm_process_adopt_companions(&vm->process, manager->home.loop, record,
+                                                vm->ops->by_path, &vm_companion_callbacks, vm);
         if (driver_is_shortage(r))
                 return r;
         if (same_boot && vm->state == VM_STARTING) {
@@ -130,8 +133,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(manager, vm, "the host was restarted");
                 return 0;
         }
-        r = vm->ops->adopt(&manager->home.drivers, vm->id, record, vm->process.runtime_dirfd,
-                           &vm_driver_callbacks, vm, &vm->process.driver);
+        r = vm_process_adopt(&vm->process, vm->ops, &manager->home.drivers, vm->id, record,
+                             &vm_driver_callbacks, vm);
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
@@ -162,26 +165,6 @@ static bool never_was(const Vm *vm)
 {
         return !vm_state_is_live(vm->state) && vm->ending.reason &&
                strcmp(vm->ending.reason, "launch-failed") == 0;
-}
-
-/* What its hypervisor may still open stays until it has ended. */
-static int hold_files(Manager *manager, Vm *vm)
-{
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
-                int r;
-
-                if (!vm->boot.sha256[kind])
-                        continue;
-                vm->boot.held[kind] = strdup(vm->boot.sha256[kind]);
-                r = vm->boot.held[kind]
-                            ? artifact_files_hold(manager->home.files, vm->boot.held[kind])
-                            : -ENOMEM;
-                if (r < 0)
-                        free(TAKE_PTR(vm->boot.held[kind]));
-                if (r < 0 && r != -ENOENT) /* a restarted host has none of them */
-                        return r;
-        }
-        return 0;
 }
 
 static int recover_one(Manager *manager, const char *file)
@@ -218,7 +201,7 @@ static int recover_one(Manager *manager, const char *file)
         charges_recover(vm);
         r = vm_logs_open(vm);
         if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
-                r = hold_files(manager, vm);
+                r = vm_boot_hold_files(&vm->boot, manager->home.files);
         if (r < 0)
                 return r;
         return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;

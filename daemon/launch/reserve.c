@@ -11,7 +11,6 @@
 #include "base/fail_point.h"
 #include "manager/holders.h"
 #include "manager/strays.h"
-#include "vm/gpus.h"
 
 /* One for all its QEMUs: libvirt's own directories admit no other. */
 static int libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
@@ -49,10 +48,10 @@ static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward
 {
         const Vm *other;
 
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        if (other != vm && has_port(other, forward))
-                return cvm_error_no_resources(error, "port", forward->host_port, 0,
-                                              holders_of(manager, peer, other));
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table)
+                if (other != vm && has_port(other, forward))
+                        return cvm_error_no_resources(error, "port", forward->host_port, 0,
+                                                      holders_of(manager, peer, other));
         return 0;
 }
 
@@ -151,14 +150,6 @@ int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
                            (uint16_t)manager->home.config->port_last};
         int r = 0;
 
-        if (!vm->reserved.holds) { /* it was found by its record */
-                vm->reserved.holds =
-                        calloc(vm->reserved.n_forwards + 1, sizeof(*vm->reserved.holds));
-                if (!vm->reserved.holds)
-                        return cvm_error_system(error, -ENOMEM, "hold ports");
-                for (size_t i = 0; i < vm->reserved.n_forwards; i++)
-                        vm->reserved.holds[i].fd = -1;
-        }
         for (size_t i = 0; i < vm->reserved.n_forwards && r == 0; i++) {
                 const SpecForward *f = &vm->reserved.forwards[i];
 
@@ -205,9 +196,8 @@ int reserve_gpu_check(Manager *manager, const Vm *vm, const char *address, const
         char resource[SPEC_GPU_SIZE + sizeof("gpu:")];
         const Vm *other;
 
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        {
-                if (other == vm || !gpus_has(other, address))
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
+                if (other == vm || !vm_reserved_has_gpu(&other->reserved, address))
                         continue;
                 snprintf(resource, sizeof(resource), "gpu:%s", address);
                 return cvm_error_no_resources(error, resource, 1, 0,
@@ -226,7 +216,7 @@ int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *
                         return r;
         }
         for (size_t i = 0; i < spec->n_gpus; i++)
-                if (gpus_add(vm, spec->gpus[i]) < 0)
+                if (vm_reserved_add_gpu(&vm->reserved, spec->gpus[i]) < 0)
                         return cvm_error_system(error, -ENOMEM, "hold the GPUs");
         return 0;
 }
@@ -236,10 +226,10 @@ static const Vm *disk_find_holder(const Manager *manager, const Vm *vm, const Di
 {
         const Vm *other;
 
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        for (size_t n = 0; other != vm && n < other->reserved.n_disks; n++)
-                if (disk_holds_conflict(&other->reserved.disks[n], wanted))
-                        return other;
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table)
+                for (size_t n = 0; other != vm && n < other->reserved.n_disks; n++)
+                        if (disk_holds_conflict(&other->reserved.disks[n], wanted))
+                                return other;
         return NULL;
 }
 
@@ -282,9 +272,7 @@ int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile 
                 free(holds);
                 return r;
         }
-        free(vm->reserved.disks); /* of the launch before */
-        vm->reserved.disks = holds;
-        vm->reserved.n_disks = spec->n_disks;
+        vm_reserved_set_disks(&vm->reserved, holds, spec->n_disks);
         return 0;
 }
 

@@ -108,8 +108,7 @@ int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spe
 
         if (spec->network != SPEC_NETWORK_TAP)
                 return 0;
-        VM_TABLE_FOREACH_LIVE(other, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
                 const char *its = json_member_string(other->spec, "network");
 
                 if (other != vm && its &&

@@ -120,8 +120,7 @@ static int add_uids(const Manager *manager, Buffer *rules)
         int r = buffer_appendf(rules, "%u-%u", config->uid_first, config->uid_last);
         const Vm *vm;
 
-        VM_TABLE_FOREACH_LIVE(vm, &manager->home.table)
-        {
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
                 /* libvirt's user has other virtual machines, too */
                 if (r == 0 && vm->reserved.uid && !(vm->ops && vm->ops->by_path) &&
                     (vm->reserved.uid < config->uid_first || vm->reserved.uid > config->uid_last))

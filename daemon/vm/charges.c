@@ -28,7 +28,7 @@ void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
         ledger_settle(ledger, bytes);
         if (vm->boot.bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
                 ledger_give_back(ledger, vm->owner, bytes);
-        vm->boot.bytes[kind] = bytes;
+        vm_boot_set_bytes(&vm->boot, kind, bytes);
 }
 
 void charge_secrets(Vm *vm, uint64_t bytes)
@@ -37,7 +37,7 @@ void charge_secrets(Vm *vm, uint64_t bytes)
 
         ledger_settle(ledger, bytes);
         ledger_give_back(ledger, vm->owner, vm->boot.secret_bytes);
-        vm->boot.secret_bytes = bytes;
+        vm_boot_set_secret_bytes(&vm->boot, bytes);
 }
 
 void charges_recover(Vm *vm)
@@ -52,7 +52,7 @@ static void drop_artifact(Vm *vm, SpecArtifactKind kind)
 {
         if (vm->boot.bytes[kind] && !is_shared(vm, kind))
                 ledger_give_back(vm->home->artifact_ledger, vm->owner, vm->boot.bytes[kind]);
-        vm->boot.bytes[kind] = 0;
+        vm_boot_set_bytes(&vm->boot, kind, 0);
 }
 
 void charges_drop_lost(Vm *vm)
@@ -67,5 +67,5 @@ void charges_drop(Vm *vm)
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 drop_artifact(vm, kind);
         ledger_give_back(vm->home->secret_ledger, vm->owner, vm->boot.secret_bytes);
-        vm->boot.secret_bytes = 0;
+        vm_boot_set_secret_bytes(&vm->boot, 0);
 }

@@ -39,9 +39,9 @@ int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
         pid_t pid =
                 vm->ops->pid(vm->process.driver); /* 0: no child of ours, and no concern of ours */
 
-        free(TAKE_PTR(vm->process.scope));
+        vm_process_set_scope(&vm->process, NULL);
         if (!is_off(vm->home) && vm->home->systemd && pid > 0) {
-                vm->process.scope = scope_unit_name(vm->name, pid);
+                vm_process_set_scope(&vm->process, scope_unit_name(vm->name, pid));
                 return vm->process.scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
         }
         return confine_check(vm->home, spec, error);
@@ -77,7 +77,7 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
                  "systemd makes no scope for it: %s: it runs in the daemon's control group",
                  reason);
         if (r != -ETIMEDOUT)
-                free(TAKE_PTR(vm->process.scope));
+                vm_process_set_scope(&vm->process, NULL);
         return 0;
 }
 
@@ -85,7 +85,7 @@ void confine_end(Vm *vm)
 {
         if (vm->process.scope && vm->home->systemd)
                 scope_stop(vm->home->systemd, vm->process.scope);
-        free(TAKE_PTR(vm->process.scope));
+        vm_process_set_scope(&vm->process, NULL);
 }
 
 /* A user's manager has its sockets below XDG_RUNTIME_DIR; a bus alone may be a desktop's without

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "vm/vm.h"
+#include "spec/spec.h"
 
 bool disk_holds_conflict(const DiskHold *a, const DiskHold *b)
 {
@@ -30,12 +30,12 @@ int disks_find_locked(const char *log, size_t n)
         return digits && text_parse_uint(digits, 0, n - 1, &index) == 0 ? (int)index : -1;
 }
 
-json_object *disks_to_json(const Vm *vm)
+json_object *disks_to_json(const DiskHold *disks, size_t n)
 {
         json_object *array = json_object_new_array();
 
-        for (size_t i = 0; i < vm->reserved.n_disks; i++) {
-                const DiskHold *hold = &vm->reserved.disks[i];
+        for (size_t i = 0; i < n; i++) {
+                const DiskHold *hold = &disks[i];
 
                 json_object_array_add(
                         array,
@@ -47,17 +47,16 @@ json_object *disks_to_json(const Vm *vm)
         return array;
 }
 
-bool disks_from_json(Vm *vm, json_object *array)
+bool disks_from_json(json_object *array, DiskHold **ret, size_t *ret_n)
 {
+        _cleanup_free_ DiskHold *disks = NULL;
         size_t n;
 
         if (array && !json_object_is_type(array, json_type_array))
                 return false;
         n = array ? json_object_array_length(array) : 0;
-        if (n > SPEC_DISKS_MAX)
-                return false;
-        vm->reserved.disks = calloc(n + 1, sizeof(*vm->reserved.disks));
-        if (!vm->reserved.disks)
+        disks = n <= SPEC_DISKS_MAX ? calloc(n + 1, sizeof(*disks)) : NULL;
+        if (!disks)
                 return false;
         for (size_t i = 0; i < n; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
@@ -68,10 +67,12 @@ bool disks_from_json(Vm *vm, json_object *array)
                     !json_object_is_type(inode, json_type_int))
                         return false;
                 /* what is not known as harmless counts as written */
-                vm->reserved.disks[vm->reserved.n_disks++] =
+                disks[i] =
                         (DiskHold){{json_member_bool(item, "block", false),
                                     json_object_get_uint64(device), json_object_get_uint64(inode)},
                                    json_member_bool(item, "writable", true)};
         }
+        *ret = TAKE_PTR(disks);
+        *ret_n = n;
         return true;
 }

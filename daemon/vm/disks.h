@@ -11,8 +11,6 @@
 
 #include "artifact/disk.h"
 
-typedef struct Vm Vm;
-
 typedef struct DiskHold {
         DiskIdentity identity;
         bool writable;
@@ -24,6 +22,6 @@ bool disk_holds_conflict(const DiskHold *a, const DiskHold *b);
  * something else. */
 int disks_find_locked(const char *log, size_t n);
 /* For the record. */
-json_object *disks_to_json(const Vm *vm);
+json_object *disks_to_json(const DiskHold *disks, size_t n);
 /* False if the array is none or has what disks_to_json() does not write. NULL: no disks. */
-bool disks_from_json(Vm *vm, json_object *array);
+bool disks_from_json(json_object *array, DiskHold **ret, size_t *ret_n);

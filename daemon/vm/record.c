@@ -23,15 +23,6 @@ static json_object *groups_to_json(const Vm *vm)
         return array;
 }
 
-/* The policy itself is in the spec. */
-static json_object *restart_to_json(const VmRestart *restart)
-{
-        return json_build("inRow", json_object_new_int64(restart->in_row), "total",
-                          json_object_new_int64(restart->total), "beganUSec",
-                          restart->began_usec ? json_object_new_int64(restart->began_usec) : NULL,
-                          "at", deadline_to_json(&restart->at), NULL);
-}
-
 static json_object *artifact_bytes_to_json(const Vm *vm)
 {
         json_object *object = json_object_new_object();
@@ -58,14 +49,15 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
         if (vm->reserved.n_disks)
-                json_object_object_add(record, "disks", disks_to_json(vm));
+                json_object_object_add(record, "disks",
+                                       disks_to_json(vm->reserved.disks, vm->reserved.n_disks));
         json_object_object_add(record, "timeouts",
                                json_build("startSec", json_object_new_int64(vm->start_sec),
                                           "readySec", json_object_new_int64(vm->ready_sec),
                                           "powerdownSec", json_object_new_int64(vm->powerdown_sec),
                                           "quitSec", json_object_new_int64(vm->quit_sec), NULL));
         if (vm->restart.spec.policy != SPEC_RESTART_NO)
-                json_object_object_add(record, "restart", restart_to_json(&vm->restart));
+                json_object_object_add(record, "restart", vm_restart_to_json(&vm->restart));
         if (deadline_is_set(&vm->expires))
                 json_object_object_add(record, "expires", deadline_to_json(&vm->expires));
         if (vm->expired)

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "systemd/scope.h"
-#include "vm/gpus.h"
 #include "vm/home.h"
 #include "vm/record.h"
 
@@ -52,15 +51,13 @@ static bool numbers_are_right(json_object *record)
 
 static bool load_forwards(Vm *vm, json_object *array)
 {
+        SpecForward forwards[SPEC_FORWARDS_MAX];
         size_t n;
 
         if (!json_object_is_type(array, json_type_array))
                 return false;
         n = json_object_array_length(array);
         if (n > SPEC_FORWARDS_MAX)
-                return false;
-        vm->reserved.forwards = calloc(n + 1, sizeof(*vm->reserved.forwards));
-        if (!vm->reserved.forwards)
                 return false;
         for (size_t i = 0; i < n; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
@@ -70,13 +67,24 @@ static bool load_forwards(Vm *vm, json_object *array)
                 if (!address || !protocol || !in_range(item, "hostPort", 0, UINT16_MAX) ||
                     !in_range(item, "guestPort", 0, UINT16_MAX))
                         return false;
-                vm->reserved.forwards[vm->reserved.n_forwards++] = (SpecForward){
-                        .address = strdup(address),
+                forwards[i] = (SpecForward){
+                        .address = (char *)address,
                         .host_port = (uint16_t)json_member_int(item, "hostPort", 0),
                         .guest_port = (uint16_t)json_member_int(item, "guestPort", 0),
                         .protocol = strcmp(protocol, "udp") == 0 ? SPEC_UDP : SPEC_TCP,
                 };
         }
+        return vm_reserved_set_forwards(&vm->reserved, forwards, n) == 0;
+}
+
+static bool load_disks(Vm *vm, json_object *array)
+{
+        DiskHold *disks;
+        size_t n;
+
+        if (!disks_from_json(array, &disks, &n))
+                return false;
+        vm_reserved_set_disks(&vm->reserved, disks, n);
         return true;
 }
 
@@ -113,13 +121,11 @@ static void load_restart(Vm *vm, json_object *record, bool same_boot)
         vm->expired = json_member_bool(record, "expired", false);
         if (!restart || spec_parse(vm->spec, &spec, &ignored) < 0)
                 return;
-        vm->restart.spec = spec->restart;
-        vm->restart.in_row = (uint32_t)json_member_int(restart, "inRow", 0);
-        vm->restart.total = (uint32_t)json_member_int(restart, "total", 0);
-        vm->restart.at = deadline_from_json(json_member(restart, "at"), same_boot);
-        vm->restart.began_usec = same_boot ? json_member_int(restart, "beganUSec", 0) : 0;
-        vm->restart.pending =
-                vm->state == VM_RESTARTING || (vm->restart.total && vm->state == VM_STARTING);
+        vm_restart_set_policy(&vm->restart, &spec->restart);
+        vm_restart_load(&vm->restart, restart, same_boot);
+        vm_restart_set_pending(&vm->restart,
+                               vm->state == VM_RESTARTING ||
+                                       (vm->restart.total && vm->state == VM_STARTING));
 }
 
 static void load_ending(Vm *vm, json_object *ending)
@@ -138,60 +144,27 @@ static void load_ending(Vm *vm, json_object *ending)
         vm->ending.at = json_member_int(ending, "at", vm->ending.at);
 }
 
-static void load_measured(Vm *vm, json_object *record)
-{
-        json_object *registers = json_member(record, "measurement");
-        json_object *document = json_member(record, "measured");
-
-        if (json_object_is_type(registers, json_type_object)) {
-                json_object_put(vm->boot.measured.registers);
-                vm->boot.measured.registers = json_object_get(registers);
-        }
-        if (json_object_is_type(document, json_type_object))
-                vm->boot.measured.document = strdup(json_text(document));
-}
-
 static void load_rest(Vm *vm, json_object *record)
 {
         json_object *timeouts = json_member(record, "timeouts");
-        json_object *artifacts = json_member(record, "artifacts");
         const char *leaving = json_member_string(record, "leaving");
-        const char *status = json_member_string(record, "guestStatus");
-        const char *scope;
+        const char *scope = json_member_string(record, "scope");
 
-        vm->guest.ready = json_member_bool(record, "ready", false);
         vm->debug = json_member_bool(record, "debug", false);
-        vm->reserved.uid = (uid_t)json_member_int(record, "uid", 0);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->leaving = leaving ? strdup(leaving) : NULL;
-        vm->guest.status = status ? strndup(status, VM_STATUS_MAX) : NULL;
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
         vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);
-        vm->reserved.vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
         vm->created_at = json_member_int(record, "createdAt", vm->created_at);
-        vm->guest.started_at = json_member_int(record, "startedAt", 0);
-        vm->guest.ready_at = json_member_int(record, "readyAt", 0);
         vm->start_sec = (uint32_t)json_member_int(timeouts, "startSec", 30);
         vm->ready_sec = (uint32_t)json_member_int(timeouts, "readySec", 120);
         vm->powerdown_sec = (uint32_t)json_member_int(timeouts, "powerdownSec", 30);
         vm->quit_sec = (uint32_t)json_member_int(timeouts, "quitSec", 5);
-        scope = json_member_string(record, "scope");
-        if (scope && scope_unit_is_valid(scope))
-                vm->process.scope = strdup(scope);
         vm->spec = json_object_get(json_member(record, "spec"));
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                const char *digest = json_member_string(artifacts, spec_artifact_kind_name(i));
-
-                vm->boot.sha256[i] = digest ? strdup(digest) : NULL;
-        }
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                vm->boot.bytes[i] = (uint64_t)json_member_int(json_member(record, "artifactBytes"),
-                                                              spec_artifact_kind_name(i), 0);
-        vm->boot.secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
-        load_measured(vm, record);
-        if (json_object_is_type(json_member(record, "binding"), json_type_object))
-                vm->boot.binding = json_object_get(json_member(record, "binding"));
+        if (scope && scope_unit_is_valid(scope))
+                vm_process_set_scope(&vm->process, strdup(scope));
+        vm_guest_load(&vm->guest, record);
         load_ending(vm, json_member(record, "ending"));
 }
 
@@ -239,6 +212,7 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
         const char *driver = json_member_string(record, "driver");
         const char *state = json_member_string(record, "state");
         int64_t owner = json_member_int(record, "owner", -1);
+        bool same_boot;
         Vm *vm;
         int r;
 
@@ -257,7 +231,7 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
         vm->ops = driver_find(driver);
         if (vm_state_parse(state, &vm->state) < 0 ||
             !load_forwards(vm, json_member(record, "forwards")) ||
-            !disks_from_json(vm, json_member(record, "disks")) ||
+            !load_disks(vm, json_member(record, "disks")) ||
             !load_groups(vm, json_member(record, "ownerGroups"))) {
                 *ret_reason = "its state, forwards, disks or groups are wrong";
                 vm_close(vm);
@@ -265,18 +239,16 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
                 return -EBADMSG;
         }
         load_rest(vm, record);
-        if (!gpus_from_spec(vm)) {
+        if (!vm_reserved_load(&vm->reserved, record)) {
                 *ret_reason = "its GPUs are wrong";
                 vm_close(vm);
                 vm_unref(vm);
                 return -EBADMSG;
         }
-        if (!record_is_of_boot(record, home->boot_id) || !vm_state_is_live(vm->state)) {
-                /* the memory is gone */
-                memset(vm->boot.bytes, 0, sizeof(vm->boot.bytes));
-                vm->boot.secret_bytes = 0;
-        }
-        load_restart(vm, record, record_is_of_boot(record, home->boot_id));
+        same_boot = record_is_of_boot(record, home->boot_id);
+        /* of the boot before, or once it has ended, the memory is gone */
+        vm_boot_load(&vm->boot, record, same_boot && vm_state_is_live(vm->state));
+        load_restart(vm, record, same_boot);
         *ret = vm;
         return 0;
 }

@@ -48,9 +48,9 @@ Vm *vm_table_find_cid(const VmTable *table, uint32_t cid)
 {
         Vm *vm;
 
-        VM_TABLE_FOREACH_LIVE(vm, table)
-        if (vm->reserved.vsock_cid == cid)
-                return vm;
+        VM_TABLE_FOREACH_LIVE (vm, table)
+                if (vm->reserved.vsock_cid == cid)
+                        return vm;
         return NULL;
 }
 
@@ -58,9 +58,9 @@ Vm *vm_table_find_uid(const VmTable *table, uid_t uid)
 {
         Vm *vm;
 
-        VM_TABLE_FOREACH_LIVE(vm, table)
-        if (vm->reserved.uid == uid)
-                return vm;
+        VM_TABLE_FOREACH_LIVE (vm, table)
+                if (vm->reserved.uid == uid)
+                        return vm;
         return NULL;
 }
 

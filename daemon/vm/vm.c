@@ -22,19 +22,17 @@ Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform,
         vm->platform = strdup(platform);
         vm->owner = owner;
         vm->owner_group = owner_group;
-        vm->reserved.vsock_fd = vm->process.runtime_dirfd = -1;
         vm->created_at = clock_now_usec();
-        vm->boot.measured.registers = json_object_new_object();
+        vm_reserved_init(&vm->reserved);
+        vm_process_init(&vm->process);
+        vm_guest_init(&vm->guest, home->loop, vm);
+        vm_restart_init(&vm->restart, home->loop, vm);
         uv_timer_init(home->loop, &vm->stop_timer);
-        uv_timer_init(home->loop, &vm->guest.ready_timer);
-        uv_timer_init(home->loop, &vm->guest.status_timer);
-        uv_timer_init(home->loop, &vm->restart.timer);
         uv_timer_init(home->loop, &vm->expiry_timer);
-        vm->open_timers = 5;
-        vm->stop_timer.data = vm->guest.ready_timer.data = vm->guest.status_timer.data = vm;
-        vm->restart.timer.data = vm->expiry_timer.data = vm;
+        vm->stop_timer.data = vm->expiry_timer.data = vm;
+        vm->open_timers = VM_GUEST_TIMERS + 3;
         vm->n_ref++; /* the timers' */
-        if (!vm->name || !vm->id || !vm->platform || !vm->boot.measured.registers) {
+        if (vm_boot_init(&vm->boot) < 0 || !vm->name || !vm->id || !vm->platform) {
                 vm_close(vm);
                 return vm_unref(vm);
         }
@@ -47,46 +45,21 @@ Vm *vm_ref(Vm *vm)
         return vm;
 }
 
-void vm_drop_holds(Vm *vm)
-{
-        for (size_t i = 0; vm->reserved.holds && i < vm->reserved.n_forwards; i++)
-                port_hold_release(&vm->reserved.holds[i]);
-        if (vm->reserved.vsock_fd >= 0)
-                close(TAKE_FD(vm->reserved.vsock_fd));
-}
-
 Vm *vm_unref(Vm *vm)
 {
         if (!vm || --vm->n_ref > 0)
                 return NULL;
-        vm_drop_holds(vm);
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                artifact_unref(vm->boot.artifacts[i]);
-                free(vm->boot.sha256[i]);
-                free(vm->boot.names[i]);
-                free(vm->boot.held[i]);
-        }
-        for (size_t i = 0; i < vm->reserved.n_forwards; i++)
-                free(vm->reserved.forwards[i].address);
-        free(vm->reserved.forwards);
-        free(vm->reserved.holds);
-        free(vm->reserved.disks);
-        for (size_t i = 0; i < vm->reserved.n_gpus; i++)
-                free(vm->reserved.gpus[i]);
-        if (vm->process.runtime_dirfd >= 0)
-                close(vm->process.runtime_dirfd);
+        vm_reserved_done(&vm->reserved);
+        vm_boot_done(&vm->boot);
+        vm_process_done(&vm->process);
+        vm_guest_done(&vm->guest);
         console_free(vm->console);
         console_free(vm->svsm_log);
-        measured_done(&vm->boot.measured);
-        json_object_put(vm->boot.binding);
         json_object_put(vm->spec);
-        buffer_done(&vm->guest.notify);
         free(vm->owner_groups);
         free(vm->leaving);
         free(vm->ending.reason);
         free(vm->ending.detail);
-        free(vm->guest.status);
-        free(vm->process.scope);
         free(vm->platform);
         free(vm->id);
         free(vm->name);
@@ -131,16 +104,14 @@ void vm_close(Vm *vm)
 
         if (uv_is_closing((uv_handle_t *)&vm->stop_timer))
                 return;
-        if (vm->process.driver)
-                vm->ops->close(TAKE_PTR(vm->process.driver));
-        companions_close(TAKE_PTR(vm->process.companions));
+        vm_process_close_driver(&vm->process);
+        vm_process_close_companions(&vm->process);
         vm->removed = true;
         tell(pin, pin->home->watches);
         tell(pin, pin->watches);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->guest.ready_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->guest.status_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&vm->restart.timer, on_timer_closed);
+        vm_guest_close(&vm->guest, on_timer_closed);
+        vm_restart_close(&vm->restart, on_timer_closed);
         uv_close((uv_handle_t *)&vm->expiry_timer, on_timer_closed);
 }
 

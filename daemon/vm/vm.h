@@ -12,17 +12,15 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#include "artifact/artifact.h"
-#include "base/text.h"
-#include "driver/companion.h"
 #include "driver/driver.h"
 #include "local/deadline.h"
-#include "local/ports.h"
 #include "spec/spec.h"
 #include "vm/console.h"
-#include "vm/disks.h"
-#include "vm/measuring.h"
-#include "vm/panic_line.h"
+#include "vm/vm_boot.h"
+#include "vm/vm_guest.h"
+#include "vm/vm_process.h"
+#include "vm/vm_reserved.h"
+#include "vm/vm_restart.h"
 #include "wire/peer.h"
 
 typedef struct VmHome VmHome; /* home.h */
@@ -44,17 +42,6 @@ typedef enum VmState {
 const char *vm_state_name(VmState state);
 /* Returns 0 or -EINVAL. */
 int vm_state_parse(const char *name, VmState *ret);
-/* What restart.h keeps of a CVM. */
-typedef struct VmRestart {
-        SpecRestart spec;
-        bool pending;       /* it has ended, and does not run again yet */
-        uint32_t in_row;    /* attempts since it ran for the whole window */
-        uint32_t total;     /* attempts in its life */
-        Deadline at;        /* of the next attempt, while it is pending */
-        int64_t began_usec; /* CLOCK_BOOTTIME when it began to run; 0: it has not, in this boot */
-        uv_timer_t timer;   /* to the next attempt */
-} VmRestart;
-
 /* Whether it holds resources: everything before stopped and failed. */
 bool vm_state_is_live(VmState state);
 /* A UUID in its canonical form: it becomes part of file names. */
@@ -90,58 +77,8 @@ typedef struct VmKeeper {
         void (*cancel)(Vm *vm, const char *reason, void *userdata);
 } VmKeeper;
 
-#define VM_STATUS_MAX 256 /* bytes kept of the guest's STATUS= */
-#define VM_STATUS_MSEC                                                                             \
-        1000 /* from one event of it to the next: a guest has not all events for itself */
-
-/* What no two live CVMs may have: given by launch/reserve.h, released by vm_reserved.c. */
-typedef struct VmReserved {
-        uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
-        uint32_t vsock_cid; /* 0: none */
-        int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */
-        SpecForward *forwards;
-        PortHold *holds; /* one a forward; released once QEMU has the port */
-        size_t n_forwards;
-        DiskHold *disks;
-        size_t n_disks;
-        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses; owned */
-        size_t n_gpus;
-} VmReserved;
-
-/* What it boots from, and what of that its owner is charged for. */
-typedef struct VmBoot {
-        Artifact *artifacts[_ARTIFACT_KIND_MAX];
-        char *sha256[_ARTIFACT_KIND_MAX];   /* hex; outlive the artifacts */
-        char *held[_ARTIFACT_KIND_MAX];     /* files of the daemon's that it holds, or NULL */
-        char *names[_ARTIFACT_KIND_MAX];    /* the file's own, as its owner gave it; or NULL */
-        uint64_t bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (charges.h) */
-        uint64_t secret_bytes;              /* likewise, of environment and certificates */
-        json_object *binding;               /* owned; the interface's Binding, or NULL */
-        Measured measured;                  /* always with registers */
-} VmBoot;
-
-/* What runs it: from before its start to its end, once more with each launch. */
-typedef struct VmProcess {
-        DriverVm *driver;       /* owned; NULL before start and after the end */
-        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
-        Companions *companions; /* owned; from before the driver's start to the end */
-        int runtime_dirfd;      /* its private directory, or -1 */
-} VmProcess;
-
-/* What its guest has said and done since the last launch; not to be trusted. */
-typedef struct VmGuest {
-        int64_t started_at, ready_at; /* 0: not yet */
-        bool ready;
-        bool early_ready;     /* READY came before the answer that the guest runs */
-        char *status;         /* what the guest said last */
-        bool status_untold;   /* it is newer than the last event of it */
-        Buffer notify;        /* an unfinished line of the guest's notify port */
-        PanicLine panic_line; /* of the console of a debug CVM */
-        bool panicked;        /* the event of its guest's panic has been emitted */
-        uv_timer_t ready_timer, status_timer;
-} VmGuest;
-
-/* Members that belong together are changed by one module each: tests/check knows which. */
+/* Members that live equally long form a group. Each group's header names the modules that change
+ * it; tests/check/test_groups.py holds them to that. */
 struct Vm {
         unsigned n_ref;
         VmHome *home; /* borrowed */
@@ -214,6 +151,10 @@ void vm_tell_watchers(Vm *vm);
 void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,
              json_object *detail);
 
+#define VM_STATUS_MSEC                                                                             \
+        1000 /* from one event of the guest's status to the next: it has not all events for itself \
+              */
+
 /* The driver's and the companions' reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;
 extern const CompanionCallbacks vm_companion_callbacks;
@@ -240,10 +181,6 @@ void vm_release_process(Vm *vm);
 void vm_arm_expiry(Vm *vm);
 /* Before a new launch: it has no ending yet. */
 void vm_clear_ending(Vm *vm);
-/* And nothing that the guest of the launch before said holds. */
-void vm_forget_guest(Vm *vm);
-/* Lets go of ports and CID, which its hypervisor has or takes now. */
-void vm_drop_holds(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
 

@@ -46,18 +46,17 @@ int vm_set_state(Vm *vm, VmState state)
 
         assert(transitions[old] & TO(state));
         vm->state = state;
-        if (state == VM_RUNNING && !vm->guest.started_at)
-                vm->guest.started_at = clock_now_usec();
+        if (state == VM_RUNNING)
+                vm_guest_begin(&vm->guest);
         if (!vm_state_is_live(state) || state == VM_RESTARTING) {
-                vm->guest.ready = vm->guest.early_ready = false;
+                vm_guest_end(&vm->guest);
                 vm_tell_status(vm);
                 uv_timer_stop(&vm->stop_timer);
-                uv_timer_stop(&vm->guest.ready_timer);
-                uv_timer_stop(&vm->guest.status_timer);
-                uv_timer_stop(&vm->restart.timer);
+                vm_guest_stop_timers(&vm->guest);
+                vm_restart_stop_timer(&vm->restart);
         }
         if (!vm_state_is_live(state)) {
-                vm->restart.pending = false;
+                vm_restart_set_pending(&vm->restart, false);
                 uv_timer_stop(&vm->expiry_timer);
         }
         r = record_write(vm);
@@ -94,15 +93,6 @@ void vm_clear_ending(Vm *vm)
         free(vm->ending.detail);
         vm->ending = (VmEnding){};
         free(TAKE_PTR(vm->leaving));
-}
-
-void vm_forget_guest(Vm *vm)
-{
-        vm->guest.started_at = vm->guest.ready_at = 0;
-        free(TAKE_PTR(vm->guest.status));
-        buffer_done(&vm->guest.notify);
-        vm->guest.panic_line = (PanicLine){};
-        vm->guest.panicked = false;
 }
 
 /* Why it ended: what was asked for before what was seen. */

@@ -14,7 +14,7 @@ static void on_created(void *userdata)
 {
         Vm *vm = userdata;
 
-        vm_drop_holds(vm);
+        vm_reserved_drop_holds(&vm->reserved);
         if (vm->keeper && vm->keeper->created)
                 vm->keeper->created(vm, vm->keeper_userdata);
 }
@@ -45,11 +45,10 @@ static void on_adopted(const char *status, void *userdata)
  */
 static void emit_panic(Vm *vm, json_object *detail)
 {
-        if (vm->guest.panicked) {
+        if (!vm_guest_set_panicked(&vm->guest)) {
                 json_object_put(detail);
                 return;
         }
-        vm->guest.panicked = true;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "the guest's kernel panicked");
         vm_emit(vm, "panic", NULL, NULL, detail);
 }
@@ -60,9 +59,9 @@ static void on_console(const void *data, size_t size, void *userdata)
         _cleanup_free_ char *text = NULL;
 
         console_write(vm->console, data, size);
-        if (!vm->debug || vm->guest.panicked || vm->removed)
+        if (!vm->debug || vm->removed)
                 return;
-        text = panic_line_feed(&vm->guest.panic_line, data, size);
+        text = vm_guest_find_panic(&vm->guest, data, size);
         if (text)
                 emit_panic(vm, json_build("console", json_new_text(text), NULL));
 }
@@ -113,7 +112,7 @@ static void on_ended(const DriverEnding *ending, void *userdata)
 {
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
 
-        vm->ops->close(TAKE_PTR(vm->process.driver));
+        vm_process_close_driver(&vm->process);
         if (vm->keeper && vm->keeper->ended)
                 vm->keeper->ended(vm, ending, vm->keeper_userdata);
         else

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "local/clock.h"
 #include "local/log.h"
 #include "vm/home.h"
 #include "vm/record.h"
@@ -15,9 +14,7 @@
 
 void vm_become_ready(Vm *vm)
 {
-        vm->guest.ready = true;
-        vm->guest.ready_at = clock_now_usec();
-        uv_timer_stop(&vm->guest.ready_timer);
+        vm_guest_set_ready(&vm->guest, false);
         record_write(vm);
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
         vm_emit(vm, "ready", NULL, NULL, NULL);
@@ -30,8 +27,7 @@ void vm_tell_status(Vm *vm)
 {
         if (!vm->guest.status_untold)
                 return;
-        vm->guest.status_untold = false;
-        uv_timer_start(&vm->guest.status_timer, on_status_timer, VM_STATUS_MSEC, 0);
+        vm_guest_told_status(&vm->guest, VM_STATUS_MSEC, on_status_timer);
         vm_emit(vm, "status", NULL, NULL,
                 json_build("text", json_new_text(vm->guest.status), NULL));
 }
@@ -43,18 +39,8 @@ static void on_status_timer(uv_timer_t *timer)
 
 static void notify_status(Vm *vm, const char *text)
 {
-        char *status = text_make_utf8(text, strlen(text));
-
-        if (status) /* the last character whole, or not at all */
-                status[text_utf8_prefix(status, strnlen(status, VM_STATUS_MAX))] = 0;
-        if (!status || (vm->guest.status && strcmp(vm->guest.status, status) == 0)) {
-                free(status);
-                return;
-        }
-        free(vm->guest.status);
-        vm->guest.status = status;
-        vm->guest.status_untold = true;
-        if (!uv_is_active((uv_handle_t *)&vm->guest.status_timer))
+        if (vm_guest_set_status(&vm->guest, text) &&
+            !uv_is_active((const uv_handle_t *)&vm->guest.status_timer))
                 vm_tell_status(vm);
 }
 
@@ -65,7 +51,7 @@ static void notify_line(Vm *vm, const char *line)
                 return;
         if (strcmp(line, "READY=1") == 0 && !vm->guest.ready) {
                 if (vm->state == VM_STARTING)
-                        vm->guest.early_ready = true; /* vm_set_state() comes back to it */
+                        vm_guest_set_ready(&vm->guest, true); /* vm_set_state() comes back to it */
                 else
                         vm_become_ready(vm);
         } else if (strncmp(line, "STATUS=", 7) == 0) {
@@ -115,7 +101,5 @@ static void on_ready_timer(uv_timer_t *timer)
 
 void vm_arm_ready_timer(Vm *vm)
 {
-        if (!vm->guest.ready)
-                uv_timer_start(&vm->guest.ready_timer, on_ready_timer,
-                               (uint64_t)vm->ready_sec * 1000, 0);
+        vm_guest_await_ready(&vm->guest, vm->ready_sec, on_ready_timer);
 }

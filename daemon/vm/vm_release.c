@@ -3,7 +3,6 @@
 /* What a CVM gives back at its end. */
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fail_point.h"
 #include "base/file.h"
@@ -18,11 +17,10 @@ void vm_release_process(Vm *vm)
         int r;
 
         fail_point("vm: to be released");
-        vm_drop_holds(vm);
-        companions_end(TAKE_PTR(vm->process.companions));
+        vm_reserved_drop_holds(&vm->reserved);
+        vm_process_end_companions(&vm->process);
         confine_end(vm);
-        if (vm->process.runtime_dirfd >= 0)
-                close(TAKE_FD(vm->process.runtime_dirfd));
+        vm_process_close_directory(&vm->process);
         r = tree_remove_at(vm->home->vms_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
@@ -37,12 +35,7 @@ void vm_release(Vm *vm)
         vm_release_process(vm);
         fail_point("vm: without sockets");
         charges_drop(vm);
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
-                vm->boot.artifacts[i] = artifact_unref(vm->boot.artifacts[i]);
-                if (vm->boot.held[i])
-                        artifact_files_drop(vm->home->files, vm->boot.held[i]);
-                free(TAKE_PTR(vm->boot.held[i]));
-        }
+        vm_boot_release(&vm->boot, vm->home->files);
         r = shares_wipe(vm->home->shares_fd, vm->id);
         if (r < 0)
                 log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,

@@ -10,7 +10,6 @@
 #include "loop.h"
 #include "manager/manager.h"
 #include "program.h"
-#include "vm/gpus.h"
 #include "vm/record.h"
 
 #define ID "01234567-89ab-4def-8123-456789abcdef"
@@ -193,6 +192,10 @@ static json_object *parse(const char *text)
 
 static void test_record_round_trip(void **state)
 {
+        const SpecForward forward = {.address = (char *)"127.0.0.1",
+                                     .host_port = 65535,
+                                     .guest_port = 1,
+                                     .protocol = SPEC_UDP};
         Room *room = *state;
         _cleanup_json_ json_object *first = NULL, *second = NULL;
         const DriverEnding ending = {.has_exit_code = true, .exit_code = 3};
@@ -209,12 +212,7 @@ static void test_record_round_trip(void **state)
         from->quit_sec = 3;
         from->guest.started_at = 5;
         from->boot.sha256[0] = strdup("00ff");
-        from->reserved.forwards = calloc(1, sizeof(*from->reserved.forwards));
-        from->reserved.n_forwards = 1;
-        from->reserved.forwards[0] = (SpecForward){.address = strdup("127.0.0.1"),
-                                                   .host_port = 65535,
-                                                   .guest_port = 1,
-                                                   .protocol = SPEC_UDP};
+        assert_int_equal(vm_reserved_set_forwards(&from->reserved, &forward, 1), 0);
         from->spec = parse("{\"name\":\"web\"}");
         vm_set_ending(from, "qemu-exit", "said \xff", &ending);
         first = record_from_vm(from, "boot");

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/vm_guest.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "local/clock.h"
+
+void vm_guest_init(VmGuest *guest, uv_loop_t *loop, void *data)
+{
+        *guest = (VmGuest){};
+        uv_timer_init(loop, &guest->ready_timer);
+        uv_timer_init(loop, &guest->status_timer);
+        guest->ready_timer.data = guest->status_timer.data = data;
+}
+
+void vm_guest_close(VmGuest *guest, uv_close_cb closed)
+{
+        uv_close((uv_handle_t *)&guest->ready_timer, closed);
+        uv_close((uv_handle_t *)&guest->status_timer, closed);
+}
+
+void vm_guest_done(VmGuest *guest)
+{
+        free(guest->status);
+        buffer_done(&guest->notify);
+}
+
+void vm_guest_begin(VmGuest *guest)
+{
+        if (!guest->started_at)
+                guest->started_at = clock_now_usec();
+}
+
+void vm_guest_end(VmGuest *guest)
+{
+        guest->ready = guest->early_ready = false;
+}
+
+void vm_guest_stop_timers(VmGuest *guest)
+{
+        uv_timer_stop(&guest->ready_timer);
+        uv_timer_stop(&guest->status_timer);
+}
+
+void vm_guest_forget(VmGuest *guest)
+{
+        guest->started_at = guest->ready_at = 0;
+        free(TAKE_PTR(guest->status));
+        buffer_done(&guest->notify);
+        guest->panic_line = (PanicLine){};
+        guest->panicked = false;
+}
+
+void vm_guest_set_ready(VmGuest *guest, bool early)
+{
+        if (early) {
+                guest->early_ready = true;
+                return;
+        }
+        guest->ready = true;
+        guest->ready_at = clock_now_usec();
+        uv_timer_stop(&guest->ready_timer);
+}
+
+void vm_guest_await_ready(VmGuest *guest, uint32_t seconds, uv_timer_cb late)
+{
+        if (!guest->ready)
+                uv_timer_start(&guest->ready_timer, late, (uint64_t)seconds * 1000, 0);
+}
+
+bool vm_guest_set_status(VmGuest *guest, const char *text)
+{
+        char *status = text_make_utf8(text, strlen(text));
+
+        if (status) /* the last character whole, or not at all */
+                status[text_utf8_prefix(status, strnlen(status, VM_STATUS_MAX))] = 0;
+        if (!status || (guest->status && strcmp(guest->status, status) == 0)) {
+                free(status);
+                return false;
+        }
+        free(guest->status);
+        guest->status = status;
+        guest->status_untold = true;
+        return true;
+}
+
+void vm_guest_told_status(VmGuest *guest, uint64_t msec, uv_timer_cb next)
+{
+        guest->status_untold = false;
+        uv_timer_start(&guest->status_timer, next, msec, 0);
+}
+
+bool vm_guest_set_panicked(VmGuest *guest)
+{
+        bool first = !guest->panicked;
+
+        guest->panicked = true;
+        return first;
+}
+
+char *vm_guest_find_panic(VmGuest *guest, const void *data, size_t size)
+{
+        return guest->panicked ? NULL : panic_line_feed(&guest->panic_line, data, size);
+}
+
+void vm_guest_load(VmGuest *guest, json_object *record)
+{
+        const char *status = json_member_string(record, "guestStatus");
+
+        guest->ready = json_member_bool(record, "ready", false);
+        guest->status = status ? strndup(status, VM_STATUS_MAX) : NULL;
+        guest->started_at = json_member_int(record, "startedAt", 0);
+        guest->ready_at = json_member_int(record, "readyAt", 0);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What runs a CVM: from before its start to its end, once more with each launch. Changed by this
+ * module alone. */
+
+#include "driver/companion.h"
+#include "driver/driver.h"
+
+typedef struct VmProcess {
+        DriverVm *driver;       /* owned; NULL before start and after the end */
+        char *scope;            /* systemd unit of its hypervisor (scope.h), or NULL */
+        Companions *companions; /* owned; from before the driver's start to the end */
+        int runtime_dirfd;      /* its private directory, or -1 */
+} VmProcess;
+
+void vm_process_init(VmProcess *process);
+void vm_process_done(VmProcess *process);
+/* Takes fd. */
+void vm_process_set_directory(VmProcess *process, int fd);
+void vm_process_close_directory(VmProcess *process);
+/* Takes unit; NULL: it has no scope. */
+void vm_process_set_scope(VmProcess *process, char *unit);
+
+/* As the driver's functions of these names. */
+int vm_process_start(VmProcess *process, const DriverOps *ops, const DriverHome *home,
+                     const DriverStart *start, const DriverCallbacks *callbacks, void *userdata,
+                     CvmError *error);
+int vm_process_adopt(VmProcess *process, const DriverOps *ops, const DriverHome *home,
+                     const char *id, json_object *record, const DriverCallbacks *callbacks,
+                     void *userdata);
+/* The driver's part, after the end or to let it go on. */
+void vm_process_close_driver(VmProcess *process);
+
+/* As companions_start() and companions_adopt(). */
+int vm_process_start_companions(VmProcess *process, uv_loop_t *loop, const CompanionsStart *start,
+                                const CompanionCallbacks *callbacks, void *userdata,
+                                CvmError *error);
+int vm_process_adopt_companions(VmProcess *process, uv_loop_t *loop, json_object *record,
+                                bool by_path, const CompanionCallbacks *callbacks, void *userdata);
+void vm_process_end_companions(VmProcess *process);
+/* They go on, and nobody hears of them any more. */
+void vm_process_close_companions(VmProcess *process);

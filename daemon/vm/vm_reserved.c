@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/vm_reserved.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+void vm_reserved_init(VmReserved *reserved)
+{
+        *reserved = (VmReserved){.vsock_fd = -1};
+}
+
+void vm_reserved_drop_holds(VmReserved *reserved)
+{
+        for (size_t i = 0; i < reserved->n_forwards; i++)
+                port_hold_release(&reserved->holds[i]);
+        if (reserved->vsock_fd >= 0)
+                close(TAKE_FD(reserved->vsock_fd));
+}
+
+void vm_reserved_done(VmReserved *reserved)
+{
+        vm_reserved_drop_holds(reserved);
+        for (size_t i = 0; i < reserved->n_forwards; i++)
+                free(reserved->forwards[i].address);
+        free(reserved->forwards);
+        free(reserved->holds);
+        free(reserved->disks);
+        for (size_t i = 0; i < reserved->n_gpus; i++)
+                free(reserved->gpus[i]);
+}
+
+int vm_reserved_set_forwards(VmReserved *reserved, const SpecForward *forwards, size_t n)
+{
+        reserved->forwards = calloc(n + 1, sizeof(*reserved->forwards));
+        reserved->holds = calloc(n + 1, sizeof(*reserved->holds));
+        if (!reserved->forwards || !reserved->holds)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                reserved->forwards[i] = forwards[i];
+                reserved->forwards[i].address = strdup(forwards[i].address);
+                reserved->holds[i].fd = -1;
+                reserved->n_forwards++;
+                if (!reserved->forwards[i].address)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+void vm_reserved_set_disks(VmReserved *reserved, DiskHold *holds, size_t n)
+{
+        free(reserved->disks);
+        reserved->disks = holds;
+        reserved->n_disks = n;
+}
+
+bool vm_reserved_has_gpu(const VmReserved *reserved, const char *address)
+{
+        for (size_t i = 0; i < reserved->n_gpus; i++)
+                if (strcmp(reserved->gpus[i], address) == 0)
+                        return true;
+        return false;
+}
+
+int vm_reserved_add_gpu(VmReserved *reserved, const char *address)
+{
+        char *copy = strdup(address);
+
+        if (!copy)
+                return -ENOMEM;
+        reserved->gpus[reserved->n_gpus++] = copy;
+        return 0;
+}
+
+static bool load_gpus(VmReserved *reserved, json_object *array)
+{
+        size_t n;
+
+        if (!array)
+                return true;
+        if (!json_object_is_type(array, json_type_array))
+                return false;
+        n = json_object_array_length(array);
+        if (n > SPEC_GPUS_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(array, i);
+                char address[SPEC_GPU_SIZE];
+
+                if (!json_object_is_type(item, json_type_string) ||
+                    spec_gpu_parse(json_object_get_string(item), address) < 0 ||
+                    vm_reserved_add_gpu(reserved, address) < 0)
+                        return false;
+        }
+        return true;
+}
+
+bool vm_reserved_load(VmReserved *reserved, json_object *record)
+{
+        reserved->uid = (uid_t)json_member_int(record, "uid", 0);
+        reserved->vsock_cid = (uint32_t)json_member_int(record, "vsockCid", 0);
+        return load_gpus(reserved, json_member(json_member(record, "spec"), "gpus"));
+}

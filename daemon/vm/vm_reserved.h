@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What no two live CVMs may have: QEMU's uid, host ports, a vsock CID, disks and GPUs.
+ *
+ * launch/reserve.h decides who gets what; it alone and this module change a VmReserved. Most of it
+ * stays with the CVM to the end, for its record; vm_reserved_drop_holds() gives the kernel's part
+ * of ports and CID over to the hypervisor, or back.
+ */
+
+#include <sys/types.h>
+
+#include "local/ports.h"
+#include "spec/spec.h"
+#include "vm/disks.h"
+
+typedef struct VmReserved {
+        uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
+        uint32_t vsock_cid; /* 0: none */
+        int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */
+        SpecForward *forwards;
+        PortHold *holds; /* one a forward; released once QEMU has the port */
+        size_t n_forwards;
+        DiskHold *disks;
+        size_t n_disks;
+        char *gpus[SPEC_GPUS_MAX]; /* PCI addresses; owned */
+        size_t n_gpus;
+} VmReserved;
+
+void vm_reserved_init(VmReserved *reserved);
+void vm_reserved_done(VmReserved *reserved);
+/* Copies the forwards, of which no port is reserved yet. To be called once. 0 or -ENOMEM. */
+int vm_reserved_set_forwards(VmReserved *reserved, const SpecForward *forwards, size_t n);
+/* Takes holds, in place of those of the launch before. */
+void vm_reserved_set_disks(VmReserved *reserved, DiskHold *holds, size_t n);
+/* Copies the address; at most SPEC_GPUS_MAX. 0 or -ENOMEM. */
+int vm_reserved_add_gpu(VmReserved *reserved, const char *address);
+bool vm_reserved_has_gpu(const VmReserved *reserved, const char *address);
+/* Lets go of ports and CID, which the hypervisor has or takes now. */
+void vm_reserved_drop_holds(VmReserved *reserved);
+/* As a record tells: the uid, the CID, and the GPUs of its redacted spec. False if that has what no
+ * spec can have. */
+bool vm_reserved_load(VmReserved *reserved, json_object *record);
