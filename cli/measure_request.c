@@ -186,7 +186,7 @@ static ExitStatus check_taken(const Cli *cli, const Template *template,
                               kinds[i] == ARTIFACT_FIRMWARE &&
                                               template_takes_artifact(template, ARTIFACT_IGVM)
                                       ? "platform %s has it within the IGVM file (--igvm)"
-                                      : "platform %s boots from none",
+                                      : "platform %s does not boot from such a file",
                               template_name(template));
         }
         return EXIT_OK;

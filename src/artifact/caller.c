@@ -279,8 +279,8 @@ static int refuse_open(const Request *request, int error_number, const char *fie
                 return cvm_error_invalid_spec(error, field, "'%s' is not a directory", path);
         case ELOOP:
                 return cvm_error_invalid_spec(
-                        error, field,
-                        "'%s' leads through a link of /proc or too many symbolic links", path);
+                        error, field, "'%s' leads through a /proc link or too many symbolic links",
+                        path);
         case ENXIO:
                 return cvm_error_invalid_spec(
                         error, field, "'%s' is a socket or a device without a driver", path);
@@ -308,7 +308,7 @@ static int caller_refuse(const Request *request, const Answer *answer, const cha
                 return cvm_error_invalid_spec(error, field, "uid %u may not write to %s: %s", uid,
                                               what ?: "it", strerror(answer->error));
         }
-        return cvm_error_system(error, -answer->error, "take the rights of uid %u", uid);
+        return cvm_error_system(error, -answer->error, "assume the rights of uid %u", uid);
 }
 
 static const char *caller_kind_name(mode_t mode)
@@ -369,8 +369,8 @@ static int check_file_system(const Request *request, int fd, const char *what, c
         if (!name)
                 return 0;
         return cvm_error_invalid_spec(error, field,
-                                      "%s is a file of %s, which the kernel writes for whoever "
-                                      "reads it; name a copy of it",
+                                      "%s is a file on %s, whose content the kernel generates for "
+                                      "each reader; use a copy of it",
                                       what, name);
 }
 
@@ -386,7 +386,7 @@ static int check_kind(const Request *request, int fd, const char *field, CvmErro
         struct stat st;
 
         if (fstat(fd, &st) < 0)
-                return cvm_error_system(error, -errno, "look at %s", what ?: "it");
+                return cvm_error_system(error, -errno, "examine %s", what ?: "it");
         if ((st.st_mode & S_IFMT) == wanted ||
             (request->what == CALLER_OPEN_DISK && S_ISBLK(st.st_mode)))
                 return check_file_system(request, fd, what ?: "it", field, error);
@@ -406,8 +406,7 @@ static int act_as_caller(const Request *request, const char *field, int *ret_fd,
         if (!request->switch_user && uid != geteuid())
                 return cvm_error_invalid_spec(
                         error, field,
-                        "cvmd runs as uid %u and cannot take the rights of uid "
-                        "%u, who names %s",
+                        "cvmd runs as uid %u and cannot assume the rights of uid %u to open %s",
                         (unsigned)geteuid(), uid, what ?: "it");
         r = caller_ask(request, &answer, ret_fd);
         if (r == -ETIMEDOUT)
@@ -464,7 +463,7 @@ int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable
         int flags = fcntl(fd, F_GETFL), none = -1, r;
 
         if (flags < 0)
-                return cvm_error_system(error, -errno, "look at a descriptor");
+                return cvm_error_system(error, -errno, "examine a descriptor");
         r = check_kind(&request, fd, field, error);
         if (r < 0)
                 return r;
@@ -472,8 +471,8 @@ int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable
                 return act_as_caller(&request, field, &none, error);
         if (flags & O_PATH)
                 return cvm_error_invalid_spec(error, field,
-                                              "the descriptor was opened with O_PATH and proves no "
-                                              "right to read");
+                                              "the descriptor was opened with O_PATH, which does "
+                                              "not prove a right to read");
         if ((flags & O_ACCMODE) == O_WRONLY)
                 return cvm_error_invalid_spec(error, field,
                                               "the descriptor is not open for reading");

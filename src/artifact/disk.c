@@ -49,21 +49,25 @@ static int check_qcow2(int fd, const char *field, CvmError *error)
         if (n < 0)
                 return cvm_error_invalid_spec(error, field, "cannot be read: %s", strerror(errno));
         if (n < (ssize_t)sizeof(header) || be32(header) != QCOW2_MAGIC)
-                return cvm_error_invalid_spec(error, field, "is no qcow2 image");
+                return cvm_error_invalid_spec(error, field, "is not a qcow2 image");
         if (version != 2 && version != 3)
                 return cvm_error_invalid_spec(
-                        error, field, "is a qcow2 image of version %u; known are 2 and 3", version);
+                        error, field,
+                        "is a qcow2 image of version %u; only versions 2 and 3 are supported",
+                        version);
         if (be64(header + 8) || be32(header + 16))
-                return cvm_error_invalid_spec(error, field,
-                                              "is a qcow2 image with a backing file, which is not "
-                                              "taken; `qemu-img convert` makes one without");
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "is a qcow2 image with a backing file, which is not allowed; use `qemu-img "
+                        "convert` to make one without");
         if (incompatible & QCOW2_INCOMPATIBLE_DATA_FILE)
-                return cvm_error_invalid_spec(error, field,
-                                              "is a qcow2 image with an external data file, which "
-                                              "is not taken");
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "is a qcow2 image with an external data file, which is not allowed");
         if (be32(header + 32))
                 return cvm_error_invalid_spec(error, field,
-                                              "is an encrypted qcow2 image; let the guest encrypt");
+                                              "is an encrypted qcow2 image, which is not "
+                                              "supported; let the guest encrypt the disk");
         if (incompatible & QCOW2_INCOMPATIBLE_CORRUPT)
                 return cvm_error_invalid_spec(
                         error, field,
@@ -81,19 +85,20 @@ int disk_check_image(int fd, SpecDiskFormat format, const char *field, CvmError 
         struct stat st;
 
         if (fstat(fd, &st) < 0)
-                return cvm_error_system(error, -errno, "look at a disk");
+                return cvm_error_system(error, -errno, "examine a disk");
         if (format == SPEC_DISK_QCOW2)
                 return check_qcow2(fd, field, error);
         if (S_ISREG(st.st_mode))
                 size = (uint64_t)st.st_size;
         else if (ioctl(fd, BLKGETSIZE64, &size) < 0)
-                return cvm_error_invalid_spec(error, field, "does not tell its size: %s",
+                return cvm_error_invalid_spec(error, field, "does not report its size: %s",
                                               strerror(errno));
         if (size == 0)
                 return cvm_error_invalid_spec(error, field, "is empty");
         if (size % SECTOR)
                 return cvm_error_invalid_spec(
-                        error, field, "has %" PRIu64 " bytes; a raw disk has a multiple of %u",
+                        error, field,
+                        "has %" PRIu64 " bytes; the size of a raw disk must be a multiple of %u",
                         size, SECTOR);
         return 0;
 }
@@ -132,7 +137,7 @@ int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const char 
         if (r < 0)
                 return r;
         if (fstat(fd, &st) < 0)
-                return cvm_error_system(error, -errno, "look at a disk");
+                return cvm_error_system(error, -errno, "examine a disk");
         closep(sent);
         *sent = -1;
         *ret = (DiskFile){.fd = TAKE_FD(fd)};

@@ -18,9 +18,9 @@ static uint32_t le32(const uint8_t *p)
 #define COFF_MACHINE_AMD64 0x8664u
 #define PACKED "-compressed, not a bzImage: unpack it"
 
-static const char uki[] = "a unified kernel image (UKI), not a bzImage: name its kernel, initramfs "
-                          "and command line one by one (objcopy -O binary "
-                          "--only-section=.linux UKI KERNEL takes the kernel out)";
+static const char uki[] =
+        "a unified kernel image (UKI), not a bzImage: give its kernel, initramfs and command line "
+        "separately (objcopy -O binary --only-section=.linux UKI KERNEL extracts the kernel)";
 
 /* Whether a PE image has the section that the UAPI group's specification of UKIs requires. */
 static bool has_linux_section(const uint8_t *data, uint64_t size, uint64_t coff)
@@ -68,7 +68,8 @@ static const char *name_foreign_kernel(const uint8_t *data, uint64_t size)
                  "\x7f"
                  "ELF",
                  4,
-                 "an ELF file, not a bzImage: of a vmlinux take the build's arch/x86/boot/bzImage"},
+                 "an ELF file, not a bzImage: instead of vmlinux, use arch/x86/boot/bzImage from "
+                 "the kernel build"},
                 {0, "\x1f\x8b", 2, "gzip" PACKED},
                 {0, "\x28\xb5\x2f\xfd", 4, "zstd" PACKED},
                 {0,
@@ -82,7 +83,7 @@ static const char *name_foreign_kernel(const uint8_t *data, uint64_t size)
                 {0, "\xd0\x0d\xfe\xed", 4, "a device tree or FIT image, not a bzImage"},
                 {0, "ANDROID!", 8, "an Android boot image, not a bzImage"},
                 {0, "IGVM", 4, "an IGVM file, not a bzImage"},
-                {0, "07070", 5, "a cpio archive, not a bzImage: an initramfs is named by itself"},
+                {0, "07070", 5, "a cpio archive, not a bzImage: give it as the initramfs"},
                 {0, "!<arch>\n", 8, "an archive or a package, not a bzImage: unpack it"},
         };
 
@@ -102,7 +103,7 @@ static const char *check_kernel(const uint8_t *data, uint64_t size)
         if (le16(data + 0x1fe) != 0xaa55 || memcmp(data + 0x202, "HdrS", 4) != 0)
                 return name_foreign_kernel(data, size);
         if (le16(data + 0x206) < 0x20c) /* the first with xloadflags: a 64-bit entry */
-                return "a bzImage of a boot protocol before 2.12";
+                return "a bzImage with a boot protocol older than 2.12";
         if (!(data[0x211] & 1)) /* LOADED_HIGH */
                 return "a zImage, not a bzImage";
         setup_sectors = data[0x1f1] ?: 4;
@@ -148,7 +149,7 @@ static const char *check_igvm(const uint8_t *data, uint64_t size)
         if (le32(data + 4) != 1 && le32(data + 4) != 2)
                 return "an IGVM file of an unknown format version";
         if (le32(data + 16) != size)
-                return "truncated or padded: its IGVM header tells another size";
+                return "truncated or padded: its IGVM header states a different size";
         offset = le32(data + 8);
         length = le32(data + 12);
         if (offset < (le32(data + 4) == 1 ? 24 : 32) || offset + length > size)
@@ -162,7 +163,7 @@ static const char *artifact_kind_check_firmware(uint64_t size)
         if (size > ARTIFACT_FIRMWARE_SIZE_MAX)
                 return "larger than 16 MiB: not a firmware image";
         if (size % 4096 != 0)
-                return "not a whole number of 4 KiB pages: not a firmware image";
+                return "not a multiple of 4 KiB: not a firmware image";
         return NULL;
 }
 
@@ -182,5 +183,5 @@ const char *artifact_check_kind(SpecArtifactKind kind, const uint8_t *data, uint
         case _ARTIFACT_KIND_MAX:
                 break;
         }
-        return "of no known kind";
+        return "of an unknown kind";
 }

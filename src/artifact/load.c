@@ -225,7 +225,7 @@ static int refuse_digest(const Artifact *artifact, const uint8_t *found, const c
         _cleanup_free_ char *found_hex = text_hex(found, SHA256_SIZE);
         _cleanup_free_ char *wanted_hex = text_hex(wanted, SHA256_SIZE);
 
-        return cvm_error_artifact(error, artifact->name, "its SHA-256 is %s, %s is %s",
+        return cvm_error_artifact(error, artifact->name, "its SHA-256 is %s, but %s is %s",
                                   found_hex ?: "?", whose, wanted_hex ?: "?");
 }
 
@@ -278,7 +278,8 @@ static int prepare(Artifact *artifact, CvmError *error)
         if (r < 0)
                 return r;
         if (memcmp(&digest, &artifact->digest, sizeof(digest)) != 0)
-                return refuse_digest(artifact, digest.sha256, "that of the file the build embedded",
+                return refuse_digest(artifact, digest.sha256,
+                                     "the one of the file that the build embedded",
                                      artifact->digest.sha256, error);
         artifact->fd = TAKE_FD(copy.fd);
         return 0;

@@ -125,7 +125,7 @@ static int refuse_name(const ArtifactStore *store, SpecArtifactKind kind, const 
                     buffer_appendf(&there, "%s%s", there.size ? ", " : "", store->items[i]->name) <
                             0)
                         return cvm_error_system(error, -ENOMEM, "find artifact '%s'", name);
-        return cvm_error_artifact(error, name, "this cvmd embeds no %s of that name; it has: %s",
+        return cvm_error_artifact(error, name, "no embedded %s of that name; available: %s",
                                   spec_artifact_kind_name(kind), there.data ?: "none");
 }
 

@@ -293,7 +293,7 @@ static char *only_one(const CvmError *error, const char *resource)
         if (strcmp(resource, "port") != 0 && strcmp(resource, "cid") != 0)
                 return strdup("");
         if (wanted == 1)
-                return asprintf(&s, "every %s of cvmd.conf's range", resource) < 0 ? NULL : s;
+                return asprintf(&s, "every %s in cvmd.conf's range", resource) < 0 ? NULL : s;
         return asprintf(&s, "%s %lld", resource, (long long)wanted) < 0 ? NULL : s;
 }
 
@@ -310,11 +310,11 @@ static char *message_no_resources(const CvmError *error)
 
         if (!holders || !wanted || !available || !one)
                 return NULL;
-        by = *holders ? "; held by " : "";
+        by = *holders ? (*one ? " by " : "; in use by ") : "";
         if (*one)
                 n = asprintf(&s, "%s is in use%s%s", one, by, holders);
         else
-                n = asprintf(&s, "not enough %s: wanted %s, available %s%s%s", resource, wanted,
+                n = asprintf(&s, "not enough %s: %s requested, %s available%s%s", resource, wanted,
                              available, by, holders);
         return n < 0 ? NULL : s;
 }
@@ -328,7 +328,8 @@ static char *message_quota(const CvmError *error)
         char *s;
 
         if (!wanted || !used || !limit ||
-            asprintf(&s, "%s: %s wanted, but %s of %s are used", resource, wanted, used, limit) < 0)
+            asprintf(&s, "limit reached for %s: %s requested, but %s of %s are in use", resource,
+                     wanted, used, limit) < 0)
                 return NULL;
         return s;
 }
@@ -353,16 +354,18 @@ char *cvm_error_message(const CvmError *error)
                 n = asprintf(&s, "no error");
                 break;
         case CVM_ERROR_NO_SUCH_CVM:
-                n = asprintf(&s, "no CVM named '%s'; `cvmctl list` shows what there is", F("name"));
+                n = asprintf(&s, "no CVM named '%s'; see `cvmctl list`", F("name"));
                 break;
         case CVM_ERROR_CVM_EXISTS:
                 if (json_member_bool(error->fields, "anothers", false)) {
-                        n = asprintf(&s, "another user has a CVM named '%s'; choose another name",
+                        n = asprintf(&s,
+                                     "the name '%s' is in use by another user's CVM; choose "
+                                     "another name",
                                      F("name"));
                         break;
                 }
                 n = asprintf(&s,
-                             "a CVM named '%s' exists; stop or remove it first, or choose "
+                             "a CVM named '%s' already exists; stop or remove it first, or choose "
                              "another name",
                              F("name"));
                 break;
@@ -377,8 +380,10 @@ char *cvm_error_message(const CvmError *error)
                 break;
         case CVM_ERROR_HOST_NOT_READY:
                 fix = F("fix");
-                n = asprintf(&s, "this host cannot run it: %s is %s, needed is %s%s%s", F("check"),
-                             F("found"), F("needed"), *fix ? "; " : "", fix);
+                n = asprintf(&s,
+                             "cannot launch on this host: check '%s' failed. Found: %s. Required: "
+                             "%s.%s%s",
+                             F("check"), F("found"), F("needed"), *fix ? " Fix: " : "", fix);
                 break;
         case CVM_ERROR_NO_RESOURCES:
                 s = message_no_resources(error);
@@ -390,7 +395,7 @@ char *cvm_error_message(const CvmError *error)
                              *log ? ": " : "", log);
                 break;
         case CVM_ERROR_WRONG_STATE:
-                n = asprintf(&s, "CVM '%s' is %s; this needs one of: %s", F("name"), F("state"),
+                n = asprintf(&s, "CVM '%s' is %s; required state: %s", F("name"), F("state"),
                              F("allowed"));
                 break;
         case CVM_ERROR_QUOTA_EXCEEDED:

@@ -32,7 +32,7 @@ static int too_many_values(JsonParseError *ret, size_t values, size_t max)
         if (ret) {
                 *ret = (JsonParseError){.line = 1, .column = 1, .values = values};
                 snprintf(ret->reason, sizeof(ret->reason),
-                         "too many JSON values: %zu, at most %zu are taken", values, max);
+                         "too many JSON values: %zu; at most %zu are allowed", values, max);
         }
         return -E2BIG;
 }
@@ -74,13 +74,13 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
          * may be secrets. So they are looked for first. */
         duplicate = scan.members > 1 ? json_place_duplicate(data, size) : 0;
         if (duplicate)
-                return json_parse_error(ret_where, data, duplicate, "a member given twice");
+                return json_parse_error(ret_where, data, duplicate, "a duplicate member");
         r = json_tree_new(data, size, &object, &end, &reason);
         if (r < 0)
                 return r == -EBADMSG ? json_parse_error(ret_where, data, end, reason) : r;
         if (count_members(object) != scan.members) { /* memory was short at the first look */
                 json_clear_strings(object);
-                return json_parse_error(ret_where, data, 0, "a member given twice");
+                return json_parse_error(ret_where, data, 0, "a duplicate member");
         }
         *ret = TAKE_PTR(object);
         return 0;

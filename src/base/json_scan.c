@@ -25,7 +25,7 @@ typedef enum Escape {
         ESCAPE_BAD,       /* not an escape of RFC 8259, section 7 */
 } Escape;
 
-static const char ends_early[] = "the text ends too early";
+static const char ends_early[] = "unexpected end of the text";
 
 static int json_scan_refuse(Scanner *s, size_t at, const char *reason)
 {
@@ -76,9 +76,9 @@ static int unexpected(Scanner *s, const char *expected)
         if (c == 0)
                 return json_scan_refuse(s, s->at, "a NUL byte");
         if (c == '/' || c == '#')
-                return json_scan_refuse(s, s->at, "a comment: JSON has none");
+                return json_scan_refuse(s, s->at, "a comment, which JSON does not allow");
         if (c == '\'')
-                return json_scan_refuse(s, s->at, "a single quote: JSON has double quotes only");
+                return json_scan_refuse(s, s->at, "a single quote; JSON allows only double quotes");
         return json_scan_refuse(s, s->at, expected);
 }
 
@@ -145,7 +145,7 @@ static int scan_escape(Scanner *s)
         case ESCAPE_NUL:
                 return unusable(s, at, length, "\\ufffd", "a NUL character in a string");
         case ESCAPE_SURROGATE:
-                return unusable(s, at, length, "\\ufffd", "half of a surrogate pair in a string");
+                return unusable(s, at, length, "\\ufffd", "an unpaired surrogate in a string");
         case ESCAPE_BAD:
                 break;
         }
@@ -184,7 +184,7 @@ static int scan_digits(Scanner *s)
         if (!isdigit((unsigned char)json_scan_peek(s)))
                 return json_scan_at_end(s)
                                ? json_scan_refuse(s, s->at, ends_early)
-                               : json_scan_refuse(s, s->at, "a number with a digit missing");
+                               : json_scan_refuse(s, s->at, "a number with a missing digit");
         while (isdigit((unsigned char)json_scan_peek(s)))
                 s->at++;
         return 0;
@@ -256,13 +256,13 @@ static int scan_literal(Scanner *s)
                 s->at += length;
                 return 0;
         }
-        return unexpected(s, "a value expected");
+        return unexpected(s, "expected a value");
 }
 
 static int open_level(Scanner *s, char closer)
 {
         if (s->depth == JSON_DEPTH_MAX)
-                return json_scan_refuse(s, s->at, "too many levels of arrays and objects");
+                return json_scan_refuse(s, s->at, "arrays and objects nested too deep");
         s->closers[s->depth++] = closer;
         s->at++;
         return 0;
@@ -296,7 +296,7 @@ static int scan_name(Scanner *s)
         if (closer(s) == ']')
                 return 0;
         if (json_scan_next(s) != '"')
-                return unexpected(s, "a member's name in double quotes expected");
+                return unexpected(s, "expected a member's name in double quotes");
         r = scan_string(s);
         if (r < 0)
                 return r;
@@ -327,7 +327,7 @@ static int scan_after(Scanner *s)
                 s->depth--;
         }
         json_scan_next(s);
-        return json_scan_at_end(s) ? 0 : unexpected(s, "more text after the value");
+        return json_scan_at_end(s) ? 0 : unexpected(s, "unexpected text after the value");
 }
 
 static int scan_all(Scanner *s)
@@ -357,7 +357,7 @@ static int scan(Scanner *s)
         if (valid < s->size)
                 return json_scan_refuse(s, valid, "text that is not UTF-8");
         if (s->size >= strlen(mark) && memcmp(s->data, mark, strlen(mark)) == 0)
-                return json_scan_refuse(s, 0, "a byte order mark: the text must begin without one");
+                return json_scan_refuse(s, 0, "a byte order mark, which is not allowed");
         return scan_all(s);
 }
 

@@ -11,9 +11,8 @@
 static int host_check_pool(const HostPool *pool, const char *what, const char *fix, HostCheck *ret)
 {
         if (!pool->known)
-                return host_verdict(ret, NULL,
-                                    "not known: no misc controller with %ss at /sys/fs/cgroup",
-                                    what);
+                return host_verdict(
+                        ret, NULL, "unknown: /sys/fs/cgroup has no misc controller with %ss", what);
         return host_verdict(ret, pool->used < pool->capacity ? NULL : fix,
                             "%" PRIu64 " of %" PRIu64 " %ss in use", pool->used, pool->capacity,
                             what);
@@ -21,21 +20,19 @@ static int host_check_pool(const HostPool *pool, const char *what, const char *f
 
 int host_check_sev_asids(const HostFacts *facts, HostCheck *ret)
 {
-        return host_check_pool(
-                &facts->asids_sev, "SEV ASID",
-                "stop a SEV guest, or lower the SEV-ES ASID Space Limit in the firmware "
-                "setup, which leaves more for SEV",
-                ret);
+        return host_check_pool(&facts->asids_sev, "SEV ASID",
+                               "stop an SEV guest, or lower the SEV-ES ASID Space Limit in the "
+                               "firmware setup, which leaves more for SEV",
+                               ret);
 }
 
 /* SEV-SNP guests take SEV-ES's. */
 int host_check_sev_es_asids(const HostFacts *facts, HostCheck *ret)
 {
-        return host_check_pool(
-                &facts->asids_sev_es, "SEV-ES and SEV-SNP ASID",
-                "stop a SEV-ES or SEV-SNP guest, or raise the SEV-ES ASID Space Limit in "
-                "the firmware setup",
-                ret);
+        return host_check_pool(&facts->asids_sev_es, "SEV-ES and SEV-SNP ASID",
+                               "stop an SEV-ES or SEV-SNP guest, or raise the SEV-ES ASID Space "
+                               "Limit in the firmware setup",
+                               ret);
 }
 
 int host_check_tdx_keyids(const HostFacts *facts, HostCheck *ret)
@@ -49,14 +46,14 @@ int host_check_tdx_keyids(const HostFacts *facts, HostCheck *ret)
 
 int host_check_qgs(const HostFacts *facts, HostCheck *ret)
 {
-        return host_verdict(ret,
-                            facts->qgs != HOST_QGS_NONE
-                                    ? NULL
-                                    : "install and start Intel DCAP's quote generation service "
-                                      "(package tdx-qgs, service qgsd); its socket belongs to "
-                                      "group qgsd: add the user that runs cvmd where that is not "
-                                      "root",
-                            "%s", facts->qgs_found ?: "not looked for");
+        return host_verdict(
+                ret,
+                facts->qgs != HOST_QGS_NONE
+                        ? NULL
+                        : "install and start Intel DCAP's quote generation service (package "
+                          "tdx-qgs, service qgsd); its socket belongs to group qgsd: if cvmd does "
+                          "not run as root, add its user to that group",
+                "%s", facts->qgs_found ?: "not checked");
 }
 
 int host_check_memlock(const HostFacts *facts, HostCheck *ret)

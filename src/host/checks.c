@@ -37,9 +37,9 @@ static int check_amd(const HostFacts *facts, const char *what, bool cpu, const c
         int r;
 
         if (strcmp(facts->cpu_vendor, "AuthenticAMD") != 0)
-                r = host_verdict(ret, fix, "a CPU of %s", facts->cpu_vendor);
+                r = host_verdict(ret, fix, "CPU vendor %s", facts->cpu_vendor);
         else if (!cpu)
-                r = host_verdict(ret, fix, "a CPU that does not offer %s%s", what, where(facts));
+                r = host_verdict(ret, fix, "a CPU without %s%s", what, where(facts));
         else if (!facts->kvm_usable)
                 r = check_kvm(facts, ret);
         else if (!facts->has_kvm_amd)
@@ -52,12 +52,11 @@ static int check_amd(const HostFacts *facts, const char *what, bool cpu, const c
 static int check_dev_sev(const HostFacts *facts, const char *what, HostCheck *ret)
 {
         if (!facts->has_dev_sev)
-                return host_verdict(
-                        ret,
-                        "run `modprobe ccp`; if /dev/sev stays away, `dmesg | grep ccp` "
-                        "says why: update the firmware (BIOS) or install the SEV firmware "
-                        "in /lib/firmware/amd",
-                        "/dev/sev does not exist");
+                return host_verdict(ret,
+                                    "run `modprobe ccp`; if /dev/sev still does not exist, see "
+                                    "`dmesg | grep ccp`: update the firmware (BIOS) or install the "
+                                    "SEV firmware in /lib/firmware/amd",
+                                    "/dev/sev does not exist");
         return host_verdict(ret, NULL, "%s is on, /dev/sev exists", what);
 }
 
@@ -70,9 +69,8 @@ static int host_check_sev(const HostFacts *facts, HostCheck *ret)
         if (!facts->kvm_sev)
                 return host_verdict(
                         ret,
-                        "turn on SMEE (Secure Memory Encryption) in the firmware setup and "
-                        "load kvm_amd with sev=1, as `options kvm_amd sev=1` in "
-                        "/etc/modprobe.d/cvmd.conf does",
+                        "turn on SMEE (Secure Memory Encryption) in the firmware setup and load "
+                        "kvm_amd with sev=1 (`options kvm_amd sev=1` in /etc/modprobe.d/cvmd.conf)",
                         "parameter sev of kvm_amd is off");
         return check_dev_sev(facts, "SEV", ret);
 }
@@ -84,12 +82,11 @@ static int check_sev_es(const HostFacts *facts, HostCheck *ret)
         if (r != 1)
                 return r;
         if (!facts->kvm_sev_es)
-                return host_verdict(
-                        ret,
-                        "turn on SMEE in the firmware setup, set its SEV-ES ASID Space "
-                        "Limit above 1, and load kvm_amd with sev=1 sev_es=1, as `options "
-                        "kvm_amd sev=1 sev_es=1` in /etc/modprobe.d/cvmd.conf does",
-                        "parameter sev_es of kvm_amd is off");
+                return host_verdict(ret,
+                                    "turn on SMEE in the firmware setup, set its SEV-ES ASID Space "
+                                    "Limit above 1, and load kvm_amd with sev=1 sev_es=1 (`options "
+                                    "kvm_amd sev=1 sev_es=1` in /etc/modprobe.d/cvmd.conf)",
+                                    "parameter sev_es of kvm_amd is off");
         return check_dev_sev(facts, "SEV-ES", ret);
 }
 
@@ -105,18 +102,18 @@ static int check_snp_firmware(const HostFacts *facts, HostCheck *ret)
                 return host_verdict(ret,
                                     "update the SEV firmware: the BIOS, or the package "
                                     "amd64-microcode or linux-firmware with /lib/firmware/amd",
-                                    "SEV firmware %u.%u.%u, older than 1.51", status->major,
-                                    status->minor, status->build);
+                                    "SEV firmware %u.%u.%u, which is older than 1.51",
+                                    status->major, status->minor, status->build);
         if (!(status->flags & SNP_RMP_INITIALIZED))
                 return host_verdict(ret,
-                                    "`dmesg | grep -i -e sev -e ccp` says why the firmware was not "
-                                    "initialized; reload kvm_amd, or boot again",
+                                    "see `dmesg | grep -i -e sev -e ccp` for why the firmware was "
+                                    "not initialized; reload kvm_amd, or reboot",
                                     "SEV firmware %u.%u.%u whose RMP table is not initialized",
                                     status->major, status->minor, status->build);
         return host_verdict(ret, NULL, "SEV-SNP is on, SEV firmware %u.%u.%u, %u guests%s",
                             status->major, status->minor, status->build, status->guests,
                             status->flags & SNP_ALIAS_CHECKED ? ""
-                                                              : ", no check for memory aliases");
+                                                              : ", memory aliases not checked");
 }
 
 static int check_sev_snp(const HostFacts *facts, HostCheck *ret)
@@ -128,33 +125,32 @@ static int check_sev_snp(const HostFacts *facts, HostCheck *ret)
                 return r;
         if (!facts->knows_sev_snp)
                 return host_verdict(ret, "boot Linux 6.11 or newer, built with CONFIG_KVM_AMD_SEV",
-                                    "a kernel whose kvm_amd has no parameter sev_snp");
+                                    "a kernel whose kvm_amd does not have the parameter sev_snp");
         if (!facts->kvm_sev_snp && !facts->kernel_sev_snp && facts->syscfg.known &&
             !(facts->syscfg.value & SYSCFG_MEMORY_ENCRYPTION))
-                return host_verdict(ret,
-                                    "turn on SMEE (Secure Memory Encryption) in the firmware setup",
-                                    "memory encryption off in the firmware (SYSCFG bit 23 is 0)");
+                return host_verdict(
+                        ret, "turn on SMEE (Secure Memory Encryption) in the firmware setup",
+                        "memory encryption is off in the firmware (SYSCFG bit 23 is 0)");
         if (!facts->kvm_sev_snp && !facts->kernel_sev_snp && facts->rmp_end.known &&
             facts->rmp_end.value == 0)
                 return host_verdict(ret,
                                     "turn on SEV-SNP Support and SNP Memory (RMP Table) Coverage "
                                     "in the firmware setup",
-                                    "no memory set aside for the RMP table (RMP_END is 0)");
+                                    "no memory is reserved for the RMP table (RMP_END is 0)");
         if (!facts->kvm_sev_snp && !facts->kernel_sev_snp)
                 return host_verdict(
                         ret,
-                        "in the firmware setup turn on SMEE, SEV-SNP Support and SNP Memory "
-                        "(RMP Table) Coverage and set the SEV-ES ASID Space Limit above 1; "
-                        "leave the IOMMU on: no amd_iommu=off, iommu=off or iommu=pt on "
-                        "the kernel command line; `dmesg | grep -i sev-snp` says which",
-                        "a kernel that found SEV-SNP off in the firmware or the IOMMU not "
-                        "fit for it (no sev_snp in /proc/cpuinfo)");
+                        "in the firmware setup, turn on SMEE, SEV-SNP Support and SNP Memory (RMP "
+                        "Table) Coverage and set the SEV-ES ASID Space Limit above 1; leave the "
+                        "IOMMU on (no amd_iommu=off, iommu=off or iommu=pt on the kernel command "
+                        "line); `dmesg | grep -i sev-snp` shows which of these is the cause",
+                        "the kernel found SEV-SNP off in the firmware, or the IOMMU unsuitable for "
+                        "it (no sev_snp in /proc/cpuinfo)");
         if (!facts->kvm_sev_snp)
-                return host_verdict(
-                        ret,
-                        "load kvm_amd with sev=1 sev_es=1 sev_snp=1, as `options kvm_amd "
-                        "sev=1 sev_es=1 sev_snp=1` in /etc/modprobe.d/cvmd.conf does",
-                        "parameter sev_snp of kvm_amd is off");
+                return host_verdict(ret,
+                                    "load kvm_amd with sev=1 sev_es=1 sev_snp=1 (`options kvm_amd "
+                                    "sev=1 sev_es=1 sev_snp=1` in /etc/modprobe.d/cvmd.conf)",
+                                    "parameter sev_snp of kvm_amd is off");
         return check_snp_firmware(facts, ret);
 }
 
@@ -167,7 +163,7 @@ static bool firmware_tdx(const HostFacts *facts, HostCheck *ret, int *ret_r)
                 const char *found, *fix;
         } all[] = {
                 {&facts->tme_activate, facts->tme_activate.value & TME_ENABLED,
-                 "memory encryption off in the firmware (MSR 0x982 bit 1 is 0)",
+                 "memory encryption is off in the firmware (MSR 0x982 bit 1 is 0)",
                  "turn on TME (Total Memory Encryption) and TME-MT in the firmware setup"},
                 {&facts->keyid_partition, facts->keyid_partition.value >> 32,
                  "no key IDs for TDX (MSR 0x87 bits 63:32 are 0)",
@@ -176,8 +172,8 @@ static bool firmware_tdx(const HostFacts *facts, HostCheck *ret, int *ret_r)
                  "no memory range for the SEAM loader (MSR 0x1401 bit 11 is 0)",
                  "turn on the TDX SEAM loader in the firmware setup"},
                 {&facts->mcheck_error, facts->mcheck_error.value == 0,
-                 "the processor's check of the TDX set-up failed (MSR 0xA0 is not 0)",
-                 "populate memory evenly, with the same modules in each channel, and update the "
+                 "the processor's check of the TDX configuration failed (MSR 0xA0 is not 0)",
+                 "install memory evenly, with the same modules in each channel, and update the "
                  "BIOS: the check covers all sockets"},
         };
 
@@ -194,7 +190,7 @@ static int check_tdx(const HostFacts *facts, HostCheck *ret)
         int r = 0;
 
         if (strcmp(facts->cpu_vendor, "GenuineIntel") != 0)
-                return host_verdict(ret, FIX_INTEL, "a CPU of %s", facts->cpu_vendor);
+                return host_verdict(ret, FIX_INTEL, "CPU vendor %s", facts->cpu_vendor);
         if (!facts->kvm_usable)
                 return check_kvm(facts, ret);
         if (!facts->has_kvm_intel)
@@ -203,27 +199,25 @@ static int check_tdx(const HostFacts *facts, HostCheck *ret)
         if (!facts->knows_tdx)
                 return host_verdict(ret,
                                     "boot Linux 6.16 or newer, built with CONFIG_KVM_INTEL_TDX",
-                                    "a kernel whose kvm_intel has no parameter tdx");
+                                    "a kernel whose kvm_intel does not have the parameter tdx");
         if (facts->kvm_tdx)
                 return host_verdict(ret, NULL, "parameter tdx of kvm_intel is on");
         if (!facts->kernel_tdx && !facts->in_vm && firmware_tdx(facts, ret, &r))
                 return r;
         if (!facts->kernel_tdx)
-                return host_verdict(ret,
-                                    facts->in_vm
-                                            ? FIX_INTEL
-                                            : "in the firmware setup turn on TME, TME-MT, TDX and "
-                                              "the SEAM loader and give TDX some key IDs; `dmesg | "
-                                              "grep virt/tdx` says what the kernel found",
-                                    "a kernel that found no TDX (no tdx_host_platform in "
-                                    "/proc/cpuinfo)%s",
-                                    where(facts));
-        return host_verdict(
-                ret,
-                "load kvm_intel with tdx=1: `kvm_intel.tdx=1` on the kernel command line or "
-                "`options kvm_intel tdx=1` in /etc/modprobe.d/cvmd.conf; `dmesg | grep "
-                "virt/tdx` says if the TDX module did not start",
-                "parameter tdx of kvm_intel is off");
+                return host_verdict(
+                        ret,
+                        facts->in_vm ? FIX_INTEL
+                                     : "in the firmware setup, turn on TME, TME-MT, TDX and the "
+                                       "SEAM loader and give TDX some key IDs; `dmesg | grep "
+                                       "virt/tdx` shows what the kernel found",
+                        "the kernel did not find TDX (no tdx_host_platform in /proc/cpuinfo)%s",
+                        where(facts));
+        return host_verdict(ret,
+                            "load kvm_intel with tdx=1: `kvm_intel.tdx=1` on the kernel command "
+                            "line or `options kvm_intel tdx=1` in /etc/modprobe.d/cvmd.conf; "
+                            "`dmesg | grep virt/tdx` shows whether the TDX module failed to start",
+                            "parameter tdx of kvm_intel is off");
 }
 
 static int check_vhost_vsock(const HostFacts *facts, HostCheck *ret)
@@ -242,24 +236,24 @@ static int host_check_nft(const HostFacts *facts, HostCheck *ret)
                 return host_verdict(ret,
                                     "install nftables and restart cvmd, or launch with network "
                                     "'isolated' or 'passt'",
-                                    "no nft: a guest on network 'user' reaches this host's own "
-                                    "addresses, 127.0.0.1 among them");
-        return host_verdict(ret, NULL, "nft is there");
+                                    "nft is not installed: a guest on network 'user' can reach "
+                                    "this host's own addresses, including 127.0.0.1");
+        return host_verdict(ret, NULL, "nft is installed");
 }
 
 /* name, what is needed, function */
 #define CHECKS(X)                                                                                  \
-        X("kvm", "KVM that runs ordinary guests", check_kvm)                                       \
-        X("sev", "AMD SEV, on in firmware and kernel", host_check_sev)                             \
-        X("sev-es", "AMD SEV-ES, on in firmware and kernel", check_sev_es)                         \
-        X("sev-snp", "AMD SEV-SNP, on in firmware and kernel", check_sev_snp)                      \
-        X("tdx", "Intel TDX, on in firmware and kernel", check_tdx)                                \
+        X("kvm", "working KVM that runs ordinary guests", check_kvm)                               \
+        X("sev", "AMD SEV, enabled in firmware and kernel", host_check_sev)                        \
+        X("sev-es", "AMD SEV-ES, enabled in firmware and kernel", check_sev_es)                    \
+        X("sev-snp", "AMD SEV-SNP, enabled in firmware and kernel", check_sev_snp)                 \
+        X("tdx", "Intel TDX, enabled in firmware and kernel", check_tdx)                           \
         X("vhost-vsock", "/dev/vhost-vsock", check_vhost_vsock)                                    \
         X("sev-asids", "a free ASID for SEV", host_check_sev_asids)                                \
         X("sev-es-asids", "a free ASID for SEV-ES or SEV-SNP", host_check_sev_es_asids)            \
         X("tdx-keyids", "a free key ID for TDX", host_check_tdx_keyids)                            \
         X("qgs", "a quote generation service for TDX", host_check_qgs)                             \
-        X("memlock", "memory that may be locked without limit", host_check_memlock)                \
+        X("memlock", "no limit on locked memory", host_check_memlock)                              \
         X("nft", "nftables, to keep guests from this host's own addresses", host_check_nft)
 
 #define CHECK_ENTRY(name, needed, check) {name, needed, check},

@@ -51,10 +51,11 @@ static int open_kvm(const char *root)
 /* What to do where the CPU shows no virtualization. */
 static const char *fix_virtualization(const HostFacts *facts)
 {
-        return facts->in_vm ? "turn on nested virtualization for this machine at its own host, or "
-                              "use a bare-metal host; plain CVMs run meanwhile under TCG, slowly"
-                            : "turn on SVM (AMD) or VT-x (Intel) in the firmware setup; plain CVMs "
-                              "run meanwhile under TCG, slowly";
+        return facts->in_vm
+                       ? "enable nested virtualization for this machine on its own host, or use a "
+                         "bare-metal host (plain CVMs still run, emulated by TCG and slowly)"
+                       : "turn on SVM (AMD) or VT-x (Intel) in the firmware setup (plain CVMs "
+                         "still run, emulated by TCG and slowly)";
 }
 
 static const char *fix_missing_device(const HostFacts *facts)
@@ -78,24 +79,25 @@ int host_probe_kvm(const char *root, HostFacts *facts)
         facts->kvm_usable = facts->has_kvm && facts->has_virtualization;
 
         if (facts->kvm_usable) {
-                found = "/dev/kvm opens and the CPU has virtualization";
+                found = "/dev/kvm can be opened and the CPU has virtualization";
         } else if (r == 0) {
                 /* A hypervisor in software below this host can offer /dev/kvm without them; under
                  * it stock guests hang in their firmware. */
                 found = host_file_exists(root, "/sys/module/kvm_pvm")
-                                ? "/dev/kvm opens, but a software hypervisor (module kvm_pvm) is "
-                                  "behind it: the CPU has neither vmx nor svm, ordinary guests hang"
-                                : "/dev/kvm opens, but the CPU has neither vmx nor svm: a software "
-                                  "hypervisor is underneath and ordinary guests hang";
+                                ? "/dev/kvm exists but is backed by a software hypervisor (module "
+                                  "kvm_pvm); the CPU has neither vmx nor svm, and ordinary guests "
+                                  "hang"
+                                : "/dev/kvm exists, but the CPU has neither vmx nor svm: it is "
+                                  "backed by a software hypervisor, and ordinary guests hang";
                 fix = fix_virtualization(facts);
         } else if (r == -ENOENT) {
                 found = "/dev/kvm does not exist";
                 fix = fix_missing_device(facts);
         } else if (r == -EACCES || r == -EPERM) {
-                found = "/dev/kvm may not be opened by this user";
+                found = "this user is not permitted to open /dev/kvm";
                 fix = "add the user that runs cvmd to group kvm: `usermod -aG kvm USER`";
         } else {
-                found = r == -EPROTO ? "/dev/kvm does not speak version 12 of KVM's interface"
+                found = r == -EPROTO ? "/dev/kvm does not support version 12 of KVM's interface"
                                      : "/dev/kvm cannot be opened";
                 fix = fix_missing_device(facts);
         }

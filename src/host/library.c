@@ -10,7 +10,7 @@ static void library_fail(Library *library)
 
         library->complete = false;
         snprintf(library->failure, sizeof(library->failure), "%s cannot be loaded: %s",
-                 library->name, reason ? reason : "it lacks a function");
+                 library->name, reason ? reason : "a function is missing");
 }
 
 void library_load(Library *library, const char *soname, const char *name)

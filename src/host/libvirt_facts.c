@@ -26,14 +26,15 @@ static int libvirt_facts_check_security(const LibvirtFacts *facts, const char *v
         static const struct {
                 const char *security, *fix;
         } since[] = {
-                {"sev-snp", "libvirt 10.5 or newer, and a QEMU and host that can do it"},
-                {"tdx", "libvirt 11.6 or newer, and a QEMU and host that can do it"},
+                {"sev-snp", "libvirt 10.5 or newer, and a QEMU and host that support it"},
+                {"tdx", "libvirt 11.6 or newer, and a QEMU and host that support it"},
         };
-        const char *fix = "a host whose libvirt offers it (virsh domcapabilities)";
+        const char *fix = "a host whose libvirt supports it (virsh domcapabilities)";
         char found[160], needed[64];
 
-        snprintf(found, sizeof(found), "%s offers%s%s%s%s here", version, facts->sev ? " sev" : "",
-                 facts->sev_snp ? " sev-snp" : "", facts->tdx ? " tdx" : "",
+        snprintf(found, sizeof(found), "%s supports%s%s%s%s here", version,
+                 facts->sev ? " sev" : "", facts->sev_snp ? " sev-snp" : "",
+                 facts->tdx ? " tdx" : "",
                  facts->sev || facts->sev_snp || facts->tdx ? "" : " no launch security");
         snprintf(needed, sizeof(needed), "launch security %s", security);
         for (size_t i = 0; i < ARRAY_SIZE(since); i++)
@@ -51,33 +52,33 @@ int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *
 
         snprintf(needed, sizeof(needed), "libvirt at %s", uri);
         if (!facts)
-                return libvirt_facts_add(
-                        list, all, false, "libvirt", reason ?: "it does not answer", needed,
-                        "install the package libvirt-daemon-system, start it, or name another "
-                        "in cvmd.conf (libvirt.uri)");
+                return libvirt_facts_add(list, all, false, "libvirt",
+                                         reason ?: "it does not respond", needed,
+                                         "install the package libvirt-daemon-system, start "
+                                         "libvirt, or set another one in cvmd.conf (libvirt.uri)");
         snprintf(version, sizeof(version), "libvirt %lu.%lu.%lu", facts->version / 1000000,
                  facts->version / 1000 % 1000, facts->version % 1000);
         r = libvirt_facts_add(list, all, true, "libvirt", version, needed, NULL);
         if (r == 0)
                 r = libvirt_facts_add(list, all, facts->memfd, "libvirt-memfd",
                                       facts->memfd ? "it can" : "it cannot", "memory by memfd",
-                                      "a libvirt whose domain capabilities name it");
+                                      "a libvirt whose domain capabilities list it");
         if (r == 0)
                 r = libvirt_facts_add(list, all, facts->shares, "libvirt-9p",
                                       facts->shares ? "it can" : "it cannot", "directories over 9p",
-                                      "a libvirt and QEMU whose domain capabilities name it");
+                                      "a libvirt and QEMU whose domain capabilities list it");
         if (r == 0 && all)
                 r = libvirt_facts_add(list, all, true, "libvirt-ports",
                                       facts->passt ? "by passt"
-                                                   : "by QEMU's own user network, as arguments: "
-                                                     "libvirt marks the domain as tainted",
+                                                   : "QEMU's own user network, through arguments, "
+                                                     "so libvirt marks the domain as tainted",
                                       "a way to forward ports", NULL);
         if (r == 0 && needs->tpm)
                 r = libvirt_facts_add(
                         list, all, facts->tpm, "libvirt-tpm", facts->tpm ? "it can" : "it cannot",
-                        "a TPM emulator that is not libvirt's own",
+                        "a TPM emulator that libvirt does not run itself",
                         "libvirt 9.0 or newer, and the packages swtpm and swtpm-tools, without "
-                        "which it knows no TPM emulator");
+                        "which libvirt supports no TPM emulator");
         if (r == 0 && *needs->security)
                 r = libvirt_facts_check_security(facts, version, needs->security, all, list);
         return r;

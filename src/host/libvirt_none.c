@@ -8,6 +8,6 @@
 
 int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
 {
-        *ret_reason = strdup("this build has no driver libvirt");
+        *ret_reason = strdup("this build does not have driver libvirt");
         return -ENOSYS;
 }

@@ -80,8 +80,8 @@ int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
         if (r == 0)
                 *ret = facts;
         else
-                *ret_reason = strdup(xml ? "its domain capabilities are no XML"
-                                         : libvirt->virGetLastErrorMessage() ?: "it does not answer");
+                *ret_reason = strdup(xml ? "its domain capabilities are not valid XML"
+                                         : libvirt->virGetLastErrorMessage() ?: "it does not respond");
         free(xml);
         if (connection)
                 libvirt->virConnectClose(connection);

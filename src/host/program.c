@@ -30,10 +30,12 @@ int host_check_program(const char *name, const char *path, const char *package, 
                 return -ENOMEM;
         }
         if (!passed &&
-            asprintf(&fix, "install the package %s, or name the program in cvmd.conf (programs.%s)",
+            asprintf(&fix,
+                     "install the package %s, or set the program's path in cvmd.conf (programs.%s)",
                      package, name) < 0)
                 return -ENOMEM;
-        r = host_verdict(&check, fix, "%s%s", path ?: "no program of that name",
+        r = host_verdict(&check, fix, "%s%s",
+                         path ?: "executable not found in /usr/bin or /usr/local/bin",
                          path && !passed ? ", which cannot be executed" : "");
         if (r < 0)
                 return r;

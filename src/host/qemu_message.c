@@ -7,7 +7,7 @@
 /* By the number, negated. */
 static const char *const igvm_results[] = {
         [1] = "an invalid parameter",
-        [2] = "there are no data",
+        [2] = "there is no data",
         [3] = "it is not a valid file",
         [4] = "an invalid handle",
         [5] = "it names no platform",
@@ -28,8 +28,8 @@ static const char *const igvm_results[] = {
         [20] = "relocation regions overlap",
         [21] = "a parameter area is inserted into the page table region",
         [22] = "a relocatable region has no matching VP context",
-        [23] = "a platform that is not of this architecture",
-        [24] = "a header that is not of this architecture",
+        [23] = "a platform for another architecture",
+        [24] = "a header for another architecture",
         [25] = "an unsupported page size",
         [26] = "an unknown architecture in the fixed header",
         [27] = "files of different revisions",
@@ -64,7 +64,7 @@ static const char *explain_result(const char *path, char *buffer)
         snprintf(buffer, QEMU_MESSAGE_MAX,
                  "QEMU cannot read the IGVM file: %s (libigvm's error -%lu); build the file again, "
                  "or with another version of its builder",
-                 what ?: "an error that is not known here", number);
+                 what ?: "an error unknown to cvmd", number);
         return buffer;
 }
 
@@ -74,7 +74,7 @@ static const char *explain_type(const char *type, char *buffer)
 
         snprintf(buffer, QEMU_MESSAGE_MAX,
                  "this QEMU does not load headers of type 0x%lx, which the IGVM file has: use a "
-                 "QEMU that does, such as COCONUT-SVSM's, or build the file without them",
+                 "QEMU that does, for example COCONUT-SVSM's, or build the file without them",
                  number);
         return buffer;
 }

@@ -24,12 +24,13 @@ static int add_missing(Compare *compare, const char *what, const char *owner, co
         if (!provider && owner)
                 provider = json_member_string(compare->providers, owner);
         described = qemu_probe_describe(compare->probe);
-        if (!described || asprintf(&found, "%s at %s, without it", described, compare->path) < 0)
+        if (!described ||
+            asprintf(&found, "%s at %s, which does not support it", described, compare->path) < 0)
                 return -ENOMEM;
         if (asprintf(&needed, "%s %s%s%s", what, owner ?: "", owner ? "." : "", name) < 0)
                 return -ENOMEM;
-        if (asprintf(&fix, "install %s, and name its binary in cvmd.conf (qemu) where it is not %s",
-                     provider ?: "a QEMU that has it", compare->path) < 0)
+        if (asprintf(&fix, "install %s; if its binary is not %s, set its path in cvmd.conf (qemu)",
+                     provider ?: "a QEMU that supports it", compare->path) < 0)
                 return -ENOMEM;
         return host_check_list_add_new(compare->missing, "qemu", found, needed, false, fix);
 }

@@ -20,7 +20,7 @@ int qemu_probe_run(const char *path, QemuProbe **ret, char **ret_reason)
         int r = qemu_process_start(path, &process);
 
         if (r < 0) {
-                *ret_reason = strdup("no process can be started");
+                *ret_reason = strdup("a process cannot be started");
                 return r;
         }
         r = qemu_probe_talk(process.socket, QEMU_PROBE_MSEC, ret, &reason);

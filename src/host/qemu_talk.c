@@ -48,9 +48,9 @@ static int qemu_talk_wait_for(Talk *talk, short events)
                 if (n > 0)
                         return 0;
                 if (n == 0)
-                        return qemu_talk_fail(talk, -ETIMEDOUT, "it does not answer");
+                        return qemu_talk_fail(talk, -ETIMEDOUT, "it does not respond");
                 if (errno != EINTR)
-                        return qemu_talk_fail(talk, -errno, "its socket fails");
+                        return qemu_talk_fail(talk, -errno, "its socket failed");
         }
 }
 
@@ -66,10 +66,10 @@ static int qemu_talk_receive(Talk *talk)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n <= 0)
-                return qemu_talk_fail(talk, -ECONNRESET, "it ended before it had answered");
+                return qemu_talk_fail(talk, -ECONNRESET, "it exited before it had replied");
         talk->received += (size_t)n;
         if (talk->received > QEMU_PROBE_BYTES_MAX)
-                return qemu_talk_fail(talk, -EPROTO, "it says too much");
+                return qemu_talk_fail(talk, -EPROTO, "its reply is too long");
         return buffer_append(&talk->input, bytes, (size_t)n) < 0
                        ? qemu_talk_fail(talk, -ENOMEM, "out of memory")
                        : 0;
@@ -87,7 +87,7 @@ static int qemu_talk_next_message(Talk *talk, QmpMessage *ret)
 
                 if (!end) {
                         if (talk->input.size > QEMU_PROBE_LINE_MAX)
-                                return qemu_talk_fail(talk, -EPROTO, "an answer is too long");
+                                return qemu_talk_fail(talk, -EPROTO, "a reply is too long");
                         r = qemu_talk_receive(talk);
                         if (r < 0)
                                 return r;
@@ -122,12 +122,12 @@ static int qemu_talk_ask(Talk *talk, const char *command, json_object *arguments
         if (r < 0)
                 return r;
         if (send(talk->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
-                return qemu_talk_fail(talk, -ECONNRESET, "it ended before it had answered");
+                return qemu_talk_fail(talk, -ECONNRESET, "it exited before it had replied");
         r = qemu_talk_next_message(talk, &answer);
         if (r < 0)
                 return r;
         if (answer.kind == QMP_MESSAGE_GREETING || answer.id != talk->id)
-                return qemu_talk_fail(talk, -EPROTO, "an answer to another question");
+                return qemu_talk_fail(talk, -EPROTO, "a reply to another command");
         *ret = answer.kind == QMP_MESSAGE_RETURN ? json_object_get(answer.payload) : NULL;
         return 0;
 }
@@ -136,7 +136,7 @@ static int qemu_talk_ask(Talk *talk, const char *command, json_object *arguments
 static int add_names(Talk *talk, json_object *array, const char *key, json_object *set)
 {
         if (!json_object_is_type(array, json_type_array))
-                return qemu_talk_fail(talk, -EPROTO, "a list that is none");
+                return qemu_talk_fail(talk, -EPROTO, "a member that should be a list is not one");
         for (size_t i = 0; i < json_object_array_length(array); i++) {
                 json_object *item = json_object_array_get_idx(array, i);
                 const char *name = json_object_is_type(item, json_type_object)
@@ -144,9 +144,9 @@ static int add_names(Talk *talk, json_object *array, const char *key, json_objec
                                            : NULL;
 
                 if (!name || !qemu_name_is_valid(name))
-                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd name");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an invalid name");
                 if (++talk->names > NAMES_MAX)
-                        return qemu_talk_fail(talk, -EPROTO, "it says too much");
+                        return qemu_talk_fail(talk, -EPROTO, "its reply is too long");
                 json_object_object_add(set, name, NULL);
         }
         return 0;
@@ -162,7 +162,8 @@ static int ask_types(Talk *talk, const char *implements, json_object *set)
         if (r < 0)
                 return r;
         return answer ? add_names(talk, answer, "name", set)
-                      : qemu_talk_fail(talk, -EPROTO, "it knows no qom-list-types: older than 1.2");
+                      : qemu_talk_fail(talk, -EPROTO,
+                                       "it does not support qom-list-types: it is older than 1.2");
 }
 
 /* *ret: NULL where the type has none to tell. */
@@ -230,13 +231,13 @@ static int ask_machines(Talk *talk, QemuProbe *probe)
                 char type[QEMU_NAME_MAX + 16];
 
                 if (!json_object_is_type(machine, json_type_object))
-                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd machine");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an invalid machine");
                 name = json_member_string(machine, "name");
                 found = json_member_string(machine, "alias");
                 if (!found || strcmp(found, alias) != 0)
                         continue;
                 if (!name || !qemu_name_is_valid(name))
-                        return qemu_talk_fail(talk, -EPROTO, "a list with an odd name");
+                        return qemu_talk_fail(talk, -EPROTO, "a list with an invalid name");
                 snprintf(type, sizeof(type), "%s-machine", name);
                 r = ask_properties(talk, type, &properties);
                 if (r < 0)
@@ -268,7 +269,7 @@ static int greet(Talk *talk, QemuProbe *probe)
         if (r < 0)
                 return r;
         if (greeting.kind != QMP_MESSAGE_GREETING)
-                return qemu_talk_fail(talk, -EPROTO, "an answer before the greeting");
+                return qemu_talk_fail(talk, -EPROTO, "a reply before the greeting");
         package = json_member_string(json_member(json_member(greeting.root, "QMP"), "version"),
                                      "package");
         if (asprintf(&probe->version, "%u.%u.%u", greeting.version[0], greeting.version[1],
@@ -281,7 +282,7 @@ static int greet(Talk *talk, QemuProbe *probe)
         if (!probe->package)
                 return qemu_talk_fail(talk, -ENOMEM, "out of memory");
         r = qemu_talk_ask(talk, "qmp_capabilities", NULL, &answer);
-        return r < 0 || answer ? r : qemu_talk_fail(talk, -EPROTO, "it refuses qmp_capabilities");
+        return r < 0 || answer ? r : qemu_talk_fail(talk, -EPROTO, "it refused qmp_capabilities");
 }
 
 static int converse(Talk *talk, QemuProbe *probe)

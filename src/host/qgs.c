@@ -66,7 +66,7 @@ int host_probe_qgs(const char *root, HostFacts *facts)
         facts->qgs_found = NULL;
         facts->qgs = HOST_QGS_NONE;
         if (!facts->kvm_tdx) { /* nobody would ask it; and no socket is touched for nothing */
-                facts->qgs_found = strdup("not looked for: TDX is not on");
+                facts->qgs_found = strdup("not checked, because TDX is not enabled");
                 return facts->qgs_found ? 0 : -ENOMEM;
         }
         r = connect_unix(root);

@@ -101,13 +101,13 @@ static int vfio_look(const char *root, const char *device, char **ret_path, Host
         }
         if (!host_file_exists(root, path))
                 return host_verdict(ret, "`lspci -D` lists the devices of this host",
-                                    "no PCI device of that address");
+                                    "no PCI device has that address");
         group = link_name(root, device, "iommu_group");
         if (!group || text_parse_uint(group, 0, INT32_MAX, &number) < 0)
                 return host_verdict(ret,
                                     "turn on the IOMMU (AMD-Vi, VT-d) in the firmware setup, and "
                                     "on Intel boot with intel_iommu=on",
-                                    "a device in no IOMMU group");
+                                    "a device without an IOMMU group");
         driver = link_name(root, device, "driver");
         if (!driver || strcmp(driver, "vfio-pci") != 0) {
                 if (bind_fix(device, &fix) < 0)
@@ -120,8 +120,8 @@ static int vfio_look(const char *root, const char *device, char **ret_path, Host
                 if (bind_fix(neighbour, &fix) < 0)
                         return -ENOMEM;
                 return host_verdict(ret, fix,
-                                    "IOMMU group %s, in which the host's driver %s has %s", group,
-                                    neighbours_driver ?: "", neighbour);
+                                    "IOMMU group %s, in which the host's driver %s is bound to %s",
+                                    group, neighbours_driver ?: "", neighbour);
         }
         if (asprintf(ret_path, "/dev/vfio/%s", group) < 0) {
                 *ret_path = NULL;
@@ -136,7 +136,7 @@ int host_check_vfio(const char *root, const char *device, char **ret_path, HostC
         char *path = NULL;
         int r;
 
-        check.needed = strdup("a PCI device that vfio-pci drives, with its whole IOMMU group");
+        check.needed = strdup("a PCI device bound to vfio-pci together with its whole IOMMU group");
         if (asprintf(&check.name, "gpu:%s", device) < 0)
                 check.name = NULL;
         if (!check.name || !check.needed)

@@ -28,12 +28,12 @@ static int boot_check_sev(Bytes file, const char *name, const char *guest, CvmEr
                 return r;
         if (!sev.hashes_gpa || (strcmp(guest, "sev-snp") == 0 && !ovmf_takes_hashes(&sev)))
                 return cvm_error_artifact(error, name,
-                                          "has no place for kernel hashes, so that the kernel "
-                                          "would not be measured " AMDSEV);
+                                          "has no section for kernel hashes, so the kernel would "
+                                          "not be measured " AMDSEV);
         if (strcmp(guest, "sev") != 0 && !sev.reset_eip)
-                return cvm_error_artifact(error, name,
-                                          "has no AP reset address, which encrypted register state "
-                                          "needs " AMDSEV);
+                return cvm_error_artifact(
+                        error, name,
+                        "has no AP reset address, which encrypted register state requires " AMDSEV);
         return 0;
 }
 
@@ -47,10 +47,10 @@ int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmErro
         else if (guest && strcmp(guest, "tdx") == 0)
                 r = tdvf_parse(file, name, &tdvf, error);
         if (r == 0 && file.size % FIRMWARE_UNIT != 0)
-                r = cvm_error_artifact(error, name,
-                                       "not a multiple of 64 KiB, so that QEMU cannot map it: of "
-                                       "firmware in two files, CODE and VARS, take the one that is "
-                                       "in one");
+                r = cvm_error_artifact(
+                        error, name,
+                        "not a multiple of 64 KiB, so QEMU cannot map it: instead of firmware in "
+                        "two files, CODE and VARS, use the variant in a single file");
         return r;
 }
 
@@ -79,12 +79,12 @@ static int check_headers(const Igvm *igvm, const char *name, const QemuProbe *qe
                 if (loads(qemu, header.type))
                         continue;
                 described = qemu_probe_describe(qemu);
-                return cvm_error_artifact(
-                        error, name,
-                        "has a header of type 0x%x (%s) at offset 0x%zx, which %s does not load: "
-                        "use a QEMU that does, such as COCONUT-SVSM's, or build the file without "
-                        "it",
-                        header.type, type ?: "unknown", header.offset, described ?: "this QEMU");
+                return cvm_error_artifact(error, name,
+                                          "has a header of type 0x%x (%s) at offset 0x%zx, which "
+                                          "%s does not load: use a QEMU that does, for example "
+                                          "COCONUT-SVSM's, or build the file without it",
+                                          header.type, type ?: "unknown", header.offset,
+                                          described ?: "this QEMU");
         }
         return 0;
 }

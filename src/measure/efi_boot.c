@@ -20,7 +20,7 @@ int efi_check_cmdline(const char *cmdline, CvmError *error)
                 if ((unsigned char)cmdline[i] >= 0x80)
                         return cvm_error_invalid_spec(
                                 error, "cmdline",
-                                "byte %zu is not ASCII: what the guest measures of it is not known",
+                                "byte %zu is not ASCII, and how the guest measures it is unknown",
                                 i);
         return 0;
 }
@@ -59,14 +59,15 @@ const char *efi_boot_kernel_unknown(const EfiBoot *boot, MeasurementState *ret_s
                 return NULL;
         *ret_state = MEASUREMENT_NOT_GIVEN;
         if (boot->profile->kernel.value == PROFILE_KERNEL_PATCHED)
-                return boot->setup.memory ? "QEMU may change the kernel's header by the command "
-                                            "line: name that (--cmdline)"
-                                          : "QEMU changes the kernel's header by the size of "
-                                            "memory: name that (--memory)";
+                return boot->setup.memory ? "QEMU may change the kernel's header depending on the "
+                                            "command line: give it (--cmdline)"
+                                          : "QEMU changes the kernel's header depending on the "
+                                            "memory size: give it (--memory)";
         *ret_state = MEASUREMENT_NOT_PREDICTABLE;
-        return "whether QEMU changes the kernel's header depends on firmware and QEMU, which "
-               "nothing that is named shows: name a firmware that does and the QEMU (--qemu), or "
-               "the profile (--profile kernel=raw or kernel=patched)";
+        return "whether QEMU changes the kernel's header depends on the versions of firmware and "
+               "QEMU, which the given files do not show: give a firmware that shows its version "
+               "and the QEMU version (--qemu), or the profile (--profile kernel=raw or "
+               "kernel=patched)";
 }
 
 int efi_boot_extend_kernel(const EfiBoot *boot, Register *reg)
@@ -137,13 +138,13 @@ static int measure_both(const EfiBoot *boot, Register *reg)
 
         if (!cmdline)
                 return register_no_value(reg, MEASUREMENT_NOT_GIVEN,
-                                         "a kernel is named and no command line (--cmdline)");
+                                         "a kernel is given without a command line (--cmdline)");
         if (initrd && order == PROFILE_OPTIONS_UNKNOWN)
                 return register_no_value(
                         reg, MEASUREMENT_NOT_PREDICTABLE,
                         "where the firmware puts \"initrd=initrd\" depends on its version, which "
-                        "nothing that is named shows: name a firmware that does, or the profile "
-                        "(--profile options=suffix or options=prefix)");
+                        "the given files do not show: give a firmware that shows its version, or "
+                        "the profile (--profile options=suffix or options=prefix)");
         n = !initrd                           ? asprintf(&options, "%s", cmdline)
             : order == PROFILE_OPTIONS_SUFFIX ? asprintf(&options, "%s initrd=initrd", cmdline)
                                               : asprintf(&options, "initrd=initrd %s", cmdline);
@@ -157,8 +158,9 @@ int efi_boot_measure_options(const EfiBoot *boot, Register *reg)
 {
         switch (boot->profile->stub.value) {
         case PROFILE_STUB_NONE:
-                return register_remark(reg, "zeros: this kernel's EFI stub does not measure load "
-                                            "options and initramfs into it (profile, stub)");
+                return register_remark(reg,
+                                       "zeros: this kernel's EFI stub does not measure load "
+                                       "options and initramfs into this register (profile, stub)");
         case PROFILE_STUB_INITRD:
                 return extend_initrd(boot, reg)
                                ?: register_remark(reg, "without load options, which this kernel's "

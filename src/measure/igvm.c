@@ -21,10 +21,10 @@ const char *igvm_read_header(const Igvm *igvm, size_t *cursor, IgvmHeader *ret)
         uint32_t size;
 
         if (left < HEADER_SIZE)
-                return "its last IGVM header is cut short";
+                return "its last IGVM header is truncated";
         size = le32_get(p + 4);
         if (size > left - HEADER_SIZE)
-                return "an IGVM header is longer than the headers are";
+                return "an IGVM header is longer than the header section";
         step = (HEADER_SIZE + (size_t)size + 7) & ~(size_t)7;
         *ret = (IgvmHeader){
                 .type = le32_get(p),

@@ -67,16 +67,16 @@ static const char *add_region(Check *check, const IgvmHeader *header)
         if (region.to < from)
                 return "it ends beyond the address space";
         if (check->n_regions == REGIONS_MAX)
-                return "more than 64 regions that are relocated";
+                return "more than 64 relocated regions";
         for (size_t i = 0; i < check->n_regions; i++) {
                 const Region *other = &check->regions[i];
 
                 if (!(other->mask & region.mask))
                         continue;
                 if (other->is_page_table && is_table)
-                        return "a platform of it has such a header already";
+                        return "one of its platforms already has such a header";
                 if (other->from < region.to && region.from < other->to)
-                        return "it overlaps another region that is relocated";
+                        return "it overlaps another relocated region";
         }
         check->regions[check->n_regions++] = region;
         check->last_region = *header;
@@ -89,9 +89,9 @@ static const char *find_open_area(const Check *check, uint32_t index, size_t *re
         const IgvmArea *area = igvm_find_area(check->igvm, index);
 
         if (!area)
-                return "there is no parameter area of that index before it";
+                return "no parameter area with that index was declared before it";
         *ret = (size_t)(area - check->igvm->areas);
-        return check->inserted[*ret] ? "its parameter area has been inserted already" : NULL;
+        return check->inserted[*ret] ? "its parameter area has already been inserted" : NULL;
 }
 
 static const char *add_insert(Check *check, const IgvmHeader *header)
@@ -161,8 +161,7 @@ static int igvm_check_finish(const Check *check, const char *name, CvmError *err
         for (size_t i = 0; i < check->n_regions; i++)
                 if (!check->regions[i].has_context)
                         return igvm_header_refuse(&check->last_region, name, error,
-                                                  "no VP context is that of a region that is "
-                                                  "relocated");
+                                                  "no VP context belongs to a relocated region");
         return 0;
 }
 
@@ -183,8 +182,8 @@ int igvm_check_headers(Igvm *igvm, const char *name, CvmError *error)
                 if (!igvm_header_is_known(&header))
                         continue;
                 if (igvm_header_section(header.type) < section)
-                        reason = "it stands out of its order: platforms come first, then what "
-                                 "initializes, then directives";
+                        reason = "it is out of order: platform headers come first, then "
+                                 "initialization headers, then directive headers";
                 if (!reason)
                         reason = igvm_header_check(igvm, &header);
                 if (!reason)
@@ -206,9 +205,9 @@ int igvm_check_known(const Igvm *igvm, const char *name, CvmError *error)
                         return igvm_header_refuse(
                                 &header, name, error,
                                 header.type & IGVM_OPTIONAL
-                                        ? "QEMU's IGVM library refuses a file with headers that "
-                                          "are marked as optional: build it without them"
+                                        ? "QEMU's IGVM library refuses a file with headers marked "
+                                          "as optional: build it without them"
                                         : "QEMU's IGVM library refuses a file with headers of "
-                                          "types that it does not know: build it without them");
+                                          "unknown types: build it without them");
         return 0;
 }

@@ -20,13 +20,12 @@ static const char *check_platform(const IgvmHeader *header)
         if (platform.type > IGVM_PLATFORM_CCA)
                 return "its platform type is unknown";
         if (platform.type == IGVM_PLATFORM_CCA)
-                return "platform cca is one of AArch64, but the file is for x86-64";
+                return "platform cca is for AArch64, but the file is for x86-64";
         if (platform.version != 1)
                 return "its platform version is not 1";
         if (platform.shared_gpa_boundary &&
             (platform.type == IGVM_PLATFORM_NATIVE || platform.type == IGVM_PLATFORM_VSM))
-                return "its platform has no shared memory, so that the shared GPA boundary must be "
-                       "0";
+                return "its platform has no shared memory, so the shared GPA boundary must be 0";
         return NULL;
 }
 
@@ -37,10 +36,10 @@ static const char *check_relocation(const uint8_t *p)
         if (p[6] > 2)
                 return "its VTL is not 0, 1 or 2";
         if (!alignment || !is_aligned(alignment) || !size || !is_aligned(size))
-                return "its alignment or size is not of whole pages";
+                return "its alignment or size is not a multiple of the page size";
         if (le64_get(p + 16) % alignment || le64_get(p + 32) % alignment ||
             le64_get(p + 40) % alignment)
-                return "an address of it does not have its alignment";
+                return "one of its addresses does not have its alignment";
         return NULL;
 }
 
@@ -53,8 +52,8 @@ static const char *check_page_table(const uint8_t *p)
         if (p[7])
                 return "a reserved field is not 0";
         if (!is_aligned(le64_get(p + 8)) || !size || !is_aligned(size) || !is_aligned(used))
-                return "its address or size is not of whole pages";
-        return used > size ? "more of it is used than there is" : NULL;
+                return "its address or size is not a multiple of the page size";
+        return used > size ? "more of it is used than exists" : NULL;
 }
 
 static const char *check_area(const Igvm *igvm, const IgvmHeader *header)
@@ -63,9 +62,9 @@ static const char *check_area(const Igvm *igvm, const IgvmHeader *header)
         uint32_t offset = le32_get(header->body.data + 12);
 
         if (!size || !is_aligned(size) || size > UINT32_MAX)
-                return "its size is not of whole pages, below 4 GiB";
+                return "its size is not a multiple of the page size below 4 GiB";
         if (offset && !igvm_has_data(igvm, offset, size))
-                return "its contents lie outside the file's data";
+                return "its content lies outside the file's data";
         return NULL;
 }
 
@@ -81,10 +80,10 @@ static const char *check_page(const Igvm *igvm, const IgvmHeader *header)
         if (le16_get(header->body.data + 22))
                 return "a reserved field is not 0";
         if (offset && page.size == IGVM_LARGE_PAGE_SIZE)
-                return "a page of 2 MiB has data, of which QEMU takes the first 4 KiB: use pages "
-                       "of 4 KiB";
+                return "a 2 MiB page has data, of which QEMU uses only the first 4 KiB: use 4 KiB "
+                       "pages";
         if (offset && !igvm_has_data(igvm, offset, page.size))
-                return "its data lie outside the file's data";
+                return "its data lies outside the file's data";
         return NULL;
 }
 
@@ -102,7 +101,7 @@ static const char *igvm_header_check_memory(const IgvmHeader *header)
         const uint8_t *p = header->body.data;
 
         if (!is_aligned(le64_get(p)) || !is_aligned(le32_get(p + 12)))
-                return "its address or size is not of whole pages";
+                return "its address or size is not a multiple of the page size";
         return le32_get(p + 20) ? "a reserved field is not 0" : NULL;
 }
 
@@ -122,7 +121,7 @@ static const char *check_file_data(const Igvm *igvm, const IgvmHeader *header)
         if (le32_get(header->body.data + 12))
                 return "a reserved field is not 0";
         return offset && !igvm_has_data(igvm, offset, le32_get(header->body.data + 8))
-                       ? "its contents lie outside the file's data"
+                       ? "its content lies outside the file's data"
                        : NULL;
 }
 
@@ -132,7 +131,7 @@ const char *igvm_header_check(const Igvm *igvm, const IgvmHeader *header)
         uint16_t parameter = igvm_header_parameter_size(header);
 
         if (!igvm_header_has_length(header))
-                return "its length is not that of its type";
+                return "its length does not match its type";
         if (parameter)
                 return check_parameter(igvm, header, parameter);
         switch (header->type) {

@@ -20,7 +20,7 @@ static const char *parse_fixed(Igvm *igvm)
         igvm->headers_offset = le32_get(p + 8);
         igvm->headers_size = le32_get(p + 12);
         if (le32_get(p + 16) != igvm->file.size)
-                return "truncated or padded: its IGVM header tells another size";
+                return "truncated or padded: its IGVM header states a different size";
         if (igvm->headers_offset < fixed_size || igvm->headers_offset % 8 ||
             !bytes_contain(igvm->file, igvm->headers_offset, igvm->headers_size))
                 return "its IGVM variable headers lie outside the file";
@@ -28,7 +28,7 @@ static const char *parse_fixed(Igvm *igvm)
         if (igvm->architecture != 0)
                 return "an IGVM file for another architecture than x86-64";
         if (igvm->version == 2 && le32_get(p + 28) != IGVM_PAGE_SIZE)
-                return "an IGVM file of another page size than 4096";
+                return "an IGVM file with a page size other than 4096";
         if (igvm->headers_offset + (uint64_t)igvm->headers_size == igvm->file.size)
                 return "has no data behind its IGVM headers";
         if (le32_get(p + 20) != igvm_checksum(p))

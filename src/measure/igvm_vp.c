@@ -53,18 +53,18 @@ static const char *check_vsm(const Igvm *igvm, const IgvmHeader *header)
         const uint8_t *p;
 
         if (!igvm_has_data(igvm, offset, 4))
-                return "its data lie outside the file's data";
+                return "its data lies outside the file's data";
         p = igvm->file.data + offset;
         n = le32_get(p);
         if (!igvm_has_data(igvm, offset, 4 + (uint64_t)n * VSM_REGISTER_SIZE))
-                return "its data lie outside the file's data";
+                return "its data lies outside the file's data";
         if (n == 0 || le16_get(header->body.data + 16) != 0)
-                return "it has no registers, or is not that of vCPU 0";
+                return "it has no registers, or is not for vCPU 0";
         for (uint32_t i = 0; i < n; i++) {
                 const uint8_t *entry = p + 4 + (size_t)i * VSM_REGISTER_SIZE;
 
                 if (entry[0] > 2 || entry[0] != p[4])
-                        return "its registers are not all of one VTL, which is 0, 1 or 2";
+                        return "its registers are not all of the same VTL (0, 1 or 2)";
                 if (!is_vsm_register(le32_get(entry + 1)))
                         return "it has a register that a VP context cannot have";
         }
@@ -75,7 +75,7 @@ static const char *igvm_vp_check_native(const IgvmVpContext *context)
 {
         for (size_t i = NATIVE_CONTEXT_SIZE; i < context->data.size; i++)
                 if (context->data.data[i])
-                        return "its data go on behind the registers";
+                        return "its data continues after the registers";
         return NULL;
 }
 
@@ -96,13 +96,13 @@ const char *igvm_vp_check(const Igvm *igvm, const IgvmHeader *header)
         IgvmVpContext context;
 
         if (!platform)
-                return "its compatibility mask is not that of one platform of the file";
+                return "its compatibility mask does not match exactly one platform of the file";
         if (platform->type == IGVM_PLATFORM_TDX)
                 return "its platform, tdx, has no VP contexts";
         if (platform->type == IGVM_PLATFORM_VSM)
                 return check_vsm(igvm, header);
         if (!igvm_has_data(igvm, le32_get(header->body.data + 12), IGVM_PAGE_SIZE))
-                return "its data are not a page within the file's data";
+                return "its data is not one page within the file's data";
         context = igvm_vp_context(igvm, header);
         if (platform->type == IGVM_PLATFORM_NATIVE || platform->type == IGVM_PLATFORM_SEV)
                 return igvm_vp_check_native(&context);
@@ -143,26 +143,26 @@ static int check_vmsa(const IgvmVpContext *context, const IgvmPlatform *platform
         char reason[160];
 
         if (context->gpa != VMSA_GPA) {
-                snprintf(reason, sizeof(reason), "its VMSA is at 0x%llx; KVM has it at 0x%llx",
+                snprintf(reason, sizeof(reason),
+                         "its VMSA is at 0x%llx, but KVM expects it at 0x%llx",
                          (unsigned long long)context->gpa, VMSA_GPA);
                 return igvm_header_refuse(header, name, error, reason);
         }
         if (lost < VMSA_SIZE) {
                 snprintf(reason, sizeof(reason),
                          "its VMSA has a value at 0x%zx, %s, which QEMU does not pass on to KVM",
-                         lost, lost < VMSA_END ? "in a field" : "behind the last field");
+                         lost, lost < VMSA_END ? "in a field" : "after the last field");
                 return igvm_header_refuse(header, name, error, reason);
         }
         if (memcmp(vmsa + VMSA_TR_BASE, vmsa + VMSA_LDTR_BASE, 8) != 0)
                 return igvm_header_refuse(header, name, error,
-                                          "its VMSA has a TR.base (at 0x98) that is not its "
+                                          "its VMSA has a TR.base (at 0x98) that differs from its "
                                           "LDTR.base: QEMU gives KVM the latter for both");
         if ((le64_get(vmsa + VMSA_FEATURES) & VMSA_FEATURE_SNP) != (is_snp ? VMSA_FEATURE_SNP : 0))
-                return igvm_header_refuse(header, name, error,
-                                          is_snp ? "SEV_FEATURES (at 0x3b0) of its VMSA are "
-                                                   "without SEV-SNP (bit 0)"
-                                                 : "SEV_FEATURES (at 0x3b0) of its VMSA have "
-                                                   "SEV-SNP (bit 0)");
+                return igvm_header_refuse(
+                        header, name, error,
+                        is_snp ? "SEV_FEATURES (at 0x3b0) of its VMSA lacks SEV-SNP (bit 0)"
+                               : "SEV_FEATURES (at 0x3b0) of its VMSA has SEV-SNP (bit 0)");
         return 0;
 }
 
@@ -181,7 +181,7 @@ static int check_vp(const Igvm *igvm, const IgvmHeader *header, const char *name
                 return context.vp_index == 0 || platform->type != IGVM_PLATFORM_NATIVE
                                ? 0
                                : igvm_header_refuse(header, name, error,
-                                                    "QEMU takes that of vCPU 0 only");
+                                                    "QEMU uses only that of vCPU 0");
         if (context.vp_index != vmsas->n)
                 return igvm_header_refuse(header, name, error,
                                           "the VP contexts are not those of vCPUs 0, 1, … in "

@@ -35,7 +35,8 @@ static int video_mode(const char *cmdline, uint16_t *ret, CvmError *error)
         errno = 0;
         value = strtoul(vga, &end, 0);
         if (errno != 0 || end == vga || (*end && *end != ' ') || value > UINT32_MAX)
-                return cvm_error_invalid_spec(error, "cmdline", "its vga= is none that QEMU takes");
+                return cvm_error_invalid_spec(error, "cmdline",
+                                              "QEMU does not accept its vga= value");
         *ret = (uint16_t)value;
         return 1;
 }
@@ -71,7 +72,7 @@ int kernel_setup_patch(const KernelSetup *setup, uint8_t **ret, CvmError *error)
                                           "not a bzImage (no Linux boot header)");
         if (le16_get(setup->kernel.data + 0x206) < 0x20c)
                 return cvm_error_artifact(error, setup->name,
-                                          "a bzImage of a boot protocol before 2.12");
+                                          "a bzImage with a boot protocol older than 2.12");
         kernel = malloc(setup->kernel.size);
         if (!kernel)
                 return cvm_error_system(error, -ENOMEM, "read '%s'", setup->name);

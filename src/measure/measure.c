@@ -150,8 +150,8 @@ static int read_model(Run *run, uint32_t *ret_signature)
         if (vmsa_cpu_signature(model, ret_signature) < 0)
                 return cvm_error_invalid_spec(
                         run->error, "cpu-model",
-                        "there is no model '%s', only %s, or a CPUID signature as 0x800f12", model,
-                        vmsa_cpu_models());
+                        "unknown model '%s'; known are %s, or a CPUID signature such as 0x800f12",
+                        model, vmsa_cpu_models());
         r = measurement_add_text(run->measurement, "cpuModel", "%s", model);
         return r < 0 ? measure_fail(run, r) : 0;
 }
@@ -193,11 +193,11 @@ static int measure_snp_ovmf(Run *run)
         if (!reg)
                 return measure_fail(run, -ENOMEM);
         if (!in->firmware.bytes.data)
-                missing = "no firmware is named (--firmware)";
+                missing = "no firmware given (--firmware)";
         else if (!in->cpus)
-                missing = "the number of vCPUs is not named (--cpus)";
+                missing = "the number of vCPUs is not given (--cpus)";
         else if (in->kernel.bytes.data && !in->cmdline)
-                missing = "a kernel is named and no command line (--cmdline)";
+                missing = "a kernel is given without a command line (--cmdline)";
         if (missing) {
                 r = register_no_value(reg, MEASUREMENT_NOT_GIVEN, "%s", missing);
                 return r < 0 ? measure_fail(run, r) : 0;
@@ -232,13 +232,12 @@ static int measure_check_id_block(Run *run, const Igvm *igvm, Register *first)
         if (run->inputs->launching)
                 return cvm_error_artifact(
                         run->error, "igvm",
-                        "its ID block (header 0x30b) is for the launch digest %s, which this file "
-                        "does not have here: the hardware would refuse it; sign the file again "
-                        "(cvmctl measure --format igvm)",
+                        "its ID block (header 0x30b) is for the launch digest %s, but the file's "
+                        "launch digest differs, so the hardware would refuse it; sign the file "
+                        "again (cvmctl measure --format igvm)",
                         hex);
         r = register_remark(first,
-                            "%s%sthe file's ID block is for %s instead: the hardware refuses the "
-                            "launch",
+                            "%s%sthe file's ID block is for %s, so the hardware refuses the launch",
                             before ?: "", before ? "; " : "", hex);
         return r < 0 ? measure_fail(run, r) : 0;
 }
@@ -252,8 +251,8 @@ static int measure_check_service(Run *run, const Igvm *igvm)
         if (!run->service || !run->inputs->kernel.bytes.data)
                 return 0;
         return cvm_error_invalid_spec(run->error, "kernel",
-                                      "the IGVM file is of a service VM (highest VTL 0), which "
-                                      "boots no kernel: leave it out");
+                                      "the IGVM file is for a service VM (highest VTL 0), which "
+                                      "boots no kernel: omit it");
 }
 
 static int measure_igvm_file(Run *run, uint32_t signature)
@@ -303,7 +302,7 @@ static int measure_snp_igvm(Run *run)
         } else {
                 reg = measurement_add(run->measurement, "LaunchDigest", HASH_SHA384);
                 r = reg ? register_no_value(reg, MEASUREMENT_NOT_GIVEN,
-                                            "no IGVM file is named (--igvm)")
+                                            "no IGVM file given (--igvm)")
                         : -ENOMEM;
                 if (r < 0)
                         return measure_fail(run, r);
@@ -322,7 +321,7 @@ static int measure_no_firmware(Run *run)
                 Register *reg = measurement_add(run->measurement, names[i], HASH_SHA384);
 
                 r = reg ? register_no_value(reg, MEASUREMENT_NOT_GIVEN,
-                                            "no firmware is named (--firmware)")
+                                            "no firmware given (--firmware)")
                         : -ENOMEM;
         }
         return r;
@@ -337,11 +336,11 @@ static int measure_rtmr0(Run *run, const Tdvf *tdvf)
                 return -ENOMEM;
         if (!in->acpi.loader.data)
                 return register_no_value(reg, MEASUREMENT_NOT_PREDICTABLE,
-                                         "it depends on the ACPI tables that QEMU makes of every "
-                                         "device: name them (--acpi)");
+                                         "it depends on the ACPI tables that QEMU generates from "
+                                         "all devices: give them (--acpi)");
         if (!in->memory)
                 return register_no_value(reg, MEASUREMENT_NOT_GIVEN,
-                                         "it depends on the size of memory: name that (--memory)");
+                                         "it depends on the memory size: give it (--memory)");
         return rtmr0_measure(tdvf, &run->profile, &in->acpi, in->memory, reg);
 }
 
@@ -403,12 +402,13 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
 {
         if (in->method == MEASURE_NONE)
                 return cvm_error_invalid_spec(error, "platform",
-                                              "nothing of a CVM of this platform is measured");
+                                              "this platform does not measure anything of a CVM");
         if (in->igvm.bytes.data && !methods[in->method].igvm)
-                return cvm_error_invalid_spec(error, "igvm", "this platform boots from none");
+                return cvm_error_invalid_spec(error, "igvm",
+                                              "this platform does not boot from such a file");
         if (in->firmware.bytes.data && (!methods[in->method].firmware || in->igvm.bytes.data))
                 return cvm_error_invalid_spec(error, "firmware",
-                                              "this platform's is within the IGVM file");
+                                              "this platform's firmware is within the IGVM file");
         if (in->acpi.loader.data && in->method != MEASURE_TDX)
                 return cvm_error_invalid_spec(error, "acpi", "only RTMR0 of a TD depends on it");
         if (in->cpu_model && !measures_vcpus(in->method))
@@ -416,13 +416,13 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
         if (in->features && !measures_vcpus(in->method))
                 return cvm_error_invalid_spec(error, "guest-features", "%s", no_vcpus);
         if (in->features && in->method == MEASURE_SEV_SNP_IGVM)
-                return cvm_error_invalid_spec(error, "guest-features",
-                                              "SEV_FEATURES are those of the IGVM file's VP "
-                                              "context: leave this out");
+                return cvm_error_invalid_spec(
+                        error, "guest-features",
+                        "SEV_FEATURES come from the IGVM file's VP context: omit this option");
         if (!in->kernel.bytes.data && in->initrd.bytes.data)
-                return cvm_error_invalid_spec(error, "initramfs", "is of no use without a kernel");
+                return cvm_error_invalid_spec(error, "initramfs", "has no effect without a kernel");
         if (!in->kernel.bytes.data && in->cmdline)
-                return cvm_error_invalid_spec(error, "cmdline", "is of no use without a kernel");
+                return cvm_error_invalid_spec(error, "cmdline", "has no effect without a kernel");
         return in->cmdline ? efi_check_cmdline(in->cmdline, error) : 0;
 }
 

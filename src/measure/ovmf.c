@@ -34,7 +34,8 @@ int ovmf_find(Bytes file, const char *name, const Guid *guid, OvmfEntry *ret, Cv
         end = file.size - FOOTER_FROM_END;
         if (memcmp(file.data + end - GUID_SIZE, footer_guid.bytes, GUID_SIZE) != 0)
                 return cvm_error_artifact(
-                        error, name, "no OVMF image: no table of GUIDs before its reset vector");
+                        error, name,
+                        "not an OVMF image: no table of GUIDs before its reset vector");
         left = le16_get(file.data + end - ENTRY_TAIL);
         if (left < ENTRY_TAIL || left > end)
                 return cvm_error_artifact(error, name, "its table of GUIDs lies outside the file");
@@ -44,10 +45,10 @@ int ovmf_find(Bytes file, const char *name, const Guid *guid, OvmfEntry *ret, Cv
                 size_t size;
 
                 if (left < ENTRY_TAIL)
-                        return cvm_error_artifact(error, name, "its table of GUIDs is broken");
+                        return cvm_error_artifact(error, name, "its table of GUIDs is malformed");
                 size = le16_get(file.data + end - ENTRY_TAIL);
                 if (size < ENTRY_TAIL || size > left)
-                        return cvm_error_artifact(error, name, "its table of GUIDs is broken");
+                        return cvm_error_artifact(error, name, "its table of GUIDs is malformed");
                 if (memcmp(file.data + end - GUID_SIZE, guid->bytes, GUID_SIZE) == 0) {
                         *ret = (OvmfEntry){
                                 .found = true,
@@ -72,11 +73,11 @@ int ovmf_metadata(Bytes file, const char *name, const OvmfEntry *entry, const ch
                                           signature);
         distance = le32_get(entry->data.data);
         if (distance > file.size || distance < size)
-                return cvm_error_artifact(error, name, "its %s metadata lie outside the file",
+                return cvm_error_artifact(error, name, "its %s metadata lies outside the file",
                                           signature);
         if (memcmp(file.data + file.size - distance, signature, 4) != 0)
-                return cvm_error_artifact(error, name, "its %s metadata are not where it says",
-                                          signature);
+                return cvm_error_artifact(error, name,
+                                          "its %s metadata is not where the table says", signature);
         *ret_offset = file.size - distance;
         return 0;
 }
@@ -103,7 +104,8 @@ static const char *ovmf_check_section(const OvmfSev *sev, const OvmfSection *sec
         uint64_t end = (uint64_t)section->gpa + section->size;
 
         if (section->gpa % OVMF_PAGE_SIZE || section->size % OVMF_PAGE_SIZE || section->size == 0)
-                return "a section of its SEV metadata is not of whole pages";
+                return "the size of a section of its SEV metadata is not a multiple of the page "
+                       "size";
         switch (section->type) {
         case OVMF_SECTION_SEC_MEMORY:
         case OVMF_SECTION_SVSM_CAA:
@@ -137,13 +139,13 @@ static int ovmf_parse_sections(Bytes file, const char *name, size_t offset, Ovmf
         uint64_t total = 0;
 
         if (le32_get(file.data + offset + 8) != 1)
-                return cvm_error_artifact(error, name,
-                                          "its SEV metadata are of an unknown version");
+                return cvm_error_artifact(error, name, "its SEV metadata is of an unknown version");
         if (n > OVMF_SECTIONS_MAX)
-                return cvm_error_artifact(error, name, "its SEV metadata have %u sections, over %d",
-                                          n, OVMF_SECTIONS_MAX);
+                return cvm_error_artifact(error, name,
+                                          "its SEV metadata has %u sections, more than %d", n,
+                                          OVMF_SECTIONS_MAX);
         if (size < 16 + 12 * (uint64_t)n || !bytes_contain(file, offset, size))
-                return cvm_error_artifact(error, name, "its SEV metadata are cut short");
+                return cvm_error_artifact(error, name, "its SEV metadata is truncated");
         for (size_t i = 0; i < n; i++) {
                 const uint8_t *p = file.data + offset + 16 + 12 * i;
                 OvmfSection section = {le32_get(p), le32_get(p + 4), le32_get(p + 8)};

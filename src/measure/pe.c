@@ -31,8 +31,9 @@ static int parse_headers(Bytes file, const char *name, PeHeaders *ret, CvmError 
         if (file.size > UINT32_MAX)
                 return pe_refuse(name, error, "larger than 4 GiB: not a PE image");
         if (file.size < PE_OFFSET + 4 || memcmp(file.data, "MZ", 2) != 0)
-                return pe_refuse(name, error,
-                                 "not a PE image: no MZ header (a kernel needs CONFIG_EFI_STUB)");
+                return pe_refuse(
+                        name, error,
+                        "not a PE image: no MZ header (a kernel requires CONFIG_EFI_STUB)");
         coff = le32_get(file.data + PE_OFFSET);
         if (!bytes_contain(file, coff, COFF_SIZE) || memcmp(file.data + coff, "PE\0\0", 4) != 0)
                 return pe_refuse(name, error,
@@ -48,7 +49,7 @@ static int parse_headers(Bytes file, const char *name, PeHeaders *ret, CvmError 
         /* NumberOfRvaAndSizes stands before the directories: 92 in PE32, 108 in PE32+ */
         count_offset = magic == 0x10b ? 92 : 108;
         if (optional_size < count_offset + 4)
-                return pe_refuse(name, error, "its PE optional header is cut short");
+                return pe_refuse(name, error, "its PE optional header is truncated");
         h.headers_size = le32_get(file.data + h.optional + 60);
         h.n_directories = le32_get(file.data + h.optional + count_offset);
         h.directories = h.optional + count_offset + 4;

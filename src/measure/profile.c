@@ -41,8 +41,7 @@ static int parse_edk2(Profile *profile, const char *value, CvmError *error)
         if (strlen(value) != 6 || text_parse_uint(value, 201800, 209912, &version) < 0)
                 return cvm_error_invalid_spec(
                         error, "profile",
-                        "edk2 is a stable tag's year and month as 202508, not "
-                        "'%s'",
+                        "edk2 must be a stable tag's year and month, for example 202508, not '%s'",
                         value);
         if (profile->edk2)
                 return cvm_error_invalid_spec(error, "profile", "edk2 is given twice");
@@ -66,8 +65,8 @@ static int refuse_value(size_t index, const char *value, CvmError *error)
                                                : ", ",
                                    values[v]) < 0)
                         return cvm_error_system(error, -ENOMEM, "read a profile");
-        return cvm_error_invalid_spec(error, "profile", "%s is %s, not '%s'", items[index].name,
-                                      list.data, value);
+        return cvm_error_invalid_spec(error, "profile", "%s must be %s, not '%s'",
+                                      items[index].name, list.data, value);
 }
 
 static int parse_item(Profile *profile, const char *name, const char *value, CvmError *error)
@@ -88,10 +87,10 @@ static int parse_item(Profile *profile, const char *name, const char *value, Cvm
                         }
                 return refuse_value(i, value, error);
         }
-        return cvm_error_invalid_spec(
-                error, "profile",
-                "there is no '%s', only edk2, options, kernel, stub, mrtd, separator and boot",
-                name);
+        return cvm_error_invalid_spec(error, "profile",
+                                      "unknown item '%s'; known are edk2, options, kernel, stub, "
+                                      "mrtd, separator and boot",
+                                      name);
 }
 
 int profile_parse(Profile *profile, const char *text, CvmError *error)
@@ -127,7 +126,7 @@ int profile_parse_qemu(Profile *profile, const char *version, CvmError *error)
             strspn(strchrnul(version, '.'), ".0123456789") < 2 ||
             sscanf(version, "%3u.%3u%n", &major, &minor, &end) != 2 || !end || major == 0 ||
             (version[end] && !strchr(". +-", version[end])))
-                return cvm_error_invalid_spec(error, "qemu", "'%s' is no version as 10.0.2",
+                return cvm_error_invalid_spec(error, "qemu", "'%s' is not a version such as 10.0.2",
                                               version);
         profile->qemu_major = major;
         profile->qemu_minor = minor;
@@ -156,7 +155,7 @@ void profile_take_code(Profile *profile, const FirmwareCode *code)
                                  "the firmware's code: it does not ask for the unchanged kernel");
         else
                 profile_set_once(&profile->separator, PROFILE_SEPARATOR_RTMR1,
-                                 "the firmware's code: of edk2-stable202502 or newer");
+                                 "the firmware's code, which is of edk2-stable202502 or newer");
         profile->takes_raw_kernel = code->raw_kernel;
 }
 
@@ -164,16 +163,16 @@ void profile_take_stub(Profile *profile, const KernelStub *stub, ProfileGuest gu
 {
         static const char *const tpm[] = {
                 [PROFILE_STUB_BOTH] = "the kernel's code",
-                [PROFILE_STUB_INITRD] =
-                        "the kernel's code, as Linux before 6.1: it does not measure load options",
-                [PROFILE_STUB_NONE] =
-                        "the kernel's code, as Linux before 5.17: it measures nothing by TCG2",
+                [PROFILE_STUB_INITRD] = "the kernel's code, like Linux before 6.1: it does not "
+                                        "measure load options",
+                [PROFILE_STUB_NONE] = "the kernel's code, like Linux before 5.17: it measures "
+                                      "nothing through TCG2",
         };
         static const char *const td[] = {
                 [PROFILE_STUB_BOTH] = "the kernel's code",
                 [PROFILE_STUB_INITRD] = "the kernel's code: it does not measure load options",
-                [PROFILE_STUB_NONE] = "the kernel's code, as Linux before 6.9: it measures nothing "
-                                      "by the CC protocol",
+                [PROFILE_STUB_NONE] = "the kernel's code, like Linux before 6.9: it measures "
+                                      "nothing through the CC protocol",
         };
         bool has_protocol = guest == PROFILE_GUEST_TDX ? stub->cc : stub->tcg2;
         ProfileStub value = !has_protocol || !stub->initrd ? PROFILE_STUB_NONE

@@ -166,16 +166,16 @@ static const char *why_not(const Tdvf *tdvf, const Profile *profile)
         const TdvfSection *cfv = find_section(tdvf, TDVF_CFV);
 
         if (profile->edk2 < RTMR0_EDK2_FIRST || profile->edk2 > RTMR0_EDK2_LAST)
-                return "which events the firmware has there is known for edk2-stable202408 to "
-                       "202502 only (--profile edk2=202502)";
+                return "the firmware's events are known only for edk2-stable202408 to 202502 "
+                       "(--profile edk2=202502)";
         if (!cfv || !find_section(tdvf, TDVF_TD_HOB))
-                return "the firmware has no volume of variables or no TD hand-off block";
+                return "the firmware has no variable store or no TD hand-off block";
         if (!has_no_variables(cfv->data))
                 return "variables are set in the firmware (Secure Boot keys?), whose events are "
-                       "not known";
+                       "unknown";
         if (profile->boot.value != PROFILE_BOOT_MENU)
-                return "it depends on the firmware's boot options, which it makes of every device "
-                       "to boot from; where it has none but its own menu, say so "
+                return "it depends on the firmware's boot options, which it creates from all "
+                       "bootable devices; if it has no option except its own menu, say so "
                        "(--profile boot=menu)";
         return NULL;
 }

@@ -55,8 +55,8 @@ static const char *read_pem(Bytes pem, EVP_PKEY **ret)
         ERR_clear_error();
         if (*ret)
                 return NULL;
-        return encrypted ? "the key is encrypted: give it decrypted"
-                         : "there is no private key in PEM";
+        return encrypted ? "the key is encrypted; decrypt it first"
+                         : "the file contains no private key in PEM";
 }
 
 /* NULL, or why it is not allowed. */
@@ -77,7 +77,7 @@ static const char *signing_key_check(SigningKey *key, unsigned curves)
                                           : "its curve must be P-256 or P-384";
         ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
         if (!ctx || EVP_PKEY_check(ctx) != 1)
-                return "its public half does not belong to the private one";
+                return "its public key does not match its private key";
         return NULL;
 }
 

@@ -93,7 +93,8 @@ static int finish_first(Walk *walk)
         if (!walk->every)
                 return 0;
         walk->reg = walk->every;
-        return register_note(walk->every, &walk->digest.value, "all of the other launch digest");
+        return register_note(walk->every, &walk->digest.value,
+                             "everything that the other launch digest covers");
 }
 
 static int add_vp_context(Walk *walk, const IgvmHeader *header)
@@ -108,7 +109,7 @@ static int add_vp_context(Walk *walk, const IgvmHeader *header)
                 r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, context.data.data,
                                    VMSA_SIZE);
         if (r == 0)
-                r = register_note(walk->reg, &walk->digest.value, "VMSA of vCPU %zu, of the file",
+                r = register_note(walk->reg, &walk->digest.value, "VMSA of vCPU %zu, from the file",
                                   walk->n_vmsas);
         if (r == 0 && walk->n_vmsas++ == 0)
                 r = finish_first(walk);
@@ -183,8 +184,8 @@ static int remark(Register *reg, const char *host, uint64_t cr0)
         if (is_kept_cr0(cr0))
                 return host ? register_remark(reg, "%s", host) : 0;
         return register_remark(reg,
-                               "%s%sif KVM keeps CR0 of the VP context, 0x%llx: it is known to "
-                               "keep 0x30 and 0x31",
+                               "%s%sprovided that KVM keeps CR0 of the VP context, 0x%llx: it is "
+                               "known to keep 0x30 and 0x31",
                                host ?: "", host ? "; " : "", (unsigned long long)cr0);
 }
 
@@ -194,10 +195,10 @@ static const char *hosts_of_first(uint32_t cpus, size_t n_vmsas)
         if (cpus == 1)
                 return NULL;
         if (cpus)
-                return "on a host whose KVM knows of SVSM, which measures the first vCPU only; on "
-                       "another host it is LaunchDigestAllVcpus";
-        return n_vmsas > 1 ? "on a host whose KVM knows of SVSM, which measures the first vCPU "
-                             "only; on another host it depends on their number (--cpus)"
+                return "on a host whose KVM supports SVSM and measures only the first vCPU; on "
+                       "other hosts the launch digest is LaunchDigestAllVcpus";
+        return n_vmsas > 1 ? "on a host whose KVM supports SVSM and measures only the first vCPU; "
+                             "on other hosts it depends on the number of vCPUs (--cpus)"
                            : "for one vCPU; with more (--cpus) it depends on the host";
 }
 

@@ -96,15 +96,16 @@ int snp_ovmf_add(SnpDigest *digest, const OvmfSev *sev, const SnpOvmf *input, Re
 static int snp_ovmf_check(const SnpOvmf *input, const OvmfSev *sev, CvmError *error)
 {
         if (input->firmware.size % SNP_PAGE_SIZE || input->firmware.size > FOUR_GIB)
-                return cvm_error_artifact(error, input->name, "not of whole pages below 4 GiB");
+                return cvm_error_artifact(error, input->name,
+                                          "not a multiple of the page size below 4 GiB");
         if (input->hashes && !ovmf_takes_hashes(sev))
+                return cvm_error_artifact(error, input->name,
+                                          "has no section for kernel hashes, so a kernel cannot be "
+                                          "measured with it (an AmdSev build of OVMF has one)");
+        if (input->cpus > 1 && !sev->reset_eip)
                 return cvm_error_artifact(
                         error, input->name,
-                        "has no section for kernel hashes: a kernel cannot be measured with it "
-                        "(an AmdSev build of OVMF has one)");
-        if (input->cpus > 1 && !sev->reset_eip)
-                return cvm_error_artifact(error, input->name,
-                                          "has no AP reset address: only one vCPU can be measured");
+                        "has no AP reset address, so only one vCPU can be measured");
         return 0;
 }
 

@@ -23,7 +23,8 @@ const char *tdvf_section_name(uint32_t type)
 static const char *tdvf_check_section(const Tdvf *tdvf, const TdvfSection *section, uint64_t *total)
 {
         if (section->gpa % TDVF_PAGE_SIZE || section->size % TDVF_PAGE_SIZE)
-                return "a section of its TDX metadata is not of whole pages";
+                return "the size of a section of its TDX metadata is not a multiple of the page "
+                       "size";
         if (section->size > TDVF_MEMORY_MAX || section->gpa > UINT64_MAX - section->size)
                 return "a section of its TDX metadata is too large";
         *total += section->size;
@@ -60,11 +61,11 @@ static const char *tdvf_parse_sections(Bytes file, size_t offset, Tdvf *tdvf)
         uint64_t total = 0;
 
         if (le32_get(file.data + offset + 8) != 1)
-                return "its TDX metadata are of an unknown version";
+                return "its TDX metadata is of an unknown version";
         if (n == 0 || n > TDVF_SECTIONS_MAX)
-                return "its TDX metadata have no sections, or over 64";
+                return "its TDX metadata has no sections, or more than 64";
         if (length < DESCRIPTOR_SIZE + n * ENTRY_SIZE || !bytes_contain(file, offset, length))
-                return "its TDX metadata are cut short";
+                return "its TDX metadata is truncated";
         for (size_t i = 0; i < n; i++) {
                 TdvfSection section;
                 const char *reason = parse_section(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/tdx.h"
 
-static const char no_kernel[] = "no kernel is named (--kernel)";
+static const char no_kernel[] = "no kernel given (--kernel)";
 
 static int measure_rtmr1(const EfiBoot *boot, Register *reg)
 {

@@ -131,7 +131,7 @@ static void on_greeting(QmpClient *client, const QmpMessage *message)
 static void on_negotiated(QmpClient *client, const QmpMessage *message)
 {
         if (message->id != HANDSHAKE_ID) {
-                breach(client, "an answer with an unknown id");
+                breach(client, "a reply with an unknown id");
                 return;
         }
         if (message->kind == QMP_MESSAGE_ERROR) {
@@ -157,7 +157,7 @@ static void on_answer(QmpClient *client, const QmpMessage *message)
         while (i < client->n_pending && client->pending[i].id != message->id)
                 i++;
         if (i == client->n_pending) {
-                breach(client, "an answer with an unknown id");
+                breach(client, "a reply with an unknown id");
                 return;
         }
         pending = client->pending[i];
@@ -203,7 +203,7 @@ static void on_line(QmpClient *client, const char *line, size_t size)
         if (size > 0 && line[size - 1] == '\r')
                 size--;
         if (size > QMP_MESSAGE_MAX) {
-                breach(client, "a message too long");
+                breach(client, "a message that is too long");
                 return;
         }
         reason = qmp_message_parse(line, size, &message);
@@ -237,7 +237,7 @@ static void process_input(QmpClient *client)
         buffer_consume(input, done);
         client->scanned -= done;
         if (input->size > QMP_MESSAGE_MAX + 1) /* with a \r that may be its last */
-                breach(client, "a message too long");
+                breach(client, "a message that is too long");
         else if (input->size == 0 && input->allocated > IDLE_INPUT_MAX)
                 buffer_done(input);
 }

@@ -36,16 +36,16 @@ static const char *parse_greeting(QmpMessage *message)
 static const char *parse_id(QmpMessage *message)
 {
         if (!json_member(message->root, "id"))
-                return "an answer without an id";
+                return "a reply without an id";
         message->id = json_member_int(message->root, "id", 0);
-        return message->id > 0 ? NULL : "an answer with an unknown id";
+        return message->id > 0 ? NULL : "a reply with an unknown id";
 }
 
 static const char *parse_return(QmpMessage *message)
 {
         message->payload = json_member(message->root, "return");
         if (!message->payload)
-                return "a malformed answer";
+                return "a malformed reply";
         return parse_id(message);
 }
 
@@ -110,18 +110,18 @@ const char *qmp_message_parse(const char *line, size_t size, QmpMessage *ret)
         if (r < 0)
                 return r == -ENOMEM ? "out of memory" : "a message that is not valid JSON";
         if (!json_object_is_type(message.root, json_type_object))
-                return "a message that is no object";
+                return "a message that is not an object";
 
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
                 if (!json_object_object_get_ex(message.root, kinds[i].member, NULL))
                         continue;
                 if (parse)
-                        return "a message of two kinds";
+                        return "a message of more than one kind";
                 parse = kinds[i].parse;
                 message.kind = kinds[i].kind;
         }
         if (!parse)
-                return "a message of no known kind";
+                return "a message of an unknown kind";
         reason = parse(&message);
         if (reason)
                 return reason;

@@ -22,12 +22,12 @@ static const char *value_fault(const char *value, size_t size)
 {
         for (size_t i = 0; i < size; i++) {
                 if (value[i] == '\n' || value[i] == '\r')
-                        return "contains a line break: a value is one line (base64 carries any "
-                               "bytes, a file belongs in certs or a share)";
+                        return "contains a line break, but a value must be one line (use base64 "
+                               "for arbitrary bytes; put a file in certs or in a share)";
                 if (value[i] == 0)
                         return "contains a NUL character";
                 if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
-                        return "contains a control character; of these only tab is allowed";
+                        return "contains a control character other than tab";
         }
         return text_is_utf8(value, size) ? NULL : "is not valid UTF-8";
 }
@@ -44,8 +44,8 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_ENV_MAX)
-                return cvm_error_invalid_spec(error, "env", "has %zu variables; at most %d", n,
-                                              SPEC_ENV_MAX);
+                return cvm_error_invalid_spec(
+                        error, "env", "has %zu variables; at most %d are allowed", n, SPEC_ENV_MAX);
         spec->env = calloc(n, sizeof(*spec->env));
         if (!spec->env)
                 return -ENOMEM;
@@ -58,9 +58,10 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
 
                 spec_field(field, "env", name);
                 if (!spec_env_name_is_valid(name))
-                        return cvm_error_invalid_spec(error, field,
-                                                      "a variable's name must be letters, digits "
-                                                      "and '_', not beginning with a digit");
+                        return cvm_error_invalid_spec(
+                                error, field,
+                                "a variable's name must consist of letters, digits and '_' and "
+                                "must not begin with a digit");
                 if (!json_object_is_type(value, json_type_string))
                         return cvm_error_invalid_spec(error, field, "must be a string");
                 size = (size_t)json_object_get_string_len(value);
@@ -70,7 +71,7 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
                 bytes += strlen(name) + size;
                 if (bytes > SPEC_ENV_BYTES_MAX)
                         return cvm_error_invalid_spec(error, "env",
-                                                      "names and values are more than %u bytes",
+                                                      "names and values exceed %u bytes",
                                                       SPEC_ENV_BYTES_MAX);
 
                 spec->n_env++;

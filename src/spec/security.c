@@ -79,12 +79,11 @@ static int spec_security_parse_bytes(const char *field, const SpecSecurity *entr
                 return r;
         if (r < 0)
                 return cvm_error_invalid_spec(error, field,
-                                              "is no base64 (with padding, without "
-                                              "line breaks)");
+                                              "is not base64 (with padding, without line breaks)");
         if (size != entry->key->size)
-                return cvm_error_invalid_spec(error, field,
-                                              "must be base64 of exactly %zu bytes; these are %zu",
-                                              entry->key->size, size);
+                return cvm_error_invalid_spec(
+                        error, field, "must be base64 of exactly %zu bytes, but is base64 of %zu",
+                        entry->key->size, size);
         return 0;
 }
 
@@ -134,7 +133,7 @@ static int check_together(const CvmSpec *spec, CvmError *error)
                                               "is missing: idBlock and idAuth go together");
         if (author && author->number && !block)
                 return cvm_error_invalid_spec(error, "launchSecurity.authorKeyEnabled",
-                                              "needs idBlock and idAuth");
+                                              "requires idBlock and idAuth");
         return 0;
 }
 
@@ -146,7 +145,7 @@ int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error)
                 return 0;
         if (n > SPEC_SECURITY_MAX)
                 return cvm_error_invalid_spec(error, "launchSecurity",
-                                              "has %zu fields; there are not so many", n);
+                                              "has %zu fields, which is more than exist", n);
         spec->security = calloc(n, sizeof(*spec->security));
         if (!spec->security)
                 return -ENOMEM;

@@ -83,10 +83,11 @@ static int spec_check_names(const CvmSpec *spec, CvmError *error)
                                               "begin with a letter or digit and not contain '..'",
                                               SPEC_NAME_MAX);
         if (!platform_is_valid(spec->platform))
-                return cvm_error_invalid_spec(error, "platform",
-                                              "must be 'auto' or a template's name: 1 to %d "
-                                              "lowercase letters, digits and '-', not '-' first",
-                                              SPEC_PLATFORM_MAX);
+                return cvm_error_invalid_spec(
+                        error, "platform",
+                        "must be 'auto' or a template's name: 1 to %d lowercase letters, digits "
+                        "and '-', not beginning with '-'",
+                        SPEC_PLATFORM_MAX);
         if (strcmp(spec->driver, "qemu") != 0 && strcmp(spec->driver, "libvirt") != 0)
                 return cvm_error_invalid_spec(error, "driver", "must be 'qemu' or 'libvirt'");
         return 0;
@@ -99,12 +100,11 @@ static int parse_memory(const char *text, CvmSpec *spec, CvmError *error)
         if (r == -ENOMEM)
                 return r;
         if (r == -ERANGE)
-                return cvm_error_invalid_spec(error, "memory", "is more than any machine has");
+                return cvm_error_invalid_spec(error, "memory", "is more than any machine supports");
         if (r < 0)
                 return cvm_error_invalid_spec(error, "memory",
-                                              "must be a number of bytes, or a "
-                                              "number with one of the suffixes K, M, G and T, such "
-                                              "as '2G'");
+                                              "must be a number of bytes, or a number with a "
+                                              "suffix K, M, G or T, for example '2G'");
         if (spec->memory < SPEC_MEMORY_MIN)
                 return cvm_error_invalid_spec(error, "memory", "must be at least 64M");
         if (spec->memory % SPEC_MEMORY_UNIT)
@@ -122,9 +122,9 @@ static int check_cmdline(const char *cmdline, CvmError *error)
                                                       "must be printable ASCII; byte %zu is 0x%02x",
                                                       i + 1, (unsigned char)cmdline[i]);
         if (length > SPEC_CMDLINE_MAX)
-                return cvm_error_invalid_spec(error, "cmdline",
-                                              "is %zu bytes long; a Linux kernel takes at most %d",
-                                              length, SPEC_CMDLINE_MAX);
+                return cvm_error_invalid_spec(
+                        error, "cmdline", "is %zu bytes long; a Linux kernel accepts at most %d",
+                        length, SPEC_CMDLINE_MAX);
         return 0;
 }
 

@@ -54,8 +54,8 @@ int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spe
                                               "must have at most one of name, path and fd");
         if (input.name && !spec_name_is_valid(input.name))
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "name"),
-                                              "must be the name of an embedded artifact, see "
-                                              "`cvmctl artifacts`; a file is given as 'path'");
+                                              "must be the name of an embedded artifact (see "
+                                              "`cvmctl artifacts`); use 'path' for a file");
         if (input.path) {
                 r = spec_check_path(input.path, spec_field(field, prefix, "path"), error);
                 if (r < 0)

@@ -74,8 +74,8 @@ static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, Cvm
                                               SPEC_DISK_ID_MAX);
         for (size_t i = 0; i < spec->n_disks; i++)
                 if (strcmp(spec->disks[i].id, input->id) == 0)
-                        return cvm_error_invalid_spec(error, field, "'%s' is disks[%zu]'s id",
-                                                      input->id, i);
+                        return cvm_error_invalid_spec(
+                                error, field, "'%s' is already the id of disks[%zu]", input->id, i);
         return 0;
 }
 
@@ -102,10 +102,10 @@ static int spec_disks_check_svsm(const SpecDisk *disk, const CvmSpec *spec, cons
                                               "must be false on the bus svsm: the SVSM keeps its "
                                               "state there");
         if (spec_svsm_disk(spec) != SIZE_MAX)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
-                                              "disks[%zu] is on the bus svsm already, which takes "
-                                              "one disk",
-                                              spec_svsm_disk(spec));
+                return cvm_error_invalid_spec(
+                        error, spec_field(field, prefix, "bus"),
+                        "disks[%zu] is already on the bus svsm, which accepts one disk",
+                        spec_svsm_disk(spec));
         return 0;
 }
 
@@ -163,7 +163,8 @@ int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_DISKS_MAX)
-                return cvm_error_invalid_spec(error, "disks", "has %zu entries; at most %d", n,
+                return cvm_error_invalid_spec(error, "disks",
+                                              "has %zu entries; at most %d are allowed", n,
                                               SPEC_DISKS_MAX);
         spec->disks = calloc(n, sizeof(*spec->disks));
         if (!spec->disks)

@@ -87,8 +87,8 @@ static int take_source(CertInput *input, const char *prefix, SpecCert *cert, Cvm
                                                       "breaks, as `base64 -w0` writes it");
         }
         if (cert->size > SPEC_CERT_BYTES_MAX)
-                return cvm_error_invalid_spec(error, prefix, "is %zu bytes; at most %u", cert->size,
-                                              SPEC_CERT_BYTES_MAX);
+                return cvm_error_invalid_spec(error, prefix, "is %zu bytes; at most %u are allowed",
+                                              cert->size, SPEC_CERT_BYTES_MAX);
         return 0;
 }
 
@@ -127,8 +127,8 @@ int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_CERTS_MAX)
-                return cvm_error_invalid_spec(error, "certs", "has %zu files; at most %d", n,
-                                              SPEC_CERTS_MAX);
+                return cvm_error_invalid_spec(
+                        error, "certs", "has %zu files; at most %d are allowed", n, SPEC_CERTS_MAX);
         spec->certs = calloc(n, sizeof(*spec->certs));
         if (!spec->certs)
                 return -ENOMEM;
@@ -158,13 +158,13 @@ static int check_tag(const char *tag, const CvmSpec *spec, const char *field, Cv
                 return cvm_error_invalid_spec(
                         error, field, "must be 1 to %d letters, digits, '-' and '_'", TAG_MAX);
         if (strcmp(tag, "env_share") == 0 || strcmp(tag, "certs_share") == 0)
-                return cvm_error_invalid_spec(error, field,
-                                              "'%s' is taken: every CVM has it, filled from %s",
-                                              tag, tag[0] == 'e' ? "env" : "certs");
+                return cvm_error_invalid_spec(
+                        error, field, "'%s' is reserved: every CVM has this share, filled from %s",
+                        tag, tag[0] == 'e' ? "env" : "certs");
         for (size_t i = 0; i < spec->n_shares; i++)
                 if (strcmp(spec->shares[i].tag, tag) == 0)
-                        return cvm_error_invalid_spec(error, field, "'%s' is shares[%zu]'s tag",
-                                                      tag, i);
+                        return cvm_error_invalid_spec(
+                                error, field, "'%s' is already the tag of shares[%zu]", tag, i);
         return 0;
 }
 
@@ -209,7 +209,8 @@ int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_SHARES_MAX)
-                return cvm_error_invalid_spec(error, "shares", "has %zu entries; at most %d", n,
+                return cvm_error_invalid_spec(error, "shares",
+                                              "has %zu entries; at most %d are allowed", n,
                                               SPEC_SHARES_MAX);
         spec->shares = calloc(n, sizeof(*spec->shares));
         if (!spec->shares)
@@ -232,7 +233,8 @@ static int claim(char users[][SPEC_FIELD_MAX], int64_t fd, const char *prefix, C
                 return 0;
         if (users[fd][0])
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "fd"),
-                                              "descriptor %d is %s's already", (int)fd, users[fd]);
+                                              "descriptor %d is already used by %s", (int)fd,
+                                              users[fd]);
         spec_field(users[fd], "", prefix);
         return 0;
 }

@@ -47,8 +47,8 @@ static int parse_gpu(json_object *item, CvmSpec *spec, CvmError *error)
                                               "must be a PCI address such as 0000:41:00.0");
         for (size_t i = 0; i < spec->n_gpus; i++)
                 if (strcmp(spec->gpus[i], address) == 0)
-                        return cvm_error_invalid_spec(error, field, "%s is gpus[%zu] already",
-                                                      address, i);
+                        return cvm_error_invalid_spec(
+                                error, field, "%s is already given as gpus[%zu]", address, i);
         spec->gpus[spec->n_gpus] = strdup(address);
         return spec->gpus[spec->n_gpus++] ? 0 : -ENOMEM;
 }
@@ -58,8 +58,8 @@ int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error)
         size_t n = array ? json_object_array_length(array) : 0;
 
         if (n > SPEC_GPUS_MAX)
-                return cvm_error_invalid_spec(error, "gpus", "has %zu entries; at most %d", n,
-                                              SPEC_GPUS_MAX);
+                return cvm_error_invalid_spec(
+                        error, "gpus", "has %zu entries; at most %d are allowed", n, SPEC_GPUS_MAX);
         for (size_t i = 0; i < n; i++) {
                 int r = parse_gpu(json_object_array_get_idx(array, i), spec, error);
 

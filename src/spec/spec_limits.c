@@ -30,7 +30,7 @@ static int spec_limits_parse_size(const char *text, const char *field, uint64_t 
                 return r;
         if (r < 0 || (text && (*ret < SPEC_MEMORY_MIN || *ret > INT64_MAX)))
                 return cvm_error_invalid_spec(error, field,
-                                              "must be a size of at least 64M, such as '3G'");
+                                              "must be a size of at least 64M, for example '3G'");
         return 0;
 }
 
@@ -68,9 +68,9 @@ int spec_check_limits(const CvmSpec *spec, uint64_t memory, CvmError *error)
         const SpecLimits *limits = &spec->limits;
 
         if (limits->memory_max && limits->memory_max <= memory)
-                return cvm_error_invalid_spec(error, "limits.memoryMax",
-                                              "must be more than the CVM's memory: QEMU needs "
-                                              "some beside it");
+                return cvm_error_invalid_spec(
+                        error, "limits.memoryMax",
+                        "must be more than the CVM's memory, because QEMU uses memory of its own");
         if (limits->memory_max && limits->memory_high > limits->memory_max)
                 return cvm_error_invalid_spec(error, "limits.memoryHigh",
                                               "must not be above limits.memoryMax");

@@ -156,10 +156,11 @@ static int parse_forward(json_object *object, CvmSpec *spec, CvmError *error)
 
         for (size_t i = 0; i + 1 < spec->n_forwards; i++)
                 if (forwards_clash(spec->network, &spec->forwards[i], forward))
-                        return cvm_error_invalid_spec(error, spec_field(field, prefix, "hostPort"),
-                                                      "%s port %d of %s is taken by forwards[%zu]",
-                                                      protocol_names[forward->protocol],
-                                                      forward->host_port, forward->address, i);
+                        return cvm_error_invalid_spec(
+                                error, spec_field(field, prefix, "hostPort"),
+                                "%s port %d of %s is already used by forwards[%zu]",
+                                protocol_names[forward->protocol], forward->host_port,
+                                forward->address, i);
         return 0;
 }
 
@@ -171,12 +172,12 @@ int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (!spec_network_forwards(spec->network))
-                return cvm_error_invalid_spec(
-                        error, "forwards",
-                        "need network 'user', 'isolated' or 'passt': on another "
-                        "network the guest is reached by its own address");
+                return cvm_error_invalid_spec(error, "forwards",
+                                              "require network 'user', 'isolated' or 'passt'; on "
+                                              "another network, use the guest's own address");
         if (n > SPEC_FORWARDS_MAX)
-                return cvm_error_invalid_spec(error, "forwards", "has %zu entries; at most %d", n,
+                return cvm_error_invalid_spec(error, "forwards",
+                                              "has %zu entries; at most %d are allowed", n,
                                               SPEC_FORWARDS_MAX);
         spec->forwards = calloc(n, sizeof(*spec->forwards));
         if (!spec->forwards)

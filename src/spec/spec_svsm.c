@@ -53,7 +53,7 @@ static int check_url(const char *url, CvmError *error)
         if (!host || strlen(url) > URL_MAX)
                 return cvm_error_invalid_spec(error, field,
                                               "must be http://HOST[:PORT][/PATH] or the same with "
-                                              "https, of at most %u bytes",
+                                              "https, at most %u bytes long",
                                               URL_MAX);
         for (const char *p = url; *p; p++)
                 if (*p <= 0x20 || *p > 0x7e)
@@ -61,8 +61,8 @@ static int check_url(const char *url, CvmError *error)
                                                       "must be printable ASCII without spaces");
         if (memchr(rest, '@', host))
                 return cvm_error_invalid_spec(error, field,
-                                              "must not have a user's name or password: all users "
-                                              "of the host see it");
+                                              "must not contain a user name or password, because "
+                                              "all users of the host can see it");
         return 0;
 }
 
@@ -103,9 +103,9 @@ static int spec_svsm_parse_attestation(Input *input, CvmSpec *spec, CvmError *er
                                               "must be 1 to %u lowercase letters, digits and '-'",
                                               PROTOCOL_MAX);
         if (spec->vsock && spec->svsm.transport == SPEC_SVSM_VSOCK)
-                return cvm_error_invalid_spec(error, "vsock",
-                                              "a CVM has one CID, and svsm.attestation.transport "
-                                              "gives it to the SVSM");
+                return cvm_error_invalid_spec(
+                        error, "vsock",
+                        "a CVM has one CID, which svsm.attestation.transport assigns to the SVSM");
         spec->svsm.url = TAKE_PTR(input->url);
         spec->svsm.protocol = TAKE_PTR(input->protocol);
         return 0;

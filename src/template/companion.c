@@ -23,7 +23,7 @@ static int text_member(Walk *walk, json_object *item, const char *key, const cha
 
         if (!text || !*text) {
                 walk_enter(walk, ".%s", key);
-                return walk_fail(walk, "must be a text");
+                return walk_fail(walk, "must be a string");
         }
         *ret = text;
         return 0;
@@ -38,7 +38,7 @@ static int add_word(Walk *walk, const Frame *frame, json_object *item)
                 return r;
         if (!json_object_is_type(value, json_type_string) &&
             !json_object_is_type(value, json_type_int))
-                return walk_fail(walk, "must be a text or an integer");
+                return walk_fail(walk, "must be a string or an integer");
         return render_word(walk, json_object_get_string(value));
 }
 
@@ -104,9 +104,10 @@ static int check_descriptors(Walk *walk, const LaunchPlan *plan, PlanMeeting mee
                         return walk_fail(walk, "a companion has no descriptor '%s'", what);
         }
         if (pair != (launch_plan_fd(plan, PLAN_COMPANION_SOCKET) >= 0))
-                return walk_fail(walk, pair ? "with \"socket\": \"pair\" it must be given "
-                                              "${self.socket}"
-                                            : "${self.socket} is for \"socket\": \"pair\"");
+                return walk_fail(
+                        walk,
+                        pair ? "with \"socket\": \"pair\", its arguments must use ${self.socket}"
+                             : "${self.socket} is available only with \"socket\": \"pair\"");
         return 0;
 }
 
@@ -169,7 +170,8 @@ static int template_companion_parse(Walk *walk, json_object *item, PlanCompanion
         if (ret->meeting == _PLAN_MEETING_MAX)
                 return walk_fail(walk, "'socket' must be \"listen\", \"pair\" or \"none\"");
         if (ret->meeting == PLAN_MEETING_PAIR && walk->by_path && !walk->check)
-                return walk_fail(walk, "a libvirt domain has no companion whose socket is a pair");
+                return walk_fail(walk,
+                                 "a libvirt domain cannot have a companion whose socket is a pair");
         ret->name = strdup(name);
         ret->package = strdup(package);
         ret->command = calloc(1, sizeof(*ret->command));
@@ -197,7 +199,7 @@ static int render_companion(Walk *walk, json_object *item)
         r = template_companion_parse(walk, item, companion);
         for (size_t i = 0; r == 0 && i + 1 < plan->n_companions; i++)
                 if (strcmp(plan->companions[i].name, companion->name) == 0)
-                        r = walk_fail(walk, "there is another companion '%s'", companion->name);
+                        r = walk_fail(walk, "there is already a companion '%s'", companion->name);
         return r < 0 ? r : template_companion_render_arguments(walk, item, companion);
 }
 

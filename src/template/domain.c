@@ -42,9 +42,9 @@ static int substitute(Walk *walk, const Frame *frame, const xmlChar *text, json_
         if (r < 0)
                 return r;
         if (json_object_is_type(value, json_type_array))
-                return walk_fail(walk, "a list cannot stand in a text");
+                return walk_fail(walk, "a list cannot be used in a text");
         if (!is_writable(json_object_get_string(value)))
-                return walk_fail(walk, "XML cannot say the value of '%s'", text);
+                return walk_fail(walk, "XML cannot represent the value of '%s'", text);
         *ret = TAKE_PTR(value);
         return 0;
 }
@@ -58,7 +58,7 @@ static int condition(Walk *walk, const Frame *frame, const xmlChar *text, bool *
         if (*s != '{')
                 object = json_new_text(s);
         else if (json_parse(s, strlen(s), &object, NULL) < 0)
-                return walk_fail(walk, "'%s' is no condition: no valid JSON", s);
+                return walk_fail(walk, "'%s' is not a condition: not valid JSON", s);
         return object ? expression_condition(walk, frame, object, ret) : walk_no_memory(walk);
 }
 
@@ -97,7 +97,7 @@ static int render_attribute(Walk *walk, const Frame *frame, const xmlNode *from,
         if (when)
                 r = condition(walk, frame, when, &wanted);
         else if (other)
-                r = walk_fail(walk, "'" ELSE "%s' needs '" WHEN "%s' beside it", attribute->name,
+                r = walk_fail(walk, "'" ELSE "%s' requires '" WHEN "%s' beside it", attribute->name,
                               attribute->name);
         if (when && walk->check)
                 wanted = walk->check == WALK_CHECK_FULL;
@@ -123,14 +123,14 @@ static int check_word(Walk *walk, const xmlNode *node, const char *name)
         if (strcmp(name, "when") == 0)
                 return 0;
         if (strcmp(name, "each") == 0 || strcmp(name, "as") == 0)
-                return each && as ? 0 : walk_fail(walk, "'each' and 'as' stand together");
+                return each && as ? 0 : walk_fail(walk, "'each' and 'as' require each other");
         if ((strncmp(name, WHEN, strlen(WHEN)) == 0 || strncmp(name, ELSE, strlen(ELSE)) == 0) &&
             libxml->xmlHasNsProp((xmlNode *)node, BAD_CAST name + strlen(WHEN), NULL))
                 return 0;
         return walk_fail(walk,
                          strncmp(name, WHEN, strlen(WHEN)) == 0 ||
                                          strncmp(name, ELSE, strlen(ELSE)) == 0
-                                 ? "'%s' is for an attribute that is not there"
+                                 ? "'%s' is for an attribute that does not exist"
                                  : "'%s' is not one of 'when', 'each', 'as', 'when-ATTRIBUTE', "
                                    "'else-ATTRIBUTE'",
                          name);
@@ -215,11 +215,11 @@ static int domain_render_include(Walk *walk, const Frame *frame, const xmlNode *
         for (const Frame *f = frame; f; f = f->outer)
                 depth += f->fragment != NULL;
         if (!name)
-                r = walk_fail(walk, "'include' takes the name of a fragment as 'fragment'");
+                r = walk_fail(walk, "'include' requires the name of a fragment as 'fragment'");
         else if (!fragment)
-                r = walk_fail(walk, "there is no fragment '%s'", name);
+                r = walk_fail(walk, "unknown fragment '%s'", name);
         else if (depth >= RENDER_INCLUDES_MAX)
-                r = walk_fail(walk, "fragments include each other too deep, or in a circle");
+                r = walk_fail(walk, "fragments include each other too deep, or in a cycle");
         else {
                 walk->document = file->document;
                 r = render_children(walk, &(Frame){.outer = frame, .fragment = (const char *)name},
@@ -244,7 +244,7 @@ static int render_one(Walk *walk, const Frame *frame, const xmlNode *from, xmlNo
                 return render_plain(walk, frame, from, to, to->doc);
         if (libxml->xmlStrEqual(from->name, BAD_CAST "include"))
                 return domain_render_include(walk, frame, from, to);
-        return walk_fail(walk, "there is no element '%s' in the namespace " DOMAIN_NAMESPACE,
+        return walk_fail(walk, "unknown element '%s' in the namespace " DOMAIN_NAMESPACE,
                          from->name);
 }
 

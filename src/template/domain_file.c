@@ -58,11 +58,12 @@ static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const ch
                         found = find_foreign(child, depth + 1, ret_reason);
                 } else if (child->type == XML_TEXT_NODE) {
                         if (elements && !libxml->xmlIsBlankNode(child)) {
-                                *ret_reason = "text stands beside elements";
+                                *ret_reason = "text cannot stand beside elements";
                                 found = child;
                         }
                 } else if (child->type != XML_COMMENT_NODE) {
-                        *ret_reason = "only elements, attributes, text and comments can stand here";
+                        *ret_reason =
+                                "only elements, attributes, text and comments are allowed here";
                         found = child;
                 }
                 if (found)
@@ -79,7 +80,7 @@ static int domain_file_check(DomainFile *file, CvmError *error)
         const char *reason = NULL;
 
         if (doc->intSubset)
-                return domain_file_refuse(file->name, file->document, 1, "there must be no DTD",
+                return domain_file_refuse(file->name, file->document, 1, "a DTD is not allowed",
                                           error);
         foreign = find_foreign(root, 0, &reason);
         if (foreign)

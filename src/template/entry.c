@@ -25,7 +25,7 @@ static int bind_workload(Walk *walk, const PlanInputs *inputs)
         r = workload_bind(walk->template, inputs, binding);
         if (r == -ENODATA) {
                 r = host_check_list_add_new(&walk->plan->missing, "bindWorkload",
-                                            "the digest of an artifact is not known",
+                                            "the digest of an artifact is unknown",
                                             "artifacts that can be read", false, NULL);
         } else if (r == 0 && binding->field) {
                 json_object_object_add(json_member(walk->variables, "security"), binding->field,
@@ -74,7 +74,7 @@ static int template_render_plan(Walk *walk, const PlanInputs *inputs)
         }
         return cvm_error_invalid_spec(walk->error, "driver", "libvirt cannot run platform %s: %s",
                                       walk->template->name,
-                                      walk->template->libvirt ?: "there is no domain of it");
+                                      walk->template->libvirt ?: "the template has no domain");
 }
 
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,

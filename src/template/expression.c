@@ -125,7 +125,7 @@ static int text_value(Walk *walk, const Frame *frame, const char *text, json_obj
                         return r;
                 }
                 if (json_object_is_type(value, json_type_array))
-                        return walk_fail(walk, "'%s' is a list and cannot stand in a text", name);
+                        return walk_fail(walk, "'%s' is a list and cannot be used in a text", name);
                 if (buffer_append_text(&out, json_object_get_string(value)) < 0)
                         return walk_no_memory(walk);
                 if (out.size > RENDER_BYTES_MAX)
@@ -144,7 +144,7 @@ static int condition_list(Walk *walk, const Frame *frame, json_object *list, boo
         bool result = all;
 
         if (!json_object_is_type(list, json_type_array))
-                return walk_fail(walk, "'%s' takes a list of conditions", all ? "all" : "any");
+                return walk_fail(walk, "'%s' requires a list of conditions", all ? "all" : "any");
         for (size_t i = 0; i < json_object_array_length(list); i++) {
                 bool one = false;
                 int r = expression_condition(walk, frame, json_object_array_get_idx(list, i), &one);
@@ -163,7 +163,7 @@ static int condition_equals(Walk *walk, const Frame *frame, json_object *pair, b
         int r;
 
         if (!json_object_is_type(pair, json_type_array) || json_object_array_length(pair) != 2)
-                return walk_fail(walk, "'equals' takes a list of two values");
+                return walk_fail(walk, "'equals' requires a list of two values");
         r = expression_value(walk, frame, json_object_array_get_idx(pair, 0), &a);
         if (r == 0)
                 r = expression_value(walk, frame, json_object_array_get_idx(pair, 1), &b);
@@ -226,14 +226,14 @@ int expression_each(Walk *walk, const Frame *frame, json_object *each, json_obje
         int r;
 
         if (!name)
-                return walk_fail(walk, "'each' takes the name of a list");
+                return walk_fail(walk, "'each' requires the name of a list");
         if (!as || !*as || strpbrk(as, ".{}$"))
-                return walk_fail(walk, "'as' takes a name for the list's items");
+                return walk_fail(walk, "'as' requires a name for the list's items");
         r = look_up(walk, frame, name, ret_list);
         if (r < 0)
                 return r;
         if (!json_object_is_type(*ret_list, json_type_array))
-                return walk_fail(walk, "'%s' is no list", name);
+                return walk_fail(walk, "'%s' is not a list", name);
         *ret_as = as;
         return 0;
 }
@@ -340,7 +340,7 @@ static int object_value(Walk *walk, const Frame *frame, json_object *object, jso
         /* where they mean nothing they would go to QEMU as keys */
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
                 if (json_object_object_get_ex(object, words[i], NULL))
-                        return walk_fail(walk, "'%s' cannot stand here", words[i]);
+                        return walk_fail(walk, "'%s' is not allowed here", words[i]);
         json_object_object_foreach (object, key, member) {
                 size_t before = walk_enter(walk, ".%s", key);
                 json_object *value = NULL;
@@ -374,7 +374,8 @@ int expression_value(Walk *walk, const Frame *frame, json_object *value, json_ob
                 *ret = json_object_get(value);
                 return 0;
         default:
-                return walk_fail(walk, "a value is a text, an integer, true, false, a list or an "
-                                       "object");
+                return walk_fail(
+                        walk,
+                        "a value must be a string, an integer, true, false, a list or an object");
         }
 }

@@ -44,10 +44,10 @@ static int check_slots(const LaunchPlan *plan, HostCheckList *missing)
         if (n <= PCI_SLOTS)
                 return 0;
         snprintf(found, sizeof(found), "%u PCI devices", n);
-        snprintf(needed, sizeof(needed), "at most %u, a slot each", PCI_SLOTS);
-        return host_check_list_add_new(missing, "pci-slots", found, needed, false,
-                                       "fewer shares, disks and GPUs; disks of bus scsi have one "
-                                       "device for all");
+        snprintf(needed, sizeof(needed), "at most %u, one slot each", PCI_SLOTS);
+        return host_check_list_add_new(
+                missing, "pci-slots", found, needed, false,
+                "use fewer shares, disks and GPUs; all disks of bus scsi share one device");
 }
 
 /* "q35" of "q35,hpet=off" and "type=q35"; newly allocated. */
@@ -88,13 +88,13 @@ static int machine_limits_check_cpus(const LaunchPlan *plan, const Template *tem
                 most = TCG_PC_CPUS;
         if (most == 0 || wanted <= most)
                 return 0;
-        snprintf(found, sizeof(found), "machine %s has at most %llu vCPUs%s%s", type,
+        snprintf(found, sizeof(found), "machine type %s supports at most %llu vCPUs%s%s", type,
                  (unsigned long long)most, emulated ? " by emulation (TCG)" : " with QEMU ",
                  emulated ? "" : qemu_probe_version(probe));
         snprintf(needed, sizeof(needed), "%llu vCPUs", (unsigned long long)wanted);
         return host_check_list_add_new(missing, "cpus", found, needed, false,
-                                       emulated ? "fewer vCPUs, or a host with KVM"
-                                                : "fewer vCPUs, or a newer QEMU");
+                                       emulated ? "use fewer vCPUs, or a host with KVM"
+                                                : "use fewer vCPUs, or a newer QEMU");
 }
 
 uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs)
@@ -154,12 +154,13 @@ static VcpuAddresses find_addresses(const LaunchPlan *plan, const Template *temp
 
         if (!inputs->kvm && !template->confidential)
                 return (VcpuAddresses){ADDRESS_BITS_DEFAULT, true, "an emulated CPU (TCG)",
-                                       "less memory, or a host with KVM"};
+                                       "use less memory, or a host with KVM"};
         if (inputs->domain || has_host_bits(cpu))
-                return (VcpuAddresses){inputs->host->address_bits, amd, "this host's CPU",
-                                       "less memory, or a host whose CPU has more address bits"};
+                return (VcpuAddresses){
+                        inputs->host->address_bits, amd, "this host's CPU",
+                        "use less memory, or a host whose CPU has more address bits"};
         return (VcpuAddresses){ADDRESS_BITS_DEFAULT, amd, "the template's CPU model",
-                               "less memory, or host-phys-bits=on for the template's cpu"};
+                               "use less memory, or set host-phys-bits=on for the template's cpu"};
 }
 
 static int check_address_space(const LaunchPlan *plan, const Template *template,
@@ -175,10 +176,11 @@ static int check_address_space(const LaunchPlan *plan, const Template *template,
                 return -ENOMEM;
         if ((*type && strcmp(type, "q35") != 0) || addresses.bits == 0 || wanted <= addresses.bits)
                 return 0;
-        snprintf(found, sizeof(found), "memory of %s%s needs %u physical address bits",
+        snprintf(found, sizeof(found), "memory of %s%s requires %u physical address bits",
                  text_format_size(inputs->memory, memory),
                  needs.gpus ? ", with the window for GPUs," : "", wanted);
-        snprintf(needed, sizeof(needed), "at most %u, as %s has", addresses.bits, addresses.owner);
+        snprintf(needed, sizeof(needed), "at most %u, the limit of %s", addresses.bits,
+                 addresses.owner);
         return host_check_list_add_new(missing, "address-space", found, needed, false,
                                        addresses.fix);
 }

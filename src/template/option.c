@@ -91,7 +91,8 @@ static int option_write_value(const char *option, const char *text, Buffer *ret,
                               const char **ret_reason)
 {
         if (strcmp(option, "cpu") == 0 && strchr(text, ',')) {
-                *ret_reason = "-cpu takes no comma in a value; write its features as members";
+                *ret_reason =
+                        "-cpu does not accept a comma in a value; write its features as members";
                 return -EINVAL;
         }
         while (*text) {
@@ -111,7 +112,7 @@ static int write_pair(const char *option, const char *key, json_object *value, b
         const char *implied = implied_key(option), *text;
         int r = first ? 0 : buffer_append_text(ret, ",");
 
-        *ret_reason = "must be a text, an integer, true, false or a list of these";
+        *ret_reason = "must be a string, an integer, true, false or a list of these";
         if (!is_scalar(value))
                 return -EINVAL;
         text = scalar_text(value);
@@ -135,7 +136,7 @@ static int write_list(const char *option, json_object *value, Buffer *ret, const
                 size_t n = several ? json_object_array_length(member) : 1;
 
                 *ret_key = key;
-                *ret_reason = "no key of an option";
+                *ret_reason = "not a key of an option";
                 if (!is_key(key))
                         return -EINVAL;
                 for (size_t i = 0; i < n; i++) {
@@ -157,7 +158,7 @@ static int write_scalar(const char *option, json_object *value, Buffer *ret,
 {
         const char *implied = implied_key(option), *text = scalar_text(value);
 
-        *ret_reason = "this option takes an object of its keys and values";
+        *ret_reason = "this option requires an object of its keys and values";
         if (implied && !*implied)
                 return -EINVAL;
         if (implied)
@@ -178,12 +179,11 @@ int option_write(const char *option, json_object *value, Buffer *ret, bool *ret_
         if (json_object_is_type(value, json_type_object)) {
                 if (!holds_objects(value))
                         return write_list(option, value, ret, ret_key, ret_reason);
-                *ret_reason = "this option takes no object within an object";
+                *ret_reason = "this option does not accept an object within an object";
                 return takes_json(option) ? buffer_append_text(ret, json_text(value)) : -EINVAL;
         }
-        *ret_reason =
-                "must be null or true for an option without a value, a text, an integer or an "
-                "object; false is written by `when`";
+        *ret_reason = "must be null or true for an option without a value, a string, an integer or "
+                      "an object; use `when` instead of false";
         if (!is_scalar(value) || json_object_is_type(value, json_type_boolean))
                 return -EINVAL;
         return write_scalar(option, value, ret, ret_reason);

@@ -19,7 +19,7 @@ static int add_argument(Walk *walk, const char *dash, const char *text)
         if (plan->argc >= RENDER_ARGUMENTS_MAX)
                 return walk_fail(walk, "more than %u arguments", RENDER_ARGUMENTS_MAX);
         if (size >= RENDER_ARGUMENT_MAX)
-                return walk_fail(walk, "an argument of %zu bytes, over the system's %u", size,
+                return walk_fail(walk, "an argument of %zu bytes exceeds the system's %u", size,
                                  RENDER_ARGUMENT_MAX);
         grown = reallocarray(plan->argv, plan->argc + 2, sizeof(*grown));
         if (!grown)
@@ -54,7 +54,7 @@ static int render_option(Walk *walk, const Frame *frame, const char *option, jso
         int r = 0;
 
         if (!is_option_name(option))
-                return walk_fail(walk, "no name of an option (it is written without its '-')");
+                return walk_fail(walk, "not the name of an option (write it without its '-')");
         if (value)
                 r = expression_value(walk, frame, value, &substituted);
         if (r < 0)
@@ -94,7 +94,7 @@ static int include_chain(Walk *walk, const Frame *frame, const char *name)
         if (r < 0)
                 return walk_no_memory(walk);
         return walk_fail(walk,
-                         cycle ? "fragments include each other in a circle: %s%s"
+                         cycle ? "fragments include each other in a cycle: %s%s"
                                : "fragments include each other too deep: %s%s",
                          chain.data, name);
 }
@@ -124,7 +124,7 @@ static int parameters(Walk *walk, const Frame *frame, json_object *with, json_ob
         int r;
 
         if (!json_object_is_type(with, json_type_object))
-                return walk_fail(walk, "'with' takes an object of names and values");
+                return walk_fail(walk, "'with' requires an object of names and values");
         r = expression_value(walk, frame, with, &names);
         if (r < 0)
                 return r;
@@ -148,10 +148,10 @@ static int render_include(Walk *walk, const Frame *frame, json_object *item)
         if (r < 0)
                 return r;
         if (!name)
-                return walk_fail(walk, "'include' takes the name of a fragment");
+                return walk_fail(walk, "'include' requires the name of a fragment");
         fragment = template_set_fragment(walk->set, name);
         if (!fragment)
-                return walk_fail(walk, "there is no fragment '%s'", name);
+                return walk_fail(walk, "unknown fragment '%s'", name);
         r = include_chain(walk, frame, name);
         if (r == 0 && with)
                 r = parameters(walk, frame, with, &names);
@@ -205,8 +205,8 @@ static int render_argument(Walk *walk, const Frame *frame, json_object *item)
         if (json_member(item, "include"))
                 return render_include(walk, frame, item);
         if (!json_object_is_type(item, json_type_object) || json_object_object_length(item) != 1)
-                return walk_fail(walk, "must be an object of one member, named as the option, or "
-                                       "one of 'when', 'each', 'include'");
+                return walk_fail(walk, "must be an object with one member named after the option, "
+                                       "or one of 'when', 'each', 'include'");
         json_object_object_foreach (item, option, value) {
                 size_t before = walk_enter(walk, ".%s", option);
 
@@ -247,7 +247,7 @@ static int render_device(Walk *walk, json_object *item)
                 item = json_member(item, "value");
         }
         if (!json_object_is_type(item, json_type_string) || *json_object_get_string(item) != '/')
-                return walk_fail(walk, "a device is an absolute path");
+                return walk_fail(walk, "a device must be an absolute path");
         for (char **known = walk->plan->devices; wanted && *known; known++)
                 wanted = strcmp(*known, json_object_get_string(item)) != 0;
         if (!wanted)

@@ -35,9 +35,9 @@ static int requirements_add_host_checks(Walk *walk, const PlanInputs *inputs,
                 r = add_host_check(inputs, "vhost-vsock", missing);
         if (r == 0 && walk->used_cbitpos && inputs->host->cbitpos == 0)
                 r = host_check_list_add_new(
-                        missing, "cbitpos", "unknown; 51 is shown in its place",
-                        "the C-bit's position of this host's CPU (CPUID 0x8000001F)", false,
-                        "run this on the SEV-SNP host itself");
+                        missing, "cbitpos", "unknown; 51 is shown instead",
+                        "the C-bit position of this host's CPU (CPUID 0x8000001F)", false,
+                        "run this command on the SEV-SNP host itself");
         return r;
 }
 
@@ -52,9 +52,9 @@ int artifact_check_path(const Template *template, SpecArtifactKind kind, bool th
         if (!check.name ||
             asprintf(&check.found, check.passed ? "%s" : "no %s", artifact->path) < 0)
                 return -ENOMEM;
-        check.needed = strdup("a file, by default that of the host");
+        check.needed = strdup("a file, by default the host's");
         if (!check.passed &&
-            asprintf(&check.fix, "install the package %s, or name a file in the spec",
+            asprintf(&check.fix, "install the package %s, or give a file in the spec",
                      artifact->package ?: "that brings it") < 0)
                 check.fix = NULL;
         if (!check.needed || (!check.passed && !check.fix))
@@ -79,13 +79,15 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
         }
 
         if (!embedded)
-                return host_check_list_add_new(missing, name, "none was named", "a file", false,
-                                               "name a file in the spec");
-        if (asprintf(&found, "none was named, and cvmd has no '%s' embedded", embedded) < 0) {
+                return host_check_list_add_new(missing, name, "none given", "a file", false,
+                                               "give a file in the spec");
+        if (asprintf(&found, "none given, and this cvmd has no embedded '%s'", embedded) < 0) {
                 found = NULL;
                 return -ENOMEM;
         }
-        if (asprintf(&fix, "name a file in the spec, or build cvmd with -D%s=FILE", embedded) < 0) {
+        if (asprintf(&fix,
+                     "give a file in the spec (cvmctl --%s FILE), or build cvmd with -D%s=FILE",
+                     name, embedded) < 0) {
                 fix = NULL;
                 return -ENOMEM;
         }
@@ -95,8 +97,8 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
 static int refuse_service(Walk *walk, const char *field)
 {
         return cvm_error_invalid_spec(walk->error, field,
-                                      "the IGVM file is of a service VM (highest VTL 0), which "
-                                      "boots no kernel: leave it out");
+                                      "the IGVM file is for a service VM (highest VTL 0), which "
+                                      "boots no kernel: omit it");
 }
 
 /* What a service VM's IGVM file has no use for. */
@@ -142,7 +144,7 @@ static int requirements_check_network(Walk *walk, SpecNetwork network)
         if ((!what && is_there) || (what && launch_plan_fd(walk->plan, what) >= 0))
                 return 0;
         return cvm_error_invalid_spec(walk->error, "network",
-                                      "the template of platform %s gives guests no such network",
+                                      "the template of platform %s does not support this network",
                                       walk->template->name);
 }
 
@@ -156,18 +158,18 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                 snprintf(what, sizeof(what), "disk:%s", spec->disks[i].id);
                 snprintf(field, sizeof(field), "disks[%zu]", i);
                 if (launch_plan_fd(walk->plan, what) < 0)
-                        return cvm_error_invalid_spec(walk->error, field,
-                                                      "the template of platform %s gives guests no "
-                                                      "disks",
-                                                      walk->template->name);
+                        return cvm_error_invalid_spec(
+                                walk->error, field,
+                                "the template of platform %s does not support disks",
+                                walk->template->name);
         }
         for (size_t i = 0; i < spec->n_gpus; i++) {
                 snprintf(field, sizeof(field), "gpus[%zu]", i);
                 if (!mentions(walk->plan, spec->gpus[i]))
-                        return cvm_error_invalid_spec(walk->error, field,
-                                                      "the template of platform %s gives guests no "
-                                                      "GPUs",
-                                                      walk->template->name);
+                        return cvm_error_invalid_spec(
+                                walk->error, field,
+                                "the template of platform %s does not support GPUs",
+                                walk->template->name);
         }
         return requirements_check_network(walk, spec->network);
 }
@@ -188,17 +190,18 @@ static int requirements_check_svsm(Walk *walk, const CvmSpec *spec)
         if (disk != SIZE_MAX)
                 snprintf(field, sizeof(field), "disks[%zu].bus", disk);
         if ((disk != SIZE_MAX || spec->svsm.given) && !walk->template->requires_svsm)
-                return cvm_error_invalid_spec(walk->error, field, "platform %s has no SVSM",
+                return cvm_error_invalid_spec(walk->error, field,
+                                              "platform %s does not have an SVSM",
                                               walk->template->name);
         if (spec->svsm.log && launch_plan_fd(walk->plan, "svsm-log") < 0)
                 return cvm_error_invalid_spec(walk->error, "svsm.log",
-                                              "the template of platform %s has no place for it",
+                                              "the template of platform %s does not support it",
                                               walk->template->name);
         if (spec->svsm.url && !attests(walk->plan, spec->svsm.url))
-                return cvm_error_invalid_spec(walk->error, "svsm.attestation",
-                                              "the template of platform %s has no attestation "
-                                              "proxy",
-                                              walk->template->name);
+                return cvm_error_invalid_spec(
+                        walk->error, "svsm.attestation",
+                        "the template of platform %s does not have an attestation proxy",
+                        walk->template->name);
         return 0;
 }
 
@@ -211,34 +214,36 @@ int requirements_check(Walk *walk, const PlanInputs *inputs)
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
                         return cvm_error_invalid_spec(walk->error, spec_artifact_kind_name(kind),
-                                                      "platform %s takes none", template->name);
+                                                      "platform %s does not accept it",
+                                                      template->name);
         if (inputs->domain && inputs->spec->n_shares)
                 return cvm_error_invalid_spec(
                         walk->error, "shares",
-                        "driver libvirt takes none: its QEMU opens a directory by a path, which "
-                        "may have become another since your rights to it were checked");
+                        "not supported with driver libvirt: its QEMU opens a directory by path, "
+                        "which may lead elsewhere by then than when your rights were checked");
         if (inputs->domain && spec_has_limits(inputs->spec))
                 return cvm_error_invalid_spec(walk->error, "limits",
-                                              "driver libvirt takes none: its QEMUs are in control "
-                                              "groups of libvirt's");
+                                              "not supported with driver libvirt: libvirt places "
+                                              "its QEMUs in control groups of its own");
         if (inputs->domain && inputs->spec->n_gpus)
-                return cvm_error_invalid_spec(walk->error, "gpus", "driver libvirt takes none");
+                return cvm_error_invalid_spec(walk->error, "gpus",
+                                              "not supported with driver libvirt");
         if (inputs->domain && inputs->spec->n_disks)
                 return cvm_error_invalid_spec(
                         walk->error, "disks",
-                        "driver libvirt takes none: its QEMU opens a file by a path, which may "
-                        "have become another since your rights to it were checked");
+                        "not supported with driver libvirt: its QEMU opens a file by path, which "
+                        "may lead elsewhere by then than when your rights were checked");
         if (inputs->domain && inputs->spec->network == SPEC_NETWORK_PASST)
-                return cvm_error_invalid_spec(
-                        walk->error, "network",
-                        "driver libvirt takes no 'passt': with 'user' it uses passt where it can");
+                return cvm_error_invalid_spec(walk->error, "network",
+                                              "driver libvirt does not support 'passt': use "
+                                              "'user', for which it uses passt if it can");
         if (inputs->domain && inputs->spec->network == SPEC_NETWORK_ISOLATED)
-                return cvm_error_invalid_spec(
-                        walk->error, "network",
-                        "driver libvirt takes no 'isolated': its own user network is open; a "
-                        "bridge that libvirt isolates does the same");
+                return cvm_error_invalid_spec(walk->error, "network",
+                                              "driver libvirt does not support 'isolated': use a "
+                                              "bridge that libvirt isolates");
         if (inputs->domain && inputs->spec->svsm.given)
-                return cvm_error_invalid_spec(walk->error, "svsm", "driver libvirt takes none");
+                return cvm_error_invalid_spec(walk->error, "svsm",
+                                              "not supported with driver libvirt");
         r = inputs->domain ? 0 : check_used(walk, inputs);
         if (r == 0)
                 r = requirements_check_svsm(walk, inputs->spec);

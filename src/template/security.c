@@ -47,15 +47,15 @@ static int parse_rule(const SpecSecurityKey *key, json_object *object, const cha
         if (r < 0)
                 return r;
         if (key->kind != SPEC_SECURITY_NUMBER && (rule.initial || rule.set || rule.bits))
-                return refuse(userdata, path, "only a number has default, bits and set");
+                return refuse(userdata, path, "only a number can have default, bits and set");
         if ((rule.initial && spec_security_parse_number(rule.initial, &number) < 0) ||
             (rule.set && spec_security_parse_number(rule.set, &number) < 0))
-                return refuse(userdata, path, "default and set are numbers, each as a string");
+                return refuse(userdata, path, "default and set must be numbers, each as a string");
         if (rule.bind &&
             (key->kind != SPEC_SECURITY_BYTES || !workload_hash_fits(rule.bind, key->size)))
                 return refuse(userdata, path,
-                              "bind is \"sha256\" of a field of 32 bytes, or \"sha384\" of one of "
-                              "48");
+                              "bind must be \"sha256\" for a field of 32 bytes, or \"sha384\" for "
+                              "one of 48");
         return 0;
 }
 
@@ -70,7 +70,7 @@ int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
 
                 snprintf(path, sizeof(path), "launchSecurity.%s", name);
                 if (!key)
-                        return refuse(userdata, path, "is no field of launchSecurity");
+                        return refuse(userdata, path, "is not a field of launchSecurity");
                 if (!json_object_is_type(rule, json_type_object))
                         return refuse(userdata, path, "must be an object");
                 r = parse_rule(key, rule, path, refuse, userdata);
@@ -78,7 +78,7 @@ int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
                         return r;
                 n_bind += json_member(rule, "bind") != NULL;
                 if (n_bind > 1)
-                        return refuse(userdata, path, "another field has bind already");
+                        return refuse(userdata, path, "another field already has bind");
         }
         return 0;
 }
@@ -95,9 +95,9 @@ static int refuse_unknown(const Template *template, const char *field, CvmError 
                 }
         }
         if (!names.size)
-                return cvm_error_invalid_spec(error, field, "platform %s takes no launchSecurity",
-                                              template->name);
-        return cvm_error_invalid_spec(error, field, "platform %s does not take it; it takes %s",
+                return cvm_error_invalid_spec(
+                        error, field, "platform %s does not accept launchSecurity", template->name);
+        return cvm_error_invalid_spec(error, field, "platform %s does not accept it; it accepts %s",
                                       template->name, names.data);
 }
 
@@ -109,8 +109,9 @@ static int security_check_number(const Template *template, const char *field, js
         uint64_t set = 0;
 
         if (bits < 64 && number >> bits)
-                return cvm_error_invalid_spec(error, field, "has at most %d bits on platform %s",
-                                              (int)bits, template->name);
+                return cvm_error_invalid_spec(error, field,
+                                              "must have at most %d bits on platform %s", (int)bits,
+                                              template->name);
         if (text)
                 spec_security_parse_number(text, &set);
         if ((number & set) != set)
@@ -140,10 +141,9 @@ int template_check_id_block(const Template *template, const CvmSpec *spec, bool 
                 snprintf(field, sizeof(field), "launchSecurity.%s", names[i]);
                 return cvm_error_invalid_spec(
                         error, field,
-                        "QEMU crashes when an ID block is given beside an IGVM file: the block "
-                        "must "
+                        "QEMU crashes when an ID block is given with an IGVM file: the block must "
                         "be in the file, as its header 0x30b (SNP_ID_BLOCK); `cvmctl measure "
-                        "--format igvm` writes the file with it");
+                        "--format igvm` writes such a file");
         }
         return 0;
 }
@@ -159,19 +159,19 @@ static int check_igvm_policy(const Template *template, const PlanInputs *inputs,
         if (!rule || !inputs->igvm.has_policy)
                 return 0;
         if (given && given->number != policy)
-                return cvm_error_invalid_spec(error, "launchSecurity.policy",
-                                              "is 0x%" PRIx64 ", but the IGVM file is made for the "
-                                              "policy 0x%" PRIx64
-                                              ": leave it out, and the file's is "
-                                              "taken",
-                                              given->number, policy);
+                return cvm_error_invalid_spec(
+                        error, "launchSecurity.policy",
+                        "is 0x%" PRIx64 ", but the IGVM file was made for the policy 0x%" PRIx64
+                        ": omit it to use the file's policy",
+                        given->number, policy);
         if (text)
                 spec_security_parse_number(text, &set);
         if ((policy & set) != set)
-                return cvm_error_artifact(error, "igvm",
-                                          "its policy 0x%" PRIx64 " lacks the bits 0x%" PRIx64
-                                          ", which platform %s needs: build it with another policy",
-                                          policy, set, template->name);
+                return cvm_error_artifact(
+                        error, "igvm",
+                        "its policy 0x%" PRIx64 " lacks the bits 0x%" PRIx64
+                        ", which platform %s requires: build it with another policy",
+                        policy, set, template->name);
         return 0;
 }
 

@@ -240,9 +240,9 @@ int template_set_check_domains(const TemplateSet *set, CvmError *error)
                 const char *name = domain_file_name(set->domains[i]);
 
                 if (strcmp(name, FRAGMENTS) != 0 && !template_set_find(set, name))
-                        return cvm_error_template(error, name,
-                                                  "%s:1: there is no template %s.json to it",
-                                                  domain_file_label(set->domains[i]), name);
+                        return cvm_error_template(
+                                error, name, "%s:1: the template %s.json for it does not exist",
+                                domain_file_label(set->domains[i]), name);
         }
         return 0;
 }

@@ -31,12 +31,12 @@ static int read_template(const char *path, char **ret, size_t *ret_size, CvmErro
                 return cvm_error_system(error, -errno, "read template %s", path);
         if (!S_ISREG(st.st_mode))
                 return cvm_error_system(error, -EINVAL,
-                                        "read template %s, which is no regular file", path);
+                                        "read template %s, which is not a regular file", path);
         if (geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
-                return cvm_error_system(error, -EPERM,
-                                        "read template %s, which must belong to root and be "
-                                        "writable by root alone",
-                                        path);
+                return cvm_error_system(
+                        error, -EPERM,
+                        "read template %s, which must belong to root and be writable only by root",
+                        path);
         r = fd_read_all(fd, TEMPLATE_BYTES_MAX, ret, ret_size);
         return r < 0 ? cvm_error_system(error, r, "read template %s", path) : 0;
 }

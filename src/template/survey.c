@@ -95,23 +95,26 @@ static int add_qemu(const Template *template, const SurveyQemu *qemu, HostCheckL
         int r;
 
         if (!qemu->path)
-                return host_check_list_add_new(list, "qemu", "no program of that name",
+                return host_check_list_add_new(list, "qemu",
+                                               "executable not found in /usr/bin or /usr/local/bin",
                                                template->qemu, false,
-                                               "install the package qemu-system-x86, or name the "
-                                               "binary in cvmd.conf (qemu)");
+                                               "install the package qemu-system-x86, or set the "
+                                               "binary's path in cvmd.conf (qemu)");
         if (!qemu->probe) {
-                if (asprintf(&text, "%s cannot be asked: %s", qemu->path, qemu->reason ?: "?") < 0)
+                if (asprintf(&text, "%s does not answer QMP: %s", qemu->path, qemu->reason ?: "?") <
+                    0)
                         return -ENOMEM;
-                return host_check_list_add_new(list, "qemu", text, "a QEMU that answers", false,
-                                               "install the package qemu-system-x86 again, or name "
+                return host_check_list_add_new(list, "qemu", text, "a QEMU that answers QMP", false,
+                                               "reinstall the package qemu-system-x86, or set "
                                                "another binary in cvmd.conf (qemu)");
         }
         r = qemu_needs_check(qemu->probe, qemu->path, template->requires_qemu, list);
         if (r < 0 || list->n > before)
                 return r;
         text = qemu_probe_describe(qemu->probe);
-        return text ? host_check_list_add_new(list, "qemu", text, "what the platform uses of QEMU",
-                                              true, NULL)
+        return text ? host_check_list_add_new(list, "qemu", text,
+                                              "the QEMU features that this platform uses", true,
+                                              NULL)
                     : -ENOMEM;
 }
 
@@ -148,8 +151,8 @@ int template_survey_libvirt(const TemplateSet *set, const Template *template,
                             const SurveyLibvirt *libvirt, HostCheckList *list)
 {
         const LibvirtNeeds needs = template_set_domain_needs(set, template);
-        const char *none =
-                domain_is_built() ? "there is no domain of it" : "this build has no driver libvirt";
+        const char *none = domain_is_built() ? "the template has no domain"
+                                             : "this build does not have driver libvirt";
 
         if (!template_set_has_domain(set, template))
                 return host_check_list_add_new(list, "libvirt-platform", template->libvirt ?: none,

@@ -71,7 +71,7 @@ static int check_guest(Source *source, const char *prefix, SpecArtifactKind kind
         if (!guest)
                 return 0;
         if (kind != ARTIFACT_FIRMWARE && kind != ARTIFACT_IGVM)
-                return template_refuse(source, prefix, "only firmware and igvm have guest");
+                return template_refuse(source, prefix, "only firmware and igvm can have guest");
         while (i < ARRAY_SIZE(guests) && strcmp(guests[i], guest) != 0)
                 i++;
         return i < ARRAY_SIZE(guests)
@@ -137,7 +137,7 @@ static int parse_host_checks(Raw *raw, json_object *names, Source *source)
                        strcmp(*known, name) != 0)
                         known++;
                 if (!json_object_is_type(item, json_type_string) || !*known)
-                        return refuse_item(source, "requires.host", i, "no check of that name");
+                        return refuse_item(source, "requires.host", i, "not the name of a check");
                 raw->template.host_checks[i] = strdup(name);
                 if (!raw->template.host_checks[i])
                         return -ENOMEM;
@@ -261,7 +261,7 @@ static int parse_promise(Raw *raw, Source *source)
             (text_parse_size(raw->promise_extra, &raw->template.promise_extra) < 0 ||
              raw->template.promise_extra > UINT64_C(1) << 40))
                 r = template_refuse(source, "promise.extra",
-                                    "must be a size such as \"256M\", at most 1T");
+                                    "must be a size, for example \"256M\", at most 1T");
         free(TAKE_PTR(raw->promise_extra));
         return r;
 }
@@ -277,7 +277,8 @@ static int parse_floors(Raw *raw, Source *source)
                                   source);
         if (r == 0 && t->floor_maxmem_text &&
             text_parse_size(t->floor_maxmem_text, &t->floor_maxmem) < 0)
-                return template_refuse(source, "floors.maxmem", "must be a size such as \"30G\"");
+                return template_refuse(source, "floors.maxmem",
+                                       "must be a size, for example \"30G\"");
         return r;
 }
 

@@ -91,7 +91,7 @@ int walk_check_members(Walk *walk, json_object *object, const char *const *known
         }
         for (const char *const *k = known; *k; k++)
                 if (**k == '!' && !json_object_object_get_ex(object, walk_member_name(*k), NULL))
-                        return walk_fail(walk, "'%s' needs '%s' beside it",
+                        return walk_fail(walk, "'%s' requires '%s' beside it",
                                          walk_member_name(known[0]), walk_member_name(*k));
         return 0;
 }

@@ -35,14 +35,14 @@ int workload_check(const Template *template, const CvmSpec *spec, CvmError *erro
                 return 0;
         field = find_field(template, &size);
         if (!field)
-                return cvm_error_invalid_spec(error, "bindWorkload",
-                                              "platform %s has no place for it: nothing that the "
-                                              "host says is in its attestation",
-                                              template->name);
+                return cvm_error_invalid_spec(
+                        error, "bindWorkload",
+                        "platform %s has no attestation field that could be bound", template->name);
         if (!spec_security_find(spec, field))
                 return 0;
         snprintf(path, sizeof(path), "launchSecurity.%s", field);
-        return cvm_error_invalid_spec(error, path, "bindWorkload sets it: give one of the two");
+        return cvm_error_invalid_spec(error, path,
+                                      "bindWorkload sets this field: give only one of the two");
 }
 
 static json_object *workload_env_to_json(const CvmSpec *spec)

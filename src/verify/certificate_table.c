@@ -35,7 +35,7 @@ static int certificate_table_count(Bytes bytes, size_t *ret, CvmError *error)
         for (size_t n = 0; n <= CERTIFICATE_TABLE_MAX; n++) {
                 if (!bytes_contain(bytes, n * ENTRY_SIZE, ENTRY_SIZE))
                         return cvm_error_artifact(error, "report",
-                                                  "its certificate table does not end");
+                                                  "its certificate table has no end marker");
                 if (memcmp(bytes.data + n * ENTRY_SIZE, end, ENTRY_SIZE) == 0) {
                         *ret = n;
                         return 0;
@@ -125,5 +125,5 @@ int certificate_table_load(const CertificateTable *table, TableCertificate which
                 return r;
         message = cvm_error_message(&reason);
         return cvm_error_artifact(error, "report", "its certificate table: %s",
-                                  message ?: "a broken certificate");
+                                  message ?: "a malformed certificate");
 }

@@ -40,10 +40,10 @@ static int add_der(Certificates *certificates, const char *name, Bytes file, Cvm
 
         ERR_clear_error();
         if (!certificate)
-                return cvm_error_artifact(error, name, "holds no certificate (PEM or DER)");
+                return cvm_error_artifact(error, name, "contains no certificate (PEM or DER)");
         if (at != file.data + file.size) {
                 X509_free(certificate);
-                return cvm_error_artifact(error, name, "has bytes behind the certificate");
+                return cvm_error_artifact(error, name, "has bytes after the certificate");
         }
         return certificates_append(certificates, name, certificate, error);
 }
@@ -71,7 +71,7 @@ static int add_pem(Certificates *certificates, const char *name, Bytes file, Cvm
                         ERR_clear_error();
                         if (!end || !some)
                                 return cvm_error_artifact(error, name,
-                                                          "holds PEM that cannot be read");
+                                                          "contains PEM that cannot be read");
                         return 0;
                 }
                 at = data;
@@ -86,7 +86,8 @@ static int add_pem(Certificates *certificates, const char *name, Bytes file, Cvm
                 OPENSSL_free(data);
                 ERR_clear_error();
                 if (!certificate)
-                        return cvm_error_artifact(error, name, "holds PEM that is no certificate");
+                        return cvm_error_artifact(error, name,
+                                                  "contains PEM that is not a certificate");
                 r = certificates_append(certificates, name, certificate, error);
                 if (r < 0)
                         return r;

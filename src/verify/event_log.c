@@ -37,7 +37,7 @@ static int parse_algorithm(Reader *reader, Layout *layout, EventLog *log, CvmErr
         HashAlgorithm algorithm = event_log_find_algorithm(id);
 
         if (reader->failed)
-                return event_log_refuse(error, "its header is cut short");
+                return event_log_refuse(error, "its header is truncated");
         if (size == 0 || size > DIGEST_SIZE_MAX)
                 return cvm_error_artifact(error, "event-log",
                                           "algorithm 0x%x has digests of %u bytes", id, size);
@@ -85,7 +85,9 @@ static int event_log_parse_header(Reader *reader, Layout *layout, EventLog *log,
                 return r;
         vendor = reader_take(&event, 1);
         if (!vendor || !reader_take(&event, *vendor) || event.rest.size != 0)
-                return event_log_refuse(error, "its header has another size than its parts");
+                return event_log_refuse(
+                        error,
+                        "the size of its header differs from the size of the header's parts");
         return 0;
 }
 
@@ -119,7 +121,7 @@ static int parse_digests(Reader *reader, const Layout *layout, LogEvent *event, 
                         event->digests[algorithm] = digest;
         }
         if (reader->failed)
-                return cvm_error_artifact(error, "event-log", "is cut short in event %zu", at);
+                return cvm_error_artifact(error, "event-log", "is truncated in event %zu", at);
         if (seen != (1u << layout->n) - 1)
                 return cvm_error_artifact(error, "event-log",
                                           "event %zu lacks a digest of an algorithm that the "
@@ -141,7 +143,7 @@ static int event_log_parse_event(Reader *reader, const Layout *layout, EventLog 
         size = reader_take32(reader);
         event.data = (Bytes){reader_take(reader, size), size};
         if (reader->failed)
-                return cvm_error_artifact(error, "event-log", "is cut short in event %zu", at);
+                return cvm_error_artifact(error, "event-log", "is truncated in event %zu", at);
         if (log->n == EVENT_LOG_EVENTS_MAX)
                 return event_log_refuse(error, "has too many events");
         /* doubled when n is a power of two */

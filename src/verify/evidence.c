@@ -78,10 +78,10 @@ static int open_response(Bytes bytes, Evidence *evidence, CvmError *error)
         int r;
 
         if (status != 0)
-                return cvm_error_artifact(error, "report",
-                                          "is the firmware's response to a request for a report, "
-                                          "which failed: status 0x%x",
-                                          status);
+                return cvm_error_artifact(
+                        error, "report",
+                        "is the firmware's response to a failed request for a report: status 0x%x",
+                        status);
         r = open_report(
                 (Bytes){bytes.data + RESPONSE_HEADER_SIZE, bytes.size - RESPONSE_HEADER_SIZE},
                 evidence, error);
@@ -95,15 +95,15 @@ static int evidence_refuse(Bytes bytes, CvmError *error)
 {
         if (is_tdreport(bytes))
                 return cvm_error_artifact(error, "report",
-                                          "is a TDREPORT, which only the machine that made it can "
-                                          "check; request a quote instead");
+                                          "is a TDREPORT, which only the machine that created it "
+                                          "can check; request a quote instead");
         if (bytes.size >= 4 && memcmp(bytes.data, "\xffTCG", 4) == 0)
                 return cvm_error_artifact(error, "report",
-                                          "is what a TPM has quoted (TPMS_ATTEST), which is not "
-                                          "checked; what tpm2_pcrread prints can be compared");
+                                          "is a TPM quote (TPMS_ATTEST), which cvmctl cannot "
+                                          "check; use the output of tpm2_pcrread to compare PCRs");
         return cvm_error_artifact(error, "report",
-                                  "has %zu bytes that are neither an SEV-SNP report (%d bytes, "
-                                  "alone or with certificates behind it), a TDX quote nor text",
+                                  "has %zu bytes that are not an SEV-SNP report (%d bytes, alone "
+                                  "or followed by certificates), a TDX quote or text",
                                   bytes.size, SNP_REPORT_SIZE);
 }
 

@@ -55,13 +55,13 @@ static int parse_events(json_object *array, const char *field, ExpectedRegister 
 
                 if (!event.what)
                         return expectation_refuse(error, field,
-                                                  "an event must have \"event\", a text");
+                                                  "an event must have \"event\", a string");
                 if (!digest)
                         continue;
                 if (expectation_parse_digest(digest, &event.digest) < 0)
-                        return expectation_refuse(error, field,
-                                                  "the digest of an event is no hex of its "
-                                                  "algorithm's length");
+                        return expectation_refuse(
+                                error, field,
+                                "the digest of an event is not hex of its algorithm's length");
                 reg->events[reg->n_events++] = event;
         }
         return 0;
@@ -82,7 +82,7 @@ static int expectation_parse_register(json_object *item, const char *field, Expe
         reg->has_value = value;
         if (value && expectation_parse_digest(value, &reg->value) < 0)
                 return expectation_refuse(error, field,
-                                          "its value is no hex of its algorithm's length");
+                                          "its value is not hex of its algorithm's length");
         if (!value && !json_member_string(item, "state"))
                 return expectation_refuse(error, field, "must have a value or a state");
         reg->reason = json_member_string(item, "reason");
@@ -99,13 +99,13 @@ static int expectation_parse_entry(const char *name, json_object *value, Expecte
 
         snprintf(field, sizeof(field), "expect.measurement.%.32s", name);
         if (size == 0 || size >= sizeof(reg->name))
-                return expectation_refuse(error, field, "is no register's name");
+                return expectation_refuse(error, field, "is not the name of a register");
         memcpy(reg->name, name, size);
         reg->value.algorithm = dash ? expectation_find_algorithm(dash + 1) : HASH_SHA384;
         if (reg->value.algorithm == _HASH_MAX)
                 return expectation_refuse(error, field, "its algorithm must be sha256 or sha384");
         if (expectation_parse_digest(value, &reg->value) < 0)
-                return expectation_refuse(error, field, "is no hex of its algorithm's length");
+                return expectation_refuse(error, field, "is not hex of its algorithm's length");
         reg->has_value = true;
         return 0;
 }
@@ -125,7 +125,7 @@ static int check_twice(const Expectation *expectation, const char *field, CvmErr
         const ExpectedRegister *last = &expectation->registers[expectation->n_registers - 1];
 
         if (expectation_find(expectation, last->name, last->value.algorithm) != last)
-                return expectation_refuse(error, field, "is there twice");
+                return expectation_refuse(error, field, "is given twice");
         return 0;
 }
 
@@ -256,7 +256,7 @@ static int parse_security(json_object *object, Expectation *expectation, CvmErro
                                           "idBlock and idAuth go together");
         if (expectation->author_key && !expectation->id_auth)
                 return expectation_refuse(error, "expect.launchSecurity.authorKeyEnabled",
-                                          "needs idBlock and idAuth");
+                                          "requires idBlock and idAuth");
         return 0;
 }
 
@@ -274,12 +274,12 @@ static int parse_binding(json_object *object, Expectation *expectation, CvmError
                                           "must be hostData or mrConfigId");
         if (expectation_parse_digest(json_member(object, "value"), &digest) < 0)
                 return expectation_refuse(error, "expect.binding.value",
-                                          "is no hex of the field's length");
+                                          "is not hex of the field's length");
         if (*target)
                 return memcmp(*target, digest.bytes, size) == 0
                                ? 0
                                : expectation_refuse(error, "expect.binding.value",
-                                                    "is another one than launchSecurity has");
+                                                    "differs from the value in launchSecurity");
         *target = malloc(size);
         if (!*target)
                 return -ENOMEM;

@@ -46,11 +46,10 @@ static int expectation_members_refuse(const char *field, const char *name, const
                                       const char *found, CvmError *error)
 {
         if (found)
-                return cvm_error_invalid_spec(error, field,
-                                              "there is no %s '%.*s'; did you mean '%s'?", what,
-                                              NAME_MAX_SHOWN, name, found);
-        return cvm_error_invalid_spec(error, field, "there is no %s '%.*s'; see cvm-verify(7)",
-                                      what, NAME_MAX_SHOWN, name);
+                return cvm_error_invalid_spec(error, field, "unknown %s '%.*s'; did you mean '%s'?",
+                                              what, NAME_MAX_SHOWN, name, found);
+        return cvm_error_invalid_spec(error, field, "unknown %s '%.*s'; see cvm-verify(7)", what,
+                                      NAME_MAX_SHOWN, name);
 }
 
 static int expectation_members_check_name(const char *field, const char *name, const char *what,

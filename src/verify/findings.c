@@ -132,7 +132,7 @@ void findings_compare_if(Findings *findings, const char *check, const uint8_t *e
                                  (Bytes){found, size});
                 return;
         }
-        findings_unchecked(findings, NOT_NEEDED, check, "nothing is expected of it");
+        findings_unchecked(findings, NOT_NEEDED, check, "no value is expected");
         findings_values_hex(findings, (Bytes){}, (Bytes){found, size});
 }
 

@@ -35,19 +35,18 @@ int hcl_report_parse(Bytes bytes, HclReport *ret, CvmError *error)
 
         if (bytes.size < DATA + DATA_SIZE)
                 return cvm_error_artifact(error, "report",
-                                          "is an HCL report (Azure) of %zu bytes, cut short",
+                                          "is a truncated HCL report (Azure) of %zu bytes",
                                           bytes.size);
         type = le32_get(bytes.data + DATA + 8);
         if (type == TYPE_TDX)
                 return cvm_error_artifact(
                         error, "report",
-                        "is an HCL report (Azure) of a TD, with a TDREPORT, which only "
-                        "the machine that made it can check; request a quote "
-                        "instead");
+                        "is an HCL report (Azure) of a TD, with a TDREPORT, which only the machine "
+                        "that created it can check; request a quote instead");
         if (type != TYPE_SNP)
                 return cvm_error_artifact(error, "report",
-                                          "is an HCL report (Azure) of type %u; only 2 has an "
-                                          "attestation that can be checked (SEV-SNP)",
+                                          "is an HCL report (Azure) of type %u; only type 2 "
+                                          "(SEV-SNP) has an attestation that can be checked",
                                           type);
         report.report = (Bytes){bytes.data + HEADER_SIZE, HARDWARE_SIZE};
         report.hash = le32_get(bytes.data + DATA + 12);

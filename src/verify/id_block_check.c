@@ -41,10 +41,10 @@ const char *id_block_check(const uint8_t block[static ID_BLOCK_SIZE],
                 return "its algorithm is not ECDSA of P-384 with SHA-384";
         if (!id_block_check_verify(id_key, auth + ID_AUTH_BLOCK_SIGNATURE,
                                    (Bytes){block, ID_BLOCK_SIZE}))
-                return "the ID key has not signed this block";
+                return "the ID key did not sign this block";
         if (has_author &&
             !id_block_check_verify(auth + ID_AUTH_AUTHOR_KEY, auth + ID_AUTH_KEY_SIGNATURE,
                                    (Bytes){id_key, ID_KEY_SIZE}))
-                return "the author key has not signed the ID key";
+                return "the author key did not sign the ID key";
         return NULL;
 }

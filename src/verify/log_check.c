@@ -115,7 +115,7 @@ static int check_register(const EventLog *log, LogKind kind, const SeenRegister 
         if (n == 0) {
                 if (kind == LOG_TD || expected)
                         findings_unchecked(findings, NOT_NEEDED, check,
-                                           "the log has no event of it");
+                                           "the log has no event for it");
                 return 0;
         }
         if (memcmp(value.bytes, seen->value.bytes, hash_size(algorithm)) == 0)
@@ -161,10 +161,10 @@ static void note_stray(const EventLog *log, LogKind kind, Findings *findings)
                 return;
         describe(first, type);
         findings_unchecked(findings, NOT_NEEDED, "log other",
-                           "skipped events of registers that do not exist: %zu, the first is event "
+                           "skipped %zu events of registers that do not exist; the first is event "
                            "%zu (%s, register 0x%x); %s",
                            n, (size_t)(first - log->events) + 1, type, first->index,
-                           extending ? "no register that is checked depends on them"
+                           extending ? "no checked register depends on them"
                                      : "EV_NO_ACTION extends nothing");
 }
 

@@ -23,8 +23,7 @@ static const struct {
 #define BANK_NAME_MAX 16
 
 static const char neither[] =
-        "is text, but neither hex or base64 of a report or quote, nor JSON, nor "
-        "what tpm2_pcrread prints";
+        "is text, but not hex or base64 of a report or quote, JSON, or the output of tpm2_pcrread";
 
 /* Adds a name to the list of those that are skipped, once. */
 static void pcrs_skip(Pcrs *pcrs, const char *name)

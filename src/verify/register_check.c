@@ -82,10 +82,10 @@ static void check_seen(const SeenRegister *seen, const Expectation *expectation,
                 findings_compare(findings, NEEDED, check, digest_bytes_of(&expected->value), found);
         } else {
                 findings_unchecked(findings, NEEDED, check, "%s",
-                                   !expectation       ? "no expectation is given (--expect)"
+                                   !expectation       ? "no expectation given (--expect)"
                                    : !expected        ? "the expectation does not have it"
                                    : expected->reason ? expected->reason
-                                                      : "the expectation has no value of it");
+                                                      : "the expectation has no value for it");
                 findings_values_hex(findings, (Bytes){}, found);
         }
 }
@@ -104,7 +104,7 @@ static void check_unseen(const SeenRegisters *seen, const ExpectedRegister *expe
                 other = other || find_seen(seen, expected->name, bank);
         name_check(expected->name, expected->value.algorithm, check);
         findings_unchecked(findings, other ? NOT_NEEDED : NEEDED, check,
-                           "it is expected, and the report does not show it");
+                           "it is expected, but the report does not show it");
         if (expected->has_value)
                 findings_values_hex(findings, digest_bytes_of(&expected->value), (Bytes){});
 }

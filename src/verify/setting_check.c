@@ -22,5 +22,5 @@ void settings_check_unseen(const Expectation *expectation, bool snp, bool tdx, F
         for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
                 if (settings[i].expected && !settings[i].shown)
                         findings_unchecked(findings, NEEDED, settings[i].check,
-                                           "it is expected, and the report does not show it");
+                                           "it is expected, but the report does not show it");
 }

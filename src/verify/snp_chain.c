@@ -51,12 +51,12 @@ static bool read_tcb(const SnpReport *report, X509 *leaf, uint8_t tcb[static SNP
                         continue;
                 if (report->signing_key == SNP_SIGNED_BY_CHIP_SECRET)
                         findings_unchecked(findings, NEEDED, "certificate-tcb",
-                                           "the certificate of this VCEK, which comes of the "
-                                           "chip's secret alone, names no TCB");
+                                           "the certificate of this VCEK, which is derived only "
+                                           "from the chip's secret, names no TCB");
                 else
                         findings_wrong(findings, "certificate-tcb",
-                                       "the certificate has no extension %s: it is not one of a "
-                                       "VCEK or VLEK",
+                                       "the certificate has no extension %s: it is not the "
+                                       "certificate of a VCEK or VLEK",
                                        oids[i]);
                 return false;
         }
@@ -69,10 +69,10 @@ static void check_tcb(const SnpReport *report, X509 *leaf, Findings *findings)
         uint8_t tcb[SNP_TCB_SIZE];
 
         if (report->has_cpuid && report->family != FAMILY_MILAN && report->family != FAMILY_TURIN) {
-                findings_unchecked(findings, NEEDED, "certificate-tcb",
-                                   "the layout of TCB_VERSION of processors of family 0x%x is not "
-                                   "known",
-                                   report->family);
+                findings_unchecked(
+                        findings, NEEDED, "certificate-tcb",
+                        "the layout of TCB_VERSION is unknown for processors of family 0x%x",
+                        report->family);
                 findings_values_hex(findings, (Bytes){},
                                     (Bytes){report->reported_tcb, SNP_TCB_SIZE});
                 return;
@@ -112,7 +112,7 @@ static void check_chip(const SnpReport *report, X509 *leaf, Findings *findings)
 
         if (report->signing_key == SNP_SIGNED_BY_VLEK) {
                 findings_unchecked(findings, NOT_NEEDED, "chip-id",
-                                   "a VLEK is of a cloud provider, not of a chip");
+                                   "a VLEK belongs to a cloud provider, not to a chip");
                 findings_values_hex(findings, (Bytes){}, chip);
         } else if (id.size != size) {
                 findings_wrong(findings, "chip-id", "the certificate names no chip");
@@ -153,7 +153,7 @@ static bool find_other_product(const SnpReport *report, const Trust *trust,
                 name = leaf;
         if (!name || !snp_chain_product(trust->others, chain) || strcmp(name, chain) == 0)
                 return false;
-        snprintf(ret, PRODUCTS_MAX, "the report is of a %s, and the chain is one of %s", name,
+        snprintf(ret, PRODUCTS_MAX, "the report is from a %s, but the chain is for %s", name,
                  chain);
         return true;
 }
@@ -168,10 +168,10 @@ static void snp_chain_check_links(const SnpReport *report, const Trust *trust, F
         if (certificate_is_named(trust->leaf, name))
                 trust_check(trust, amd_roots, "AMD's", other ? products : NULL, findings);
         else
-                findings_wrong(findings, "certificates",
-                               "the report is signed by a %s, and the certificate is not one of "
-                               "a %s",
-                               kind, kind);
+                findings_wrong(
+                        findings, "certificates",
+                        "the report is signed by a %s, but the certificate is not that of a %s",
+                        kind, kind);
 }
 
 static void snp_chain_check_signature(const SnpReport *report, X509 *leaf, Findings *findings)
@@ -179,16 +179,16 @@ static void snp_chain_check_signature(const SnpReport *report, X509 *leaf, Findi
         EVP_PKEY *key = X509_get0_pubkey(leaf);
 
         if (report->signature_algorithm != SNP_ECDSA_P384_SHA384)
-                findings_unchecked(findings, NEEDED, "signature",
-                                   "SIGNATURE_ALGO %u is not known; 1 is (ECDSA P-384 with "
-                                   "SHA-384)",
-                                   report->signature_algorithm);
+                findings_unchecked(
+                        findings, NEEDED, "signature",
+                        "SIGNATURE_ALGO %u is unknown; only 1 (ECDSA P-384 with SHA-384) is known",
+                        report->signature_algorithm);
         else if (key && signature_key_is(key, "P-384") &&
                  signature_verify(key, EVP_sha384(), report->r, report->s, SNP_SCALAR_SIZE,
                                   (Bytes){report->signed_part, SNP_REPORT_SIGNED}))
                 findings_right(findings, NEEDED, "signature", NULL);
         else
-                findings_wrong(findings, "signature", "it is not of this certificate's key");
+                findings_wrong(findings, "signature", "it was not made by this certificate's key");
 }
 
 void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *findings)
@@ -198,7 +198,8 @@ void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *find
         const char *kind = key_kind(report);
 
         if (report->signing_key == SNP_SIGNED_BY_NONE || report->masked_chip_key) {
-                findings_wrong(findings, "signature", "the host lets no key sign the report");
+                findings_wrong(findings, "signature",
+                               "the host does not let any key sign the report");
                 return;
         }
         if (trust->leaf)
@@ -206,12 +207,12 @@ void snp_chain_check(const SnpReport *report, const Trust *trust, Findings *find
         for (size_t i = trust->leaf ? 1 : 0; (!trust->leaf || !kind) && i < ARRAY_SIZE(names); i++)
                 if (!kind)
                         findings_unchecked(findings, NEEDED, names[i],
-                                           "SIGNING_KEY %u is not known, so the certificate that "
-                                           "it requires is not known either",
+                                           "SIGNING_KEY %u is unknown, and so is the certificate "
+                                           "that it requires",
                                            report->signing_key);
                 else
                         findings_unchecked(findings, NEEDED, names[i],
-                                           "no certificate of the %s is given (--vcek)", kind);
+                                           "no certificate of the %s given (--vcek)", kind);
         if (!trust->leaf || !kind)
                 return;
         snp_chain_check_links(report, trust, findings);

@@ -13,7 +13,7 @@ static void snp_check_number(Findings *findings, const char *check, const char *
         snprintf(wanted_text, sizeof(wanted_text), hex ? "0x%" PRIx64 : "%" PRIu64, wanted);
         snprintf(found_text, sizeof(found_text), hex ? "0x%" PRIx64 : "%" PRIu64, found);
         if (!expected)
-                findings_unchecked(findings, NOT_NEEDED, check, "nothing is expected of it");
+                findings_unchecked(findings, NOT_NEEDED, check, "no value is expected");
         else if (wanted == found)
                 findings_right(findings, NEEDED, check, NULL);
         else
@@ -68,14 +68,14 @@ static void snp_check_migration(const SnpReport *report, const Expectation *expe
                 findings_right(findings, NEEDED, "migration", "the expected policy decides");
         else
                 findings_unchecked(findings, NEEDED, "migration",
-                                   "the policy lets a migration agent take the guest over: expect "
-                                   "this policy if it may (launchSecurity.policy)");
+                                   "the policy allows a migration agent to migrate the guest; if "
+                                   "this is intended, expect this policy (launchSecurity.policy)");
 }
 
 static void check_vmpl(const SnpReport *report, const Expectation *expected, Findings *findings)
 {
         if (report->vmpl > SNP_VMPL_MAX)
-                findings_wrong(findings, "vmpl", "the host asked for this report, not the guest");
+                findings_wrong(findings, "vmpl", "the host requested this report, not the guest");
         else
                 snp_check_number(findings, "vmpl", "u", expected->has_vmpl, expected->vmpl,
                                  report->vmpl);
@@ -86,13 +86,13 @@ static void check_form(const SnpReport *report, Findings *findings)
 {
         if (!report->known_version)
                 findings_unchecked(findings, NEEDED, "version",
-                                   "version %u of the report is not known (%d to %d are): only "
-                                   "the fields that all versions share were judged",
+                                   "version %u of the report is unknown (known: %d to %d): only "
+                                   "the fields that all versions share were checked",
                                    report->version, SNP_VERSION_FIRST, SNP_VERSION_KNOWN);
         if (report->reserved_at)
                 findings_unchecked(findings, NEEDED, "reserved",
-                                   "byte 0x%zx, which version %u reserves, is not zero: what it "
-                                   "means is not known",
+                                   "byte 0x%zx, which version %u reserves, is not zero, and its "
+                                   "meaning is unknown",
                                    report->reserved_at, report->version);
 }
 
@@ -104,7 +104,7 @@ void snp_check(const SnpReport *report, const Expectation *expectation, const ui
         check_form(report, findings);
         if (report->policy & SNP_POLICY_DEBUG)
                 findings_wrong(findings, "debug",
-                               "the policy lets the host debug the guest: it sees all of it");
+                               "the policy permits debugging: the host can read all guest memory");
         else
                 findings_right(findings, NEEDED, "debug", "not allowed");
         snp_check_number(findings, "policy", "x", expected->has_policy, expected->policy,

@@ -121,9 +121,10 @@ int snp_report_parse(Bytes bytes, SnpReport *ret, CvmError *error)
                                           SNP_REPORT_SIZE);
         report.version = le32_get(data);
         if (report.version < SNP_VERSION_FIRST)
-                return cvm_error_artifact(error, "report",
-                                          "is an SEV-SNP report of version %u; the first is %d",
-                                          report.version, SNP_VERSION_FIRST);
+                return cvm_error_artifact(
+                        error, "report",
+                        "is an SEV-SNP report of version %u; the lowest version is %d",
+                        report.version, SNP_VERSION_FIRST);
         report.known_version = report.version <= SNP_VERSION_KNOWN;
         report.signature_algorithm = le32_get(data + SIGNATURE_ALGO);
         report.reserved_at = find_reserved(data, report.version);

@@ -38,7 +38,8 @@ static void tdx_chain_check_signature(const TdxQuote *quote, Findings *findings)
                              P256_SIZE, quote->signed_part))
                 findings_right(findings, NEEDED, "signature", NULL);
         else
-                findings_wrong(findings, "signature", "it is not of the quote's attestation key");
+                findings_wrong(findings, "signature",
+                               "it was not made by the quote's attestation key");
         EVP_PKEY_free(key);
 }
 
@@ -75,7 +76,7 @@ static void check_identity(const TdxQuote *quote, Findings *findings)
                                "the quoting enclave is product %u, not the one for TDs",
                                le16_get(report + SGX_PRODUCT));
         } else if (report[SGX_ATTRIBUTES] & SGX_ATTRIBUTE_DEBUG) {
-                findings_wrong(findings, "qe-identity", "the quoting enclave is debugged");
+                findings_wrong(findings, "qe-identity", "the quoting enclave is in debug mode");
         } else {
                 findings_right(findings, NEEDED, "qe-identity", NULL);
         }
@@ -91,7 +92,7 @@ static void check_qe_signature(const TdxQuote *quote, X509 *pck, Findings *findi
                              (Bytes){quote->qe_report, TDX_QE_REPORT_SIZE}))
                 findings_right(findings, NEEDED, "qe-signature", NULL);
         else
-                findings_wrong(findings, "qe-signature", "it is not of the PCK's key");
+                findings_wrong(findings, "qe-signature", "it was not made by the PCK");
 }
 
 static void tdx_chain_check_links(const Certificates *chain, const Trust *given, Findings *findings)
@@ -103,7 +104,7 @@ static void tdx_chain_check_links(const Certificates *chain, const Trust *given,
                 trust_check(&trust, intel_roots, "Intel's", NULL, findings);
         else
                 findings_wrong(findings, "certificates",
-                               "the first certificate is not of a PCK: it has no "
+                               "the first certificate is not that of a PCK: it has no "
                                "extension " OID_SGX_EXTENSIONS);
 }
 
@@ -129,21 +130,22 @@ int tdx_chain_check(const TdxQuote *quote, const Trust *trust, Findings *finding
         int r;
 
         snprintf(reason, sizeof(reason),
-                 "the attestation key is of type %u, which is not known; 2 is (ECDSA P-256)",
+                 "the attestation key is of type %u, which is unknown; only 2 (ECDSA P-256) is "
+                 "known",
                  quote->key_type);
         if (!quote->signature)
                 return leave_unchecked("signature", reason, findings);
         tdx_chain_check_signature(quote, findings);
         snprintf(reason, sizeof(reason),
-                 "the certification data is of type %u, which is not known; 6 is",
+                 "the certification data is of type %u, which is unknown; only 6 is known",
                  quote->certification_type);
         if (!quote->qe_report)
                 return leave_unchecked("attestation-key", reason, findings);
         check_binding(quote, findings);
         check_identity(quote, findings);
         if (!quote->pck_chain.data)
-                return leave_unchecked("qe-signature", "the quote has no chain of its PCK",
-                                       findings);
+                return leave_unchecked("qe-signature",
+                                       "the quote has no certificate chain for its PCK", findings);
         r = certificates_add(&chain, "report", quote->pck_chain, error);
         if (r < 0)
                 return r;

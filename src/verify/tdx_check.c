@@ -31,15 +31,16 @@ static void check_attributes(const TdxQuote *quote, const Expectation *expected,
 
         if (quote->attributes & TDX_ATTRIBUTES_DEBUG)
                 findings_wrong(findings, "debug",
-                               "the TD's attributes let the host debug it: it sees all of it");
+                               "the TD's attributes permit debugging: the host can read all of the "
+                               "TD's memory");
         else
                 findings_right(findings, NEEDED, "debug", "not allowed");
         if (!expected->has_attributes)
-                findings_unchecked(findings, NOT_NEEDED, "attributes", "nothing is expected of it");
+                findings_unchecked(findings, NOT_NEEDED, "attributes", "no value is expected");
         else if ((quote->attributes & expected->attributes) == expected->attributes)
-                findings_right(findings, NEEDED, "attributes", "all that are expected are set");
+                findings_right(findings, NEEDED, "attributes", "all expected attributes are set");
         else
-                findings_wrong(findings, "attributes", "some that are expected are not set");
+                findings_wrong(findings, "attributes", "some expected attributes are not set");
         snprintf(wanted, sizeof(wanted), "0x%" PRIx64, expected->attributes);
         snprintf(found, sizeof(found), "0x%" PRIx64, quote->attributes);
         findings_values(findings, expected->has_attributes ? wanted : NULL, found);
@@ -56,13 +57,14 @@ static void tdx_check_migration(const TdxQuote *quote, const Expectation *expect
         else if (wanted)
                 findings_right(findings, NEEDED, "migration", "the expected attributes allow it");
         else
-                findings_unchecked(findings, NEEDED, "migration",
-                                   "the TD's attributes let a service TD take it over: expect "
-                                   "them if it may (launchSecurity.attributes)");
+                findings_unchecked(
+                        findings, NEEDED, "migration",
+                        "the TD's attributes allow a service TD to migrate it; if this is "
+                        "intended, expect these attributes (launchSecurity.attributes)");
         if (!quote->mr_service_td || tdx_check_is_zero(quote->mr_service_td, TDX_REGISTER_SIZE))
                 return;
         findings_unchecked(findings, NEEDED, "service-td",
-                           "a service TD is bound, and what it may do with the TD is not known");
+                           "a service TD is bound, and what it may do with the TD is unknown");
         findings_values_hex(findings, (Bytes){}, (Bytes){quote->mr_service_td, TDX_REGISTER_SIZE});
 }
 
@@ -73,12 +75,12 @@ void tdx_check(const TdxQuote *quote, const Expectation *expectation, const uint
 
         if (!quote->has_body) {
                 findings_unchecked(findings, NEEDED, "body",
-                                   "the body is of type %u, which is not known; %d and %d are: "
-                                   "nothing in it was judged",
+                                   "the body is of type %u, which is unknown (known: %d and %d): "
+                                   "nothing in it was checked",
                                    quote->body_type, TDX_BODY_TD_1_0, TDX_BODY_TD_1_5);
                 if (report_data)
                         findings_unchecked(findings, NEEDED, "report-data",
-                                           "the quote's body is of a type that is not known");
+                                           "the quote's body is of an unknown type");
                 return;
         }
         check_module(quote, findings);

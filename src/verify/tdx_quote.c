@@ -14,7 +14,7 @@
 
 static int refuse_short(const char *what, CvmError *error)
 {
-        return cvm_error_artifact(error, "report", "is cut short in %s", what);
+        return cvm_error_artifact(error, "report", "is truncated in %s", what);
 }
 
 /* A quoting enclave names its vendor behind the SVNs. */
@@ -59,9 +59,10 @@ static int tdx_quote_parse_header(Reader *reader, TdxQuote *quote, CvmError *err
                                           "is a quote of TEE type 0x%x, not of a TD (0x%x)", tee,
                                           TEE_TDX);
         if (quote->version != 4 && quote->version != 5)
-                return cvm_error_artifact(error, "report",
-                                          "is a TDX quote of version %u; 4 and 5 are known",
-                                          quote->version);
+                return cvm_error_artifact(
+                        error, "report",
+                        "is a TDX quote of version %u; only versions 4 and 5 are known",
+                        quote->version);
         return 0;
 }
 
@@ -80,8 +81,8 @@ static int parse_body_size(Reader *reader, TdxQuote *quote, size_t *ret, CvmErro
         if (reader->failed)
                 return refuse_short("the body's descriptor", error);
         if (type <= BODY_SGX)
-                return cvm_error_artifact(error, "report", "its body is of type %u, not of a TD",
-                                          type);
+                return cvm_error_artifact(
+                        error, "report", "its body is of type %u, which is not that of a TD", type);
         if ((type == TDX_BODY_TD_1_0 && size != TD_1_0_SIZE) ||
             (type == TDX_BODY_TD_1_5 && size != TD_1_5_SIZE))
                 return cvm_error_artifact(

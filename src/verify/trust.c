@@ -24,7 +24,7 @@ void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, 
         if (!root) {
                 findings_unchecked(findings, NEEDED, check,
                                    "there is no root: none is given (--root-ca), and the chain "
-                                   "has none");
+                                   "does not contain one");
                 return;
         }
         certificate_name(root, name);
@@ -43,6 +43,6 @@ void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, 
         else {
                 findings->other_root = !found;
                 findings_right(findings, NEEDED, check, "up to %s",
-                               found ? found->name : "the root that is given");
+                               found ? found->name : "the given root");
         }
 }

@@ -34,7 +34,7 @@ static void verify_run_done(Run *run)
 static void note_offline(Findings *findings, const char *level)
 {
         findings_unchecked(findings, NOT_NEEDED, "revocation",
-                           "revocation lists are not asked: nothing is fetched");
+                           "revocation lists are not checked, because nothing is downloaded");
         findings_unchecked(findings, NOT_NEEDED, "tcb-level", "%s", level);
 }
 
@@ -48,7 +48,7 @@ static void check_runtime_data(const HclReport *hcl, const SnpReport *report, Fi
         if (!hcl->runtime_data.data || hcl->algorithm == _HASH_MAX) {
                 findings_unchecked(findings, NEEDED, check,
                                    hcl->runtime_data.data
-                                           ? "its digest is of type %u, which is not known"
+                                           ? "its digest is of type %u, which is unknown"
                                            : "the file does not contain it (digest type %u)",
                                    hcl->hash);
                 return;
@@ -61,8 +61,8 @@ static void check_runtime_data(const HclReport *hcl, const SnpReport *report, Fi
         memcpy(expected, digest.bytes, hash_size(hcl->algorithm));
         if (memcmp(expected, report->report_data, sizeof(expected)) == 0)
                 findings_right(findings, NOT_NEEDED, check,
-                               "REPORT_DATA is the %s digest of the HCL's runtime data, which has "
-                               "the public keys of its vTPM; it is over no nonce",
+                               "REPORT_DATA is the %s digest of the HCL's runtime data, which "
+                               "contains the public keys of its vTPM; it does not cover a nonce",
                                hash_name(hcl->algorithm));
         else
                 findings_wrong(findings, check, "REPORT_DATA is not its digest");
@@ -75,8 +75,7 @@ static void note_table(const CertificateTable *table, Findings *findings)
 {
         if (table->n_others > 0)
                 findings_unchecked(findings, NOT_NEEDED, "certificate-table",
-                                   "%zu of its entries are of kinds that are not known, and were "
-                                   "not looked at",
+                                   "%zu of its entries are of unknown kinds and were not examined",
                                    table->n_others);
 }
 
@@ -102,7 +101,7 @@ static int verify_snp(Run *run, CvmError *error)
         if (run->evidence.form == FORM_HCL_REPORT)
                 check_runtime_data(&run->evidence.hcl, &report, findings);
         note_table(&run->evidence.table, findings);
-        note_offline(findings, "whether this TCB is new enough is for you to say");
+        note_offline(findings, "you must decide whether this TCB is new enough");
         findings_values_hex(findings, (Bytes){}, (Bytes){report.reported_tcb, SNP_TCB_SIZE});
         seen_registers_add(&run->seen, "LaunchDigest", report.measurement);
         run->result.shown = shown_snp(&report, run->trust.leaf);
@@ -127,14 +126,15 @@ static int verify_tdx(Run *run, CvmError *error)
 
         if (run->trust.leaf || run->trust.others->n > 0)
                 return cvm_error_invalid_spec(error, run->trust.leaf ? "vcek" : "cert-chain",
-                                              "a TDX quote has its own certificates");
+                                              "a TDX quote contains its own certificates");
         r = tdx_quote_parse(run->evidence.report, &quote, error);
         if (r == 0)
                 r = tdx_chain_check(&quote, &run->trust, findings, error);
         if (r < 0)
                 return r;
         tdx_check(&quote, inputs->expectation, inputs->report_data, findings);
-        note_offline(findings, "TCB information of Intel's is not asked: nothing is fetched");
+        note_offline(findings,
+                     "Intel's TCB information is not checked, because nothing is downloaded");
         run->body = quote.has_body;
         if (quote.has_body) {
                 findings_values_hex(findings, (Bytes){},
@@ -148,7 +148,7 @@ static int verify_tdx(Run *run, CvmError *error)
 static int verify_pcrs(Run *run, CvmError *error)
 {
         if (run->inputs->report_data)
-                return cvm_error_invalid_spec(error, "report-data", "PCRs carry none");
+                return cvm_error_invalid_spec(error, "report-data", "PCRs do not contain any");
         if (run->trust.leaf || run->trust.root || run->trust.others->n > 0)
                 return cvm_error_invalid_spec(error, "cert-chain", "PCRs are not signed");
         return 0;

@@ -22,7 +22,7 @@ struct WireClient {
         size_t scanned; /* bytes of input without a NUL byte */
 };
 
-static const char *const system_operation = "talk to the daemon";
+static const char *const system_operation = "communicate with the daemon";
 
 static int connect_at(int fd, const char *path)
 {

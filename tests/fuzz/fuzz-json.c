@@ -21,7 +21,7 @@ static bool parse(const char *data, size_t size, json_object **ret)
         bool parsed = json_parse(data, size, ret, &where) == 0;
 
         if (scanned && scan.values > JSON_VALUES_MAX ? parsed || !where.values
-            : scanned ? !parsed && strcmp(where.reason, "a member given twice") != 0
+            : scanned ? !parsed && strcmp(where.reason, "a duplicate member") != 0
                       : parsed)
                 abort();
         if (!scanned && (scan.at > size || !scan.reason))

@@ -64,7 +64,7 @@ static void check_render(const TemplateSet *set, const Template *template)
                 const char *reason = json_member_string(error.fields, "reason");
 
                 if (error.id == CVM_ERROR_INVALID_SPEC) { /* it has no place for what there is */
-                        require(strstr(reason, "gives guests no"));
+                        require(strstr(reason, "does not support"));
                         return;
                 }
                 check_refusal(&error);

@@ -167,7 +167,7 @@ def test_files_that_the_kernel_writes(shared, field):
             os.close(fd)
         fields = refusal.value.fields
         assert (refusal.value.name, fields["field"]) == ("InvalidSpec", field), refusal.value
-        assert "is a file of proc," in fields["reason"]
+        assert "is a file on proc," in fields["reason"]
 
 
 def test_what_was_hashed_is_what_is_booted(shared, tmp_path):

@@ -121,12 +121,12 @@ def test_one_disk_twice(cvmd, tmp_path):
 @pytest.mark.parametrize("what, make, reason", [
     ("raw", lambda path: image(path, 0), "is empty"),
     ("raw", lambda path: image(path, 513), "513 bytes"),
-    ("qcow2", lambda path: image(path), "no qcow2"),
+    ("qcow2", lambda path: image(path), "not a qcow2"),
     ("qcow2", lambda path: qcow2(path, at15=104, at19=11), "backing file"),
     ("qcow2", lambda path: qcow2(path, at79=4), "data file"),
     ("qcow2", lambda path: qcow2(path, at35=1), "encrypted"),
     ("raw", lambda path: "/dev/null", "is a device, not"),
-    pytest.param("raw", lambda path: "/proc/self/exe", "link of /proc",
+    pytest.param("raw", lambda path: "/proc/self/exe", "/proc link",
                  marks=pytest.mark.not_valgrind("valgrind answers for that link itself")),
 ])
 def test_images_that_are_refused(shared, tmp_path, what, make, reason):

@@ -57,7 +57,7 @@ def test_code_that_shows_no_version(files):
     files.write("igvm", native.wrap(images.firmware(0x20000)))
     result = measure("vtpm", *files.options("igvm", "kernel", "initramfs"), "--cmdline", CMDLINE)
     reasons = [reg["reason"] for reg in result["registers"]]
-    assert len(reasons) == 4 and all("a firmware that does" in reason for reason in reasons)
+    assert len(reasons) == 4 and all("a firmware that shows its version" in reason for reason in reasons)
     assert not [reason for reason in reasons if "--firmware" in reason]
 
 
@@ -75,7 +75,7 @@ def test_refused(files):
     assert "native" in refusal("--platform", "vtpm", *kernel, *files.options("igvm"))
     files.write("igvm", images.igvm()[:-1])
     assert "truncated" in refusal("--platform", "vtpm", *kernel, *files.options("igvm"))
-    assert "boots from none" in refusal("--platform", "plain-uefi", *kernel, *files.options("igvm"))
+    assert "does not boot from such a file" in refusal("--platform", "plain-uefi", *kernel, *files.options("igvm"))
     assert "within the IGVM" in refusal("--platform", "sev-snp", *kernel,
                                         *files.options("firmware"))
 
@@ -200,7 +200,7 @@ def test_auto_never_takes_it(make, files):
 @pytest.mark.parametrize("number, words", [
     (9, "platform header"), (10, "initialization header"), (11, "directive header"),
     (12, "the same type of platform"), (13, "parameter area"), (17, "header section"),
-    (18, "checksum"), (22, "no matching VP context"), (99, "not known here")])
+    (18, "checksum"), (22, "no matching VP context"), (99, "unknown to cvmd")])
 def test_what_qemu_refuses_is_translated(make, files, number, words):
     fields = refused("LaunchFailed", make(), spec(files, cmdline=f"fake.igvm={number}"),
                      stage="starting")

@@ -363,7 +363,7 @@ BAD_KEYS = {
     "encrypted": (pem(P384, b"secret"), "encrypted"),
     "RSA": (pem(rsa.generate_private_key(65537, 2048)), "elliptic"),
     "curve": (pem(ec.generate_private_key(ec.SECP521R1())), "curve must be P-"),
-    "mismatched": (mismatched(), "public half"),
+    "mismatched": (mismatched(), "public key"),
     "large": (b"x" * 65537, "cannot read the key"),
 }
 

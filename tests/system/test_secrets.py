@@ -67,7 +67,7 @@ def call(method, spec, **parameters):
 REFUSED = {
     "no valid JSON": lambda spec: call(LAUNCH, spec)[:-1] + ",}",
     "cut short": lambda spec: call(LAUNCH, spec)[:-3],
-    "a member given twice": lambda spec: call(LAUNCH, spec).replace(
+    "a duplicate member": lambda spec: call(LAUNCH, spec).replace(
         '"env": {', '"env": {"TOKEN": ' + json.dumps(spec["env"]["TOKEN"]) + ", "),
     "half of a surrogate pair": lambda spec: call(LAUNCH, spec).replace(
         '"env": {', r'"env": {"A": "\ud800", '),

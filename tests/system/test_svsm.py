@@ -118,7 +118,7 @@ def test_a_qemu_without_devices_for_it(make, tmp_path):
 
 def test_a_platform_without_svsm(shared, tmp_path):
     fields = refused("InvalidSpec", lambda: shared.launch("web", disks=state(tmp_path)))
-    assert fields["field"] == "disks[0].bus" and "plain has no SVSM" in fields["reason"]
+    assert fields["field"] == "disks[0].bus" and "plain does not have an SVSM" in fields["reason"]
 
 
 def test_the_flags_of_cvmctl(daemon, tmp_path):
@@ -273,7 +273,7 @@ def test_whom_the_cid_is_for(shared, tmp_path):
 
 def test_attestation_without_svsm(shared):
     fields = refused("InvalidSpec", lambda: shared.launch("web", svsm=attestation()))
-    assert fields["field"] == "svsm" and "plain has no SVSM" in fields["reason"]
+    assert fields["field"] == "svsm" and "plain does not have an SVSM" in fields["reason"]
 
 
 # Its log

@@ -412,7 +412,7 @@ def test_schema(args):
 def test_misspelt_expectation(expect):
     done = cvmctl("verify", *MILAN, *expect(registers=[LAUNCH], vmlp=0))
     assert (done.code, done.raw) == (REFUSED, b"")
-    assert "there is no member 'vmlp'; did you mean 'vmpl'?" in done.err
+    assert "unknown member 'vmlp'; did you mean 'vmpl'?" in done.err
 
 
 @pytest.mark.parametrize("kind", ["Cvm", "Measurement"])

@@ -176,9 +176,9 @@ static void test_special(void **state)
         refuses(&caller, "/proc/self/fd/500", CALLER_OPEN_FILE, false, "does not exist");
         refuses(&caller, "/proc/self/fd/0", CALLER_OPEN_FILE, false, "does not exist");
         refuses(&caller, "/dev/stdin", CALLER_OPEN_FILE, false, "does not exist");
-        refuses(&caller, "/proc/self/exe", CALLER_OPEN_FILE, false, "link of /proc");
-        refuses(&caller, "/proc/self/root/etc/passwd", CALLER_OPEN_FILE, false, "link of /proc");
-        refuses(&caller, "/proc/self/cwd", CALLER_OPEN_DIRECTORY, false, "link of /proc");
+        refuses(&caller, "/proc/self/exe", CALLER_OPEN_FILE, false, "/proc link");
+        refuses(&caller, "/proc/self/root/etc/passwd", CALLER_OPEN_FILE, false, "/proc link");
+        refuses(&caller, "/proc/self/cwd", CALLER_OPEN_DIRECTORY, false, "/proc link");
         assert_int_equal(symlink("loop", link), 0);
         refuses(&caller, "loop", CALLER_OPEN_FILE, false, "too many symbolic links");
 
@@ -298,15 +298,15 @@ static void test_kernel_files(void **state)
         static const struct {
                 const char *path, *part;
         } cases[] = {
-                {"/proc/self/stat", "a file of proc,"},
-                {"/proc/net/unix", "a file of proc,"},
-                {"/proc/sys/kernel/random/boot_id", "a file of proc,"},
-                {"/sys/kernel/uevent_seqnum", "a file of sysfs,"},
-                {"/sys/devices/system/cpu/online", "a file of sysfs,"},
-                {"/sys/fs/cgroup/cgroup.controllers", "a file of cgroup2,"},
-                {"/sys/kernel/debug/sleep_time", "a file of debugfs,"},
-                {"/sys/kernel/tracing/README", "a file of tracefs,"},
-                {"/sys/kernel/security/lsm", "a file of securityfs,"},
+                {"/proc/self/stat", "a file on proc,"},
+                {"/proc/net/unix", "a file on proc,"},
+                {"/proc/sys/kernel/random/boot_id", "a file on proc,"},
+                {"/sys/kernel/uevent_seqnum", "a file on sysfs,"},
+                {"/sys/devices/system/cpu/online", "a file on sysfs,"},
+                {"/sys/fs/cgroup/cgroup.controllers", "a file on cgroup2,"},
+                {"/sys/kernel/debug/sleep_time", "a file on debugfs,"},
+                {"/sys/kernel/tracing/README", "a file on tracefs,"},
+                {"/sys/kernel/security/lsm", "a file on securityfs,"},
         };
         Caller caller = self();
 

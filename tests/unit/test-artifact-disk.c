@@ -67,7 +67,7 @@ static void test_qcow2(void **state)
                 {7, 2, NULL},
                 {7, 1, "version 1"},
                 {7, 4, "version 4"},
-                {0, 'q', "no qcow2"},
+                {0, 'q', "not a qcow2"},
                 {15, 1, "backing file"},
                 {8, 0x80, "backing file"},
                 {19, 4, "backing file"},
@@ -88,7 +88,7 @@ static void test_qcow2(void **state)
         }
         header_new(header);
         for (size_t size = 0; size < sizeof(header); size++)
-                check(header, size, "no qcow2");
+                check(header, size, "not a qcow2");
         check(header, sizeof(header), NULL);
 }
 

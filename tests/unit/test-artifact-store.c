@@ -82,9 +82,9 @@ static void test_no_such(void **state)
 
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
         assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "other", &a, &error), -EBADMSG);
-        assert_artifact_error(&error, "it has: test-cpio, test-short");
+        assert_artifact_error(&error, "available: test-cpio, test-short");
         assert_int_equal(get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
-        assert_artifact_error(&error, "it has: none");
+        assert_artifact_error(&error, "available: none");
         assert_null(a);
 }
 
@@ -105,7 +105,7 @@ static void test_former_names(void **state)
         assert_int_equal(artifact_store_find_embedded(store, ARTIFACT_INITRAMFS,
                                                       "initramfs-confidential", &a, &error),
                          -EBADMSG);
-        assert_artifact_error(&error, "it has: initramfs-debug");
+        assert_artifact_error(&error, "available: initramfs-debug");
 }
 
 /* What the build computed and what is there differ: a damaged executable. */
@@ -121,7 +121,7 @@ static void test_damaged(void **state)
         assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
                          -EBADMSG);
         assert_null(a);
-        assert_artifact_error(&error, "that of the file the build embedded");
+        assert_artifact_error(&error, "the one of the file that the build embedded");
 }
 
 /* A file that the build took though it is not of its kind. */

@@ -22,7 +22,7 @@ static void test_messages(void **state)
         assert_message(&error, "spec field 'memory': is 3 too small");
 
         assert_int_equal(cvm_error_wrong_state(&error, "web", "stopped", states), -EBUSY);
-        assert_message(&error, "CVM 'web' is stopped; this needs one of: running, paused");
+        assert_message(&error, "CVM 'web' is stopped; required state: running, paused");
 
         assert_int_equal(cvm_error_system(&error, -ENOSPC, "write %s", "record"), -ENOSPC);
         assert_message(&error, "write record: No space left on device");
@@ -44,22 +44,24 @@ static void test_resources(void **state)
 
         cvm_error_no_resources(&error, "memory", INT64_C(4) << 30, (INT64_C(1) << 30) + 5000,
                                names("web"));
-        assert_message(&error, "not enough memory: wanted 4G, available 1G; held by web");
+        assert_message(&error, "not enough memory: 4G requested, 1G available; in use by web");
         cvm_error_no_resources(&error, "cpus", 4, 1, names(NULL));
-        assert_message(&error, "not enough cpus: wanted 4, available 1");
+        assert_message(&error, "not enough cpus: 4 requested, 1 available");
         cvm_error_no_resources(&error, "port", 8702, 0, NULL);
         assert_message(&error, "port 8702 is in use");
         cvm_error_no_resources(&error, "port", 1, 0, names(NULL));
-        assert_message(&error, "every port of cvmd.conf's range is in use");
+        assert_message(&error, "every port in cvmd.conf's range is in use");
         cvm_error_no_resources(&error, "cid", 7, 0, names("db"));
-        assert_message(&error, "cid 7 is in use; held by db");
+        assert_message(&error, "cid 7 is in use by db");
         cvm_error_no_resources(&error, "disk:data", 1, 0, names("db"));
-        assert_message(&error, "disk:data is in use; held by db");
+        assert_message(&error, "disk:data is in use by db");
         cvm_error_no_resources(&error, "tap", 1, 0, names("db"));
-        assert_message(&error, "tap is in use; held by db");
+        assert_message(&error, "tap is in use by db");
         cvm_error_quota(&error, "memory of one user", INT64_C(8) << 30, INT64_C(6) << 30,
                         INT64_C(3) << 30);
-        assert_message(&error, "memory of one user: 3G wanted, but 6G of 8G are used");
+        assert_message(
+                &error,
+                "limit reached for memory of one user: 3G requested, but 6G of 8G are in use");
 }
 
 static void test_first_wins(void **state)
@@ -79,7 +81,7 @@ static void test_wire(void **state)
                 json_build("name", json_object_new_string("a\x1b[31m"), NULL);
 
         assert_int_equal(cvm_error_set_wire(&error, "io.cvmd.Manager.NoSuchCvm", fields), -ENOENT);
-        assert_message(&error, "no CVM named 'a\\x1b[31m'; `cvmctl list` shows what there is");
+        assert_message(&error, "no CVM named 'a\\x1b[31m'; see `cvmctl list`");
         assert_int_equal(cvm_error_set_wire(&error, "io.example.New", fields), -EPROTO);
         assert_int_equal(error.id, CVM_ERROR_OTHER);
         assert_message(&error, "error io.example.New");

@@ -62,18 +62,18 @@ static void test_accepts(void **state)
         }
 }
 
-#define NUMBER_DIGIT "a number with a digit missing"
+#define NUMBER_DIGIT "a number with a missing digit"
 #define NUMBER_ZERO "a number with a leading zero"
-#define SURROGATE "half of a surrogate pair in a string"
+#define SURROGATE "an unpaired surrogate in a string"
 #define ESCAPE "an unknown escape in a string"
-#define EARLY "the text ends too early"
-#define VALUE "a value expected"
-#define NAME "a member's name in double quotes expected"
+#define EARLY "unexpected end of the text"
+#define VALUE "expected a value"
+#define NAME "expected a member's name in double quotes"
 #define IN_ARRAY "',' or ']' expected"
 #define IN_OBJECT "',' or '}' expected"
-#define MORE "more text after the value"
-#define COMMENT "a comment: JSON has none"
-#define SINGLE "a single quote: JSON has double quotes only"
+#define MORE "unexpected text after the value"
+#define COMMENT "a comment, which JSON does not allow"
+#define SINGLE "a single quote; JSON allows only double quotes"
 #define CONTROL "a control character in a string"
 #define UTF8 "text that is not UTF-8"
 #define RANGE "an integer beyond 64 bits"
@@ -175,7 +175,7 @@ static const struct {
         {"\"\xe2\x82\"", 2, UTF8},
         {"[1]\xe9", 4, UTF8},
         {"\xff\xfe{", 1, UTF8},
-        {"\xef\xbb\xbf{}", 1, "a byte order mark: the text must begin without one"},
+        {"\xef\xbb\xbf{}", 1, "a byte order mark, which is not allowed"},
         {"{}\xef\xbb\xbf", 3, MORE},
         {"\xc2\xa0{}", 1, VALUE}, /* white space of Unicode is none of JSON */
         {"\xe2\x81\xa0[]", 1, VALUE},
@@ -326,7 +326,7 @@ static void test_depth(void **state)
                 assert_int_equal(json_parse(text.data, text.size, &object, NULL), 0);
                 nest(&text, JSON_DEPTH_MAX + 1, forms[i][0], forms[i][1], forms[i][2]);
                 assert_int_equal(json_parse(text.data, text.size, &none, &where), -EBADMSG);
-                assert_string_equal(where.reason, "too many levels of arrays and objects");
+                assert_string_equal(where.reason, "arrays and objects nested too deep");
         }
         nest(&text, 100000, "[", "", "");
         assert_int_equal(json_parse(text.data, text.size, &(json_object *){NULL}, NULL), -EBADMSG);

@@ -37,7 +37,7 @@ static void test_members_given_twice(void **state)
 
                 assert_int_equal(parse(bad[i].text, &object, &where), -EBADMSG);
                 assert_null(object);
-                assert_string_equal(where.reason, "a member given twice");
+                assert_string_equal(where.reason, "a duplicate member");
                 assert_int_equal(where.line, bad[i].line);
                 assert_int_equal(where.column, bad[i].column);
         }

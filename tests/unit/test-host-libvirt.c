@@ -90,7 +90,7 @@ static void test_needs(void **state)
         list = needs(&facts, "sev-snp", false, false);
         assert_int_equal(list.n, 1);
         assert_string_equal(list.items[0].name, "libvirt-security");
-        assert_string_equal(list.items[0].found, "libvirt 9.0.0 offers sev here");
+        assert_string_equal(list.items[0].found, "libvirt 9.0.0 supports sev here");
         assert_string_equal(list.items[0].needed, "launch security sev-snp");
         assert_non_null(strstr(list.items[0].fix, "10.5"));
         host_check_list_done(&list);

@@ -171,20 +171,20 @@ static void test_bad_peers(void **state)
                 int r;
                 const char *reason;
         } cases[] = {
-                {{"", NULL}, -ETIMEDOUT, "does not answer"},
+                {{"", NULL}, -ETIMEDOUT, "does not respond"},
                 {{"noise", NULL}, -EPROTO, "not valid JSON"},
                 {{"{\"return\":{},\"id\":1}", NULL}, -EPROTO, "before the greeting"},
-                {{GREETING, NULL}, -ETIMEDOUT, "does not answer"},
-                {{GREETING, GREETING, NULL}, -EPROTO, "another question"},
+                {{GREETING, NULL}, -ETIMEDOUT, "does not respond"},
+                {{GREETING, GREETING, NULL}, -EPROTO, "another command"},
                 {{GREETING, REFUSED, NULL}, -EPROTO, "qmp_capabilities"},
-                {{GREETING, "{\"return\":{},\"id\":77}", NULL}, -EPROTO, "another question"},
+                {{GREETING, "{\"return\":{},\"id\":77}", NULL}, -EPROTO, "another command"},
                 {{GREETING, OK, REFUSED, NULL}, -EPROTO, "qom-list-types"},
-                {{GREETING, OK, OK, NULL}, -EPROTO, "a list that is none"},
-                {{GREETING, OK, LIST("7"), NULL}, -EPROTO, "odd name"},
-                {{GREETING, OK, LIST("{\"name\":7}"), NULL}, -EPROTO, "odd name"},
-                {{GREETING, OK, LIST("{\"name\":\"\"}"), NULL}, -EPROTO, "odd name"},
-                {{GREETING, OK, LIST("{\"name\":\"a\\n\"}"), NULL}, -EPROTO, "odd name"},
-                {{GREETING, OK, long_name, NULL}, -EPROTO, "odd name"},
+                {{GREETING, OK, OK, NULL}, -EPROTO, "a member that should be a list is not one"},
+                {{GREETING, OK, LIST("7"), NULL}, -EPROTO, "invalid name"},
+                {{GREETING, OK, LIST("{\"name\":7}"), NULL}, -EPROTO, "invalid name"},
+                {{GREETING, OK, LIST("{\"name\":\"\"}"), NULL}, -EPROTO, "invalid name"},
+                {{GREETING, OK, LIST("{\"name\":\"a\\n\"}"), NULL}, -EPROTO, "invalid name"},
+                {{GREETING, OK, long_name, NULL}, -EPROTO, "invalid name"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 reason = "";
@@ -223,7 +223,8 @@ static void test_flood(void **state)
                 close(pair[0]);
                 assert_int_equal(waitpid(pid, NULL, 0), pid);
                 assert_int_equal(r, -EPROTO);
-                assert_string_equal(reason, i == 0 ? "an answer is too long" : "it says too much");
+                assert_string_equal(reason,
+                                    i == 0 ? "a reply is too long" : "its reply is too long");
         }
 }
 
@@ -243,11 +244,11 @@ static void test_needs(void **state)
         static const struct {
                 const char *needed, *fix;
         } expected[] = {
-                {"object tdx-guest", "install QEMU 10.1, and name"},
-                {"property sev-snp-guest.host-data", "install QEMU 9.1, and name"},
-                {"device vhost-vsock-pci", "install a QEMU that has it"},
-                {"CPU model EPYC-v9", "a QEMU that has it"},
-                {"machine option q35.igvm-cfg", "a QEMU that has it"},
+                {"object tdx-guest", "install QEMU 10.1; if its binary is not /q"},
+                {"property sev-snp-guest.host-data", "install QEMU 9.1; if its binary is not /q"},
+                {"device vhost-vsock-pci", "install a QEMU that supports it"},
+                {"CPU model EPYC-v9", "a QEMU that supports it"},
+                {"machine option q35.igvm-cfg", "a QEMU that supports it"},
         };
 
         assert_int_equal(qemu_needs_check(probe, "/q", NULL, &missing), 0);
@@ -401,7 +402,7 @@ static void test_no_qemu(void **state)
                 const char *reason;
         } cases[] = {
                 {"/bin/cat", -ECONNRESET, "invalid option"},
-                {"/bin/true", -ECONNRESET, "ended before"},
+                {"/bin/true", -ECONNRESET, "exited before"},
                 {"/etc/passwd", -ECONNRESET, "Permission denied"},
         };
         QemuProbe *probe = NULL;
@@ -463,9 +464,9 @@ static void test_messages(void **state)
                 {"qemu: Unable to parse IGVM file f: -18", "checksum"},
                 {"qemu: Unable to parse IGVM file f: -22", "no matching VP context"},
                 {"qemu: Unable to parse IGVM file f: -27", "error -27"},
-                {"qemu: Unable to parse IGVM file f: -28", "not known here"},
-                {"qemu: Unable to parse IGVM file f: -0", "not known here"},
-                {"qemu: Unable to parse IGVM file f: -18446744073709551617", "not known here"},
+                {"qemu: Unable to parse IGVM file f: -28", "unknown to cvmd"},
+                {"qemu: Unable to parse IGVM file f: -0", "unknown to cvmd"},
+                {"qemu: Unable to parse IGVM file f: -18446744073709551617", "unknown to cvmd"},
                 {"qemu: Unable to parse IGVM file f: -9\nqemu: Unable to parse IGVM file f: -18",
                  "checksum"},
                 {"qemu: IGVM: Unknown header type encountered when processing file: (type 0x312)",

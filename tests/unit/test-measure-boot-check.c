@@ -200,7 +200,7 @@ static void test_what_kvm_cannot_be_given(void **state)
                 image_vmsa(vmsa);
                 vmsa[at] |= 0x80;
                 snprintf(reason, sizeof(reason), "has a value at 0x%zx, %s, which QEMU", at,
-                         at < 0x670 ? "in a field" : "behind the last field");
+                         at < 0x670 ? "in a field" : "after the last field");
                 if ((at & ~7ul) == 0x78 || (at & ~7ul) == 0x98) /* LDTR.base and TR.base */
                         assert_vmsa(vmsa, "TR.base (at 0x98)");
                 else
@@ -210,7 +210,7 @@ static void test_what_kvm_cannot_be_given(void **state)
         vmsa[0x78] = vmsa[0x98] = 1;
         assert_vmsa(vmsa, NULL);
         vmsa[0x3b0] = 0x28;
-        assert_vmsa(vmsa, "without SEV-SNP");
+        assert_vmsa(vmsa, "lacks SEV-SNP");
 }
 
 static void test_vcpus(void **state)
@@ -258,7 +258,7 @@ static void test_native_context(void **state)
                 image_igvm_platform(&making, SNP, 0, IGVM_PLATFORM_NATIVE);
                 image_igvm_vp(&making, SNP, 0, index, registers);
                 image = image_igvm_finish(&making, 1);
-                assert_igvm(&image, "native", NULL, index ? "vCPU 0 only" : NULL, NULL);
+                assert_igvm(&image, "native", NULL, index ? "only that of vCPU 0" : NULL, NULL);
                 image_done(&image);
         }
 }

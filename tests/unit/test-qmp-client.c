@@ -299,7 +299,7 @@ static void test_out_of_order(void **state)
         feed(scene, "{\"return\": [2], \"id\": 3}\n");
         expect_notes(scene, "c = 3\na = 1\nevent SHUTDOWN {\"guest\":true}\nb = [2]\n");
         feed(scene, "{\"return\": 1, \"id\": 2}\n");
-        expect_notes(scene, "broken an answer with an unknown id\n");
+        expect_notes(scene, "broken a reply with an unknown id\n");
 }
 
 static void test_error(void **state)
@@ -343,22 +343,22 @@ static const struct {
          "a malformed greeting", false},
         {"SSH-2.0-OpenSSH_9.2\r\n", "a message that is not valid JSON", false},
         {GREETING GREETING, "a second greeting", false},
-        {GREETING "{\"return\": {}}\n", "an answer without an id", false},
-        {GREETING "{\"return\": {}, \"id\": 2}\n", "an answer with an unknown id", false},
+        {GREETING "{\"return\": {}}\n", "a reply without an id", false},
+        {GREETING "{\"return\": {}, \"id\": 2}\n", "a reply with an unknown id", false},
         {GREETING "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": 1}\n",
          "the server refused qmp_capabilities", false},
         {GREETING, "a second greeting", true},
-        {NEGOTIATED, "an answer with an unknown id", true},
-        {"{\"return\": {}}\n", "an answer without an id", true},
-        {"{\"return\": {}, \"id\": \"2\"}\n", "an answer with an unknown id", true},
-        {"{\"return\": {}, \"id\": 2.0}\n", "an answer with an unknown id", true},
-        {"{\"return\": {}, \"id\": 4294967298}\n", "an answer with an unknown id", true},
-        {"{\"return\": null, \"id\": 2}\n", "a malformed answer", true},
+        {NEGOTIATED, "a reply with an unknown id", true},
+        {"{\"return\": {}}\n", "a reply without an id", true},
+        {"{\"return\": {}, \"id\": \"2\"}\n", "a reply with an unknown id", true},
+        {"{\"return\": {}, \"id\": 2.0}\n", "a reply with an unknown id", true},
+        {"{\"return\": {}, \"id\": 4294967298}\n", "a reply with an unknown id", true},
+        {"{\"return\": null, \"id\": 2}\n", "a malformed reply", true},
         {"{\"error\": {\"class\": \"GenericError\", \"desc\": \"bad JSON\"}}\n",
-         "an answer without an id", true},
+         "a reply without an id", true},
         {"{\"error\": {\"class\": \"GenericError\"}, \"id\": 2}\n", "a malformed error", true},
         {"{\"error\": \"GenericError\", \"id\": 2}\n", "a malformed error", true},
-        {"{\"return\": {}, \"error\": {}, \"id\": 2}\n", "a message of two kinds", true},
+        {"{\"return\": {}, \"error\": {}, \"id\": 2}\n", "a message of more than one kind", true},
         {"{\"return\": {}, \"id\": 2, \"id\": 2}\n", "a message that is not valid JSON", true},
         {"{\"event\": \"STOP\"}\n", "an event without a timestamp", true},
         {"{\"event\": \"stop it\", " STAMP "}\n", "a malformed event", true},
@@ -368,9 +368,9 @@ static const struct {
          "}\n",
          "a malformed event", true},
         {"{\"event\": \"STOP\", \"data\": [], " STAMP "}\n", "a malformed event", true},
-        {"{}\n", "a message of no known kind", true},
-        {"[]\n", "a message that is no object", true},
-        {"null\n", "a message that is no object", true},
+        {"{}\n", "a message of an unknown kind", true},
+        {"[]\n", "a message that is not an object", true},
+        {"null\n", "a message that is not an object", true},
         {"\r\n", "a message that is not valid JSON", true},
         {"{\"return\": {}, \"id\": 2} {}\n", "a message that is not valid JSON", true},
         {"{\"return\": \"\xff\", \"id\": 2}\n", "a message that is not valid JSON", true},
@@ -444,7 +444,8 @@ static void test_too_long(void **state)
         feed_bytes(scene, line, QMP_MESSAGE_MAX + 1);
         feed(scene, "\n");
         test_free(line);
-        expect_notes(scene, "long ! Disconnected: a message too long\nbroken a message too long\n");
+        expect_notes(scene, "long ! Disconnected: a message that is too long\nbroken a message "
+                            "that is too long\n");
 }
 
 static void test_endless(void **state)
@@ -457,7 +458,7 @@ static void test_endless(void **state)
                 memset(bytes, '[', sizeof(bytes));
                 feed_bytes(scene, bytes, sizeof(bytes));
         }
-        expect_notes(scene, "broken a message too long\n");
+        expect_notes(scene, "broken a message that is too long\n");
 }
 
 static void test_half_message(void **state)

@@ -191,21 +191,21 @@ static void test_beyond_the_cpu(void **state)
         } cases[] = {
                 {"sev", 64 * 1024 * G, 48, true, "AuthenticAMD", NULL},
                 {"sev", 300 * 1024 * G, 48, true, "AuthenticAMD",
-                 "memory of 300T needs 49 physical address bits|at most 48, as this host's CPU "
-                 "has|less memory, or a host whose CPU has more address bits"},
+                 "memory of 300T requires 49 physical address bits|at most 48, the limit of this "
+                 "host's CPU|use less memory, or a host whose CPU has more address bits"},
                 {"sev-snp-ovmf", 300 * 1024 * G, 0, true, "AuthenticAMD", NULL}, /* not known */
                 {"tdx", 64 * 1024 * G, 46, true, "GenuineIntel",
-                 "memory of 64T needs 47 physical address bits|at most 46, as this host's CPU "
-                 "has|less memory, or a host whose CPU has more address bits"},
+                 "memory of 64T requires 47 physical address bits|at most 46, the limit of this "
+                 "host's CPU|use less memory, or a host whose CPU has more address bits"},
                 {"tdx", 984 * G, 40, true, "GenuineIntel", NULL},
                 {"plain", 973 * G, 46, true, "GenuineIntel", NULL},
                 {"plain", 972 * G, 46, false, "GenuineIntel", NULL},
                 {"plain", 973 * G, 46, false, "GenuineIntel",
-                 "memory of 973G needs 41 physical address bits|at most 40, as an emulated CPU "
-                 "(TCG) has|less memory, or a host with KVM"},
+                 "memory of 973G requires 41 physical address bits|at most 40, the limit of an "
+                 "emulated CPU (TCG)|use less memory, or a host with KVM"},
                 {"plain", 973 * G, 40, true, "AuthenticAMD",
-                 "memory of 973G needs 41 physical address bits|at most 40, as this host's CPU "
-                 "has|less memory, or a host whose CPU has more address bits"},
+                 "memory of 973G requires 41 physical address bits|at most 40, the limit of this "
+                 "host's CPU|use less memory, or a host whose CPU has more address bits"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

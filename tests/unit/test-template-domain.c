@@ -72,28 +72,29 @@ static void test_refusals(void **state)
                 {"<machine/>", NULL, "/etc/t.xml:1: its root must be 'domain'"},
                 {"<domain xmlns='urn:x'/>", NULL, "its root must be 'domain'"},
                 {"<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>",
-                 NULL, "there must be no DTD"},
+                 NULL, "a DTD is not allowed"},
                 {"<domain>\n<a>&undefined;</a></domain>", NULL, "/etc/t.xml:2: "},
                 {"<domain>\n<?sh run?></domain>", NULL, "/etc/t.xml:2: only elements"},
-                {"<domain>\n<a>text<b/></a></domain>", NULL, "/etc/t.xml:2: text stands beside"},
+                {"<domain>\n<a>text<b/></a></domain>", NULL,
+                 "/etc/t.xml:2: text cannot stand beside"},
                 {DOMAIN "<a>${vm.gpu}</a></domain>", NULL,
                  "/etc/t.xml:2: domain/a: unknown variable 'vm.gpu'"},
                 {DOMAIN "<a\nb='${vm.gpu}'/></domain>", NULL, "a@b: unknown variable 'vm.gpu'"},
                 {DOMAIN "<a>${vm}</a></domain>", NULL, "'vm' is a group of variables"},
-                {DOMAIN "<a>${net.forwards}</a></domain>", NULL, "a list cannot stand in a text"},
+                {DOMAIN "<a>${net.forwards}</a></domain>", NULL, "a list cannot be used in a text"},
                 {DOMAIN "<a>${fd.kernel}</a></domain>", NULL, "unknown variable 'fd.kernel'"},
                 {DOMAIN "<a c:when='vm.gpu'/></domain>", NULL, "unknown variable 'vm.gpu'"},
                 {DOMAIN "<a c:when='{\"no\": 1}'/></domain>", NULL, "a condition is"},
-                {DOMAIN "<a c:when='{'/></domain>", NULL, "is no condition"},
+                {DOMAIN "<a c:when='{'/></domain>", NULL, "is not a condition"},
                 {DOMAIN "<a c:unless='vm.kvm'/></domain>", NULL, "'unless' is not one of"},
-                {DOMAIN "<a c:when-b='vm.kvm'/></domain>", NULL, "for an attribute that is not"},
-                {DOMAIN "<a b='1' c:else-b='2'/></domain>", NULL, "'else-b' needs 'when-b'"},
-                {DOMAIN "<a c:each='net.forwards'/></domain>", NULL, "stand together"},
-                {DOMAIN "<a c:as='f'/></domain>", NULL, "stand together"},
-                {DOMAIN "<a c:each='vm.name' c:as='f'/></domain>", NULL, "'vm.name' is no list"},
-                {DOMAIN "<c:loop/></domain>", NULL, "there is no element 'loop'"},
-                {DOMAIN "<c:include/></domain>", NULL, "takes the name of a fragment"},
-                {DOMAIN "<c:include fragment='x'/></domain>", NULL, "there is no fragment 'x'"},
+                {DOMAIN "<a c:when-b='vm.kvm'/></domain>", NULL, "for an attribute that does not"},
+                {DOMAIN "<a b='1' c:else-b='2'/></domain>", NULL, "'else-b' requires 'when-b'"},
+                {DOMAIN "<a c:each='net.forwards'/></domain>", NULL, "require each other"},
+                {DOMAIN "<a c:as='f'/></domain>", NULL, "require each other"},
+                {DOMAIN "<a c:each='vm.name' c:as='f'/></domain>", NULL, "'vm.name' is not a list"},
+                {DOMAIN "<c:loop/></domain>", NULL, "unknown element 'loop'"},
+                {DOMAIN "<c:include/></domain>", NULL, "requires the name of a fragment"},
+                {DOMAIN "<c:include fragment='x'/></domain>", NULL, "unknown fragment 'x'"},
                 {DOMAIN "<c:include fragment='x'/></domain>", "<fragments/>",
                  "/etc/fragments.xml:1: its root must be 'fragments'"},
                 {DOMAIN "<c:include fragment='x'/></domain>",
@@ -246,7 +247,7 @@ static void test_companions(void **state)
                                          "</devices></domain>";
         static const struct {
                 const char *socket, *reason;
-        } cases[] = {{"listen", NULL}, {"pair", "no companion whose socket is a pair"}};
+        } cases[] = {{"listen", NULL}, {"pair", "cannot have a companion whose socket is a pair"}};
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 _cleanup_(template_set_freep) TemplateSet *set = template_set_new();

@@ -67,7 +67,7 @@ static void test_lengths(void **state)
                 assert_error(&error, parse(&none, &error, "tdx", key->name, more, NULL), field,
                              "exactly");
                 assert_error(&error, parse(&none, &error, "tdx", key->name, "%%%%", NULL), field,
-                             "no base64");
+                             "not base64");
                 assert_error(&error, parse(&none, &error, "tdx", key->name, "", NULL), field,
                              "exactly");
                 if (strcmp(key->name, "idAuth") == 0)
@@ -135,7 +135,7 @@ static void test_refusals(void **state)
         assert_error(&error, parse(&spec, &error, "sev", "idAuth", auth, NULL),
                      "launchSecurity.idBlock", "go together");
         assert_error(&error, parse(&spec, &error, "sev", "authorKeyEnabled", "true", NULL),
-                     "launchSecurity.authorKeyEnabled", "needs idBlock");
+                     "launchSecurity.authorKeyEnabled", "requires idBlock");
         assert_error(&error, parse(&spec, &error, "sev", "vcekDisabled", "yes", NULL),
                      "launchSecurity.vcekDisabled", "true");
         assert_error(&error, parse(&spec, &error, "sev", "Policy", "1", NULL),
@@ -240,7 +240,7 @@ static void test_id_block_beside_igvm(void **state)
         assert_int_equal(parse(&tdx, &error, "tdx-svsm", "idBlock", block, "idAuth", auth, NULL),
                          0);
         assert_error(&error, render(tdx, "-object", "", &text, &error), "launchSecurity.idBlock",
-                     "does not take it");
+                     "does not accept it");
 }
 
 /* What is not given is not in the command line, or is the platform's default. */
@@ -280,10 +280,10 @@ static void test_platforms(void **state)
         const struct {
                 const char *platform, *field, *value, *reason;
         } cases[] = {
-                {"plain", "hostData", data, "takes no launchSecurity"},
-                {"tdx", "hostData", data, "it takes mrConfigId, mrOwner"},
-                {"sev", "hostData", data, "it takes policy"},
-                {"sev-snp", "mrConfigId", id, "does not take it"},
+                {"plain", "hostData", data, "does not accept launchSecurity"},
+                {"tdx", "hostData", data, "it accepts mrConfigId, mrOwner"},
+                {"sev", "hostData", data, "it accepts policy"},
+                {"sev-snp", "mrConfigId", id, "does not accept it"},
                 {"sev-snp", "policy", "0x10000", "bits 0x20000 set"},
                 {"sev-es", "policy", "1", "bits 0x4 set"},
                 {"sev", "policy", "0x100000000", "at most 32 bits"},

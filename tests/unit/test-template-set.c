@@ -58,9 +58,9 @@ static void test_refusals(void **state)
                 {HEAD "\"artifacts\": {\n\"igvm\": {\"need\": true}}, \"arguments\": []}",
                  "/etc/t.json:6: artifacts.igvm.need: unknown field"},
                 {HEAD "\"requires\": {\n\"host\": [\"kvm\",\n\"rainbow\"]}, \"arguments\": []}",
-                 "/etc/t.json:7: requires.host[1]: no check of that name"},
+                 "/etc/t.json:7: requires.host[1]: not the name of a check"},
                 {HEAD "\"requires\": {\"host\": [7]}, \"arguments\": []}",
-                 "requires.host[0]: no check of that name"},
+                 "requires.host[0]: not the name of a check"},
                 {HEAD "\"requires\": {\"qemu\": {\"objects\": [1]}}, \"arguments\": []}",
                  "requires.qemu.objects[0]: must be a name"},
                 {HEAD
@@ -75,17 +75,17 @@ static void test_refusals(void **state)
                 {HEAD "\"floors\": {\"maxcpus\": 0}, \"arguments\": []}",
                  "floors.maxcpus: must be"},
                 {HEAD "\"devices\": [\"/dev/kvm\", \"dev/sev\"], \"arguments\": []}",
-                 "devices[1]: a device is an absolute path"},
+                 "devices[1]: a device must be an absolute path"},
                 {HEAD "\"devices\": [{\"when\": \"vm.gpu\", \"value\": \"/dev/x\"}], "
                       "\"arguments\": []}",
                  "devices[0]: unknown variable 'vm.gpu'"},
                 /* arguments */
-                {ARGUMENTS "1]}", "/etc/t.json:6: arguments[0]: must be an object of one member"},
-                {ARGUMENTS "{}]}", "arguments[0]: must be an object of one member"},
+                {ARGUMENTS "1]}", "/etc/t.json:6: arguments[0]: must be an object with one member"},
+                {ARGUMENTS "{}]}", "arguments[0]: must be an object with one member"},
                 {ARGUMENTS "{\"m\": \"1G\", \"smp\": 1}]}",
-                 "arguments[0]: must be an object of one"},
-                {ARGUMENTS "{\"-m\": \"1G\"}]}", "arguments[0].-m: no name of an option"},
-                {ARGUMENTS "{\"a b\": null}]}", "arguments[0].a b: no name of an option"},
+                 "arguments[0]: must be an object with one"},
+                {ARGUMENTS "{\"-m\": \"1G\"}]}", "arguments[0].-m: not the name of an option"},
+                {ARGUMENTS "{\"a b\": null}]}", "arguments[0].a b: not the name of an option"},
                 {ARGUMENTS "{\"S\": true},\n{\"machine\": {\n\"type\": \"${vm.machine}\"}}]}",
                  "/etc/t.json:8: arguments[1].machine.type: unknown variable 'vm.machine'"},
                 {ARGUMENTS "{\"append\": \"${vm}\"}]}", "'vm' is a group of variables"},
@@ -94,21 +94,21 @@ static void test_refusals(void **state)
                 {ARGUMENTS "{\"append\": \"${vm.name\"}]}", "'${' without '}'"},
                 {ARGUMENTS "{\"append\": \"a ${shares} b\"}]}", "'shares' is a list"},
                 {ARGUMENTS "{\"append\": \"${shares}\"}]}", "arguments[0].append: must be null"},
-                {ARGUMENTS "{\"append\": 1.5}]}", "arguments[0].append: a value is a text"},
+                {ARGUMENTS "{\"append\": 1.5}]}", "arguments[0].append: a value must be a string"},
                 {ARGUMENTS "{\"S\": false}]}", "arguments[0].S: must be null or true"},
                 {ARGUMENTS "{\"S\": \"${vm.debug}\"}]}", "arguments[0].S: must be null or true"},
                 {ARGUMENTS "{\"object\": {\"a\": null}}]}",
-                 "arguments[0].object.a: must be a text"},
+                 "arguments[0].object.a: must be a string"},
                 {ARGUMENTS "{\"object\": {\"a\": [\"x\",\n[\"y\"]]}}]}",
-                 "arguments[0].object.a: must be a text"},
-                {ARGUMENTS "{\"object\": {\"a,b\": 1}}]}", "object.a,b: no key of an option"},
+                 "arguments[0].object.a: must be a string"},
+                {ARGUMENTS "{\"object\": {\"a,b\": 1}}]}", "object.a,b: not a key of an option"},
                 {ARGUMENTS "{\"object\": {}}]}", "an object without members"},
                 {ARGUMENTS "{\"machine\": {\"a\": {\"b\": 1}}}]}",
-                 "arguments[0].machine: this option takes no object within an object"},
-                {ARGUMENTS "{\"smbios\": \"type=1\"}]}", "smbios: this option takes an object"},
-                {ARGUMENTS "{\"cpu\": \"EPYC,+sev\"}]}", "-cpu takes no comma"},
+                 "arguments[0].machine: this option does not accept an object within an object"},
+                {ARGUMENTS "{\"smbios\": \"type=1\"}]}", "smbios: this option requires an object"},
+                {ARGUMENTS "{\"cpu\": \"EPYC,+sev\"}]}", "-cpu does not accept a comma"},
                 /* when */
-                {ARGUMENTS "{\"when\": \"vm.kvm\"}]}", "'when' needs 'do' beside it"},
+                {ARGUMENTS "{\"when\": \"vm.kvm\"}]}", "'when' requires 'do' beside it"},
                 {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [], \"then\": []}]}",
                  "unknown member 'then' beside 'when'"},
                 {ARGUMENTS "{\"when\": \"vm\", \"do\": []}]}", "'vm' is neither true nor false"},
@@ -116,10 +116,12 @@ static void test_refusals(void **state)
                 {ARGUMENTS "{\"when\": {\"xor\": []}, \"do\": []}]}",
                  "a condition is a variable's"},
                 {ARGUMENTS "{\"when\": 1, \"do\": []}]}", "a condition is a variable's"},
-                {ARGUMENTS "{\"when\": {\"all\": \"vm.kvm\"}, \"do\": []}]}", "'all' takes a list"},
+                {ARGUMENTS "{\"when\": {\"all\": \"vm.kvm\"}, \"do\": []}]}",
+                 "'all' requires a list"},
                 {ARGUMENTS "{\"when\": {\"any\": [\"vm.kvm\", \"no\"]}, \"do\": []}]}",
                  "unknown variable 'no'"},
-                {ARGUMENTS "{\"when\": {\"equals\": [1]}, \"do\": []}]}", "'equals' takes a list"},
+                {ARGUMENTS "{\"when\": {\"equals\": [1]}, \"do\": []}]}",
+                 "'equals' requires a list"},
                 {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [],\n\"else\": [{\"m\":\n\"${x}\"}]}]}",
                  "/etc/t.json:7: arguments[0].else[0].m: unknown variable 'x'"},
                 {ARGUMENTS "{\"when\": {\"not\": \"vm.kvm\"}, \"do\": [\n{\"m\": \"${x}\"}]}]}",
@@ -129,42 +131,44 @@ static void test_refusals(void **state)
                 {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [], \"else\": null}]}",
                  "arguments[0].else: must be a list of arguments"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\", \"value\": null}}}]}",
-                 "arguments[0].device.a: a value is a text"},
+                 "arguments[0].device.a: a value must be a string"},
                 {ARGUMENTS "{\"append\": {\"when\": \"vm.kvm\", \"value\": 1}}]}",
-                 "arguments[0].append: 'when' cannot stand here"},
+                 "arguments[0].append: 'when' is not allowed here"},
                 {ARGUMENTS "{\"netdev\": {\"hostfwd\": [{\"when\": \"vm.kvm\", \"value\": 1}]}}]}",
-                 "arguments[0].netdev.hostfwd[0]: 'when' cannot stand here"},
+                 "arguments[0].netdev.hostfwd[0]: 'when' is not allowed here"},
                 {ARGUMENTS
                  "{\"device\": {\"a\": {\"each\": \"shares\", \"as\": \"s\", \"value\": 1}}}]}",
-                 "arguments[0].device.a: 'each' cannot stand here"},
+                 "arguments[0].device.a: 'each' is not allowed here"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"include\": \"boot\"}}}]}",
-                 "arguments[0].device.a: 'include' cannot stand here"},
+                 "arguments[0].device.a: 'include' is not allowed here"},
                 /* what only a launch that lacks something would come by */
                 {ARGUMENTS "{\"machine\": {\"a\": {\"when\": \"vm.kvm\", \"value\": 1}}}]}",
                  "arguments[0].machine: an object without members"},
                 {ARGUMENTS "{\"machine\": {\"type\": {\"when\": \"vm.kvm\", \"value\": \"q35\", "
                            "\"else\": {\"a\": 1}}}}]}",
-                 "arguments[0].machine: this option takes no object within an object"},
+                 "arguments[0].machine: this option does not accept an object within an object"},
                 {ARGUMENTS "{\"cpu\": {\"model\": {\"when\": \"vm.kvm\", \"value\": \"host\", "
                            "\"else\": \"a,b\"}}}]}",
-                 "arguments[0].cpu.model: -cpu takes no comma"},
+                 "arguments[0].cpu.model: -cpu does not accept a comma"},
                 {ARGUMENTS "{\"enable-kvm\": \"${vm.kvm}\"}]}",
                  "arguments[0].enable-kvm: must be null or true"},
                 {ARGUMENTS "{\"netdev\": {\"hostfwd\": [{\"each\": \"net.forwards\", \"as\": \"f\","
                            " \"value\": \"${f.hostPort}\"}]}}]}",
                  "arguments[0].netdev: an object without members"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\"}}}]}",
-                 "'when' needs 'value'"},
+                 "'when' requires 'value'"},
                 {ARGUMENTS "{\"device\": {\"a\": {\"when\": \"vm.kvm\", \"value\": 1, \"else\": "
                            "\"${x}\"}}}]}",
                  "arguments[0].device.a: unknown variable 'x'"},
                 /* each */
-                {ARGUMENTS "{\"each\": \"shares\", \"do\": []}]}", "'each' needs 'as' beside it"},
+                {ARGUMENTS "{\"each\": \"shares\", \"do\": []}]}",
+                 "'each' requires 'as' beside it"},
                 {ARGUMENTS "{\"each\": \"vm.name\", \"as\": \"i\", \"do\": []}]}",
-                 "'vm.name' is no list"},
-                {ARGUMENTS "{\"each\": 1, \"as\": \"i\", \"do\": []}]}", "'each' takes the name"},
+                 "'vm.name' is not a list"},
+                {ARGUMENTS "{\"each\": 1, \"as\": \"i\", \"do\": []}]}",
+                 "'each' requires the name"},
                 {ARGUMENTS "{\"each\": \"shares\", \"as\": \"a.b\", \"do\": []}]}",
-                 "'as' takes a name"},
+                 "'as' requires a name"},
                 {ARGUMENTS "{\"each\": \"shares\", \"as\": \"i\", \"do\": [{\"m\": \"${i.x}\"}]}]}",
                  "arguments[0].do[0].m: unknown variable 'i.x'"},
                 {ARGUMENTS "{\"each\": \"shares\", \"as\": \"i\", \"do\": []},\n"
@@ -177,11 +181,11 @@ static void test_refusals(void **state)
                 {HEAD "\"companions\": [7], \"arguments\": []}",
                  "companions[0]: must be an object"},
                 {COMPANION("\"name\": \"c\""),
-                 "/etc/t.json:6: companions[0]: 'name' needs 'program' beside it"},
+                 "/etc/t.json:6: companions[0]: 'name' requires 'program' beside it"},
                 {COMPANION(NAMED "\"socket\": \"tcp\", \"arguments\": []"),
                  "companions[0]: 'socket' must be \"listen\", \"pair\" or \"none\""},
                 {COMPANION(NAMED "\"socket\": \"none\", \"arguments\": [\"${self.socket}\"]"),
-                 "${self.socket} is for"},
+                 "${self.socket} is available only"},
                 {HEAD "\"companions\": [{" NAMED "\"socket\": \"none\", \"arguments\": []}], "
                       "\"arguments\": [{\"serial\": \"fd:${companion.c}\"}]}",
                  "unknown variable 'companion.c'"},
@@ -195,15 +199,15 @@ static void test_refusals(void **state)
                  "'program' must be a program's file name"},
                 {COMPANION("\"name\": 1, \"program\": \"p\", \"package\": \"p\", "
                            "\"socket\": \"listen\", \"arguments\": []"),
-                 "companions[0].name: must be a text"},
+                 "companions[0].name: must be a string"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\"${fd.kernel}\"]"),
                  "companions[0]: a companion has no descriptor 'kernel'"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\"${self.socket}\"]"),
-                 "companions[0]: ${self.socket} is for \"socket\": \"pair\""},
+                 "companions[0]: ${self.socket} is available only with \"socket\": \"pair\""},
                 {COMPANION(NAMED "\"socket\": \"pair\", \"arguments\": []"),
-                 "companions[0]: with \"socket\": \"pair\" it must be given ${self.socket}"},
+                 "companions[0]: with \"socket\": \"pair\", its arguments must use ${self.socket}"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [true]"),
-                 "companions[0].arguments[0]: must be a text or an integer"},
+                 "companions[0].arguments[0]: must be a string or an integer"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": [\n{\"when\": "
                                  "\"vm.kvm\", \"do\": [], \"else\": [\"${x}\"]}]"),
                  "/etc/t.json:7: companions[0].arguments[0].else[0]: unknown variable 'x'"},
@@ -211,14 +215,14 @@ static void test_refusals(void **state)
                  "companions[0].when: unknown variable 'no'"},
                 {COMPANION(NAMED "\"socket\": \"listen\", \"arguments\": []}, {" NAMED
                                  "\"socket\": \"listen\", \"arguments\": []"),
-                 "companions[1]: there is another companion 'c'"},
+                 "companions[1]: there is already a companion 'c'"},
                 {ARGUMENTS "{\"m\": \"${companion.c}\"}]}", "unknown variable 'companion.c'"},
                 {ARGUMENTS "{\"m\": \"${self.directory}\"}]}", "unknown variable 'self.directory'"},
                 /* include */
-                {ARGUMENTS "{\"include\": \"nothing\"}]}", "there is no fragment 'nothing'"},
-                {ARGUMENTS "{\"include\": [\"boot\"]}]}", "'include' takes the name"},
+                {ARGUMENTS "{\"include\": \"nothing\"}]}", "unknown fragment 'nothing'"},
+                {ARGUMENTS "{\"include\": [\"boot\"]}]}", "'include' requires the name"},
                 {ARGUMENTS "{\"include\": \"boot\", \"width\": {}}]}", "unknown member 'width'"},
-                {ARGUMENTS "{\"include\": \"boot\", \"with\": 1}]}", "'with' takes an object"},
+                {ARGUMENTS "{\"include\": \"boot\", \"with\": 1}]}", "'with' requires an object"},
                 {ARGUMENTS "{\"include\": \"boot\", \"with\": {\"a\": {\"$fd\": \"x\"}}}]}",
                  "'a' must not be an object"},
                 {ARGUMENTS "{\"include\": \"netdev\"}]}",
@@ -241,9 +245,9 @@ static void test_fragments(void **state)
         static const struct {
                 const char *fragments, *reason;
         } cases[] = {
-                {"{\"a\": [{\"include\": \"a\"}]}", "in a circle: a → a"},
+                {"{\"a\": [{\"include\": \"a\"}]}", "in a cycle: a → a"},
                 {"{\"a\": [{\"include\": \"b\"}],\n\"b\": [{\"S\": null},\n{\"include\": \"a\"}]}",
-                 "/etc/fragments.json:3: b[1]: fragments include each other in a circle: a → b → "
+                 "/etc/fragments.json:3: b[1]: fragments include each other in a cycle: a → b → "
                  "a"},
                 {"{\"a\": {}}", "/etc/fragments.json:1: a: must be a list"},
                 {"[]", "/etc/fragments.json:1: must be an object"},
@@ -445,11 +449,11 @@ static void test_no_file(void **state)
         assert_true(asprintf(&path, "%s/t.json", directory) > 0);
         assert_int_equal(mkfifo(path, 0600), 0);
         alarm(10);
-        refuses(directory, -EINVAL, "no regular file");
+        refuses(directory, -EINVAL, "not a regular file");
         alarm(0);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkdir(path, 0700), 0);
-        refuses(directory, -EINVAL, "no regular file");
+        refuses(directory, -EINVAL, "not a regular file");
 }
 
 static void test_not_of_root(void **state)
@@ -466,12 +470,12 @@ static void test_not_of_root(void **state)
         put(directory, "t.json", ARGUMENTS "]}");
         assert_true(asprintf(&path, "%s/t.json", directory) > 0);
         assert_int_equal(chmod(path, 0622), 0);
-        refuses(directory, -EPERM, "root alone");
+        refuses(directory, -EPERM, "only by root");
         assert_int_equal(chmod(path, 0664), 0);
-        refuses(directory, -EPERM, "root alone");
+        refuses(directory, -EPERM, "only by root");
         assert_int_equal(chmod(path, 0644), 0);
         assert_int_equal(chown(path, 65534, 0), 0);
-        refuses(directory, -EPERM, "root alone");
+        refuses(directory, -EPERM, "only by root");
         assert_int_equal(chown(path, 0, 0), 0);
         assert_int_equal(template_set_load(directory, &set, &error), 0);
 }

@@ -154,12 +154,12 @@ static void test_obstacle(void **state)
         static const struct {
                 const char *tree, *platform, *found, *fix;
         } cases[] = {
-                {"sev-snp-out-of-asids", "sev-snp", "99 of 99", "stop a SEV-ES"},
-                {"software-hypervisor", "sev-snp", "does not offer SEV-SNP", "bare-metal"},
+                {"sev-snp-out-of-asids", "sev-snp", "99 of 99", "stop an SEV-ES"},
+                {"software-hypervisor", "sev-snp", "without SEV-SNP", "bare-metal"},
                 {"sev-snp-off-in-firmware", "sev-snp-ovmf", "off in the firmware", "RMP Table"},
-                {"sev-old-kernel", "sev-snp", "no parameter sev_snp", "Linux 6.11"},
+                {"sev-old-kernel", "sev-snp", "not have the parameter sev_snp", "Linux 6.11"},
                 {"tdx", "tdx", "vsock port 4050", "tdx-qgs"},
-                {"tdx-off-in-firmware", "tdx", "found no TDX", "SEAM loader"},
+                {"tdx-off-in-firmware", "tdx", "did not find TDX", "SEAM loader"},
                 {"sev-snp-firmware", "sev-es", "at most 8M", "LimitMEMLOCK"},
         };
 
@@ -181,7 +181,7 @@ static void test_qemu(void **state)
         _cleanup_(host_check_list_done) HostCheckList list = {}, none = {}, silent = {};
         _cleanup_(host_facts_freep) HostFacts *facts = NULL;
         _cleanup_free_ char *root = source_path("tests/host/sev-snp");
-        const SurveyQemu no_qemu = {}, mute = {"/q", NULL, "it does not answer"};
+        const SurveyQemu no_qemu = {}, mute = {"/q", NULL, "it does not respond"};
         SurveyHost host = {.root = root};
 
         survey("sev-snp", "sev-snp", bare, &list);
@@ -195,7 +195,7 @@ static void test_qemu(void **state)
         assert_int_equal(template_survey(template_set_find(set, "plain"), &host, &mute, &silent),
                          0);
         assert_string_equal(survey_obstacle(&silent)->found,
-                            "/q cannot be asked: it does not answer");
+                            "/q does not answer QMP: it does not respond");
 }
 
 /* Who may open a device: a group that is not root's, everybody, or this user. */

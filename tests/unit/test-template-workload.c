@@ -200,17 +200,17 @@ static void test_refusals(void **state)
         static const struct {
                 const char *platform, *spec, *field, *reason;
         } cases[] = {
-                {"plain", BOUND "}", "bindWorkload", "plain has no place"},
-                {"sev", BOUND "}", "bindWorkload", "sev has no place"},
-                {"sev-es", BOUND "}", "bindWorkload", "sev-es has no place"},
+                {"plain", BOUND "}", "bindWorkload", "plain has no attestation field"},
+                {"sev", BOUND "}", "bindWorkload", "sev has no attestation field"},
+                {"sev-es", BOUND "}", "bindWorkload", "sev-es has no attestation field"},
                 {"sev-snp",
                  BOUND ",\"launchSecurity\":{\"hostData\":\""
                        "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\"}}",
-                 "launchSecurity.hostData", "bindWorkload sets it"},
+                 "launchSecurity.hostData", "bindWorkload sets this field"},
                 {"tdx",
                  BOUND ",\"launchSecurity\":{\"mrConfigId\":\""
                        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}",
-                 "launchSecurity.mrConfigId", "bindWorkload sets it"},
+                 "launchSecurity.mrConfigId", "bindWorkload sets this field"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -244,7 +244,7 @@ static void test_bad_tables(void **state)
         assert_refused((Bytes){file.data, file.size}, "its certificate table: ");
         file = good;
         file.size = file.table + 60;
-        assert_refused((Bytes){file.data, file.size}, "does not end");
+        assert_refused((Bytes){file.data, file.size}, "no end marker");
         file.size = file.table + 1;
         assert_refused((Bytes){file.data, file.size}, "1 bytes follow the report");
         file = good;
@@ -309,7 +309,7 @@ static void test_hcl(void **state)
         assert_refused(inputs.report, "TDREPORT");
         make_hcl(&file, &this, 1, 1, HASH_SHA256);
         assert_refused(inputs.report, "type 1");
-        assert_refused((Bytes){file.data, 1230}, "cut short");
+        assert_refused((Bytes){file.data, 1230}, "truncated");
         made_report_done(&this);
 }
 
@@ -380,15 +380,15 @@ static void test_named(void **state)
         } cases[] = {
                 {{0x81, 0, 1, 0}, 1024, "is a TDREPORT"},
                 {{0x81, 0, 0, 0}, 1184, "is a TDREPORT"},
-                {{0xff, 'T', 'C', 'G', 0x80, 0x18}, 145, "a TPM has quoted"},
+                {{0xff, 'T', 'C', 'G', 0x80, 0x18}, 145, "a TPM quote"},
                 {{1}, 1184, "of version 1"},
                 {{2, [0x34] = 1}, 1183, "has 1183 bytes; an SEV-SNP report has 1184"},
                 {{2, [0x34] = 1}, 64, "has 64 bytes"},
-                {{9, 9}, 500, "has 500 bytes that are neither"},
-                {{0}, 1, "has 1 bytes that are neither"},
-                {"{\"report\":{\"outblob\":\"AAAA\"}}", 29, "has 3 bytes that are neither"},
-                {"0123456789abcdef", 16, "is text, but neither"},
-                {"-----BEGIN CERTIFICATE-----", 27, "is text, but neither"},
+                {{9, 9}, 500, "has 500 bytes that are not"},
+                {{0}, 1, "has 1 bytes that are not"},
+                {"{\"report\":{\"outblob\":\"AAAA\"}}", 29, "has 3 bytes that are not"},
+                {"0123456789abcdef", 16, "is text, but not"},
+                {"-----BEGIN CERTIFICATE-----", 27, "is text, but not"},
                 {"{}", 2, "neither a report nor PCRs"},
         };
         uint8_t data[4600] = {};
@@ -499,7 +499,7 @@ static void test_reasons(void **state)
         inputs.trust.others = &turin;
         assert_reason(&inputs, "SEV-VCEK (certificate 0 of the chain): unable to get local issuer "
                                "certificate; its issuer is middle; the root is ARK-Turin: the "
-                               "report is of a Genoa, and the chain is one of Turin");
+                               "report is from a Genoa, but the chain is for Turin");
         /* A root that nobody knows. */
         this.others.items[this.others.n++] = this.chain.root.certificate;
         inputs = made_report_inputs(&this);

@@ -226,7 +226,7 @@ static void test_bad_logs(void **state)
         log.data[header + 12] = 0x0b;
         put32(&log, UINT32_MAX);
         put32(&log, 1); /* neither an event nor an area that is not used */
-        assert_refused(log_bytes(&log), "cut short");
+        assert_refused(log_bytes(&log), "truncated");
         log_begin(&log, same_size, 2);
         header = log.size;
         log_event(&log, 4, 4, "separator");
@@ -322,10 +322,9 @@ static void test_stray_events(void **state)
                         log_event(&log, 4, 4, "separator");
                         check(&log, "[]", "log PCR4-sha256", FINDING_RIGHT, "2 events");
                         check(&log, "[]", "log other", FINDING_NOT_CHECKED,
-                              type == EVENT_NO_ACTION
-                                      ? "do not exist: 2, the first is event "
-                                        "1 (EV_NO_ACTION"
-                                      : "no register that is checked depends on them");
+                              type == EVENT_NO_ACTION ? "2 events of registers that do not exist; "
+                                                        "the first is event 1 (EV_NO_ACTION"
+                                                      : "no checked register depends on them");
                 }
 }
 

@@ -330,7 +330,7 @@ static void test_bad_quotes(void **state)
         } cases[] = {
                 {0, 3, "version 3"}, {0, 6, "version 6"}, {1, 1, "version"},
                 {4, 0, "SGX"},       {4, 1, "TEE type"},  {48, 1, "type 1"},
-                {48, 0, "type 0"},   {50, 0x89, "bytes"}, {702, 0xff, "cut short"},
+                {48, 0, "type 0"},   {50, 0x89, "bytes"}, {702, 0xff, "truncated"},
                 {702, 0, "follow"},  {836, 0, "follow"},
         };
         Made this;
@@ -346,7 +346,7 @@ static void test_bad_quotes(void **state)
                 this.quote.data[cases[i].offset] = kept;
         }
         for (size_t size = 0; size < whole.size; size++)
-                assert_refused((Bytes){whole.data, size}, "cut short");
+                assert_refused((Bytes){whole.data, size}, "truncated");
         made_done(&this);
 }
 
