@@ -330,7 +330,8 @@ def test_a_spec_from_standard_input(tmp_path):
 
 
 @pytest.mark.parametrize("text, says", [
-    ('{"name": "a",\n "cpus": 2,,\n}', "spec.json:2: not valid JSON (column 12): expected a member's name"),
+    ('{"name": "a",\n "cpus": 2,,\n}',
+     "spec.json:2: not valid JSON (column 12): expected a member's name"),
     ('{"name": "a",\n "cpus": "2"}', "spec.json:2: spec field 'cpus'"),
     ('{"name": "a",\n\n "cpu": 2}', "spec.json:3: spec field 'cpu'"),
     ('{"name": "a",\n "shares": [{"tag": "x", "path": "/"},\n {"tag": "env_share", "path": "/"}]}',
@@ -339,12 +340,15 @@ def test_a_spec_from_standard_input(tmp_path):
     ("[]", "must be a JSON object"),
     ("", "spec.json:1: not valid JSON (column 1): unexpected end of the text\n"),
     ("name: web\nmemory: 2G\n", "(column 1): expected a value; it looks like YAML: a spec is JSON"),
-    ("# web\n---\nname: web\n", "(column 1): a comment, which JSON does not allow; it looks like YAML"),
+    ("# web\n---\nname: web\n",
+     "(column 1): a comment, which JSON does not allow; it looks like YAML"),
     ("%YAML 1.2\n", "it looks like YAML"),
     ('name = "web"\n', "(column 1): expected a value; it looks like TOML"),
-    ('// web\n{"name": "a"}', "spec.json:1: not valid JSON (column 1): a comment, which JSON does not allow\n"),
+    ('// web\n{"name": "a"}',
+     "spec.json:1: not valid JSON (column 1): a comment, which JSON does not allow\n"),
     ("\ufeff{}", "a byte order mark"),
-    ('{"name": "a",\n "env": {"A": "x\\ud800y"}}', "spec.json:2: not valid JSON (column 17): an unpaired"),
+    ('{"name": "a",\n "env": {"A": "x\\ud800y"}}',
+     "spec.json:2: not valid JSON (column 17): an unpaired"),
     ('{"name": "a", "certs": {"a\\udc00.pem": {"text": ""}}}', "an unpaired surrogate"),
     ('{"name": "a", "cpus": 2.}', "a number with a missing digit"),
     ('{"name": "a", "cpus": 18446744073709551617}', "an integer beyond 64 bits"),
