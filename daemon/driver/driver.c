@@ -3,17 +3,18 @@
 
 #include <string.h>
 
-static const DriverOps *const drivers[] = {
+const DriverOps *const driver_all[] = {
         &driver_qemu,
 #if HAVE_LIBVIRT
         &driver_libvirt,
 #endif
+        NULL,
 };
 
-const DriverOps *driver_find(const char *name)
+const DriverOps *driver_find(const DriverHome *home, const char *name)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-                if (strcmp(name, drivers[i]->name) == 0)
-                        return drivers[i];
+        for (const DriverOps *const *ops = home->all; *ops; ops++)
+                if (strcmp(name, (*ops)->name) == 0)
+                        return *ops;
         return NULL;
 }

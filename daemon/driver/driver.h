@@ -74,11 +74,13 @@ typedef struct LibvirtHome LibvirtHome; /* driver_libvirt.h */
 
 /* What all CVMs of a driver share; borrowed for as long as there is one. */
 typedef struct DriverHome {
+        const struct DriverOps *const *all; /* those that CVMs may have, ended by NULL */
         uv_loop_t *loop;
         LibvirtHome *libvirt; /* NULL in a build without */
 } DriverHome;
 
-typedef struct DriverOps {
+typedef struct DriverOps DriverOps;
+struct DriverOps {
         const char *name;
         /* The plan is a domain; files, devices and ports are opened by what runs it, not inherited,
          * and there is no process to confine. */
@@ -104,7 +106,7 @@ typedef struct DriverOps {
         ssize_t (*console_write)(DriverVm *vm, const void *data, size_t size);
         pid_t (*pid)(const DriverVm *vm); /* 0: none */
         void (*close)(DriverVm *vm);      /* accepts NULL */
-} DriverOps;
+};
 
 /* What every driver's own structure begins with. */
 struct DriverVm {
@@ -120,6 +122,8 @@ static inline bool driver_is_shortage(int r)
 }
 
 extern const DriverOps driver_qemu, driver_libvirt;
+/* All that this build has, for DriverHome. */
+extern const DriverOps *const driver_all[];
 
-/* NULL: this build has no such driver. */
-const DriverOps *driver_find(const char *name);
+/* NULL: there is no such driver. */
+const DriverOps *driver_find(const DriverHome *home, const char *name);

@@ -257,7 +257,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
         const CvmSpec *spec = admission->spec;
         int r;
 
-        vm->ops = driver_find(spec->driver);
+        vm->ops = driver_find(&vm->home->drivers, spec->driver);
         vm->debug = spec->debug;
         vm_restart_set_policy(&vm->restart, &spec->restart);
         if (spec->ttl_sec)

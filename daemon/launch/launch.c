@@ -498,7 +498,9 @@ static void launch_load(Launch *launch)
                 .cmdline = spec_cmdline(launch->spec),
                 .cpus = vm->cpus,
                 .memory = vm->memory,
-                .libvirt = vm->ops == driver_find("libvirt") ? vm->home->drivers.libvirt : NULL,
+                .libvirt = vm->ops == driver_find(&vm->home->drivers, "libvirt")
+                                   ? vm->home->drivers.libvirt
+                                   : NULL,
                 .files = vm->ops->by_path ? vm->home->files : NULL,
                 .map = vm->reserved.uid ? &map : NULL,
                 .artifacts = launch->again ? vm->boot.artifacts : NULL,

@@ -207,6 +207,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "start");
         if (r == 0)
                 r = open_paths(manager, error);
+        manager->home.drivers.all = driver_all;
         manager->home.drivers.loop = loop;
         if (r == 0 &&
             (r = libvirt_home_new(loop, config->libvirt_uri, &manager->home.drivers.libvirt)) < 0)

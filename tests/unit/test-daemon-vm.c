@@ -33,6 +33,7 @@ static int setup(void **state)
         room->manager.home.records_fd = room->manager.home.vms_fd = room->manager.home.shares_fd =
                 fd;
         assert_int_equal(events_new(fd, &room->manager.home.events), 0);
+        room->manager.home.drivers.all = driver_all;
         room->vm = vm_new(&room->manager.home, "web", ID, "plain", 1000, 1001);
         room->vm->ops = &driver_qemu;
         room->vm->state = VM_RUNNING;
