@@ -62,8 +62,8 @@ static int on_fault(void *userdata, unsigned line, AssignmentsFault fault)
         static const char *const reasons[] = {
                 [ASSIGNMENTS_NO_EQUALS] = "neither KEY=VALUE nor a comment",
                 [ASSIGNMENTS_OPEN_QUOTE] = "the quotes that begin here are not closed",
-                [ASSIGNMENTS_COMMENT] = "the comment above ends in a backslash: systemd before 254 "
-                                        "takes this line for a part of it, later ones do not",
+                [ASSIGNMENTS_COMMENT] = ("the comment above ends in a backslash: systemd before "
+                                         "254 takes this line for a part of it, later ones do not"),
         };
         EnvFile *file = userdata;
 

@@ -30,7 +30,7 @@ static json_object *message_parameters(const char *message)
         return json_build("message", json_new_text(message), NULL);
 }
 
-static char *format_text(const char *format, va_list ap)
+_printf_(1, 0) static char *format_text(const char *format, va_list ap)
 {
         char *s = NULL;
 

@@ -15,9 +15,8 @@
 #include "template/template.h"
 
 #define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */
-#define TEMPLATES                                                                                  \
-        "/etc/cvmd/templates" /* where cvmd looks unless cvmd.conf names another place             \
-                               */
+/* Where cvmd looks unless cvmd.conf names another place. */
+#define TEMPLATES "/etc/cvmd/templates"
 
 void measure_request_done(MeasureRequest *request)
 {

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const Option global_options[] = {
+/* Ended by {}; allowed before and after the verb. */
+static const Option global_options[] = {
         {"socket", "PATH", "the daemon's socket", .completion = "file"},
         {"help", NULL, "show help"},
         {},

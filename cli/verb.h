@@ -41,8 +41,6 @@ typedef struct Verb {
         bool takes_names; /* operands are names of CVMs, for completion */
 } Verb;
 
-extern const Option global_options[]; /* ended by {}; allowed before and after the verb */
-
 /* The verb of that name in a table that ends with {}, or NULL. */
 const Verb *verb_find(const Verb *verbs, const char *name);
 /* The option of that name among the verb's (may be NULL) and the global ones. */

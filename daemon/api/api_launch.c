@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Launch and Render: from the same spec by the same steps, one makes the CVM, the other shows it.
- */
+/* Launch and Render: from the same spec by the same steps, one makes the CVM, the other
+ * shows it. */
 
 #include <string.h>
 

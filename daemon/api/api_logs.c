@@ -12,9 +12,8 @@
 #include "base/text.h"
 #include "local/log.h"
 
-#define LOGS_BYTES_MAX                                                                             \
-        (8u << 20) /* of one reply, before base64; its message stays below 16 MiB                  \
-                    */
+/* Of one reply, before base64; its message stays below 16 MiB. */
+#define LOGS_BYTES_MAX (8u << 20)
 
 #define HELD_MAX (1u << 20) /* bytes of the present that wait for the past to be read */
 
@@ -199,8 +198,8 @@ static void on_past_read(Turn *turn)
         past_free(past);
 }
 
-/* What waits for its turn holds descriptors and memory that nobody counts to a client who is gone.
- */
+/* What waits for its turn holds descriptors and memory that nobody counts to a client who
+ * is gone. */
 static void on_past_gone(WireCall *call, void *userdata)
 {
         Past *past = userdata;

@@ -134,15 +134,15 @@ static void child_run(const ChildSpawn *spawn, int *fds)
 
         reset_signals();
         setsid();
-        /* what fails from here on is said where the program would say it, and its failure is read
-         */
+        /* what fails from here on is said where the program would say it, and its failure
+         * is read */
         if (dup2(fds[OUTPUT], STDERR_FILENO) < 0)
                 _exit(127);
         r = arrange_fds(spawn, fds);
         if (r < 0)
                 child_fail("cannot arrange descriptors", -r);
-        /* SEV and SEV-ES guests are locked in memory whole; a user's daemon has what it was given
-         */
+        /* SEV and SEV-ES guests are locked in memory whole; a user's daemon has what it
+         * was given */
         if (geteuid() == 0)
                 setrlimit(RLIMIT_MEMLOCK, &no_limit);
         if (setrlimit(RLIMIT_CORE, &no_core) < 0 || chdir("/") < 0)

@@ -92,8 +92,8 @@ struct DriverOps {
         void (*go)(DriverVm *vm);
         /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
         void (*save)(const DriverVm *vm, json_object *record);
-        /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and runs on.
-         */
+        /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and
+         * runs on. */
         int (*adopt)(const DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret);
         int (*resume)(DriverVm *vm, DriverDone done, void *userdata);
@@ -101,8 +101,8 @@ struct DriverOps {
         void (*powerdown)(DriverVm *vm);
         void (*quit)(DriverVm *vm);
         void (*kill)(DriverVm *vm);
-        /* Bytes for the guest's console; returns how many were taken, or -errno (-EAGAIN: later).
-         */
+        /* Bytes for the guest's console; returns how many were taken, or -errno
+         * (-EAGAIN: later). */
         ssize_t (*console_write)(DriverVm *vm, const void *data, size_t size);
         pid_t (*pid)(const DriverVm *vm); /* 0: none */
         void (*close)(DriverVm *vm);      /* accepts NULL */

@@ -141,7 +141,7 @@ static void condemn(LibvirtHome *home, const char *id)
         c = calloc(1, sizeof(*c));
         if (!c)
                 return;
-        strncpy(c->id, id, sizeof(c->id) - 1);
+        text_copy(c->id, sizeof(c->id), id);
         c->next = home->condemned;
         home->condemned = c;
         libvirt_link_command(home->link, LIBVIRT_DESTROY, id, NULL);
@@ -420,7 +420,7 @@ static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
         vm->base = (DriverVm){.ops = &driver_libvirt, .callbacks = callbacks, .userdata = userdata};
         vm->home = home->libvirt;
         vm->loop = home->loop;
-        strncpy(vm->id, id, sizeof(vm->id) - 1);
+        text_copy(vm->id, sizeof(vm->id), id);
         vm->console.fd = vm->notify.fd = -1;
         vm->next = vm->home->vms;
         vm->home->vms = vm;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 #define ENDING_MSEC 200 /* what ended a domain may be told later than that it is not there */
 
@@ -18,7 +19,7 @@ LibvirtCommand *libvirt_command_new(LibvirtVerb verb, const char *id, const char
                 return NULL;
         command->verb = verb;
         command->serial = serial;
-        strncpy(command->id, id, sizeof(command->id) - 1);
+        text_copy(command->id, sizeof(command->id), id);
         if (xml && !(command->xml = strdup(xml))) {
                 free(command);
                 return NULL;

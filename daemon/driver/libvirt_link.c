@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "driver/libvirt_commands.h"
 #include "driver/libvirt_loop.h"
 #include "local/clock.h"
@@ -102,7 +103,7 @@ static void post(LibvirtLink *link, const LibvirtNews *news)
                 return;
         item->news = *news;
         if (news->id)
-                strncpy(item->id, news->id, sizeof(item->id) - 1);
+                text_copy(item->id, sizeof(item->id), news->id);
         item->text = strdup(news->text ?: "");
         item->news.id = item->id;
         item->news.text = item->text ?: "";

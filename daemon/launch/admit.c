@@ -303,8 +303,8 @@ void admission_vm_drop(Vm *vm)
         vm_unref(vm);
 }
 
-/* Takes the vm. An id may be the caller's choice: what an old one with it left is not for this one.
- */
+/* Takes the vm. An id may be the caller's choice: what an old one with it left is not for
+ * this one. */
 static int enter(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         Vm *old = find_replaced(manager, admission);

@@ -118,8 +118,8 @@ static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, boo
         return r < 0 ? r : fd;
 }
 
-/* What messages and listings call a file: its own name, or its kind where only a descriptor came.
- */
+/* What messages and listings call a file: its own name, or its kind where only a
+ * descriptor came. */
 static const char *display_name(const char *path, SpecArtifactKind kind)
 {
         const char *slash = path ? strrchr(path, '/') : NULL;
@@ -360,20 +360,14 @@ static void measure(LoadJob *job)
 /* Where what was sent is, as far as that has a name that still leads there; or NULL. */
 static char *name_sent(int fd)
 {
-        char link[40], path[PATH_MAX];
+        _cleanup_free_ char *path = NULL;
         struct stat named, sent;
-        ssize_t n;
 
-        if (fd < 0)
+        if (fd < 0 || fd_read_path(fd, &path) < 0)
                 return NULL;
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, path, sizeof(path) - 1);
-        if (n <= 0 || path[0] != '/')
-                return NULL;
-        path[n] = 0;
         return fstat(fd, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
                                sent.st_ino == named.st_ino
-                       ? strdup(path)
+                       ? TAKE_PTR(path)
                        : NULL;
 }
 

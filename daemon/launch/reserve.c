@@ -104,8 +104,8 @@ static int cid_hold(uint32_t cid)
         return TAKE_FD(fd);
 }
 
-/* On a host without vhost-vsock a CID is only a number: render needs one, a launch refuses later.
- */
+/* On a host without vhost-vsock a CID is only a number: render needs one, a launch
+ * refuses later. */
 static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
 {
         int fd;

@@ -100,7 +100,7 @@ static Entry *add(ArtifactFiles *files, const char *name)
                 files->allocated = more;
         }
         files->entries[files->n] = (Entry){};
-        strncpy(files->entries[files->n].name, name, NAME_SIZE - 1);
+        text_copy(files->entries[files->n].name, NAME_SIZE, name);
         return &files->entries[files->n++];
 }
 

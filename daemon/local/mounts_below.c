@@ -150,18 +150,17 @@ int mounts_below_read(int directory, const char *mountinfo, size_t max, MountsBe
 {
         _cleanup_free_ char *text = NULL;
         _cleanup_free_ Line *lines = NULL;
-        char link[40], path[PATH_MAX];
+        _cleanup_free_ char *path = NULL;
         struct statx of_directory;
-        ssize_t size, found;
+        ssize_t found;
         size_t n = 0;
-        int r;
+        int r = fd_read_path(directory, &path);
 
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", directory);
-        size = readlink(link, path, sizeof(path) - 1);
-        if (size < 0 || statx(directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
-                              &of_directory) < 0)
+        if (r < 0)
+                return r;
+        if (statx(directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &of_directory) <
+            0)
                 return -errno;
-        path[size] = 0;
         r = file_read_at(AT_FDCWD, mountinfo, MOUNTINFO_MAX, &text, NULL);
         if (r == 0)
                 r = parse_lines(text, &lines, &n);

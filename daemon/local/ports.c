@@ -56,8 +56,8 @@ static bool has_lingering_connections(uint16_t port)
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
                 unsigned local, state;
 
-                /* number: local address:port, remote address:port, state; the first line is a title
-                 */
+                /* number: local address:port, remote address:port, state; the first line is
+                 * a title */
                 if (sscanf(line, " %*u: %*x:%x %*x:%*x %x", &local, &state) == 2 && local == port &&
                     state < 32 && lingering & 1u << state)
                         return true;

@@ -66,8 +66,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
 void manager_close(Manager *manager);
 /* Lets another daemon use the directories. */
 void manager_unlock(const Manager *manager);
-/* What is done from now on is done by another configuration; live CVMs keep what they were given.
- */
+/* What is done from now on is done by another configuration; live CVMs keep what they
+ * were given. */
 void manager_configure(Manager *manager, const Config *config);
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free)

@@ -69,8 +69,8 @@ static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const cha
                0;
 }
 
-/* Whether the CVM would have all that the template needs, from the spec or from the daemon itself.
- */
+/* Whether the CVM would have all that the template needs, from the spec or from the
+ * daemon itself. */
 static bool has_artifacts(const Manager *manager, const Template *template, const CvmSpec *spec)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {

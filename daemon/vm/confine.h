@@ -18,9 +18,8 @@ int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error);
 /* Names the scope of a CVM whose process is there: sets vm->process.scope, NULL if it gets none.
  * HostNotReady where there shall be one and no systemd is there. */
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);
-/* With vm->process.scope on record. 0; 1: it gets none, nothing to wait for; -errno, for
- * confine_failed().
- */
+/* With vm->process.scope on record. 0; 1: it gets none, nothing to wait for; -errno,
+ * for confine_failed(). */
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
                   void *userdata, ScopeStart **ret);
 /* Whether the launch may go on without: 0, or LaunchFailed. */

@@ -209,8 +209,8 @@ static int save(Console *console)
         return 0;
 }
 
-/* Makes place for `size` more bytes, up to CONSOLE_RING in all. Without memory it stays as it is.
- */
+/* Makes place for `size` more bytes, up to CONSOLE_RING in all. Without memory it stays as
+ * it is. */
 static void ring_grow(Console *console, size_t size)
 {
         size_t wanted = console->capacity ?: RING_FIRST;

@@ -113,8 +113,8 @@ struct Vm {
 
         /* How it comes to its end. */
         VmEnding ending;
-        char *leaving; /* why its hypervisor was told to go, where not by a Stop; NULL: it was not
-                        */
+        char *leaving;    /* why its hypervisor was told to go, where not by a Stop; NULL: it
+                           * was not */
         Deadline expires; /* its time to live */
         bool expired;     /* and it is ended for that */
         bool stop_requested, killed;
@@ -194,6 +194,5 @@ void vm_become_ready(Vm *vm);
 /* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
 void vm_tell_status(Vm *vm);
 
-/* The interface's types Cvm and Ending. */
+/* The interface's type Cvm. */
 json_object *vm_to_json(const Vm *vm);
-json_object *vm_ending_to_json(const VmEnding *ending);

@@ -41,8 +41,8 @@ static void on_adopted(const char *status, void *userdata)
         on_status(status, vm);
 }
 
-/* The first report of a panic is its event: from pvpanic, a TD or the console. `detail` is taken.
- */
+/* The first report of a panic is its event: from pvpanic, a TD or the console. `detail`
+ * is taken. */
 static void emit_panic(Vm *vm, json_object *detail)
 {
         if (!vm_guest_set_panicked(&vm->guest)) {

@@ -13,7 +13,8 @@ static void add_text(json_object *object, const char *key, const char *value)
                 json_add(object, key, json_new_text(value));
 }
 
-json_object *vm_ending_to_json(const VmEnding *ending)
+/* The interface's type Ending. */
+static json_object *vm_ending_to_json(const VmEnding *ending)
 {
         json_object *object = json_object_new_object();
 

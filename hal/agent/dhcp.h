@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The client's part of DHCP (RFC 2131, options of RFC 2132): messages, and a lease over a socket.
- */
+/* The client's part of DHCP (RFC 2131, options of RFC 2132): messages, and a lease over
+ * a socket. */
 
 #include <netinet/in.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Kernel modules: the image lists those that the guest uses, dependencies first, one path a line.
- */
+/* Kernel modules: the image lists those that the guest uses, dependencies first, one path
+ * a line. */
 
 #define MODULE_LIST "/lib/modules/load"
 

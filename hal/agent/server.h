@@ -28,8 +28,8 @@ typedef struct ServerHandler {
         void *userdata;
 } ServerHandler;
 
-/* A socket that listens on a TCP port on all addresses, IPv6 and IPv4; port 0: any. fd or -errno.
- */
+/* A socket that listens on a TCP port on all addresses, IPv6 and IPv4; port 0: any. fd
+ * or -errno. */
 int server_listen(uint16_t port);
 
 /* Serves until listening fails, or for tests until `stop` (-1: none) is readable. Returns 0 or

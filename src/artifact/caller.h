@@ -30,15 +30,15 @@ typedef struct Caller {
 } Caller;
 
 typedef enum CallerOpen {
-        CALLER_OPEN_FILE, /* a regular file, read only */
-        CALLER_OPEN_DISK, /* a regular file or a block device; `writable` opens it for writing too
-                           */
+        CALLER_OPEN_FILE,      /* a regular file, read only */
+        CALLER_OPEN_DISK,      /* a regular file or a block device; `writable` opens it for
+                                * writing too */
         CALLER_OPEN_DIRECTORY, /* a directory; `writable` wants write permission in it */
 } CallerOpen;
 
-/* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not exist, is
- * not readable by the caller, is a FIFO, device, file of proc, …). Returns 0 and an fd, or -errno.
- */
+/* Path must be absolute. `field` names the spec field for errors (InvalidSpec: does not
+ * exist, is not readable by the caller, is a FIFO, device, file of proc, …). Returns 0 and an
+ * fd, or -errno. */
 int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
                 const char *field, int *ret, CvmError *error);
 

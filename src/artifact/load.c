@@ -9,9 +9,8 @@
 #include "base/memfd.h"
 #include "base/text.h"
 
-#define CHUNK                                                                                      \
-        (1u << 20) /* bytes copied and hashed at a time, all that is held besides the memfd        \
-                    */
+/* Bytes copied and hashed at a time: all that is held besides the memfd. */
+#define CHUNK (1u << 20)
 
 /* A copy in progress: bytes in order, each written and hashed once. */
 typedef struct Copy {

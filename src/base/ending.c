@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const Ending endings[_ENDING_MAX] = {
+static const Ending endings[_ENDING_MAX] = {
         [ENDING_POWER_OFF] = {"power-off", false, ENDING_RESTARTS_ALWAYS, 0},
         [ENDING_POWER_OFF_OR_REBOOT] = {"power-off-or-reboot", false, ENDING_RESTARTS_ALWAYS, 0},
         /* a guest that reboots wants to go on, and QEMU cannot reset it */

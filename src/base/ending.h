@@ -41,9 +41,6 @@ typedef struct Ending {
         int exit_status; /* of `cvmctl run` */
 } Ending;
 
-/* Indexed by EndingKind. */
-extern const Ending endings[_ENDING_MAX];
-
 /* The ending of that name. An unknown one (of a newer daemon) gets an entry that is `failed`,
  * restarts on failure and has exit status 1; its name is then NULL. Never NULL itself. */
 const Ending *ending_find(const char *name);

@@ -51,11 +51,6 @@ void cvm_error_move(CvmError *to, CvmError *from)
         *from = (CvmError){};
 }
 
-const char *cvm_error_id_name(CvmErrorId id)
-{
-        return errors[id].name;
-}
-
 static int error_set(CvmError *error, CvmErrorId id, const char *name, int r, json_object *fields)
 {
         if (cvm_error_is_set(error)) {
@@ -85,7 +80,7 @@ int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields)
         return error_set(error, id, name, errors[id].r, json_object_get(fields));
 }
 
-static char *error_text(const char *format, va_list ap)
+_printf_(1, 0) static char *error_text(const char *format, va_list ap)
 {
         char *s;
 

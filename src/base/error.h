@@ -62,9 +62,6 @@ static inline bool cvm_error_is_set(const CvmError *error)
 /* Moves *from into *to, which must be unset. */
 void cvm_error_move(CvmError *to, CvmError *from);
 
-/* The fully qualified wire name, e.g. "io.cvmd.Manager.InvalidSpec". */
-const char *cvm_error_id_name(CvmErrorId id);
-
 /* Sets any error; takes `fields` (NULL: none). Returns r, which must be negative. */
 int cvm_error_set(CvmError *error, CvmErrorId id, int r, json_object *fields);
 

@@ -231,16 +231,31 @@ int tree_remove_at(int dirfd, const char *name)
         return remove_entry(NULL, dirfd, name, 0);
 }
 
-char *file_path_at(int dirfd, const char *name)
+int fd_read_path(int fd, char **ret)
 {
-        char link[40], directory[PATH_MAX], *path;
+        _cleanup_free_ char *path = malloc(PATH_MAX);
+        char link[40];
         ssize_t n;
 
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
-        n = readlink(link, directory, sizeof(directory));
-        if (n <= 0 || n == sizeof(directory) || directory[0] != '/')
+        if (!path)
+                return -ENOMEM;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, PATH_MAX);
+        if (n < 0)
+                return -errno;
+        if (n == 0 || n == PATH_MAX || path[0] != '/')
+                return -ENOENT;
+        path[n] = 0;
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+char *file_path_at(int dirfd, const char *name)
+{
+        _cleanup_free_ char *directory = NULL;
+        char *path;
+
+        if (fd_read_path(dirfd, &directory) < 0)
                 return strdup(name ?: "its directory");
-        return asprintf(&path, "%.*s%s%s", (int)n, directory, name ? "/" : "", name ?: "") < 0
-                       ? NULL
-                       : path;
+        return asprintf(&path, "%s%s%s", directory, name ? "/" : "", name ?: "") < 0 ? NULL : path;
 }

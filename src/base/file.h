@@ -14,6 +14,10 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 /* Reads a descriptor to its end, likewise. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 
+/* The path by which the kernel knows an open file, newly allocated. -ENOENT: the file never had
+ * one, such as a socket's, or the path is longer than PATH_MAX. The file may have moved since. */
+int fd_read_path(int fd, char **ret);
+
 /* The path of `name` (NULL: of the directory itself) in a directory of this process's own, for
  * messages; newly allocated. Where the system does not tell the directory's it is `name` alone. */
 char *file_path_at(int dirfd, const char *name);

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+/* unused: clang does not count the call at the end of the scope as a use. */
+#define _cleanup_(f) __attribute__((cleanup(f), unused))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _sentinel_ __attribute__((sentinel))
 #define _warn_unused_ __attribute__((warn_unused_result))
@@ -40,8 +41,8 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* Defines the cleanup function NAMEp for a destructor `type *func(type *)` or `void func(type *)`.
- */
+/* Defines the cleanup function NAMEp for a destructor `type *func(type *)` or `void
+ * func(type *)`. */
 #define DEFINE_CLEANUP(type, func)                                                                 \
         static inline void func##p(type *p)                                                        \
         {                                                                                          \

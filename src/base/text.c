@@ -123,6 +123,15 @@ static char *write_json(char *out, uint32_t point)
                              0xdc00 | (point & 0x3ff));
 }
 
+bool text_copy(char *ret, size_t size, const char *s)
+{
+        size_t length = strnlen(s, size), n = length < size ? length : size - 1;
+
+        memcpy(ret, s, n);
+        ret[n] = 0;
+        return n == length;
+}
+
 bool text_has_suffix(const char *s, const char *suffix)
 {
         size_t length = strlen(s), n = strlen(suffix);

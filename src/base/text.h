@@ -24,6 +24,9 @@ char *text_make_utf8(const char *s, size_t size);
  * with them.
  */
 bool text_is_control(uint32_t point);
+/* Copies s into a buffer of `size` bytes (1 or more), always ended by NUL. Returns whether all of
+ * it fitted. */
+bool text_copy(char *ret, size_t size, const char *s);
 /* Whether s ends in suffix and is longer. */
 bool text_has_suffix(const char *s, const char *suffix);
 /* A copy with what text_is_control() names as \n, \t, \xNN, \uNNNN or \UNNNNNNNN and with bytes

@@ -18,9 +18,8 @@ typedef struct HostPool {
         uint64_t capacity, used;
 } HostPool;
 
-/* Model-specific registers, read from /dev/cpu/0/msr; replayed from ROOT/msr, "ADDRESS VALUE" in
- * hex.
- */
+/* Model-specific registers, read from /dev/cpu/0/msr; replayed from ROOT/msr, "ADDRESS VALUE"
+ * in hex. */
 typedef struct HostMsr {
         bool known; /* root, and module msr is loaded */
         uint64_t value;
@@ -41,9 +40,8 @@ typedef enum HostQgs {
         HOST_QGS_VSOCK, /* port HOST_QGS_PORT of the host is */
 } HostQgs;
 
-#define HOST_QGS_SOCKET                                                                            \
-        "/var/run/tdx-qgs/qgs.socket" /* of Intel's DCAP, and what it had before                   \
-                                       */
+/* Of Intel's DCAP, and what it had before. */
+#define HOST_QGS_SOCKET "/var/run/tdx-qgs/qgs.socket"
 #define HOST_QGS_PORT 4050
 
 typedef struct HostFacts {

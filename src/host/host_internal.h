@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the files of this layer share. Paths are absolute, as on a real host, and read below root.
- */
+/* What the files of this layer share. Paths are absolute, as on a real host, and read
+ * below root. */
 
 #include "host/host.h"
 

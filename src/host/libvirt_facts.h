@@ -28,7 +28,7 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
  * in a build without libvirt. */
 int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason);
 
-/* facts NULL: it could not be asked, because of `reason`. Adds what failed, or all. 0 or -ENOMEM.
- */
+/* facts NULL: it could not be asked, because of `reason`. Adds what failed, or all. 0
+ * or -ENOMEM. */
 int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,
                         const LibvirtNeeds *needs, bool all, HostCheckList *list);

@@ -5,8 +5,8 @@
 
 #include "host/host_internal.h"
 
-/* AMD APM volume 2, 7.10.1 and 15.36; Intel SDM volume 4, and the TDX module's base specification.
- */
+/* AMD APM volume 2, 7.10.1 and 15.36; Intel SDM volume 4, and the TDX module's
+ * base specification. */
 #define MSR_SYSCFG 0xc0010010u
 #define MSR_RMP_BASE 0xc0010132u
 #define MSR_RMP_END 0xc0010133u

@@ -14,8 +14,8 @@ typedef struct Compare {
         HostCheckList *missing;
 } Compare;
 
-/* what: "object", …; owner: of a property, or NULL; name: what is missing, also for its provider.
- */
+/* what: "object", …; owner: of a property, or NULL; name: what is missing, also for
+ * its provider. */
 static int add_missing(Compare *compare, const char *what, const char *owner, const char *name)
 {
         _cleanup_free_ char *found = NULL, *needed = NULL, *fix = NULL, *described = NULL;

@@ -181,8 +181,7 @@ static int ask_properties(Talk *talk, const char *type, json_object **ret)
 }
 
 /* Only of these: the answer takes an instance, and others fail or end QEMU (x-remote-object
- * in 7.2).
- */
+ * in 7.2). */
 static bool has_known_properties(const char *type)
 {
         size_t length = strlen(type);

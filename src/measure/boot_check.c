@@ -54,8 +54,8 @@ int boot_check_firmware(Bytes file, const char *name, const char *guest, CvmErro
         return r;
 }
 
-/* backends/igvm.c of QEMU 11 loads MADT, too; COCONUT-SVSM's QEMU all that its igvmbuilder makes.
- */
+/* backends/igvm.c of QEMU 11 loads MADT, too; COCONUT-SVSM's QEMU all that its
+ * igvmbuilder makes. */
 static bool loads(const QemuProbe *qemu, uint32_t type)
 {
         bool coconut = qemu_probe_flavour(qemu) == QEMU_COCONUT;

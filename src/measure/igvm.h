@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "measure/bytes.h"
 
-/* A header concerns a platform if the two masks have a bit in common. Builders also set bits of
- * platforms that the file does not name, and a mask of 0 concerns no platform: neither is an error.
- */
+/* A header concerns a platform if the two masks have a bit in common. Builders also set bits
+ * of platforms that the file does not name, and a mask of 0 concerns no platform: neither is
+ * an error. */
 #define IGVM_PLATFORMS_MAX 32       /* bits of a compatibility mask */
 #define IGVM_HEADERS_MAX (1u << 20) /* more than a page header for each page of 4 GiB */
 #define IGVM_AREAS_MAX 256

@@ -213,8 +213,8 @@ static int measure_snp_ovmf(Run *run)
         return snp_ovmf_measure(&input, reg, run->error);
 }
 
-/* The hardware refuses a guest whose ID block is for another launch digest, after all was loaded.
- */
+/* The hardware refuses a guest whose ID block is for another launch digest, after all
+ * was loaded. */
 static int measure_check_id_block(Run *run, const Igvm *igvm, Register *first)
 {
         _cleanup_free_ char *hex = NULL, *before = first->reason;

@@ -64,7 +64,7 @@ Register *measurement_add(Measurement *measurement, const char *name, HashAlgori
         return &registers[measurement->n_registers++];
 }
 
-static int set_reason(Register *reg, const char *format, va_list ap)
+_printf_(2, 0) static int set_reason(Register *reg, const char *format, va_list ap)
 {
         char *reason;
 

@@ -72,8 +72,8 @@ static void add_range(PeImage *image, uint32_t from, uint32_t to)
         image->ranges[image->n_ranges++] = (PeRange){.offset = from, .size = to - from};
 }
 
-/* The headers in up to three pieces, around what signing changes. Returns the certificates' size.
- */
+/* The headers in up to three pieces, around what signing changes. Returns the
+ * certificates' size. */
 static int add_headers(PeImage *image, const PeHeaders *h, const char *name,
                        uint32_t *ret_certificates, CvmError *error)
 {

@@ -30,8 +30,6 @@ typedef enum TdvfSectionType {
         TDVF_TD_INFO = 7,
 } TdvfSectionType;
 
-const char *tdvf_section_name(uint32_t type); /* "BFV"; "section" where it is unknown */
-
 #define TDVF_MR_EXTEND 1u /* attribute: the contents are measured */
 #define TDVF_PAGE_AUG 2u  /* attribute: added later, by the TD itself */
 

@@ -89,8 +89,8 @@ int spec_environment_file(const CvmSpec *spec, char **ret, size_t *ret_size)
         size_t size = 0;
         char *text, *out;
 
-        /* one allocation of the exact size: a growing buffer would leave copies of secrets behind
-         */
+        /* one allocation of the exact size: a growing buffer would leave copies of
+         * secrets behind */
         for (size_t i = 0; i < spec->n_env; i++) {
                 size += strlen(spec->env[i].name) + strlen(spec->env[i].value) + strlen("=\"\"\n");
                 for (const char *p = spec->env[i].value; *p; p++)

@@ -134,8 +134,6 @@ json_object *variables_descriptor(const char *what);
 json_object *variables_new(const TemplateSet *set, const Template *template,
                            const PlanInputs *inputs);
 
-/* What -m says at most: the template's floor, raised to what the spec asks. */
-uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs);
 /* What the machine needs with vCPUs of AMD's, or of another maker's. */
 AddressNeeds plan_address_needs(const Template *template, const PlanInputs *inputs, bool amd);
 

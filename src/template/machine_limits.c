@@ -97,7 +97,8 @@ static int machine_limits_check_cpus(const LaunchPlan *plan, const Template *tem
                                                 : "use fewer vCPUs, or a newer QEMU");
 }
 
-uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs)
+/* What -m says at most: the template's floor, raised to what the spec asks. */
+static uint64_t plan_memory_max(const Template *template, const PlanInputs *inputs)
 {
         if (template->floor_maxmem > inputs->memory)
                 return template->floor_maxmem;

@@ -87,8 +87,8 @@ typedef struct WorkloadBinding {
 
 typedef struct LaunchPlan LaunchPlan;
 
-/* How a companion and QEMU meet: QEMU has the end of a connection as descriptor "companion:NAME".
- */
+/* How a companion and QEMU meet: QEMU has the end of a connection as
+ * descriptor "companion:NAME". */
 typedef enum PlanMeeting {
         PLAN_MEETING_LISTEN, /* it listens on the socket "socket" in its directory; a domain's QEMU
                                 connects to it by path */

@@ -103,14 +103,6 @@ int certificate_table_parse(Bytes bytes, CertificateTable *ret, CvmError *error)
         return r;
 }
 
-bool certificate_table_any(const CertificateTable *table)
-{
-        for (size_t i = 0; i < _TABLE_CERTIFICATE_MAX; i++)
-                if (table->items[i].data)
-                        return true;
-        return false;
-}
-
 int certificate_table_load(const CertificateTable *table, TableCertificate which,
                            Certificates *certificates, CvmError *error)
 {

@@ -36,9 +36,6 @@ typedef struct CertificateTable {
  * certificate twice. */
 int certificate_table_parse(Bytes bytes, CertificateTable *ret, CvmError *error);
 
-/* Whether the table has any of those that are known. */
-bool certificate_table_any(const CertificateTable *table);
-
 /* Adds one of them, if the table has it. ArtifactInvalid "report" if it is not a certificate. */
 int certificate_table_load(const CertificateTable *table, TableCertificate which,
                            Certificates *certificates, CvmError *error);

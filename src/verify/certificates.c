@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/certificates.h"
+#include "base/text.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -125,7 +126,7 @@ static void name_of(const X509_NAME *name, char ret[static CERTIFICATE_NAME_MAX]
         size_t size = text ? (size_t)ASN1_STRING_length(text) : 0;
 
         if (size == 0) {
-                strcpy(ret, "(without a name)");
+                text_copy(ret, CERTIFICATE_NAME_MAX, "(without a name)");
                 return;
         }
         if (size >= CERTIFICATE_NAME_MAX)
@@ -148,7 +149,7 @@ static void format_day(const ASN1_TIME *time, char ret[static DAY_MAX])
         struct tm tm;
 
         if (ASN1_TIME_to_tm(time, &tm) != 1 || strftime(ret, DAY_MAX, "%F %H:%M", &tm) == 0)
-                strcpy(ret, "?");
+                text_copy(ret, DAY_MAX, "?");
 }
 
 /* "SEV-VLEK (certificate 0 of the chain): certificate has expired: valid from … to …, …". */

@@ -73,9 +73,8 @@ static int expectation_parse_register(json_object *item, const char *field, Expe
         const char *name = json_member_string(item, "name");
         json_object *value = json_member(item, "value");
 
-        if (!name || !*name || strlen(name) >= sizeof(reg->name))
+        if (!name || !*name || !text_copy(reg->name, sizeof(reg->name), name))
                 return expectation_refuse(error, field, "must have a name");
-        strcpy(reg->name, name);
         reg->value.algorithm = expectation_find_algorithm(json_member_string(item, "algorithm"));
         if (reg->value.algorithm == _HASH_MAX)
                 return expectation_refuse(error, field, "its algorithm must be sha256 or sha384");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Whether an ID block is signed as SEV-SNP's firmware requires at SNP_LAUNCH_FINISH (id_block.h).
- */
+/* Whether an ID block is signed as SEV-SNP's firmware requires at
+ * SNP_LAUNCH_FINISH (id_block.h). */
 
 #include "measure/id_block.h"
 

@@ -10,9 +10,8 @@
 #define P256_SIZE 32
 #define P384_SIZE 48
 
-/* A public key of that curve from x and y. Returns 0, -EINVAL (not a point of the curve) or
- * -ENOMEM.
- */
+/* A public key of that curve from x and y. Returns 0, -EINVAL (not a point of the curve)
+ * or -ENOMEM. */
 int signature_key_p256(const uint8_t xy[static 2 * P256_SIZE], EVP_PKEY **ret);
 int signature_key_p384(const uint8_t xy[static 2 * P384_SIZE], EVP_PKEY **ret);
 

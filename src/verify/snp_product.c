@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/snp_product.h"
+#include "base/text.h"
 
 #define OID_PRODUCT "1.3.6.1.4.1.3704.1.2"
 #define OID_PROVIDER "1.3.6.1.4.1.3704.1.5"
@@ -63,7 +64,7 @@ bool snp_chain_product(const Certificates *chain, char ret[static SNP_NAME_MAX])
                             strlen(name + size) >= SNP_NAME_MAX ||
                             strcmp(name + size, "VCEK") == 0 || strcmp(name + size, "VLEK") == 0)
                                 continue;
-                        strcpy(ret, name + size);
+                        text_copy(ret, SNP_NAME_MAX, name + size);
                         return true;
                 }
         }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/text.h"
 #include "wire/message.h"
 #include "wire/stream.h"
 
@@ -101,9 +102,8 @@ static int connect_and_send(const char *path, const Buffer *message)
 
         if (fd < 0)
                 return -errno;
-        if (strlen(path) >= sizeof(address.sun_path))
+        if (!text_copy(address.sun_path, sizeof(address.sun_path), path))
                 return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
         n = send(fd, message->data, message->size, MSG_NOSIGNAL);

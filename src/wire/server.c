@@ -130,8 +130,8 @@ static bool is_full(const WireServer *server, uid_t uid)
                 return true;
         if (uid == 0)
                 return false;
-        LIST_FOREACH(connection, &server->connections, all)
-        n += connection->peer.uid == uid;
+        LIST_FOREACH (connection, &server->connections, all)
+                n += connection->peer.uid == uid;
         return n >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
@@ -142,8 +142,7 @@ bool wire_server_is_over_quota(const WireServer *server, const WireConnection *c
 
         if (connection->peer.uid == 0)
                 return false;
-        LIST_FOREACH(other, &server->connections, all)
-        {
+        LIST_FOREACH (other, &server->connections, all) {
                 if (other->peer.uid != connection->peer.uid)
                         continue;
                 n_bytes += wire_connection_buffered(other);

@@ -108,7 +108,7 @@ void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata);
  * wire_server_close(). Never called if the client had gone before. */
 typedef void (*WireGone)(WireCall *call, void *userdata);
 void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata);
-/* A client that does not read: streams skip or wait until `drained` is called (once per request).
- */
+/* A client that does not read: streams skip or wait until `drained` is called (once
+ * per request). */
 bool wire_call_is_congested(const WireCall *call);
 void wire_call_on_drained(WireCall *call, WireGone drained, void *userdata);

@@ -26,16 +26,16 @@ struct Stream {
         void *userdata;
 };
 
-/* Takes fd, also on failure; makes it non-blocking. Returns 0 or -errno; then `closed` never comes.
- */
+/* Takes fd, also on failure; makes it non-blocking. Returns 0 or -errno; then `closed`
+ * never comes. */
 int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,
                 void *userdata);
 static inline bool stream_is_open(const Stream *stream)
 {
         return stream->fd >= 0;
 }
-/* Without waiting: how many bytes were taken, or -errno; -ENOTCONN: it is closed, -EAGAIN: later.
- */
+/* Without waiting: how many bytes were taken, or -errno; -ENOTCONN: it is closed,
+ * -EAGAIN: later. */
 ssize_t stream_write(const Stream *stream, const void *data, size_t size);
 /* Idempotent. At the stream's end it closes itself. */
 void stream_close(Stream *stream);

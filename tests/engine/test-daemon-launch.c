@@ -272,8 +272,8 @@ static void test_records_cannot_be_written(void **state)
         assert_int_equal(umount2(records, MNT_DETACH), 0);
 }
 
-/* The daemon's end with a launch at each stage: nothing waits for ever, the next daemon clears up.
- */
+/* The daemon's end with a launch at each stage: nothing waits for ever, the next daemon
+ * clears up. */
 static void check_down(const char *behaviour, const char *extra, VmState when)
 {
         int fd = daemon_connect(d);

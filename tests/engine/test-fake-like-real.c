@@ -28,8 +28,8 @@ static const char *real_or_skip(void)
         return real;
 }
 
-/* Runs the talk with both; `end` is what ends the guest (real: a boot sector's code, fake: a word).
- */
+/* Runs the talk with both; `end` is what ends the guest (real: a boot sector's code, fake:
+ * a word). */
 static void compare(void (*talk)(Machine *machine), const char *code, size_t n_code,
                     const char *append)
 {

@@ -74,3 +74,10 @@ def problems(links, allowed):
             if target in graph.get(source, ()) and path(held, target, source):
                 needed.add((source, target))
     return bad, allowed - needed
+
+
+def private(objects):
+    """Symbols of src, daemon and cli that no other object refers to: they must be static, or go."""
+    used = {name for thing in objects for name in thing.undefined()} | {"main"}
+    return [f"{thing.source}: {name}" for thing in objects for name in sorted(thing.defined())
+            if name not in used and thing.source.startswith(("src/", "daemon/", "cli/"))]

@@ -35,10 +35,11 @@ def plain(name):
 
 
 class Object:
-    """One ELF file. `source` is the path of what it was compiled from, below the source root."""
+    """One ELF file. `source` is the path of what it was compiled from, below the source root;
+    `output` its own below the build directory."""
 
-    def __init__(self, path, source):
-        self.path, self.source = pathlib.Path(path), source
+    def __init__(self, path, source, output):
+        self.path, self.source, self.output = pathlib.Path(path), source, output
         data = self.path.read_bytes()
         if data[:6] != b"\x7fELF\x02\x01":
             raise Stale(f"{path} is not an ELF file of 64 bits")
@@ -80,8 +81,8 @@ class Object:
                 if symbol.name and symbol.section == SHN_UNDEF}
 
 
-def of_build(build, root):
-    """The objects of libcvm, libcvmd and both programs. Raises Stale where one is missing or older
+def of_build(build, root, programs=PROGRAMS):
+    """The objects whose names below the build directory begin as `programs` says. Raises Stale where one is missing or older
     than its source."""
     build, root = pathlib.Path(build), pathlib.Path(root).resolve()
     try:
@@ -90,7 +91,7 @@ def of_build(build, root):
         raise Stale(f"{build} is not a build directory: {problem.strerror}") from problem
     objects = []
     for command in commands:
-        if not command["output"].startswith(PROGRAMS):
+        if not command["output"].startswith(programs):
             continue
         path = build / command["output"]
         source = pathlib.Path(command["directory"], command["file"]).resolve()
@@ -99,7 +100,7 @@ def of_build(build, root):
             raise Stale(f"{path} is missing or older than its source: run ninja -C {build}")
         inside = source.is_relative_to(root) and "meson-generated" not in path.name
         objects.append(Object(path, str(source.relative_to(root)) if inside else
-                              f"(generated)/{source.name}"))
+                              f"(generated)/{source.name}", command["output"]))
     if not objects:
         raise Stale(f"{build} compiles nothing of src, daemon and cli")
     return objects

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A private directory for one test case: `_cleanup_(directory_remove) char *d = directory_make();`
- */
+/* A private directory for one test case: `_cleanup_(directory_remove) char *d
+ * = directory_make();` */
 
 #include <fcntl.h>
 

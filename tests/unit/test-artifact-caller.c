@@ -167,8 +167,8 @@ static void test_special(void **state)
         refuses(&caller, "fifo", CALLER_OPEN_FILE, false, "is a FIFO, not a regular file");
         refuses(&caller, "/dev/zero", CALLER_OPEN_FILE, false, "is a device");
         refuses(&caller, "/dev/null", CALLER_OPEN_DIRECTORY, false, "not a directory");
-        /* The child's descriptors are the daemon's: what they link to is not the caller's to name.
-         */
+        /* The child's descriptors are the daemon's: what they link to is not the caller's
+         * to name. */
         snprintf(daemons, sizeof(daemons), "/proc/%d/fd/%d", (int)getpid(), file);
         refuses(&caller, daemons, CALLER_OPEN_FILE, false, daemons); /* why depends on root */
         high = fcntl(file, F_DUPFD_CLOEXEC, 500);

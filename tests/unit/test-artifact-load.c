@@ -110,8 +110,8 @@ static void test_kind_initramfs(void **state)
                 "0707010",
                 "0707020",
                 "\x1f\x8b ",
-                "\xfd"
-                "7zXZ\0 ",
+                ("\xfd"
+                 "7zXZ\0 "),
                 "\x28\xb5\x2f\xfd ",
                 "\x02\x21\x4c\x18 ",
                 "\x5d\0\0 ",

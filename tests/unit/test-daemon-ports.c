@@ -17,8 +17,8 @@
 
 static const PortRange range = {21000, 21299};
 
-/* As root, in a network of its own: nobody else's ports, and no connections left from the last run.
- */
+/* As root, in a network of its own: nobody else's ports, and no connections left from the
+ * last run. */
 static int setup(void **state)
 {
         struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};

@@ -147,8 +147,8 @@ static void test_every_vcpu(void **state)
         image_done(&image);
 }
 
-/* The file has those of two of three vCPUs: a host that measures the first only sees one of them.
- */
+/* The file has those of two of three vCPUs: a host that measures the first only sees one
+ * of them. */
 static void test_second_vmsa(void **state)
 {
         HashDigest first, every, expected = {.algorithm = HASH_SHA384};

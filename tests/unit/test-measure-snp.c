@@ -205,8 +205,8 @@ static int measure(const Image *image, bool kernel, uint32_t cpus, HashDigest *r
         return r;
 }
 
-/* The whole of a file is measured: the digest of its pages is that of the chain over all of them.
- */
+/* The whole of a file is measured: the digest of its pages is that of the chain over all
+ * of them. */
 static void test_file(void **state)
 {
         Image image = image_ovmf(&small);

@@ -326,8 +326,8 @@ static void test_byte_by_byte(void **state)
         expect_notes(scene, "ready 7.2.22\nevent RESUME {}\n");
 }
 
-/* Each of these ends the connection with the reason; `ready` says whether hands are shaken before.
- */
+/* Each of these ends the connection with the reason; `ready` says whether hands are
+ * shaken before. */
 static const struct {
         const char *text, *reason;
         bool ready;

@@ -150,8 +150,8 @@ static void test_startup_locality(void **state)
         assert_replay(log_bytes(&log), 0, &value, 1);
 }
 
-/* The events of RTMR0 in the log of a live TD, as ACPI's CCEL has them, in an area that is larger.
- */
+/* The events of RTMR0 in the log of a live TD, as ACPI's CCEL has them, in an area that
+ * is larger. */
 static void test_live_rtmr0(void **state)
 {
         HashDigest value = {.algorithm = HASH_SHA384};

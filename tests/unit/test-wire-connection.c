@@ -283,8 +283,8 @@ static void test_upgrade_held(void **state)
         wire_stop(w);
 }
 
-/* Replies that wait for the client keep the upgrade waiting, too; and the client may leave before.
- */
+/* Replies that wait for the client keep the upgrade waiting, too; and the client may
+ * leave before. */
 static void test_upgrade_later(void **state)
 {
         Wire *w = wire_start();
