@@ -265,9 +265,9 @@ static Machine *machine_find(const Machines *machines, const Vm *vm)
 {
         Machine *machine;
 
-        LIST_FOREACH(machine, &machines->all, next)
-        if (machine->vm == vm)
-                return machine;
+        LIST_FOREACH (machine, &machines->all, next)
+                if (machine->vm == vm)
+                        return machine;
         return NULL;
 }
 

@@ -24,7 +24,7 @@ static char json_place_peek(Cursor *c)
 }
 
 /* Skips a string at the cursor; gives the raw text between its quotes. */
-static void skip_string(Cursor *c, size_t *ret_start, size_t *ret_length)
+static void json_place_skip_string(Cursor *c, size_t *ret_start, size_t *ret_length)
 {
         size_t start = ++c->at;
 
@@ -41,7 +41,7 @@ static void skip_scalar(Cursor *c)
         size_t start, length;
 
         if (json_place_peek(c) == '"') {
-                skip_string(c, &start, &length);
+                json_place_skip_string(c, &start, &length);
                 return;
         }
         while (c->at < c->size && !memchr(",]} \t\r\n", c->data[c->at], 7))
@@ -89,7 +89,7 @@ static bool more(Cursor *c, char close)
 /* Past a member's name and its colon. */
 static void skip_name(Cursor *c, size_t *ret_start, size_t *ret_length)
 {
-        skip_string(c, ret_start, ret_length);
+        json_place_skip_string(c, ret_start, ret_length);
         json_place_peek(c);
         c->at++;
 }

@@ -5,7 +5,7 @@
 
 #define DECODED_MIN 48 /* bytes: less than any header; a short word is base64, too */
 
-static bool is_space(uint8_t byte)
+static bool evidence_text_is_space(uint8_t byte)
 {
         return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
@@ -13,7 +13,8 @@ static bool is_space(uint8_t byte)
 bool evidence_text_is(Bytes bytes)
 {
         for (size_t i = 0; i < bytes.size; i++)
-                if ((bytes.data[i] < ' ' && !is_space(bytes.data[i])) || bytes.data[i] == 0x7f)
+                if ((bytes.data[i] < ' ' && !evidence_text_is_space(bytes.data[i])) ||
+                    bytes.data[i] == 0x7f)
                         return false;
         return true;
 }
@@ -22,7 +23,7 @@ size_t evidence_text_begin(Bytes text)
 {
         size_t at = 0;
 
-        while (at + 1 < text.size && is_space(text.data[at]))
+        while (at + 1 < text.size && evidence_text_is_space(text.data[at]))
                 at++;
         return at;
 }
@@ -38,7 +39,7 @@ static char *squeeze(Bytes text, bool hex)
         for (size_t i = 0; i < text.size; i++) {
                 uint8_t byte = text.data[i];
 
-                if (is_space(byte)) {
+                if (evidence_text_is_space(byte)) {
                         begins = true;
                         continue;
                 }

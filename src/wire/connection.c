@@ -146,7 +146,7 @@ void wire_connection_changed(WireConnection *connection)
                 update_poll(connection);
 }
 
-static void close_fds(const WireConnection *connection, int *fds, size_t n)
+static void wire_connection_close_fds(const WireConnection *connection, int *fds, size_t n)
 {
         foreign_close(connection->peer.uid, fds, n);
         free(fds);
@@ -183,7 +183,7 @@ static void refuse_fds(WireConnection *connection)
 
 /* Whether the first `size` bytes of a message are no more than its method takes, as far as that is
  * known. 0 or -E2BIG with its sender told. */
-static int check_size(WireConnection *connection, const char *data, size_t size)
+static int wire_connection_check_size(WireConnection *connection, const char *data, size_t size)
 {
         size_t max;
 
@@ -214,7 +214,7 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
         else if (result == 0)
                 r = wire_call_new(connection, message, TAKE_PTR(fds), n_fds, &call);
         if (fds)
-                close_fds(connection, fds, n_fds);
+                wire_connection_close_fds(connection, fds, n_fds);
         if (r < 0)
                 connection->broken = true;
         if (call)
@@ -251,7 +251,7 @@ static int parse_later(WireConnection *connection, size_t at, size_t *offset, in
         int r = wire_inbox_take_message(&connection->inbox, at, offset, &message);
 
         if (r < 0) {
-                close_fds(connection, fds, n_fds);
+                wire_connection_close_fds(connection, fds, n_fds);
                 return r;
         }
         connection->parse = wire_parse_new(connection->peer.uid, &message, fds, n_fds);
@@ -277,9 +277,9 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, int *
                 dispatch(connection, r, &message, size, fds, n_fds);
                 return;
         }
-        r = check_size(connection, data, size);
+        r = wire_connection_check_size(connection, data, size);
         if (r < 0)
-                close_fds(connection, fds, n_fds);
+                wire_connection_close_fds(connection, fds, n_fds);
         else
                 r = parse_later(connection, at, offset, fds, n_fds);
         if (r < 0)
@@ -287,7 +287,7 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, int *
 }
 
 /* Takes up calls until one stays in work, none is left or the client does not read its replies. */
-static void process(WireConnection *connection)
+static void wire_connection_process(WireConnection *connection)
 {
         WireInbox *inbox = &connection->inbox;
         size_t offset = 0;
@@ -318,7 +318,8 @@ static void process(WireConnection *connection)
         if (wire_inbox_settle(inbox, offset) < 0)
                 connection->broken = true;
         if (!connection->closed && !connection->broken && connection->starved &&
-            check_size(connection, wire_inbox_bytes(inbox), wire_inbox_size(inbox)) < 0)
+            wire_connection_check_size(connection, wire_inbox_bytes(inbox),
+                                       wire_inbox_size(inbox)) < 0)
                 connection->broken = true;
 }
 
@@ -381,7 +382,7 @@ void wire_connection_work(WireConnection *connection)
 {
         _cleanup_(wire_connection_unrefp) WireConnection *pin = wire_connection_ref(connection);
 
-        process(connection);
+        wire_connection_process(connection);
         if (connection->closed)
                 return;
         if (!connection->broken)

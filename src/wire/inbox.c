@@ -10,7 +10,7 @@
 
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
 
-static void close_fds(const WireInbox *inbox, int *fds, size_t n)
+static void wire_inbox_close_fds(const WireInbox *inbox, int *fds, size_t n)
 {
         foreign_close(inbox->uid, fds, n);
         free(fds);
@@ -18,7 +18,7 @@ static void close_fds(const WireInbox *inbox, int *fds, size_t n)
 
 void wire_inbox_done(WireInbox *inbox)
 {
-        close_fds(inbox, inbox->fds, inbox->n_fds);
+        wire_inbox_close_fds(inbox, inbox->fds, inbox->n_fds);
         buffer_done(&inbox->stored);
         *inbox = (WireInbox){};
 }
@@ -68,7 +68,7 @@ static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
                 if (r == 0 && (n > max || inbox->fds))
                         r = -EPROTO;
                 if (r < 0) {
-                        close_fds(inbox, fds, n);
+                        wire_inbox_close_fds(inbox, fds, n);
                         continue;
                 }
                 inbox->fds = fds;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static bool is_space(char c)
+static bool method_scan_is_space(char c)
 {
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -41,7 +41,7 @@ static void begin_value(WireMethodScan *scan, char c)
 {
         bool is_method = scan->plain && strcmp(scan->text, "method") == 0;
 
-        if (is_space(c))
+        if (method_scan_is_space(c))
                 return;
         if (c == '"' && is_method) {
                 begin_text(scan, WIRE_METHOD_IN_METHOD);
@@ -69,7 +69,7 @@ static void skip_value(WireMethodScan *scan, char c)
         }
 }
 
-static void skip_string(WireMethodScan *scan, char c)
+static void method_scan_skip_string(WireMethodScan *scan, char c)
 {
         if (scan->escaped)
                 scan->escaped = false;
@@ -83,13 +83,13 @@ static void take_byte(WireMethodScan *scan, char c)
 {
         switch (scan->state) {
         case WIRE_METHOD_BEFORE_OBJECT:
-                if (!is_space(c))
+                if (!method_scan_is_space(c))
                         scan->state = c == '{' ? WIRE_METHOD_BEFORE_NAME : WIRE_METHOD_ABSENT;
                 break;
         case WIRE_METHOD_BEFORE_NAME:
                 if (c == '"')
                         begin_text(scan, WIRE_METHOD_IN_NAME);
-                else if (!is_space(c))
+                else if (!method_scan_is_space(c))
                         scan->state = WIRE_METHOD_ABSENT;
                 break;
         case WIRE_METHOD_IN_NAME:
@@ -97,7 +97,7 @@ static void take_byte(WireMethodScan *scan, char c)
                         scan->state = WIRE_METHOD_BEFORE_COLON;
                 break;
         case WIRE_METHOD_BEFORE_COLON:
-                if (!is_space(c))
+                if (!method_scan_is_space(c))
                         scan->state = c == ':' ? WIRE_METHOD_BEFORE_VALUE : WIRE_METHOD_ABSENT;
                 break;
         case WIRE_METHOD_BEFORE_VALUE:
@@ -111,7 +111,7 @@ static void take_byte(WireMethodScan *scan, char c)
                 skip_value(scan, c);
                 break;
         case WIRE_METHOD_IN_STRING:
-                skip_string(scan, c);
+                method_scan_skip_string(scan, c);
                 break;
         case WIRE_METHOD_FOUND:
         case WIRE_METHOD_ABSENT:

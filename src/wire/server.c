@@ -360,7 +360,7 @@ void wire_server_trim(WireServer *server)
         (void)uv_queue_work(server->loop, &server->trim, on_trim, on_trimmed);
 }
 
-static void refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)
+static void wire_server_refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
@@ -378,23 +378,23 @@ void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
         const WireMethod *method;
 
         if (!dot) {
-                refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "method");
+                wire_server_refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "method");
                 return;
         }
         interface = find_interface(server, name, (size_t)(dot - name));
         if (!interface) {
                 _cleanup_free_ char *wanted = strndup(name, (size_t)(dot - name));
 
-                refuse(call, CVM_ERROR_INTERFACE_NOT_FOUND, "interface", wanted ?: "");
+                wire_server_refuse(call, CVM_ERROR_INTERFACE_NOT_FOUND, "interface", wanted ?: "");
                 return;
         }
         method = find_method(interface, name);
         if (!method)
-                refuse(call, CVM_ERROR_METHOD_NOT_FOUND, "method", name);
+                wire_server_refuse(call, CVM_ERROR_METHOD_NOT_FOUND, "method", name);
         else if ((method->flags & WIRE_METHOD_NEEDS_MORE) && !call->more)
-                refuse(call, CVM_ERROR_EXPECTED_MORE, NULL, NULL);
+                wire_server_refuse(call, CVM_ERROR_EXPECTED_MORE, NULL, NULL);
         else if (!(method->flags & WIRE_METHOD_NEEDS_UPGRADE) == call->upgrade)
-                refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
+                wire_server_refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
         else
                 method->handler(call, parameters ?: (none = json_object_new_object()),
                                 interface == &wire_service_interface ? server : server->userdata);
