@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What a CVM boots from, and what of that its owner is charged for. Changed by this module alone.
- */
+/* What a CVM boots from, and what of that its owner is charged for. Changed by this
+ * module alone. */
 
 #include "artifact/artifact.h"
 #include "local/artifact_files.h"
