@@ -103,33 +103,16 @@ typedef struct RenderOperation {
         Manager *manager;
         const Template *template;
         CvmSpec *spec;
+        SpecForward forwards[SPEC_FORWARDS_MAX];
+        Allotment allotment; /* once spec and template are known */
 } RenderOperation;
 
 static void render_free(RenderOperation *operation)
 {
+        allotment_done(&operation->allotment);
         spec_free(operation->spec);
         wire_call_unref(operation->call);
         free(operation);
-}
-
-/* What a launch would be allotted, without holding it: the ports and the CID that the spec names,
- * or the first of their ranges. */
-static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec,
-                                SpecForward forwards[static SPEC_FORWARDS_MAX])
-{
-        uint16_t port = (uint16_t)manager->home.config->port_first;
-        size_t n = spec->n_forwards;
-
-        for (size_t i = 0; i < n; i++) {
-                forwards[i] = spec->forwards[i];
-                if (!forwards[i].host_port)
-                        forwards[i].host_port = port++;
-        }
-        if (!spec->forwards_given && spec_network_forwards(spec->network))
-                forwards[n++] = (SpecForward){.address = (char *)"127.0.0.1",
-                                              .host_port = port,
-                                              .guest_port = SPEC_AGENT_PORT};
-        return n;
 }
 
 static int render(RenderOperation *operation, const Loaded *loaded, CvmError *error)
@@ -138,33 +121,16 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
         const Manager *manager = operation->manager;
         const CvmSpec *spec = operation->spec;
-        SpecForward forwards[SPEC_FORWARDS_MAX];
         const Admission admission = {spec, operation->template, NULL,
                                      wire_call_peer(operation->call)};
         json_object *reply;
-        Allotment allotment = {
-                .id = "00000000-0000-4000-8000-000000000000",
-                .owner = wire_call_peer(operation->call)->uid,
-                .uid = manager->libvirt_uid,
-                .cpus = spec->cpus ?: manager->home.config->cpus,
-                .memory = spec->memory ?: manager->home.config->memory,
-                .forwards = forwards,
-                .n_forwards = prospect_forwards(manager, spec, forwards),
-                .vsock = spec->vsock || spec_svsm_has_vsock(spec) ||
-                         template_needs_vsock(operation->template),
-                .notify_port = manager->notify_port,
-                .host = loaded->host ?: manager->host,
-                .disks = loaded->disks,
-        };
         int r;
 
-        if (allotment.vsock)
-                allotment.vsock_cid = spec->vsock_cid ?: manager->home.config->cid_first;
-        r = inputs_prepare(manager, operation->template, spec, &allotment, loaded->artifacts,
+        r = inputs_prepare(manager, spec, &operation->allotment, loaded, loaded->artifacts,
                            &prepared);
         if (r < 0)
                 return cvm_error_system(error, r, "render");
-        r = inputs_render(manager, operation->template, &prepared, loaded, &plan, error);
+        r = inputs_render(manager, &operation->allotment, &prepared, loaded, &plan, error);
         if (r < 0)
                 return r;
         r = admission_review(operation->manager, &admission, loaded, &plan->missing);
@@ -204,7 +170,6 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
                 .store = manager->artifacts,
                 .config = manager->home.config,
                 .qemus = manager->qemus,
-                .host = manager->host,
         };
         /* as a CVM's QEMU would see the shares */
         const IdMap map = {wire_call_peer(call)->uid, manager->home.config->uid_first,
@@ -228,11 +193,11 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         spec_clear_json(spec);
         if (r == 0)
                 r = platform_choose(manager, operation->spec, &operation->template, &error);
-        source.template = operation->template;
         if (r == 0) {
-                source.cmdline = spec_cmdline(operation->spec);
-                source.cpus = operation->spec->cpus ?: manager->home.config->cpus;
-                source.memory = operation->spec->memory ?: manager->home.config->memory;
+                admission_prospect(manager, operation->template, operation->spec,
+                                   wire_call_peer(call)->uid, operation->forwards,
+                                   &operation->allotment);
+                source.allotment = &operation->allotment;
         }
         if (r == 0)
                 r = load_begin(&source, operation->spec, wire_call_peer(call), call,

@@ -10,6 +10,7 @@
 
 #include "launch/load.h"
 #include "manager/manager.h"
+#include "vm/allotment.h"
 
 /* What a launch gets. */
 typedef struct Admission {
@@ -43,6 +44,15 @@ int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmE
  * the table, or to admission_vm_drop(), which lets go of what it holds. */
 int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
 void admission_vm_drop(Vm *vm);
+
+/* What an admitted CVM's launch gets; borrows from CVM, spec, template and manager. To be made
+ * again when other ports are reserved. allotment_done() frees it. */
+void admission_allot(const Manager *manager, const Vm *vm, const Template *template,
+                     const CvmSpec *spec, Allotment *ret);
+/* What a launch of the spec would get, without reserving it: the ports and the CID that the spec
+ * names, or the first of their ranges. forwards: for what it is given, SPEC_FORWARDS_MAX. */
+void admission_prospect(const Manager *manager, const Template *template, const CvmSpec *spec,
+                        uid_t owner, SpecForward *forwards, Allotment *ret);
 
 /* A tap is one CVM's: the kernel would say so too, but not whose. NoResources. */
 int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,

@@ -355,3 +355,25 @@ int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmE
         *ret = vm;
         return 0;
 }
+
+void admission_allot(const Manager *manager, const Vm *vm, const Template *template,
+                     const CvmSpec *spec, Allotment *ret)
+{
+        *ret = (Allotment){
+                .template = template,
+                .id = vm->id,
+                .owner = vm->owner,
+                .uid = vm->reserved.uid,
+                .cpus = vm->cpus,
+                .memory = vm->memory,
+                .forwards = vm->reserved.forwards,
+                .n_forwards = vm->reserved.n_forwards,
+                .vsock = vm->reserved.vsock_cid != 0,
+                .vsock_cid = vm->reserved.vsock_cid,
+                .notify_port = vm->reserved.vsock_fd >= 0 ? manager->notify_port : 0,
+                .cmdline = spec_cmdline(spec),
+                .host = manager->host,
+                .qemu = config_qemu(manager->home.config, template_name(template),
+                                    template_qemu(template)),
+        };
+}

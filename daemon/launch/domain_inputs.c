@@ -53,15 +53,14 @@ void domain_inputs_done(DomainInputs *inputs)
 }
 
 int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
-                       const char *id, uid_t owner, uid_t uid,
-                       char *const sha256[_ARTIFACT_KIND_MAX])
+                       const Allotment *allotment, char *const sha256[_ARTIFACT_KIND_MAX])
 {
         *inputs = (DomainInputs){
-                .env_share = path(manager, "shares/%s/env", id),
-                .certs_share = path(manager, "shares/%s/certs", id),
-                .console = path(manager, "vms/%s/console", id),
-                .notify = path(manager, "vms/%s/notify", id),
-                .companions = path(manager, "vms/%s", id),
+                .env_share = path(manager, "shares/%s/env", allotment->id),
+                .certs_share = path(manager, "shares/%s/certs", allotment->id),
+                .console = path(manager, "vms/%s/console", allotment->id),
+                .notify = path(manager, "vms/%s/notify", allotment->id),
+                .companions = path(manager, "vms/%s", allotment->id),
                 .spec_sha256 = spec_digest(spec),
         };
         if (!inputs->env_share || !inputs->certs_share || !inputs->console || !inputs->notify ||
@@ -74,8 +73,8 @@ int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSp
                 .notify = inputs->notify,
                 .companions = inputs->companions,
                 .spec_sha256 = inputs->spec_sha256,
-                .owner = owner,
-                .uid = uid,
+                .owner = allotment->owner,
+                .uid = allotment->uid,
                 .gid = manager->home.libvirt_gid,
         };
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {

@@ -6,6 +6,7 @@
 
 #include "manager/manager.h"
 #include "template/plan.h"
+#include "vm/allotment.h"
 
 typedef struct DomainInputs {
         PlanDomain domain; /* borrows from the rest */
@@ -15,6 +16,5 @@ typedef struct DomainInputs {
 
 /* sha256: of the artifacts, hex, NULL where there is none or it is not known. 0 or -ENOMEM. */
 int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
-                       const char *id, uid_t owner, uid_t uid,
-                       char *const sha256[_ARTIFACT_KIND_MAX]);
+                       const Allotment *allotment, char *const sha256[_ARTIFACT_KIND_MAX]);
 void domain_inputs_done(DomainInputs *inputs);

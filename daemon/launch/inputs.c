@@ -19,18 +19,21 @@ void prepared_inputs_done(PreparedInputs *prepared)
         *prepared = (PreparedInputs){};
 }
 
-int inputs_prepare(const Manager *manager, const Template *template, const CvmSpec *spec,
-                   const Allotment *allotment, Artifact *const *artifacts, PreparedInputs *ret)
+int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment *allotment,
+                   const Loaded *loaded, Artifact *const *artifacts, PreparedInputs *ret)
 {
         _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
-        const char *binary = template_qemu(template);
+        const Template *template = allotment->template;
 
-        prepared.qemu = config_qemu(manager->home.config, template_name(template), binary);
-        if (!prepared.qemu && asprintf(&prepared.qemu, "/usr/bin/%s", binary) < 0)
+        if (allotment->qemu)
+                prepared.qemu = strdup(allotment->qemu);
+        else if (asprintf(&prepared.qemu, "/usr/bin/%s", template_qemu(template)) < 0)
+                prepared.qemu = NULL;
+        if (!prepared.qemu)
                 return -ENOMEM;
         prepared.inputs = (PlanInputs){
                 .spec = spec,
-                .host = allotment->host,
+                .host = loaded->host ?: allotment->host,
                 .qemu = prepared.qemu,
                 .id = allotment->id,
                 .cpus = allotment->cpus,
@@ -40,11 +43,11 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 .vsock = allotment->vsock && !spec_svsm_has_vsock(spec),
                 .vsock_cid = allotment->vsock_cid,
                 .notify_port = allotment->notify_port,
-                .cmdline = spec_cmdline(spec),
+                .cmdline = allotment->cmdline,
                 .kvm = platform_use_kvm(manager),
         };
         for (size_t i = 0; i < spec->n_disks; i++)
-                prepared.inputs.disk_is_device[i] = allotment->disks[i].identity.block;
+                prepared.inputs.disk_is_device[i] = loaded->disks[i].identity.block;
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const SpecArtifact *from = &spec->artifacts[kind];
                 PlanArtifact *to = &prepared.inputs.artifacts[kind];
@@ -62,12 +65,11 @@ int inputs_prepare(const Manager *manager, const Template *template, const CvmSp
                 to->sha256 = prepared.sha256[kind];
         }
         if (strcmp(spec->driver, "libvirt") == 0 &&
-            domain_inputs_init(&prepared.domain, manager, spec, allotment->id, allotment->owner,
-                               allotment->uid, prepared.sha256) < 0)
+            domain_inputs_init(&prepared.domain, manager, spec, allotment, prepared.sha256) < 0)
                 return -ENOMEM;
         *ret = prepared;
         prepared = (PreparedInputs){};
-        ret->domain.domain.passt = !allotment->no_passt;
+        ret->domain.domain.passt = !loaded->has_libvirt || loaded->libvirt.passt;
         if (strcmp(spec->driver, "libvirt") == 0)
                 ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
         return 0;
@@ -183,9 +185,11 @@ static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckL
                                                 "name");
 }
 
-int inputs_render(const Manager *manager, const Template *template, const PreparedInputs *prepared,
-                  const Loaded *loaded, LaunchPlan **ret, CvmError *error)
+int inputs_render(const Manager *manager, const Allotment *allotment,
+                  const PreparedInputs *prepared, const Loaded *loaded, LaunchPlan **ret,
+                  CvmError *error)
 {
+        const Template *template = allotment->template;
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
         PlanInputs inputs = prepared->inputs;
         int r;

@@ -5,6 +5,7 @@
 
 #include "base/fail_point.h"
 #include "base/json.h"
+#include "launch/admission.h"
 #include "launch/quota.h"
 #include "launch/reserve.h"
 #include "launch/restart.h"
@@ -27,6 +28,7 @@ static void launch_unref(Launch *launch)
                 return;
         loaded_done(&launch->loaded);
         prepared_inputs_done(&launch->prepared);
+        allotment_done(&launch->allotment);
         launch_plan_free(launch->plan);
         spec_free(launch->spec);
         closep(&launch->shares.env_fd);
@@ -250,13 +252,17 @@ static void on_created(Vm *vm, void *userdata)
 
 static void try_other_ports(Launch *launch)
 {
+        const Template *template = launch->allotment.template;
         Vm *vm = launch->vm;
 
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
-        if (reserve_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) < 0)
+        if (reserve_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) < 0) {
                 launch_fail(launch);
-        else
-                launch_start(launch);
+                return;
+        }
+        allotment_done(&launch->allotment);
+        admission_allot(launch->manager, vm, template, launch->spec, &launch->allotment);
+        launch_start(launch);
 }
 
 /* One that lost a port tries again, any other has failed. */
@@ -468,8 +474,8 @@ static Launch *launch_new(Manager *manager, Vm *vm, const Template *template, Cv
         }
         launch->manager = manager;
         launch->vm = vm_ref(vm);
-        launch->template = template;
         launch->spec = spec;
+        admission_allot(manager, vm, template, spec, &launch->allotment);
         launch->begun = uv_now(vm->home->loop);
         launch->shares = (Shares){-1, -1};
         launch->tap = (Tap){-1, -1};
@@ -491,13 +497,9 @@ static void launch_load(Launch *launch)
         LoadSource source = {
                 .turns = launch->manager->turns,
                 .store = launch->manager->artifacts,
-                .template = launch->template,
+                .allotment = &launch->allotment,
                 .config = vm->home->config,
                 .qemus = launch->manager->qemus,
-                .host = launch->manager->host,
-                .cmdline = spec_cmdline(launch->spec),
-                .cpus = vm->cpus,
-                .memory = vm->memory,
                 .libvirt = vm->ops == driver_find(&vm->home->drivers, "libvirt")
                                    ? vm->home->drivers.libvirt
                                    : NULL,

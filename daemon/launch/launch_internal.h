@@ -24,13 +24,13 @@ typedef enum LaunchStage {
 typedef struct Launch {
         Manager *manager; /* borrowed */
         LIST_ENTRY(Launch) of_manager;
-        Vm *vm;                   /* a reference */
-        const Template *template; /* borrowed from the manager */
-        CvmSpec *spec;            /* owned; secrets go as soon as they are written */
-        WireCall *call;           /* a reference; NULL once answered, or nobody waits */
-        WirePeer owner;           /* owned; in whose name */
-        bool again;               /* a CVM that ran before: what fails does not take it back */
-        bool kept_shares;         /* and its environment and certificates are there */
+        Vm *vm;              /* a reference */
+        Allotment allotment; /* what it was admitted to */
+        CvmSpec *spec;       /* owned; secrets go as soon as they are written */
+        WireCall *call;      /* a reference; NULL once answered, or nobody waits */
+        WirePeer owner;      /* owned; in whose name */
+        bool again;          /* a CVM that ran before: what fails does not take it back */
+        bool kept_shares;    /* and its environment and certificates are there */
         LaunchOptions options;
         LaunchStage stage;
         uint64_t begun; /* loop time */

@@ -17,31 +17,16 @@
 int launch_render(Launch *launch)
 {
         Vm *vm = launch->vm;
-        const Allotment allotment = {
-                .id = vm->id,
-                .owner = vm->owner,
-                .uid = vm->reserved.uid,
-                .cpus = vm->cpus,
-                .memory = vm->memory,
-                .forwards = vm->reserved.forwards,
-                .n_forwards = vm->reserved.n_forwards,
-                .vsock = vm->reserved.vsock_cid != 0,
-                .vsock_cid = vm->reserved.vsock_cid,
-                .notify_port = vm->reserved.vsock_fd >= 0 ? launch->manager->notify_port : 0,
-                .host = launch->loaded.host ?: launch->manager->host,
-                .disks = launch->loaded.disks,
-                .no_passt = launch->loaded.has_libvirt && !launch->loaded.libvirt.passt,
-        };
         const HostCheck *check;
         int r;
 
         prepared_inputs_done(&launch->prepared);
         launch->plan = launch_plan_free(launch->plan);
-        r = inputs_prepare(launch->manager, launch->template, launch->spec, &allotment,
+        r = inputs_prepare(launch->manager, launch->spec, &launch->allotment, &launch->loaded,
                            vm->boot.artifacts, &launch->prepared);
         if (r < 0)
                 return cvm_error_system(&launch->error, r, "render");
-        r = inputs_render(launch->manager, launch->template, &launch->prepared, &launch->loaded,
+        r = inputs_render(launch->manager, &launch->allotment, &launch->prepared, &launch->loaded,
                           &launch->plan, &launch->error);
         if (r < 0)
                 return r;

@@ -18,19 +18,14 @@ typedef struct LoadJob {
         WirePeer peer;       /* owned copy */
         bool mapped, without_certs;
         IdMap map;
-        const Template *template; /* borrowed */
-        char *cmdline;
-        uint32_t cpus;
-        uint64_t memory;
+        const Allotment *allotment;                    /* borrowed, as is the spec */
         const char *default_paths[_ARTIFACT_KIND_MAX]; /* borrowed from the template */
         int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
                 *disk_fds;                 /* sent by the client, or -1 */
         size_t n_certs, n_shares, n_disks; /* `done` may take what is loaded with its numbers */
         const Config *config;              /* borrowed */
         QemuCache *qemus;                  /* borrowed */
-        const HostFacts *host;             /* borrowed */
-        char *qemu;
-        LibvirtHome *libvirt; /* borrowed */
+        LibvirtHome *libvirt;              /* borrowed */
         LedgerBound artifact_bound, secret_bound;
         Loaded loaded;
         LoadDone done;
@@ -91,10 +86,8 @@ static void job_free(LoadJob *job)
         free(job->cert_fds);
         free(job->share_fds);
         free(job->disk_fds);
-        free(job->qemu);
         loaded_done(&job->loaded);
         wire_peer_done(&job->peer);
-        free(job->cmdline);
         free(job);
 }
 
@@ -322,7 +315,8 @@ static int load_disk(LoadJob *job, size_t i)
 
 static void check_boot(LoadJob *job)
 {
-        const BootCheck check = {job->loaded.artifacts, job->template, job->loaded.qemu, job->cpus};
+        const BootCheck check = {job->loaded.artifacts, job->allotment->template, job->loaded.qemu,
+                                 job->allotment->cpus};
 
         boot_check_run(&check, &job->loaded.igvm, job->loaded.artifact_errors);
 }
@@ -340,12 +334,9 @@ static void measure(LoadJob *job)
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
         bool has_kernel = job->loaded.artifacts[ARTIFACT_KERNEL] && !is_idle(job, ARTIFACT_KERNEL);
         const Measuring measuring = {
-                .platform = template_name(job->template),
-                .method = template_measure(job->template),
+                .allotment = job->allotment,
                 .artifacts = artifacts,
-                .cmdline = has_kernel || job->spec->cmdline ? job->cmdline : NULL,
-                .cpus = job->cpus,
-                .memory = job->memory,
+                .cmdline = has_kernel || job->spec->cmdline ? job->allotment->cmdline : NULL,
                 .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
         };
 
@@ -388,13 +379,13 @@ static void work(Turn *turn)
         int r = 0;
 
         /* first what is the daemon's: files may keep this until it has gone */
-        (void)host_refresh("", job->host, &job->loaded.host);
-        if (job->qemu)
-                job->loaded.qemu = qemu_cache_get(job->qemus, job->qemu);
+        (void)host_refresh("", job->allotment->host, &job->loaded.host);
+        if (job->allotment->qemu)
+                job->loaded.qemu = qemu_cache_get(job->qemus, job->allotment->qemu);
         job->loaded.asked_libvirt = job->libvirt != NULL;
-        if (job->libvirt && job->qemu)
+        if (job->libvirt && job->allotment->qemu)
                 job->loaded.has_libvirt =
-                        libvirt_home_facts(job->libvirt, job->qemu, &job->loaded.libvirt,
+                        libvirt_home_facts(job->libvirt, job->allotment->qemu, &job->loaded.libvirt,
                                            &job->loaded.libvirt_reason) == 0;
         name_all(job);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
@@ -463,8 +454,8 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const SpecArtifact *spec = &job->spec->artifacts[kind];
                 const char *name = spec->name
-                                           ?: template_default_artifact(source->template, kind,
-                                                                        job->spec->debug);
+                                           ?: template_default_artifact(source->allotment->template,
+                                                                        kind, job->spec->debug);
                 CvmError *error = &job->loaded.artifact_errors[kind];
 
                 if (source->artifacts && source->artifacts[kind]) {
@@ -477,7 +468,8 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
                         artifact_store_find_embedded(source->store, kind, name,
                                                      &job->loaded.artifacts[kind], error);
                 if (!job->loaded.artifacts[kind] && !spec->name)
-                        job->default_paths[kind] = template_default_path(source->template, kind);
+                        job->default_paths[kind] =
+                                template_default_path(source->allotment->template, kind);
                 if (!name && !job->default_paths[kind] && spec->has_sha256)
                         cvm_error_artifact(error, spec_artifact_kind_name(kind),
                                            "a digest is pinned, but there is no such artifact");
@@ -510,17 +502,11 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         job->mapped = source->map != NULL;
         if (source->map)
                 job->map = *source->map;
-        job->template = source->template;
-        job->cmdline = strdup(source->cmdline);
-        job->cpus = source->cpus;
-        job->memory = source->memory;
+        job->allotment = source->allotment;
         job->done = done;
         job->userdata = userdata;
         job->qemus = source->qemus;
-        job->host = source->host;
         job->config = source->config;
-        job->qemu = config_qemu(source->config, template_name(source->template),
-                                template_qemu(source->template));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 job->artifact_fds[i] = -1;
         job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));
@@ -533,8 +519,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         job->loaded.disks = calloc(spec->n_disks + 1, sizeof(*job->loaded.disks));
         for (size_t i = 0; job->loaded.disks && i < spec->n_disks; i++)
                 job->loaded.disks[i].fd = -1;
-        if (!job->cmdline || !job->loaded.certs || !job->loaded.share_fds || !job->cert_fds ||
-            !job->share_fds || !job->disk_fds || !job->loaded.disks || !job->loaded.share_paths ||
+        if (!job->loaded.certs || !job->loaded.share_fds || !job->cert_fds || !job->share_fds ||
+            !job->disk_fds || !job->loaded.disks || !job->loaded.share_paths ||
             !job->loaded.disk_paths) {
                 job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");

@@ -65,13 +65,9 @@ typedef struct LoadJob LoadJob;
 typedef struct LoadSource {
         Turns *turns;
         ArtifactStore *store;
-        const Template *template;
-        const Config *config; /* which QEMU the template runs on */
+        const Allotment *allotment; /* must stay until `done`, as the spec */
+        const Config *config;       /* which disks it allows */
         QemuCache *qemus;
-        const HostFacts *host;
-        const char *cmdline; /* of the guest; copied */
-        uint32_t cpus;
-        uint64_t memory;                         /* bytes */
         LibvirtHome *libvirt;                    /* to ask; borrowed; NULL: it is not asked */
         Ledger *artifact_ledger, *secret_ledger; /* borrowed as long as what is loaded */
         LedgerBound artifact_bound, secret_bound;

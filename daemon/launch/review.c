@@ -168,3 +168,44 @@ int admission_review(Manager *manager, const Admission *admission, const Loaded 
         restore_cursors(manager, &cursors);
         return r;
 }
+
+static size_t prospect_forwards(const Manager *manager, const CvmSpec *spec, SpecForward *forwards)
+{
+        uint16_t port = (uint16_t)manager->home.config->port_first;
+        size_t n = spec->n_forwards;
+
+        for (size_t i = 0; i < n; i++) {
+                forwards[i] = spec->forwards[i];
+                if (!forwards[i].host_port)
+                        forwards[i].host_port = port++;
+        }
+        if (!spec->forwards_given && spec_network_forwards(spec->network))
+                forwards[n++] = (SpecForward){.address = (char *)"127.0.0.1",
+                                              .host_port = port,
+                                              .guest_port = SPEC_AGENT_PORT};
+        return n;
+}
+
+void admission_prospect(const Manager *manager, const Template *template, const CvmSpec *spec,
+                        uid_t owner, SpecForward *forwards, Allotment *ret)
+{
+        const Config *config = manager->home.config;
+        bool vsock = spec->vsock || spec_svsm_has_vsock(spec) || template_needs_vsock(template);
+
+        *ret = (Allotment){
+                .template = template,
+                .id = "00000000-0000-4000-8000-000000000000",
+                .owner = owner,
+                .uid = manager->libvirt_uid,
+                .cpus = spec->cpus ?: config->cpus,
+                .memory = spec->memory ?: config->memory,
+                .forwards = forwards,
+                .n_forwards = prospect_forwards(manager, spec, forwards),
+                .vsock = vsock,
+                .vsock_cid = !vsock ? 0 : spec->vsock_cid ?: config->cid_first,
+                .notify_port = manager->notify_port,
+                .cmdline = spec_cmdline(spec),
+                .host = manager->host,
+                .qemu = config_qemu(config, template_name(template), template_qemu(template)),
+        };
+}

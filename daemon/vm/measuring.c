@@ -49,7 +49,8 @@ static char *write_document(const Measuring *measuring, MeasureMethod method,
                             const Measurement *measurement)
 {
         _cleanup_json_ json_object *document =
-                measurement_to_json(measurement, measuring->platform, measure_method_name(method));
+                measurement_to_json(measurement, template_name(measuring->allotment->template),
+                                    measure_method_name(method));
 
         return document ? strdup(json_text(document)) : NULL;
 }
@@ -83,8 +84,8 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
                 .firmware = maps->files[ARTIFACT_FIRMWARE],
                 .igvm = maps->files[ARTIFACT_IGVM],
                 .cmdline = measuring->cmdline,
-                .cpus = measuring->cpus,
-                .memory = measuring->memory,
+                .cpus = measuring->allotment->cpus,
+                .memory = measuring->allotment->memory,
                 .launching = true,
         };
         int r = 0;
@@ -106,7 +107,8 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
 
 int measuring_run(const Measuring *measuring, Measured *ret, CvmError *error)
 {
-        MeasureMethod method = measure_method_find(measuring->method);
+        MeasureMethod method =
+                measure_method_find(template_measure(measuring->allotment->template));
         _cleanup_(maps_done) Maps maps = {};
         int r;
 

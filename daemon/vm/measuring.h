@@ -8,16 +8,14 @@
 
 #include "artifact/artifact.h"
 #include "base/error.h"
+#include "vm/allotment.h"
 
 /* All borrowed. */
 typedef struct Measuring {
-        const char *platform;       /* for the document */
-        const char *method;         /* of the template */
+        const Allotment *allotment;
         Artifact *const *artifacts; /* by kind, NULL where there is none */
-        const char *cmdline;
-        uint32_t cpus;
-        uint64_t memory;          /* bytes */
-        const char *qemu_version; /* NULL: unknown */
+        const char *cmdline;        /* of the kernel that boots; NULL: none does */
+        const char *qemu_version;   /* NULL: unknown */
 } Measuring;
 
 typedef struct Measured {
