@@ -16,7 +16,15 @@ MAN = TOP / "man"
 CVMCTL = os.environ.get("CVMCTL", str(TOP / "build/cli/cvmctl"))
 CVMD = os.environ.get("CVMD", str(TOP / "build/daemon/cvmd"))
 PAGES = ["cvmctl.1", "cvmd.8", "cvmd.conf.5", "cvm-spec.5", "cvm-template.5", "cvm-guest.7",
-         "cvm-measure.7", "cvm-verify.7", "io.cvmd.Manager.7", "cvm-unit.8"]
+         "cvm-measure.7", "cvm-verify.7", "cvmd-security.7", "io.cvmd.Manager.7", "cvm-unit.8"]
+# Classes of attacks that cvmd-security(7) must answer.
+ATTACKS = ["Descriptors that do not answer", "Sockets that linger", "Messages",
+           "Memory beside the guest's", "Files on slow file systems", "Files that the kernel writes",
+           "The host's loopback", "The agent's answers", "A verdict that says too much",
+           "Ordinary calls in numbers", "Ports and keys", "Names and text"]
+PARTIES = ["Root of the host", "Administrators", "Users of the group", "Other local users",
+           "Guests", "The network", "Owner and verifier"]
+NAMED_TEST = re.compile(r"(tests/[\w./-]+\.(?:py|c))::(\w+)")
 INTERFACE = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
 
 
@@ -224,6 +232,39 @@ def test_pages_that_a_page_names(page):
     named = set(re.findall(r"\b((?:cvm|io\.cvmd)[\w.-]*)\((\d)\)", words(source(page))))
     assert not [f"{name}({section})" for name, section in named
                 if f"{name}.{section}" not in PAGES]
+
+
+def parts(heading):
+    """The text below each heading of the second level in a section of cvmd-security(7)."""
+    section = source("cvmd-security.7").split(f"\n# {heading}\n")[1].split("\n# ")[0]
+    return dict(part.split("\n", 1) for part in section.split("\n## ")[1:])
+
+
+def test_security_names_tests_that_are_there():
+    named = set(NAMED_TEST.findall(source("cvmd-security.7")))
+    assert len(named) > 50
+
+    def is_there(path, function):
+        definition = rf"^(?:def|static void) {function}\("
+        return (TOP / path).exists() and re.search(definition, (TOP / path).read_text(), re.M)
+
+    assert not [f"{path}::{function}" for path, function in sorted(named)
+                if not is_there(path, function)]
+
+
+def test_security_answers_every_attack():
+    answers = parts("ATTACKS")
+    assert sorted(answers) == sorted(ATTACKS)
+    assert not [name for name, text in answers.items() if not NAMED_TEST.search(text)]
+
+
+def test_security_holds_every_statement():
+    """Each item about a party has its test."""
+    parties = parts("PARTIES")
+    assert [name.split(" (")[0] for name in parties] == PARTIES
+    items = [item for text in parties.values() for item in re.split(r"^- ", text, flags=re.M)[1:]]
+    assert len(items) > 15
+    assert not [item for item in items if not NAMED_TEST.search(item)]
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
