@@ -122,13 +122,19 @@ static bool mentions(const LaunchPlan *plan, const char *text)
         return false;
 }
 
+/* A template may have several networks: each must be closed. */
 static bool restricts_network(const LaunchPlan *plan)
 {
-        for (size_t i = 1; i < plan->argc; i++)
-                if (strcmp(plan->argv[i - 1], "-netdev") == 0 &&
-                    strstr(plan->argv[i], ",restrict=on"))
-                        return true;
-        return false;
+        bool found = false;
+
+        for (size_t i = 1; i < plan->argc; i++) {
+                if (strcmp(plan->argv[i - 1], "-netdev") != 0)
+                        continue;
+                if (!strstr(plan->argv[i], ",restrict=on"))
+                        return false;
+                found = true;
+        }
+        return found;
 }
 
 static int requirements_check_network(Walk *walk, SpecNetwork network)

@@ -50,3 +50,22 @@ def test_a_template_without_devices_does_not_swallow_them(make_daemon, config, t
             daemon.launch("web", platform="bare", **spec)
         assert refusal.value.name == "InvalidSpec" and refusal.value.fields["field"] == field
     daemon.launch("web", platform="bare")
+
+
+@pytest.mark.qemu_driver("driver libvirt takes no 'isolated'")
+def test_a_template_with_an_open_network_beside_the_closed_one(make_daemon, config):
+    """No guest is called isolated that has a way out."""
+    daemon = make_daemon(config, start=False)
+    directory = daemon.directory / "templates"
+    directory.mkdir(mode=0o755)
+    template = json.loads(PLAIN.read_text())
+    template.update(name="two", strength=0, arguments=[
+        *template["arguments"], {"netdev": {"type": "user", "id": "more"}}])
+    (directory / "two.json").write_text(json.dumps(template))
+    daemon.config["templates"] = str(directory)
+    daemon.start()
+    daemon.launch("web", platform="two")
+    with pytest.raises(VarlinkError) as refusal:
+        daemon.launch("web2", platform="two", network="isolated")
+    assert (refusal.value.name, refusal.value.fields["field"]) == ("InvalidSpec", "network")
+    daemon.launch("web3", network="isolated")
