@@ -119,6 +119,7 @@ static void execute(const ChildSpawn *spawn, int program, char *const *environme
                 /* a script: its interpreter must still find the descriptor */
                 if (errno == ENOENT && fcntl(program, F_SETFD, 0) == 0)
                         syscall(SYS_execveat, program, "", spawn->argv, environment, AT_EMPTY_PATH);
+                error = errno;
         }
         child_fail(spawn->argv[0], error);
 }
@@ -178,7 +179,10 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
         read_end = ends[0];
         write_end = ends[1];
 
+        /* without it the child would say EACCES, or nothing where it has no descriptors either */
         program = open(spawn->argv[0], O_PATH | O_CLOEXEC);
+        if (program < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                return -errno;
         fds[KEPT_GO] = read_end;
         fds[KEPT_PROGRAM] = program;
         fds[OUTPUT] = spawn->output_fd;
