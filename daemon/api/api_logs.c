@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "launch/quota.h"
 #include "local/log.h"
 
 /* Of one reply, before base64; its message stays below 16 MiB. */
@@ -231,8 +232,8 @@ static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t l
                 follow->past = past;
         else
                 wire_call_on_gone(call, on_past_gone, past);
-        turns_take(manager->log_turns, &past->turn, wire_call_peer(call)->uid, read_past,
-                   on_past_read);
+        turns_take(manager->log_turns, &past->turn,
+                   quota_account(manager, wire_call_peer(call)->uid), read_past, on_past_read);
         return 0;
 }
 

@@ -48,7 +48,7 @@ static int check_pool(const Manager *manager, const HostPool *pool, const char *
                         continue;
                 if (vm->state == VM_PREPARING || vm->state == VM_STARTING)
                         taken++;
-                if (vm->owner == admission->peer->uid)
+                if (vm->account == quota_account(manager, admission->peer->uid))
                         own++;
                 holders_add(holders, manager, admission->peer, vm);
         }

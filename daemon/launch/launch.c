@@ -510,6 +510,7 @@ static void launch_load(Launch *launch)
         };
 
         quota_bound_load(launch->manager, &launch->owner, &source);
+        source.account = vm->account;
         launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
                        &launch->error) < 0) {

@@ -43,47 +43,47 @@ void launch_enter(Launch *launch, LaunchStage stage)
 }
 
 /* Whether one more start of the user's may be in work. */
-static bool has_turn_left(const Manager *manager, uid_t uid)
+static bool has_turn_left(const Manager *manager, uid_t account)
 {
         unsigned n = 0;
 
-        if (uid == 0)
+        if (account == 0)
                 return true;
         for (const Launch *launch = LIST_FIRST(&manager->launches); launch;
              launch = LIST_NEXT(launch, of_manager))
-                n += launch->starts && launch->owner.uid == uid;
+                n += launch->starts && launch->vm->account == account;
         return n < MAX(STARTS_MIN, uv_available_parallelism());
 }
 
 bool launch_take_turn(Launch *launch, uv_timer_cb run)
 {
         launch->on_turn = run;
-        launch->starts = has_turn_left(launch->manager, launch->owner.uid);
+        launch->starts = has_turn_left(launch->manager, launch->vm->account);
         launch->waits = !launch->starts;
         return launch->starts;
 }
 
 /* NULL: none waits that may still start. */
-static Launch *find_oldest_waiting(const Manager *manager, uid_t uid)
+static Launch *find_oldest_waiting(const Manager *manager, uid_t account)
 {
         Launch *oldest = NULL; /* new ones are inserted at the head */
 
         for (Launch *launch = LIST_FIRST(&manager->launches); launch;
              launch = LIST_NEXT(launch, of_manager))
-                if (launch->waits && !launch->vm->removed && launch->owner.uid == uid)
+                if (launch->waits && !launch->vm->removed && launch->vm->account == account)
                         oldest = launch;
         return oldest;
 }
 
 void launch_end_turn(Launch *launch)
 {
-        uid_t uid = launch->owner.uid;
+        uid_t account = launch->vm->account;
         bool had = launch->starts;
         Launch *next;
 
         launch->starts = launch->waits = false;
-        next = had ? find_oldest_waiting(launch->manager, uid) : NULL;
-        if (!next || !has_turn_left(launch->manager, uid))
+        next = had ? find_oldest_waiting(launch->manager, account) : NULL;
+        if (!next || !has_turn_left(launch->manager, account))
                 return;
         next->waits = false;
         next->starts = true;

@@ -47,13 +47,13 @@ void loaded_done(Loaded *loaded)
         loaded_clear_secrets(loaded);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 artifact_unref(loaded->artifacts[i]);
-                ledger_cancel(loaded->artifact_ledger, loaded->uid, loaded->reserved[i]);
+                ledger_cancel(loaded->artifact_ledger, loaded->account, loaded->reserved[i]);
                 if (loaded->held[i])
                         artifact_files_drop(loaded->files, loaded->held[i]);
                 free(loaded->held[i]);
                 cvm_error_done(&loaded->artifact_errors[i]);
         }
-        ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
+        ledger_cancel(loaded->secret_ledger, loaded->account, loaded->reserved_secrets);
         free(loaded->certs);
         foreign_close(loaded->uid, loaded->share_fds, loaded->n_shares);
         for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
@@ -130,7 +130,7 @@ static int reserve_artifact(void *userdata, uint64_t size, CvmError *error)
 {
         const Reservation *reservation = userdata;
         LoadJob *job = reservation->job;
-        int r = ledger_reserve(job->loaded.artifact_ledger, job->peer.uid, size,
+        int r = ledger_reserve(job->loaded.artifact_ledger, job->loaded.account, size,
                                &job->artifact_bound, error);
 
         if (r == 0)
@@ -189,8 +189,8 @@ static int reserve_secret(LoadJob *job, int fd, const char *field)
                 return cvm_error_system(&job->loaded.error, -errno, "look at %s", field);
         bytes = st.st_size < SPEC_CERT_BYTES_MAX ? ledger_pages((uint64_t)st.st_size)
                                                  : SPEC_CERT_BYTES_MAX;
-        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
-                           &job->loaded.error);
+        r = ledger_reserve(job->loaded.secret_ledger, job->loaded.account, bytes,
+                           &job->secret_bound, &job->loaded.error);
         if (r == 0)
                 job->loaded.reserved_secrets += bytes;
         return r;
@@ -209,8 +209,8 @@ static int reserve_inline(LoadJob *job, CvmError *error)
         for (size_t i = 0; i < spec->n_certs; i++)
                 if (!spec->certs[i].path && spec->certs[i].fd < 0)
                         bytes += ledger_pages(spec->certs[i].size);
-        r = ledger_reserve(job->loaded.secret_ledger, job->peer.uid, bytes, &job->secret_bound,
-                           error);
+        r = ledger_reserve(job->loaded.secret_ledger, job->loaded.account, bytes,
+                           &job->secret_bound, error);
         if (r == 0)
                 job->loaded.reserved_secrets = bytes;
         return r;
@@ -530,6 +530,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
                 job->libvirt = source->libvirt;
         job->loaded.uid = owner->uid;
+        job->loaded.account = source->account;
         job->loaded.artifact_ledger = source->artifact_ledger;
         job->loaded.secret_ledger = source->secret_ledger;
         job->artifact_bound = source->artifact_bound;
@@ -545,7 +546,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (r == 0 && !job->without_certs)
                 r = reserve_inline(job, error);
         if (r == 0)
-                turns_take(source->turns, &job->turn, owner->uid, work, after_work);
+                turns_take(source->turns, &job->turn, source->account, work, after_work);
         else
                 job_free(job);
         return r;

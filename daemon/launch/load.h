@@ -30,6 +30,7 @@ typedef struct LoadedCert {
 /* All owned. Indexes are those of the spec. */
 typedef struct Loaded {
         uid_t uid;                                    /* whose files these are */
+        uid_t account;                                /* to which they are counted (subuids.h) */
         Artifact *artifacts[_ARTIFACT_KIND_MAX];      /* NULL: there is none, or it failed */
         CvmError artifact_errors[_ARTIFACT_KIND_MAX]; /* set where one failed */
         bool asked_libvirt;                           /* the next three say what it answered */
@@ -71,6 +72,7 @@ typedef struct LoadSource {
         LibvirtHome *libvirt;                    /* to ask; borrowed; NULL: it is not asked */
         Ledger *artifact_ledger, *secret_ledger; /* borrowed as long as what is loaded */
         LedgerBound artifact_bound, secret_bound;
+        uid_t account;              /* that they count it to, and whose turn it takes (subuids.h) */
         ArtifactFiles *files;       /* to write artifacts to; borrowed; NULL: they are not */
         Artifact *const *artifacts; /* by kind, those that are there; NULL: none */
         bool without_certs;         /* certificates are not read */

@@ -36,14 +36,19 @@ static uint64_t ports_limit(const Config *config)
                                                       : PORTS_PER_UID_MIN;
 }
 
-static Used used_by(const Manager *manager, uid_t uid, const Vm *replaced)
+uid_t quota_account(const Manager *manager, uid_t uid)
+{
+        return subuids_account(manager->home.config->subuids, uid);
+}
+
+static Used used_by(const Manager *manager, uid_t account, const Vm *replaced)
 {
         Used used = {};
 
         for (size_t i = 0; i < manager->home.table.n; i++) {
                 const Vm *vm = manager->home.table.vms[i];
 
-                if (vm->owner != uid || vm == replaced)
+                if (vm->account != account || vm == replaced)
                         continue;
                 used.cvms++;
                 if (!vm_state_is_live(vm->state))
@@ -59,7 +64,7 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
                 CvmError *error)
 {
         const Config *config = manager->home.config;
-        Used used = used_by(manager, peer->uid, wish->replaced);
+        Used used = used_by(manager, quota_account(manager, peer->uid), wish->replaced);
         const struct {
                 const char *resource;
                 uint64_t limit, used, wanted;
@@ -105,6 +110,7 @@ void quota_bound_load(const Manager *manager, const WirePeer *peer, LoadSource *
 {
         const Config *config = manager->home.config;
 
+        source->account = quota_account(manager, peer->uid);
         source->artifact_ledger = manager->home.artifact_ledger;
         source->secret_ledger = manager->home.secret_ledger;
         source->artifact_bound =
@@ -143,9 +149,9 @@ int quota_take_secrets(const Manager *manager, Vm *vm, const WirePeer *peer, con
 
         if (r < 0)
                 return cvm_error_system(error, r, "count the environment");
-        ledger_cancel(loaded->secret_ledger, loaded->uid, loaded->reserved_secrets);
+        ledger_cancel(loaded->secret_ledger, loaded->account, loaded->reserved_secrets);
         loaded->reserved_secrets = 0;
-        r = ledger_reserve(manager->home.secret_ledger, vm->owner, bytes, &bound, error);
+        r = ledger_reserve(manager->home.secret_ledger, vm->account, bytes, &bound, error);
         if (r == 0)
                 charge_secrets(vm, bytes);
         return r;

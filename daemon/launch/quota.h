@@ -17,6 +17,9 @@ typedef struct QuotaWish {
         const Vm *replaced; /* that would go, or NULL */
 } QuotaWish;
 
+/* The uid to which what this one has is counted (subuids.h). */
+uid_t quota_account(const Manager *manager, uid_t uid);
+
 /* How many of the CVM's forwards have, or will be given, a port of the configured range. */
 size_t quota_ports(const Config *config, const Vm *vm);
 

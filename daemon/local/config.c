@@ -11,6 +11,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "host/libvirt_facts.h"
+#include "local/log.h"
 #include "spec/spec.h"
 
 /* The configuration while it is read, with the members that need more than a type beside it. */
@@ -29,6 +30,7 @@ static const JsonField top_fields[] = {
         {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"specs", JSON_STRING, offsetof(Raw, config.specs)},
+        {"subuids", JSON_STRING, offsetof(Raw, config.subuids_path)},
         {"scopes", JSON_STRING, offsetof(Raw, config.scopes)},
         {"machined", JSON_STRING, offsetof(Raw, config.machined)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
@@ -294,6 +296,8 @@ static int check(Raw *raw, Source *source)
                 return refuse(source, "templates", "must be an absolute path");
         if (c->specs[0] != '/')
                 return refuse(source, "specs", "must be an absolute path");
+        if (c->subuids_path[0] != '/')
+                return refuse(source, "subuids", "must be an absolute path");
         return 0;
 }
 
@@ -326,6 +330,7 @@ static Config *config_new(void)
                 .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .specs = strdup("/etc/cvmd/cvms"),
+                .subuids_path = strdup("/etc/subuid"),
                 .scopes = strdup("auto"),
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
@@ -340,7 +345,7 @@ static Config *config_new(void)
         };
         if (!c->accelerator || !c->templates || !c->specs || !c->scopes || !c->machined ||
             !c->users_group || !c->admins_group || !c->bridges || !c->taps || !c->disks ||
-            !c->gpus || !c->libvirt_uri || !c->libvirt_user || !c->host_access)
+            !c->gpus || !c->libvirt_uri || !c->libvirt_user || !c->host_access || !c->subuids_path)
                 return config_free(c);
         return c;
 }
@@ -359,6 +364,8 @@ Config *config_free(Config *config)
         free(config->accelerator);
         free(config->templates);
         free(config->specs);
+        free(config->subuids_path);
+        subuids_free(config->subuids);
         free(config->scopes);
         free(config->libvirt_uri);
         free(config->libvirt_user);
@@ -464,6 +471,19 @@ static int read_file(const char *path, char **ret, size_t *ret_size, char **ret_
         return r;
 }
 
+/* Only a daemon of root's has several users. Without the ranges it still serves them. */
+static void load_subuids(Config *config)
+{
+        int r;
+
+        if (geteuid() != 0)
+                return;
+        r = subuids_read(config->subuids_path, "/etc/passwd", &config->subuids);
+        if (r < 0)
+                log_warning("%s: %s: what subordinate uids have is not counted to their users",
+                            config->subuids_path, strerror(-r));
+}
+
 int config_load(const char *path, Config **ret, char **ret_message)
 {
         _cleanup_(config_freep) Config *config = config_new();
@@ -476,6 +496,7 @@ int config_load(const char *path, Config **ret, char **ret_message)
         r = read_file(source.path, &data, &source.size, ret_message);
         if (r == -ENOENT && !path) {
                 free(TAKE_PTR(*ret_message));
+                load_subuids(config);
                 *ret = TAKE_PTR(config);
                 return 0;
         }
@@ -487,6 +508,7 @@ int config_load(const char *path, Config **ret, char **ret_message)
                 *ret_message = source.message ?: strdup("out of memory");
                 return r;
         }
+        load_subuids(config);
         *ret = TAKE_PTR(config);
         return 0;
 }

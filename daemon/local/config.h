@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "local/subuids.h"
 
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
 #define CONFIG_BYTES_MAX (1u << 20)
@@ -40,6 +41,8 @@ typedef struct Config {
         char *machined;             /* auto, off */
         char *host_access;          /* of guests to the host's own addresses: deny, allow */
         char *users_group, *admins_group;
+        char *subuids_path;      /* subuid(5) */
+        Subuids *subuids;        /* what that said when this was loaded; owned, or NULL */
         json_object *qemu;       /* platform or "default" to path; owned */
         json_object *programs;   /* file name of a companion's program to path; owned */
         char **bridges, **taps;  /* allowed host interfaces, ended by NULL */

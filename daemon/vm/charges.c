@@ -5,7 +5,7 @@
 
 #include "vm/home.h"
 
-/* Whether another CVM of its owner holds the same bytes. */
+/* Whether another CVM that is counted to the same user holds the same bytes. */
 static bool is_shared(const Vm *vm, SpecArtifactKind kind)
 {
         const VmTable *table = &vm->home->table;
@@ -13,7 +13,7 @@ static bool is_shared(const Vm *vm, SpecArtifactKind kind)
         for (size_t i = 0; i < table->n; i++) {
                 const Vm *other = table->vms[i];
 
-                if (other != vm && other->owner == vm->owner && other->boot.bytes[kind] &&
+                if (other != vm && other->account == vm->account && other->boot.bytes[kind] &&
                     other->boot.sha256[kind] && vm->boot.sha256[kind] &&
                     strcmp(other->boot.sha256[kind], vm->boot.sha256[kind]) == 0)
                         return true;
@@ -27,7 +27,7 @@ void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
 
         ledger_settle(ledger, bytes);
         if (vm->boot.bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
-                ledger_give_back(ledger, vm->owner, bytes);
+                ledger_give_back(ledger, vm->account, bytes);
         vm_boot_set_bytes(&vm->boot, kind, bytes);
 }
 
@@ -36,7 +36,7 @@ void charge_secrets(Vm *vm, uint64_t bytes)
         Ledger *ledger = vm->home->secret_ledger;
 
         ledger_settle(ledger, bytes);
-        ledger_give_back(ledger, vm->owner, vm->boot.secret_bytes);
+        ledger_give_back(ledger, vm->account, vm->boot.secret_bytes);
         vm_boot_set_secret_bytes(&vm->boot, bytes);
 }
 
@@ -44,14 +44,14 @@ void charges_recover(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (!is_shared(vm, kind))
-                        ledger_count(vm->home->artifact_ledger, vm->owner, vm->boot.bytes[kind]);
-        ledger_count(vm->home->secret_ledger, vm->owner, vm->boot.secret_bytes);
+                        ledger_count(vm->home->artifact_ledger, vm->account, vm->boot.bytes[kind]);
+        ledger_count(vm->home->secret_ledger, vm->account, vm->boot.secret_bytes);
 }
 
 static void drop_artifact(Vm *vm, SpecArtifactKind kind)
 {
         if (vm->boot.bytes[kind] && !is_shared(vm, kind))
-                ledger_give_back(vm->home->artifact_ledger, vm->owner, vm->boot.bytes[kind]);
+                ledger_give_back(vm->home->artifact_ledger, vm->account, vm->boot.bytes[kind]);
         vm_boot_set_bytes(&vm->boot, kind, 0);
 }
 
@@ -66,6 +66,6 @@ void charges_drop(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 drop_artifact(vm, kind);
-        ledger_give_back(vm->home->secret_ledger, vm->owner, vm->boot.secret_bytes);
+        ledger_give_back(vm->home->secret_ledger, vm->account, vm->boot.secret_bytes);
         vm_boot_set_secret_bytes(&vm->boot, 0);
 }

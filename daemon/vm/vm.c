@@ -21,6 +21,7 @@ Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform,
         vm->id = strdup(id);
         vm->platform = strdup(platform);
         vm->owner = owner;
+        vm->account = subuids_account(home->config ? home->config->subuids : NULL, owner);
         vm->owner_group = owner_group;
         vm->created_at = clock_now_usec();
         vm_reserved_init(&vm->reserved);

@@ -63,9 +63,18 @@ static void test_cpus(void **state)
 {
         const Config config = {.vcpus_per_cpu = 2};
         const HostFacts facts = {.cpus = 4}, unknown = {};
-        Vm one = {.name = (char *)"one", .owner = 1000, .state = VM_RUNNING, .cpus = 5};
-        Vm hidden = {.name = (char *)"hidden", .owner = 7, .state = VM_PAUSED, .cpus = 2};
-        Vm gone = {.name = (char *)"gone", .owner = 1000, .state = VM_STOPPED, .cpus = 8};
+        Vm one = {.name = (char *)"one",
+                  .owner = 1000,
+                  .account = 1000,
+                  .state = VM_RUNNING,
+                  .cpus = 5};
+        Vm hidden = {
+                .name = (char *)"hidden", .owner = 7, .account = 7, .state = VM_PAUSED, .cpus = 2};
+        Vm gone = {.name = (char *)"gone",
+                   .owner = 1000,
+                   .account = 1000,
+                   .state = VM_STOPPED,
+                   .cpus = 8};
         Vm *vms[] = {&one, &hidden, &gone};
 
         one.platform = hidden.platform = gone.platform = (char *)"plain";
@@ -82,7 +91,11 @@ static void test_pools_of_hosts(void **state)
         _cleanup_(host_facts_freep) HostFacts *snp = replay("sev-snp-out-of-asids"),
                                               *tdx = replay("tdx-out-of-keyids"),
                                               *good = replay("sev-snp");
-        Vm vm = {.name = (char *)"a", .owner = 1000, .state = VM_RUNNING, .cpus = 1};
+        Vm vm = {.name = (char *)"a",
+                 .owner = 1000,
+                 .account = 1000,
+                 .state = VM_RUNNING,
+                 .cpus = 1};
         Vm *vms[] = {&vm};
 
         vm.platform = (char *)"sev-snp-ovmf";
@@ -97,8 +110,8 @@ static void test_promised(void **state)
 {
         const Config config = {.vcpus_per_cpu = 65536, .keys_per_uid_max = 8};
         HostFacts facts = {.asids_sev = {true, 3, 1}};
-        Vm vm[2] = {{.name = (char *)"a", .owner = 1000, .state = VM_PREPARING},
-                    {.name = (char *)"b", .owner = 1000, .state = VM_STARTING}};
+        Vm vm[2] = {{.name = (char *)"a", .owner = 1000, .account = 1000, .state = VM_PREPARING},
+                    {.name = (char *)"b", .owner = 1000, .account = 1000, .state = VM_STARTING}};
         Vm *vms[] = {&vm[0], &vm[1]};
         const Case fits = {.platform = "sev"},
                    full = {"sev", "sev-asids", 0, 0, "[ \"a\", \"b\" ]"};
@@ -118,10 +131,10 @@ static void test_promised(void **state)
 static void check_quota(const Config *config, uint64_t keys, uid_t uid, uint64_t limit)
 {
         const HostFacts facts = {.cpus = 64, .keyids_tdx = {true, keys, 3}};
-        Vm vm[] = {{.name = (char *)"a", .owner = 1000, .state = VM_RUNNING},
-                   {.name = (char *)"b", .owner = 1000, .state = VM_PAUSED},
-                   {.name = (char *)"c", .owner = 1001, .state = VM_RUNNING},
-                   {.name = (char *)"d", .owner = 1000, .state = VM_STOPPED}};
+        Vm vm[] = {{.name = (char *)"a", .owner = 1000, .account = 1000, .state = VM_RUNNING},
+                   {.name = (char *)"b", .owner = 1000, .account = 1000, .state = VM_PAUSED},
+                   {.name = (char *)"c", .owner = 1001, .account = 1001, .state = VM_RUNNING},
+                   {.name = (char *)"d", .owner = 1000, .account = 1000, .state = VM_STOPPED}};
         Vm *vms[ARRAY_SIZE(vm)];
         Manager manager = {.home = {.config = config, .table = {.vms = vms}}, .templates = set};
         const WirePeer peer = {.uid = uid};

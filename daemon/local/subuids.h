@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Whose subordinate user a uid is. A user with a range in subuid(5) can act as each uid of it
+ * (newuidmap(1)): what is counted to a user counts those uids, too, or 65,536 uids would have as
+ * many quotas.
+ *
+ * Two files are read: subuid(5), lines "USER:FIRST:COUNT" with a name or a uid, and passwd(5) for
+ * the uids of names. The name service is not asked. A range of a name that passwd does not have, or
+ * of root, is an account of its own, that of its first uid.
+ */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+#define SUBUIDS_BYTES_MAX (1u << 20) /* of each of the files */
+#define SUBUIDS_RANGES_MAX 16384u    /* further lines are left out */
+
+typedef struct Subuids Subuids;
+
+/* 0, also where there is no such file: *ret has no ranges then. Lines that are not understood are
+ * left out. -EFBIG: larger than SUBUIDS_BYTES_MAX; -ENOMEM; or -errno of reading. */
+int subuids_read(const char *subuid, const char *passwd, Subuids **ret);
+Subuids *subuids_free(Subuids *subuids);
+DEFINE_CLEANUP(Subuids *, subuids_free)
+
+/* The uid to which what this one has is counted: itself, or that of whose range it is. subuids may
+ * be NULL. Of ranges that overlap the one that begins last counts. */
+uid_t subuids_account(const Subuids *subuids, uid_t uid);
