@@ -130,7 +130,8 @@ def build(cache, packages, debs, recipe):
         made = kernel.Kernel(
             (top / "objects" / "include" / "config" / "kernel.release").read_text().strip(),
             (top / "objects" / IMAGE).read_bytes(), {}, [], [], [], configuration)
-    keep(cache, place(cache, packages, recipe), made)
+        # Before the directory is removed, which takes a while: a kill would cost the kernel.
+        keep(cache, place(cache, packages, recipe), made)
     return made
 
 

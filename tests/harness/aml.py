@@ -26,9 +26,16 @@ def region(name, space, address, size):
     return b"\x5b\x80" + name + bytes([space]) + integer(address) + integer(size)
 
 
-def fields(of, *names):
-    """A byte each."""
-    return b"\x5b\x81" + package(of + bytes([BYTE_ACCESS]) +
+def table_region(name, signature, table_id=b""):
+    """A region that is another table of the guest's: a DataTableRegion."""
+    return b"\x5b\x88" + name + b"".join(b"\x0d" + text + b"\0"
+                                        for text in (signature, b"", table_id))
+
+
+def fields(of, *names, skip=0):
+    """A byte each, after `skip` bytes, fewer than 512."""
+    offset = b"\x00" + bytes([0x40 | skip * 8 & 15, skip * 8 >> 4]) if skip else b""
+    return b"\x5b\x81" + package(of + bytes([BYTE_ACCESS]) + offset +
                                  b"".join(name + b"\x08" for name in names))
 
 
@@ -48,10 +55,10 @@ def scope(name, *parts):
     return b"\x10" + package(name + b"".join(parts))
 
 
-def table(code):
-    """An SSDT of it."""
-    head = struct.pack("<4sIBB6s8sI4sI", b"SSDT", HEADER + len(code), 2, 0, b"CVMD  ",
-                       b"TEST    ", 1, b"TEST", 1)
+def table(code, signature=b"SSDT", table_id=b"TEST"):
+    """An SSDT of it, or another table."""
+    head = struct.pack("<4sIBB6s8sI4sI", signature, HEADER + len(code), 2, 0, b"CVMD  ",
+                       table_id.ljust(8), 1, b"TEST", 1)
     whole = bytearray(head + code)
     whole[9] = -sum(whole) & 0xff
     return bytes(whole)
@@ -75,3 +82,31 @@ def spy(port, address, size):
     return steps(port, [store(name, OUT) for name in names],
                  [store(b"\x0a#", names[0]), store(names[0], OUT)],
                  before=region(b"SPY_", MEMORY, address, size) + fields(b"SPY_", *names))
+
+
+def beyond_a_tables_end(port):
+    """Tables: one without code; and one that rewrites the length in the header of that one, tells a
+    byte of the new length, and then reads behind its end: the signature of the second table, which
+    firmware puts there."""
+    data = table(bytes(12), b"CVMT")
+    names = [b"S00%d" % number for number in range(4)]
+    return data, steps(
+        port,
+        [store(b"\x0aA", b"LEN2"), store(b"LEN2", OUT)],
+        [table_region(b"TAIL", b"CVMT"), fields(b"TAIL", *names, skip=len(data)),
+         *(store(name, OUT) for name in names)],
+        before=table_region(b"HEAD", b"CVMT") + fields(b"HEAD", b"LEN2", skip=6))
+
+
+def code_beyond_a_tables_end(port):
+    """Tables with code: the first makes the header of the second longer before that one is loaded;
+    the second tells "b" and ends with a buffer that needs the header of the third, after which "!"
+    is told."""
+    last = table(store(b"\x0a!", b"\\" + OUT), b"CVMT")
+    open_end = b"\x08" + b"REST" + b"\x11" + bytes([HEADER + 3, 0x0a, HEADER])
+    second = table(store(b"\x0ab", b"\\" + OUT) + open_end, table_id=b"SECOND")
+    longer = len(second) + len(last)
+    assert longer < 256
+    return (table(region(b"PORT", PORTS, port, 1) + fields(b"PORT", OUT) +
+                  table_region(b"NEXT", b"SSDT", b"SECOND  ") + fields(b"NEXT", b"LEN0", skip=4) +
+                  store(b"\x0a" + bytes([longer]), b"LEN0") + store(b"\x0aa", OUT)), second, last)
