@@ -2,7 +2,7 @@
 #include "reply.h"
 #include "session.h"
 
-static const OutputColumn columns[] = {
+static const TableColumn columns[] = {
         {"NAME"},
         {"KIND"},
         {"SIZE", .right = true},

@@ -15,6 +15,7 @@
 #include "base/program.h"
 #include "fail.h"
 #include "output.h"
+#include "table.h"
 #include "template/survey.h"
 
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
@@ -186,7 +187,7 @@ static char *auto_reason(const Doctor *doctor, json_object *best)
         return text;
 }
 
-static const OutputColumn platform_columns[] = {
+static const TableColumn platform_columns[] = {
         {"PLATFORM"},
         {"CONFIDENTIAL"},
         {"READY"},
@@ -203,7 +204,7 @@ static void platform_row(json_object *platform, char **cells)
                 cells[i] = output_member(platform, members[i]);
 }
 
-static const OutputColumn check_columns[] = {
+static const TableColumn check_columns[] = {
         {"CHECK"},
         {"PASSED"},
         {"FOUND", .wrap = true},
@@ -255,12 +256,12 @@ static int doctor_print(const Cli *cli, const char *platform, json_object *platf
                 return 0;
         }
         if (platform) {
-                r = output_table(stdout, check_columns, json_member(first, "checks"), check_row);
+                r = table_print(stdout, check_columns, json_member(first, "checks"), check_row);
                 printf("\n%s %s be launched here\n", platform,
                        json_member_bool(first, "ready", false) ? "can" : "cannot");
                 return r;
         }
-        r = output_table(stdout, platform_columns, platforms, platform_row);
+        r = table_print(stdout, platform_columns, platforms, platform_row);
         printf("\nauto takes %s: %s\n", best ? json_member_string(best, "name") : "none", reason);
         if (!json_member_bool(nft, "passed", false))
                 printf("Note: %s; %s\n", json_member_string(nft, "found"),

@@ -9,8 +9,9 @@
 #include "measure/igvm_summary.h"
 #include "measure_files.h"
 #include "output.h"
+#include "table.h"
 
-static const OutputColumn columns[] = {
+static const TableColumn columns[] = {
         {"PLATFORM"},
         {"MODE"},
         {"VTL", .right = true},
@@ -46,7 +47,7 @@ static ExitStatus igvm_print(const Cli *cli, json_object *summary)
 {
         json_object *refused = json_member(summary, "notLoadable");
 
-        if (output_table(stdout, columns, json_member(summary, "platforms"), igvm_row) < 0)
+        if (table_print(stdout, columns, json_member(summary, "platforms"), igvm_row) < 0)
                 return fail_memory(cli);
         for (size_t i = 0; i < json_object_array_length(refused); i++) {
                 json_object *header = json_object_array_get_idx(refused, i);

@@ -7,7 +7,7 @@
 #include "reply.h"
 #include "session.h"
 
-static const OutputColumn columns[] = {
+static const TableColumn columns[] = {
         {"NAME"},
         {"STATE"},
         {"READY"},
@@ -15,7 +15,7 @@ static const OutputColumn columns[] = {
         {"CPUS", .right = true},
         {"MEMORY", .right = true},
         {"STARTED"},
-        {"FORWARDS"},
+        {"FORWARDS", .wrap = true},
         {},
 };
 

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
 
-#include <libsmartcols/libsmartcols.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/json.h"
 #include "base/text.h"
-
-#define COLUMNS_MAX 16
 
 bool output_is_terminal(FILE *stream)
 {
@@ -134,53 +131,6 @@ void output_raw(OutputRaw *state, const void *data, size_t size)
                 if (state->n_held == text_utf8_length((unsigned char)state->held[0]))
                         raw_print(state);
         }
-}
-
-static int table_fill(struct libscols_table *table, size_t n_columns, json_object *array,
-                      OutputRow row)
-{
-        for (size_t i = 0; i < json_object_array_length(array); i++) {
-                struct libscols_line *line = scols_table_new_line(table, NULL);
-                char *cells[COLUMNS_MAX] = {};
-
-                if (!line)
-                        return -ENOMEM;
-                row(json_object_array_get_idx(array, i), cells);
-                for (size_t c = 0; c < n_columns; c++)
-                        if (!cells[c] || scols_line_refer_data(line, c, cells[c]) != 0)
-                                return -ENOMEM;
-        }
-        return 0;
-}
-
-int output_table(FILE *stream, const OutputColumn *columns, json_object *array, OutputRow row)
-{
-        struct libscols_table *table;
-        size_t n = 0;
-        int r = 0;
-
-        if (!json_object_is_type(array, json_type_array))
-                return 0;
-        table = scols_new_table();
-        if (!table)
-                return -ENOMEM;
-        scols_table_set_stream(table, stream);
-        scols_table_enable_noencoding(table, 1); /* escaped already */
-        for (; columns[n].title; n++) {
-                int flags = (columns[n].right ? SCOLS_FL_RIGHT : 0) |
-                            (columns[n].cut ? SCOLS_FL_TRUNC : 0) |
-                            (columns[n].wrap ? SCOLS_FL_WRAP : 0);
-
-                if (n == COLUMNS_MAX || !scols_table_new_column(table, columns[n].title,
-                                                                columns[n].cut ? 0.1 : 1, flags))
-                        r = -ENOMEM;
-        }
-        if (r == 0)
-                r = table_fill(table, n, array, row);
-        if (r == 0 && scols_print_table(table) != 0)
-                r = -ENOMEM;
-        scols_unref_table(table);
-        return r;
 }
 
 int output_finish(void)

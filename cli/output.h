@@ -43,19 +43,5 @@ typedef struct OutputRaw {
 } OutputRaw;
 void output_raw(OutputRaw *state, const void *data, size_t size);
 
-/* A table. Columns are never cut short unless the table is for a terminal and they say so. */
-typedef struct OutputColumn {
-        const char *title;
-        bool right;
-        bool cut;  /* may be cut on a terminal that is too narrow */
-        bool wrap; /* may go on in the next line there */
-} OutputColumn;
-
-/* Fills one row: newly allocated texts, NULL for "out of memory", one a column. */
-typedef void (*OutputRow)(json_object *item, char **cells);
-
-/* Prints an array as a table, columns ended by {}. Returns 0 or -ENOMEM. */
-int output_table(FILE *stream, const OutputColumn *columns, json_object *array, OutputRow row);
-
 /* Flushes stdout. Returns 0 or -errno of the first write that failed. */
 int output_finish(void);

@@ -8,8 +8,8 @@
 #include "reply.h"
 #include "session.h"
 
-static const OutputColumn missing_columns[] = {
-        {"MISSING"}, {"FOUND"}, {"NEEDED"}, {"FIX"}, {},
+static const TableColumn missing_columns[] = {
+        {"MISSING"}, {"FOUND", .wrap = true}, {"NEEDED", .wrap = true}, {"FIX", .wrap = true}, {},
 };
 
 static void missing_row(json_object *check, char **cells)
@@ -180,8 +180,8 @@ static ExitStatus print_plan(const Cli *cli, json_object *reply, const LaunchSpe
                 return EXIT_OK;
         fflush(stdout);
         fputs("cvmctl: a launch would be refused here:\n", stderr);
-        return output_table(stderr, missing_columns, missing, missing_row) < 0 ? fail_memory(cli)
-                                                                               : EXIT_OK;
+        return table_print(stderr, missing_columns, missing, missing_row) < 0 ? fail_memory(cli)
+                                                                              : EXIT_OK;
 }
 
 ExitStatus verb_render(const Arguments *arguments)

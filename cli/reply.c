@@ -17,7 +17,7 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
 }
 
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
-                       const char *member, const OutputColumn *columns, OutputRow row)
+                       const char *member, const TableColumn *columns, TableRow row)
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *array;
@@ -32,5 +32,5 @@ ExitStatus reply_table(const Cli *cli, const char *method, json_object *paramete
                 output_json(array);
                 return EXIT_OK;
         }
-        return output_table(stdout, columns, array, row) < 0 ? fail_memory(cli) : EXIT_OK;
+        return table_print(stdout, columns, array, row) < 0 ? fail_memory(cli) : EXIT_OK;
 }

@@ -5,10 +5,11 @@
 
 #include "arguments.h"
 #include "output.h"
+#include "table.h"
 
 /* Takes parameters (NULL: {}). `member` is the array's name in the reply. */
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
-                       const char *member, const OutputColumn *columns, OutputRow row);
+                       const char *member, const TableColumn *columns, TableRow row);
 
 /* The member of a reply; if it is absent or of another type, prints that the peer broke the
  * interface and returns NULL. Borrowed. */

@@ -64,7 +64,7 @@ LIBVIRT_12 = Root("bookworm", _LIBVIRT)
 # The newest systemd, for what machinectl can do there, and the newest libvirt.
 NEWEST = Root("sid", (
     *_LIBVIRT, "libvirt-daemon-driver-qemu", "libvirt-clients", "passt", "systemd-container",
-    "libjson-c5", "libuv1t64", "libcap-ng0", "libsmartcols1", "liblzma5", "libssl3t64"))
+    "libjson-c5", "libuv1t64", "libcap-ng0", "liblzma5", "libssl3t64"))
 # A QEMU that knows SEV-SNP and TDX, and the firmware that goes with it.
 QEMU_NEWEST = Root("trixie", ("ca-certificates",), ("qemu-system-x86",))
 FIRMWARE_SEV = Package("sid", "ovmf-amdsev", "usr/share/ovmf/OVMF.amdsev.fd")

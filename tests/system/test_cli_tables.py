@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl's tables: as wide as the terminal, and whole anywhere else."""
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import unicodedata
+
+import pytest
+
+from harness import images
+from harness.daemon import CVMCTL
+from harness.peer import Peer, cvmctl
+
+pytestmark = pytest.mark.qemu_driver("it launches nothing")
+
+
+def width(line):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def on_terminal(columns, *args, environment=None):
+    """What a terminal of that width shows, line by line."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", **(environment or {})}
+    with subprocess.Popen([CVMCTL, *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
+                          env=env) as process:
+        os.close(slave)
+        data = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            data += piece
+        assert process.wait(60) == 0, data
+    os.close(master)
+    return data.decode().replace("\r\n", "\n").splitlines()
+
+
+ARTIFACT = {"name": "kernel-" + "ä" * 20, "kind": "kernel", "size": 14000000, "origin": "embedded",
+            "users": 3, "sha256": "0123456789abcdef" * 4, "sha384": "fedcba9876543210" * 6}
+
+
+def test_digests_are_elided():
+    with Peer(ListArtifacts={"artifacts": [ARTIFACT]}) as peer:
+        whole = peer.cvmctl("artifacts").out
+        for columns in (80, 100, 200, 300):
+            title, row = on_terminal(columns, "--socket", peer.path, "artifacts")
+            assert width(row) <= columns and title.split()[:2] == ["NAME", "KIND"]
+            assert ARTIFACT["name"] in row
+            assert (ARTIFACT["sha384"] in row) == (columns == 300)
+            assert row.count("…") == {80: 2, 100: 2, 200: 1, 300: 0}[columns], row
+        plain = on_terminal(120, "--socket", peer.path, "artifacts", environment={"LC_ALL": "C"})
+        assert "…" not in plain[1] and plain[1].count("~") == 2
+        lines = on_terminal(50, "--socket", peer.path, "artifacts")
+        assert max(map(width, lines)) <= 50 and lines[0].split(": ") == ["  NAME", ARTIFACT["name"]]
+    assert ARTIFACT["sha256"] in "".join(line[8:] for line in lines)
+    assert ARTIFACT["sha256"] in whole and ARTIFACT["sha384"] in whole
+
+
+def test_words_are_wrapped():
+    forwards = [{"address": "127.0.0.1", "hostPort": 6100 + i, "guestPort": 7000 + i,
+                 "protocol": "tcp"} for i in range(9)]
+    cvm = {"name": "web", "state": "running", "ready": True, "platform": "plain", "cpus": 2,
+           "memory": 1 << 30, "forwards": forwards, "startedAt": 1}
+    with Peer(List={"cvms": [cvm, {**cvm, "name": "db", "forwards": []}]}) as peer:
+        lines = on_terminal(100, "--socket", peer.path, "list")
+        whole = peer.cvmctl("list").out.splitlines()
+    assert max(map(width, lines)) <= 100 and len(lines) > 4 and len(whole) == 3
+    said = " ".join(line[lines[0].index("FORWARDS"):].strip() for line in lines[1:-1])
+    assert said == ", ".join(f"127.0.0.1:{6100 + i} -> {7000 + i}/tcp" for i in range(9))
+    assert whole[1].endswith(said)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 102, 103])
+def test_what_does_not_fit_is_a_list(tmp_path, columns):
+    file = tmp_path / "igvm"
+    file.write_bytes(images.coconut(images.SNP | images.NATIVE, headers=[]))
+    lines = on_terminal(columns, "igvm", file)
+    whole = cvmctl("igvm", file).out.splitlines()
+    assert max(map(width, lines)) <= columns
+    assert whole[0].startswith("PLATFORM") and len(whole) == 3
+    if width(max(whole, key=width)) <= columns:
+        assert lines == whole
+        return
+    rows = [dict(line.split(": ", 1) for line in row.splitlines())
+            for row in "\n".join(lines).split("\n\n")]
+    titles = [title.strip() for title in rows[0]]
+    assert titles == whole[0].split()
+    assert [list(row.values()) for row in rows] == [line.split() for line in whole[1:]]
+
+
+def test_what_a_render_lacks(tmp_path):
+    check = {"name": "kvm", "passed": False, "found": "a b c " * 40, "needed": "d e " * 30,
+             "fix": "unbreakable" * 12}
+    reply = {"argv": ["qemu"], "descriptors": [], "missing": [check]}
+    with Peer(Render=reply) as peer:
+        lines = on_terminal(80, "--socket", peer.path, "render", "web")
+        whole = peer.cvmctl("render", "web").err
+    assert max(map(width, lines)) <= 80
+    assert check["fix"] in whole and check["fix"] not in "\n".join(lines)
+    assert "".join(lines).count("a b c") + "".join(lines).count("b c a") > 0
