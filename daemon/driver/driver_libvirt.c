@@ -14,8 +14,10 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "driver/libvirt_condemned.h"
 #include "driver/libvirt_link.h"
 #include "driver/libvirt_loop.h"
+#include "driver/libvirt_pending.h"
 #include "driver/qemu_sockets.h"
 #include "local/log.h"
 #include "wire/stream.h"
@@ -43,25 +45,11 @@ struct LibvirtVm {
         uv_check_t soon; /* tells of an end that no news will tell */
 };
 
-typedef struct Pending Pending;
-struct Pending {
-        Pending *next;
-        uint64_t serial;
-        DriverDone done;
-        void *userdata;
-};
-
-typedef struct Condemned Condemned;
-struct Condemned {
-        Condemned *next;
-        char id[37];
-};
-
 struct LibvirtHome {
         LibvirtLink *link;
         LibvirtVm *vms;
-        Pending *pending;
-        Condemned *condemned;
+        LibvirtPending *pending;
+        LibvirtCondemned *condemned;
         bool lost;
 };
 
@@ -133,30 +121,13 @@ static int connect_streams(LibvirtVm *vm)
 
 static void condemn(LibvirtHome *home, const char *id)
 {
-        Condemned *c;
-
-        for (c = home->condemned; c; c = c->next)
-                if (strcmp(c->id, id) == 0)
-                        return;
-        c = calloc(1, sizeof(*c));
-        if (!c)
-                return;
-        text_copy(c->id, sizeof(c->id), id);
-        c->next = home->condemned;
-        home->condemned = c;
-        libvirt_link_command(home->link, LIBVIRT_DESTROY, id, NULL);
+        if (libvirt_condemned_add(&home->condemned, id))
+                libvirt_link_command(home->link, LIBVIRT_DESTROY, id, NULL);
 }
 
 static void absolve(LibvirtHome *home, const char *id)
 {
-        for (Condemned **c = &home->condemned; *c; c = &(*c)->next)
-                if (strcmp((*c)->id, id) == 0) {
-                        Condemned *gone = *c;
-
-                        *c = gone->next;
-                        free(gone);
-                        return;
-                }
+        libvirt_condemned_remove(&home->condemned, id);
 }
 
 static void update_want(LibvirtHome *home)
@@ -286,6 +257,8 @@ static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
 
 static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
 {
+        _cleanup_free_ LibvirtPending *pending = NULL;
+
         if (news->verb == LIBVIRT_CREATE && vm && vm->creating == news->serial)
                 on_created(vm, news);
         else if (news->verb == LIBVIRT_CREATE && news->r == 0)
@@ -299,17 +272,14 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
                 libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
         else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
                 end(vm, "lost", "it was gone already");
-        for (Pending **p = &home->pending; *p; p = &(*p)->next)
-                if ((*p)->serial == news->serial) {
-                        _cleanup_free_ Pending *one = *p;
-                        int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
+        pending = libvirt_pending_take(&home->pending, news->serial);
+        if (pending) {
+                int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
 
-                        *p = one->next;
-                        if (vm && r == 0)
-                                vm->paused = news->verb == LIBVIRT_SUSPEND;
-                        one->done(r, news->text, one->userdata);
-                        break;
-                }
+                if (vm && r == 0)
+                        vm->paused = news->verb == LIBVIRT_SUSPEND;
+                pending->done(r, news->text, pending->userdata);
+        }
         update_want(home);
 }
 
@@ -359,7 +329,7 @@ static void on_connected(LibvirtHome *home)
         if (home->lost)
                 log_info("libvirt is back");
         home->lost = false;
-        for (Condemned *c = home->condemned; c; c = c->next)
+        for (const LibvirtCondemned *c = home->condemned; c; c = c->next)
                 libvirt_link_command(home->link, LIBVIRT_DESTROY, c->id, NULL);
         for (LibvirtVm *vm = home->vms; vm; vm = vm->next)
                 if (vm->begun && !vm->creating && !vm->ended)
@@ -482,18 +452,8 @@ static int libvirt_adopt(const DriverHome *home, const char *id, json_object *re
 
 static int command(LibvirtVm *vm, LibvirtVerb verb, DriverDone done, void *userdata)
 {
-        Pending *pending = calloc(1, sizeof(*pending));
-
-        if (!pending)
-                return -ENOMEM;
-        *pending = (Pending){.next = vm->home->pending, .done = done, .userdata = userdata};
-        pending->serial = libvirt_link_command(vm->home->link, verb, vm->id, NULL);
-        if (!pending->serial) {
-                free(pending);
-                return -ENOMEM;
-        }
-        vm->home->pending = pending;
-        return 0;
+        return libvirt_pending_add(&vm->home->pending, vm->home->link, verb, vm->id, done,
+                                   userdata);
 }
 
 static int libvirt_resume(DriverVm *base, DriverDone done, void *userdata)
@@ -616,14 +576,7 @@ void libvirt_home_close(LibvirtHome *home)
         if (!home)
                 return;
         libvirt_link_close(home->link);
-        for (Pending *p = home->pending, *next; p; p = next) {
-                next = p->next;
-                p->done(-ECONNRESET, "the daemon is going down", p->userdata);
-                free(p);
-        }
-        for (Condemned *c = home->condemned, *next; c; c = next) {
-                next = c->next;
-                free(c);
-        }
+        libvirt_pending_fail(home->pending, "the daemon is going down");
+        libvirt_condemned_free(home->condemned);
         free(home);
 }

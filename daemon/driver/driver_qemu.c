@@ -23,6 +23,8 @@
 #include "base/text.h"
 #include "driver/child.h"
 #include "driver/driver.h"
+#include "driver/qemu_command.h"
+#include "driver/qemu_ending.h"
 #include "driver/qemu_sockets.h"
 #include "driver/qemu_spawn.h"
 #include "local/log.h"
@@ -135,14 +137,6 @@ static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks
         return r;
 }
 
-static void set_status(DriverEnding *ending, int status)
-{
-        ending->has_exit_code = WIFEXITED(status);
-        ending->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-        ending->has_signal = WIFSIGNALED(status);
-        ending->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
 /* Takes the exit status. An adopted process is another's to wait for; newer kernels tell its status
  * once that has happened. Returns false where it may still come. */
 static bool reap(QemuVm *vm, DriverEnding *ending)
@@ -151,50 +145,18 @@ static bool reap(QemuVm *vm, DriverEnding *ending)
 
         if (vm->own_child) {
                 if (waitpid(vm->child.pid, &status, 0) == vm->child.pid)
-                        set_status(ending, status);
+                        qemu_ending_set_status(ending, status);
                 return true;
         }
         r = process_exit_status(vm->child.pidfd, &status);
         if (r == 0)
-                set_status(ending, status);
+                qemu_ending_set_status(ending, status);
         return r != -EAGAIN;
 }
 
-/* What QMP told of the end; NULL: nothing. An end without a reason is told, too. */
 static const char *told_reason(const QemuVm *vm)
 {
-        const char *reason = vm->shutdown_reason;
-
-        if (vm->panicked)
-                return "guest-panic";
-        if (!reason)
-                return NULL;
-        if (strcmp(reason, "guest-panic") == 0)
-                return "guest-panic";
-        if (strcmp(reason, "guest-shutdown") == 0)
-                return "power-off";
-        if (strcmp(reason, "guest-reset") == 0)
-                return "guest-reset";
-        if (strcmp(reason, "host-error") == 0 || strcmp(reason, "internal-error") == 0)
-                return "internal-error";
-        if (strcmp(reason, "shutdown") == 0) /* QEMU's state after both */
-                return "power-off-or-reboot";
-        return "stopped";
-}
-
-static const char *ending_reason(const QemuVm *vm, const DriverEnding *ending)
-{
-        const char *told = told_reason(vm);
-
-        if (told && strcmp(told, "stopped") != 0)
-                return told;
-        if (ending->has_signal)
-                return "qemu-signal";
-        if (ending->has_exit_code && ending->exit_code != 0)
-                return "qemu-exit";
-        if (told)
-                return told;
-        return ending->has_exit_code ? "qemu-exit" : "lost";
+        return qemu_ending_told(vm->shutdown_reason, vm->panicked);
 }
 
 static void close_exit_watch(QemuVm *vm)
@@ -224,7 +186,7 @@ static void take_end(QemuVm *vm)
         stream_finish(&vm->output);
         if (!vm->closed)
                 qmp_client_finish(vm->qmp);
-        ending.reason = ending_reason(vm, &ending);
+        ending.reason = qemu_ending_reason(told_reason(vm), &ending);
         ending.log = tail_text(&vm->tail);
         if (!vm->closed)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
@@ -560,47 +522,14 @@ static int qemu_adopt(const DriverHome *home, const char *id, json_object *recor
         return 0;
 }
 
-typedef struct Command {
-        DriverDone done;
-        void *userdata;
-} Command;
-
-static void on_command(QmpClient *client, json_object *result, const char *error_class,
-                       const char *error_text, void *userdata)
-{
-        _cleanup_free_ Command *command = userdata;
-
-        int r = result ? 0 : strcmp(error_class, "Disconnected") == 0 ? -ECONNRESET : -EIO;
-
-        command->done(r, error_text, command->userdata);
-}
-
-static int execute(QemuVm *vm, const char *name, DriverDone done, void *userdata)
-{
-        Command *command;
-        int r;
-
-        if (!vm->qmp)
-                return -ECONNRESET;
-        fail_point("qemu: to be commanded");
-        command = calloc(1, sizeof(*command));
-        if (!command)
-                return -ENOMEM;
-        *command = (Command){.done = done, .userdata = userdata};
-        r = qmp_client_execute(vm->qmp, name, NULL, on_command, command);
-        if (r < 0)
-                free(command);
-        return r;
-}
-
 static int qemu_resume(DriverVm *vm, DriverDone done, void *userdata)
 {
-        return execute(qemu(vm), "cont", done, userdata);
+        return qemu_command(qemu(vm)->qmp, "cont", done, userdata);
 }
 
 static int qemu_pause(DriverVm *vm, DriverDone done, void *userdata)
 {
-        return execute(qemu(vm), "stop", done, userdata);
+        return qemu_command(qemu(vm)->qmp, "stop", done, userdata);
 }
 
 static void qemu_powerdown(DriverVm *base)

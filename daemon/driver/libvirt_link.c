@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "driver/libvirt_commands.h"
 #include "driver/libvirt_loop.h"
+#include "driver/libvirt_news.h"
 #include "local/clock.h"
 
 #define RETRY_MSEC_MIN 250
@@ -23,14 +24,6 @@
 #define KEEPALIVE_COUNT 3
 
 static const LibvirtCalls *libvirt; /* once a link has begun to connect */
-
-typedef struct Item Item;
-struct Item {
-        Item *next;
-        LibvirtNews news; /* borrows from the next two */
-        char id[VIR_UUID_STRING_BUFLEN];
-        char *text;
-};
 
 struct LibvirtLink {
         uv_async_t async;
@@ -52,7 +45,7 @@ struct LibvirtLink {
         char *failure_of;        /* the emulator that it is of; NULL: the connection */
         pthread_cond_t answered; /* something of these has changed */
         LibvirtCommands commands;
-        Item *items, **items_end;
+        LibvirtNewsQueue news;
         /* the worker's alone */
         virConnectPtr connection;
         int lifecycle, monitor; /* callbacks */
@@ -70,11 +63,7 @@ static void link_unref(void *userdata)
         if (!last)
                 return;
         libvirt_commands_clear(&link->commands);
-        for (Item *i = link->items, *next; i; i = next) {
-                next = i->next;
-                free(i->text);
-                free(i);
-        }
+        libvirt_news_free(libvirt_news_take(&link->news));
         pthread_mutex_destroy(&link->lock);
         pthread_cond_destroy(&link->wake);
         pthread_cond_destroy(&link->answered);
@@ -97,19 +86,12 @@ static LibvirtLink *link_ref(LibvirtLink *link)
 /* Any thread. */
 static void post(LibvirtLink *link, const LibvirtNews *news)
 {
-        Item *item = calloc(1, sizeof(*item));
+        LibvirtNewsItem *item = libvirt_news_new(news);
 
         if (!item)
                 return;
-        item->news = *news;
-        if (news->id)
-                text_copy(item->id, sizeof(item->id), news->id);
-        item->text = strdup(news->text ?: "");
-        item->news.id = item->id;
-        item->news.text = item->text ?: "";
         pthread_mutex_lock(&link->lock);
-        *link->items_end = item;
-        link->items_end = &item->next;
+        libvirt_news_add(&link->news, item);
         if (!link->closed)
                 uv_async_send(&link->async);
         pthread_mutex_unlock(&link->lock);
@@ -443,20 +425,15 @@ static void *work(void *userdata)
 static void on_async(uv_async_t *async)
 {
         LibvirtLink *link = container_of(async, LibvirtLink, async);
-        Item *items;
+        LibvirtNewsItem *items;
 
         pthread_mutex_lock(&link->lock);
-        items = TAKE_PTR(link->items);
-        link->items_end = &link->items;
+        items = libvirt_news_take(&link->news);
         pthread_mutex_unlock(&link->lock);
-        for (Item *item = items, *next; item; item = next) {
-                next = item->next;
-                /* closed is written by this thread alone */
-                if (!link->closed)
-                        link->tell(&item->news, link->userdata);
-                free(item->text);
-                free(item);
-        }
+        /* closed is written by this thread alone */
+        for (const LibvirtNewsItem *item = items; item && !link->closed; item = item->next)
+                link->tell(&item->news, link->userdata);
+        libvirt_news_free(items);
 }
 
 int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
@@ -474,7 +451,6 @@ int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *u
                               .n_ref = 1,
                               .lifecycle = -1,
                               .monitor = -1};
-        link->items_end = &link->items;
         pthread_mutex_init(&link->lock, NULL);
         pthread_condattr_init(&monotonic);
         pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -10,6 +10,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LINES_MAX = 700
+LINES_MAX_OF_A_MODULE = 600  # in src, daemon and cli
 
 
 def run(*command):
@@ -46,7 +47,8 @@ def test_licence_is_named(name):
 @pytest.mark.files("c", "python", "shell")
 def test_size_and_width(name):
     lines = (TOP / name).read_text().splitlines()
-    assert len(lines) <= LINES_MAX, "a file that long holds two nouns"
+    module = name.startswith(("src/", "daemon/", "cli/"))
+    assert len(lines) <= (LINES_MAX_OF_A_MODULE if module else LINES_MAX), "it holds two nouns"
     # clang-format sees to C, and leaves a string alone that it cannot break.
     if not name.endswith((".c", ".h")):
         wide = [number for number, line in enumerate(lines, 1) if len(line) > 100]
