@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/load.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,8 +19,7 @@ typedef struct LoadJob {
         IdMap map;
         const Allotment *allotment;                    /* borrowed, as is the spec */
         const char *default_paths[_ARTIFACT_KIND_MAX]; /* borrowed from the template */
-        int artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds,
-                *disk_fds;                 /* sent by the client, or -1 */
+        SentFile artifact_fds[_ARTIFACT_KIND_MAX], *cert_fds, *share_fds, *disk_fds;
         size_t n_certs, n_shares, n_disks; /* `done` may take what is loaded with its numbers */
         const Config *config;              /* borrowed */
         QemuCache *qemus;                  /* borrowed */
@@ -79,10 +77,10 @@ void loaded_done(Loaded *loaded)
 
 static void job_free(LoadJob *job)
 {
-        foreign_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
-        foreign_close(job->peer.uid, job->cert_fds, job->cert_fds ? job->n_certs : 0);
-        foreign_close(job->peer.uid, job->share_fds, job->share_fds ? job->n_shares : 0);
-        foreign_close(job->peer.uid, job->disk_fds, job->disk_fds ? job->n_disks : 0);
+        sent_files_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
+        sent_files_close(job->peer.uid, job->cert_fds, job->n_certs);
+        sent_files_close(job->peer.uid, job->share_fds, job->n_shares);
+        sent_files_close(job->peer.uid, job->disk_fds, job->n_disks);
         free(job->cert_fds);
         free(job->share_fds);
         free(job->disk_fds);
@@ -96,18 +94,22 @@ static Caller caller_of(const LoadJob *job)
         return (Caller){job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
 }
 
-/* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd. */
-static int fetch(LoadJob *job, int *sent, const char *path, CallerOpen what, bool writable,
-                 const char *field, CvmError *error)
+/* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd.
+ * content: for a file, which may then be a copy (*ret_copied); NULL: for anything else. */
+static int fetch(LoadJob *job, SentFile *sent, const char *path, CallerOpen what, bool writable,
+                 const CallerContent *content, const char *field, bool *ret_copied, CvmError *error)
 {
         const Caller caller = caller_of(job);
         int fd, r;
 
-        if (*sent >= 0) {
-                r = caller_check_fd(&caller, *sent, what, writable, field, error);
-                return r < 0 ? r : TAKE_FD(*sent);
+        if (sent->fd >= 0) {
+                r = caller_check_fd(&caller, sent->fd, &sent->judged, what, writable, field, error);
+                return r < 0 ? r : TAKE_FD(sent->fd);
         }
-        r = caller_open(&caller, path, what, writable, field, &fd, error);
+        if (content)
+                r = caller_read(&caller, path, content, field, &fd, ret_copied, error);
+        else
+                r = caller_open(&caller, path, what, writable, field, &fd, error);
         return r < 0 ? r : fd;
 }
 
@@ -145,7 +147,12 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
         CvmError *error = &job->loaded.artifact_errors[kind];
         Reservation reservation = {job, kind};
         const ArtifactReserve reserve = {reserve_artifact, &reservation};
+        const CallerContent content = {kind == ARTIFACT_FIRMWARE ? ARTIFACT_FIRMWARE_SIZE_MAX
+                                                                 : ARTIFACT_SIZE_MAX,
+                                       reserve_artifact, &reservation};
+        const uint8_t *sha256 = spec->has_sha256 ? spec->sha256 : NULL;
         _cleanup_close_ int fd = -1;
+        bool copied = false;
 
         if (job->loaded.artifacts[kind]) {
                 if (artifact_prepare(job->loaded.artifacts[kind], error) == 0 && spec->has_sha256)
@@ -155,11 +162,13 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
         /* a default that is not there is for the plan's requirements to tell */
         if (spec->fd < 0 && (!path || (!spec->path && access(path, F_OK) < 0)))
                 return;
-        fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false,
-                   spec_artifact_kind_name(kind), error);
-        if (fd >= 0)
-                artifact_load_reserved(kind, display_name(spec->fd < 0 ? path : spec->path, kind),
-                                       fd, spec->has_sha256 ? spec->sha256 : NULL, &reserve,
+        fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false, &content,
+                   spec_artifact_kind_name(kind), &copied, error);
+        path = display_name(spec->fd < 0 ? path : spec->path, kind);
+        if (copied) /* and reserved */
+                artifact_adopt(kind, path, fd, sha256, &job->loaded.artifacts[kind], error);
+        else if (fd >= 0)
+                artifact_load_reserved(kind, path, fd, sha256, &reserve,
                                        &job->loaded.artifacts[kind], error);
 }
 
@@ -219,7 +228,9 @@ static int reserve_inline(LoadJob *job, CvmError *error)
 static int load_cert(LoadJob *job, size_t i)
 {
         const SpecCert *spec = &job->spec->certs[i];
+        const CallerContent content = {.max = SPEC_CERT_BYTES_MAX};
         _cleanup_free_ char *field = NULL;
+        bool copied;
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -227,8 +238,8 @@ static int load_cert(LoadJob *job, size_t i)
                 return 0;
         if (asprintf(&field, "certs.%s", spec->name) < 0)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "read a certificate");
-        fd = fetch(job, &job->cert_fds[i], spec->path, CALLER_OPEN_FILE, false, field,
-                   &job->loaded.error);
+        fd = fetch(job, &job->cert_fds[i], spec->path, CALLER_OPEN_FILE, false, &content, field,
+                   &copied, &job->loaded.error);
         if (fd < 0)
                 return fd;
         r = reserve_secret(job, fd, field);
@@ -279,7 +290,7 @@ static int load_share(LoadJob *job, size_t i)
         if (asprintf(&field, "shares[%zu].path", i) < 0)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
         fd = fetch(job, &job->share_fds[i], spec->path, CALLER_OPEN_DIRECTORY, !spec->read_only,
-                   field, &job->loaded.error);
+                   NULL, field, NULL, &job->loaded.error);
         if (fd < 0)
                 return fd;
         if (!job->mapped) {
@@ -302,11 +313,12 @@ static int load_disk(LoadJob *job, size_t i)
         int r;
 
         snprintf(field, sizeof(field), "disks[%zu]", i);
-        r = disk_open(&caller, spec, &job->disk_fds[i], field, file, &job->loaded.error);
+        r = disk_open(&caller, spec, &job->disk_fds[i].fd, &job->disk_fds[i].judged, field, file,
+                      &job->loaded.error);
         if (r < 0 || !file->identity.block ||
             config_allows_disk(job->config, (dev_t)file->identity.device))
                 return r;
-        closep(&file->fd);
+        foreign_close(job->peer.uid, &file->fd, 1);
         file->fd = -1;
         return cvm_error_invalid_spec(&job->loaded.error, field,
                                       "is a block device that cvmd.conf does not list under "
@@ -348,29 +360,21 @@ static void measure(LoadJob *job)
         measuring_run(&measuring, &job->loaded.measured, &job->loaded.measure_error);
 }
 
-/* Where what was sent is, as far as that has a name that still leads there; or NULL. */
-static char *name_sent(int fd)
+static void load_name_one(LoadJob *job, SentFile *sent, char **ret)
 {
-        _cleanup_free_ char *path = NULL;
-        struct stat named, sent;
-
-        if (fd < 0 || fd_read_path(fd, &path) < 0)
-                return NULL;
-        return fstat(fd, &sent) == 0 && stat(path, &named) == 0 && sent.st_dev == named.st_dev &&
-                               sent.st_ino == named.st_ino
-                       ? TAKE_PTR(path)
-                       : NULL;
+        sent_file_ask(sent, job->peer.uid);
+        *ret = sent_file_name(sent);
 }
 
 /* Here, as the file system may take its time. */
 static void name_all(LoadJob *job)
 {
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                job->loaded.artifact_paths[i] = name_sent(job->artifact_fds[i]);
+                load_name_one(job, &job->artifact_fds[i], &job->loaded.artifact_paths[i]);
         for (size_t i = 0; i < job->spec->n_shares; i++)
-                job->loaded.share_paths[i] = name_sent(job->share_fds[i]);
+                load_name_one(job, &job->share_fds[i], &job->loaded.share_paths[i]);
         for (size_t i = 0; i < job->spec->n_disks; i++)
-                job->loaded.disk_paths[i] = name_sent(job->disk_fds[i]);
+                load_name_one(job, &job->disk_fds[i], &job->loaded.disk_paths[i]);
 }
 
 static void work(Turn *turn)
@@ -413,23 +417,6 @@ static void after_work(Turn *turn)
         job_free(job);
 }
 
-/* Takes the descriptor that the field names by index; -1 where it names none. */
-static int take_fd(WireCall *call, int64_t index, const char *field, int *ret, CvmError *error)
-{
-        if (index < 0)
-                return 0;
-        if (!call)
-                return cvm_error_invalid_spec(error, field,
-                                              "was sent as a descriptor of what has no path: it "
-                                              "cannot be opened again");
-        *ret = wire_call_take_fd(call, (size_t)index);
-        if (*ret < 0)
-                return cvm_error_invalid_spec(error, field,
-                                              "no descriptor %lld was sent with the call",
-                                              (long long)index);
-        return 0;
-}
-
 static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
 {
         const CvmSpec *spec = job->spec;
@@ -437,14 +424,18 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
 
         for (size_t i = 0; r == 0 && i < _ARTIFACT_KIND_MAX; i++)
                 if (!job->loaded.artifacts[i]) /* else kept */
-                        r = take_fd(call, spec->artifacts[i].fd, spec_artifact_kind_name(i),
-                                    &job->artifact_fds[i], error);
+                        r = sent_file_take(call, spec->artifacts[i].fd, CALLER_OPEN_FILE,
+                                           spec_artifact_kind_name(i), &job->artifact_fds[i],
+                                           error);
         for (size_t i = 0; r == 0 && !job->without_certs && i < spec->n_certs; i++)
-                r = take_fd(call, spec->certs[i].fd, "certs", &job->cert_fds[i], error);
+                r = sent_file_take(call, spec->certs[i].fd, CALLER_OPEN_FILE, "certs",
+                                   &job->cert_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_shares; i++)
-                r = take_fd(call, spec->shares[i].fd, "shares", &job->share_fds[i], error);
+                r = sent_file_take(call, spec->shares[i].fd, CALLER_OPEN_DIRECTORY, "shares",
+                                   &job->share_fds[i], error);
         for (size_t i = 0; r == 0 && i < spec->n_disks; i++)
-                r = take_fd(call, spec->disks[i].fd, "disks", &job->disk_fds[i], error);
+                r = sent_file_take(call, spec->disks[i].fd, CALLER_OPEN_DISK, "disks",
+                                   &job->disk_fds[i], error);
         return r;
 }
 
@@ -508,14 +499,14 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         job->qemus = source->qemus;
         job->config = source->config;
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                job->artifact_fds[i] = -1;
+                job->artifact_fds[i].fd = -1;
         job->loaded.certs = calloc(spec->n_certs + 1, sizeof(*job->loaded.certs));
         job->loaded.share_fds = new_fds(spec->n_shares);
         job->loaded.share_paths = calloc(spec->n_shares + 1, sizeof(char *));
         job->loaded.disk_paths = calloc(spec->n_disks + 1, sizeof(char *));
-        job->cert_fds = new_fds(spec->n_certs);
-        job->share_fds = new_fds(spec->n_shares);
-        job->disk_fds = new_fds(spec->n_disks);
+        job->cert_fds = sent_files_new(spec->n_certs);
+        job->share_fds = sent_files_new(spec->n_shares);
+        job->disk_fds = sent_files_new(spec->n_disks);
         job->loaded.disks = calloc(spec->n_disks + 1, sizeof(*job->loaded.disks));
         for (size_t i = 0; job->loaded.disks && i < spec->n_disks; i++)
                 job->loaded.disks[i].fd = -1;

@@ -12,6 +12,7 @@
 #include "artifact/caller.h"
 #include "artifact/disk.h"
 #include "driver/driver_libvirt.h"
+#include "launch/sent.h"
 #include "local/artifact_files.h"
 #include "local/config.h"
 #include "local/idmap.h"

@@ -86,6 +86,11 @@ typedef struct ArtifactReserve {
 int artifact_load_reserved(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                            const ArtifactReserve *reserve, Artifact **ret, CvmError *error);
 
+/* As artifact_load(), but fd is a memfd that this process has made and sealed: the artifact has the
+ * same one, and nothing is copied. */
+int artifact_adopt(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                   Artifact **ret, CvmError *error);
+
 /* As artifact_load(), but into memory of this process alone, which is cheaper: fd stays -1. The
  * caller unmaps *ret_map, of the artifact's size. */
 int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,

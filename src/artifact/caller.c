@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,27 +12,30 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
-#include <time.h>
 
-#include "base/fork.h"
-
-/* Not in <linux/magic.h>: fs/configfs/mount.c, fs/fuse/control.c of Linux. */
-#define CONFIGFS_MAGIC 0x62656570
-#define FUSECTL_MAGIC 0x65735543
+#include "base/errand.h"
+#include "base/filesystem.h"
+#include "base/foreign.h"
+#include "base/memfd.h"
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
-typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE } Step;
+typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE, STEP_READ } Step;
 
 typedef struct Answer {
         Step step;
         int error;
+        mode_t mode; /* of a path that was opened; 0: of a descriptor, which is not looked at */
+        uint64_t size;
+        uint64_t magic; /* f_type of statfs(2); 0: its file system does not know the question */
+        bool reads;     /* no descriptor comes with this: the child reads the file once it is told
+                           to, and answers again */
 } Answer;
 
 typedef struct Request {
         const Caller *caller;
         const char *path; /* NULL: look at the directory fd instead */
         int fd;           /* -1: open the path */
+        int memory;       /* for the content where a server answers for the file; -1: none */
         CallerOpen what;
         bool writable, switch_user;
 } Request;
@@ -124,6 +125,42 @@ static int open_as_caller(const Request *request, Answer *answer)
         return r < 0 ? r : fd;
 }
 
+/* Whether a regular file, neither longer nor of another version than it was, is in memory now.
+ * Returns 0, -ESTALE or -errno. */
+static int caller_copy_to_memory(int fd, int memory, const struct stat *before)
+{
+        uint64_t size = (uint64_t)before->st_size, done = 0;
+        char bytes[65536];
+        struct stat after;
+
+        for (;;) {
+                ssize_t n = read(fd, bytes, sizeof(bytes));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                if ((uint64_t)n > size - done)
+                        return -ESTALE;
+                for (ssize_t written = 0, m; written < n; written += m) {
+                        m = pwrite(memory, bytes + written, (size_t)(n - written),
+                                   (off_t)done + written);
+                        if (m < 0)
+                                return -errno;
+                }
+                done += (uint64_t)n;
+        }
+        if (fstat(fd, &after) < 0)
+                return -errno;
+        return done == size && after.st_size == before->st_size &&
+                               after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+                               after.st_mtim.tv_nsec == before->st_mtim.tv_nsec
+                       ? 0
+                       : -ESTALE;
+}
+
 static void send_answer(int sock, const Answer *answer, int fd)
 {
         union {
@@ -147,109 +184,56 @@ static void send_answer(int sock, const Answer *answer, int fd)
         sendmsg(sock, &message, MSG_NOSIGNAL);
 }
 
+/* What was opened, as the caller sees it. */
+static int caller_look_at(const Request *request, int fd, struct stat *st, Answer *answer)
+{
+        struct statfs fs;
+
+        if (fstat(fd, st) < 0)
+                return -errno;
+        answer->mode = st->st_mode;
+        answer->size = (uint64_t)st->st_size;
+        answer->magic = fstatfs(fd, &fs) < 0 ? 0 : (uint64_t)fs.f_type;
+        answer->reads = request->memory >= 0 && S_ISREG(st->st_mode) &&
+                        filesystem_of_magic(answer->magic).kind == FILESYSTEM_SERVED;
+        return 0;
+}
+
 static _Noreturn void caller_child_run(const Request *request, int sock)
 {
         Answer answer = {};
+        struct stat st;
+        char go;
         int fd;
 
         syscall(SYS_close_range, STDIN_FILENO, STDERR_FILENO, 0);
         fd = open_as_caller(request, &answer);
         answer.error = fd < 0 ? -fd : 0;
-        send_answer(sock, &answer, request->path ? fd : -1);
+        if (fd >= 0 && request->path)
+                answer.error = -caller_look_at(request, fd, &st, &answer);
+        send_answer(sock, &answer, request->path && !answer.error && !answer.reads ? fd : -1);
+        if (answer.reads && !answer.error && recv(sock, &go, sizeof(go), 0) == sizeof(go)) {
+                answer.step = STEP_READ;
+                answer.error = -caller_copy_to_memory(fd, request->memory, &st);
+                send_answer(sock, &answer, -1);
+        }
         _exit(0);
 }
 
 /* A child that signals nobody when it ends, so that the daemon's own watch over its children never
- * hears of it. */
-static pid_t caller_spawn(const Request *request, int sock, int *ret_pidfd)
+ * hears of it. Returns 0 or -errno. */
+static int caller_spawn(const Request *request, Errand *errand)
 {
-        int fds[] = {sock, request->fd};
-        pid_t pid = fork_bare(fds, ARRAY_SIZE(fds), 0, ret_pidfd);
+        int fds[] = {request->fd, request->memory};
+        int r = errand_begin(errand, request->caller->uid, fds, ARRAY_SIZE(fds));
 
-        if (pid == 0) {
+        if (r == ERRAND_CHILD) {
                 Request its = *request;
 
-                its.fd = fds[1];
-                caller_child_run(&its, fds[0]);
+                its.fd = fds[0];
+                its.memory = fds[1];
+                caller_child_run(&its, errand->socket);
         }
-        return pid;
-}
-
-/* Ends the child, if it has not ended by itself, and reaps it. SIGKILL ends every wait for a
- * network or user-space file system; only a local disk that is dead could make this one long. */
-static void caller_reap(pid_t pid, int pidfd)
-{
-        siginfo_t info;
-
-        kill(pid, SIGKILL); /* until it is reaped, the pid is nobody else's */
-        while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
-                ;
-}
-
-static int64_t caller_now_msec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits for the child's answer. Returns 0, -ETIMEDOUT, -ECHILD (it died without one) or -errno. */
-static int receive_answer(int sock, Answer *ret, int *ret_fd)
-{
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = {};
-        struct iovec iov = {ret, sizeof(*ret)};
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = control.bytes,
-                .msg_controllen = sizeof(control.bytes),
-        };
-        int64_t deadline = caller_now_msec() + CALLER_OPEN_MSEC;
-        struct cmsghdr *header;
-        ssize_t n;
-
-        for (;;) {
-                struct pollfd waited = {.fd = sock, .events = POLLIN};
-                int64_t left = deadline - caller_now_msec();
-                int r = poll(&waited, 1, left > 0 ? (int)left : 0);
-
-                if (r > 0)
-                        break;
-                if (r == 0)
-                        return -ETIMEDOUT;
-                if (errno != EINTR)
-                        return -errno;
-        }
-        n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        if (n < 0)
-                return -errno;
-        header = CMSG_FIRSTHDR(&message);
-        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-                memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
-        return n == sizeof(*ret) ? 0 : -ECHILD;
-}
-
-/* Runs the child and takes its answer; it is gone when this returns. */
-static int caller_ask(const Request *request, Answer *ret, int *ret_fd)
-{
-        _cleanup_close_ int ours = -1, theirs = -1, pidfd = -1;
-        int pair[2], r;
-        pid_t pid;
-
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return -errno;
-        ours = pair[0];
-        theirs = pair[1];
-        pid = caller_spawn(request, theirs, &pidfd);
-        if (pid < 0)
-                return pid;
-        close(TAKE_FD(theirs)); /* a child that dies is then seen as the end of the stream */
-        r = receive_answer(ours, ret, ret_fd);
-        caller_reap(pid, pidfd);
         return r;
 }
 
@@ -307,6 +291,12 @@ static int caller_refuse(const Request *request, const Answer *answer, const cha
         case STEP_WRITE:
                 return cvm_error_invalid_spec(error, field, "uid %u may not write to %s: %s", uid,
                                               what ?: "it", strerror(answer->error));
+        case STEP_READ:
+                if (answer->error == ESTALE)
+                        return cvm_error_invalid_spec(error, field, "%s changed while it was read",
+                                                      what ?: "it");
+                return cvm_error_invalid_spec(error, field, "cannot read %s: %s", what ?: "it",
+                                              strerror(answer->error));
         }
         return cvm_error_system(error, -answer->error, "assume the rights of uid %u", uid);
 }
@@ -330,77 +320,79 @@ static const char *caller_kind_name(mode_t mode)
         }
 }
 
-/* File systems whose files the kernel writes while they are read, for whoever reads. */
-static const char *kernel_file_system(unsigned magic)
+static const char *const wanted_names[] = {
+        [CALLER_OPEN_FILE] = "a regular file",
+        [CALLER_OPEN_DISK] = "a regular file or a block device",
+        [CALLER_OPEN_DIRECTORY] = "a directory",
+};
+
+/* Whether a file of this mode on a file system of this magic is what is wanted. A directory is not
+ * content: who opens files in it does so with rights of its own. */
+static int check_kind(const Request *request, mode_t mode, uint64_t magic, const char *field,
+                      CvmError *error)
 {
-        static const struct {
-                unsigned magic;
-                const char *name;
-        } file_systems[] = {
-                {PROC_SUPER_MAGIC, "proc"},         {SYSFS_MAGIC, "sysfs"},
-                {CGROUP_SUPER_MAGIC, "cgroup"},     {CGROUP2_SUPER_MAGIC, "cgroup2"},
-                {DEBUGFS_MAGIC, "debugfs"},         {TRACEFS_MAGIC, "tracefs"},
-                {SECURITYFS_MAGIC, "securityfs"},   {SELINUX_MAGIC, "selinuxfs"},
-                {SMACK_MAGIC, "smackfs"},           {AAFS_MAGIC, "apparmorfs"},
-                {PSTOREFS_MAGIC, "pstore"},         {EFIVARFS_MAGIC, "efivarfs"},
-                {RDTGROUP_SUPER_MAGIC, "resctrl"},  {BPF_FS_MAGIC, "bpf"},
-                {BINFMTFS_MAGIC, "binfmt_misc"},    {NSFS_MAGIC, "nsfs"},
-                {OPENPROM_SUPER_MAGIC, "openprom"}, {XENFS_SUPER_MAGIC, "xenfs"},
-                {CONFIGFS_MAGIC, "configfs"},       {FUSECTL_MAGIC, "fusectl"},
-        };
+        mode_t wanted = request->what == CALLER_OPEN_DIRECTORY ? S_IFDIR : S_IFREG;
+        const Filesystem filesystem = filesystem_of_magic(magic);
+        _cleanup_free_ char *what = subject(request);
 
-        for (size_t i = 0; i < ARRAY_SIZE(file_systems); i++)
-                if (file_systems[i].magic == magic)
-                        return file_systems[i].name;
-        return NULL;
-}
-
-/* A directory is not content: who opens files in it does so with rights of its own. */
-static int check_file_system(const Request *request, int fd, const char *what, const char *field,
-                             CvmError *error)
-{
-        const char *name;
-        struct statfs fs;
-
-        /* those of the kernel always answer; one in user space need not know the question */
-        if (request->what == CALLER_OPEN_DIRECTORY || fstatfs(fd, &fs) < 0)
-                return 0;
-        name = kernel_file_system((unsigned)fs.f_type);
-        if (!name)
+        if ((mode & S_IFMT) != wanted && !(request->what == CALLER_OPEN_DISK && S_ISBLK(mode)))
+                return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
+                                              caller_kind_name(mode), wanted_names[request->what]);
+        if (request->what == CALLER_OPEN_DIRECTORY || filesystem.kind != FILESYSTEM_KERNEL)
                 return 0;
         return cvm_error_invalid_spec(error, field,
                                       "%s is a file on %s, whose content the kernel generates for "
                                       "each reader; use a copy of it",
-                                      what, name);
+                                      what ?: "it", filesystem.name);
 }
 
-static int check_kind(const Request *request, int fd, const char *field, CvmError *error)
+static int caller_refuse_errand(const Request *request, int r, const char *field, CvmError *error)
 {
-        static const char *const wanted_names[] = {
-                [CALLER_OPEN_FILE] = "a regular file",
-                [CALLER_OPEN_DISK] = "a regular file or a block device",
-                [CALLER_OPEN_DIRECTORY] = "a directory",
-        };
-        mode_t wanted = request->what == CALLER_OPEN_DIRECTORY ? S_IFDIR : S_IFREG;
         _cleanup_free_ char *what = subject(request);
-        struct stat st;
 
-        if (fstat(fd, &st) < 0)
-                return cvm_error_system(error, -errno, "examine %s", what ?: "it");
-        if ((st.st_mode & S_IFMT) == wanted ||
-            (request->what == CALLER_OPEN_DISK && S_ISBLK(st.st_mode)))
-                return check_file_system(request, fd, what ?: "it", field, error);
-        return cvm_error_invalid_spec(error, field, "%s is %s, not %s", what ?: "it",
-                                      caller_kind_name(st.st_mode), wanted_names[request->what]);
+        if (r == -EUSERS)
+                return cvm_error_quota(error, "files that do not answer", ERRAND_LEFT_PER_UID,
+                                       ERRAND_LEFT_PER_UID, 1);
+        if (r == -ETIMEDOUT)
+                return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
+                                              what ?: "it", CALLER_OPEN_MSEC);
+        return cvm_error_system(error, r, "open %s with the rights of uid %u", what ?: "it",
+                                (unsigned)request->caller->uid);
+}
+
+/* Has the child read the file, once there is room for it. */
+static int caller_read_through(const Request *request, const Errand *errand,
+                               const CallerContent *content, Answer *answer, const char *field,
+                               CvmError *error)
+{
+        int r;
+
+        if (answer->size > content->max)
+                return cvm_error_invalid_spec(error, field, "'%s' is longer than %" PRIu64 " bytes",
+                                              request->path, content->max);
+        r = content->reserve ? content->reserve(content->userdata, answer->size, error) : 0;
+        if (r < 0)
+                return r;
+        if (send(errand->socket, "", 1, MSG_NOSIGNAL) != 1)
+                return caller_refuse_errand(request, -ECHILD, field, error);
+        r = errand_receive(errand, -1, answer, sizeof(*answer), NULL);
+        if (r < 0)
+                return caller_refuse_errand(request, r, field, error);
+        if (answer->error)
+                return caller_refuse(request, answer, field, error);
+        r = memfd_seal(request->memory);
+        return r < 0 ? cvm_error_system(error, r, "seal a copy of '%s'", request->path) : 0;
 }
 
 /* Has a child do what the request says, with the caller's rights. *ret_fd stays -1 where the
- * request is about a descriptor. */
-static int act_as_caller(const Request *request, const char *field, int *ret_fd, CvmError *error)
+ * request is about a descriptor, and where the content is in memory. content: may be NULL. */
+static int act_as_caller(const Request *request, const CallerContent *content, const char *field,
+                         int *ret_fd, CvmError *error)
 {
         _cleanup_free_ char *what = subject(request);
         unsigned uid = request->caller->uid;
         Answer answer = {};
+        Errand errand;
         int r;
 
         if (!request->switch_user && uid != geteuid())
@@ -408,67 +400,133 @@ static int act_as_caller(const Request *request, const char *field, int *ret_fd,
                         error, field,
                         "cvmd runs as uid %u and cannot assume the rights of uid %u to open %s",
                         (unsigned)geteuid(), uid, what ?: "it");
-        r = caller_ask(request, &answer, ret_fd);
-        if (r == -ETIMEDOUT)
-                return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
-                                              what ?: "it", CALLER_OPEN_MSEC);
+        r = caller_spawn(request, &errand);
         if (r < 0)
-                return cvm_error_system(error, r, "open %s with the rights of uid %u", what ?: "it",
-                                        uid);
-        if (answer.error)
-                return caller_refuse(request, &answer, field, error);
-        return 0;
+                return caller_refuse_errand(request, r, field, error);
+        r = errand_receive(&errand, CALLER_OPEN_MSEC, &answer, sizeof(answer), ret_fd);
+        if (r < 0)
+                r = caller_refuse_errand(request, r, field, error);
+        else if (answer.error)
+                r = caller_refuse(request, &answer, field, error);
+        else if (request->path)
+                r = check_kind(request, answer.mode, answer.magic, field, error);
+        if (r == 0 && answer.reads)
+                r = caller_read_through(request, &errand, content, &answer, field, error);
+        errand_end(&errand);
+        return r;
 }
 
-int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
-                const char *field, int *ret, CvmError *error)
+/* content: NULL hands every file over as it is. *ret_copied: the descriptor is of a copy. */
+static int caller_open_or_read(const Caller *caller, const char *path, CallerOpen what,
+                               bool writable, const CallerContent *content, const char *field,
+                               int *ret, bool *ret_copied, CvmError *error)
 {
+        _cleanup_close_ int fd = -1, memory = content ? memfd_new("artifact") : -1;
         Request request = {
                 .caller = caller,
                 .path = path,
                 .fd = -1,
+                .memory = memory,
                 .what = what,
                 .writable = writable,
                 .switch_user = geteuid() == 0,
         };
-        _cleanup_close_ int fd = -1;
         int r;
 
         if (path[0] != '/')
                 return cvm_error_invalid_spec(error, field, "'%s' is not an absolute path", path);
-        r = act_as_caller(&request, field, &fd, error);
-        if (r < 0)
+        if (content && memory < 0)
+                return cvm_error_system(error, memory, "create a memory file");
+        r = act_as_caller(&request, content, field, &fd, error);
+        if (r < 0) {
+                foreign_close(caller->uid, &fd, 1);
+                fd = -1;
                 return r;
+        }
+        *ret_copied = fd < 0 && memory >= 0;
+        if (*ret_copied)
+                fd = TAKE_FD(memory);
         if (fd < 0)
                 return cvm_error_system(error, -EPROTO, "open '%s'", path);
-        r = check_kind(&request, fd, field, error);
-        if (r < 0)
-                return r;
         if (fcntl(fd, F_SETFL, 0) < 0) /* O_NONBLOCK was for the open alone */
                 return cvm_error_system(error, -errno, "open '%s'", path);
         *ret = TAKE_FD(fd);
         return 0;
 }
 
-int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable, const char *field,
-                    CvmError *error)
+int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
+                const char *field, int *ret, CvmError *error)
+{
+        bool copied;
+
+        return caller_open_or_read(caller, path, what, writable, NULL, field, ret, &copied, error);
+}
+
+int caller_read(const Caller *caller, const char *path, const CallerContent *content,
+                const char *field, int *ret, bool *ret_copied, CvmError *error)
+{
+        return caller_open_or_read(caller, path, CALLER_OPEN_FILE, false, content, field, ret,
+                                   ret_copied, error);
+}
+
+int caller_refuse_fd(const Descriptor *judged, CallerOpen what, const char *field, CvmError *error)
+{
+        if (judged->kind == DESCRIPTOR_USELESS)
+                return cvm_error_invalid_spec(error, field, "the descriptor is %s, not %s",
+                                              judged->what, wanted_names[what]);
+        return cvm_error_invalid_spec(
+                error, field,
+                "the descriptor is of a file on %s, where a server may not answer: %s",
+                judged->what,
+                what == CALLER_OPEN_FILE
+                        ? "give its path, or send a copy in memory, such as cvmctl "
+                          "makes (memfd_create)"
+                        : "give its path");
+}
+
+/* Asks about one that could not be judged at receipt. */
+static int caller_check_judged(const Request *request, const Descriptor *judged, const char *field,
+                               CvmError *error)
+{
+        Descriptor asked = *judged;
+        int r = 0;
+
+        if (judged->kind == DESCRIPTOR_UNKNOWN)
+                r = descriptor_ask(request->fd, request->caller->uid, &asked);
+        if (r < 0)
+                return caller_refuse_errand(request, r, field, error);
+        return asked.kind == DESCRIPTOR_USABLE
+                       ? 0
+                       : caller_refuse_fd(&asked, request->what, field, error);
+}
+
+int caller_check_fd(const Caller *caller, int fd, const Descriptor *judged, CallerOpen what,
+                    bool writable, const char *field, CvmError *error)
 {
         Request request = {
                 .caller = caller,
                 .fd = fd,
+                .memory = -1,
                 .what = what,
                 .writable = writable,
                 .switch_user = geteuid() == 0,
         };
         int flags = fcntl(fd, F_GETFL), none = -1, r;
+        struct statfs fs;
+        struct stat st;
 
         if (flags < 0)
                 return cvm_error_system(error, -errno, "examine a descriptor");
-        r = check_kind(&request, fd, field, error);
+        r = caller_check_judged(&request, judged, field, error);
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+                return cvm_error_system(error, -errno, "examine a descriptor");
+        r = check_kind(&request, st.st_mode, (uint64_t)fs.f_type, field, error);
         if (r < 0)
                 return r;
         if (what == CALLER_OPEN_DIRECTORY)
-                return act_as_caller(&request, field, &none, error);
+                return act_as_caller(&request, NULL, field, &none, error);
         if (flags & O_PATH)
                 return cvm_error_invalid_spec(error, field,
                                               "the descriptor was opened with O_PATH, which does "

@@ -6,18 +6,20 @@
  *
  * A short-lived child takes the caller's uid, gid and groups, drops every capability and
  * descriptor, opens the path (openat2(2), RESOLVE_NO_MAGICLINKS, O_NONBLOCK, O_NOCTTY, O_CLOEXEC)
- * and passes the descriptor back. The child is killed after CALLER_OPEN_MSEC, so that a dead
- * network file system cannot hold a thread for ever. Blocks its thread: run it in a worker.
- * Thread-safe.
+ * and passes the descriptor back. The child is killed after CALLER_OPEN_MSEC, and left behind if
+ * that does not end it (base/errand.h), so that a server that is gone does not hold a thread for
+ * ever. Blocks its thread: run it in a worker. Thread-safe.
  *
- * The daemon reads what the child opened. That is the same as reading with the caller's rights
- * where a file's content does not depend on who reads it. It does depend on it in proc, sysfs,
- * debugfs and their like, whose files the kernel writes at each read, for the reader's rights: no
- * such file is content, by path or by descriptor. Thus nothing need be read in the child.
+ * The daemon reads what the child opened on a local file system. That is the same as reading with
+ * the caller's rights where a file's content does not depend on who reads it. It does depend on it
+ * in proc, sysfs, debugfs and their like, whose files the kernel writes at each read, for the
+ * reader's rights: no such file is content, by path or by descriptor. What a server answers for
+ * (FUSE, NFS, and all that is not known as local) is read by the child, and the daemon gets a copy.
  */
 
 #include <sys/types.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 #define CALLER_OPEN_MSEC 5000
@@ -42,9 +44,28 @@ typedef enum CallerOpen {
 int caller_open(const Caller *caller, const char *path, CallerOpen what, bool writable,
                 const char *field, int *ret, CvmError *error);
 
-/* The same checks for a descriptor that the client sent; fd is borrowed. A file's proves the right
- * to read it by itself (not if it was opened with O_PATH or only for writing: refused), and a
- * disk's the right to write it if it is open for that. A directory's proves too little, least of
- * all a right to write: what the caller may do there is asked as above. */
-int caller_check_fd(const Caller *caller, int fd, CallerOpen what, bool writable, const char *field,
-                    CvmError *error);
+typedef struct CallerContent {
+        uint64_t max; /* bytes */
+        /* Called with the size before a file is copied; what it refuses with is the error. May be
+         * NULL. Not called for a file that is handed over as it is. */
+        int (*reserve)(void *userdata, uint64_t size, CvmError *error);
+        void *userdata;
+} CallerContent;
+
+/* As caller_open() for CALLER_OPEN_FILE, but a file that a server answers for is read by the child,
+ * however long that takes: *ret is then a sealed copy of it in memory, at its beginning, and
+ * *ret_copied is true. InvalidSpec also for one that is longer than content->max or changes while
+ * it is read. */
+int caller_read(const Caller *caller, const char *path, const CallerContent *content,
+                const char *field, int *ret, bool *ret_copied, CvmError *error);
+
+/* The same checks for a descriptor that the client sent and that was judged when it was received;
+ * fd is borrowed. One of an unknown mount is asked now (descriptor_ask()), and refused where a
+ * server answers for it. A file's proves the right to read it by itself (not if it was opened with
+ * O_PATH or only for writing: refused), and a disk's the right to write it if it is open for that.
+ * A directory's proves too little, least of all a right to write: what the caller may do there is
+ * asked as above. */
+int caller_check_fd(const Caller *caller, int fd, const Descriptor *judged, CallerOpen what,
+                    bool writable, const char *field, CvmError *error);
+/* Refuses one that is USELESS or SERVED: InvalidSpec with what it is and what to send instead. */
+int caller_refuse_fd(const Descriptor *judged, CallerOpen what, const char *field, CvmError *error);

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/foreign.h"
+
 #define SECTOR 512u
 
 /* QEMU's docs/interop/qcow2.txt; all numbers are big endian. */
@@ -117,30 +119,32 @@ static int open_anew(int fd, bool writable, const char *field, int *ret, CvmErro
         return 0;
 }
 
-int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const char *field,
-              DiskFile *ret, CvmError *error)
+int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const Descriptor *judged,
+              const char *field, DiskFile *ret, CvmError *error)
 {
-        _cleanup_close_ int fd = -1;
         bool writable = !spec->read_only;
+        int fd = -1, r;
         struct stat st;
-        int r;
 
         if (*sent < 0) {
                 r = caller_open(caller, spec->path, CALLER_OPEN_DISK, writable, field, &fd, error);
         } else {
-                r = caller_check_fd(caller, *sent, CALLER_OPEN_DISK, writable, field, error);
+                r = caller_check_fd(caller, *sent, judged, CALLER_OPEN_DISK, writable, field,
+                                    error);
                 if (r == 0)
                         r = open_anew(*sent, writable, field, &fd, error);
         }
         if (r == 0)
                 r = disk_check_image(fd, spec->format, field, error);
-        if (r < 0)
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = cvm_error_system(error, -errno, "examine a disk");
+        if (r < 0) {
+                foreign_close(caller->uid, &fd, 1);
                 return r;
-        if (fstat(fd, &st) < 0)
-                return cvm_error_system(error, -errno, "examine a disk");
-        closep(sent);
+        }
+        foreign_close(caller->uid, sent, 1);
         *sent = -1;
-        *ret = (DiskFile){.fd = TAKE_FD(fd)};
+        *ret = (DiskFile){.fd = fd};
         ret->identity.block = S_ISBLK(st.st_mode);
         ret->identity.device = ret->identity.block ? st.st_rdev : st.st_dev;
         ret->identity.inode = ret->identity.block ? 0 : st.st_ino;

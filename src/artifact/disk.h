@@ -27,11 +27,12 @@ typedef struct DiskFile {
         DiskIdentity identity;
 } DiskFile;
 
-/* *sent: a descriptor of the caller's, taken on success, or -1: the spec's path is opened. `field`
+/* *sent: a descriptor of the caller's, taken on success, or -1: the spec's path is opened.
+ * judged: what it was when it was received; not used without one. `field`
  * is disks[N]. InvalidSpec: not the caller's to read or write, neither file nor block device, or an
  * image that is refused. */
-int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const char *field,
-              DiskFile *ret, CvmError *error);
+int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const Descriptor *judged,
+              const char *field, DiskFile *ret, CvmError *error);
 
 /* Looks at an image's header; fd is borrowed. */
 int disk_check_image(int fd, SpecDiskFormat format, const char *field, CvmError *error);

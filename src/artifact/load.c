@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "artifact/artifact.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 typedef struct Copy {
         Artifact *artifact; /* borrowed: kind, name, size */
         int fd;             /* memfd; -1: the bytes go to the map */
+        bool written;       /* the memfd has the bytes already */
         uint8_t *map;       /* private memory, owned; NULL: the bytes go to the memfd */
         Digester *digester;
         uint64_t done;
@@ -74,7 +76,7 @@ static int copy_add(Copy *copy, const uint8_t *data, size_t size, CvmError *erro
                 if (reason)
                         return cvm_error_artifact(error, name, "%s", reason);
         }
-        r = copy->map ? 0 : fd_write_all(copy->fd, data, size);
+        r = copy->map || copy->written ? 0 : fd_write_all(copy->fd, data, size);
         if (r < 0)
                 return cvm_error_system(error, r, "copy artifact '%s' into memory", name);
         r = digester_update(copy->digester, data, size);
@@ -90,7 +92,7 @@ static int copy_finish(Copy *copy, DigestPair *ret, CvmError *error)
 
         if (r < 0)
                 return cvm_error_system(error, r, "hash artifact '%s'", copy->artifact->name);
-        r = copy->map ? 0 : memfd_seal(copy->fd);
+        r = copy->map || copy->written ? 0 : memfd_seal(copy->fd);
         if (r < 0)
                 return cvm_error_system(error, r, "seal artifact '%s'", copy->artifact->name);
         return 0;
@@ -149,10 +151,29 @@ static bool same_version(const struct stat *a, const struct stat *b)
                a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* ret_map NULL: into a memfd. reserve: may be NULL. */
+typedef enum Target {
+        TARGET_MEMFD,   /* a new one */
+        TARGET_PRIVATE, /* memory of this process */
+        TARGET_ITSELF,  /* the file is a sealed memfd of this process's own */
+} Target;
+
+static int copy_begin_as(Copy *copy, Target target, int fd, CvmError *error)
+{
+        if (target == TARGET_PRIVATE)
+                return copy_begin_private(copy, error);
+        if (target == TARGET_MEMFD)
+                return copy_begin(copy, error);
+        copy->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (copy->fd < 0)
+                return cvm_error_system(error, -errno, "take a memory file");
+        copy->written = true;
+        return copy_begin_hash(copy, error);
+}
+
+/* ret_map: of TARGET_PRIVATE. reserve: may be NULL. */
 static int artifact_load_any(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
-                             const ArtifactReserve *reserve, Artifact **ret, void **ret_map,
-                             CvmError *error)
+                             Target target, const ArtifactReserve *reserve, Artifact **ret,
+                             void **ret_map, CvmError *error)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(copy_done) Copy copy = {.fd = -1};
@@ -175,7 +196,7 @@ static int artifact_load_any(SpecArtifactKind kind, const char *name, int fd, co
         if (!artifact)
                 return cvm_error_system(error, -ENOMEM, "read artifact '%s'", name);
         copy.artifact = artifact;
-        r = ret_map ? copy_begin_private(&copy, error) : copy_begin(&copy, error);
+        r = copy_begin_as(&copy, target, fd, error);
         if (r < 0)
                 return r;
         r = copy_file(&copy, fd, error);
@@ -203,19 +224,25 @@ static int artifact_load_any(SpecArtifactKind kind, const char *name, int fd, co
 int artifact_load(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                   Artifact **ret, CvmError *error)
 {
-        return artifact_load_any(kind, name, fd, sha256, NULL, ret, NULL, error);
+        return artifact_load_any(kind, name, fd, sha256, TARGET_MEMFD, NULL, ret, NULL, error);
 }
 
 int artifact_load_reserved(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                            const ArtifactReserve *reserve, Artifact **ret, CvmError *error)
 {
-        return artifact_load_any(kind, name, fd, sha256, reserve, ret, NULL, error);
+        return artifact_load_any(kind, name, fd, sha256, TARGET_MEMFD, reserve, ret, NULL, error);
+}
+
+int artifact_adopt(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
+                   Artifact **ret, CvmError *error)
+{
+        return artifact_load_any(kind, name, fd, sha256, TARGET_ITSELF, NULL, ret, NULL, error);
 }
 
 int artifact_load_private(SpecArtifactKind kind, const char *name, int fd, const uint8_t *sha256,
                           Artifact **ret, void **ret_map, CvmError *error)
 {
-        return artifact_load_any(kind, name, fd, sha256, NULL, ret, ret_map, error);
+        return artifact_load_any(kind, name, fd, sha256, TARGET_PRIVATE, NULL, ret, ret_map, error);
 }
 
 static int refuse_digest(const Artifact *artifact, const uint8_t *found, const char *whose,

@@ -3,18 +3,15 @@
 
 #include <assert.h>
 
-#include "base/foreign.h"
-
 #define OUTPUT_DRAINED (WIRE_OUTPUT_MAX / 2)
 
-int wire_call_new(WireConnection *connection, const WireMessageCall *message, int *fds,
+int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
                   size_t n_fds, WireCall **ret)
 {
         WireCall *call = calloc(1, sizeof(*call));
 
         if (!call) {
-                foreign_close(connection->peer.uid, fds, n_fds);
-                free(fds);
+                wire_fds_close(connection->peer.uid, fds, n_fds);
                 return -ENOMEM;
         }
         *call = (WireCall){
@@ -43,8 +40,7 @@ WireCall *wire_call_unref(WireCall *call)
                 return NULL;
 
         assert(call->ended || call->gone);
-        foreign_close(call->connection->peer.uid, call->fds, call->n_fds);
-        free(call->fds);
+        wire_fds_close(call->connection->peer.uid, call->fds, call->n_fds);
         wire_connection_unref(call->connection);
         free(call);
         return NULL;
@@ -62,7 +58,12 @@ bool wire_call_wants_more(const WireCall *call)
 
 int wire_call_take_fd(WireCall *call, size_t index)
 {
-        return index < call->n_fds ? TAKE_FD(call->fds[index]) : -1;
+        return index < call->n_fds ? TAKE_FD(call->fds[index].fd) : -1;
+}
+
+const Descriptor *wire_call_judgement(const WireCall *call, size_t index)
+{
+        return index < call->n_fds ? &call->fds[index].judged : NULL;
 }
 
 static bool is_open(const WireCall *call)

@@ -10,8 +10,8 @@ struct WireCall {
         WireConnection *connection; /* a reference */
         bool oneway, more, upgrade;
         bool ended;
-        bool gone; /* the client is */
-        int *fds;  /* owned; -1 where taken */
+        bool gone;   /* the client is */
+        WireFd *fds; /* owned */
         size_t n_fds;
         WireGone on_gone;
         void *on_gone_userdata;
@@ -19,9 +19,9 @@ struct WireCall {
         void *on_drained_userdata;
 };
 
-/* A call with one reference, made the call in work of the connection. Takes fds, also
- * on failure. */
-int wire_call_new(WireConnection *connection, const WireMessageCall *message, int *fds,
+/* A call with one reference, made the call in work of the connection. Takes fds, also on failure.
+ */
+int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
                   size_t n_fds, WireCall **ret);
 /* The client is gone: calls on_gone. */
 void wire_call_lose(WireCall *call);

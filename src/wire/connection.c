@@ -146,12 +146,6 @@ void wire_connection_changed(WireConnection *connection)
                 update_poll(connection);
 }
 
-static void wire_connection_close_fds(const WireConnection *connection, int *fds, size_t n)
-{
-        foreign_close(connection->peer.uid, fds, n);
-        free(fds);
-}
-
 static int refuse_member(WireConnection *connection, const char *member)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -172,7 +166,7 @@ static int refuse_amount(WireConnection *connection, const char *what, size_t li
 }
 
 /* Likewise, of a user of whom too many descriptors are still to be closed. */
-static void refuse_fds(WireConnection *connection)
+static void connection_refuse_fds(WireConnection *connection)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
@@ -199,7 +193,7 @@ static int wire_connection_check_size(WireConnection *connection, const char *da
 /* Has what wire_message_parse_call() made of a message of `size` bytes handled. Takes fds. What is
  * not a call breaks the connection. */
 static void dispatch(WireConnection *connection, int result, const WireMessageCall *message,
-                     size_t size, int *fds, size_t n_fds)
+                     size_t size, WireFd *fds, size_t n_fds)
 {
         _cleanup_(wire_call_unrefp) WireCall *call = NULL;
         size_t max = result == 0 ? wire_server_message_max(connection->server, message->method) : 0;
@@ -214,7 +208,7 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
         else if (result == 0)
                 r = wire_call_new(connection, message, TAKE_PTR(fds), n_fds, &call);
         if (fds)
-                wire_connection_close_fds(connection, fds, n_fds);
+                wire_fds_close(connection->peer.uid, fds, n_fds);
         if (r < 0)
                 connection->broken = true;
         if (call)
@@ -243,7 +237,7 @@ static void on_parsed(WireParse *parse, void *userdata)
 }
 
 /* Takes the message from `at` to `*offset` out of the inbox, and fds. */
-static int parse_later(WireConnection *connection, size_t at, size_t *offset, int *fds,
+static int parse_later(WireConnection *connection, size_t at, size_t *offset, WireFd *fds,
                        size_t n_fds)
 {
         WireServer *server = connection->server;
@@ -251,7 +245,7 @@ static int parse_later(WireConnection *connection, size_t at, size_t *offset, in
         int r = wire_inbox_take_message(&connection->inbox, at, offset, &message);
 
         if (r < 0) {
-                wire_connection_close_fds(connection, fds, n_fds);
+                wire_fds_close(connection->peer.uid, fds, n_fds);
                 return r;
         }
         connection->parse = wire_parse_new(connection->peer.uid, &message, fds, n_fds);
@@ -264,7 +258,7 @@ static int parse_later(WireConnection *connection, size_t at, size_t *offset, in
 }
 
 /* Parses the message from `at` to `*offset` and dispatches it, a large one later. Takes fds. */
-static void take_up(WireConnection *connection, size_t at, size_t *offset, int *fds, size_t n_fds)
+static void take_up(WireConnection *connection, size_t at, size_t *offset, WireFd *fds, size_t n_fds)
 {
         const char *data = wire_inbox_bytes(&connection->inbox) + at;
         size_t size = *offset - at - 1;
@@ -279,7 +273,7 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, int *
         }
         r = wire_connection_check_size(connection, data, size);
         if (r < 0)
-                wire_connection_close_fds(connection, fds, n_fds);
+                wire_fds_close(connection->peer.uid, fds, n_fds);
         else
                 r = parse_later(connection, at, offset, fds, n_fds);
         if (r < 0)
@@ -297,7 +291,7 @@ static void wire_connection_process(WireConnection *connection)
                !connection->taken) {
                 size_t at = offset, size, n_fds;
                 const char *data;
-                int *fds;
+                WireFd *fds;
 
                 if (wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH) {
                         flush(connection);
@@ -423,7 +417,7 @@ static void receive(WireConnection *connection)
                 return;
         }
         if (n == -EUSERS)
-                refuse_fds(connection);
+                connection_refuse_fds(connection);
         if (n < 0) {
                 connection->broken = true;
                 return;
@@ -466,6 +460,7 @@ int wire_connection_new(WireServer *server, int fd)
                 return r;
         }
         connection->inbox.uid = connection->peer.uid;
+        connection->inbox.mounts = server->mounts;
         connection->poll.data = connection;
         connection->starved = true;
         server->n_handles++;

@@ -10,15 +10,16 @@
 
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
 
-static void wire_inbox_close_fds(const WireInbox *inbox, int *fds, size_t n)
+void wire_fds_close(uid_t uid, WireFd *fds, size_t n)
 {
-        foreign_close(inbox->uid, fds, n);
+        for (size_t i = 0; i < n; i++)
+                foreign_close(uid, &fds[i].fd, 1);
         free(fds);
 }
 
 void wire_inbox_done(WireInbox *inbox)
 {
-        wire_inbox_close_fds(inbox, inbox->fds, inbox->n_fds);
+        wire_fds_close(inbox->uid, inbox->fds, inbox->n_fds);
         buffer_done(&inbox->stored);
         *inbox = (WireInbox){};
 }
@@ -47,30 +48,37 @@ static size_t next_message(const WireInbox *inbox)
         return nul ? (size_t)(nul - data) + 1 : 0;
 }
 
+static void inbox_judge_fd(const WireInbox *inbox, int fd, WireFd *ret)
+{
+        *ret = (WireFd){fd, descriptor_judge(fd, inbox->mounts)};
+        if (ret->judged.kind != DESCRIPTOR_USELESS && ret->judged.kind != DESCRIPTOR_SERVED)
+                return;
+        foreign_close(inbox->uid, &fd, 1);
+        ret->fd = -1;
+}
+
 /* Keeps the descriptors of a control message; what cannot be kept is closed. */
 static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
 {
         int r = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
 
         for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-                size_t size = c->cmsg_len - CMSG_LEN(0), n = size / sizeof(int);
-                int *fds;
+                size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                const int *received = (const int *)CMSG_DATA(c);
+                WireFd *fds;
 
                 if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n == 0)
                         continue;
-                fds = malloc(size);
-                if (!fds) {
-                        foreign_close(inbox->uid, (const int *)CMSG_DATA(c), n);
-                        r = -ENOMEM;
-                        continue;
-                }
-                memcpy(fds, CMSG_DATA(c), size);
                 if (r == 0 && (n > max || inbox->fds))
                         r = -EPROTO;
-                if (r < 0) {
-                        wire_inbox_close_fds(inbox, fds, n);
+                fds = r == 0 ? calloc(n, sizeof(*fds)) : NULL;
+                if (!fds) {
+                        foreign_close(inbox->uid, received, n);
+                        r = r ?: -ENOMEM;
                         continue;
                 }
+                for (size_t i = 0; i < n; i++)
+                        inbox_judge_fd(inbox, received[i], &fds[i]);
                 inbox->fds = fds;
                 inbox->n_fds = n;
                 inbox->fds_at = next_message(inbox);
@@ -180,7 +188,7 @@ int wire_inbox_take_message(WireInbox *inbox, size_t at, size_t *offset, Buffer 
         return 0;
 }
 
-int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n)
+WireFd *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n)
 {
         *ret_n = 0;
         if (!inbox->fds || inbox->fds_at != offset)

@@ -10,13 +10,23 @@
  * descriptors, which says MSG_CTRUNC if there are any); where there are some, messages are read one
  * at a time, and the descriptors belong to the one whose read brought them.
  *
+ * Descriptors are judged as they come (base/descriptor.h). Those that no method can use, and those
+ * that only a server can say something about, are closed at once, off the loop; of these the
+ * judgement alone is kept.
+ *
  * At most one message with descriptors waits: the owner reads no further while wire_inbox_has_fds()
  * and a whole message is there.
  */
 
+#include "base/descriptor.h"
 #include "base/text.h"
 
 #define WIRE_INBOX_READ 65536u /* bytes read at once at most */
+
+typedef struct WireFd {
+        int fd; /* owned; -1: taken, or closed as it came */
+        Descriptor judged;
+} WireFd;
 
 typedef struct WireInbox {
         Buffer stored;  /* what is left over from earlier reads; empty most of the time */
@@ -24,12 +34,15 @@ typedef struct WireInbox {
         char *fresh;    /* the last read where nothing was stored: in the owner's buffer */
         size_t n_fresh;
         uid_t uid; /* of the sender, to whom descriptors that are being closed are counted */
-        int *fds;  /* owned; of the message that begins at fds_at */
+        MountTable *mounts; /* borrowed; NULL: none is known */
+        WireFd *fds;        /* owned; of the message that begins at fds_at */
         size_t n_fds;
         size_t fds_at; /* offset of that message */
 } WireInbox;
 
 void wire_inbox_done(WireInbox *inbox); /* closes descriptors */
+/* Closes descriptors off the loop, counted to the uid, and frees the array. */
+void wire_fds_close(uid_t uid, WireFd *fds, size_t n);
 
 /* Reads what is there, at most WIRE_INBOX_READ bytes, into `scratch` of that size; the bytes may
  * stay there until wire_inbox_settle(). Returns the number of bytes, 0 at the end of the stream, or
@@ -45,9 +58,9 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
  * false and leaves *offset where there is none. The bytes stay until wire_inbox_settle(). */
 bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t *ret_size);
 
-/* The descriptors of the message that began at `offset`, to be freed by the caller, who
- * owns them. */
-int *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
+/* The descriptors of the message that began at `offset`, to be freed by the caller, who owns them.
+ */
+WireFd *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
 bool wire_inbox_has_fds(const WireInbox *inbox);
 
 /* Takes the message from `at` to `*offset` (what wire_inbox_next() gave), without its NUL byte, out

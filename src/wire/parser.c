@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/parser.h"
 
-#include "base/foreign.h"
 #include "wire/server.h"
 
 void wire_parser_init(WireParser *parser, uv_loop_t *loop)
@@ -16,20 +15,18 @@ WireParse *wire_parse_free(WireParse *parse)
                 return NULL;
         buffer_done(&parse->message);
         wire_message_call_done(&parse->call);
-        foreign_close(parse->uid, parse->fds, parse->n_fds);
-        free(parse->fds);
+        wire_fds_close(parse->uid, parse->fds, parse->n_fds);
         free(parse);
         return NULL;
 }
 
-WireParse *wire_parse_new(uid_t uid, Buffer *message, int *fds, size_t n_fds)
+WireParse *wire_parse_new(uid_t uid, Buffer *message, WireFd *fds, size_t n_fds)
 {
         WireParse *parse = calloc(1, sizeof(*parse));
 
         if (!parse) {
                 buffer_done(message);
-                foreign_close(uid, fds, n_fds);
-                free(fds);
+                wire_fds_close(uid, fds, n_fds);
                 return NULL;
         }
         *parse = (WireParse){

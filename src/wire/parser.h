@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "wire/inbox.h"
 #include "wire/message.h"
 
 #define WIRE_PARSERS_OF_OTHERS 2 /* workers; root always finds one more */
@@ -31,7 +32,7 @@ struct WireParse {
         uid_t uid;      /* of its sender */
         Buffer message; /* without its NUL byte; wiped by the worker */
         size_t size;    /* of the message, also when it is wiped */
-        int *fds;       /* owned, as is each of them */
+        WireFd *fds;    /* owned, as is each of them */
         size_t n_fds;
         bool works, abandoned;
         int result; /* of wire_message_parse_call() */
@@ -49,7 +50,7 @@ struct WireParser {
 void wire_parser_init(WireParser *parser, uv_loop_t *loop);
 
 /* Takes message and fds, also on failure: NULL without memory. */
-WireParse *wire_parse_new(uid_t uid, Buffer *message, int *fds, size_t n_fds);
+WireParse *wire_parse_new(uid_t uid, Buffer *message, WireFd *fds, size_t n_fds);
 /* Closes the descriptors that are left and wipes what the message held. */
 WireParse *wire_parse_free(WireParse *parse);
 

@@ -18,6 +18,7 @@ static WireServer *server_free(WireServer *server)
         if (!server)
                 return NULL;
         closep(&server->reserve);
+        mount_table_free(server->mounts);
         free(server->scratch);
         free(server);
         return NULL;
@@ -72,6 +73,7 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
                 .n_interfaces = n_interfaces,
                 .userdata = userdata,
                 .reserve = open_reserve(),
+                .mounts = mount_table_new(),
                 .scratch = malloc(WIRE_INBOX_READ),
         };
         LIST_INIT(&server->listeners);

@@ -22,6 +22,7 @@
 
 #include <uv.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "wire/peer.h"
 
@@ -91,6 +92,9 @@ bool wire_call_wants_more(const WireCall *call);
 /* The index-th descriptor that came with the call, or -1; ownership moves to the caller, a second
  * call gives -1. Those not taken are closed with the call. */
 int wire_call_take_fd(WireCall *call, size_t index);
+/* What the index-th descriptor was when it came, also after it was taken; NULL where so many did
+ * not come. Of USELESS and SERVED ones nothing but this is kept: there is no taking them. */
+const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
 
 /* Sends {continues: true, parameters}; takes parameters (NULL: {}). Only where wants_more. */
 void wire_call_continue(WireCall *call, json_object *parameters);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file system (FUSE, <linux/fuse.h>) of one file, `file`, that opens and whose reads never end:
-as on a server that has gone."""
+"""A file system (FUSE, <linux/fuse.h>) of one file, `file`, that opens and whose reads never end,
+as on a server that has gone; or one that is served."""
 import ctypes
 import errno
 import os
@@ -19,8 +19,8 @@ IN_HEADER = struct.Struct("<IIQQIIIHH")
 OUT_HEADER = struct.Struct("<IiQ")
 
 
-def attributes(node):
-    mode, size = (0o40755, 4096) if node == ROOT else (0o100644, SIZE)
+def attributes(node, file_size):
+    mode, size = (0o40755, 4096) if node == ROOT else (0o100644, file_size)
     return struct.pack("<QQQQQQIIIIIIIIII", node, size, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0,
                        4096, 0)
 
@@ -31,6 +31,7 @@ class DeafFile:
     def __init__(self, directory, deaf=False):
         """deaf: no close ends either."""
         self.deaf = deaf
+        self.content = None
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "file"
         self.readers = self.closers = 0
@@ -62,7 +63,7 @@ class DeafFile:
             self.readers += 1
         if kind == FLUSH:
             self.closers += 1
-        return kind == READ or (kind == FLUSH and self.deaf)
+        return (kind == READ and self.content is None) or (kind == FLUSH and self.deaf)
 
     def end(self):
         """Ends the reads, with errors."""
@@ -94,6 +95,9 @@ class DeafFile:
                 os.write(self.device,
                          OUT_HEADER.pack(OUT_HEADER.size + len(body), -code, unique) + body)
 
+    def size(self):
+        return SIZE if self.content is None else len(self.content)
+
     def reply(self, kind, node, body):
         """What is answered; (None, 0): nothing, ever."""
         if self.is_silent(kind):
@@ -103,13 +107,22 @@ class DeafFile:
         if kind == LOOKUP:
             if body.rstrip(b"\0") != b"file":
                 return None, errno.ENOENT
-            return struct.pack("<QQQQII", FILE, 0, 60, 60, 0, 0) + attributes(FILE), 0
+            return struct.pack("<QQQQII", FILE, 0, 60, 60, 0, 0) + attributes(FILE, self.size()), 0
         if kind == GETATTR:
-            return struct.pack("<QII", 60, 0, 0) + attributes(node), 0
+            return struct.pack("<QII", 60, 0, 0) + attributes(node, self.size()), 0
         if kind == OPEN:
             return struct.pack("<QII", 0, FOPEN_DIRECT_IO, 0), 0  # each read comes here
         if kind == READ:
-            return b"", 0
+            _, offset, size = struct.unpack_from("<QQI", body)
+            return self.content[offset:offset + size], 0
         if kind == FLUSH:
             return b"", 0
         return None, 0 if kind in (2, 18, 36, 42) else errno.ENOSYS
+
+
+class ServedFile(DeafFile):
+    """The same with a server that answers: the file has this content."""
+
+    def __init__(self, directory, content):
+        super().__init__(directory)
+        self.content = content

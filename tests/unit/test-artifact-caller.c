@@ -282,7 +282,8 @@ static void checks_fd(const Caller *caller, int fd, CallerOpen what, bool writab
                       const char *refusal)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
-        int r = caller_check_fd(caller, fd, what, writable, "kernel.path", &error);
+        const Descriptor judged = {.kind = DESCRIPTOR_USABLE};
+        int r = caller_check_fd(caller, fd, &judged, what, writable, "kernel.path", &error);
 
         if (refusal)
                 assert_refused(r, "the descriptor", refusal, &error);

@@ -2,18 +2,15 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/foreign.h"
 #include "base/macros.h"
+#include "deaf.h"
 #include "leaks.h"
 
 static bool is_open(int fd)
@@ -176,127 +173,18 @@ static void test_only_bytes(void **state)
         foreign_close_shared(-1);
 }
 
-/*
- * A file system in user space whose daemon is this process: it answers nothing, so each close of
- * the directory's file waits until the connection ends. Needs root and /dev/fuse; skipped else.
- */
-typedef struct Deaf {
-        int device;
-        char directory[32];
-} Deaf;
-
-static void *serve_opens(void *userdata)
-{
-        const Deaf *deaf = userdata;
-        _Alignas(8) char request[65536], reply[256];
-
-        for (;;) {
-                ssize_t n = read(deaf->device, request, sizeof(request));
-                const struct fuse_in_header *in = (const void *)request;
-                struct fuse_out_header *out = (void *)reply;
-                size_t size = sizeof(*out);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return NULL;
-                memset(reply, 0, sizeof(reply));
-                out->unique = in->unique;
-                if (in->opcode == FUSE_INIT) {
-                        struct fuse_init_out *init = (void *)(out + 1);
-
-                        init->major = 7;
-                        init->minor = 31;
-                        init->max_write = 4096;
-                        size += sizeof(*init);
-                } else if (in->opcode == FUSE_LOOKUP) {
-                        struct fuse_entry_out *entry = (void *)(out + 1);
-
-                        entry->nodeid = entry->attr.ino = 2;
-                        entry->attr.mode = S_IFREG | 0644;
-                        entry->attr.nlink = 1;
-                        entry->entry_valid = entry->attr_valid = 60;
-                        size += sizeof(*entry);
-                } else if (in->opcode == FUSE_GETATTR) {
-                        struct fuse_attr_out *attr = (void *)(out + 1);
-
-                        attr->attr.ino = in->nodeid;
-                        attr->attr.mode = in->nodeid == 1 ? S_IFDIR | 0755 : S_IFREG | 0644;
-                        attr->attr.nlink = 1;
-                        attr->attr_valid = 60;
-                        size += sizeof(*attr);
-                } else if (in->opcode == FUSE_OPEN) {
-                        size += sizeof(struct fuse_open_out);
-                } else if (in->opcode == FUSE_FLUSH) {
-                        continue; /* never */
-                } else {
-                        out->error = -ENOSYS;
-                }
-                out->len = (uint32_t)size;
-                (void)!write(deaf->device, reply, size);
-        }
-}
-
-/* Ends the file system after a minute, whatever became of the test: a process whose threads wait in
- * it cannot end before. */
-static pid_t watch_deaf(const Deaf *deaf)
-{
-        pid_t pid = fork();
-
-        if (pid != 0)
-                return pid;
-        close(deaf->device);
-        sleep(60);
-        umount2(deaf->directory, MNT_FORCE | MNT_DETACH);
-        _exit(0);
-}
-
-static bool mount_deaf(Deaf *deaf, pthread_t *ret_server)
-{
-        char options[80];
-
-        *deaf = (Deaf){.device = open("/dev/fuse", O_RDWR | O_CLOEXEC),
-                       .directory = "/tmp/cvmd-XXXXXX"};
-        if (deaf->device < 0)
-                return false;
-        assert_non_null(mkdtemp(deaf->directory));
-        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0",
-                 deaf->device);
-        if (mount("deaf", deaf->directory, "fuse", 0, options) < 0) {
-                rmdir(deaf->directory);
-                close(deaf->device);
-                return false;
-        }
-        assert_int_equal(pthread_create(ret_server, NULL, serve_opens, deaf), 0);
-        return true;
-}
-
-static int open_deaf(const Deaf *deaf)
-{
-        char path[48];
-        int fd;
-
-        snprintf(path, sizeof(path), "%s/file", deaf->directory);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_true(fd >= 0);
-        return fd;
-}
-
 /* One sender whose files are never closed is full in the end; others' are closed meanwhile, and
  * root's even if there are many such senders; and once his file system ends, all are closed and he
  * may send again. */
 static void test_deaf(void **state)
 {
         int fds[FOREIGN_WAITING_PER_UID + 1], of_many[FOREIGN_CLOSERS_MAX + 16], other;
-        pthread_t server;
-        pid_t watch;
         Deaf deaf;
 
-        if (geteuid() != 0 || !mount_deaf(&deaf, &server))
+        if (!deaf_mount(&deaf))
                 skip();
-        watch = watch_deaf(&deaf);
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-                fds[i] = open_deaf(&deaf);
+                fds[i] = deaf_open(&deaf);
         foreign_close(UID, fds, ARRAY_SIZE(fds) - 1);
         usleep(50000);
         assert_false(foreign_is_full(UID));
@@ -310,14 +198,14 @@ static void test_deaf(void **state)
         assert_true(is_open(fds[ARRAY_SIZE(fds) - 1]));
 
         for (size_t i = 0; i < ARRAY_SIZE(of_many); i++) {
-                of_many[i] = open_deaf(&deaf);
+                of_many[i] = deaf_open(&deaf);
                 foreign_close((uid_t)(UID + 1 + i / 2), &of_many[i], 1);
         }
         other = open("/dev/null", O_RDONLY | O_CLOEXEC);
         foreign_close(0, &other, 1);
         await_closed(other);
 
-        assert_int_equal(umount2(deaf.directory, MNT_FORCE | MNT_DETACH), 0); /* aborts it */
+        deaf_abort(&deaf);
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 await_closed(fds[i]);
         for (size_t i = 0; i < ARRAY_SIZE(of_many); i++)
@@ -325,11 +213,7 @@ static void test_deaf(void **state)
         for (unsigned i = 0; i < 5000 && foreign_is_full(UID); i++)
                 usleep(1000);
         assert_false(foreign_is_full(UID));
-        pthread_join(server, NULL);
-        close(deaf.device);
-        rmdir(deaf.directory);
-        kill(watch, SIGKILL);
-        waitpid(watch, NULL, 0);
+        deaf_done(&deaf);
 }
 
 int main(void)

@@ -4,11 +4,12 @@
 
 #include "test.h"
 
+#include "base/memfd.h"
 #include "wire.h"
 
 static int new_file(void)
 {
-        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int fd = memfd_new("test");
 
         assert_true(fd >= 0);
         return fd;

@@ -3,10 +3,13 @@
 /* Large messages: how large one may be by its method, and what happens while one is parsed. */
 
 #include <semaphore.h>
+#include <stdio.h>
+#include <sys/file.h>
 
 #include "test.h"
 
 #include "base/heap.h"
+#include "base/memfd.h"
 #include "wire.h"
 
 #define LARGE 300000
@@ -200,23 +203,26 @@ static void test_small_on_the_loop(void **state)
         wire_stop(w);
 }
 
-/* A pipe's end sent with half of the call's bytes; the other end sees it closed. */
+/* A locked file sent with the first of the call's bytes; returns the same file, opened once more:
+ * the lock goes when what was sent is closed (flock(2)). */
 static int send_with_fd(Wire *w, int fd, const char *call, size_t size)
 {
-        int ends[2];
+        int sent = memfd_new("sent"), again;
+        char path[40];
 
-        assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-        wire_send_fds(fd, call, 1, &ends[1], 1);
-        close(ends[1]);
+        assert_int_equal(flock(sent, LOCK_EX), 0);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", sent);
+        again = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(again >= 0);
+        wire_send_fds(fd, call, 1, &sent, 1);
+        close(sent);
         wire_send_bytes(w, fd, call + 1, size - 1);
-        return ends[0];
+        return again;
 }
 
-static bool is_closed(int fd)
+static bool is_closed(int again)
 {
-        char c;
-
-        return read(fd, &c, 1) == 0;
+        return flock(again, LOCK_EX | LOCK_NB) == 0;
 }
 
 static const WireMethod hold[] = {{"t.Hold", wire_hold, 0, WIRE_MESSAGE_MAX}, {}};

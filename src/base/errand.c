@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/errand.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/fork.h"
+
+#define STACK_SIZE (64u << 10)
+#define END_MSEC 1000 /* for a child that is killed; on a busy machine, too */
+
+typedef struct Left {
+        bool used;
+        uid_t uid;
+        int pidfd; /* owned */
+} Left;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Left left[ERRAND_LEFT_MAX + ERRAND_LEFT_PER_UID]; /* the rest is root's */
+
+/* With the lock held. */
+static bool errand_has_room(uid_t uid)
+{
+        unsigned own = 0, others = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+                own += left[i].used && left[i].uid == uid;
+                others += left[i].used && left[i].uid != 0;
+        }
+        return own < ERRAND_LEFT_PER_UID && (uid == 0 || others < ERRAND_LEFT_MAX);
+}
+
+unsigned errand_left(uid_t uid)
+{
+        unsigned n = 0;
+
+        pthread_mutex_lock(&lock);
+        for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+                n += left[i].used && left[i].uid == uid;
+        pthread_mutex_unlock(&lock);
+        return n;
+}
+
+static void errand_reap(int pidfd)
+{
+        siginfo_t info;
+
+        while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
+                ;
+}
+
+static void *errand_reap_later(void *userdata)
+{
+        Left *mine = userdata;
+
+        errand_reap(mine->pidfd);
+        close(mine->pidfd);
+        pthread_mutex_lock(&lock);
+        mine->used = false;
+        pthread_mutex_unlock(&lock);
+        return NULL;
+}
+
+/* Takes pidfd. Signals are for the other threads. False: there is no room or no thread. */
+static bool errand_leave_behind(uid_t uid, int pidfd)
+{
+        sigset_t all, before;
+        Left *mine = NULL;
+        pthread_attr_t attr;
+        pthread_t thread;
+        bool begun;
+
+        pthread_mutex_lock(&lock);
+        for (size_t i = 0; !mine && i < ARRAY_SIZE(left); i++)
+                if (!left[i].used)
+                        mine = &left[i];
+        if (mine)
+                *mine = (Left){true, uid, pidfd};
+        pthread_mutex_unlock(&lock);
+        if (!mine)
+                return false;
+        sigfillset(&all);
+        pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        pthread_attr_setstacksize(&attr, STACK_SIZE);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        begun = pthread_create(&thread, &attr, errand_reap_later, mine) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attr);
+        if (!begun) {
+                pthread_mutex_lock(&lock);
+                mine->used = false;
+                pthread_mutex_unlock(&lock);
+        }
+        return begun;
+}
+
+int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
+{
+        int all[FORK_FDS_MAX], pair[2];
+        bool room;
+
+        pthread_mutex_lock(&lock);
+        room = errand_has_room(uid);
+        pthread_mutex_unlock(&lock);
+        if (!room)
+                return -EUSERS;
+        if (n + 1 > ARRAY_SIZE(all))
+                return -E2BIG;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        all[0] = pair[1];
+        memcpy(&all[1], fds, n * sizeof(*fds));
+        *errand = (Errand){.uid = uid, .pidfd = -1, .socket = pair[0]};
+        errand->pid = fork_bare(all, n + 1, 0, &errand->pidfd);
+        if (errand->pid == 0) {
+                errand->socket = all[0];
+                memcpy(fds, &all[1], n * sizeof(*fds));
+                return ERRAND_CHILD;
+        }
+        close(pair[1]); /* a child that dies is then seen as the end of the stream */
+        if (errand->pid > 0)
+                return 0;
+        close(pair[0]);
+        return (int)errand->pid;
+}
+
+static int64_t errand_now_msec(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* 0: it can be read; -ETIMEDOUT or -errno. */
+static int errand_await(int fd, int msec)
+{
+        int64_t deadline = errand_now_msec() + msec;
+
+        for (;;) {
+                struct pollfd waited = {.fd = fd, .events = POLLIN};
+                int64_t left_msec = deadline - errand_now_msec();
+                int r = poll(&waited, 1, msec < 0 ? -1 : left_msec > 0 ? (int)left_msec : 0);
+
+                if (r > 0)
+                        return 0;
+                if (r == 0)
+                        return -ETIMEDOUT;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
+int errand_receive(const Errand *errand, int msec, void *data, size_t size, int *ret_fd)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = {};
+        struct iovec iov = {data, size};
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.bytes,
+                .msg_controllen = ret_fd ? sizeof(control.bytes) : 0,
+        };
+        struct cmsghdr *header;
+        ssize_t n;
+        int r = errand_await(errand->socket, msec);
+
+        if (r < 0)
+                return r;
+        n = recvmsg(errand->socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (n < 0)
+                return -errno;
+        header = CMSG_FIRSTHDR(&message);
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+                memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+        return (size_t)n == size ? 0 : -ECHILD;
+}
+
+void errand_end(Errand *errand)
+{
+        kill(errand->pid, SIGKILL); /* until it is reaped, the pid is nobody else's */
+        closep(&errand->socket);
+        if (errand_await(errand->pidfd, END_MSEC) == -ETIMEDOUT &&
+            errand_leave_behind(errand->uid, errand->pidfd))
+                return;
+        errand_reap(errand->pidfd);
+        close(errand->pidfd);
+}

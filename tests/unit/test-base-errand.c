@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
+
+#include "base/errand.h"
+#include "base/fork.h"
+#include "base/memfd.h"
+#include "deaf.h"
+#include "leaks.h"
+
+#define UID 4711
+
+static void test_answer(void **state)
+{
+        int fds[] = {-1, memfd_from_bytes("x", "hello", 5)}, mine = fds[1], r;
+        char answer[5], five[5];
+        Errand errand;
+
+        r = errand_begin(&errand, UID, fds, 2);
+        if (r == ERRAND_CHILD) {
+                if (fds[0] != -1 || pread(fds[1], five, 5, 0) != 5)
+                        _exit(1);
+                (void)!write(errand.socket, five, 5);
+                _exit(0);
+        }
+        assert_int_equal(r, 0);
+        assert_int_equal(fds[1], mine);
+        assert_int_equal(errand_receive(&errand, 10000, answer, 5, NULL), 0);
+        assert_memory_equal(answer, "hello", 5);
+        assert_int_equal(errand_receive(&errand, 10000, answer, 5, NULL), -ECHILD);
+        errand_end(&errand);
+        close(mine);
+}
+
+/* One that never answers, and could be ended at any time. */
+static void test_timeout(void **state)
+{
+        Errand errand;
+        char byte;
+        int r;
+
+        r = errand_begin(&errand, UID, NULL, 0);
+        if (r == ERRAND_CHILD) {
+                for (;;)
+                        pause();
+        }
+        assert_int_equal(r, 0);
+        assert_int_equal(errand_receive(&errand, 20, &byte, 1, NULL), -ETIMEDOUT);
+        errand_end(&errand);
+        assert_int_equal(errand_left(UID), 0);
+}
+
+static int hang(Deaf *deaf, int fd)
+{
+        int fds[] = {fd}, r;
+        Errand errand;
+        char byte;
+
+        r = errand_begin(&errand, UID, fds, 1);
+        if (r == ERRAND_CHILD) {
+                struct statfs fs;
+
+                fstatfs(fds[0], &fs);
+                _exit(0);
+        }
+        if (r < 0)
+                return r;
+        assert_int_equal(errand_receive(&errand, 100, &byte, 1, NULL), -ETIMEDOUT);
+        errand_end(&errand);
+        return 0;
+}
+
+/* Children that cannot be ended are left behind, up to a bound for each uid, and are gone once
+ * their file answers. */
+static void test_left(void **state)
+{
+        Errand errand;
+        Deaf deaf;
+        int fd, r;
+
+        if (!deaf_mount(&deaf))
+                skip();
+        fd = deaf_open(&deaf);
+        deaf.deaf = true;
+        for (unsigned i = 0; i < ERRAND_LEFT_PER_UID; i++) {
+                assert_int_equal(errand_left(UID), i);
+                assert_int_equal(hang(&deaf, fd), 0);
+        }
+        assert_int_equal(errand_left(UID), ERRAND_LEFT_PER_UID);
+        assert_int_equal(hang(&deaf, fd), -EUSERS);
+        assert_int_equal(errand_left(UID + 1), 0);
+        r = errand_begin(&errand, UID + 1, NULL, 0);
+        if (r == ERRAND_CHILD)
+                _exit(0);
+        assert_int_equal(r, 0);
+        errand_end(&errand);
+        assert_int_equal(errand_left(UID + 1), 0);
+
+        deaf_abort(&deaf);
+        for (int i = 0; i < 5000 && errand_left(UID); i++)
+                usleep(1000);
+        assert_int_equal(errand_left(UID), 0);
+        close(fd);
+        deaf_done(&deaf);
+}
+
+/* As the daemon does: what is opened later is never in a child's table unless it is given. */
+static int setup(void **state)
+{
+        return fork_reserve();
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                leaks_unit_test(test_answer),
+                leaks_unit_test(test_timeout),
+                leaks_unit_test(test_left),
+        };
+
+        return cmocka_run_group_tests(tests, setup, NULL);
+}
