@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "artifact/artifact.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "launch_copy.h"
 #include "launch_spec.h"
 #include "spec/spec.h"
 
@@ -180,20 +182,43 @@ static void send_fd(LaunchSpec *spec, json_object *object, const char *what, int
         spec->fds[spec->n_fds++] = fd;
 }
 
+/* Whether the daemon may have to open the file again for a restart. */
+static bool is_restarted(const LaunchSpec *spec)
+{
+        const char *policy = json_member_string(json_member(spec->object, "restart"), "policy");
+
+        return policy && strcmp(policy, "no") != 0;
+}
+
+/* A file that a server answers for goes as a copy, or as the path that it is: disks and shares, and
+ * what a restart needs, which no copy outlives. max: of a file, in bytes. */
+static ExitStatus settle_served(const Cli *cli, const LaunchSpec *spec, const char *field,
+                                const char *path, Wanted wanted, uint64_t max, int *fd)
+{
+        if (*fd < 0 || !launch_copy_is_served(*fd))
+                return EXIT_OK;
+        if (wanted == WANTED_FILE && !is_restarted(spec))
+                return launch_copy(cli, field, path, max, fd);
+        close(TAKE_FD(*fd));
+        return EXIT_OK;
+}
+
 /* A kernel, initramfs, firmware, IGVM, a share or a disk: at most SPEC_SHARES_MAX + SPEC_DISKS_MAX
  * + 4, so there is room. */
 static ExitStatus open_one(const Cli *cli, bool render, LaunchSpec *spec, json_object *object,
-                           const char *field, const char *what, Wanted wanted)
+                           const char *field, const char *what, Wanted wanted, uint64_t max)
 {
         const char *path = json_member_string(object, "path");
+        _cleanup_close_ int fd = -1;
         ExitStatus status;
-        int fd;
 
         if (!path)
                 return EXIT_OK;
         status = open_path(cli, field, path, wanted, render, &fd);
+        if (!status.code)
+                status = settle_served(cli, spec, field, path, wanted, max, &fd);
         if (!status.code && fd >= 0)
-                send_fd(spec, object, what, fd);
+                send_fd(spec, object, what, TAKE_FD(fd));
         return status;
 }
 
@@ -210,7 +235,7 @@ static ExitStatus open_shares(const Cli *cli, bool render, LaunchSpec *spec)
                 if (asprintf(&field, "shares[%zu].path", i) < 0 ||
                     asprintf(&what, "share:%s", json_member_string(share, "tag")) < 0)
                         return fail_memory(cli);
-                status = open_one(cli, render, spec, share, field, what, WANTED_DIRECTORY);
+                status = open_one(cli, render, spec, share, field, what, WANTED_DIRECTORY, 0);
                 if (status.code)
                         return status;
         }
@@ -233,7 +258,8 @@ static ExitStatus open_disks(const Cli *cli, bool render, LaunchSpec *spec)
                         return fail_memory(cli);
                 status = open_one(cli, render, spec, disk, field, what,
                                   json_member_bool(disk, "readOnly", true) ? WANTED_DISK
-                                                                           : WANTED_WRITABLE_DISK);
+                                                                           : WANTED_WRITABLE_DISK,
+                                  0);
                 if (status.code)
                         return status;
         }
@@ -281,8 +307,11 @@ static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const
                 return launch_files_refuse(cli, field, path, "over 1 MiB");
         if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)
                 return inline_cert(cli, field, path, fd, source);
-        send_fd(spec, source, field, TAKE_FD(fd));
-        return EXIT_OK;
+        if (launch_copy_is_served(fd))
+                status = launch_copy(cli, field, path, SPEC_CERT_BYTES_MAX, &fd);
+        if (!status.code)
+                send_fd(spec, source, field, TAKE_FD(fd));
+        return status;
 }
 
 ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
@@ -293,8 +322,9 @@ ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
         for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                status = open_one(cli, render, spec, json_member(spec->object, name), name, name,
-                                  WANTED_FILE);
+                status = open_one(
+                        cli, render, spec, json_member(spec->object, name), name, name, WANTED_FILE,
+                        kind == ARTIFACT_FIRMWARE ? ARTIFACT_FIRMWARE_SIZE_MAX : ARTIFACT_SIZE_MAX);
         }
         if (!status.code)
                 status = open_shares(cli, render, spec);

@@ -258,7 +258,8 @@ static int parse_later(WireConnection *connection, size_t at, size_t *offset, Wi
 }
 
 /* Parses the message from `at` to `*offset` and dispatches it, a large one later. Takes fds. */
-static void take_up(WireConnection *connection, size_t at, size_t *offset, WireFd *fds, size_t n_fds)
+static void take_up(WireConnection *connection, size_t at, size_t *offset, WireFd *fds,
+                    size_t n_fds)
 {
         const char *data = wire_inbox_bytes(&connection->inbox) + at;
         size_t size = *offset - at - 1;

@@ -27,9 +27,9 @@ struct WireServer {
         bool closed;
         size_t n_handles; /* open ones; the server is freed with the last */
         uv_idle_t idle;   /* active while `work` holds something */
-        int reserve;   /* a descriptor to give up when there are none left, to accept and refuse */
+        int reserve; /* a descriptor to give up when there are none left, to accept and refuse */
         MountTable *mounts; /* by which descriptors are judged; owned, NULL without memory */
-        char *scratch; /* WIRE_INBOX_READ bytes, for the read of whichever connection */
+        char *scratch;      /* WIRE_INBOX_READ bytes, for the read of whichever connection */
         size_t message_max; /* bytes of the largest message that any method takes */
         uv_work_t trim;     /* gives memory back */
         bool trims;         /* it works */

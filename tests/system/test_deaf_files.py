@@ -5,6 +5,7 @@ import array
 import contextlib
 import grp
 import hashlib
+import json
 import os
 import pathlib
 import signal
@@ -305,11 +306,8 @@ def test_descriptors_of_no_use(cvmd, kind, what):
 
 @pytest.fixture
 def served(cvmd):
-    with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as directory:
-        pathlib.Path(directory).chmod(0o755)
-        kernel = pathlib.Path(cvmd.spec("web")["kernel"]["path"]).read_bytes()
-        with ServedFile(pathlib.Path(directory) / "there", kernel) as file:
-            yield file
+    with served_file(cvmd.kernel.read_bytes()) as file:
+        yield file
 
 
 def test_a_served_file_by_path(cvmd, served):
@@ -321,6 +319,63 @@ def test_a_served_file_by_path(cvmd, served):
     assert digest in {one["sha256"] for one in cvmd.call("ListArtifacts")["artifacts"]}
     cvmd.stop("web")
     cvmd.discard("web")
+
+
+@contextlib.contextmanager
+def served_file(content):
+    with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as directory:
+        pathlib.Path(directory).chmod(0o755)
+        with ServedFile(pathlib.Path(directory) / "there", content) as file:
+            yield file
+
+
+def test_cvmctl_copies_a_served_kernel(cvmd, served):
+    cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", served.path,
+                "--initramfs", cvmd.initramfs, "--wait", "ready")
+    digest = hashlib.sha256(served.content).hexdigest()
+    assert digest in {one["sha256"] for one in cvmd.call("ListArtifacts")["artifacts"]}
+    copied = cvmd.cvmctl("render", "--platform", "plain", "--kernel", served.path,
+                         "--initramfs", cvmd.initramfs, "--json")
+    assert str(served.path) in copied.stdout
+
+
+def test_cvmctl_copies_served_secrets(cvmd):
+    """An environment file is read anyway, and so are certificates that are small."""
+    with served_file(b"A=b\n") as env, served_file(b"x" * 200000) as cert:
+        readers = cert.readers
+        spec = cvmd.spec("web", certs={"x.pem": {"path": str(cert.path)}})
+        path = cvmd.directory / "spec.json"
+        path.write_text(json.dumps(spec))
+        cvmd.cvmctl("launch", "--file", path, "--env-file", env.path, "--wait", "ready")
+        assert cert.readers > readers
+        shares = cvmd.runtime / "shares" / cvmd.status("web")["id"]
+        assert (shares / "certs/x.pem").read_bytes() == cert.content
+        assert (shares / "env/environment").read_text() == 'A="b"\n'
+        path.unlink()
+
+
+def test_cvmctl_names_what_it_cannot_copy(cvmd):
+    with served_file(b"") as file:
+        file.size = lambda: (2 << 30) + 1
+        refused = cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", file.path,
+                              check=False)
+    assert refused.returncode != 0 and cvmd.cvms() == []
+    assert f"{file.path}: cannot copy it from its file system: it is longer" in refused.stderr
+
+
+@pytest.mark.qemu_driver("a domain opens its disks by path in any case")
+def test_a_served_disk_goes_by_its_path(cvmd):
+    with served_file(bytes(1 << 20)) as disk:
+        fd = os.open(disk.path, os.O_RDONLY)
+        with pytest.raises(VarlinkError) as refusal:
+            cvmd.call("Launch", spec=cvmd.spec("web", disks=[{"fd": 0}]), fds=[fd])
+        os.close(fd)
+        assert refusal.value.fields["reason"].endswith("may not answer: give its path")
+        cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", cvmd.kernel,
+                    "--initramfs", cvmd.initramfs, "--disk", disk.path, "--wait", "ready")
+        assert cvmd.status("web")["ready"]
+        cvmd.stop("web")
+        cvmd.discard("web")
 
 
 def lingering_socket():
