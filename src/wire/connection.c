@@ -1,150 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/connection.h"
 
-#include <sys/socket.h>
-
 #include "base/foreign.h"
 #include "wire/call.h"
 #include "wire/server-internal.h"
 
-#define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
-/* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
- * allocator does not give their pages back by itself. */
-#define OUTPUT_LARGE 131072u
 #define INPUT_LARGE 131072u /* likewise of a message that has come in part */
-#define QUOTA_FREE 262144u  /* bytes that a connection holds without a look at its uid's sum */
-
-WireConnection *wire_connection_ref(WireConnection *connection)
-{
-        connection->n_ref++;
-        return connection;
-}
-
-WireConnection *wire_connection_unref(WireConnection *connection)
-{
-        if (!connection || --connection->n_ref > 0)
-                return NULL;
-        wire_inbox_done(&connection->inbox);
-        buffer_done(&connection->output);
-        wire_peer_done(&connection->peer);
-        foreign_close_socket(connection->fd);
-        free(connection);
-        return NULL;
-}
-
-DEFINE_CLEANUP(WireConnection *, wire_connection_unref)
-
-size_t wire_connection_unsent(const WireConnection *connection)
-{
-        return connection->output.size - connection->sent;
-}
-
-size_t wire_connection_buffered(const WireConnection *connection)
-{
-        return wire_inbox_allocated(&connection->inbox) + connection->output.allocated +
-               (connection->parse ? connection->parse->size : 0);
-}
-
-/* A message is being parsed or a call is in work: the next one waits. */
-static bool is_busy(const WireConnection *connection)
-{
-        return connection->parse || connection->call;
-}
-
-static bool is_blocked(const WireConnection *connection)
-{
-        return wire_connection_unsent(connection) > WIRE_OUTPUT_BLOCKED;
-}
-
-static bool may_read(const WireConnection *connection)
-{
-        const WireCall *call = connection->call;
-
-        if (connection->end_of_input || connection->taken)
-                return false;
-        if (call && call->upgrade)
-                return false;
-        /* the inbox holds descriptors of one message only: that one goes first */
-        if (wire_inbox_has_fds(&connection->inbox) && (call || !connection->starved))
-                return false;
-        return (!call && !is_blocked(connection)) ||
-               wire_inbox_size(&connection->inbox) < WIRE_INPUT_WAITING_MAX;
-}
-
-static void on_poll(uv_poll_t *handle, int status, int events);
-
-static void update_poll(WireConnection *connection)
-{
-        int events = UV_PRIORITIZED;
-
-        if (connection->parse) {
-                uv_poll_stop(&connection->poll);
-                connection->events = 0;
-                return;
-        }
-        if (may_read(connection))
-                events |= UV_READABLE;
-        if (wire_connection_unsent(connection))
-                events |= UV_WRITABLE;
-        if (events == connection->events)
-                return;
-        connection->events = events;
-        if (uv_poll_start(&connection->poll, events, on_poll) < 0) {
-                connection->broken = true;
-                wire_server_defer(connection->server, connection);
-        }
-}
-
-static void flush(WireConnection *connection)
-{
-        Buffer *output = &connection->output;
-
-        while (wire_connection_unsent(connection)) {
-                ssize_t n = send(connection->fd, output->data + connection->sent,
-                                 wire_connection_unsent(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
-
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        if (errno != EAGAIN)
-                                connection->broken = true;
-                        break;
-                }
-                connection->sent += (size_t)n;
-        }
-
-        if (!wire_connection_unsent(connection)) {
-                bool large = output->allocated > OUTPUT_LARGE;
-
-                output->size = connection->sent = 0;
-                if (output->allocated > OUTPUT_KEPT)
-                        buffer_done(output);
-                if (large)
-                        wire_server_trim(connection->server);
-        } else if (connection->sent > output->size / 2) {
-                buffer_consume(output, connection->sent);
-                connection->sent = 0;
-        }
-        if (wire_connection_unsent(connection) > QUOTA_FREE &&
-            wire_server_is_over_quota(connection->server, connection))
-                connection->broken = true;
-}
-
-void wire_connection_changed(WireConnection *connection)
-{
-        const WireCall *call = connection->call;
-
-        if (connection->closed || connection->processing)
-                return;
-        if (!connection->broken)
-                flush(connection);
-        if (connection->broken || (call && call->on_drained) ||
-            (!is_busy(connection) &&
-             (!connection->starved || connection->end_of_input || connection->taken)))
-                wire_server_defer(connection->server, connection);
-        else
-                update_poll(connection);
-}
 
 static int refuse_member(WireConnection *connection, const char *member)
 {
@@ -161,7 +22,7 @@ static int refuse_amount(WireConnection *connection, const char *what, size_t li
 
         cvm_error_quota(&error, what, (int64_t)limit, 0, (int64_t)wanted);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
-                flush(connection);
+                wire_connection_flush(connection);
         return -E2BIG;
 }
 
@@ -172,7 +33,7 @@ static void connection_refuse_fds(WireConnection *connection)
 
         cvm_error_quota(&error, "descriptors", FOREIGN_WAITING_PER_UID, FOREIGN_WAITING_PER_UID, 1);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
-                flush(connection);
+                wire_connection_flush(connection);
 }
 
 /* Whether the first `size` bytes of a message are no more than its method takes, as far as that is
@@ -185,8 +46,8 @@ static int wire_connection_check_size(WireConnection *connection, const char *da
                 return 0;
         wire_method_scan(&connection->scan, data + connection->scanned, size - connection->scanned);
         connection->scanned = size;
-        max = wire_server_message_max(connection->server,
-                                      wire_method_scan_result(&connection->scan));
+        max = connection->server->ops->message_max(connection->server,
+                                                   wire_method_scan_result(&connection->scan));
         return size > max ? refuse_amount(connection, "message (bytes)", max, size) : 0;
 }
 
@@ -196,7 +57,9 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
                      size_t size, WireFd *fds, size_t n_fds)
 {
         _cleanup_(wire_call_unrefp) WireCall *call = NULL;
-        size_t max = result == 0 ? wire_server_message_max(connection->server, message->method) : 0;
+        size_t max = result == 0 ? connection->server->ops->message_max(connection->server,
+                                                                        message->method)
+                                 : 0;
         int r = result;
 
         if (result == 0 && size > max)
@@ -212,8 +75,8 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
         if (r < 0)
                 connection->broken = true;
         if (call)
-                wire_server_dispatch(connection->server, call, message->method,
-                                     message->parameters);
+                connection->server->ops->dispatch(connection->server, call, message->method,
+                                                  message->parameters);
 }
 
 static void on_parsed(WireParse *parse, void *userdata)
@@ -229,11 +92,11 @@ static void on_parsed(WireParse *parse, void *userdata)
                 parse->n_fds = 0;
                 connection->processing = false;
                 if (!connection->closed)
-                        wire_server_defer(server, connection);
+                        server->ops->defer(server, connection);
         }
         wire_parse_free(parse);
-        wire_server_trim(server);
-        wire_server_handle_closed(server);
+        server->ops->trim(server);
+        server->ops->handle_closed(server);
 }
 
 /* Takes the message from `at` to `*offset` out of the inbox, and fds. */
@@ -288,15 +151,15 @@ static void wire_connection_process(WireConnection *connection)
         size_t offset = 0;
 
         connection->processing = true;
-        while (!connection->closed && !connection->broken && !is_busy(connection) &&
+        while (!connection->closed && !connection->broken && !wire_connection_is_busy(connection) &&
                !connection->taken) {
                 size_t at = offset, size, n_fds;
                 const char *data;
                 WireFd *fds;
 
                 if (wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH) {
-                        flush(connection);
-                        if (is_blocked(connection))
+                        wire_connection_flush(connection);
+                        if (wire_connection_is_blocked(connection))
                                 break;
                 }
                 if (!wire_inbox_next(inbox, &offset, &data, &size)) {
@@ -327,8 +190,8 @@ static void on_closed(uv_handle_t *handle)
         wire_inbox_done(&connection->inbox);
         buffer_done(&connection->output);
         if (large)
-                wire_server_trim(server);
-        wire_server_handle_closed(server);
+                server->ops->trim(server);
+        server->ops->handle_closed(server);
         wire_connection_unref(connection);
 }
 
@@ -381,7 +244,7 @@ void wire_connection_work(WireConnection *connection)
         if (connection->closed)
                 return;
         if (!connection->broken)
-                flush(connection);
+                wire_connection_flush(connection);
         if (connection->call && !connection->broken)
                 wire_call_drain(connection->call);
         if (connection->closed)
@@ -391,15 +254,15 @@ void wire_connection_work(WireConnection *connection)
                 wire_connection_close(connection);
         } else if (connection->taken && !wire_connection_unsent(connection)) {
                 hand_over(connection);
-        } else if (connection->end_of_input && connection->starved && !is_busy(connection) &&
-                   !wire_connection_unsent(connection)) {
+        } else if (connection->end_of_input && connection->starved &&
+                   !wire_connection_is_busy(connection) && !wire_connection_unsent(connection)) {
                 wire_connection_close(connection);
         } else {
                 /* stopped by unsent replies that are sent now */
-                if (!connection->starved && !is_busy(connection) && !connection->taken &&
-                    !is_blocked(connection))
-                        wire_server_defer(connection->server, connection);
-                update_poll(connection);
+                if (!connection->starved && !wire_connection_is_busy(connection) &&
+                    !connection->taken && !wire_connection_is_blocked(connection))
+                        connection->server->ops->defer(connection->server, connection);
+                wire_connection_update_poll(connection);
         }
 }
 
@@ -425,8 +288,8 @@ static void receive(WireConnection *connection)
         }
         connection->starved = false;
         if ((wire_inbox_has_fds(&connection->inbox) && !had_fds) ||
-            wire_inbox_size(&connection->inbox) > QUOTA_FREE)
-                connection->broken = wire_server_is_over_quota(server, connection);
+            wire_inbox_size(&connection->inbox) > WIRE_QUOTA_FREE)
+                connection->broken = server->ops->is_over_quota(server, connection);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -437,7 +300,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
          * data, which Varlink has not */
         if (status < 0 || (events & UV_PRIORITIZED))
                 connection->broken = true;
-        else if ((events & UV_READABLE) && may_read(connection))
+        else if ((events & UV_READABLE) && wire_connection_may_read(connection))
                 receive(connection);
         wire_connection_work(connection);
 }
@@ -451,7 +314,7 @@ int wire_connection_new(WireServer *server, int fd)
                 foreign_close_socket(fd);
                 return -ENOMEM;
         }
-        *connection = (WireConnection){.n_ref = 1, .server = server, .fd = fd};
+        *connection = (WireConnection){.n_ref = 1, .server = server, .fd = fd, .on_poll = on_poll};
 
         r = wire_peer_init(&connection->peer, fd);
         if (r == 0)
@@ -467,6 +330,6 @@ int wire_connection_new(WireServer *server, int fd)
         server->n_handles++;
         server->n_connections++;
         LIST_INSERT_HEAD(&server->connections, connection, all);
-        update_poll(connection);
+        wire_connection_update_poll(connection);
         return 0;
 }

@@ -29,14 +29,16 @@
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
 /* What is held for all connections of a uid but 0 */
 #define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes allocated, in and out and at the parser */
-#define WIRE_FDS_PER_UID_MAX 512u             /* descriptors that no handler has taken */
+#define WIRE_QUOTA_FREE 262144u   /* bytes of a connection that need no look at its uid's sum */
+#define WIRE_FDS_PER_UID_MAX 512u /* descriptors that no handler has taken */
 
 typedef struct WireConnection {
         unsigned n_ref;
         WireServer *server; /* valid until the handle is closed */
         uv_poll_t poll;
-        int fd;     /* owned; -1 once closed or handed over */
-        int events; /* what poll waits for */
+        uv_poll_cb on_poll; /* of poll */
+        int fd;             /* owned; -1 once closed or handed over */
+        int events;         /* what poll waits for */
         WirePeer peer;
 
         WireInbox inbox;
@@ -69,6 +71,7 @@ typedef struct WireConnection {
 int wire_connection_new(WireServer *server, int fd);
 WireConnection *wire_connection_ref(WireConnection *connection);
 WireConnection *wire_connection_unref(WireConnection *connection);
+DEFINE_CLEANUP(WireConnection *, wire_connection_unref)
 
 /* Closes at once; the call in work sees its client gone. */
 void wire_connection_close(WireConnection *connection);
@@ -78,6 +81,16 @@ void wire_connection_work(WireConnection *connection);
 size_t wire_connection_unsent(const WireConnection *connection);
 /* Bytes of memory that it holds for what was received and what is to be sent. */
 size_t wire_connection_buffered(const WireConnection *connection);
+/* A message is being parsed or a call is in work: the next one waits. */
+bool wire_connection_is_busy(const WireConnection *connection);
+/* The client does not read its replies: no call is taken up. */
+bool wire_connection_is_blocked(const WireConnection *connection);
+bool wire_connection_may_read(const WireConnection *connection);
+/* Waits for what the connection can do now. */
+void wire_connection_update_poll(WireConnection *connection);
+/* Sends what the socket takes without waiting; `broken` is set if it fails or its uid has too much
+ * waiting. */
+void wire_connection_flush(WireConnection *connection);
 /* After something was appended to the output or the call ended, possibly within a handler. Never
  * calls back. */
 void wire_connection_changed(WireConnection *connection);

@@ -17,7 +17,26 @@ typedef struct WireListener {
         LIST_ENTRY(WireListener) all;
 } WireListener;
 
+/* What a server does for its connections, which stand below it. */
+typedef struct WireServerOps {
+        /* A handle of the server has been closed. */
+        void (*handle_closed)(WireServer *server);
+        /* Runs wire_connection_work() from the loop, soon. */
+        void (*defer)(WireServer *server, WireConnection *connection);
+        /* Whether the connection's uid holds more than its connections together may. */
+        bool (*is_over_quota)(const WireServer *server, const WireConnection *connection);
+        /* Bytes that a call of the method may have; NULL: it is not known yet. */
+        size_t (*message_max)(const WireServer *server, const char *method);
+        /* Has a worker thread give freed memory back to the system: what a large message or reply
+         * needed lies between other objects, and the allocator keeps it. */
+        void (*trim)(WireServer *server);
+        /* Calls the method's handler, or answers that there is none. */
+        void (*dispatch)(WireServer *server, WireCall *call, const char *method,
+                         json_object *parameters);
+} WireServerOps;
+
 struct WireServer {
+        const WireServerOps *ops;
         uv_loop_t *loop;
         const WireServerInfo *info;
         const WireInterface *interfaces;
@@ -41,21 +60,6 @@ struct WireServer {
         TAILQ_HEAD(WireWork, WireConnection) work; /* those to call wire_connection_work() for */
         WireParser parser;
 };
-
-/* A handle of the server has been closed. */
-void wire_server_handle_closed(WireServer *server);
-/* Runs wire_connection_work() from the loop, soon. */
-void wire_server_defer(WireServer *server, WireConnection *connection);
-/* Whether the connection's uid holds more than its connections together may. */
-bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection);
-/* Bytes that a call of the method may have; NULL: it is not known yet. */
-size_t wire_server_message_max(const WireServer *server, const char *method);
-/* Has a worker thread give freed memory back to the system: what a large message or reply needed
- * lies between other objects, and the allocator keeps it. */
-void wire_server_trim(WireServer *server);
-/* Calls the method's handler, or answers that there is none. */
-void wire_server_dispatch(WireServer *server, WireCall *call, const char *method,
-                          json_object *parameters);
 
 /* org.varlink.service; its handlers' userdata is the server. */
 extern const WireInterface wire_service_interface;

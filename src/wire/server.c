@@ -26,7 +26,7 @@ static WireServer *server_free(WireServer *server)
 
 DEFINE_CLEANUP(WireServer *, server_free)
 
-void wire_server_handle_closed(WireServer *server)
+static void wire_server_handle_closed(WireServer *server)
 {
         assert(server->n_handles > 0);
         if (--server->n_handles == 0)
@@ -58,43 +58,6 @@ static size_t find_message_max(const WireServer *server)
         return max;
 }
 
-int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
-                    size_t n_interfaces, void *userdata, WireServer **ret)
-{
-        _cleanup_(server_freep) WireServer *server = calloc(1, sizeof(*server));
-        int r;
-
-        if (!server)
-                return -ENOMEM;
-        *server = (WireServer){
-                .loop = loop,
-                .info = info,
-                .interfaces = interfaces,
-                .n_interfaces = n_interfaces,
-                .userdata = userdata,
-                .reserve = open_reserve(),
-                .mounts = mount_table_new(),
-                .scratch = malloc(WIRE_INBOX_READ),
-        };
-        LIST_INIT(&server->listeners);
-        LIST_INIT(&server->connections);
-        TAILQ_INIT(&server->work);
-        wire_parser_init(&server->parser, loop);
-        if (server->reserve < 0)
-                return -errno;
-        if (!server->scratch)
-                return -ENOMEM;
-
-        server->message_max = find_message_max(server);
-        r = uv_idle_init(loop, &server->idle);
-        if (r < 0)
-                return r;
-        server->idle.data = server;
-        server->n_handles = 1;
-        *ret = TAKE_PTR(server);
-        return 0;
-}
-
 /* Takes up what is deferred now; what that defers anew waits for the next turn of the loop. */
 static void on_idle(uv_idle_t *handle)
 {
@@ -113,7 +76,7 @@ static void on_idle(uv_idle_t *handle)
                 uv_idle_stop(handle);
 }
 
-void wire_server_defer(WireServer *server, WireConnection *connection)
+static void wire_server_defer(WireServer *server, WireConnection *connection)
 {
         if (connection->deferred)
                 return;
@@ -137,7 +100,7 @@ static bool is_full(const WireServer *server, uid_t uid)
         return n >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
-bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection)
+static bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection)
 {
         const WireConnection *other;
         size_t n_bytes = 0, n_fds = 0;
@@ -320,7 +283,7 @@ static const WireMethod *find_method(const WireInterface *interface, const char 
         return NULL;
 }
 
-size_t wire_server_message_max(const WireServer *server, const char *name)
+static size_t wire_server_message_max(const WireServer *server, const char *name)
 {
         const char *dot = name ? strrchr(name, '.') : NULL;
         const WireInterface *interface;
@@ -339,6 +302,8 @@ static void on_trim(uv_work_t *work)
         heap_trim();
 }
 
+static void wire_server_trim(WireServer *server);
+
 static void on_trimmed(uv_work_t *work, int status)
 {
         WireServer *server = container_of(work, WireServer, trim);
@@ -350,7 +315,7 @@ static void on_trimmed(uv_work_t *work, int status)
         wire_server_handle_closed(server);
 }
 
-void wire_server_trim(WireServer *server)
+static void wire_server_trim(WireServer *server)
 {
         if (server->trims) {
                 server->trims_again = true;
@@ -371,8 +336,8 @@ static void wire_server_refuse(WireCall *call, CvmErrorId id, const char *field,
         wire_call_error(call, &error);
 }
 
-void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
-                          json_object *parameters)
+static void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
+                                 json_object *parameters)
 {
         _cleanup_json_ json_object *none = NULL;
         const char *dot = strrchr(name, '.');
@@ -400,4 +365,51 @@ void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
         else
                 method->handler(call, parameters ?: (none = json_object_new_object()),
                                 interface == &wire_service_interface ? server : server->userdata);
+}
+
+static const WireServerOps server_ops = {
+        .handle_closed = wire_server_handle_closed,
+        .defer = wire_server_defer,
+        .is_over_quota = wire_server_is_over_quota,
+        .message_max = wire_server_message_max,
+        .trim = wire_server_trim,
+        .dispatch = wire_server_dispatch,
+};
+
+int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
+                    size_t n_interfaces, void *userdata, WireServer **ret)
+{
+        _cleanup_(server_freep) WireServer *server = calloc(1, sizeof(*server));
+        int r;
+
+        if (!server)
+                return -ENOMEM;
+        *server = (WireServer){
+                .ops = &server_ops,
+                .loop = loop,
+                .info = info,
+                .interfaces = interfaces,
+                .n_interfaces = n_interfaces,
+                .userdata = userdata,
+                .reserve = open_reserve(),
+                .mounts = mount_table_new(),
+                .scratch = malloc(WIRE_INBOX_READ),
+        };
+        LIST_INIT(&server->listeners);
+        LIST_INIT(&server->connections);
+        TAILQ_INIT(&server->work);
+        wire_parser_init(&server->parser, loop);
+        if (server->reserve < 0)
+                return -errno;
+        if (!server->scratch)
+                return -ENOMEM;
+
+        server->message_max = find_message_max(server);
+        r = uv_idle_init(loop, &server->idle);
+        if (r < 0)
+                return r;
+        server->idle.data = server;
+        server->n_handles = 1;
+        *ret = TAKE_PTR(server);
+        return 0;
 }

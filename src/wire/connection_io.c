@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The side of a connection that its call needs, too: memory, bytes to be sent, what is polled. */
+#include "wire/connection.h"
+
+#include <sys/socket.h>
+
+#include "base/foreign.h"
+#include "wire/call.h"
+#include "wire/server-internal.h"
+
+#define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
+/* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
+ * allocator does not give their pages back by itself. */
+#define OUTPUT_LARGE 131072u
+
+WireConnection *wire_connection_ref(WireConnection *connection)
+{
+        connection->n_ref++;
+        return connection;
+}
+
+WireConnection *wire_connection_unref(WireConnection *connection)
+{
+        if (!connection || --connection->n_ref > 0)
+                return NULL;
+        wire_inbox_done(&connection->inbox);
+        buffer_done(&connection->output);
+        wire_peer_done(&connection->peer);
+        foreign_close_socket(connection->fd);
+        free(connection);
+        return NULL;
+}
+
+size_t wire_connection_unsent(const WireConnection *connection)
+{
+        return connection->output.size - connection->sent;
+}
+
+size_t wire_connection_buffered(const WireConnection *connection)
+{
+        return wire_inbox_allocated(&connection->inbox) + connection->output.allocated +
+               (connection->parse ? connection->parse->size : 0);
+}
+
+bool wire_connection_is_busy(const WireConnection *connection)
+{
+        return connection->parse || connection->call;
+}
+
+bool wire_connection_is_blocked(const WireConnection *connection)
+{
+        return wire_connection_unsent(connection) > WIRE_OUTPUT_BLOCKED;
+}
+
+bool wire_connection_may_read(const WireConnection *connection)
+{
+        const WireCall *call = connection->call;
+
+        if (connection->end_of_input || connection->taken)
+                return false;
+        if (call && call->upgrade)
+                return false;
+        /* the inbox holds descriptors of one message only: that one goes first */
+        if (wire_inbox_has_fds(&connection->inbox) && (call || !connection->starved))
+                return false;
+        return (!call && !wire_connection_is_blocked(connection)) ||
+               wire_inbox_size(&connection->inbox) < WIRE_INPUT_WAITING_MAX;
+}
+
+void wire_connection_update_poll(WireConnection *connection)
+{
+        int events = UV_PRIORITIZED;
+
+        if (connection->parse) {
+                uv_poll_stop(&connection->poll);
+                connection->events = 0;
+                return;
+        }
+        if (wire_connection_may_read(connection))
+                events |= UV_READABLE;
+        if (wire_connection_unsent(connection))
+                events |= UV_WRITABLE;
+        if (events == connection->events)
+                return;
+        connection->events = events;
+        if (uv_poll_start(&connection->poll, events, connection->on_poll) < 0) {
+                connection->broken = true;
+                connection->server->ops->defer(connection->server, connection);
+        }
+}
+
+void wire_connection_flush(WireConnection *connection)
+{
+        Buffer *output = &connection->output;
+
+        while (wire_connection_unsent(connection)) {
+                ssize_t n = send(connection->fd, output->data + connection->sent,
+                                 wire_connection_unsent(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        if (errno != EAGAIN)
+                                connection->broken = true;
+                        break;
+                }
+                connection->sent += (size_t)n;
+        }
+
+        if (!wire_connection_unsent(connection)) {
+                bool large = output->allocated > OUTPUT_LARGE;
+
+                output->size = connection->sent = 0;
+                if (output->allocated > OUTPUT_KEPT)
+                        buffer_done(output);
+                if (large)
+                        connection->server->ops->trim(connection->server);
+        } else if (connection->sent > output->size / 2) {
+                buffer_consume(output, connection->sent);
+                connection->sent = 0;
+        }
+        if (wire_connection_unsent(connection) > WIRE_QUOTA_FREE &&
+            connection->server->ops->is_over_quota(connection->server, connection))
+                connection->broken = true;
+}
+
+void wire_connection_changed(WireConnection *connection)
+{
+        const WireCall *call = connection->call;
+
+        if (connection->closed || connection->processing)
+                return;
+        if (!connection->broken)
+                wire_connection_flush(connection);
+        if (connection->broken || (call && call->on_drained) ||
+            (!wire_connection_is_busy(connection) &&
+             (!connection->starved || connection->end_of_input || connection->taken)))
+                connection->server->ops->defer(connection->server, connection);
+        else
+                wire_connection_update_poll(connection);
+}
