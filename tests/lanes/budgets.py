@@ -16,7 +16,7 @@ class Budget:
 
 
 BUDGETS = {
-    "check": Budget(30),
+    "check": Budget(60),
     "unit": Budget(45),
     "engine": Budget(15),
     "fuzz": Budget(8),
