@@ -211,11 +211,15 @@ static void start_watchdog(Daemon *daemon)
                 uv_timer_start(&daemon->watchdog, on_watchdog, usec / 2000, usec / 2000);
 }
 
-/* What is on disk is right at any time. */
+/* What is on disk is right at any time, but what was written last is still brought there. */
 static void on_last(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
 
+        if (!committer_is_idle(daemon->parts.manager->home.records)) {
+                uv_timer_start(timer, on_last, WORKERS_MSEC, 0);
+                return;
+        }
         manager_unlock(
                 daemon->parts.manager); /* a worker that cannot even be killed would keep it so */
         log_warning("a file does not answer: going down without the worker that reads it");
@@ -228,7 +232,9 @@ static void on_goodbye(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
 
-        if (launches_are_pending(daemon->parts.manager) && uv_now(timer->loop) < daemon->goodbye_at)
+        if (uv_now(timer->loop) < daemon->goodbye_at &&
+            (launches_are_pending(daemon->parts.manager) ||
+             !committer_is_idle(daemon->parts.manager->home.records)))
                 return;
         wire_server_close(TAKE_PTR(daemon->server));
         vsock_close(TAKE_PTR(daemon->vsock));

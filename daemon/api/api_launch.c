@@ -11,6 +11,7 @@
 #include "launch/launch.h"
 #include "launch/quota.h"
 #include "manager/platform.h"
+#include "vm/record.h"
 
 #define TIMEOUT_SEC_MAX 86400
 
@@ -69,7 +70,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
 
                 if (anothers || !vm_state_is_live(vm->state))
                         return cvm_error_cvm_exists(error, p->id, anothers);
-                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+                record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
                 return 0;
         }
         r = spec_parse(p->spec, &spec, error);

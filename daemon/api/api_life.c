@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "vm/record.h"
 
 #define COMMAND_MSEC 10000 /* how long a hung QEMU may keep a Pause or Resume waiting */
 
@@ -18,8 +19,8 @@ static void stop_done(StopOperation *operation, bool answer)
 {
         vm_unwatch(&operation->watch);
         if (answer)
-                wire_call_reply(operation->call,
-                                json_build("cvm", vm_to_json(operation->vm), NULL));
+                record_reply(operation->vm, operation->call,
+                             json_build("cvm", vm_to_json(operation->vm), NULL));
         wire_call_unref(operation->call);
         vm_unref(operation->vm);
         free(operation);
@@ -61,7 +62,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         if (!vm)
                 return;
         if (!vm_state_is_live(vm->state)) {
-                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+                record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
                 return;
         }
         operation = calloc(1, sizeof(*operation));
@@ -118,9 +119,9 @@ static void command_answer(CommandOperation *operation, CvmError *error)
         if (error)
                 wire_call_error(call, error);
         else
-                wire_call_reply(call, operation->bare
-                                              ? NULL
-                                              : json_build("cvm", vm_to_json(operation->vm), NULL));
+                record_reply(operation->vm, call,
+                             operation->bare ? NULL
+                                             : json_build("cvm", vm_to_json(operation->vm), NULL));
         wire_call_unref(call);
         uv_close((uv_handle_t *)&operation->timer, on_command_timer_closed);
 }

@@ -64,7 +64,8 @@ static void launch_succeed(Launch *launch)
 {
         fail_point("launch: to be answered");
         if (launch->call)
-                wire_call_reply(launch->call, json_build("cvm", vm_to_json(launch->vm), NULL));
+                record_reply(launch->vm, launch->call,
+                             json_build("cvm", vm_to_json(launch->vm), NULL));
         launch_done(launch);
 }
 
@@ -112,6 +113,7 @@ static void drop_scope(Launch *launch)
 {
         if (launch->scope)
                 scope_start_cancel(TAKE_PTR(launch->scope));
+        commit_wait_cancel(&launch->recorded);
 }
 
 /* launch->error is set. */
@@ -304,6 +306,27 @@ static void launch_go(Launch *launch)
         uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
 }
 
+static void on_start_recorded(CommitWait *wait, int r)
+{
+        Launch *launch = container_of(wait, Launch, recorded);
+
+        if (r < 0) {
+                record_write_error(launch->vm, r, &launch->error);
+                launch_fail(launch);
+        } else {
+                launch_go(launch);
+        }
+}
+
+/* Nothing runs that is not on record on the disk, too. */
+static void launch_await_record(Launch *launch)
+{
+        int r = record_wait(launch->vm, &launch->recorded, on_start_recorded);
+
+        if (r <= 0)
+                on_start_recorded(&launch->recorded, r);
+}
+
 static void on_scope(int r, const char *reason, void *userdata)
 {
         Launch *launch = userdata;
@@ -312,7 +335,7 @@ static void on_scope(int r, const char *reason, void *userdata)
         if (r < 0 && confine_failed(launch->vm, launch->spec, r, reason, &launch->error) < 0)
                 launch_fail(launch);
         else
-                launch_go(launch);
+                launch_await_record(launch);
 }
 
 static void launch_confine(Launch *launch)
@@ -368,6 +391,7 @@ static void launch_start(Launch *launch)
 {
         int r;
 
+        commit_wait_cancel(&launch->recorded); /* of a start before this one */
         r = launch_render(launch);
         if (r == 0)
                 r = start_companions(launch);

@@ -39,7 +39,8 @@ typedef struct Launch {
         LaunchPlan *plan;
         Shares shares;
         Tap tap;
-        ScopeStart *scope; /* that systemd is asked for; NULL: none, or answered */
+        ScopeStart *scope;   /* that systemd is asked for; NULL: none, or answered */
+        CommitWait recorded; /* the start's record gets to the disk */
         unsigned tries;
         bool loading; /* the worker has not come back */
         bool starts;  /* has its turn, see launch_take_turn() */

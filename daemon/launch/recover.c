@@ -175,6 +175,10 @@ static int recover_one(Manager *manager, const char *file)
         int r;
 
         r = read_record(manager, file, &record, &reason);
+        while (r == -EBADMSG && committer_restore(manager->home.records, file) > 0) {
+                log_warning("record %s was torn: going back to the one before it", file);
+                r = read_record(manager, file, &record, &reason);
+        }
         if (r == 0)
                 r = record_to_vm(&manager->home, record, &vm, &reason);
         if (r == 0 && (strncmp(file, vm->id, 36) != 0 || strcmp(file + 36, ".json") != 0)) {
@@ -197,6 +201,7 @@ static int recover_one(Manager *manager, const char *file)
                 manager_remove(manager, vm);
                 return 0;
         }
+        committer_adopt(manager->home.records, file);
         restart_keep(manager, vm);
         charges_recover(vm);
         r = vm_logs_open(vm);
@@ -247,12 +252,26 @@ static int for_each(int dirfd, Manager *manager, int (*act)(Manager *manager, co
         return r;
 }
 
+/* What is kept of a record that is gone itself. */
+static int remove_orphan(Manager *manager, const char *kept)
+{
+        _cleanup_free_ char *file = strndup(kept + 1, strlen(kept) - 1 - strlen(".kept"));
+
+        if (!file)
+                return -ENOMEM;
+        if (faccessat(manager->home.records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                unlinkat(manager->home.records_fd, kept, 0);
+        return 0;
+}
+
 static int on_record(Manager *manager, const char *name)
 {
         if (text_has_suffix(name, ".new")) { /* of an atomic write that a crash cut short */
                 unlinkat(manager->home.records_fd, name, 0);
                 return 0;
         }
+        if (committer_is_kept(name))
+                return remove_orphan(manager, name);
         if (text_has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
                 _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
 

@@ -185,6 +185,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "read the boot id");
         if (r == 0)
                 r = open_directories(manager, directories, error);
+        if (r == 0 && !(manager->home.records = committer_new(loop, manager->home.records_fd)))
+                r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0 && !(manager->home.runtime_path = realpath(directories->runtime, NULL)))
                 r = cvm_error_system(error, -errno, "find directory %s", directories->runtime);
         if (r == 0)
@@ -241,6 +243,7 @@ Manager *manager_free(Manager *manager)
 {
         if (!manager)
                 return NULL;
+        committer_free(manager->home.records); /* before another daemon may have them */
         free(manager->home.runtime_path);
         events_free(manager->home.events);
         artifact_files_free(manager->home.files);

@@ -12,6 +12,7 @@
 
 #include "driver/driver.h"
 #include "local/artifact_files.h"
+#include "local/committer.h"
 #include "local/config.h"
 #include "local/ledger.h"
 #include "systemd/bus.h"
@@ -29,6 +30,7 @@ typedef struct VmHome {
         Ledger *artifact_ledger, *secret_ledger; /* what users have of the host's memory */
         int vms_fd, shares_fd;                   /* below RUNTIME */
         int records_fd, consoles_fd;             /* below STATE */
+        Committer *records;                      /* what writes there */
         char *runtime_path;                      /* RUNTIME, absolute */
         gid_t libvirt_gid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there is
                             * no such user */

@@ -101,10 +101,46 @@ int record_write(const Vm *vm)
         if (!name || !text)
                 r = -ENOMEM;
         else
-                r = file_write_atomic_at(vm->home->records_fd, name, text, strlen(text), 0600);
+                r = committer_write(vm->home->records, name, text, strlen(text));
         if (r < 0)
                 record_failed(vm, r, "write its record", name);
         return r;
+}
+
+int record_wait(const Vm *vm, CommitWait *wait, CommitDone done)
+{
+        _cleanup_free_ char *name = record_name(vm);
+
+        return name ? committer_wait(vm->home->records, name, wait, done) : -ENOMEM;
+}
+
+typedef struct RecordReply {
+        CommitWait wait;
+        WireCall *call;     /* a reference */
+        json_object *reply; /* owned; NULL: {} */
+} RecordReply;
+
+static void on_reply_recorded(CommitWait *wait, int r)
+{
+        RecordReply *reply = container_of(wait, RecordReply, wait);
+
+        wire_call_reply(reply->call, reply->reply);
+        wire_call_unref(reply->call);
+        free(reply);
+}
+
+void record_reply(const Vm *vm, WireCall *call, json_object *reply)
+{
+        RecordReply *later = calloc(1, sizeof(*later));
+
+        wire_call_on_gone(call, NULL, NULL);
+        if (later && record_wait(vm, &later->wait, on_reply_recorded) > 0) {
+                later->call = wire_call_ref(call);
+                later->reply = reply;
+                return;
+        }
+        free(later);
+        wire_call_reply(call, reply);
 }
 
 int record_write_error(const Vm *vm, int r, CvmError *error)
@@ -117,7 +153,8 @@ int record_write_error(const Vm *vm, int r, CvmError *error)
 void record_remove(const Vm *vm)
 {
         _cleanup_free_ char *name = record_name(vm);
+        int r = name ? committer_remove(vm->home->records, name) : -ENOMEM;
 
-        if (!name || (unlinkat(vm->home->records_fd, name, 0) < 0 && errno != ENOENT))
-                record_failed(vm, -errno, "remove its record", name);
+        if (r < 0)
+                record_failed(vm, r, "remove its record", name);
 }

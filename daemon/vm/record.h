@@ -15,15 +15,23 @@
  * the companions (name, pid, startTime of each).
  */
 
+#include "local/committer.h"
 #include "vm/vm.h"
+#include "wire/server.h"
 
 /* 1: the first. 2: ownerGroups; restart, expires, expired. */
 #define RECORD_VERSION 2
 #define RECORD_BYTES_MAX (32u << 20) /* the longest spec, twice, and what the rest may have */
 
 json_object *record_from_vm(const Vm *vm, const char *boot_id);
-/* Writes the CVM's record. A failure is logged and returned. */
+/* Writes the CVM's record, which a later daemon finds from then on; it gets to the disk a little
+ * later, with others' (local/committer.h). A failure is logged and returned. */
 int record_write(const Vm *vm);
+/* Waits for that: committer_wait(). */
+int record_wait(const Vm *vm, CommitWait *wait, CommitDone done);
+/* Ends the call with a reply (taken) once the record that was written last is on disk, or could not
+ * be brought there. on_gone of the call is not called any more. */
+void record_reply(const Vm *vm, WireCall *call, json_object *reply);
 /* The SystemError of such a failure, with the record's path. */
 int record_write_error(const Vm *vm, int r, CvmError *error);
 /* A failure is logged. */

@@ -50,7 +50,9 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
         return fd < 0 ? -errno : fd_read_all(fd, max, ret, ret_size);
 }
 
-int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode)
+/* `sync`: the new file's bytes are on disk before it has the name. */
+static int file_replace(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
+                        bool sync, int *ret_fd)
 {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -1;
@@ -66,17 +68,34 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t s
                 return -errno;
         fail_point("file: empty");
         r = fd_write_all(fd, data, size);
-        if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        if (r == 0 && (fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0)))
                 r = -errno;
         fail_point("file: to be renamed");
         if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
                 r = -errno;
         fail_point("file: renamed");
-        if (r < 0)
+        if (r < 0) {
                 unlinkat(dirfd, temporary, 0);
-        else if (fsync(dirfd) < 0 && errno != EINVAL)
+                return r;
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode)
+{
+        _cleanup_close_ int fd = -1;
+        int r = file_replace(dirfd, name, data, size, mode, true, &fd);
+
+        if (r == 0 && fsync(dirfd) < 0 && errno != EINVAL)
                 r = -errno;
         return r;
+}
+
+int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
+                    int *ret_fd)
+{
+        return file_replace(dirfd, name, data, size, mode, false, ret_fd);
 }
 
 static int make_parents(const char *path)

@@ -25,6 +25,11 @@ char *file_path_at(int dirfd, const char *name);
 /* Replaces a file atomically: temporary file in the same directory, mode, fsync, rename.
  * On failure the old file is untouched and no temporary file is left. */
 int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
+/* Likewise without fsync: whoever reads the file finds the old bytes or the new ones, but after a
+ * crash of the host it may be empty or torn. *ret_fd: the new file, owned by the caller, to fsync.
+ */
+int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
+                    int *ret_fd);
 
 /* Opens (O_DIRECTORY | O_NOFOLLOW) a directory that only its owner can use, creating it with its
  * missing parents (0755) if needed. An existing one must belong to this process's uid and must not

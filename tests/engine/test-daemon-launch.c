@@ -162,7 +162,8 @@ static void test_same_name_and_same_id(void **state)
         old = strdup(daemon_vm(d, "web")->id);
         assert_launched(daemon_launch(d, "web", "", ""), "running");
         assert_string_not_equal(daemon_vm(d, "web")->id, old);
-        assert_int_equal(daemon_count(d, "state/records"), 1);
+        /* READY may be on its way to the disk still */
+        test_loop_until(&d->test, daemon_count(d, "state/records") == 1);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
 }
 

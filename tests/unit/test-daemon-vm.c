@@ -34,6 +34,7 @@ static int setup(void **state)
                 fd;
         assert_int_equal(events_new(fd, &room->manager.home.events), 0);
         room->manager.home.drivers.all = driver_all;
+        room->manager.home.records = committer_new(&room->test.loop, fd);
         room->vm = vm_new(&room->manager.home, "web", ID, "plain", 1000, 1001);
         room->vm->ops = &driver_qemu;
         room->vm->state = VM_RUNNING;
@@ -49,6 +50,7 @@ static int teardown(void **state)
         vm_unref(room->vm);
         while (uv_run(&room->test.loop, UV_RUN_NOWAIT))
                 ;
+        committer_free(room->manager.home.records);
         events_free(room->manager.home.events);
         close(room->manager.home.records_fd);
         test_loop_finish(&room->test);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Small files of one directory that are replaced as a whole, often, and get to the disk off the
+ * loop, many by one commit.
+ *
+ * committer_write() replaces a file at once: whoever reads it from then on finds the new version, a
+ * daemon that follows a kill -9 among them. A worker thread brings it to the disk: fsync(2) of each
+ * file that was written, then once of the directory. There is one worker at a time; what is written
+ * while it works is committed by the next one, all of it together.
+ *
+ * A new version that is not on disk yet may be empty or torn once the host has crashed. Until it is
+ * there, the version before that is on disk is kept as .NAME.kept; and .NAME.sync is the one that a
+ * worker has while it is replaced already. committer_restore() goes back to them.
+ *
+ * A failure of fsync(2) is logged; what is written next is tried again. All functions are the
+ * loop's.
+ */
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uv.h>
+
+typedef struct Committer Committer;
+
+/* Loop and dirfd are borrowed. NULL without memory. */
+Committer *committer_new(uv_loop_t *loop, int dirfd);
+/* Syncs what is left, in this thread; once the loop has ended. NULL is allowed. */
+Committer *committer_free(Committer *committer);
+
+/* Whether all that was written is on disk, or could not be brought there. NULL: yes. */
+bool committer_is_idle(const Committer *committer);
+
+/* Replaces the file, mode 0600. Returns 0 or -errno, with which the version before stays. */
+int committer_write(Committer *committer, const char *name, const void *data, size_t size);
+/* Removes the file and what is kept of it; what waits for it is done, without a failure. Returns 0,
+ * also where there is none, or -errno. */
+int committer_remove(Committer *committer, const char *name);
+
+/* Somebody who waits for a file to be on disk; to be embedded, zeroed while it does not wait. */
+typedef struct CommitWait CommitWait;
+typedef void (*CommitDone)(CommitWait *wait, int r);
+
+struct CommitWait {
+        CommitDone done; /* set while it waits; r: 0, or -errno of fsync(2) */
+        uint64_t version;
+        LIST_ENTRY(CommitWait) entry;
+};
+
+/* Waits for the version that was written last. Returns 1 if `done` will be called, from the loop;
+ * 0 if it is on disk, or -errno if it could not be brought there. */
+int committer_wait(Committer *committer, const char *name, CommitWait *wait, CommitDone done);
+/* `done` is not called any more. Idempotent. */
+void commit_wait_cancel(CommitWait *wait);
+
+/* Before a start reads the directory: whether the name is one of what is kept here. */
+bool committer_is_kept(const char *name);
+/* The file is torn: goes back to the newest version that is kept. Returns 1, 0 if there is none, or
+ * -errno. To be repeated while that one is torn, too. */
+int committer_restore(Committer *committer, const char *name);
+/* The file was read and is whole: commits it if another version is kept, which then goes. */
+void committer_adopt(Committer *committer, const char *name);
