@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records on a disk that is slow, fails or was torn by a crash of the host."""
+import os
+import threading
+import time
+
+import pytest
+
+from harness.processes import eventually
+from harness.varlink import VarlinkError
+
+pytestmark = pytest.mark.qemu_driver("records are the daemon's own")
+SLOW = 1000  # milliseconds a fsync
+
+
+@pytest.fixture
+def cvmd(make_daemon, config, tmp_path):
+    daemon = make_daemon(config, start=False)
+    daemon.disk = tmp_path / "disk"
+    daemon.disk.write_text("0")
+    daemon.synced = tmp_path / "synced"
+    daemon.synced.write_text("")
+    daemon.preload("libslow-fsync.so", SLOW_FSYNC=str(daemon.disk), FSYNC_LOG=str(daemon.synced))
+    return daemon.start()
+
+
+def record_of(cvmd, name):
+    return cvmd.state / "records" / f"{cvmd.status(name)['id']}.json"
+
+
+def kept(cvmd):
+    return [path for path in (cvmd.state / "records").iterdir() if path.name.startswith(".")]
+
+
+def in_background(action):
+    """Runs it; what it returns once joined is in the list."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(action()))
+    thread.start()
+    return thread, results
+
+
+def test_others_do_not_wait(cvmd):
+    """A stop is answered once it is on disk; meanwhile others are, and a later daemon knows."""
+    cvmd.launch("web")
+    cvmd.launch("other")
+    cvmd.disk.write_text(str(SLOW))
+    begin = time.monotonic()
+    stop, stopped = in_background(lambda: cvmd.stop("web", force=True))
+    eventually(lambda: cvmd.status("web")["state"] == "stopped", cvmd.log)
+    seen = time.monotonic() - begin
+    for _ in range(20):
+        cvmd.status("other")
+    assert time.monotonic() - begin < SLOW / 1000, f"seen after {seen} s"
+    assert not stopped
+    assert b'"stopped"' in record_of(cvmd, "web").read_bytes() and kept(cvmd)
+    stop.join()
+    assert stopped[0]["state"] == "stopped" and time.monotonic() - begin >= SLOW / 1000
+    cvmd.disk.write_text("0")
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+
+
+def test_many_are_committed_together(cvmd):
+    """Each launch has three records; one by one, each would sync the directory, too."""
+    cvmd.disk.write_text("100")
+    cvmd.synced.write_text("")
+    launches = [in_background(lambda name=name: cvmd.launch(f"web{name}"))[0]
+                for name in range(16)]
+    for launch in launches:
+        launch.join()
+    cvmd.disk.write_text("0")
+    assert len(cvmd.cvms()) == 16
+    assert cvmd.synced.read_text().count("d") < 16 < cvmd.synced.read_text().count("f")
+
+
+def test_a_disk_that_fails(cvmd):
+    """As before a launch whose record does not get to the disk is undone."""
+    cvmd.launch("other")
+    cvmd.disk.write_text("error")
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("web")
+    assert refusal.value.name == "SystemError"
+    assert "record" in refusal.value.fields["operation"]
+    eventually(lambda: [cvm["name"] for cvm in cvmd.cvms()] == ["other"], cvmd.log)
+    cvmd.disk.write_text("0")
+    cvmd.launch("web")
+
+
+def test_going_down_waits(cvmd):
+    cvmd.launch("web")
+    cvmd.disk.write_text(str(SLOW))
+    stop, _ = in_background(lambda: cvmd.stop("web", force=True))
+    eventually(lambda: cvmd.status("web")["state"] == "stopped", cvmd.log)
+    cvmd.terminate()
+    stop.join()
+    assert not kept(cvmd)
+    cvmd.disk.write_text("0")
+    cvmd.start()
+    assert cvmd.status("web")["state"] == "stopped"
+
+
+@pytest.mark.parametrize("torn", ["", "{", "\0" * 4096], ids=["empty", "half", "zeros"])
+def test_a_torn_record(cvmd, torn):
+    """The version that is on disk stands in for it, and goes once it is on disk itself."""
+    cvmd.launch("web", wait="ready")
+    path = record_of(cvmd, "web")
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+    cvmd.kill()
+    os.link(path, path.with_name(f".{path.name}.kept"))
+    path.unlink()
+    path.write_text(torn)
+    path.with_name(f".{path.name}.sync").write_text("torn, too")
+    for left in (path, path.with_name(f".{path.name}.sync")):
+        left.chmod(0o600)
+    path.with_name(".6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa.json.kept").write_text("{}")
+    cvmd.start()
+    assert cvmd.status("web")["state"] == "running"
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+    assert b'"running"' in path.read_bytes()
