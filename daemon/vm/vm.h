@@ -152,9 +152,8 @@ void vm_tell_watchers(Vm *vm);
 void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,
              json_object *detail);
 
-#define VM_STATUS_MSEC                                                                             \
-        1000 /* from one event of the guest's status to the next: it has not all events for itself \
-              */
+/* From one event of the guest's status to the next: the guest has not all events for itself. */
+#define VM_STATUS_MSEC 1000
 
 /* The driver's and the companions' reports; vm is their userdata. */
 extern const DriverCallbacks vm_driver_callbacks;

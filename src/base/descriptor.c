@@ -32,7 +32,8 @@ static Descriptor descriptor_of_mode(mode_t mode)
         }
 }
 
-Descriptor descriptor_of(uint64_t magic, mode_t mode)
+/* By the f_type of statfs(2) and the mode of the file. */
+static Descriptor descriptor_of(uint64_t magic, mode_t mode)
 {
         const Filesystem filesystem = filesystem_of_magic(magic);
 

@@ -39,5 +39,3 @@ Descriptor descriptor_judge(int fd, MountTable *mounts);
  * that uid's are left behind), or another -errno where no child can be made. What does not answer
  * is SERVED. */
 int descriptor_ask(int fd, uid_t uid, Descriptor *ret);
-/* By the f_type of statfs(2) and the mode of the file. */
-Descriptor descriptor_of(uint64_t magic, mode_t mode);

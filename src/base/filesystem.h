@@ -13,8 +13,8 @@
 #include "base/macros.h"
 
 typedef enum FilesystemKind {
-        FILESYSTEM_SERVED, /* a server answers: FUSE (virtiofs, too), NFS, CIFS …, and the unknown
-                            */
+        FILESYSTEM_SERVED, /* a server answers: FUSE (virtiofs, too), NFS, CIFS …, and
+                            * the unknown */
         FILESYSTEM_LOCAL,  /* this kernel alone does, from memory or a disk */
         FILESYSTEM_KERNEL, /* this kernel does, and writes a file while it is read, for whoever
                               reads it: proc, sysfs and their like */

@@ -19,8 +19,8 @@ struct WireCall {
         void *on_drained_userdata;
 };
 
-/* A call with one reference, made the call in work of the connection. Takes fds, also on failure.
- */
+/* A call with one reference, made the call in work of the connection. Takes fds, also
+ * on failure. */
 int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
                   size_t n_fds, WireCall **ret);
 /* The client is gone: calls on_gone. */

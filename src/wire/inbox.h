@@ -58,8 +58,8 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
  * false and leaves *offset where there is none. The bytes stay until wire_inbox_settle(). */
 bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t *ret_size);
 
-/* The descriptors of the message that began at `offset`, to be freed by the caller, who owns them.
- */
+/* The descriptors of the message that began at `offset`, to be freed by the caller, who
+ * owns them. */
 WireFd *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
 bool wire_inbox_has_fds(const WireInbox *inbox);
 
