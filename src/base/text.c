@@ -139,7 +139,25 @@ bool text_has_suffix(const char *s, const char *suffix)
         return length > n && strcmp(s + length - n, suffix) == 0;
 }
 
-char *text_escape_control(const char *s)
+/* Writes a character, the n bytes at s, or the byte there if n is 0: it is not UTF-8. Returns where
+ * the next one goes. It takes at most four bytes for each of s. */
+typedef char *(*TextWrite)(char *out, const char *s, size_t n, uint32_t point);
+
+static char *text_write_control(char *out, const char *s, size_t n, uint32_t point)
+{
+        if (n == 0)
+                return out + sprintf(out, "\\x%02x", (unsigned char)*s);
+        return text_is_control(point) ? write_control(out, point) : mempcpy(out, s, n);
+}
+
+static char *text_write_json(char *out, const char *s, size_t n, uint32_t point)
+{
+        if (n != 0 && point >= 0x7f && text_is_control(point))
+                return write_json(out, point);
+        return mempcpy(out, s, n ?: 1);
+}
+
+static char *text_escape(const char *s, TextWrite write)
 {
         size_t size = strlen(s);
         char *copy = malloc(size * 4 + 1), *out = copy;
@@ -147,38 +165,23 @@ char *text_escape_control(const char *s)
         if (!copy)
                 return NULL;
         for (size_t i = 0, n; i < size; i += n ?: 1) {
-                uint32_t point;
+                uint32_t point = 0;
 
                 n = text_utf8_point(s + i, size - i, &point);
-                if (n == 0)
-                        out += sprintf(out, "\\x%02x", (unsigned char)s[i]);
-                else if (text_is_control(point))
-                        out = write_control(out, point);
-                else
-                        out = mempcpy(out, s + i, n);
+                out = write(out, s + i, n, point);
         }
         *out = 0;
         return copy;
 }
 
+char *text_escape_control(const char *s)
+{
+        return text_escape(s, text_write_control);
+}
+
 char *text_escape_json(const char *s)
 {
-        size_t size = strlen(s);
-        char *copy = malloc(size * 4 + 1), *out = copy;
-
-        if (!copy)
-                return NULL;
-        for (size_t i = 0, n; i < size; i += n ?: 1) {
-                uint32_t point;
-
-                n = text_utf8_point(s + i, size - i, &point);
-                if (n != 0 && point >= 0x7f && text_is_control(point))
-                        out = write_json(out, point);
-                else
-                        out = mempcpy(out, s + i, n ?: 1);
-        }
-        *out = 0;
-        return copy;
+        return text_escape(s, text_write_json);
 }
 
 int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret)

@@ -58,3 +58,12 @@ def reachable(daemon):
     daemon.kernel.chmod(0o644)
     daemon.initramfs.chmod(0o644)
     return daemon
+
+
+def refused(uid, function):
+    """The error with which the daemon refuses what this user does."""
+    try:
+        by(uid, function)
+    except Failed as refusal:
+        return refusal
+    raise AssertionError("it was not refused")

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from harness.processes import eventually
-from harness.users import ADMIN, ADMINS, ANN, BOB, USERS, Failed, by, reachable
+from harness.users import ADMIN, ADMINS, ANN, BOB, USERS, by, reachable, refused
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 
@@ -24,12 +24,6 @@ def config(config):
 @pytest.fixture
 def cvmd(cvmd):
     return reachable(cvmd)
-
-
-def refused(uid, function):
-    with pytest.raises(Failed) as refusal:
-        by(uid, function)
-    return refusal.value
 
 
 def image(cvmd, name, size, text=b""):

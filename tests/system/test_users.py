@@ -10,7 +10,8 @@ import pytest
 
 from harness import processes
 from harness.ports import port
-from harness.users import ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable
+from harness.users import (ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable,
+                           refused)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 LIBVIRTS = pytest.mark.qemu_driver("libvirt starts QEMU, as a user of its own")
@@ -28,12 +29,6 @@ def config(config):
 @pytest.fixture
 def cvmd(cvmd):
     return reachable(cvmd)
-
-
-def refused(uid, function):
-    with pytest.raises(Failed) as refusal:
-        by(uid, function)
-    return refusal.value
 
 
 def test_the_socket_is_the_groups(cvmd):
