@@ -67,7 +67,7 @@ static int move_hidden(const Committer *committer, const char *name, const char 
 }
 
 /* Gives the version that is there a second name, which outlives its replacement. */
-static int keep(const Committer *committer, const char *name, const char *suffix)
+static int committer_keep(const Committer *committer, const char *name, const char *suffix)
 {
         _cleanup_free_ char *hidden = hidden_name(name, suffix);
         int r = remove_hidden(committer, name, suffix);
@@ -78,13 +78,13 @@ static int keep(const Committer *committer, const char *name, const char *suffix
         return r < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static CommitFile *find_file(const Committer *committer, const char *name)
+static CommitFile *committer_find_file(const Committer *committer, const char *name)
 {
         CommitFile *file;
 
-        LIST_FOREACH(file, &committer->files, entry)
-        if (!file->removed && strcmp(file->name, name) == 0)
-                return file;
+        LIST_FOREACH (file, &committer->files, entry)
+                if (!file->removed && strcmp(file->name, name) == 0)
+                        return file;
         return NULL;
 }
 
@@ -118,11 +118,10 @@ static void tell_waits(Committer *committer)
 
         do {
                 wait = NULL;
-                LIST_FOREACH(file, &committer->files, entry)
-                {
-                        LIST_FOREACH(wait, &file->waits, entry)
-                        if (wait->version <= file->settled)
-                                break;
+                LIST_FOREACH (file, &committer->files, entry) {
+                        LIST_FOREACH (wait, &file->waits, entry)
+                                if (wait->version <= file->settled)
+                                        break;
                         if (wait)
                                 break;
                 }
@@ -155,13 +154,12 @@ static void sync_files(Committer *committer)
 }
 
 /* Gives the worker all that was written; false if there is nothing. */
-static bool hand_over(Committer *committer)
+static bool committer_hand_over(Committer *committer)
 {
         CommitFile *file;
 
         STAILQ_INIT(&committer->working);
-        LIST_FOREACH(file, &committer->files, entry)
-        {
+        LIST_FOREACH (file, &committer->files, entry) {
                 if (file->fd < 0)
                         continue;
                 file->worker_fd = TAKE_FD(file->fd);
@@ -217,7 +215,7 @@ static void on_work(uv_work_t *work)
         sync_files(container_of(work, Committer, work));
 }
 
-static void begin(Committer *committer);
+static void committer_begin(Committer *committer);
 
 static void on_done(uv_work_t *work, int status)
 {
@@ -226,13 +224,13 @@ static void on_done(uv_work_t *work, int status)
         settle_all(committer);
         fail_point("commit: settled");
         committer->works = false;
-        begin(committer);
+        committer_begin(committer);
         tell_waits(committer);
 }
 
-static void begin(Committer *committer)
+static void committer_begin(Committer *committer)
 {
-        if (committer->works || !hand_over(committer))
+        if (committer->works || !committer_hand_over(committer))
                 return;
         committer->works = true;
         /* fails without a function only */
@@ -256,7 +254,7 @@ Committer *committer_free(Committer *committer)
 {
         if (!committer)
                 return NULL;
-        if (hand_over(committer)) {
+        if (committer_hand_over(committer)) {
                 sync_files(committer);
                 settle_all(committer);
         }
@@ -278,13 +276,13 @@ static int keep_last(const Committer *committer, const CommitFile *file)
 
         if (file->fd >= 0 || file->failed < 0) /* the one before it is kept, or none is on disk */
                 return 0;
-        r = keep(committer, file->name, file->at_worker ? SYNC : KEPT);
+        r = committer_keep(committer, file->name, file->at_worker ? SYNC : KEPT);
         return r < 0 ? r : 1;
 }
 
 int committer_write(Committer *committer, const char *name, const void *data, size_t size)
 {
-        CommitFile *file = find_file(committer, name) ?: add_file(committer, name);
+        CommitFile *file = committer_find_file(committer, name) ?: add_file(committer, name);
         int r, kept, fd = -1;
 
         if (!file)
@@ -300,13 +298,13 @@ int committer_write(Committer *committer, const char *name, const void *data, si
         closep(&file->fd);
         file->fd = fd;
         file->version++;
-        begin(committer);
+        committer_begin(committer);
         return 0;
 }
 
 int committer_remove(Committer *committer, const char *name)
 {
-        CommitFile *file = find_file(committer, name);
+        CommitFile *file = committer_find_file(committer, name);
         int r = remove_hidden(committer, name, SYNC);
 
         if (r == 0)
@@ -329,7 +327,7 @@ int committer_remove(Committer *committer, const char *name)
 
 int committer_wait(Committer *committer, const char *name, CommitWait *wait, CommitDone done)
 {
-        CommitFile *file = find_file(committer, name);
+        CommitFile *file = committer_find_file(committer, name);
 
         if (!file || file->settled >= file->version)
                 return file ? file->failed : 0;
@@ -376,10 +374,10 @@ void committer_adopt(Committer *committer, const char *name)
         if (!has_hidden(committer, name, KEPT) && !has_hidden(committer, name, SYNC))
                 return;
         fd = openat(committer->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        file = fd < 0 || find_file(committer, name) ? NULL : add_file(committer, name);
+        file = fd < 0 || committer_find_file(committer, name) ? NULL : add_file(committer, name);
         if (!file)
                 return;
         file->fd = TAKE_FD(fd);
         file->version = 1;
-        begin(committer);
+        committer_begin(committer);
 }
