@@ -40,9 +40,9 @@ ExitStatus arguments_unknown_verb(const Cli *cli, const char *name)
                         suggest_candidate(&best, verb->name);
         best.found = known_elsewhere(name) ?: best.found;
         if (best.found)
-                return fail_usage(&of_none, "there is no verb '%s'; did you mean '%s'?", name,
+                return fail_usage(&of_none, "unknown command '%s'; did you mean '%s'?", name,
                                   best.found);
-        return fail_usage(&of_none, "there is no verb '%s'", name);
+        return fail_usage(&of_none, "unknown command '%s'", name);
 }
 
 static ExitStatus unknown_option(const Cli *cli, const char *name)
@@ -53,9 +53,9 @@ static ExitStatus unknown_option(const Cli *cli, const char *name)
         for (size_t i = 0; (option = verb_option_at(cli->verb, i)); i++)
                 suggest_candidate(&best, option->name);
         if (best.found)
-                return fail_usage(cli, "there is no option '--%s'; did you mean '--%s'?", name,
+                return fail_usage(cli, "unknown option '--%s'; did you mean '--%s'?", name,
                                   best.found);
-        return fail_usage(cli, "there is no option '--%s'", name);
+        return fail_usage(cli, "unknown option '--%s'", name);
 }
 
 /* Whether `word` is one of the words of `choices`. */
@@ -94,7 +94,7 @@ static ExitStatus check_value(const Cli *cli, const Option *option, const char *
             text_parse_uint(value, option->min, option->max, &number) < 0)
                 return refuse_number(cli, option, value);
         if (option->choices && !is_choice(option->choices, value))
-                return fail_usage(cli, "--%s must be one of: %s; not '%s'", option->name,
+                return fail_usage(cli, "invalid --%1$s '%3$s': expected one of: %2$s", option->name,
                                   option->choices, value);
         return EXIT_OK;
 }
@@ -111,7 +111,7 @@ static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int 
         option = verb_option(arguments->cli.verb, name);
         if (!option && !arguments->cli.verb &&
             verb_option(verb_find(arguments->cli.verbs, "list"), name))
-                return fail_usage(&arguments->cli, "the option '--%s' belongs after a verb", name);
+                return fail_usage(&arguments->cli, "the option '--%s' must follow a command", name);
         if (!option)
                 return unknown_option(&arguments->cli, name);
         if (!(option->flags & OPTION_REPEATS) && arguments_has(arguments, name))
@@ -120,14 +120,15 @@ static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int 
         if (*equals)
                 value = equals + 1;
         if (!option->value && value)
-                return fail_usage(&arguments->cli, "--%s takes no value", name);
+                return fail_usage(&arguments->cli, "--%s does not accept a value", name);
         if (option->value && !value && !(option->flags & OPTION_OPTIONAL)) {
                 if (*i + 1 >= argc)
-                        return fail_usage(&arguments->cli, "--%s needs a value: %s", name,
+                        return fail_usage(&arguments->cli, "--%s requires a value: %s", name,
                                           option->value);
                 if (strncmp(argv[*i + 1], "--", 2) == 0)
                         return fail_usage(&arguments->cli,
-                                          "--%s needs a value: %s; if '%s' is meant, write --%s=%s",
+                                          "--%s requires a value: %s; to use '%s' as the value, "
+                                          "write --%s=%s",
                                           name, option->value, argv[*i + 1], name, argv[*i + 1]);
                 value = argv[++*i];
         }
@@ -149,10 +150,10 @@ static ExitStatus check_operands(const Arguments *arguments)
         if (!verb || arguments_has(arguments, "help"))
                 return EXIT_OK;
         if (arguments->n_operands < verb->min_operands)
-                return fail_usage(&arguments->cli, "%s needs %s", verb->name, verb->synopsis);
+                return fail_usage(&arguments->cli, "%s requires %s", verb->name, verb->synopsis);
         if (arguments->n_operands > verb->max_operands)
-                return fail_usage(&arguments->cli, "%s takes no '%s'", verb->name,
-                                  arguments->operands[verb->max_operands]);
+                return fail_usage(&arguments->cli, "unexpected argument '%2$s' for %1$s",
+                                  verb->name, arguments->operands[verb->max_operands]);
         for (size_t i = 0; i < arguments->n_operands; i++)
                 if (!text_is_utf8(arguments->operands[i], strlen(arguments->operands[i])))
                         return fail_usage(&arguments->cli, "an argument is not valid UTF-8");
@@ -185,7 +186,7 @@ ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *
                 } else if (!ended && strcmp(argv[i], "-h") == 0) {
                         ret->options[ret->n_options++].option = verb_option(NULL, "help");
                 } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
-                        return fail_usage(&ret->cli, "there is no option '%s'", argv[i]);
+                        return fail_usage(&ret->cli, "unknown option '%s'", argv[i]);
                 } else if (!ret->cli.verb) {
                         ret->cli.verb = verb_find(verbs, argv[i]);
                         if (!ret->cli.verb)

@@ -112,8 +112,8 @@ ExitStatus verb_completion(const Arguments *arguments)
         if (strcmp(what, "names") == 0)
                 return completion_print_names(&arguments->cli);
         if (strcmp(what, "bash") != 0)
-                return fail_usage(&arguments->cli, "there is no completion for '%s', only for bash",
-                                  what);
+                return fail_usage(&arguments->cli,
+                                  "completion is available only for bash, not for '%s'", what);
         print_bash(arguments->cli.verbs);
         return EXIT_OK;
 }

@@ -167,7 +167,7 @@ static ExitStatus console_run(Console *console, const char *early, size_t n_earl
         if (r < 0 && r != -EPIPE)
                 return fail_local(console->cli, "the console's output: %s", strerror(-r));
         if (console->terminal)
-                fputs("\ncvmctl: left the console\n", stderr);
+                fputs("\ncvmctl: disconnected from the console\n", stderr);
         return EXIT_OK;
 }
 
@@ -198,7 +198,7 @@ ExitStatus verb_console(const Arguments *arguments)
         console = (Console){.cli = cli, .socket = socket, .signals = signals};
         console.terminal = tcgetattr(STDIN_FILENO, &console.saved) == 0;
         if (console.terminal) {
-                fprintf(stderr, "cvmctl: console of %s; Ctrl-] leaves it\n", name);
+                fprintf(stderr, "cvmctl: console of %s; Ctrl-] disconnects\n", name);
                 r = terminal_raw(&console);
                 if (r < 0)
                         return fail_local(cli, "cannot set up the terminal: %s", strerror(-r));

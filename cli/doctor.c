@@ -176,12 +176,13 @@ static char *auto_reason(const Doctor *doctor, json_object *best)
         char *text = NULL;
 
         if (!best)
-                return strdup("no platform can be launched on this host");
-        if (asprintf(&text, "the strongest that this host can run%s%s%s",
+                return strdup("no usable platform on this host");
+        if (asprintf(&text, "the platform of the highest strength that this host can run%s%s%s",
                      json_member_bool(best, "confidential", false)
                              ? ""
-                             : "; no confidential platform is ready",
-                     doctor->host->kvm_usable ? "" : "; by emulation (TCG), which is slow: ",
+                             : "; it is NOT confidential, and no confidential platform is usable "
+                               "here",
+                     doctor->host->kvm_usable ? "" : "; guests run emulated (TCG), which is slow: ",
                      doctor->host->kvm_usable ? "" : doctor->host->kvm_found) < 0)
                 return NULL;
         return text;
@@ -262,11 +263,12 @@ static int doctor_print(const Cli *cli, const char *platform, json_object *platf
                 return r;
         }
         r = table_print(stdout, platform_columns, platforms, platform_row);
-        printf("\nauto takes %s: %s\n", best ? json_member_string(best, "name") : "none", reason);
+        printf("\nDefault platform ('auto'): %s, %s\n",
+               best ? json_member_string(best, "name") : "none", reason);
         if (!json_member_bool(nft, "passed", false))
                 printf("Note: %s; %s\n", json_member_string(nft, "found"),
                        json_member_string(nft, "fix"));
-        printf("All checks of one: cvmctl doctor --platform P\n");
+        printf("To see every check for one platform: cvmctl doctor --platform NAME\n");
         return r;
 }
 
@@ -288,9 +290,7 @@ static ExitStatus examine(const Cli *cli, Doctor *doctor, const char *platform)
                 json_object_array_add(platforms, platform_to_json(template, &checks));
         }
         if (json_object_array_length(platforms) == 0)
-                return fail_usage(cli,
-                                  "there is no platform '%s'; `cvmctl doctor` lists "
-                                  "those there are",
+                return fail_usage(cli, "unknown platform '%s'; `cvmctl doctor` lists the platforms",
                                   platform);
         best = choose(platforms);
         reason = auto_reason(doctor, best);

@@ -40,10 +40,9 @@ static int on_assignment(void *userdata, unsigned line, const char *name, size_t
         json_object *text;
 
         if (!is_name(name, size))
-                return env_file_refuse(
-                        file->error, line,
-                        "the text before '=' is not the name of a variable (letters, digits "
-                        "and '_', not beginning with a digit)");
+                return env_file_refuse(file->error, line,
+                                       "the text before '=' is not a valid variable name (letters, "
+                                       "digits and '_', not beginning with a digit)");
         if (!text_is_utf8(value->data, value->size))
                 return env_file_refuse(file->error, line, "the value is not valid UTF-8");
         copy = strndup(name, size);
@@ -62,8 +61,9 @@ static int on_fault(void *userdata, unsigned line, AssignmentsFault fault)
         static const char *const reasons[] = {
                 [ASSIGNMENTS_NO_EQUALS] = "neither KEY=VALUE nor a comment",
                 [ASSIGNMENTS_OPEN_QUOTE] = "the quotes that begin here are not closed",
-                [ASSIGNMENTS_COMMENT] = ("the comment above ends in a backslash: systemd before "
-                                         "254 takes this line for a part of it, later ones do not"),
+                [ASSIGNMENTS_COMMENT] =
+                        ("the comment above ends in a backslash: systemd before 254 treats this "
+                         "line as part of the comment, later versions do not"),
         };
         EnvFile *file = userdata;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -41,16 +42,14 @@ static void print_options(const Verb *verb)
 
 static void print_overview(const Verb *verbs)
 {
-        puts("Usage: cvmctl [--socket PATH] VERB [ARGUMENT...]\n"
-             "\n"
-             "Launch confidential virtual machines and keep them in order.\n"
-             "\n"
-             "Verbs:");
+        puts("Usage: cvmctl [--socket PATH] VERB [ARGUMENT...]\n\nLaunch confidential virtual "
+             "machines and manage their life cycle.\n\nVerbs:");
         for (const Verb *verb = verbs; verb->name; verb++)
                 if (!verb->hidden)
                         printf("  %-10s %-8s  %s\n", verb->name, verb->synopsis, verb->help);
         print_options(NULL);
-        puts("\n`cvmctl help VERB` has a verb's options, cvmctl(1) the rest.");
+        puts("\n`cvmctl help VERB` shows the options of a verb; see cvmctl(1) for everything "
+             "else.");
 }
 
 void help_print(const Verb *verbs, const Verb *verb)
@@ -59,8 +58,8 @@ void help_print(const Verb *verbs, const Verb *verb)
                 print_overview(verbs);
                 return;
         }
-        printf("Usage: cvmctl %s%s%s [OPTION...]\n\nIn short: %s.\n", verb->name,
-               *verb->synopsis ? " " : "", verb->synopsis, verb->help);
+        printf("Usage: cvmctl %s%s%s [OPTION...]\n\n%c%s.\n", verb->name,
+               *verb->synopsis ? " " : "", verb->synopsis, toupper(verb->help[0]), verb->help + 1);
         print_options(verb);
         puts("\nSee cvmctl(1) for examples and the exit status.");
 }

@@ -94,11 +94,11 @@ void igvm_id_block_print(json_object *block)
         printf("ID block for SEV-SNP\n");
         printf("    launch digest %s\n", json_member_string(block, "launchDigest"));
         if (!json_member(block, "predicted"))
-                printf("    not compared: this file cannot be measured (see cvmctl measure)\n");
+                printf("    not compared, because this file cannot be measured (see cvmctl "
+                       "measure)\n");
         if (!json_member_bool(block, "matches", true))
-                printf("    MISMATCH: the file's own is %s (with the VMSAs of the file alone); on "
-                       "a "
-                       "host that measures this, QEMU fails at the end of the launch\n",
+                printf("    MISMATCH: the file's launch digest is %s (with only the VMSAs in the "
+                       "file); on a host that measures this, QEMU fails at the end of the launch\n",
                        json_member_string(block, "predicted"));
         if (strcmp(signature, "valid") != 0)
                 printf("    INVALID SIGNATURE: %s; the hardware refuses the launch\n", signature);

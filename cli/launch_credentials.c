@@ -82,8 +82,9 @@ static ExitStatus read_secret(const Credentials *credentials, const char *field,
         fd = openat(credentials->dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return launch_credentials_refuse(cli, field, name,
-                                                 errno == ENOENT ? "the unit has none of that name"
-                                                                 : strerror(errno));
+                                                 errno == ENOENT
+                                                         ? "the unit has no credential of that name"
+                                                         : strerror(errno));
         if (!S_ISREG(st.st_mode))
                 return launch_credentials_refuse(cli, field, name, "not a regular file");
         r = fd_read_all(fd, max, &ret->data, &ret->size);

@@ -107,8 +107,8 @@ ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object 
                         status = fail_file_error(cli, path, -errno, name);
                 else if (!S_ISREG(st.st_mode))
                         status = fail_file(cli, path, 0,
-                                           "%s is not a regular file; --certs takes a directory of "
-                                           "files only",
+                                           "%s is not a regular file; --certs requires a directory "
+                                           "that contains only files",
                                            name);
                 else if (++n > SPEC_CERTS_MAX)
                         status = fail_file(cli, path, 0, "more than %d files", SPEC_CERTS_MAX);

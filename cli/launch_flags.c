@@ -43,9 +43,10 @@ static ExitStatus apply_scalars(const Arguments *arguments, json_object *object)
                         object, "cpus",
                         json_object_new_int64((int64_t)arguments_number(arguments, "cpus", 0)));
         if (memory && text_parse_size(memory, &size) < 0)
-                return fail_usage(&arguments->cli,
-                                  "--memory must be bytes, or a number with K, M, G or T, not '%s'",
-                                  memory);
+                return fail_usage(
+                        &arguments->cli,
+                        "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
+                        memory);
         if (memory)
                 json_object_object_add(object, "memory", json_new_text(memory));
         if (arguments_has(arguments, "bind-workload"))
@@ -91,7 +92,8 @@ static ExitStatus apply_security(const Arguments *arguments, json_object *object
 
                 if (!equals || equals == value)
                         return fail_usage(&arguments->cli,
-                                          "--launch-security must be FIELD=VALUE, not '%s'", value);
+                                          "invalid --launch-security '%s': expected FIELD=VALUE",
+                                          value);
                 name = strndup(value, (size_t)(equals - value));
                 if (!name)
                         return fail_memory(&arguments->cli);
@@ -110,8 +112,8 @@ static ExitStatus apply_artifacts(const Arguments *arguments, json_object *objec
                 if (!value)
                         continue;
                 if (!*value)
-                        return fail_usage(&arguments->cli, "--%s needs a file, or " EMBEDDED "NAME",
-                                          option);
+                        return fail_usage(&arguments->cli,
+                                          "--%s requires a file, or " EMBEDDED "NAME", option);
                 if (strncmp(value, EMBEDDED, strlen(EMBEDDED)) == 0)
                         reference =
                                 json_build("name", json_new_text(value + strlen(EMBEDDED)), NULL);
@@ -224,7 +226,7 @@ static ExitStatus apply_shares(const Arguments *arguments, json_object *object)
 
                 if (!equals || equals == value || !equals[1])
                         return fail_usage(&arguments->cli,
-                                          "--share must be TAG=PATH[:rw], not '%s'", value);
+                                          "invalid --share '%s': expected TAG=PATH[:rw]", value);
                 length = strlen(equals + 1);
                 suffix = length > 3 ? equals + 1 + length - 3 : "";
                 writable = strcmp(suffix, ":rw") == 0;
@@ -290,12 +292,11 @@ static ExitStatus apply_disks(const Arguments *arguments, json_object *object)
                 json_object *disk = parse_disk(value);
 
                 if (!disk)
-                        return fail_usage(
-                                &arguments->cli,
-                                "--disk must be "
-                                "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio|svsm][,id=ID], "
-                                "not '%s'; a spec file takes a path with a comma",
-                                value);
+                        return fail_usage(&arguments->cli,
+                                          "invalid --disk '%s': expected "
+                                          "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio|svsm][,id="
+                                          "ID]; use a spec file for a path with a comma",
+                                          value);
                 json_object_array_add(disks, disk);
         }
         return EXIT_OK;
@@ -364,10 +365,11 @@ static ExitStatus apply_publish(const Arguments *arguments, json_object *object)
                 json_object *forward = parse_publish(value);
 
                 if (!forward)
-                        return fail_usage(&arguments->cli,
-                                          "--publish must be [ADDR:]HOST:GUEST[/udp], with ports "
-                                          "up to 65535, or none alone; not '%s'",
-                                          value);
+                        return fail_usage(
+                                &arguments->cli,
+                                "invalid --publish '%s': expected [ADDR:]HOST:GUEST[/udp], with "
+                                "ports up to 65535, or 'none' on its own",
+                                value);
                 json_object_array_add(forwards, forward);
         }
         return EXIT_OK;
@@ -404,10 +406,11 @@ static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
         if (!value)
                 return EXIT_OK;
         if (!attestation)
-                return fail_usage(&arguments->cli,
-                                  "--svsm-attestation must be URL[,vsock][,protocol=NAME], not "
-                                  "'%s'; a spec file takes a URL with a comma",
-                                  value);
+                return fail_usage(
+                        &arguments->cli,
+                        "invalid --svsm-attestation '%s': expected URL[,vsock][,protocol=NAME]; "
+                        "use a spec file for a URL with a comma",
+                        value);
         json_object_object_add(member_of(object, "svsm", json_type_object), "attestation",
                                attestation);
         return EXIT_OK;

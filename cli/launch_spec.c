@@ -129,7 +129,7 @@ static ExitStatus apply_name(const Arguments *arguments, bool render, json_objec
         else if (!json_member(object, "name") && render)
                 json_object_object_add(object, "name", json_new_text("cvm"));
         else if (!json_member(object, "name"))
-                return fail_usage(&arguments->cli, "%s needs a NAME, or a --file that has one",
+                return fail_usage(&arguments->cli, "%s requires a NAME, or a --file that has one",
                                   arguments->cli.verb->name);
         return EXIT_OK;
 }
@@ -165,9 +165,10 @@ static ExitStatus check_size(const Cli *cli, json_object *object)
 
         if (strlen(json_text(object)) <= LAUNCH_SPEC_BYTES_MAX)
                 return EXIT_OK;
-        cvm_error_invalid_spec(&error, "certs",
-                               "over %u MiB with the environment; give large files by path",
-                               LAUNCH_SPEC_BYTES_MAX >> 20);
+        cvm_error_invalid_spec(
+                &error, "certs",
+                "more than %u MiB together with the environment; give large files by path",
+                LAUNCH_SPEC_BYTES_MAX >> 20);
         return fail_error(cli, &error, NULL);
 }
 

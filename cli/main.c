@@ -19,7 +19,7 @@ static ExitStatus main_run(const Arguments *arguments)
                 return EXIT_OK;
         }
         if (!arguments->cli.verb)
-                return fail_usage(&arguments->cli, "a verb is missing");
+                return fail_usage(&arguments->cli, "no command given");
         return arguments->cli.verb->run(arguments);
 }
 

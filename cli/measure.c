@@ -144,9 +144,9 @@ static void measure_note_not_loadable(Bytes file)
         }
         if (list.size)
                 fprintf(stderr,
-                        "cvmctl: note: headers of the IGVM file that are not measured: %s; QEMU "
-                        "10.1 and 10.2 do not load a file with them, and a launch asks the QEMU "
-                        "that it will use\n",
+                        "cvmctl: note: the IGVM file has headers that are not measured: %s; QEMU "
+                        "10.1 and 10.2 do not load such a file, and a launch asks the QEMU that it "
+                        "will use\n",
                         list.data);
 }
 
@@ -173,8 +173,8 @@ static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
         if (options->format == FORMAT_IGVM)
                 return measure_signed_igvm(cli, options, &request.inputs, measurement);
         if (request.inputs.igvm.bytes.data && options->format == FORMAT_ID_BLOCK)
-                fputs("cvmctl: note: a launch takes no ID block beside an IGVM file; --format igvm "
-                      "writes it into the file\n",
+                fputs("cvmctl: note: a launch refuses an ID block given with an IGVM file; "
+                      "--format igvm writes the block into the file\n",
                       stderr);
         policy = find_policy(&request);
         return measure_show(cli, options, measurement, document, &policy);
@@ -196,14 +196,13 @@ static ExitStatus measure_check_options(const Arguments *arguments)
                         j++;
                 if (j == ARRAY_SIZE(of_a_cvm))
                         return fail_usage(&arguments->cli,
-                                          "--%s does not go with a CVM's name: it was measured "
-                                          "when it was launched",
+                                          "--%s cannot be used with a CVM's name, because the CVM "
+                                          "was measured at launch",
                                           name);
         }
         if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
                 return fail_usage(&arguments->cli,
-                                  "--format igvm needs the file (--igvm), not a CVM's "
-                                  "name");
+                                  "--format igvm requires the file (--igvm), not a CVM's name");
         return EXIT_OK;
 }
 

@@ -52,19 +52,19 @@ static ExitStatus measure_format_check_options(const Arguments *arguments, const
                 if (arguments_has(arguments, belongs[i].option) &&
                     strcmp(belongs[i].format, format) != 0 &&
                     !(belongs[i].or_format && strcmp(belongs[i].or_format, format) == 0))
-                        return fail_usage(&arguments->cli, "--%s is for --format %s%s%s",
-                                          belongs[i].option, belongs[i].format,
-                                          belongs[i].or_format ? " or " : "",
-                                          belongs[i].or_format ?: "");
+                        return fail_usage(
+                                &arguments->cli, "--%s can be used only with --format %s%s%s",
+                                belongs[i].option, belongs[i].format,
+                                belongs[i].or_format ? " or " : "", belongs[i].or_format ?: "");
         if (strcmp(format, "corim") == 0 && arguments->cli.json)
                 return fail_usage(&arguments->cli, "--json and --format corim exclude each other");
         if (arguments_has(arguments, "signer") && !arguments_has(arguments, "key"))
-                return fail_usage(&arguments->cli, "--signer needs --key");
+                return fail_usage(&arguments->cli, "--signer requires --key");
         if (strcmp(format, "snp-id-block") == 0 && !arguments_has(arguments, "id-key"))
-                return fail_usage(&arguments->cli, "--format snp-id-block needs --id-key");
+                return fail_usage(&arguments->cli, "--format snp-id-block requires --id-key");
         if (strcmp(format, "igvm") == 0 &&
             !(arguments_has(arguments, "id-key") && arguments_has(arguments, "output")))
-                return fail_usage(&arguments->cli, "--format igvm needs --id-key and --output");
+                return fail_usage(&arguments->cli, "--format igvm requires --id-key and --output");
         return EXIT_OK;
 }
 
@@ -119,7 +119,7 @@ ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
         int r;
 
         if (output_is_terminal(stdout))
-                return fail_usage(cli, "CoRIM is binary: send it to a file or a pipe");
+                return fail_usage(cli, "CoRIM is binary: redirect it to a file or a pipe");
         if (signer && !text_is_utf8(signer, strlen(signer)))
                 return fail_usage(cli, "--signer must be valid UTF-8");
         status = measure_key_load(cli, options->key, KEY_P256 | KEY_P384, &key);
@@ -132,7 +132,7 @@ ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
         if (r == 0 && key)
                 r = corim_sign(corim, size, key, signer, &is_signed, &signed_size);
         if (r < 0)
-                return fail_local(cli, "cannot make the CoRIM: %s", strerror(-r));
+                return fail_local(cli, "cannot create the CoRIM: %s", strerror(-r));
         if (key)
                 fwrite(is_signed, 1, signed_size, stdout);
         else

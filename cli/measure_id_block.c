@@ -43,10 +43,11 @@ static ExitStatus read_policy(const Cli *cli, const char *text, const uint64_t *
                               uint64_t *ret)
 {
         if (text && spec_security_parse_number(text, ret) < 0)
-                return fail_usage(cli, "--policy must be a number as 0x30000, not '%s'", text);
+                return fail_usage(cli, "invalid --policy '%s': expected a number such as 0x30000",
+                                  text);
         if (!text && !policy)
-                return fail_usage(cli,
-                                  "--policy is needed: the daemon does not tell that of a CVM");
+                return fail_usage(cli, "--policy is required, because the daemon does not report "
+                                       "the policy of a CVM");
         if (!text)
                 *ret = *policy;
         if (!(*ret & ID_POLICY_MUST_SET))
@@ -67,13 +68,13 @@ static ExitStatus choose_digest(const Cli *cli, const char *name, const Measurem
         const Register *reg = find_launch_digest(measurement, name ?: "LaunchDigest");
 
         if (!reg && !name)
-                return fail_usage(cli, "an ID block is of SEV-SNP only");
+                return fail_usage(cli, "only SEV-SNP has ID blocks");
         if (!reg)
-                return fail_usage(cli, "there is no %s here", name);
+                return fail_usage(cli, "this measurement has no %s", name);
         if (!name && find_launch_digest(measurement, "LaunchDigestAllVcpus"))
-                return fail_usage(cli,
-                                  "the launch digest depends on the host, and an ID block has one: "
-                                  "choose by --digest LaunchDigest or LaunchDigestAllVcpus");
+                return fail_usage(
+                        cli, "the launch digest depends on the host, but an ID block has only one: "
+                             "choose with --digest LaunchDigest or --digest LaunchDigestAllVcpus");
         if (reg->state != MEASUREMENT_VALUE)
                 return fail_usage(cli, "there is no launch digest: %s", reg->reason);
         *ret = reg->value;
@@ -185,7 +186,7 @@ static ExitStatus check_policy(const Cli *cli, const char *text, const Igvm *igv
                 return fail_usage(
                         cli,
                         "--policy is 0x%" PRIx64 ", but the IGVM file's policy is 0x%" PRIx64
-                        ", which QEMU takes: leave it out, or build the file with another",
+                        ", which QEMU uses: omit the option, or build the file with another policy",
                         given, *ret);
         return EXIT_OK;
 }
@@ -208,9 +209,8 @@ static ExitStatus check_signed(const Cli *cli, const MeasureInputs *inputs, Byte
         if (r < 0)
                 return fail_error(cli, &error, NULL);
         return r == 0 ? EXIT_OK
-                      : fail_local(cli,
-                                   "the IGVM file's pages lie where its headers grow: it would not "
-                                   "measure what was signed");
+                      : fail_local(cli, "the IGVM file's pages are where its headers would grow, "
+                                        "so its measurement would differ from what was signed");
 }
 
 static bool is_standard_output(const char *path)
@@ -243,7 +243,8 @@ static ExitStatus write_output(const Cli *cli, const char *path, Bytes file)
         fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
         if (r == 0 && !is_replaceable(fd, name))
-                return fail_file(cli, path, 0, "is not a regular file, and is not replaced by one");
+                return fail_file(cli, path, 0,
+                                 "is not a regular file, and cvmctl does not replace it by one");
         if (r == 0)
                 r = file_write_atomic_at(fd, name, file.data, file.size, 0666 & ~mask);
         return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
@@ -261,9 +262,9 @@ ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *optio
         ExitStatus status;
 
         if (inputs->method != MEASURE_SEV_SNP_IGVM || !inputs->igvm.bytes.data)
-                return fail_usage(cli, "--format igvm is of an IGVM file for SEV-SNP (--igvm)");
+                return fail_usage(cli, "--format igvm requires an IGVM file for SEV-SNP (--igvm)");
         if (is_standard_output(options->output) && output_is_terminal(stdout))
-                return fail_usage(cli, "an IGVM file is binary: send it to a file or a pipe");
+                return fail_usage(cli, "an IGVM file is binary: redirect it to a file or a pipe");
         if (igvm_parse(inputs->igvm.bytes, "igvm", &igvm, &error) < 0)
                 return fail_error(cli, &error, NULL);
         status = check_policy(cli, options->policy, &igvm, &policy);

@@ -81,10 +81,10 @@ static ExitStatus read_spec(const Cli *cli, const MeasureOptions *options, Measu
         }
         request->platform = options->platform ?: request->spec ? request->spec->platform : NULL;
         if (!request->platform)
-                return fail_usage(cli, "--platform or --file is needed");
+                return fail_usage(cli, "--platform or --file is required");
         if (strcmp(request->platform, "auto") == 0)
-                return refuse(cli, "platform", "%s depends on the host: name one (--platform)",
-                              "auto");
+                return refuse(cli, "platform",
+                              "%s depends on the host: give a platform (--platform)", "auto");
         return EXIT_OK;
 }
 
@@ -96,9 +96,10 @@ static ExitStatus measure_request_find_method(const Cli *cli, const char *platfo
         if (*ret < _MEASURE_METHOD_MAX)
                 return EXIT_OK;
         if (template)
-                return refuse(cli, "platform", "what a CVM of '%s' measures cannot be told yet",
+                return refuse(cli, "platform",
+                              "the measurement of a CVM of platform '%s' cannot be predicted yet",
                               platform);
-        return refuse(cli, "platform", "there is no platform '%s'", platform);
+        return refuse(cli, "platform", "unknown platform '%s'", platform);
 }
 
 static ExitStatus read_numbers(const Cli *cli, const MeasureOptions *options, MeasureInputs *inputs)
@@ -107,19 +108,19 @@ static ExitStatus read_numbers(const Cli *cli, const MeasureOptions *options, Me
 
         inputs->cpus = options->cpus ?: inputs->cpus;
         if (memory && (text_parse_size(memory, &inputs->memory) < 0 || inputs->memory == 0))
-                return fail_usage(cli,
-                                  "--memory must be bytes, or a number with K, M, G or T, not '%s'",
-                                  memory);
+                return fail_usage(
+                        cli, "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
+                        memory);
         if (features) {
                 char *end;
 
                 errno = 0;
                 inputs->features = strtoull(features, &end, 0);
                 if (errno != 0 || end == features || *end || *features == '-' || !inputs->features)
-                        return fail_usage(cli,
-                                          "--guest-features must be a number as 0x21, "
-                                          "not '%s'",
-                                          features);
+                        return fail_usage(
+                                cli,
+                                "invalid --guest-features '%s': expected a number such as 0x21",
+                                features);
         }
         return EXIT_OK;
 }
@@ -144,8 +145,9 @@ static ExitStatus find_file(const Cli *cli, const char *path, const Template *te
         const char *embedded = NULL;
 
         if (path && strncmp(path, "embedded:", 9) == 0)
-                return fail_usage(cli, "--%s must be a file: only the daemon has embedded ones",
-                                  name);
+                return fail_usage(
+                        cli, "--%s must be a file, because only the daemon has embedded artifacts",
+                        name);
         if (path) {
                 ret->path = *path ? path : NULL;
                 return EXIT_OK;
@@ -166,8 +168,8 @@ static ExitStatus find_file(const Cli *cli, const char *path, const Template *te
                 return EXIT_OK;
         }
         return embedded ? refuse(cli, name,
-                                 "is embedded:%s, which only the daemon has: name a file, or give "
-                                 "an empty name for none",
+                                 "is embedded:%s, which only the daemon has: give a file, or an "
+                                 "empty name for none",
                                  embedded)
                         : EXIT_OK;
 }

@@ -11,7 +11,7 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
 
         if (value && json_object_is_type(value, type))
                 return value;
-        fail_local(cli, "the daemon's reply has no '%s': it is not of this cvmctl's version",
+        fail_local(cli, "the daemon's reply has no '%s': daemon and cvmctl have different versions",
                    member);
         return NULL;
 }

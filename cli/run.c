@@ -105,7 +105,7 @@ static ExitStatus conclude(Run *run)
         if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0))
                 reason = "stopped"; /* before it ran */
         if (!reason) {
-                run_say(run, "it is gone, and nobody knows why");
+                run_say(run, "the CVM disappeared; cause unknown");
                 return exit_status(EXIT_LOST);
         }
         run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
@@ -211,7 +211,7 @@ static ExitStatus live(Run *run)
                 if (!lost_events && run->sequence < 0)
                         continue;
                 if (!said)
-                        run_say(run, "the daemon is away, waiting for it");
+                        run_say(run, "the daemon is not answering; waiting for it");
                 said = true;
                 if (away_since < 0)
                         away_since = now_msec();
@@ -220,7 +220,8 @@ static ExitStatus live(Run *run)
                         run_disconnect(run, link);
                 if (run->stops > 1 || now_msec() - away_since >= patience) {
                         fail_local(run->cli,
-                                   "%s: left alone, the daemon does not answer; it may still run",
+                                   "%s: the daemon is not answering; leaving the CVM as it is (it "
+                                   "may still be running)",
                                    run->name);
                         return exit_status(EXIT_DAEMON_AWAY);
                 }
@@ -284,7 +285,7 @@ ExitStatus verb_run(const Arguments *arguments)
         if (status.code)
                 return status;
         if (!there) {
-                run_say(&run, "the launch was called off");
+                run_say(&run, "the launch was cancelled");
                 return exit_status(run.interrupted ? EXIT_INTERRUPTED : EXIT_DONE);
         }
         fresh = run.cvm == NULL;

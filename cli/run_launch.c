@@ -29,7 +29,7 @@ static ExitStatus choose_id(Run *run)
         if (r == 0 && size < UUID_SIZE)
                 r = -EIO;
         if (r < 0)
-                return fail_local(run->cli, "cannot make an id: %s", strerror(-r));
+                return fail_local(run->cli, "cannot create an id: %s", strerror(-r));
         run->id[UUID_SIZE] = 0;
         return EXIT_OK;
 }
@@ -157,7 +157,7 @@ ExitStatus run_launch(Run *run, const LaunchSpec *spec, bool *ret_there)
         if (status.code)
                 return status;
         if (run->id) {
-                run_say(run, "taken over, it was running");
+                run_say(run, "attached to the CVM, which was already running");
                 return EXIT_OK;
         }
         status = choose_id(run);

@@ -195,5 +195,5 @@ void run_stop(Run *run)
                 return;
         }
         run->stops_sent = run->stops;
-        run_say(run, run->stops > 1 ? "stopping at once" : "stopping");
+        run_say(run, run->stops > 1 ? "stopping immediately" : "stopping");
 }

@@ -96,7 +96,7 @@ static void print_evidence(json_object *evidence)
                 printf(", from %s", encoding);
         for (size_t i = 0; i < n; i++)
                 printf("%s%s",
-                       i ? ", " : "; certificates taken from this file, as none were given: ",
+                       i ? ", " : "; certificates taken from this file, because none were given: ",
                        json_object_get_string(json_object_array_get_idx(used, i)));
         printf("\n");
 }

@@ -79,8 +79,8 @@ static ExitStatus load_certificates(const Cli *cli, const char *option, const ch
         if (r < 0)
                 return fail_error(cli, &error, path);
         if (single && certificates->n != 1)
-                return fail_usage(cli, "--%s must hold one certificate; this has %zu", option,
-                                  certificates->n);
+                return fail_usage(cli, "--%s must contain one certificate, but this file has %zu",
+                                  option, certificates->n);
         return EXIT_OK;
 }
 
@@ -161,7 +161,7 @@ static ExitStatus load_report_data(const Cli *cli, const VerifyOptions *options,
         size_t size;
 
         if (hex && nonce)
-                return fail_usage(cli, "--report-data and --nonce are the same thing");
+                return fail_usage(cli, "--report-data and --nonce exclude each other");
         if (hex && text_unhex(hex, files->report_data, sizeof(files->report_data)) < 0)
                 return fail_usage(cli, "--report-data must be %zu hex digits",
                                   2 * sizeof(files->report_data));
@@ -187,7 +187,8 @@ static ExitStatus load_time(const Cli *cli, const char *text, time_t *ret)
                 return EXIT_OK;
         end = strptime(text, "%Y-%m-%d", &tm);
         if (!end || *end)
-                return fail_usage(cli, "--at must be a date as 2026-11-21, not '%s'", text);
+                return fail_usage(cli, "invalid --at '%s': expected a date such as 2026-11-21",
+                                  text);
         *ret = timegm(&tm);
         return EXIT_OK;
 }
@@ -198,7 +199,7 @@ ExitStatus verify_files_load(const Cli *cli, const VerifyOptions *options, Verif
         ExitStatus status;
 
         if (!options->report)
-                return fail_usage(cli, "--report is needed");
+                return fail_usage(cli, "--report is required");
         status = load_report_data(cli, options, files, inputs);
         if (!status.code)
                 status = load_time(cli, options->date, &inputs->trust.at);

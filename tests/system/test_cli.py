@@ -22,42 +22,42 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
 # Usage
 
 @pytest.mark.parametrize("args, says", [
-    ([], "a verb is missing"),
-    (["lunch"], "there is no verb 'lunch'; did you mean 'launch'?"),
+    ([], "no command given"),
+    (["lunch"], "unknown command 'lunch'; did you mean 'launch'?"),
     (["stats"], "did you mean 'status'?"),
-    (["xyzzy"], "there is no verb 'xyzzy' (see"),
-    (["rm"], "there is no verb 'rm'; did you mean 'remove'?"),
+    (["xyzzy"], "unknown command 'xyzzy' (see"),
+    (["rm"], "unknown command 'rm'; did you mean 'remove'?"),
     (["launch", "a", "--plaform", "x"], "no option '--plaform'; did you mean '--platform'?"),
     (["launch", "a", "--mem=1G"], "did you mean '--memory'?"),
-    (["launch", "a", "--xyzzy"], "there is no option '--xyzzy' (see `cvmctl help launch`)"),
-    (["launch", "-x"], "there is no option '-x'"),
-    (["--platform", "x", "launch"], "the option '--platform' belongs after a verb"),
+    (["launch", "a", "--xyzzy"], "unknown option '--xyzzy' (see `cvmctl help launch`)"),
+    (["launch", "-x"], "unknown option '-x'"),
+    (["--platform", "x", "launch"], "the option '--platform' must follow a command"),
     (["launch"], "launch needs a NAME"),
-    (["launch", "a", "b"], "launch takes no 'b'"),
-    (["launch", "a", "--cpus"], "--cpus needs a value: N"),
-    (["launch", "a", "--cmdline", "--debug"], "if '--debug' is meant, write --cmdline=--debug"),
+    (["launch", "a", "b"], "unexpected argument 'b' for launch"),
+    (["launch", "a", "--cpus"], "--cpus requires a value: N"),
+    (["launch", "a", "--cmdline", "--debug"], "to use '--debug' as the value, write --cmdline=--debug"),
     (["launch", "a", "--cpus", "2", "--cpus", "3"], "--cpus is given twice"),
     (["launch", "a", "--debug", "--debug"], "--debug is given twice"),
-    (["launch", "a", "--debug=1"], "--debug takes no value"),
+    (["launch", "a", "--debug=1"], "--debug does not accept a value"),
     (["launch", "a", "--cpus", "two"], "--cpus must be a number, not 'two'"),
     (["launch", "a", "--cpus", "-1"], "--cpus must be a number"),
-    (["launch", "a", "--memory", "2GB"], "--memory must be bytes"),
+    (["launch", "a", "--memory", "2GB"], "invalid --memory '2GB': expected bytes"),
     (["launch", "a", "--timeout", "0"], "--timeout must be a number of seconds from 1 to 86400"),
-    (["launch", "a", "--wait", "done"], "--wait must be one of: running ready; not 'done'"),
+    (["launch", "a", "--wait", "done"], "invalid --wait 'done': expected one of: running ready"),
     (["launch", "a", "--vsock=2"], "--vsock must be a number from 3"),
     (["launch", "a", "--env", "A"], "--env must be KEY=VALUE"),
     (["launch", "a", "--env", "=A"], "--env must be KEY=VALUE"),
     (["launch", "a", "--env", "A=1", "--env", "A=2"], "--env gives A twice"),
-    (["launch", "a", "--share", "/srv"], "--share must be TAG=PATH[:rw]"),
-    (["launch", "a", "--share", "t="], "--share must be TAG=PATH[:rw]"),
+    (["launch", "a", "--share", "/srv"], "expected TAG=PATH[:rw]"),
+    (["launch", "a", "--share", "t="], "expected TAG=PATH[:rw]"),
     (["launch", "a", "--share", "t=/", "--share", "t=/tmp"], "--share gives the tag t twice"),
-    (["launch", "a", "--kernel", ""], "--kernel needs a file, or embedded:NAME"),
+    (["launch", "a", "--kernel", ""], "--kernel requires a file, or embedded:NAME"),
     (["list", "x"], "list takes no 'x'"),
-    (["list", "--state", "dead"], "--state must be one of"),
+    (["list", "--state", "dead"], "invalid --state 'dead': expected one of"),
     (["logs", "a", "--lines", "x"], "--lines must be a number"),
     (["render", "--shell", "--json"], "--shell and --json exclude each other"),
-    (["help", "xyzzy"], "there is no verb 'xyzzy' (see `cvmctl help`)"),
-    (["completion", "zsh"], "no completion for 'zsh'"),
+    (["help", "xyzzy"], "unknown command 'xyzzy' (see `cvmctl help`)"),
+    (["completion", "zsh"], "not for 'zsh'"),
     *([[verb], f"{verb} needs NAME"] for verb in NAMED if verb != "status"),
 ])
 def test_wrong_usage_is_one_line_and_status_2(args, says):
@@ -75,7 +75,7 @@ def test_wrong_usage_is_one_line_and_status_2(args, says):
     "80:80/udp/udp", ":1:2", "-1:80", "none:80"])
 def test_publish_grammar_is_strict(publish):
     done = cvmctl("launch", "a", f"--publish={publish}")
-    assert done.code == exits.USAGE and "--publish must be [ADDR:]HOST:GUEST[/udp]" in done.err
+    assert done.code == exits.USAGE and "expected [ADDR:]HOST:GUEST[/udp]" in done.err
 
 
 def test_a_value_that_is_no_utf8_is_refused():

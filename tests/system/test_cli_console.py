@@ -88,7 +88,7 @@ def guest():
 def test_a_terminal(guest):
     with Peer(Console=guest) as peer, Terminal(peer.path) as terminal:
         terminal.expect(b"early \x1b[1m")
-        assert b"Ctrl-] leaves it" in terminal.seen
+        assert b"Ctrl-] disconnects" in terminal.seen
         assert terminal.is_raw()
         terminal.type(b"hello\r\x03\x1a\xff")
         terminal.expect(b"HELLO\r\x03\x1a\xff")
@@ -112,7 +112,7 @@ def test_the_guests_end_restores_the_terminal(guest):
         terminal.expect(b"early")
         terminal.type(b"bye")
         terminal.expect(b"BYE")
-        terminal.expect(b"\r\ncvmctl: left the console\r\n")
+        terminal.expect(b"\r\ncvmctl: disconnected from the console\r\n")
         assert terminal.wait() == 0
 
 

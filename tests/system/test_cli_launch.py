@@ -140,8 +140,8 @@ M="val #space"#bla
 
 @pytest.mark.parametrize("text, line, says", [
     ("A=1\n\nnonsense\n", 3, "neither KEY=VALUE nor a comment"),
-    ("A=1\nA-B=2\n", 2, "not the name of a variable"),
-    ("export A=2\n", 1, "not the name of a variable"),
+    ("A=1\nA-B=2\n", 2, "not a valid variable name"),
+    ("export A=2\n", 1, "not a valid variable name"),
     ("A=1\nB=\"2\n\n", 2, "the quotes that begin here are not closed"),
     ("A=1\n# x\\\nB=1\n", 3, "the comment above ends in a backslash"),
     ("\ufeffA=1\n", 1, "byte order mark"),

@@ -201,7 +201,7 @@ def test_a_spec_from_standard_input(files):
 @pytest.mark.parametrize("fields, words", [
     ({"platform": "auto"}, ["platform", "host", "--platform"]),
     ({"platform": None}, ["platform", "host"]),
-    ({"kernel": {"name": "kernel"}}, ["kernel", "embedded:kernel", "name a file"]),
+    ({"kernel": {"name": "kernel"}}, ["kernel", "embedded:kernel", "give a file"]),
     ({"kernel": None}, ["kernel", "embedded:kernel"]),
     ({"initramfs": None, "debug": True}, ["initramfs", "initramfs-debug"]),
     ({"firmware": None}, ["firmware", "embedded:firmware-sev"]),

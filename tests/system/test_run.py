@@ -386,7 +386,7 @@ def test_credentials_become_env_and_certs(run, cvmd, tmp_path):
 
 
 @pytest.mark.parametrize("reference, says", [
-    ({"credential": "absent"}, "the unit has none of that name"),
+    ({"credential": "absent"}, "the unit has no credential of that name"),
     ({"credential": "../token"}, "a file's name"),
     ({"credential": 1}, "a file's name"),
     ({"credential": "token", "text": "x"}, "a file's name"),

@@ -377,7 +377,7 @@ def test_certificates_behind_the_report(encode, expect):
     assert answer["evidence"]["form"] == "extended-report"
     assert answer["evidence"]["certificates"] == ["VCEK", "ASK"]
     done = cvmctl("verify", *args, input=encode(REPORT + behind))
-    assert "; certificates taken from this file, as none were given: VCEK, ASK\n" in done.out
+    assert "; certificates taken from this file, because none were given: VCEK, ASK\n" in done.out
     code, answer = verify(*args, *MILAN[2:6], input=encode(REPORT + behind))
     assert (code, answer["evidence"]["certificates"]) == (VERIFIED, [])
     other = table(VCEK=(VECTORS / "snp-debug.vcek.der").read_bytes(),
@@ -441,7 +441,7 @@ def test_hostile_texts_are_escaped(expect):
 
 
 @pytest.mark.parametrize("args,code,part", [
-    ((), exits.USAGE, "--report is needed"),
+    ((), exits.USAGE, "--report is required"),
     (("--report", "/nonexistent"), exits.NOT_FOUND, "No such file"),
     (("--report", "/dev/null"), exits.DATA, "empty"),
     ((*QUOTE, "--vcek", VECTORS / "snp-milan.vcek.der"), exits.DATA, "its own certificates"),
