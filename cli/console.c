@@ -66,7 +66,7 @@ static int signals_open(void)
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* 1: the end, 0: go on. After a stop the shell has set the terminal as it likes it. */
+/* 1: the end, 0: continue. After a stop the shell has set the terminal as it likes it. */
 static int on_signal(Console *console)
 {
         struct signalfd_siginfo info;
@@ -80,7 +80,7 @@ static int on_signal(Console *console)
         return 0;
 }
 
-/* 1: the end, 0: go on. */
+/* Returns 1 at the end and 0 to continue. */
 static int on_input(Console *console)
 {
         char *end = console->input + console->n_input, *escape = NULL;
@@ -110,7 +110,7 @@ static int send_input(Console *console)
         return 0;
 }
 
-/* 1: the other side has ended, 0: go on, or -errno of the output. */
+/* 1: the other side has ended, 0: continue, or -errno of the output. */
 static int on_output(Console *console)
 {
         char chunk[CHUNK / 4];

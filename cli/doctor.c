@@ -222,8 +222,8 @@ static void check_row(json_object *check, char **cells)
                 cells[i] = output_member(check, members[i]);
 }
 
-/* The check of what keeps guests from this host's addresses. No platform hangs on it. NULL without
- * memory. */
+/* The check of what keeps guests from this host's addresses. No platform depends on it. Returns
+ * NULL without memory. */
 static json_object *check_nft(const Doctor *doctor)
 {
         _cleanup_(host_check_list_done) HostCheckList list = {};

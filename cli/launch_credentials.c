@@ -149,7 +149,7 @@ static ExitStatus resolve_members(const Credentials *credentials, json_object *o
 
         if (!json_object_is_type(object, json_type_object))
                 return EXIT_OK;
-        /* a member that is there already is replaced in its place: the walk goes on */
+        /* a member that is there already is replaced in its place, so the walk can continue */
         json_object_object_foreach (object, key, value) {
                 if (!status.code && is_reference(value))
                         status = resolve(credentials, object, key, value);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A line on a terminal's stderr that says what is going on, and is gone when it is over. Anywhere
+ * A line on a terminal's stderr that shows the progress, and is erased at the end. Anywhere
  * but on a terminal nothing is shown.
  */
 

@@ -18,7 +18,7 @@
 #include "spec/spec.h"
 
 #define SPECS_DIRECTORY "/etc/cvmd/cvms"
-#define SETTLED_MSEC 5000   /* a connection of that age is no failed attempt */
+#define SETTLED_MSEC 5000   /* a connection of that age does not count as a failed attempt */
 #define LAST_WORDS_MSEC 200 /* for the console's end to come */
 
 static int64_t now_msec(void)
@@ -170,7 +170,7 @@ static int run_follow(Run *run)
         }
 }
 
-/* The call that tells of changes. 0 or -errno. */
+/* Begins the call that reports changes. Returns 0 or -errno. */
 static int watch(Run *run)
 {
         _cleanup_(cvm_error_done) CvmError error = {};

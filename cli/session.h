@@ -42,5 +42,5 @@ int session_interrupted(void);
 /* EXIT_INTERRUPTED after SIGINT, else EXIT_DONE. */
 ExitStatus session_interrupted_exit(void);
 
-/* wire_client_next(), going on after signals other than those two. */
+/* wire_client_next(), which continues after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

@@ -31,7 +31,7 @@
 #include "wire/server.h"
 
 #define SOCKET_NAME "io.cvmd.Manager"
-#define GOODBYE_MSEC 10000 /* how long launches in work may take to be undone at the end */
+#define GOODBYE_MSEC 10000 /* how long launches in progress may take to be undone at the end */
 #define WORKERS_MSEC 2000  /* and then workers that are held by files, to come back */
 
 typedef struct Options {
@@ -54,7 +54,8 @@ typedef struct Daemon {
 
 static const char help[] =
         "Usage: cvmd [OPTION]…\n"
-        "Launch confidential VMs on this host and keep them in order; stays in the foreground.\n"
+        "Launch confidential VMs on this host and manage their life cycle; stays in the "
+        "foreground.\n"
         "\n"
         "  --config FILE       configuration (default " CONFIG_PATH ", if it is there)\n"
         "  --socket PATH       where to listen (default RUNTIME-DIR/" SOCKET_NAME ")\n"
@@ -226,8 +227,8 @@ static void on_last(uv_timer_t *timer)
         _exit(0);
 }
 
-/* Launches that are not done belong to calls that end now: they are undone first. CVMs that run go
- * on running; a later daemon finds them by their records. */
+/* Launches that are not done belong to calls that end now: they are undone first. CVMs that run
+ * keep running; a later daemon finds them by their records. */
 static void on_goodbye(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
@@ -250,10 +251,10 @@ static void on_signal(uv_signal_t *handle, int signal)
 
         if (manager->closing)
                 return;
-        log_info("going down on %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
+        log_info("exiting on %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
         sd_notify(0, "STOPPING=1");
         manager->closing = true;
-        launches_cancel(manager, "the daemon is going down");
+        launches_cancel(manager, "the daemon is shutting down");
         daemon->goodbye_at = uv_now(handle->loop) + GOODBYE_MSEC;
         uv_timer_start(&daemon->goodbye, on_goodbye, 0, 10);
 }
@@ -268,7 +269,8 @@ static int listen_on(Daemon *daemon, const Config *config, const int *listeners,
         for (size_t i = 0; i < n; i++) {
                 r = wire_server_listen_fd(daemon->server, listeners[i]);
                 if (r < 0) {
-                        log_error("cannot listen on the socket that was passed: %s", strerror(-r));
+                        log_error("cannot listen on the socket that systemd passed: %s",
+                                  strerror(-r));
                         return r;
                 }
         }
@@ -282,7 +284,7 @@ static int listen_on(Daemon *daemon, const Config *config, const int *listeners,
         else if (r == -ENAMETOOLONG)
                 log_error("the socket's path is longer than 107 bytes: %s", path);
         else if (r == -EEXIST)
-                log_error("%s is there and is no socket", path);
+                log_error("%s exists and is not a socket", path);
         else if (r < 0)
                 log_error("cannot listen on %s: %s", path, strerror(-r));
         return r;
@@ -304,7 +306,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         /* now, as all that is open by now stays open until the end, or is above what it fills */
         r = fork_reserve();
         if (r < 0)
-                log_warning("few descriptors are allowed (RLIMIT_NOFILE): %s", strerror(-r));
+                log_warning("the limit of descriptors is low (RLIMIT_NOFILE): %s", strerror(-r));
         r = parts_start(&daemon->loop, config, &directories, &daemon->parts, &error);
         if (r < 0) {
                 log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
@@ -367,7 +369,7 @@ static int run(const Options *options, Config *config, const Paths *paths)
         parts_free(&daemon.parts);
         reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
-                log_error("the loop did not close clean");
+                log_error("the event loop did not close cleanly");
         if (daemon.misconfigured)
                 return EX_CONFIG;
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -384,7 +386,7 @@ static void set_up_process(void)
                 setrlimit(RLIMIT_NOFILE, &files);
         }
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        /* A daemon that is no root's could not use its own /proc/self/fd any more. */
+        /* A daemon that does not run as root could not use its own /proc/self/fd any more. */
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);
         signal(SIGPIPE, SIG_IGN);

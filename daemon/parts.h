@@ -2,14 +2,14 @@
 #pragma once
 
 /* What a daemon consists of besides its socket, and the order in which it starts: the manager, the
- * CVMs that the records tell of, what guests may reach of this host, machines. */
+ * CVMs in the records, what guests may reach of this host, machines. */
 
 #include "api/machine.h"
 #include "manager/manager.h"
 
 typedef struct Parts {
         Manager *manager;
-        Machines *machines; /* NULL: CVMs are no machines */
+        Machines *machines; /* NULL: CVMs are not registered as machines */
 } Parts;
 
 /* config must outlive the parts. On failure some may be there: parts_close() and parts_free() are

@@ -63,7 +63,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         if (r < 0)
                 return r;
         if (manager->closing)
-                return cvm_error_launch(error, "admitted", NULL, "the daemon is going down");
+                return cvm_error_launch(error, "admitted", NULL, "the daemon is shutting down");
         vm = p->id ? vm_table_find_id(&manager->home.table, p->id) : NULL;
         if (vm) {
                 bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);

@@ -34,7 +34,7 @@ static void on_stop_changed(Vm *vm, void *userdata)
 
 static void on_stop_gone(WireCall *call, void *userdata)
 {
-        stop_done(userdata, true); /* the stop itself goes on */
+        stop_done(userdata, true); /* the stop itself continues */
 }
 
 typedef struct StopParameters {
@@ -152,7 +152,7 @@ static void on_command_done(int r, const char *text, void *userdata)
         VmState from = operation->target == VM_PAUSED ? VM_RUNNING : VM_PAUSED;
 
         operation->replied = true;
-        /* Also when the caller was told of a timeout: it has happened now. */
+        /* Also if the caller has received a timeout: the change has happened now. */
         if (r == 0 && !vm->removed && vm->state == from) {
                 vm_set_state(vm, operation->target);
                 if (operation->target == VM_RUNNING)

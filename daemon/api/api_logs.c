@@ -2,8 +2,8 @@
 
 /* Logs: what the console, or the SVSM, wrote, and with follow what it writes, until the CVM has
  * ended. The past is read and encoded in a worker, in the caller's turn (turns.h), so that many
- * calls of one user hold up only that user's. A connection has one call in work, and a call of a
- * client who has gone waits no more: so the number of connections bounds how many wait. */
+ * calls of one user hold up only that user's. A connection has one call in progress, and a call of
+ * a client who has gone does not wait: so the number of connections bounds how many wait. */
 
 #include "api/api.h"
 
@@ -87,14 +87,14 @@ static void on_follow_changed(Vm *vm, void *userdata)
         if (!vm->removed && vm_state_is_live(vm->state))
                 return;
         if (follow->past)
-                follow->ended = true; /* on_past_read() goes on */
+                follow->ended = true; /* on_past_read() continues */
         else
                 follow_free(follow);
 }
 
 static void on_follow_data(const void *data, size_t size, void *userdata)
 {
-        static const char gap[] = "\r\n[output left out: the reader is too slow]\r\n";
+        static const char gap[] = "\r\n[output omitted: the reader is too slow]\r\n";
         Follow *follow = userdata;
 
         if (follow->past) {

@@ -63,7 +63,7 @@ void api_measure(WireCall *call, json_object *parameters, void *userdata)
         document = vm->boot.measured.document ? read_document(vm->boot.measured.document)
                                               : make_document(vm);
         if (!document) {
-                cvm_error_system(&error, -ENOMEM, "tell of a measurement");
+                cvm_error_system(&error, -ENOMEM, "report a measurement");
                 wire_call_error(call, &error);
                 return;
         }

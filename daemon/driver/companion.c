@@ -46,7 +46,7 @@ struct Companions {
         void *userdata;
         Companion items[PLAN_COMPANIONS_MAX];
         size_t n;
-        uv_timer_t timer;   /* looks for sockets, then tells of a failure */
+        uv_timer_t timer;   /* looks for sockets, then reports a failure */
         unsigned n_handles; /* open uv handles; freed when closed and 0 */
         bool closed, failed, by_path;
         uint32_t socket_sec;

@@ -30,7 +30,7 @@
 #include "template/plan.h"
 
 /* How long the hypervisor's end may be told after that of a companion, which then ended with it:
- * the daemon's own child's, and one that another tells of. */
+ * that of the daemon's own child, and one that libvirt reports. */
 #define COMPANION_GRACE_MSEC 500u
 #define COMPANION_GRACE_BY_PATH_MSEC 10000u
 

@@ -7,7 +7,7 @@
  *
  * Life of a DriverVm: start() makes it held (nothing of the plan has run yet) → go() lets it run →
  * `created` (the guest exists, its first instruction awaits resume()) → … → `ended`, exactly once,
- * after which only close() may be called. A DriverVm that adopt() found goes on with `adopted`.
+ * after which only close() may be called. A DriverVm that adopt() found continues with `adopted`.
  * Callbacks never come from inside a call of the driver's functions. close() stops all callbacks,
  * never ends the guest, and frees in its time.
  */
@@ -42,7 +42,7 @@ typedef struct DriverCallbacks {
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
         /* The hypervisor holds the guest, unasked. status: QEMU's RunState, "internal-error" (it is
-         * told to go once this returns) or "io-error" (of a disk; resume() may go on). log: last
+         * told to go once this returns) or "io-error" (of a disk; resume() may continue). log: last
          * lines of what it said. */
         void (*held)(const char *status, const char *log, void *userdata);
         /* The guest has ended, as `ended` will say too: the hypervisor is told to go once this

@@ -42,7 +42,7 @@ struct LibvirtVm {
         char *reason; /* why its guest ends, as QEMU says */
         int runtime_dirfd;
         Stream console, notify;
-        uv_check_t soon; /* tells of an end that no news will tell */
+        uv_check_t soon; /* reports an end that no news will report */
 };
 
 struct LibvirtHome {
@@ -165,7 +165,7 @@ static void on_soon_closed(uv_handle_t *handle)
                 maybe_free(vm);
 }
 
-/* Nothing is there that would tell of its end. */
+/* Nothing exists that would report the end. */
 static void end_soon(LibvirtVm *vm)
 {
         if (uv_check_init(vm->loop, &vm->soon) < 0)
@@ -250,7 +250,7 @@ static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
         if (vm->creating)
                 return; /* it is not there yet */
         if (news->r == -ESRCH)
-                end(vm, "lost", "it ended while libvirt was not there to tell");
+                end(vm, "lost", "the domain ended while libvirt was not available");
         else if (news->r == 0 && news->detail != LIBVIRT_IS_ENDING)
                 tell_status(vm, news->detail);
 }
@@ -271,7 +271,7 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
             news->r != -ENOTCONN)
                 libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
         else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
-                end(vm, "lost", "it was gone already");
+                end(vm, "lost", "the domain no longer existed");
         pending = libvirt_pending_take(&home->pending, news->serial);
         if (pending) {
                 int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
@@ -294,7 +294,7 @@ static void on_ended(LibvirtVm *vm, const char *how)
         else if (strcmp(how, "crashed") == 0)
                 end(vm, "guest-panic", "");
         else
-                end(vm, "qemu-exit", "libvirt has lost its QEMU");
+                end(vm, "qemu-exit", "libvirt has lost the domain's QEMU");
 }
 
 /* QEMU's ShutdownCause (qapi/run-state.json) as an ending. */
@@ -356,8 +356,9 @@ static void on_news(const LibvirtNews *news, void *userdata)
                 break;
         case LIBVIRT_LOST:
                 home->lost = true;
-                log_warning("libvirt is gone: %s; its CVMs go on, and are looked for again",
-                            news->text);
+                log_warning(
+                        "libvirt is gone: %s; its CVMs keep running, and are searched for again",
+                        news->text);
                 break;
         case LIBVIRT_CHANGED:
                 if (vm)
@@ -576,7 +577,7 @@ void libvirt_home_close(LibvirtHome *home)
         if (!home)
                 return;
         libvirt_link_close(home->link);
-        libvirt_pending_fail(home->pending, "the daemon is going down");
+        libvirt_pending_fail(home->pending, "the daemon is shutting down");
         libvirt_condemned_free(home->condemned);
         free(home);
 }

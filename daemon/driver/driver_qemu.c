@@ -288,7 +288,7 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
          * killed. */
         if (!broken)
                 return;
-        /* It talks nonsense and nobody can control it any more: it must not go on. */
+        /* QEMU breaks the protocol and cannot be controlled any more: it must not keep running. */
         log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
         tail_add(&vm->tail, "QMP: ", 5);
         tail_add(&vm->tail, reason, strlen(reason));

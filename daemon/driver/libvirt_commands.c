@@ -115,8 +115,8 @@ static int last_result(const LibvirtCalls *libvirt)
         return error->domain == VIR_FROM_RPC ? -ENOTCONN : -EIO;
 }
 
-/* libvirt does not tell a guest that QEMU cannot go on with from one that somebody holds: QEMU's
- * RunState does. */
+/* libvirt does not distinguish a guest that QEMU cannot continue from one that someone paused;
+ * QEMU's RunState does. */
 static bool is_broken(const LibvirtCalls *libvirt, virDomainPtr domain)
 {
         _cleanup_json_ json_object *reply = NULL;

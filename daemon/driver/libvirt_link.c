@@ -375,7 +375,7 @@ static void send_off(LibvirtLink *link, LibvirtCommand *command)
                         libvirt->virConnectClose(link->connection);
                         link_unref(link);
                 }
-                reason = strdup("no thread can be had for it");
+                reason = strdup("no thread could be started for it");
         }
         free(errand);
         command_done(link, command, -ENOTCONN, 0, reason);
@@ -545,7 +545,7 @@ int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, L
         else
                 *ret_reason = strdup(has_failed(link, emulator, failures) && link->failure
                                              ? link->failure
-                                             : "it does not answer");
+                                             : "it does not respond");
         pthread_mutex_unlock(&link->lock);
         link_unref(link);
         return r;

@@ -31,7 +31,7 @@ enum {
         LIBVIRT_IS_RUNNING,
         LIBVIRT_IS_PAUSED,
         LIBVIRT_IS_FAILING, /* paused by a disk's failure */
-        LIBVIRT_IS_BROKEN,  /* paused, and cannot go on: QEMU's internal-error */
+        LIBVIRT_IS_BROKEN,  /* paused, and cannot continue: QEMU's internal-error */
         LIBVIRT_IS_ENDING,
 };
 

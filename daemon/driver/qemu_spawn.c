@@ -61,7 +61,7 @@ int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *
 
                 if (fd < 0)
                         return cvm_error_launch(error, "starting", NULL,
-                                                "nothing provides the descriptor '%s'",
+                                                "no descriptor '%s' is available",
                                                 plan->descriptors[i].what);
                 fds[child.n_fds++] = (ChildFd){.fd = fd, .number = plan->descriptors[i].number};
         }

@@ -41,8 +41,8 @@ static int check_reserved(const char *specs, const char *name, CvmError *error)
         if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
         return cvm_error_invalid_spec(error, "name",
-                                      "'%s' is reserved for cvm@%s.service, that is for root and "
-                                      "administrators; choose another name",
+                                      "'%s' is reserved for cvm@%s.service: only root and "
+                                      "administrators may use it; choose another name",
                                       name, name);
 }
 
@@ -124,7 +124,8 @@ static int check_limits(Manager *manager, const Admission *admission, Vm *vm, Cv
         if (spec->limits.cpu_weight > CPU_WEIGHT_DEFAULT &&
             !manager_is_admin(manager, admission->peer))
                 return cvm_error_invalid_spec(error, "limits.cpuWeight",
-                                              "above %d is for administrators", CPU_WEIGHT_DEFAULT);
+                                              "only administrators may set more than %d",
+                                              CPU_WEIGHT_DEFAULT);
         return spec_check_limits(spec, vm->memory, error);
 }
 
@@ -211,26 +212,25 @@ static int hold_cid(Manager *manager, const Admission *admission, Vm *vm, CvmErr
 /* In the order in which a launch takes them. */
 static const AdmissionStep steps[] = {
         {"limits", "limits that this user may set", "lower limits.cpuWeight", check_limits},
-        {"name", "a name that no other CVM has", "name it otherwise, or stop and remove the other",
-         check_name},
-        {"quota", "what the quota of this user and daemon leaves",
+        {"name", "a name that is not in use",
+         "choose another name, or stop and remove the other CVM", check_name},
+        {"quota", "no more than the quotas of this user and of the daemon allow",
          "remove CVMs, or raise limits in cvmd.conf", check_quota},
-        {"memory", "memory that the host can promise", "less memory, or stop other CVMs",
+        {"memory", "memory that the host can commit", "use less memory, or stop other CVMs",
          check_memory},
-        {"capacity", "vCPUs and key IDs that the host has left", "fewer vCPUs, or stop other CVMs",
-         check_capacity},
-        {"driver", "a driver of this build", "driver 'qemu', or build cvmd with libvirt",
+        {"capacity", "vCPUs and key IDs that are free on the host",
+         "use fewer vCPUs, or stop other CVMs", check_capacity},
+        {"driver", "a driver of this build", "use driver 'qemu', or build cvmd with libvirt",
          check_driver},
-        {"scopes", "a service manager that keeps the CVM's limits", NULL, check_scope},
-        {"gpu", "GPUs that no other CVM has", "other GPUs, or stop the CVM that has them",
+        {"scopes", "a service manager that enforces the CVM's limits", NULL, check_scope},
+        {"gpu", "GPUs that no other CVM uses", "use other GPUs, or stop the CVM that uses them",
          hold_gpus, hold_gpu},
         {"uid", "a uid for QEMU", "stop other CVMs, or widen uids in cvmd.conf", take_uid},
         {"port", "host ports and addresses that QEMU can bind",
-         "another port (0 or none takes a free one) or address", hold_ports, hold_port},
-        {"vsock-port", "an attestation proxy of its own", "attestation by the serial port",
-         check_proxy},
-        {"cid", "a vsock CID that nobody else has",
-         "name another CID, or leave it out to get a free one", hold_cid},
+         "use another port (0 or none selects a free one) or address", hold_ports, hold_port},
+        {"vsock-port", "an attestation proxy of its own", "use the serial transport", check_proxy},
+        {"cid", "a vsock CID that is not in use", "use another CID, or omit it to get a free one",
+         hold_cid},
         {},
 };
 
@@ -282,7 +282,7 @@ int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, Cvm
         int r = sd_id128_randomize(&random);
 
         if (r < 0)
-                return cvm_error_system(error, r, "make an id");
+                return cvm_error_system(error, r, "create an id");
         sd_id128_to_uuid_string(random, id);
         vm = vm_new(&manager->home, admission->spec->name, admission->id ?: id,
                     template_name(admission->template), admission->peer->uid, admission->peer->gid);

@@ -30,7 +30,7 @@ static int check_one(const Config *config, const char *root, const char *address
         if (!config_allows_gpu(config, address))
                 return host_check_list_add_new(&plan->missing, "gpu", address,
                                                "a device that cvmd.conf allows", false,
-                                               "list it in cvmd.conf under devices.gpus");
+                                               "add it to devices.gpus in cvmd.conf");
         r = host_check_vfio(root, address, &path, &check);
         if (r < 0 || !check.passed)
                 return r < 0 ? r : host_check_list_add(&plan->missing, &check);

@@ -17,7 +17,7 @@ int handover_directory(Vm *vm, CvmError *error)
                 return 0;
         if (mkdirat(vm->home->vms_fd, vm->id, 0700) < 0)
                 return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
-                                      "make the CVM's runtime directory");
+                                      "create the CVM's runtime directory");
         fail_point("launch: runtime directory");
         fd = openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)

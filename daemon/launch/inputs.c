@@ -80,8 +80,8 @@ static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
         if (access(inputs->qemu, X_OK) == 0)
                 return 0;
         return host_check_list_add_new(missing, "qemu", "missing", inputs->qemu, false,
-                                       "install the package qemu-system-x86, or name the binary in "
-                                       "cvmd.conf (qemu)");
+                                       "install the package qemu-system-x86, or set the binary's "
+                                       "path in cvmd.conf (qemu)");
 }
 
 /* Puts the path of each companion's program in the plan, where there is one. */
@@ -174,15 +174,15 @@ static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckL
                      : config_allows_tap(manager->home.config, spec->interface)))
                 return host_check_list_add_new(missing, bridge ? "bridge" : "tap", spec->interface,
                                                "an interface that cvmd.conf allows", false,
-                                               bridge ? "list it in cvmd.conf under network.bridges"
-                                                      : "list it in cvmd.conf under network.taps");
+                                               bridge ? "add it to network.bridges in cvmd.conf"
+                                                      : "add it to network.taps in cvmd.conf");
         if (if_nametoindex(spec->interface) != 0)
                 return 0;
-        return host_check_list_add_new(missing, bridge ? "bridge" : "tap",
-                                       "no interface of that name", spec->interface, false,
-                                       bridge ? "`ip link add NAME type bridge`, or another name"
-                                              : "`ip tuntap add dev NAME mode tap`, or another "
-                                                "name");
+        return host_check_list_add_new(
+                missing, bridge ? "bridge" : "tap", "no interface has that name", spec->interface,
+                false,
+                bridge ? "create it with `ip link add NAME type bridge`, or use another name"
+                       : "create it with `ip tuntap add dev NAME mode tap`, or use another name");
 }
 
 int inputs_render(const Manager *manager, const Allotment *allotment,

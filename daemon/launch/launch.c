@@ -100,7 +100,7 @@ static void launch_unwind(Launch *launch)
         launch_done(launch);
 }
 
-/* A file that the worker reads does not answer. What is loaded, if it ever is, is nobody's then. */
+/* A file that the worker reads does not answer. What is loaded, if anything, is discarded then. */
 static void on_worker_late(uv_timer_t *timer)
 {
         Launch *launch = timer->data;
@@ -131,7 +131,7 @@ static void launch_fail(Launch *launch)
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
         if (vm->process.driver)
-                vm->ops->kill(vm->process.driver); /* on_ended() goes on */
+                vm->ops->kill(vm->process.driver); /* on_ended() continues */
         if (launch->loading)
                 uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
         launch_unwind(launch);
@@ -147,7 +147,7 @@ static void launch_cancel(Launch *launch, const char *reason)
 
 static void on_caller_gone(WireCall *call, void *userdata)
 {
-        launch_cancel(userdata, "the caller has gone");
+        launch_cancel(userdata, "the caller disconnected");
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -166,9 +166,10 @@ static void on_vm_changed(Vm *vm, void *userdata)
         Launch *launch = userdata;
 
         if (vm->removed) {
-                /* Nobody tells of the process any more: it, or its record, is the next daemon's. */
+                /* The process's end is no longer reported: it, or its record, belongs to the next
+                 * daemon. */
                 if (!launch->failed)
-                        launch_cancel(launch, "the daemon is going down");
+                        launch_cancel(launch, "the daemon is shutting down");
                 else
                         launch_unwind(launch);
         } else if (launch->failed || launch->stage < LAUNCH_RUNNING) {
@@ -198,7 +199,7 @@ static void on_resumed(int r, const char *error, void *userdata)
         }
         if (r < 0) {
                 cvm_error_launch(&launch->error, launch_stage_doing(LAUNCH_STARTING), NULL,
-                                 "QEMU does not start the guest: %s", error);
+                                 "QEMU did not start the guest: %s", error);
                 launch_fail(launch);
         } else {
                 launch_run(launch);
@@ -257,7 +258,8 @@ static void try_other_ports(Launch *launch)
         const Template *template = launch->allotment.template;
         Vm *vm = launch->vm;
 
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "a port was taken: trying another");
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id,
+                 "a port was taken by another program; trying another port");
         if (reserve_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) < 0) {
                 launch_fail(launch);
                 return;

@@ -34,7 +34,7 @@ void launch_begin(Manager *manager, Vm *vm, const Template *template, CvmSpec *s
 void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
                   const WirePeer *owner, bool kept_shares);
 
-/* Ends all launches in work as failed; stage and reason go to their callers. */
+/* Ends all launches in progress as failed; stage and reason go to their callers. */
 void launches_cancel(Manager *manager, const char *reason);
 /* Whether one of them is not done, be it that a failed one waits for its process to be gone. */
 bool launches_are_pending(const Manager *manager);

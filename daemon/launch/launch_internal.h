@@ -52,7 +52,7 @@ typedef struct Launch {
         uv_timer_t start_timer, total_timer;
         unsigned n_ref; /* an open timer's each, and the worker's */
         VmWatch watch;
-        bool done; /* it is nobody's concern any more, and waits for its handles to close */
+        bool done; /* the launch is over, and waits for its handles to close */
 } Launch;
 
 /* What is being done once a stage is entered: where a failure belongs. */

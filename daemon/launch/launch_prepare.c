@@ -33,7 +33,8 @@ int launch_render(Launch *launch)
         if (launch->plan->missing.n == 0)
                 return 0;
         for (size_t i = 1; i < launch->plan->missing.n; i++)
-                log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "also missing: %s is %s, needed is %s",
+                log_emit(LOG_LEVEL_INFO, vm->name, vm->id,
+                         "also missing: check '%s' failed. Found: %s. Required: %s",
                          launch->plan->missing.items[i].name, launch->plan->missing.items[i].found,
                          launch->plan->missing.items[i].needed);
         check = &launch->plan->missing.items[0];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The stages of a launch, as its caller is told of them, and when it may start. */
+/* The stages of a launch as they are reported to its caller, and when a launch may start. */
 
 #include <sys/param.h>
 
@@ -42,7 +42,7 @@ void launch_enter(Launch *launch, LaunchStage stage)
                         json_build("stage", json_object_new_string(stage_names[stage]), NULL));
 }
 
-/* Whether one more start of the user's may be in work. */
+/* Whether one more start of this user may be in progress. */
 static bool has_turn_left(const Manager *manager, uid_t account)
 {
         unsigned n = 0;

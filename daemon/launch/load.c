@@ -195,7 +195,7 @@ static int reserve_secret(LoadJob *job, int fd, const char *field)
         int r;
 
         if (fstat(fd, &st) < 0)
-                return cvm_error_system(&job->loaded.error, -errno, "look at %s", field);
+                return cvm_error_system(&job->loaded.error, -errno, "examine %s", field);
         bytes = st.st_size < SPEC_CERT_BYTES_MAX ? ledger_pages((uint64_t)st.st_size)
                                                  : SPEC_CERT_BYTES_MAX;
         r = ledger_reserve(job->loaded.secret_ledger, job->loaded.account, bytes,
@@ -462,9 +462,10 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
                         job->default_paths[kind] =
                                 template_default_path(source->allotment->template, kind);
                 if (!name && !job->default_paths[kind] && spec->has_sha256)
-                        cvm_error_artifact(error, spec_artifact_kind_name(kind),
-                                           "a digest is pinned, but there is no such artifact");
-                /* a default that this build does not carry is no error unless somebody wants it */
+                        cvm_error_artifact(
+                                error, spec_artifact_kind_name(kind),
+                                "a digest is pinned, but the platform has no such artifact");
+                /* a default that this build does not embed is not an error unless it is used */
                 if (!job->loaded.artifacts[kind] && !spec->name &&
                     (!spec->has_sha256 || job->default_paths[kind]))
                         cvm_error_done(error);

@@ -138,7 +138,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
-                end_unseen(manager, vm, "it ended while the daemon was away");
+                end_unseen(manager, vm, "the CVM ended while no daemon was running");
                 return 0;
         }
         if (!vm->guest.ready && vm->state == VM_RUNNING)
@@ -182,12 +182,12 @@ static int recover_one(Manager *manager, const char *file)
         if (r == 0)
                 r = record_to_vm(&manager->home, record, &vm, &reason);
         if (r == 0 && (strncmp(file, vm->id, 36) != 0 || strcmp(file + 36, ".json") != 0)) {
-                reason = "its name is not its id";
+                reason = "its file name does not match its id";
                 r = -EBADMSG;
         }
         if (r == 0) {
                 r = add(manager, vm);
-                reason = "another record has its name";
+                reason = "another record has the same name";
         }
         if (r < 0) {
                 if (vm)

@@ -4,11 +4,11 @@
 /*
  * What a starting daemon makes of the records that the last one left.
  *
- * Ended CVMs are kept as they are. A launch that was in work is undone: its caller is gone. A live
- * CVM whose process is still the recorded one (pid and start time, this boot) is adopted, any other
- * is reported as lost. A file that is no record of ours is set aside as NAME.bad and never acted
- * on. Directories in RUNTIME that no live CVM owns are wiped, console logs of no CVM are removed.
- * Want of memory or descriptors fails the start: nothing is given up for it.
+ * Ended CVMs are kept as they are. A launch that was in progress is undone: its caller is gone. A
+ * live CVM whose process is still the recorded one (pid and start time, this boot) is adopted, any
+ * other is reported as lost. A file that is not a record of ours is set aside as NAME.bad and never
+ * acted on. Directories in RUNTIME that no live CVM owns are wiped, console logs of no CVM are
+ * removed. Want of memory or descriptors fails the start: nothing is given up for it.
  */
 
 #include "manager/manager.h"

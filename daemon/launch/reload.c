@@ -29,7 +29,7 @@ static int put_in_force(Reload *reload)
         manager_configure(reload->manager, reload->config);
         host_access_apply(reload->manager);
         if (fixed)
-                log_warning("configuration: only a restart changes %s", fixed);
+                log_warning("configuration: a restart is required to change %s", fixed);
         log_info("configuration reloaded");
         return 0;
 }
@@ -73,9 +73,9 @@ static void restore_socket(WireServer *server)
         int r = wire_server_restore_paths(server, &restored);
 
         if (r < 0)
-                log_error("cannot make the socket again: %s", strerror(-r));
+                log_error("cannot create the socket again: %s", strerror(-r));
         else if (restored > 0)
-                log_warning("the socket's path was gone; it is there again");
+                log_warning("the socket's path was missing; the socket has been created again");
 }
 
 static void on_signal(uv_signal_t *signal, int number)

@@ -17,8 +17,8 @@ static int libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
 {
         if (manager->privileged && !manager->libvirt_uid)
                 return cvm_error_host(error, "libvirt-user", manager->home.config->libvirt_user,
-                                      "a user of this name, which libvirt runs QEMU as",
-                                      "install the package libvirt-daemon-system, or name the user "
+                                      "an existing user, as which libvirt runs QEMU",
+                                      "install the package libvirt-daemon-system, or set the user "
                                       "of qemu.conf in cvmd.conf (libvirt.user)");
         *ret = manager->libvirt_uid;
         return 0;
@@ -217,7 +217,7 @@ int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *
         }
         for (size_t i = 0; i < spec->n_gpus; i++)
                 if (vm_reserved_add_gpu(&vm->reserved, spec->gpus[i]) < 0)
-                        return cvm_error_system(error, -ENOMEM, "hold the GPUs");
+                        return cvm_error_system(error, -ENOMEM, "reserve the GPUs");
         return 0;
 }
 
@@ -249,7 +249,7 @@ int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile 
         int r = 0;
 
         if (!holds)
-                return cvm_error_system(error, -ENOMEM, "hold the disks");
+                return cvm_error_system(error, -ENOMEM, "reserve the disks");
         for (size_t i = 0; r == 0 && i < spec->n_disks; i++) {
                 const Vm *holder;
 

@@ -207,8 +207,8 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
         int r;
 
         if (!template)
-                return cvm_error_launch(error, "admitted", NULL, "there is no template '%s' now",
-                                        vm->platform);
+                return cvm_error_launch(error, "admitted", NULL,
+                                        "the template '%s' no longer exists", vm->platform);
         r = spec_parse(vm->spec, &spec, error);
         if (r == 0 && (r = pin(vm, spec)) < 0)
                 cvm_error_system(error, r, "read the digests on record");
@@ -217,8 +217,7 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
         if (!kept && !has_references(spec)) {
                 const DriverEnding ending = {
                         .reason = "secrets-gone",
-                        .log = "its environment and certificates did not outlive the host's "
-                               "restart",
+                        .log = "its environment and certificates were erased by the host's restart",
                 };
 
                 restart_ended(manager, vm, &ending);

@@ -8,7 +8,7 @@
  * keeps its id, name, uid, environment and certificates, artifacts, and where it can its ports and
  * its CID. When its backoff is over it is launched again from its spec on record, in the name of
  * who launched it; what that fetches must have the recorded digests. The state and the moment are
- * on record, so that a daemon that starts later goes on.
+ * on record, so that a daemon that starts later continues.
  */
 
 #include "launch/load.h"

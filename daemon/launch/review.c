@@ -124,11 +124,13 @@ static int review_files(Manager *manager, const Admission *admission, const Load
                         HostCheckList *missing)
 {
         static const AdmissionStep files = {
-                .name = "files", .needed = "files and directories that this user may give a CVM"};
-        static const AdmissionStep disk = {.name = "disk",
-                                           .needed = "disks that no other CVM has",
-                                           .fix = "a copy, or readOnly wherever the disk is named"};
-        static const AdmissionStep tap = {.name = "tap", .needed = "a tap that no other CVM has"};
+                .name = "files",
+                .needed = "files and directories that this user may pass to a CVM"};
+        static const AdmissionStep disk = {
+                .name = "disk",
+                .needed = "disks that no other CVM uses",
+                .fix = "use a copy, or make the disk read-only for every CVM that uses it"};
+        static const AdmissionStep tap = {.name = "tap", .needed = "a tap that no other CVM uses"};
         static const AdmissionStep network = {.name = "network",
                                               .needed = "an interface of the right kind"};
         _cleanup_(cvm_error_done) CvmError of_disks = {}, of_tap = {}, of_network = {};

@@ -25,5 +25,5 @@ int artifact_files_put(ArtifactFiles *files, const Artifact *artifact, CvmError 
 int artifact_files_hold(ArtifactFiles *files, const char *sha256);
 /* Lets go; with the last one the file goes. Never blocks. */
 void artifact_files_drop(ArtifactFiles *files, const char *sha256);
-/* Removes what nobody holds: once, after all that records tell of are held. */
+/* Removes files without a reference: once, after the files of all records are referenced. */
 int artifact_files_clean(ArtifactFiles *files);

@@ -461,9 +461,9 @@ static int read_file(const char *path, char **ret, size_t *ret_size, char **ret_
         if (fd < 0 || fstat(fd, &st) < 0)
                 r = -errno;
         else if (!S_ISREG(st.st_mode))
-                r = -EINVAL, problem = "is no regular file";
+                r = -EINVAL, problem = "is not a regular file";
         else if (geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
-                r = -EPERM, problem = "must belong to root and be writable by root alone";
+                r = -EPERM, problem = "must belong to root and be writable only by root";
         else
                 r = fd_read_all(fd, CONFIG_BYTES_MAX, ret, ret_size);
         if (r < 0 && asprintf(ret_message, "%s: %s", path, problem ?: strerror(-r)) < 0)

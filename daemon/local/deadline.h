@@ -4,7 +4,7 @@
 /*
  * A moment to come that outlives the daemon and the host's boot.
  *
- * As long as the host is up CLOCK_BOOTTIME counts, which goes on while the host sleeps and which
+ * As long as the host is up CLOCK_BOOTTIME counts, which continues while the host sleeps and which
  * nobody can set: a jump of the host's clock changes nothing. After a reboot only CLOCK_REALTIME is
  * left, and a clock that was set meanwhile moves the deadline with it.
  */
@@ -29,5 +29,5 @@ void deadline_arm(const Deadline *deadline, uv_timer_t *timer, uv_timer_cb callb
 
 /* NULL: none is set. */
 json_object *deadline_to_json(const Deadline *deadline);
-/* Any JSON, NULL too; what is no deadline is none. */
+/* Accepts any JSON and NULL; a value that is not a deadline gives none. */
 Deadline deadline_from_json(json_object *json, bool same_boot);

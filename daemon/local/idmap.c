@@ -196,7 +196,7 @@ static int refuse_below(const MountsBelow *below, int namespace, int r, const ch
                                                  mount->path, mount->type);
         }
         if (written < 0)
-                return cvm_error_system(error, written, "look at the mounts below a share");
+                return cvm_error_system(error, written, "examine the mounts below a share");
         return cvm_error_invalid_spec(
                 error, field,
                 "a file system mounted below it cannot be shared under the CVM's own uid "
@@ -227,7 +227,7 @@ static int check_below(int dirfd, MountsBelow *ret, const char *field, CvmError 
                                               "share directories with fewer",
                                               IDMAP_MOUNTS_MAX);
         if (r < 0)
-                return cvm_error_system(error, r, "look at the mounts below a share");
+                return cvm_error_system(error, r, "examine the mounts below a share");
         for (size_t i = 0; i < ret->n; i++)
                 if (ret->list[i].unbindable)
                         return cvm_error_invalid_spec(

@@ -20,7 +20,7 @@ typedef struct IdMap {
         gid_t gid, vm_gid;
 } IdMap;
 
-/* Whether the directory is of the daemon's own mount namespace; only there can it be mapped. */
+/* Whether the directory is in the daemon's mount namespace; only there can it be mapped. */
 bool idmap_is_here(int dirfd);
 /* A detached mount of the directory and of all below it, nosuid and nodev; gone with the
  * descriptor. Needs root; blocks for a moment; thread-safe. dirfd is borrowed. InvalidSpec for

@@ -34,7 +34,7 @@ uint64_t ledger_reserved(Ledger *ledger);
 
 /* Reserved bytes stay counted, and are reserved no more. */
 void ledger_settle(Ledger *ledger, uint64_t bytes);
-/* Bytes that were not reserved, as a record tells of them. */
+/* Counts bytes that were not reserved, from a record. */
 void ledger_count(Ledger *ledger, uid_t uid, uint64_t bytes);
 /* The user does not have these bytes any more. */
 void ledger_give_back(Ledger *ledger, uid_t uid, uint64_t bytes);

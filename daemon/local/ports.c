@@ -95,12 +95,12 @@ static int refuse(int r, const char *address, uint16_t wanted, CvmError *error)
                 return cvm_error_no_resources(error, "port", wanted ?: 1, 0, NULL);
         case -EADDRNOTAVAIL:
                 return cvm_error_invalid_spec(error, "forwards",
-                                              "address %s is none of this host's", address);
+                                              "address %s does not belong to this host", address);
         case -EACCES:
-                return cvm_error_invalid_spec(error, "forwards",
-                                              "port %u of %s is privileged: QEMU has no right "
-                                              "to bind it",
-                                              wanted, address);
+                return cvm_error_invalid_spec(
+                        error, "forwards",
+                        "port %u of %s is privileged, so QEMU cannot bind it; use a higher port",
+                        wanted, address);
         default:
                 return cvm_error_system(error, r, "bind a port of %s", address);
         }
@@ -126,7 +126,7 @@ int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, ui
         int r;
 
         if (inet_pton(AF_INET, address, &in) != 1)
-                return cvm_error_invalid_spec(error, "forwards", "'%s' is no IPv4 address",
+                return cvm_error_invalid_spec(error, "forwards", "'%s' is not an IPv4 address",
                                               address);
         if (wanted) {
                 if (is_privileged(wanted))

@@ -22,7 +22,7 @@ typedef struct PortHold {
         uint16_t port;
 } PortHold;
 
-/* wanted 0: any free port of the range, the search goes on at *cursor and moves it. A wanted port
+/* wanted 0: any free port of the range, the search continues at *cursor and moves it. A wanted port
  * need not be in the range; connections of a server that is gone do not stand in its way, and as
  * long as there are some neither does another hold: look at the CVMs' own forwards first. Returns
  * 0, -ENOSPC with NoResources (resource "port"; wanted: the port, or 1; available: 0), or -EINVAL

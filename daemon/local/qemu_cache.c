@@ -89,8 +89,7 @@ static void ask(QemuCache *cache, Entry *entry, const QemuIdentity *identity)
         r = qemu_probe_cached(entry->path, cache->dirfd, &entry->probe, &reason);
         entry->asked = now_sec();
         if (r < 0)
-                log_warning("cannot ask %s what it can do: %s", entry->path,
-                            reason ?: strerror(-r));
+                log_warning("cannot probe %s: %s", entry->path, reason ?: strerror(-r));
 }
 
 QemuProbe *qemu_cache_get(QemuCache *cache, const char *path)

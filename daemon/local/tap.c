@@ -62,7 +62,7 @@ int tap_check(const char *name, const char *bridge, CvmError *error)
         const char *interface = name ?: bridge;
 
         if (if_nametoindex(interface) == 0)
-                return cvm_error_invalid_spec(error, "network", "there is no interface %s",
+                return cvm_error_invalid_spec(error, "network", "interface %s does not exist",
                                               interface);
         if (!is_of_driver(interface, name ? "tun" : "bridge"))
                 return cvm_error_invalid_spec(error, "network", "interface %s is not a %s",

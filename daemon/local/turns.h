@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
-/* Threads of the loop: UV_THREADPOOL_SIZE. Those of turns are 24 and 8 of root's; the rest is for
+/* Threads of the loop: UV_THREADPOOL_SIZE. Turns use 24 of them and root 8 more; the rest is for
  * what others must not hold up: large messages (wire/parser.h), records, memory, configuration. */
 #define TURNS_THREADS "40"
 #define TURNS_OF_A_USER 8

@@ -178,18 +178,18 @@ void host_access_apply(Manager *manager)
         if (r == 0 && deny)
                 manager->host_access = HOST_ACCESS_DENIED;
         else if (r < 0 && !deny)
-                log_warning("nft has not removed the table that denies guests: %s",
+                log_warning("nft failed to remove the table that restricts guests: %s",
                             said ?: strerror(-r));
         else if (r < 0)
-                log_warning("%s: %s: guests on network 'user' reach this host's own addresses",
-                            r == -ENOENT ? "there is no nft (package nftables)"
-                                         : "nft has not set up the table that denies guests",
+                log_warning("%s: %s: guests on network 'user' can reach this host's own addresses",
+                            r == -ENOENT ? "nft is not installed (package nftables)"
+                                         : "nft failed to set up the table that restricts guests",
                             said ?: strerror(-r));
 }
 
 void host_access_remark(const Manager *manager, Vm *vm)
 {
-        static const char text[] = "the guest reaches this host's own addresses";
+        static const char text[] = "the guest can reach this host's own addresses";
 
         const char *network = json_member_string(vm->spec, "network");
 
@@ -212,6 +212,6 @@ void host_access_end(Manager *manager)
                 return;
         r = set_table(manager, false, &said);
         if (r < 0)
-                log_warning("nft has not removed the table that denies guests: %s",
+                log_warning("nft failed to remove the table that restricts guests: %s",
                             said ?: strerror(-r));
 }

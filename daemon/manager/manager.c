@@ -33,8 +33,8 @@ static int open_directory(const char *path, const char *name, mode_t mode, int *
         fd = dir_open_private(full, mode);
         if (fd == -EPERM)
                 return cvm_error_system(error, fd,
-                                        "use directory %s: it must belong to the daemon's user and "
-                                        "be writable by nobody else",
+                                        "use directory %s, which must belong to the daemon's user "
+                                        "and be writable only by that user",
                                         full);
         if (fd < 0)
                 return cvm_error_system(error, fd, "open directory %s", full);
@@ -50,9 +50,10 @@ static int lock_directory(int fd, const char *path, CvmError *error)
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;
         r = -errno;
-        return r == -EWOULDBLOCK ? cvm_error_system(error, -EBUSY,
-                                                    "use directory %s: another daemon does", path)
-                                 : cvm_error_system(error, r, "lock directory %s", path);
+        return r == -EWOULDBLOCK
+                       ? cvm_error_system(error, -EBUSY,
+                                          "use directory %s, which another cvmd already uses", path)
+                       : cvm_error_system(error, r, "lock directory %s", path);
 }
 
 void manager_unlock(const Manager *manager)
@@ -72,9 +73,9 @@ static void warn_of_secrets(const Manager *manager, const char *runtime)
                             "be written to it; use a runtime directory on a tmpfs",
                             runtime);
         else if (residence == RESIDENCE_SWAPPABLE)
-                log_warning("%s/shares can be swapped to a disk, and environments and certificates "
-                            "of CVMs with it; start cvmd-secrets.service before, or mount a tmpfs "
-                            "with noswap there",
+                log_warning("%s/shares can be swapped to a disk, including environments and "
+                            "certificates of CVMs; start cvmd-secrets.service first, or mount a "
+                            "tmpfs with noswap there",
                             runtime);
 }
 

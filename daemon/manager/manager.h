@@ -46,7 +46,7 @@ typedef struct Manager {
         bool closing;                         /* no launch is begun any more */
         LIST_HEAD(Launches, Launch) launches; /* those that are not done yet (launch.h) */
         uint32_t notify_port;                 /* vsock port of guests' notifications; 0: none */
-        uint16_t port_cursor;                 /* where the search for a free port goes on */
+        uint16_t port_cursor;                 /* where the search for a free port continues */
         uint32_t cid_cursor;
         uid_t uid_cursor;
         uid_t *stray_uids; /* owned; strays.h */

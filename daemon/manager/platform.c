@@ -103,10 +103,10 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
         if (strcmp(spec->platform, "auto") != 0) {
                 best = template_set_find(manager->templates, spec->platform);
                 if (!best)
-                        return cvm_error_invalid_spec(error, "platform",
-                                                      "there is no template '%s'; `cvmctl "
-                                                      "templates` lists those there are",
-                                                      spec->platform);
+                        return cvm_error_invalid_spec(
+                                error, "platform",
+                                "unknown template '%s'; `cvmctl templates` lists the templates",
+                                spec->platform);
                 *ret = best;
                 return 0;
         }
@@ -122,17 +122,15 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
                         best = template;
         }
         if (!best && bare)
-                return cvm_error_host(
-                        error, "platform",
-                        "without what it boots: this cvmd has no kernel and initramfs "
-                        "for it embedded",
-                        "both in the spec",
-                        "name them (--kernel, --initramfs), or build cvmd with them, "
-                        "as scripts/quickstart does");
+                return cvm_error_host(error, "platform",
+                                      "this cvmd has no embedded kernel and initramfs for it",
+                                      "both in the spec",
+                                      "pass --kernel and --initramfs, or build cvmd with them, as "
+                                      "scripts/quickstart does");
         if (!best)
-                return cvm_error_host(error, "platform", "none that this host can run",
+                return cvm_error_host(error, "platform", "this host cannot run any platform",
                                       "a template whose host checks pass",
-                                      "`cvmctl doctor` says what each one lacks");
+                                      "`cvmctl doctor` shows what each platform lacks");
         *ret = best;
         return 0;
 }

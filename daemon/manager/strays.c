@@ -72,8 +72,8 @@ static bool note(pid_t pid, uid_t uid, void *userdata)
 
         if (!is_stray(manager, uid) || is_noted(manager, uid))
                 return true;
-        log_warning("process %d has uid %u of those for CVMs, and no record tells of it: it is "
-                    "left alone, and its uid is no other CVM's while it is there",
+        log_warning("process %d runs as uid %u, which is reserved for CVMs, but belongs to no "
+                    "known CVM; leaving it alone and not reusing the uid",
                     (int)pid, uid);
         uids = reallocarray(manager->stray_uids, manager->n_stray_uids + 1, sizeof(uid_t));
         if (!uids)

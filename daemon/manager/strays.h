@@ -2,7 +2,7 @@
 #pragma once
 
 /* Processes of the CVMs' uids of which no record tells: their records are broken, or a newer
- * daemon's. Nothing is done to them; but as long as one is there, its uid is no other CVM's. */
+ * daemon's. Nothing is done to them; but as long as one is there, its uid is not given to a CVM. */
 
 #include "manager/manager.h"
 

@@ -7,7 +7,7 @@
  * without, QEMU throws the console's away, and a guest that writes to the port is held. systemd
  * itself drops one whose QEMU has gone.
  *
- * Not QMP's: a new daemon begins that protocol anew, with nothing half read. Not a pidfd: pid and
+ * Not QMP's: a new daemon starts that protocol again, with nothing half read. Not a pidfd: pid and
  * start time on record tell as much.
  *
  * State of the process, as what systemd passes is. Without systemd all this does nothing.
@@ -21,7 +21,7 @@
 int fdstore_init(int **ret_listeners, size_t *ret_n);
 /* what: "console"; id: the CVM's UUID. Asks systemd to keep a copy; the descriptor is borrowed. */
 void fdstore_put(const char *what, const char *id, int fd);
-/* The one that was kept, now the caller's; -1: none. systemd goes on keeping its copy. */
+/* The one that was kept, now the caller's; -1: none. systemd still keeps its copy. */
 int fdstore_take(const char *what, const char *id);
 /* Once all that is found again has been taken: drops the rest. */
 void fdstore_drop_rest(void);

@@ -73,7 +73,7 @@ static void take_off(Machined *machined, const char *reason)
 
         if (reason && !request->forgotten)
                 log_emit(LOG_LEVEL_WARNING, request->name, request->id,
-                         "machined does not register it: %s", reason);
+                         "machined did not register the CVM: %s", reason);
         TAILQ_REMOVE(&machined->requests, request, all);
         request_free(request);
 }
@@ -102,7 +102,7 @@ static int on_found(sd_bus_message *reply, void *userdata, sd_bus_error *ignored
                 request->with_id = true;
                 next(machined);
         } else {
-                failed(machined, "both its names are taken");
+                failed(machined, "both of its names are in use");
         }
         return 0;
 }

@@ -63,7 +63,7 @@ static void finish(ScopeStart *start, int r, const char *reason)
 
 static void on_timeout(uv_timer_t *timer)
 {
-        finish(container_of(timer, ScopeStart, timer), -ETIMEDOUT, "it does not answer");
+        finish(container_of(timer, ScopeStart, timer), -ETIMEDOUT, "it does not respond");
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored)

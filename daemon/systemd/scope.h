@@ -5,7 +5,7 @@
  * A transient scope: the unit that systemd makes for a CVM's hypervisor, with its limits and its
  * devices, in cvm.slice. The daemon asks the service manager over D-Bus
  * (org.freedesktop.systemd1(5), StartTransientUnit) and waits for the job's end, bounded; the loop
- * goes on meanwhile.
+ * continues meanwhile.
  *
  * A scope goes by itself with its last process. scope_stop() is for one in which something else may
  * be left.

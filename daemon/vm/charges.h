@@ -5,8 +5,8 @@
  * What a CVM's owner is charged for it of the host's memory, in the ledgers (local/ledger.h).
  *
  * A CVM's artifacts count from its launch to its end; bytes that several CVMs of a user boot from
- * count once, for they are one memory file. Embedded artifacts are nobody's. A CVM that a record
- * tells of counts as its record says. All of it is the loop's.
+ * count once, for they are one memory file. Embedded artifacts are not counted. A CVM in a
+ * record counts as its record says. Only the event loop uses it.
  */
 
 #include "vm/vm.h"

@@ -29,9 +29,9 @@ int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)
                 return 0;
         return cvm_error_host(error, "scopes",
                               off ? "scopes are off in cvmd.conf" : "no service manager",
-                              "systemd, to put the CVM's limits on its control group",
-                              off ? "set scopes to auto, or leave limits out of the spec"
-                                  : "run cvmd under systemd, or leave limits out of the spec");
+                              "systemd, to apply the CVM's limits to its control group",
+                              off ? "set scopes to auto, or omit limits from the spec"
+                                  : "run cvmd under systemd, or omit limits from the spec");
 }
 
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
@@ -72,9 +72,10 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
                 reason = strerror(-r);
         if (is_needed(vm->home, spec))
                 return cvm_error_launch(error, "starting", NULL,
-                                        "systemd makes no scope for the CVM: %s", reason);
+                                        "systemd did not create a scope for the CVM: %s", reason);
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
-                 "systemd makes no scope for it: %s: it runs in the daemon's control group",
+                 "systemd did not create a scope for the CVM: %s; it runs in the daemon's control "
+                 "group",
                  reason);
         if (r != -ETIMEDOUT)
                 vm_process_set_scope(&vm->process, NULL);

@@ -22,7 +22,7 @@ int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);
  * for confine_failed(). */
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,
                   void *userdata, ScopeStart **ret);
-/* Whether the launch may go on without: 0, or LaunchFailed. */
+/* Returns 0 if the launch may continue without a scope, or LaunchFailed. */
 int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmError *error);
 /* What is left of a scope that is on record, of a CVM that has ended. */
 void confine_end(Vm *vm);

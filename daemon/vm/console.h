@@ -5,8 +5,8 @@
  * What a CVM wrote to its console: rotated files on disk and a ring of the last bytes in memory.
  *
  * Files NAME.log, NAME.log.1, … below a directory, mode 0600, never more than bytes × files on disk
- * whatever the guest writes. A disk that is full costs the files, not the ring. A Console made
- * again for the same name goes on with its files.
+ * whatever the guest writes. A disk that is full costs the files, not the ring. A Console that is
+ * created again for the same name continues with its files.
  */
 
 #include "base/macros.h"
@@ -34,7 +34,7 @@ void console_write(Console *console, const void *data, size_t size);
  * -ENOMEM, or -errno of a file that cannot be read. */
 int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size);
 /* The same in two steps: what the console holds now, opened in the loop, and its tail, which may be
- * read in a worker while the console goes on. NULL without memory. */
+ * read in a worker while the console is in use. Returns NULL without memory. */
 typedef struct ConsoleSnapshot ConsoleSnapshot;
 ConsoleSnapshot *console_snapshot(const Console *console);
 int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,

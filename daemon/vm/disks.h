@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Which CVM has which disk. A disk that one live CVM may write is no other's, not even to read; any
- * number may read one that none writes. What a CVM has is on its record, so that a restarted daemon
- * knows.
+ * Which CVM has which disk. A disk that one live CVM may write to is reserved for it, and others
+ * may not even read it; any number may read one that none writes. What a CVM has is on its record,
+ * so that a restarted daemon knows.
  */
 
 #include <json-c/json.h>

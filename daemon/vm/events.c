@@ -36,7 +36,7 @@ static void reserve(Events *events)
         if (r < 0) {
                 _cleanup_free_ char *path = file_path_at(events->state_dirfd, SEQUENCE_FILE);
 
-                log_warning("cannot write %s, event numbers may repeat after a restart: %s",
+                log_warning("cannot write %s, so event numbers may repeat after a restart: %s",
                             path ?: SEQUENCE_FILE, strerror(-r));
         }
 }
@@ -60,7 +60,7 @@ int events_new(int state_dirfd, Events **ret)
         if (r == -EINVAL || r == -ERANGE || r == -EFBIG || r == -EIO) {
                 /* Whatever the numbers were, so many events there cannot have been. */
                 next = (uint64_t)clock_now_usec();
-                log_warning("file %s is not readable, event numbers go on at %" PRIu64,
+                log_warning("file %s is not readable, event numbers continue at %" PRIu64,
                             SEQUENCE_FILE, next);
         } else if (r < 0 && r != -ENOENT) {
                 events_free(events);

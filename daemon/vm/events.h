@@ -6,8 +6,8 @@
  * them.
  *
  * Numbers grow by one an event and never repeat, also over restarts: they are reserved on disk in
- * blocks of EVENTS_BLOCK before use, so a crash can only skip some. Where that file is spoiled they
- * go on at the time in microseconds.
+ * blocks of EVENTS_BLOCK before use, so a crash can only skip some. If that file is damaged, the
+ * numbers continue from the time in microseconds.
  */
 
 #include <json-c/json.h>

@@ -8,7 +8,7 @@
 #include "measure/measure.h"
 #include "measure/record.h"
 
-#define EVENTS_MAX 512u /* of a register; those that event logs tell of have some ten */
+#define EVENTS_MAX 512u /* of a register; registers that event logs explain have some ten */
 
 typedef struct Maps {
         MeasureFile files[_ARTIFACT_KIND_MAX];

@@ -295,7 +295,7 @@ static int wipe_entry(int dir, const char *name, const struct stat *of_dir, unsi
         return fd < 0 ? fd : wipe_directory(fd, depth - 1);
 }
 
-/* Overwrites the files below, going on after a failure; takes dir. */
+/* Overwrites the files below, also after a failure; takes dir. */
 static int wipe_directory(int dir, unsigned depth)
 {
         DIR *stream = fdopendir(dir);

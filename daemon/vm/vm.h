@@ -34,8 +34,8 @@ typedef enum VmState {
                     * disk's failure */
         VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
         VM_RESTARTING, /* gone, and to be launched again; see restart.h */
-        VM_STOPPED,    /* gone as somebody wanted: the guest or a client; kept until removed */
-        VM_FAILED,     /* gone as nobody wanted; kept until removed */
+        VM_STOPPED,    /* ended normally, by the guest or a client; kept until removed */
+        VM_FAILED,     /* ended abnormally; kept until removed */
         _VM_STATE_MAX,
 } VmState;
 
@@ -131,12 +131,12 @@ Vm *vm_ref(Vm *vm);
 Vm *vm_unref(Vm *vm);
 DEFINE_CLEANUP(Vm *, vm_unref)
 
-/* Closes timers and driver; tells watchers. The process, if any, goes on. Idempotent. */
+/* Closes timers and driver; tells watchers. The process, if any, keeps running. Idempotent. */
 void vm_close(Vm *vm);
 
 /* Changes the state as the transition table allows (assert), persists, emits, tells watchers.
- * Returns what persisting returned: a CVM that runs goes on without, its old record still names it;
- * one that is to be started must not. */
+ * Returns what persisting returned: a running CVM keeps running after a failure, because its old
+ * record still names it; a CVM must not be started after a failure. */
 int vm_set_state(Vm *vm, VmState state);
 /* The ending of a CVM that has none yet; copies. */
 void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
@@ -146,7 +146,7 @@ void vm_watch(Vm *vm, VmWatch *watch);
  * of its removal. */
 void vm_watch_all(VmHome *home, VmWatch *watch);
 void vm_unwatch(VmWatch *watch);
-/* After a change of what they are told of. */
+/* Call it after a change that watchers are notified about. */
 void vm_tell_watchers(Vm *vm);
 /* An event of this CVM's (events.h). detail may be NULL; it is taken. */
 void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,

@@ -10,9 +10,10 @@
 
 typedef struct VmBoot {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];
-        char *sha256[_ARTIFACT_KIND_MAX];   /* hex; outlive the artifacts */
-        char *held[_ARTIFACT_KIND_MAX];     /* files of the daemon's that it holds, or NULL */
-        char *names[_ARTIFACT_KIND_MAX];    /* the file's own, as its owner gave it; or NULL */
+        char *sha256[_ARTIFACT_KIND_MAX]; /* hex; outlive the artifacts */
+        char *held[_ARTIFACT_KIND_MAX];   /* files of the daemon that the CVM has a reference to, or
+                                             NULL */
+        char *names[_ARTIFACT_KIND_MAX];  /* the file's own, as its owner gave it; or NULL */
         uint64_t bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (charges.h) */
         uint64_t secret_bytes;              /* likewise, of environment and certificates */
         json_object *binding;               /* owned; the interface's Binding, or NULL */

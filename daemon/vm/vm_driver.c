@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a CVM's driver and companions tell of it. */
+/* What a CVM's driver and companions report. */
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void on_adopted(const char *status, void *userdata)
 {
         Vm *vm = userdata;
 
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "found again, QEMU says %s", status);
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "adopted; QEMU reports %s", status);
         on_status(status, vm);
 }
 
@@ -89,9 +89,9 @@ static void on_held(const char *status, const char *log, void *userdata)
         Vm *vm = userdata;
         bool broken = strcmp(status, "internal-error") == 0;
 
-        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU holds the guest: %s", status);
+        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU paused the guest: %s", status);
         vm_emit(vm, broken ? "internal-error" : "note", NULL, NULL,
-                json_build("text", json_new_text(broken ? log : "held: a disk has failed"),
+                json_build("text", json_new_text(broken ? log : "paused: a disk has failed"),
                            "status", json_new_text(status), NULL));
         on_status(status, vm);
 }
@@ -140,7 +140,7 @@ static void on_companions_ready(void *userdata)
                 vm->keeper->companions_ready(vm, vm->keeper_userdata);
 }
 
-/* Without a companion the guest cannot go on: its TPM is gone, or its network. */
+/* Without a companion the guest cannot continue: its TPM is gone, or its network. */
 static void on_companion_failed(const char *reason, const char *log, void *userdata)
 {
         Vm *vm = userdata;

@@ -6,7 +6,7 @@
 
 typedef struct Vm Vm;
 
-/* Opens those of a CVM whose spec is known; goes on with files that there are. 0 or -ENOMEM. */
+/* Opens the logs of a CVM whose spec is known; continues existing files. Returns 0 or -ENOMEM. */
 int vm_logs_open(Vm *vm);
 /* Removes the files of both. */
 void vm_logs_remove(const Vm *vm);

@@ -66,7 +66,7 @@ static void notify_feed(Vm *vm, Buffer *line, const char *data, size_t size)
 
         for (size_t i = 0; i < size && !pin->removed; i++) {
                 if (data[i] != '\n') {
-                        /* An overlong line is cut; its head is no assignment that we know. */
+                        /* An overlong line is cut; its head is not a known assignment. */
                         if (line->size < NOTIFY_LINE_MAX && buffer_append(line, data + i, 1) < 0)
                                 return;
                         continue;

@@ -29,7 +29,7 @@ int vm_process_start(VmProcess *process, const DriverOps *ops, const DriverHome 
 int vm_process_adopt(VmProcess *process, const DriverOps *ops, const DriverHome *home,
                      const char *id, json_object *record, const DriverCallbacks *callbacks,
                      void *userdata);
-/* The driver's part, after the end or to let it go on. */
+/* Closes the driver's part, after the end or to leave the process running. */
 void vm_process_close_driver(VmProcess *process);
 
 /* As companions_start() and companions_adopt(). */
@@ -39,5 +39,5 @@ int vm_process_start_companions(VmProcess *process, uv_loop_t *loop, const Compa
 int vm_process_adopt_companions(VmProcess *process, uv_loop_t *loop, json_object *record,
                                 bool by_path, const CompanionCallbacks *callbacks, void *userdata);
 void vm_process_end_companions(VmProcess *process);
-/* They go on, and nobody hears of them any more. */
+/* Leaves the companions running, and reports nothing about them any more. */
 void vm_process_close_companions(VmProcess *process);

@@ -67,12 +67,12 @@ void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
         bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
 
         if (is_launching(vm)) {
-                cancel(vm, "it was stopped before it ran");
+                cancel(vm, "the CVM was stopped before it ran");
                 return;
         }
         vm->stop_requested = true;
         if (vm->restart.pending) {
-                cancel(vm, "it was stopped before it ran again");
+                cancel(vm, "the CVM was stopped before it ran again");
                 return;
         }
         if (powerdown_sec)
@@ -98,10 +98,10 @@ static void on_expiry_timer(uv_timer_t *timer)
                 vm_arm_expiry(vm);
                 return;
         }
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "its time to live is over");
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "the CVM's time to live is over");
         vm->expired = !vm->stop_requested;
         if (is_launching(vm))
-                cancel(vm, "its time to live is over");
+                cancel(vm, "the CVM's time to live is over");
         else
                 vm_stop(vm, false, 0);
 }

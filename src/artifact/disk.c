@@ -106,8 +106,9 @@ int disk_check_image(int fd, SpecDiskFormat format, const char *field, CvmError 
 }
 
 /* A descriptor of the client's is a door to its open file: flags and locks are shared through it,
- * and it may be open for more than the guest is to have. The right to open it anew is in it. */
-static int open_anew(int fd, bool writable, const char *field, int *ret, CvmError *error)
+ * and it may be open for more than the guest is to have. It includes the right to open the file
+ * again. */
+static int open_again(int fd, bool writable, const char *field, int *ret, CvmError *error)
 {
         char path[64];
 
@@ -132,7 +133,7 @@ int disk_open(const Caller *caller, const SpecDisk *spec, int *sent, const Descr
                 r = caller_check_fd(caller, *sent, judged, CALLER_OPEN_DISK, writable, field,
                                     error);
                 if (r == 0)
-                        r = open_anew(*sent, writable, field, &fd, error);
+                        r = open_again(*sent, writable, field, &fd, error);
         }
         if (r == 0)
                 r = disk_check_image(fd, spec->format, field, error);

@@ -263,8 +263,8 @@ int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA
         return refuse_digest(artifact, artifact->digest.sha256, "the pinned one", sha256, error);
 }
 
-/* The pages are the executable's: once copied they need not stay in memory. A table that is no
- * page's own (start unaligned) keeps them: the call then fails. */
+/* The pages are the executable's: once copied they need not stay in memory. A table that does
+ * not start on a page boundary keeps them: the call then fails. */
 static void drop_pages(const uint8_t *start, size_t size)
 {
         madvise((void *)start, size, MADV_DONTNEED);

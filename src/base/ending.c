@@ -6,7 +6,7 @@
 static const Ending endings[_ENDING_MAX] = {
         [ENDING_POWER_OFF] = {"power-off", false, ENDING_RESTARTS_ALWAYS, 0},
         [ENDING_POWER_OFF_OR_REBOOT] = {"power-off-or-reboot", false, ENDING_RESTARTS_ALWAYS, 0},
-        /* a guest that reboots wants to go on, and QEMU cannot reset it */
+        /* a guest that reboots wants to continue, and QEMU cannot reset it */
         [ENDING_GUEST_RESET] = {"guest-reset", false, ENDING_RESTARTS_ON_FAILURE, 10},
         [ENDING_GUEST_PANIC] = {"guest-panic", true, ENDING_RESTARTS_ON_FAILURE, 11},
         [ENDING_STOPPED] = {"stopped", false, ENDING_IS_FINAL, 0},

@@ -38,5 +38,5 @@ int file_replace_at(int dirfd, const char *name, const void *data, size_t size, 
 int dir_open_private(const char *path, mode_t mode);
 
 /* Removes a file or a whole tree below dirfd, however deep; never follows a symlink, never enters a
- * mount (-EXDEV). Absent is success. Returns 0 or the first -errno; goes on after a failure. */
+ * mount (-EXDEV). Absent is success. Continues after a failure. Returns 0 or the first -errno. */
 int tree_remove_at(int dirfd, const char *name);

@@ -39,8 +39,8 @@ bool foreign_is_full(uid_t uid);
  * thread, counted to the peer's uid (SO_PEERCRED). A socket that is not a Unix socket carries no
  * descriptors and is closed here. */
 void foreign_close_socket(int fd);
-/* Likewise, but another process may go on with the connection: its end is not told to the peer, and
- * it is always closed in a thread. */
+/* Likewise, but another process may continue to use the connection: its end is not told to the
+ * peer, and it is always closed in a thread. */
 void foreign_close_shared(int fd);
 /* Reads bytes from such a socket without waiting and without ever receiving or closing a
  * descriptor. Returns their number, 0 at the end of the stream, or -errno: -EAGAIN for nothing

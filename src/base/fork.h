@@ -34,5 +34,5 @@ int fork_reserve(void);
  * `fds`, all others closed; -1 stands for none. In the child, `fds` holds its own numbers, which
  * are above stderr and close on exec. All signals are blocked in it, the handlers are still the
  * parent's. `exit_signal` is what its end sends to the parent: SIGCHLD, or 0 for a child that only
- * waitid(2) with __WALL tells of. *ret_pidfd (or NULL) is owned by the caller. */
+ * waitid(2) with __WALL reports. *ret_pidfd (or NULL) is owned by the caller. */
 pid_t fork_bare(int *fds, size_t n, int exit_signal, int *ret_pidfd);

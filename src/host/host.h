@@ -126,8 +126,9 @@ int host_check_device(const char *root, const char *path, bool by_group, HostChe
 int host_check_program(const char *name, const char *path, const char *package, HostCheck *ret);
 
 /* Whether a PCI device, by its full address, can be a guest's: it exists, is in an IOMMU group, and
- * vfio-pci has it and all else of the group that is no bridge. *ret_path: the group's device below
- * /dev/vfio, newly allocated; NULL where the check did not pass. 0 or -ENOMEM. */
+ * vfio-pci is bound to it and to everything else in the group that is not a bridge. *ret_path: the
+ * group's device below /dev/vfio, newly allocated; NULL where the check did not pass. 0 or -ENOMEM.
+ */
 int host_check_vfio(const char *root, const char *device, char **ret_path, HostCheck *ret);
 
 /* A growing list of checks. */

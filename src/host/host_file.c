@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a host tells of itself in files. */
+/* What a host reports about itself in files. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -49,7 +49,7 @@ uint64_t qemu_probe_cpus_max(const QemuProbe *probe, const char *machine);
 bool qemu_probe_has_machine(const QemuProbe *probe, const char *machine, const char *property);
 
 /* Asks over a connected stream socket (borrowed): greeting, questions, quit. *ret_reason: static.
- * 0, -ETIMEDOUT, -EPROTO (it is no QEMU, or said too much), -ECONNRESET, -ENOMEM. */
+ * 0, -ETIMEDOUT, -EPROTO (it is not a QEMU, or its reply is too long), -ECONNRESET, -ENOMEM. */
 int qemu_probe_talk(int fd, unsigned timeout_msec, QemuProbe **ret, const char **ret_reason);
 /* Starts the binary without a machine, asks, and reaps it. Where the caller is root it runs as
  * nobody, always with no_new_privs. *ret_reason: newly allocated, with what it said on stderr.

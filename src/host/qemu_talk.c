@@ -75,7 +75,7 @@ static int qemu_talk_receive(Talk *talk)
                        : 0;
 }
 
-/* The next message that is no event; release it with qmp_message_done(). */
+/* Reads the next message that is not an event; release it with qmp_message_done(). */
 static int qemu_talk_next_message(Talk *talk, QmpMessage *ret)
 {
         for (;;) {

@@ -13,5 +13,5 @@ json_object *measurement_to_json(const Measurement *measurement, const char *pla
                                  const char *method);
 
 /* Back again; the result keeps a reference to the document, whose names it borrows. -EBADMSG: it is
- * none (*ret_member: the member that is wrong, static); -ENOMEM. */
+ * not a valid document (*ret_member: the invalid member, static); -ENOMEM. */
 int measurement_from_json(json_object *document, Measurement **ret, const char **ret_member);

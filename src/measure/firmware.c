@@ -53,7 +53,7 @@ static bool has_literal(Bytes code, size_t from, const char *text, bool begins)
         return false;
 }
 
-/* "2025.08" in UTF-16LE, not in a longer number; 0: it is none. */
+/* "2025.08" in UTF-16LE, not in a longer number; 0: it is not a version. */
 static uint32_t version_at(const uint8_t *p)
 {
         uint32_t version = 0;

@@ -43,7 +43,7 @@ typedef struct MeasureInputs {
         const char *cpu_model; /* NULL: VMSA_CPU_MODEL_DEFAULT */
         uint64_t features;     /* SEV_FEATURES; 0: VMSA_FEATURE_SNP */
         AcpiFiles acpi;        /* of a TD; loader not given: none of them */
-        Profile profile;       /* what the user told of it */
+        Profile profile;       /* what the user gave (--profile) */
         bool launching;        /* an IGVM file whose ID block is for another digest is an error */
 } MeasureInputs;
 

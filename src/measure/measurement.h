@@ -43,7 +43,7 @@ typedef struct Register {
 /* An input as it was measured. */
 typedef struct MeasurementInput {
         const char *name; /* "kernel", …; static, see document */
-        char *text;       /* what it is, where it is no file; else NULL */
+        char *text;       /* the value, if the input is not a file; otherwise NULL */
         uint64_t size;    /* of a file */
         bool has_digests; /* of a file */
         bool sha256_only; /* neither its size nor its SHA-384 is known */

@@ -53,7 +53,7 @@ typedef struct OvmfSev {
         uint32_t hashes_gpa; /* of the table of kernel hashes; 0: there is none */
 } OvmfSev;
 
-/* ArtifactInvalid: no SEV metadata, of another version, sections that are no whole pages, overlap
+/* ArtifactInvalid: no SEV metadata, of another version, sections that are not whole pages, overlap
  * or are of an unknown type. */
 int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error);
 

@@ -12,5 +12,6 @@
 json_object *record_from_measurement(const Measurement *measurement);
 
 /* The registers of such an object, without events, inputs and profile. -EBADMSG: it has a name that
- * is not known here, or what is no digest (*ret_name, borrowed from it, says which); -ENOMEM. */
+ * is not known here, or a value that is not a digest (*ret_name, borrowed from it, says which);
+ * -ENOMEM. */
 int record_to_measurement(json_object *record, Measurement **ret, const char **ret_name);

@@ -86,7 +86,7 @@ static int snp_igvm_add_page(Walk *walk, const IgvmHeader *header)
         return snp_igvm_add(walk, "data", SNP_PAGE_NORMAL, page.gpa, page.data.data, page.size);
 }
 
-/* With the first vCPU's VMSA the one digest is complete; the other one goes on from it. */
+/* With the first vCPU's VMSA the one digest is complete; the other one continues from it. */
 static int finish_first(Walk *walk)
 {
         walk->first->value = walk->digest.value;

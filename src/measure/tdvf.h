@@ -45,7 +45,7 @@ typedef struct Tdvf {
         size_t n_sections;
 } Tdvf;
 
-/* ArtifactInvalid: no TDX metadata, of another version, sections that are no whole pages, overlap,
+/* ArtifactInvalid: no TDX metadata, of another version, sections that are not whole pages, overlap,
  * are too large or lie outside the file. */
 int tdvf_parse(Bytes file, const char *name, Tdvf *ret, CvmError *error);
 

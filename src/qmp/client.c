@@ -83,7 +83,7 @@ static void qmp_client_disconnect(QmpClient *client, const char *reason)
         foreign_close_socket(TAKE_FD(client->fd));
 }
 
-/* The peer sent what is no QMP. */
+/* The peer sent something that is not QMP. */
 static void breach(QmpClient *client, const char *reason)
 {
         if (client->state == QMP_STATE_CLOSED)

@@ -11,7 +11,7 @@
 
 #include "base/macros.h"
 
-#define QMP_EVENT_NAME_MAX 64u /* characters; the longest of QEMU's own has 30 */
+#define QMP_EVENT_NAME_MAX 64u /* characters; QEMU's longest has 30 */
 
 typedef enum QmpMessageKind {
         QMP_MESSAGE_GREETING, /* {"QMP": {"version": {"qemu": {…}, …}, "capabilities": […]}} */
@@ -30,6 +30,6 @@ typedef struct QmpMessage {
         const char *event;
 } QmpMessage;
 
-/* Takes a line without its end apart. Returns NULL, or why it is none (static). */
+/* Parses a line without its end. Returns NULL, or why it is not a message (static). */
 const char *qmp_message_parse(const char *line, size_t size, QmpMessage *ret);
 void qmp_message_done(QmpMessage *message);

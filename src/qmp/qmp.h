@@ -33,13 +33,14 @@ typedef struct QmpCallbacks {
         void (*ready)(QmpClient *client, const char *version, void *userdata);
         /* data is an object, never NULL; borrowed. */
         void (*event)(QmpClient *client, const char *name, json_object *data, void *userdata);
-        /* reason: for a log line ("end of file", "a message too long"); broken: the peer sent what
-         * is no QMP, rather than just going away. Freed after it. */
+        /* reason: for a log line ("end of file", "a message too long"); broken: the peer sent
+         * something that is not QMP, rather than just going away. Freed after it. */
         void (*closed)(QmpClient *client, const char *reason, bool broken, void *userdata);
 } QmpCallbacks;
 
 /* Takes a connected stream socket (made non-blocking); on failure fd stays the caller's. callbacks
- * must outlive the client. Returns 0, -ENOMEM, or -errno of what is no socket to poll. */
+ * must outlive the client. Returns 0, -ENOMEM, or -errno if fd is not a socket that can be polled.
+ */
 int qmp_client_new(uv_loop_t *loop, int fd, const QmpCallbacks *callbacks, void *userdata,
                    QmpClient **ret);
 /* Takes arguments (NULL: none), also on failure. reply may be NULL. Commands given before `ready`

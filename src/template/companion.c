@@ -91,7 +91,7 @@ static int add_words(Walk *walk, const Frame *frame, json_object *items)
         return 0;
 }
 
-/* A companion gets its own descriptors and none of QEMU's. */
+/* A companion gets only its own descriptors, not those of QEMU. */
 static int check_descriptors(Walk *walk, const LaunchPlan *plan, PlanMeeting meeting)
 {
         bool pair = meeting == PLAN_MEETING_PAIR;

@@ -26,7 +26,7 @@ typedef struct Document {
         json_object *root; /* owned */
 } Document;
 
-/* label and text are copied. name: the template's, for TemplateInvalid where it is no JSON. */
+/* label and text are copied. name: the template's, for TemplateInvalid if it is not JSON. */
 int document_new(const char *name, const char *label, const char *text, size_t size, Document **ret,
                  CvmError *error);
 Document *document_free(Document *document);
@@ -84,7 +84,8 @@ typedef struct Fragment {
         const Document *document; /* borrowed from the set */
 } Fragment;
 
-/* This one is no list of arguments: the companions that each template has behind its own. */
+/* This fragment is not a list of arguments, but the companions that follow those of each template.
+ */
 #define FRAGMENT_COMPANIONS "companions"
 
 /* The fragment of that name, or NULL. */

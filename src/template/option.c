@@ -28,7 +28,7 @@ static const struct {
 static const char *const json_options[] = {"audiodev", "blockdev", "device",
                                            "display",  "netdev",   "object"};
 
-/* NULL: it is no list. */
+/* Returns NULL if the option is not a list. */
 static const char *implied_key(const char *option)
 {
         for (size_t i = 0; i < ARRAY_SIZE(lists); i++)

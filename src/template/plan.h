@@ -122,11 +122,10 @@ struct LaunchPlan {
 
 /* With inputs->domain the platform's XML is rendered, else its arguments.
  *
- * TemplateInvalid (a command line that is too long; template_set_load() saw all else that does not
- * hang on several conditions of one option at once) or
- * InvalidSpec (an artifact that this platform cannot take; a platform or a share that libvirt
- * cannot). An unknown cbitpos renders as 51, the
- * documents' value, and is listed as missing. */
+ * TemplateInvalid (a command line that is too long; template_set_load() already rejected everything
+ * else, except what depends on several conditions of one option) or InvalidSpec (an artifact that
+ * this platform cannot take; a platform or a share that libvirt cannot). An unknown cbitpos renders
+ * as 51, the documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
 /* Adds what no machine of the plan's type can have: more PCI devices than slots, more vCPUs than

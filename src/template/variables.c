@@ -92,7 +92,7 @@ static json_object *share_variables(const PlanInputs *inputs)
 }
 
 /* Each disk's descriptor is the only member of a set of its own: QEMU opens files of block devices
- * anew, which the uid that it runs as could not. */
+ * again, which the uid that it runs as could not. */
 static json_object *disk_variables(const PlanInputs *inputs)
 {
         json_object *list = json_object_new_array();

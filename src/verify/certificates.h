@@ -24,7 +24,7 @@ typedef struct Certificates {
 void certificates_done(Certificates *certificates);
 
 /* Adds all of a PEM file, which may end in NUL bytes, or the one of a DER file. ArtifactInvalid
- * `name`: none, too many, or what is no certificate between or behind them. */
+ * `name`: none, too many, or something that is not a certificate between or behind them. */
 int certificates_add(Certificates *certificates, const char *name, Bytes file, CvmError *error);
 
 /* The first that is signed by itself, or NULL. */
@@ -42,7 +42,7 @@ typedef struct KnownRoot {
         uint8_t key[SHA256_SIZE];
 } KnownRoot;
 
-/* NULL: it is none of them (ended by {}). */
+/* Returns NULL if root is not among them; `known` is ended by {}. */
 const KnownRoot *certificate_known(X509 *root, const KnownRoot *known);
 
 #define CERTIFICATE_NAME_MAX 65 /* ub-common-name of RFC 5280, and a NUL */

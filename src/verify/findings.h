@@ -4,8 +4,8 @@
 /*
  * What was checked of an attestation, and what was not: the one place where a verdict comes from.
  *
- * A finding that is needed and not checked stands in the way of the verdict; one that is not needed
- * is listed only. Memory that runs out is remembered and told once, by findings_finish().
+ * A required finding that is not checked prevents the verdict; one that is not required is only
+ * listed. Memory that runs out is remembered and told once, by findings_finish().
  */
 
 #include <json-c/json.h>
@@ -58,8 +58,8 @@ void findings_compare_if(Findings *findings, const char *check, const uint8_t *e
                          const uint8_t *found, size_t size);
 
 typedef enum Verdict {
-        VERDICT_VERIFIED,     /* all that is needed is right */
-        VERDICT_WRONG,        /* something is wrong */
+        VERDICT_VERIFIED,     /* every required check passed */
+        VERDICT_WRONG,        /* a check failed */
         VERDICT_NOT_VERIFIED, /* nothing is wrong, but something needed was not checked */
 } Verdict;
 

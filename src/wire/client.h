@@ -5,7 +5,7 @@
  * Blocking Varlink client for cvmctl and tests: one connection, one call at a time.
  *
  * Errors of the peer (typed) and of the connection (CVM_ERROR_SYSTEM) both land in CvmError. A
- * reply of more than WIRE_CLIENT_MESSAGE_MAX bytes or one that is no Varlink ends the connection.
+ * reply of more than WIRE_CLIENT_MESSAGE_MAX bytes or one that is not Varlink ends the connection.
  */
 
 #include <json-c/json.h>
@@ -35,7 +35,7 @@ int wire_client_call(WireClient *client, const char *method, json_object *parame
 int wire_client_begin(WireClient *client, const char *method, json_object *parameters,
                       const int *fds, size_t n_fds, CvmError *error);
 /* 1: a reply that is continued, 0: the last reply, negative: error. -EINTR when a signal came (the
- * call goes on with the next wire_client_next()). */
+ * call continues with the next wire_client_next()). */
 int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *error);
 /* Whether wire_client_next() has a whole reply at hand, of which poll(2) would say nothing. */
 bool wire_client_has_reply(const WireClient *client);

@@ -24,7 +24,7 @@
 #include "wire/server.h"
 
 #define WIRE_INPUT_WAITING_MAX                                                                     \
-        65536u                      /* bytes behind the call in work, above which to read no more */
+        65536u /* bytes behind the call in progress, above which nothing more is read */
 #define WIRE_OUTPUT_BATCH 32768u    /* bytes of replies sent together */
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
 /* What is held for all connections of a uid but 0 */
@@ -51,7 +51,7 @@ typedef struct WireConnection {
         /* A message in a worker thread. As with a call, nothing goes past it; and as if it were
          * not received yet, the connection's end is not noticed before it is parsed. */
         WireParse *parse;
-        WireCall *call; /* in work; not a reference: its end or its last unref clears it */
+        WireCall *call; /* in progress; not a reference: its end or its last unref clears it */
         bool closed;
         bool broken;     /* to be closed from the loop */
         bool processing; /* replies are sent when the handlers have returned */
@@ -73,7 +73,7 @@ WireConnection *wire_connection_ref(WireConnection *connection);
 WireConnection *wire_connection_unref(WireConnection *connection);
 DEFINE_CLEANUP(WireConnection *, wire_connection_unref)
 
-/* Closes at once; the call in work sees its client gone. */
+/* Closes at once; the call in progress sees its client gone. */
 void wire_connection_close(WireConnection *connection);
 /* Does what was put off: broken connections, waiting calls, `drained`. From the loop only. */
 void wire_connection_work(WireConnection *connection);

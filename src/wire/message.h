@@ -39,7 +39,7 @@ typedef struct WireMessageReply {
         bool continues;
 } WireMessageReply;
 
-/* Returns 0, -EBADMSG for what is no Varlink reply, or -ENOMEM. */
+/* Returns 0, -EBADMSG for something that is not a Varlink reply, or -ENOMEM. */
 int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *ret);
 void wire_message_reply_done(WireMessageReply *reply);
 

@@ -58,7 +58,7 @@ static size_t find_message_max(const WireServer *server)
         return max;
 }
 
-/* Takes up what is deferred now; what that defers anew waits for the next turn of the loop. */
+/* Takes up what is deferred now; what that defers again waits for the next turn of the loop. */
 static void on_idle(uv_idle_t *handle)
 {
         WireServer *server = handle->data;

@@ -8,10 +8,11 @@
  * org.varlink.service is answered by the server itself from the interface descriptions it was
  * given.
  *
- * A connection has at most one call in work; pipelined calls wait in its input buffer, so replies
- * keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that sends what
- * is not a Varlink message is disconnected, others never notice. One whose message is larger than
- * its method may be is told so (QuotaExceeded) and disconnected, as soon as that is known.
+ * A connection has at most one call in progress; pipelined calls wait in its input buffer, so
+ * replies keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that
+ * sends what is not a Varlink message is disconnected, others never notice. One whose message is
+ * larger than its method may be is told so (QuotaExceeded) and disconnected, as soon as that is
+ * known.
  *
  * WireCall is reference counted. The handler must end each call exactly once with
  * wire_call_reply(), wire_call_error() or wire_call_upgrade(), at once or later; before that it may
@@ -79,7 +80,7 @@ int wire_server_listen_fd(WireServer *server, int fd);
 /* Takes an already connected socket (tests); takes fd. */
 int wire_server_add_connection(WireServer *server, int fd);
 /* Closes listeners and connections; the server is freed when its last handle is closed. Idempotent,
- * accepts NULL. Calls in work see their client gone. */
+ * accepts NULL. Calls in progress see their client gone. */
 void wire_server_close(WireServer *server);
 size_t wire_server_connections(const WireServer *server);
 

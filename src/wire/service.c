@@ -26,7 +26,7 @@ static const char description[] =
         "error InterfaceNotFound (interface: string)\n"
         "# The interface has no such method.\n"
         "error MethodNotFound (method: string)\n"
-        "# The method is described, but not to be had here.\n"
+        "# The method is described, but not implemented here.\n"
         "error MethodNotImplemented (method: string)\n"
         "# A parameter is missing, unknown, of a wrong type or out of range.\n"
         "error InvalidParameter (parameter: string)\n"

@@ -103,8 +103,8 @@ def test_it_is_the_configurations(loopback, make_daemon, config):
 
 
 @pytest.mark.parametrize("hide, said", [
-    ('mount -t tmpfs none /usr/sbin; exec "$@"', "there is no nft (package nftables)"),
-    ('mount --bind /usr/bin/false /usr/sbin/nft; exec "$@"', "nft has not set up the table"),
+    ('mount -t tmpfs none /usr/sbin; exec "$@"', "nft is not installed (package nftables)"),
+    ('mount --bind /usr/bin/false /usr/sbin/nft; exec "$@"', "nft failed to set up the table"),
 ], ids=["missing", "failing"])
 @pytest.mark.not_valgrind("mount(8) is under valgrind, too")
 def test_without_nft(loopback, make_daemon, config, monkeypatch, hide, said):
@@ -116,11 +116,11 @@ def test_without_nft(loopback, make_daemon, config, monkeypatch, hide, said):
     daemon.launch("other", network="isolated")
     assert connect(uid) == "reached"
     assert said in daemon.log() and "reach this host's own addresses" in daemon.log()
-    assert "web: the guest reaches this host's own addresses" in daemon.log()
-    assert "other: the guest reaches" not in daemon.log()
+    assert "web: the guest can reach this host's own addresses" in daemon.log()
+    assert "other: the guest can reach" not in daemon.log()
     notes = [event for event in events(daemon) if event["kind"] == "note"]
     assert [(event["name"], event["detail"]["text"]) for event in notes] == [
-        ("web", "the guest reaches this host's own addresses")]
+        ("web", "the guest can reach this host's own addresses")]
     if "tmpfs" in hide:
         doctor = subprocess.run([*hidden, CVMCTL, "doctor"], text=True, stdout=subprocess.PIPE)
         assert "Note: nft is not installed: a guest on network 'user' can reach" in doctor.stdout

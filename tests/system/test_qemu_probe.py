@@ -134,7 +134,7 @@ def test_another_binary_is_asked_again(make_daemon, config, open_directory):
     qemu.chmod(0o755)
     again = missing(daemon, "tdx")
     assert not any(needed.startswith("object") for needed in again)
-    assert "cannot ask" in daemon.log()
+    assert "cannot probe" in daemon.log()
 
 
 def test_a_binary_for_a_platform(make_daemon, config, open_directory):

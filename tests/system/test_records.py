@@ -59,7 +59,7 @@ def test_one_that_lives(cvmd, schema, name, paused):
     cvmd.kill()
     plant(cvmd, record, written(cvmd, record["id"]))
     cvmd.start()
-    eventually(lambda: "found again" in cvmd.log(), cvmd.log)
+    eventually(lambda: "adopted; QEMU reports" in cvmd.log(), cvmd.log)
     cvm = cvmd.status(name)
     for field in ("id", "state", "ready", "cpus", "memory", "forwards", "createdAt", "artifacts"):
         assert cvm[field] == record[field], field
@@ -146,7 +146,7 @@ def test_a_process_without_a_record(make_daemon, config, how):
     next((cvmd.state / "records").glob(f"{cvm['id']}.json.*")).unlink()
     cvmd.kill()
     cvmd.start()
-    assert cvmd.log(lines=None).count("no record tells of it") == 1
+    assert cvmd.log(lines=None).count("belongs to no known CVM") == 1
 
 
 def test_the_longest_environment(cvmd):
@@ -155,7 +155,7 @@ def test_the_longest_environment(cvmd):
     pid = cvmd.launch("web", wait="ready", env=env)["pid"]
     cvmd.kill()
     cvmd.start()
-    eventually(lambda: "found again" in cvmd.log(), cvmd.log)
+    eventually(lambda: "adopted; QEMU reports" in cvmd.log(), cvmd.log)
     assert cvmd.status("web")["pid"] == pid
     cvmd.stop("web", force=True)
     cvmd.wait_gone(pid)

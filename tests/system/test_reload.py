@@ -44,7 +44,7 @@ def test_what_only_a_start_changes(make_daemon, config):
     daemon = make_daemon(config)
     reload(daemon, {**config, "memory": "96M", "templates": "/nonexistent",
                     "groups": {"admins": "nogroup"}, "console": {"files": 7}},
-           "only a restart changes templates, groups.admins, console.files")
+           "a restart is required to change templates, groups.admins, console.files")
     assert daemon.launch("one", memory=None)["memory"] == 96 << 20
 
 
@@ -74,12 +74,12 @@ def test_a_removed_socket_is_made_again(make_daemon, config, replaced):
             with socket.socket(socket.AF_UNIX) as dead:
                 dead.bind(str(daemon.socket))
         reload(daemon, config, "configuration reloaded")
-        assert "it is there again" in daemon.log(None)
+        assert "the socket has been created again" in daemon.log(None)
         again = daemon.socket.stat()
         assert (again.st_mode, again.st_gid) == (status.st_mode, status.st_gid)
         assert daemon.call("List") == old.call("List")
     reload(daemon, config, "configuration reloaded")
-    assert daemon.log(None).count("it is there again") == 1
+    assert daemon.log(None).count("the socket has been created again") == 1
     assert daemon.socket.stat().st_ino == again.st_ino
 
 
@@ -89,7 +89,7 @@ def test_somebody_else_s_socket_stays(make_daemon, config):
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(daemon.socket))
         other.listen()
-        reload(daemon, config, "cannot make the socket again: Address already in use")
+        reload(daemon, config, "cannot create the socket again: Address already in use")
     daemon.socket.unlink()
-    reload(daemon, config, "it is there again")
+    reload(daemon, config, "the socket has been created again")
     daemon.call("List")

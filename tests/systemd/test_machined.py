@@ -59,7 +59,7 @@ def test_a_daemon_that_is_started_again_registers_nothing_twice(either):
                                   f"{INSTANCE}.Describe", "{}", check=False).returncode == 0,
                "the control socket again")
     assert list(listed(either)) == ["cvm-a"]
-    assert "machined does not register" not in either.journal(20)
+    assert "machined did not register" not in either.journal(20)
 
 
 def test_a_name_that_is_taken(either):

@@ -66,7 +66,7 @@ static void test_values(void **state)
 }
 
 #define NO_EQUALS "neither KEY=VALUE"
-#define NO_NAME "is not the name of a variable"
+#define NO_NAME "is not a valid variable name"
 #define OPEN_QUOTE "not closed"
 #define NO_UTF8 "not valid UTF-8"
 #define COMMENT "systemd before 254"
