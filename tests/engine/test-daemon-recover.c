@@ -201,7 +201,7 @@ static void test_one_daemon_a_directory(void **state)
                                  -EBUSY);
                 free(message);
                 message = cvm_error_message(&error);
-                assert_non_null(strstr(message, "another daemon"));
+                assert_non_null(strstr(message, "another cvmd"));
                 manager_free(second);
         }
         assert_true(daemon_is(d, "web", VM_STARTING));

@@ -133,7 +133,7 @@ def test_a_process_without_a_record(make_daemon, config, how):
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "version": 99}) if how == "newer" else "{}")
     cvmd.start()
-    assert f"process {cvm['pid']} has uid {cvm['uid']}" in cvmd.log()
+    assert f"process {cvm['pid']} runs as uid {cvm['uid']}" in cvmd.log()
     other = cvmd.launch("other")
     assert other["uid"] == first + (cvm["uid"] == first)
     with pytest.raises(VarlinkError) as refusal:
