@@ -23,9 +23,6 @@ NO_CONTAINERS = "CVMD_NO_CONTAINERS"
 HOSTILE = "tests/hostile/enter"
 LONG_SOAK_CYCLES = 40_000
 LONG_FUZZ_MINUTES = 10
-VALGRIND = ["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-            "--child-silent-after-fork=yes",
-            f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
 VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
     "test-base-foreign": "no other thread runs under it while one is in close(2)",
@@ -154,14 +151,8 @@ def lane_asan(run):
 
 
 def lane_valgrind(run):
-    try:
-        root = needs.VALGRIND.get()
-    except Unavailable as reason:
-        return Result().skip("valgrind", str(reason))
     build, result = run.builds.plain(), Result()
-    wrap = ["/usr/bin/env", f"VALGRIND_LIB={root / 'usr/libexec/valgrind'}",
-            f"LD_PRELOAD={build / 'tests/libvalgrind-pidfd.so'}", root / "usr/bin/valgrind.bin",
-            *VALGRIND]
+    wrap = needs.valgrind(build)
     part = run.part("valgrind", "unit, engine and system tests", result)
     result.add(run.meson(build, "unit", wrap, left_out=VALGRIND_CANNOT, part=part))
     result.add(run.meson(build, "engine", wrap, part=part))

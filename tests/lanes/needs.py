@@ -95,6 +95,16 @@ OF_LANES = {
 }
 
 
+def valgrind(build):
+    """The words before a program that run it under valgrind; roots.Unavailable."""
+    root = VALGRIND.get()
+    return ["/usr/bin/env", f"VALGRIND_LIB={root / 'usr/libexec/valgrind'}",
+            f"LD_PRELOAD={build / 'tests/libvalgrind-pidfd.so'}", root / "usr/bin/valgrind.bin",
+            "-q", "--error-exitcode=99", "--leak-check=full",
+            "--errors-for-leak-kinds=definite", "--child-silent-after-fork=yes",
+            f"--suppressions={TOP / 'tests/valgrind/suppressions'}"]
+
+
 def fetch(needs):
     """Each guest beside all else, which comes one after the other. What is unavailable the lane
     itself says."""

@@ -9,8 +9,10 @@ import sys
 import tempfile
 import time
 
+import needs
 from builds import TOP, BuildFailed
 from results import Result
+from roots import Unavailable
 
 SECONDS = 60
 LIBVIRTD_SECONDS = 300  # it makes a root of its own first
@@ -132,6 +134,15 @@ def libvirtd_starts():
         raise Broken(done.stdout)
 
 
+def valgrind_starts(build):
+    """valgrind runs a program of the lane. It must find the symbols of the C library's loader."""
+    try:
+        wrap = needs.valgrind(build)
+    except Unavailable as reason:
+        raise Missing(str(reason)) from reason
+    output([*wrap, build / "cli/cvmctl", "--version"], "valgrind (libc6-dbg)")
+
+
 PLAIN = [lambda run: daemon_serves(run.builds.plain())]
 REAL = [*PLAIN, lambda run: qemu_starts()]
 OF_LANES = {
@@ -146,7 +157,7 @@ OF_LANES = {
     "igvm": PLAIN,
     "e2e": REAL,
     "asan": [lambda run: daemon_serves(run.builds.asan())],
-    "valgrind": PLAIN,
+    "valgrind": [*PLAIN, lambda run: valgrind_starts(run.builds.plain())],
 }
 
 
