@@ -9,16 +9,21 @@
 
 bool output_is_terminal(FILE *stream)
 {
+        return isatty(fileno(stream));
+}
+
+bool output_redraws(FILE *stream)
+{
         const char *term = getenv("TERM");
 
-        return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0;
+        return output_is_terminal(stream) && term && strcmp(term, "dumb") != 0;
 }
 
 bool output_colour(FILE *stream)
 {
         const char *no_color = getenv("NO_COLOR");
 
-        return output_is_terminal(stream) && (!no_color || !*no_color);
+        return output_redraws(stream) && (!no_color || !*no_color);
 }
 
 void output_json_to(FILE *stream, json_object *object)

@@ -11,9 +11,11 @@
 
 #include "base/macros.h"
 
-/* A terminal that knows more than a teletype (TERM is not "dumb"). */
+/* Whether a person may be looking: what must not reach a terminal depends on this alone. */
 bool output_is_terminal(FILE *stream);
-/* The same, and NO_COLOR (no-color.org) is not set. */
+/* Whether the stream is a terminal that can rewrite its line (TERM is set and is not "dumb"). */
+bool output_redraws(FILE *stream);
+/* Whether the stream is such a terminal and NO_COLOR (no-color.org) is not set. */
 bool output_colour(FILE *stream);
 
 /* One line of JSON, flushed: safe on a terminal, and no data is lost. Borrows the object. */

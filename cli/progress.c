@@ -18,7 +18,7 @@ void progress_show(const char *subject, const char *stage)
         _cleanup_free_ char *safe = text_escape_control(stage);
         bool colour = output_colour(stderr);
 
-        if (!safe || !output_is_terminal(stderr))
+        if (!safe || !output_redraws(stderr))
                 return;
         fprintf(stderr, ERASE_LINE "%s: %s%.*s...%s", subject, colour ? "\033[1m" : "", STAGE_MAX,
                 safe, colour ? "\033[0m" : "");

@@ -90,7 +90,7 @@ static int take_reply(Run *run, CvmError *error)
         if (r <= 0)
                 return r;
         stage = json_member_string(reply, "stage");
-        if (stage && output_is_terminal(stderr))
+        if (stage && output_redraws(stderr))
                 progress_show(run->name, stage);
         return 1;
 }

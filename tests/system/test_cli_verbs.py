@@ -181,11 +181,11 @@ def test_logs_are_exact_when_piped():
     assert b"".join(base64.b64decode(json.loads(line)["data"]) for line in found) == data
 
 
-def on_terminal(path, *args):
+def on_terminal(path, *args, term="xterm"):
     """Standard output on a terminal, as script(1) makes one; line ends become \\r\\n there."""
     command = " ".join([CVMCTL, "--socket", str(path), *args])
     done = subprocess.run(["script", "-qec", command, "/dev/null"], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, env=environment(TERM="xterm"), timeout=TIMEOUT,
+                          stdout=subprocess.PIPE, env=environment(TERM=term), timeout=TIMEOUT,
                           check=True)
     return done.stdout
 

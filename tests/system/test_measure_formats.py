@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import subprocess
 
 import cbor2
@@ -393,9 +394,11 @@ def test_an_id_key_is_of_p384(platform, key_file, tmp_path):
     assert done.code == exits.NOT_FOUND and "cannot read the key" in done.err
 
 
-def test_no_binary_for_a_terminal(platform):
+@pytest.mark.parametrize("term", ["xterm", "dumb", ""])
+def test_no_binary_for_a_terminal(platform, term):
     words = " ".join(map(str, platform("sev-snp-ovmf")))
     done = subprocess.run(["script", "-qec", f"{CVMCTL} measure {words} --format corim",
                            "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          errors="replace", timeout=60, check=False,
+                          env={**os.environ, "TERM": term})
     assert done.returncode == exits.USAGE and "binary" in done.stdout
