@@ -40,7 +40,8 @@ struct Past {
         uint64_t lines; /* 0: all */
         bool follows;
         Follow *follow; /* that waits for it; NULL: none, or its client has gone */
-        char *text;     /* in base64 */
+        char *text;     /* in base64; of one that follows */
+        Buffer reply;   /* of one that does not: whole */
         int r;
 };
 
@@ -56,6 +57,7 @@ static void past_free(Past *past)
         console_snapshot_free(past->snapshot);
         wire_call_unref(past->call);
         free(past->text);
+        buffer_done(&past->reply);
         free(past);
 }
 
@@ -151,6 +153,10 @@ static void read_past(Turn *turn)
         past->r = console_snapshot_tail(past->snapshot, past->lines, LOGS_BYTES_MAX, &data, &size);
         if (past->r < 0)
                 return;
+        if (!past->follows) {
+                past->r = wire_reply_prepare(data_reply(data, size), &past->reply);
+                return;
+        }
         past->text = text_base64(data, size);
         if (!past->text)
                 past->r = -ENOMEM;
@@ -194,7 +200,7 @@ static void on_past_read(Turn *turn)
                                "read the console's log in");
                 wire_call_error(past->call, &error);
         } else {
-                wire_call_reply(past->call, past_reply(past));
+                wire_call_reply_prepared(past->call, &past->reply);
         }
         past_free(past);
 }

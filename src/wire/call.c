@@ -118,6 +118,38 @@ void wire_call_reply(WireCall *call, json_object *parameters)
         wire_call_end(call);
 }
 
+int wire_reply_prepare(json_object *parameters, Buffer *ret)
+{
+        _cleanup_json_ json_object *held = parameters;
+        _cleanup_(buffer_done) Buffer reply = {};
+        int r = wire_message_append_reply(&reply, parameters, false);
+
+        if (r < 0)
+                return r;
+        *ret = reply;
+        reply = (Buffer){};
+        return 0;
+}
+
+void wire_call_reply_prepared(WireCall *call, Buffer *reply)
+{
+        _cleanup_(buffer_done) Buffer held = *reply;
+        Buffer *output;
+
+        *reply = (Buffer){};
+        if (is_open(call) && !call->oneway) {
+                output = &call->connection->output;
+                if (output->size > 0) {
+                        appended(call->connection, buffer_append(output, held.data, held.size));
+                } else {
+                        buffer_done(output);
+                        *output = held;
+                        held = (Buffer){};
+                }
+        }
+        wire_call_end(call);
+}
+
 void wire_call_error(WireCall *call, CvmError *error)
 {
         _cleanup_(cvm_error_done) CvmError held = {};

@@ -25,6 +25,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/peer.h"
 
 #define WIRE_MESSAGE_MAX (16u << 20) /* bytes of a message, of a method that says so */
@@ -101,6 +102,10 @@ const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
 void wire_call_continue(WireCall *call, json_object *parameters);
 /* Ends the call. Takes parameters (NULL: {}). */
 void wire_call_reply(WireCall *call, json_object *parameters);
+/* The same in two steps, for a large reply that is written in a worker. The first takes parameters
+ * and needs no call (0 or -ENOMEM); the second takes what it has written. */
+int wire_reply_prepare(json_object *parameters, Buffer *ret);
+void wire_call_reply_prepared(WireCall *call, Buffer *reply);
 /* Ends the call with an error; the error is moved from (left unset). */
 void wire_call_error(WireCall *call, CvmError *error);
 /* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets
