@@ -125,7 +125,7 @@ def test_one_that_was_to_be_launched_again(cvmd, schema):
 @pytest.mark.parametrize("how", ["newer", "broken"])
 def test_a_process_without_a_record(make_daemon, config, how):
     """Its record is set aside: it is told of, and its uid given to no other while it is there."""
-    first = 1800000000
+    first = 1800001000 + 2 * os.getpid()  # another worker's stray would be this daemon's, too
     cvmd = make_daemon({**config, "uids": {"first": first, "last": first + 1}})
     cvm = cvmd.launch("stray", wait="ready")
     cvmd.kill()
