@@ -300,27 +300,21 @@ static int start_driver(Launch *launch)
         return handover_start(launch->vm, &handover, &launch->error);
 }
 
-static void launch_go(Launch *launch)
+static void on_start_recorded(CommitWait *wait, int r)
 {
+        Launch *launch = container_of(wait, Launch, recorded);
         Vm *vm = launch->vm;
 
+        if (r < 0) {
+                record_write_error(vm, r, &launch->error);
+                launch_fail(launch);
+                return;
+        }
         vm->ops->go(vm->process.driver);
         uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
 }
 
-static void on_start_recorded(CommitWait *wait, int r)
-{
-        Launch *launch = container_of(wait, Launch, recorded);
-
-        if (r < 0) {
-                record_write_error(launch->vm, r, &launch->error);
-                launch_fail(launch);
-        } else {
-                launch_go(launch);
-        }
-}
-
-/* Nothing runs that is not on record on the disk, too. */
+/* Nothing runs before its record is on the disk. */
 static void launch_await_record(Launch *launch)
 {
         int r = record_wait(launch->vm, &launch->recorded, on_start_recorded);

@@ -32,14 +32,16 @@ int sent_file_take(WireCall *call, int64_t index, CallerOpen what, const char *f
                 return 0;
         if (!call)
                 return cvm_error_invalid_spec(error, field,
-                                              "was sent as a descriptor of a file without a path, which cannot be opened again");
+                                              "was sent as a descriptor of a file without a path, "
+                                              "which cannot be opened again");
         judged = wire_call_judgement(call, (size_t)index);
         if (judged && (judged->kind == DESCRIPTOR_USELESS || judged->kind == DESCRIPTOR_SERVED))
                 return caller_refuse_fd(judged, what, field, error);
         ret->fd = wire_call_take_fd(call, (size_t)index);
         if (ret->fd < 0)
                 return cvm_error_invalid_spec(error, field,
-                                              "no descriptor %lld was sent with the call, which requires a local connection",
+                                              "no descriptor %lld was sent with the call, which "
+                                              "requires a local connection",
                                               (long long)index);
         ret->judged = *judged;
         return 0;

@@ -140,16 +140,15 @@ static void sync_files(Committer *committer)
         CommitFile *file;
         int r;
 
-        STAILQ_FOREACH(file, &committer->working, working)
-        {
+        STAILQ_FOREACH (file, &committer->working, working) {
                 file->worker_r = fsync(file->worker_fd) < 0 ? -errno : 0;
                 closep(&file->worker_fd);
         }
         fail_point("commit: files are on disk");
         r = fsync(committer->dirfd) < 0 && errno != EINVAL ? -errno : 0;
-        STAILQ_FOREACH(file, &committer->working, working)
-        if (file->worker_r == 0)
-                file->worker_r = r;
+        STAILQ_FOREACH (file, &committer->working, working)
+                if (file->worker_r == 0)
+                        file->worker_r = r;
         fail_point("commit: directory is on disk");
 }
 

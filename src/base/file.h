@@ -26,8 +26,8 @@ char *file_path_at(int dirfd, const char *name);
  * On failure the old file is untouched and no temporary file is left. */
 int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
 /* Likewise without fsync: whoever reads the file finds the old bytes or the new ones, but after a
- * crash of the host it may be empty or torn. *ret_fd: the new file, owned by the caller, to fsync.
- */
+ * crash of the host it may be empty or torn. *ret_fd: the new file, which the caller owns and
+ * syncs. */
 int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
                     int *ret_fd);
 

@@ -127,8 +127,8 @@ int host_check_program(const char *name, const char *path, const char *package, 
 
 /* Whether a PCI device, by its full address, can be a guest's: it exists, is in an IOMMU group, and
  * vfio-pci is bound to it and to everything else in the group that is not a bridge. *ret_path: the
- * group's device below /dev/vfio, newly allocated; NULL where the check did not pass. 0 or -ENOMEM.
- */
+ * group's device below /dev/vfio, newly allocated; NULL if the check did not pass. Returns 0 or
+ * -ENOMEM. */
 int host_check_vfio(const char *root, const char *device, char **ret_path, HostCheck *ret);
 
 /* A growing list of checks. */

@@ -39,8 +39,8 @@ typedef struct QmpCallbacks {
 } QmpCallbacks;
 
 /* Takes a connected stream socket (made non-blocking); on failure fd stays the caller's. callbacks
- * must outlive the client. Returns 0, -ENOMEM, or -errno if fd is not a socket that can be polled.
- */
+ * must outlive the client. Returns 0, -ENOMEM, or -errno if fd is not a socket that poll(2)
+ * accepts. */
 int qmp_client_new(uv_loop_t *loop, int fd, const QmpCallbacks *callbacks, void *userdata,
                    QmpClient **ret);
 /* Takes arguments (NULL: none), also on failure. reply may be NULL. Commands given before `ready`

@@ -84,8 +84,8 @@ typedef struct Fragment {
         const Document *document; /* borrowed from the set */
 } Fragment;
 
-/* This fragment is not a list of arguments, but the companions that follow those of each template.
- */
+/* This fragment is not a list of arguments, but the companions that follow those of each
+ * template. */
 #define FRAGMENT_COMPANIONS "companions"
 
 /* The fragment of that name, or NULL. */

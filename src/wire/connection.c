@@ -144,8 +144,8 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, WireF
                 connection->broken = true;
 }
 
-/* Takes up calls until one stays in progress, none is left or the client does not read its replies.
- */
+/* Takes up calls until one stays in progress, none is left, or the client does not read its
+ * replies. */
 static void wire_connection_process(WireConnection *connection)
 {
         WireInbox *inbox = &connection->inbox;

@@ -108,7 +108,8 @@ def valgrind(build):
 def fetch(needs):
     """Each guest beside all else, which comes one after the other. What is unavailable the lane
     itself says."""
-    guests = [threading.Thread(target=need.get, daemon=True) for need in needs if isinstance(need, Guest)]
+    guests = [threading.Thread(target=need.get, daemon=True) for need in needs
+              if isinstance(need, Guest)]
     for guest in guests:
         guest.start()
     for need in needs:

@@ -58,8 +58,8 @@ def cycles(graph):
 
 
 def problems(links, allowed):
-    """Lines about links against the order and about cycles, and the allowed links that are no longer
-    needed. `allowed` is a set of (from, to)."""
+    """Lines about links against the order and about cycles, and the allowed links that are no
+    longer needed. `allowed` is a set of (from, to)."""
     bad = [f"{source} must not link with {target}: {', '.join(sorted(links[source, target]))}"
            for source, target in sorted(links)
            if not order.may_use(source, target) and (source, target) not in allowed]

@@ -6,7 +6,8 @@ import pathlib
 import re
 
 HOUSES = ("src", "daemon", "cli")
-DEFINITION = re.compile(r"^(static )?[A-Za-z_][\w \t\*]*?[ \*](\w+)\(([^;{}]*)\)\s*\n\{", re.MULTILINE)
+DEFINITION = re.compile(r"^(static )?[A-Za-z_][\w \t\*]*?[ \*](\w+)\(([^;{}]*)\)\s*\n\{",
+                        re.MULTILINE)
 CALLBACK = re.compile(r"on_\w+")  # what an event loop or a table calls
 
 

@@ -82,8 +82,8 @@ class Object:
 
 
 def of_build(build, root, programs=PROGRAMS):
-    """The objects whose names below the build directory begin as `programs` says. Raises Stale where one is missing or older
-    than its source."""
+    """The objects whose names below the build directory begin as `programs` says. Raises
+    Stale where one is missing or older than its source."""
     build, root = pathlib.Path(build), pathlib.Path(root).resolve()
     try:
         commands = json.loads((build / "compile_commands.json").read_text())

@@ -19,7 +19,8 @@ PAGES = ["cvmctl.1", "cvmd.8", "cvmd.conf.5", "cvm-spec.5", "cvm-template.5", "c
          "cvm-measure.7", "cvm-verify.7", "cvmd-security.7", "io.cvmd.Manager.7", "cvm-unit.8"]
 # Classes of attacks that cvmd-security(7) must answer.
 ATTACKS = ["Descriptors that do not answer", "Sockets that linger", "Messages",
-           "Memory beside the guest's", "Files on slow file systems", "Files that the kernel writes",
+           "Memory beside the guest's", "Files on slow file systems",
+           "Files that the kernel writes",
            "The host's loopback", "The agent's answers", "A verdict that says too much",
            "Ordinary calls in numbers", "Ports and keys", "Names and text"]
 PARTIES = ["Root of the host", "Administrators", "Users of the group", "Other local users",

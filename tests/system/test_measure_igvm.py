@@ -198,8 +198,8 @@ def test_builders_files(tmp_path, platforms, firmware, sort):
     assert result["inputs"]["guestFeatures"] == "0x29"
     assert "reason" not in result["registers"][0]
     for options in ([], ["--json"]):
-        note = cvmctl("measure", "--platform", "sev-snp-igvm", "--igvm", tmp_path / "igvm", "--cpus",
-                      1, *options).err
+        note = cvmctl("measure", "--platform", "sev-snp-igvm", "--igvm", tmp_path / "igvm",
+                      "--cpus", 1, *options).err
         assert note.startswith("cvmctl: note: ") and note.count("\n") == 1
         assert ": 0x309 (MADT), 0x312 (DEVICE_TREE);" in note
     done = cvmctl("igvm", tmp_path / "igvm", "--json")
