@@ -226,7 +226,7 @@ static void table_print_columns(FILE *stream, Table *table)
                 table_print_row(stream, table, &table->cells[i * table->n_columns]);
 }
 
-/* "TITLE: value", which goes on below where it is longer than the terminal is wide. */
+/* "TITLE: value", which wraps to further lines where it is longer than the terminal is wide. */
 static int table_print_item(FILE *stream, const char *title, size_t indent, const char *value,
                             size_t terminal)
 {

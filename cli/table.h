@@ -4,7 +4,7 @@
 /*
  * Tables. Anywhere but on a terminal a table has its full width. On a terminal it is fitted to the
  * width: cells of columns that may be cut are elided with "…", cells of columns that may be wrapped
- * go on in the next line, and a table that is too wide even then is printed as a list, "TITLE:
+ * continue in the next line, and a table that is too wide even then is printed as a list, "TITLE:
  * value" a line.
  */
 
@@ -17,7 +17,7 @@ typedef struct TableColumn {
         const char *title;
         bool right;
         bool cut;  /* may be elided on a terminal that is too narrow */
-        bool wrap; /* may go on in the next line there */
+        bool wrap; /* may continue in the next line there */
 } TableColumn;
 
 /* Fills one row: newly allocated texts, NULL for "out of memory", one a column. */

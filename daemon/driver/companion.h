@@ -30,7 +30,7 @@
 #include "template/plan.h"
 
 /* How long the hypervisor's end may be told after that of a companion, which then ended with it:
- * that of the daemon's own child, and one that libvirt reports. */
+ * that of a child of the daemon, and one that libvirt reports. */
 #define COMPANION_GRACE_MSEC 500u
 #define COMPANION_GRACE_BY_PATH_MSEC 10000u
 
@@ -47,7 +47,7 @@ typedef struct CompanionCallbacks {
 
 typedef struct CompanionsStart {
         const LaunchPlan *plan; /* its companions, at least one; argv[0] of each an absolute path */
-        uid_t uid;              /* that they run as; 0: the daemon's own */
+        uid_t uid;              /* that they run as; 0: that of the daemon */
         gid_t gid;              /* likewise */
         int runtime_dirfd;      /* the CVM's; borrowed for the call */
         bool by_path;           /* the hypervisor connects to their sockets itself */

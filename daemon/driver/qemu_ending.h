@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Why a QEMU has ended: from what QMP told before, and from its exit status. */
+/* Why a QEMU has ended: from what QMP reported before, and from its exit status. */
 
 #include "driver/driver.h"
 
-/* What QMP told of the end; NULL: nothing. An end without a reason is told, too. reason: of the
- * SHUTDOWN event, or QEMU's state where the event was missed; NULL: neither. */
+/* Returns what QMP reported about the end, or NULL if nothing. An end without a reason is reported,
+ * too. reason: that of the SHUTDOWN event, or QEMU's state where the event was missed; NULL:
+ * neither. */
 const char *qemu_ending_told(const char *reason, bool panicked);
 /* The reason of DriverEnding. told: as qemu_ending_told(); ending: with the exit status, if it is
  * known. */

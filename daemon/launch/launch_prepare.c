@@ -56,8 +56,8 @@ static int check_loaded(Launch *launch)
         return 0;
 }
 
-/* What boots must be what a verifier can be told of. Files that are missing tell more than that
- * nothing can be measured without them. */
+/* What boots must be measurable, so that a verifier knows what to expect. A message about missing
+ * files says more than one that nothing can be measured without them. */
 static int render_measured(Launch *launch)
 {
         CvmError *measure = &launch->loaded.measure_error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A call in work: what wire/server.h says of WireCall. Private to the server. */
+/* A call in progress: what wire/server.h calls WireCall. Private to the server. */
 
 #include "wire/connection.h"
 
@@ -19,7 +19,7 @@ struct WireCall {
         void *on_drained_userdata;
 };
 
-/* A call with one reference, made the call in work of the connection. Takes fds, also
+/* A call with one reference, made the call in progress of the connection. Takes fds, also
  * on failure. */
 int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
                   size_t n_fds, WireCall **ret);

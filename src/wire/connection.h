@@ -81,7 +81,7 @@ void wire_connection_work(WireConnection *connection);
 size_t wire_connection_unsent(const WireConnection *connection);
 /* Bytes of memory that it holds for what was received and what is to be sent. */
 size_t wire_connection_buffered(const WireConnection *connection);
-/* A message is being parsed or a call is in work: the next one waits. */
+/* Whether a message is being parsed or a call is in progress: the next one waits. */
 bool wire_connection_is_busy(const WireConnection *connection);
 /* The client does not read its replies: no call is taken up. */
 bool wire_connection_is_blocked(const WireConnection *connection);

@@ -9,8 +9,8 @@
 #include "wire/server-internal.h"
 
 #define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
-/* A reply of so many bytes was made of objects of ten times as many, which lie between others: the
- * allocator does not give their pages back by itself. */
+/* A reply of this size was made of objects of ten times its bytes, which lie between others: the
+ * allocator does not return their pages by itself. */
 #define OUTPUT_LARGE 131072u
 
 WireConnection *wire_connection_ref(WireConnection *connection)
