@@ -154,7 +154,8 @@ static int wire_client_send_call(WireClient *client, const char *method, json_ob
         if (r < 0)
                 return cvm_error_system(error, r, "%s", system_operation);
         r = wire_client_send_all(client, &message, fds, n_fds);
-        if (r < 0)
+        /* A peer that refuses a call before its end has said why, and closed the connection. */
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
                 return wire_client_fail(client, r, error);
         client->pending = true;
         client->more = kind == WIRE_CALL_MORE;

@@ -438,6 +438,30 @@ static void test_big_call(void **state)
         peer_stop(&p);
 }
 
+static int script_refuses_early(int fd)
+{
+        static const char reply[] =
+                "{\"error\":\"io.cvmd.Manager.QuotaExceeded\",\"parameters\":{\"resource\":\"x\","
+                "\"limit\":1,\"used\":0,\"requested\":2}}";
+        char some[100];
+
+        return !(read(fd, some, sizeof(some)) > 0 && says(fd, reply, sizeof(reply)));
+}
+
+/* The reason of a peer that closes the connection before the call has ended. */
+static void test_refused_early(void **state)
+{
+        Peer p = peer_start(script_refuses_early);
+        static char block[900001];
+
+        memset(block, 'x', sizeof(block) - 1);
+        assert_true(wire_client_call(p.client, "t.A",
+                                     json_build("x", json_object_new_string(block), NULL), NULL, 0,
+                                     NULL, &p.error) < 0);
+        assert_string_equal(p.error.name, "io.cvmd.Manager.QuotaExceeded");
+        peer_stop(&p);
+}
+
 static void test_connect_fails(void **state)
 {
         CvmError error = {};
@@ -472,6 +496,7 @@ int main(void)
                 cmocka_unit_test(test_timeout),
                 cmocka_unit_test(test_signal),
                 cmocka_unit_test(test_big_call),
+                cmocka_unit_test(test_refused_early),
                 cmocka_unit_test(test_connect_fails),
         };
 
