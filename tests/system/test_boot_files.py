@@ -90,7 +90,7 @@ def spec(daemon, tmp_path, platform, content, **more):
     ("sev-snp", lambda: images.coconut(images.TDP | images.NATIVE), ["for tdx, native, not for"]),
     ("sev-snp", lambda: igvm(platform=3), ["for tdx, not for sev-snp"]),
     ("sev", lambda: images.firmware(hashes=None), ["kernel hashes", "ovmf-amdsev"]),
-    ("sev", lambda: bytes(8192), ["no OVMF image"]),
+    ("sev", lambda: bytes(8192), ["not an OVMF image"]),
     ("sev-es", lambda: images.firmware(0x14000), ["64 KiB", "CODE and VARS"]),
     ("sev-es", lambda: images.firmware(reset=None), ["AP reset address"]),
     ("sev-snp-ovmf", lambda: images.firmware(sev=None), ["no SEV metadata"]),

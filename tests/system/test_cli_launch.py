@@ -394,7 +394,7 @@ def test_a_spec_over_the_size_of_a_message(tmp_path):
         assert peer.cvmctl(*args).code == 0
         (tmp_path / "env").write_text(f"A={'x' * (3 << 20)}\n")
         done = peer.cvmctl(*args)
-        assert done.code == exits.DATA and "over 15 MiB" in done.err and len(peer.calls) == 1
+        assert done.code == exits.DATA and "more than 15 MiB" in done.err and len(peer.calls) == 1
 
 
 # What is shown

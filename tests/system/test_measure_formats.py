@@ -331,11 +331,11 @@ def test_options_that_are_refused(platform, key_file, args, words):
         assert word in done.err, done.err
 
 
-@pytest.mark.parametrize("name, reason", [("tdx", "only SEV-SNP"), ("vtpm", "SEV-SNP only")])
-def test_id_blocks_of_other_platforms(platform, key_file, name, reason):
+@pytest.mark.parametrize("name", ["tdx", "vtpm"])
+def test_id_blocks_of_other_platforms(platform, key_file, name):
     path, _ = key_file("id", ec.SECP384R1())
     done = cvmctl("measure", *platform(name), "--format", "snp-id-block", "--id-key", path)
-    assert done.code == exits.USAGE and reason in done.err
+    assert done.code == exits.USAGE and "only SEV-SNP has ID blocks" in done.err
 
 
 def mismatched():

@@ -311,10 +311,10 @@ def test_it_ends_while_no_daemon_is_there(cvmd):
 @pytest.mark.parametrize("policy, again", [("on-failure", False), ("always", True)])
 def test_power_off_or_reboot(cvmd, policy, again):
     """Which of the two nobody heard: only `always` wants both."""
-    cvmd.launch("web", cmdline="fake.poweroff-ms=100",
+    cvmd.launch("web", cmdline="fake.poweroff-ms=400",
                 restart={"policy": policy, "backoffSec": 60})
     cvmd.kill()
-    time.sleep(0.3 * SLOWNESS)
+    time.sleep(0.6 * SLOWNESS)
     cvmd.start()
     cvm = cvmd.wait_state("web", "restarting", "stopped", "failed")
     assert cvm["ending"]["reason"] == "power-off-or-reboot"
@@ -372,7 +372,7 @@ def test_an_artifact_that_has_no_name(cvmd):
     kill(second)
     cvmd.start()
     eventually(lambda: reason(cvmd) == "restart-failed", cvmd.log)
-    assert "kernel" in (detail := cvmd.status("web")["ending"]["detail"]) and "no path" in detail
+    assert "kernel" in (detail := cvmd.status("web")["ending"]["detail"]) and "without a path" in detail
 
 
 # Over the host's own end

@@ -252,7 +252,7 @@ def test_a_restarted_daemon_is_found_again(run, cvmd, end):
     pid = there(cvmd)["pid"]
     runner.says("ready")
     getattr(cvmd, end)()
-    runner.says("the daemon is away")
+    runner.says("the daemon is not answering")
     cvmd.start()
     runner.says("the daemon is back")
     assert cvmd.status("web")["pid"] == pid and runner.process.poll() is None
@@ -264,9 +264,10 @@ def test_a_restarted_daemon_is_found_again(run, cvmd, end):
 def test_it_ends_while_the_daemon_is_away(run, cvmd):
     runner = run()
     pid = there(cvmd)["pid"]
+    runner.says("ready")
     cvmd.kill()
     os.kill(pid, signal.SIGKILL)
-    runner.says("the daemon is away")
+    runner.says("the daemon is not answering")
     cvmd.start()
     assert runner.code() in GONE
     assert cvmd.status("web")["state"] in DEAD
@@ -277,7 +278,7 @@ def test_a_signal_while_the_daemon_is_away_is_kept(run, cvmd):
     there(cvmd)
     runner.says("ready")
     cvmd.kill()
-    runner.says("the daemon is away")
+    runner.says("the daemon is not answering")
     runner.signal()
     cvmd.start()
     assert runner.code() == 0
@@ -322,7 +323,7 @@ def test_started_again_it_takes_over(run, cvmd):
     first.process.wait()
     second = run("web", "--notify", env={"NOTIFY_SOCKET": notified.path})
     notified.wait("READY=1")
-    assert "taken over" in second.errors()
+    assert "attached to the CVM" in second.errors()
     assert cvmd.status("web")["pid"] == pid
     second.signal()
     assert second.code() == 0

@@ -451,7 +451,7 @@ def test_hostile_texts_are_escaped(expect):
     ((*MILAN, "--event-log", VECTORS / "amd-milan.pem"), exits.DATA, "event log"),
     ((*MILAN, "--report-data", "00"), exits.USAGE, "128 hex digits"),
     ((*MILAN, "--nonce", "x"), exits.USAGE, "--nonce"),
-    ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), exits.USAGE, "same"),
+    ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), exits.USAGE, "exclude each other"),
     ((*MILAN[:-1], "yesterday"), exits.USAGE, "--at"),
     ((*MILAN, "--expect", "/nonexistent"), exits.NOT_FOUND, "No such file"),
     ((*MILAN, "--expect", VECTORS / "amd-milan.pem"), exits.DATA, "amd-milan.pem"),
