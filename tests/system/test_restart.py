@@ -372,7 +372,8 @@ def test_an_artifact_that_has_no_name(cvmd):
     kill(second)
     cvmd.start()
     eventually(lambda: reason(cvmd) == "restart-failed", cvmd.log)
-    assert "kernel" in (detail := cvmd.status("web")["ending"]["detail"]) and "without a path" in detail
+    detail = cvmd.status("web")["ending"]["detail"]
+    assert "kernel" in detail and "without a path" in detail
 
 
 # Over the host's own end
