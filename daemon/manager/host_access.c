@@ -48,7 +48,7 @@ static void child_run(const char *nft, int rules, int output)
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         if (dup2(rules, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-            dup2(output, STDERR_FILENO) < 0 || chdir("/") < 0)
+            dup2(output, STDERR_FILENO) < 0 || chdir("/") < 0 || fork_end_with_parent() < 0)
                 _exit(126);
         execve(nft, argv, environment);
         _exit(127);

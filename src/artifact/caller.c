@@ -16,6 +16,7 @@
 #include "base/errand.h"
 #include "base/filesystem.h"
 #include "base/foreign.h"
+#include "base/fork.h"
 #include "base/memfd.h"
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
@@ -65,6 +66,7 @@ static int drop_capabilities(bool is_root)
 static int become_caller(const Request *request)
 {
         const Caller *caller = request->caller;
+        int r;
 
         if (request->switch_user &&
             (syscall(SYS_setgroups, caller->n_groups, caller->groups) < 0 ||
@@ -73,10 +75,10 @@ static int become_caller(const Request *request)
                 return -errno;
         /* This process has the caller's uid and the daemon's memory: nobody may look into it. And
          * should the daemon die, an open that hangs must not stay behind. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-            prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return drop_capabilities(caller->uid == 0);
+        r = fork_end_with_parent();
+        return r < 0 ? r : drop_capabilities(caller->uid == 0);
 }
 
 static int may(int fd, int mode)

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +18,8 @@
  * all below it is copied to each child. -1 where nothing is reserved. */
 static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
 static int reserved_slot = -1;
+/* Who made this child, which has this of its parent: the same in all that the process makes. */
+static pid_t maker;
 
 typedef struct ForkRequest {
         int *fds;
@@ -148,6 +151,7 @@ static pid_t make(int ours, int theirs, const ForkRequest *request, int *ret_pid
         int pidfd = -1, r;
         pid_t pid;
 
+        maker = getpid();
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         pid = (pid_t)syscall(SYS_clone, CLONE_FILES | CLONE_PIDFD | request->exit_signal, NULL,
@@ -226,4 +230,11 @@ pid_t fork_bare(int *fds, size_t n, int exit_signal, int *ret_pidfd)
         else if (pid > 0)
                 close(pidfd);
         return pid;
+}
+
+int fork_end_with_parent(void)
+{
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return -errno;
+        return getppid() == maker ? 0 : -ESRCH;
 }

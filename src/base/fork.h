@@ -36,3 +36,7 @@ int fork_reserve(void);
  * parent's. `exit_signal` is what its end sends to the parent: SIGCHLD, or 0 for a child that only
  * waitid(2) with __WALL reports. *ret_pidfd (or NULL) is owned by the caller. */
 pid_t fork_bare(int *fds, size_t n, int exit_signal, int *ret_pidfd);
+
+/* In the child, once its ids are final, as a change of them undoes this: its parent's death kills
+ * it. Returns 0 or -errno; -ESRCH: the parent has died already. */
+int fork_end_with_parent(void);

@@ -55,7 +55,8 @@ static void qemu_process_child_run(char *const *argv, int socket_fd, int output_
                                syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 ||
                                syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0))
                 _exit(126);
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids clears it */
+        if (fork_end_with_parent() < 0)
+                _exit(126);
         execve(argv[0], argv, environment);
         dprintf(STDERR_FILENO, "cannot be started: %s\n", strerrordesc_np(errno) ?: "?");
         _exit(127);

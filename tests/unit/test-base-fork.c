@@ -125,6 +125,50 @@ static void test_child_holds_nothing(void **state)
         close(go[0]);
 }
 
+/* A parent between this process and its child, which dies before the child asks to end with it, or
+ * afterwards; the child's end is seen at a pipe. */
+static void outlive(bool asks_before)
+{
+        int ended[2], go[2], fds[2], status;
+        char byte;
+        pid_t parent;
+
+        assert_int_equal(pipe2(ended, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+        parent = fork();
+        if (parent == 0) {
+                fds[0] = ended[1];
+                fds[1] = go[0];
+                if (fork_bare(fds, 2, SIGCHLD, NULL) == 0) {
+                        if (asks_before && (fork_end_with_parent() < 0 ||
+                                            write(fds[0], "a", 1) != 1 || pause() < 0))
+                                _exit(BAD_CONTENT);
+                        (void)!read(fds[1], &byte, 1);
+                        (void)!write(fds[0], fork_end_with_parent() == -ESRCH ? "d" : "n", 1);
+                        _exit(0);
+                }
+                /* a child that asks first is waited for by who waits for this process */
+                _exit(asks_before && read(ended[0], &byte, 1) != 1 ? BAD_CONTENT : GOOD);
+        }
+        close(ended[1]);
+        assert_int_equal(waitpid(parent, &status, 0), parent);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == GOOD);
+        close(go[1]);
+        if (!asks_before) {
+                assert_int_equal(read(ended[0], &byte, 1), 1);
+                assert_int_equal(byte, 'd');
+        }
+        assert_int_equal(read(ended[0], &byte, 1), 0);
+        close(ended[0]);
+        close(go[0]);
+}
+
+static void test_ends_with_parent(void **state)
+{
+        outlive(true);
+        outlive(false);
+}
+
 static void *fork_many(void *userdata)
 {
         intptr_t n_bad = 0;
@@ -200,6 +244,7 @@ int main(void)
                 leaks_unit_test(test_nothing_to_give),
                 leaks_unit_test(test_bad_descriptor),
                 leaks_unit_test(test_child_holds_nothing),
+                leaks_unit_test(test_ends_with_parent),
                 leaks_unit_test(test_threads),
                 cmocka_unit_test(test_reserve),
         };
