@@ -130,7 +130,8 @@ static int add_uids(const Manager *manager, Buffer *rules)
 }
 
 /* One transaction: there is no moment without the rules. That the table is made first lets it be
- * deleted where it was not. */
+ * deleted where it was not. TCP is refused by a reset: the kernel limits how many ICMP messages it
+ * sends, and who gets none tries again for seconds. */
 static int write_rules(const Manager *manager, const char *table, bool deny, Buffer *rules)
 {
         int r = buffer_appendf(rules, "table inet %s\ndelete table inet %s\n", table, table);
@@ -139,6 +140,10 @@ static int write_rules(const Manager *manager, const char *table, bool deny, Buf
                 return r;
         r = buffer_appendf(rules,
                            "table inet %s {\n"
+                           "\tchain refuse {\n"
+                           "\t\tmeta l4proto tcp reject with tcp reset\n"
+                           "\t\treject\n"
+                           "\t}\n"
                            "\tchain output {\n"
                            "\t\ttype filter hook output priority filter; policy accept;\n"
                            "\t\toif != \"lo\" accept\n"
@@ -148,7 +153,7 @@ static int write_rules(const Manager *manager, const char *table, bool deny, Buf
                            table);
         if (r == 0)
                 r = add_uids(manager, rules);
-        return r ?: buffer_append_text(rules, " } reject\n\t}\n}\n");
+        return r ?: buffer_append_text(rules, " } goto refuse\n\t}\n}\n");
 }
 
 static int set_table(Manager *manager, bool deny, char **ret_said)

@@ -22,6 +22,18 @@ try:
 except ConnectionRefusedError:
     print("refused")
 """
+REFUSED_AT_ONCE = """
+import socket, sys, time
+longest = 0
+for _ in range(300):
+    begun = time.monotonic()
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5).close()
+        sys.exit("reached")
+    except ConnectionRefusedError:
+        longest = max(longest, time.monotonic() - begun)
+print(longest)
+"""
 
 pytestmark = pytest.mark.qemu_driver("the uids are those of QEMUs that cvmd itself starts")
 
@@ -36,7 +48,11 @@ def loopback(make_daemon):  # which is to be looked over last
 
 
 def connect(uid, port=PORT, address="127.0.0.1"):
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", CONNECT, address, str(port)],
+    return run_as(uid, CONNECT, address, port)
+
+
+def run_as(uid, script, *arguments):
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, *map(str, arguments)],
                           user=uid, group=uid, extra_groups=[], check=True, text=True,
                           stdout=subprocess.PIPE)
     return done.stdout.strip()
@@ -58,6 +74,8 @@ def test_a_guest_does_not_reach_the_loopback(loopback, make_daemon, config):
     assert connect(uid) == "refused"
     assert connect(uid, 53) == "reached"  # its resolver may be there
     assert connect(1000) == connect(0) == "reached"
+    # A connection that hears nothing tries again after a second.
+    assert float(run_as(uid, REFUSED_AT_ONCE, PORT)) < 0.9
     # So it is with its other addresses.
     netns.ip("addr", "add", "198.18.0.1/24", "dev", "lo")
     with netns.answering("198.18.0.1", PORT, "x"):
