@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* DescribeHost: looks at the host as it is now and asks QEMU, in a worker thread, since both may
- * take a while. The same functions as `cvmctl doctor`. */
+ * take a while, and in the caller's turn (turns.h). The same functions as `cvmctl doctor`. */
 
 #include <string.h>
 
 #include "api/api.h"
+#include "launch/quota.h"
 #include "manager/platform.h"
 #include "template/survey.h"
 
 typedef struct HostJob {
-        uv_work_t work;
+        Turn turn;
         WireCall *call; /* a reference */
         const Manager *manager;
         const Template *template; /* NULL: all, and the checks without a platform */
@@ -69,9 +70,9 @@ static int look(HostJob *job, const HostFacts *facts)
         return r;
 }
 
-static void work(uv_work_t *request)
+static void work(Turn *turn)
 {
-        HostJob *job = container_of(request, HostJob, work);
+        HostJob *job = container_of(turn, HostJob, turn);
         _cleanup_(host_facts_freep) HostFacts *facts = NULL;
 
         job->r = host_refresh("", job->manager->host, &facts);
@@ -79,9 +80,9 @@ static void work(uv_work_t *request)
                 job->r = look(job, facts);
 }
 
-static void after_work(uv_work_t *request, int status)
+static void after_work(Turn *turn)
 {
-        HostJob *job = container_of(request, HostJob, work);
+        HostJob *job = container_of(turn, HostJob, turn);
         const TemplateSet *set = job->manager->templates;
         _cleanup_(cvm_error_done) CvmError error = {};
         json_object *platforms;
@@ -102,6 +103,14 @@ static void after_work(uv_work_t *request, int status)
         job_free(job);
 }
 
+static void on_gone(WireCall *call, void *userdata)
+{
+        HostJob *job = userdata;
+
+        if (turns_withdraw(&job->turn))
+                job_free(job);
+}
+
 void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {{"platform", JSON_STRING, 0}, {}};
@@ -109,7 +118,6 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_free_ char *platform = NULL;
         const Manager *manager = userdata;
         HostJob *job;
-        int r = 0;
 
         if (!api_dispatch(call, parameters, fields, &platform))
                 return;
@@ -122,12 +130,14 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
         }
         job->call = wire_call_ref(call);
         job->manager = manager;
-        if (platform && !(job->template = template_set_find(manager->templates, platform)))
-                r = cvm_error_invalid_parameter(&error, "platform");
-        if (r == 0 && (r = uv_queue_work(manager->home.loop, &job->work, work, after_work)) < 0)
-                cvm_error_system(&error, r, "describe the host");
-        if (r < 0) {
+        job->r = -ECANCELED;
+        if (platform && !(job->template = template_set_find(manager->templates, platform))) {
+                cvm_error_invalid_parameter(&error, "platform");
                 wire_call_error(call, &error);
                 job_free(job);
+                return;
         }
+        wire_call_on_gone(call, on_gone, job);
+        turns_take(manager->host_turns, &job->turn,
+                   quota_account(manager, wire_call_peer(call)->uid), work, after_work);
 }

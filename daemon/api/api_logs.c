@@ -238,7 +238,7 @@ static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t l
                 follow->past = past;
         else
                 wire_call_on_gone(call, on_past_gone, past);
-        turns_take(manager->log_turns, &past->turn,
+        turns_take(manager->host_turns, &past->turn,
                    quota_account(manager, wire_call_peer(call)->uid), read_past, on_past_read);
         return 0;
 }

@@ -33,7 +33,7 @@ typedef struct Manager {
         ArtifactStore *artifacts;
         QemuCache *qemus;
         Turns *turns;             /* to read files of users in, which may never answer */
-        Turns *log_turns;         /* to read the daemon's own files in, which do */
+        Turns *host_turns;        /* to look at the host and read the daemon's own files in */
         int runtime_fd, state_fd; /* the directories */
         uid_t libvirt_uid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there
                             * is no such user */
