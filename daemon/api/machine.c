@@ -346,7 +346,7 @@ int machines_new(Manager *manager, const char *runtime, Machines **ret, CvmError
         int fd;
 
         *ret = NULL;
-        if (strcmp(manager->home.config->machined, "off") == 0 || !manager->privileged ||
+        if (manager->home.config->machined == MACHINED_OFF || !manager->privileged ||
             !manager->home.systemd)
                 return 0;
         machines = calloc(1, sizeof(*machines));

@@ -18,6 +18,7 @@
 typedef struct Raw {
         Config config;
         char *memory, *console_size, *memory_per_uid, *artifacts_per_uid, *secrets_per_uid;
+        char *accelerator, *scopes, *machined, *host_access;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
         json_object *programs;
@@ -27,12 +28,12 @@ typedef struct Raw {
 static const JsonField top_fields[] = {
         {"cpus", JSON_UINT32, offsetof(Raw, config.cpus), 0, 1, SPEC_CPUS_MAX},
         {"memory", JSON_STRING, offsetof(Raw, memory)},
-        {"accelerator", JSON_STRING, offsetof(Raw, config.accelerator)},
+        {"accelerator", JSON_STRING, offsetof(Raw, accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"specs", JSON_STRING, offsetof(Raw, config.specs)},
         {"subuids", JSON_STRING, offsetof(Raw, config.subuids_path)},
-        {"scopes", JSON_STRING, offsetof(Raw, config.scopes)},
-        {"machined", JSON_STRING, offsetof(Raw, config.machined)},
+        {"scopes", JSON_STRING, offsetof(Raw, scopes)},
+        {"machined", JSON_STRING, offsetof(Raw, machined)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
         {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
         {"uids", JSON_OBJECT, offsetof(Raw, uids)},
@@ -109,7 +110,7 @@ static const JsonField libvirt_fields[] = {
 static const JsonField network_fields[] = {
         {"bridges", JSON_ARRAY, offsetof(Raw, bridges)},
         {"taps", JSON_ARRAY, offsetof(Raw, taps)},
-        {"hostAccess", JSON_STRING, offsetof(Raw, config.host_access)},
+        {"hostAccess", JSON_STRING, offsetof(Raw, host_access)},
         {},
 };
 
@@ -135,6 +136,44 @@ static int refuse(void *userdata, const char *field, const char *reason)
                      reason) < 0)
                 source->message = NULL;
         return -EINVAL;
+}
+
+/* The place of a text among those that the field may have, ended by NULL. NULL: the default, which
+ * is the first of them. */
+static int parse_choice(const char *text, const char *field, const char *const *choices,
+                        unsigned *ret, Source *source)
+{
+        _cleanup_(buffer_done) Buffer reason = {};
+        int r;
+
+        for (unsigned i = 0; choices[i]; i++)
+                if (!text || strcmp(text, choices[i]) == 0) {
+                        *ret = i;
+                        return 0;
+                }
+        r = buffer_appendf(&reason, "must be %s", choices[0]);
+        for (size_t i = 1; r >= 0 && choices[i]; i++)
+                r = buffer_appendf(&reason, "%s%s", choices[i + 1] ? ", " : " or ", choices[i]);
+        return r < 0 ? r : refuse(source, field, reason.data);
+}
+
+static int parse_choices(const Raw *raw, Config *c, Source *source)
+{
+        static const char *const accelerators[] = {"auto", "kvm", "tcg", NULL},
+                                 *const scopes[] = {"auto", "required", "off", NULL},
+                                 *const machined[] = {"auto", "off", NULL},
+                                 *const host_access[] = {"deny", "allow", NULL};
+        int r = parse_choice(raw->accelerator, "accelerator", accelerators, &c->accelerator,
+                             source);
+
+        if (r == 0)
+                r = parse_choice(raw->scopes, "scopes", scopes, &c->scopes, source);
+        if (r == 0)
+                r = parse_choice(raw->machined, "machined", machined, &c->machined, source);
+        if (r == 0)
+                r = parse_choice(raw->host_access, "network.hostAccess", host_access,
+                                 &c->host_access, source);
+        return r;
 }
 
 static int parse_size(const char *text, const char *field, uint64_t min, uint64_t max,
@@ -282,16 +321,9 @@ static int check(Raw *raw, Source *source)
                 return refuse_range(source, "vsock.first", "vsock.last");
         if (c->uid_first > c->uid_last)
                 return refuse(source, "uids.last", "must not be below uids.first");
-        if (strcmp(c->accelerator, "auto") != 0 && strcmp(c->accelerator, "kvm") != 0 &&
-            strcmp(c->accelerator, "tcg") != 0)
-                return refuse(source, "accelerator", "must be auto, kvm or tcg");
-        if (strcmp(c->scopes, "auto") != 0 && strcmp(c->scopes, "required") != 0 &&
-            strcmp(c->scopes, "off") != 0)
-                return refuse(source, "scopes", "must be auto, required or off");
-        if (strcmp(c->machined, "auto") != 0 && strcmp(c->machined, "off") != 0)
-                return refuse(source, "machined", "must be auto or off");
-        if (strcmp(c->host_access, "deny") != 0 && strcmp(c->host_access, "allow") != 0)
-                return refuse(source, "network.hostAccess", "must be deny or allow");
+        r = parse_choices(raw, c, source);
+        if (r < 0)
+                return r;
         if (c->templates[0] != '/')
                 return refuse(source, "templates", "must be an absolute path");
         if (c->specs[0] != '/')
@@ -327,15 +359,11 @@ static Config *config_new(void)
                 .vcpus_per_cpu = 128,
                 .artifact_bytes_per_uid_max = UINT64_C(4) << 30,
                 .secret_bytes_per_uid_max = UINT64_C(128) << 20,
-                .accelerator = strdup("auto"),
                 .templates = strdup("/etc/cvmd/templates"),
                 .specs = strdup("/etc/cvmd/cvms"),
                 .subuids_path = strdup("/etc/subuid"),
-                .scopes = strdup("auto"),
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
-                .machined = strdup("auto"),
-                .host_access = strdup("deny"),
                 .users_group = strdup("cvm"),
                 .admins_group = strdup("cvm-admin"),
                 .bridges = calloc(1, sizeof(char *)),
@@ -343,9 +371,9 @@ static Config *config_new(void)
                 .disks = calloc(1, sizeof(char *)),
                 .gpus = calloc(1, sizeof(char *)),
         };
-        if (!c->accelerator || !c->templates || !c->specs || !c->scopes || !c->machined ||
-            !c->users_group || !c->admins_group || !c->bridges || !c->taps || !c->disks ||
-            !c->gpus || !c->libvirt_uri || !c->libvirt_user || !c->host_access || !c->subuids_path)
+        if (!c->templates || !c->specs || !c->users_group || !c->admins_group || !c->bridges ||
+            !c->taps || !c->disks || !c->gpus || !c->libvirt_uri || !c->libvirt_user ||
+            !c->subuids_path)
                 return config_free(c);
         return c;
 }
@@ -361,16 +389,12 @@ Config *config_free(Config *config)
 {
         if (!config)
                 return NULL;
-        free(config->accelerator);
         free(config->templates);
         free(config->specs);
         free(config->subuids_path);
         subuids_free(config->subuids);
-        free(config->scopes);
         free(config->libvirt_uri);
         free(config->libvirt_user);
-        free(config->machined);
-        free(config->host_access);
         free(config->users_group);
         free(config->admins_group);
         json_object_put(config->qemu);
@@ -394,7 +418,6 @@ int config_keep_fixed(Config *config, const Config *old, char **ret_fixed)
                 {"templates", &config->templates, old->templates},
                 {"groups.users", &config->users_group, old->users_group},
                 {"groups.admins", &config->admins_group, old->admins_group},
-                {"machined", &config->machined, old->machined},
                 {"libvirt.uri", &config->libvirt_uri, old->libvirt_uri},
                 {"libvirt.user", &config->libvirt_user, old->libvirt_user},
         };
@@ -412,6 +435,10 @@ int config_keep_fixed(Config *config, const Config *old, char **ret_fixed)
                 free(*fixed[i].now);
                 *fixed[i].now = copy;
                 r = buffer_appendf(&names, "%s%s", names.size ? ", " : "", fixed[i].name);
+        }
+        if (r >= 0 && config->machined != old->machined) {
+                config->machined = old->machined;
+                r = buffer_appendf(&names, "%smachined", names.size ? ", " : "");
         }
         if (r >= 0 && config->console_files != old->console_files) {
                 config->console_files = old->console_files;
@@ -447,6 +474,10 @@ static int config_parse(Config *config, Source *source)
         free(raw.memory_per_uid);
         free(raw.artifacts_per_uid);
         free(raw.secrets_per_uid);
+        free(raw.accelerator);
+        free(raw.scopes);
+        free(raw.machined);
+        free(raw.host_access);
         return r;
 }
 

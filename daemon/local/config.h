@@ -15,6 +15,16 @@
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
 #define CONFIG_BYTES_MAX (1u << 20)
 
+typedef enum ConfigAccelerator {
+        ACCELERATOR_AUTO,
+        ACCELERATOR_KVM,
+        ACCELERATOR_TCG
+} ConfigAccelerator;
+typedef enum ConfigScopes { SCOPES_AUTO, SCOPES_REQUIRED, SCOPES_OFF } ConfigScopes;
+typedef enum ConfigMachined { MACHINED_AUTO, MACHINED_OFF } ConfigMachined;
+/* Of guests to the host's own addresses. */
+typedef enum ConfigHostAccess { HOST_ACCESS_DENY, HOST_ACCESS_ALLOW } ConfigHostAccess;
+
 typedef struct Config {
         uint32_t cpus;   /* default of a spec */
         uint64_t memory; /* default of a spec, bytes */
@@ -32,14 +42,14 @@ typedef struct Config {
         uint64_t artifact_bytes_per_uid_max, secret_bytes_per_uid_max;
         uint32_t ports_per_uid_max; /* in the range; 0: a part of it */
         uint32_t keys_per_uid_max;  /* ASIDs, key IDs; 0: half of what the host has */
-        char *accelerator;          /* auto, kvm, tcg */
-        char *templates;            /* override directory */
-        char *specs;                /* directory of those of cvm@.service */
-        char *scopes;               /* auto, required, off */
-        char *libvirt_uri;          /* of driver libvirt */
-        char *libvirt_user;         /* that its QEMUs run as */
-        char *machined;             /* auto, off */
-        char *host_access;          /* of guests to the host's own addresses: deny, allow */
+        ConfigAccelerator accelerator;
+        ConfigScopes scopes;
+        ConfigMachined machined;
+        ConfigHostAccess host_access;
+        char *templates;    /* override directory */
+        char *specs;        /* directory of those of cvm@.service */
+        char *libvirt_uri;  /* of driver libvirt */
+        char *libvirt_user; /* that its QEMUs run as */
         char *users_group, *admins_group;
         char *subuids_path;      /* subuid(5) */
         Subuids *subuids;        /* what that said when this was loaded; owned, or NULL */

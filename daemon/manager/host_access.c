@@ -169,7 +169,7 @@ static int set_table(Manager *manager, bool deny, char **ret_said)
 
 void host_access_apply(Manager *manager)
 {
-        bool deny = strcmp(manager->home.config->host_access, "deny") == 0,
+        bool deny = manager->home.config->host_access == HOST_ACCESS_DENY,
              had = manager->host_access == HOST_ACCESS_DENIED;
         _cleanup_free_ char *said = NULL;
         int r;

@@ -6,11 +6,11 @@
 
 bool platform_use_kvm(const Manager *manager)
 {
-        const char *accelerator = manager->home.config->accelerator;
+        ConfigAccelerator accelerator = manager->home.config->accelerator;
 
-        if (strcmp(accelerator, "auto") == 0)
+        if (accelerator == ACCELERATOR_AUTO)
                 return manager->host->kvm_usable;
-        return strcmp(accelerator, "kvm") == 0;
+        return accelerator == ACCELERATOR_KVM;
 }
 
 static bool host_passes(const Manager *manager, const Template *template)

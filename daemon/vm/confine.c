@@ -13,12 +13,12 @@
 
 static bool is_needed(const VmHome *home, const CvmSpec *spec)
 {
-        return strcmp(home->config->scopes, "required") == 0 || spec_has_limits(spec);
+        return home->config->scopes == SCOPES_REQUIRED || spec_has_limits(spec);
 }
 
 static bool is_off(const VmHome *home)
 {
-        return strcmp(home->config->scopes, "off") == 0;
+        return home->config->scopes == SCOPES_OFF;
 }
 
 int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)

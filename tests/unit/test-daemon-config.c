@@ -37,8 +37,8 @@ static void test_defaults(void **state)
         assert_int_equal(c->port_last, 7199);
         assert_int_equal(c->console_bytes, 2 << 20);
         assert_int_equal(c->console_files, 3);
-        assert_string_equal(c->host_access, "deny");
-        assert_string_equal(c->accelerator, "auto");
+        assert_int_equal(c->host_access, HOST_ACCESS_DENY);
+        assert_int_equal(c->accelerator, ACCELERATOR_AUTO);
         assert_string_equal(c->users_group, "cvm");
         assert_string_equal(c->admins_group, "cvm-admin");
         assert_false(config_allows_tap(c, ""));
@@ -70,7 +70,9 @@ static void test_every_field(void **state)
                 fail_msg("%s", message);
         assert_int_equal(c->cpus, 512);
         assert_int_equal(c->memory, 1 << 30);
-        assert_string_equal(c->accelerator, "kvm");
+        assert_int_equal(c->accelerator, ACCELERATOR_KVM);
+        assert_int_equal(c->scopes, SCOPES_REQUIRED);
+        assert_int_equal(c->machined, MACHINED_OFF);
         assert_string_equal(c->templates, "/t");
         assert_int_equal(c->port_first, 1);
         assert_int_equal(c->port_last, 65535);
