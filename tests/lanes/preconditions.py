@@ -140,7 +140,7 @@ def valgrind_starts(build):
         wrap = needs.valgrind(build)
     except Unavailable as reason:
         raise Missing(str(reason)) from reason
-    output([*wrap, build / "cli/cvmctl", "--version"], "valgrind (libc6-dbg)")
+    output([*wrap, build / "daemon/cvmd", "--version"], "valgrind (libc6-dbg)")
 
 
 PLAIN = [lambda run: daemon_serves(run.builds.plain())]
