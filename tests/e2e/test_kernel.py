@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the own kernel promises beside what every guest does: it keeps its memory from the host's
 ACPI code, still has what ACPI is for, and says when it has panicked."""
+import collections
 import json
 import os
 import pathlib
@@ -121,6 +122,13 @@ FIRMWARE = pathlib.Path("/usr/share/ovmf/OVMF.fd")
 RUNTIME_DATA = re.compile(r"\[Runtime Data\|RUN.*range=\[0x([0-9a-f]+)-0x([0-9a-f]+)\]")
 
 
+def runtime_data(console):
+    """Its ranges, each with how often the kernel has printed it: twice, but a serial port of a busy
+    host loses a character now and then, and a digit less makes another range."""
+    return collections.Counter((int(low, 16), int(high, 16))
+                               for low, high in RUNTIME_DATA.findall(console))
+
+
 @pytest.mark.skipif(not FIRMWARE.exists(), reason="ovmf is not installed")
 def test_acpi_code_is_kept_from_runtime_services(guest, tmp_path):
     """Reserved in the memory map, but memory that the guest's kernel calls. Where it is the first
@@ -131,9 +139,10 @@ def test_acpi_code_is_kept_from_runtime_services(guest, tmp_path):
                               cmdline="console=ttyS0 efi=debug",
                               options=["-bios", FIRMWARE]).boot()
         seen.append((told, console.count(REFUSED)))
-        ranges = [(int(low, 16), int(high, 16)) for low, high in RUNTIME_DATA.findall(console)]
+        ranges = runtime_data(console)
         if name == "registers":
-            low, high = max(ranges, key=lambda found: found[1] - found[0])
+            low, high = max((found for found, times in ranges.items() if times == 2),
+                            key=lambda found: found[1] - found[0])
             address = (low + high) // 2 & ~4095
     assert any(low <= address < high for low, high in ranges), f"{address:#x} {ranges}"
     assert len(seen[0][0]) == 4 + len("<#>") and seen == [(seen[0][0], 0), (b"<>", 1)]
