@@ -24,6 +24,7 @@ const char *machine_real(void)
 
 static void spawn(Machine *machine, char *const *argv)
 {
+        pid_t parent = getpid();
         int pipe_fds[2];
 
         assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
@@ -31,7 +32,8 @@ static void spawn(Machine *machine, char *const *argv)
         assert_true(machine->pid >= 0);
         if (machine->pid == 0) {
                 /* a test that fails never comes to machine_done() */
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                        _exit(127);
                 dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
                 dup2(pipe_fds[1], STDOUT_FILENO);
                 dup2(pipe_fds[1], STDERR_FILENO);

@@ -35,7 +35,7 @@ class Actor:
         from_actor, to_parent = os.pipe()
         from_parent, to_actor = os.pipe()
         self.buffer = b""
-        self.pid = os.fork()
+        parent, self.pid = os.getpid(), os.fork()
         if self.pid == 0:
             try:
                 os.setsid()
@@ -51,6 +51,8 @@ class Actor:
                 # A process that changes its user loses these.
                 libc = ctypes.CDLL(None)
                 libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(0)
                 libc.prctl(PR_SET_DUMPABLE, 1)
                 try:
                     function(link, *arguments)

@@ -211,8 +211,8 @@ static void test_udp(void **state)
 /* A child that binds and listens as QEMU does, and answers each connection with one byte. */
 static pid_t start_server(uint16_t port, uid_t uid, int *ret_ready)
 {
+        pid_t parent = getpid(), pid;
         int pipes[2];
-        pid_t pid;
 
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
         pid = fork();
@@ -220,8 +220,10 @@ static pid_t start_server(uint16_t port, uid_t uid, int *ret_ready)
         if (pid == 0) {
                 int fd, client;
 
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (uid && setresuid(uid, uid, uid) < 0)
+                        _exit(2);
+                /* afterwards, as a change of ids undoes it */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                         _exit(2);
                 fd = listening("127.0.0.1", port, true);
                 if (fd < 0 || write(pipes[1], "r", 1) != 1)
