@@ -196,6 +196,56 @@ static void test_pipelined_later(void **state)
         wire_stop(w);
 }
 
+/* Ends the held call with {"n": number}, written beforehand. */
+static void reply_prepared(Wire *w, int number)
+{
+        WireCall *call = wire_release(w);
+        Buffer reply = {};
+
+        assert_int_equal(
+                wire_reply_prepare(json_build("n", json_object_new_int(number), NULL), &reply), 0);
+        wire_call_reply_prepared(call, &reply);
+        assert_null(reply.data);
+        wire_call_unref(call);
+}
+
+/* A reply that was written beforehand comes after what is still unsent, and is nobody's whose
+ * client has gone or wants none. */
+static void test_prepared(void **state)
+{
+        enum { LARGE = 2 << 20 };
+        Wire *w = wire_start();
+        int fd = wire_connect(w);
+        _cleanup_free_ char *large = malloc(LARGE), *text = NULL;
+
+        memset(large, 'x', LARGE);
+        wire_send(w, fd, "{\"method\":\"t.Hold\"}");
+        test_loop_until(&w->test, w->n_held == 1);
+        reply_prepared(w, 1);
+        wire_expect(w, fd, "{\"parameters\":{\"n\":1}}");
+
+        wire_send(w, fd, "{\"method\":\"t.Hold\",\"more\":true}");
+        test_loop_until(&w->test, w->n_held == 1);
+        wire_call_continue(w->held[0],
+                           json_build("x", json_object_new_string_len(large, LARGE), NULL));
+        reply_prepared(w, 2);
+        text = wire_receive(w, fd);
+        assert_true(strlen(text) > LARGE && strstr(text, "\"continues\":true}"));
+        wire_expect(w, fd, "{\"parameters\":{\"n\":2}}");
+
+        wire_send(w, fd, "{\"method\":\"t.Hold\",\"oneway\":true}");
+        test_loop_until(&w->test, w->n_held == 1);
+        reply_prepared(w, 3);
+        wire_exchange(w, fd, "{\"method\":\"t.Echo\"}", "{\"parameters\":{}}");
+
+        wire_send(w, fd, "{\"method\":\"t.Hold\"}");
+        test_loop_until(&w->test, w->n_held == 1);
+        close(fd);
+        test_loop_until(&w->test, w->n_gone == 1);
+        reply_prepared(w, 4);
+        wire_stop(w);
+}
+
 static void test_oneway(void **state)
 {
         Wire *w = wire_start();
@@ -391,6 +441,7 @@ int main(void)
                 cmocka_unit_test(test_noise),
                 cmocka_unit_test(test_pipelined),
                 cmocka_unit_test(test_pipelined_later),
+                cmocka_unit_test(test_prepared),
                 cmocka_unit_test(test_oneway),
                 cmocka_unit_test(test_more),
                 cmocka_unit_test(test_gone),
