@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Launches of one user take turns at starting QEMU."""
+"""Launches of one user take turns at starting QEMU, and questions at the threads of the loop."""
 import contextlib
 import os
+import pathlib
+import select
+import tempfile
 
 import pytest
 
@@ -77,3 +80,43 @@ def test_launches_of_one_user_take_turns(cvmd):
 def test_roots_do_not_wait(cvmd):
     with launched(cvmd, 0):
         wait_for(cvmd, AT_A_TIME + WAITING, 0)
+
+
+QUESTIONS = 50  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
+
+
+@pytest.fixture
+def silent_qemu():
+    """For a user without rights, to whom tmp_path is closed."""
+    with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as name:
+        path = pathlib.Path(name, "qemu")
+        path.write_text('#!/bin/sh\nwhile [ ! -e "$0.ended" ]; do sleep 0.1; done\n')
+        path.parent.chmod(0o755)
+        path.chmod(0o755)
+        yield str(path)
+
+
+def test_questions_of_one_user_take_turns(silent_qemu, make_daemon, config):
+    """They leave threads to others while a QEMU does not answer the daemon."""
+    daemon = reachable(make_daemon({**config, "groups": {"users": USERS},
+                                    "qemu": {**config["qemu"], "tdx": silent_qemu}}))
+    by(BOB, lambda: daemon.launch("bobs", wait="ready"))
+
+    def ask(link):
+        clients = [daemon.client() for _ in range(QUESTIONS)]
+        for client in clients:
+            client.send("DescribeHost", {"platform": "tdx"})
+        link.say(asked=QUESTIONS)
+        link.stopped(3600)
+        answered = select.select([client.socket for client in clients], [], [], 0)[0]
+        link.say(answered=len(answered))
+
+    actor = Actor(ANN, groups_of(ANN), ask)
+    try:
+        actor.hear(30 * SLOWNESS)
+        assert by(BOB, lambda: daemon.call("Logs", name="bobs")["data"])
+        actor.stop()
+        assert actor.hear(30) == {"answered": 0}
+    finally:
+        actor.end()
+        pathlib.Path(f"{silent_qemu}.ended").touch()
