@@ -115,12 +115,14 @@ int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         all[0] = pair[1];
-        memcpy(&all[1], fds, n * sizeof(*fds));
+        for (size_t i = 0; i < n; i++)
+                all[1 + i] = fds[i];
         *errand = (Errand){.uid = uid, .pidfd = -1, .socket = pair[0]};
         errand->pid = fork_bare(all, n + 1, 0, &errand->pidfd);
         if (errand->pid == 0) {
                 errand->socket = all[0];
-                memcpy(fds, &all[1], n * sizeof(*fds));
+                for (size_t i = 0; i < n; i++)
+                        fds[i] = all[1 + i];
                 return ERRAND_CHILD;
         }
         close(pair[1]); /* a child that dies is then seen as the end of the stream */
