@@ -293,6 +293,12 @@ static void pin(WireCall *call, json_object *parameters, void *userdata)
         wire_call_reply(call, NULL);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define KEEPS_WHAT_IS_FREED true /* in its quarantine */
+#else
+#define KEEPS_WHAT_IS_FREED false
+#endif
+
 /* A message of up to 16 MiB leaves nothing behind once it is done, nor does half of one. */
 static void test_memory_is_given_back(void **state)
 {
@@ -301,11 +307,15 @@ static void test_memory_is_given_back(void **state)
                 {"t.Pin", pin, 0, WIRE_MESSAGE_MAX},
                 {},
         };
-        Wire *w = wire_start_methods(methods);
-        _cleanup_free_ char *half = call_of(CALL("t.Echo"), "\"}}", 12 << 20);
+        _cleanup_free_ char *half = NULL;
         _cleanup_(buffer_done) Buffer call = {};
         size_t before;
+        Wire *w;
 
+        if (KEEPS_WHAT_IS_FREED)
+                skip();
+        w = wire_start_methods(methods);
+        half = call_of(CALL("t.Echo"), "\"}}", 12 << 20);
         assert_int_equal(buffer_append_text(&call, "{\"method\":\"t.Pin\",\"parameters\":{\"a\":["),
                          0);
         for (int i = 0; i < 32000; i++)
