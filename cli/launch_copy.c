@@ -43,15 +43,12 @@ static void launch_copy_show(const char *field, uint64_t done, uint64_t size)
         progress_show(field, stage);
 }
 
-/* Returns 0, -EFBIG or another -errno. */
-static int launch_copy_bytes(const char *field, uint64_t max, int from, int to)
+/* Returns 0, -EFBIG or another -errno. chunk: room for CHUNK bytes. */
+static int launch_copy_chunks(const char *field, uint64_t max, int from, int to, char *chunk)
 {
-        _cleanup_free_ char *chunk = malloc(CHUNK);
         uint64_t done = 0;
         struct stat st;
 
-        if (!chunk)
-                return -ENOMEM;
         /* O_NONBLOCK was for the open alone */
         if (fcntl(from, F_SETFL, 0) < 0 || fstat(from, &st) < 0)
                 return -errno;
@@ -76,6 +73,20 @@ static int launch_copy_bytes(const char *field, uint64_t max, int from, int to)
                         return r;
                 done += (uint64_t)n;
         }
+}
+
+/* Likewise. Certificates and environments are secrets: what was read is wiped. */
+static int launch_copy_bytes(const char *field, uint64_t max, int from, int to)
+{
+        char *chunk = malloc(CHUNK);
+        int r;
+
+        if (!chunk)
+                return -ENOMEM;
+        r = launch_copy_chunks(field, max, from, to, chunk);
+        explicit_bzero(chunk, CHUNK);
+        free(chunk);
+        return r;
 }
 
 ExitStatus launch_copy(const Cli *cli, const char *field, const char *path, uint64_t max, int *fd)

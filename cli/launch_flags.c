@@ -398,11 +398,15 @@ static json_object *parse_attestation(const char *value)
 static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
 {
         const char *value = arguments_value(arguments, "svsm-attestation");
-        json_object *attestation = value ? parse_attestation(value) : NULL;
+        _cleanup_json_ json_object *attestation = value ? parse_attestation(value) : NULL;
+        json_object *svsm = NULL;
 
+        if (value || arguments_has(arguments, "svsm-log"))
+                svsm = member_of(object, "svsm", json_type_object);
+        if (!svsm) /* neither is given, or the daemon refuses what the file has there */
+                return EXIT_OK;
         if (arguments_has(arguments, "svsm-log"))
-                json_object_object_add(member_of(object, "svsm", json_type_object), "log",
-                                       json_object_new_boolean(true));
+                json_object_object_add(svsm, "log", json_object_new_boolean(true));
         if (!value)
                 return EXIT_OK;
         if (!attestation)
@@ -411,8 +415,7 @@ static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
                         "invalid --svsm-attestation '%s': expected URL[,vsock][,protocol=NAME]; "
                         "use a spec file for a URL with a comma",
                         value);
-        json_object_object_add(member_of(object, "svsm", json_type_object), "attestation",
-                               attestation);
+        json_object_object_add(svsm, "attestation", json_object_get(attestation));
         return EXIT_OK;
 }
 

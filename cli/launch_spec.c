@@ -31,6 +31,7 @@ void launch_spec_done(LaunchSpec *spec)
 {
         for (size_t i = 0; i < spec->n_fds; i++)
                 close(spec->fds[i]);
+        json_clear_strings(spec->object);
         json_object_put(spec->object);
         json_object_put(spec->paths);
         *spec = (LaunchSpec){};

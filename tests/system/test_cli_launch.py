@@ -64,6 +64,16 @@ def test_every_plain_flag():
     assert spec_of("--vsock")["vsock"] == {}
 
 
+@pytest.mark.parametrize("member, flags", [
+    ("svsm", ["--svsm-log"]), ("svsm", ["--svsm-attestation", "http://localhost"]),
+    ("launchSecurity", ["--launch-security", "policy=1"]), ("restart", ["--restart", "always"])])
+def test_what_a_file_has_of_another_type_is_refused(member, flags, tmp_path):
+    (tmp_path / "spec").write_text(json.dumps({"name": "a", member: 7}))
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "--file", tmp_path / "spec", *flags)
+    assert done.code == exits.DATA and f"'{member}': must be" in done.err
+
+
 def test_options_may_follow_and_precede():
     assert sent("--cpus=2", "web", "--", ).parameters["spec"] == {"name": "web", "cpus": 2}
     assert sent("--cmdline=--x", "web").parameters["spec"]["cmdline"] == "--x"
