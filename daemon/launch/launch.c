@@ -319,6 +319,7 @@ static void launch_await_record(Launch *launch)
 {
         int r = record_wait(launch->vm, &launch->recorded, on_start_recorded);
 
+        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)launch->vm->start_sec * 1000, 0);
         if (r <= 0)
                 on_start_recorded(&launch->recorded, r);
 }

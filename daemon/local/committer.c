@@ -273,7 +273,8 @@ static int keep_last(const Committer *committer, const CommitFile *file)
 {
         int r;
 
-        if (file->fd >= 0 || file->failed < 0) /* the one before it is kept, or none is on disk */
+        /* The one before it is kept; or it is not on disk, and no worker brings it there. */
+        if (file->fd >= 0 || (file->failed < 0 && !file->at_worker))
                 return 0;
         r = committer_keep(committer, file->name, file->at_worker ? SYNC : KEPT);
         return r < 0 ? r : 1;
@@ -316,10 +317,9 @@ int committer_remove(Committer *committer, const char *name)
         file->fd = -1;
         file->settled = file->version;
         file->failed = 0;
+        file->removed = true; /* who waits may write or remove the same name */
         tell_waits(committer);
-        if (file->at_worker)
-                file->removed = true;
-        else
+        if (!file->at_worker)
                 free_file(file);
         return r;
 }

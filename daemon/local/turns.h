@@ -12,9 +12,10 @@
 #include <sys/types.h>
 #include <uv.h>
 
-/* Threads of the loop: UV_THREADPOOL_SIZE. Turns use 24 of them and root 8 more; the rest is for
- * what others must not hold up: large messages (wire/parser.h), records, memory, configuration. */
-#define TURNS_THREADS "40"
+/* Threads of the loop: UV_THREADPOOL_SIZE. Each of the manager's two Turns uses 24 of them and root
+ * 8 more; the other 8 are for what nobody must hold up: large messages (wire/parser.h), records,
+ * memory, configuration. */
+#define TURNS_THREADS "72"
 #define TURNS_OF_A_USER 8
 #define TURNS_OF_OTHERS 24
 

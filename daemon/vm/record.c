@@ -120,13 +120,28 @@ typedef struct RecordReply {
         json_object *reply; /* owned; NULL: {} */
 } RecordReply;
 
+static void record_reply_now(RecordReply *later)
+{
+        wire_call_reply(later->call, later->reply);
+        wire_call_unref(later->call);
+        free(later);
+}
+
 static void on_reply_recorded(CommitWait *wait, int r)
 {
-        RecordReply *reply = container_of(wait, RecordReply, wait);
+        RecordReply *later = container_of(wait, RecordReply, wait);
 
-        wire_call_reply(reply->call, reply->reply);
-        wire_call_unref(reply->call);
-        free(reply);
+        wire_call_on_gone(later->call, NULL, NULL);
+        record_reply_now(later);
+}
+
+/* Nothing of a client that has gone waits for the disk: it is counted to nobody then. */
+static void on_reply_gone(WireCall *call, void *userdata)
+{
+        RecordReply *later = userdata;
+
+        commit_wait_cancel(&later->wait);
+        record_reply_now(later);
 }
 
 void record_reply(const Vm *vm, WireCall *call, json_object *reply)
@@ -137,6 +152,7 @@ void record_reply(const Vm *vm, WireCall *call, json_object *reply)
         if (later && record_wait(vm, &later->wait, on_reply_recorded) > 0) {
                 later->call = wire_call_ref(call);
                 later->reply = reply;
+                wire_call_on_gone(call, on_reply_gone, later);
                 return;
         }
         free(later);

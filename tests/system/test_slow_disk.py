@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.processes import eventually
+from harness.processes import descriptors, eventually
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("records are the daemon's own")
@@ -56,6 +56,27 @@ def test_others_do_not_wait(cvmd):
     assert b'"stopped"' in record_of(cvmd, "web").read_bytes() and kept(cvmd)
     stop.join()
     assert stopped[0]["state"] == "stopped" and time.monotonic() - begin >= SLOW / 1000
+    cvmd.disk.write_text("0")
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+
+
+def test_nothing_of_a_client_that_left_waits(cvmd):
+    """Its descriptors are closed at once, not once its answer could be given."""
+    def sent():
+        return [name for name in descriptors(cvmd.process.pid).values() if "left-behind" in name]
+
+    cvmd.launch("web")
+    cvmd.disk.write_text(str(5 * SLOW))
+    begin = time.monotonic()
+    memory = os.memfd_create("left-behind")
+    client = cvmd.client()
+    client.send("Stop", {"name": "web", "force": True}, fds=[memory] * 8)
+    os.close(memory)
+    eventually(lambda: cvmd.status("web")["state"] == "stopped", cvmd.log)
+    assert len(sent()) == 8
+    client.close()
+    eventually(lambda: not sent(), sent, seconds=3)
+    assert time.monotonic() - begin < 5 * SLOW / 1000
     cvmd.disk.write_text("0")
     eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
 

@@ -82,7 +82,7 @@ def test_roots_do_not_wait(cvmd):
         wait_for(cvmd, AT_A_TIME + WAITING, 0)
 
 
-QUESTIONS = 50  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
+QUESTIONS = 80  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
 
 
 @pytest.fixture
