@@ -110,10 +110,29 @@ static ssize_t read_with_fds(WireInbox *inbox, int fd, char *scratch, size_t siz
         return r < 0 ? r : n;
 }
 
+/* Receives what was looked at, or of messages with descriptors the first alone. */
+static ssize_t read_peeked(WireInbox *inbox, int fd, char *scratch, size_t peeked, bool with_fds,
+                           size_t fds_max)
+{
+        const char *nul;
+        ssize_t n;
+
+        if (!with_fds) {
+                n = recv(fd, scratch, peeked, MSG_DONTWAIT);
+                return n < 0 ? -errno : n;
+        }
+        if (inbox->uid != 0 && foreign_is_full(inbox->uid))
+                return -EUSERS;
+        nul = memchr(scratch, 0, peeked);
+        return read_with_fds(inbox, fd, scratch, nul ? (size_t)(nul - scratch) + 1 : peeked,
+                             fds_max);
+}
+
 ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
 {
         struct iovec iov = {.iov_base = scratch, .iov_len = WIRE_INBOX_READ};
         struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        size_t peeked, kept;
         ssize_t n;
         int r;
 
@@ -122,17 +141,10 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
         n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
         if (n <= 0)
                 return n < 0 ? -errno : 0;
-        if (msg.msg_flags & MSG_CTRUNC) {
-                const char *nul = memchr(scratch, 0, (size_t)n);
-
-                if (inbox->uid != 0 && foreign_is_full(inbox->uid))
-                        return -EUSERS;
-                n = read_with_fds(inbox, fd, scratch, nul ? (size_t)(nul - scratch) + 1 : (size_t)n,
-                                  fds_max);
-        } else {
-                n = recv(fd, scratch, (size_t)n, MSG_DONTWAIT);
-                n = n < 0 ? -errno : n;
-        }
+        peeked = (size_t)n;
+        n = read_peeked(inbox, fd, scratch, peeked, msg.msg_flags & MSG_CTRUNC, fds_max);
+        kept = n > 0 ? (size_t)n : 0;
+        explicit_bzero(scratch + kept, peeked - kept);
         if (n <= 0)
                 return n;
 

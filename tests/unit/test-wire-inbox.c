@@ -6,6 +6,7 @@
 
 #include "base/memfd.h"
 #include "wire.h"
+#include "wire/inbox.h"
 
 static int new_file(void)
 {
@@ -196,13 +197,44 @@ static void test_out_of_band(void **state)
         wire_stop(w);
 }
 
+/* What was looked at and left in the socket, or refused, does not stay in the buffer of reads. */
+static void test_wiped(void **state)
+{
+        static const char two[] = "first\0secret";
+        _cleanup_free_ char *scratch = calloc(1, WIRE_INBOX_READ), *zeros = calloc(1, sizeof(two));
+        int pair[2], file = new_file();
+
+        for (size_t fds_max = 0; fds_max < 2; fds_max++) {
+                size_t kept = fds_max > 0 ? sizeof("first") : 0, offset = 0;
+                WireInbox inbox = {.uid = 4711};
+                const char *message;
+                size_t size;
+
+                assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+                wire_send_fds(pair[1], two, sizeof(two), &file, 1);
+                assert_int_equal(wire_inbox_read(&inbox, pair[0], scratch, fds_max),
+                                 kept ? (ssize_t)kept : -EPROTO);
+                assert_memory_equal(scratch, two, kept);
+                assert_memory_equal(scratch + kept, zeros, sizeof(two) - kept);
+                if (kept) {
+                        assert_true(wire_inbox_next(&inbox, &offset, &message, &size));
+                        assert_int_equal(wire_inbox_settle(&inbox, offset), 0);
+                        assert_memory_equal(scratch, zeros, sizeof(two));
+                }
+                wire_inbox_done(&inbox);
+                close(pair[0]);
+                close(pair[1]);
+        }
+        close(file);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_first_byte),   cmocka_unit_test(test_waiting),
                 cmocka_unit_test(test_waiting_long), cmocka_unit_test(test_not_taken),
                 cmocka_unit_test(test_too_many),     cmocka_unit_test(test_within),
-                cmocka_unit_test(test_out_of_band),
+                cmocka_unit_test(test_out_of_band),  cmocka_unit_test(test_wiped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
