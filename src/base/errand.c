@@ -9,39 +9,66 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/account.h"
 #include "base/fork.h"
 
 #define STACK_SIZE (64u << 10)
 #define END_MSEC 1000 /* for a child that is killed; on a busy machine, too */
 
-typedef struct Left {
-        bool used;
-        uid_t uid;
-        int pidfd; /* owned */
-} Left;
+typedef struct Place {
+        bool used, left; /* by a child; that is left behind */
+        uid_t account;
+        int pidfd; /* owned where it is left behind */
+} Place;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Left left[ERRAND_LEFT_MAX + ERRAND_LEFT_PER_UID]; /* the rest is root's */
+static Place places[ERRAND_LEFT_MAX + ERRAND_ROOT_MAX];
 
 /* With the lock held. */
-static bool errand_has_room(uid_t uid)
+static unsigned left_of(uid_t account)
 {
-        unsigned own = 0, others = 0;
+        unsigned n = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
-                own += left[i].used && left[i].uid == uid;
-                others += left[i].used && left[i].uid != 0;
+        for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+                n += places[i].used && places[i].left && places[i].account == account;
+        return n;
+}
+
+/* The first places are for all but root, the rest is root's. */
+static int place_take(uid_t account, size_t *ret)
+{
+        size_t first = account == 0 ? ERRAND_LEFT_MAX : 0;
+        size_t end = account == 0 ? ARRAY_SIZE(places) : ERRAND_LEFT_MAX;
+        int r = -EUSERS;
+
+        pthread_mutex_lock(&lock);
+        if (left_of(account) >= ERRAND_LEFT_PER_UID)
+                end = first;
+        for (size_t i = first; r < 0 && i < end; i++) {
+                if (places[i].used)
+                        continue;
+                places[i] = (Place){.used = true, .account = account, .pidfd = -1};
+                *ret = i;
+                r = 0;
         }
-        return own < ERRAND_LEFT_PER_UID && (uid == 0 || others < ERRAND_LEFT_MAX);
+        pthread_mutex_unlock(&lock);
+        return r;
+}
+
+static void place_give_back(Place *place)
+{
+        pthread_mutex_lock(&lock);
+        place->used = false;
+        pthread_mutex_unlock(&lock);
 }
 
 unsigned errand_left(uid_t uid)
 {
-        unsigned n = 0;
+        uid_t account = account_of(uid);
+        unsigned n;
 
         pthread_mutex_lock(&lock);
-        for (size_t i = 0; i < ARRAY_SIZE(left); i++)
-                n += left[i].used && left[i].uid == uid;
+        n = left_of(account);
         pthread_mutex_unlock(&lock);
         return n;
 }
@@ -56,34 +83,26 @@ static void errand_reap(int pidfd)
 
 static void *errand_reap_later(void *userdata)
 {
-        Left *mine = userdata;
+        Place *mine = userdata;
 
         errand_reap(mine->pidfd);
         close(mine->pidfd);
-        pthread_mutex_lock(&lock);
-        mine->used = false;
-        pthread_mutex_unlock(&lock);
+        place_give_back(mine);
         return NULL;
 }
 
-/* Takes pidfd. Signals are for the other threads. False: there is no room or no thread. */
-static bool errand_leave_behind(uid_t uid, int pidfd)
+/* Takes pidfd and the place. Signals are for the other threads. False: there is no thread. */
+static bool errand_leave_behind(Place *mine, int pidfd)
 {
         sigset_t all, before;
-        Left *mine = NULL;
         pthread_attr_t attr;
         pthread_t thread;
         bool begun;
 
         pthread_mutex_lock(&lock);
-        for (size_t i = 0; !mine && i < ARRAY_SIZE(left); i++)
-                if (!left[i].used)
-                        mine = &left[i];
-        if (mine)
-                *mine = (Left){true, uid, pidfd};
+        mine->left = true;
+        mine->pidfd = pidfd;
         pthread_mutex_unlock(&lock);
-        if (!mine)
-                return false;
         sigfillset(&all);
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -92,24 +111,14 @@ static bool errand_leave_behind(uid_t uid, int pidfd)
         begun = pthread_create(&thread, &attr, errand_reap_later, mine) == 0;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attr);
-        if (!begun) {
-                pthread_mutex_lock(&lock);
-                mine->used = false;
-                pthread_mutex_unlock(&lock);
-        }
         return begun;
 }
 
-int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
+/* errand_begin() with a place. */
+static int errand_begin_at(Errand *errand, size_t place, int *fds, size_t n)
 {
         int all[FORK_FDS_MAX], pair[2];
-        bool room;
 
-        pthread_mutex_lock(&lock);
-        room = errand_has_room(uid);
-        pthread_mutex_unlock(&lock);
-        if (!room)
-                return -EUSERS;
         if (n + 1 > ARRAY_SIZE(all))
                 return -E2BIG;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -117,7 +126,7 @@ int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
         all[0] = pair[1];
         for (size_t i = 0; i < n; i++)
                 all[1 + i] = fds[i];
-        *errand = (Errand){.uid = uid, .pidfd = -1, .socket = pair[0]};
+        *errand = (Errand){.place = place, .pidfd = -1, .socket = pair[0]};
         errand->pid = fork_bare(all, n + 1, 0, &errand->pidfd);
         if (errand->pid == 0) {
                 errand->socket = all[0];
@@ -130,6 +139,19 @@ int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
                 return 0;
         close(pair[0]);
         return (int)errand->pid;
+}
+
+int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
+{
+        size_t place;
+        int r = place_take(account_of(uid), &place);
+
+        if (r < 0)
+                return r;
+        r = errand_begin_at(errand, place, fds, n);
+        if (r < 0)
+                place_give_back(&places[place]);
+        return r;
 }
 
 static int64_t errand_now_msec(void)
@@ -189,11 +211,14 @@ int errand_receive(const Errand *errand, int msec, void *data, size_t size, int 
 
 void errand_end(Errand *errand)
 {
+        Place *place = &places[errand->place];
+
         kill(errand->pid, SIGKILL); /* until it is reaped, the pid is nobody else's */
         closep(&errand->socket);
         if (errand_await(errand->pidfd, END_MSEC) == -ETIMEDOUT &&
-            errand_leave_behind(errand->uid, errand->pidfd))
+            errand_leave_behind(place, errand->pidfd))
                 return;
         errand_reap(errand->pidfd);
         close(errand->pidfd);
+        place_give_back(place);
 }

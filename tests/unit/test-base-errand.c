@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/vfs.h>
 
+#include "base/account.h"
 #include "base/errand.h"
 #include "base/fork.h"
 #include "base/memfd.h"
@@ -75,6 +76,12 @@ static int hang(Deaf *deaf, int fd)
         return 0;
 }
 
+static uid_t one_for_two(const void *table, uid_t uid)
+{
+        (void)table;
+        return uid == UID + 1 ? UID : uid;
+}
+
 /* Children that cannot be ended are left behind, up to a bound for each uid, and are gone once
  * their file answers. */
 static void test_left(void **state)
@@ -93,6 +100,10 @@ static void test_left(void **state)
         }
         assert_int_equal(errand_left(UID), ERRAND_LEFT_PER_UID);
         assert_int_equal(hang(&deaf, fd), -EUSERS);
+        account_set(one_for_two, NULL);
+        assert_int_equal(errand_left(UID + 1), ERRAND_LEFT_PER_UID);
+        assert_int_equal(errand_begin(&errand, UID + 1, NULL, 0), -EUSERS);
+        account_set(NULL, NULL);
         assert_int_equal(errand_left(UID + 1), 0);
         r = errand_begin(&errand, UID + 1, NULL, 0);
         if (r == ERRAND_CHILD)
@@ -109,6 +120,36 @@ static void test_left(void **state)
         deaf_done(&deaf);
 }
 
+/* Others have no more than their places, at work or left behind, and root has its own. */
+static void test_places(void **state)
+{
+        Errand of_others[ERRAND_LEFT_MAX + 1], of_root;
+        size_t n = 0;
+        int r = 0;
+
+        while (r == 0 && n < ARRAY_SIZE(of_others)) {
+                r = errand_begin(&of_others[n], (uid_t)(UID + n / 8), NULL, 0);
+                if (r == ERRAND_CHILD)
+                        for (;;)
+                                pause();
+                n += r == 0;
+        }
+        assert_int_equal(r, -EUSERS);
+        assert_int_equal(n, ERRAND_LEFT_MAX);
+        r = errand_begin(&of_root, 0, NULL, 0);
+        if (r == ERRAND_CHILD)
+                _exit(0);
+        assert_int_equal(r, 0);
+        errand_end(&of_root);
+        while (n > 0)
+                errand_end(&of_others[--n]);
+        r = errand_begin(&of_others[0], UID + 1000, NULL, 0);
+        if (r == ERRAND_CHILD)
+                _exit(0);
+        assert_int_equal(r, 0);
+        errand_end(&of_others[0]);
+}
+
 /* As the daemon does: what is opened later is never in a child's table unless it is given. */
 static int setup(void **state)
 {
@@ -120,6 +161,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_answer),
                 leaks_unit_test(test_timeout),
+                leaks_unit_test(test_places),
                 leaks_unit_test(test_left),
         };
 
