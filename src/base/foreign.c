@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/macros.h"
 
 #define STACK_SIZE (64u << 10)
@@ -17,13 +18,13 @@
  * memory that could be missing. The table is zero pages until a number is used.
  */
 typedef struct Waiting {
-        uid_t uid;
+        uid_t account;
         int next; /* -1: the last */
 } Waiting;
 
 typedef struct Closer {
         bool runs;
-        uid_t uid; /* of what it closes */
+        uid_t account; /* of what it closes */
 } Closer;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,9 +47,9 @@ static bool table_is_there(void)
         return table;
 }
 
-static void waiting_add(uid_t uid, int fd)
+static void waiting_add(uid_t account, int fd)
 {
-        table[fd] = (Waiting){.uid = uid, .next = -1};
+        table[fd] = (Waiting){.account = account, .next = -1};
         if (tail < 0)
                 head = fd;
         else
@@ -66,12 +67,12 @@ static void waiting_remove(int fd, int before)
                 tail = before;
 }
 
-static unsigned closers_of(uid_t uid)
+static unsigned closers_of(uid_t account)
 {
         unsigned n = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(closers); i++)
-                n += closers[i].runs && closers[i].uid == uid;
+                n += closers[i].runs && closers[i].account == account;
         return n;
 }
 
@@ -80,27 +81,38 @@ static unsigned closers_but_root(void)
         unsigned n = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(closers); i++)
-                n += closers[i].runs && closers[i].uid != 0;
+                n += closers[i].runs && closers[i].account != 0;
         return n;
 }
 
-/* The first descriptor whose uid has a thread to spare, and the one before it in the list (-1: it
- * is the first); -1: there is none. */
+/* root_only: what closers_but_root() leaves */
+static bool has_closer_to_spare(uid_t account, bool root_only)
+{
+        return (account == 0 || !root_only) && closers_of(account) < FOREIGN_CLOSERS_PER_UID;
+}
+
+static bool is_root_only(void)
+{
+        return closers_but_root() >= FOREIGN_CLOSERS_MAX - FOREIGN_CLOSERS_PER_UID;
+}
+
+/* The first descriptor whose account has a thread to spare, and the one before it in the list (-1:
+ * it is the first); -1: there is none. */
 static int waiting_find(int *ret_before)
 {
-        bool root_only = closers_but_root() >= FOREIGN_CLOSERS_MAX - FOREIGN_CLOSERS_PER_UID;
+        bool root_only = is_root_only();
         uid_t busy = (uid_t)-1; /* the last one that was found to have none */
 
         for (int fd = head, before = -1; fd >= 0; before = fd, fd = table[fd].next) {
-                uid_t uid = table[fd].uid;
+                uid_t account = table[fd].account;
 
-                if (uid == busy || (root_only && uid != 0))
+                if (account == busy)
                         continue;
-                if (closers_of(uid) < FOREIGN_CLOSERS_PER_UID) {
+                if (has_closer_to_spare(account, root_only)) {
                         *ret_before = before;
                         return fd;
                 }
-                busy = uid;
+                busy = account;
         }
         return -1;
 }
@@ -128,10 +140,10 @@ static void closer_start(void)
         for (size_t i = 0; !closer && i < ARRAY_SIZE(closers); i++)
                 if (!closers[i].runs)
                         closer = &closers[i];
-        fd = waiting_find(&none);
-        if (!closer || fd < 0)
+        fd = closer ? waiting_find(&none) : -1;
+        if (fd < 0)
                 return;
-        *closer = (Closer){true, table[fd].uid};
+        *closer = (Closer){true, table[fd].account};
         sigfillset(&all);
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -155,7 +167,7 @@ static void *closer_run(void *userdata)
                 fd = waiting_find(&before);
                 if (fd < 0)
                         break;
-                *closer = (Closer){true, table[fd].uid};
+                *closer = (Closer){true, table[fd].account};
                 waiting_remove(fd, before);
                 closer_start();
                 pthread_mutex_unlock(&lock);
@@ -168,28 +180,40 @@ static void *closer_run(void *userdata)
 
 void foreign_close(uid_t uid, const int *fds, size_t n)
 {
+        bool waits = false;
+        uid_t account;
+
+        while (n > 0 && *fds < 0)
+                fds++, n--;
+        if (n == 0)
+                return;
+        account = account_of(uid);
         pthread_mutex_lock(&lock);
         for (size_t i = 0; i < n; i++) {
                 if (fds[i] < 0)
                         continue;
                 if (fds[i] < FOREIGN_FDS_MAX && table_is_there()) {
-                        waiting_add(uid, fds[i]);
+                        waiting_add(account, fds[i]);
+                        waits = true;
                 } else {
                         close_now(fds[i]);
                 }
         }
-        closer_start();
+        /* no look through all that waits where none of it is of one who may have a thread */
+        if (waits && has_closer_to_spare(account, is_root_only()))
+                closer_start();
         pthread_mutex_unlock(&lock);
 }
 
 bool foreign_is_full(uid_t uid)
 {
+        uid_t account = account_of(uid);
         unsigned n;
 
         pthread_mutex_lock(&lock);
-        n = closers_of(uid);
+        n = closers_of(account);
         for (int fd = head; fd >= 0; fd = table[fd].next)
-                n += table[fd].uid == uid;
+                n += table[fd].account == account;
         pthread_mutex_unlock(&lock);
         return n > FOREIGN_WAITING_PER_UID;
 }

@@ -11,9 +11,9 @@
  * wait, or with the bytes that they came with where those are read without room for descriptors.
  * Whoever does either waits for them in the same way, and there is no switching off of SO_LINGER.
  *
- * So descriptors are closed in threads. Each is counted to the uid that sent it until it is closed.
- * A uid has at most FOREIGN_CLOSERS_PER_UID threads at a time, and as many are always left to root:
- * one person may be many users (subuid(5)). What is more waits for its turn, and nothing is ever
+ * So descriptors are closed in threads. Each is counted to the account (base/account.h) of the
+ * uid that sent it until it is closed. An account has at most FOREIGN_CLOSERS_PER_UID threads at a
+ * time, and as many are always left to root. What is more waits for its turn, and nothing is ever
  * left open for good: whoever receives descriptors asks foreign_is_full() and refuses those of a
  * uid of which too many wait. Thread-safe; no call here waits for a file.
  */
@@ -24,14 +24,15 @@
 
 #define FOREIGN_CLOSERS_MAX 64
 #define FOREIGN_CLOSERS_PER_UID 4
-#define FOREIGN_WAITING_PER_UID 512 /* descriptors: with more of them a uid is full */
+#define FOREIGN_WAITING_PER_UID 512 /* descriptors: with more of them an account is full */
 /* Descriptors from this number on are closed at once: a process with so many is not the daemon,
  * which limits itself to fewer. Linux allows as many by default (fs.nr_open, proc(5)). */
 #define FOREIGN_FDS_MAX (1 << 20)
 
 /* Takes the descriptors, -1 left out, and returns at once. */
 void foreign_close(uid_t uid, const int *fds, size_t n);
-/* Whether more than FOREIGN_WAITING_PER_UID descriptors of the uid are still to be closed. */
+/* Whether more than FOREIGN_WAITING_PER_UID descriptors of the uid's account are still to be
+ * closed. */
 bool foreign_is_full(uid_t uid);
 
 /* Takes a connected Unix socket whose peer is not trusted, and returns at once; the peer sees the

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/account.h"
 #include "base/foreign.h"
 #include "base/macros.h"
 #include "deaf.h"
@@ -216,12 +217,51 @@ static void test_deaf(void **state)
         deaf_done(&deaf);
 }
 
+static uid_t all_of_one(const void *table, uid_t uid)
+{
+        const uid_t *end = table;
+
+        return uid >= UID && uid < *end ? UID : uid;
+}
+
+/* As many users as there are closers, who are one person, leave closers to others. */
+static void test_one_account(void **state)
+{
+        const uid_t end = UID + FOREIGN_CLOSERS_MAX;
+        int fds[4 * FOREIGN_CLOSERS_MAX], other;
+        Deaf deaf;
+
+        if (!deaf_mount(&deaf))
+                skip();
+        account_set(all_of_one, &end);
+        assert_int_equal(account_of(UID + 1), UID);
+        assert_int_equal(account_of(0), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                fds[i] = deaf_open(&deaf);
+                foreign_close((uid_t)(UID + i / 4), &fds[i], 1);
+        }
+        usleep(50000);
+        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        foreign_close(end, &other, 1);
+        await_closed(other);
+        account_set(NULL, NULL); /* what waits stays counted where it was */
+        assert_int_equal(account_of(UID + 1), UID + 1);
+        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        foreign_close(UID + 1, &other, 1);
+        await_closed(other);
+        deaf_abort(&deaf);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                await_closed(fds[i]);
+        deaf_done(&deaf);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_close),      leaks_unit_test(test_many),
-                leaks_unit_test(test_lingering),  leaks_unit_test(test_in_flight),
-                leaks_unit_test(test_only_bytes), leaks_unit_test(test_deaf),
+                leaks_unit_test(test_close),       leaks_unit_test(test_many),
+                leaks_unit_test(test_lingering),   leaks_unit_test(test_in_flight),
+                leaks_unit_test(test_only_bytes),  leaks_unit_test(test_deaf),
+                leaks_unit_test(test_one_account),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
