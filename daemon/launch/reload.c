@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/account.h"
 #include "local/log.h"
 
 static void begin(Reload *reload);
@@ -14,6 +15,11 @@ static void on_work(uv_work_t *work)
         Reload *reload = work->data;
 
         reload->r = config_load(reload->path, &reload->loaded, &reload->message);
+}
+
+static uid_t account_by(const void *table, uid_t uid)
+{
+        return subuids_account(table, uid);
 }
 
 static int put_in_force(Reload *reload)
@@ -26,6 +32,7 @@ static int put_in_force(Reload *reload)
         /* workers of launches may be reading the old one */
         reload->loaded->previous = reload->config;
         reload->config = TAKE_PTR(reload->loaded);
+        account_set(account_by, reload->config->subuids);
         manager_configure(reload->manager, reload->config);
         host_access_apply(reload->manager);
         if (fixed)
@@ -93,6 +100,7 @@ int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *confi
         int r;
 
         *reload = (Reload){.path = path, .config = config};
+        account_set(account_by, config->subuids);
         r = uv_signal_init(loop, &reload->signal);
         if (r < 0)
                 return r;
@@ -110,5 +118,6 @@ void reload_done(Reload *reload)
 {
         config_free(reload->loaded);
         free(reload->message);
+        account_set(NULL, NULL);
         reload->config = config_free(reload->config);
 }

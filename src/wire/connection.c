@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/connection.h"
 
+#include "base/account.h"
 #include "base/foreign.h"
 #include "wire/call.h"
 #include "wire/server-internal.h"
@@ -325,6 +326,7 @@ int wire_connection_new(WireServer *server, int fd)
                 return r;
         }
         connection->inbox.uid = connection->peer.uid;
+        connection->account = account_of(connection->peer.uid);
         connection->inbox.mounts = server->mounts;
         connection->poll.data = connection;
         connection->starved = true;

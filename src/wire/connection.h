@@ -27,9 +27,9 @@
         65536u /* bytes behind the call in progress, above which nothing more is read */
 #define WIRE_OUTPUT_BATCH 32768u    /* bytes of replies sent together */
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
-/* What is held for all connections of a uid but 0 */
+/* What is held for all connections of a uid but 0, and of those of its account */
 #define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes allocated, in and out and at the parser */
-#define WIRE_QUOTA_FREE 262144u   /* bytes of a connection that need no look at its uid's sum */
+#define WIRE_QUOTA_FREE 262144u   /* bytes of a connection that need no look at its account's sum */
 #define WIRE_FDS_PER_UID_MAX 512u /* descriptors that no handler has taken */
 
 typedef struct WireConnection {
@@ -40,6 +40,7 @@ typedef struct WireConnection {
         int fd;             /* owned; -1 once closed or handed over */
         int events;         /* what poll waits for */
         WirePeer peer;
+        uid_t account; /* of the peer's uid (base/account.h), as it connected */
 
         WireInbox inbox;
         Buffer output;

@@ -7,6 +7,7 @@
 #include <sys/param.h>
 #include <sys/socket.h>
 
+#include "base/account.h"
 #include "base/foreign.h"
 #include "base/heap.h"
 #include "wire/server-internal.h"
@@ -89,6 +90,7 @@ static void wire_server_defer(WireServer *server, WireConnection *connection)
 static bool is_full(const WireServer *server, uid_t uid)
 {
         const WireConnection *connection;
+        uid_t account = account_of(uid);
         unsigned n = 0;
 
         if (server->n_connections >= WIRE_CONNECTIONS_MAX)
@@ -96,7 +98,7 @@ static bool is_full(const WireServer *server, uid_t uid)
         if (uid == 0)
                 return false;
         LIST_FOREACH (connection, &server->connections, all)
-                n += connection->peer.uid == uid;
+                n += connection->account == account;
         return n >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
@@ -108,7 +110,7 @@ static bool wire_server_is_over_quota(const WireServer *server, const WireConnec
         if (connection->peer.uid == 0)
                 return false;
         LIST_FOREACH (other, &server->connections, all) {
-                if (other->peer.uid != connection->peer.uid)
+                if (other->account != connection->account)
                         continue;
                 n_bytes += wire_connection_buffered(other);
                 n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0) +

@@ -34,7 +34,7 @@
 #define WIRE_VALUES_MAX 32768u     /* JSON values of one message: a spec has less than 10,000 */
 #define WIRE_OUTPUT_MAX (4u << 20) /* unsent bytes above which wire_call_is_congested() */
 #define WIRE_CONNECTIONS_MAX 4096u
-#define WIRE_CONNECTIONS_PER_UID_MAX 256u /* uid 0 is exempt */
+#define WIRE_CONNECTIONS_PER_UID_MAX 256u /* and its account; uid 0 is exempt */
 #define WIRE_FDS_MAX 64u                  /* descriptors waiting with one message */
 
 typedef struct WireServer WireServer;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users that one user can be, by subuid(5), have that user's quotas together."""
+import contextlib
 import grp
 import os
 import signal
@@ -12,6 +13,7 @@ from harness.users import ANN, BOB, USERS, Failed, as_user, by, reachable
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users"),
               pytest.mark.qemu_driver("quotas do not depend on the driver")]
 
+CONNECTIONS = 256  # WIRE_CONNECTIONS_PER_UID_MAX of src/wire/server.h
 FIRST = 710000  # of Ann's subordinate uids
 
 
@@ -68,6 +70,38 @@ def test_the_ledger(cvmd):
         cvmd.discard(name)
     by(ANN, lambda: cvmd.launch("n2", env=env))
     by_subordinate(0, lambda: cvmd.launch("n3", env=env))
+
+
+@contextlib.contextmanager
+def acting_as(uid):
+    os.setegid(grp.getgrnam(USERS).gr_gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def test_connections(cvmd):
+    """Each of another uid, they leave no room for one more of the user's."""
+    with contextlib.ExitStack() as connections:
+        for number in range(CONNECTIONS):
+            with acting_as(FIRST + number):
+                connections.enter_context(cvmd.client())
+        with pytest.raises(Failed):
+            by(ANN, cvmd.cvms)
+        with pytest.raises(Failed):
+            by_subordinate(CONNECTIONS, cvmd.cvms)
+        assert by(BOB, cvmd.cvms) == []
+    eventually(lambda: is_served(lambda: by(ANN, cvmd.cvms)), cvmd.log)
+
+
+def is_served(function):
+    try:
+        return function() == []
+    except Failed:
+        return False
 
 
 def test_ranges_that_cannot_be_read(cvmd):
