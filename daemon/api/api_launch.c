@@ -106,6 +106,7 @@ typedef struct RenderOperation {
         CvmSpec *spec;
         SpecForward forwards[SPEC_FORWARDS_MAX];
         Allotment allotment; /* once spec and template are known */
+        LoadJob *load;       /* borrowed */
 } RenderOperation;
 
 static void render_free(RenderOperation *operation)
@@ -151,13 +152,22 @@ static void on_render_loaded(Loaded *loaded, void *userdata)
         RenderOperation *operation = userdata;
         int r;
 
-        if (operation->manager->closing) /* perhaps nothing was loaded */
+        wire_call_on_gone(operation->call, NULL, NULL); /* there is nothing to withdraw */
+        if (operation->manager->closing)                /* perhaps nothing was loaded */
                 r = cvm_error_system(&error, -ECANCELED, "render");
         else
                 r = render(operation, loaded, &error);
         if (r < 0)
                 wire_call_error(operation->call, &error);
         render_free(operation);
+}
+
+static void on_render_gone(WireCall *call, void *userdata)
+{
+        RenderOperation *operation = userdata;
+
+        if (load_withdraw(operation->load))
+                render_free(operation);
 }
 
 void api_render(WireCall *call, json_object *parameters, void *userdata)
@@ -202,9 +212,11 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         }
         if (r == 0)
                 r = load_begin(&source, operation->spec, wire_call_peer(call), call,
-                               on_render_loaded, operation, &error);
+                               on_render_loaded, operation, &operation->load, &error);
         if (r < 0) {
                 wire_call_error(call, &error);
                 render_free(operation);
+                return;
         }
+        wire_call_on_gone(call, on_render_gone, operation);
 }

@@ -116,6 +116,15 @@ static void drop_scope(Launch *launch)
         commit_wait_cancel(&launch->recorded);
 }
 
+static void withdraw_load(Launch *launch)
+{
+        if (!launch->load || !load_withdraw(launch->load))
+                return;
+        launch->load = NULL;
+        launch->loading = false;
+        launch_unref(launch);
+}
+
 /* launch->error is set. */
 static void launch_fail(Launch *launch)
 {
@@ -126,6 +135,7 @@ static void launch_fail(Launch *launch)
         launch->failed = true;
         vm_entrust(vm, &launch_keeper, launch);
         drop_scope(launch);
+        withdraw_load(launch);
         log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
         uv_timer_stop(&launch->start_timer);
         uv_timer_stop(&launch->total_timer);
@@ -287,19 +297,6 @@ static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
         launch_unwind(launch);
 }
 
-static int start_driver(Launch *launch)
-{
-        const Handover handover = {
-                .spec = launch->spec,
-                .plan = launch->plan,
-                .loaded = &launch->loaded,
-                .shares = &launch->shares,
-                .tap = launch->tap,
-        };
-
-        return handover_start(launch->vm, &handover, &launch->error);
-}
-
 static void on_start_recorded(CommitWait *wait, int r)
 {
         Launch *launch = container_of(wait, Launch, recorded);
@@ -426,7 +423,7 @@ static void start_hypervisor(Launch *launch)
         Vm *vm = launch->vm;
         int r;
 
-        r = start_driver(launch);
+        r = launch_start_driver(launch);
         companions_release_fds(vm->process.companions);
         if (r == 0 && !vm->ops->by_path)
                 r = confine_name(vm, launch->spec, &launch->error);
@@ -467,6 +464,7 @@ static void on_loaded(Loaded *loaded, void *userdata)
         bool late = !launch->loading;
 
         launch->loading = false;
+        launch->load = NULL;
         launch_unref(launch);
         if (late)
                 return;
@@ -534,7 +532,7 @@ static void launch_load(Launch *launch)
         source.account = vm->account;
         launch_enter(launch, LAUNCH_ADMITTED);
         if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
-                       &launch->error) < 0) {
+                       &launch->load, &launch->error) < 0) {
                 launch_fail(launch);
                 return;
         }

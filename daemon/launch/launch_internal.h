@@ -42,9 +42,10 @@ typedef struct Launch {
         ScopeStart *scope;   /* that systemd is asked for; NULL: none, or answered */
         CommitWait recorded; /* the start's record gets to the disk */
         unsigned tries;
-        bool loading; /* the worker has not come back */
-        bool starts;  /* has its turn, see launch_take_turn() */
-        bool waits;   /* for its turn; all is loaded */
+        bool loading;  /* the worker has not come back */
+        LoadJob *load; /* borrowed, until it has; or NULL */
+        bool starts;   /* has its turn, see launch_take_turn() */
+        bool waits;    /* for its turn; all is loaded */
         uv_timer_cb on_turn;
         bool failed; /* error is set; waits for worker and process to be gone */
         CvmError error;
@@ -65,6 +66,8 @@ int launch_render(Launch *launch);
 
 /* From what was loaded to directory and shares: all that a start needs. */
 int launch_prepare(Launch *launch);
+/* The hypervisor, held until it may go. */
+int launch_start_driver(Launch *launch);
 
 /* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. log: its last
  * words. */

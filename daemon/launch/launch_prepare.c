@@ -165,3 +165,16 @@ int launch_prepare(Launch *launch)
         loaded_clear_secrets(&launch->loaded);
         return r;
 }
+
+int launch_start_driver(Launch *launch)
+{
+        const Handover handover = {
+                .spec = launch->spec,
+                .plan = launch->plan,
+                .loaded = &launch->loaded,
+                .shares = &launch->shares,
+                .tap = launch->tap,
+        };
+
+        return handover_start(launch->vm, &handover, &launch->error);
+}

@@ -482,7 +482,7 @@ static int *new_fds(size_t n)
 }
 
 int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
-               LoadDone done, void *userdata, CvmError *error)
+               LoadDone done, void *userdata, LoadJob **ret, CvmError *error)
 {
         LoadJob *job = calloc(1, sizeof(*job));
         int r;
@@ -537,9 +537,19 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 r = take_fds(job, call, error);
         if (r == 0 && !job->without_certs)
                 r = reserve_inline(job, error);
-        if (r == 0)
-                turns_take(source->turns, &job->turn, source->account, work, after_work);
-        else
+        if (r < 0) {
                 job_free(job);
-        return r;
+                return r;
+        }
+        turns_take(source->turns, &job->turn, source->account, work, after_work);
+        *ret = job;
+        return 0;
+}
+
+bool load_withdraw(LoadJob *job)
+{
+        if (!turns_withdraw(&job->turn))
+                return false;
+        job_free(job);
+        return true;
 }

@@ -84,7 +84,10 @@ typedef struct LoadSource {
 typedef void (*LoadDone)(Loaded *loaded, void *userdata);
 
 /* owner: whose rights count. Takes the descriptors that the spec names from the call (NULL: it
- * names none). spec must stay until `done`, which always comes, from the loop. Returns 0, or -errno
- * with the error set. */
+ * names none). spec must stay until `done`, which always comes, from the loop, unless the job is
+ * withdrawn. *ret: borrowed, until `done`. Returns 0, or -errno with the error set. */
 int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
-               LoadDone done, void *userdata, CvmError *error);
+               LoadDone done, void *userdata, LoadJob **ret, CvmError *error);
+/* Ends one that still waits for its turn, with all that it holds; `done` does not come then. (What
+ * waits for a client who is gone is counted to nobody.) False: it works. */
+bool load_withdraw(LoadJob *job);

@@ -52,6 +52,25 @@ def by(uid, function):
     return as_user(uid, uid, [grp.getgrnam(name).gr_gid for name in GROUPS[uid]], function)
 
 
+def connect_as(uid, groups, connect):
+    """Returns what connect() does with these ids: a connection of theirs that this process keeps,
+    where one that as_user() makes goes with its child."""
+    own = os.getgroups()
+    os.setgroups(groups)
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        return connect()
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(own)
+
+
+def connect_by(uid, connect):
+    return connect_as(uid, [grp.getgrnam(name).gr_gid for name in GROUPS[uid]], connect)
+
+
 def reachable(daemon):
     """Lets other users reach a daemon's socket and its artifacts; returns the daemon."""
     daemon.directory.chmod(0o755)

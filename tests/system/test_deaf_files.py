@@ -20,7 +20,7 @@ import pytest
 
 from harness.deaf import DeafFile, ServedFile
 from harness.processes import SLOWNESS, eventually
-from harness.users import ANN, BOB, USERS, Failed, as_user, by, reachable
+from harness.users import ANN, BOB, USERS, Failed, by, connect_as, connect_by, reachable
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
@@ -63,14 +63,14 @@ def launch_deaf(cvmd, deaf, name, **parameters):
 
 
 def launch_many(cvmd, deaf, n, first=0):
-    """And leaves; the launches are in work all the same."""
+    """Returns the clients, which wait: launches whose clients leave are given up."""
     clients = []
-    for number in range(n):
+    for number in range(first, first + n):
         client = cvmd.client()
-        client.send("Launch", {"spec": cvmd.spec(f"deaf{first + number}",
+        client.send("Launch", {"spec": cvmd.spec(f"deaf{number}",
                                                  kernel={"path": str(deaf.path)})})
         clients.append(client)
-    eventually(lambda: deaf_ones(cvmd) == n, cvmd.log)
+    return clients
 
 
 def deaf_ones(cvmd):
@@ -79,21 +79,24 @@ def deaf_ones(cvmd):
 
 def test_others_are_served(cvmd, deaf):
     reachable(cvmd)
-    by(ANN, lambda: launch_many(cvmd, deaf, THREADS + 8))
+    clients = connect_by(ANN, lambda: launch_many(cvmd, deaf, THREADS + 8))
+    eventually(lambda: deaf_ones(cvmd) == len(clients), cvmd.log)
     eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
     assert by(BOB, lambda: cvmd.launch("bobs", wait="ready"))["ready"]
     assert cvmd.launch("roots", wait="ready")["ready"]
     cvmd.call("Render", spec=cvmd.spec("other"))
-    assert deaf.readers == OF_A_USER and deaf_ones(cvmd) == THREADS + 8
+    assert deaf.readers == OF_A_USER and deaf_ones(cvmd) == len(clients)
 
 
 def test_root_is_served(cvmd, deaf):
     """However many users one person is; once the reads end, others are served again."""
     reachable(cvmd)
     group = grp.getgrnam(USERS).gr_gid
+    clients = []
     for first in range(0, THREADS, OF_A_USER):
-        uid = 100001 + first
-        as_user(uid, uid, [group], lambda n=first: launch_many(cvmd, deaf, OF_A_USER, n))
+        clients += connect_as(100001 + first, [group],
+                              lambda n=first: launch_many(cvmd, deaf, OF_A_USER, n))
+    eventually(lambda: deaf_ones(cvmd) == len(clients), cvmd.log)
     eventually(lambda: deaf.readers == OF_OTHERS, lambda: f"{deaf.readers} readers")
     assert cvmd.launch("roots", wait="ready")["ready"]
     assert deaf.readers == OF_OTHERS
@@ -104,10 +107,12 @@ def test_root_is_served(cvmd, deaf):
 def test_the_users_own_go_on_in_their_order(cvmd, deaf):
     """Once the reads end, with errors, the rest have their turns."""
     reachable(cvmd)
-    by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+    clients = connect_by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+    eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
+    clients.append(connect_by(ANN, cvmd.client))
+    clients[-1].send("Launch", {"spec": cvmd.spec("anns")})
+    eventually(lambda: any(cvm["name"] == "anns" for cvm in cvmd.cvms()), cvmd.log)
     with cvmd.client() as client:
-        by_ann = cvmd.spec("anns")
-        by(ANN, lambda: send_and_leave(cvmd, by_ann))
         client.send("Launch", {"spec": cvmd.spec("roots"), "wait": "ready"})
         assert client.receive()[0]["cvm"]["ready"]
     assert cvmd.status("anns")["state"] == "preparing"
@@ -118,35 +123,86 @@ def little(config):
     return {**config, "limits": {"secretBytesPerUid": "4M"}}
 
 
-def render_and_leave(cvmd, spec):
-    cvmd.client().send("Render", {"spec": spec})
-
-
 def test_what_waits_is_counted(make_daemon, little):
-    """Also where the client does not."""
+    """Until the client leaves."""
     cvmd = reachable(make_daemon(little))
     large = cvmd.spec("large", env={f"A{n}": "x" * 700000 for n in range(2)})
     with tempfile.TemporaryDirectory(prefix="cvmd-", dir="/tmp") as directory:
         pathlib.Path(directory).chmod(0o755)
         with DeafFile(pathlib.Path(directory) / "there") as deaf:
-            by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
-            for _ in range(2):
-                by(ANN, lambda: render_and_leave(cvmd, large))
+            launching = connect_by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+            eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
+            rendering = [connect_by(ANN, cvmd.client) for _ in range(2)]
+            for client in rendering:
+                client.send("Render", {"spec": large})
+            time.sleep(0.5)
             with pytest.raises(Failed) as refusal:
                 by(ANN, lambda: cvmd.call("Render", spec=large))
             assert refusal.value.name == "QuotaExceeded"
             assert refusal.value.fields["resource"] == "secrets of one user"
             by(BOB, lambda: cvmd.call("Render", spec=large))
+            for client in rendering:
+                client.close()
+            eventually(lambda: waits(cvmd, ANN, large), "what has left is not counted")
+            assert len(launching) == deaf_ones(cvmd)
         eventually(lambda: all(cvm["state"] != "preparing" for cvm in cvmd.cvms()), cvmd.log)
     by(ANN, lambda: cvmd.call("Render", spec=large))
+    for client in launching:
+        client.close()
     for cvm in cvmd.cvms():
         cvmd.discard(cvm["name"])
 
 
-def send_and_leave(cvmd, spec):
-    client = cvmd.client()
-    client.send("Launch", {"spec": spec})
-    eventually(lambda: any(cvm["name"] == "anns" for cvm in cvmd.cvms()), cvmd.log)
+def waits(cvmd, uid, spec):
+    """Whether a Render of the user's is accepted, though it is not its turn."""
+    with connect_by(uid, lambda: cvmd.client(timeout=1)) as client:
+        client.send("Render", {"spec": spec})
+        try:
+            client.receive()
+        except TimeoutError:
+            return True
+        except VarlinkError as refusal:
+            assert refusal.name == "QuotaExceeded"
+        return False
+
+
+def open_fds(cvmd):
+    return len(os.listdir(f"/proc/{cvmd.process.pid}/fd"))
+
+
+@pytest.mark.parametrize("method", ["Render", "Launch"])
+def test_what_waits_goes_with_its_client(cvmd, deaf, method):
+    """With the descriptors and memory that it holds."""
+    reachable(cvmd)
+    clients = connect_by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+    eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
+    before = open_fds(cvmd)
+    fds = [os.memfd_create("kernel") for _ in range(32)]
+    certs = {f"c{number}": {"fd": number} for number in range(len(fds))}
+    for number in range(20):
+        with connect_by(ANN, cvmd.client) as client:
+            client.send(method, {"spec": cvmd.spec(f"web{number}", certs=certs)}, fds=fds)
+            eventually(lambda: open_fds(cvmd) >= before + len(fds), "they have come")
+        eventually(lambda: open_fds(cvmd) <= before, cvmd.log)
+    for fd in fds:
+        os.close(fd)
+    assert deaf.readers == OF_A_USER and deaf_ones(cvmd) == len(cvmd.cvms()) == len(clients)
+
+
+def test_what_waits_can_be_stopped(cvmd, deaf):
+    reachable(cvmd)
+    clients = connect_by(ANN, lambda: launch_many(cvmd, deaf, OF_A_USER))
+    eventually(lambda: deaf.readers == OF_A_USER, lambda: f"{deaf.readers} readers")
+    with connect_by(ANN, cvmd.client) as client:
+        client.send("Launch", {"spec": cvmd.spec("web")})
+        eventually(lambda: len(cvmd.cvms()) == len(clients) + 1, cvmd.log)
+        assert cvmd.stop("web")["ending"]["reason"] == "launch-failed"
+        with pytest.raises(VarlinkError) as refusal:
+            client.receive()
+    assert refusal.value.name == "LaunchFailed" and "stopped" in refusal.value.fields["reason"]
+    assert deaf_ones(cvmd) == len(cvmd.cvms()) == len(clients)
+    for one in clients:
+        one.close()
 
 
 def test_a_timeout_is_told_in_time(cvmd, deaf):
