@@ -29,7 +29,8 @@ typedef struct Answer {
         uint64_t size;
         uint64_t magic; /* f_type of statfs(2); 0: its file system does not know the question */
         bool reads;     /* no descriptor comes with this: the child reads the file once it is told
-                           to, and answers again */
+                           to, answers with this again after each CALLER_READ_STEP bytes of it, and
+                           in the end without */
 } Answer;
 
 typedef struct Request {
@@ -127,42 +128,6 @@ static int open_as_caller(const Request *request, Answer *answer)
         return r < 0 ? r : fd;
 }
 
-/* Whether a regular file, neither longer nor of another version than it was, is in memory now.
- * Returns 0, -ESTALE or -errno. */
-static int caller_copy_to_memory(int fd, int memory, const struct stat *before)
-{
-        uint64_t size = (uint64_t)before->st_size, done = 0;
-        char bytes[65536];
-        struct stat after;
-
-        for (;;) {
-                ssize_t n = read(fd, bytes, sizeof(bytes));
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                if ((uint64_t)n > size - done)
-                        return -ESTALE;
-                for (ssize_t written = 0, m; written < n; written += m) {
-                        m = pwrite(memory, bytes + written, (size_t)(n - written),
-                                   (off_t)done + written);
-                        if (m < 0)
-                                return -errno;
-                }
-                done += (uint64_t)n;
-        }
-        if (fstat(fd, &after) < 0)
-                return -errno;
-        return done == size && after.st_size == before->st_size &&
-                               after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-                               after.st_mtim.tv_nsec == before->st_mtim.tv_nsec
-                       ? 0
-                       : -ESTALE;
-}
-
 static void send_answer(int sock, const Answer *answer, int fd)
 {
         union {
@@ -184,6 +149,45 @@ static void send_answer(int sock, const Answer *answer, int fd)
                 memcpy(CMSG_DATA(header), &fd, sizeof(int));
         }
         sendmsg(sock, &message, MSG_NOSIGNAL);
+}
+
+/* Whether a regular file, neither longer nor of another version than it was, is in memory now.
+ * Returns 0, -ESTALE or -errno. */
+static int caller_copy_to_memory(int fd, int memory, const struct stat *before, int sock)
+{
+        const Answer more = {.step = STEP_READ, .reads = true};
+        uint64_t size = (uint64_t)before->st_size, done = 0;
+        char bytes[65536];
+        struct stat after;
+
+        for (;;) {
+                ssize_t n = read(fd, bytes, sizeof(bytes));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                if ((uint64_t)n > size - done)
+                        return -ESTALE;
+                for (ssize_t written = 0, m; written < n; written += m) {
+                        m = pwrite(memory, bytes + written, (size_t)(n - written),
+                                   (off_t)done + written);
+                        if (m < 0)
+                                return -errno;
+                }
+                if ((done + (uint64_t)n) / CALLER_READ_STEP > done / CALLER_READ_STEP)
+                        send_answer(sock, &more, -1);
+                done += (uint64_t)n;
+        }
+        if (fstat(fd, &after) < 0)
+                return -errno;
+        return done == size && after.st_size == before->st_size &&
+                               after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+                               after.st_mtim.tv_nsec == before->st_mtim.tv_nsec
+                       ? 0
+                       : -ESTALE;
 }
 
 /* What was opened, as the caller sees it. */
@@ -216,7 +220,8 @@ static _Noreturn void caller_child_run(const Request *request, int sock)
         send_answer(sock, &answer, request->path && !answer.error && !answer.reads ? fd : -1);
         if (answer.reads && !answer.error && recv(sock, &go, sizeof(go), 0) == sizeof(go)) {
                 answer.step = STEP_READ;
-                answer.error = -caller_copy_to_memory(fd, request->memory, &st);
+                answer.reads = false;
+                answer.error = -caller_copy_to_memory(fd, request->memory, &st, sock);
                 send_answer(sock, &answer, -1);
         }
         _exit(0);
@@ -362,12 +367,13 @@ static int caller_refuse_errand(const Request *request, int r, const char *field
                                 (unsigned)request->caller->uid);
 }
 
-/* Has the child read the file, once there is room for it. */
+/* Has the child read the file, once there is room for it. One whose server stops sending is
+ * given up, as its user's workers, and then others', would wait for it. */
 static int caller_read_through(const Request *request, const Errand *errand,
                                const CallerContent *content, Answer *answer, const char *field,
                                CvmError *error)
 {
-        int r;
+        int msec = content->step_msec ?: CALLER_READ_MSEC, r;
 
         if (answer->size > content->max)
                 return cvm_error_invalid_spec(error, field, "'%s' is longer than %" PRIu64 " bytes",
@@ -377,7 +383,13 @@ static int caller_read_through(const Request *request, const Errand *errand,
                 return r;
         if (send(errand->socket, "", 1, MSG_NOSIGNAL) != 1)
                 return caller_refuse_errand(request, -ECHILD, field, error);
-        r = errand_receive(errand, -1, answer, sizeof(*answer), NULL);
+        do
+                r = errand_receive(errand, msec, answer, sizeof(*answer), NULL);
+        while (r == 0 && answer->reads);
+        if (r == -ETIMEDOUT)
+                return cvm_error_invalid_spec(error, field,
+                                              "reading '%s' took more than %d ms for %u KiB of it",
+                                              request->path, msec, CALLER_READ_STEP >> 10);
         if (r < 0)
                 return caller_refuse_errand(request, r, field, error);
         if (answer->error)

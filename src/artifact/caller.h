@@ -23,6 +23,10 @@
 #include "base/error.h"
 
 #define CALLER_OPEN_MSEC 5000
+/* A server that answers for a file has as long for each CALLER_READ_STEP bytes of it, and for the
+ * rest. Slower than any line on which artifacts are kept. */
+#define CALLER_READ_MSEC 30000
+#define CALLER_READ_STEP (1u << 20)
 
 typedef struct Caller {
         uid_t uid;
@@ -50,12 +54,13 @@ typedef struct CallerContent {
          * NULL. Not called for a file that is handed over as it is. */
         int (*reserve)(void *userdata, uint64_t size, CvmError *error);
         void *userdata;
+        int step_msec; /* 0: CALLER_READ_MSEC */
 } CallerContent;
 
 /* As caller_open() for CALLER_OPEN_FILE, but a file that a server answers for is read by the child,
- * however long that takes: *ret is then a sealed copy of it in memory, at its beginning, and
- * *ret_copied is true. InvalidSpec also for one that is longer than content->max or changes while
- * it is read. */
+ * as long as its content keeps coming (CALLER_READ_MSEC): *ret is then a sealed copy of it in
+ * memory, at its beginning, and *ret_copied is true. InvalidSpec also for one that is longer than
+ * content->max or changes while it is read. */
 int caller_read(const Caller *caller, const char *path, const CallerContent *content,
                 const char *field, int *ret, bool *ret_copied, CvmError *error);
 

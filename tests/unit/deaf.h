@@ -4,7 +4,8 @@
 /*
  * A file system in user space whose daemon is a thread of this process. Its one file, `file`, can
  * be opened, and read while it is not deaf; each close waits until the connection ends, unless it
- * is `honest`. A deaf one takes questions and answers none. Needs root and /dev/fuse.
+ * is `honest`. A deaf one takes questions and answers none, a mute one answers all but reads. Needs
+ * root and /dev/fuse.
  */
 
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 typedef struct Deaf {
         int device;
         char directory[32];
-        atomic_bool deaf, honest;
+        atomic_bool deaf, mute, honest;
         const char *content; /* at most 4096 bytes; NULL: empty */
         pthread_t server;
         pid_t watch;
@@ -44,7 +45,7 @@ static inline void *deaf_serve(void *userdata)
                         return NULL;
                 memset(reply, 0, sizeof(reply));
                 out->unique = in->unique;
-                if (deaf->deaf)
+                if (deaf->deaf || (deaf->mute && in->opcode == FUSE_READ))
                         continue;
                 if (in->opcode == FUSE_INIT) {
                         struct fuse_init_out *init = (void *)(out + 1);
@@ -73,7 +74,11 @@ static inline void *deaf_serve(void *userdata)
                         attr->attr_valid = 60;
                         size += sizeof(*attr);
                 } else if (in->opcode == FUSE_OPEN) {
-                        size += sizeof(struct fuse_open_out);
+                        struct fuse_open_out *opened = (void *)(out + 1);
+
+                        /* or the next open would wait for the pages that a read waits for */
+                        opened->open_flags = deaf->mute ? FOPEN_DIRECT_IO : 0;
+                        size += sizeof(*opened);
                 } else if (in->opcode == FUSE_READ) {
                         const struct fuse_read_in *wanted = (const void *)(in + 1);
                         size_t length = deaf->content ? strlen(deaf->content) : 0;

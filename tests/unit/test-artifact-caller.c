@@ -13,7 +13,9 @@
 #include <time.h>
 
 #include "artifact/caller.h"
+#include "base/errand.h"
 #include "base/file.h"
+#include "deaf.h"
 #include "leaks.h"
 #include "mounts.h"
 
@@ -395,6 +397,56 @@ static void test_hung(void **state)
         unmount_hung(path, fuse);
 }
 
+static int read_served(const Deaf *deaf, int step_msec, int *ret_fd, CvmError *error)
+{
+        const CallerContent content = {.max = 4096, .step_msec = step_msec};
+        _cleanup_free_ char *path = deaf_path(deaf);
+        const Caller caller = self();
+        bool copied = false;
+        int r = caller_read(&caller, path, &content, "kernel.path", ret_fd, &copied, error);
+
+        assert_true(copied == (r == 0));
+        return r;
+}
+
+/* A server that opens a file and never sends its content holds nobody for longer than it may, and
+ * its children are counted. */
+static void test_mute(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_close_ int fd = -1;
+        char text[16] = {};
+        int64_t start;
+        Deaf deaf;
+
+        if (!deaf_mount(&deaf)) {
+                print_message("needs root and /dev/fuse: mounts a file system that is mute\n");
+                skip();
+        }
+        deaf.honest = true;
+        deaf.content = "content";
+        assert_int_equal(read_served(&deaf, 0, &fd, &error), 0);
+        assert_int_equal(pread(fd, text, sizeof(text), 0), strlen(deaf.content));
+        assert_string_equal(text, deaf.content);
+        close(TAKE_FD(fd));
+        deaf.mute = true;
+        for (unsigned n = 0; n < ERRAND_LEFT_PER_UID; n++) {
+                _cleanup_(cvm_error_done) CvmError slow = {};
+
+                start = now_msec();
+                assert_refused(read_served(&deaf, 200, &fd, &slow), "mute",
+                               "took more than 200 ms for 1024 KiB of it", &slow);
+                assert_in_range(now_msec() - start, 200, 5000);
+                assert_int_equal(errand_left(geteuid()), n + 1);
+        }
+        assert_int_equal(read_served(&deaf, 200, &fd, &error), -EDQUOT);
+        deaf_abort(&deaf);
+        for (unsigned tries = 0; errand_left(geteuid()) && tries < 500; tries++)
+                usleep(20000);
+        assert_int_equal(errand_left(geteuid()), 0);
+        deaf_done(&deaf);
+}
+
 /* The daemon is killed while an open hangs: the child does not stay behind. */
 static void test_orphan(void **state)
 {
@@ -451,7 +503,7 @@ int main(void)
                 leaks_unit_test(test_root),     leaks_unit_test(test_unprivileged),
                 leaks_unit_test(test_fd),       leaks_unit_test(test_kernel_files),
                 leaks_unit_test(test_hung),     leaks_unit_test(test_orphan),
-                leaks_unit_test(test_unheard),
+                leaks_unit_test(test_unheard),  leaks_unit_test(test_mute),
         };
 
         if (syscall(SYS_openat2, -1, "", &(struct open_how){}, 0) < 0 && errno == ENOSYS) {
