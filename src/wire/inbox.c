@@ -136,7 +136,7 @@ ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max)
         ssize_t n;
         int r;
 
-        assert(!inbox->fresh);
+        assert(scratch && !inbox->fresh);
 
         n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
         if (n <= 0)
