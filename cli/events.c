@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 #include "fail.h"
+#include "filter.h"
 #include "reply.h"
 #include "session.h"
 
@@ -69,15 +70,19 @@ ExitStatus verb_events(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *parameters = events_call_parameters(arguments);
         const Cli *cli = &arguments->cli;
-        ExitStatus status = session_connect(cli, &client);
+        ExitStatus status = filter_apply(arguments, parameters);
         int r;
 
-        if (status.code)
+        if (!status.code)
+                status = session_connect(cli, &client);
+        if (status.code) {
+                json_object_put(parameters);
                 return status;
+        }
         session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Watch", events_call_parameters(arguments), NULL, 0,
-                              &error);
+        r = wire_client_begin(client, MANAGER "Watch", parameters, NULL, 0, &error);
         if (r < 0)
                 return session_interrupted() ? session_interrupted_exit()
                                              : fail_error(cli, &error, NULL);

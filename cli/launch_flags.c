@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "env_file.h"
 #include "fail.h"
+#include "filter.h"
 #include "launch_spec.h"
 #include "spec/spec.h"
 
@@ -419,11 +420,19 @@ static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
         return EXIT_OK;
 }
 
+static ExitStatus apply_labels(const Arguments *arguments, json_object *object)
+{
+        if (!arguments_has(arguments, "label"))
+                return EXIT_OK;
+        return filter_read_labels(arguments, member_of(object, "labels", json_type_object));
+}
+
 ExitStatus launch_flags_apply(const Arguments *arguments, json_object *object)
 {
         static ExitStatus (*const parts[])(const Arguments *, json_object *) = {
-                apply_scalars, apply_artifacts, apply_env,     apply_certs,    apply_shares,
-                apply_disks,   apply_gpus,      apply_publish, apply_security, apply_svsm,
+                apply_scalars,  apply_artifacts, apply_env,    apply_certs,
+                apply_shares,   apply_disks,     apply_gpus,   apply_publish,
+                apply_security, apply_svsm,      apply_labels,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

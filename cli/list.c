@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "filter.h"
 #include "reply.h"
 #include "session.h"
 
@@ -33,19 +34,18 @@ static void list_row(json_object *cvm, char **cells)
         cells[7] = output_forwards(cvm);
 }
 
-ExitStatus list_print(const Cli *cli, const char *state, const char *platform)
+ExitStatus list_print(const Cli *cli, json_object *parameters)
 {
-        json_object *parameters = json_object_new_object();
-
-        if (state)
-                json_object_object_add(parameters, "state", json_new_text(state));
-        if (platform)
-                json_object_object_add(parameters, "platform", json_new_text(platform));
         return reply_table(cli, MANAGER "List", parameters, "cvms", columns, list_row);
 }
 
 ExitStatus verb_list(const Arguments *arguments)
 {
-        return list_print(&arguments->cli, arguments_value(arguments, "state"),
-                          arguments_value(arguments, "platform"));
+        json_object *parameters = json_object_new_object();
+        ExitStatus status = filter_apply(arguments, parameters);
+
+        if (!status.code)
+                return list_print(&arguments->cli, parameters);
+        json_object_put(parameters);
+        return status;
 }

@@ -3,7 +3,9 @@
 
 /* The list of CVMs, for `list` and for `status` without a name. */
 
+#include <json-c/json.h>
+
 #include "arguments.h"
 
-/* NULL: any. */
-ExitStatus list_print(const Cli *cli, const char *state, const char *platform);
+/* Takes the parameters of List; NULL: {}. */
+ExitStatus list_print(const Cli *cli, json_object *parameters);

@@ -54,7 +54,7 @@ static void print_ending(json_object *cvm)
         member_line(ending, "Detail", "detail");
 }
 
-/* A map of names to digests, a line each. */
+/* A map of names to texts, a line each. */
 static void print_map(json_object *cvm, const char *title, const char *key)
 {
         json_object *map = json_member(cvm, key);
@@ -108,6 +108,7 @@ static void print_cvm(json_object *cvm)
         member_line(cvm, "Restarts", "restarts");
         time_line(cvm, "Next start", "restartAt");
         print_ending(cvm);
+        print_map(cvm, "Label", "labels");
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");
         status_print_binding(cvm);
@@ -122,7 +123,7 @@ ExitStatus verb_status(const Arguments *arguments)
         ExitStatus status;
 
         if (!name)
-                return list_print(cli, NULL, NULL);
+                return list_print(cli, NULL);
         status = session_call(cli, MANAGER "Status", json_build("name", json_new_text(name), NULL),
                               &reply);
         if (status.code)

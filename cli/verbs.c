@@ -48,6 +48,7 @@ static const Option spec_options[] = {
          .choices = "no on-failure always"},
         {"ttl", "S", "stop the CVM after S seconds", OPTION_NUMBER, 1, SPEC_TTL_SEC_MAX},
         {"driver", "D", "back end: qemu or libvirt"},
+        {"label", "NAME=VALUE", "a label, to find the CVM by with list and events", OPTION_REPEATS},
         {"debug", NULL, "console on ttyS0 and the debug initramfs; changes the measurement"},
         {},
 };
@@ -95,10 +96,19 @@ static const Option stop_options[] = {
         {},
 };
 
-static const Option list_options[] = {
-        {"state", "S", "only CVMs in this state",
+/* Which CVMs, or whose events, for list and events. */
+static const Option filter_options[] = {
+        {"state", "S", "only CVMs in this state, or events of a change to it",
          .choices = "preparing starting running paused stopping restarting stopped failed"},
         {"platform", "P", "only CVMs of this platform"},
+        {"label", "NAME=VALUE", "only CVMs with this label", OPTION_REPEATS},
+        {"owner", "USER", "only CVMs of this user, by name or uid"},
+        {"name-prefix", "PREFIX", "only CVMs whose name begins with this"},
+        {"id", "UUID", "only the CVM with this id"},
+        {},
+};
+
+static const Option list_options[] = {
         {"json", NULL, "print an array of CVMs as JSON"},
         {},
 };
@@ -207,7 +217,7 @@ const Verb verbs[] = {
          {json_option},
          verb_status,
          .takes_names = true},
-        {"list", "", "list CVMs", 0, 0, {list_options}, verb_list},
+        {"list", "", "list CVMs", 0, 0, {filter_options, list_options}, verb_list},
         {"logs",
          "NAME",
          "print a CVM's console output",
@@ -229,7 +239,7 @@ const Verb verbs[] = {
          "print events as they happen",
          0,
          1,
-         {events_options},
+         {filter_options, events_options},
          verb_events,
          .takes_names = true},
         {"pause",

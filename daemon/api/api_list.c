@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/filter.h"
 #include "manager/platform.h"
+
+#define LIST_PAGE 64 /* CVMs in a reply of a List with `more` */
 
 void api_status(WireCall *call, json_object *parameters, void *userdata)
 {
@@ -16,45 +19,136 @@ void api_status(WireCall *call, json_object *parameters, void *userdata)
 }
 
 typedef struct ListParameters {
-        char *state, *platform;
+        Filter filter;
 } ListParameters;
 
 static void list_parameters_done(ListParameters *p)
 {
-        free(p->state);
-        free(p->platform);
+        filter_done(&p->filter);
+}
+
+/* A List with `more`: a page after the other, as fast as the client reads. Where it is is a name,
+ * because CVMs come and go between two pages. */
+typedef struct Listing {
+        WireCall *call; /* a reference */
+        const Manager *manager;
+        Filter filter;
+        char *last; /* the name of the last CVM that was looked at; NULL: none was */
+} Listing;
+
+static void listing_free(Listing *listing)
+{
+        wire_call_unref(listing->call);
+        filter_done(&listing->filter);
+        free(listing->last);
+        free(listing);
+}
+
+/* Adds CVMs from an index of the table on, at most `max`; returns the index after the last. */
+static size_t list_fill(const Manager *manager, const WirePeer *peer, const Filter *filter,
+                        size_t from, size_t max, json_object *cvms)
+{
+        const VmTable *table = &manager->home.table;
+
+        while (from < table->n && json_object_array_length(cvms) < max) {
+                const Vm *vm = table->vms[from++];
+
+                if (manager_may_see(manager, peer, vm->owner) && filter_matches_vm(filter, vm))
+                        json_object_array_add(cvms, vm_to_json(vm));
+        }
+        return from;
+}
+
+static void on_listing_gone(WireCall *call, void *userdata)
+{
+        wire_call_reply(call, NULL); /* every call has an end */
+        listing_free(userdata);
+}
+
+static void list_send(Listing *listing);
+
+static void on_listing_drained(WireCall *call, void *userdata)
+{
+        list_send(userdata);
+}
+
+/* Notes where the next page begins. */
+static int list_note_last(Listing *listing, size_t next)
+{
+        char *last = strdup(listing->manager->home.table.vms[next - 1]->name);
+
+        if (!last)
+                return -ENOMEM;
+        free(listing->last);
+        listing->last = last;
+        return 0;
+}
+
+static void list_send(Listing *listing)
+{
+        const VmTable *table = &listing->manager->home.table;
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        while (!wire_call_is_congested(listing->call)) {
+                json_object *cvms = json_object_new_array();
+                size_t next =
+                        list_fill(listing->manager, wire_call_peer(listing->call), &listing->filter,
+                                  vm_table_after(table, listing->last), LIST_PAGE, cvms);
+
+                if (next >= table->n) {
+                        wire_call_on_gone(listing->call, NULL, NULL);
+                        wire_call_reply(listing->call, json_build("cvms", cvms, NULL));
+                        listing_free(listing);
+                        return;
+                }
+                wire_call_continue(listing->call, json_build("cvms", cvms, NULL));
+                if (list_note_last(listing, next) < 0) {
+                        wire_call_on_gone(listing->call, NULL, NULL);
+                        cvm_error_system(&error, -ENOMEM, "list");
+                        wire_call_error(listing->call, &error);
+                        listing_free(listing);
+                        return;
+                }
+        }
+        wire_call_on_drained(listing->call, on_listing_drained, listing);
+}
+
+static void list_pages(WireCall *call, const Manager *manager, Filter *filter)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Listing *listing = calloc(1, sizeof(*listing));
+
+        if (!listing) {
+                cvm_error_system(&error, -ENOMEM, "list");
+                wire_call_error(call, &error);
+                return;
+        }
+        *listing = (Listing){wire_call_ref(call), manager, *filter, NULL};
+        *filter = (Filter){};
+        wire_call_on_gone(call, on_listing_gone, listing);
+        list_send(listing);
 }
 
 void api_list(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = {
-                {"state", JSON_STRING, offsetof(ListParameters, state)},
-                {"platform", JSON_STRING, offsetof(ListParameters, platform)},
-                {},
-        };
-        _cleanup_(list_parameters_done) ListParameters p = {};
+        static const JsonField fields[] = {FILTER_FIELDS(ListParameters, filter), {}};
+        _cleanup_(list_parameters_done) ListParameters p = {.filter = FILTER_ANY};
         _cleanup_(cvm_error_done) CvmError error = {};
         const Manager *manager = userdata;
-        VmState state = _VM_STATE_MAX;
         json_object *cvms;
 
         if (!api_dispatch(call, parameters, fields, &p))
                 return;
-        if (p.state && vm_state_parse(p.state, &state) < 0) {
-                cvm_error_invalid_parameter(&error, "state");
+        if (filter_check(&p.filter, &error) < 0) {
                 wire_call_error(call, &error);
                 return;
         }
-        cvms = json_object_new_array();
-        for (size_t i = 0; i < manager->home.table.n; i++) {
-                const Vm *vm = manager->home.table.vms[i];
-
-                if (!manager_may_see(manager, wire_call_peer(call), vm->owner) ||
-                    (p.state && vm->state != state) ||
-                    (p.platform && strcmp(vm->platform, p.platform) != 0))
-                        continue;
-                json_object_array_add(cvms, vm_to_json(vm));
+        if (wire_call_wants_more(call)) {
+                list_pages(call, manager, &p.filter);
+                return;
         }
+        cvms = json_object_new_array();
+        list_fill(manager, wire_call_peer(call), &p.filter, 0, SIZE_MAX, cvms);
         wire_call_reply(call, json_build("cvms", cvms, NULL));
 }
 

@@ -3,14 +3,13 @@
 /* Watch: events from a number on, as fast as the client reads. A slow client keeps its place as
  * long as its events are kept; it costs nobody anything but that. */
 
-#include <string.h>
-
 #include "api/api.h"
+#include "api/filter.h"
 
 typedef struct Watch {
         WireCall *call; /* a reference */
         Manager *manager;
-        char *name; /* NULL: all */
+        Filter filter;
         int64_t next;
         bool waiting; /* for the client to read */
         EventsFollower follower;
@@ -20,7 +19,7 @@ static void watch_free(Watch *watch)
 {
         events_unfollow(&watch->follower);
         wire_call_unref(watch->call);
-        free(watch->name);
+        filter_done(&watch->filter);
         free(watch);
 }
 
@@ -43,7 +42,7 @@ static void on_watch_drained(WireCall *call, void *userdata)
 static bool is_wanted(const Watch *watch, const Event *event)
 {
         return manager_may_see(watch->manager, wire_call_peer(watch->call), event->owner) &&
-               (!watch->name || strcmp(watch->name, event->name) == 0);
+               filter_matches_event(&watch->filter, event);
 }
 
 static void watch_send(Watch *watch)
@@ -81,30 +80,31 @@ static void on_more(void *userdata)
 }
 
 typedef struct WatchParameters {
-        char *name;
+        Filter filter;
         int64_t from;
 } WatchParameters;
 
 void api_watch(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                {"name", JSON_STRING, offsetof(WatchParameters, name)},
+                {"name", JSON_STRING, offsetof(WatchParameters, filter.name)},
                 {"fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX},
+                FILTER_FIELDS(WatchParameters, filter),
                 {},
         };
         _cleanup_(cvm_error_done) CvmError error = {};
-        WatchParameters p = {.from = -1};
+        WatchParameters p = {.filter = FILTER_ANY, .from = -1};
         Manager *manager = userdata;
-        Watch *watch;
+        Watch *watch = NULL;
 
         if (!api_dispatch(call, parameters, fields, &p)) {
-                free(p.name);
+                filter_done(&p.filter);
                 return;
         }
-        watch = calloc(1, sizeof(*watch));
-        if (!watch) {
-                free(p.name);
+        if (filter_check(&p.filter, &error) == 0 && !(watch = calloc(1, sizeof(*watch))))
                 cvm_error_system(&error, -ENOMEM, "watch");
+        if (!watch) {
+                filter_done(&p.filter);
                 wire_call_error(call, &error);
                 return;
         }
@@ -115,7 +115,7 @@ void api_watch(WireCall *call, json_object *parameters, void *userdata)
         *watch = (Watch){
                 .call = wire_call_ref(call),
                 .manager = manager,
-                .name = p.name,
+                .filter = p.filter,
                 .next = p.from,
                 .follower = {.more = on_more, .userdata = watch},
         };

@@ -89,7 +89,7 @@ Events *events_free(Events *events)
         return NULL;
 }
 
-void events_emit(Events *events, uid_t owner, const char *name, const char *id, const char *kind,
+void events_emit(Events *events, const EventSubject *subject, const char *kind,
                  const char *old_state, const char *new_state, json_object *detail)
 {
         EventsFollower *follower, *next;
@@ -100,12 +100,16 @@ void events_emit(Events *events, uid_t owner, const char *name, const char *id, 
         event_done(slot);
         *slot = (Event){
                 .sequence = events->next,
-                .owner = owner,
-                .name = strdup(name),
+                .owner = subject->owner,
+                .name = strdup(subject->name),
                 .json = json_build("sequence", json_object_new_int64(events->next), "at",
                                    json_object_new_int64(clock_now_usec()), "name",
-                                   json_object_new_string(name), "id", json_object_new_string(id),
-                                   "kind", json_object_new_string(kind), NULL),
+                                   json_object_new_string(subject->name), "id",
+                                   json_object_new_string(subject->id), "kind",
+                                   json_object_new_string(kind), "owner",
+                                   json_object_new_int64(subject->owner), "platform",
+                                   json_object_new_string(subject->platform), "labels",
+                                   json_object_get(subject->labels), NULL),
         };
         if (old_state)
                 json_object_object_add(slot->json, "oldState", json_object_new_string(old_state));

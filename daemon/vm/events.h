@@ -20,6 +20,13 @@
 
 typedef struct Events Events;
 
+/* The CVM that an event is about; all borrowed. */
+typedef struct EventSubject {
+        uid_t owner;
+        const char *name, *id, *platform;
+        json_object *labels; /* never changed afterwards: events share it; NULL: none */
+} EventSubject;
+
 typedef struct Event {
         int64_t sequence;
         uid_t owner;
@@ -41,7 +48,7 @@ Events *events_free(Events *events);
 DEFINE_CLEANUP(Events *, events_free)
 
 /* old_state, new_state, detail may be NULL; detail is taken. */
-void events_emit(Events *events, uid_t owner, const char *name, const char *id, const char *kind,
+void events_emit(Events *events, const EventSubject *subject, const char *kind,
                  const char *old_state, const char *new_state, json_object *detail);
 
 int64_t events_next_sequence(const Events *events);

@@ -128,6 +128,18 @@ static void load_restart(Vm *vm, json_object *record, bool same_boot)
                                        (vm->restart.total && vm->state == VM_STARTING));
 }
 
+/* A CVM of version 0.1.0 has none. */
+static bool load_labels(Vm *vm, json_object *labels)
+{
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+
+        if (labels && (!json_object_is_type(labels, json_type_object) ||
+                       spec_check_labels(labels, &ignored) < 0))
+                return false;
+        vm->labels = json_object_get(labels);
+        return true;
+}
+
 static void load_ending(Vm *vm, json_object *ending)
 {
         const char *reason = json_member_string(ending, "reason");
@@ -240,8 +252,9 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
                 return -EBADMSG;
         }
         load_rest(vm, record);
-        if (!vm_reserved_load(&vm->reserved, record)) {
-                *ret_reason = "its GPUs are wrong";
+        if (!vm_reserved_load(&vm->reserved, record) ||
+            !load_labels(vm, json_member(record, "labels"))) {
+                *ret_reason = "its GPUs or labels are wrong";
                 vm_close(vm);
                 vm_unref(vm);
                 return -EBADMSG;

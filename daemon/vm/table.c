@@ -36,6 +36,14 @@ Vm *vm_table_find(const VmTable *table, const char *name)
         return found ? table->vms[i] : NULL;
 }
 
+size_t vm_table_after(const VmTable *table, const char *name)
+{
+        bool found = false;
+        size_t i = name ? table_search(table, name, &found) : 0;
+
+        return found ? i + 1 : i;
+}
+
 Vm *vm_table_find_id(const VmTable *table, const char *id)
 {
         for (size_t i = 0; i < table->n; i++)

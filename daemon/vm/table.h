@@ -22,6 +22,9 @@ Vm *vm_table_find_cid(const VmTable *table, uint32_t cid);
 
 Vm *vm_table_find_uid(const VmTable *table, uid_t uid);
 
+/* The index of the first CVM whose name comes after this one; NULL: of the first of all. */
+size_t vm_table_after(const VmTable *table, const char *name);
+
 /* Takes a reference. -EEXIST: the name is taken; -ENOMEM. */
 int vm_table_add(VmTable *table, Vm *vm);
 /* Drops the reference of a CVM that is in the table. */

@@ -57,6 +57,7 @@ Vm *vm_unref(Vm *vm)
         console_free(vm->console);
         console_free(vm->svsm_log);
         json_object_put(vm->spec);
+        json_object_put(vm->labels);
         free(vm->owner_groups);
         free(vm->leaving);
         free(vm->ending.reason);
@@ -95,8 +96,9 @@ void vm_tell_watchers(Vm *vm)
 void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,
              json_object *detail)
 {
-        events_emit(vm->home->events, vm->owner, vm->name, vm->id, kind, old_state, new_state,
-                    detail);
+        const EventSubject subject = {vm->owner, vm->name, vm->id, vm->platform, vm->labels};
+
+        events_emit(vm->home->events, &subject, kind, old_state, new_state, detail);
 }
 
 void vm_close(Vm *vm)

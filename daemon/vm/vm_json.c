@@ -68,6 +68,8 @@ json_object *vm_to_json(const Vm *vm)
                 add_int(o, "vsockCid", vm->reserved.vsock_cid);
         json_add(o, "forwards", forwards_to_json(vm));
         json_add(o, "debug", json_object_new_boolean(vm->debug));
+        if (vm->labels)
+                json_add(o, "labels", json_object_get(vm->labels));
         add_int(o, "createdAt", vm->created_at);
         if (vm->guest.started_at)
                 add_int(o, "startedAt", vm->guest.started_at);

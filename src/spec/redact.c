@@ -208,6 +208,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                                     : spec_restart_to_json(&spec->restart)},
                 {"ttlSec", uint_or_null(spec->ttl_sec)},
                 {"driver", json_new_text(spec->driver)},
+                {"labels", json_object_get(spec->labels)},
         };
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
                 if (parts[i].value)

@@ -19,7 +19,7 @@ typedef struct Input {
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
         json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *svsm, *security,
-                *limits, *timeouts, *restart;
+                *limits, *timeouts, *restart, *labels;
 } Input;
 
 static const JsonField spec_fields[] = {
@@ -49,6 +49,7 @@ static const JsonField spec_fields[] = {
         {"restart", JSON_OBJECT, offsetof(Input, restart)},
         {"ttlSec", JSON_UINT32, offsetof(Input, spec.ttl_sec), 0, 1, SPEC_TTL_SEC_MAX},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
+        {"labels", JSON_OBJECT, offsetof(Input, labels)},
         {},
 };
 
@@ -172,6 +173,8 @@ static int parse_parts(Input *input, CvmError *error)
                 r = spec_dispatch(input->timeouts, timeout_fields, spec, "timeouts", error);
         if (r >= 0)
                 r = spec_parse_restart(input->restart, spec, error);
+        if (r >= 0)
+                r = spec_parse_labels(input->labels, spec, error);
         return r < 0 ? r : spec_check_descriptors(spec, error);
 }
 
@@ -209,6 +212,7 @@ static void spec_done(CvmSpec *spec)
         free(spec->cmdline);
         free(spec->interface);
         free(spec->driver);
+        json_object_put(spec->labels);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 free(spec->artifacts[kind].name);
                 free(spec->artifacts[kind].path);

@@ -34,6 +34,10 @@
 #define SPEC_FD_MAX 63      /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
 #define SPEC_SECURITY_MAX 16 /* fields of launchSecurity */
+#define SPEC_LABELS_MAX 32
+#define SPEC_LABEL_NAME_MAX 63 /* bytes, as are the next two */
+#define SPEC_LABEL_VALUE_MAX 255
+#define SPEC_LABELS_BYTES_MAX 2048 /* of all names and values of a spec */
 
 typedef struct SpecArtifact {
         bool given;
@@ -205,8 +209,9 @@ typedef struct CvmSpec {
         SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
         SpecRestart restart;
-        uint32_t ttl_sec; /* 0: no end is set */
-        char *driver;     /* "qemu" by default */
+        uint32_t ttl_sec;    /* 0: no end is set */
+        char *driver;        /* "qemu" by default */
+        json_object *labels; /* name to value, an object; never changed; NULL: none */
 } CvmSpec;
 
 /* object is borrowed. */
@@ -236,6 +241,12 @@ const char *spec_cmdline(const CvmSpec *spec);
 const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name);
 /* Decimal, or hexadecimal after "0x". 0, -EINVAL or -ERANGE. */
 int spec_security_parse_number(const char *text, uint64_t *ret);
+
+/* Whether an object (NULL: none) may be the labels of a CVM. InvalidSpec of the field labels. */
+int spec_check_labels(json_object *object, CvmError *error);
+/* Whether labels (NULL: none) have each of `wanted` (an object of strings; NULL: nothing is) with
+ * the same value. */
+bool spec_labels_match(json_object *labels, json_object *wanted);
 
 bool spec_has_limits(const CvmSpec *spec);
 /* Whether the limits suit a CVM of that memory (bytes); spec_parse() asks where the spec names it.

@@ -21,8 +21,10 @@ static Events *begin(const char *path, int *dirfd)
 
 static void emit(Events *events, unsigned n)
 {
+        const EventSubject subject = {7, "web", "id", "plain", NULL};
+
         for (unsigned i = 0; i < n; i++)
-                events_emit(events, 7, "web", "id", "state", "running", NULL,
+                events_emit(events, &subject, "state", "running", NULL,
                             json_build("reason", json_object_new_string("x"), NULL));
 }
 

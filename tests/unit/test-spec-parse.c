@@ -142,6 +142,63 @@ static void test_full(void **state)
         assert_int_equal(spec->limits.tasks_max, 32);
 }
 
+static void test_labels(void **state)
+{
+        _cleanup_(spec_freep) CvmSpec *spec =
+                assert_accepted("{\"name\":\"a\",\"labels\":{\"app\":\"shop\",\"0-empty\":\"\","
+                                "\"example.org/tenant_1\":\"\xc3\xa4 7\"}}");
+        _cleanup_(spec_freep) CvmSpec *none = assert_accepted("{\"name\":\"a\",\"labels\":{}}");
+        _cleanup_json_ json_object *redacted = spec_to_json_redacted(spec);
+        _cleanup_json_ json_object *wanted =
+                json_build("app", json_object_new_string("shop"), NULL);
+
+        assert_null(none->labels);
+        assert_string_equal(json_member_string(spec->labels, "example.org/tenant_1"), "\xc3\xa4 7");
+        assert_true(json_object_equal(json_member(redacted, "labels"), spec->labels));
+        assert_true(spec_labels_match(spec->labels, wanted));
+        assert_true(spec_labels_match(spec->labels, NULL));
+        assert_true(spec_labels_match(NULL, NULL));
+        assert_false(spec_labels_match(NULL, wanted));
+        json_object_object_add(wanted, "0-empty", json_object_new_string(""));
+        assert_true(spec_labels_match(spec->labels, wanted));
+        json_object_object_add(wanted, "0-empty", json_object_new_string("x"));
+        assert_false(spec_labels_match(spec->labels, wanted));
+}
+
+/* `n` labels of a name and a value that are that long. */
+static void assert_labels(size_t n, int name_size, int value_size, bool accepted)
+{
+        static const char value[] = {[0 ... SPEC_LABEL_VALUE_MAX] = 'v'};
+        _cleanup_json_ json_object *labels = json_object_new_object();
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        for (size_t i = 0; i < n; i++) {
+                char name[SPEC_LABEL_NAME_MAX + 2];
+
+                snprintf(name, sizeof(name), "%0*zu", name_size, i);
+                json_object_object_add(labels, name, json_object_new_string_len(value, value_size));
+        }
+        assert_int_equal(spec_check_labels(labels, &error), accepted ? 0 : -EINVAL);
+}
+
+static void test_label_bounds(void **state)
+{
+        assert_labels(1, SPEC_LABEL_NAME_MAX, SPEC_LABEL_VALUE_MAX, true);
+        assert_labels(1, SPEC_LABEL_NAME_MAX + 1, 0, false);
+        assert_labels(1, 1, SPEC_LABEL_VALUE_MAX + 1, false);
+        assert_labels(SPEC_LABELS_MAX, 2, 62, true); /* 2048 bytes */
+        assert_labels(SPEC_LABELS_MAX + 1, 2, 0, false);
+        assert_labels(SPEC_LABELS_MAX, 3, 62, false);
+        assert_refused("{\"name\":\"a\",\"labels\":{\"-a\":\"\"}}", "labels.-a", "begin with");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"\":\"\"}}", "labels.", "1 to 63");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"a b\":\"\"}}", "labels.a b", "letters");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"a\":1}}", "labels.a", "string");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"a\":null}}", "labels.a", "string");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"a\":\"x\\ny\"}}", "labels.a", "control");
+        assert_refused("{\"name\":\"a\",\"labels\":{\"a\":\"\\u202e\"}}", "labels.a", "control");
+        assert_refused("{\"name\":\"a\",\"labels\":[]}", "labels", "object");
+}
+
 static void test_networks(void **state)
 {
         static const struct {
@@ -533,6 +590,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_minimal),    cmocka_unit_test(test_full),
+                cmocka_unit_test(test_labels),     cmocka_unit_test(test_label_bounds),
                 cmocka_unit_test(test_networks),   cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_names),      cmocka_unit_test(test_long_values),
                 cmocka_unit_test(test_long_field), cmocka_unit_test(test_many),
