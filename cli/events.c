@@ -52,6 +52,9 @@ static ExitStatus events_print_all(const Cli *cli, WireClient *client, CvmError 
                 if (r < 0)
                         return session_interrupted() ? session_interrupted_exit()
                                                      : fail_error(cli, error, NULL);
+                if (r == 0 && !json_member(reply, "event"))
+                        return fail_local(cli, "cvmd is going down; continue with --from %" PRId64,
+                                          json_member_int(reply, "sequence", 0));
                 event = reply_member(cli, reply, "event", json_type_object);
                 if (!event)
                         return exit_status(EXIT_FAILED);

@@ -126,6 +126,8 @@ static int take_event(Run *run)
                         run->sequence = -1; /* from the oldest that there is */
                 return r;
         }
+        if (r == 0) /* the daemon ends */
+                return -ECONNRESET;
         event = json_member(reply, "event");
         id = json_member_string(event, "id");
         run->sequence = json_member_int(event, "sequence", run->sequence);

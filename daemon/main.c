@@ -237,6 +237,7 @@ static void on_goodbye(uv_timer_t *timer)
             (launches_are_pending(daemon->parts.manager) ||
              !committer_is_idle(daemon->parts.manager->home.records)))
                 return;
+        events_end(daemon->parts.manager->home.events);
         wire_server_close(TAKE_PTR(daemon->server));
         vsock_close(TAKE_PTR(daemon->vsock));
         parts_close(&daemon->parts);

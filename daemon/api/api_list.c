@@ -33,7 +33,8 @@ typedef struct Listing {
         WireCall *call; /* a reference */
         const Manager *manager;
         Filter filter;
-        char *last; /* the name of the last CVM that was looked at; NULL: none was */
+        char *last;       /* the name of the last CVM that was looked at; NULL: none was */
+        int64_t sequence; /* of the first event after the call */
 } Listing;
 
 static void listing_free(Listing *listing)
@@ -57,6 +58,12 @@ static size_t list_fill(const Manager *manager, const WirePeer *peer, const Filt
                         json_object_array_add(cvms, vm_to_json(vm));
         }
         return from;
+}
+
+static json_object *list_reply(const Manager *manager, json_object *cvms, int64_t sequence)
+{
+        return json_build("cvms", cvms, "sequence", json_object_new_int64(sequence), "boot",
+                          json_object_new_string(manager->home.boot_id), NULL);
 }
 
 static void on_listing_gone(WireCall *call, void *userdata)
@@ -97,11 +104,13 @@ static void list_send(Listing *listing)
 
                 if (next >= table->n) {
                         wire_call_on_gone(listing->call, NULL, NULL);
-                        wire_call_reply(listing->call, json_build("cvms", cvms, NULL));
+                        wire_call_reply(listing->call,
+                                        list_reply(listing->manager, cvms, listing->sequence));
                         listing_free(listing);
                         return;
                 }
-                wire_call_continue(listing->call, json_build("cvms", cvms, NULL));
+                wire_call_continue(listing->call,
+                                   list_reply(listing->manager, cvms, listing->sequence));
                 if (list_note_last(listing, next) < 0) {
                         wire_call_on_gone(listing->call, NULL, NULL);
                         cvm_error_system(&error, -ENOMEM, "list");
@@ -123,7 +132,8 @@ static void list_pages(WireCall *call, const Manager *manager, Filter *filter)
                 wire_call_error(call, &error);
                 return;
         }
-        *listing = (Listing){wire_call_ref(call), manager, *filter, NULL};
+        *listing = (Listing){wire_call_ref(call), manager, *filter, NULL,
+                             events_next_sequence(manager->home.events)};
         *filter = (Filter){};
         wire_call_on_gone(call, on_listing_gone, listing);
         list_send(listing);
@@ -149,7 +159,8 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
         }
         cvms = json_object_new_array();
         list_fill(manager, wire_call_peer(call), &p.filter, 0, SIZE_MAX, cvms);
-        wire_call_reply(call, json_build("cvms", cvms, NULL));
+        wire_call_reply(call,
+                        list_reply(manager, cvms, events_next_sequence(manager->home.events)));
 }
 
 void api_list_templates(WireCall *call, json_object *parameters, void *userdata)

@@ -29,6 +29,8 @@ typedef struct Follow {
         bool skipped;   /* output was left out because the client did not read */
         ConsoleFollower console;
         VmWatch watch;
+        EventsFollower daemon; /* for its end */
+        bool daemon_exit;
 } Follow;
 
 /* What is read in a worker. */
@@ -63,6 +65,8 @@ static void past_free(Past *past)
 
 static void follow_free(Follow *follow)
 {
+        json_object *reply;
+
         if (follow->past) {
                 follow->past->follow = NULL;
                 if (turns_withdraw(&follow->past->turn))
@@ -70,8 +74,12 @@ static void follow_free(Follow *follow)
         }
         console_unfollow(&follow->console);
         vm_unwatch(&follow->watch);
+        events_unfollow(&follow->daemon);
         buffer_done(&follow->held);
-        wire_call_reply(follow->call, data_reply("", 0));
+        reply = data_reply("", 0);
+        if (follow->daemon_exit)
+                json_add(reply, "ended", json_object_new_string("daemon-exit"));
+        wire_call_reply(follow->call, reply);
         wire_call_unref(follow->call);
         vm_unref(follow->vm);
         free(follow);
@@ -80,6 +88,14 @@ static void follow_free(Follow *follow)
 static void on_follow_gone(WireCall *call, void *userdata)
 {
         follow_free(userdata);
+}
+
+static void on_follow_end(void *userdata)
+{
+        Follow *follow = userdata;
+
+        follow->daemon_exit = true;
+        follow_free(follow);
 }
 
 static void on_follow_changed(Vm *vm, void *userdata)
@@ -137,9 +153,11 @@ static Follow *follow_begin(WireCall *call, Vm *vm, Console *log)
                 .vm = vm_ref(vm),
                 .console = {.data = on_follow_data, .userdata = follow},
                 .watch = {.changed = on_follow_changed, .userdata = follow},
+                .daemon = {.end = on_follow_end, .userdata = follow},
         };
         console_follow(log, &follow->console);
         vm_watch(vm, &follow->watch);
+        events_follow(vm->home->events, &follow->daemon);
         wire_call_on_gone(call, on_follow_gone, follow);
         return follow;
 }

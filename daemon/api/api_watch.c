@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Watch: events from a number on, as fast as the client reads. A slow client keeps its place as
- * long as its events are kept; it costs nobody anything but that. */
+/* Watch: events from a number on, as fast as the client reads; with a snapshot first what there is.
+ * A slow client keeps its place as long as its events are kept; it costs nobody anything but
+ * that. A connection has one call in progress, so the number of connections of a user bounds how
+ * many watch. */
+
+#include <string.h>
 
 #include "api/api.h"
 #include "api/filter.h"
@@ -11,7 +15,9 @@ typedef struct Watch {
         Manager *manager;
         Filter filter;
         int64_t next;
-        bool waiting; /* for the client to read */
+        bool snapshot; /* it is being sent */
+        char *sent;    /* the name that it has come to; NULL: none yet */
+        bool waiting;  /* for the client to read */
         EventsFollower follower;
 } Watch;
 
@@ -20,6 +26,7 @@ static void watch_free(Watch *watch)
         events_unfollow(&watch->follower);
         wire_call_unref(watch->call);
         filter_done(&watch->filter);
+        free(watch->sent);
         free(watch);
 }
 
@@ -39,34 +46,81 @@ static void on_watch_drained(WireCall *call, void *userdata)
         watch_send(watch);
 }
 
+/* Whether the client is to read first. */
+static bool watch_waits(Watch *watch)
+{
+        if (!watch->waiting && wire_call_is_congested(watch->call)) {
+                watch->waiting = true;
+                wire_call_on_drained(watch->call, on_watch_drained, watch);
+        }
+        return watch->waiting;
+}
+
+static bool is_visible(const Watch *watch, uid_t owner)
+{
+        return manager_may_see(watch->manager, wire_call_peer(watch->call), owner);
+}
+
 static bool is_wanted(const Watch *watch, const Event *event)
 {
-        return manager_may_see(watch->manager, wire_call_peer(watch->call), event->owner) &&
-               filter_matches_event(&watch->filter, event);
+        return event->owner == EVENT_OF_ALL ||
+               (is_visible(watch, event->owner) && filter_matches_event(&watch->filter, event));
+}
+
+/* Continues the snapshot, each CVM as it is when its turn comes: what happened since the call comes
+ * as events. */
+static int watch_send_cvms(Watch *watch)
+{
+        const VmTable *table = &watch->manager->home.table;
+
+        for (size_t i = vm_table_after(table, watch->sent); i < table->n; i++) {
+                const Vm *vm = table->vms[i];
+                char *name;
+
+                if (!is_visible(watch, vm->owner) || !filter_matches_vm(&watch->filter, vm))
+                        continue;
+                if (watch_waits(watch))
+                        return 0;
+                name = strdup(vm->name);
+                if (!name)
+                        return -ENOMEM;
+                free(watch->sent);
+                watch->sent = name;
+                wire_call_continue(watch->call, json_build("cvm", vm_to_json(vm), NULL));
+        }
+        watch->snapshot = false;
+        wire_call_continue(watch->call,
+                           json_build("sequence", json_object_new_int64(watch->next), "boot",
+                                      json_object_new_string(watch->manager->home.boot_id), NULL));
+        return 0;
+}
+
+static void watch_fail(Watch *watch, CvmError *error)
+{
+        wire_call_error(watch->call, error);
+        watch_free(watch);
 }
 
 static void watch_send(Watch *watch)
 {
         const Events *events = watch->manager->home.events;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const Event *event;
 
-        if (watch->next < events_oldest_sequence(events)) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
+        if (watch->next < events_oldest_sequence(events) ||
+            watch->next > events_next_sequence(events)) {
                 cvm_error_events_lost(&error, events_oldest_sequence(events));
-                wire_call_error(watch->call, &error);
-                watch_free(watch);
+                watch_fail(watch, &error);
                 return;
         }
-        while (!watch->waiting) {
-                const Event *event = events_get(events, watch->next);
-
-                if (!event)
+        if (watch->snapshot && watch_send_cvms(watch) < 0) {
+                cvm_error_system(&error, -ENOMEM, "watch");
+                watch_fail(watch, &error);
+                return;
+        }
+        while (!watch->snapshot && (event = events_get(events, watch->next))) {
+                if (watch_waits(watch))
                         return;
-                if (wire_call_is_congested(watch->call)) {
-                        watch->waiting = true;
-                        wire_call_on_drained(watch->call, on_watch_drained, watch);
-                        return;
-                }
                 watch->next++;
                 if (is_wanted(watch, event))
                         wire_call_continue(watch->call,
@@ -79,47 +133,76 @@ static void on_more(void *userdata)
         watch_send(userdata);
 }
 
+/* The last message says where a later Watch continues. */
+static void on_end(void *userdata)
+{
+        Watch *watch = userdata;
+
+        wire_call_reply(watch->call,
+                        json_build("sequence",
+                                   watch->snapshot ? NULL : json_object_new_int64(watch->next),
+                                   "ended", json_object_new_string("daemon-exit"), NULL));
+        watch_free(watch);
+}
+
 typedef struct WatchParameters {
         Filter filter;
         int64_t from;
+        bool snapshot;
 } WatchParameters;
+
+static void watch_parameters_done(WatchParameters *p)
+{
+        filter_done(&p->filter);
+}
+
+static int64_t watch_begin_at(const Events *events, const WatchParameters *p)
+{
+        if (p->from < 0)
+                return events_next_sequence(events);
+        return p->from == 0 ? events_oldest_sequence(events) : p->from;
+}
+
+static void watch_start(WireCall *call, Manager *manager, WatchParameters *p)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Watch *watch = NULL;
+
+        if (filter_check(&p->filter, &error) < 0)
+                ;
+        else if (p->snapshot && p->from >= 0)
+                cvm_error_invalid_parameter(&error, "fromSequence");
+        else if (!(watch = calloc(1, sizeof(*watch))))
+                cvm_error_system(&error, -ENOMEM, "watch");
+        if (!watch) {
+                wire_call_error(call, &error);
+                return;
+        }
+        *watch = (Watch){
+                .call = wire_call_ref(call),
+                .manager = manager,
+                .filter = p->filter,
+                .next = watch_begin_at(manager->home.events, p),
+                .snapshot = p->snapshot,
+                .follower = {.more = on_more, .end = on_end, .userdata = watch},
+        };
+        p->filter = (Filter){};
+        wire_call_on_gone(call, on_watch_gone, watch);
+        events_follow(manager->home.events, &watch->follower);
+        watch_send(watch);
+}
 
 void api_watch(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
                 {"name", JSON_STRING, offsetof(WatchParameters, filter.name)},
                 {"fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX},
+                {"snapshot", JSON_BOOL, offsetof(WatchParameters, snapshot)},
                 FILTER_FIELDS(WatchParameters, filter),
                 {},
         };
-        _cleanup_(cvm_error_done) CvmError error = {};
-        WatchParameters p = {.filter = FILTER_ANY, .from = -1};
-        Manager *manager = userdata;
-        Watch *watch = NULL;
+        _cleanup_(watch_parameters_done) WatchParameters p = {.filter = FILTER_ANY, .from = -1};
 
-        if (!api_dispatch(call, parameters, fields, &p)) {
-                filter_done(&p.filter);
-                return;
-        }
-        if (filter_check(&p.filter, &error) == 0 && !(watch = calloc(1, sizeof(*watch))))
-                cvm_error_system(&error, -ENOMEM, "watch");
-        if (!watch) {
-                filter_done(&p.filter);
-                wire_call_error(call, &error);
-                return;
-        }
-        if (p.from < 0)
-                p.from = events_next_sequence(manager->home.events);
-        else if (p.from == 0)
-                p.from = events_oldest_sequence(manager->home.events);
-        *watch = (Watch){
-                .call = wire_call_ref(call),
-                .manager = manager,
-                .filter = p.filter,
-                .next = p.from,
-                .follower = {.more = on_more, .userdata = watch},
-        };
-        wire_call_on_gone(call, on_watch_gone, watch);
-        events_follow(manager->home.events, &watch->follower);
-        watch_send(watch);
+        if (api_dispatch(call, parameters, fields, &p))
+                watch_start(call, userdata, &p);
 }

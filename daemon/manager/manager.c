@@ -206,7 +206,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 platforms_ask_qemus(manager);
-        if (r == 0 && (r = events_new(manager->state_fd, &manager->home.events)) < 0)
+        if (r == 0 && (r = events_new(loop, manager->state_fd, manager->home.boot_id,
+                                      &manager->home.events)) < 0)
                 cvm_error_system(error, r, "start");
         if (r == 0)
                 r = open_paths(manager, error);

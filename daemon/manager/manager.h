@@ -7,7 +7,7 @@
  * Directories (all private to the daemon's uid):
  *   STATE/records/ID.json   a record a CVM (record.h)
  *   STATE/consoles/ID…      console logs
- *   STATE/sequence          event numbers (events.h)
+ *   STATE/events…, sequence what happened, and event numbers (event_store.h)
  *   STATE/qemu-cache/       what QEMU binaries can do (host/qemu_probe.h)
  *   RUNTIME/vms/ID/         sockets of a live CVM
  *   RUNTIME/machines/ID     control socket of a live CVM (machine.h)

@@ -1,130 +1,188 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/events.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "local/clock.h"
 #include "local/log.h"
-
-#define SEQUENCE_FILE "sequence"
+#include "vm/event_store.h"
 
 struct Events {
-        int state_dirfd;
+        EventStore *store;
         int64_t next;            /* number of the next event */
-        int64_t reserved;        /* first number that is not reserved on disk */
         Event kept[EVENTS_KEPT]; /* event n is at n % EVENTS_KEPT */
         int64_t oldest;
+        int64_t n_lost; /* that had to go without a number; said by the next that has one */
         EventsFollower *followers;
 };
-
-static void reserve(Events *events)
-{
-        char text[24];
-        int n, r;
-
-        if (events->next < events->reserved)
-                return;
-        events->reserved = events->next + EVENTS_BLOCK;
-        n = snprintf(text, sizeof(text), "%" PRId64 "\n", events->reserved);
-        r = file_write_atomic_at(events->state_dirfd, SEQUENCE_FILE, text, (size_t)n, 0600);
-        if (r < 0) {
-                _cleanup_free_ char *path = file_path_at(events->state_dirfd, SEQUENCE_FILE);
-
-                log_warning("cannot write %s, so event numbers may repeat after a restart: %s",
-                            path ?: SEQUENCE_FILE, strerror(-r));
-        }
-}
-
-int events_new(int state_dirfd, Events **ret)
-{
-        _cleanup_free_ char *text = NULL;
-        Events *events = calloc(1, sizeof(*events));
-        uint64_t next = 1;
-        size_t size;
-        int r;
-
-        if (!events)
-                return -ENOMEM;
-        r = file_read_at(state_dirfd, SEQUENCE_FILE, 24, &text, &size);
-        if (r == 0) {
-                if (size && text[size - 1] == '\n')
-                        text[size - 1] = 0;
-                r = text_parse_uint(text, 1, INT64_MAX / 2, &next);
-        }
-        if (r == -EINVAL || r == -ERANGE || r == -EFBIG || r == -EIO) {
-                /* Whatever the numbers were, so many events there cannot have been. */
-                next = (uint64_t)clock_now_usec();
-                log_warning("file %s is not readable, event numbers continue at %" PRIu64,
-                            SEQUENCE_FILE, next);
-        } else if (r < 0 && r != -ENOENT) {
-                events_free(events);
-                return r;
-        }
-        events->state_dirfd = state_dirfd;
-        events->next = events->oldest = events->reserved = (int64_t)next;
-        *ret = events;
-        return 0;
-}
 
 static void event_done(Event *event)
 {
         free(event->name);
+        free(event->id);
         json_object_put(event->json);
         *event = (Event){};
+}
+
+/* Takes json. */
+static int events_keep(Events *events, int64_t sequence, uid_t owner, json_object *json)
+{
+        Event *slot = &events->kept[sequence % EVENTS_KEPT];
+
+        event_done(slot);
+        *slot = (Event){
+                .sequence = sequence,
+                .owner = owner,
+                .name = strdup(json_member_string(json, "name")),
+                .id = strdup(json_member_string(json, "id")),
+                .json = json,
+        };
+        events->next = sequence + 1;
+        events->oldest = MAX(events->oldest, events->next - EVENTS_KEPT);
+        return slot->name && slot->id ? 0 : -ENOMEM;
+}
+
+static int on_found(uid_t owner, json_object *event, void *userdata)
+{
+        Events *events = userdata;
+        int64_t sequence = json_member_int(event, "sequence", 0);
+
+        if (events->next == 0)
+                events->oldest = sequence;
+        return events_keep(events, sequence, owner, event);
+}
+
+static void on_forget(void *userdata)
+{
+        Events *events = userdata;
+
+        for (size_t i = 0; i < EVENTS_KEPT; i++)
+                event_done(&events->kept[i]);
+        events->next = 0;
+}
+
+static void events_tell(Events *events)
+{
+        EventsFollower *follower, *next;
+
+        for (follower = events->followers; follower; follower = next) {
+                next = follower->next;
+                if (follower->more)
+                        follower->more(follower->userdata);
+        }
+}
+
+/* Takes json. False: it has no number, and is gone. */
+static bool events_number(Events *events, uid_t owner, json_object *json)
+{
+        if (!event_store_append(events->store, events->next, owner, json)) {
+                json_object_put(json);
+                return false;
+        }
+        (void)events_keep(events, events->next, owner,
+                          json); /* what has no name is of no name's CVM */
+        return true;
+}
+
+static json_object *event_to_json(const Events *events, const EventSubject *subject,
+                                  const char *kind)
+{
+        bool all = subject->owner == EVENT_OF_ALL;
+
+        return json_build("sequence", json_object_new_int64(events->next), "at",
+                          json_object_new_int64(clock_now_usec()), "name",
+                          json_object_new_string(subject->name), "id",
+                          json_object_new_string(subject->id), "kind", json_object_new_string(kind),
+                          "owner", all ? NULL : json_object_new_int64(subject->owner), "platform",
+                          all ? NULL : json_object_new_string(subject->platform), "labels",
+                          json_object_get(subject->labels), NULL);
+}
+
+/* count: how many; 0: nobody knows. False: it cannot be said now. */
+static bool say_lost(Events *events, const char *reason, int64_t count)
+{
+        const EventSubject all = {.owner = EVENT_OF_ALL, .name = "", .id = ""};
+        json_object *json = event_to_json(events, &all, "events-lost");
+
+        json_object_object_add(json, "detail",
+                               json_build("reason", json_object_new_string(reason), "count",
+                                          count ? json_object_new_int64(count) : NULL, NULL));
+        return events_number(events, EVENT_OF_ALL, json);
+}
+
+int events_new(uv_loop_t *loop, int state_dirfd, const char *boot_id, Events **ret)
+{
+        _cleanup_(events_freep) Events *events = calloc(1, sizeof(*events));
+        int64_t next;
+        bool broken;
+        int r;
+
+        if (!events)
+                return -ENOMEM;
+        r = event_store_new(
+                loop, state_dirfd, boot_id,
+                &(EventStoreFound){.event = on_found, .forget = on_forget, .userdata = events},
+                &events->store, &next, &broken);
+        if (r < 0)
+                return r;
+        if (events->next == 0)
+                events->oldest = next;
+        events->next = next;
+        if (broken) {
+                log_warning("the last events before this start may be lost: event numbers continue "
+                            "at %" PRId64,
+                            next);
+                (void)say_lost(events, "unclean-boot", 0);
+        }
+        *ret = TAKE_PTR(events);
+        return 0;
 }
 
 Events *events_free(Events *events)
 {
         if (!events)
                 return NULL;
+        event_store_free(events->store);
         for (size_t i = 0; i < EVENTS_KEPT; i++)
                 event_done(&events->kept[i]);
         free(events);
         return NULL;
 }
 
+/* A guest, or a program that fails, may have much to say. */
+static json_object *bounded_detail(json_object *detail)
+{
+        const char *text = detail ? json_text(detail) : "";
+        size_t size = strlen(text);
+
+        if (size <= EVENTS_DETAIL_MAX && text_is_utf8(text, size))
+                return detail;
+        json_object_put(detail);
+        return json_build("omitted", json_object_new_string("too long"), NULL);
+}
+
 void events_emit(Events *events, const EventSubject *subject, const char *kind,
                  const char *old_state, const char *new_state, json_object *detail)
 {
-        EventsFollower *follower, *next;
-        Event *slot;
+        json_object *json;
 
-        reserve(events);
-        slot = &events->kept[events->next % EVENTS_KEPT];
-        event_done(slot);
-        *slot = (Event){
-                .sequence = events->next,
-                .owner = subject->owner,
-                .name = strdup(subject->name),
-                .json = json_build("sequence", json_object_new_int64(events->next), "at",
-                                   json_object_new_int64(clock_now_usec()), "name",
-                                   json_object_new_string(subject->name), "id",
-                                   json_object_new_string(subject->id), "kind",
-                                   json_object_new_string(kind), "owner",
-                                   json_object_new_int64(subject->owner), "platform",
-                                   json_object_new_string(subject->platform), "labels",
-                                   json_object_get(subject->labels), NULL),
-        };
+        detail = bounded_detail(detail);
+        if (events->n_lost && say_lost(events, "disk", events->n_lost))
+                events->n_lost = 0;
+        json = event_to_json(events, subject, kind);
         if (old_state)
-                json_object_object_add(slot->json, "oldState", json_object_new_string(old_state));
+                json_object_object_add(json, "oldState", json_object_new_string(old_state));
         if (new_state)
-                json_object_object_add(slot->json, "newState", json_object_new_string(new_state));
+                json_object_object_add(json, "newState", json_object_new_string(new_state));
         if (detail)
-                json_object_object_add(slot->json, "detail", detail);
-        events->next++;
-        if (events->next - events->oldest > EVENTS_KEPT)
-                events->oldest = events->next - EVENTS_KEPT;
-
-        for (follower = events->followers; follower; follower = next) {
-                next = follower->next;
-                follower->more(follower->userdata);
-        }
+                json_object_object_add(json, "detail", detail);
+        if (events_number(events, subject->owner, json))
+                events_tell(events);
+        else
+                events->n_lost++;
 }
 
 int64_t events_next_sequence(const Events *events)
@@ -161,4 +219,15 @@ void events_unfollow(EventsFollower *follower)
         if (follower->next)
                 follower->next->link = follower->link;
         follower->link = NULL;
+}
+
+void events_end(Events *events)
+{
+        EventsFollower *follower, *next;
+
+        for (follower = events->followers; follower; follower = next) {
+                next = follower->next;
+                if (follower->end)
+                        follower->end(follower->userdata);
+        }
 }

@@ -2,21 +2,24 @@
 #pragma once
 
 /*
- * What happened, with sequence numbers: the last EVENTS_KEPT events in memory, and who follows
- * them.
+ * What happened, with sequence numbers: the last EVENTS_KEPT events, and who follows them.
  *
- * Numbers grow by one an event and never repeat, also over restarts: they are reserved on disk in
- * blocks of EVENTS_BLOCK before use, so a crash can only skip some. If that file is damaged, the
- * numbers continue from the time in microseconds.
+ * Numbers grow by one an event and are never used twice. The events are on disk as well
+ * (event_store.h): a restarted daemon has them all and continues the numbers. Where that cannot be,
+ * after a crash of the host or while the disk does not answer, an event of kind events-lost, which
+ * all users see, says so.
  */
 
 #include <json-c/json.h>
 #include <sys/types.h>
+#include <uv.h>
 
 #include "base/macros.h"
 
 #define EVENTS_KEPT 4096u
-#define EVENTS_BLOCK 1024
+#define EVENTS_DETAIL_MAX 8192u /* bytes of one, as JSON; a longer one is left out */
+
+#define EVENT_OF_ALL ((uid_t)-1)
 
 typedef struct Events Events;
 
@@ -29,21 +32,23 @@ typedef struct EventSubject {
 
 typedef struct Event {
         int64_t sequence;
-        uid_t owner;
-        char *name;
+        uid_t owner;       /* EVENT_OF_ALL: any user may see it */
+        char *name, *id;   /* of the CVM; "" if it is about none */
         json_object *json; /* the interface's type Event */
 } Event;
 
-/* Told after each new event; may remove itself inside. */
+/* Told after each new event, and of the daemon's end (NULL: does not care); may remove itself
+ * inside. */
 typedef struct EventsFollower EventsFollower;
 struct EventsFollower {
         void (*more)(void *userdata);
+        void (*end)(void *userdata);
         void *userdata;
         EventsFollower *next, **link; /* link NULL: not following */
 };
 
-/* state_dirfd is borrowed for the life of Events. Returns 0 or -errno. */
-int events_new(int state_dirfd, Events **ret);
+/* Before the loop runs. What is given is borrowed for the life of Events. Returns 0 or -errno. */
+int events_new(uv_loop_t *loop, int state_dirfd, const char *boot_id, Events **ret);
 Events *events_free(Events *events);
 DEFINE_CLEANUP(Events *, events_free)
 
@@ -58,3 +63,5 @@ const Event *events_get(const Events *events, int64_t sequence);
 
 void events_follow(Events *events, EventsFollower *follower);
 void events_unfollow(EventsFollower *follower);
+/* The daemon ends: tells the followers, which are to have done. */
+void events_end(Events *events);

@@ -30,6 +30,7 @@ SOCKET = "io.cvmd.Manager"
 # Daemons that tests started: children of this process that are no orphans.
 SPAWNED = set()
 DEAD = ("stopped", "failed")
+EVENT_FILES = ("events", "events.old", "sequence", ".sequence.kept", ".sequence.sync")
 # What a sanitizer or valgrind prints when it has found something.
 FOUND = re.compile(r"ERROR: \w+Sanitizer|runtime error:|"
                    r"==\d+== (Invalid|Conditional|Use of|Syscall param|.*lost in)")
@@ -148,6 +149,10 @@ class Daemon:
             f"cvmd:\n{self.log()}")
         return done
 
+    @staticmethod
+    def boot_id():
+        return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
     # CVMs
 
     @property
@@ -225,9 +230,9 @@ class Daemon:
             "children": [processes.command(child) for child in processes.children(pid)],
             "domains": [*libvirt.domains(self.directory).values()],
             "runtime": processes.tree(self.runtime),
-            # The number of the next event stays.
+            # Events and their numbers stay.
             "state": [path for path in processes.tree(self.state)
-                      if path != "sequence" and not path.startswith("qemu-cache/")],
+                      if path not in EVENT_FILES and not path.startswith("qemu-cache/")],
         }
 
     def assert_clean(self):

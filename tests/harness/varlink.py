@@ -87,6 +87,10 @@ class Client:
         self.send(method, {**(parameters or {}), **named}, fds)
         return self.receive()[0]
 
+    def call_more(self, method, **named):
+        """The first reply of a call with `more`."""
+        return self.take(1, method, **named)[0]
+
     def stream(self, method, parameters=None, fds=(), **named):
         """A call with `more`: yields the replies' parameters."""
         self.send(method, {**(parameters or {}), **named}, fds, more=True)

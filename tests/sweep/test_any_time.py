@@ -8,6 +8,7 @@ import time
 
 from harness import fates
 from harness.daemon import DEAD
+from harness.history import History
 from harness.processes import SLOWNESS
 from harness.varlink import ConnectionClosed, VarlinkError
 
@@ -33,8 +34,10 @@ def work(daemon, name, told, ended):
 def test_killed_at_any_time(cvmd, record_property):
     found = collections.Counter()
     names = [f"web{number}" for number in range(CLIENTS)]
+    history, events = History(cvmd), 0
     for _ in range(ROUNDS):
         told, ended = {}, threading.Event()
+        history.begin()
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
             for name in names:
                 pool.submit(work, cvmd, name, told, ended)
@@ -42,9 +45,12 @@ def test_killed_at_any_time(cvmd, record_property):
             ended.set()
             cvmd.kill()
         cvmd.start()
+        events += history.check()
         fate = fates.judge(cvmd)
         for name, said in told.items():
             now = fate.get(name)
             assert said == "maybe" or (said in DEAD) == (now in DEAD) and now, (name, said, now)
             found[now or "gone"] += 1
-    record_property("at any time", f"{ROUNDS} kills: {fates.show(found)}")
+    assert events > ROUNDS
+    record_property("at any time", f"{ROUNDS} kills: {fates.show(found)}; {events} events, none "
+                                   "lost, no number used twice")

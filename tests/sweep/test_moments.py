@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from harness import fates, processes
+from harness.history import History
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import ConnectionClosed, VarlinkError
 
@@ -185,15 +186,20 @@ def test_killed_in(story, cvmd, record_property, request):
     if "tap" in story.title:
         request.getfixturevalue("tap")
     found = collections.Counter()
+    history = History(cvmd)
     for number in itertools.count(1 + FIRST, STEP):
         told = []
         story.prepare(cvmd)
+        history.begin()
         cvmd.moment.arm(number)
         tell(cvmd, story, told)
         died = cvmd.moment.disarm()
         if died:
             assert cvmd.process.wait(5 * SLOWNESS) == -9
             cvmd.start()
+            history.check()
+        else:
+            history.watcher.close()
         fate = fates.judge(cvmd, PORTS, story.mortal).get("web")
         assert expected(told, fate), f"moment {number}: {told}, then {fate}\n{cvmd.log()}"
         if not died:

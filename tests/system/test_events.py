@@ -74,30 +74,129 @@ def test_only_those_of_a_name(cvmd):
         assert watcher.receive(more=True)[0]["event"]["name"] == "two"
 
 
-def test_numbers_grow_over_a_restart(cvmd):
+def kept(daemon):
+    """All events that are kept, and the number of the next."""
+    upto = daemon.call("List")["sequence"]
+    events = []
+    with daemon.client() as client:
+        for reply in client.stream("Watch", fromSequence=0):
+            events.append(reply["event"])
+            if events[-1]["sequence"] == upto - 1:
+                return events, upto
+
+
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_events_outlive_the_daemon(cvmd, end):
+    """A new daemon has each event, and its numbers continue without a jump."""
     cvmd.launch("web")
     cvmd.stop("web", force=True)
-    with cvmd.client() as client:
-        last = read_until(client, "stopped", fromSequence=0)[-1]["sequence"]
-    assert cvmd.terminate() == 0
+    before, upto = kept(cvmd)
+    getattr(cvmd, end)()
     cvmd.start()
+    assert kept(cvmd) == (before, upto)
     with cvmd.client() as watcher:
-        watcher.send("Watch", more=True)
+        watcher.send("Watch", {"fromSequence": upto}, more=True)
         cvmd.launch("web2")
-        assert watcher.receive(more=True)[0]["event"]["sequence"] > last
+        assert watcher.receive(more=True)[0]["event"]["sequence"] == upto
 
 
-def test_events_that_are_no_longer_kept(cvmd):
-    """After a restart the old events are gone, and who asks for them is told so."""
+def test_after_a_crash_of_the_host(cvmd):
+    """Another boot without an end in good order: the numbers continue above all that were used, one
+    event says so, and whoever asks for those before it is told that they are lost."""
     cvmd.launch("web")
     cvmd.discard("web")
-    assert cvmd.terminate() == 0
+    _, upto = kept(cvmd)
+    cvmd.kill()
+    path = cvmd.state / "events"
+    path.write_text(path.read_text().replace(cvmd.boot_id(), "0" * 36))
     cvmd.start()
-    cvmd.launch("web")
+    [event], after = kept(cvmd)
+    assert event["sequence"] == after - 1 > upto
+    assert event["kind"] == "events-lost" and event["detail"] == {"reason": "unclean-boot"}
+    assert event["name"] == event["id"] == ""
+    for number in (upto - 1, upto, after + 1):
+        with cvmd.client() as client, pytest.raises(VarlinkError) as refusal:
+            client.call_more("Watch", fromSequence=number)
+        assert refusal.value.name == "EventsLost"
+        assert refusal.value.fields["oldest"] == event["sequence"]
+    cvmd.terminate()
+    cvmd.start()
+    assert kept(cvmd) == ([event], after)
+
+
+def test_list_then_watch_has_no_gap(cvmd):
+    cvmd.launch("old")
+    listed = cvmd.call("List")
+    assert listed["boot"] == cvmd.boot_id()
+    cvmd.launch("new")
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"fromSequence": listed["sequence"]}, more=True)
+        event = watcher.receive(more=True)[0]["event"]
+    assert (event["sequence"], event["name"], event["newState"]) == (
+        listed["sequence"], "new", "preparing")
+
+
+def test_a_snapshot_then_events(cvmd):
+    for name in ("b", "a", "c"):
+        cvmd.launch(name)
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"snapshot": True}, more=True)
+        replies = [watcher.receive(more=True)[0] for _ in range(4)]
+        assert [reply["cvm"] for reply in replies[:3]] == cvmd.call("List")["cvms"]
+        assert replies[3] == {"sequence": cvmd.call("List")["sequence"], "boot": cvmd.boot_id()}
+        cvmd.stop("b", force=True)
+        event = watcher.receive(more=True)[0]["event"]
+    assert (event["sequence"], event["newState"]) == (replies[3]["sequence"], "stopping")
+
+
+def test_a_snapshot_of_one(cvmd):
+    first = cvmd.launch("a")
+    cvmd.launch("b")
+    with cvmd.client() as watcher:
+        watcher.send("Watch", {"snapshot": True, "id": first["id"]}, more=True)
+        assert watcher.receive(more=True)[0]["cvm"]["name"] == "a"
+        assert "sequence" in watcher.receive(more=True)[0]
+        cvmd.stop("b", force=True)
+        cvmd.stop("a", force=True)
+        assert watcher.receive(more=True)[0]["event"]["name"] == "a"
+
+
+def test_a_snapshot_has_its_own_place(cvmd):
     with cvmd.client() as client, pytest.raises(VarlinkError) as refusal:
-        client.send("Watch", {"fromSequence": 1}, more=True)
-        client.receive(more=True)
-    assert refusal.value.name == "EventsLost" and refusal.value.fields["oldest"] > 1
+        client.call_more("Watch", snapshot=True, fromSequence=1)
+    assert refusal.value.fields == {"parameter": "fromSequence"}
+
+
+def test_the_last_message_says_where_to_continue(cvmd):
+    cvmd.launch("web", cmdline="fake.echo")
+    upto = cvmd.call("List")["sequence"]
+    with cvmd.client() as watcher, cvmd.client() as logs:
+        watcher.send("Watch", more=True)
+        logs.send("Logs", {"name": "web", "follow": True, "lines": 0}, more=True)
+        cvmd.call("List")  # by now both have begun
+        assert cvmd.terminate() == 0
+        assert watcher.receive(more=True) == ({"sequence": upto, "ended": "daemon-exit"}, False)
+        assert watcher.is_closed()
+        assert logs.receive(more=True) == ({"data": "", "ended": "daemon-exit"}, False)
+    cvmd.start()
+    cvmd.stop("web", force=True)
+    with cvmd.client() as client:
+        assert states(read_until(client, "stopped", fromSequence=upto))[0] == "stopping"
+
+
+def test_cvmctl_says_where_to_continue(cvmd):
+    cvmd.launch("web")
+    upto = cvmd.call("List")["sequence"]
+    process = subprocess.Popen(
+        [CVMCTL, "--socket", cvmd.socket, "events", "--from", "0", "--json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while json.loads(process.stdout.readline())["sequence"] < upto - 1:
+        pass
+    assert cvmd.terminate() == 0
+    rest, complaint = process.communicate(timeout=60)
+    assert (rest, process.returncode) == ("", 1)
+    assert f"--from {upto}" in json.loads(complaint)["parameters"]["message"]
+    cvmd.start()
 
 
 def test_many_watchers(cvmd):

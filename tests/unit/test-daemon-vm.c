@@ -32,7 +32,7 @@ static int setup(void **state)
         room->manager.home.loop = &room->test.loop;
         room->manager.home.records_fd = room->manager.home.vms_fd = room->manager.home.shares_fd =
                 fd;
-        assert_int_equal(events_new(fd, &room->manager.home.events), 0);
+        assert_int_equal(events_new(&room->test.loop, fd, "boot", &room->manager.home.events), 0);
         room->manager.home.drivers.all = driver_all;
         room->manager.home.records = committer_new(&room->test.loop, fd);
         room->vm = vm_new(&room->manager.home, "web", ID, "plain", 1000, 1001);
