@@ -15,6 +15,11 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata);
 /* api_launch.c */
 void api_launch(WireCall *call, json_object *parameters, void *userdata);
 void api_render(WireCall *call, json_object *parameters, void *userdata);
+/* api_spec.c: the parameter `spec` of a call, parsed before its handler (WirePrepare) and wiped. */
+void *api_spec_prepare(json_object *parameters);
+void api_spec_free(void *data);
+/* Returns 0, or -errno with the error set. Once, and only where the parameter is an object. */
+int api_spec_take(WireCall *call, CvmSpec **ret, CvmError *error);
 /* api_life.c */
 void api_stop(WireCall *call, json_object *parameters, void *userdata);
 void api_pause(WireCall *call, json_object *parameters, void *userdata);

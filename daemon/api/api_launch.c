@@ -73,7 +73,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
                 record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
                 return 0;
         }
-        r = spec_parse(p->spec, &spec, error);
+        r = api_spec_take(call, &spec, error);
         if (r == 0)
                 r = platform_choose(manager, spec, &template, error);
         if (r == 0) {
@@ -96,7 +96,6 @@ void api_launch(WireCall *call, json_object *parameters, void *userdata)
                 return;
         if (launch(call, &p, userdata, &error) < 0)
                 wire_call_error(call, &error);
-        spec_clear_json(p.spec);
 }
 
 typedef struct RenderOperation {
@@ -200,8 +199,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         }
         operation->call = wire_call_ref(call);
         operation->manager = manager;
-        r = spec_parse(spec, &operation->spec, &error);
-        spec_clear_json(spec);
+        r = api_spec_take(call, &operation->spec, &error);
         if (r == 0)
                 r = platform_choose(manager, operation->spec, &operation->template, &error);
         if (r == 0) {

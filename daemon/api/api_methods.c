@@ -5,7 +5,7 @@
 #define METHOD(name) "io.cvmd.Manager." name
 
 static const WireMethod methods[] = {
-        {METHOD("Launch"), api_launch, 0, WIRE_MESSAGE_MAX},
+        {METHOD("Launch"), api_launch, 0, WIRE_MESSAGE_MAX, api_spec_prepare, api_spec_free},
         {METHOD("Stop"), api_stop, 0},
         {METHOD("Pause"), api_pause, 0},
         {METHOD("Resume"), api_resume, 0},
@@ -16,7 +16,7 @@ static const WireMethod methods[] = {
         {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
         {METHOD("Logs"), api_logs, 0},
         {METHOD("Console"), api_console, WIRE_METHOD_NEEDS_UPGRADE},
-        {METHOD("Render"), api_render, 0, WIRE_MESSAGE_MAX},
+        {METHOD("Render"), api_render, 0, WIRE_MESSAGE_MAX, api_spec_prepare, api_spec_free},
         {METHOD("DescribeHost"), api_describe_host, 0},
         {METHOD("ListTemplates"), api_list_templates, 0},
         {METHOD("ListArtifacts"), api_list_artifacts, 0},

@@ -41,6 +41,7 @@ WireCall *wire_call_unref(WireCall *call)
 
         assert(call->ended || call->gone);
         wire_fds_close(call->connection->peer.uid, call->fds, call->n_fds);
+        wire_prepared_done(&call->prepared);
         wire_connection_unref(call->connection);
         free(call);
         return NULL;
@@ -69,6 +70,11 @@ const Descriptor *wire_call_judgement(const WireCall *call, size_t index)
 static bool is_open(const WireCall *call)
 {
         return !call->ended && !call->gone;
+}
+
+void *wire_call_take_prepared(WireCall *call)
+{
+        return TAKE_PTR(call->prepared.data);
 }
 
 /* A message that could not be appended whole would break the stream. */

@@ -13,6 +13,7 @@ struct WireCall {
         bool gone;   /* the client is */
         WireFd *fds; /* owned */
         size_t n_fds;
+        WirePrepared prepared; /* owned */
         WireGone on_gone;
         void *on_gone_userdata;
         WireGone on_drained;

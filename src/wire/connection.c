@@ -52,10 +52,10 @@ static int wire_connection_check_size(WireConnection *connection, const char *da
         return size > max ? refuse_amount(connection, "message (bytes)", max, size) : 0;
 }
 
-/* Has what wire_message_parse_call() made of a message of `size` bytes handled. Takes fds. What is
- * not a call breaks the connection. */
+/* Has what wire_message_parse_call() made of a message of `size` bytes handled. Takes fds and
+ * prepared. What is not a call breaks the connection. */
 static void dispatch(WireConnection *connection, int result, const WireMessageCall *message,
-                     size_t size, WireFd *fds, size_t n_fds)
+                     size_t size, WirePrepared *prepared, WireFd *fds, size_t n_fds)
 {
         _cleanup_(wire_call_unrefp) WireCall *call = NULL;
         size_t max = result == 0 ? connection->server->ops->message_max(connection->server,
@@ -75,9 +75,13 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
                 wire_fds_close(connection->peer.uid, fds, n_fds);
         if (r < 0)
                 connection->broken = true;
-        if (call)
+        if (call) {
+                call->prepared = *prepared;
+                *prepared = (WirePrepared){};
                 connection->server->ops->dispatch(connection->server, call, message->method,
                                                   message->parameters);
+        }
+        wire_prepared_done(prepared);
 }
 
 static void on_parsed(WireParse *parse, void *userdata)
@@ -88,8 +92,8 @@ static void on_parsed(WireParse *parse, void *userdata)
         if (!parse->abandoned) {
                 connection->parse = NULL;
                 connection->processing = true;
-                dispatch(connection, parse->result, &parse->call, parse->size, TAKE_PTR(parse->fds),
-                         parse->n_fds);
+                dispatch(connection, parse->result, &parse->call, parse->size, &parse->prepared,
+                         TAKE_PTR(parse->fds), parse->n_fds);
                 parse->n_fds = 0;
                 connection->processing = false;
                 if (!connection->closed)
@@ -131,9 +135,13 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, WireF
 
         if (size <= WIRE_MESSAGE_SMALL_MAX) {
                 _cleanup_(wire_message_call_done) WireMessageCall message = {};
+                const WireServer *server = connection->server;
+                WirePrepared prepared = {};
 
                 r = wire_message_parse_call(data, size, WIRE_VALUES_MAX, &message);
-                dispatch(connection, r, &message, size, fds, n_fds);
+                if (r == 0)
+                        server->ops->prepare(server, &message, &prepared);
+                dispatch(connection, r, &message, size, &prepared, fds, n_fds);
                 return;
         }
         r = wire_connection_check_size(connection, data, size);

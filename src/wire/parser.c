@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/parser.h"
 
-#include "wire/server.h"
+#include "wire/server-internal.h"
+
+void wire_prepared_done(WirePrepared *prepared)
+{
+        if (prepared->data)
+                prepared->free(prepared->data);
+        *prepared = (WirePrepared){};
+}
 
 void wire_parser_init(WireParser *parser, uv_loop_t *loop)
 {
@@ -15,6 +22,7 @@ WireParse *wire_parse_free(WireParse *parse)
                 return NULL;
         buffer_done(&parse->message);
         wire_message_call_done(&parse->call);
+        wire_prepared_done(&parse->prepared);
         wire_fds_close(parse->uid, parse->fds, parse->n_fds);
         free(parse);
         return NULL;
@@ -43,10 +51,13 @@ WireParse *wire_parse_new(uid_t uid, Buffer *message, WireFd *fds, size_t n_fds)
 static void on_work(uv_work_t *work)
 {
         WireParse *parse = container_of(work, WireParse, work);
+        const WireServer *server = container_of(parse->parser, WireServer, parser);
 
         parse->result = wire_message_parse_call(parse->message.data, parse->message.size,
                                                 WIRE_VALUES_MAX, &parse->call);
         buffer_done(&parse->message);
+        if (parse->result == 0)
+                server->ops->prepare(server, &parse->call, &parse->prepared);
 }
 
 static void begin_next(WireParser *parser);

@@ -14,6 +14,7 @@
 
 #include "wire/inbox.h"
 #include "wire/message.h"
+#include "wire/server.h"
 
 #define WIRE_PARSERS_OF_OTHERS 2 /* workers; root always finds one more */
 
@@ -37,6 +38,7 @@ struct WireParse {
         bool works, abandoned;
         int result; /* of wire_message_parse_call() */
         WireMessageCall call;
+        WirePrepared prepared; /* of the call's parameters; owned */
         WireParsed parsed;
         void *userdata;
         TAILQ_ENTRY(WireParse) entry;
@@ -46,6 +48,8 @@ struct WireParser {
         uv_loop_t *loop;
         TAILQ_HEAD(, WireParse) parses; /* those that wait, and those that work */
 };
+
+void wire_prepared_done(WirePrepared *prepared);
 
 void wire_parser_init(WireParser *parser, uv_loop_t *loop);
 

@@ -30,6 +30,8 @@ typedef struct WireServerOps {
         /* Has a worker thread give freed memory back to the system: what a large message or reply
          * needed lies between other objects, and the allocator keeps it. */
         void (*trim)(WireServer *server);
+        /* Has the method's `prepare` make what it does of the parameters, in any thread. */
+        void (*prepare)(const WireServer *server, const WireMessageCall *call, WirePrepared *ret);
         /* Calls the method's handler, or answers that there is none. */
         void (*dispatch)(WireServer *server, WireCall *call, const char *method,
                          json_object *parameters);

@@ -285,18 +285,32 @@ static const WireMethod *find_method(const WireInterface *interface, const char 
         return NULL;
 }
 
+static const WireMethod *find_called(const WireServer *server, const char *name)
+{
+        const char *dot = strrchr(name, '.');
+        const WireInterface *interface =
+                dot ? find_interface(server, name, (size_t)(dot - name)) : NULL;
+
+        return interface ? find_method(interface, name) : NULL;
+}
+
 static size_t wire_server_message_max(const WireServer *server, const char *name)
 {
-        const char *dot = name ? strrchr(name, '.') : NULL;
-        const WireInterface *interface;
-        const WireMethod *method = NULL;
+        const WireMethod *method;
 
         if (!name)
                 return server->message_max;
-        interface = dot ? find_interface(server, name, (size_t)(dot - name)) : NULL;
-        if (interface)
-                method = find_method(interface, name);
+        method = find_called(server, name);
         return method ? message_max(method) : WIRE_MESSAGE_SMALL_MAX;
+}
+
+static void wire_server_prepare(const WireServer *server, const WireMessageCall *call,
+                                WirePrepared *ret)
+{
+        const WireMethod *method = find_called(server, call->method);
+
+        if (method && method->prepare && call->parameters)
+                *ret = (WirePrepared){method->prepare(call->parameters), method->prepared_free};
 }
 
 static void on_trim(uv_work_t *work)
@@ -375,6 +389,7 @@ static const WireServerOps server_ops = {
         .is_over_quota = wire_server_is_over_quota,
         .message_max = wire_server_message_max,
         .trim = wire_server_trim,
+        .prepare = wire_server_prepare,
         .dispatch = wire_server_dispatch,
 };
 

@@ -44,6 +44,18 @@ typedef struct WireCall WireCall;
  * cleared afterwards, also where a handler has kept a reference: some may be secrets. */
 typedef void (*WireHandler)(WireCall *call, json_object *parameters, void *userdata);
 
+/* What a WirePrepare has made of a call's parameters; owned. */
+typedef struct WirePrepared {
+        void *data;
+        void (*free)(void *data);
+} WirePrepared;
+
+/* Makes of a call's parameters what its handler then takes by wire_call_take_prepared(): of a
+ * message above WIRE_MESSAGE_SMALL_MAX in the worker that has parsed it, so that the loop does not
+ * decode megabytes. It may use nothing but the parameters, which nobody else uses meanwhile. It
+ * comes before any check of the call. */
+typedef void *(*WirePrepare)(json_object *parameters);
+
 typedef enum WireMethodFlags {
         WIRE_METHOD_NEEDS_MORE = 1 << 0,    /* answered with ExpectedMore without `more` */
         WIRE_METHOD_NEEDS_UPGRADE = 1 << 1, /* answered with InvalidParameter without `upgrade` */
@@ -54,6 +66,8 @@ typedef struct WireMethod {
         WireHandler handler;
         unsigned flags;
         size_t message_max; /* bytes of a call, up to WIRE_MESSAGE_MAX; 0: WIRE_MESSAGE_SMALL_MAX */
+        WirePrepare prepare; /* NULL: there is nothing to prepare */
+        void (*prepared_free)(void *data);
 } WireMethod;
 
 typedef struct WireInterface {
@@ -97,6 +111,9 @@ int wire_call_take_fd(WireCall *call, size_t index);
 /* What the index-th descriptor was when it came, also after it was taken; NULL where so many did
  * not come. Of USELESS and SERVED ones nothing but this is kept: there is no taking them. */
 const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
+
+/* What the method's `prepare` returned; the caller owns it. NULL: nothing, or it is taken. */
+void *wire_call_take_prepared(WireCall *call);
 
 /* Sends {continues: true, parameters}; takes parameters (NULL: {}). Only where wants_more. */
 void wire_call_continue(WireCall *call, json_object *parameters);

@@ -241,3 +241,30 @@ def test_methods_that_need_a_flag(shared):
     with pytest.raises(VarlinkError) as refusal:
         shared.call("Console", name="web")
     assert refusal.value.name == SERVICE + "InvalidParameter"
+
+
+def loop_seconds(daemon):
+    """Of CPU that the loop's thread has had."""
+    pid = daemon.process.pid
+    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def cost_on_loop(daemon, client, spec):
+    begun = loop_seconds(daemon)
+    with pytest.raises(VarlinkError) as refusal:
+        client.call("Render", spec=spec)
+    assert refusal.value.name.endswith("InvalidSpec")
+    return loop_seconds(daemon) - begun
+
+
+def test_base64_is_not_decoded_on_the_loop(shared):
+    """Of the same bytes only the number that a worker has to decode differs."""
+    megabyte = "QUFB" * (1 << 18)
+    certs = {f"c{i}": {"base64": megabyte} for i in range(14)}
+    costs = []
+    with shared.client() as client:
+        for wrong in ("c0", "c13"):
+            spec = {"name": "web", "certs": {**certs, wrong: {"base64": megabyte[:-1] + "!"}}}
+            costs.append(min(cost_on_loop(shared, client, spec) for _ in range(5)))
+    first, last = costs
+    assert last < 1.5 * first + 0.002, costs

@@ -2,6 +2,7 @@
 
 /* Large messages: how large one may be by its method, and what happens while one is parsed. */
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -203,6 +204,78 @@ static void test_small_on_the_loop(void **state)
         wire_stop(w);
 }
 
+static size_t n_prepared_freed; /* the handler counts what it frees itself, too */
+
+static void *prepare_thread(json_object *parameters)
+{
+        pthread_t *thread = malloc(sizeof(*thread));
+
+        assert_true(json_object_is_type(parameters, json_type_object));
+        *thread = pthread_self();
+        return thread;
+}
+
+static void prepared_free(void *data)
+{
+        n_prepared_freed++;
+        free(data);
+}
+
+/* Answers whether its parameters were prepared in the loop's thread. */
+static void answer_thread(WireCall *call, json_object *parameters, void *userdata)
+{
+        pthread_t *thread = wire_call_take_prepared(call);
+
+        assert_non_null(thread);
+        assert_null(wire_call_take_prepared(call));
+        wire_call_reply(call,
+                        json_build("loop",
+                                   json_object_new_boolean(pthread_equal(*thread, pthread_self())),
+                                   NULL));
+        prepared_free(thread);
+}
+
+static const WireMethod prepares[] = {
+        {"t.Thread", answer_thread, 0, WIRE_MESSAGE_MAX, prepare_thread, prepared_free},
+        {"t.Hold", wire_hold, 0, WIRE_MESSAGE_MAX, prepare_thread, prepared_free},
+        {},
+};
+
+/* What a method makes of a large call's parameters is made where it is parsed. */
+static void test_prepared_off_the_loop(void **state)
+{
+        Wire *w = wire_start_methods(prepares);
+        _cleanup_free_ char *large = call_of(CALL("t.Thread"), "\"}}", LARGE);
+        _cleanup_free_ char *small = call_of(CALL("t.Thread"), "\"}}", 4096);
+        int fd = wire_connect(w);
+
+        wire_send_bytes(w, fd, large, LARGE);
+        wire_expect(w, fd, "{\"parameters\":{\"loop\":false}}");
+        wire_send_bytes(w, fd, small, 4096);
+        wire_expect(w, fd, "{\"parameters\":{\"loop\":true}}");
+        assert_int_equal(n_prepared_freed, 2);
+        close(fd);
+        wire_stop(w);
+}
+
+/* What its handler does not take is freed with the call. */
+static void test_prepared_is_freed(void **state)
+{
+        Wire *w = wire_start_methods(prepares);
+        _cleanup_free_ char *large = call_of(CALL("t.Hold"), "\"}}", LARGE);
+        int fd = wire_connect(w);
+
+        n_prepared_freed = 0;
+        wire_send_bytes(w, fd, large, LARGE);
+        test_loop_until(&w->test, w->n_held == 1);
+        assert_int_equal(n_prepared_freed, 0);
+        close(fd);
+        test_loop_until(&w->test, w->n_gone == 1);
+        wire_call_unref(wire_release(w));
+        assert_int_equal(n_prepared_freed, 1);
+        wire_stop(w);
+}
+
 /* A locked file sent with the first of the call's bytes; returns the same file, opened once more:
  * the lock goes when what was sent is closed (flock(2)). */
 static int send_with_fd(Wire *w, int fd, const char *call, size_t size)
@@ -349,6 +422,8 @@ int main(void)
                 cmocka_unit_test(test_late_method),
                 cmocka_unit_test(test_off_the_loop),
                 cmocka_unit_test(test_small_on_the_loop),
+                cmocka_unit_test(test_prepared_off_the_loop),
+                cmocka_unit_test(test_prepared_is_freed),
                 cmocka_unit_test(test_client_leaves),
                 cmocka_unit_test(test_server_closes),
                 cmocka_unit_test(test_memory_is_given_back),

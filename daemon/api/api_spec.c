@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The spec of a call. One with certificates is large: base64 of 16 MiB, decoded and copied on the
+ * loop, would hold everybody up. */
+
+#include "api/api.h"
+
+typedef struct ParsedSpec {
+        CvmSpec *spec;
+        int result; /* of spec_parse() */
+        CvmError error;
+} ParsedSpec;
+
+void *api_spec_prepare(json_object *parameters)
+{
+        json_object *spec = json_member(parameters, "spec");
+        ParsedSpec *parsed;
+
+        if (!json_object_is_type(spec, json_type_object))
+                return NULL; /* api_dispatch() refuses it */
+        parsed = calloc(1, sizeof(*parsed));
+        if (parsed)
+                parsed->result = spec_parse(spec, &parsed->spec, &parsed->error);
+        spec_clear_json(spec);
+        return parsed;
+}
+
+void api_spec_free(void *data)
+{
+        ParsedSpec *parsed = data;
+
+        spec_free(parsed->spec);
+        cvm_error_done(&parsed->error);
+        free(parsed);
+}
+
+int api_spec_take(WireCall *call, CvmSpec **ret, CvmError *error)
+{
+        ParsedSpec *parsed = wire_call_take_prepared(call);
+        int r = parsed ? parsed->result : -ENOMEM;
+
+        if (r == 0)
+                *ret = TAKE_PTR(parsed->spec);
+        else if (parsed && cvm_error_is_set(&parsed->error))
+                cvm_error_move(error, &parsed->error);
+        else
+                cvm_error_system(error, r, "parse the spec");
+        if (parsed)
+                api_spec_free(parsed);
+        return r;
+}
