@@ -33,6 +33,7 @@
 #define SOCKET_NAME "io.cvmd.Manager"
 #define GOODBYE_MSEC 10000 /* how long launches in progress may take to be undone at the end */
 #define WORKERS_MSEC 2000  /* and then workers that are held by files, to come back */
+#define DISK_MSEC 20000    /* from the signal on: a worker that waits for the disk */
 
 typedef struct Options {
         const char *config, *socket, *runtime_dir, *state_dir;
@@ -48,7 +49,7 @@ typedef struct Daemon {
         uv_signal_t signals[2];
         Reload reload;
         uv_timer_t goodbye, watchdog, last;
-        uint64_t goodbye_at;
+        uint64_t goodbye_at, disk_at;
         bool misconfigured; /* it could not start because of a template */
 } Daemon;
 
@@ -212,17 +213,29 @@ static void start_watchdog(Daemon *daemon)
                 uv_timer_start(&daemon->watchdog, on_watchdog, usec / 2000, usec / 2000);
 }
 
-/* What is on disk is right at any time, but what was written last is still brought there. */
+/* What is on disk is right at any time, but what was written last is still brought there, if the
+ * disk answers. */
 static void on_last(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
+        const Committer *records = daemon->parts.manager->home.records;
+        bool is_written = committer_is_idle(records);
 
-        if (!committer_is_idle(daemon->parts.manager->home.records)) {
+        if (!is_written && uv_now(timer->loop) < daemon->disk_at) {
                 uv_timer_start(timer, on_last, WORKERS_MSEC, 0);
                 return;
         }
         manager_unlock(
                 daemon->parts.manager); /* a worker that cannot even be killed would keep it so */
+        if (!is_written) {
+                _cleanup_free_ char *names = committer_list_unwritten(records);
+
+                log_error("the disk did not answer for %d s: going down, and if the host crashes "
+                          "before the disk has them, these records may go back to the versions "
+                          "before: %s",
+                          DISK_MSEC / 1000, names ?: "none of a CVM that is still there");
+                _exit(EXIT_FAILURE);
+        }
         log_warning("a file does not answer: going down without the worker that reads it");
         _exit(0);
 }
@@ -257,6 +270,7 @@ static void on_signal(uv_signal_t *handle, int signal)
         manager->closing = true;
         launches_cancel(manager, "the daemon is shutting down");
         daemon->goodbye_at = uv_now(handle->loop) + GOODBYE_MSEC;
+        daemon->disk_at = uv_now(handle->loop) + DISK_MSEC;
         uv_timer_start(&daemon->goodbye, on_goodbye, 0, 10);
 }
 

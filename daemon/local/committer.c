@@ -11,6 +11,7 @@
 #include "local/log.h"
 
 #define KEPT ".kept" /* on disk */
+#define NAMES_MAX 8  /* in a line of the log */
 #define SYNC ".sync" /* at the worker, and replaced already */
 
 /* A file that was written since the committer began, or is being committed. */
@@ -266,6 +267,23 @@ Committer *committer_free(Committer *committer)
 bool committer_is_idle(const Committer *committer)
 {
         return !committer || !committer->works;
+}
+
+char *committer_list_unwritten(const Committer *committer)
+{
+        _cleanup_(buffer_done) Buffer text = {};
+        const CommitFile *file;
+        size_t n = 0;
+
+        LIST_FOREACH (file, &committer->files, entry) {
+                if (file->removed || file->settled >= file->version || ++n > NAMES_MAX)
+                        continue;
+                if (buffer_appendf(&text, "%s%s", n > 1 ? ", " : "", file->name) < 0)
+                        return NULL;
+        }
+        if (n > NAMES_MAX && buffer_appendf(&text, " and %zu more", n - NAMES_MAX) < 0)
+                return NULL;
+        return text.data ? strdup(text.data) : NULL;
 }
 
 /* Keeps the version that is there, where it is worth keeping. Returns 1 if it does. */

@@ -33,6 +33,10 @@ Committer *committer_free(Committer *committer);
 /* Whether all that was written is on disk, or could not be brought there. NULL: yes. */
 bool committer_is_idle(const Committer *committer);
 
+/* The names of those of which that is not so, some 8 and the number of the rest; owned. NULL: none,
+ * or without memory. */
+char *committer_list_unwritten(const Committer *committer);
+
 /* Replaces the file, mode 0600. Returns 0 or -errno, with which the version before stays. */
 int committer_write(Committer *committer, const char *name, const void *data, size_t size);
 /* Removes the file and what is kept of it; what waits for it is done, without a failure. Returns 0,

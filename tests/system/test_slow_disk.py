@@ -120,6 +120,25 @@ def test_going_down_waits(cvmd):
     assert cvmd.status("web")["state"] == "stopped"
 
 
+def test_going_down_waits_for_a_while(cvmd):
+    """A disk that does not answer: the log names what may not be on it."""
+    cvmd.launch("web", wait="ready")
+    record = record_of(cvmd, "web")
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+    cvmd.disk.write_text(str(10000 * SLOW))
+    stop, _ = in_background(lambda: pytest.raises(Exception, cvmd.stop, "web", force=True))
+    eventually(lambda: cvmd.status("web")["state"] == "stopped", cvmd.log)
+    begin = time.monotonic()
+    cvmd.process.terminate()
+    assert cvmd.process.wait(60) == 1
+    assert 20 <= time.monotonic() - begin
+    stop.join()
+    assert "the disk did not answer for 20 s" in cvmd.log() and record.name in cvmd.log()
+    cvmd.disk.write_text("0")
+    cvmd.start()
+    assert cvmd.status("web")["state"] == "stopped"
+
+
 @pytest.mark.parametrize("torn", ["", "{", "\0" * 4096], ids=["empty", "half", "zeros"])
 def test_a_torn_record(cvmd, torn):
     """The version that is on disk stands in for it, and goes once it is on disk itself."""
