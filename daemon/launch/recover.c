@@ -15,21 +15,9 @@
 #include "manager/strays.h"
 #include "vm/charges.h"
 #include "vm/record.h"
+#include "vm/record_aside.h"
 #include "vm/shares.h"
 #include "vm/vm_logs.h"
-
-#define BAD ".bad"     /* no record of ours */
-#define NEWER ".newer" /* of a daemon that knows more */
-
-static void set_aside(Manager *manager, const char *file, const char *suffix, const char *reason)
-{
-        _cleanup_free_ char *aside = NULL;
-
-        log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
-        if (asprintf(&aside, "%s%s", file, suffix) < 0 ||
-            renameat(manager->home.records_fd, file, manager->home.records_fd, aside) < 0)
-                log_error("cannot set record %s aside", file);
-}
 
 /* Reads a record that this daemon's uid wrote and nobody else can have. */
 static int read_record(Manager *manager, const char *file, json_object **ret,
@@ -167,6 +155,28 @@ static bool never_was(const Vm *vm)
                strcmp(vm->ending.reason, "launch-failed") == 0;
 }
 
+/* Such a record stands where a good one stood: what is kept of the CVM is worth more. Bytes that the
+ * disk cannot read (EIO, or its file system's EUCLEAN) are lost like those that a crash tore. */
+static bool is_lost(int r)
+{
+        return r == -EBADMSG || r == -EIO || r == -EUCLEAN;
+}
+
+/* Brings the record to the disk whose older versions are kept; without that they stay, and a crash
+ * of the host may bring them back. */
+static int adopt_record(Manager *manager, const char *file)
+{
+        int r = committer_adopt(manager->home.records, file);
+
+        if (driver_is_shortage(r))
+                return r;
+        if (r < 0)
+                log_error("cannot bring record %s to the disk; older versions of it are kept until "
+                          "it is written again: %s",
+                          file, strerror(-r));
+        return 0;
+}
+
 static int recover_one(Manager *manager, const char *file)
 {
         _cleanup_json_ json_object *record = NULL;
@@ -175,8 +185,9 @@ static int recover_one(Manager *manager, const char *file)
         int r;
 
         r = read_record(manager, file, &record, &reason);
-        while (r == -EBADMSG && committer_restore(manager->home.records, file) > 0) {
-                log_warning("record %s was torn: going back to the one before it", file);
+        while (is_lost(r) && committer_restore(manager->home.records, file) > 0) {
+                log_warning("record %s is lost (%s): going back to the one before it", file,
+                            reason);
                 r = read_record(manager, file, &record, &reason);
         }
         if (r == 0)
@@ -194,14 +205,17 @@ static int recover_one(Manager *manager, const char *file)
                         vm_close(vm);
                 if (driver_is_shortage(r))
                         return r;
-                set_aside(manager, file, r == -EPROTONOSUPPORT ? NEWER : BAD, reason);
+                record_set_aside(manager->home.records_fd, file,
+                                 r == -EPROTONOSUPPORT ? RECORD_NEWER : RECORD_BAD, reason);
                 return 0;
         }
         if (never_was(vm)) {
                 manager_remove(manager, vm);
                 return 0;
         }
-        committer_adopt(manager->home.records, file);
+        r = adopt_record(manager, file);
+        if (r < 0)
+                return r;
         restart_keep(manager, vm);
         charges_recover(vm);
         r = vm_logs_open(vm);
@@ -272,8 +286,8 @@ static int on_record(Manager *manager, const char *name)
         }
         if (committer_is_kept(name))
                 return remove_orphan(manager, name);
-        if (text_has_suffix(name, ".json" NEWER)) { /* this daemon may know it */
-                _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(NEWER));
+        if (text_has_suffix(name, ".json" RECORD_NEWER)) { /* this daemon may know it */
+                _cleanup_free_ char *file = strndup(name, strlen(name) - strlen(RECORD_NEWER));
 
                 if (!file ||
                     renameat(manager->home.records_fd, name, manager->home.records_fd, file) < 0)
@@ -283,14 +297,6 @@ static int on_record(Manager *manager, const char *name)
         return text_has_suffix(name, ".json") ? recover_one(manager, name) : 0;
 }
 
-static bool is_set_aside(const Manager *manager, const char *id, const char *suffix)
-{
-        _cleanup_free_ char *file = NULL;
-
-        return asprintf(&file, "%s.json%s", id, suffix) < 0 ||
-               faccessat(manager->home.records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 bool recover_is_owned(const Manager *manager, const char *id)
 {
         Vm *vm = vm_table_find_id(&manager->home.table, id);
@@ -298,7 +304,7 @@ bool recover_is_owned(const Manager *manager, const char *id)
         if (vm)
                 return vm_state_is_live(vm->state);
         /* a CVM that another version of the daemon will know */
-        return is_set_aside(manager, id, NEWER);
+        return record_is_set_aside(manager->home.records_fd, id, RECORD_NEWER);
 }
 
 static int on_shares(Manager *manager, const char *name)
@@ -322,8 +328,9 @@ static int on_console(Manager *manager, const char *name)
 
         if (!id)
                 return -ENOMEM;
-        if (!vm_table_find_id(&manager->home.table, id) && !is_set_aside(manager, id, BAD) &&
-            !is_set_aside(manager, id, NEWER))
+        if (!vm_table_find_id(&manager->home.table, id) &&
+            !record_is_set_aside(manager->home.records_fd, id, RECORD_BAD) &&
+            !record_is_set_aside(manager->home.records_fd, id, RECORD_NEWER))
                 tree_remove_at(manager->home.consoles_fd, name);
         return 0;
 }
@@ -333,6 +340,8 @@ int recover(Manager *manager, CvmError *error)
         int r;
 
         r = for_each(manager->home.records_fd, manager, on_record);
+        if (r == 0)
+                record_trim_bad(manager->home.records_fd); /* before their consoles are looked at */
         if (r == 0)
                 r = for_each(manager->home.shares_fd, manager, on_shares);
         if (r == 0)

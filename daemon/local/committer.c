@@ -383,18 +383,23 @@ static bool has_hidden(const Committer *committer, const char *name, const char 
         return hidden && faccessat(committer->dirfd, hidden, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void committer_adopt(Committer *committer, const char *name)
+int committer_adopt(Committer *committer, const char *name)
 {
         _cleanup_close_ int fd = -1;
         CommitFile *file;
 
         if (!has_hidden(committer, name, KEPT) && !has_hidden(committer, name, SYNC))
-                return;
+                return 0;
+        if (committer_find_file(committer, name))
+                return 0; /* it was written since: that version is committed */
         fd = openat(committer->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        file = fd < 0 || committer_find_file(committer, name) ? NULL : add_file(committer, name);
+        if (fd < 0)
+                return -errno;
+        file = add_file(committer, name);
         if (!file)
-                return;
+                return -ENOMEM;
         file->fd = TAKE_FD(fd);
         file->version = 1;
         committer_begin(committer);
+        return 0;
 }

@@ -64,5 +64,6 @@ bool committer_is_kept(const char *name);
 /* The file is torn: goes back to the newest version that is kept. Returns 1, 0 if there is none, or
  * -errno. To be repeated while that one is torn, too. */
 int committer_restore(Committer *committer, const char *name);
-/* The file was read and is whole: commits it if another version is kept, which then goes. */
-void committer_adopt(Committer *committer, const char *name);
+/* The file was read and is whole: commits it if another version is kept, which then goes. Returns 0
+ * or -errno: what is kept stays. */
+int committer_adopt(Committer *committer, const char *name);

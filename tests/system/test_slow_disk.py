@@ -157,3 +157,68 @@ def test_a_torn_record(cvmd, torn):
     assert cvmd.status("web")["state"] == "running"
     eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
     assert b'"running"' in path.read_bytes()
+
+
+@pytest.fixture
+def unreadable(make_daemon, config, tmp_path):
+    daemon = make_daemon(config, start=False)
+    daemon.bad = tmp_path / "bad"
+    daemon.bad.write_text("0")
+    daemon.preload("libbad-block.so", BAD_BLOCK=str(daemon.bad))
+    return daemon.start()
+
+
+def test_a_record_that_the_disk_cannot_read(unreadable):
+    """The version before it stands in for it; without one the record is set aside."""
+    unreadable.launch("web", wait="ready")
+    unreadable.launch("other", wait="ready")
+    web, other = record_of(unreadable, "web"), record_of(unreadable, "other")
+    eventually(lambda: not kept(unreadable), lambda: kept(unreadable))
+    unreadable.kill()
+    web.with_name(f".{web.name}.kept").write_bytes(web.read_bytes())
+    web.with_name(f".{web.name}.kept").chmod(0o600)
+    unreadable.bad.write_text(str(web.stat().st_ino))
+    unreadable.start()
+    assert unreadable.status("web")["state"] == "running"
+    assert f"{web.name} is lost" in unreadable.log()
+    eventually(lambda: not kept(unreadable), lambda: kept(unreadable))
+    assert unreadable.stop("web", force=True)["state"] == "stopped"
+
+    assert unreadable.stop("other", force=True)["state"] == "stopped"
+    assert unreadable.terminate() == 0
+    unreadable.bad.write_text(str(other.stat().st_ino))
+    unreadable.start()
+    assert [cvm["name"] for cvm in unreadable.cvms()] == ["web"]
+    other.with_name(f"{other.name}.bad").unlink()
+    (unreadable.state / "consoles" / other.name.replace(".json", ".log")).unlink()
+
+
+def test_records_that_were_set_aside_are_bounded(cvmd):
+    """The newest 16 are kept, for 30 days; each start logs that they are there."""
+    records = cvmd.state / "records"
+    names = [f"00000000-0000-0000-0000-0000000000{n:02}.json" for n in range(20)]
+    assert cvmd.terminate() == 0
+    for name in names[:19]:
+        path = records / f"{name}.bad"
+        path.write_text("{")
+        age = 29 * 86400 - int(name[-7:-5]) * 3600
+        os.utime(path, (time.time() - age, time.time() - age))
+    log = cvmd.state / "consoles" / names[0].replace(".json", ".log")
+    log.write_text("of a record that goes")
+    (records / names[19]).write_text("{")
+    cvmd.start()
+    left = sorted(path.name for path in records.glob("*.bad"))
+    assert left == [f"{name}.bad" for name in names[4:]]
+    assert not log.exists()
+    assert "/records/*.json.bad: 16; look at them" in cvmd.log()
+    assert f"{names[0]}.bad, a record that was set aside, is removed" in cvmd.log()
+
+    assert cvmd.terminate() == 0
+    for name in names[4:12]:
+        old = time.time() - 31 * 86400
+        os.utime(records / f"{name}.bad", (old, old))
+    cvmd.start()
+    left = sorted(path.name for path in records.glob("*.bad"))
+    assert left == [f"{name}.bad" for name in names[12:]]
+    for path in records.glob("*.bad"):
+        path.unlink()

@@ -223,15 +223,23 @@ static void test_restore(void **state)
         /* a whole one is committed before what is kept goes */
         assert_int_equal(file_write_atomic_at(room->dirfd, ".a.kept", "older", 5, 0600), 0);
         hold();
-        committer_adopt(room->committer, "a");
+        assert_int_equal(committer_adopt(room->committer, "a"), 0);
         assert_int_equal(wait_for(room, 0, "a"), 1);
         expect(room, ".a.kept", "older");
         let_go();
         test_loop_until(&room->loop, room->waits[0].n_done == 1);
         expect(room, "a", "kept");
         expect(room, ".a.kept", NULL);
-        committer_adopt(room->committer, "a"); /* nothing to do */
+        assert_int_equal(committer_adopt(room->committer, "a"), 0); /* nothing to do */
         assert_int_equal(wait_for(room, 0, "a"), 0);
+
+        /* it cannot be opened: whoever is told of that can say so */
+        assert_int_equal(file_write_atomic_at(room->dirfd, ".b.kept", "older", 5, 0600), 0);
+        assert_int_equal(symlinkat("a", room->dirfd, "b"), 0);
+        assert_int_equal(committer_adopt(room->committer, "b"), -ELOOP);
+        expect(room, ".b.kept", "older");
+        assert_int_equal(unlinkat(room->dirfd, "b", 0), 0);
+        assert_int_equal(unlinkat(room->dirfd, ".b.kept", 0), 0);
         room_free(room);
 }
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Records that this daemon does not use, beside those that it does: ID.json.bad is not a record of
+ * ours, and ID.json.newer is one of a daemon that knows more.
+ *
+ * Nothing is ever done on the word of a bad one. One is left by an administrator's mistake, by a
+ * disk that lost it, or by a crash of the host just after an admission: then no older version is
+ * kept, and no process was started, as none runs before its record is on the disk. Bad ones are
+ * kept for whoever wants to look at them: at most RECORDS_BAD_MAX, each for RECORDS_BAD_DAYS from
+ * the start that found it. Each start logs those that are there.
+ */
+
+#include <stdbool.h>
+
+#define RECORD_BAD ".bad"
+#define RECORD_NEWER ".newer"
+#define RECORDS_BAD_MAX 16u
+#define RECORDS_BAD_DAYS 30
+
+/* Renames `file` (ID.json), and logs the reason. */
+void record_set_aside(int records_fd, const char *file, const char *suffix, const char *reason);
+/* Also where that cannot be found out. */
+bool record_is_set_aside(int records_fd, const char *id, const char *suffix);
+/* Removes bad ones that are too old or too many, the oldest first, and logs both them and those
+ * that stay. */
+void record_trim_bad(int records_fd);
