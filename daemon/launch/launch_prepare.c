@@ -109,7 +109,7 @@ static int take_artifacts(Launch *launch)
                 artifact = vm->boot.artifacts[kind];
                 if (!launch->loaded.reserved[kind] || artifact->embedded)
                         continue;
-                charge_artifact(vm, kind, launch->loaded.reserved[kind]);
+                charge_artifact(vm, kind, launch->loaded.reserved[kind], launch->loaded.account);
                 launch->loaded.reserved[kind] = 0;
         }
         return 0;

@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "base/account.h"
+#include "launch/quota.h"
 #include "local/log.h"
+#include "vm/charges.h"
 
 static void begin(Reload *reload);
 
@@ -22,11 +24,41 @@ static uid_t account_by(const void *table, uid_t uid)
         return subuids_account(table, uid);
 }
 
+/* CVMs keep their uids where those of new ones change: whoever may act as one of them could take its
+ * QEMU over. */
+static int check_uids(Reload *reload)
+{
+        const Config *loaded = reload->loaded;
+        const Vm *vm;
+        int r;
+
+        VM_TABLE_FOREACH_LIVE (vm, &reload->manager->home.table) {
+                if (vm->reserved.uid == 0)
+                        continue;
+                r = subuids_check(loaded->subuids, loaded->subuids_path, vm->reserved.uid,
+                                  vm->reserved.uid, &reload->message);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* An account may be another user's now: nobody is to be short of what another has. */
+static void count_anew(Manager *manager)
+{
+        VmTable *table = &manager->home.table;
+
+        for (size_t i = 0; i < table->n; i++)
+                charges_move(table->vms[i], quota_account(manager, table->vms[i]->owner));
+}
+
 static int put_in_force(Reload *reload)
 {
         _cleanup_free_ char *fixed = NULL;
-        int r = config_keep_fixed(reload->loaded, reload->config, &fixed);
+        int r = check_uids(reload);
 
+        if (r == 0)
+                r = config_keep_fixed(reload->loaded, reload->config, &fixed);
         if (r < 0)
                 return r;
         /* workers of launches may be reading the old one */
@@ -34,6 +66,7 @@ static int put_in_force(Reload *reload)
         reload->config = TAKE_PTR(reload->loaded);
         account_set(account_by, reload->config->subuids);
         manager_configure(reload->manager, reload->config);
+        count_anew(reload->manager);
         host_access_apply(reload->manager);
         if (fixed)
                 log_warning("configuration: a restart is required to change %s", fixed);

@@ -502,17 +502,17 @@ static int read_file(const char *path, char **ret, size_t *ret_size, char **ret_
         return r;
 }
 
-/* Only a daemon of root's has several users. Without the ranges it still serves them. */
-static void load_subuids(Config *config)
+/* Only a daemon of root's has several users, and uids of CVMs. */
+static int load_subuids(Config *config, char **ret_message)
 {
         int r;
 
         if (geteuid() != 0)
-                return;
-        r = subuids_read(config->subuids_path, "/etc/passwd", &config->subuids);
-        if (r < 0)
-                log_warning("%s: %s: what subordinate uids have is not counted to their users",
-                            config->subuids_path, strerror(-r));
+                return 0;
+        r = subuids_read(config->subuids_path, "/etc/passwd", &config->subuids, ret_message);
+        return r < 0 ? r
+                     : subuids_check(config->subuids, config->subuids_path, config->uid_first,
+                                     config->uid_last, ret_message);
 }
 
 int config_load(const char *path, Config **ret, char **ret_message)
@@ -527,9 +527,10 @@ int config_load(const char *path, Config **ret, char **ret_message)
         r = read_file(source.path, &data, &source.size, ret_message);
         if (r == -ENOENT && !path) {
                 free(TAKE_PTR(*ret_message));
-                load_subuids(config);
-                *ret = TAKE_PTR(config);
-                return 0;
+                r = load_subuids(config, ret_message);
+                if (r == 0)
+                        *ret = TAKE_PTR(config);
+                return r;
         }
         if (r < 0)
                 return r;
@@ -539,9 +540,10 @@ int config_load(const char *path, Config **ret, char **ret_message)
                 *ret_message = source.message ?: strdup("out of memory");
                 return r;
         }
-        load_subuids(config);
-        *ret = TAKE_PTR(config);
-        return 0;
+        r = load_subuids(config, ret_message);
+        if (r == 0)
+                *ret = TAKE_PTR(config);
+        return r;
 }
 
 char *config_qemu(const Config *config, const char *platform, const char *binary)

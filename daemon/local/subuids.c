@@ -2,6 +2,7 @@
 #include "local/subuids.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -9,9 +10,25 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#define NOBODY UINT64_MAX /* a name that passwd does not have */
+
 typedef struct Range {
         uid_t first, last, account;
+        uid_t reach; /* the largest `last` of this one and those before it */
+        bool roots;
 } Range;
+
+/* A line of passwd(5). */
+typedef struct User {
+        const char *name; /* borrowed from the file's text */
+        size_t length;
+        uid_t uid;
+} User;
+
+typedef struct Users {
+        User *list; /* by their names */
+        size_t n;
+} Users;
 
 struct Subuids {
         size_t n;
@@ -58,28 +75,48 @@ static bool number_of(const char *line, unsigned index, uint64_t max, uint64_t *
         return field_of(line, index, text, sizeof(text)) && text_parse_uint(text, 0, max, ret) == 0;
 }
 
-/* Whether passwd has this name, and its uid. */
-static bool find_user(const char *passwd, const char *name, uint64_t *ret)
+static int compare_users(const void *a, const void *b)
 {
-        size_t length = strlen(name);
+        const User *x = a, *y = b;
+        int order = memcmp(x->name, y->name, MIN(x->length, y->length));
 
-        for (const char *line = passwd; line && *line; line = strchr(line, '\n')) {
-                char number[24];
-                size_t end;
-
-                line += *line == '\n';
-                if (strncmp(line, name, length) != 0 || line[length] != ':')
-                        continue;
-                if (!field_of(line, 2, number, sizeof(number)))
-                        continue;
-                end = strcspn(number, "\n");
-                number[end] = 0;
-                return text_parse_uint(number, 0, UINT32_MAX - 1, ret) == 0;
-        }
-        return false;
+        return order ?: (x->length > y->length) - (x->length < y->length);
 }
 
-static bool parse_range(const char *line, const char *passwd, Range *ret)
+/* Sorted, as there may be as many ranges as users. The text is cut into lines. */
+static int index_users(char *passwd, Users *ret)
+{
+        size_t lines = 1;
+        char *line;
+        User *list;
+
+        for (const char *p = passwd; *p; p++)
+                lines += *p == '\n';
+        list = calloc(lines, sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        *ret = (Users){list, 0};
+        while ((line = next_line(&passwd))) {
+                uint64_t uid;
+
+                if (number_of(line, 2, UINT32_MAX - 1, &uid))
+                        list[ret->n++] = (User){line, strcspn(line, ":"), (uid_t)uid};
+        }
+        qsort(list, ret->n, sizeof(*list), compare_users);
+        return 0;
+}
+
+static bool find_user(const Users *users, const char *name, uint64_t *ret)
+{
+        const User key = {name, strlen(name), 0};
+        const User *user = bsearch(&key, users->list, users->n, sizeof(key), compare_users);
+
+        if (user)
+                *ret = user->uid;
+        return user;
+}
+
+static bool parse_range(const char *line, const Users *users, Range *ret)
 {
         uint64_t first, count, owner;
         char name[256];
@@ -88,12 +125,13 @@ static bool parse_range(const char *line, const char *passwd, Range *ret)
             !number_of(line, 2, UINT32_MAX, &count) || first == 0 || count == 0)
                 return false;
         if (text_parse_uint(name, 0, UINT32_MAX - 1, &owner) < 0 &&
-            !find_user(passwd, name, &owner))
-                owner = 0;
+            !find_user(users, name, &owner))
+                owner = NOBODY;
         *ret = (Range){
                 .first = (uid_t)first,
                 .last = (uid_t)MIN(first + count - 1, UINT32_MAX - UINT64_C(1)),
-                .account = owner ? (uid_t)owner : (uid_t)first,
+                .account = owner && owner != NOBODY ? (uid_t)owner : (uid_t)first,
+                .roots = owner == 0,
         };
         return true;
 }
@@ -103,6 +141,11 @@ static int compare_ranges(const void *a, const void *b)
         const Range *x = a, *y = b;
 
         return (x->first > y->first) - (x->first < y->first);
+}
+
+static void users_done(Users *users)
+{
+        free(users->list);
 }
 
 static int read_text(const char *path, char **ret)
@@ -117,30 +160,66 @@ static int read_text(const char *path, char **ret)
         return r;
 }
 
-int subuids_read(const char *subuid, const char *passwd, Subuids **ret)
+/* Those that are no comments and not empty: a range each, if they are understood. */
+static size_t count_lines(const char *text)
 {
-        _cleanup_free_ char *text = NULL, *users = NULL;
-        size_t lines = 1;
-        Subuids *subuids;
-        char *rest, *line;
-        int r = read_text(subuid, &text);
+        size_t n = 0;
 
-        if (r == 0)
-                r = read_text(passwd, &users);
-        if (r < 0)
-                return r;
-        for (const char *p = text; *p; p++)
-                lines += *p == '\n';
-        lines = MIN(lines, (size_t)SUBUIDS_RANGES_MAX);
-        subuids = calloc(1, sizeof(*subuids) + lines * sizeof(Range));
+        for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                n += *line && *line != '\n' && *line != '#';
+        }
+        return n;
+}
+
+static int subuids_parse(char *text, const Users *users, Subuids **ret)
+{
+        size_t lines = count_lines(text);
+        Subuids *subuids;
+        uid_t reach = 0;
+        char *line;
+
+        if (lines > SUBUIDS_RANGES_MAX)
+                return -E2BIG;
+        subuids = calloc(1, sizeof(*subuids) + (lines + 1) * sizeof(Range));
         if (!subuids)
                 return -ENOMEM;
-        rest = text;
-        while (subuids->n < lines && (line = next_line(&rest)))
-                subuids->n += parse_range(line, users, &subuids->ranges[subuids->n]);
+        while ((line = next_line(&text)))
+                if (*line && *line != '#')
+                        subuids->n += parse_range(line, users, &subuids->ranges[subuids->n]);
         qsort(subuids->ranges, subuids->n, sizeof(Range), compare_ranges);
+        for (size_t i = 0; i < subuids->n; i++)
+                subuids->ranges[i].reach = reach = MAX(reach, subuids->ranges[i].last);
         *ret = subuids;
         return 0;
+}
+
+int subuids_read(const char *subuid, const char *passwd, Subuids **ret, char **ret_message)
+{
+        _cleanup_free_ char *text = NULL, *names = NULL;
+        _cleanup_(users_done) Users users = {};
+        const char *file = subuid;
+        int r;
+
+        r = read_text(file, &text);
+        if (r == 0)
+                r = read_text(file = passwd, &names);
+        if (r == 0)
+                r = index_users(names, &users);
+        if (r == 0)
+                r = subuids_parse(text, &users, ret);
+        if (r == -E2BIG)
+                r = asprintf(ret_message, "%s: has more than %u ranges", subuid,
+                             SUBUIDS_RANGES_MAX) < 0
+                            ? -ENOMEM
+                            : r;
+        else if (r < 0 && r != -ENOMEM)
+                r = asprintf(ret_message, "%s: %s: without it, one user could have the quotas of "
+                                          "many (subordinate uids)",
+                             file, strerror(-r)) < 0
+                            ? -ENOMEM
+                            : r;
+        return r;
 }
 
 Subuids *subuids_free(Subuids *subuids)
@@ -149,13 +228,47 @@ Subuids *subuids_free(Subuids *subuids)
         return NULL;
 }
 
+/* Of the ranges that have the uid the one that begins last. */
+static const Range *find_range(const Subuids *subuids, uid_t uid)
+{
+        size_t n = subuids ? subuids->n : 0, before = 0;
+
+        while (before < n) { /* how many begin at this uid or before */
+                size_t middle = before + (n - before) / 2;
+
+                if (subuids->ranges[middle].first <= uid)
+                        before = middle + 1;
+                else
+                        n = middle;
+        }
+        for (; before > 0 && subuids->ranges[before - 1].reach >= uid; before--)
+                if (subuids->ranges[before - 1].last >= uid)
+                        return &subuids->ranges[before - 1];
+        return NULL;
+}
+
 uid_t subuids_account(const Subuids *subuids, uid_t uid)
 {
-        for (size_t i = subuids ? subuids->n : 0; i > 0; i--) {
-                const Range *range = &subuids->ranges[i - 1];
+        const Range *range = find_range(subuids, uid);
 
-                if (uid >= range->first && uid <= range->last)
-                        return range->account;
+        return range ? range->account : uid;
+}
+
+int subuids_check(const Subuids *subuids, const char *path, uid_t first, uid_t last,
+                  char **ret_message)
+{
+        for (size_t i = 0; subuids && i < subuids->n; i++) {
+                const Range *range = &subuids->ranges[i];
+
+                if (range->roots || range->first > last || range->last < first)
+                        continue;
+                if (asprintf(ret_message,
+                             "%s: the range of uid %u that begins at %u has uids of CVMs (%u to "
+                             "%u), whose QEMUs it could take over; change the range, or 'uids' in "
+                             "cvmd.conf",
+                             path, range->account, range->first, first, last) < 0)
+                        return -ENOMEM;
+                return -EINVAL;
         }
-        return uid;
+        return 0;
 }

@@ -16,17 +16,23 @@
 
 #include "base/macros.h"
 
-#define SUBUIDS_BYTES_MAX (1u << 20) /* of each of the files */
-#define SUBUIDS_RANGES_MAX 16384u    /* further lines are left out */
+#define SUBUIDS_BYTES_MAX (16u << 20) /* of each of the files */
+#define SUBUIDS_RANGES_MAX 65536u
 
 typedef struct Subuids Subuids;
 
 /* 0, also where there is no such file: *ret has no ranges then. Lines that are not understood are
- * left out. -EFBIG: larger than SUBUIDS_BYTES_MAX; -ENOMEM; or -errno of reading. */
-int subuids_read(const char *subuid, const char *passwd, Subuids **ret);
+ * left out. Or -errno, as half of the ranges would leave a user the quotas of many: -EFBIG, larger
+ * than SUBUIDS_BYTES_MAX; -E2BIG, more than SUBUIDS_RANGES_MAX; of reading; with a message for a
+ * person (owned), but of -ENOMEM. */
+int subuids_read(const char *subuid, const char *passwd, Subuids **ret, char **ret_message);
 Subuids *subuids_free(Subuids *subuids);
 DEFINE_CLEANUP(Subuids *, subuids_free)
 
 /* The uid to which what this one has is counted: itself, or that of whose range it is. subuids may
  * be NULL. Of ranges that overlap the one that begins last counts. */
 uid_t subuids_account(const Subuids *subuids, uid_t uid);
+/* Refuses (-EINVAL, with a message that names the file `path`) a range, but one of root's, that has
+ * uids from first to last, which are those of CVMs. */
+int subuids_check(const Subuids *subuids, const char *path, uid_t first, uid_t last,
+                  char **ret_message);

@@ -21,11 +21,15 @@ static bool is_shared(const Vm *vm, SpecArtifactKind kind)
         return false;
 }
 
-void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes)
+void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes, uid_t account)
 {
         Ledger *ledger = vm->home->artifact_ledger;
 
         ledger_settle(ledger, bytes);
+        if (account != vm->account) { /* it was loaded for, before a reload */
+                ledger_count(ledger, vm->account, bytes);
+                ledger_give_back(ledger, account, bytes);
+        }
         if (vm->boot.bytes[kind] || is_shared(vm, kind)) /* it has it from a run before */
                 ledger_give_back(ledger, vm->account, bytes);
         vm_boot_set_bytes(&vm->boot, kind, bytes);
@@ -46,6 +50,21 @@ void charges_recover(Vm *vm)
                 if (!is_shared(vm, kind))
                         ledger_count(vm->home->artifact_ledger, vm->account, vm->boot.bytes[kind]);
         ledger_count(vm->home->secret_ledger, vm->account, vm->boot.secret_bytes);
+}
+
+void charges_move(Vm *vm, uid_t account)
+{
+        Ledger *artifacts = vm->home->artifact_ledger, *secrets = vm->home->secret_ledger;
+        uid_t before = vm->account;
+
+        if (account == before)
+                return;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (!is_shared(vm, kind))
+                        ledger_give_back(artifacts, before, vm->boot.bytes[kind]);
+        ledger_give_back(secrets, before, vm->boot.secret_bytes);
+        vm->account = account;
+        charges_recover(vm);
 }
 
 static void drop_artifact(Vm *vm, SpecArtifactKind kind)

@@ -11,12 +11,15 @@
 
 #include "vm/vm.h"
 
-/* A reserved artifact becomes the CVM's, whose digest of that kind is set. */
-void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes);
+/* What was reserved of an artifact for an account becomes the CVM's, whose digest of that kind is
+ * set. */
+void charge_artifact(Vm *vm, SpecArtifactKind kind, uint64_t bytes, uid_t account);
 /* Reserved secrets become the CVM's. */
 void charge_secrets(Vm *vm, uint64_t bytes);
 /* What the record says that it has. */
 void charges_recover(Vm *vm);
+/* Its account is another from now on. */
+void charges_move(Vm *vm, uid_t account);
 /* It has none of that any more. */
 void charges_drop(Vm *vm);
 /* Likewise the artifacts that an earlier daemon has loaded, which went with its QEMU. */

@@ -87,7 +87,7 @@ struct Vm {
         /* Who it is, as it was admitted: constant. */
         char *name, *id, *platform;
         uid_t owner;
-        uid_t account; /* to which quotas count what it has (subuids.h), the same for its life */
+        uid_t account; /* to which quotas count what it has (subuids.h); charges_move() */
         gid_t owner_group, *owner_groups; /* the latter owned */
         size_t n_owner_groups;
         const DriverOps *ops;

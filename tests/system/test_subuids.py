@@ -2,6 +2,7 @@
 """Users that one user can be, by subuid(5), have that user's quotas together."""
 import contextlib
 import grp
+import json
 import os
 import signal
 
@@ -24,7 +25,7 @@ def cvmd(make_daemon, config):
     ranges.write_text(f"{ANN}:{FIRST}:1000\n")
     daemon.config = {**config, "groups": {"users": USERS}, "subuids": str(ranges),
                      "limits": {"cvmsPerUid": 3, "secretBytesPerUid": "64K",
-                                "memoryPerUid": "256M"}}
+                                "artifactBytesPerUid": "16M", "memoryPerUid": "256M"}}
     return reachable(daemon.start())
 
 
@@ -104,10 +105,83 @@ def is_served(function):
         return False
 
 
+def reload(cvmd, text):
+    (cvmd.directory / "subuid").write_text(text)
+    seen = cvmd.log().count("configuration")
+    cvmd.process.send_signal(signal.SIGHUP)
+    eventually(lambda: cvmd.log().count("configuration") > seen, cvmd.log)
+    return cvmd.log().splitlines()[-1]
+
+
+def refuses_to_start(cvmd):
+    assert cvmd.terminate() == 0
+    cvmd.spawn()
+    return cvmd.process.wait(15)
+
+
+@pytest.mark.parametrize("too_much", [f"{ANN}:1:1\n" * 70000, "\n" * (17 << 20)],
+                         ids=["ranges", "bytes"])
+def test_ranges_that_are_too_many(cvmd, too_much):
+    """Nobody gets the quotas of many by that: what was read before stays in force."""
+    assert "not reloaded" in reload(cvmd, too_much)
+    for number in range(3):
+        by_subordinate(number, lambda: cvmd.launch(f"n{number}"))
+    refused(3, lambda: cvmd.launch("n3"))
+    for number in range(3):
+        cvmd.discard(f"n{number}")
+    assert refuses_to_start(cvmd) == 78
+    assert f"{cvmd.directory}/subuid" in cvmd.log().splitlines()[-1]
+
+
 def test_ranges_that_cannot_be_read(cvmd):
-    """The daemon says so, and serves."""
     (cvmd.directory / "subuid").unlink()
     (cvmd.directory / "subuid").mkdir()
-    cvmd.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "subordinate uids" in cvmd.log(), cvmd.log)
-    by_subordinate(0, lambda: cvmd.launch("n0"))
+    assert refuses_to_start(cvmd) == 78
+    assert "/subuid: Is a directory" in cvmd.log().splitlines()[-1]
+
+
+def test_ranges_that_come_with_a_reload(cvmd):
+    """CVMs that run are counted to the user whose uids theirs are now; none ends. Their secrets and
+    artifacts go with them, shared ones once."""
+    env = {"A": "b" * 20000}
+    initramfs, big = ({"path": str(cvmd.directory / name)} for name in ("initramfs", "big"))
+    for name, size in ("initramfs", 5_000_000), ("big", 12_000_000):
+        (cvmd.directory / name).write_bytes(b"070701" + bytes(size))
+        (cvmd.directory / name).chmod(0o644)
+    assert "reloaded" in reload(cvmd, "")
+    for number in range(2):
+        by_subordinate(number, lambda: cvmd.launch(f"n{number}", env=env, initramfs=initramfs))
+        by(ANN, lambda: cvmd.launch(f"anns{number}", env=env))
+    assert "configuration reloaded" in reload(cvmd, f"{ANN}:{FIRST}:1000\n")
+    assert {cvm["state"] for cvm in cvmd.cvms()} == {"running"} and len(cvmd.cvms()) == 4
+    assert refused(2, lambda: cvmd.launch("n2"))["used"] == 4
+    cvmd.discard("n0")
+    cvmd.discard("anns0")
+    used = refused(2, lambda: cvmd.launch("n2", env={"A": "b" * 40000}))
+    assert used["resource"] == "secrets of one user" and used["used"] == 2 * 20480
+    used = refused(2, lambda: cvmd.launch("n2", initramfs=big))
+    assert used["resource"] == "artifacts of one user" and 5_000_000 <= used["used"] < 5_200_000
+    cvmd.discard("n1")
+    cvmd.discard("anns1")
+    # Nothing is left with any of the accounts, and nothing is counted to whoever has the first uid.
+    assert "configuration reloaded" in reload(cvmd, "")
+    for number in range(2):
+        by_subordinate(number, lambda: cvmd.launch(f"n{number}", env={"A": "b" * 50000}))
+    by(ANN, lambda: cvmd.launch("anns0", env={"A": "b" * 50000}))
+
+
+def test_ranges_with_uids_of_cvms(cvmd):
+    """Whoever may act as a CVM's uid could take its QEMU over: also a uid that new CVMs do not get
+    any more."""
+    cvm = cvmd.launch("web")
+    record = json.loads((cvmd.state / "records" / f"{cvm['id']}.json").read_text())
+    taken = f"{ANN}:{record['uid']}:2\n"
+    assert "has uids of CVMs" in reload(cvmd, taken)
+    cvmd.config["uids"] = {"first": 1800001000, "last": 1800001999}
+    cvmd.config_path.write_text(json.dumps(cvmd.config))
+    assert "has uids of CVMs" in reload(cvmd, taken)
+    cvmd.discard("web")
+    assert "configuration reloaded" in reload(cvmd, taken)
+    (cvmd.directory / "subuid").write_text(f"{ANN}:1800001999:2\n")
+    assert refuses_to_start(cvmd) == 78
+    assert "has uids of CVMs" in cvmd.log()
