@@ -235,13 +235,13 @@ int dhcp_acquire(const char *interface, const uint8_t mac[static DHCP_MAC_SIZE],
         /* Early after the start there may be no entropy yet; the clock tells requests apart too. */
         if (getrandom(&xid, sizeof(xid), GRND_NONBLOCK) != sizeof(xid))
                 xid = (uint32_t)now_msec();
-        for (int i = 0; i < 3; i++) {
+        for (int wait = 500; wait <= 2000; wait *= 2) {
                 DhcpLease offer;
 
                 r = dhcp_send(fd, message, dhcp_build(DHCP_DISCOVER, xid, mac, NULL, message));
                 if (r < 0)
                         return r;
-                r = dhcp_await(heard, xid, mac, DHCP_OFFER, now_msec() + 500, &offer);
+                r = dhcp_await(heard, xid, mac, DHCP_OFFER, now_msec() + wait, &offer);
                 if (r < 0)
                         continue;
                 r = dhcp_send(fd, message, dhcp_build(DHCP_REQUEST, xid, mac, &offer, message));

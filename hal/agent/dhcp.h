@@ -36,6 +36,6 @@ int dhcp_unwrap(const uint8_t *packet, size_t size, const uint8_t **ret, size_t 
 int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
                const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret);
 
-/* Asks for a lease on an interface that is up, for at most about 3 s. Returns 0, -ETIMEDOUT or
- * -errno. */
+/* Asks for a lease on an interface that is up, for at most about 5 s: servers first see whether an
+ * address is free, which takes busybox's 2 s and dnsmasq 3 s. Returns 0, -ETIMEDOUT or -errno. */
 int dhcp_acquire(const char *interface, const uint8_t mac[static DHCP_MAC_SIZE], DhcpLease *ret);

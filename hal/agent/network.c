@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 
 #include "child.h"
@@ -22,6 +23,10 @@
 #define USER_ADDRESS "10.0.2.15"
 #define USER_NETMASK "255.255.255.0"
 #define USER_ROUTER "10.0.2.2"
+
+/* Seconds until DHCP is asked again. */
+#define PAUSE_MIN 1U
+#define PAUSE_MAX 60U
 
 static struct ifreq interface_request(const char *name)
 {
@@ -69,20 +74,25 @@ static int interface_configure(int fd, const DhcpLease *lease)
         return ioctl(fd, SIOCADDRT, &route) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static void interface_lease(int fd, DhcpLease *lease)
+/* Returns 0 for a lease, or the reason why there is none: then the interface keeps its address, or
+ * has that of a guest without DHCP. */
+static int interface_lease(int fd, DhcpLease *lease)
 {
         struct ifreq request = interface_request(INTERFACE);
-        int r = -errno;
+        DhcpLease answer = {};
+        int asked = -ENODEV, r;
 
         if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
-                r = dhcp_acquire(INTERFACE, (const uint8_t *)request.ifr_hwaddr.sa_data, lease);
-        if (r < 0 && lease->address.s_addr != INADDR_ANY) {
-                log_error("renewing the lease of " INTERFACE ": %s", strerror(-r));
-                lease->seconds = 0;
-                return;
+                asked = dhcp_acquire(INTERFACE, (const uint8_t *)request.ifr_hwaddr.sa_data,
+                                     &answer);
+        if (asked == 0)
+                *lease = answer;
+        if (asked < 0 && lease->address.s_addr != INADDR_ANY) {
+                log_error("asking again for a lease of " INTERFACE ": %s", strerror(-asked));
+                return asked;
         }
-        if (r < 0) {
-                log_error(INTERFACE " gets no lease: %s; using " USER_ADDRESS, strerror(-r));
+        if (asked < 0) {
+                log_error(INTERFACE " gets no lease: %s; using " USER_ADDRESS, strerror(-asked));
                 inet_aton(USER_ADDRESS, &lease->address);
                 inet_aton(USER_NETMASK, &lease->netmask);
                 inet_aton(USER_ROUTER, &lease->router);
@@ -92,21 +102,30 @@ static void interface_lease(int fd, DhcpLease *lease)
                 log_error(INTERFACE ": %s", strerror(-r));
         else
                 log_info(INTERFACE " has %s", inet_ntoa(lease->address));
+        return asked;
 }
 
-/* Asks again at half of the lease's time, at least each minute, at most each day. */
+/* Asks again at half of the lease's time, at least each minute, at most each day. If nobody
+ * answers, it asks again after a second, then after twice as long each time up to a minute: a
+ * bridge with a spanning tree forwards nothing in the first 30 seconds of a port. */
 static void interface_keep(int fd, int configured)
 {
         DhcpLease lease = {};
+        uint32_t pause = PAUSE_MIN;
 
         for (;;) {
+                int r = interface_lease(fd, &lease);
                 uint32_t seconds;
 
-                interface_lease(fd, &lease);
                 if (configured >= 0)
                         close(TAKE_FD(configured));
-                seconds = lease.seconds / 2;
-                seconds = seconds < 60 ? 60 : seconds > 86400 ? 86400 : seconds;
+                if (r < 0) {
+                        seconds = pause;
+                        pause = MIN(pause * 2, PAUSE_MAX);
+                } else {
+                        seconds = MIN(MAX(lease.seconds / 2, PAUSE_MAX), 86400U);
+                        pause = PAUSE_MIN;
+                }
                 poll(NULL, 0, (int)seconds * 1000);
         }
 }

@@ -47,11 +47,12 @@ def test_passt(cvmd):
 
 
 @pytest.fixture
-def bridged(make_daemon, config, tmp_path):
-    """A daemon on a network where a DHCP server has the one address for the guest."""
+def bridged(make_daemon, config, tmp_path, request):
+    """A daemon on a network where a DHCP server has the one address for the guest. The parameter is
+    options of the bridge."""
     if not shutil.which("busybox"):
         pytest.skip("no DHCP server here (package busybox-static)")
-    with netns.bridge("br0", "198.18.0.1/24"):
+    with netns.bridge("br0", "198.18.0.1/24", *getattr(request, "param", ())):
         netns.ip("tuntap", "add", "dev", "tap7", "mode", "tap")
         netns.ip("link", "set", "tap7", "master", "br0", "up")
         config["network"] = {"bridges": ["br0"], "taps": ["tap7"]}
@@ -63,18 +64,35 @@ def bridged(make_daemon, config, tmp_path):
             server.kill()
 
 
-@pytest.mark.parametrize("network", ["bridge:br0", "tap:tap7"])
-def test_a_bridge(bridged, network):
-    """The guest has an address of its own, and no port of the host leads to it."""
-    cvm = launch(bridged, network=network)
-    assert cvm["forwards"] == []
+def answer(seconds):
+    """The agent's, at the guest's own address."""
     agent = Agent({"forwards": [{"guestPort": 7002, "address": GUEST, "hostPort": 7002}]})
 
-    def answer():
+    def ask():
         try:
             return agent.look(timeout=10 * SLOWNESS)
         except OSError:
             return None
 
-    assert_environment(eventually(answer, "the agent answers", 60), {"WHERE": "here"})
+    return eventually(ask, "the agent answers", seconds)
+
+
+@pytest.mark.parametrize("network", ["bridge:br0", "tap:tap7"])
+def test_a_bridge(bridged, network):
+    """The guest has an address of its own, and no port of the host leads to it."""
+    cvm = launch(bridged, network=network)
+    assert cvm["forwards"] == []
+    assert_environment(answer(30), {"WHERE": "here"})
+    bridged.stop("web")
+
+
+# With the spanning tree, a port that has joined listens and learns for four seconds each.
+SPANNING_TREE = ("stp_state", "1", "forward_delay", "400")
+
+
+@pytest.mark.parametrize("bridged", [SPANNING_TREE], indirect=True, ids=["stp"])
+def test_a_bridge_that_forwards_late(bridged):
+    """Nobody hears the guest when it first asks for an address."""
+    launch(bridged, network="bridge:br0")
+    assert_environment(answer(45), {"WHERE": "here"})
     bridged.stop("web")

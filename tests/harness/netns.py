@@ -126,7 +126,7 @@ def with_outside():
 
 
 @contextlib.contextmanager
-def bridge(name, address):
+def bridge(name, address, *options):
     """A namespace with a bridge of this address; skips where it cannot be made."""
     if os.geteuid() != 0:
         pytest.skip("a network namespace can be made by root alone")
@@ -138,7 +138,7 @@ def bridge(name, address):
         try:
             try:
                 ip("link", "set", "lo", "up")
-                ip("link", "add", name, "type", "bridge")
+                ip("link", "add", name, "type", "bridge", *options)
             except subprocess.CalledProcessError as error:
                 pytest.skip(f"no bridge here: {error.stderr}")
             ip("addr", "add", address, "dev", name)
