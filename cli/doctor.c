@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "fail.h"
 #include "output.h"
 #include "table.h"
@@ -122,8 +123,7 @@ static int doctor_survey(Doctor *doctor, const Template *template, HostCheckList
                 r = template_survey_libvirt(doctor->templates, template, &doctor->libvirt, &list);
         if (r < 0)
                 return r;
-        *ret = list;
-        list = (HostCheckList){};
+        *ret = TAKE_STRUCT(list);
         return 0;
 }
 
@@ -177,13 +177,15 @@ static char *auto_reason(const Doctor *doctor, json_object *best)
 
         if (!best)
                 return strdup("no usable platform on this host");
-        if (asprintf(&text, "the platform of the highest strength that this host can run%s%s%s",
-                     json_member_bool(best, "confidential", false)
-                             ? ""
-                             : "; it is NOT confidential, and no confidential platform is usable "
-                               "here",
-                     doctor->host->kvm_usable ? "" : "; guests run emulated (TCG), which is slow: ",
-                     doctor->host->kvm_usable ? "" : doctor->host->kvm_found) < 0)
+        text = text_format(
+                "the platform of the highest strength that this host can run%s%s%s",
+                json_member_bool(best, "confidential", false)
+                        ? ""
+                        : "; it is NOT confidential, and no confidential platform is usable "
+                          "here",
+                doctor->host->kvm_usable ? "" : "; guests run emulated (TCG), which is slow: ",
+                doctor->host->kvm_usable ? "" : doctor->host->kvm_found);
+        if (!text)
                 return NULL;
         return text;
 }

@@ -30,13 +30,6 @@ static json_object *message_parameters(const char *message)
         return json_build("message", json_new_text(message), NULL);
 }
 
-_printf_(1, 0) static char *format_text(const char *format, va_list ap)
-{
-        char *s = NULL;
-
-        return vasprintf(&s, format, ap) < 0 ? NULL : s;
-}
-
 ExitStatus fail_usage(const Cli *cli, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL, *line = NULL;
@@ -44,10 +37,10 @@ ExitStatus fail_usage(const Cli *cli, const char *format, ...)
         va_list ap;
 
         va_start(ap, format);
-        text = format_text(format, ap);
+        text = text_format_v(format, ap);
         va_end(ap);
-        if (!text || asprintf(&line, "%s (see `cvmctl help%s%s`)", text, verb ? " " : "",
-                              verb ? verb->name : "") < 0)
+        if (!text || !(line = text_format("%s (see `cvmctl help%s%s`)", text, verb ? " " : "",
+                                          verb ? verb->name : "")))
                 return fail_memory(cli);
         fail_print(cli, "cvmctl.Usage", message_parameters(text), line);
         return exit_status(EXIT_USAGE);
@@ -59,7 +52,7 @@ ExitStatus fail_local(const Cli *cli, const char *format, ...)
         va_list ap;
 
         va_start(ap, format);
-        text = format_text(format, ap);
+        text = text_format_v(format, ap);
         va_end(ap);
         fail_print(cli, "cvmctl.Failed", message_parameters(text ?: ""), text ?: "out of memory");
         return exit_status(EXIT_FAILED);
@@ -74,11 +67,10 @@ static ExitStatus print_file(const Cli *cli, const char *file, unsigned line, co
 {
         _cleanup_free_ char *message = NULL;
         json_object *parameters;
-        int n;
 
-        n = line ? asprintf(&message, "%s:%u: %s", file, line, text)
-                 : asprintf(&message, "%s: %s", file, text);
-        if (n < 0)
+        message = line ? text_format("%s:%u: %s", file, line, text)
+                       : text_format("%s: %s", file, text);
+        if (!message)
                 return fail_memory(cli);
         parameters = json_build("message", json_new_text(text), "file", json_new_text(file), NULL);
         if (line)
@@ -93,7 +85,7 @@ ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char
         va_list ap;
 
         va_start(ap, format);
-        text = format_text(format, ap);
+        text = text_format_v(format, ap);
         va_end(ap);
         return text ? print_file(cli, file, line, text) : fail_memory(cli);
 }
@@ -102,7 +94,8 @@ ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *
 {
         _cleanup_free_ char *text = NULL;
 
-        if (asprintf(&text, "%s%s%s", what ?: "", what ? ": " : "", strerror(-r)) < 0)
+        text = text_format("%s%s%s", what ?: "", what ? ": " : "", strerror(-r));
+        if (!text)
                 return fail_memory(cli);
         print_file(cli, file, 0, text);
         return exit_of_file(r);
@@ -112,10 +105,11 @@ ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r)
 {
         _cleanup_free_ char *message = NULL;
 
-        if (asprintf(&message,
-                     "no daemon listens on %s (%s); start one with `systemctl start cvmd`, or your "
-                     "own with `cvmd`",
-                     socket, strerror(-r)) < 0)
+        message = text_format(
+                "no daemon listens on %s (%s); start one with `systemctl start cvmd`, or your "
+                "own with `cvmd`",
+                socket, strerror(-r));
+        if (!message)
                 return fail_memory(cli);
         fail_print(cli, "cvmctl.NoDaemon",
                    json_build("socket", json_new_text(socket), "message", json_new_text(message),
@@ -128,7 +122,7 @@ ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
 {
         _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
 
-        if (!message || (where && asprintf(&line, "%s: %s", where, message) < 0))
+        if (!message || (where && !(line = text_format("%s: %s", where, message))))
                 return fail_memory(cli);
         fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
                    line ?: message);

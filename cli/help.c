@@ -15,17 +15,12 @@
 /* "--memory SIZE", "--vsock[=CID]", "--env K=V..." */
 static char *option_syntax(const Option *option)
 {
-        char *s = NULL;
-        int n;
-
         if (!option->value)
-                n = asprintf(&s, "--%s", option->name);
-        else if (option->flags & OPTION_OPTIONAL)
-                n = asprintf(&s, "--%s[=%s]", option->name, option->value);
-        else
-                n = asprintf(&s, "--%s %s%s", option->name, option->value,
-                             option->flags & OPTION_REPEATS ? "..." : "");
-        return n < 0 ? NULL : s;
+                return text_format("--%s", option->name);
+        if (option->flags & OPTION_OPTIONAL)
+                return text_format("--%s[=%s]", option->name, option->value);
+        return text_format("--%s %s%s", option->name, option->value,
+                           option->flags & OPTION_REPEATS ? "..." : "");
 }
 
 static void print_options(const Verb *verb)

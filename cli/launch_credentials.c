@@ -102,7 +102,8 @@ static ExitStatus resolve_variable(const Credentials *credentials, json_object *
         size_t size;
         ExitStatus status;
 
-        if (asprintf(&field, "env.%s", key) < 0)
+        field = text_format("env.%s", key);
+        if (!field)
                 return fail_memory(credentials->cli);
         status = read_secret(credentials, field, reference, SPEC_ENV_BYTES_MAX, &secret);
         if (status.code)
@@ -125,7 +126,8 @@ static ExitStatus resolve_cert(const Credentials *credentials, json_object *cert
         _cleanup_free_ char *field = NULL;
         ExitStatus status;
 
-        if (asprintf(&field, "certs.%s", key) < 0)
+        field = text_format("certs.%s", key);
+        if (!field)
                 return fail_memory(credentials->cli);
         status = read_secret(credentials, field, reference, SPEC_CERT_BYTES_MAX, &secret);
         if (status.code)

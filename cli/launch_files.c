@@ -29,8 +29,9 @@ json_object *launch_path(const char *directory, const char *path)
         }
         if (strcmp(directory, ".") == 0)
                 directory = "";
-        if (asprintf(&absolute, "%s%s%s%s%s", cwd ?: "", cwd && *directory ? "/" : "", directory,
-                     "/", path) < 0)
+        absolute = text_format("%s%s%s%s%s", cwd ?: "", cwd && *directory ? "/" : "", directory,
+                               "/", path);
+        if (!absolute)
                 return NULL;
         return json_new_text(absolute);
 }
@@ -232,8 +233,9 @@ static ExitStatus open_shares(const Cli *cli, bool render, LaunchSpec *spec)
                 _cleanup_free_ char *field = NULL, *what = NULL;
                 ExitStatus status;
 
-                if (asprintf(&field, "shares[%zu].path", i) < 0 ||
-                    asprintf(&what, "share:%s", json_member_string(share, "tag")) < 0)
+                field = text_format("shares[%zu].path", i);
+                what = text_format("share:%s", json_member_string(share, "tag"));
+                if (!field || !what)
                         return fail_memory(cli);
                 status = open_one(cli, render, spec, share, field, what, WANTED_DIRECTORY, 0);
                 if (status.code)
@@ -253,8 +255,9 @@ static ExitStatus open_disks(const Cli *cli, bool render, LaunchSpec *spec)
                 _cleanup_free_ char *field = NULL, *what = NULL;
                 ExitStatus status;
 
-                if (asprintf(&field, "disks[%zu].path", i) < 0 ||
-                    (id ? asprintf(&what, "disk:%s", id) : asprintf(&what, "disk:disk%zu", i)) < 0)
+                field = text_format("disks[%zu].path", i);
+                what = id ? text_format("disk:%s", id) : text_format("disk:disk%zu", i);
+                if (!field || !what)
                         return fail_memory(cli);
                 status = open_one(cli, render, spec, disk, field, what,
                                   json_member_bool(disk, "readOnly", true) ? WANTED_DISK
@@ -296,7 +299,8 @@ static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const
 
         if (!path)
                 return EXIT_OK;
-        if (asprintf(&field, "certs.%s", name) < 0)
+        field = text_format("certs.%s", name);
+        if (!field)
                 return fail_memory(cli);
         status = open_path(cli, field, path, WANTED_FILE, render, &fd);
         if (status.code || fd < 0)

@@ -9,6 +9,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_place.h"
+#include "base/text.h"
 #include "fail.h"
 
 /* A spec file as it stands, for messages that name its lines. */
@@ -147,8 +149,8 @@ static ExitStatus validate(const Cli *cli, const SpecFile *file, json_object *ob
                 return EXIT_OK;
         field = json_member_string(error.fields, "field");
         if (file->text && field)
-                line = json_locate(file->text, file->size, field);
-        if (line && asprintf(&where, "%s:%u", file->path, line) < 0)
+                line = json_place_line(file->text, file->size, field);
+        if (line && !(where = text_format("%s:%u", file->path, line)))
                 return fail_memory(cli);
         return fail_error(cli, &error, where);
 }
@@ -200,8 +202,7 @@ ExitStatus launch_spec_build(const Arguments *arguments, const char *path, bool 
         status = check_size(cli, spec.object);
         if (status.code)
                 return status;
-        *ret = spec;
-        spec = (LaunchSpec){};
+        *ret = TAKE_STRUCT(spec);
         return EXIT_OK;
 }
 

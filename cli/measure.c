@@ -57,9 +57,10 @@ static void print_profile(json_object *profile)
         json_object_object_foreach (profile, name, item) {
                 const char *value = json_member_string(item, "value") ?: "-";
                 const char *source = json_member_string(item, "source");
-                _cleanup_free_ char *line = NULL;
+                _cleanup_free_ char *line = source ? text_format("%s: %s (%s)", name, value, source)
+                                                   : text_format("%s: %s", name, value);
 
-                if (asprintf(&line, source ? "%s: %s (%s)" : "%s: %s", name, value, source) >= 0)
+                if (line)
                         measure_print_line("Profile ", line);
         }
 }

@@ -33,15 +33,12 @@ static ExitStatus _printf_(3, 4) refuse(const Cli *cli, const char *field, const
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *reason = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&reason, format, ap);
+        reason = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0) {
-                reason = NULL;
+        if (!reason)
                 return fail_memory(cli);
-        }
         cvm_error_invalid_spec(&error, field, "%s", reason);
         return fail_error(cli, &error, NULL);
 }
@@ -215,7 +212,8 @@ static ExitStatus read_acpi(const Cli *cli, const char *directory, MeasureReques
                 size_t size;
                 int r;
 
-                if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
+                path = text_format("%s/%s", directory, names[i]);
+                if (!path)
                         return fail_memory(cli);
                 r = file_read_at(AT_FDCWD, path, ACPI_FILE_MAX, &request->acpi[i], &size);
                 if (r < 0)
@@ -302,7 +300,6 @@ ExitStatus measure_request_load(const Cli *cli, const MeasureOptions *options, M
         status = measure_request_load_files(cli, options, templates, &request);
         if (status.code)
                 return status;
-        *ret = request;
-        request = (MeasureRequest){};
+        *ret = TAKE_STRUCT(request);
         return EXIT_OK;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
@@ -20,14 +21,6 @@
 #define SPECS_DIRECTORY "/etc/cvmd/cvms"
 #define SETTLED_MSEC 5000   /* a connection of that age does not count as a failed attempt */
 #define LAST_WORDS_MSEC 200 /* for the console's end to come */
-
-static int64_t now_msec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A reply with console output; at the stream's end there is no more. */
 static void print_console(Run *run)
@@ -198,7 +191,7 @@ static ExitStatus live(Run *run)
                 bool lost_events = run->sequence < 0;
 
                 if (watch(run) == 0 && run_look(run) >= 0) {
-                        int64_t since = now_msec();
+                        int64_t since = clock_monotonic_msec();
 
                         if (said) {
                                 said = false;
@@ -207,7 +200,7 @@ static ExitStatus live(Run *run)
                         }
                         if (run_follow(run) == 0)
                                 return conclude(run);
-                        if (now_msec() - since >= SETTLED_MSEC)
+                        if (clock_monotonic_msec() - since >= SETTLED_MSEC)
                                 away_since = -1;
                 }
                 if (!lost_events && run->sequence < 0)
@@ -216,11 +209,11 @@ static ExitStatus live(Run *run)
                         run_say(run, "the daemon is not answering; waiting for it");
                 said = true;
                 if (away_since < 0)
-                        away_since = now_msec();
+                        away_since = clock_monotonic_msec();
                 run->stops_sent = 0; /* it may have forgotten */
                 for (RunLink link = 0; link < _RUN_LINK_MAX; link++)
                         run_disconnect(run, link);
-                if (run->stops > 1 || now_msec() - away_since >= patience) {
+                if (run->stops > 1 || clock_monotonic_msec() - away_since >= patience) {
                         fail_local(run->cli,
                                    "%s: the daemon is not answering; leaving the CVM as it is (it "
                                    "may still be running)",
@@ -255,8 +248,7 @@ static ExitStatus find_spec(const Cli *cli, const char *given, const char *name,
         if (given) {
                 *ret = strdup(given);
         } else if (name && spec_name_is_valid(name)) {
-                if (asprintf(ret, SPECS_DIRECTORY "/%s.json", name) < 0)
-                        *ret = NULL;
+                *ret = text_format(SPECS_DIRECTORY "/%s.json", name);
         } else {
                 return EXIT_OK;
         }

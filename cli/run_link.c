@@ -61,13 +61,12 @@ void run_say(const Run *run, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL, *safe = NULL, *status = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_format_v(format, ap);
         va_end(ap);
-        safe = n < 0 ? NULL : text_escape_control(text);
-        if (!safe || asprintf(&status, "STATUS=%s", safe) < 0)
+        safe = text ? text_escape_control(text) : NULL;
+        if (!safe || !(status = text_format("STATUS=%s", safe)))
                 return;
         run_notify(run, status);
         progress_end();
@@ -83,7 +82,8 @@ void run_show(const Run *run)
 
         if (strcmp(state, "running") == 0 && json_member_bool(run->cvm, "ready", false))
                 state = "ready";
-        if (asprintf(&status, "STATUS=%s%s%s", state, safe ? ": " : "", safe ?: "") >= 0)
+        status = text_format("STATUS=%s%s%s", state, safe ? ": " : "", safe ?: "");
+        if (status)
                 run_notify(run, status);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "fail.h"
 #include "output.h"
 
@@ -25,7 +26,8 @@ char *session_socket(const Cli *cli)
                 return strdup(given);
         if (!runtime || *runtime != '/')
                 return strdup(system);
-        if (asprintf(&own, "%s" SOCKET_NAME, runtime) < 0)
+        own = text_format("%s" SOCKET_NAME, runtime);
+        if (!own)
                 return NULL;
         if (root && access(system, F_OK) == 0)
                 return strdup(system);

@@ -36,8 +36,9 @@ static void print_state(json_object *cvm)
         _cleanup_free_ char *text = NULL;
         bool ready = json_member_bool(cvm, "ready", false);
 
-        if (asprintf(&text, "%s%s%s", state ?: "-", ready ? ", ready" : "",
-                     json_member_bool(cvm, "debug", false) ? ", debug" : "") >= 0)
+        text = text_format("%s%s%s", state ?: "-", ready ? ", ready" : "",
+                           json_member_bool(cvm, "debug", false) ? ", debug" : "");
+        if (text)
                 line("State", text);
 }
 
@@ -66,7 +67,8 @@ static void print_map(json_object *cvm, const char *title, const char *key)
                 _cleanup_free_ char *safe = text_escape_control(name), *text = NULL;
 
                 (void)ignored;
-                if (asprintf(&text, "%s %s", safe ?: "-", digest ?: "-") >= 0)
+                text = text_format("%s %s", safe ?: "-", digest ?: "-");
+                if (text)
                         line(title, text);
         }
 }
@@ -79,7 +81,8 @@ static void status_print_binding(json_object *cvm)
 
         if (!binding)
                 return;
-        if (asprintf(&text, "%s %s", field ?: "-", value ?: "-") >= 0)
+        text = text_format("%s %s", field ?: "-", value ?: "-");
+        if (text)
                 line("Bound by", text);
         member_line(binding, "Bound to", "document");
 }

@@ -106,7 +106,8 @@ static char *table_elide(const char *text, size_t width)
 
         if (table_text_width(text) <= width)
                 return strdup(text);
-        if (asprintf(&elided, "%.*s%s", (int)table_fitting(text, width - 1), text, mark) < 0)
+        elided = text_format("%.*s%s", (int)table_fitting(text, width - 1), text, mark);
+        if (!elided)
                 return NULL;
         return elided;
 }

@@ -21,6 +21,7 @@
 #include "base/foreign.h"
 #include "base/fork.h"
 #include "base/heap.h"
+#include "base/text.h"
 #include "driver/driver_libvirt.h"
 #include "launch/launch.h"
 #include "launch/reload.h"
@@ -134,16 +135,11 @@ static int parse_options(int argc, char **argv, Options *ret)
 static char *user_directory(const char *variable, const char *below_home)
 {
         const char *base = getenv(variable), *home = getenv("HOME");
-        char *path = NULL;
 
-        if (base && *base == '/') {
-                if (asprintf(&path, "%s/cvmd", base) < 0)
-                        return NULL;
-        } else if (below_home && home && *home == '/') {
-                if (asprintf(&path, "%s/%s/cvmd", home, below_home) < 0)
-                        return NULL;
-        }
-        return path;
+        if (base && *base == '/')
+                return text_format("%s/cvmd", base);
+        return below_home && home && *home == '/' ? text_format("%s/%s/cvmd", home, below_home)
+                                                  : NULL;
 }
 
 typedef struct Paths {
@@ -181,8 +177,8 @@ static int find_paths(const Options *options, Paths *ret)
         }
         if (options->socket)
                 ret->socket = strdup(options->socket);
-        else if (asprintf(&ret->socket, "%s/%s", ret->runtime, SOCKET_NAME) < 0)
-                ret->socket = NULL;
+        else
+                ret->socket = text_format("%s/%s", ret->runtime, SOCKET_NAME);
         return ret->socket ? 0 : -ENOMEM;
 }
 
@@ -340,7 +336,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
 }
 
 /* Takes config. Returns an exit status. */
-static int run(const Options *options, Config *config, const Paths *paths)
+static int daemon_run(const Options *options, Config *config, const Paths *paths)
 {
         static const int numbers[] = {SIGTERM, SIGINT};
         Daemon daemon = {};
@@ -430,7 +426,7 @@ int main(int argc, char **argv)
         }
         if (find_paths(&options, &paths) < 0)
                 return EX_CONFIG;
-        status = run(&options, TAKE_PTR(config), &paths);
+        status = daemon_run(&options, TAKE_PTR(config), &paths);
         if (libvirt_home_has_threads()) {
                 fflush(NULL);
                 _exit(status);

@@ -9,7 +9,8 @@ import xml.dom.minidom
 
 def main():
     output, *files = sys.argv[1:]
-    lines = ['#include "template/internal.h"', "", "const BuiltinTemplate builtin_templates[] = {"]
+    lines = ['#include "template/template_internal.h"', "",
+             "const BuiltinTemplate builtin_templates[] = {"]
     for path in sorted(map(pathlib.Path, files)):
         text = path.read_text(encoding="utf-8")
         # a template that cannot be read fails the build

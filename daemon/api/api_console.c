@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/foreign.h"
+#include "base/handles.h"
 #include "base/text.h"
 
 #define TAIL_BYTES 16384u        /* of the past that a new client is shown */
@@ -22,7 +23,7 @@ typedef struct Bridge {
         int fd; /* owned */
         uv_poll_t poll;
         uv_timer_t retry;
-        unsigned open_handles;
+        Handles handles;
         bool closing;
         Buffer to_client, to_guest;
         ConsoleFollower console;
@@ -32,16 +33,21 @@ typedef struct Bridge {
 static void bridge_close(Bridge *bridge);
 static void on_bridge_poll(uv_poll_t *poll, int status, int events);
 
-static void on_bridge_closed(uv_handle_t *handle)
+static void bridge_free(void *owner)
 {
-        Bridge *bridge = handle->data;
+        Bridge *bridge = owner;
 
-        if (--bridge->open_handles > 0)
-                return;
         buffer_done(&bridge->to_client);
         buffer_done(&bridge->to_guest);
         vm_unref(bridge->vm);
         free(bridge);
+}
+
+static void on_bridge_closed(uv_handle_t *handle)
+{
+        Bridge *bridge = handle->data;
+
+        handles_closed(&bridge->handles);
 }
 
 static void bridge_close(Bridge *bridge)
@@ -185,7 +191,7 @@ static int bridge_open(Vm *vm, int fd, Bridge **ret)
         }
         uv_timer_init(vm->home->loop, &bridge->retry);
         bridge->poll.data = bridge->retry.data = bridge;
-        bridge->open_handles = 2;
+        handles_init(&bridge->handles, 2, bridge_free, bridge);
         console_follow(vm->console, &bridge->console);
         vm_watch(vm, &bridge->watch);
         *ret = bridge;

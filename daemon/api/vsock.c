@@ -2,10 +2,12 @@
 #include "api/vsock.h"
 
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <linux/vm_sockets.h>
 
+#include "base/handles.h"
 #include "local/log.h"
 
 #define SHORTAGE_MSEC 1000 /* without a descriptor for a connection, until the next try */
@@ -17,58 +19,49 @@ struct VsockListener {
         int fd; /* owned */
         uv_poll_t poll;
         uv_timer_t pause;
-        unsigned open_handles; /* its own two and one a connection; freed at 0 */
+        Handles handles; /* its own two, and one for each connection */
         bool closed;
-        Connection *connections;
+        LIST_HEAD(, Connection) connections;
 };
 
 struct Connection {
         VsockListener *listener;
-        Connection *next;
+        LIST_ENTRY(Connection) all;
         uint32_t cid;
         char *vm_id; /* owned; whose guest it is: a CID has other owners after it */
         int fd;      /* owned */
         uv_poll_t poll;
         uv_timer_t timer;
-        unsigned open_handles;
+        Handles handles;
         bool closing;
         char message[VSOCK_MESSAGE_MAX + 1]; /* with a final newline */
         size_t size;
 };
 
-static void on_handle_closed(VsockListener *listener)
-{
-        if (--listener->open_handles == 0)
-                free(listener);
-}
-
-static void unlink_connection(Connection *connection)
-{
-        Connection **at = &connection->listener->connections;
-
-        while (*at != connection)
-                at = &(*at)->next;
-        *at = connection->next;
-}
-
 static unsigned count_of(const VsockListener *listener, uint32_t cid)
 {
+        const Connection *connection;
         unsigned n = 0;
 
-        for (const Connection *c = listener->connections; c; c = c->next)
-                n += c->cid == cid;
+        LIST_FOREACH (connection, &listener->connections, all)
+                n += connection->cid == cid;
         return n;
+}
+
+static void connection_free(void *owner)
+{
+        Connection *connection = owner;
+
+        handles_closed(&connection->listener->handles);
+        free(connection->vm_id);
+        free(connection);
 }
 
 static void on_connection_closed(uv_handle_t *handle)
 {
         Connection *connection = handle->data;
 
-        if (--connection->open_handles > 0)
-                return;
-        on_handle_closed(connection->listener);
-        free(connection->vm_id);
-        free(connection);
+        handles_closed(&connection->handles);
 }
 
 static void connection_close(Connection *connection)
@@ -76,7 +69,7 @@ static void connection_close(Connection *connection)
         if (connection->closing)
                 return;
         connection->closing = true;
-        unlink_connection(connection);
+        LIST_REMOVE(connection, all);
         uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
         uv_close((uv_handle_t *)&connection->timer, on_connection_closed);
         close(TAKE_FD(connection->fd));
@@ -150,10 +143,9 @@ void vsock_add(VsockListener *listener, int fd, uint32_t cid)
         connection->fd = TAKE_FD(owned);
         uv_timer_init(listener->manager->home.loop, &connection->timer);
         connection->poll.data = connection->timer.data = connection;
-        connection->open_handles = 2;
-        connection->next = listener->connections;
-        listener->connections = connection;
-        listener->open_handles++;
+        handles_init(&connection->handles, 2, connection_free, connection);
+        LIST_INSERT_HEAD(&listener->connections, connection, all);
+        handles_add(&listener->handles);
         uv_poll_start(&connection->poll, UV_READABLE, on_connection);
         uv_timer_start(&connection->timer, on_connection_timeout, VSOCK_MSEC, 0);
 }
@@ -211,7 +203,7 @@ int vsock_listen(Manager *manager, VsockListener **ret)
         listener->fd = TAKE_FD(fd);
         uv_timer_init(manager->home.loop, &listener->pause);
         listener->poll.data = listener->pause.data = listener;
-        listener->open_handles = 2;
+        handles_init(&listener->handles, 2, free, listener);
         uv_poll_start(&listener->poll, UV_READABLE, on_listener);
         manager->notify_port = address.svm_port;
         *ret = listener;
@@ -220,7 +212,9 @@ int vsock_listen(Manager *manager, VsockListener **ret)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-        on_handle_closed(handle->data);
+        VsockListener *listener = handle->data;
+
+        handles_closed(&listener->handles);
 }
 
 void vsock_close(VsockListener *listener)
@@ -228,8 +222,8 @@ void vsock_close(VsockListener *listener)
         if (!listener || listener->closed)
                 return;
         listener->closed = true;
-        while (listener->connections)
-                connection_close(listener->connections);
+        while (!LIST_EMPTY(&listener->connections))
+                connection_close(LIST_FIRST(&listener->connections));
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
         uv_close((uv_handle_t *)&listener->pause, on_listener_closed);
         close(TAKE_FD(listener->fd));

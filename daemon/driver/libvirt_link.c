@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "driver/libvirt_commands.h"
 #include "driver/libvirt_loop.h"
 #include "driver/libvirt_news.h"
-#include "local/clock.h"
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000

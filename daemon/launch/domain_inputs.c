@@ -32,9 +32,9 @@ static char *spec_digest(const CvmSpec *spec)
 {
         _cleanup_json_ json_object *object = spec_to_json_redacted(spec);
         const char *text = object ? json_text(object) : NULL;
-        DigestPair digest;
+        HashPairDigest digest;
 
-        if (!text || digest_bytes(text, strlen(text), &digest) < 0)
+        if (!text || hash_pair_bytes(text, strlen(text), &digest) < 0)
                 return NULL;
         return text_hex(digest.sha256, SHA256_SIZE);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/account.h"
+#include "base/clock.h"
 #include "launch/quota.h"
 #include "local/log.h"
 #include "vm/charges.h"
@@ -95,15 +96,10 @@ static void on_loaded(uv_work_t *work, int status)
 
 static void begin(Reload *reload)
 {
-        struct timespec now;
-
         reload->again = reload->busy;
         if (reload->busy)
                 return;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-                   (unsigned long long)now.tv_sec * 1000000 +
-                           (unsigned long long)now.tv_nsec / 1000);
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_usec());
         reload->busy = uv_queue_work(reload->signal.loop, &reload->work, on_work, on_loaded) == 0;
 }
 

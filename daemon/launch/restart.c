@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ending.h"
 #include "base/json.h"
 #include "launch/reserve.h"
-#include "local/clock.h"
 #include "local/log.h"
 #include "manager/manager.h"
 #include "vm/charges.h"
@@ -187,7 +187,7 @@ static int pin(const Vm *vm, CvmSpec *spec)
 
                 if (!hex)
                         continue;
-                if (digest_parse_sha256(hex, spec->artifacts[i].sha256) < 0)
+                if (hash_parse_sha256(hex, spec->artifacts[i].sha256) < 0)
                         return -EBADMSG;
                 spec->artifacts[i].has_sha256 = true;
         }

@@ -79,7 +79,7 @@ ArtifactFiles *artifact_files_free(ArtifactFiles *files)
 }
 
 /* With the lock held. */
-static Entry *find(ArtifactFiles *files, const char *name)
+static Entry *artifact_files_find(ArtifactFiles *files, const char *name)
 {
         for (size_t i = 0; i < files->n; i++)
                 if (strcmp(files->entries[i].name, name) == 0)
@@ -88,7 +88,7 @@ static Entry *find(ArtifactFiles *files, const char *name)
 }
 
 /* With the lock held; without a reference yet. */
-static Entry *add(ArtifactFiles *files, const char *name)
+static Entry *artifact_files_add(ArtifactFiles *files, const char *name)
 {
         if (files->n == files->allocated) {
                 size_t more = files->allocated ? files->allocated * 2 : 8;
@@ -105,9 +105,9 @@ static Entry *add(ArtifactFiles *files, const char *name)
 }
 
 /* With the lock held. */
-static void drop(ArtifactFiles *files, const char *name)
+static void artifact_files_release(ArtifactFiles *files, const char *name)
 {
-        Entry *entry = find(files, name);
+        Entry *entry = artifact_files_find(files, name);
 
         if (!entry || --entry->n_ref > 0)
                 return;
@@ -119,7 +119,7 @@ static void drop(ArtifactFiles *files, const char *name)
 void artifact_files_drop(ArtifactFiles *files, const char *name)
 {
         pthread_mutex_lock(&files->lock);
-        drop(files, name);
+        artifact_files_release(files, name);
         pthread_mutex_unlock(&files->lock);
 }
 
@@ -130,7 +130,7 @@ int artifact_files_hold(ArtifactFiles *files, const char *name)
         if (faccessat(files->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         pthread_mutex_lock(&files->lock);
-        entry = find(files, name) ?: add(files, name);
+        entry = artifact_files_find(files, name) ?: artifact_files_add(files, name);
         if (entry) {
                 entry->n_ref++;
                 entry->written = true;
@@ -140,14 +140,14 @@ int artifact_files_hold(ArtifactFiles *files, const char *name)
 }
 
 /* Copies the artifact, and what its reader will see must have its digest. */
-static int copy(const Artifact *artifact, int fd)
+static int artifact_files_copy(const Artifact *artifact, int fd)
 {
-        _cleanup_(digester_freep) Digester *digester = digester_new();
+        _cleanup_(hash_pair_freep) HashPair *hash = hash_pair_new();
         _cleanup_free_ char *buffer = malloc(CHUNK);
-        DigestPair digest;
+        HashPairDigest digest;
         int r = 0;
 
-        if (!digester || !buffer)
+        if (!hash || !buffer)
                 return -ENOMEM;
         for (uint64_t at = 0; r == 0 && at < artifact->size;) {
                 ssize_t n = pread(artifact->fd, buffer, CHUNK, (off_t)at);
@@ -164,17 +164,17 @@ static int copy(const Artifact *artifact, int fd)
                         return -errno;
                 if (n == 0)
                         break;
-                r = digester_update(digester, buffer, (size_t)n);
+                hash_pair_update(hash, buffer, (size_t)n);
                 at += (uint64_t)n;
         }
         if (r == 0)
-                r = digester_finish(digester, &digest);
+                r = hash_pair_finish(hash, &digest);
         if (r == 0 && memcmp(digest.sha256, artifact->digest.sha256, SHA256_SIZE) != 0)
                 r = -EBADMSG;
         return r;
 }
 
-static int write_file(ArtifactFiles *files, const Artifact *artifact, const char *name)
+static int artifact_files_write(ArtifactFiles *files, const Artifact *artifact, const char *name)
 {
         char part[NAME_SIZE + 4];
         _cleanup_close_ int fd = -1;
@@ -187,7 +187,7 @@ static int write_file(ArtifactFiles *files, const Artifact *artifact, const char
         if (fd < 0)
                 return -errno;
         fail_point("artifact file: begun");
-        r = copy(artifact, fd);
+        r = artifact_files_copy(artifact, fd);
         if (r == 0 && geteuid() == 0 && fchown(fd, (uid_t)-1, files->group) < 0)
                 r = -errno;
         if (r == 0 && fchmod(fd, 0440) < 0)
@@ -208,24 +208,24 @@ int artifact_files_put(ArtifactFiles *files, const Artifact *artifact, CvmError 
         if (!name)
                 return cvm_error_system(error, -ENOMEM, "write an artifact");
         pthread_mutex_lock(&files->lock);
-        while ((entry = find(files, name)) && !entry->written)
+        while ((entry = artifact_files_find(files, name)) && !entry->written)
                 pthread_cond_wait(&files->changed, &files->lock);
         if (entry) {
                 entry->n_ref++;
                 pthread_mutex_unlock(&files->lock);
                 return 0;
         }
-        entry = add(files, name);
+        entry = artifact_files_add(files, name);
         if (entry)
                 entry->n_ref = 1;
         pthread_mutex_unlock(&files->lock);
-        r = entry ? write_file(files, artifact, name) : -ENOMEM;
+        r = entry ? artifact_files_write(files, artifact, name) : -ENOMEM;
         pthread_mutex_lock(&files->lock);
-        entry = find(files, name); /* it may lie elsewhere now */
+        entry = artifact_files_find(files, name); /* it may lie elsewhere now */
         if (entry && r == 0)
                 entry->written = true;
         else if (entry)
-                drop(files, name);
+                artifact_files_release(files, name);
         pthread_cond_broadcast(&files->changed);
         pthread_mutex_unlock(&files->lock);
         return r < 0 ? cvm_error_file(error, r, files->dirfd, name, "write an artifact to") : 0;
@@ -245,7 +245,7 @@ int artifact_files_clean(ArtifactFiles *files)
         pthread_mutex_lock(&files->lock);
         while ((entry = readdir(dir)))
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-                    !find(files, entry->d_name))
+                    !artifact_files_find(files, entry->d_name))
                         unlinkat(files->dirfd, entry->d_name, 0);
         pthread_mutex_unlock(&files->lock);
         closedir(dir);

@@ -41,9 +41,7 @@ struct Committer {
 
 static char *hidden_name(const char *name, const char *suffix)
 {
-        char *hidden;
-
-        return asprintf(&hidden, ".%s%s", name, suffix) < 0 ? NULL : hidden;
+        return text_format(".%s%s", name, suffix);
 }
 
 static int remove_hidden(const Committer *committer, const char *name, const char *suffix)

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_place.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "host/libvirt_facts.h"
@@ -126,15 +127,14 @@ typedef struct Source {
         char *message; /* owned until taken */
 } Source;
 
-static int refuse(void *userdata, const char *field, const char *reason)
+static int config_refuse(void *userdata, const char *field, const char *reason)
 {
         Source *source = userdata;
-        unsigned line = json_locate(source->data, source->size, field);
+        unsigned line = json_place_line(source->data, source->size, field);
 
         free(source->message);
-        if (asprintf(&source->message, "%s:%u: field '%s': %s", source->path, line ?: 1, field,
-                     reason) < 0)
-                source->message = NULL;
+        source->message =
+                text_format("%s:%u: field '%s': %s", source->path, line ?: 1, field, reason);
         return -EINVAL;
 }
 
@@ -154,7 +154,7 @@ static int parse_choice(const char *text, const char *field, const char *const *
         r = buffer_appendf(&reason, "must be %s", choices[0]);
         for (size_t i = 1; r >= 0 && choices[i]; i++)
                 r = buffer_appendf(&reason, "%s%s", choices[i + 1] ? ", " : " or ", choices[i]);
-        return r < 0 ? r : refuse(source, field, reason.data);
+        return r < 0 ? r : config_refuse(source, field, reason.data);
 }
 
 static int parse_choices(const Raw *raw, Config *c, Source *source)
@@ -189,7 +189,7 @@ static int parse_size(const char *text, const char *field, uint64_t min, uint64_
         if (r < 0 || size < min || size > max) {
                 snprintf(reason, sizeof(reason), "must be a size from \"%s\" to \"%s\"",
                          text_format_size(min, low), text_format_size(max, high));
-                return refuse(source, field, reason);
+                return config_refuse(source, field, reason);
         }
         *ret = size;
         return 0;
@@ -208,7 +208,7 @@ static int parse_names(json_object *array, const char *field, char ***ret, Sourc
                 json_object *item = json_object_array_get_idx(array, i);
 
                 if (!json_object_is_type(item, json_type_string))
-                        return refuse(source, field, "must be an array of strings");
+                        return config_refuse(source, field, "must be an array of strings");
                 names[i] = strdup(json_object_get_string(item));
                 if (!names[i])
                         return -ENOMEM;
@@ -224,9 +224,10 @@ static int parse_paths(json_object *map, const char *name, json_object **ret, So
                 if (json_object_get_string(path)[0] != '/') {
                         _cleanup_free_ char *field = NULL;
 
-                        if (asprintf(&field, "%s.%s", name, key) < 0)
+                        field = text_format("%s.%s", name, key);
+                        if (!field)
                                 return -ENOMEM;
-                        return refuse(source, field, "must be an absolute path");
+                        return config_refuse(source, field, "must be an absolute path");
                 }
         }
         *ret = json_object_get(map);
@@ -251,34 +252,34 @@ static int parse_fields(json_object *object, Raw *raw, Source *source)
                 {&raw->libvirt, libvirt_fields, "libvirt"},
                 {&raw->devices, devices_fields, "devices"},
         };
-        int r = json_dispatch(object, top_fields, raw, "", refuse, source);
+        int r = json_dispatch(object, top_fields, raw, "", config_refuse, source);
 
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sections); i++)
                 if (*sections[i].object)
                         r = json_dispatch(*sections[i].object, sections[i].fields, raw,
-                                          sections[i].name, refuse, source);
+                                          sections[i].name, config_refuse, source);
         return r;
 }
 
 /* Names the one that the file has: the other may be a default. */
 static int refuse_range(Source *source, const char *first, const char *last)
 {
-        bool has_last = json_locate(source->data, source->size, last) > 0;
+        bool has_last = json_place_line(source->data, source->size, last) > 0;
         char reason[64];
 
         snprintf(reason, sizeof(reason), "must not be %s %s", has_last ? "below" : "above",
                  has_last ? first : last);
-        return refuse(source, has_last ? last : first, reason);
+        return config_refuse(source, has_last ? last : first, reason);
 }
 
-static int check(Raw *raw, Source *source)
+static int config_check(Raw *raw, Source *source)
 {
         Config *c = &raw->config;
         int r;
 
         r = parse_size(raw->memory, "memory", SPEC_MEMORY_MIN, INT64_MAX, &c->memory, source);
         if (r == 0 && c->memory % SPEC_MEMORY_UNIT)
-                r = refuse(source, "memory", "must be a multiple of 1M");
+                r = config_refuse(source, "memory", "must be a multiple of 1M");
         if (r == 0)
                 r = parse_size(raw->console_size, "console.size", 4096, UINT64_C(1) << 30,
                                &c->console_bytes, source);
@@ -303,12 +304,12 @@ static int check(Raw *raw, Source *source)
                 char full[SPEC_GPU_SIZE];
 
                 if (spec_gpu_parse(*address, full) < 0 || strcmp(full, *address) != 0)
-                        r = refuse(source, "devices.gpus",
-                                   "must be full PCI addresses such as 0000:41:00.0");
+                        r = config_refuse(source, "devices.gpus",
+                                          "must be full PCI addresses such as 0000:41:00.0");
         }
         for (char **path = c->disks; r == 0 && *path; path++)
                 if (**path != '/')
-                        r = refuse(source, "devices.disks", "must be absolute paths");
+                        r = config_refuse(source, "devices.disks", "must be absolute paths");
         if (r == 0)
                 r = parse_paths(raw->qemu, "qemu", &c->qemu, source);
         if (r == 0)
@@ -320,16 +321,16 @@ static int check(Raw *raw, Source *source)
         if (c->cid_first > c->cid_last)
                 return refuse_range(source, "vsock.first", "vsock.last");
         if (c->uid_first > c->uid_last)
-                return refuse(source, "uids.last", "must not be below uids.first");
+                return config_refuse(source, "uids.last", "must not be below uids.first");
         r = parse_choices(raw, c, source);
         if (r < 0)
                 return r;
         if (c->templates[0] != '/')
-                return refuse(source, "templates", "must be an absolute path");
+                return config_refuse(source, "templates", "must be an absolute path");
         if (c->specs[0] != '/')
-                return refuse(source, "specs", "must be an absolute path");
+                return config_refuse(source, "specs", "must be an absolute path");
         if (c->subuids_path[0] != '/')
-                return refuse(source, "subuids", "must be an absolute path");
+                return config_refuse(source, "subuids", "must be an absolute path");
         return 0;
 }
 
@@ -459,15 +460,14 @@ static int config_parse(Config *config, Source *source)
 
         r = json_parse(source->data, source->size, &object, &where);
         if (r == -EBADMSG) {
-                if (asprintf(&source->message, "%s:%u:%u: not valid JSON: %s", source->path,
-                             where.line, where.column, where.reason) < 0)
-                        source->message = NULL;
+                source->message = text_format("%s:%u:%u: not valid JSON: %s", source->path,
+                                              where.line, where.column, where.reason);
                 return -EINVAL;
         }
         if (r == 0)
                 r = parse_fields(object, &raw, source);
         if (r == 0)
-                r = check(&raw, source);
+                r = config_check(&raw, source);
         *config = raw.config;
         free(raw.memory);
         free(raw.console_size);
@@ -497,8 +497,8 @@ static int read_file(const char *path, char **ret, size_t *ret_size, char **ret_
                 r = -EPERM, problem = "must belong to root and be writable only by root";
         else
                 r = fd_read_all(fd, CONFIG_BYTES_MAX, ret, ret_size);
-        if (r < 0 && asprintf(ret_message, "%s: %s", path, problem ?: strerror(-r)) < 0)
-                *ret_message = NULL;
+        if (r < 0)
+                *ret_message = text_format("%s: %s", path, problem ?: strerror(-r));
         return r;
 }
 

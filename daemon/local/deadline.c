@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "local/deadline.h"
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "local/clock.h"
 
 #define USEC_PER_SEC 1000000
 #define NAP_MSEC 60000 /* libuv's clock stands still while the host sleeps */

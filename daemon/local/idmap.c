@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/fork.h"
 #include "base/memfd.h"
+#include "base/socket.h"
 #include "base/text.h"
 #include "local/mounts_below.h"
 
@@ -22,26 +22,13 @@
  * cannot be dumped, and waits for the socket's end. Only async-signal-safe calls in it. */
 static void namespace_child(int socket)
 {
-        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
         char byte = 'n';
-        struct iovec data = {&byte, 1};
-        struct msghdr message = {.msg_iov = &data,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control,
-                                 .msg_controllen = sizeof(control)};
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         int fd;
 
         if (syscall(SYS_unshare, CLONE_NEWUSER) < 0)
                 _exit(1);
         fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                _exit(1);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-        if (sendmsg(socket, &message, MSG_NOSIGNAL) != 1)
+        if (fd < 0 || socket_send(socket, &byte, 1, &fd, 1, 0) != 1)
                 _exit(1);
         while (read(socket, &byte, 1) < 0 && errno == EINTR)
                 ;
@@ -51,27 +38,16 @@ static void namespace_child(int socket)
 /* What the child handed over, or -errno. */
 static int receive_namespace(int socket)
 {
-        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-        char byte;
-        struct iovec data = {&byte, 1};
-        struct msghdr message = {.msg_iov = &data,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control,
-                                 .msg_controllen = sizeof(control)};
-        struct cmsghdr *header;
         ssize_t n;
+        char byte;
         int fd;
 
         do
-                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+                n = socket_receive_fd(socket, &byte, 1, &fd, 0);
+        while (n == -EINTR);
         if (n < 0)
-                return -errno;
-        header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-        if (!header || header->cmsg_type != SCM_RIGHTS)
-                return -EPERM;
-        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-        return fd;
+                return (int)n;
+        return n == 1 && fd >= 0 ? fd : -EPERM;
 }
 
 static int write_map(pid_t pid, const char *file, unsigned inside, unsigned outside)

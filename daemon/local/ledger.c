@@ -40,7 +40,7 @@ Ledger *ledger_free(Ledger *ledger)
 }
 
 /* With the lock held, as are the next two. NULL: the user has nothing. */
-static Account *find(Ledger *ledger, uid_t uid)
+static Account *ledger_find(Ledger *ledger, uid_t uid)
 {
         for (size_t i = 0; i < ledger->n; i++)
                 if (ledger->accounts[i].uid == uid)
@@ -48,9 +48,9 @@ static Account *find(Ledger *ledger, uid_t uid)
         return NULL;
 }
 
-static int add(Ledger *ledger, uid_t uid, uint64_t bytes)
+static int ledger_add_account(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
-        Account *account = find(ledger, uid);
+        Account *account = ledger_find(ledger, uid);
 
         if (!account && ledger->n == ledger->allocated) {
                 size_t allocated = ledger->allocated ? 2 * ledger->allocated : 8;
@@ -69,9 +69,9 @@ static int add(Ledger *ledger, uid_t uid, uint64_t bytes)
         return 0;
 }
 
-static void take_off(Ledger *ledger, uid_t uid, uint64_t bytes)
+static void ledger_take_off(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
-        Account *account = find(ledger, uid);
+        Account *account = ledger_find(ledger, uid);
 
         if (!account)
                 return;
@@ -80,10 +80,10 @@ static void take_off(Ledger *ledger, uid_t uid, uint64_t bytes)
                 *account = ledger->accounts[--ledger->n];
 }
 
-static int check(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound *bound,
-                 CvmError *error)
+static int ledger_check_account(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound *bound,
+                                CvmError *error)
 {
-        const Account *account = find(ledger, uid);
+        const Account *account = ledger_find(ledger, uid);
         uint64_t used = account ? account->bytes : 0, owed = ledger->reserved, free;
 
         if (bound->limit && (used > bound->limit || bytes > bound->limit - used))
@@ -108,8 +108,8 @@ int ledger_reserve(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound 
         if (bytes == 0)
                 return 0;
         pthread_mutex_lock(&ledger->lock);
-        r = check(ledger, uid, bytes, bound, error);
-        if (r == 0 && (r = add(ledger, uid, bytes)) < 0)
+        r = ledger_check_account(ledger, uid, bytes, bound, error);
+        if (r == 0 && (r = ledger_add_account(ledger, uid, bytes)) < 0)
                 cvm_error_system(error, r, "count memory to its user");
         if (r == 0)
                 ledger->reserved += bytes;
@@ -122,7 +122,7 @@ void ledger_cancel(Ledger *ledger, uid_t uid, uint64_t bytes)
         if (bytes == 0)
                 return;
         pthread_mutex_lock(&ledger->lock);
-        take_off(ledger, uid, bytes);
+        ledger_take_off(ledger, uid, bytes);
         ledger->reserved -= bytes;
         pthread_mutex_unlock(&ledger->lock);
 }
@@ -147,7 +147,7 @@ void ledger_settle(Ledger *ledger, uint64_t bytes)
 void ledger_give_back(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
         pthread_mutex_lock(&ledger->lock);
-        take_off(ledger, uid, bytes);
+        ledger_take_off(ledger, uid, bytes);
         pthread_mutex_unlock(&ledger->lock);
 }
 
@@ -155,6 +155,6 @@ void ledger_count(Ledger *ledger, uid_t uid, uint64_t bytes)
 {
         pthread_mutex_lock(&ledger->lock);
         if (bytes)
-                (void)add(ledger, uid, bytes);
+                (void)ledger_add_account(ledger, uid, bytes);
         pthread_mutex_unlock(&ledger->lock);
 }

@@ -65,14 +65,13 @@ void log_emit(LogLevel level, const char *name, const char *id, const char *form
 {
         _cleanup_free_ char *raw = NULL, *text = NULL;
         va_list ap;
-        int n;
 
         if (level > sink.level)
                 return;
         va_start(ap, format);
-        n = vasprintf(&raw, format, ap);
+        raw = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0)
+        if (!raw)
                 return;
         text = text_escape_control(raw);
         if (!text)

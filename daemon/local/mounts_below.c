@@ -87,7 +87,7 @@ static bool is_at_or_below(const char *path, const char *directory)
         return strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == 0);
 }
 
-static bool contains(const unsigned *ids, size_t n, unsigned id)
+static bool mounts_below_contains(const unsigned *ids, size_t n, unsigned id)
 {
         for (size_t i = 0; i < n; i++)
                 if (ids[i] == id)
@@ -111,7 +111,7 @@ static ssize_t mark_below(Line *lines, size_t n, unsigned id, const char *direct
                         Line *line = &lines[i];
 
                         if (line->below || line->id == id ||
-                            !(contains(ids, found, line->parent) ||
+                            !(mounts_below_contains(ids, found, line->parent) ||
                               (line->parent == id && is_at_or_below(line->path, directory))))
                                 continue;
                         if (found == max)
@@ -123,7 +123,7 @@ static ssize_t mark_below(Line *lines, size_t n, unsigned id, const char *direct
         return (ssize_t)found;
 }
 
-static int copy(const Line *lines, size_t n, size_t found, MountsBelow *ret)
+static int mounts_below_copy(const Line *lines, size_t n, size_t found, MountsBelow *ret)
 {
         MountsBelow mounts = {.list = calloc(found + 1, sizeof(*mounts.list))};
 
@@ -167,7 +167,7 @@ int mounts_below_read(int directory, const char *mountinfo, size_t max, MountsBe
         if (r < 0)
                 return r;
         found = mark_below(lines, n, (unsigned)of_directory.stx_mnt_id, path, max);
-        return found < 0 ? (int)found : copy(lines, n, (size_t)found, ret);
+        return found < 0 ? (int)found : mounts_below_copy(lines, n, (size_t)found, ret);
 }
 
 void mounts_below_done(MountsBelow *mounts)

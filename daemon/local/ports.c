@@ -88,7 +88,7 @@ static int try_port(struct in_addr address, uint16_t port, SpecProtocol protocol
         return 0;
 }
 
-static int refuse(int r, const char *address, uint16_t wanted, CvmError *error)
+static int ports_refuse(int r, const char *address, uint16_t wanted, CvmError *error)
 {
         switch (r) {
         case -EADDRINUSE:
@@ -130,9 +130,9 @@ int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, ui
                                               address);
         if (wanted) {
                 if (is_privileged(wanted))
-                        return refuse(-EACCES, address, wanted, error);
+                        return ports_refuse(-EACCES, address, wanted, error);
                 r = try_port(in, wanted, protocol, true, ret);
-                return r < 0 ? refuse(r, address, wanted, error) : 0;
+                return r < 0 ? ports_refuse(r, address, wanted, error) : 0;
         }
 
         start = *cursor >= range->first && *cursor <= range->last ? *cursor - (unsigned)range->first
@@ -146,9 +146,9 @@ int ports_hold(const PortRange *range, uint16_t *cursor, const char *address, ui
                         return 0;
                 }
                 if (r != -EADDRINUSE && r != -EACCES)
-                        return refuse(r, address, 0, error);
+                        return ports_refuse(r, address, 0, error);
         }
-        return refuse(-EADDRINUSE, address, 0, error);
+        return ports_refuse(-EADDRINUSE, address, 0, error);
 }
 
 void port_hold_release(PortHold *hold)

@@ -5,13 +5,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "local/log.h"
 
 typedef struct Entry {
         char *path;
         QemuIdentity identity;
         QemuProbe *probe; /* a reference; NULL: it could not be asked */
-        time_t asked;     /* CLOCK_MONOTONIC */
+        int64_t asked;    /* µs, by clock_monotonic_usec() */
 } Entry;
 
 struct QemuCache {
@@ -50,15 +51,7 @@ QemuCache *qemu_cache_free(QemuCache *cache)
         return NULL;
 }
 
-static time_t now_sec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec;
-}
-
-static Entry *find(QemuCache *cache, const char *path)
+static Entry *qemu_cache_find(QemuCache *cache, const char *path)
 {
         Entry *grown;
 
@@ -76,7 +69,8 @@ static Entry *find(QemuCache *cache, const char *path)
 static bool is_current(const Entry *entry, const QemuIdentity *identity)
 {
         return qemu_identity_equal(&entry->identity, identity) &&
-               (entry->probe || (entry->asked && now_sec() - entry->asked < QEMU_CACHE_RETRY_SEC));
+               (entry->probe || (entry->asked && clock_monotonic_usec() - entry->asked <
+                                                         QEMU_CACHE_RETRY_SEC * 1000000LL));
 }
 
 static void ask(QemuCache *cache, Entry *entry, const QemuIdentity *identity)
@@ -87,7 +81,7 @@ static void ask(QemuCache *cache, Entry *entry, const QemuIdentity *identity)
         entry->probe = qemu_probe_unref(entry->probe);
         entry->identity = *identity;
         r = qemu_probe_cached(entry->path, cache->dirfd, &entry->probe, &reason);
-        entry->asked = now_sec();
+        entry->asked = clock_monotonic_usec();
         if (r < 0)
                 log_warning("cannot probe %s: %s", entry->path, reason ?: strerror(-r));
 }
@@ -101,7 +95,7 @@ QemuProbe *qemu_cache_get(QemuCache *cache, const char *path)
         if (qemu_identity_read(path, &identity) < 0)
                 return NULL;
         pthread_mutex_lock(&cache->mutex);
-        entry = find(cache, path);
+        entry = qemu_cache_find(cache, path);
         if (entry && !is_current(entry, &identity))
                 ask(cache, entry, &identity);
         if (entry && entry->probe)

@@ -72,7 +72,7 @@ int tap_check(const char *name, const char *bridge, CvmError *error)
         return 0;
 }
 
-static int open_tap(const char *name, const char *bridge, CvmError *error)
+static int tap_open_device(const char *name, const char *bridge, CvmError *error)
 {
         struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
         _cleanup_close_ int fd = -1;
@@ -101,7 +101,7 @@ static int open_tap(const char *name, const char *bridge, CvmError *error)
 
 int tap_open(const char *name, const char *bridge, bool vhost, Tap *ret, CvmError *error)
 {
-        _cleanup_(tap_close) Tap tap = {open_tap(name, bridge, error), -1};
+        _cleanup_(tap_close) Tap tap = {tap_open_device(name, bridge, error), -1};
 
         if (tap.fd < 0)
                 return tap.fd;

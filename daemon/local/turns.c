@@ -49,14 +49,14 @@ static void on_work(uv_work_t *work)
         turn->run(turn);
 }
 
-static void next(Turns *turns);
+static void turns_next(Turns *turns);
 
 static void on_done(uv_work_t *work, int status)
 {
         Turn *turn = container_of(work, Turn, work);
 
         TAILQ_REMOVE(&turn->turns->all, turn, entry);
-        next(turn->turns);
+        turns_next(turn->turns);
         turn->done(turn);
 }
 
@@ -70,7 +70,7 @@ static unsigned count_working(const Turns *turns, bool all_but_root, uid_t uid)
         return n;
 }
 
-static bool contains(const uid_t *uids, size_t n, uid_t uid)
+static bool turns_contains(const uid_t *uids, size_t n, uid_t uid)
 {
         for (size_t i = 0; i < n; i++)
                 if (uids[i] == uid)
@@ -79,7 +79,7 @@ static bool contains(const uid_t *uids, size_t n, uid_t uid)
 }
 
 /* Begins the first turn that waits and may begin, if there is one. */
-static void next(Turns *turns)
+static void turns_next(Turns *turns)
 {
         bool root_only = count_working(turns, true, 0) >= TURNS_OF_OTHERS;
         uid_t busy[TURNS_OF_OTHERS / TURNS_OF_A_USER + 1]; /* root and users with all their turns */
@@ -88,7 +88,7 @@ static void next(Turns *turns)
 
         TAILQ_FOREACH (turn, &turns->all, entry) {
                 if (turn->works || (root_only && turn->uid != 0) ||
-                    contains(busy, n_busy, turn->uid))
+                    turns_contains(busy, n_busy, turn->uid))
                         continue;
                 if (count_working(turns, false, turn->uid) < TURNS_OF_A_USER)
                         break;
@@ -105,7 +105,7 @@ void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunct
 {
         *turn = (Turn){.turns = turns, .uid = uid, .run = run, .done = done};
         TAILQ_INSERT_TAIL(&turns->all, turn, entry);
-        next(turns);
+        turns_next(turns);
 }
 
 bool turns_withdraw(Turn *turn)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "base/digest.h"
 #include "base/fork.h"
+#include "base/hash_pair.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "base/text.h"
@@ -22,14 +22,15 @@
 
 static int table_name(const Manager *manager, char ret[static HOST_ACCESS_TABLE_MAX])
 {
-        DigestPair digest;
+        HashPairDigest digest;
         int r;
 
         if (strcmp(manager->home.runtime_path, DEFAULT_RUNTIME) == 0) {
                 snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd");
                 return 0;
         }
-        r = digest_bytes(manager->home.runtime_path, strlen(manager->home.runtime_path), &digest);
+        r = hash_pair_bytes(manager->home.runtime_path, strlen(manager->home.runtime_path),
+                            &digest);
         if (r == 0)
                 snprintf(ret, HOST_ACCESS_TABLE_MAX, "cvmd_%02x%02x%02x%02x", digest.sha256[0],
                          digest.sha256[1], digest.sha256[2], digest.sha256[3]);
@@ -37,7 +38,7 @@ static int table_name(const Manager *manager, char ret[static HOST_ACCESS_TABLE_
 }
 
 /* Only async-signal-safe calls here (signal-safety(7)). */
-static void child_run(const char *nft, int rules, int output)
+static void host_access_child(const char *nft, int rules, int output)
 {
         char *const argv[] = {(char *)nft, (char *)"-f", (char *)"-", NULL};
         char *const environment[] = {NULL};
@@ -106,7 +107,7 @@ static int run_nft(const char *rules, char **ret_said)
         if (pid < 0)
                 return pid;
         if (pid == 0)
-                child_run(nft, fds[0], fds[1]);
+                host_access_child(nft, fds[0], fds[1]);
         r = wait_for(pid, pidfd);
         if (r < 0)
                 *ret_said = last_words(output);

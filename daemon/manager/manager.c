@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/residence.h"
+#include "base/text.h"
 #include "driver/driver_libvirt.h"
 #include "local/log.h"
 #include "manager/platform.h"
@@ -28,7 +29,8 @@ static int open_directory(const char *path, const char *name, mode_t mode, int *
         _cleanup_free_ char *full = NULL;
         int fd;
 
-        if (asprintf(&full, "%s%s%s", path, name ? "/" : "", name ?: "") < 0)
+        full = text_format("%s%s%s", path, name ? "/" : "", name ?: "");
+        if (!full)
                 return cvm_error_system(error, -ENOMEM, "open a directory");
         fd = dir_open_private(full, mode);
         if (fd == -EPERM)

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "base/handles.h"
 #include "base/macros.h"
 
 #define STEPS_MAX 64 /* messages handled before others of the loop get their turn */
@@ -15,7 +17,7 @@ typedef struct Link {
         uv_poll_t poll;
         uv_prepare_t prepare;
         uv_timer_t timer;
-        unsigned n_handles;
+        Handles handles;
         int events; /* what poll waits for */
 } Link;
 
@@ -29,8 +31,7 @@ static void on_closed(uv_handle_t *handle)
 {
         Link *link = handle->data;
 
-        if (--link->n_handles == 0)
-                free(link);
+        handles_closed(&link->handles);
 }
 
 static void link_close(Link *link)
@@ -67,19 +68,11 @@ static void on_timer(uv_timer_t *timer)
         process(timer->data);
 }
 
-static uint64_t now_usec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void on_prepare(uv_prepare_t *prepare)
 {
         Link *link = prepare->data;
         int wanted = sd_bus_get_events(link->connection), events = 0;
-        uint64_t until = UINT64_MAX, now = now_usec();
+        uint64_t until = UINT64_MAX, now = (uint64_t)clock_monotonic_usec();
 
         if (wanted > 0)
                 events = (wanted & POLLIN ? UV_READABLE : 0) | (wanted & POLLOUT ? UV_WRITABLE : 0);
@@ -120,7 +113,7 @@ static int link_new(Bus *bus, sd_bus *connection)
         uv_prepare_init(bus->loop, &link->prepare);
         uv_timer_init(bus->loop, &link->timer);
         link->poll.data = link->prepare.data = link->timer.data = link;
-        link->n_handles = 3;
+        handles_init(&link->handles, 3, free, link);
         link->bus = bus;
         link->connection = connection;
         uv_prepare_start(&link->prepare, on_prepare);

@@ -78,7 +78,7 @@ int fdstore_take(const char *what, const char *id)
         return -1;
 }
 
-static void drop(const char *name)
+static void fdstore_drop(const char *name)
 {
         char state[32 + NAME_MAX_BYTES];
 
@@ -91,7 +91,7 @@ void fdstore_drop_rest(void)
         for (size_t i = 0; i < kept.n; i++) {
                 if (kept.fds[i] >= 0) {
                         close(TAKE_FD(kept.fds[i]));
-                        drop(kept.names[i]);
+                        fdstore_drop(kept.names[i]);
                 }
                 free(kept.names[i]);
         }

@@ -64,10 +64,10 @@ void machine_name(const char *name, const char *id, bool with_id, char *buffer)
                 snprintf(buffer + n, 10, "-%.8s", id);
 }
 
-static void next(Machined *machined);
+static void machined_next(Machined *machined);
 
 /* Of the first request; reason NULL: it is registered. */
-static void take_off(Machined *machined, const char *reason)
+static void machined_take_off(Machined *machined, const char *reason)
 {
         Request *request = TAILQ_FIRST(&machined->requests);
 
@@ -80,14 +80,14 @@ static void take_off(Machined *machined, const char *reason)
 
 static void failed(Machined *machined, const char *reason)
 {
-        take_off(machined, reason);
-        next(machined);
+        machined_take_off(machined, reason);
+        machined_next(machined);
 }
 
 static void done(Machined *machined)
 {
-        take_off(machined, NULL);
-        next(machined);
+        machined_take_off(machined, NULL);
+        machined_next(machined);
 }
 
 static int on_found(sd_bus_message *reply, void *userdata, sd_bus_error *ignored)
@@ -100,7 +100,7 @@ static int on_found(sd_bus_message *reply, void *userdata, sd_bus_error *ignored
                 done(machined);
         } else if (!request->with_id) {
                 request->with_id = true;
-                next(machined);
+                machined_next(machined);
         } else {
                 failed(machined, "both of its names are in use");
         }
@@ -108,7 +108,7 @@ static int on_found(sd_bus_message *reply, void *userdata, sd_bus_error *ignored
 }
 
 /* The name is taken: by this very machine, if a daemon before this one registered it. */
-static void find(Machined *machined)
+static void machined_find(Machined *machined)
 {
         const Request *request = TAILQ_FIRST(&machined->requests);
         sd_bus *connection;
@@ -131,7 +131,7 @@ static int on_bus_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ign
         if (!error)
                 done(machined);
         else if (sd_bus_error_has_name(error, "org.freedesktop.machine1.MachineExists"))
-                find(machined);
+                machined_find(machined);
         else if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN))
                 done(machined); /* none is installed: no CVM is a machine */
         else
@@ -176,11 +176,11 @@ static void on_varlink_reply(int r, const char *error, json_object *parameters, 
         } else if (!error) {
                 done(machined);
         } else if (strcmp(error, "io.systemd.Machine.MachineExists") == 0) {
-                find(machined);
+                machined_find(machined);
         } else if (strcmp(error, "org.varlink.service.InvalidParameter") == 0 &&
                    !machined->no_control) {
                 machined->no_control = true;
-                next(machined);
+                machined_next(machined);
         } else {
                 failed(machined, error);
         }
@@ -212,7 +212,7 @@ static int try(Machined *machined, const Request *request)
 }
 
 /* Goes on with the first request that can be sent. */
-static void next(Machined *machined)
+static void machined_next(Machined *machined)
 {
         const Request *request;
         int r;
@@ -221,7 +221,7 @@ static void next(Machined *machined)
                 r = request->forgotten ? -ESRCH : try(machined, request);
                 if (r >= 0)
                         return;
-                take_off(machined, strerror(-r));
+                machined_take_off(machined, strerror(-r));
         }
 }
 
@@ -272,7 +272,7 @@ void machined_register(Machined *machined, const MachineSpec *spec)
         }
         TAILQ_INSERT_TAIL(&machined->requests, request, all);
         if (idle)
-                next(machined);
+                machined_next(machined);
 }
 
 void machined_forget(Machined *machined, const char *id)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -21,9 +22,7 @@ struct ScopeStart {
 
 char *scope_unit_name(const char *name, pid_t pid)
 {
-        char *unit;
-
-        return asprintf(&unit, "cvm-%s-%d.scope", name, (int)pid) < 0 ? NULL : unit;
+        return text_format("cvm-%s-%d.scope", name, (int)pid);
 }
 
 bool scope_unit_is_valid(const char *unit)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/text.h"
 #include "local/log.h"
 #include "vm/home.h"
 
@@ -60,7 +61,8 @@ int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, Sco
 
         if (!vm->process.scope)
                 return 1;
-        if (asprintf(&description, "Confidential VM %s", vm->name) < 0)
+        description = text_format("Confidential VM %s", vm->name);
+        if (!description)
                 return -ENOMEM;
         scope.description = description;
         return scope_start(vm->home->loop, vm->home->systemd, &scope, done, userdata, ret);
@@ -94,10 +96,9 @@ void confine_end(Vm *vm)
 static bool user_manager_is_here(void)
 {
         const char *runtime = getenv("XDG_RUNTIME_DIR");
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = runtime ? text_format("%s/systemd/private", runtime) : NULL;
 
-        return runtime && asprintf(&path, "%s/systemd/private", runtime) >= 0 &&
-               access(path, F_OK) == 0;
+        return path && access(path, F_OK) == 0;
 }
 
 Bus *confine_bus(uv_loop_t *loop)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/fail_point.h"
+#include "base/text.h"
 
 #define RING_FIRST 1024u /* bytes; doubled to CONSOLE_RING */
 #define FILES_MAX 1000u  /* how far leftovers of an earlier configuration are looked for */
@@ -21,7 +22,7 @@ struct Console {
         uint32_t files;
         int fd;        /* NAME.log, -1: not open */
         uint64_t size; /* of NAME.log, where it is open */
-        ConsoleFollower *followers;
+        List followers;
         char *ring;                  /* grows with what is written */
         size_t capacity;             /* of ring, at most CONSOLE_RING */
         size_t start, used, unsaved; /* of ring; unsaved <= used <= capacity */
@@ -30,10 +31,7 @@ struct Console {
 /* NAME.log, NAME.log.1, …; newly allocated. */
 static char *file_name(const char *name, uint32_t number)
 {
-        char *s;
-        int n = number ? asprintf(&s, "%s.log.%u", name, number) : asprintf(&s, "%s.log", name);
-
-        return n < 0 ? NULL : s;
+        return number ? text_format("%s.log.%u", name, number) : text_format("%s.log", name);
 }
 
 static int remove_file(int dirfd, const char *name, uint32_t number)
@@ -89,8 +87,7 @@ Console *console_free(Console *console)
 {
         if (!console)
                 return NULL;
-        while (console->followers)
-                console_unfollow(console->followers);
+        list_clear(&console->followers);
         closep(&console->fd);
         free(console->name);
         free(console->ring);
@@ -246,46 +243,19 @@ static void ring_add(Console *console, const char *data, size_t size)
                 console->unsaved = console->used;
 }
 
-static void follower_link(ConsoleFollower **link, ConsoleFollower *follower)
-{
-        follower->link = link;
-        follower->next = *link;
-        if (follower->next)
-                follower->next->link = &follower->next;
-        *link = follower;
-}
-
 void console_follow(Console *console, ConsoleFollower *follower)
 {
-        follower_link(&console->followers, follower);
+        list_add(&console->followers, &follower->item);
 }
 
 void console_unfollow(ConsoleFollower *follower)
 {
-        if (!follower->link)
-                return;
-        *follower->link = follower->next;
-        if (follower->next)
-                follower->next->link = follower->link;
-        follower->link = NULL;
-        follower->next = NULL;
-}
-
-/* A marker keeps the place in the list, whoever leaves it inside the callback. */
-static void tell_followers(Console *console, const void *data, size_t size)
-{
-        ConsoleFollower marker = {}, *follower = console->followers;
-
-        while (follower) {
-                follower_link(&follower->next, &marker);
-                follower->data(data, size, follower->userdata);
-                follower = marker.next; /* NULL also where the console was freed */
-                console_unfollow(&marker);
-        }
+        list_remove(&follower->item);
 }
 
 void console_write(Console *console, const void *data, size_t size)
 {
+        ConsoleFollower *follower;
         const char *p = data;
         size_t left = size;
 
@@ -298,7 +268,8 @@ void console_write(Console *console, const void *data, size_t size)
                 p += n;
                 left -= n;
         }
-        tell_followers(console, data, size);
+        list_foreach (follower, &console->followers, item)
+                follower->data(data, size, follower->userdata);
 }
 
 /* What the tail is gathered into, from its end to its start. */

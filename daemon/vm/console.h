@@ -9,24 +9,24 @@
  * created again for the same name continues with its files.
  */
 
-#include "base/macros.h"
+#include "base/list.h"
 
 #define CONSOLE_RING 65536u
 
 typedef struct Console Console;
 
-/* Told of new bytes; inside it may remove itself and others, and free the console. */
+/* Notified of new bytes. Inside it may also free the console. */
 typedef struct ConsoleFollower ConsoleFollower;
 struct ConsoleFollower {
         void (*data)(const void *data, size_t size, void *userdata);
         void *userdata;
-        ConsoleFollower *next, **link; /* link NULL: not following */
+        ListItem item; /* of those who follow (base/list.h) */
 };
 
 /* dirfd is borrowed for the console's life. bytes (of one file) and files are at least 1. The disk
  * is first touched by a write; its failures are never reported. Returns 0 or -ENOMEM. */
 int console_new(int dirfd, const char *name, uint64_t bytes, uint32_t files, Console **ret);
-Console *console_free(Console *console); /* accepts NULL; the files stay; followers are let go */
+Console *console_free(Console *console); /* accepts NULL; the files stay, followers are removed */
 DEFINE_CLEANUP(Console *, console_free)
 void console_write(Console *console, const void *data, size_t size);
 /* The last `lines` lines (0: all), at most `max` bytes from the end, from the files, or from the

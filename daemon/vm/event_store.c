@@ -7,12 +7,12 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fail_point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "base/text.h"
-#include "local/clock.h"
 #include "local/committer.h"
 #include "local/log.h"
 

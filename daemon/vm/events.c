@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "local/clock.h"
 #include "local/log.h"
 #include "vm/event_store.h"
 
@@ -16,7 +16,7 @@ struct Events {
         Event kept[EVENTS_KEPT]; /* event n is at n % EVENTS_KEPT */
         int64_t oldest;
         int64_t n_lost; /* that had to go without a number; said by the next that has one */
-        EventsFollower *followers;
+        List followers;
 };
 
 static void event_done(Event *event)
@@ -66,13 +66,11 @@ static void on_forget(void *userdata)
 
 static void events_tell(Events *events)
 {
-        EventsFollower *follower, *next;
+        EventsFollower *follower;
 
-        for (follower = events->followers; follower; follower = next) {
-                next = follower->next;
+        list_foreach (follower, &events->followers, item)
                 if (follower->more)
                         follower->more(follower->userdata);
-        }
 }
 
 /* Takes json. False: it has no number, and is gone. */
@@ -146,6 +144,7 @@ Events *events_free(Events *events)
         if (!events)
                 return NULL;
         event_store_free(events->store);
+        list_clear(&events->followers);
         for (size_t i = 0; i < EVENTS_KEPT; i++)
                 event_done(&events->kept[i]);
         free(events);
@@ -204,30 +203,19 @@ const Event *events_get(const Events *events, int64_t sequence)
 
 void events_follow(Events *events, EventsFollower *follower)
 {
-        follower->next = events->followers;
-        follower->link = &events->followers;
-        if (follower->next)
-                follower->next->link = &follower->next;
-        events->followers = follower;
+        list_add(&events->followers, &follower->item);
 }
 
 void events_unfollow(EventsFollower *follower)
 {
-        if (!follower->link)
-                return;
-        *follower->link = follower->next;
-        if (follower->next)
-                follower->next->link = follower->link;
-        follower->link = NULL;
+        list_remove(&follower->item);
 }
 
 void events_end(Events *events)
 {
-        EventsFollower *follower, *next;
+        EventsFollower *follower;
 
-        for (follower = events->followers; follower; follower = next) {
-                next = follower->next;
+        list_foreach (follower, &events->followers, item)
                 if (follower->end)
                         follower->end(follower->userdata);
-        }
 }

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#include "base/macros.h"
+#include "base/list.h"
 
 #define EVENTS_KEPT 4096u
 #define EVENTS_DETAIL_MAX 8192u /* bytes of one, as JSON; a longer one is left out */
@@ -37,19 +37,18 @@ typedef struct Event {
         json_object *json; /* the interface's type Event */
 } Event;
 
-/* Told after each new event, and of the daemon's end (NULL: does not care); may remove itself
- * inside. */
+/* Notified after each new event, and when the daemon ends; either may be NULL. */
 typedef struct EventsFollower EventsFollower;
 struct EventsFollower {
         void (*more)(void *userdata);
         void (*end)(void *userdata);
         void *userdata;
-        EventsFollower *next, **link; /* link NULL: not following */
+        ListItem item; /* of those who follow (base/list.h) */
 };
 
 /* Before the loop runs. What is given is borrowed for the life of Events. Returns 0 or -errno. */
 int events_new(uv_loop_t *loop, int state_dirfd, const char *boot_id, Events **ret);
-Events *events_free(Events *events);
+Events *events_free(Events *events); /* followers are removed */
 DEFINE_CLEANUP(Events *, events_free)
 
 /* old_state, new_state, detail may be NULL; detail is taken. */

@@ -36,5 +36,5 @@ typedef struct VmHome {
                             * no such user */
         char boot_id[37];
         VmTable table;
-        VmWatch *watches; /* of all CVMs */
+        List watches; /* of all CVMs */
 } VmHome;

@@ -72,8 +72,8 @@ static char *keep_document(const Measuring *measuring, MeasureMethod method,
         return write_document(measuring, method, measurement);
 }
 
-static int run(const Measuring *measuring, MeasureMethod method, const Maps *maps, Measured *ret,
-               CvmError *error)
+static int measuring_compute(const Measuring *measuring, MeasureMethod method, const Maps *maps,
+                             Measured *ret, CvmError *error)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
         _cleanup_(measured_done) Measured measured = {};
@@ -100,8 +100,7 @@ static int run(const Measuring *measuring, MeasureMethod method, const Maps *map
         measured.document = keep_document(measuring, method, measurement);
         if (!measured.registers || !measured.document)
                 return cvm_error_system(error, -ENOMEM, "measure");
-        *ret = measured;
-        measured = (Measured){};
+        *ret = TAKE_STRUCT(measured);
         return 0;
 }
 
@@ -118,5 +117,5 @@ int measuring_run(const Measuring *measuring, Measured *ret, CvmError *error)
                 return ret->registers ? 0 : cvm_error_system(error, -ENOMEM, "measure");
         }
         r = map_all(measuring, &maps, error);
-        return r < 0 ? r : run(measuring, method, &maps, ret, error);
+        return r < 0 ? r : measuring_compute(measuring, method, &maps, ret, error);
 }

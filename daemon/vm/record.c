@@ -6,10 +6,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "local/log.h"
 #include "vm/home.h"
 
-static void add_int(json_object *object, const char *key, int64_t value)
+static void record_add_int(json_object *object, const char *key, int64_t value)
 {
         json_object_object_add(object, key, json_object_new_int64(value));
 }
@@ -39,13 +40,13 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
 {
         json_object *record = vm_to_json(vm);
 
-        add_int(record, "version", RECORD_VERSION);
+        record_add_int(record, "version", RECORD_VERSION);
         json_object_object_add(record, "bootId", json_object_new_string(boot_id));
-        add_int(record, "ownerGroup", vm->owner_group);
+        record_add_int(record, "ownerGroup", vm->owner_group);
         json_object_object_add(record, "ownerGroups", groups_to_json(vm));
-        add_int(record, "promised", (int64_t)vm->promised);
+        record_add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
-        add_int(record, "sharesBytes", (int64_t)vm->boot.secret_bytes);
+        record_add_int(record, "sharesBytes", (int64_t)vm->boot.secret_bytes);
         json_object_object_add(record, "stopRequested",
                                json_object_new_boolean(vm->stop_requested));
         if (vm->reserved.n_disks)
@@ -78,9 +79,7 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
 
 static char *record_name(const Vm *vm)
 {
-        char *name;
-
-        return asprintf(&name, "%s.json", vm->id) < 0 ? NULL : name;
+        return text_format("%s.json", vm->id);
 }
 
 static void record_failed(const Vm *vm, int r, const char *operation, const char *name)

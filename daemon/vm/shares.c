@@ -24,7 +24,8 @@ static int give(int fd, const Owner *owner)
         return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
 }
 
-static int write_file(int dir, const char *name, const void *data, size_t size, const Owner *owner)
+static int shares_write_file(int dir, const char *name, const void *data, size_t size,
+                             const Owner *owner)
 {
         _cleanup_close_ int fd = -1;
         int r;
@@ -46,7 +47,7 @@ static int write_file(int dir, const char *name, const void *data, size_t size, 
 
 /* The directory is still this process's own: its files are made before it is given away, so that
  * nobody can put a link in their place. Returns its descriptor. */
-static int make_directory(int parent, const char *name)
+static int shares_make_directory(int parent, const char *name)
 {
         _cleanup_close_ int fd = -1;
 
@@ -73,7 +74,7 @@ static int finish_directory(int parent, const char *name, int dir, const Owner *
 
 static int make_environment(int parent, const CvmSpec *spec, const Owner *owner)
 {
-        _cleanup_close_ int dir = make_directory(parent, "env");
+        _cleanup_close_ int dir = shares_make_directory(parent, "env");
         char *text = NULL;
         size_t size;
         int r;
@@ -83,7 +84,7 @@ static int make_environment(int parent, const CvmSpec *spec, const Owner *owner)
         r = spec_environment_file(spec, &text, &size);
         if (r < 0)
                 return r;
-        r = write_file(dir, "environment", text, size, owner);
+        r = shares_write_file(dir, "environment", text, size, owner);
         explicit_bzero(text, size);
         free(text);
         return r < 0 ? r : finish_directory(parent, "env", dir, owner);
@@ -100,20 +101,20 @@ static bool is_given(const SharesCert *certs, size_t n_certs, const char *name)
 static int make_certs(int parent, const SharesCert *certs, size_t n_certs, const Owner *owner)
 {
         static const char *const always[] = {"cert.pem", "key.pem", "ca.pem"};
-        _cleanup_close_ int dir = make_directory(parent, "certs");
+        _cleanup_close_ int dir = shares_make_directory(parent, "certs");
         int r;
 
         if (dir < 0)
                 return dir;
         for (size_t i = 0; i < n_certs; i++) {
-                r = write_file(dir, certs[i].name, certs[i].data, certs[i].size, owner);
+                r = shares_write_file(dir, certs[i].name, certs[i].data, certs[i].size, owner);
                 if (r < 0)
                         return r;
         }
         for (size_t i = 0; i < ARRAY_SIZE(always); i++) {
                 if (is_given(certs, n_certs, always[i]))
                         continue;
-                r = write_file(dir, always[i], "", 0, owner);
+                r = shares_write_file(dir, always[i], "", 0, owner);
                 if (r < 0)
                         return r;
         }
@@ -139,7 +140,7 @@ static int wipe_tree(int parent_fd, const char *name);
 static int make_both(int parent, const char *name, const Owner *owner, const CvmSpec *spec,
                      const SharesCert *certs, size_t n_certs, Shares *ret, CvmError *error)
 {
-        _cleanup_close_ int dir = make_directory(parent, name), env = -1, certs_dir = -1;
+        _cleanup_close_ int dir = shares_make_directory(parent, name), env = -1, certs_dir = -1;
 
         if (dir < 0)
                 return cvm_error_file(error, dir, parent, name, "make the directory of the shares");

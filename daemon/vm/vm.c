@@ -3,10 +3,15 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "local/clock.h"
 #include "vm/home.h"
+
+static void vm_timers_closed(void *vm)
+{
+        vm_unref(vm);
+}
 
 Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform, uid_t owner,
            gid_t owner_group)
@@ -31,8 +36,7 @@ Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform,
         uv_timer_init(home->loop, &vm->stop_timer);
         uv_timer_init(home->loop, &vm->expiry_timer);
         vm->stop_timer.data = vm->expiry_timer.data = vm;
-        vm->open_timers = VM_GUEST_TIMERS + 3;
-        vm->n_ref++; /* the timers' */
+        handles_init(&vm->timers, VM_GUEST_TIMERS + 3, vm_timers_closed, vm_ref(vm));
         if (vm_boot_init(&vm->boot) < 0 || !vm->name || !vm->id || !vm->platform) {
                 vm_close(vm);
                 return vm_unref(vm);
@@ -50,6 +54,7 @@ Vm *vm_unref(Vm *vm)
 {
         if (!vm || --vm->n_ref > 0)
                 return NULL;
+        list_clear(&vm->watches);
         vm_reserved_done(&vm->reserved);
         vm_boot_done(&vm->boot);
         vm_process_done(&vm->process);
@@ -73,24 +78,23 @@ static void on_timer_closed(uv_handle_t *handle)
 {
         Vm *vm = handle->data;
 
-        if (--vm->open_timers == 0)
-                vm_unref(vm);
+        handles_closed(&vm->timers);
 }
 
-static void tell(Vm *vm, VmWatch *watches)
+static void vm_notify_watches(Vm *vm, List *watches)
 {
-        for (VmWatch *watch = watches, *next; watch; watch = next) {
-                next = watch->next;
+        VmWatch *watch;
+
+        list_foreach (watch, watches, item)
                 watch->changed(vm, watch->userdata);
-        }
 }
 
 void vm_tell_watchers(Vm *vm)
 {
         _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
 
-        tell(pin, pin->watches);
-        tell(pin, pin->home->watches);
+        vm_notify_watches(pin, &pin->watches);
+        vm_notify_watches(pin, &pin->home->watches);
 }
 
 void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *new_state,
@@ -110,8 +114,8 @@ void vm_close(Vm *vm)
         vm_process_close_driver(&vm->process);
         vm_process_close_companions(&vm->process);
         vm->removed = true;
-        tell(pin, pin->home->watches);
-        tell(pin, pin->watches);
+        vm_notify_watches(pin, &pin->home->watches);
+        vm_notify_watches(pin, &pin->watches);
         uv_close((uv_handle_t *)&vm->stop_timer, on_timer_closed);
         vm_guest_close(&vm->guest, on_timer_closed);
         vm_restart_close(&vm->restart, on_timer_closed);
@@ -124,31 +128,17 @@ void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata)
         vm->keeper_userdata = userdata;
 }
 
-static void watch_begin(VmWatch **watches, VmWatch *watch)
-{
-        watch->next = *watches;
-        watch->link = watches;
-        if (watch->next)
-                watch->next->link = &watch->next;
-        *watches = watch;
-}
-
 void vm_watch(Vm *vm, VmWatch *watch)
 {
-        watch_begin(&vm->watches, watch);
+        list_add(&vm->watches, &watch->item);
 }
 
 void vm_watch_all(VmHome *home, VmWatch *watch)
 {
-        watch_begin(&home->watches, watch);
+        list_add(&home->watches, &watch->item);
 }
 
 void vm_unwatch(VmWatch *watch)
 {
-        if (!watch->link)
-                return;
-        *watch->link = watch->next;
-        if (watch->next)
-                watch->next->link = watch->link;
-        watch->link = NULL;
+        list_remove(&watch->item);
 }

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "base/handles.h"
+#include "base/list.h"
 #include "driver/driver.h"
 #include "local/deadline.h"
 #include "spec/spec.h"
@@ -54,13 +56,13 @@ typedef struct VmEnding {
         int64_t at;
 } VmEnding;
 
-/* Told after each change of state or readiness and once when the CVM is removed; the watcher may
- * remove itself inside. Pin the Vm if you need it after. */
+/* Notified after each change of state or readiness, and once when the CVM is removed. A watcher
+ * that needs the Vm after it may have been removed takes a reference. */
 typedef struct VmWatch VmWatch;
 struct VmWatch {
         void (*changed)(Vm *vm, void *userdata);
         void *userdata;
-        VmWatch *next, **link; /* link NULL: not watching */
+        ListItem item; /* of those who watch the same (base/list.h) */
 };
 
 /* Who is in charge of a CVM, and is told what becomes of it: a launch until the guest runs and once
@@ -111,7 +113,7 @@ struct Vm {
         VmState state;
         const VmKeeper *keeper; /* NULL: nobody is in charge */
         void *keeper_userdata;
-        VmWatch *watches;
+        List watches;
 
         /* How it comes to its end. */
         VmEnding ending;
@@ -122,7 +124,7 @@ struct Vm {
         bool stop_requested, killed;
         enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
         uv_timer_t stop_timer, expiry_timer;
-        unsigned open_timers; /* of all groups */
+        Handles timers; /* of all groups; they have one reference */
 };
 
 /* name, platform: copied. The timers are open: vm_close() must be called before the last unref. */

@@ -27,8 +27,7 @@ void vm_boot_done(VmBoot *boot)
 void vm_boot_set_measured(VmBoot *boot, Measured *measured)
 {
         measured_done(&boot->measured);
-        boot->measured = *measured;
-        *measured = (Measured){};
+        boot->measured = TAKE_STRUCT(*measured);
 }
 
 int vm_boot_set_artifact(VmBoot *boot, SpecArtifactKind kind, Artifact *artifact, const char *name)

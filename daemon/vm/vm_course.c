@@ -5,11 +5,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ending.h"
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "local/clock.h"
 #include "local/log.h"
 #include "vm/record.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "local/log.h"
 #include "vm/home.h"
 #include "vm/record.h"
@@ -153,8 +154,7 @@ static void on_companion_failed(const char *reason, const char *log, void *userd
         if (vm->stop_step >= VM_STOP_QUIT) /* it went with the hypervisor */
                 return;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s: the CVM is ended", reason);
-        if (asprintf(&detail, "%s%s%s", reason, *log ? "\n" : "", log) < 0)
-                detail = NULL;
+        detail = text_format("%s%s%s", reason, *log ? "\n" : "", log);
         vm_set_ending(vm, "companion", detail ?: reason, NULL);
         record_write(vm); /* another daemon may see the hypervisor's end */
         vm->ops->kill(vm->process.driver);

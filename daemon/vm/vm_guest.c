@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "local/clock.h"
 
 void vm_guest_init(VmGuest *guest, uv_loop_t *loop, void *data)
 {

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "vm/vm.h"
 
-static void add_int(json_object *object, const char *key, int64_t value)
+static void vm_json_add_int(json_object *object, const char *key, int64_t value)
 {
         json_add(object, key, json_object_new_int64(value));
 }
@@ -21,10 +21,10 @@ static json_object *vm_ending_to_json(const VmEnding *ending)
         add_text(object, "reason", ending->reason);
         add_text(object, "detail", ending->detail);
         if (ending->has_exit_code)
-                add_int(object, "exitCode", ending->exit_code);
+                vm_json_add_int(object, "exitCode", ending->exit_code);
         if (ending->has_signal)
-                add_int(object, "signal", ending->signal);
-        add_int(object, "at", ending->at);
+                vm_json_add_int(object, "signal", ending->signal);
+        vm_json_add_int(object, "at", ending->at);
         return object;
 }
 
@@ -37,8 +37,8 @@ static json_object *forwards_to_json(const Vm *vm)
                 json_object *item = json_object_new_object();
 
                 add_text(item, "address", f->address);
-                add_int(item, "hostPort", f->host_port);
-                add_int(item, "guestPort", f->guest_port);
+                vm_json_add_int(item, "hostPort", f->host_port);
+                vm_json_add_int(item, "guestPort", f->guest_port);
                 add_text(item, "protocol", spec_protocol_name(f->protocol));
                 json_object_array_add(array, item);
         }
@@ -56,31 +56,31 @@ json_object *vm_to_json(const Vm *vm)
         add_text(o, "state", vm_state_name(vm->state));
         json_add(o, "ready", json_object_new_boolean(vm->guest.ready));
         add_text(o, "guestStatus", vm->guest.status);
-        add_int(o, "owner", vm->owner);
+        vm_json_add_int(o, "owner", vm->owner);
         if (vm->reserved.uid)
-                add_int(o, "uid", vm->reserved.uid);
-        add_int(o, "cpus", vm->cpus);
-        add_int(o, "memory", (int64_t)vm->memory);
+                vm_json_add_int(o, "uid", vm->reserved.uid);
+        vm_json_add_int(o, "cpus", vm->cpus);
+        vm_json_add_int(o, "memory", (int64_t)vm->memory);
         if (vm->process.driver && vm->ops->pid(vm->process.driver) > 0)
-                add_int(o, "pid", vm->ops->pid(vm->process.driver));
+                vm_json_add_int(o, "pid", vm->ops->pid(vm->process.driver));
         add_text(o, "scope", vm->process.scope);
         if (vm->reserved.vsock_cid)
-                add_int(o, "vsockCid", vm->reserved.vsock_cid);
+                vm_json_add_int(o, "vsockCid", vm->reserved.vsock_cid);
         json_add(o, "forwards", forwards_to_json(vm));
         json_add(o, "debug", json_object_new_boolean(vm->debug));
         if (vm->labels)
                 json_add(o, "labels", json_object_get(vm->labels));
-        add_int(o, "createdAt", vm->created_at);
+        vm_json_add_int(o, "createdAt", vm->created_at);
         if (vm->guest.started_at)
-                add_int(o, "startedAt", vm->guest.started_at);
+                vm_json_add_int(o, "startedAt", vm->guest.started_at);
         if (vm->guest.ready_at)
-                add_int(o, "readyAt", vm->guest.ready_at);
+                vm_json_add_int(o, "readyAt", vm->guest.ready_at);
         if (deadline_is_set(&vm->expires))
-                add_int(o, "expiresAt", vm->expires.real_usec);
+                vm_json_add_int(o, "expiresAt", vm->expires.real_usec);
         if (vm->restart.total)
-                add_int(o, "restarts", vm->restart.total);
+                vm_json_add_int(o, "restarts", vm->restart.total);
         if (vm->state == VM_RESTARTING)
-                add_int(o, "restartAt", vm->restart.at.real_usec);
+                vm_json_add_int(o, "restartAt", vm->restart.at.real_usec);
         if (vm->ending.reason)
                 json_add(o, "ending", vm_ending_to_json(&vm->ending));
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)

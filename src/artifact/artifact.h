@@ -15,8 +15,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#include "base/digest.h"
 #include "base/error.h"
+#include "base/hash_pair.h"
 #include "spec/spec.h"
 
 #define ARTIFACT_SIZE_MAX (2ull << 30)           /* bytes of one file */
@@ -28,7 +28,7 @@ typedef struct EmbeddedArtifact {
         const char *name; /* "kernel", "initramfs-debug", … */
         SpecArtifactKind kind;
         const uint8_t *start, *end; /* both on page boundaries of their own */
-        DigestPair digest;
+        HashPairDigest digest;
 } EmbeddedArtifact;
 
 typedef struct ArtifactStore ArtifactStore;
@@ -41,7 +41,7 @@ typedef struct Artifact {
         int fd; /* sealed memfd, owned; -1: embedded and not prepared yet, or private */
         pthread_mutex_t prepare_lock; /* guards fd of an embedded one until it is prepared */
         uint64_t size;
-        DigestPair digest;
+        HashPairDigest digest;
         ArtifactStore *store; /* NULL: in none, or it is gone */
 } Artifact;
 

@@ -18,6 +18,8 @@
 #include "base/foreign.h"
 #include "base/fork.h"
 #include "base/memfd.h"
+#include "base/socket.h"
+#include "base/text.h"
 
 /* What the child sends: the step that failed and its errno, or 0 with a descriptor. */
 typedef enum Step { STEP_BECOME, STEP_OPEN, STEP_SEARCH, STEP_WRITE, STEP_READ } Step;
@@ -130,25 +132,7 @@ static int open_as_caller(const Request *request, Answer *answer)
 
 static void send_answer(int sock, const Answer *answer, int fd)
 {
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = {};
-        struct iovec iov = {(void *)answer, sizeof(*answer)};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-
-        if (fd >= 0) {
-                struct cmsghdr *header;
-
-                message.msg_control = control.bytes;
-                message.msg_controllen = sizeof(control.bytes);
-                header = CMSG_FIRSTHDR(&message);
-                header->cmsg_level = SOL_SOCKET;
-                header->cmsg_type = SCM_RIGHTS;
-                header->cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(header), &fd, sizeof(int));
-        }
-        sendmsg(sock, &message, MSG_NOSIGNAL);
+        (void)socket_send(sock, answer, sizeof(*answer), &fd, fd >= 0, 0);
 }
 
 /* Whether a regular file, neither longer nor of another version than it was, is in memory now.
@@ -247,11 +231,9 @@ static int caller_spawn(const Request *request, Errand *errand)
 /* What is asked for, as errors name it. Newly allocated. */
 static char *subject(const Request *request)
 {
-        char *s;
-
         if (!request->path)
                 return strdup("the descriptor");
-        return asprintf(&s, "'%s'", request->path) < 0 ? NULL : s;
+        return text_format("'%s'", request->path);
 }
 
 static int refuse_open(const Request *request, int error_number, const char *field, CvmError *error)

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "artifact/internal.h"
+#include "artifact/artifact_internal.h"
 #include "base/memfd.h"
 #include "base/text.h"
 
@@ -19,7 +19,7 @@ typedef struct Copy {
         int fd;             /* memfd; -1: the bytes go to the map */
         bool written;       /* the memfd has the bytes already */
         uint8_t *map;       /* private memory, owned; NULL: the bytes go to the memfd */
-        Digester *digester;
+        HashPair *hash;
         uint64_t done;
 } Copy;
 
@@ -28,13 +28,13 @@ static void copy_done(Copy *copy)
         closep(&copy->fd);
         if (copy->map)
                 munmap(copy->map, copy->artifact->size);
-        digester_free(copy->digester);
+        hash_pair_free(copy->hash);
 }
 
 static int copy_begin_hash(Copy *copy, CvmError *error)
 {
-        copy->digester = digester_new();
-        if (copy->digester)
+        copy->hash = hash_pair_new();
+        if (copy->hash)
                 return 0;
         return cvm_error_system(error, -ENOMEM, "hash artifact '%s'", copy->artifact->name);
 }
@@ -79,16 +79,14 @@ static int copy_add(Copy *copy, const uint8_t *data, size_t size, CvmError *erro
         r = copy->map || copy->written ? 0 : fd_write_all(copy->fd, data, size);
         if (r < 0)
                 return cvm_error_system(error, r, "copy artifact '%s' into memory", name);
-        r = digester_update(copy->digester, data, size);
-        if (r < 0)
-                return cvm_error_system(error, r, "hash artifact '%s'", name);
+        hash_pair_update(copy->hash, data, size);
         copy->done += size;
         return 0;
 }
 
-static int copy_finish(Copy *copy, DigestPair *ret, CvmError *error)
+static int copy_finish(Copy *copy, HashPairDigest *ret, CvmError *error)
 {
-        int r = digester_finish(copy->digester, ret);
+        int r = hash_pair_finish(copy->hash, ret);
 
         if (r < 0)
                 return cvm_error_system(error, r, "hash artifact '%s'", copy->artifact->name);
@@ -291,7 +289,7 @@ static int copy_embedded(Copy *copy, CvmError *error)
 static int prepare(Artifact *artifact, CvmError *error)
 {
         _cleanup_(copy_done) Copy copy = {.artifact = artifact, .fd = -1};
-        DigestPair digest;
+        HashPairDigest digest;
         int r;
 
         r = copy_begin(&copy, error);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "artifact/internal.h"
+#include "artifact/artifact_internal.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -180,7 +180,7 @@ Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded)
                 Artifact *artifact = store->items[i];
 
                 if (artifact->kind == loaded->kind && artifact->size == loaded->size &&
-                    memcmp(&artifact->digest, &loaded->digest, sizeof(DigestPair)) == 0 &&
+                    memcmp(&artifact->digest, &loaded->digest, sizeof(HashPairDigest)) == 0 &&
                     store_take_over(artifact, loaded))
                         return artifact_ref(artifact);
         }

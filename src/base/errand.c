@@ -4,13 +4,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "base/account.h"
+#include "base/clock.h"
 #include "base/fork.h"
+#include "base/socket.h"
 
 #define STACK_SIZE (64u << 10)
 #define END_MSEC 1000 /* for a child that is killed; on a busy machine, too */
@@ -154,22 +153,14 @@ int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
         return r;
 }
 
-static int64_t errand_now_msec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* 0: it can be read; -ETIMEDOUT or -errno. */
 static int errand_await(int fd, int msec)
 {
-        int64_t deadline = errand_now_msec() + msec;
+        int64_t deadline = clock_monotonic_msec() + msec;
 
         for (;;) {
                 struct pollfd waited = {.fd = fd, .events = POLLIN};
-                int64_t left_msec = deadline - errand_now_msec();
+                int64_t left_msec = deadline - clock_monotonic_msec();
                 int r = poll(&waited, 1, msec < 0 ? -1 : left_msec > 0 ? (int)left_msec : 0);
 
                 if (r > 0)
@@ -183,29 +174,17 @@ static int errand_await(int fd, int msec)
 
 int errand_receive(const Errand *errand, int msec, void *data, size_t size, int *ret_fd)
 {
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = {};
-        struct iovec iov = {data, size};
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = control.bytes,
-                .msg_controllen = ret_fd ? sizeof(control.bytes) : 0,
-        };
-        struct cmsghdr *header;
+        _cleanup_close_ int fd = -1;
         ssize_t n;
         int r = errand_await(errand->socket, msec);
 
         if (r < 0)
                 return r;
-        n = recvmsg(errand->socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        n = socket_receive_fd(errand->socket, data, size, &fd, MSG_DONTWAIT);
         if (n < 0)
-                return -errno;
-        header = CMSG_FIRSTHDR(&message);
-        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-                memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+                return (int)n;
+        if (ret_fd && fd >= 0)
+                *ret_fd = TAKE_FD(fd);
         return (size_t)n == size ? 0 : -ECHILD;
 }
 

@@ -47,8 +47,7 @@ void cvm_error_done(CvmError *error)
 
 void cvm_error_move(CvmError *to, CvmError *from)
 {
-        *to = *from;
-        *from = (CvmError){};
+        *to = TAKE_STRUCT(*from);
 }
 
 static int error_set(CvmError *error, CvmErrorId id, const char *name, int r, json_object *fields)
@@ -80,21 +79,12 @@ int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields)
         return error_set(error, id, name, errors[id].r, json_object_get(fields));
 }
 
-_printf_(1, 0) static char *error_text(const char *format, va_list ap)
-{
-        char *s;
-
-        if (vasprintf(&s, format, ap) < 0)
-                return NULL;
-        return s;
-}
-
 /* Formats the variable arguments after `format` into `_text`, freed at the end of the scope. */
 #define FORMAT_TEXT(format)                                                                        \
         _cleanup_free_ char *_text = NULL;                                                         \
         va_list _ap;                                                                               \
         va_start(_ap, format);                                                                     \
-        _text = error_text(format, _ap);                                                           \
+        _text = text_format_v(format, _ap);                                                        \
         va_end(_ap)
 
 static json_object *error_text_new(const char *s)
@@ -247,7 +237,8 @@ static char *field(const CvmError *error, const char *key)
                 _cleanup_free_ char *before = joined;
                 const char *item = json_object_get_string(json_object_array_get_idx(value, i));
 
-                if (asprintf(&joined, "%s%s%s", before ?: "", before ? ", " : "", item ?: "") < 0)
+                joined = text_format("%s%s%s", before ?: "", before ? ", " : "", item ?: "");
+                if (!joined)
                         return NULL;
         }
         if (!joined)
@@ -268,28 +259,27 @@ static int64_t error_number(const CvmError *error, const char *key)
 static char *amount(const CvmError *error, const char *key, const char *resource)
 {
         int64_t n = error_number(error, key);
-        char size[24], *s;
+        char size[24];
 
         if (strncmp(resource, "artifacts ", 10) == 0 || strncmp(resource, "secrets ", 8) == 0)
-                return asprintf(&s, "%lld bytes", (long long)n) < 0 ? NULL : s;
+                return text_format("%lld bytes", (long long)n);
         if (strncmp(resource, "memory", strlen("memory")) == 0 && n >= 0)
                 return strdup(text_format_size((uint64_t)n & ~(uint64_t)0xfffff, size));
-        return asprintf(&s, "%lld", (long long)n) < 0 ? NULL : s;
+        return text_format("%lld", (long long)n);
 }
 
 /* The address of what there is one of, such as a port, or "": NoResources of an amount. */
 static char *only_one(const CvmError *error, const char *resource)
 {
         int64_t wanted = error_number(error, "wanted");
-        char *s;
 
         if (strchr(resource, ':') || strcmp(resource, "tap") == 0)
                 return strdup(resource);
         if (strcmp(resource, "port") != 0 && strcmp(resource, "cid") != 0)
                 return strdup("");
         if (wanted == 1)
-                return asprintf(&s, "every %s in cvmd.conf's range", resource) < 0 ? NULL : s;
-        return asprintf(&s, "%s %lld", resource, (long long)wanted) < 0 ? NULL : s;
+                return text_format("every %s in cvmd.conf's range", resource);
+        return text_format("%s %lld", resource, (long long)wanted);
 }
 
 static char *message_no_resources(const CvmError *error)
@@ -300,18 +290,14 @@ static char *message_no_resources(const CvmError *error)
         _cleanup_free_ char *available = resource ? amount(error, "available", resource) : NULL;
         _cleanup_free_ char *one = resource ? only_one(error, resource) : NULL;
         const char *by;
-        char *s;
-        int n;
 
         if (!holders || !wanted || !available || !one)
                 return NULL;
         by = *holders ? (*one ? " by " : "; in use by ") : "";
         if (*one)
-                n = asprintf(&s, "%s is in use%s%s", one, by, holders);
-        else
-                n = asprintf(&s, "not enough %s: %s requested, %s available%s%s", resource, wanted,
-                             available, by, holders);
-        return n < 0 ? NULL : s;
+                return text_format("%s is in use%s%s", one, by, holders);
+        return text_format("not enough %s: %s requested, %s available%s%s", resource, wanted,
+                           available, by, holders);
 }
 
 static char *message_quota(const CvmError *error)
@@ -320,19 +306,16 @@ static char *message_quota(const CvmError *error)
         _cleanup_free_ char *wanted = resource ? amount(error, "wanted", resource) : NULL;
         _cleanup_free_ char *used = resource ? amount(error, "used", resource) : NULL;
         _cleanup_free_ char *limit = resource ? amount(error, "limit", resource) : NULL;
-        char *s;
 
-        if (!wanted || !used || !limit ||
-            asprintf(&s, "limit reached for %s: %s requested, but %s of %s are in use", resource,
-                     wanted, used, limit) < 0)
+        if (!wanted || !used || !limit)
                 return NULL;
-        return s;
+        return text_format("limit reached for %s: %s requested, but %s of %s are in use", resource,
+                           wanted, used, limit);
 }
 
 char *cvm_error_message(const CvmError *error)
 {
         char *s = NULL;
-        int n;
 
 #define F(key)                                                                                     \
         ({                                                                                         \
@@ -346,87 +329,84 @@ char *cvm_error_message(const CvmError *error)
 
         switch (error->id) {
         case CVM_ERROR_NONE:
-                n = asprintf(&s, "no error");
+                s = text_format("no error");
                 break;
         case CVM_ERROR_NO_SUCH_CVM:
-                n = asprintf(&s, "no CVM named '%s'; see `cvmctl list`", F("name"));
+                s = text_format("no CVM named '%s'; see `cvmctl list`", F("name"));
                 break;
         case CVM_ERROR_CVM_EXISTS:
                 if (json_member_bool(error->fields, "anothers", false)) {
-                        n = asprintf(&s,
-                                     "the name '%s' is in use by another user's CVM; choose "
-                                     "another name",
-                                     F("name"));
+                        s = text_format("the name '%s' is in use by another user's CVM; choose "
+                                        "another name",
+                                        F("name"));
                         break;
                 }
-                n = asprintf(&s,
-                             "a CVM named '%s' already exists; stop or remove it first, or choose "
-                             "another name",
-                             F("name"));
+                s = text_format(
+                        "a CVM named '%s' already exists; stop or remove it first, or choose "
+                        "another name",
+                        F("name"));
                 break;
         case CVM_ERROR_INVALID_SPEC:
-                n = asprintf(&s, "spec field '%s': %s", F("field"), F("reason"));
+                s = text_format("spec field '%s': %s", F("field"), F("reason"));
                 break;
         case CVM_ERROR_ARTIFACT_INVALID:
-                n = asprintf(&s, "artifact '%s': %s", F("artifact"), F("reason"));
+                s = text_format("artifact '%s': %s", F("artifact"), F("reason"));
                 break;
         case CVM_ERROR_TEMPLATE_INVALID:
-                n = asprintf(&s, "template '%s': %s", F("template"), F("reason"));
+                s = text_format("template '%s': %s", F("template"), F("reason"));
                 break;
         case CVM_ERROR_HOST_NOT_READY:
                 fix = F("fix");
-                n = asprintf(&s,
-                             "cannot launch on this host: check '%s' failed. Found: %s. Required: "
-                             "%s.%s%s",
-                             F("check"), F("found"), F("needed"), *fix ? " Fix: " : "", fix);
+                s = text_format(
+                        "cannot launch on this host: check '%s' failed. Found: %s. Required: "
+                        "%s.%s%s",
+                        F("check"), F("found"), F("needed"), *fix ? " Fix: " : "", fix);
                 break;
         case CVM_ERROR_NO_RESOURCES:
                 s = message_no_resources(error);
-                n = s ? 0 : -1;
                 break;
         case CVM_ERROR_LAUNCH_FAILED:
                 log = F("log");
-                n = asprintf(&s, "launch failed at stage '%s': %s%s%s", F("stage"), F("reason"),
-                             *log ? ": " : "", log);
+                s = text_format("launch failed at stage '%s': %s%s%s", F("stage"), F("reason"),
+                                *log ? ": " : "", log);
                 break;
         case CVM_ERROR_WRONG_STATE:
-                n = asprintf(&s, "CVM '%s' is %s; required state: %s", F("name"), F("state"),
-                             F("allowed"));
+                s = text_format("CVM '%s' is %s; required state: %s", F("name"), F("state"),
+                                F("allowed"));
                 break;
         case CVM_ERROR_QUOTA_EXCEEDED:
                 s = message_quota(error);
-                n = s ? 0 : -1;
                 break;
         case CVM_ERROR_TIMEOUT:
-                n = asprintf(&s, "timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));
+                s = text_format("timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));
                 break;
         case CVM_ERROR_EVENTS_LOST:
-                n = asprintf(&s, "events before number %s are no longer kept", F("oldest"));
+                s = text_format("events before number %s are no longer kept", F("oldest"));
                 break;
         case CVM_ERROR_SYSTEM:
-                n = asprintf(&s, "%s: %s", F("operation"), F("reason"));
+                s = text_format("%s: %s", F("operation"), F("reason"));
                 break;
         case CVM_ERROR_INVALID_PARAMETER:
-                n = asprintf(&s, "invalid parameter '%s'", F("parameter"));
+                s = text_format("invalid parameter '%s'", F("parameter"));
                 break;
         case CVM_ERROR_METHOD_NOT_FOUND:
-                n = asprintf(&s, "the daemon has no method '%s'", F("method"));
+                s = text_format("the daemon has no method '%s'", F("method"));
                 break;
         case CVM_ERROR_INTERFACE_NOT_FOUND:
-                n = asprintf(&s, "the daemon has no interface '%s'", F("interface"));
+                s = text_format("the daemon has no interface '%s'", F("interface"));
                 break;
         case CVM_ERROR_EXPECTED_MORE:
-                n = asprintf(&s, "this method must be called with 'more'");
+                s = text_format("this method must be called with 'more'");
                 break;
         case CVM_ERROR_PERMISSION_DENIED:
-                n = asprintf(&s, "permission denied");
+                s = text_format("permission denied");
                 break;
         default:
-                n = asprintf(&s, "error %s", error->name ?: "unknown");
+                s = text_format("error %s", error->name ?: "unknown");
                 break;
         }
 #undef F
         for (size_t i = 0; i < n_held; i++)
                 free(held[i]);
-        return n < 0 ? NULL : s;
+        return s;
 }

@@ -58,7 +58,8 @@ static int file_replace(int dirfd, const char *name, const void *data, size_t si
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (asprintf(&temporary, ".%s.new", name) < 0)
+        temporary = text_format(".%s.new", name);
+        if (!temporary)
                 return -ENOMEM;
         if (unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
@@ -272,9 +273,8 @@ int fd_read_path(int fd, char **ret)
 char *file_path_at(int dirfd, const char *name)
 {
         _cleanup_free_ char *directory = NULL;
-        char *path;
 
         if (fd_read_path(dirfd, &directory) < 0)
                 return strdup(name ?: "its directory");
-        return asprintf(&path, "%s%s%s", directory, name ? "/" : "", name ?: "") < 0 ? NULL : path;
+        return text_format("%s%s%s", directory, name ? "/" : "", name ?: "");
 }

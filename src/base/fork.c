@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "base/socket.h"
 
 /* Where a child finds its socket, one child at a time: a number that fork_reserve() has taken, as
  * all below it is copied to each child. -1 where nothing is reserved. */
@@ -26,11 +26,6 @@ typedef struct ForkRequest {
         size_t n_fds;
         int exit_signal;
 } ForkRequest;
-
-typedef union Control {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int) * FORK_FDS_MAX)];
-} Control;
 
 static int open_placeholder(void)
 {
@@ -56,52 +51,35 @@ int fork_reserve(void)
 /* Sends all descriptors and one byte. */
 static int send_fds(int socket, const int *fds, size_t n)
 {
-        Control control = {};
-        char byte = 'f';
-        struct iovec iov = {&byte, 1};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        int sent[FORK_FDS_MAX];
         size_t n_sent = 0;
+        ssize_t size;
 
         for (size_t i = 0; i < n; i++)
                 if (fds[i] >= 0)
-                        memcpy(CMSG_DATA(&control.header) + sizeof(int) * n_sent++, &fds[i],
-                               sizeof(int));
-        if (n_sent > 0) {
-                message.msg_control = &control;
-                message.msg_controllen = CMSG_SPACE(sizeof(int) * n_sent);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_sent);
-        }
-        return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+                        sent[n_sent++] = fds[i];
+        size = socket_send(socket, "f", 1, sent, n_sent, 0);
+        return size < 0 ? (int)size : 0;
 }
 
 /* In the child. */
 static int receive_fds(int socket, int *fds, size_t n)
 {
-        Control control;
+        SocketFds received;
+        size_t n_wanted = 0, n_taken = 0;
         char byte;
-        struct iovec iov = {&byte, 1};
-        struct msghdr message = {.msg_iov = &iov,
-                                 .msg_iovlen = 1,
-                                 .msg_control = &control,
-                                 .msg_controllen = sizeof(control)};
-        size_t n_wanted = 0, n_received = 0;
-        const unsigned char *received;
+        ssize_t size;
 
         for (size_t i = 0; i < n; i++)
                 n_wanted += fds[i] >= 0;
-        if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1)
-                return -errno;
-        if (n_wanted == 0)
-                return 0;
-        if (message.msg_controllen < sizeof(struct cmsghdr) || (message.msg_flags & MSG_CTRUNC) ||
-            control.header.cmsg_len != CMSG_LEN(sizeof(int) * n_wanted))
+        size = socket_receive(socket, &byte, 1, &received, MSG_DONTWAIT);
+        if (size != 1)
+                return size < 0 ? (int)size : -ECHILD;
+        if (received.truncated || received.n != n_wanted)
                 return -EMFILE;
-        received = CMSG_DATA(&control.header);
         for (size_t i = 0; i < n; i++)
                 if (fds[i] >= 0)
-                        memcpy(&fds[i], received + sizeof(int) * n_received++, sizeof(int));
+                        fds[i] = received.fds[n_taken++];
         return 0;
 }
 

@@ -22,7 +22,7 @@
 #include "base/macros.h"
 
 #define FORK_RESERVED 64 /* descriptors below this number belong to this process itself */
-#define FORK_FDS_MAX 253 /* SCM_MAX_FD of Linux */
+#define FORK_FDS_MAX 253 /* SOCKET_FDS_MAX */
 
 /* Fills all free numbers below FORK_RESERVED. Call it once, when all threads are still to come.
  * Returns 0 or -errno; -EMFILE where this process may have fewer descriptors than that. */

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_access.h"
 #include "base/json_tree.h"
+#include "base/text.h"
 
 typedef struct Cursor {
         const char *data;
@@ -158,12 +159,11 @@ static int path_to(Cursor *c, size_t offset, char **ret)
                         continue;
                 if (close == '}')
                         own = json_place_member_name(c, start, length);
-                else if (asprintf(&own, "[%u]", index) < 0)
-                        own = NULL;
-                if (!own ||
-                    asprintf(ret, "%s%s%s", own, *rest && *rest != '[' ? "." : "", rest) < 0)
-                        return -ENOMEM;
-                return 1;
+                else
+                        own = text_format("[%u]", index);
+                *ret = own ? text_format("%s%s%s", own, *rest && *rest != '[' ? "." : "", rest)
+                           : NULL;
+                return *ret ? 1 : -ENOMEM;
         }
         return 0;
 }
@@ -222,7 +222,7 @@ static unsigned line_in(Cursor *c, const char *path)
         return found;
 }
 
-unsigned json_locate(const char *data, size_t size, const char *path)
+unsigned json_place_line(const char *data, size_t size, const char *path)
 {
         return line_in(&(Cursor){.data = data, .size = size, .line = 1}, path);
 }

@@ -5,7 +5,8 @@
  * Cleanup and ownership macros.
  *
  * A variable declared `_cleanup_(xp)` calls xp(&variable) when it leaves its scope. Ownership moves
- * out of it only by TAKE_PTR or TAKE_FD, which leave NULL or -1 behind.
+ * out of it only by TAKE_PTR, TAKE_FD or TAKE_STRUCT, which leave NULL, -1 or an empty struct
+ * behind.
  */
 
 #include <errno.h>
@@ -37,6 +38,15 @@
                 int _fd = *_fdp;                                                                   \
                 *_fdp = -1;                                                                        \
                 _fd;                                                                               \
+        })
+
+/* The value of a struct, which is emptied: ownership of what its members point to moves. */
+#define TAKE_STRUCT(s)                                                                             \
+        ({                                                                                         \
+                __typeof__(s) *_sp = &(s);                                                         \
+                __typeof__(s) _s = *_sp;                                                           \
+                *_sp = (__typeof__(s)){};                                                          \
+                _s;                                                                                \
         })
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 
 char *program_find(const char *configured, const char *name)
 {
@@ -15,7 +16,8 @@ char *program_find(const char *configured, const char *name)
         for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
                 char *path = NULL;
 
-                if (asprintf(&path, "%s/%s", directories[i], name) < 0)
+                path = text_format("%s/%s", directories[i], name);
+                if (!path)
                         return NULL;
                 if (access(path, X_OK) == 0)
                         return path;

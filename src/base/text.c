@@ -320,79 +320,20 @@ int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size)
         return 0;
 }
 
-/* Frees what may have held a secret. */
-static void clear_free(char *data, size_t size)
+char *text_format_v(const char *format, va_list ap)
 {
-        if (data)
-                explicit_bzero(data, size);
-        free(data);
+        char *s;
+
+        return vasprintf(&s, format, ap) < 0 ? NULL : s;
 }
 
-void buffer_done(Buffer *buffer)
+char *text_format(const char *format, ...)
 {
-        clear_free(buffer->data, buffer->allocated);
-        *buffer = (Buffer){};
-}
-
-int buffer_append(Buffer *buffer, const void *data, size_t size)
-{
-        size_t needed;
-
-        if (__builtin_add_overflow(buffer->size, size, &needed) || needed == SIZE_MAX)
-                return -ENOMEM;
-        if (needed + 1 > buffer->allocated) {
-                size_t allocated = buffer->allocated ?: 64;
-                char *grown;
-
-                while (allocated < needed + 1)
-                        if (__builtin_mul_overflow(allocated, 2, &allocated))
-                                return -ENOMEM;
-                grown = malloc(allocated); /* not realloc(): it would leave a copy */
-                if (!grown)
-                        return -ENOMEM;
-                if (buffer->size)
-                        memcpy(grown, buffer->data, buffer->size);
-                clear_free(buffer->data, buffer->allocated);
-                buffer->data = grown;
-                buffer->allocated = allocated;
-        }
-        if (size)
-                memcpy(buffer->data + buffer->size, data, size);
-        buffer->size = needed;
-        buffer->data[needed] = 0;
-        return 0;
-}
-
-int buffer_append_text(Buffer *buffer, const char *s)
-{
-        return buffer_append(buffer, s, strlen(s));
-}
-
-int buffer_appendf(Buffer *buffer, const char *format, ...)
-{
-        _cleanup_free_ char *s = NULL;
         va_list ap;
-        int n;
+        char *s;
 
         va_start(ap, format);
-        n = vasprintf(&s, format, ap);
+        s = text_format_v(format, ap);
         va_end(ap);
-        return n < 0 ? -ENOMEM : buffer_append(buffer, s, (size_t)n);
-}
-
-void buffer_consume(Buffer *buffer, size_t size)
-{
-        if (size == 0)
-                return;
-        memmove(buffer->data, buffer->data + size, buffer->size - size + 1);
-        buffer->size -= size;
-        explicit_bzero(buffer->data + buffer->size + 1, size);
-}
-
-char *buffer_take(Buffer *buffer)
-{
-        char *data = buffer->data ? buffer->data : strdup("");
-
-        *buffer = (Buffer){};
-        return data;
+        return s;
 }

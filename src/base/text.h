@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Text: sizes, UTF-8, hex, base64, growing buffers. */
+/* Text: UTF-8, escapes, numbers and sizes, hex, base64, formatting. */
 
+#include <stdarg.h>
+
+#include "base/buffer.h"
 #include "base/macros.h"
 
 /* Whether `size` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
@@ -51,18 +54,6 @@ int text_unhex(const char *s, uint8_t *ret, size_t size);
 char *text_base64(const void *data, size_t size);
 int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);
 
-/* A growing, NUL-terminated byte buffer. A failed append leaves it as it was and returns -ENOMEM.
- * It leaves no copy of its bytes behind in freed memory: secrets pass through many. */
-typedef struct Buffer {
-        char *data; /* NULL while empty */
-        size_t size, allocated;
-} Buffer;
-
-void buffer_done(Buffer *buffer);
-int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
-int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;
-int buffer_appendf(Buffer *buffer, const char *format, ...) _printf_(2, 3) _warn_unused_;
-/* Removes `size` bytes from the front. */
-void buffer_consume(Buffer *buffer, size_t size);
-/* The text, "" when empty; ownership moves to the caller, the buffer is empty after. */
-char *buffer_take(Buffer *buffer);
+/* The formatted text, newly allocated. Returns NULL without memory. */
+char *text_format(const char *format, ...) _printf_(1, 2);
+char *text_format_v(const char *format, va_list ap) _printf_(1, 0);

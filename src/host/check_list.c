@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "host/host_internal.h"
 
 void host_check_done(HostCheck *check)
@@ -32,8 +33,7 @@ int host_check_list_add(HostCheckList *list, HostCheck *check)
         if (!items)
                 return -ENOMEM;
         list->items = items;
-        list->items[list->n++] = *check;
-        *check = (HostCheck){};
+        list->items[list->n++] = TAKE_STRUCT(*check);
         return 0;
 }
 
@@ -73,15 +73,12 @@ json_object *host_check_list_to_json(const HostCheckList *list)
 int host_verdict(HostCheck *ret, const char *fix, const char *format, ...)
 {
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&ret->found, format, ap);
+        ret->found = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0) {
-                ret->found = NULL;
+        if (!ret->found)
                 return -ENOMEM;
-        }
         ret->passed = !fix;
         if (fix)
                 ret->fix = strdup(fix);

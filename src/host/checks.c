@@ -281,8 +281,7 @@ int host_check(const HostFacts *facts, const char *name, HostCheck *ret)
                 r = checks[i].check(facts, &check);
                 if (r < 0)
                         return r;
-                *ret = check;
-                check = (HostCheck){};
+                *ret = TAKE_STRUCT(check);
                 return 0;
         }
         return -ENOENT;

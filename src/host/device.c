@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "host/host_internal.h"
 
 #define READ_WRITE 06u
@@ -18,7 +19,8 @@ int host_check_device(const char *root, const char *path, bool by_group, HostChe
 
         if (!check.name)
                 return -ENOMEM;
-        if (asprintf(&full, "%s%s", root, path) < 0)
+        full = text_format("%s%s", root, path);
+        if (!full)
                 return -ENOMEM;
         if (stat(full, &st) < 0)
                 return errno == ENOENT ? -ENOENT : -errno;
@@ -32,21 +34,21 @@ int host_check_device(const char *root, const char *path, bool by_group, HostChe
         if (!check.needed)
                 return -ENOMEM;
         if (!passed && by_group &&
-            asprintf(
-                    &fix,
-                    "install cvmd's udev rule (60-cvmd.rules) and run `udevadm control --reload && "
-                    "udevadm trigger --sysname-match=%s`, or for now `chgrp kvm %s && chmod 0660 "
-                    "%s`",
-                    strrchr(path, '/') + 1, path, path) < 0)
+            !(fix = text_format(
+                      "install cvmd's udev rule (60-cvmd.rules) and run `udevadm control --reload "
+                      "&& "
+                      "udevadm trigger --sysname-match=%s`, or for now `chgrp kvm %s && chmod 0660 "
+                      "%s`",
+                      strrchr(path, '/') + 1, path, path)))
                 return -ENOMEM;
         if (!passed && !by_group &&
-            asprintf(&fix, "add this user to the group of %s: `usermod -aG GROUP USER`", path) < 0)
+            !(fix = text_format("add this user to the group of %s: `usermod -aG GROUP USER`",
+                                path)))
                 return -ENOMEM;
         r = host_verdict(&check, fix, "mode %04o, user %u, group %u", st.st_mode & 07777, st.st_uid,
                          st.st_gid);
         if (r < 0)
                 return r;
-        *ret = check;
-        check = (HostCheck){};
+        *ret = TAKE_STRUCT(check);
         return 0;
 }

@@ -5,15 +5,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "host/host_internal.h"
 
 #define READ_MAX (16u << 20) /* /proc/cpuinfo is about 1.5 KiB a CPU */
 
 static char *path_below(const char *root, const char *path)
 {
-        char *full;
-
-        return asprintf(&full, "%s%s", root, path) < 0 ? NULL : full;
+        return text_format("%s%s", root, path);
 }
 
 char *host_read_file(const char *root, const char *path)

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "host/host_internal.h"
 
 /* A module's boolean parameter; *ret_known says whether it exists. */
@@ -38,7 +39,8 @@ static int open_kvm(const char *root)
         _cleanup_close_ int fd = -1;
         struct stat st;
 
-        if (asprintf(&path, "%s/dev/kvm", root) < 0)
+        path = text_format("%s/dev/kvm", root);
+        if (!path)
                 return -ENOMEM;
         fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 || fstat(fd, &st) < 0)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 #include "host/host_internal.h"
 
 const char *host_find_nft(const char *root)
@@ -25,21 +26,19 @@ int host_check_program(const char *name, const char *path, const char *package, 
 
         if (!check.name)
                 return -ENOMEM;
-        if (asprintf(&check.needed, "the program %s, from package %s", name, package) < 0) {
-                check.needed = NULL;
+        check.needed = text_format("the program %s, from package %s", name, package);
+        if (!check.needed) {
                 return -ENOMEM;
         }
-        if (!passed &&
-            asprintf(&fix,
-                     "install the package %s, or set the program's path in cvmd.conf (programs.%s)",
-                     package, name) < 0)
+        if (!passed && !(fix = text_format("install the package %s, or set the program's path in "
+                                           "cvmd.conf (programs.%s)",
+                                           package, name)))
                 return -ENOMEM;
         r = host_verdict(&check, fix, "%s%s",
                          path ?: "executable not found in /usr/bin or /usr/local/bin",
                          path && !passed ? ", which cannot be executed" : "");
         if (r < 0)
                 return r;
-        *ret = check;
-        check = (HostCheck){};
+        *ret = TAKE_STRUCT(check);
         return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "host/qemu_internal.h"
 
 typedef struct Compare {
@@ -25,12 +26,14 @@ static int add_missing(Compare *compare, const char *what, const char *owner, co
                 provider = json_member_string(compare->providers, owner);
         described = qemu_probe_describe(compare->probe);
         if (!described ||
-            asprintf(&found, "%s at %s, which does not support it", described, compare->path) < 0)
+            !(found = text_format("%s at %s, which does not support it", described, compare->path)))
                 return -ENOMEM;
-        if (asprintf(&needed, "%s %s%s%s", what, owner ?: "", owner ? "." : "", name) < 0)
+        needed = text_format("%s %s%s%s", what, owner ?: "", owner ? "." : "", name);
+        if (!needed)
                 return -ENOMEM;
-        if (asprintf(&fix, "install %s; if its binary is not %s, set its path in cvmd.conf (qemu)",
-                     provider ?: "a QEMU that supports it", compare->path) < 0)
+        fix = text_format("install %s; if its binary is not %s, set its path in cvmd.conf (qemu)",
+                          provider ?: "a QEMU that supports it", compare->path);
+        if (!fix)
                 return -ENOMEM;
         return host_check_list_add_new(compare->missing, "qemu", found, needed, false, fix);
 }

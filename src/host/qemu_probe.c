@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "host/qemu_internal.h"
 
 QemuProbe *qemu_probe_new(void)
@@ -118,9 +119,10 @@ char *qemu_probe_describe(const QemuProbe *probe)
         };
         char *text;
 
-        if (asprintf(&text, "QEMU %s%s%s%s%s", probe->version, *probe->package ? " (" : "",
-                     probe->package, *probe->package ? ")" : "",
-                     flavours[qemu_probe_flavour(probe)]) < 0)
+        text = text_format("QEMU %s%s%s%s%s", probe->version, *probe->package ? " (" : "",
+                           probe->package, *probe->package ? ")" : "",
+                           flavours[qemu_probe_flavour(probe)]);
+        if (!text)
                 return NULL;
         return text;
 }

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include "base/digest.h"
 #include "base/file.h"
+#include "base/hash_pair.h"
 #include "base/text.h"
 #include "host/qemu_internal.h"
 
@@ -25,8 +25,8 @@ int qemu_probe_run(const char *path, QemuProbe **ret, char **ret_reason)
         }
         r = qemu_probe_talk(process.socket, QEMU_PROBE_MSEC, ret, &reason);
         qemu_process_end(&process, r == -ETIMEDOUT || r == -EPROTO, &output);
-        if (r < 0 && asprintf(ret_reason, "%s%s%s", reason, output ? ": " : "", output ?: "") < 0)
-                *ret_reason = NULL;
+        if (r < 0)
+                *ret_reason = text_format("%s%s%s", reason, output ? ": " : "", output ?: "");
         return r;
 }
 
@@ -71,9 +71,9 @@ static json_object *origin_new(const char *path, const QemuIdentity *identity)
 static int qemu_probe_run_file_name(const char *path, char ret[static 40])
 {
         _cleanup_free_ char *hex = NULL;
-        DigestPair digest;
+        HashPairDigest digest;
 
-        if (digest_bytes(path, strlen(path), &digest) < 0 ||
+        if (hash_pair_bytes(path, strlen(path), &digest) < 0 ||
             !(hex = text_hex(digest.sha256, SHA256_SIZE)))
                 return -ENOMEM;
         snprintf(ret, 40, "%.32s.json", hex);

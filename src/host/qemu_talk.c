@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "host/qemu_internal.h"
 #include "qmp/message.h"
@@ -16,20 +17,12 @@
 
 typedef struct Talk {
         int fd;
-        uint64_t deadline; /* milliseconds of CLOCK_MONOTONIC */
+        int64_t deadline; /* milliseconds of CLOCK_MONOTONIC */
         Buffer input;
         size_t received, names;
         int64_t id;
         const char *reason; /* of a failure; static */
 } Talk;
-
-static uint64_t qemu_talk_now_msec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static int qemu_talk_fail(Talk *talk, int r, const char *reason)
 {
@@ -42,7 +35,7 @@ static int qemu_talk_wait_for(Talk *talk, short events)
         struct pollfd fd = {.fd = talk->fd, .events = events};
 
         for (;;) {
-                uint64_t now = qemu_talk_now_msec();
+                int64_t now = clock_monotonic_msec();
                 int n = now < talk->deadline ? poll(&fd, 1, (int)(talk->deadline - now)) : 0;
 
                 if (n > 0)
@@ -111,17 +104,17 @@ static int qemu_talk_ask(Talk *talk, const char *command, json_object *arguments
                 json_build("execute", json_object_new_string(command), "arguments", arguments, "id",
                            json_object_new_int64(++talk->id), NULL);
         _cleanup_(qmp_message_done) QmpMessage answer = {};
-        _cleanup_free_ char *line = NULL;
-        int n = asprintf(&line, "%s\r\n", json_text(message)), r;
+        _cleanup_free_ char *line = text_format("%s\r\n", json_text(message));
+        ssize_t size;
+        int r;
 
-        if (n < 0) {
-                line = NULL;
+        if (!line)
                 return qemu_talk_fail(talk, -ENOMEM, "out of memory");
-        }
         r = qemu_talk_wait_for(talk, POLLOUT);
         if (r < 0)
                 return r;
-        if (send(talk->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
+        size = (ssize_t)strlen(line);
+        if (send(talk->fd, line, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) != size)
                 return qemu_talk_fail(talk, -ECONNRESET, "it exited before it had replied");
         r = qemu_talk_next_message(talk, &answer);
         if (r < 0)
@@ -271,9 +264,9 @@ static int greet(Talk *talk, QemuProbe *probe)
                 return qemu_talk_fail(talk, -EPROTO, "a reply before the greeting");
         package = json_member_string(json_member(json_member(greeting.root, "QMP"), "version"),
                                      "package");
-        if (asprintf(&probe->version, "%u.%u.%u", greeting.version[0], greeting.version[1],
-                     greeting.version[2]) < 0) {
-                probe->version = NULL;
+        probe->version = text_format("%u.%u.%u", greeting.version[0], greeting.version[1],
+                                     greeting.version[2]);
+        if (!probe->version) {
                 return qemu_talk_fail(talk, -ENOMEM, "out of memory");
         }
         probe->package =
@@ -306,7 +299,7 @@ int qemu_probe_talk(int fd, unsigned timeout_msec, QemuProbe **ret, const char *
 {
         _cleanup_(qemu_probe_unrefp) QemuProbe *probe = qemu_probe_new();
         Talk talk = {.fd = fd,
-                     .deadline = qemu_talk_now_msec() + timeout_msec,
+                     .deadline = clock_monotonic_msec() + timeout_msec,
                      .reason = "out of memory"};
         int r = probe ? converse(&talk, probe) : -ENOMEM;
 

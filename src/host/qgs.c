@@ -8,9 +8,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
+#include "base/socket.h"
+#include "base/text.h"
 #include "host/host_internal.h"
 
 #define CONNECT_MSEC 200
@@ -38,11 +38,12 @@ static int connect_bounded(int family, const void *address, socklen_t size)
 
 static int connect_unix(const char *root)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", root, HOST_QGS_SOCKET);
+        _cleanup_free_ char *path = text_format("%s%s", root, HOST_QGS_SOCKET);
+        struct sockaddr_un address;
+        int r = path ? socket_address(path, &address) : -ENOMEM;
 
-        if (n < 0 || (size_t)n >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
+        if (r < 0)
+                return r;
         return connect_bounded(AF_UNIX, &address, sizeof(address));
 }
 
@@ -79,9 +80,9 @@ int host_probe_qgs(const char *root, HostFacts *facts)
         r = connect_vsock(root);
         if (r == 0)
                 facts->qgs = HOST_QGS_VSOCK;
-        if (asprintf(&facts->qgs_found, HOST_QGS_SOCKET ": %s; vsock port 4050: %s", reason,
-                     r == 0 ? "answers" : strerrordesc_np(-r) ?: "unknown error") < 0) {
-                facts->qgs_found = NULL;
+        facts->qgs_found = text_format(HOST_QGS_SOCKET ": %s; vsock port 4050: %s", reason,
+                     r == 0 ? "answers" : strerrordesc_np(-r) ?: "unknown error");
+        if (!facts->qgs_found) {
                 return -ENOMEM;
         }
         return 0;

@@ -21,8 +21,8 @@ static char *link_name(const char *root, const char *device, const char *name)
         const char *slash;
         ssize_t n;
 
-        if (asprintf(&path, "%s" DEVICES "/%s/%s", root, device, name) < 0) {
-                path = NULL;
+        path = text_format("%s" DEVICES "/%s/%s", root, device, name);
+        if (!path) {
                 return NULL;
         }
         n = readlink(path, target, sizeof(target) - 1);
@@ -41,8 +41,8 @@ static bool is_harmless(const char *root, const char *device, const char *driver
 
         if (!driver || strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "pci-stub") == 0)
                 return true;
-        if (asprintf(&path, DEVICES "/%s/class", device) < 0) {
-                path = NULL;
+        path = text_format(DEVICES "/%s/class", device);
+        if (!path) {
                 return false;
         }
         class = host_read_file(root, path);
@@ -57,8 +57,8 @@ static char *find_neighbour(const char *root, const char *device, char **ret_dri
         struct dirent *entry;
         DIR *directory;
 
-        if (asprintf(&path, "%s" DEVICES "/%s/iommu_group/devices", root, device) < 0) {
-                path = NULL;
+        path = text_format("%s" DEVICES "/%s/iommu_group/devices", root, device);
+        if (!path) {
                 return NULL;
         }
         directory = opendir(path);
@@ -80,13 +80,11 @@ static char *find_neighbour(const char *root, const char *device, char **ret_dri
 
 static int bind_fix(const char *device, char **ret)
 {
-        return asprintf(ret,
-                        "bind it to vfio-pci: `modprobe vfio-pci` and `driverctl set-override %s "
-                        "vfio-pci` (package driverctl), or vfio-pci.ids=VENDOR:DEVICE on the "
-                        "kernel command line",
-                        device) < 0
-                       ? -ENOMEM
-                       : 0;
+        *ret = text_format("bind it to vfio-pci: `modprobe vfio-pci` and `driverctl set-override "
+                           "%s vfio-pci` (package driverctl), or vfio-pci.ids=VENDOR:DEVICE on the "
+                           "kernel command line",
+                           device);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int vfio_look(const char *root, const char *device, char **ret_path, HostCheck *ret)
@@ -95,8 +93,8 @@ static int vfio_look(const char *root, const char *device, char **ret_path, Host
         _cleanup_free_ char *neighbour = NULL, *neighbours_driver = NULL;
         uint64_t number;
 
-        if (asprintf(&path, DEVICES "/%s", device) < 0) {
-                path = NULL;
+        path = text_format(DEVICES "/%s", device);
+        if (!path) {
                 return -ENOMEM;
         }
         if (!host_file_exists(root, path))
@@ -123,10 +121,9 @@ static int vfio_look(const char *root, const char *device, char **ret_path, Host
                                     "IOMMU group %s, in which the host's driver %s is bound to %s",
                                     group, neighbours_driver ?: "", neighbour);
         }
-        if (asprintf(ret_path, "/dev/vfio/%s", group) < 0) {
-                *ret_path = NULL;
+        *ret_path = text_format("/dev/vfio/%s", group);
+        if (!*ret_path)
                 return -ENOMEM;
-        }
         return host_verdict(ret, NULL, "driver vfio-pci, IOMMU group %s", group);
 }
 
@@ -137,8 +134,7 @@ int host_check_vfio(const char *root, const char *device, char **ret_path, HostC
         int r;
 
         check.needed = strdup("a PCI device bound to vfio-pci together with its whole IOMMU group");
-        if (asprintf(&check.name, "gpu:%s", device) < 0)
-                check.name = NULL;
+        check.name = text_format("gpu:%s", device);
         if (!check.name || !check.needed)
                 return -ENOMEM;
         r = vfio_look(root, device, &path, &check);
@@ -147,7 +143,6 @@ int host_check_vfio(const char *root, const char *device, char **ret_path, HostC
                 return r;
         }
         *ret_path = path;
-        *ret = check;
-        check = (HostCheck){};
+        *ret = TAKE_STRUCT(check);
         return 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/text.h"
+#include "measure/bytes.h"
 #include "measure/igvm_ranges.h"
 #include "measure/igvm_vp.h"
 #include "measure/ovmf.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/document.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 
@@ -145,7 +147,7 @@ static int parse_input(Measurement *measurement, const char *name, json_object *
 {
         json_object *size = json_member(value, "size");
         HashDigest sha256, sha384;
-        DigestPair pair;
+        HashPairDigest pair;
 
         if (!measure_document_is_name(name))
                 return -EBADMSG;

@@ -2,8 +2,10 @@
 #include "measure/efi_boot.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
+#include "measure/bytes.h"
 
 static const char action_boot[] = "Calling EFI Application from Boot Option";
 static const char action_exit[] = "Exit Boot Services Invocation";
@@ -31,7 +33,7 @@ void efi_boot_done(EfiBoot *boot)
         boot->patched = NULL;
 }
 
-int efi_boot_init(const KernelSetup *setup, const DigestPair *initrd, const Profile *profile,
+int efi_boot_init(const KernelSetup *setup, const HashPairDigest *initrd, const Profile *profile,
                   EfiBoot *ret, CvmError *error)
 {
         EfiBoot boot = {.setup = *setup, .initrd = initrd, .profile = profile};
@@ -110,7 +112,7 @@ static int extend_options(Register *reg, const char *options)
         _cleanup_free_ uint8_t *wide = calloc(n, 2);
         _cleanup_free_ char *what = NULL;
 
-        if (!wide || asprintf(&what, "load options: %s", options) < 0)
+        if (!wide || !(what = text_format("load options: %s", options)))
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 wide[2 * i] = (uint8_t)options[i];
@@ -123,7 +125,7 @@ static int extend_initrd(const EfiBoot *boot, Register *reg)
 
         if (!boot->initrd)
                 return 0;
-        digest = hash_of_pair(boot->initrd, reg->value.algorithm);
+        digest = hash_pair_digest(boot->initrd, reg->value.algorithm);
         return register_extend(reg, &digest, "initramfs");
 }
 
@@ -132,9 +134,9 @@ static int measure_both(const EfiBoot *boot, Register *reg)
 {
         const char *cmdline = boot->setup.cmdline;
         _cleanup_free_ char *options = NULL;
-        const DigestPair *initrd = boot->initrd;
+        const HashPairDigest *initrd = boot->initrd;
         ProfileOptions order = boot->profile->options.value;
-        int n, r;
+        int r;
 
         if (!cmdline)
                 return register_no_value(reg, MEASUREMENT_NOT_GIVEN,
@@ -145,10 +147,10 @@ static int measure_both(const EfiBoot *boot, Register *reg)
                         "where the firmware puts \"initrd=initrd\" depends on its version, which "
                         "the given files do not show: give a firmware that shows its version, or "
                         "the profile (--profile options=suffix or options=prefix)");
-        n = !initrd                           ? asprintf(&options, "%s", cmdline)
-            : order == PROFILE_OPTIONS_SUFFIX ? asprintf(&options, "%s initrd=initrd", cmdline)
-                                              : asprintf(&options, "initrd=initrd %s", cmdline);
-        if (n < 0)
+        options = !initrd                           ? strdup(cmdline)
+                  : order == PROFILE_OPTIONS_SUFFIX ? text_format("%s initrd=initrd", cmdline)
+                                                    : text_format("initrd=initrd %s", cmdline);
+        if (!options)
                 return -ENOMEM;
         r = extend_options(reg, options);
         return r < 0 ? r : extend_initrd(boot, reg);

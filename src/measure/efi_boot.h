@@ -20,7 +20,7 @@
 
 typedef struct EfiBoot {
         KernelSetup setup;
-        const DigestPair *initrd; /* of the whole file; NULL: none is given */
+        const HashPairDigest *initrd; /* of the whole file; NULL: none is given */
         const Profile *profile;
         PeImage image;    /* of the kernel that the firmware sees */
         uint8_t *patched; /* owned; NULL: the raw file is what it sees */
@@ -32,7 +32,7 @@ int efi_check_cmdline(const char *cmdline, CvmError *error);
 /* Reads the kernel, which must be given. Where the profile does not say which bytes the firmware
  * sees, efi_boot_kernel_known() is false after. setup->memory 0 (unknown) does not matter for a raw
  * one. */
-int efi_boot_init(const KernelSetup *setup, const DigestPair *initrd, const Profile *profile,
+int efi_boot_init(const KernelSetup *setup, const HashPairDigest *initrd, const Profile *profile,
                   EfiBoot *ret, CvmError *error);
 void efi_boot_done(EfiBoot *boot);
 /* NULL, or why the kernel's digest is not known; sets ret_state then. */

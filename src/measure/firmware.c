@@ -2,7 +2,9 @@
 #include "measure/firmware.h"
 
 #include <lzma.h>
+#include <string.h>
 
+#include "measure/bytes.h"
 #include "measure/guid.h"
 
 #define SECTION_GUID_DEFINED 0x02

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/id_block.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
+
 #define ID_BLOCK_VERSION 1
 #define CURVE_P384 2
 #define FIELD_SIZE 72

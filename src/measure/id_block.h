@@ -11,7 +11,7 @@
  * ECDSA P-384 with SHA-384 Signature" (numbers little-endian in 72-byte fields).
  */
 
-#include "measure/hash.h"
+#include "base/hash.h"
 #include "measure/signing_key.h"
 
 #define ID_BLOCK_SIZE 96

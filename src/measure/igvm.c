@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm.h"
 
+#include "measure/bytes.h"
+
 #define HEADER_SIZE 8
 #define PAGE_LARGE 1u
 #define PAGE_UNMEASURED 2u

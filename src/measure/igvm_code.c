@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_code.h"
 
+#include "measure/bytes.h"
+
 #define PIECE_MIN (64u << 10) /* bytes; compressed code is of some MiB */
 
 typedef struct Search {

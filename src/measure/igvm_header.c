@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_header.h"
 
+#include "measure/bytes.h"
+
 #define NO_MASK UINT8_MAX
 
 static const struct {

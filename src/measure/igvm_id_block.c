@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_id_block.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
 #include "measure/igvm_checksum.h"
 #include "measure/igvm_header.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm_order.h"
 
+#include "measure/bytes.h"
 #include "measure/igvm_header.h"
 
 /* Pages that are held back. */

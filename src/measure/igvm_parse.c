@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/igvm.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
 #include "measure/igvm_check.h"
 #include "measure/igvm_checksum.h"
 

@@ -2,7 +2,9 @@
 #include "measure/igvm_vp.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "measure/bytes.h"
 #include "measure/igvm_header.h"
 #include "measure/vmsa.h"
 

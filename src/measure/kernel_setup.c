@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/kernel_setup.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
+
 #define SETUP_MIN 0x264 /* end of the header of protocol 2.12 */
 #define CMDLINE_ADDRESS 0x20000
 #define ACPI_DATA_SIZE 0x28000u /* what QEMU keeps below the end of low memory */

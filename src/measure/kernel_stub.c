@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/kernel_stub.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
 #include "measure/guid.h"
 
 #define SETUP_SECTORS 0x1f1

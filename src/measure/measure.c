@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/measure.h"
 
+#include <string.h>
+
 #include "base/text.h"
+#include "measure/bytes.h"
 #include "measure/igvm_code.h"
 #include "measure/igvm_id_block.h"
 #include "measure/snp_igvm.h"
@@ -76,9 +79,9 @@ static int add_acpi(Run *run)
         int r = 0;
 
         for (size_t i = 0; r == 0 && acpi->loader.data && i < ARRAY_SIZE(files); i++) {
-                DigestPair digests;
+                HashPairDigest digests;
 
-                r = digest_bytes(files[i].bytes.data, files[i].bytes.size, &digests);
+                r = hash_pair_bytes(files[i].bytes.data, files[i].bytes.size, &digests);
                 if (r == 0)
                         r = measurement_add_file(run->measurement, files[i].name,
                                                  files[i].bytes.size, &digests);

@@ -28,7 +28,7 @@ MeasureMethod measure_method_find(const char *name);
 /* A file, with the digests of exactly these bytes. */
 typedef struct MeasureFile {
         Bytes bytes; /* not given: it is not there */
-        DigestPair digests;
+        HashPairDigest digests;
         bool has_code;     /* false: nobody looked */
         FirmwareCode code; /* what measure_read_code() found in it */
 } MeasureFile;

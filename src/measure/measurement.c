@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *measurement_state_name(MeasurementState state)
 {
         static const char *const names[] = {
@@ -66,9 +68,9 @@ Register *measurement_add(Measurement *measurement, const char *name, HashAlgori
 
 _printf_(2, 0) static int set_reason(Register *reg, const char *format, va_list ap)
 {
-        char *reason;
+        char *reason = text_format_v(format, ap);
 
-        if (vasprintf(&reason, format, ap) < 0)
+        if (!reason)
                 return -ENOMEM;
         free(reg->reason);
         reg->reason = reason;
@@ -104,7 +106,6 @@ int register_note(Register *reg, const HashDigest *digest, const char *format, .
 {
         MeasurementEvent event = {.has_digest = digest}, *events;
         va_list ap;
-        int n;
 
         if (digest)
                 event.digest = *digest;
@@ -113,9 +114,9 @@ int register_note(Register *reg, const HashDigest *digest, const char *format, .
                 return -ENOMEM;
         reg->events = events;
         va_start(ap, format);
-        n = vasprintf(&event.what, format, ap);
+        event.what = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0)
+        if (!event.what)
                 return -ENOMEM;
         events[reg->n_events++] = event;
         return 0;
@@ -149,7 +150,7 @@ static MeasurementInput *add_input(Measurement *measurement, const char *name)
 }
 
 int measurement_add_file(Measurement *measurement, const char *name, uint64_t size,
-                         const DigestPair *digests)
+                         const HashPairDigest *digests)
 {
         MeasurementInput *input = add_input(measurement, name);
 
@@ -176,17 +177,13 @@ int measurement_add_text(Measurement *measurement, const char *name, const char 
 {
         MeasurementInput *input = add_input(measurement, name);
         va_list ap;
-        int n;
 
         if (!input)
                 return -ENOMEM;
         va_start(ap, format);
-        n = vasprintf(&input->text, format, ap);
+        input->text = text_format_v(format, ap);
         va_end(ap);
-        if (n >= 0)
-                return 0;
-        input->text = NULL;
-        return -ENOMEM;
+        return input->text ? 0 : -ENOMEM;
 }
 
 const Register *measurement_find(const Measurement *measurement, const char *name,

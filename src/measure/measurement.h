@@ -11,7 +11,7 @@
 #include <json-c/json.h>
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash_pair.h"
 
 /* Why a register has no value. */
 typedef enum MeasurementState {
@@ -47,7 +47,7 @@ typedef struct MeasurementInput {
         uint64_t size;    /* of a file */
         bool has_digests; /* of a file */
         bool sha256_only; /* neither its size nor its SHA-384 is known */
-        DigestPair digests;
+        HashPairDigest digests;
 } MeasurementInput;
 
 typedef struct Measurement {
@@ -80,7 +80,7 @@ int register_extend(Register *reg, const HashDigest *digest, const char *what);
 int register_extend_bytes(Register *reg, const void *data, size_t size, const char *what);
 
 int measurement_add_file(Measurement *measurement, const char *name, uint64_t size,
-                         const DigestPair *digests);
+                         const HashPairDigest *digests);
 int measurement_add_sha256(Measurement *measurement, const char *name, const HashDigest *sha256);
 int measurement_add_text(Measurement *measurement, const char *name, const char *format, ...)
         _printf_(3, 4);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/ovmf.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
+
 #define FOOTER_FROM_END 32 /* bytes between the table and the end: the reset vector */
 #define ENTRY_TAIL                                                                                 \
         (2 + GUID_SIZE) /* u16 length of the entry with this tail, GUID; data stand before */
@@ -207,17 +211,17 @@ bool ovmf_takes_hashes(const OvmfSev *sev)
         return false;
 }
 
-int ovmf_hash_kernel(const DigestPair *kernel, const DigestPair *initrd, const char *cmdline,
-                     OvmfHashes *ret)
+int ovmf_hash_kernel(const HashPairDigest *kernel, const HashPairDigest *initrd,
+                     const char *cmdline, OvmfHashes *ret)
 {
-        OvmfHashes hashes = {.kernel = hash_of_pair(kernel, HASH_SHA256)};
+        OvmfHashes hashes = {.kernel = hash_pair_digest(kernel, HASH_SHA256)};
         int r;
 
         r = hash_bytes(HASH_SHA256, cmdline, strlen(cmdline) + 1, &hashes.cmdline);
         if (r == 0 && !initrd)
                 r = hash_bytes(HASH_SHA256, "", 0, &hashes.initrd);
         else if (r == 0)
-                hashes.initrd = hash_of_pair(initrd, HASH_SHA256);
+                hashes.initrd = hash_pair_digest(initrd, HASH_SHA256);
         if (r == 0)
                 *ret = hashes;
         return r;

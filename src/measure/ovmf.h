@@ -12,8 +12,9 @@
  */
 
 #include "base/error.h"
+#include "base/hash_pair.h"
+#include "measure/bytes.h"
 #include "measure/guid.h"
-#include "measure/hash.h"
 
 #define OVMF_SECTIONS_MAX 64
 #define OVMF_MEMORY_MAX (256u << 20) /* bytes of all sections: they are of some KiB */
@@ -71,8 +72,8 @@ typedef struct OvmfHashes {
 
 /* What QEMU hashes with kernel-hashes=on: the whole files (initrd NULL: none, of no bytes) and the
  * command line with its NUL. 0, -ENOMEM or -EIO. */
-int ovmf_hash_kernel(const DigestPair *kernel, const DigestPair *initrd, const char *cmdline,
-                     OvmfHashes *ret);
+int ovmf_hash_kernel(const HashPairDigest *kernel, const HashPairDigest *initrd,
+                     const char *cmdline, OvmfHashes *ret);
 
 /* The page that holds the table: zeros but for the table at gpa's offset within a page. -ERANGE if
  * it does not fit behind that offset. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/pe.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
+
 #define PE_OFFSET 0x3c     /* of the DOS header's e_lfanew */
 #define COFF_SIZE 24       /* signature and COFF file header */
 #define CHECKSUM_OFFSET 64 /* of CheckSum in the optional header, PE32 and PE32+ alike */

@@ -13,7 +13,8 @@
  */
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 #define PE_SECTIONS_MAX 96 /* PE Format: what the Windows loader takes at most */
 

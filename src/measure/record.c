@@ -2,6 +2,7 @@
 #include "measure/record.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 

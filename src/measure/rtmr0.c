@@ -2,8 +2,10 @@
 #include "measure/rtmr0.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
+#include "measure/bytes.h"
 #include "measure/guid.h"
 
 #define HOB_HANDOFF 1
@@ -114,7 +116,8 @@ static int extend_variable(Register *reg, const Guid *guid, const char *name)
         _cleanup_free_ char *what = NULL;
         size_t n = strlen(name);
 
-        if (asprintf(&what, "variable %s, empty", name) < 0)
+        what = text_format("variable %s, empty", name);
+        if (!what)
                 return -ENOMEM;
         memcpy(data, guid->bytes, GUID_SIZE);
         le64_put(data + GUID_SIZE, n);

@@ -9,6 +9,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <string.h>
+
+#include "measure/bytes.h"
 
 struct SigningKey {
         EVP_PKEY *pkey; /* owned */

@@ -8,7 +8,8 @@
  * Sources: SEC 1 (ECDSA); RFC 7468 (PEM), RFC 5958 and RFC 5915 (what is in it).
  */
 
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 #define KEY_NUMBER_MAX 48        /* bytes of a number of P-384 */
 #define KEY_FILE_MAX (64u << 10) /* bytes of a PEM file, with comments and certificates */

@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
+
+#include "measure/bytes.h"
 
 #define PAGE_INFO_SIZE 0x70
 #define PAGE_INFO_CONTENTS 48

@@ -10,7 +10,7 @@
  * gpa), contents being the SHA384 of the page or zeros.
  */
 
-#include "measure/hash.h"
+#include "base/hash.h"
 
 #define SNP_PAGE_SIZE 4096
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/tdvf.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
 #include "measure/ovmf.h"
 
 #define DESCRIPTOR_SIZE 16 /* "TDVF", u32 length, u32 version, u32 sections */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "measure/vmsa.h"
 
+#include <string.h>
+
+#include "measure/bytes.h"
+
 typedef struct Segment {
         uint16_t selector, attributes;
         uint32_t base;

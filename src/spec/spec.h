@@ -12,8 +12,8 @@
 
 #include <json-c/json.h>
 
-#include "base/digest.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 #define SPEC_NAME_MAX 63
 #define SPEC_PLATFORM_MAX 32

@@ -61,7 +61,7 @@ int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spe
                 if (r < 0)
                         return r;
         }
-        if (input.sha256 && digest_parse_sha256(input.sha256, artifact->sha256) < 0)
+        if (input.sha256 && hash_parse_sha256(input.sha256, artifact->sha256) < 0)
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "sha256"),
                                               "must be 64 hex digits");
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "spec/spec_internal.h"
 
 typedef struct DiskInput {
@@ -64,7 +65,7 @@ static bool id_is_valid(const char *id)
 /* The given id, or diskN of the N-th disk. */
 static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, CvmError *error)
 {
-        if (!input->id && asprintf(&input->id, "disk%zu", spec->n_disks) < 0) {
+        if (!input->id && !(input->id = text_format("disk%zu", spec->n_disks))) {
                 input->id = NULL;
                 return -ENOMEM;
         }

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/internal.h"
+#include "base/json_place.h"
+#include "base/text.h"
+#include "template/template_internal.h"
 
 int document_new(const char *name, const char *label, const char *text, size_t size, Document **ret,
                  CvmError *error)
@@ -40,11 +42,9 @@ Document *document_free(Document *document)
 
 char *document_label(const char *path, const char *name)
 {
-        char *label = NULL;
-
         if (path)
                 return strdup(path);
-        return asprintf(&label, "built-in %s.json", name) < 0 ? NULL : label;
+        return text_format("built-in %s.json", name);
 }
 
 /* The line of what the path names, or of the nearest thing around it that has one. */
@@ -56,7 +56,7 @@ static unsigned document_line_of(const Document *document, const char *path)
         while (around && *around && !line) {
                 char *dot = strrchr(around, '.'), *bracket = strrchr(around, '[');
 
-                line = json_locate(document->text, document->size, around);
+                line = json_place_line(document->text, document->size, around);
                 if (!dot && !bracket)
                         break;
                 *(bracket > dot ? bracket : dot) = 0;

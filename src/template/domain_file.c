@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "template/domain.h"
 
 static int domain_file_refuse(const char *name, const Document *document, unsigned line,
@@ -134,8 +135,8 @@ int domain_file_new(const char *name, const char *path, const char *text, size_t
                 file->name = strdup(name);
                 if (path)
                         file->document->label = strdup(path);
-                else if (asprintf(&file->document->label, "built-in %s.xml", name) < 0)
-                        file->document->label = NULL;
+                else
+                        file->document->label = text_format("built-in %s.xml", name);
         }
         if (!file || !file->document || !file->name || !file->document->label)
                 return cvm_error_system(error, -ENOMEM, "read template %s", name);

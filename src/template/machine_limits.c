@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 /* Of the 32 of a PCI Express root complex or a PCI bus the host bridge has one, and q35's ISA
  * bridge another (QEMU, docs/pcie.txt). */

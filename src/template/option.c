@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 /*
  * Options that are lists of key=value, with the key that may be left out before an option's first

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 static void strings_free(char **strings)
 {

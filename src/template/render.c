@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "template/walk.h"
 
 static int add_argument(Walk *walk, const char *dash, const char *text)
@@ -25,8 +26,8 @@ static int add_argument(Walk *walk, const char *dash, const char *text)
         if (!grown)
                 return walk_no_memory(walk);
         plan->argv = grown;
-        if (asprintf(&grown[plan->argc], "%s%s", dash, text) < 0) {
-                grown[plan->argc] = NULL;
+        grown[plan->argc] = text_format("%s%s", dash, text);
+        if (!grown[plan->argc]) {
                 return walk_no_memory(walk);
         }
         grown[++plan->argc] = NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "template/walk.h"
 
 /* Adds the check's result unless it passed or is listed already. */
@@ -50,17 +51,16 @@ int artifact_check_path(const Template *template, SpecArtifactKind kind, bool th
         };
 
         if (!check.name ||
-            asprintf(&check.found, check.passed ? "%s" : "no %s", artifact->path) < 0)
+            !(check.found = text_format(check.passed ? "%s" : "no %s", artifact->path)))
                 return -ENOMEM;
         check.needed = strdup("a file, by default the host's");
         if (!check.passed &&
-            asprintf(&check.fix, "install the package %s, or give a file in the spec",
-                     artifact->package ?: "that brings it") < 0)
+            !(check.fix = text_format("install the package %s, or give a file in the spec",
+                                      artifact->package ?: "that brings it")))
                 check.fix = NULL;
         if (!check.needed || (!check.passed && !check.fix))
                 return -ENOMEM;
-        *ret = check;
-        check = (HostCheck){};
+        *ret = TAKE_STRUCT(check);
         return 0;
 }
 
@@ -81,14 +81,14 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
         if (!embedded)
                 return host_check_list_add_new(missing, name, "none given", "a file", false,
                                                "give a file in the spec");
-        if (asprintf(&found, "none given, and this cvmd has no embedded '%s'", embedded) < 0) {
-                found = NULL;
+        found = text_format("none given, and this cvmd has no embedded '%s'", embedded);
+        if (!found) {
                 return -ENOMEM;
         }
-        if (asprintf(&fix,
-                     "give a file in the spec (cvmctl --%s FILE), or build cvmd with -D%s=FILE",
-                     name, embedded) < 0) {
-                fix = NULL;
+        fix = text_format(
+                "give a file in the spec (cvmctl --%s FILE), or build cvmd with -D%s=FILE", name,
+                embedded);
+        if (!fix) {
                 return -ENOMEM;
         }
         return host_check_list_add_new(missing, name, found, "a file", false, fix);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/internal.h"
+#include "template/template_internal.h"
 #include "template/workload.h"
 
 typedef struct Rule {

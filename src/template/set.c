@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define FRAGMENTS "fragments"
 #define TEMPLATES_MAX 256u

@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define TEMPLATE_BYTES_MAX (1u << 20)
 
@@ -57,8 +57,8 @@ static int load_directory(TemplateSet *set, const char *directory, CvmError *err
 
                 if (!is_template_file(entry->d_name))
                         continue;
-                if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0) {
-                        path = NULL;
+                path = text_format("%s/%s", directory, entry->d_name);
+                if (!path) {
                         r = cvm_error_system(error, -ENOMEM, "read templates");
                         break;
                 }

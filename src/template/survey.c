@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/program.h"
-#include "internal.h"
+#include "base/text.h"
+#include "template/template_internal.h"
 
 static int survey_add_host_checks(const Template *template, const HostFacts *host,
                                   HostCheckList *list)
@@ -101,8 +102,8 @@ static int add_qemu(const Template *template, const SurveyQemu *qemu, HostCheckL
                                                "install the package qemu-system-x86, or set the "
                                                "binary's path in cvmd.conf (qemu)");
         if (!qemu->probe) {
-                if (asprintf(&text, "%s does not answer QMP: %s", qemu->path, qemu->reason ?: "?") <
-                    0)
+                text = text_format("%s does not answer QMP: %s", qemu->path, qemu->reason ?: "?");
+                if (!text)
                         return -ENOMEM;
                 return host_check_list_add_new(list, "qemu", text, "a QEMU that answers QMP", false,
                                                "reinstall the package qemu-system-x86, or set "

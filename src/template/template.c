@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/internal.h"
+#include "base/text.h"
+#include "template/template_internal.h"
 
 /* The file while it is taken apart. */
 typedef struct Raw {
@@ -87,8 +88,8 @@ static int parse_artifacts(Raw *raw, Source *source)
                 _cleanup_free_ char *prefix = NULL;
                 int r;
 
-                if (asprintf(&prefix, "artifacts.%s", key) < 0) {
-                        prefix = NULL;
+                prefix = text_format("artifacts.%s", key);
+                if (!prefix) {
                         return -ENOMEM;
                 }
                 while (kind < _ARTIFACT_KIND_MAX && strcmp(spec_artifact_kind_name(kind), key) != 0)
@@ -114,8 +115,8 @@ static int refuse_item(Source *source, const char *list, size_t index, const cha
 {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s[%zu]", list, index) < 0) {
-                path = NULL;
+        path = text_format("%s[%zu]", list, index);
+        if (!path) {
                 return -ENOMEM;
         }
         return template_refuse(source, path, reason);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 static json_object *variables_text(const char *s)
 {

@@ -5,19 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int walk_fail(Walk *walk, const char *format, ...)
 {
         _cleanup_free_ char *reason = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&reason, format, ap);
+        reason = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0) {
-                reason = NULL;
+        if (!reason)
                 return walk_no_memory(walk);
-        }
         if (walk->line)
                 return cvm_error_template(walk->error, walk->template->name, "%s:%u: %s: %s",
                                           walk->document->label, walk->line, walk->path.data ?: "",
@@ -52,12 +51,11 @@ size_t walk_enter(Walk *walk, const char *format, ...)
         _cleanup_free_ char *part = NULL;
         size_t before = walk->path.size;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&part, format, ap);
+        part = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0)
+        if (!part)
                 part = NULL;
         else if (buffer_append_text(&walk->path, part) < 0)
                 return before; /* only a message will be shorter */

@@ -9,7 +9,7 @@
  * only be there or not: they are checked once all there and once all left out.
  */
 
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 /* What is named at a place besides the variables: a loop's item, a fragment's parameters. On the
  * stack of the walk. */

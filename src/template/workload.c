@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/canonical.h"
-#include "base/digest.h"
-#include "template/internal.h"
+#include "base/hash_pair.h"
+#include "base/text.h"
+#include "template/template_internal.h"
 
 bool workload_hash_fits(const char *hash, size_t size)
 {
@@ -102,8 +103,7 @@ static json_object *security_entry(const SpecSecurity *entry)
         if (entry->key->kind == SPEC_SECURITY_BOOL)
                 return json_new_text(entry->number ? "true" : "false");
         if (entry->key->kind == SPEC_SECURITY_NUMBER) {
-                if (asprintf(&text, "0x%" PRIx64, entry->number) < 0)
-                        text = NULL;
+                text = text_format("0x%" PRIx64, entry->number);
         } else if (text_unbase64(entry->text, &bytes, &size) == 0) {
                 text = text_base64(bytes, size);
         }
@@ -186,7 +186,7 @@ static int workload_write_document(const Template *template, const PlanInputs *i
 int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBinding *ret)
 {
         _cleanup_(workload_binding_done) WorkloadBinding binding = {};
-        DigestPair digest;
+        HashPairDigest digest;
         size_t size = 0;
         int r;
 
@@ -195,14 +195,13 @@ int workload_bind(const Template *template, const PlanInputs *inputs, WorkloadBi
         binding.field = find_field(template, &size);
         r = workload_write_document(template, inputs, &binding.document);
         if (r == 0)
-                r = digest_bytes(binding.document, strlen(binding.document), &digest);
+                r = hash_pair_bytes(binding.document, strlen(binding.document), &digest);
         if (r < 0)
                 return r;
         binding.base64 = text_base64(size == SHA384_SIZE ? digest.sha384 : digest.sha256, size);
         binding.hex = text_hex(size == SHA384_SIZE ? digest.sha384 : digest.sha256, size);
         if (!binding.base64 || !binding.hex)
                 return -ENOMEM;
-        *ret = binding;
-        binding = (WorkloadBinding){};
+        *ret = TAKE_STRUCT(binding);
         return 0;
 }

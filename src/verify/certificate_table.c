@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/certificate_table.h"
 
+#include <string.h>
+
 #define GUID_SIZE 16
 #define ENTRY_SIZE 24
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/certificates.h"
-#include "base/text.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/hash_pair.h"
+#include "base/text.h"
 
 #define CHAIN_DEPTH_MAX 4
 #define DAY_MAX 32 /* "2026-11-30 12:00" */
@@ -155,7 +158,7 @@ static void format_day(const ASN1_TIME *time, char ret[static DAY_MAX])
 /* "SEV-VLEK (certificate 0 of the chain): certificate has expired: valid from … to …, …". */
 static int explain(X509_STORE_CTX *context, time_t at, char **ret)
 {
-        int code = X509_STORE_CTX_get_error(context), n;
+        int code = X509_STORE_CTX_get_error(context);
         X509 *certificate = X509_STORE_CTX_get_current_cert(context);
         char name[CERTIFICATE_NAME_MAX] = "the chain", issuer[CERTIFICATE_NAME_MAX] = "";
         char from[DAY_MAX] = "?", until[DAY_MAX] = "?", day[DAY_MAX] = "?";
@@ -173,17 +176,17 @@ static int explain(X509_STORE_CTX *context, time_t at, char **ret)
                 strftime(day, sizeof(day), "%F %H:%M", &tm);
         if (certificate &&
             (code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID))
-                n = asprintf(ret,
-                             "%s (certificate %d of the chain): %s: it is valid from %s to %s, and "
-                             "was checked at %s (UTC)",
-                             name, X509_STORE_CTX_get_error_depth(context),
-                             X509_verify_cert_error_string(code), from, until, day);
+                *ret = text_format(
+                        "%s (certificate %d of the chain): %s: it is valid from %s to %s, and "
+                        "was checked at %s (UTC)",
+                        name, X509_STORE_CTX_get_error_depth(context),
+                        X509_verify_cert_error_string(code), from, until, day);
         else
-                n = asprintf(ret, "%s (certificate %d of the chain): %s%s%s", name,
-                             X509_STORE_CTX_get_error_depth(context),
-                             X509_verify_cert_error_string(code),
-                             certificate ? "; its issuer is " : "", issuer);
-        return n < 0 ? -ENOMEM : -EKEYREJECTED;
+                *ret = text_format("%s (certificate %d of the chain): %s%s%s", name,
+                                   X509_STORE_CTX_get_error_depth(context),
+                                   X509_verify_cert_error_string(code),
+                                   certificate ? "; its issuer is " : "", issuer);
+        return *ret ? -EKEYREJECTED : -ENOMEM;
 }
 
 static int certificates_verify_in(X509_STORE_CTX *context, time_t at, char **ret_reason)
@@ -218,10 +221,10 @@ const KnownRoot *certificate_known(X509 *root, const KnownRoot *known)
 {
         uint8_t *der = NULL;
         int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(root), &der);
-        DigestPair digest;
+        HashPairDigest digest;
         const KnownRoot *found = NULL;
 
-        if (size > 0 && digest_bytes(der, (size_t)size, &digest) == 0)
+        if (size > 0 && hash_pair_bytes(der, (size_t)size, &digest) == 0)
                 for (; !found && known->name; known++)
                         if (memcmp(known->key, digest.sha256, SHA256_SIZE) == 0)
                                 found = known;

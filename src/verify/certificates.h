@@ -9,8 +9,8 @@
 #include <openssl/x509.h>
 #include <time.h>
 
-#include "base/digest.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "measure/bytes.h"
 
 #define CERTIFICATES_MAX 16

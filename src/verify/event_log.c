@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/event_log.h"
 
+#include <string.h>
+
 #include "verify/reader.h"
 
 #define SHA1_SIZE 20
@@ -192,8 +194,7 @@ int event_log_parse(Bytes bytes, EventLog *ret, CvmError *error)
         }
         if (r < 0)
                 return r;
-        *ret = log;
-        log = (EventLog){};
+        *ret = TAKE_STRUCT(log);
         return 0;
 }
 

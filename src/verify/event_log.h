@@ -10,7 +10,8 @@
  */
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 #define EVENT_LOG_MAX (16u << 20)  /* bytes */
 #define EVENT_LOG_EVENTS_MAX 65536 /* events */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/evidence.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 #include "verify/evidence_text.h"
@@ -206,7 +208,6 @@ int evidence_open(Bytes file, Evidence *ret, CvmError *error)
                 evidence.kind = REPORT_PCRS;
                 evidence.form = FORM_PCRS;
         }
-        *ret = evidence;
-        evidence = (Evidence){};
+        *ret = TAKE_STRUCT(evidence);
         return 0;
 }

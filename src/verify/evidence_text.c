@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/evidence_text.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
 #define DECODED_MIN 48 /* bytes: less than any header; a short word is base64, too */

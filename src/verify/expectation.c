@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -324,8 +325,7 @@ int expectation_parse(json_object *json, Expectation *ret, CvmError *error)
                 r = parse_vmpl(vmpl, &expectation, error);
         if (r < 0)
                 return r;
-        *ret = expectation;
-        expectation = (Expectation){};
+        *ret = TAKE_STRUCT(expectation);
         return 0;
 }
 

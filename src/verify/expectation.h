@@ -11,7 +11,7 @@
 #include <json-c/json.h>
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash.h"
 #include "measure/id_block.h"
 
 #define EXPECTATION_REGISTERS_MAX 128

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -46,7 +47,7 @@ static void findings_add(Findings *findings, FindingResult result, bool needed, 
         if (items)
                 findings->items = items;
         finding.check = items ? strdup(check) : NULL;
-        if (format && finding.check && vasprintf(&finding.reason, format, ap) < 0) {
+        if (format && finding.check && !(finding.reason = text_format_v(format, ap))) {
                 free(finding.check);
                 finding.check = NULL;
         }

@@ -10,7 +10,8 @@
 
 #include <json-c/json.h>
 
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 typedef enum FindingResult {
         FINDING_RIGHT,

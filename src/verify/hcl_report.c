@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/hcl_report.h"
 
+#include <string.h>
+
 #define HEADER_SIZE 32
 #define HARDWARE_SIZE 1184
 #define DATA                                                                                       \

@@ -10,7 +10,8 @@
  */
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 typedef struct HclReport {
         Bytes report;            /* the SEV-SNP report */

@@ -2,6 +2,7 @@
 #include "verify/log_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Of a TD's log: 0 is MRTD, which nothing extends. */
 static const char *const td_names[] = {NULL, "RTMR0", "RTMR1", "RTMR2", "RTMR3"};

@@ -2,6 +2,7 @@
 #include "verify/pcrs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"

@@ -9,7 +9,8 @@
 #include <json-c/json.h>
 
 #include "base/error.h"
-#include "measure/hash.h"
+#include "base/hash.h"
+#include "measure/bytes.h"
 
 #define PCRS 24
 #define PCRS_TEXT_MAX (1u << 20) /* bytes */

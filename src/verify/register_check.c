@@ -2,6 +2,7 @@
 #include "verify/register_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* With several vCPUs and IGVM there are two launch digests; cvm-measure(7) says when which. */
 #define LAUNCH_DIGEST "LaunchDigest"

@@ -2,6 +2,7 @@
 #include "verify/snp_chain.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "verify/signature.h"
 #include "verify/snp_product.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/snp_product.h"
+
 #include "base/text.h"
+#include <string.h>
 
 #define OID_PRODUCT "1.3.6.1.4.1.3704.1.2"
 #define OID_PROVIDER "1.3.6.1.4.1.3704.1.5"

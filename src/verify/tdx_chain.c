@@ -2,6 +2,7 @@
 #include "verify/tdx_chain.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "verify/signature.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/tdx_quote.h"
 
+#include <string.h>
+
 #include "verify/reader.h"
 
 #define HEADER_SIZE 48

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/verify.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "verify/log_check.h"
 #include "verify/register_check.h"

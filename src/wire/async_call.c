@@ -2,33 +2,32 @@
 #include "wire/async_call.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include "base/text.h"
+#include "base/handles.h"
+#include "base/socket.h"
 #include "wire/message.h"
 #include "wire/stream.h"
 
 struct WireAsyncCall {
         Stream stream;
         uv_timer_t timer;
-        unsigned n_handles;
+        Handles handles;
         Buffer input;
         WireAsyncDone done; /* NULL once called or cancelled */
         void *userdata;
 };
 
-static void wire_async_call_handle_closed(WireAsyncCall *call)
+static void wire_async_call_free(void *owner)
 {
-        if (--call->n_handles > 0)
-                return;
+        WireAsyncCall *call = owner;
+
         buffer_done(&call->input);
         free(call);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-        wire_async_call_handle_closed(container_of((uv_timer_t *)handle, WireAsyncCall, timer));
+        handles_closed(&container_of((uv_timer_t *)handle, WireAsyncCall, timer)->handles);
 }
 
 void wire_async_call_cancel(WireAsyncCall *call)
@@ -82,7 +81,7 @@ static void on_stream_closed(Stream *stream)
 
         if (call->done)
                 answer(call, -ECONNRESET, NULL, NULL);
-        wire_async_call_handle_closed(call);
+        handles_closed(&call->handles);
 }
 
 static const StreamCallbacks callbacks = {on_data, on_stream_closed};
@@ -96,19 +95,19 @@ static void on_timeout(uv_timer_t *timer)
  * taking any more: -EAGAIN. */
 static int connect_and_send(const char *path, const Buffer *message)
 {
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = -1;
+        struct sockaddr_un address;
+        int r = socket_address(path, &address);
         ssize_t n;
 
+        if (r < 0)
+                return r;
+        fd = socket_connect(&address, SOCK_NONBLOCK);
         if (fd < 0)
-                return -errno;
-        if (!text_copy(address.sun_path, sizeof(address.sun_path), path))
-                return -ENAMETOOLONG;
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        n = send(fd, message->data, message->size, MSG_NOSIGNAL);
+                return fd;
+        n = socket_send(fd, message->data, message->size, NULL, 0, 0);
         if (n < 0)
-                return -errno;
+                return (int)n;
         return (size_t)n == message->size ? TAKE_FD(fd) : -EAGAIN;
 }
 
@@ -130,7 +129,7 @@ int wire_async_call_start(uv_loop_t *loop, const char *path, const char *method,
                 return r;
         uv_timer_init(loop, &call->timer);
         uv_timer_start(&call->timer, on_timeout, msec, 0);
-        call->n_handles = 2;
+        handles_init(&call->handles, 2, wire_async_call_free, call);
         call->done = done;
         call->userdata = userdata;
         *ret = TAKE_PTR(call);

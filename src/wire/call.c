@@ -132,8 +132,7 @@ int wire_reply_prepare(json_object *parameters, Buffer *ret)
 
         if (r < 0)
                 return r;
-        *ret = reply;
-        reply = (Buffer){};
+        *ret = TAKE_STRUCT(reply);
         return 0;
 }
 
@@ -149,8 +148,7 @@ void wire_call_reply_prepared(WireCall *call, Buffer *reply)
                         appended(call->connection, buffer_append(output, held.data, held.size));
                 } else {
                         buffer_done(output);
-                        *output = held;
-                        held = (Buffer){};
+                        *output = TAKE_STRUCT(held);
                 }
         }
         wire_call_end(call);

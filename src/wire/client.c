@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
+#include "base/socket.h"
 #include "wire/message.h"
 
 #define READ_SIZE 65536u
-#define FDS_MAX 253 /* SCM_MAX_FD of Linux */
 
 struct WireClient {
         int fd; /* -1 once handed over */
@@ -24,31 +22,31 @@ struct WireClient {
 
 static const char *const system_operation = "communicate with the daemon";
 
-static int connect_at(int fd, const char *path)
+/* Returns a descriptor or -errno. */
+static int wire_client_open(const char *path)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = -1;
+        struct sockaddr_un address;
+        int r = socket_address(path, &address);
 
-        if (strlen(path) >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        memcpy(address.sun_path, path, strlen(path) + 1);
-        while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+        if (r < 0)
+                return r;
+        fd = socket_connect(&address, 0);
+        if (fd < 0)
+                return fd;
+        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : TAKE_FD(fd);
 }
 
 int wire_client_connect(const char *path, WireClient **ret, CvmError *error)
 {
         _cleanup_(wire_client_freep) WireClient *client = calloc(1, sizeof(*client));
-        int r;
 
         if (!client)
                 return cvm_error_system(error, -ENOMEM, "connect to %s", path);
         client->timeout = -1;
-        client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        r = client->fd < 0 ? -errno : connect_at(client->fd, path);
-        if (r < 0)
-                return cvm_error_system(error, r, "connect to %s", path);
+        client->fd = wire_client_open(path);
+        if (client->fd < 0)
+                return cvm_error_system(error, client->fd, "connect to %s", path);
         *ret = TAKE_PTR(client);
         return 0;
 }
@@ -92,37 +90,14 @@ static int wire_client_wait_for(WireClient *client, short events)
         return n == 0 ? -ETIMEDOUT : 0;
 }
 
-/* Sends bytes, the descriptors with the first of them. Returns how many, or -errno. */
-static ssize_t send_some(int fd, const char *data, size_t size, const int *fds, size_t n_fds)
-{
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-        } control = {};
-        struct iovec iov = {.iov_base = (char *)data, .iov_len = size};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-        ssize_t n;
-
-        if (n_fds) {
-                msg.msg_control = &control;
-                msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-                memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
-        }
-        n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-        return n < 0 ? -errno : n;
-}
-
 static int wire_client_send_all(WireClient *client, const Buffer *message, const int *fds,
                                 size_t n_fds)
 {
         size_t sent = 0;
 
         while (sent < message->size) {
-                ssize_t n = send_some(client->fd, message->data + sent, message->size - sent, fds,
-                                      sent ? 0 : n_fds);
+                ssize_t n = socket_send(client->fd, message->data + sent, message->size - sent, fds,
+                                        sent ? 0 : n_fds, MSG_DONTWAIT);
 
                 if (n > 0) {
                         sent += (size_t)n;
@@ -148,7 +123,7 @@ static int wire_client_send_call(WireClient *client, const char *method, json_ob
                 return cvm_error_system(error, -ENOTCONN, "%s", system_operation);
         if (client->pending)
                 return cvm_error_system(error, -EBUSY, "%s", system_operation);
-        if (n_fds > FDS_MAX)
+        if (n_fds > SOCKET_FDS_MAX)
                 return cvm_error_system(error, -E2BIG, "send %zu descriptors", n_fds);
         r = wire_message_append_call(&message, method, parameters, kind);
         if (r < 0)

@@ -4,7 +4,7 @@
 #include "base/account.h"
 #include "base/foreign.h"
 #include "wire/call.h"
-#include "wire/server-internal.h"
+#include "wire/server_internal.h"
 
 #define INPUT_LARGE 131072u /* likewise of a message that has come in part */
 
@@ -101,7 +101,7 @@ static void on_parsed(WireParse *parse, void *userdata)
         }
         wire_parse_free(parse);
         server->ops->trim(server);
-        server->ops->handle_closed(server);
+        handles_closed(&server->handles);
 }
 
 /* Takes the message from `at` to `*offset` out of the inbox, and fds. */
@@ -119,7 +119,7 @@ static int parse_later(WireConnection *connection, size_t at, size_t *offset, Wi
         connection->parse = wire_parse_new(connection->peer.uid, &message, fds, n_fds);
         if (!connection->parse)
                 return -ENOMEM;
-        server->n_handles++;
+        handles_add(&server->handles);
         wire_parse_begin(&server->parser, connection->parse, on_parsed,
                          wire_connection_ref(connection));
         return 0;
@@ -201,7 +201,7 @@ static void on_closed(uv_handle_t *handle)
         buffer_done(&connection->output);
         if (large)
                 server->ops->trim(server);
-        server->ops->handle_closed(server);
+        handles_closed(&server->handles);
         wire_connection_unref(connection);
 }
 
@@ -338,7 +338,7 @@ int wire_connection_new(WireServer *server, int fd)
         connection->inbox.mounts = server->mounts;
         connection->poll.data = connection;
         connection->starved = true;
-        server->n_handles++;
+        handles_add(&server->handles);
         server->n_connections++;
         LIST_INSERT_HEAD(&server->connections, connection, all);
         wire_connection_update_poll(connection);

@@ -6,7 +6,7 @@
 
 #include "base/foreign.h"
 #include "wire/call.h"
-#include "wire/server-internal.h"
+#include "wire/server_internal.h"
 
 #define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */
 /* A reply of this size was made of objects of ten times its bytes, which lie between others: the

@@ -7,8 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/foreign.h"
-
-#define KERNEL_FDS_MAX 253 /* SCM_MAX_FD of Linux: descriptors in one message */
+#include "base/socket.h"
 
 void wire_fds_close(uid_t uid, WireFd *fds, size_t n)
 {
@@ -57,56 +56,40 @@ static void inbox_judge_fd(const WireInbox *inbox, int fd, WireFd *ret)
         ret->fd = -1;
 }
 
-/* Keeps the descriptors of a control message; what cannot be kept is closed. */
-static int keep_fds(WireInbox *inbox, struct msghdr *msg, size_t max)
+/* Keeps the descriptors of a message; what cannot be kept is closed. */
+static int keep_fds(WireInbox *inbox, const SocketFds *received, size_t max)
 {
-        int r = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+        int r = received->truncated ? -EPROTO : 0;
+        size_t n = received->n;
+        WireFd *fds;
 
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-                size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                const int *received = (const int *)CMSG_DATA(c);
-                WireFd *fds;
-
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n == 0)
-                        continue;
-                if (r == 0 && (n > max || inbox->fds))
-                        r = -EPROTO;
-                fds = r == 0 ? calloc(n, sizeof(*fds)) : NULL;
-                if (!fds) {
-                        foreign_close(inbox->uid, received, n);
-                        r = r ?: -ENOMEM;
-                        continue;
-                }
-                for (size_t i = 0; i < n; i++)
-                        inbox_judge_fd(inbox, received[i], &fds[i]);
-                inbox->fds = fds;
-                inbox->n_fds = n;
-                inbox->fds_at = next_message(inbox);
+        if (n == 0)
+                return r;
+        if (n > max || inbox->fds)
+                r = -EPROTO;
+        fds = r == 0 ? calloc(n, sizeof(*fds)) : NULL;
+        if (!fds) {
+                foreign_close(inbox->uid, received->fds, n);
+                return r ?: -ENOMEM;
         }
-        return r;
+        for (size_t i = 0; i < n; i++)
+                inbox_judge_fd(inbox, received->fds[i], &fds[i]);
+        inbox->fds = fds;
+        inbox->n_fds = n;
+        inbox->fds_at = next_message(inbox);
+        return 0;
 }
 
 /* Reads up to `size` bytes and the descriptors that ride on them. */
 static ssize_t read_with_fds(WireInbox *inbox, int fd, char *scratch, size_t size, size_t fds_max)
 {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int) * KERNEL_FDS_MAX)];
-        } control;
-        struct iovec iov = {.iov_base = scratch, .iov_len = size};
-        struct msghdr msg = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n;
+        SocketFds received;
+        ssize_t n = socket_receive(fd, scratch, size, &received, MSG_DONTWAIT);
         int r;
 
-        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (n < 0)
-                return -errno;
-        r = keep_fds(inbox, &msg, fds_max);
+                return n;
+        r = keep_fds(inbox, &received, fds_max);
         return r < 0 ? r : n;
 }
 

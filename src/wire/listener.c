@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/socket.h"
+
 #define LOCK_TRIES 100 /* 10 ms each: a holder needs the lock for a few system calls only */
 
 static int wire_listener_lock_directory(const char *path)
@@ -43,16 +45,12 @@ static int remove_dead_socket(const struct sockaddr_un *address)
         if (!S_ISSOCK(st.st_mode))
                 return -EEXIST;
 
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+        fd = socket_connect(address, SOCK_NONBLOCK);
+        /* EAGAIN is a full backlog, EPROTOTYPE a socket of another type: it is in use */
+        if (fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE)
                 return -EADDRINUSE;
-        /* EAGAIN is a full backlog, EPROTOTYPE a socket of another type: somebody is there */
-        if (errno == EAGAIN || errno == EPROTOTYPE)
-                return -EADDRINUSE;
-        if (errno != ECONNREFUSED)
-                return -errno;
+        if (fd != -ECONNREFUSED)
+                return fd;
         return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
@@ -72,17 +70,14 @@ static int publish(int fd, const char *path, mode_t mode, gid_t group, struct st
 
 int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct sockaddr_un address;
         _cleanup_close_ int lock = -1, fd = -1;
         _cleanup_free_ char *copy = NULL;
         struct stat st;
-        int r;
+        int r = socket_address(path, &address);
 
-        if (strlen(path) >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        if (!*path) /* an empty sun_path would bind an abstract name */
-                return -ENOENT;
-        memcpy(address.sun_path, path, strlen(path) + 1);
+        if (r < 0)
+                return r;
         copy = strdup(path);
         if (!copy)
                 return -ENOMEM;

@@ -85,8 +85,7 @@ int wire_message_parse_call(const char *data, size_t size, size_t values_max, Wi
                 if (!call.bad)
                         return -ENOMEM;
         }
-        *ret = call;
-        call = (WireMessageCall){};
+        *ret = TAKE_STRUCT(call);
         return bad ? -EINVAL : 0;
 }
 
@@ -139,8 +138,7 @@ int wire_message_parse_reply(const char *data, size_t size, WireMessageReply *re
         if (reply.error && reply.continues)
                 return -EBADMSG;
 
-        *ret = reply;
-        reply = (WireMessageReply){};
+        *ret = TAKE_STRUCT(reply);
         return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/parser.h"
 
-#include "wire/server-internal.h"
+#include "wire/server_internal.h"
 
 void wire_prepared_done(WirePrepared *prepared)
 {

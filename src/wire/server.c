@@ -10,33 +10,27 @@
 #include "base/account.h"
 #include "base/foreign.h"
 #include "base/heap.h"
-#include "wire/server-internal.h"
+#include "wire/server_internal.h"
 
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
 
-static WireServer *server_free(WireServer *server)
+static void server_free(void *owner)
 {
-        if (!server)
-                return NULL;
+        WireServer *server = owner;
+
         closep(&server->reserve);
         mount_table_free(server->mounts);
         free(server->scratch);
         free(server);
-        return NULL;
 }
 
 DEFINE_CLEANUP(WireServer *, server_free)
 
-static void wire_server_handle_closed(WireServer *server)
-{
-        assert(server->n_handles > 0);
-        if (--server->n_handles == 0)
-                server_free(server);
-}
-
 static void on_idle_closed(uv_handle_t *handle)
 {
-        wire_server_handle_closed(handle->data);
+        WireServer *server = handle->data;
+
+        handles_closed(&server->handles);
 }
 
 static int open_reserve(void)
@@ -168,7 +162,7 @@ static void on_listener_closed(uv_handle_t *handle)
 {
         WireListener *listener = handle->data;
 
-        wire_server_handle_closed(listener->server);
+        handles_closed(&listener->server->handles);
         free(listener);
 }
 
@@ -191,9 +185,8 @@ static int add_listener(WireServer *server, int fd, WireListenerPath path)
         listener->server = server;
         listener->poll.data = listener;
         listener->fd = TAKE_FD(owned);
-        listener->path = held;
-        held = (WireListenerPath){};
-        server->n_handles++;
+        listener->path = TAKE_STRUCT(held);
+        handles_add(&server->handles);
         LIST_INSERT_HEAD(&server->listeners, listener, all);
         return uv_poll_start(&TAKE_PTR(listener)->poll, UV_READABLE, on_listener_poll);
 }
@@ -328,7 +321,7 @@ static void on_trimmed(uv_work_t *work, int status)
         server->trims = server->trims_again = false;
         if (again)
                 wire_server_trim(server);
-        wire_server_handle_closed(server);
+        handles_closed(&server->handles);
 }
 
 static void wire_server_trim(WireServer *server)
@@ -338,7 +331,7 @@ static void wire_server_trim(WireServer *server)
                 return;
         }
         server->trims = true;
-        server->n_handles++;
+        handles_add(&server->handles);
         /* fails without a function only */
         (void)uv_queue_work(server->loop, &server->trim, on_trim, on_trimmed);
 }
@@ -384,7 +377,6 @@ static void wire_server_dispatch(WireServer *server, WireCall *call, const char 
 }
 
 static const WireServerOps server_ops = {
-        .handle_closed = wire_server_handle_closed,
         .defer = wire_server_defer,
         .is_over_quota = wire_server_is_over_quota,
         .message_max = wire_server_message_max,
@@ -426,7 +418,7 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
         if (r < 0)
                 return r;
         server->idle.data = server;
-        server->n_handles = 1;
+        handles_init(&server->handles, 1, server_free, server);
         *ret = TAKE_PTR(server);
         return 0;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "wire/server-internal.h"
+#include "wire/server_internal.h"
 
 static const char description[] =
         "# What every Varlink service offers: who it is and which interfaces it has.\n"

@@ -11,6 +11,7 @@
 
 #include "base/canonical.h"
 #include "base/json.h"
+#include "base/json_place.h"
 #include "fuzz.h"
 
 static bool parse(const char *data, size_t size, json_object **ret)
@@ -60,6 +61,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (json_parse(text, strlen(text), &again, NULL) < 0)
                 abort();
         check_canonical(object);
-        json_locate((const char *)data, size, "a.b[1].c");
+        json_place_line((const char *)data, size, "a.b[1].c");
         return 0;
 }

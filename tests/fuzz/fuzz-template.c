@@ -14,7 +14,7 @@
 #include "../unit/plan-inputs.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 static void require(bool condition)
 {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "artifacts.h"
-#include "base/digest.h"
+#include "base/hash_pair.h"
 #include "leaks.h"
 
 static void test_kind_kernel(void **state)
@@ -172,12 +172,12 @@ static void test_load(void **state)
         _cleanup_(cvm_error_done) CvmError error = {};
         uint8_t data[BZIMAGE_SIZE], again[BZIMAGE_SIZE];
         _cleanup_close_ int fd = -1;
-        DigestPair digest;
+        HashPairDigest digest;
 
         make_bzimage(data);
         data[5000] = 42;
         fd = make_file(data, sizeof(data));
-        assert_int_equal(digest_bytes(data, sizeof(data), &digest), 0);
+        assert_int_equal(hash_pair_bytes(data, sizeof(data), &digest), 0);
         lseek(fd, 100, SEEK_SET); /* a client's offset is nothing to us */
         assert_int_equal(artifact_load(ARTIFACT_KERNEL, "k", fd, digest.sha256, &artifact, &error),
                          0);
@@ -221,10 +221,10 @@ static void test_load_large(void **state)
         size_t size = (5u << 20) + 13;
         _cleanup_free_ uint32_t *data = large_initramfs(size);
         _cleanup_close_ int fd = -1;
-        DigestPair digest;
+        HashPairDigest digest;
 
         fd = make_file(data, size);
-        assert_int_equal(digest_bytes(data, size, &digest), 0);
+        assert_int_equal(hash_pair_bytes(data, size, &digest), 0);
         assert_int_equal(artifact_load(ARTIFACT_INITRAMFS, "i", fd, NULL, &artifact, &error), 0);
         assert_memory_equal(&artifact->digest, &digest, sizeof(digest));
 
@@ -242,11 +242,11 @@ static void test_load_private(void **state)
         size_t size = (3u << 20) + 13;
         _cleanup_free_ uint32_t *data = large_initramfs(size);
         _cleanup_close_ int fd = -1;
-        DigestPair digest;
+        HashPairDigest digest;
         void *map = NULL;
 
         fd = make_file(data, size);
-        assert_int_equal(digest_bytes(data, size, &digest), 0);
+        assert_int_equal(hash_pair_bytes(data, size, &digest), 0);
         assert_int_equal(
                 artifact_load_private(ARTIFACT_KERNEL, "i", fd, NULL, &artifact, &map, &error),
                 -EBADMSG);

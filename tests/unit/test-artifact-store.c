@@ -47,7 +47,7 @@ static void test_embedded(void **state)
         _cleanup_(artifact_store_freep) ArtifactStore *store = NULL;
         _cleanup_(artifact_unrefp) Artifact *a = NULL, *b = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        DigestPair digest;
+        HashPairDigest digest;
 
         assert_int_equal((uintptr_t)embedded->start % 4096, 0);
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
@@ -64,7 +64,7 @@ static void test_embedded(void **state)
         void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, a->fd, 0);
         assert_ptr_not_equal(map, MAP_FAILED);
         assert_memory_equal(map, embedded->start, size);
-        assert_int_equal(digest_bytes(map, size, &digest), 0);
+        assert_int_equal(hash_pair_bytes(map, size, &digest), 0);
         munmap(map, size);
         assert_memory_equal(&digest, &a->digest, sizeof(digest));
         assert_int_equal(pwrite(a->fd, "x", 1, 0), -1);

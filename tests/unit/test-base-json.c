@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_place.h"
 #include "test.h"
 
 #include "base/json.h"
@@ -54,12 +55,12 @@ static void test_locate(void **state)
         static const char text[] = "{\n \"a\": {\n  \"x\": 1\n },\n \"list\": [\n  {\"n\": 1},\n"
                                    "  {\"n\": 2}\n ],\n \"ab\": \"a\\\"b\"\n}";
 
-        assert_int_equal(json_locate(text, strlen(text), "a"), 2);
-        assert_int_equal(json_locate(text, strlen(text), "a.x"), 3);
-        assert_int_equal(json_locate(text, strlen(text), "list[1].n"), 7);
-        assert_int_equal(json_locate(text, strlen(text), "ab"), 9);
-        assert_int_equal(json_locate(text, strlen(text), "b"), 0);
-        assert_int_equal(json_locate(text, strlen(text), "a.y"), 0);
+        assert_int_equal(json_place_line(text, strlen(text), "a"), 2);
+        assert_int_equal(json_place_line(text, strlen(text), "a.x"), 3);
+        assert_int_equal(json_place_line(text, strlen(text), "list[1].n"), 7);
+        assert_int_equal(json_place_line(text, strlen(text), "ab"), 9);
+        assert_int_equal(json_place_line(text, strlen(text), "b"), 0);
+        assert_int_equal(json_place_line(text, strlen(text), "a.y"), 0);
 }
 
 static void test_parse_mended(void **state)

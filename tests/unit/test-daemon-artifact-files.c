@@ -33,7 +33,7 @@ static void room_init(Room *room)
         room->artifact = (Artifact){.name = (char *)"kernel", .size = SIZE};
         room->artifact.fd = open(room->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         assert_int_equal(write(room->artifact.fd, bytes, SIZE), SIZE);
-        assert_int_equal(digest_bytes(bytes, SIZE, &room->artifact.digest), 0);
+        assert_int_equal(hash_pair_bytes(bytes, SIZE, &room->artifact.digest), 0);
         room->name = text_hex(room->artifact.digest.sha256, SHA256_SIZE);
         assert_true(asprintf(&room->path, "artifacts/%s", room->name) > 0);
         free(bytes);
@@ -65,7 +65,7 @@ static void test_stays_as_long_as_it_is_held(void **state)
 {
         _cleanup_(room_done) Room room;
         _cleanup_free_ char *data = NULL;
-        DigestPair digest;
+        HashPairDigest digest;
         struct stat st;
         size_t size;
 
@@ -78,7 +78,7 @@ static void test_stays_as_long_as_it_is_held(void **state)
         assert_int_equal(fstatat(room.fd, "artifacts", &st, 0), 0);
         assert_int_equal(st.st_mode & 07777, 0710);
         assert_int_equal(file_read_at(room.fd, room.path, SIZE + 1, &data, &size), 0);
-        assert_int_equal(digest_bytes(data, size, &digest), 0);
+        assert_int_equal(hash_pair_bytes(data, size, &digest), 0);
         assert_memory_equal(digest.sha256, room.artifact.digest.sha256, SHA256_SIZE);
         artifact_files_drop(room.files, room.name);
         assert_true(is_there(&room));

@@ -314,8 +314,8 @@ static void test_followers(void **state)
 
         readers[3].frees = console;
         write_text(console, "f");
-        assert_null(readers[2].follower.link);
-        assert_null(readers[3].follower.link);
+        assert_null(readers[2].follower.item.list);
+        assert_null(readers[3].follower.item.list);
         assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
 }
 

@@ -5,10 +5,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "directory.h"
 #include "leaks.h"
-#include "local/clock.h"
 #include "loop.h"
 #include "vm/event_store.h"
 #include "vm/events.h"

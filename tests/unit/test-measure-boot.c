@@ -38,10 +38,10 @@ static void setup_init(Setup *setup, MeasureMethod method, const char *profile)
                                         .cmdline = "console=ttyS0 panic=-1 foo=bar",
                                         .memory = 2ull << 30,
                                         .cpus = 2};
-        assert_int_equal(
-                digest_bytes(setup->kernel.data, setup->kernel.size, &setup->inputs.kernel.digests),
-                0);
-        assert_int_equal(digest_bytes(initrd, 5, &setup->inputs.initrd.digests), 0);
+        assert_int_equal(hash_pair_bytes(setup->kernel.data, setup->kernel.size,
+                                         &setup->inputs.kernel.digests),
+                         0);
+        assert_int_equal(hash_pair_bytes(initrd, 5, &setup->inputs.initrd.digests), 0);
         if (profile)
                 assert_int_equal(profile_parse(&setup->inputs.profile, profile, &error), 0);
 }

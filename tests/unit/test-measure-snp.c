@@ -115,11 +115,11 @@ static void test_public_vectors(void **state)
                 SnpOvmf input = {.cpus = public_vectors[i].cpus,
                                  .features = public_vectors[i].features};
                 OvmfHashes hashes;
-                DigestPair empty;
+                HashPairDigest empty;
 
                 assert_int_equal(vmsa_cpu_signature("EPYC-v4", &input.cpu_signature), 0);
                 assert_int_equal(input.cpu_signature, 0x800f12);
-                assert_int_equal(digest_bytes("", 0, &empty), 0);
+                assert_int_equal(hash_pair_bytes("", 0, &empty), 0);
                 if (public_vectors[i].cmdline) {
                         assert_int_equal(
                                 ovmf_hash_kernel(&empty, NULL, public_vectors[i].cmdline, &hashes),
@@ -158,7 +158,7 @@ static void test_real_hardware(void **state)
                 "dstack.rootfs_hash="
                 "ca5adaef0ac3a36108035925763b48a5818f634e700fbaab561d419fd30d7121 "
                 "dstack.rootfs_size=490713088";
-        DigestPair kernel = {}, initrd = {};
+        HashPairDigest kernel = {}, initrd = {};
         OvmfHashes hashes;
         SnpOvmf input = {.hashes = &hashes, .cpus = 2, .cpu_signature = 0x800f12, .features = 1};
 

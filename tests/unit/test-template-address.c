@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "plan-inputs.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define G (1ull << 30)
 

@@ -4,7 +4,7 @@
 #include "test.h"
 
 #include "plan-inputs.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define JSON                                                                                       \
         "{\"name\": \"t\", \"description\": \"d\", \"qemu\": \"q\", \"artifacts\": {\"kernel\": "  \

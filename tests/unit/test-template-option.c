@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/json.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 static json_object *parse(const char *text)
 {

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "plan-inputs.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define HEAD "{\"name\": \"t\", \"description\": \"d\", \"qemu\": \"q\", "
 

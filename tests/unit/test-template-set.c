@@ -7,7 +7,7 @@
 #include "directory.h"
 #include "leaks.h"
 #include "plan-inputs.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define HEAD "{\n\"name\": \"t\",\n\"description\": \"d\",\n\"qemu\": \"qemu-system-x86_64\",\n"
 #define ARGUMENTS HEAD "\"arguments\": [\n"

@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 #include "directory.h"
-#include "template/internal.h"
 #include "template/survey.h"
+#include "template/template_internal.h"
 
 static TemplateSet *set;
 static QemuProbe *complete, *bare;

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "plan-inputs.h"
-#include "template/internal.h"
+#include "template/template_internal.h"
 
 #define SECTION "\n## Variables\n"
 

@@ -3,6 +3,7 @@
 
 /* What a WireServer shares with its connections. Private to src/wire. */
 
+#include "base/handles.h"
 #include "wire/call.h"
 #include "wire/listener.h"
 #include "wire/parser.h"
@@ -19,8 +20,6 @@ typedef struct WireListener {
 
 /* What a server does for its connections, which stand below it. */
 typedef struct WireServerOps {
-        /* A handle of the server has been closed. */
-        void (*handle_closed)(WireServer *server);
         /* Runs wire_connection_work() from the loop, soon. */
         void (*defer)(WireServer *server, WireConnection *connection);
         /* Whether the connection's uid holds more than its connections together may. */
@@ -46,9 +45,9 @@ struct WireServer {
         void *userdata;
 
         bool closed;
-        size_t n_handles; /* open ones; the server is freed with the last */
-        uv_idle_t idle;   /* active while `work` holds something */
-        int reserve; /* a descriptor to give up when there are none left, to accept and refuse */
+        Handles handles;
+        uv_idle_t idle; /* active while `work` holds something */
+        int reserve;    /* a descriptor to give up when there are none left, to accept and refuse */
         MountTable *mounts; /* by which descriptors are judged; owned, NULL without memory */
         char *scratch;      /* WIRE_INBOX_READ bytes, for the read of whichever connection */
         size_t message_max; /* bytes of the largest message that any method takes */

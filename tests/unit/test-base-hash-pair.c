@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "base/digest.h"
+#include "base/hash_pair.h"
 #include "base/text.h"
 
 /* NIST's examples for FIPS 180-4: the empty message, "abc" and the 56 bytes of two blocks. */
@@ -20,7 +20,7 @@ static const struct {
          "b0455a8520bc4e6f5fe95b1fe3c8452b"},
 };
 
-static void assert_pair(const DigestPair *pair, size_t i)
+static void assert_pair(const HashPairDigest *pair, size_t i)
 {
         _cleanup_free_ char *sha256 = text_hex(pair->sha256, SHA256_SIZE);
         _cleanup_free_ char *sha384 = text_hex(pair->sha384, SHA384_SIZE);
@@ -32,10 +32,10 @@ static void assert_pair(const DigestPair *pair, size_t i)
 static void test_vectors(void **state)
 {
         for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
-                DigestPair pair = {};
+                HashPairDigest pair = {};
 
                 assert_int_equal(
-                        digest_bytes(vectors[i].message, strlen(vectors[i].message), &pair), 0);
+                        hash_pair_bytes(vectors[i].message, strlen(vectors[i].message), &pair), 0);
                 assert_pair(&pair, i);
         }
 }
@@ -43,13 +43,13 @@ static void test_vectors(void **state)
 static void test_pieces(void **state)
 {
         for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
-                _cleanup_(digester_freep) Digester *digester = digester_new();
-                DigestPair pair = {};
+                _cleanup_(hash_pair_freep) HashPair *hash = hash_pair_new();
+                HashPairDigest pair = {};
 
                 for (const char *p = vectors[i].message; *p; p++)
-                        assert_int_equal(digester_update(digester, p, 1), 0);
-                assert_int_equal(digester_update(digester, "", 0), 0);
-                assert_int_equal(digester_finish(digester, &pair), 0);
+                        hash_pair_update(hash, p, 1);
+                hash_pair_update(hash, "", 0);
+                assert_int_equal(hash_pair_finish(hash, &pair), 0);
                 assert_pair(&pair, i);
         }
 }
@@ -61,7 +61,7 @@ static void test_parse(void **state)
         uint8_t digest[SHA256_SIZE] = {1};
         char text[66] = {};
 
-        assert_int_equal(digest_parse_sha256(good, digest), 0);
+        assert_int_equal(hash_parse_sha256(good, digest), 0);
         assert_int_equal(digest[0], 0);
         assert_int_equal(digest[17], 0x11);
         assert_int_equal(digest[31], 0xff);
@@ -69,17 +69,17 @@ static void test_parse(void **state)
         /* too short, too long, and at either end of a byte no digit; nothing is written then */
         memset(digest, 7, sizeof(digest));
         memcpy(text, good, 63);
-        assert_int_equal(digest_parse_sha256(text, digest), -EINVAL);
+        assert_int_equal(hash_parse_sha256(text, digest), -EINVAL);
         memcpy(text, good, 64);
         text[64] = '0';
-        assert_int_equal(digest_parse_sha256(text, digest), -EINVAL);
+        assert_int_equal(hash_parse_sha256(text, digest), -EINVAL);
         text[64] = 0;
         text[62] = 'g';
-        assert_int_equal(digest_parse_sha256(text, digest), -EINVAL);
+        assert_int_equal(hash_parse_sha256(text, digest), -EINVAL);
         text[62] = 'f';
         text[63] = '\xff';
-        assert_int_equal(digest_parse_sha256(text, digest), -EINVAL);
-        assert_int_equal(digest_parse_sha256("", digest), -EINVAL);
+        assert_int_equal(hash_parse_sha256(text, digest), -EINVAL);
+        assert_int_equal(hash_parse_sha256("", digest), -EINVAL);
         for (size_t i = 0; i < SHA256_SIZE; i++)
                 assert_int_equal(digest[i], 7);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json.h"
+#include "base/json_parse.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_access.h"
 #include "base/json_place.h"
 #include "base/json_scan.h"
 #include "base/json_tree.h"
@@ -91,23 +92,6 @@ int json_parse(const char *data, size_t size, json_object **ret, JsonParseError 
         int r = json_parse_bounded(data, size, JSON_VALUES_MAX, ret, ret_where);
 
         return r == -E2BIG ? -EBADMSG : r;
-}
-
-void json_clear_strings(json_object *object)
-{
-        if (json_object_is_type(object, json_type_string)) {
-                /* json-c lends out its own bytes */
-                explicit_bzero((char *)json_object_get_string(object),
-                               (size_t)json_object_get_string_len(object));
-        } else if (json_object_is_type(object, json_type_array)) {
-                for (size_t i = 0; i < json_object_array_length(object); i++)
-                        json_clear_strings(json_object_array_get_idx(object, i));
-        } else if (json_object_is_type(object, json_type_object)) {
-                json_object_object_foreach (object, name, value) {
-                        (void)name;
-                        json_clear_strings(value);
-                }
-        }
 }
 
 int json_parse_mended(const char *data, size_t size, size_t values_max, json_object **ret,

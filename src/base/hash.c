@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "measure/hash.h"
+#include "base/hash.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -92,15 +93,6 @@ int hash_bytes(HashAlgorithm algorithm, const void *data, size_t size, HashDiges
         return hash_finish(hash, ret);
 }
 
-HashDigest hash_of_pair(const DigestPair *pair, HashAlgorithm algorithm)
-{
-        HashDigest digest = {.algorithm = algorithm};
-
-        memcpy(digest.bytes, algorithm == HASH_SHA256 ? pair->sha256 : pair->sha384,
-               hash_size(algorithm));
-        return digest;
-}
-
 HashDigest hash_zero(HashAlgorithm algorithm)
 {
         return (HashDigest){.algorithm = algorithm};
@@ -131,4 +123,14 @@ int hash_parse_hex(HashAlgorithm algorithm, const char *hex, HashDigest *ret)
         if (r == 0)
                 *ret = digest;
         return r;
+}
+
+int hash_parse_sha256(const char *hex, uint8_t ret[static SHA256_SIZE])
+{
+        HashDigest digest;
+
+        if (hash_parse_hex(HASH_SHA256, hex, &digest) < 0)
+                return -EINVAL;
+        memcpy(ret, digest.bytes, SHA256_SIZE);
+        return 0;
 }

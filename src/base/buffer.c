@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Frees what may have held a secret. */
+static void clear_free(char *data, size_t size)
+{
+        if (data)
+                explicit_bzero(data, size);
+        free(data);
+}
+
+void buffer_done(Buffer *buffer)
+{
+        clear_free(buffer->data, buffer->allocated);
+        *buffer = (Buffer){};
+}
+
+int buffer_append(Buffer *buffer, const void *data, size_t size)
+{
+        size_t needed;
+
+        if (__builtin_add_overflow(buffer->size, size, &needed) || needed == SIZE_MAX)
+                return -ENOMEM;
+        if (needed + 1 > buffer->allocated) {
+                size_t allocated = buffer->allocated ?: 64;
+                char *grown;
+
+                while (allocated < needed + 1)
+                        if (__builtin_mul_overflow(allocated, 2, &allocated))
+                                return -ENOMEM;
+                grown = malloc(allocated); /* not realloc(): it would leave a copy */
+                if (!grown)
+                        return -ENOMEM;
+                if (buffer->size)
+                        memcpy(grown, buffer->data, buffer->size);
+                clear_free(buffer->data, buffer->allocated);
+                buffer->data = grown;
+                buffer->allocated = allocated;
+        }
+        if (size)
+                memcpy(buffer->data + buffer->size, data, size);
+        buffer->size = needed;
+        buffer->data[needed] = 0;
+        return 0;
+}
+
+int buffer_append_text(Buffer *buffer, const char *s)
+{
+        return buffer_append(buffer, s, strlen(s));
+}
+
+int buffer_appendf(Buffer *buffer, const char *format, ...)
+{
+        _cleanup_free_ char *s = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&s, format, ap); /* %c may write a NUL: hence not text_format() */
+        va_end(ap);
+        return n < 0 ? -ENOMEM : buffer_append(buffer, s, (size_t)n);
+}
+
+void buffer_consume(Buffer *buffer, size_t size)
+{
+        if (size == 0)
+                return;
+        memmove(buffer->data, buffer->data + size, buffer->size - size + 1);
+        buffer->size -= size;
+        explicit_bzero(buffer->data + buffer->size + 1, size);
+}
+
+char *buffer_take(Buffer *buffer)
+{
+        Buffer taken = TAKE_STRUCT(*buffer);
+
+        return taken.data ?: strdup("");
+}

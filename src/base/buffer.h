@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A growing buffer of bytes that always ends in a NUL, which its size does not count.
+ *
+ * A failed append leaves the buffer as it was. Secrets pass through many buffers: one that grows,
+ * shrinks or ends overwrites the bytes in the memory that it gives up.
+ */
+
+#include "base/macros.h"
+
+typedef struct Buffer {
+        char *data; /* owned; NULL while empty */
+        size_t size, allocated;
+} Buffer;
+
+void buffer_done(Buffer *buffer);
+/* Each appends, and returns 0 or -ENOMEM. */
+int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
+int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;
+int buffer_appendf(Buffer *buffer, const char *format, ...) _printf_(2, 3) _warn_unused_;
+/* Removes `size` bytes from the front; the buffer must have as many. */
+void buffer_consume(Buffer *buffer, size_t size);
+/* Empties the buffer. Returns its text, newly owned by the caller: "" if it was empty, NULL without
+ * memory for that. */
+char *buffer_take(Buffer *buffer);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_access.h"
+#include "base/text.h"
+
+static const char *json_kind_name(JsonKind kind)
+{
+        static const char *const names[] = {
+                [JSON_BOOL] = "must be true or false",
+                [JSON_INT] = "must be an integer",
+                [JSON_UINT32] = "must be an integer from 0 to 4294967295",
+                [JSON_STRING] = "must be a string",
+                [JSON_OBJECT] = "must be an object",
+                [JSON_ARRAY] = "must be an array",
+                [JSON_MAP] = "must be an object of strings",
+        };
+        return names[kind];
+}
+
+/* Stores one value; returns false if it is of another type or out of its range. */
+static bool json_dispatch_store(json_object *value, const JsonField *field, void *target)
+{
+        void *where = (char *)target + field->offset;
+        int64_t number;
+        char *copy;
+
+        switch (field->kind) {
+        case JSON_BOOL:
+                if (!json_object_is_type(value, json_type_boolean))
+                        return false;
+                *(bool *)where = json_object_get_boolean(value);
+                return true;
+        case JSON_INT:
+        case JSON_UINT32:
+                if (!json_object_is_type(value, json_type_int))
+                        return false;
+                number = json_object_get_int64(value);
+                /* beyond int64_t json-c would clamp silently */
+                if (json_object_get_uint64(value) > INT64_MAX && number > 0)
+                        return false;
+                if ((field->min || field->max) && (number < field->min || number > field->max))
+                        return false;
+                if (field->kind == JSON_INT) {
+                        *(int64_t *)where = number;
+                } else {
+                        if (number < 0 || number > UINT32_MAX)
+                                return false;
+                        *(uint32_t *)where = (uint32_t)number;
+                }
+                return true;
+        case JSON_STRING:
+                if (!json_object_is_type(value, json_type_string))
+                        return false;
+                copy = strdup(json_object_get_string(value));
+                if (!copy)
+                        return false;
+                free(*(char **)where);
+                *(char **)where = copy;
+                return true;
+        case JSON_OBJECT:
+        case JSON_MAP:
+                if (!json_object_is_type(value, json_type_object))
+                        return false;
+                if (field->kind == JSON_MAP) {
+                        json_object_object_foreach (value, key, member) {
+                                (void)key;
+                                if (!json_object_is_type(member, json_type_string))
+                                        return false;
+                        }
+                }
+                *(json_object **)where = value;
+                return true;
+        case JSON_ARRAY:
+                if (!json_object_is_type(value, json_type_array))
+                        return false;
+                *(json_object **)where = value;
+                return true;
+        }
+        return false;
+}
+
+static int refuse_field(const char *prefix, const char *name, const char *reason, JsonRefuse refuse,
+                        void *userdata)
+{
+        _cleanup_free_ char *path = NULL;
+
+        path = text_format("%s%s%s", prefix, *prefix ? "." : "", name);
+        if (!path)
+                return -ENOMEM;
+        return refuse(userdata, path, reason);
+}
+
+int json_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
+                  JsonRefuse refuse, void *userdata)
+{
+        if (!json_object_is_type(object, json_type_object))
+                return refuse(userdata, prefix, "must be an object");
+
+        json_object_object_foreach (object, key, ignored) {
+                const JsonField *field = fields;
+
+                (void)ignored;
+                while (field->name && strcmp(field->name, key) != 0)
+                        field++;
+                if (!field->name)
+                        return refuse_field(prefix, key, "unknown field", refuse, userdata);
+        }
+
+        for (const JsonField *field = fields; field->name; field++) {
+                json_object *value = json_member(object, field->name);
+                char range[96];
+
+                if (!value) {
+                        if (field->flags & JSON_REQUIRED)
+                                return refuse_field(prefix, field->name, "is missing", refuse,
+                                                    userdata);
+                        continue;
+                }
+                if (json_dispatch_store(value, field, target))
+                        continue;
+                if (field->kind <= JSON_UINT32 && (field->min || field->max)) {
+                        snprintf(range, sizeof(range),
+                                 "must be an integer from %" PRId64 " to %" PRId64, field->min,
+                                 field->max);
+                        return refuse_field(prefix, field->name, range, refuse, userdata);
+                }
+                return refuse_field(prefix, field->name, json_kind_name(field->kind), refuse,
+                                    userdata);
+        }
+        return 0;
+}
