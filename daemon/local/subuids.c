@@ -160,7 +160,7 @@ static int read_text(const char *path, char **ret)
         return r;
 }
 
-/* Those that are no comments and not empty: a range each, if they are understood. */
+/* Lines other than comments and empty ones: one range each, if they are understood. */
 static size_t count_lines(const char *text)
 {
         size_t n = 0;

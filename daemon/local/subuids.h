@@ -32,7 +32,7 @@ DEFINE_CLEANUP(Subuids *, subuids_free)
 /* The uid to which what this one has is counted: itself, or that of whose range it is. subuids may
  * be NULL. Of ranges that overlap the one that begins last counts. */
 uid_t subuids_account(const Subuids *subuids, uid_t uid);
-/* Refuses (-EINVAL, with a message that names the file `path`) a range, but one of root's, that has
- * uids from first to last, which are those of CVMs. */
+/* Refuses (-EINVAL, with a message that names the file `path`) a range that has some of the uids
+ * from first to last, which CVMs have, unless it is a range that belongs to root. */
 int subuids_check(const Subuids *subuids, const char *path, uid_t first, uid_t last,
                   char **ret_message);
