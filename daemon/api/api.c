@@ -16,26 +16,40 @@ bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fiel
         return false;
 }
 
-Vm *api_find(WireCall *call, const char *name, Manager *manager)
+void api_target_done(ApiTarget *target)
+{
+        free(target->name);
+        free(target->id);
+}
+
+Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
-        Vm *vm = manager_find(manager, name, wire_call_peer(call));
+        Vm *vm = NULL;
 
-        if (!vm) {
-                cvm_error_no_such_cvm(&error, name);
+        if (!target->name && !target->id)
+                cvm_error_invalid_parameter(&error, "name");
+        else if (target->id && !vm_id_is_valid(target->id))
+                cvm_error_invalid_parameter(&error, "id");
+        else if (!(vm = manager_find(manager, target->name, target->id, wire_call_peer(call))))
+                cvm_error_no_such_cvm(&error, target->name, target->id);
+        if (!vm)
                 wire_call_error(call, &error);
-        }
         return vm;
 }
 
 Vm *api_named(WireCall *call, json_object *parameters, Manager *manager)
 {
-        static const JsonField fields[] = {{"name", JSON_STRING, 0, JSON_REQUIRED}, {}};
-        _cleanup_free_ char *name = NULL;
+        static const JsonField fields[] = {
+                {"name", JSON_STRING, offsetof(ApiTarget, name)},
+                {"id", JSON_STRING, offsetof(ApiTarget, id)},
+                {},
+        };
+        _cleanup_(api_target_done) ApiTarget target = {};
 
-        if (!api_dispatch(call, parameters, fields, &name))
+        if (!api_dispatch(call, parameters, fields, &target))
                 return NULL;
-        return api_find(call, name, manager);
+        return api_find(call, &target, manager);
 }
 
 void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed)

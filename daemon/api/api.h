@@ -18,8 +18,10 @@ void api_render(WireCall *call, json_object *parameters, void *userdata);
 /* api_spec.c: the parameter `spec` of a call, parsed before its handler (WirePrepare) and wiped. */
 void *api_spec_prepare(json_object *parameters);
 void api_spec_free(void *data);
-/* Returns 0, or -errno with the error set. Once, and only where the parameter is an object. */
-int api_spec_take(WireCall *call, CvmSpec **ret, CvmError *error);
+/* Returns 0, or -errno with the error set. Once, and only where the parameter is an object.
+ * *ret_digests: request_digest() of the spec of a call that has an id, else NULL; ret_digests may
+ * be NULL. */
+int api_spec_take(WireCall *call, CvmSpec **ret, json_object **ret_digests, CvmError *error);
 /* api_life.c */
 void api_stop(WireCall *call, json_object *parameters, void *userdata);
 void api_pause(WireCall *call, json_object *parameters, void *userdata);
@@ -39,10 +41,22 @@ void api_console(WireCall *call, json_object *parameters, void *userdata);
 
 /* Takes parameters apart by the table; on failure the call is answered with InvalidParameter. */
 bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fields, void *target);
-/* For the methods that take just a name: the CVM, or NULL with the call answered. */
+/* The CVM that a call is about: by name, by id, or by both, which then must be the same one's. */
+typedef struct ApiTarget {
+        char *name, *id; /* owned; NULL: not given */
+} ApiTarget;
+
+#define API_TARGET_FIELDS(type, member)                                                            \
+        {"name", JSON_STRING, offsetof(type, member.name)},                                        \
+        {                                                                                          \
+                "id", JSON_STRING, offsetof(type, member.id)                                       \
+        }
+
+void api_target_done(ApiTarget *target);
+/* For the methods that take nothing else: the CVM, or NULL with the call answered. */
 Vm *api_named(WireCall *call, json_object *parameters, Manager *manager);
-/* Answers with NoSuchCvm unless the peer may see a CVM of that name. */
-Vm *api_find(WireCall *call, const char *name, Manager *manager);
+/* Answers with NoSuchCvm unless the peer may see this CVM. */
+Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager);
 /* Pauses (target VM_PAUSED) or resumes a CVM that is in the other state, and answers; bare: with an
  * empty reply, else with the CVM. */
 void api_hold(WireCall *call, Vm *vm, VmState target, bool bare);

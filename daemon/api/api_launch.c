@@ -10,6 +10,7 @@
 #include "launch/inputs.h"
 #include "launch/launch.h"
 #include "launch/quota.h"
+#include "local/request.h"
 #include "manager/platform.h"
 #include "vm/record.h"
 
@@ -51,8 +52,28 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
         return 0;
 }
 
+/* Answers a Launch with the id of a CVM, or returns -errno. digests: of the call's spec. */
+static int launch_repeated(WireCall *call, const Vm *vm, const CvmSpec *spec, json_object *digests,
+                           const Manager *manager, CvmError *error)
+{
+        bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);
+        const char *difference;
+
+        if (anothers)
+                return cvm_error_cvm_exists(error, vm->id, true);
+        if (vm->request)
+                difference = request_difference(digests, vm->request);
+        else /* version 0.1.0 has launched it, or it was launched without an id */
+                difference = strcmp(spec->name, vm->name) == 0 ? NULL : "name";
+        if (difference)
+                return cvm_error_idempotency_mismatch(error, vm->id, difference);
+        record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
+        return 0;
+}
+
 static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, CvmError *error)
 {
+        _cleanup_json_ json_object *digests = NULL;
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
         const Template *template;
         LaunchOptions options;
@@ -64,20 +85,18 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
                 return r;
         if (manager->closing)
                 return cvm_error_launch(error, "admitted", NULL, "the daemon is shutting down");
+        r = api_spec_take(call, &spec, &digests, error);
+        if (r == 0 && digests && (r = request_seal(&manager->request_key, digests)) < 0)
+                cvm_error_system(error, r, "compare the spec");
+        if (r < 0)
+                return r;
         vm = p->id ? vm_table_find_id(&manager->home.table, p->id) : NULL;
-        if (vm) {
-                bool anothers = !manager_may_see(manager, wire_call_peer(call), vm->owner);
-
-                if (anothers || !vm_state_is_live(vm->state))
-                        return cvm_error_cvm_exists(error, p->id, anothers);
-                record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
-                return 0;
-        }
-        r = api_spec_take(call, &spec, error);
+        if (vm)
+                return launch_repeated(call, vm, spec, digests, manager, error);
         if (r == 0)
                 r = platform_choose(manager, spec, &template, error);
         if (r == 0) {
-                const Admission admission = {spec, template, p->id, wire_call_peer(call)};
+                const Admission admission = {spec, template, p->id, wire_call_peer(call), digests};
 
                 r = admission_admit(manager, &admission, &vm, error);
         }
@@ -123,7 +142,7 @@ static int render(RenderOperation *operation, const Loaded *loaded, CvmError *er
         const Manager *manager = operation->manager;
         const CvmSpec *spec = operation->spec;
         const Admission admission = {spec, operation->template, NULL,
-                                     wire_call_peer(operation->call)};
+                                     wire_call_peer(operation->call), NULL};
         json_object *reply;
         int r;
 
@@ -199,7 +218,7 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         }
         operation->call = wire_call_ref(call);
         operation->manager = manager;
-        r = api_spec_take(call, &operation->spec, &error);
+        r = api_spec_take(call, &operation->spec, NULL, &error);
         if (r == 0)
                 r = platform_choose(manager, operation->spec, &operation->template, &error);
         if (r == 0) {

@@ -38,27 +38,30 @@ static void on_stop_gone(WireCall *call, void *userdata)
 }
 
 typedef struct StopParameters {
-        char *name;
+        ApiTarget target;
         bool force;
         uint32_t timeout_sec;
 } StopParameters;
 
+static void stop_parameters_done(StopParameters *p)
+{
+        api_target_done(&p->target);
+}
+
 void api_stop(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                {"name", JSON_STRING, offsetof(StopParameters, name), JSON_REQUIRED},
+                API_TARGET_FIELDS(StopParameters, target),
                 {"force", JSON_BOOL, offsetof(StopParameters, force)},
                 {"timeoutSec", JSON_UINT32, offsetof(StopParameters, timeout_sec), 0, 1, 86400},
                 {},
         };
-        _cleanup_free_ char *name = NULL;
-        StopParameters p = {};
+        _cleanup_(stop_parameters_done) StopParameters p = {};
         StopOperation *operation;
-        bool ok = api_dispatch(call, parameters, fields, &p);
         Vm *vm;
 
-        name = p.name;
-        vm = ok ? api_find(call, name, userdata) : NULL;
+        vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, &p.target, userdata)
+                                                        : NULL;
         if (!vm)
                 return;
         if (!vm_state_is_live(vm->state)) {

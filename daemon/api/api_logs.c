@@ -132,14 +132,14 @@ static void on_follow_data(const void *data, size_t size, void *userdata)
 }
 
 typedef struct LogsParameters {
-        char *name;
+        ApiTarget target;
         int64_t lines;
         bool follow, svsm;
 } LogsParameters;
 
 static void logs_parameters_done(LogsParameters *p)
 {
-        free(p->name);
+        api_target_done(&p->target);
 }
 
 static Follow *follow_begin(WireCall *call, Vm *vm, Console *log)
@@ -288,7 +288,7 @@ static int logs(WireCall *call, Manager *manager, Vm *vm, Console *log, const Lo
 void api_logs(WireCall *call, json_object *parameters, void *userdata)
 {
         static const JsonField fields[] = {
-                {"name", JSON_STRING, offsetof(LogsParameters, name), JSON_REQUIRED},
+                API_TARGET_FIELDS(LogsParameters, target),
                 {"lines", JSON_INT, offsetof(LogsParameters, lines), 0, 0, INT32_MAX},
                 {"follow", JSON_BOOL, offsetof(LogsParameters, follow)},
                 {"svsm", JSON_BOOL, offsetof(LogsParameters, svsm)},
@@ -300,7 +300,8 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
         Vm *vm;
         int r;
 
-        vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, p.name, userdata) : NULL;
+        vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, &p.target, userdata)
+                                                        : NULL;
         if (!vm)
                 return;
         log = p.svsm ? vm->svsm_log : vm->console;

@@ -4,10 +4,12 @@
  * loop, would hold everybody up. */
 
 #include "api/api.h"
+#include "local/request.h"
 
 typedef struct ParsedSpec {
         CvmSpec *spec;
-        int result; /* of spec_parse() */
+        json_object *digests; /* local/request.h; NULL: the call has no id */
+        int result;           /* of spec_parse() and of these */
         CvmError error;
 } ParsedSpec;
 
@@ -21,6 +23,8 @@ void *api_spec_prepare(json_object *parameters)
         parsed = calloc(1, sizeof(*parsed));
         if (parsed)
                 parsed->result = spec_parse(spec, &parsed->spec, &parsed->error);
+        if (parsed && parsed->result == 0 && json_member(parameters, "id"))
+                parsed->result = request_digest(spec, &parsed->digests);
         spec_clear_json(spec);
         return parsed;
 }
@@ -30,21 +34,26 @@ void api_spec_free(void *data)
         ParsedSpec *parsed = data;
 
         spec_free(parsed->spec);
+        json_clear_strings(parsed->digests);
+        json_object_put(parsed->digests);
         cvm_error_done(&parsed->error);
         free(parsed);
 }
 
-int api_spec_take(WireCall *call, CvmSpec **ret, CvmError *error)
+int api_spec_take(WireCall *call, CvmSpec **ret, json_object **ret_digests, CvmError *error)
 {
         ParsedSpec *parsed = wire_call_take_prepared(call);
         int r = parsed ? parsed->result : -ENOMEM;
 
-        if (r == 0)
+        if (r == 0) {
                 *ret = TAKE_PTR(parsed->spec);
-        else if (parsed && cvm_error_is_set(&parsed->error))
+                if (ret_digests)
+                        *ret_digests = TAKE_PTR(parsed->digests);
+        } else if (parsed && cvm_error_is_set(&parsed->error)) {
                 cvm_error_move(error, &parsed->error);
-        else
+        } else {
                 cvm_error_system(error, r, "parse the spec");
+        }
         if (parsed)
                 api_spec_free(parsed);
         return r;

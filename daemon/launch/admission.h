@@ -18,6 +18,7 @@ typedef struct Admission {
         const Template *template;
         const char *id; /* NULL: a new one */
         const WirePeer *peer;
+        json_object *request; /* of a launch with an id (request.h), or NULL */
 } Admission;
 
 typedef struct AdmissionStep {

@@ -270,6 +270,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
         vm->memory = spec->memory ?: config->memory;
         vm->promised = template_promise(admission->template, vm->memory);
         vm->labels = json_object_get(spec->labels);
+        vm->request = json_object_get(admission->request);
         vm->spec = spec_to_json_redacted(spec);
         r = vm->spec ? keep_groups(vm, admission->peer) : -ENOMEM;
         return r < 0 ? r : copy_forwards(vm, spec);

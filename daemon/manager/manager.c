@@ -211,6 +211,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && (r = events_new(loop, manager->state_fd, manager->home.boot_id,
                                       &manager->home.events)) < 0)
                 cvm_error_system(error, r, "start");
+        if (r == 0 && (r = request_key_load(manager->state_fd, &manager->request_key)) < 0)
+                cvm_error_system(error, r, "read the key in the state directory");
         if (r == 0)
                 r = open_paths(manager, error);
         manager->home.drivers.all = driver_all;
@@ -267,7 +269,8 @@ Manager *manager_free(Manager *manager)
         closep(&manager->state_fd);
         closep(&manager->home.records_fd);
         closep(&manager->home.consoles_fd);
-        free(manager->home.table.vms);
+        vm_table_done(&manager->home.table);
+        explicit_bzero(&manager->request_key, sizeof(manager->request_key));
         free(manager);
         return NULL;
 }
@@ -283,11 +286,14 @@ bool manager_may_see(const Manager *manager, const WirePeer *peer, uid_t owner)
         return peer->uid == owner || manager_is_admin(manager, peer);
 }
 
-Vm *manager_find(const Manager *manager, const char *name, const WirePeer *peer)
+Vm *manager_find(const Manager *manager, const char *name, const char *id, const WirePeer *peer)
 {
-        Vm *vm = vm_table_find(&manager->home.table, name);
+        const VmTable *table = &manager->home.table;
+        Vm *vm = id ? vm_table_find_id(table, id) : vm_table_find(table, name);
 
-        return vm && manager_may_see(manager, peer, vm->owner) ? vm : NULL;
+        if (!vm || (name && strcmp(vm->name, name) != 0))
+                return NULL;
+        return manager_may_see(manager, peer, vm->owner) ? vm : NULL;
 }
 
 void manager_remove(Manager *manager, Vm *vm)

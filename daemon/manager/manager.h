@@ -8,6 +8,7 @@
  *   STATE/records/ID.json   a record a CVM (record.h)
  *   STATE/consoles/ID…      console logs
  *   STATE/events…, sequence what happened, and event numbers (event_store.h)
+ *   STATE/key               of digests of launches (local/request.h)
  *   STATE/qemu-cache/       what QEMU binaries can do (host/qemu_probe.h)
  *   RUNTIME/vms/ID/         sockets of a live CVM
  *   RUNTIME/machines/ID     control socket of a live CVM (machine.h)
@@ -20,6 +21,7 @@
 #include "artifact/artifact.h"
 #include "host/host.h"
 #include "local/qemu_cache.h"
+#include "local/request.h"
 #include "local/turns.h"
 #include "manager/host_access.h"
 #include "template/template.h"
@@ -32,6 +34,7 @@ typedef struct Manager {
         HostFacts *host;
         ArtifactStore *artifacts;
         QemuCache *qemus;
+        RequestKey request_key;
         Turns *turns;             /* to read files of users in, which may never answer */
         Turns *host_turns;        /* to look at the host and read the daemon's own files in */
         int runtime_fd, state_fd; /* the directories */
@@ -75,8 +78,9 @@ DEFINE_CLEANUP(Manager *, manager_free)
 /* root, the daemon's own uid and members of the admins' group see all, others their own. */
 bool manager_is_admin(const Manager *manager, const WirePeer *peer);
 bool manager_may_see(const Manager *manager, const WirePeer *peer, uid_t owner);
-/* NULL: no CVM of that name that the peer may see. Borrowed. */
-Vm *manager_find(const Manager *manager, const char *name, const WirePeer *peer);
+/* By name, by id, or by both if neither is NULL. NULL: there is none that the peer may see.
+ * Borrowed. */
+Vm *manager_find(const Manager *manager, const char *name, const char *id, const WirePeer *peer);
 
 /* Forgets a CVM that is not live: record, console logs, table. */
 void manager_remove(Manager *manager, Vm *vm);

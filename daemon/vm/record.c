@@ -68,6 +68,8 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         if (vm->boot.measured.document)
                 json_object_object_add(record, "measured",
                                        json_new_written(vm->boot.measured.document));
+        if (vm->request)
+                json_object_object_add(record, "request", json_object_get(vm->request));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
         if (vm->process.driver)

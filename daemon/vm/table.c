@@ -44,12 +44,27 @@ size_t vm_table_after(const VmTable *table, const char *name)
         return found ? i + 1 : i;
 }
 
+/* The index of the first CVM whose id is not before this one. */
+static size_t table_search_id(const VmTable *table, const char *id)
+{
+        size_t low = 0, high = table->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(table->by_id[middle]->id, id) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
 Vm *vm_table_find_id(const VmTable *table, const char *id)
 {
-        for (size_t i = 0; i < table->n; i++)
-                if (strcmp(table->vms[i]->id, id) == 0)
-                        return table->vms[i];
-        return NULL;
+        size_t i = table_search_id(table, id);
+
+        return i < table->n && strcmp(table->by_id[i]->id, id) == 0 ? table->by_id[i] : NULL;
 }
 
 Vm *vm_table_find_cid(const VmTable *table, uint32_t cid)
@@ -72,6 +87,27 @@ Vm *vm_table_find_uid(const VmTable *table, uid_t uid)
         return NULL;
 }
 
+static int table_grow(Vm ***vms, size_t n)
+{
+        Vm **grown = reallocarray(*vms, n, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        *vms = grown;
+        return 0;
+}
+
+static void table_insert(Vm **vms, size_t n, size_t at, Vm *vm)
+{
+        memmove(vms + at + 1, vms + at, (n - at) * sizeof(*vms));
+        vms[at] = vm;
+}
+
+static void table_take_out(Vm **vms, size_t n, size_t at)
+{
+        memmove(vms + at, vms + at + 1, (n - at - 1) * sizeof(*vms));
+}
+
 int vm_table_add(VmTable *table, Vm *vm)
 {
         bool found;
@@ -81,15 +117,13 @@ int vm_table_add(VmTable *table, Vm *vm)
                 return -EEXIST;
         if (table->n == table->allocated) {
                 size_t n = table->allocated ? table->allocated * 2 : 16;
-                Vm **grown = reallocarray(table->vms, n, sizeof(*grown));
 
-                if (!grown)
+                if (table_grow(&table->vms, n) < 0 || table_grow(&table->by_id, n) < 0)
                         return -ENOMEM;
-                table->vms = grown;
                 table->allocated = n;
         }
-        memmove(table->vms + i + 1, table->vms + i, (table->n - i) * sizeof(*table->vms));
-        table->vms[i] = vm_ref(vm);
+        table_insert(table->by_id, table->n, table_search_id(table, vm->id), vm);
+        table_insert(table->vms, table->n, i, vm_ref(vm));
         table->n++;
         return 0;
 }
@@ -98,14 +132,25 @@ void vm_table_remove(VmTable *table, const Vm *vm)
 {
         bool found;
         size_t i = table_search(table, vm->name, &found);
+        size_t j = table_search_id(table, vm->id);
         Vm *own;
 
         if (!found || table->vms[i] != vm)
                 return;
+        while (table->by_id[j] != vm) /* an old one of the same id may be beside it */
+                j++;
         own = table->vms[i];
-        memmove(table->vms + i, table->vms + i + 1, (table->n - i - 1) * sizeof(*table->vms));
+        table_take_out(table->vms, table->n, i);
+        table_take_out(table->by_id, table->n, j);
         table->n--;
         vm_unref(own);
+}
+
+void vm_table_done(VmTable *table)
+{
+        free(table->vms);
+        free(table->by_id);
+        *table = (VmTable){};
 }
 
 Vm *vm_table_next_live(const VmTable *table, size_t *index)

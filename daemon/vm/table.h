@@ -11,6 +11,7 @@ typedef struct Vm Vm;
 
 typedef struct VmTable {
         Vm **vms;
+        Vm **by_id; /* the same, sorted by id */
         size_t n, allocated;
 } VmTable;
 
@@ -29,6 +30,8 @@ size_t vm_table_after(const VmTable *table, const char *name);
 int vm_table_add(VmTable *table, Vm *vm);
 /* Drops the reference of a CVM that is in the table. */
 void vm_table_remove(VmTable *table, const Vm *vm);
+/* Frees what an empty table has. */
+void vm_table_done(VmTable *table);
 
 /* The live CVM at *index or after it, or NULL; moves *index behind it. */
 Vm *vm_table_next_live(const VmTable *table, size_t *index);

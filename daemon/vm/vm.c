@@ -62,6 +62,7 @@ Vm *vm_unref(Vm *vm)
         console_free(vm->console);
         console_free(vm->svsm_log);
         json_object_put(vm->spec);
+        json_object_put(vm->request);
         json_object_put(vm->labels);
         free(vm->owner_groups);
         free(vm->leaving);

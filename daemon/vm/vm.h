@@ -99,8 +99,9 @@ struct Vm {
         uint64_t promised; /* bytes of the host's memory that it may come to use */
         bool debug;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
-        json_object *spec;   /* redacted, for the record; owned */
-        json_object *labels; /* as in the spec; never changed, as events share it; NULL: none */
+        json_object *spec;    /* redacted, for the record; owned */
+        json_object *request; /* digests of a launch with an id (local/request.h); owned, or NULL */
+        json_object *labels;  /* as in the spec; never changed, as events share it; NULL: none */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */
 

@@ -19,6 +19,7 @@ static const struct {
         [CVM_ERROR_NONE] = {"", 0},
         [CVM_ERROR_NO_SUCH_CVM] = {MANAGER "NoSuchCvm", -ENOENT},
         [CVM_ERROR_CVM_EXISTS] = {MANAGER "CvmExists", -EEXIST},
+        [CVM_ERROR_IDEMPOTENCY_MISMATCH] = {MANAGER "IdempotencyMismatch", -EEXIST},
         [CVM_ERROR_INVALID_SPEC] = {MANAGER "InvalidSpec", -EINVAL},
         [CVM_ERROR_ARTIFACT_INVALID] = {MANAGER "ArtifactInvalid", -EBADMSG},
         [CVM_ERROR_TEMPLATE_INVALID] = {MANAGER "TemplateInvalid", -EBADMSG},
@@ -92,10 +93,11 @@ static json_object *error_text_new(const char *s)
         return json_new_text(s ?: "");
 }
 
-int cvm_error_no_such_cvm(CvmError *error, const char *name)
+int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id)
 {
         return cvm_error_set(error, CVM_ERROR_NO_SUCH_CVM, -ENOENT,
-                             json_build("name", error_text_new(name), NULL));
+                             json_build("name", name ? error_text_new(name) : NULL, "id",
+                                        id ? error_text_new(id) : NULL, NULL));
 }
 
 int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers)
@@ -103,6 +105,13 @@ int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers)
         return cvm_error_set(error, CVM_ERROR_CVM_EXISTS, -EEXIST,
                              json_build("name", error_text_new(name), "anothers",
                                         json_object_new_boolean(anothers), NULL));
+}
+
+int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *field)
+{
+        return cvm_error_set(
+                error, CVM_ERROR_IDEMPOTENCY_MISMATCH, -EEXIST,
+                json_build("id", error_text_new(id), "field", error_text_new(field), NULL));
 }
 
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
@@ -313,6 +322,17 @@ static char *message_quota(const CvmError *error)
                            wanted, used, limit);
 }
 
+static char *message_no_such_cvm(const CvmError *error)
+{
+        _cleanup_free_ char *name = field(error, "name"), *id = field(error, "id");
+
+        if (!id || !*id)
+                return text_format("no CVM named '%s'; see `cvmctl list`", name ?: "");
+        if (!name || !*name)
+                return text_format("no CVM with id %s; see `cvmctl list`", id);
+        return text_format("no CVM named '%s' with id %s; see `cvmctl list`", name, id);
+}
+
 char *cvm_error_message(const CvmError *error)
 {
         char *s = NULL;
@@ -332,7 +352,7 @@ char *cvm_error_message(const CvmError *error)
                 s = text_format("no error");
                 break;
         case CVM_ERROR_NO_SUCH_CVM:
-                s = text_format("no CVM named '%s'; see `cvmctl list`", F("name"));
+                s = message_no_such_cvm(error);
                 break;
         case CVM_ERROR_CVM_EXISTS:
                 if (json_member_bool(error->fields, "anothers", false)) {
@@ -345,6 +365,11 @@ char *cvm_error_message(const CvmError *error)
                         "a CVM named '%s' already exists; stop or remove it first, or choose "
                         "another name",
                         F("name"));
+                break;
+        case CVM_ERROR_IDEMPOTENCY_MISMATCH:
+                s = text_format("id %s is that of a CVM that was launched with another spec: '%s' "
+                                "differs; choose another id",
+                                F("id"), F("field"));
                 break;
         case CVM_ERROR_INVALID_SPEC:
                 s = text_format("spec field '%s': %s", F("field"), F("reason"));

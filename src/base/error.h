@@ -24,6 +24,7 @@ typedef enum CvmErrorId {
         /* io.cvmd.Manager */
         CVM_ERROR_NO_SUCH_CVM,
         CVM_ERROR_CVM_EXISTS,
+        CVM_ERROR_IDEMPOTENCY_MISMATCH,
         CVM_ERROR_INVALID_SPEC,
         CVM_ERROR_ARTIFACT_INVALID,
         CVM_ERROR_TEMPLATE_INVALID,
@@ -74,8 +75,11 @@ int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields);
 char *cvm_error_message(const CvmError *error);
 
 /* One setter an error; each returns the errno named. */
-int cvm_error_no_such_cvm(CvmError *error, const char *name);               /* -ENOENT */
+/* -ENOENT. name, id: by which it was looked for; NULL: not by that. */
+int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id);
 int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers); /* -EEXIST */
+/* -EEXIST. field: of the spec. */
+int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *field);
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
         _printf_(3, 4); /* -EINVAL */
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)

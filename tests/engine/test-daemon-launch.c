@@ -154,10 +154,11 @@ static void test_same_name_and_same_id(void **state)
         assert_nothing_is_left();
 
         assert_launched(daemon_launch(d, "web", "", id), "running");
-        assert_launched(daemon_launch(d, "other", "", id), "running");
+        assert_launched(daemon_launch(d, "web", "", id), "running"); /* the same again */
+        assert_error(daemon_launch(d, "other", "", id), "IdempotencyMismatch");
         assert_null(daemon_vm(d, "other"));
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
-        assert_error(daemon_launch(d, "web", "", id), "CvmExists");
+        assert_launched(daemon_launch(d, "web", "", id), "stopped"); /* an id stays known */
         /* one that has ended gives its name, with all that was its */
         old = strdup(daemon_vm(d, "web")->id);
         assert_launched(daemon_launch(d, "web", "", ""), "running");

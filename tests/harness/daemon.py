@@ -30,7 +30,7 @@ SOCKET = "io.cvmd.Manager"
 # Daemons that tests started: children of this process that are no orphans.
 SPAWNED = set()
 DEAD = ("stopped", "failed")
-EVENT_FILES = ("events", "events.old", "sequence", ".sequence.kept", ".sequence.sync")
+OWN_FILES = ("events", "events.old", "sequence", ".sequence.kept", ".sequence.sync", "key")
 # What a sanitizer or valgrind prints when it has found something.
 FOUND = re.compile(r"ERROR: \w+Sanitizer|runtime error:|"
                    r"==\d+== (Invalid|Conditional|Use of|Syscall param|.*lost in)")
@@ -230,9 +230,9 @@ class Daemon:
             "children": [processes.command(child) for child in processes.children(pid)],
             "domains": [*libvirt.domains(self.directory).values()],
             "runtime": processes.tree(self.runtime),
-            # Events and their numbers stay.
+            # Events, their numbers and the key stay.
             "state": [path for path in processes.tree(self.state)
-                      if path not in EVENT_FILES and not path.startswith("qemu-cache/")],
+                      if path not in OWN_FILES and not path.startswith("qemu-cache/")],
         }
 
     def assert_clean(self):

@@ -91,7 +91,7 @@ static void test_not_utf8(void **state)
 {
         CvmError error = {};
 
-        cvm_error_no_such_cvm(&error, "\xff");
+        cvm_error_no_such_cvm(&error, "\xff", NULL);
         assert_string_equal(json_member_string(error.fields, "name"), "\xef\xbf\xbd");
         cvm_error_done(&error);
 }

@@ -314,7 +314,7 @@ static void test_gone(void **state)
         wire_call_on_drained(w->held[0], wire_count_gone, w);
         assert_false(wire_call_is_congested(w->held[0]));
         assert_int_equal(wire_call_peer(w->held[0])->pid, getpid());
-        cvm_error_no_such_cvm(&error, "x");
+        cvm_error_no_such_cvm(&error, "x", NULL);
         wire_call_error(w->held[0], &error);
         assert_false(cvm_error_is_set(&error));
         test_loop_for(&w->test, 5);

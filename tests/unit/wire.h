@@ -137,7 +137,7 @@ static inline void wire_fail(WireCall *call, json_object *parameters, void *user
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        cvm_error_no_such_cvm(&error, "web\"1");
+        cvm_error_no_such_cvm(&error, "web\"1", NULL);
         wire_call_error(call, &error);
         assert_false(cvm_error_is_set(&error));
 }

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids: a launch that is repeated with its id is the same launch or is refused, and a call with an
+id is about that CVM and never about its successor."""
+import json
+
+import pytest
+
+from harness.varlink import VarlinkError
+
+ID = "01234567-89ab-4def-8123-456789abcdef"
+OTHER = "01234567-89ab-4def-8123-456789abcdee"
+METHODS = ["Status", "Stop", "Pause", "Resume", "Remove", "Measure", "Logs"]
+
+
+def launch(daemon, name="web", **fields):
+    return daemon.call("Launch", spec=daemon.spec(name, **fields), id=ID)["cvm"]
+
+
+def refused(call, *args, **named):
+    with pytest.raises(VarlinkError) as refusal:
+        call(*args, **named)
+    return refusal.value.name, refusal.value.fields
+
+
+@pytest.mark.parametrize("end", [None, "terminate", "kill"])
+def test_a_launch_may_be_repeated(cvmd, end):
+    """Also by another daemon, and when the CVM has ended."""
+    fields = {"env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "hidden"}}}
+    first = launch(cvmd, **fields)
+    if end:
+        getattr(cvmd, end)()
+        cvmd.start()
+    again = launch(cvmd, **fields)
+    assert (again["id"], again["pid"]) == (ID, first["pid"])
+    assert launch(cvmd, **fields, gpus=None)["pid"] == first["pid"]
+    cvmd.stop("web", force=True)
+    assert launch(cvmd, **fields) == cvmd.status("web")
+    cvmd.call("Remove", name="web")
+    assert launch(cvmd, **fields)["state"] == "running"
+
+
+@pytest.mark.parametrize("field, fields", [
+    ("memory", {"memory": "128M"}), ("cmdline", {"cmdline": "quiet"}),
+    ("env", {"env": {"TOKEN": "other"}}), ("certs", {"certs": {"key.pem": {"text": "x"}}}),
+    ("env", {"env": None}), ("cpus", {"cpus": None}), ("name", {"name": "other"}),
+    ("labels", {"labels": {"a": "b"}}), ("restart", {"restart": {"policy": "no"}}),
+])
+def test_another_spec_is_refused(cvmd, field, fields):
+    """Secrets count, and so does what the first one had and the second has not."""
+    given = {"name": "web", "env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "hidden"}}}
+    first = launch(cvmd, **given)
+    mismatch = ("IdempotencyMismatch", {"id": ID, "field": field})
+    assert refused(launch, cvmd, **{**given, **fields}) == mismatch
+    cvmd.stop("web", force=True)
+    assert refused(launch, cvmd, **{**given, **fields}) == mismatch
+    assert [cvm["id"] for cvm in cvmd.cvms()] == [first["id"]]
+
+
+def test_a_secret_is_not_to_be_found_out(cvmd):
+    """A record has digests under a key that nobody but the daemon can read."""
+    for name, id_ in (("a", ID), ("b", OTHER)):
+        cvmd.call("Launch", spec=cvmd.spec(name, env={"PIN": "1234"}), id=id_)
+    records = [json.loads((cvmd.state / "records" / f"{id_}.json").read_text())["request"]
+               for id_ in (ID, OTHER)]
+    key = (cvmd.state / "key")
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
+    assert records[0]["name"] != records[1]["name"]
+    for text in ("PIN", "1234"):
+        assert text not in json.dumps(records)
+
+
+def test_an_id_that_the_daemon_made(cvmd):
+    made = cvmd.launch("web")["id"]
+    assert cvmd.call("Launch", spec=cvmd.spec("web"), id=made)["cvm"]["id"] == made
+    assert refused(cvmd.call, "Launch", spec=cvmd.spec("other"), id=made) == (
+        "IdempotencyMismatch", {"id": made, "field": "name"})
+
+
+def test_each_method_by_id(cvmd):
+    launch(cvmd)
+    cvmd.launch("other")
+    assert cvmd.call("Status", id=ID)["cvm"]["name"] == "web"
+    assert cvmd.call("Pause", id=ID)["cvm"]["state"] == "paused"
+    assert cvmd.call("Resume", id=ID, name="web")["cvm"]["state"] == "running"
+    assert "data" in cvmd.call("Logs", id=ID)
+    assert "registers" in cvmd.call("Measure", id=ID)["measurement"]
+    with cvmd.client() as client:
+        client.upgrade("Console", id=ID)
+    assert cvmd.call("Stop", id=ID, force=True)["cvm"]["name"] == "web"
+    cvmd.call("Remove", id=ID)
+    assert [cvm["name"] for cvm in cvmd.cvms()] == ["other"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_never_the_successor(cvmd, method):
+    launch(cvmd)
+    cvmd.stop("web", force=True)
+    cvmd.launch("web")  # of the same name, by another id
+    for given in ({"name": "web", "id": ID}, {"id": ID}, {"name": "other", "id": ID}):
+        assert refused(cvmd.call, method, **given) == ("NoSuchCvm", given)
+    assert cvmd.status("web")["state"] == "running"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_neither_name_nor_id(cvmd, method):
+    assert refused(cvmd.call, method) == (
+        "org.varlink.service.InvalidParameter", {"parameter": "name"})
+    assert refused(cvmd.call, method, id="web") == (
+        "org.varlink.service.InvalidParameter", {"parameter": "id"})
+
+
+def test_many_ids(cvmd):
+    """Each is found among the others, in whatever order they come and go."""
+    ids = [f"{(number * 7919) % 251:08x}-89ab-4def-8123-456789abcdef" for number in range(40)]
+    for number, id_ in enumerate(ids):
+        cvmd.call("Launch", spec=cvmd.spec(f"web{number}", cmdline="fake.poweroff-ms=1"), id=id_)
+    for number, id_ in list(enumerate(ids))[::3]:
+        cvmd.wait_state(f"web{number}", "stopped")
+        cvmd.call("Remove", id=id_)
+    for number, id_ in enumerate(ids):
+        if number % 3:
+            assert cvmd.call("Status", id=id_)["cvm"]["name"] == f"web{number}"
+        else:
+            assert refused(cvmd.call, "Status", id=id_)[0] == "NoSuchCvm"
+
+
+def test_cvmctl_says_what_differs(cvmd):
+    spec = cvmd.directory / "web.json"
+    spec.write_text(json.dumps(cvmd.spec("web")))
+    cvmd.cvmctl("launch", "--file", spec, "--id", ID)
+    assert cvmd.cvmctl("launch", "--file", spec, "--id", ID).returncode == 0
+    done = cvmd.cvmctl("launch", "--file", spec, "--id", ID, "--memory", "128M", check=False)
+    assert done.returncode == 73
+    assert "'memory' differs" in done.stderr
