@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
-static int refuse(void *userdata, const char *path, const char *reason)
+static int api_refuse(void *userdata, const char *path, const char *reason)
 {
         return cvm_error_invalid_parameter(userdata, path);
 }
@@ -10,7 +10,7 @@ bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fiel
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        if (json_dispatch(parameters, fields, target, "", refuse, &error) == 0)
+        if (json_dispatch(parameters, fields, target, "", api_refuse, &error) == 0)
                 return true;
         wire_call_error(call, &error);
         return false;

@@ -20,7 +20,7 @@ typedef struct HostJob {
         int r;
 } HostJob;
 
-static void job_free(HostJob *job)
+static void host_job_free(HostJob *job)
 {
         wire_call_unref(job->call);
         host_check_list_done(&job->checks);
@@ -55,7 +55,7 @@ static int add_all_checks(const HostFacts *facts, HostCheckList *list)
         return 0;
 }
 
-static int look(HostJob *job, const HostFacts *facts)
+static int host_job_look(HostJob *job, const HostFacts *facts)
 {
         const TemplateSet *set = job->manager->templates;
         int r = job->template ? survey(job->manager, facts, job->template, &job->checks)
@@ -70,17 +70,17 @@ static int look(HostJob *job, const HostFacts *facts)
         return r;
 }
 
-static void work(Turn *turn)
+static void on_work(Turn *turn)
 {
         HostJob *job = container_of(turn, HostJob, turn);
         _cleanup_(host_facts_freep) HostFacts *facts = NULL;
 
         job->r = host_refresh("", job->manager->host, &facts);
         if (job->r == 0)
-                job->r = look(job, facts);
+                job->r = host_job_look(job, facts);
 }
 
-static void after_work(Turn *turn)
+static void on_work_done(Turn *turn)
 {
         HostJob *job = container_of(turn, HostJob, turn);
         const TemplateSet *set = job->manager->templates;
@@ -90,7 +90,7 @@ static void after_work(Turn *turn)
         if (job->r < 0) {
                 cvm_error_system(&error, job->r, "describe the host");
                 wire_call_error(job->call, &error);
-                job_free(job);
+                host_job_free(job);
                 return;
         }
         platforms = json_object_new_array();
@@ -100,7 +100,7 @@ static void after_work(Turn *turn)
                                 platforms, json_new_text(template_name(template_set_get(set, i))));
         wire_call_reply(job->call, json_build("checks", host_check_list_to_json(&job->checks),
                                               "platforms", platforms, NULL));
-        job_free(job);
+        host_job_free(job);
 }
 
 static void on_gone(WireCall *call, void *userdata)
@@ -108,7 +108,7 @@ static void on_gone(WireCall *call, void *userdata)
         HostJob *job = userdata;
 
         if (turns_withdraw(&job->turn))
-                job_free(job);
+                host_job_free(job);
 }
 
 void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
@@ -134,10 +134,10 @@ void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
         if (platform && !(job->template = template_set_find(manager->templates, platform))) {
                 cvm_error_invalid_parameter(&error, "platform");
                 wire_call_error(call, &error);
-                job_free(job);
+                host_job_free(job);
                 return;
         }
         wire_call_on_gone(call, on_gone, job);
         turns_take(manager->host_turns, &job->turn,
-                   quota_account(manager, wire_call_peer(call)->uid), work, after_work);
+                   quota_account(manager, wire_call_peer(call)->uid), on_work, on_work_done);
 }

@@ -137,7 +137,7 @@ static void on_command_timeout(uv_timer_t *timer)
         command_answer(timer->data, &error);
 }
 
-static void refuse(CvmError *error, VmState target, int r, const char *text)
+static void api_life_refuse(CvmError *error, VmState target, int r, const char *text)
 {
         if (r == -ECONNRESET)
                 text = "QEMU has ended";
@@ -162,7 +162,7 @@ static void on_command_done(int r, const char *text, void *userdata)
                         vm_arm_ready_timer(vm);
         }
         if (r < 0)
-                refuse(&error, operation->target, r, text);
+                api_life_refuse(&error, operation->target, r, text);
         command_answer(operation, r < 0 ? &error : NULL);
         command_maybe_free(operation);
 }
@@ -187,14 +187,14 @@ void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
         r = target == VM_PAUSED ? vm->ops->pause(vm->process.driver, on_command_done, operation)
                                 : vm->ops->resume(vm->process.driver, on_command_done, operation);
         if (r < 0) {
-                refuse(&error, target, r, NULL);
+                api_life_refuse(&error, target, r, NULL);
                 operation->replied = true;
                 command_answer(operation, &error);
         }
 }
 
-static void command(WireCall *call, json_object *parameters, Manager *manager, VmState from,
-                    VmState target)
+static void api_life_command(WireCall *call, json_object *parameters, Manager *manager,
+                             VmState from, VmState target)
 {
         const char *const allowed[] = {vm_state_name(from), NULL};
         Vm *vm = api_named(call, parameters, manager);
@@ -209,12 +209,12 @@ static void command(WireCall *call, json_object *parameters, Manager *manager, V
 
 void api_pause(WireCall *call, json_object *parameters, void *userdata)
 {
-        command(call, parameters, userdata, VM_RUNNING, VM_PAUSED);
+        api_life_command(call, parameters, userdata, VM_RUNNING, VM_PAUSED);
 }
 
 void api_resume(WireCall *call, json_object *parameters, void *userdata)
 {
-        command(call, parameters, userdata, VM_PAUSED, VM_RUNNING);
+        api_life_command(call, parameters, userdata, VM_PAUSED, VM_RUNNING);
 }
 
 void api_remove(WireCall *call, json_object *parameters, void *userdata)

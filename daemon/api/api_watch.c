@@ -61,7 +61,7 @@ static bool is_visible(const Watch *watch, uid_t owner)
         return manager_may_see(watch->manager, wire_call_peer(watch->call), owner);
 }
 
-static bool is_wanted(const Watch *watch, const Event *event)
+static bool api_watch_is_wanted(const Watch *watch, const Event *event)
 {
         return event->owner == EVENT_OF_ALL ||
                (is_visible(watch, event->owner) && filter_matches_event(&watch->filter, event));
@@ -122,7 +122,7 @@ static void watch_send(Watch *watch)
                 if (watch_waits(watch))
                         return;
                 watch->next++;
-                if (is_wanted(watch, event))
+                if (api_watch_is_wanted(watch, event))
                         wire_call_continue(watch->call,
                                            json_build("event", json_object_get(event->json), NULL));
         }

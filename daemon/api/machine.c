@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "launch/recover.h"
 #include "local/log.h"
 #include "systemd/machined.h"
@@ -59,7 +60,7 @@ static Vm *admit(WireCall *call, const Machine *machine)
         return NULL;
 }
 
-static void end(WireCall *call, const Machine *machine, bool force)
+static void machine_terminate(WireCall *call, const Machine *machine, bool force)
 {
         Vm *vm = admit(call, machine);
 
@@ -71,12 +72,12 @@ static void end(WireCall *call, const Machine *machine, bool force)
 
 static void on_terminate(WireCall *call, json_object *parameters, void *userdata)
 {
-        end(call, userdata, true);
+        machine_terminate(call, userdata, true);
 }
 
 static void on_power_off(WireCall *call, json_object *parameters, void *userdata)
 {
-        end(call, userdata, false);
+        machine_terminate(call, userdata, false);
 }
 
 static void on_reboot(WireCall *call, json_object *parameters, void *userdata)
@@ -137,7 +138,7 @@ static void subscription_free(Subscription *subscription)
         free(subscription);
 }
 
-static bool is_wanted(const Subscription *subscription, const char *event)
+static bool machine_is_wanted(const Subscription *subscription, const char *event)
 {
         if (!subscription->filter || json_object_array_length(subscription->filter) == 0)
                 return true;
@@ -173,7 +174,7 @@ static void on_changed(Vm *vm, void *userdata)
         if (vm->state == old || (vm->state != VM_PAUSED && vm->state != VM_RUNNING))
                 return;
         /* a client that does not read misses what came meanwhile, never the end */
-        if (is_wanted(subscription, event) && !wire_call_is_congested(subscription->call))
+        if (machine_is_wanted(subscription, event) && !wire_call_is_congested(subscription->call))
                 wire_call_continue(subscription->call, event_new(event, NULL));
 }
 
@@ -278,7 +279,7 @@ static void machine_begin(Machines *machines, Vm *vm)
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (!machine || asprintf(&path, "%s/%s", machines->path, vm->id) < 0) {
+        if (!machine || !(path = text_format("%s/%s", machines->path, vm->id))) {
                 free(machine);
                 return;
         }
@@ -350,7 +351,7 @@ int machines_new(Manager *manager, const char *runtime, Machines **ret, CvmError
             !manager->home.systemd)
                 return 0;
         machines = calloc(1, sizeof(*machines));
-        if (!machines || asprintf(&machines->path, "%s/machines", runtime) < 0) {
+        if (!machines || !(machines->path = text_format("%s/machines", runtime))) {
                 free(machines);
                 return cvm_error_system(error, -ENOMEM, "start");
         }

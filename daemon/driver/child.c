@@ -2,7 +2,6 @@
 #include "driver/child.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
@@ -11,11 +10,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/child_setup.h"
 #include "base/fail_point.h"
 #include "base/fork.h"
 
 /* Between fork and exec only async-signal-safe calls are allowed (signal-safety(7)): the daemon has
- * threads. Hence raw system calls for ids, which glibc would want to spread over threads. */
+ * threads. */
 
 static void child_fail(const char *what, int error)
 {
@@ -25,20 +25,6 @@ static void child_fail(const char *what, int error)
             write(STDERR_FILENO, reason, strlen(reason)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
                 _exit(126);
         _exit(127);
-}
-
-static void reset_signals(void)
-{
-        sigset_t none;
-
-        for (int i = 1; i < NSIG; i++)
-                signal(i, SIG_DFL);
-        /* What asks a container's init to power off (systemd(1)) and machinectl before systemd 262
-         * sends to any machine's leader. An ignored signal stays so over exec; QEMU has no use for
-         * it, and would die. */
-        signal(SIGRTMIN + 4, SIG_IGN);
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* What the child is handed: descriptors that it has for itself until exec, then the output, then
@@ -88,8 +74,7 @@ static int arrange_fds(const ChildSpawn *spawn, int *fds)
 
 static int drop_privileges(const ChildSpawn *spawn)
 {
-        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        struct __user_cap_data_struct none[2] = {};
+        int r;
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
@@ -97,13 +82,14 @@ static int drop_privileges(const ChildSpawn *spawn)
                 for (int cap = 0; cap < 64; cap++)
                         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
                                 return -errno;
-        if (spawn->switch_ids && (syscall(SYS_setgroups, spawn->n_groups, spawn->groups) < 0 ||
-                                  syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) < 0 ||
-                                  syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) < 0))
-                return -errno;
+        r = spawn->switch_ids
+                    ? child_setup_ids(spawn->uid, spawn->gid, spawn->groups, spawn->n_groups)
+                    : 0;
+        if (r < 0)
+                return r;
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
                 return -errno;
-        return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+        return child_setup_capabilities(0);
 }
 
 /* A program below a directory that only root may enter is still root's choice: what the CVM's uid
@@ -124,7 +110,7 @@ static void execute(const ChildSpawn *spawn, int program, char *const *environme
         child_fail(spawn->argv[0], error);
 }
 
-static void child_run(const ChildSpawn *spawn, int *fds)
+static void child_become(const ChildSpawn *spawn, int *fds)
 {
         static const struct rlimit no_core = {0, 0}, no_limit = {RLIM_INFINITY, RLIM_INFINITY};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
@@ -133,7 +119,11 @@ static void child_run(const ChildSpawn *spawn, int *fds)
         char byte;
         int r;
 
-        reset_signals();
+        child_setup_signals();
+        /* What asks a container's init to power off (systemd(1)) and machinectl before systemd 262
+         * sends to any machine's leader. An ignored signal stays ignored over exec; QEMU has no
+         * use for it, and would die. */
+        signal(SIGRTMIN + 4, SIG_IGN);
         setsid();
         /* what fails from here on is said where the program would say it, and its failure
          * is read */
@@ -194,7 +184,7 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
         if (pid < 0)
                 return pid;
         if (pid == 0)
-                child_run(spawn, fds);
+                child_become(spawn, fds);
 
         fail_point("child: forked");
         *ret = (Child){.pid = pid, .pidfd = pidfd, .go_fd = TAKE_FD(write_end)};

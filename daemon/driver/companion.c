@@ -11,8 +11,11 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
+#include "base/handles.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/socket.h"
+#include "base/text.h"
 #include "driver/child.h"
 #include "driver/driver.h"
 #include "local/tail.h"
@@ -46,8 +49,8 @@ struct Companions {
         void *userdata;
         Companion items[PLAN_COMPANIONS_MAX];
         size_t n;
-        uv_timer_t timer;   /* looks for sockets, then reports a failure */
-        unsigned n_handles; /* open uv handles; freed when closed and 0 */
+        uv_timer_t timer; /* looks for sockets, then reports a failure */
+        Handles handles;  /* the timer's is open until it is closed */
         bool closed, failed, by_path;
         uint32_t socket_sec;
         uint64_t deadline; /* loop time; of the sockets */
@@ -55,24 +58,24 @@ struct Companions {
         Companion *culprit;
 };
 
-static void drop(int *fd)
+static void companion_drop_fd(int *fd)
 {
         if (*fd >= 0)
                 close(TAKE_FD(*fd));
 }
 
-static void maybe_free(Companions *set)
+static void companions_free(void *owner)
 {
-        if (!set->closed || set->n_handles)
-                return;
+        Companions *set = owner;
+
         for (size_t i = 0; i < set->n; i++) {
                 Companion *companion = &set->items[i];
 
-                drop(&companion->child.pidfd);
-                drop(&companion->child.go_fd);
-                drop(&companion->directory_fd);
-                drop(&companion->socket_fd);
-                drop(&companion->own_fd);
+                companion_drop_fd(&companion->child.pidfd);
+                companion_drop_fd(&companion->child.go_fd);
+                companion_drop_fd(&companion->directory_fd);
+                companion_drop_fd(&companion->socket_fd);
+                companion_drop_fd(&companion->own_fd);
                 tail_done(&companion->tail);
                 free(companion->name);
         }
@@ -80,22 +83,18 @@ static void maybe_free(Companions *set)
         free(set);
 }
 
-static void handle_closed(Companions *set)
-{
-        set->n_handles--;
-        maybe_free(set);
-}
-
 static void on_timer_closed(uv_handle_t *handle)
 {
-        handle_closed(handle->data);
+        Companions *set = handle->data;
+
+        handles_closed(&set->handles);
 }
 
 static void on_poll_closed(uv_handle_t *handle)
 {
         Companion *companion = handle->data;
 
-        handle_closed(companion->set);
+        handles_closed(&companion->set->handles);
 }
 
 static void on_output(Stream *stream, const char *data, size_t size)
@@ -109,7 +108,7 @@ static void on_output_closed(Stream *stream)
 {
         Companion *companion = stream->userdata;
 
-        handle_closed(companion->set);
+        handles_closed(&companion->set->handles);
 }
 
 static const StreamCallbacks output_callbacks = {on_output, on_output_closed};
@@ -126,11 +125,11 @@ static Companions *companions_new(uv_loop_t *loop, const CompanionCallbacks *cal
         set->userdata = userdata;
         uv_timer_init(loop, &set->timer);
         set->timer.data = set;
-        set->n_handles = 1;
+        handles_init(&set->handles, 1, companions_free, set);
         return set;
 }
 
-static Companion *add(Companions *set, const char *name)
+static Companion *companion_add(Companions *set, const char *name)
 {
         Companion *companion = &set->items[set->n];
 
@@ -176,20 +175,19 @@ static void fail(Companions *set, Companion *culprit, char *reason, uint64_t mse
 static char *describe_end(const Companion *companion, bool *ret_clean)
 {
         siginfo_t info = {};
-        char *text = NULL;
-        int n;
+        char *text;
 
         if (!companion->own_child ||
             waitid(P_PIDFD, (id_t)companion->child.pidfd, &info, WEXITED) < 0)
-                n = asprintf(&text, "%s ended", companion->name);
+                text = text_format("%s ended", companion->name);
         else if (info.si_code == CLD_EXITED)
-                n = asprintf(&text, "%s exited with code %d", companion->name, info.si_status);
+                text = text_format("%s exited with code %d", companion->name, info.si_status);
         else
-                n = asprintf(&text, "%s was ended by signal %d", companion->name, info.si_status);
+                text = text_format("%s was ended by signal %d", companion->name, info.si_status);
         /* of an adopted one nobody can tell */
         *ret_clean =
                 info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED && info.si_status == 0;
-        return n < 0 ? NULL : text;
+        return text;
 }
 
 static uint64_t grace_msec(const Companions *set)
@@ -209,7 +207,7 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         fail(companion->set, companion, reason, clean ? grace_msec(companion->set) : 0);
 }
 
-static int watch_exit(Companion *companion)
+static int companion_watch_exit(Companion *companion)
 {
         int r = uv_poll_init(companion->set->loop, &companion->exit_poll, companion->child.pidfd);
 
@@ -217,7 +215,7 @@ static int watch_exit(Companion *companion)
                 return r;
         companion->exit_poll.data = companion;
         companion->exit_poll_open = true;
-        companion->set->n_handles++;
+        handles_add(&companion->set->handles);
         return uv_poll_start(&companion->exit_poll, UV_READABLE, on_gone);
 }
 
@@ -230,7 +228,7 @@ static int watch_output(Companion *companion, int runtime_dirfd, const char *pip
                 return -errno;
         r = stream_open(companion->set->loop, &companion->output, fd, &output_callbacks, companion);
         if (r == 0)
-                companion->set->n_handles++;
+                handles_add(&companion->set->handles);
         return r;
 }
 
@@ -241,8 +239,8 @@ static int make_output(Companion *companion, int runtime_dirfd, int *ret)
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (asprintf(&pipe, "%s.out", companion->name) < 0) {
-                pipe = NULL;
+        pipe = text_format("%s.out", companion->name);
+        if (!pipe) {
                 return -ENOMEM;
         }
         if (unlinkat(runtime_dirfd, pipe, 0) < 0 && errno != ENOENT)
@@ -258,14 +256,14 @@ static int make_output(Companion *companion, int runtime_dirfd, int *ret)
         return r;
 }
 
-static int make_directory(Companion *companion, int runtime_dirfd)
+static int companion_make_directory(Companion *companion, int runtime_dirfd)
 {
         _cleanup_free_ char *name = NULL;
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (asprintf(&name, "%s.d", companion->name) < 0) {
-                name = NULL;
+        name = text_format("%s.d", companion->name);
+        if (!name) {
                 return -ENOMEM;
         }
         r = tree_remove_at(runtime_dirfd, name); /* of a try before this one */
@@ -291,7 +289,7 @@ static int make_pair(Companion *companion)
         return 0;
 }
 
-static int spawn(Companion *companion, const LaunchPlan *command, int output)
+static int companion_spawn(Companion *companion, const LaunchPlan *command, int output)
 {
         ChildFd fds[2];
         ChildSpawn child = {
@@ -316,22 +314,22 @@ static int spawn(Companion *companion, const LaunchPlan *command, int output)
         if (r < 0)
                 return r;
         companion->own_child = true;
-        drop(&companion->own_fd);
+        companion_drop_fd(&companion->own_fd);
         return process_start_time(companion->child.pid, &companion->start_time);
 }
 
 static int start_one(Companion *companion, const LaunchPlan *command, int runtime_dirfd)
 {
         _cleanup_close_ int output = -1;
-        int r = make_directory(companion, runtime_dirfd);
+        int r = companion_make_directory(companion, runtime_dirfd);
 
         if (r == 0)
                 r = make_output(companion, runtime_dirfd, &output);
         if (r == 0 && companion->meeting == PLAN_MEETING_PAIR)
                 r = make_pair(companion);
         if (r == 0)
-                r = spawn(companion, command, output);
-        return r < 0 ? r : watch_exit(companion);
+                r = companion_spawn(companion, command, output);
+        return r < 0 ? r : companion_watch_exit(companion);
 }
 
 int companions_start(uv_loop_t *loop, const CompanionsStart *start,
@@ -346,7 +344,7 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
         set->by_path = start->by_path;
         for (size_t i = 0; i < start->plan->n_companions; i++) {
                 const PlanCompanion *plan = &start->plan->companions[i];
-                Companion *companion = add(set, plan->name);
+                Companion *companion = companion_add(set, plan->name);
                 int r = -ENOMEM;
 
                 if (companion) {
@@ -380,18 +378,18 @@ static int open_own(const Companion *companion)
 
 static int connect_own(const Companion *companion)
 {
-        _cleanup_close_ int path = open_own(companion);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int flags;
+        _cleanup_close_ int path = open_own(companion), fd = -1;
+        struct sockaddr_un address;
+        int flags, r;
 
         if (path < 0)
                 return path;
+        r = socket_address_at(path, NULL, &address);
+        if (r < 0)
+                return r;
+        fd = socket_connect(&address, SOCK_NONBLOCK);
         if (fd < 0)
-                return -errno;
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", path);
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
+                return fd;
         flags = fcntl(fd, F_GETFL);
         if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
                 return -errno;
@@ -416,14 +414,13 @@ static void on_look(uv_timer_t *timer)
                         uv_timer_start(&set->timer, on_look, POLL_MSEC, 0);
                         return;
                 }
-                if (asprintf(&reason, "%s did not open its socket within %u s", companion->name,
-                             set->socket_sec) < 0)
-                        reason = NULL;
+                reason = text_format("%s did not open its socket within %u s", companion->name,
+                                     set->socket_sec);
                 fail(set, companion, reason, 0);
                 return;
         }
         for (size_t i = 0; i < set->n; i++)
-                drop(&set->items[i].directory_fd);
+                companion_drop_fd(&set->items[i].directory_fd);
         set->callbacks->ready(set->userdata);
 }
 
@@ -453,7 +450,7 @@ int companions_fd(const Companions *set, const char *what)
 void companions_release_fds(Companions *set)
 {
         for (size_t i = 0; set && i < set->n; i++)
-                drop(&set->items[i].socket_fd);
+                companion_drop_fd(&set->items[i].socket_fd);
 }
 
 void companions_save(const Companions *set, json_object *record)
@@ -483,14 +480,13 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
                                         : -ESRCH;
         if (driver_is_shortage(r))
                 return r;
-        if (asprintf(&pipe, "%s.out", companion->name) < 0) {
-                pipe = NULL;
+        pipe = text_format("%s.out", companion->name);
+        if (!pipe) {
                 return -ENOMEM;
         }
         if (r < 0) {
                 companion->gone = true;
-                if (asprintf(&reason, "%s ended while the daemon was away", companion->name) < 0)
-                        reason = NULL;
+                reason = text_format("%s ended while the daemon was away", companion->name);
                 fail(companion->set, companion, TAKE_PTR(reason),
                      companion->set->by_path ? grace_msec(companion->set) : 0);
                 return 0;
@@ -499,7 +495,7 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
         r = watch_output(companion, runtime_dirfd, pipe);
         if (driver_is_shortage(r))
                 return r;
-        return watch_exit(companion);
+        return companion_watch_exit(companion);
 }
 
 int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
@@ -519,7 +515,8 @@ int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bo
         set->by_path = by_path;
         for (size_t i = 0; r == 0 && i < n && i < PLAN_COMPANIONS_MAX; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
-                Companion *companion = add(set, json_member_string(item, "name") ?: "companion");
+                Companion *companion =
+                        companion_add(set, json_member_string(item, "name") ?: "companion");
 
                 r = companion ? adopt_one(companion, item, runtime_dirfd) : -ENOMEM;
         }
@@ -540,8 +537,8 @@ static void let_go(Companions *set, bool wait)
                 Companion *companion = &set->items[i];
 
                 stream_close(&companion->output);
-                drop(&companion->child.go_fd);
-                drop(&companion->socket_fd);
+                companion_drop_fd(&companion->child.go_fd);
+                companion_drop_fd(&companion->socket_fd);
                 if (companion->exit_poll_open && !wait) {
                         companion->exit_poll_open = false;
                         uv_close((uv_handle_t *)&companion->exit_poll, on_poll_closed);

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/handles.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "driver/libvirt_condemned.h"
@@ -30,7 +31,7 @@ struct LibvirtVm {
         LibvirtHome *home; /* NULL: closed */
         LibvirtVm *next;
         uv_loop_t *loop;
-        unsigned n_handles;
+        Handles handles; /* and one of its own until it is closed */
         char id[37];
         char *xml;         /* until it is created */
         uint64_t creating; /* serial of the command; 0: none */
@@ -58,10 +59,10 @@ static LibvirtVm *libvirt(DriverVm *vm)
         return container_of(vm, LibvirtVm, base);
 }
 
-static void maybe_free(LibvirtVm *vm)
+static void libvirt_free(void *owner)
 {
-        if (vm->home || vm->n_handles)
-                return;
+        LibvirtVm *vm = owner;
+
         free(vm->xml);
         free(vm->reason);
         free(vm);
@@ -71,8 +72,7 @@ static void on_stream_closed(Stream *stream)
 {
         LibvirtVm *vm = stream->userdata;
 
-        vm->n_handles--;
-        maybe_free(vm);
+        handles_closed(&vm->handles);
 }
 
 static void on_console(Stream *stream, const char *data, size_t size)
@@ -106,7 +106,7 @@ static int connect_stream(LibvirtVm *vm, Stream *stream, QemuSocket which,
                 return fd;
         r = stream_open(vm->loop, stream, fd, callbacks, vm);
         if (r == 0)
-                vm->n_handles++;
+                handles_add(&vm->handles);
         return r;
 }
 
@@ -137,7 +137,7 @@ static void update_want(LibvirtHome *home)
 
 /* Endings. */
 
-static void end(LibvirtVm *vm, const char *reason, const char *log)
+static void libvirt_vm_end(LibvirtVm *vm, const char *reason, const char *log)
 {
         const DriverEnding ending = {.reason = vm->reason && *vm->reason ? vm->reason : reason,
                                      .log = log ?: ""};
@@ -145,24 +145,21 @@ static void end(LibvirtVm *vm, const char *reason, const char *log)
         if (vm->ended)
                 return;
         vm->ended = true;
-        vm->n_handles++; /* pinned for the callbacks below */
+        handles_add(&vm->handles); /* pinned for the callbacks below */
         stream_finish(&vm->console);
         stream_finish(&vm->notify);
         if (vm->home)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
-        vm->n_handles--;
-        maybe_free(vm);
+        handles_closed(&vm->handles);
 }
 
 static void on_soon_closed(uv_handle_t *handle)
 {
         LibvirtVm *vm = handle->data;
 
-        vm->n_handles--;
         if (vm->home)
-                end(vm, "killed", "");
-        else
-                maybe_free(vm);
+                libvirt_vm_end(vm, "killed", "");
+        handles_closed(&vm->handles);
 }
 
 /* Nothing exists that would report the end. */
@@ -171,7 +168,7 @@ static void end_soon(LibvirtVm *vm)
         if (uv_check_init(vm->loop, &vm->soon) < 0)
                 return;
         vm->soon.data = vm;
-        vm->n_handles++;
+        handles_add(&vm->handles);
         uv_close((uv_handle_t *)&vm->soon, on_soon_closed);
 }
 
@@ -185,7 +182,7 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
         if (news->r < 0) {
                 if (news->r == -ENOTCONN)
                         condemn(vm->home, vm->id);
-                end(vm, "qemu-exit", news->text);
+                libvirt_vm_end(vm, "qemu-exit", news->text);
                 return;
         }
         if (vm->killed) {
@@ -250,7 +247,7 @@ static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
         if (vm->creating)
                 return; /* it is not there yet */
         if (news->r == -ESRCH)
-                end(vm, "lost", "the domain ended while libvirt was not available");
+                libvirt_vm_end(vm, "lost", "the domain ended while libvirt was not available");
         else if (news->r == 0 && news->detail != LIBVIRT_IS_ENDING)
                 tell_status(vm, news->detail);
 }
@@ -271,7 +268,7 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
             news->r != -ENOTCONN)
                 libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
         else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
-                end(vm, "lost", "the domain no longer existed");
+                libvirt_vm_end(vm, "lost", "the domain no longer existed");
         pending = libvirt_pending_take(&home->pending, news->serial);
         if (pending) {
                 int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
@@ -288,13 +285,13 @@ static void on_ended(LibvirtVm *vm, const char *how)
         if (vm->creating)
                 return; /* the answer to its creation says more */
         if (strcmp(how, "power-off") == 0)
-                end(vm, "power-off", "");
+                libvirt_vm_end(vm, "power-off", "");
         else if (strcmp(how, "destroyed") == 0)
-                end(vm, "stopped", vm->killed ? "" : "it was destroyed through libvirt");
+                libvirt_vm_end(vm, "stopped", vm->killed ? "" : "it was destroyed through libvirt");
         else if (strcmp(how, "crashed") == 0)
-                end(vm, "guest-panic", "");
+                libvirt_vm_end(vm, "guest-panic", "");
         else
-                end(vm, "qemu-exit", "libvirt has lost the domain's QEMU");
+                libvirt_vm_end(vm, "qemu-exit", "libvirt has lost the domain's QEMU");
 }
 
 /* QEMU's ShutdownCause (qapi/run-state.json) as an ending. */
@@ -389,6 +386,7 @@ static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
         if (!vm)
                 return NULL;
         vm->base = (DriverVm){.ops = &driver_libvirt, .callbacks = callbacks, .userdata = userdata};
+        handles_init(&vm->handles, 1, libvirt_free, vm);
         vm->home = home->libvirt;
         vm->loop = home->loop;
         text_copy(vm->id, sizeof(vm->id), id);
@@ -451,7 +449,7 @@ static int libvirt_adopt(const DriverHome *home, const char *id, json_object *re
         return 0;
 }
 
-static int command(LibvirtVm *vm, LibvirtVerb verb, DriverDone done, void *userdata)
+static int libvirt_command(LibvirtVm *vm, LibvirtVerb verb, DriverDone done, void *userdata)
 {
         return libvirt_pending_add(&vm->home->pending, vm->home->link, verb, vm->id, done,
                                    userdata);
@@ -459,12 +457,12 @@ static int command(LibvirtVm *vm, LibvirtVerb verb, DriverDone done, void *userd
 
 static int libvirt_resume(DriverVm *base, DriverDone done, void *userdata)
 {
-        return command(libvirt(base), LIBVIRT_RESUME, done, userdata);
+        return libvirt_command(libvirt(base), LIBVIRT_RESUME, done, userdata);
 }
 
 static int libvirt_pause(DriverVm *base, DriverDone done, void *userdata)
 {
-        return command(libvirt(base), LIBVIRT_SUSPEND, done, userdata);
+        return libvirt_command(libvirt(base), LIBVIRT_SUSPEND, done, userdata);
 }
 
 static void libvirt_powerdown(DriverVm *base)
@@ -522,7 +520,7 @@ static void libvirt_close(DriverVm *base)
                 condemn(home, vm->id);
         stream_close(&vm->console);
         stream_close(&vm->notify);
-        maybe_free(vm);
+        handles_closed(&vm->handles);
         update_want(home);
 }
 

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/fail_point.h"
+#include "base/handles.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -38,7 +39,7 @@
 
 typedef struct QemuVm {
         DriverVm base;
-        unsigned n_handles; /* open uv handles; freed when closed and 0 */
+        Handles handles; /* and one of its own until it is closed */
         bool closed;
         uv_loop_t *loop;
         Child child;
@@ -60,10 +61,10 @@ static QemuVm *qemu(DriverVm *vm)
         return container_of(vm, QemuVm, base);
 }
 
-static void maybe_free(QemuVm *vm)
+static void qemu_free(void *owner)
 {
-        if (!vm->closed || vm->n_handles)
-                return;
+        QemuVm *vm = owner;
+
         if (vm->child.go_fd >= 0)
                 close(vm->child.go_fd);
         if (vm->child.pidfd >= 0)
@@ -73,20 +74,18 @@ static void maybe_free(QemuVm *vm)
         free(vm);
 }
 
-static void handle_closed(QemuVm *vm)
-{
-        vm->n_handles--;
-        maybe_free(vm);
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
-        handle_closed(handle->data);
+        QemuVm *vm = handle->data;
+
+        handles_closed(&vm->handles);
 }
 
 static void on_stream_closed(Stream *stream)
 {
-        handle_closed(stream->userdata);
+        QemuVm *vm = stream->userdata;
+
+        handles_closed(&vm->handles);
 }
 
 static void on_exit_timer(uv_timer_t *timer);
@@ -133,7 +132,7 @@ static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks
         int r = stream_open(vm->loop, stream, fd, callbacks, vm);
 
         if (r == 0)
-                vm->n_handles++;
+                handles_add(&vm->handles);
         return r;
 }
 
@@ -179,7 +178,7 @@ static void take_end(QemuVm *vm)
         }
         fail_point("qemu: reaped");
         close_exit_watch(vm);
-        vm->n_handles++; /* pinned for the callbacks below */
+        handles_add(&vm->handles); /* pinned for the callbacks below */
         stream_finish(&vm->console);
         stream_finish(&vm->svsm_log);
         stream_finish(&vm->notify);
@@ -190,8 +189,7 @@ static void take_end(QemuVm *vm)
         ending.log = tail_text(&vm->tail);
         if (!vm->closed)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
-        vm->n_handles--;
-        maybe_free(vm);
+        handles_closed(&vm->handles);
 }
 
 static void on_exit_timer(uv_timer_t *timer)
@@ -206,7 +204,7 @@ static void on_gone(uv_poll_t *poll, int status, int events)
         take_end(poll->data);
 }
 
-static int watch_exit(QemuVm *vm)
+static int qemu_vm_watch_exit(QemuVm *vm)
 {
         int r = uv_poll_init(vm->loop, &vm->exit_poll, vm->child.pidfd);
 
@@ -215,7 +213,8 @@ static int watch_exit(QemuVm *vm)
         uv_timer_init(vm->loop, &vm->exit_timer);
         vm->exit_poll.data = vm->exit_timer.data = vm;
         vm->exit_watch_open = true;
-        vm->n_handles += 2;
+        handles_add(&vm->handles);
+        handles_add(&vm->handles);
         return uv_poll_start(&vm->exit_poll, UV_READABLE, on_gone);
 }
 
@@ -277,13 +276,12 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
 static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, void *userdata)
 {
         QemuVm *vm = userdata;
+        bool closed = vm->closed;
 
         vm->qmp = NULL;
-        vm->n_handles--;
-        if (vm->closed) {
-                maybe_free(vm);
+        handles_closed(&vm->handles);
+        if (closed)
                 return;
-        }
         /* Gone: its pidfd tells. A QEMU that lives on without QMP cannot be told to quit, but
          * killed. */
         if (!broken)
@@ -367,7 +365,7 @@ static int connect_all(QemuVm *vm, int dirfd, const char *id)
         if (r < 0)
                 close(fd);
         else
-                vm->n_handles++;
+                handles_add(&vm->handles);
         return r;
 }
 
@@ -378,6 +376,7 @@ static QemuVm *qemu_new(uv_loop_t *loop, const DriverCallbacks *callbacks, void 
         if (!vm)
                 return NULL;
         vm->base = (DriverVm){.ops = &driver_qemu, .callbacks = callbacks, .userdata = userdata};
+        handles_init(&vm->handles, 1, qemu_free, vm);
         vm->loop = loop;
         vm->child = (Child){.pidfd = -1, .go_fd = -1};
         vm->output.fd = vm->console.fd = vm->svsm_log.fd = vm->notify.fd = -1;
@@ -400,11 +399,11 @@ static void qemu_close(DriverVm *base)
         stream_close(&vm->output);
         close_exit_watch(vm);
         qmp_client_close(vm->qmp);
-        maybe_free(vm);
+        handles_closed(&vm->handles);
 }
 
-static int spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output,
-                 CvmError *error)
+static int qemu_vm_spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output,
+                         CvmError *error)
 {
         int r = qemu_spawn(start, sockets, output, &vm->child, error);
 
@@ -447,11 +446,11 @@ static int qemu_start(const DriverHome *home, const DriverStart *start,
         if (r == 0 && pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
                 r = cvm_error_system(error, -errno, "make a pipe for QEMU's output");
         if (r == 0)
-                r = spawn(vm, start, sockets, output[1], error);
+                r = qemu_vm_spawn(vm, start, sockets, output[1], error);
         if (r == 0) {
                 r = open_stream(vm, &vm->output, TAKE_FD(output[0]), &output_callbacks);
                 if (r == 0)
-                        r = watch_exit(vm);
+                        r = qemu_vm_watch_exit(vm);
                 if (r == 0)
                         r = connect_all(vm, start->runtime_dirfd, start->id);
                 if (r < 0)
@@ -501,7 +500,7 @@ static int qemu_adopt(const DriverHome *home, const char *id, json_object *recor
                 qemu_close(&vm->base);
                 return r;
         }
-        r = watch_exit(vm);
+        r = qemu_vm_watch_exit(vm);
         if (r == 0)
                 r = connect_all(vm, runtime_dirfd, json_member_string(record, "id"));
         if (driver_is_shortage(r)) {

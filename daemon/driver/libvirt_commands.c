@@ -132,7 +132,7 @@ static bool is_broken(const LibvirtCalls *libvirt, virDomainPtr domain)
         return status && strcmp(status, "internal-error") == 0;
 }
 
-static int look(const LibvirtCalls *libvirt, virDomainPtr domain, int *ret)
+static int libvirt_commands_look(const LibvirtCalls *libvirt, virDomainPtr domain, int *ret)
 {
         int state, reason;
 
@@ -159,7 +159,7 @@ static int execute_on(const LibvirtCommand *command, const LibvirtCalls *libvirt
         case LIBVIRT_CREATE:
                 return 0;
         case LIBVIRT_LOOK:
-                return look(libvirt, domain, ret_detail);
+                return libvirt_commands_look(libvirt, domain, ret_detail);
         case LIBVIRT_RESUME:
                 return libvirt->virDomainResume(domain);
         case LIBVIRT_SUSPEND:

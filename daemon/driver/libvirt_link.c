@@ -405,7 +405,7 @@ static bool work_once(LibvirtLink *link)
         return true;
 }
 
-static void *work(void *userdata)
+static void *link_work(void *userdata)
 {
         LibvirtLink *link = userdata;
 
@@ -490,7 +490,7 @@ int libvirt_link_begin(LibvirtLink *link)
 
         if (link->started)
                 return 0;
-        r = libvirt_loop_thread(work, link_ref(link));
+        r = libvirt_loop_thread(link_work, link_ref(link));
         if (r < 0)
                 link_unref(link);
         else

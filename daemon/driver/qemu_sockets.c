@@ -2,11 +2,9 @@
 #include "driver/qemu_sockets.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/fail_point.h"
+#include "base/socket.h"
 #include "systemd/fdstore.h"
 
 const char *qemu_socket_name(QemuSocket which)
@@ -20,21 +18,14 @@ const char *qemu_socket_name(QemuSocket which)
         return names[which];
 }
 
-/* The address by way of the directory's descriptor: short enough wherever the directory is. */
-static struct sockaddr_un address_of(int dirfd, QemuSocket which)
-{
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd,
-                 qemu_socket_name(which));
-        return address;
-}
-
 int qemu_socket_listen(int dirfd, QemuSocket which)
 {
-        struct sockaddr_un address = address_of(dirfd, which);
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address;
+        int r = socket_address_at(dirfd, qemu_socket_name(which), &address);
 
+        if (r < 0)
+                return r;
         if (fd < 0)
                 return -errno;
         if (unlinkat(dirfd, qemu_socket_name(which), 0) < 0 && errno != ENOENT)
@@ -47,14 +38,10 @@ int qemu_socket_listen(int dirfd, QemuSocket which)
 
 int qemu_socket_connect(int dirfd, QemuSocket which)
 {
-        struct sockaddr_un address = address_of(dirfd, which);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un address;
+        int r = socket_address_at(dirfd, qemu_socket_name(which), &address);
 
-        if (fd < 0)
-                return -errno;
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        return r < 0 ? r : socket_connect(&address, SOCK_NONBLOCK);
 }
 
 int qemu_socket_connect_kept(int dirfd, QemuSocket which, const char *id)

@@ -10,6 +10,7 @@
 #include "base/fail_point.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "launch/admission.h"
 #include "launch/capacity.h"
 #include "launch/quota.h"
@@ -36,7 +37,8 @@ static int check_reserved(const char *specs, const char *name, CvmError *error)
 {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/%s.json", specs, name) < 0)
+        path = text_format("%s/%s.json", specs, name);
+        if (!path)
                 return cvm_error_system(error, -ENOMEM, "check the name");
         if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;

@@ -14,18 +14,14 @@ static char *path(const Manager *manager, const char *format, ...) _printf_(2, 3
 static char *path(const Manager *manager, const char *format, ...)
 {
         _cleanup_free_ char *rest = NULL;
-        char *whole = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&rest, format, ap);
+        rest = text_format_v(format, ap);
         va_end(ap);
-        if (n < 0) {
-                rest = NULL;
+        if (!rest)
                 return NULL;
-        }
-        return asprintf(&whole, "%s/%s", manager->home.runtime_path, rest) < 0 ? NULL : whole;
+        return text_format("%s/%s", manager->home.runtime_path, rest);
 }
 
 static char *spec_digest(const CvmSpec *spec)

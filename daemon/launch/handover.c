@@ -84,7 +84,7 @@ typedef struct Descriptors {
         size_t n, n_names;
 } Descriptors;
 
-static void add(Descriptors *d, const char *what, int fd)
+static void handover_add(Descriptors *d, const char *what, int fd)
 {
         d->fds[d->n++] = (DriverFd){what, fd};
 }
@@ -114,20 +114,21 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 if (vm->boot.artifacts[kind])
-                        add(&d, spec_artifact_kind_name(kind), vm->boot.artifacts[kind]->fd);
-        add(&d, "env_share", handover->shares->env_fd);
-        add(&d, "certs_share", handover->shares->certs_fd);
-        add(&d, "vhost-vsock", vm->reserved.vsock_fd);
-        add(&d, "tap", handover->tap.fd);
-        add(&d, "vhost-net", handover->tap.vhost_fd);
+                        handover_add(&d, spec_artifact_kind_name(kind),
+                                     vm->boot.artifacts[kind]->fd);
+        handover_add(&d, "env_share", handover->shares->env_fd);
+        handover_add(&d, "certs_share", handover->shares->certs_fd);
+        handover_add(&d, "vhost-vsock", vm->reserved.vsock_fd);
+        handover_add(&d, "tap", handover->tap.fd);
+        handover_add(&d, "vhost-net", handover->tap.vhost_fd);
         for (size_t i = 0; i < loaded->n_shares; i++)
-                add(&d, name(&d, "share", spec->shares[i].tag), loaded->share_fds[i]);
+                handover_add(&d, name(&d, "share", spec->shares[i].tag), loaded->share_fds[i]);
         for (size_t i = 0; i < loaded->n_disks; i++)
-                add(&d, name(&d, "disk", spec->disks[i].id), loaded->disks[i].fd);
+                handover_add(&d, name(&d, "disk", spec->disks[i].id), loaded->disks[i].fd);
         for (size_t i = 0; i < plan->n_companions; i++) {
                 const char *what = name(&d, "companion", plan->companions[i].name);
 
-                add(&d, what, companions_fd(vm->process.companions, what));
+                handover_add(&d, what, companions_fd(vm->process.companions, what));
         }
         start.n_fds = d.n;
         if (vm->ops->by_path) /* it takes the ports and the CID itself */

@@ -27,8 +27,8 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
 
         if (allotment->qemu)
                 prepared.qemu = strdup(allotment->qemu);
-        else if (asprintf(&prepared.qemu, "/usr/bin/%s", template_qemu(template)) < 0)
-                prepared.qemu = NULL;
+        else
+                prepared.qemu = text_format("/usr/bin/%s", template_qemu(template));
         if (!prepared.qemu)
                 return -ENOMEM;
         prepared.inputs = (PlanInputs){
@@ -67,8 +67,7 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
         if (strcmp(spec->driver, "libvirt") == 0 &&
             domain_inputs_init(&prepared.domain, manager, spec, allotment, prepared.sha256) < 0)
                 return -ENOMEM;
-        *ret = prepared;
-        prepared = (PreparedInputs){};
+        *ret = TAKE_STRUCT(prepared);
         ret->domain.domain.passt = !loaded->has_libvirt || loaded->libvirt.passt;
         if (strcmp(spec->driver, "libvirt") == 0)
                 ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
@@ -164,7 +163,7 @@ static int check_libvirt(const Manager *manager, const Template *template, const
                                    &needs, false, missing);
 }
 
-static int check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
+static int inputs_check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
 {
         bool bridge = spec->network == SPEC_NETWORK_BRIDGE;
 
@@ -223,7 +222,7 @@ int inputs_render(const Manager *manager, const Allotment *allotment,
         if (r == 0)
                 r = check_measure(loaded, &plan->missing);
         if (r == 0)
-                r = check_network(manager, prepared->inputs.spec, &plan->missing);
+                r = inputs_check_network(manager, prepared->inputs.spec, &plan->missing);
         if (r < 0)
                 return cvm_error_system(error, r, "render");
         *ret = TAKE_PTR(plan);

@@ -472,8 +472,7 @@ static void on_loaded(Loaded *loaded, void *userdata)
                 launch_unwind(launch);
                 return;
         }
-        launch->loaded = *loaded;
-        *loaded = (Loaded){};
+        launch->loaded = TAKE_STRUCT(*loaded);
         restart_note_paths(launch->vm, &launch->loaded);
         launch_enter(launch, LAUNCH_ARTIFACTS);
         if (launch_take_turn(launch, on_turn))

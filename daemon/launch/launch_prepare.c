@@ -116,7 +116,7 @@ static int take_artifacts(Launch *launch)
 }
 
 /* Where the plan has a tap device. */
-static int open_tap(Launch *launch)
+static int launch_open_tap(Launch *launch)
 {
         const CvmSpec *spec = launch->spec;
         int r;
@@ -150,7 +150,7 @@ int launch_prepare(Launch *launch)
                 return r;
         vm_boot_set_binding(&vm->boot, workload_binding_to_json(&launch->plan->binding));
         launch_enter(launch, LAUNCH_RENDERED);
-        r = open_tap(launch);
+        r = launch_open_tap(launch);
         if (r < 0)
                 return r;
         launch_enter(launch, LAUNCH_STARTING);

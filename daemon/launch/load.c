@@ -75,7 +75,7 @@ void loaded_done(Loaded *loaded)
         *loaded = (Loaded){};
 }
 
-static void job_free(LoadJob *job)
+static void load_job_free(LoadJob *job)
 {
         sent_files_close(job->peer.uid, job->artifact_fds, _ARTIFACT_KIND_MAX);
         sent_files_close(job->peer.uid, job->cert_fds, job->n_certs);
@@ -236,7 +236,8 @@ static int load_cert(LoadJob *job, size_t i)
 
         if (!spec->path && spec->fd < 0)
                 return 0;
-        if (asprintf(&field, "certs.%s", spec->name) < 0)
+        field = text_format("certs.%s", spec->name);
+        if (!field)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "read a certificate");
         fd = fetch(job, &job->cert_fds[i], spec->path, CALLER_OPEN_FILE, false, &content, field,
                    &copied, &job->loaded.error);
@@ -287,7 +288,8 @@ static int load_share(LoadJob *job, size_t i)
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (asprintf(&field, "shares[%zu].path", i) < 0)
+        field = text_format("shares[%zu].path", i);
+        if (!field)
                 return cvm_error_system(&job->loaded.error, -ENOMEM, "open a share");
         fd = fetch(job, &job->share_fds[i], spec->path, CALLER_OPEN_DIRECTORY, !spec->read_only,
                    NULL, field, NULL, &job->loaded.error);
@@ -377,7 +379,7 @@ static void name_all(LoadJob *job)
                 load_name_one(job, &job->disk_fds[i], &job->loaded.disk_paths[i]);
 }
 
-static void work(Turn *turn)
+static void on_work(Turn *turn)
 {
         LoadJob *job = container_of(turn, LoadJob, turn);
         int r = 0;
@@ -406,7 +408,7 @@ static void work(Turn *turn)
                 r = load_disk(job, i);
 }
 
-static void after_work(Turn *turn)
+static void on_work_done(Turn *turn)
 {
         LoadJob *job = container_of(turn, LoadJob, turn);
 
@@ -414,7 +416,7 @@ static void after_work(Turn *turn)
                 if (is_idle(job, kind))
                         artifact_unref(TAKE_PTR(job->loaded.artifacts[kind]));
         job->done(&job->loaded, job->userdata);
-        job_free(job);
+        load_job_free(job);
 }
 
 static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
@@ -514,7 +516,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (!job->loaded.certs || !job->loaded.share_fds || !job->cert_fds || !job->share_fds ||
             !job->disk_fds || !job->loaded.disks || !job->loaded.share_paths ||
             !job->loaded.disk_paths) {
-                job_free(job);
+                load_job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
         find_embedded(job, source);
@@ -538,10 +540,10 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         if (r == 0 && !job->without_certs)
                 r = reserve_inline(job, error);
         if (r < 0) {
-                job_free(job);
+                load_job_free(job);
                 return r;
         }
-        turns_take(source->turns, &job->turn, source->account, work, after_work);
+        turns_take(source->turns, &job->turn, source->account, on_work, on_work_done);
         *ret = job;
         return 0;
 }
@@ -550,6 +552,6 @@ bool load_withdraw(LoadJob *job)
 {
         if (!turns_withdraw(&job->turn))
                 return false;
-        job_free(job);
+        load_job_free(job);
         return true;
 }

@@ -139,7 +139,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
 }
 
 /* A crash may leave the record of a CVM that has ended beside that of the one in its place. */
-static int add(Manager *manager, Vm *vm)
+static int recover_add(Manager *manager, Vm *vm)
 {
         Vm *other = vm_table_find(&manager->home.table, vm->name);
 
@@ -155,8 +155,9 @@ static bool never_was(const Vm *vm)
                strcmp(vm->ending.reason, "launch-failed") == 0;
 }
 
-/* Such a record stands where a good one stood: what is kept of the CVM is worth more. Bytes that the
- * disk cannot read (EIO, or its file system's EUCLEAN) are lost like those that a crash tore. */
+/* Such a record stands where a good one stood: what is kept of the CVM is worth more. Bytes that
+ * the disk cannot read (EIO, or its file system's EUCLEAN) are lost like those that a crash tore.
+ */
 static bool is_lost(int r)
 {
         return r == -EBADMSG || r == -EIO || r == -EUCLEAN;
@@ -197,7 +198,7 @@ static int recover_one(Manager *manager, const char *file)
                 r = -EBADMSG;
         }
         if (r == 0) {
-                r = add(manager, vm);
+                r = recover_add(manager, vm);
                 reason = "another record has the same name";
         }
         if (r < 0) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/ending.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "launch/reserve.h"
 #include "local/log.h"
 #include "manager/manager.h"
@@ -99,8 +100,9 @@ static void note_given_up(Vm *vm)
         uint32_t n = vm->restart.in_row;
         char *text;
 
-        if (asprintf(&text, "given up after %u restart%s in a row%s%s", n, n == 1 ? "" : "s",
-                     *detail ? "\n" : "", detail) < 0)
+        text = text_format("given up after %u restart%s in a row%s%s", n, n == 1 ? "" : "s",
+                           *detail ? "\n" : "", detail);
+        if (!text)
                 return;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "given up after %u restart%s in a row", n,
                  n == 1 ? "" : "s");

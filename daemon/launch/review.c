@@ -93,7 +93,7 @@ static int review_steps(Manager *manager, const Admission *admission, Vm *vm,
         return r;
 }
 
-static void check_network(const CvmSpec *spec, CvmError *error)
+static void review_check_network(const CvmSpec *spec, CvmError *error)
 {
         if (spec->network == SPEC_NETWORK_TAP)
                 tap_check(spec->interface, NULL, error);
@@ -147,7 +147,7 @@ static int review_files(Manager *manager, const Admission *admission, const Load
                 r = list_refusal(&tap, &of_tap, missing->n, missing);
         if (r == 0 && !is_listed(missing, missing->n, "tap") &&
             !is_listed(missing, missing->n, "bridge")) {
-                check_network(spec, &of_network);
+                review_check_network(spec, &of_network);
                 r = list_refusal(&network, &of_network, missing->n, missing);
         }
         return r;

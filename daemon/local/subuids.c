@@ -124,8 +124,7 @@ static bool parse_range(const char *line, const Users *users, Range *ret)
         if (!field_of(line, 0, name, sizeof(name)) || !number_of(line, 1, UINT32_MAX - 1, &first) ||
             !number_of(line, 2, UINT32_MAX, &count) || first == 0 || count == 0)
                 return false;
-        if (text_parse_uint(name, 0, UINT32_MAX - 1, &owner) < 0 &&
-            !find_user(users, name, &owner))
+        if (text_parse_uint(name, 0, UINT32_MAX - 1, &owner) < 0 && !find_user(users, name, &owner))
                 owner = NOBODY;
         *ret = (Range){
                 .first = (uid_t)first,
@@ -209,16 +208,12 @@ int subuids_read(const char *subuid, const char *passwd, Subuids **ret, char **r
         if (r == 0)
                 r = subuids_parse(text, &users, ret);
         if (r == -E2BIG)
-                r = asprintf(ret_message, "%s: has more than %u ranges", subuid,
-                             SUBUIDS_RANGES_MAX) < 0
-                            ? -ENOMEM
-                            : r;
+                *ret_message =
+                        text_format("%s: has more than %u ranges", subuid, SUBUIDS_RANGES_MAX);
         else if (r < 0 && r != -ENOMEM)
-                r = asprintf(ret_message, "%s: %s: without it, one user could have the quotas of "
-                                          "many (subordinate uids)",
-                             file, strerror(-r)) < 0
-                            ? -ENOMEM
-                            : r;
+                *ret_message = text_format("%s: %s: without it, one user could have the quotas of "
+                                           "many (subordinate uids)",
+                                           file, strerror(-r));
         return r;
 }
 
@@ -262,13 +257,12 @@ int subuids_check(const Subuids *subuids, const char *path, uid_t first, uid_t l
 
                 if (range->roots || range->first > last || range->last < first)
                         continue;
-                if (asprintf(ret_message,
-                             "%s: the range of uid %u that begins at %u has uids of CVMs (%u to "
-                             "%u), whose QEMUs it could take over; change the range, or 'uids' in "
-                             "cvmd.conf",
-                             path, range->account, range->first, first, last) < 0)
-                        return -ENOMEM;
-                return -EINVAL;
+                *ret_message = text_format(
+                        "%s: the range of uid %u that begins at %u has uids of CVMs (%u to "
+                        "%u), whose QEMUs it could take over; change the range, or 'uids' in "
+                        "cvmd.conf",
+                        path, range->account, range->first, first, last);
+                return *ret_message ? -EINVAL : -ENOMEM;
         }
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/child_setup.h"
 #include "base/fork.h"
 #include "base/hash_pair.h"
 #include "base/json.h"
@@ -42,12 +43,8 @@ static void host_access_child(const char *nft, int rules, int output)
 {
         char *const argv[] = {(char *)nft, (char *)"-f", (char *)"-", NULL};
         char *const environment[] = {NULL};
-        sigset_t none;
 
-        for (int i = 1; i < NSIG; i++)
-                signal(i, SIG_DFL);
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
+        child_setup_signals();
         if (dup2(rules, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
             dup2(output, STDERR_FILENO) < 0 || chdir("/") < 0 || fork_end_with_parent() < 0)
                 _exit(126);

@@ -35,11 +35,10 @@ static void bad_records_done(BadRecords *records)
 
 void record_set_aside(int records_fd, const char *file, const char *suffix, const char *reason)
 {
-        _cleanup_free_ char *aside = NULL;
+        _cleanup_free_ char *aside = text_format("%s%s", file, suffix);
 
         log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
-        if (asprintf(&aside, "%s%s", file, suffix) < 0 ||
-            renameat(records_fd, file, records_fd, aside) < 0)
+        if (!aside || renameat(records_fd, file, records_fd, aside) < 0)
                 log_error("cannot set record %s aside", file);
         else /* from now on it ages */
                 utimensat(records_fd, aside, NULL, AT_SYMLINK_NOFOLLOW);
@@ -47,10 +46,9 @@ void record_set_aside(int records_fd, const char *file, const char *suffix, cons
 
 bool record_is_set_aside(int records_fd, const char *id, const char *suffix)
 {
-        _cleanup_free_ char *file = NULL;
+        _cleanup_free_ char *file = text_format("%s.json%s", id, suffix);
 
-        return asprintf(&file, "%s.json%s", id, suffix) < 0 ||
-               faccessat(records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        return !file || faccessat(records_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int add_bad(BadRecords *records, int records_fd, const char *name)

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include "base/child_setup.h"
 #include "base/errand.h"
 #include "base/filesystem.h"
 #include "base/foreign.h"
@@ -45,43 +46,27 @@ typedef struct Request {
 } Request;
 
 /*
- * The child. It is a copy of one thread of the daemon: other threads' locks may be held for ever,
- * so nothing here but system calls. setgroups() and its like are made raw, as libc's would tell the
- * other threads (there are none) of the change.
+ * The child. It is a copy of one thread of the daemon: other threads may have left locks taken for
+ * ever, so the child makes nothing but system calls.
  */
-
-/* Root's own rights to files stay with a caller that is root; nobody else keeps anything. */
-static int drop_capabilities(bool is_root)
-{
-        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        struct __user_cap_data_struct data[2];
-        uint32_t kept = is_root ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH : 0;
-
-        if (syscall(SYS_capget, &header, data) < 0)
-                return -errno;
-        data[0].permitted &= kept;
-        data[0].effective = data[0].permitted;
-        data[0].inheritable = 0;
-        data[1] = (struct __user_cap_data_struct){};
-        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
-}
 
 static int become_caller(const Request *request)
 {
         const Caller *caller = request->caller;
-        int r;
+        /* a caller that is root keeps its rights to files; nobody else keeps anything */
+        uint32_t kept = caller->uid == 0 ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH : 0;
+        int r = request->switch_user ? child_setup_ids(caller->uid, caller->gid, caller->groups,
+                                                       caller->n_groups)
+                                     : 0;
 
-        if (request->switch_user &&
-            (syscall(SYS_setgroups, caller->n_groups, caller->groups) < 0 ||
-             syscall(SYS_setresgid, caller->gid, caller->gid, caller->gid) < 0 ||
-             syscall(SYS_setresuid, caller->uid, caller->uid, caller->uid) < 0))
-                return -errno;
+        if (r < 0)
+                return r;
         /* This process has the caller's uid and the daemon's memory: nobody may look into it. And
          * should the daemon die, an open that hangs must not stay behind. */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
         r = fork_end_with_parent();
-        return r < 0 ? r : drop_capabilities(caller->uid == 0);
+        return r < 0 ? r : child_setup_capabilities(kept);
 }
 
 static int may(int fd, int mode)

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/child_setup.h"
 #include "base/fork.h"
 #include "base/memfd.h"
 #include "host/qemu_internal.h"
@@ -23,20 +24,15 @@
 #define END_MSEC 2000
 #define OUTPUT_MAX 512
 
-/* Only async-signal-safe calls here (signal-safety(7)): the caller may have threads. Ids by raw
- * system calls, which glibc would want to spread over threads. */
+/* Only async-signal-safe calls here (signal-safety(7)): the caller may have threads. */
 static void qemu_process_child_run(char *const *argv, int socket_fd, int output_fd)
 {
         static const struct rlimit no_core = {0, 0}, output = {1 << 20, 1 << 20};
         char path[] = "PATH=/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
         char *const environment[] = {path, lang, NULL};
-        sigset_t none;
         int null;
 
-        for (int i = 1; i < NSIG; i++)
-                signal(i, SIG_DFL);
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
+        child_setup_signals();
         setsid();
         /* both above all targets first, so that none overwrites a source */
         socket_fd = fcntl(socket_fd, F_DUPFD_CLOEXEC, SOCKET_NUMBER + 1);
@@ -51,9 +47,7 @@ static void qemu_process_child_run(char *const *argv, int socket_fd, int output_
         setrlimit(RLIMIT_FSIZE, &output);
         if (chdir("/") < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 _exit(126);
-        if (geteuid() == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 ||
-                               syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 ||
-                               syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0))
+        if (geteuid() == 0 && child_setup_ids(NOBODY, NOBODY, NULL, 0) < 0)
                 _exit(126);
         if (fork_end_with_parent() < 0)
                 _exit(126);
