@@ -155,9 +155,9 @@ static bool never_was(const Vm *vm)
                strcmp(vm->ending.reason, "launch-failed") == 0;
 }
 
-/* Such a record stands where a good one stood: what is kept of the CVM is worth more. Bytes that
- * the disk cannot read (EIO, or its file system's EUCLEAN) are lost like those that a crash tore.
- */
+/* Whether such a record stands where a good one stood, so that the version before it is worth more:
+ * bytes that the disk cannot read (EIO, or its file system's EUCLEAN) are lost like those that a
+ * crash tore. */
 static bool is_lost(int r)
 {
         return r == -EBADMSG || r == -EIO || r == -EUCLEAN;

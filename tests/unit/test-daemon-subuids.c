@@ -126,8 +126,8 @@ static void test_uids_of_cvms(void **state)
                 uid_t first, last;
                 int r;
         } cases[] = {
-                {1, 99999, 0},         {1, 100000, -EINVAL},       {165535, 165536, -EINVAL},
-                {165536, 200000, 0},   {110000, 110000, -EINVAL},  {300009, 300009, -EINVAL},
+                {1, 99999, 0},         {1, 100000, -EINVAL},      {165535, 165536, -EINVAL},
+                {165536, 200000, 0},   {110000, 110000, -EINVAL}, {300009, 300009, -EINVAL},
                 {1000000, 2000000, 0}, {90000, 3000000, -EINVAL},
         };
         _cleanup_(subuids_freep) Subuids *subuids = parse(text, strlen(text));
