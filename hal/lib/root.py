@@ -4,6 +4,7 @@
 Nothing is installed: no maintainer script runs, so the root is what its packages hold, whoever
 unpacks it. Who is not root enters it by a user namespace.
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -45,37 +46,47 @@ def check_namespaces():
 class Root:
     def __init__(self, directory, debs):
         """Unpacks the packages below a new directory; base-files, which has the links that the
-        others are unpacked through, first."""
+        others are unpacked through, first, and the others side by side."""
         self.path = pathlib.Path(directory)
         self.path.mkdir()
-        for name in sorted(debs, key=lambda name: (name != "base-files", name)):
-            debian.unpack(debs[name], self.path)
+        debian.unpack(debs["base-files"], self.path)
+        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda name: debian.unpack(debs[name], self.path),
+                          sorted(debs.keys() - {"base-files"})))
         for link, target in LINKS.items():
             (self.path / link).symlink_to(target)
         for name in ("dev", "proc", "tmp"):
             (self.path / name).mkdir(exist_ok=True)
         (self.path / "dev" / "null").touch()
 
-    def start(self, script, environment, log):
-        """A shell's script in the root; what it says on both outputs goes to the log."""
+    def start(self, script, environment):
+        """A shell's script in the root; what it says on both outputs is to be read."""
         command = [*contained(), "sh", "-c", ENTER, "sh", str(self.path), script]
         environment = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/tmp", "LC_ALL": "C", "TZ": "UTC",
                        **environment}
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                stderr=subprocess.STDOUT, env=environment)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                env=environment)
 
     def run(self, script, what, environment):
         """Its output; a Failure with its last line that names an error."""
-        process = self.start(script, environment, subprocess.PIPE)
+        process = self.start(script, environment)
         try:
             output = process.communicate()[0].decode(errors="replace")
         except BaseException:
-            process.kill()
-            process.wait()
+            end(process)
             raise
         if process.returncode:
             raise Failure(f"{what}: {reason(output) or f'exit status {process.returncode}'}")
         return output
+
+
+def end(process):
+    """Until nothing runs in the root that writes there: all that does holds the pipe."""
+    process.kill()
+    if not process.stdout.closed:
+        process.stdout.read()
+    process.wait()
 
 
 def reason(output):

@@ -12,14 +12,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 from . import debian, kernel
 from .failure import Failure
-from .root import Root, check_namespaces, reason
+from .root import Root, check_namespaces, end, reason
 
 FORMAT = 1   # counts up when the same input shall be compiled again
 KEPT = 4     # kernels of other inputs that stay in the cache
@@ -169,7 +168,7 @@ def configure(root, recipe, version):
 def compile_image(root, version):
     jobs = len(os.sched_getaffinity(0))
     process = root.start(f"cd /{PLACE}/source && make O=/{PLACE}/objects -j{jobs} bzImage",
-                         ENVIRONMENT, subprocess.PIPE)
+                         ENVIRONMENT)
     said = []
     try:
         with progress(f"compiling {version}") as show:
@@ -180,8 +179,7 @@ def compile_image(root, version):
         if process.wait():
             raise Failure(f"{version}: compiling: {reason(''.join(said)) or process.returncode}")
     except BaseException:
-        process.kill()
-        process.wait()
+        end(process)
         raise
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,11 +12,14 @@ import time
 
 import pytest
 
+from harness.processes import eventually
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lanes"))
 import apart  # noqa: E402
 import budgets  # noqa: E402
 import builds  # noqa: E402
 import calibration  # noqa: E402
+import groups  # noqa: E402
 import lanes  # noqa: E402
 import needs  # noqa: E402
 import parts  # noqa: E402
@@ -203,6 +207,50 @@ def test_the_kernel_is_begun_before_roots_are_made(monkeypatch):
     monkeypatch.setattr(needs.Guest, "get", compile_kernel)
     needs.fetch([Root(), needs.OWN_KERNEL])
     assert begun.is_set() and made.is_set()
+
+
+# Takes a moment to remove what it was making.
+HAL_BUILD = """#!/usr/bin/python3
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+begun = pathlib.Path(__file__).with_name("compile-1")
+begun.touch()
+try:
+    time.sleep(60)
+finally:
+    time.sleep(0.5)
+    begun.unlink()
+"""
+BUILDERS = {
+    "ahead": ["tests/lanes/needs.py", "e2e"],
+    "waiting": ["-c", """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+sys.path.insert(0, "tests/lanes")
+import builds
+builds.Builds(print).guest("own")
+"""],
+}
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_who_ends_lets_hal_build_clean_up(tmp_path, builder):
+    """SIGTERM to scripts/test, or to what it has started, leaves no directory of a compiler."""
+    for name in ("tests/lanes", "scripts/lib"):
+        shutil.copytree(parts.TOP / name, tmp_path / name)
+    for name in ("hal", "src/base"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "meson.build").touch()
+    (tmp_path / "hal/build").write_text(HAL_BUILD)
+    (tmp_path / "hal/build").chmod(0o755)
+    process = subprocess.Popen([sys.executable, "-B", *BUILDERS[builder]], cwd=tmp_path,
+                               stdin=subprocess.DEVNULL, start_new_session=True,
+                               env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)})
+    try:
+        eventually((tmp_path / "hal/compile-1").exists, "hal/build has begun", 60)
+    finally:
+        groups.end_group(process)
+    assert list(tmp_path.glob("hal/*")) == [tmp_path / "hal/build"]
 
 
 @pytest.mark.parametrize("status,failed,skipped", [

@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import tempfile
 import pytest
 
 from harness.agent import sha256
+from harness.processes import eventually
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
@@ -94,12 +96,27 @@ def test_every_input_decides(hal):
     assert hal.source.place(KNOWN, [found[0]], recipe) == place
 
 
-def test_a_source_that_has_changed(hal, tmp_path):
+# Four fifths of the source's files: what is neither configured nor patched.
+NOT_UNPACKED = ("arch/*.[chS]", "arch/*.dts*", "drivers/[!a]*.[ch]", "fs/*.[ch]", "include/*.h",
+                "net/*.[ch]", "sound/*.[ch]", "tools/*.[chS]", "tools/*.json", "tools/*.sh",
+                "tools/*.py", "Documentation/*.rst", "Documentation/*.yaml")
+
+
+@pytest.fixture
+def scratch():
+    """A directory that goes with the test, unlike tmp_path: a source is large."""
+    with tempfile.TemporaryDirectory(prefix="kernel-build-", ignore_cleanup_errors=True) as name:
+        yield pathlib.Path(name)
+
+
+def test_a_source_that_has_changed(hal, scratch, monkeypatch):
     """The real source, in the root in which it is compiled: a patch that does not apply, and a line
     that it does not know, end with the version."""
     found, files = packages()
     source = next(one for one in found if hal.debian.KERNEL_SOURCE.match(one["name"]))
-    root = hal.Root(tmp_path / "root", {one["name"]: files[one["name"]]
+    monkeypatch.setitem(hal.source.ENVIRONMENT, "TAR_OPTIONS", "--anchored " + " ".join(
+        f"--exclude={source['name']}/{pattern}" for pattern in NOT_UNPACKED))
+    root = hal.Root(scratch / "root", {one["name"]: files[one["name"]]
                                         for one in hal.source.inputs(found) if one is not source})
     version = f"{source['name']} {source['version']}"
     hal.source.unpack(root, files[source["name"]], version)
@@ -205,6 +222,25 @@ def test_what_a_killed_build_left(cache):
         assert all(path.exists() for path in left)
     refuse(build(cache, "--kernel", "own", "--cached"), "is not in the cache")
     assert not [path for path in left if path.exists()] and kept.exists()
+
+
+def test_a_build_that_is_ended_leaves_nothing(cache):
+    """By a signal to all of its processes, as scripts/test sends it."""
+    _, files = packages()
+    for path in files.values():
+        if not (cache / "debs" / path.name).exists():
+            (cache / "debs" / path.name).symlink_to(path)
+    with subprocess.Popen([TOP / "hal" / "build", "--kernel", "own", "--cache", cache, "--output",
+                           f"{cache}-out"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            eventually(lambda: list(cache.glob("kernels/compile-*/root/usr/bin/*")),
+                       "packages are unpacked", 60)
+            os.killpg(process.pid, signal.SIGTERM)
+            assert process.wait(60) == 143
+        finally:
+            process.kill()
+    assert not list(cache.glob("kernels/*-*"))
 
 
 SMALL_DISK = 'mount -t tmpfs -o size=64m tmpfs "$1" && cp -r "$2/." "$1" && shift 2 && exec "$@"'

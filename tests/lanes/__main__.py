@@ -11,10 +11,11 @@ import tempfile
 import apart
 from budgets import BUDGETS
 from builds import TOP
+from groups import end_group
 from lanes import FAST, LANES
 from report import last_line, show, summary
 from results import Result
-from run import Run, end_group
+from run import Run
 from timed import timed
 
 

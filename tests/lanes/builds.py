@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 from apart import CLOCK
+from groups import run_group
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -57,9 +58,8 @@ class Builds:
     def guest(self, name, *options):
         """Directory of a guest's files: of the own kernel, or of a profile of Debian's."""
         def make():
-            done = subprocess.run([TOP / "scripts/lib/guest", name, *options],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+            done = run_group([TOP / "scripts/lib/guest", name, *options], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, errors="replace")
             if done.returncode == UNAVAILABLE:
                 raise BuildUnavailable(done.stderr.strip().splitlines()[-1])
             if done.returncode:

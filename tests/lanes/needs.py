@@ -2,12 +2,13 @@
 """What the lanes fetch of other Debian suites. Started as a program with names of lanes, it fetches
 what they need, in their order: scripts/test does so beside the lanes that need nothing. The own
 kernel, which takes longest and nothing of a mirror while it is compiled, is begun first."""
+import concurrent.futures
 import contextlib
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
-import threading
 
 import roots
 from apart import CLOCK
@@ -108,20 +109,25 @@ def valgrind(build):
 def fetch(needs):
     """Each guest beside all else, which comes one after the other. What is unavailable the lane
     itself says."""
-    guests = [threading.Thread(target=need.get, daemon=True) for need in needs
-              if isinstance(need, Guest)]
-    for guest in guests:
-        guest.start()
-    for need in needs:
-        if not isinstance(need, Guest):
-            with contextlib.suppress(roots.Unavailable):
-                need.get()
-    for guest in guests:
-        guest.join()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        guests = [pool.submit(need.get) for need in needs if isinstance(need, Guest)]
+        for need in needs:
+            if not isinstance(need, Guest):
+                with contextlib.suppress(roots.Unavailable):
+                    need.get()
+        # A join() that leave() interrupts, as at the pool's end, would count as done (bpo-45274).
+        concurrent.futures.wait(guests)
+
+
+def leave(*_):
+    """With all that was started; fetch() still waits for what a guest's build has to remove."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    sys.exit(1)
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, leave)
     fetch(list(dict.fromkeys(need for lane in sys.argv[1:] for need in OF_LANES.get(lane, []))))
 
 

@@ -3,13 +3,13 @@
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 
 import results
 from budgets import BUDGETS
 from builds import TOP, Builds
+from groups import end_group
 from parts import Part, chosen
 from results import Result
 
@@ -119,21 +119,6 @@ class Run:
 def is_public(path):
     """Whether each user may go there."""
     return all(one.stat().st_mode & 0o001 for one in (path, *path.parents))
-
-
-def end_group(process):
-    """Asks first: pytest ends the daemons of its tests on SIGTERM."""
-    try:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(60)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
 
 
 def tests_of(build, suite, programs_only):
