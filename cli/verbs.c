@@ -108,6 +108,14 @@ static const Option filter_options[] = {
         {},
 };
 
+static const Option wait_options[] = {
+        {"for", "running|ready|stopped", "what to wait for (default: stopped)",
+         .choices = "running ready stopped"},
+        {"timeout", "S", "give up after S seconds", OPTION_NUMBER, 1, SECONDS_MAX},
+        {"json", NULL, "print each CVM as JSON"},
+        {},
+};
+
 static const Option list_options[] = {
         {"json", NULL, "print an array of CVMs as JSON"},
         {},
@@ -249,6 +257,14 @@ const Verb verbs[] = {
          VERB_NAMES_ANY,
          {json_option},
          verb_pause,
+         .takes_names = true},
+        {"wait",
+         "NAME...",
+         "wait until CVMs run, are ready or have ended",
+         1,
+         VERB_NAMES_ANY,
+         {wait_options},
+         verb_wait,
          .takes_names = true},
         {"resume",
          "NAME...",

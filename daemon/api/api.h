@@ -34,6 +34,8 @@ void api_status(WireCall *call, json_object *parameters, void *userdata);
 void api_list(WireCall *call, json_object *parameters, void *userdata);
 void api_list_templates(WireCall *call, json_object *parameters, void *userdata);
 void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata);
+/* api_wait.c */
+void api_wait(WireCall *call, json_object *parameters, void *userdata);
 /* api_watch.c, api_logs.c, api_console.c */
 void api_watch(WireCall *call, json_object *parameters, void *userdata);
 void api_logs(WireCall *call, json_object *parameters, void *userdata);

@@ -13,6 +13,7 @@ static const WireMethod methods[] = {
         {METHOD("Status"), api_status, 0},
         {METHOD("Measure"), api_measure, 0},
         {METHOD("List"), api_list, 0},
+        {METHOD("Wait"), api_wait, 0},
         {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
         {METHOD("Logs"), api_logs, 0},
         {METHOD("Console"), api_console, WIRE_METHOD_NEEDS_UPGRADE},

@@ -40,6 +40,7 @@ def anns(cvmd):
 def parameters(cvmd, method, anns):
     """What the method takes, as if the CVM were the caller's own."""
     values = {"name": "anns", "id": anns["id"], "fromSequence": 0, "follow": True, "force": True,
+              "for": "running",
               "spec": cvmd.spec("anns" if method == "Launch" else "bobs")}
     return {name: values[name] for name in re.findall(r"(\w+):", METHODS[method])
             if name in values}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "session.h"
+
+ExitStatus verb_wait(const Arguments *arguments)
+{
+        _cleanup_json_ json_object *parameters = json_object_new_object();
+        const char *goal = arguments_value(arguments, "for") ?: "stopped";
+        uint64_t timeout_sec = arguments_number(arguments, "timeout", 0);
+
+        json_object_object_add(parameters, "for", json_object_new_string(goal));
+        if (timeout_sec)
+                json_object_object_add(parameters, "timeoutSec",
+                                       json_object_new_int64((int64_t)timeout_sec));
+        return session_call_names(&arguments->cli, MANAGER "Wait", parameters, goal,
+                                  arguments->operands, arguments->n_operands);
+}
