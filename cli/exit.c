@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
 
+#include "base/file.h"
+
 static const ExitCode of_errors[_CVM_ERROR_MAX] = {
         [CVM_ERROR_NONE] = EXIT_DONE,
         [CVM_ERROR_NO_SUCH_CVM] = EXIT_NOT_FOUND,
@@ -44,8 +46,17 @@ ExitStatus exit_of_file(int r)
         case -EPERM:
                 return exit_status(EXIT_NOT_ALLOWED);
         default:
-                return exit_status(EXIT_DATA);
+                break;
         }
+        switch (file_fault(r)) {
+        case FILE_FAULT_SHORTAGE:
+                return exit_status(EXIT_TRY_AGAIN);
+        case FILE_FAULT_HOST:
+                return exit_status(EXIT_FAILED);
+        case FILE_FAULT_FILE:
+                break;
+        }
+        return exit_status(EXIT_DATA);
 }
 
 ExitStatus exit_of_ending(const char *reason, bool failed)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/file.h"
 #include "base/filesystem.h"
 #include "base/memfd.h"
 #include "fail.h"
@@ -27,9 +28,13 @@ static ExitStatus launch_copy_refuse(const Cli *cli, const char *field, const ch
         _cleanup_(cvm_error_done) CvmError error = {};
 
         progress_end();
-        cvm_error_invalid_spec(&error, field, "%s: cannot copy it from its file system: %s", path,
-                               r == -EFBIG ? "it is longer than a file of this kind may be"
-                                           : strerror(-r));
+        if (file_fault(r) == FILE_FAULT_FILE)
+                cvm_error_invalid_spec(&error, field, "%s: cannot copy it from its file system: %s",
+                                       path,
+                                       r == -EFBIG ? "it is longer than a file of this kind may be"
+                                                   : strerror(-r));
+        else
+                cvm_error_system(&error, r, "copy %s from its file system", path);
         fail_error(cli, &error, NULL);
         return exit_of_file(r);
 }

@@ -133,7 +133,14 @@ static ExitStatus launch_files_refuse(const Cli *cli, const char *field, const c
 /* The same of a system call that failed; r is -errno. */
 static ExitStatus refuse_error(const Cli *cli, const char *field, const char *path, int r)
 {
-        launch_files_refuse(cli, field, path, strerror(-r));
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (file_fault(r) == FILE_FAULT_FILE) {
+                launch_files_refuse(cli, field, path, strerror(-r));
+        } else {
+                cvm_error_system(&error, r, "open %s", path);
+                fail_error(cli, &error, NULL);
+        }
         return exit_of_file(r);
 }
 

@@ -25,6 +25,7 @@ typedef struct LoadJob {
         QemuCache *qemus;                  /* borrowed */
         LibvirtHome *libvirt;              /* borrowed */
         LedgerBound artifact_bound, secret_bound;
+        CallerBudget budget; /* the worker's */
         Loaded loaded;
         LoadDone done;
         void *userdata;
@@ -89,9 +90,10 @@ static void load_job_free(LoadJob *job)
         free(job);
 }
 
-static Caller caller_of(const LoadJob *job)
+static Caller caller_of(LoadJob *job)
 {
-        return (Caller){job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups};
+        return (Caller){job->peer.uid, job->peer.gid, job->peer.groups, job->peer.n_groups,
+                        &job->budget};
 }
 
 /* Opens what is named by path with the caller's rights, or checks what was sent. Returns an fd.
@@ -251,6 +253,8 @@ static int load_cert(LoadJob *job, size_t i)
         if (r == -EFBIG)
                 return cvm_error_invalid_spec(&job->loaded.error, field, "is longer than %u bytes",
                                               SPEC_CERT_BYTES_MAX);
+        if (r < 0 && file_fault(r) != FILE_FAULT_FILE)
+                return cvm_error_system(&job->loaded.error, r, "read %s", field);
         return r < 0 ? cvm_error_invalid_spec(&job->loaded.error, field, "cannot be read: %s",
                                               strerror(-r))
                      : 0;
@@ -496,6 +500,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         job->mapped = source->map != NULL;
         if (source->map)
                 job->map = *source->map;
+        job->budget.msec = CALLER_LOAD_MSEC;
         job->allotment = source->allotment;
         job->done = done;
         job->userdata = userdata;

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include "base/child_setup.h"
 #include "base/errand.h"
+#include "base/file.h"
 #include "base/filesystem.h"
 #include "base/foreign.h"
 #include "base/fork.h"
@@ -243,6 +245,8 @@ static int refuse_open(const Request *request, int error_number, const char *fie
                 return cvm_error_invalid_spec(
                         error, field, "'%s' is a socket or a device without a driver", path);
         default:
+                if (file_fault(-error_number) != FILE_FAULT_FILE)
+                        return cvm_error_system(error, -error_number, "open '%s'", path);
                 return cvm_error_invalid_spec(error, field, "cannot open '%s': %s", path,
                                               strerror(error_number));
         }
@@ -269,6 +273,8 @@ static int caller_refuse(const Request *request, const Answer *answer, const cha
                 if (answer->error == ESTALE)
                         return cvm_error_invalid_spec(error, field, "%s changed while it was read",
                                                       what ?: "it");
+                if (file_fault(-answer->error) != FILE_FAULT_FILE)
+                        return cvm_error_system(error, -answer->error, "read %s", what ?: "it");
                 return cvm_error_invalid_spec(error, field, "cannot read %s: %s", what ?: "it",
                                               strerror(answer->error));
         }
@@ -327,11 +333,41 @@ static int caller_refuse_errand(const Request *request, int r, const char *field
         if (r == -EUSERS)
                 return cvm_error_quota(error, "files that do not answer", ERRAND_LEFT_PER_UID,
                                        ERRAND_LEFT_PER_UID, 1);
+        if (r == -ETIME)
+                return cvm_error_invalid_spec(
+                        error, field,
+                        "with %s the files took longer than all together may: %d s, and a second "
+                        "for each 4 MiB that a file server sends; use copies on a faster file system",
+                        what ?: "it", CALLER_LOAD_MSEC / 1000);
         if (r == -ETIMEDOUT)
                 return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
                                               what ?: "it", CALLER_OPEN_MSEC);
         return cvm_error_system(error, r, "open %s with the rights of uid %u", what ?: "it",
                                 (unsigned)request->caller->uid);
+}
+
+static int64_t now_msec(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The child's next answer. -ETIME: the budget is used up. */
+static int caller_receive(const Request *request, const Errand *errand, int msec, Answer *answer,
+                          int *ret_fd)
+{
+        CallerBudget *budget = request->caller->budget;
+        int64_t begun = now_msec();
+        int r;
+
+        if (budget && budget->msec < msec)
+                msec = budget->msec > 0 ? (int)budget->msec : 0;
+        r = errand_receive(errand, msec, answer, sizeof(*answer), ret_fd);
+        if (budget)
+                budget->msec -= now_msec() - begun;
+        return r == -ETIMEDOUT && budget && budget->msec <= 0 ? -ETIME : r;
 }
 
 /* Has the child read the file, once there is room for it. One whose server stops sending is
@@ -348,10 +384,12 @@ static int caller_read_through(const Request *request, const Errand *errand,
         r = content->reserve ? content->reserve(content->userdata, answer->size, error) : 0;
         if (r < 0)
                 return r;
+        if (request->caller->budget)
+                request->caller->budget->msec += (int64_t)(answer->size * 1000 / CALLER_LOAD_RATE);
         if (send(errand->socket, "", 1, MSG_NOSIGNAL) != 1)
                 return caller_refuse_errand(request, -ECHILD, field, error);
         do
-                r = errand_receive(errand, msec, answer, sizeof(*answer), NULL);
+                r = caller_receive(request, errand, msec, answer, NULL);
         while (r == 0 && answer->reads);
         if (r == -ETIMEDOUT)
                 return cvm_error_invalid_spec(error, field,
@@ -384,7 +422,7 @@ static int act_as_caller(const Request *request, const CallerContent *content, c
         r = caller_spawn(request, &errand);
         if (r < 0)
                 return caller_refuse_errand(request, r, field, error);
-        r = errand_receive(&errand, CALLER_OPEN_MSEC, &answer, sizeof(answer), ret_fd);
+        r = caller_receive(request, &errand, CALLER_OPEN_MSEC, &answer, ret_fd);
         if (r < 0)
                 r = caller_refuse_errand(request, r, field, error);
         else if (answer.error)

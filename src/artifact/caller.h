@@ -28,11 +28,21 @@
 #define CALLER_READ_MSEC 30000
 #define CALLER_READ_STEP (1u << 20)
 
+/* All files of one launch together have so long, and a second more for each CALLER_LOAD_RATE bytes
+ * that a server is to send: bytes that drip would hold a worker for hours. */
+#define CALLER_LOAD_MSEC 60000
+#define CALLER_LOAD_RATE (4u << 20)
+
+typedef struct CallerBudget {
+        int64_t msec; /* that are left; what is waited for is taken from it */
+} CallerBudget;
+
 typedef struct Caller {
         uid_t uid;
         gid_t gid;
         const gid_t *groups; /* borrowed */
         size_t n_groups;
+        CallerBudget *budget; /* borrowed; NULL: each file is bounded alone */
 } Caller;
 
 typedef enum CallerOpen {

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/foreign.h"
 
 #define SECTOR 512u
@@ -48,6 +49,8 @@ static int check_qcow2(int fd, const char *field, CvmError *error)
         uint32_t version = be32(header + 4);
         uint64_t incompatible = version >= 3 ? be64(header + 72) : 0;
 
+        if (n < 0 && file_fault(-errno) != FILE_FAULT_FILE)
+                return cvm_error_system(error, -errno, "read %s", field);
         if (n < 0)
                 return cvm_error_invalid_spec(error, field, "cannot be read: %s", strerror(errno));
         if (n < (ssize_t)sizeof(header) || be32(header) != QCOW2_MAGIC)
@@ -114,6 +117,8 @@ static int open_again(int fd, bool writable, const char *field, int *ret, CvmErr
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
         *ret = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+        if (*ret < 0 && file_fault(-errno) != FILE_FAULT_FILE)
+                return cvm_error_system(error, -errno, "open %s", field);
         if (*ret < 0)
                 return cvm_error_invalid_spec(error, field, "the descriptor cannot be opened: %s",
                                               strerror(errno));

@@ -43,6 +43,35 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
         return *ret ? 0 : -ENOMEM;
 }
 
+FileFault file_fault(int r)
+{
+        switch (-r) {
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOBUFS:
+        case EAGAIN:
+        case ENOSPC:
+        case EDQUOT:
+                return FILE_FAULT_SHORTAGE;
+        case EIO:
+        case EREMOTEIO:
+        case EUCLEAN:
+        case ESTALE:
+        case ENOTCONN:
+        case ECONNABORTED:
+        case ECONNREFUSED:
+        case ECONNRESET:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+        case ETIMEDOUT:
+                return FILE_FAULT_HOST;
+        default:
+                return FILE_FAULT_FILE;
+        }
+}
+
 int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size)
 {
         _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -14,6 +14,15 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 /* Reads a descriptor to its end, likewise. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 
+/* What a failure (-errno) of opening, reading or writing a file says that somebody has named. */
+typedef enum FileFault {
+        FILE_FAULT_FILE,     /* something about the file: it is not what it must be */
+        FILE_FAULT_SHORTAGE, /* this process or the host has no descriptor, memory or space left now */
+        FILE_FAULT_HOST,     /* its disk or its server fails */
+} FileFault;
+
+FileFault file_fault(int r);
+
 /* The path by which the kernel knows an open file, newly allocated. -ENOENT: the file never had
  * one, such as a socket's, or the path is longer than PATH_MAX. The file may have moved since. */
 int fd_read_path(int fd, char **ret);

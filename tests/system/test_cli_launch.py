@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pty
+import resource
 import select
 import signal
 import subprocess
@@ -272,6 +273,19 @@ def test_more_large_certs_than_descriptors(tmp_path):
     for name, source in sources.items():
         content = call.fds[source["fd"]] if "fd" in source else base64.b64decode(source["base64"])
         assert content == name.encode() * 40_000
+
+
+def test_a_shortage_of_descriptors_is_no_fault_of_the_file(tmp_path):
+    """EMFILE is worth another try."""
+    shares = []
+    for i in range(16):
+        (tmp_path / f"share{i}").mkdir()
+        shares += ["--share", f"s{i}={tmp_path}/share{i}"]
+    with Peer() as peer:
+        done = peer.cvmctl("launch", "a", *shares, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (12, 12)))
+        assert done.code == exits.TRY_AGAIN, done.err
+        assert "Too many open files" in done.err and not peer.calls
 
 
 def test_certs_that_are_refused(tmp_path):

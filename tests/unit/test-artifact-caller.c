@@ -397,16 +397,25 @@ static void test_hung(void **state)
         unmount_hung(path, fuse);
 }
 
-static int read_served(const Deaf *deaf, int step_msec, int *ret_fd, CvmError *error)
+static int read_within(const Deaf *deaf, CallerBudget *budget, int step_msec, int *ret_fd,
+                       CvmError *error)
 {
         const CallerContent content = {.max = 4096, .step_msec = step_msec};
         _cleanup_free_ char *path = deaf_path(deaf);
-        const Caller caller = self();
+        Caller caller = self();
         bool copied = false;
-        int r = caller_read(&caller, path, &content, "kernel.path", ret_fd, &copied, error);
+        int r;
+
+        caller.budget = budget;
+        r = caller_read(&caller, path, &content, "kernel.path", ret_fd, &copied, error);
 
         assert_true(copied == (r == 0));
         return r;
+}
+
+static int read_served(const Deaf *deaf, int step_msec, int *ret_fd, CvmError *error)
+{
+        return read_within(deaf, NULL, step_msec, ret_fd, error);
 }
 
 /* A server that opens a file and never sends its content holds nobody for longer than it may, and
@@ -444,6 +453,40 @@ static void test_mute(void **state)
         for (unsigned tries = 0; errand_left(geteuid()) && tries < 500; tries++)
                 usleep(20000);
         assert_int_equal(errand_left(geteuid()), 0);
+        deaf_done(&deaf);
+}
+
+/* All files of a launch have a time together, whatever each may take. */
+static void test_drip(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {}, next = {};
+        CallerBudget budget = {20000};
+        _cleanup_close_ int fd = -1;
+        int64_t start;
+        Deaf deaf;
+
+        if (!deaf_mount(&deaf)) {
+                print_message("needs root and /dev/fuse: mounts a file system that is mute\n");
+                skip();
+        }
+        deaf.honest = true;
+        deaf.content = "content";
+        assert_int_equal(read_within(&deaf, &budget, 0, &fd, &error), 0);
+        assert_in_range(budget.msec, 1, 20000);
+        close(TAKE_FD(fd));
+        deaf.mute = true;
+        budget.msec = 300;
+        start = now_msec();
+        assert_refused(read_within(&deaf, &budget, 0, &fd, &error), "mute",
+                       "the files took longer than all together may: 60 s", &error);
+        assert_in_range(now_msec() - start, 200, 15000); /* a step may take 30 s */
+        assert_true(budget.msec <= 0);
+        deaf.mute = false;
+        assert_refused(read_within(&deaf, &budget, 0, &fd, &next), "mute",
+                       "the files took longer than all together may", &next);
+        deaf_abort(&deaf);
+        for (unsigned tries = 0; errand_left(geteuid()) && tries < 500; tries++)
+                usleep(20000);
         deaf_done(&deaf);
 }
 
@@ -504,6 +547,7 @@ int main(void)
                 leaks_unit_test(test_fd),       leaks_unit_test(test_kernel_files),
                 leaks_unit_test(test_hung),     leaks_unit_test(test_orphan),
                 leaks_unit_test(test_unheard),  leaks_unit_test(test_mute),
+  leaks_unit_test(test_drip),
         };
 
         if (syscall(SYS_openat2, -1, "", &(struct open_how){}, 0) < 0 && errno == ENOSYS) {
