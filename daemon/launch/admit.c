@@ -374,7 +374,7 @@ void admission_allot(const Manager *manager, const Vm *vm, const Template *templ
                 .n_forwards = vm->reserved.n_forwards,
                 .vsock = vm->reserved.vsock_cid != 0,
                 .vsock_cid = vm->reserved.vsock_cid,
-                .notify_port = vm->reserved.vsock_fd >= 0 ? manager->notify_port : 0,
+                .notify_port = vm->reserved.vsock_is_real ? manager->notify_port : 0,
                 .cmdline = spec_cmdline(spec),
                 .host = manager->host,
                 .qemu = config_qemu(manager->home.config, template_name(template),

@@ -106,7 +106,7 @@ static int cid_hold(uint32_t cid)
 
 /* On a host without vhost-vsock a CID is only a number: render needs one, a launch
  * refuses later. */
-static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
+static bool cid_try(Manager *manager, Vm *vm, uint32_t cid)
 {
         int fd;
 
@@ -115,7 +115,7 @@ static bool cid_try(Manager *manager, uint32_t cid, int *ret_fd)
         fd = cid_hold(cid);
         if (fd == -EADDRINUSE)
                 return false;
-        *ret_fd = fd < 0 ? -1 : fd;
+        vm_reserved_hold_cid(&vm->reserved, fd < 0 ? -1 : fd);
         return true;
 }
 
@@ -131,7 +131,7 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 
                 if (!wanted)
                         manager->cid_cursor = cid == config->cid_last ? config->cid_first : cid + 1;
-                if (cid_try(manager, cid, &vm->reserved.vsock_fd)) {
+                if (cid_try(manager, vm, cid)) {
                         vm->reserved.vsock_cid = cid;
                         return 0;
                 }
@@ -141,6 +141,27 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
         if (holder)
                 holders_add(holders, manager, peer, holder);
         return cvm_error_no_resources(error, "cid", wanted ?: 1, 0, holders);
+}
+
+static int hold_cid_again(Vm *vm, CvmError *error)
+{
+        int fd;
+
+        if (!vm->reserved.vsock_cid || vm->reserved.vsock_fd >= 0)
+                return 0;
+        fd = cid_hold(vm->reserved.vsock_cid);
+        if (fd == -EADDRINUSE)
+                return cvm_error_no_resources(error, "cid", vm->reserved.vsock_cid, 0, NULL);
+        vm_reserved_hold_cid(&vm->reserved, fd < 0 ? -1 : fd);
+        return 0;
+}
+
+int reserve_other_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                        CvmError *error)
+{
+        int r = reserve_ports(manager, vm, spec, peer, error);
+
+        return r < 0 ? r : hold_cid_again(vm, error);
 }
 
 int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
@@ -161,15 +182,7 @@ int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
                 cvm_error_done(error);
                 r = reserve_ports(manager, vm, spec, peer, error);
         }
-        if (r == 0 && vm->reserved.vsock_cid && vm->reserved.vsock_fd < 0) {
-                int fd = cid_hold(vm->reserved.vsock_cid);
-
-                if (fd == -EADDRINUSE)
-                        return cvm_error_no_resources(error, "cid", vm->reserved.vsock_cid, 0,
-                                                      NULL);
-                vm->reserved.vsock_fd = fd < 0 ? -1 : fd;
-        }
-        return r;
+        return r < 0 ? r : hold_cid_again(vm, error);
 }
 
 /* A uid that no live CVM has, and no process that once was one. */

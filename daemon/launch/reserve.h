@@ -18,6 +18,9 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 /* Ports that the spec left open are chosen again; those given stay. */
 int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                   CvmError *error);
+/* Likewise once a hypervisor has lost one: it has had the CID, too, if it takes that by itself. */
+int reserve_other_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
+                        CvmError *error);
 /* The i-th of them alone. */
 int reserve_port(Manager *manager, Vm *vm, const CvmSpec *spec, size_t i, const WirePeer *peer,
                  CvmError *error);

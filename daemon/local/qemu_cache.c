@@ -9,16 +9,18 @@
 #include "local/log.h"
 
 typedef struct Entry {
-        char *path;
+        char *path; /* constant */
+        bool asks;  /* a thread asks it, without the lock */
         QemuIdentity identity;
         QemuProbe *probe; /* a reference; NULL: it could not be asked */
         int64_t asked;    /* µs, by clock_monotonic_usec() */
 } Entry;
 
 struct QemuCache {
-        pthread_mutex_t mutex; /* of all below */
+        pthread_mutex_t mutex; /* of all below; not locked while a QEMU is asked */
+        pthread_cond_t answered;
         int dirfd;
-        Entry *entries; /* one a configured binary: few */
+        Entry **entries; /* one a configured binary: few */
         size_t n;
 };
 
@@ -31,6 +33,7 @@ int qemu_cache_new(int dirfd, QemuCache **ret)
                 return -ENOMEM;
         }
         pthread_mutex_init(&cache->mutex, NULL);
+        pthread_cond_init(&cache->answered, NULL);
         cache->dirfd = dirfd;
         *ret = cache;
         return 0;
@@ -41,11 +44,13 @@ QemuCache *qemu_cache_free(QemuCache *cache)
         if (!cache)
                 return NULL;
         for (size_t i = 0; i < cache->n; i++) {
-                free(cache->entries[i].path);
-                qemu_probe_unref(cache->entries[i].probe);
+                free(cache->entries[i]->path);
+                qemu_probe_unref(cache->entries[i]->probe);
+                free(cache->entries[i]);
         }
         free(cache->entries);
         closep(&cache->dirfd);
+        pthread_cond_destroy(&cache->answered);
         pthread_mutex_destroy(&cache->mutex);
         free(cache);
         return NULL;
@@ -53,17 +58,21 @@ QemuCache *qemu_cache_free(QemuCache *cache)
 
 static Entry *qemu_cache_find(QemuCache *cache, const char *path)
 {
-        Entry *grown;
+        Entry **grown, *entry;
 
         for (size_t i = 0; i < cache->n; i++)
-                if (strcmp(cache->entries[i].path, path) == 0)
-                        return &cache->entries[i];
+                if (strcmp(cache->entries[i]->path, path) == 0)
+                        return cache->entries[i];
         grown = reallocarray(cache->entries, cache->n + 1, sizeof(*grown));
         if (!grown)
                 return NULL;
         cache->entries = grown;
-        grown[cache->n] = (Entry){.path = strdup(path)};
-        return grown[cache->n].path ? &grown[cache->n++] : NULL;
+        entry = calloc(1, sizeof(*entry));
+        if (!entry || !(entry->path = strdup(path))) {
+                free(entry);
+                return NULL;
+        }
+        return grown[cache->n++] = entry;
 }
 
 static bool is_current(const Entry *entry, const QemuIdentity *identity)
@@ -73,17 +82,26 @@ static bool is_current(const Entry *entry, const QemuIdentity *identity)
                                                          QEMU_CACHE_RETRY_SEC * 1000000LL));
 }
 
+/* With the lock held, but not meanwhile: a QEMU that does not answer keeps those waiting who want
+ * the same one, and nobody else. */
 static void ask(QemuCache *cache, Entry *entry, const QemuIdentity *identity)
 {
         _cleanup_free_ char *reason = NULL;
+        QemuProbe *probe = NULL;
         int r;
 
-        entry->probe = qemu_probe_unref(entry->probe);
-        entry->identity = *identity;
-        r = qemu_probe_cached(entry->path, cache->dirfd, &entry->probe, &reason);
-        entry->asked = clock_monotonic_usec();
+        entry->asks = true;
+        pthread_mutex_unlock(&cache->mutex);
+        r = qemu_probe_cached(entry->path, cache->dirfd, &probe, &reason);
         if (r < 0)
                 log_warning("cannot probe %s: %s", entry->path, reason ?: strerror(-r));
+        pthread_mutex_lock(&cache->mutex);
+        qemu_probe_unref(entry->probe);
+        entry->probe = r < 0 ? NULL : probe;
+        entry->identity = *identity;
+        entry->asked = clock_monotonic_usec();
+        entry->asks = false;
+        pthread_cond_broadcast(&cache->answered);
 }
 
 QemuProbe *qemu_cache_get(QemuCache *cache, const char *path)
@@ -96,6 +114,8 @@ QemuProbe *qemu_cache_get(QemuCache *cache, const char *path)
                 return NULL;
         pthread_mutex_lock(&cache->mutex);
         entry = qemu_cache_find(cache, path);
+        while (entry && entry->asks)
+                pthread_cond_wait(&cache->answered, &cache->mutex);
         if (entry && !is_current(entry, &identity))
                 ask(cache, entry, &identity);
         if (entry && entry->probe)
@@ -109,12 +129,13 @@ QemuProbe *qemu_cache_peek(QemuCache *cache, const char *path)
         QemuProbe *probe = NULL;
         QemuIdentity identity;
 
-        if (qemu_identity_read(path, &identity) < 0 || pthread_mutex_trylock(&cache->mutex) != 0)
+        if (qemu_identity_read(path, &identity) < 0)
                 return NULL;
+        pthread_mutex_lock(&cache->mutex);
         for (size_t i = 0; i < cache->n; i++)
-                if (strcmp(cache->entries[i].path, path) == 0 && cache->entries[i].probe &&
-                    is_current(&cache->entries[i], &identity))
-                        probe = qemu_probe_ref(cache->entries[i].probe);
+                if (strcmp(cache->entries[i]->path, path) == 0 && cache->entries[i]->probe &&
+                    is_current(cache->entries[i], &identity))
+                        probe = qemu_probe_ref(cache->entries[i]->probe);
         pthread_mutex_unlock(&cache->mutex);
         return probe;
 }

@@ -19,6 +19,13 @@ void vm_reserved_drop_holds(VmReserved *reserved)
                 close(TAKE_FD(reserved->vsock_fd));
 }
 
+void vm_reserved_hold_cid(VmReserved *reserved, int fd)
+{
+        closep(&reserved->vsock_fd);
+        reserved->vsock_fd = fd;
+        reserved->vsock_is_real = fd >= 0;
+}
+
 void vm_reserved_done(VmReserved *reserved)
 {
         vm_reserved_drop_holds(reserved);

@@ -19,6 +19,7 @@ typedef struct VmReserved {
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
         uint32_t vsock_cid; /* 0: none */
         int vsock_fd;       /* /dev/vhost-vsock that holds the CID until QEMU has it, or -1 */
+        bool vsock_is_real; /* it was held so once: the host has vhost-vsock */
         SpecForward *forwards;
         PortHold *holds; /* one a forward; released once QEMU has the port */
         size_t n_forwards;
@@ -34,6 +35,8 @@ void vm_reserved_done(VmReserved *reserved);
 int vm_reserved_set_forwards(VmReserved *reserved, const SpecForward *forwards, size_t n);
 /* Takes holds, in place of those of the launch before. */
 void vm_reserved_set_disks(VmReserved *reserved, DiskHold *holds, size_t n);
+/* Takes fd, which holds the CID, or -1 on a host without vhost-vsock. */
+void vm_reserved_hold_cid(VmReserved *reserved, int fd);
 /* Copies the address; at most SPEC_GPUS_MAX. 0 or -ENOMEM. */
 int vm_reserved_add_gpu(VmReserved *reserved, const char *address);
 bool vm_reserved_has_gpu(const VmReserved *reserved, const char *address);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/account_counts.h"
 #include "base/macros.h"
 
 #define STACK_SIZE (64u << 10)
@@ -19,7 +20,8 @@
  */
 typedef struct Waiting {
         uid_t account;
-        int next; /* -1: the last */
+        int next;     /* -1: the last */
+        bool counted; /* else too many accounts have something that waits */
 } Waiting;
 
 typedef struct Closer {
@@ -30,6 +32,7 @@ typedef struct Closer {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Waiting *table; /* FOREIGN_FDS_MAX entries, or NULL */
 static int head = -1, tail = -1;
+static AccountCounts waiting;
 static Closer closers[FOREIGN_CLOSERS_MAX];
 
 /* All functions down to closer_start() but close_now() are called with the lock held. */
@@ -49,7 +52,8 @@ static bool table_is_there(void)
 
 static void waiting_add(uid_t account, int fd)
 {
-        table[fd] = (Waiting){.account = account, .next = -1};
+        table[fd] = (Waiting){
+                .account = account, .next = -1, .counted = account_counts_add(&waiting, account)};
         if (tail < 0)
                 head = fd;
         else
@@ -65,6 +69,8 @@ static void waiting_remove(int fd, int before)
                 table[before].next = table[fd].next;
         if (tail == fd)
                 tail = before;
+        if (table[fd].counted)
+                account_counts_remove(&waiting, table[fd].account);
 }
 
 static unsigned closers_of(uid_t account)
@@ -211,9 +217,9 @@ bool foreign_is_full(uid_t uid)
         unsigned n;
 
         pthread_mutex_lock(&lock);
-        n = closers_of(account);
-        for (int fd = head; fd >= 0; fd = table[fd].next)
-                n += table[fd].account == account;
+        n = account_counts_of(&waiting, account);
+        if (n <= FOREIGN_WAITING_PER_UID)
+                n += closers_of(account);
         pthread_mutex_unlock(&lock);
         return n > FOREIGN_WAITING_PER_UID;
 }

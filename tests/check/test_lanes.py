@@ -316,3 +316,38 @@ def test_time_apart_is_not_the_lanes(monkeypatch, tmp_path):
     _, spent = timed.timed("man", lane, FakeRun())
     assert 0.25 <= spent.apart and spent.seconds + spent.apart <= time.monotonic() - start
     assert timed.timed("man", lambda run: results.Result(), FakeRun())[1].apart == 0
+
+
+SKIPPING = """
+#include "test.h"
+static void test_skips(void **state) { print_message("needs what is not here\\n"); skip(); }
+static void test_passes(void **state) { }
+static void test_fails(void **state) { fail(); }
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_skips), cmocka_unit_test(test_passes)};
+        const struct CMUnitTest failing[] = {cmocka_unit_test(test_fails)};
+
+        return argc > 1 ? cmocka_run_group_tests(failing, NULL, NULL)
+                        : cmocka_run_group_tests(tests, NULL, NULL);
+}
+"""
+
+
+def test_a_unit_test_that_skips_is_not_a_failure(tmp_path):
+    """cmocka prints "not ok 1 # SKIP", which Meson takes for a failure."""
+    source, program = tmp_path / "skips.c", tmp_path / "skips"
+    source.write_text(SKIPPING)
+    include = pathlib.Path(__file__).resolve().parents[1] / "unit"
+    subprocess.run(["/usr/bin/cc", "-D_GNU_SOURCE", f"-I{include}", "-o", program, source,
+                    "-lcmocka"], check=True)
+
+    def lines(*arguments):
+        done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, text=True, check=False,
+                              env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+        assert done.returncode == len(arguments)
+        return done.stdout.splitlines()
+
+    assert "ok 1 # SKIP test_skips" in lines() and "ok 2 - test_passes" in lines()
+    assert "not ok 1 - test_fails" in lines("fail")

@@ -13,6 +13,7 @@
 #include "../unit/mounts.h"
 #include "base/json.h"
 #include "daemon.h"
+#include "launch/admission.h"
 #include "launch/launch.h"
 
 #define NAME "{\"name\":\"web\"}"
@@ -216,6 +217,40 @@ static void test_a_lost_port_is_replaced(void **state)
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
 }
 
+/* Driver libvirt gives the CID up with the ports, as libvirt takes both by itself: the second try
+ * has the port to notify by all the same. */
+static void test_the_second_try_notifies(void **state)
+{
+        Vm *vm;
+
+        assert_launched(daemon_launch(d, "web", "", ""), "running");
+        vm = daemon_vm(d, "web");
+        d->manager->notify_port = 4321;
+        vm->reserved.vsock_cid = 77;
+        for (int tries = 0; tries < 2; tries++) {
+                _cleanup_(allotment_done) Allotment allotment = {};
+
+                if (tries == 0)
+                        vm_reserved_hold_cid(&vm->reserved, open("/dev/null", O_RDWR | O_CLOEXEC));
+                vm_reserved_drop_holds(&vm->reserved);
+                assert_int_equal(vm->reserved.vsock_fd, -1);
+                admission_allot(d->manager, vm, template_set_find(d->manager->templates, "plain"),
+                                &(CvmSpec){}, &allotment);
+                assert_int_equal(allotment.notify_port, 4321);
+        }
+        vm_reserved_hold_cid(&vm->reserved, -1); /* a host without vhost-vsock */
+        {
+                _cleanup_(allotment_done) Allotment allotment = {};
+
+                admission_allot(d->manager, vm, template_set_find(d->manager->templates, "plain"),
+                                &(CvmSpec){}, &allotment);
+                assert_int_equal(allotment.notify_port, 0);
+        }
+        d->manager->notify_port = 0;
+        vm->reserved.vsock_cid = 0;
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
 static void test_a_lost_port_that_was_named(void **state)
 {
         _cleanup_free_ char *extra = NULL, *spec = NULL, *parameters = NULL;
@@ -403,6 +438,7 @@ int main(int argc, char **argv)
                 daemon_test(test_same_name_and_same_id),
                 daemon_test(test_a_chosen_id_begins_without_logs),
                 daemon_test(test_a_lost_port_is_replaced),
+                daemon_test(test_the_second_try_notifies),
                 daemon_test(test_a_lost_port_that_was_named),
                 daemon_test(test_records_cannot_be_written),
                 daemon_test(test_down_during_launch),
