@@ -58,7 +58,7 @@ bool exit_is_verdict(ExitStatus status);
 /* The exit status of an error of the interface. */
 ExitStatus exit_of_error(CvmErrorId id);
 /* That of a file named by the user that cannot be read or written; r is -errno. A shortage of this
- * process or the host (TRY_AGAIN) or a disk that fails (FAILED) is no fault of the file. */
+ * process or the host (TRY_AGAIN) or a disk that fails (FAILED) is not a fault of the file. */
 ExitStatus exit_of_file(int r);
 /* That of a CVM whose ending has this reason. failed: the CVM's state is `failed`, which a good end
  * becomes where its restarts were given up. */

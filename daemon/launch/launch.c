@@ -270,8 +270,8 @@ static void try_other_ports(Launch *launch)
 
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id,
                  "a port was taken by another program; trying another port");
-        if (reserve_other_ports(launch->manager, vm, launch->spec, &launch->owner,
-                                &launch->error) < 0) {
+        if (reserve_other_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) <
+            0) {
                 launch_fail(launch);
                 return;
         }

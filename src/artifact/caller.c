@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <time.h>
 
 #include "base/child_setup.h"
+#include "base/clock.h"
 #include "base/errand.h"
 #include "base/file.h"
 #include "base/filesystem.h"
@@ -337,7 +337,8 @@ static int caller_refuse_errand(const Request *request, int r, const char *field
                 return cvm_error_invalid_spec(
                         error, field,
                         "with %s the files took longer than all together may: %d s, and a second "
-                        "for each 4 MiB that a file server sends; use copies on a faster file system",
+                        "for each 4 MiB that a file server sends; use copies on a faster file "
+                        "system",
                         what ?: "it", CALLER_LOAD_MSEC / 1000);
         if (r == -ETIMEDOUT)
                 return cvm_error_invalid_spec(error, field, "opening %s took more than %d ms",
@@ -346,27 +347,19 @@ static int caller_refuse_errand(const Request *request, int r, const char *field
                                 (unsigned)request->caller->uid);
 }
 
-static int64_t now_msec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The child's next answer. -ETIME: the budget is used up. */
 static int caller_receive(const Request *request, const Errand *errand, int msec, Answer *answer,
                           int *ret_fd)
 {
         CallerBudget *budget = request->caller->budget;
-        int64_t begun = now_msec();
+        int64_t begun = clock_monotonic_msec();
         int r;
 
         if (budget && budget->msec < msec)
                 msec = budget->msec > 0 ? (int)budget->msec : 0;
         r = errand_receive(errand, msec, answer, sizeof(*answer), ret_fd);
         if (budget)
-                budget->msec -= now_msec() - begun;
+                budget->msec -= clock_monotonic_msec() - begun;
         return r == -ETIMEDOUT && budget && budget->msec <= 0 ? -ETIME : r;
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* The account's slot; else the first free one that a search passes (SIZE_MAX: none). */
-static size_t find(const AccountCounts *counts, uid_t account)
+static size_t find_slot(const AccountCounts *counts, uid_t account)
 {
         size_t first = SIZE_MAX;
 
@@ -25,7 +25,7 @@ static size_t find(const AccountCounts *counts, uid_t account)
 
 bool account_counts_add(AccountCounts *counts, uid_t account)
 {
-        size_t i = find(counts, account);
+        size_t i = find_slot(counts, account);
 
         if (i == SIZE_MAX)
                 return false;
@@ -37,7 +37,7 @@ bool account_counts_add(AccountCounts *counts, uid_t account)
 
 void account_counts_remove(AccountCounts *counts, uid_t account)
 {
-        size_t i = find(counts, account);
+        size_t i = find_slot(counts, account);
 
         assert(i != SIZE_MAX && counts->slots[i].n > 0);
         counts->slots[i].n--;
@@ -45,7 +45,7 @@ void account_counts_remove(AccountCounts *counts, uid_t account)
 
 unsigned account_counts_of(const AccountCounts *counts, uid_t account)
 {
-        size_t i = find(counts, account);
+        size_t i = find_slot(counts, account);
 
         return i == SIZE_MAX ? UINT_MAX : counts->slots[i].n;
 }

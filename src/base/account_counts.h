@@ -15,7 +15,7 @@ typedef struct AccountCounts {
         struct {
                 uid_t account;
                 unsigned n;
-                bool used; /* now or before: a search goes on behind it */
+                bool used; /* now or before: a search continues behind it */
         } slots[ACCOUNT_COUNTS_MAX];
 } AccountCounts;
 

@@ -547,7 +547,7 @@ int main(void)
                 leaks_unit_test(test_fd),       leaks_unit_test(test_kernel_files),
                 leaks_unit_test(test_hung),     leaks_unit_test(test_orphan),
                 leaks_unit_test(test_unheard),  leaks_unit_test(test_mute),
-  leaks_unit_test(test_drip),
+                leaks_unit_test(test_drip),
         };
 
         if (syscall(SYS_openat2, -1, "", &(struct open_how){}, 0) < 0 && errno == ENOSYS) {
