@@ -118,6 +118,26 @@ def test_acpi_tables_end_where_they_are_mapped(guest, tmp_path, what):
         assert heard == told
 
 
+MARK = bytes(range(0x11, 0x19))
+MARKED_AT = 160 << 20  # where neither the kernel nor the initramfs is
+RESET_VALUE = 0x5a
+
+
+@pytest.mark.parametrize("name,first", [("confidential", RESET_VALUE), ("own", MARK[0])])
+def test_a_register_that_a_table_names_is_not_memory(guest, tmp_path, name, first):
+    """No code of a table asks for it: the kernel itself writes to the register for a reset."""
+    table, memory = tmp_path / "table", tmp_path / "memory"
+    table.write_bytes(aml.fadt(MARKED_AT, RESET_VALUE))
+    loader = f"loader,addr={MARKED_AT},data={int.from_bytes(MARK, 'little')},data-len={len(MARK)}"
+    with Machine(guest(name), memory=f"{MEMORY >> 20}M",
+                 cmdline="console=ttyS0 nokaslr rdinit=/nothing panic=-1 reboot=acpi",
+                 options=["-acpitable", f"file={table}", "-device", loader,
+                          "-no-reboot", "-no-shutdown"]) as machine:
+        machine.qmp.wait('"reason": "guest-reset"')
+        machine.command("pmemsave", val=MARKED_AT, size=len(MARK), filename=str(memory))
+    assert memory.read_bytes() == bytes([first]) + MARK[1:]
+
+
 FIRMWARE = pathlib.Path("/usr/share/ovmf/OVMF.fd")
 RUNTIME_DATA = re.compile(r"\[Runtime Data\|RUN.*range=\[0x([0-9a-f]+)-0x([0-9a-f]+)\]")
 

@@ -6,6 +6,7 @@ import struct
 BYTE_ACCESS = 1
 MEMORY, PORTS = 0, 1  # region spaces
 HEADER = 36
+FADT_FLAGS = 0x84a5 | 1 << 10  # what QEMU sets, and that there is a register for a reset
 OUT = b"OUT_"
 
 
@@ -62,6 +63,27 @@ def table(code, signature=b"SSDT", table_id=b"TEST"):
     whole = bytearray(head + code)
     whole[9] = -sum(whole) & 0xff
     return bytes(whole)
+
+
+def block(space, address, size):
+    """A generic address structure (5.2.3.2) of registers."""
+    return struct.pack("<BBBBQ", space, 8 * size, 0, 0, address)
+
+
+def fadt(reset, value):
+    """A table of fixed hardware (5.2.9): a Q35's, but its reset register is a byte of memory, to
+    which a guest writes `value` when it restarts. It lacks a FACS: Linux panics and restarts."""
+    none, event, control = block(PORTS, 0, 0), (0x600, 4), (0x604, 2)
+    timer, gpe = (0x608, 4), (0x620, 16)
+    old = struct.pack("<8I", event[0], 0, control[0], 0, 0, timer[0], gpe[0], 0)
+    sizes = bytes([event[1], control[1], 0, timer[1], gpe[1], 0, 0, 0])
+    new = [block(PORTS, *event), none, block(PORTS, *control), none, none, block(PORTS, *timer),
+           block(PORTS, *gpe), none]
+    return table(
+        struct.pack("<IIBBHIBBBB", 0, 0, 1, 0, 9, 0xb2, 2, 3, 0, 0) + old + sizes +
+        struct.pack("<HHHHBBBBBHBI", 0xfff, 0xfff, 0, 0, 0, 0, 0, 0, 0x32, 2, 0, FADT_FLAGS) +
+        block(MEMORY, reset, 1) + struct.pack("<BHB", value, 0, 0) + bytes(16) + b"".join(new),
+        b"FACP")
 
 
 def steps(port, *methods, before=b""):

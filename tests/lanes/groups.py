@@ -8,8 +8,8 @@ ENDING_SECONDS = 60
 
 
 def end_group(process, whole=False):
-    """Asks first: pytest ends the daemons of its tests on SIGTERM. With `whole`, all of the group is
-    asked: what has no clean-up of its own ends then."""
+    """Asks first: pytest ends the daemons of its tests on SIGTERM. With `whole`, all of the group
+    is asked: what has no clean-up of its own ends then."""
     try:
         if process.poll() is None:
             if whole:
