@@ -31,6 +31,8 @@ SOCKET = "io.cvmd.Manager"
 SPAWNED = set()
 DEAD = ("stopped", "failed")
 OWN_FILES = ("events", "events.old", "sequence", ".sequence.kept", ".sequence.sync", "key")
+CALL_SECONDS = 20  # for a call that waits for nothing, on a machine that is busy
+ABORT_SECONDS = 10
 # What a sanitizer or valgrind prints when it has found something.
 FOUND = re.compile(r"ERROR: \w+Sanitizer|runtime error:|"
                    r"==\d+== (Invalid|Conditional|Use of|Syscall param|.*lost in)")
@@ -53,6 +55,7 @@ class Daemon:
         self.embedded = 0
         self.environment = {}  # beside this process's own
         self.launcher = []  # a command that is put before the daemon's
+        self.hung = ""  # what its threads did when it left a call without an answer
         if libvirt.USED:
             self.directory.chmod(0o711)  # its QEMU opens files by path
         if user:
@@ -120,6 +123,14 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def abort(self):
+        """SIGABRT, so that what watches the daemon may say where it was; it is bounded."""
+        self.process.send_signal(signal.SIGABRT)
+        try:
+            self.process.wait(ABORT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def log(self, lines=60):
         """The last lines of what the daemon said; None: all."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -127,22 +138,42 @@ class Daemon:
 
     # Clients
 
-    def client(self, timeout=varlink.TIMEOUT * SLOWNESS):
-        return varlink.Client(self.socket, timeout)
+    @property
+    def patience(self):
+        """Seconds in which a call is answered, or the daemon hangs: a call may wait for each of the
+        daemon's own timeouts once."""
+        own = sum(self.config.get("timeouts", {"all": varlink.TIMEOUT}).values())
+        return min(own + CALL_SECONDS * SLOWNESS, varlink.TIMEOUT * SLOWNESS)
+
+    def client(self, timeout=None):
+        if timeout is not None:
+            return varlink.Client(self.socket, timeout)
+        return varlink.Client(self.socket, self.patience, self.note_hang)
+
+    def note_hang(self):
+        """Returns what its threads do. The test fails, and finish() asks the daemon nothing."""
+        self.hung = f"cvmd left a call without an answer:\n{processes.threads(self.process.pid)}"
+        return self.hung
 
     def call(self, method, **parameters):
         with self.client() as client:
             return client.call(method, **parameters)
 
-    def cvmctl(self, *args, check=True, timeout=60, **options):
+    def cvmctl(self, *args, check=True, timeout=None, **options):
         """Runs cvmctl; with check (default) a failure fails the test."""
         env = {**os.environ, "CVMD_SOCKET": str(self.socket), "NO_COLOR": "1"}
         options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
         if "input" in options:
             del options["stdin"]
-        done = subprocess.run([CVMCTL, "--socket", self.socket, *map(str, args)], env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              errors="replace", timeout=timeout * SLOWNESS, check=False, **options)
+        try:
+            done = subprocess.run([CVMCTL, "--socket", self.socket, *map(str, args)], env=env,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  errors="replace", check=False, **options,
+                                  timeout=timeout * SLOWNESS if timeout else self.patience)
+        except subprocess.TimeoutExpired:
+            if timeout is None:
+                self.note_hang()
+            raise
         assert not FOUND.search(done.stderr), done.stderr
         assert not check or done.returncode == 0, (
             f"cvmctl {' '.join(map(str, args))}: status {done.returncode}\n{done.stderr}\n"
@@ -259,6 +290,9 @@ class Daemon:
     def finish(self):
         """Ends the daemon and every CVM; raises AssertionError for anything that is left."""
         try:
+            if self.hung:
+                self.abort()
+                raise AssertionError(f"{self.hung}\n{self.log()}")
             if self.process and self.process.poll() is None:
                 for cvm in self.cvms():
                     self.discard(cvm["name"])

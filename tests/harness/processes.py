@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import re
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -54,6 +55,23 @@ def state(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return None
+
+
+def threads(pid):
+    """A line for each thread: its name, its system call with arguments, and where the kernel has it
+    wait; what cannot be read is left out."""
+    lines = []
+    for task in sorted(pathlib.Path(f"/proc/{pid}/task").glob("*")):
+        words = [task.name]
+        for name in ("comm", "wchan", "syscall", "stack"):
+            try:
+                text = (task / name).read_text(errors="replace")
+            except OSError:
+                continue
+            words.append(" < ".join(re.findall(r"(\w+)\+0x", text)) if name == "stack"
+                         else text.strip())
+        lines.append(" ".join(words))
+    return "\n".join(lines)
 
 
 def descriptors(pid):

@@ -27,7 +27,10 @@ class ConnectionClosed(Exception):
 
 
 class Client:
-    def __init__(self, path, timeout=TIMEOUT):
+    """on_timeout() is called if the peer leaves a reply out; what it returns is the reason."""
+
+    def __init__(self, path, timeout=TIMEOUT, on_timeout=None):
+        self.on_timeout = on_timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(str(path))
@@ -63,6 +66,8 @@ class Client:
                 data = self.socket.recv(1 << 16)
             except ConnectionResetError:
                 data = b""
+            except TimeoutError as problem:
+                raise TimeoutError(self.on_timeout() if self.on_timeout else problem) from None
             if not data:
                 raise ConnectionClosed(f"with {len(self.buffer)} bytes of a message received")
             self.buffer += data

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import signal
 import socket
 import struct
@@ -467,13 +468,43 @@ def test_sockets_that_linger(cvmd):
             one.close()
 
 
-def send_lingering(client, data):
-    """The daemon is the last to have the socket, once it has come. Returns its peer."""
-    sending, peer = lingering_socket()
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sending.fileno()]))
+def send_last(client, data, fd):
+    """The daemon is the last to have what is sent, once it has come."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
     client.socket.sendmsg([data], [rights])
-    sending.close()
+    os.close(fd)
+
+
+def send_lingering(client, data):
+    """Returns the socket's peer."""
+    sending, peer = lingering_socket()
+    send_last(client, data, sending.detach())
     return peer
+
+
+def send_pipe(client, data):
+    """Returns the end that breaks when the other one, which is sent, is closed."""
+    reading, writing = os.pipe()
+    send_last(client, data, reading)
+    return writing
+
+
+def send_unreceived(cvmd, where, send):
+    """Sends what nobody receives to where the test says, and ends the connection."""
+    client, peers = cvmd.client(), []
+    if where == "behind noise":
+        cvmd.process.send_signal(signal.SIGSTOP)  # or the connection has gone before they come
+        client.socket.sendall(b"noise\0")
+        peers.append(send(client, b"x"))
+        cvmd.process.send_signal(signal.SIGCONT)
+    elif where == "behind a call":
+        client.send("Watch", {}, more=True)
+        peers += [send(client, b"{"), send(client, b"x")]
+    else:
+        client.upgrade("Console", name="web")
+        peers.append(send(client, b"x"))
+    client.close()
+    return peers
 
 
 def reset(peer):
@@ -481,40 +512,57 @@ def reset(peer):
     peer.close()
 
 
-@pytest.mark.parametrize("where", ["behind noise", "behind a call", "on a console"])
-def test_sockets_that_nobody_receives(cvmd, where):
-    """They are closed with the connection, or with the bytes, that they came by."""
+@contextlib.contextmanager
+def with_console(cvmd, where):
+    """The descriptors that the daemon has without what is sent, and a CVM if `where` requires
+    one."""
     if where == "on a console":
         cvmd.launch("web")  # the first one is what cvmd connects to libvirtd for
         cvmd.stop("web", force=True)
         cvmd.discard("web")
-    before = len(os.listdir(f"/proc/{cvmd.process.pid}/fd"))
+    before = open_fds(cvmd)
     reachable(cvmd)
     if where == "on a console":
         cvmd.launch("web", wait="ready")
-    client, peers = cvmd.client(), []
-    if where == "behind noise":
-        cvmd.process.send_signal(signal.SIGSTOP)  # or the connection has gone before they come
-        client.socket.sendall(b"noise\0")
-        peers.append(send_lingering(client, b"x"))
-        cvmd.process.send_signal(signal.SIGCONT)
-    elif where == "behind a call":
-        client.send("Watch", {}, more=True)
-        peers += [send_lingering(client, b"{"), send_lingering(client, b"x")]
-    else:
-        client.upgrade("Console", name="web")
-        peers.append(send_lingering(client, b"x"))
-    client.close()
-    began = time.monotonic()
-    for _ in range(3):
-        cvmd.call("List")
-    assert time.monotonic() - began < 5 * SLOWNESS
-    for peer in peers:
-        reset(peer)
+    yield
     if where == "on a console":
         cvmd.stop("web")
         cvmd.discard("web")
-    eventually(lambda: len(os.listdir(f"/proc/{cvmd.process.pid}/fd")) <= before, cvmd.log)
+    eventually(lambda: open_fds(cvmd) <= before, cvmd.log)
+
+
+WHERE = pytest.mark.parametrize("where", ["behind noise", "behind a call", "on a console"])
+
+
+@pytest.mark.not_valgrind("no other thread of a program runs under it while one is in close(2)")
+@WHERE
+def test_sockets_that_nobody_receives(cvmd, where):
+    """They are closed with the connection, or with the bytes, that they came by, which waits for
+    their peers."""
+    with with_console(cvmd, where):
+        peers = send_unreceived(cvmd, where, send_lingering)
+        began = time.monotonic()
+        for _ in range(3):
+            cvmd.call("List")
+        assert time.monotonic() - began < 5 * SLOWNESS
+        for peer in peers:
+            reset(peer)
+
+
+def is_broken(pipe):
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+@WHERE
+def test_pipes_that_nobody_receives(cvmd, where):
+    """Likewise, of what waits for nobody."""
+    with with_console(cvmd, where):
+        pipes = send_unreceived(cvmd, where, send_pipe)
+        eventually(lambda: all(map(is_broken, pipes)), cvmd.log)
+        for pipe in pipes:
+            os.close(pipe)
 
 
 @pytest.mark.not_valgrind("what its threads hold that do not end is lost")
