@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Console: after the reply the connection carries raw bytes between the client and the guest's
- * serial line, until one of them has gone. Both directions are bounded: a client that does not read
- * loses the connection, a guest that does not read makes the client wait. */
+ * serial line, until one of them has gone. Both directions are bounded: a client that falls further
+ * behind than the console's backlog loses the connection, a guest that does not read makes the
+ * client wait. The past that a client is shown first is read in a worker, in the caller's turn. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -12,23 +13,46 @@
 #include "base/foreign.h"
 #include "base/handles.h"
 #include "base/text.h"
+#include "launch/quota.h"
 
-#define TAIL_BYTES 16384u        /* of the past that a new client is shown */
-#define TO_CLIENT_MAX (1u << 20) /* unsent bytes at which a client is given up */
-#define TO_GUEST_MAX 4096u       /* bytes that wait for the guest */
+#define TAIL_BYTES 16384u  /* of the past that a new client is shown */
+#define SEND_MAX 65536u    /* bytes that a client is sent before others get their turn */
+#define TO_GUEST_MAX 4096u /* bytes that wait for the guest */
 #define GUEST_RETRY_MSEC 20
 
-typedef struct Bridge {
+typedef struct Bridge Bridge;
+
+/* What a new client is shown, while it is read. */
+typedef struct Past {
+        Turn turn;
+        Bridge *bridge; /* NULL: it has gone meanwhile */
+        ConsoleSnapshot *snapshot;
+        char *text;
+        size_t size;
+} Past;
+
+struct Bridge {
         Vm *vm; /* a reference */
         int fd; /* owned */
         uv_poll_t poll;
+        int events; /* that are polled for */
         uv_timer_t retry;
         Handles handles;
         bool closing;
-        Buffer to_client, to_guest;
+        bool blocked; /* the client has not read what was sent */
+        bool ended;   /* the CVM has, before the past was read */
+        Past *past;   /* is sent first; NULL: it is in `shown` */
+        Buffer shown, to_guest;
         ConsoleFollower console;
         VmWatch watch;
-} Bridge;
+};
+
+/* A client that is about to get its bridge. */
+typedef struct Upgrade {
+        Vm *vm; /* a reference */
+        Manager *manager;
+        uid_t account;
+} Upgrade;
 
 static void bridge_close(Bridge *bridge);
 static void on_bridge_poll(uv_poll_t *poll, int status, int events);
@@ -37,7 +61,7 @@ static void bridge_free(void *owner)
 {
         Bridge *bridge = owner;
 
-        buffer_done(&bridge->to_client);
+        buffer_done(&bridge->shown);
         buffer_done(&bridge->to_guest);
         vm_unref(bridge->vm);
         free(bridge);
@@ -50,11 +74,23 @@ static void on_bridge_closed(uv_handle_t *handle)
         handles_closed(&bridge->handles);
 }
 
+static void past_free(Past *past)
+{
+        console_snapshot_free(past->snapshot);
+        free(past->text);
+        free(past);
+}
+
 static void bridge_close(Bridge *bridge)
 {
         if (bridge->closing)
                 return;
         bridge->closing = true;
+        if (bridge->past) {
+                bridge->past->bridge = NULL;
+                if (turns_withdraw(&bridge->past->turn))
+                        past_free(bridge->past);
+        }
         console_unfollow(&bridge->console);
         vm_unwatch(&bridge->watch);
         uv_close((uv_handle_t *)&bridge->poll, on_bridge_closed);
@@ -70,26 +106,64 @@ static void bridge_update(Bridge *bridge)
                 return;
         if (bridge->to_guest.size < TO_GUEST_MAX)
                 events |= UV_READABLE;
-        if (bridge->to_client.size > 0)
+        if (bridge->blocked)
                 events |= UV_WRITABLE;
+        if (events == bridge->events)
+                return;
+        bridge->events = events;
         if (events)
                 uv_poll_start(&bridge->poll, events, on_bridge_poll);
         else
                 uv_poll_stop(&bridge->poll);
 }
 
+/* Returns how much of it was sent. */
+static size_t send_client(Bridge *bridge, const char *data, size_t size)
+{
+        ssize_t n = send(bridge->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+                bridge_close(bridge);
+        if (n < (ssize_t)size)
+                bridge->blocked = true;
+        return n > 0 ? (size_t)n : 0;
+}
+
+/* Sends up to SEND_MAX bytes of what the guest wrote; the rest when the socket is ready again. */
+static void write_console(Bridge *bridge)
+{
+        size_t left = SEND_MAX;
+
+        while (!bridge->closing && !bridge->blocked) {
+                const char *data;
+                ssize_t n = console_unread(&bridge->console, &data);
+
+                if (n == 0)
+                        return;
+                if (n < 0) {
+                        bridge_close(bridge);
+                } else if (left == 0) {
+                        bridge->blocked = true;
+                } else {
+                        size_t sent =
+                                send_client(bridge, data, (size_t)n < left ? (size_t)n : left);
+
+                        console_have_read(&bridge->console, sent);
+                        left -= sent;
+                }
+        }
+}
+
 static void write_client(Bridge *bridge)
 {
-        ssize_t n;
-
-        if (bridge->to_client.size == 0)
+        bridge->blocked = false;
+        if (bridge->past)
                 return;
-        n = send(bridge->fd, bridge->to_client.data, bridge->to_client.size,
-                 MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n >= 0)
-                buffer_consume(&bridge->to_client, (size_t)n);
-        else if (errno != EAGAIN && errno != EINTR)
-                bridge_close(bridge);
+        if (bridge->shown.size)
+                buffer_consume(&bridge->shown,
+                               send_client(bridge, bridge->shown.data, bridge->shown.size));
+        if (!bridge->shown.size)
+                write_console(bridge);
 }
 
 static void write_guest(Bridge *bridge);
@@ -151,26 +225,28 @@ static void on_bridge_poll(uv_poll_t *poll, int status, int events)
         bridge_update(bridge);
 }
 
-static void to_client(Bridge *bridge, const void *data, size_t size)
+/* One that does not read only has to be close enough. */
+static void on_bridge_more(void *userdata)
 {
-        if (bridge->to_client.size + size > TO_CLIENT_MAX ||
-            buffer_append(&bridge->to_client, data, size) < 0) {
-                bridge_close(bridge);
-                return;
-        }
-        write_client(bridge);
-        bridge_update(bridge);
-}
+        Bridge *bridge = userdata;
+        const char *data;
 
-static void on_bridge_data(const void *data, size_t size, void *userdata)
-{
-        to_client(userdata, data, size);
+        if (!bridge->past && !bridge->blocked)
+                write_client(bridge);
+        else if (console_unread(&bridge->console, &data) < 0)
+                bridge_close(bridge);
+        bridge_update(bridge);
 }
 
 static void on_bridge_changed(Vm *vm, void *userdata)
 {
-        if (vm->removed || !vm_state_is_live(vm->state))
-                bridge_close(userdata);
+        Bridge *bridge = userdata;
+
+        if (!vm->removed && vm_state_is_live(vm->state))
+                return;
+        bridge->ended = true;
+        if (!bridge->past) /* on_past_read() closes it */
+                bridge_close(bridge);
 }
 
 static int bridge_open(Vm *vm, int fd, Bridge **ret)
@@ -180,41 +256,95 @@ static int bridge_open(Vm *vm, int fd, Bridge **ret)
         if (!bridge)
                 return -ENOMEM;
         *bridge = (Bridge){
-                .vm = vm,
                 .fd = fd,
-                .console = {.data = on_bridge_data, .userdata = bridge},
+                .console = {.more = on_bridge_more, .userdata = bridge},
                 .watch = {.changed = on_bridge_changed, .userdata = bridge},
         };
+        if (console_follow(vm->console, &bridge->console) < 0) {
+                free(bridge);
+                return -ENOMEM;
+        }
         if (uv_poll_init(vm->home->loop, &bridge->poll, fd) < 0) {
+                console_unfollow(&bridge->console);
                 free(bridge);
                 return -EIO;
         }
         uv_timer_init(vm->home->loop, &bridge->retry);
         bridge->poll.data = bridge->retry.data = bridge;
         handles_init(&bridge->handles, 2, bridge_free, bridge);
-        console_follow(vm->console, &bridge->console);
+        bridge->vm = vm_ref(vm);
         vm_watch(vm, &bridge->watch);
         *ret = bridge;
         return 0;
 }
 
-/* userdata is a reference to the CVM. */
+static void read_past(Turn *turn)
+{
+        Past *past = container_of(turn, Past, turn);
+
+        if (console_snapshot_tail(past->snapshot, 0, TAIL_BYTES, &past->text, &past->size) < 0)
+                past->size = 0;
+}
+
+static void on_past_read(Turn *turn)
+{
+        Past *past = container_of(turn, Past, turn);
+        Bridge *bridge = past->bridge;
+
+        if (bridge) {
+                bridge->past = NULL;
+                if (past->size && buffer_append(&bridge->shown, past->text, past->size) < 0)
+                        bridge_close(bridge);
+                else
+                        write_client(bridge);
+                if (bridge->ended)
+                        bridge_close(bridge);
+                bridge_update(bridge);
+        }
+        past_free(past);
+}
+
+/* Without memory the client is shown what comes. */
+static void bridge_begin(Bridge *bridge, const Upgrade *upgrade)
+{
+        Past *past = calloc(1, sizeof(*past));
+
+        if (!past)
+                return;
+        past->snapshot = console_snapshot(bridge->vm->console);
+        if (!past->snapshot) {
+                free(past);
+                return;
+        }
+        past->bridge = bridge;
+        bridge->past = past;
+        turns_take(upgrade->manager->host_turns, &past->turn, upgrade->account, read_past,
+                   on_past_read);
+}
+
+static void upgrade_free(Upgrade *upgrade)
+{
+        if (!upgrade)
+                return;
+        vm_unref(upgrade->vm);
+        free(upgrade);
+}
+
+DEFINE_CLEANUP(Upgrade *, upgrade_free)
+
 static void on_upgraded(int fd, const char *early, size_t n_early, void *userdata)
 {
-        _cleanup_(vm_unrefp) Vm *vm = userdata;
-        _cleanup_free_ char *tail = NULL;
+        _cleanup_(upgrade_freep) Upgrade *upgrade = userdata;
+        Vm *vm = upgrade->vm;
         Bridge *bridge;
-        size_t size;
 
         if (fd < 0 || vm->removed || !vm_state_is_live(vm->state) || n_early > TO_GUEST_MAX ||
             bridge_open(vm, fd, &bridge) < 0) {
                 foreign_close_socket(fd);
                 return;
         }
-        TAKE_PTR(vm);
-        if (console_tail(bridge->vm->console, 0, TAIL_BYTES, &tail, &size) == 0 && size)
-                to_client(bridge, tail, size);
-        if (!bridge->closing && n_early && buffer_append(&bridge->to_guest, early, n_early) == 0)
+        bridge_begin(bridge, upgrade);
+        if (n_early && buffer_append(&bridge->to_guest, early, n_early) == 0)
                 write_guest(bridge);
         bridge_update(bridge);
 }
@@ -223,6 +353,7 @@ void api_console(WireCall *call, json_object *parameters, void *userdata)
 {
         static const char *const allowed[] = {"starting", "running", "paused", "stopping", NULL};
         Vm *vm = api_named(call, parameters, userdata);
+        Upgrade *upgrade;
 
         if (!vm)
                 return;
@@ -230,5 +361,15 @@ void api_console(WireCall *call, json_object *parameters, void *userdata)
                 api_wrong_state(call, vm, allowed);
                 return;
         }
-        wire_call_upgrade(call, on_upgraded, vm_ref(vm));
+        upgrade = calloc(1, sizeof(*upgrade));
+        if (!upgrade) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                cvm_error_system(&error, -ENOMEM, "open the console");
+                wire_call_error(call, &error);
+                return;
+        }
+        *upgrade =
+                (Upgrade){vm_ref(vm), userdata, quota_account(userdata, wire_call_peer(call)->uid)};
+        wire_call_upgrade(call, on_upgraded, upgrade);
 }

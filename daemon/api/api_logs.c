@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Logs: what the console, or the SVSM, wrote, and with follow what it writes, until the CVM has
- * ended. The past is read and encoded in a worker, in the caller's turn (turns.h), so that many
- * calls of one user hold up only that user's. A connection has one call in progress, and a call of
- * a client who has gone does not wait: so the number of connections bounds how many wait. */
+ * ended. Everything is encoded in a worker, in the caller's turn (turns.h), so that many calls of
+ * one user hold up only that user's. What is written is read from the console's backlog when the
+ * client has read what it was sent before. A connection has one call in progress, and a call of a
+ * client who has gone does not wait: so the number of connections bounds how many wait. */
 
 #include "api/api.h"
 
 #include <string.h>
+#include <sys/param.h>
 
 #include "base/text.h"
 #include "launch/quota.h"
@@ -16,34 +18,35 @@
 /* Of one reply, before base64; its message stays below 16 MiB. */
 #define LOGS_BYTES_MAX (8u << 20)
 
-#define HELD_MAX (1u << 20) /* bytes of the present that wait for the past to be read */
+#define PIECE_BYTES_MAX 65536u /* of one reply that follows */
 
-typedef struct Past Past;
+typedef struct Piece Piece;
 
 typedef struct Follow {
         WireCall *call; /* a reference */
-        Vm *vm;         /* a reference */
-        Past *past;     /* that is read and comes first; NULL: it was sent */
-        Buffer held;    /* what was written meanwhile */
-        bool ended;     /* the CVM has, meanwhile */
-        bool skipped;   /* output was left out because the client did not read */
+        Manager *manager;
+        Vm *vm;       /* a reference */
+        Piece *piece; /* that is encoded and comes first; NULL: it was sent */
+        bool waits;   /* for the client to read */
+        bool ended;   /* the CVM has */
         ConsoleFollower console;
         VmWatch watch;
         EventsFollower daemon; /* for its end */
         bool daemon_exit;
 } Follow;
 
-/* What is read in a worker. */
-struct Past {
+/* What is encoded in a worker. */
+struct Piece {
         Turn turn;
-        WireCall *call;   /* a reference */
-        Manager *manager; /* borrowed */
-        ConsoleSnapshot *snapshot;
-        uint64_t lines; /* 0: all */
+        WireCall *call;            /* a reference */
+        Manager *manager;          /* borrowed */
+        ConsoleSnapshot *snapshot; /* the past; NULL: it is in data */
+        uint64_t lines;            /* of the snapshot; 0: all */
+        char *data;
+        size_t size;
         bool follows;
         Follow *follow; /* that waits for it; NULL: none, or its client has gone */
-        char *text;     /* in base64; of one that follows */
-        Buffer reply;   /* of one that does not: whole */
+        Buffer reply;
         int r;
 };
 
@@ -54,31 +57,29 @@ static json_object *data_reply(const void *data, size_t size)
         return json_build("data", json_object_new_string(text ?: ""), NULL);
 }
 
-static void past_free(Past *past)
+static void piece_free(Piece *piece)
 {
-        console_snapshot_free(past->snapshot);
-        wire_call_unref(past->call);
-        free(past->text);
-        buffer_done(&past->reply);
-        free(past);
+        console_snapshot_free(piece->snapshot);
+        wire_call_unref(piece->call);
+        free(piece->data);
+        buffer_done(&piece->reply);
+        free(piece);
 }
 
 static void follow_free(Follow *follow)
 {
-        json_object *reply;
+        json_object *reply = data_reply("", 0);
 
-        if (follow->past) {
-                follow->past->follow = NULL;
-                if (turns_withdraw(&follow->past->turn))
-                        past_free(follow->past);
+        if (follow->daemon_exit)
+                json_add(reply, "ended", json_object_new_string("daemon-exit"));
+        if (follow->piece) {
+                follow->piece->follow = NULL;
+                if (turns_withdraw(&follow->piece->turn))
+                        piece_free(follow->piece);
         }
         console_unfollow(&follow->console);
         vm_unwatch(&follow->watch);
         events_unfollow(&follow->daemon);
-        buffer_done(&follow->held);
-        reply = data_reply("", 0);
-        if (follow->daemon_exit)
-                json_add(reply, "ended", json_object_new_string("daemon-exit"));
         wire_call_reply(follow->call, reply);
         wire_call_unref(follow->call);
         vm_unref(follow->vm);
@@ -98,37 +99,136 @@ static void on_follow_end(void *userdata)
         follow_free(follow);
 }
 
+static Piece *piece_new(WireCall *call, Manager *manager)
+{
+        Piece *piece = calloc(1, sizeof(*piece));
+
+        if (!piece)
+                return NULL;
+        piece->call = wire_call_ref(call);
+        piece->manager = manager;
+        piece->r = -ECANCELED;
+        return piece;
+}
+
+static void encode(Turn *turn)
+{
+        Piece *piece = container_of(turn, Piece, turn);
+
+        piece->r = piece->snapshot
+                           ? console_snapshot_tail(piece->snapshot, piece->lines, LOGS_BYTES_MAX,
+                                                   &piece->data, &piece->size)
+                           : 0;
+        if (piece->r == 0 && (piece->size || !piece->follows))
+                piece->r = wire_reply_prepare(data_reply(piece->data, piece->size), piece->follows,
+                                              &piece->reply);
+}
+
+static void on_encoded(Turn *turn);
+
+static void piece_begin(Piece *piece)
+{
+        turns_take(piece->manager->host_turns, &piece->turn,
+                   quota_account(piece->manager, wire_call_peer(piece->call)->uid), encode,
+                   on_encoded);
+}
+
+/* follow: that waits for it */
+static void piece_begin_for(Piece *piece, Follow *follow)
+{
+        piece->follows = true;
+        piece->follow = follow;
+        follow->piece = piece;
+        piece_begin(piece);
+}
+
+/* Takes what comes next to be encoded; without memory it is lost. Returns false if there is
+ * nothing to wait for. */
+static bool follow_take(Follow *follow)
+{
+        static const char gap[] = "\r\n[output omitted: the reader is too slow]\r\n";
+        const char *data;
+        ssize_t n = console_unread(&follow->console, &data);
+        size_t size = n < 0 ? sizeof(gap) - 1 : MIN((size_t)n, PIECE_BYTES_MAX);
+        Piece *piece;
+
+        if (n == 0)
+                return false;
+        piece = piece_new(follow->call, follow->manager);
+        if (piece)
+                piece->data = malloc(size);
+        if (piece && piece->data) {
+                memcpy(piece->data, n < 0 ? gap : data, size);
+                piece->size = size;
+        }
+        if (n > 0)
+                console_have_read(&follow->console, size);
+        if (piece)
+                piece_begin_for(piece, follow);
+        return piece;
+}
+
+static void on_follow_drained(WireCall *call, void *userdata);
+
+/* Sends what was written, as far as the client reads; frees a follow that has reached its end. */
+static void follow_go_on(Follow *follow)
+{
+        if (follow->piece || follow->waits)
+                return;
+        if (wire_call_is_congested(follow->call)) {
+                follow->waits = true;
+                wire_call_on_drained(follow->call, on_follow_drained, follow);
+        } else if (!follow_take(follow) && follow->ended) {
+                follow_free(follow);
+        }
+}
+
+static void on_follow_drained(WireCall *call, void *userdata)
+{
+        Follow *follow = userdata;
+
+        follow->waits = false;
+        follow_go_on(follow);
+}
+
+static void on_follow_more(void *userdata)
+{
+        follow_go_on(userdata);
+}
+
 static void on_follow_changed(Vm *vm, void *userdata)
 {
         Follow *follow = userdata;
 
         if (!vm->removed && vm_state_is_live(vm->state))
                 return;
-        if (follow->past)
-                follow->ended = true; /* on_past_read() continues */
-        else
-                follow_free(follow);
+        follow->ended = true;
+        follow_go_on(follow);
 }
 
-static void on_follow_data(const void *data, size_t size, void *userdata)
+static void on_encoded(Turn *turn)
 {
-        static const char gap[] = "\r\n[output omitted: the reader is too slow]\r\n";
-        Follow *follow = userdata;
+        Piece *piece = container_of(turn, Piece, turn);
+        Follow *follow = piece->follow;
+        _cleanup_(cvm_error_done) CvmError error = {};
 
-        if (follow->past) {
-                follow->skipped = follow->skipped || follow->held.size + size > HELD_MAX ||
-                                  buffer_append(&follow->held, data, size) < 0;
-                return;
+        if (follow) {
+                if (piece->r < 0)
+                        log_warning("cannot read a console's log: %s", strerror(-piece->r));
+                else if (piece->reply.size)
+                        wire_call_continue_prepared(follow->call, &piece->reply);
+                follow->piece = NULL;
+                follow_go_on(follow);
+        } else if (piece->follows) {
+                ; /* nobody listens any more */
+        } else if (piece->r < 0) {
+                cvm_error_file(&error, piece->r, piece->manager->home.consoles_fd, NULL,
+                               "read the console's log in");
+                wire_call_error(piece->call, &error);
+        } else {
+                wire_call_reply_prepared(piece->call, &piece->reply);
         }
-        if (wire_call_is_congested(follow->call)) {
-                follow->skipped = true;
-                return;
-        }
-        if (follow->skipped) {
-                follow->skipped = false;
-                wire_call_continue(follow->call, data_reply(gap, sizeof(gap) - 1));
-        }
-        wire_call_continue(follow->call, data_reply(data, size));
+        piece_free(piece);
 }
 
 typedef struct LogsParameters {
@@ -142,122 +242,62 @@ static void logs_parameters_done(LogsParameters *p)
         api_target_done(&p->target);
 }
 
-static Follow *follow_begin(WireCall *call, Vm *vm, Console *log)
+static Follow *follow_begin(WireCall *call, Manager *manager, Vm *vm, Console *log)
 {
         Follow *follow = calloc(1, sizeof(*follow));
 
         if (!follow)
                 return NULL;
         *follow = (Follow){
-                .call = wire_call_ref(call),
-                .vm = vm_ref(vm),
-                .console = {.data = on_follow_data, .userdata = follow},
+                .call = call,
+                .manager = manager,
+                .vm = vm,
+                .console = {.more = on_follow_more, .userdata = follow},
                 .watch = {.changed = on_follow_changed, .userdata = follow},
                 .daemon = {.end = on_follow_end, .userdata = follow},
         };
-        console_follow(log, &follow->console);
+        if (console_follow(log, &follow->console) < 0) {
+                free(follow);
+                return NULL;
+        }
+        wire_call_ref(call);
+        vm_ref(vm);
         vm_watch(vm, &follow->watch);
         events_follow(vm->home->events, &follow->daemon);
         wire_call_on_gone(call, on_follow_gone, follow);
         return follow;
 }
 
-static void read_past(Turn *turn)
-{
-        Past *past = container_of(turn, Past, turn);
-        _cleanup_free_ char *data = NULL;
-        size_t size;
-
-        past->r = console_snapshot_tail(past->snapshot, past->lines, LOGS_BYTES_MAX, &data, &size);
-        if (past->r < 0)
-                return;
-        if (!past->follows) {
-                past->r = wire_reply_prepare(data_reply(data, size), &past->reply);
-                return;
-        }
-        past->text = text_base64(data, size);
-        if (!past->text)
-                past->r = -ENOMEM;
-}
-
-static json_object *past_reply(const Past *past)
-{
-        return json_build("data", json_object_new_string(past->text ?: ""), NULL);
-}
-
-/* The past, then what was written while it was read; from now on it comes as it is written. */
-static void follow_go_on(Follow *follow, const Past *past)
-{
-        bool skipped = follow->skipped;
-
-        follow->past = NULL;
-        follow->skipped = false;
-        if (past->text && *past->text)
-                wire_call_continue(follow->call, past_reply(past));
-        if (follow->held.size)
-                wire_call_continue(follow->call, data_reply(follow->held.data, follow->held.size));
-        buffer_done(&follow->held);
-        follow->skipped = skipped; /* it is told before what comes next */
-        if (follow->ended)
-                follow_free(follow);
-}
-
-static void on_past_read(Turn *turn)
-{
-        Past *past = container_of(turn, Past, turn);
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        if (past->follow) {
-                if (past->r < 0)
-                        log_warning("cannot read a console's log: %s", strerror(-past->r));
-                follow_go_on(past->follow, past);
-        } else if (past->follows) {
-                ; /* nobody listens any more */
-        } else if (past->r < 0) {
-                cvm_error_file(&error, past->r, past->manager->home.consoles_fd, NULL,
-                               "read the console's log in");
-                wire_call_error(past->call, &error);
-        } else {
-                wire_call_reply_prepared(past->call, &past->reply);
-        }
-        past_free(past);
-}
-
 /* What waits for its turn holds descriptors and memory that nobody counts to a client who
  * is gone. */
 static void on_past_gone(WireCall *call, void *userdata)
 {
-        Past *past = userdata;
+        Piece *piece = userdata;
 
-        if (turns_withdraw(&past->turn))
-                past_free(past);
+        if (turns_withdraw(&piece->turn))
+                piece_free(piece);
 }
 
 /* follow: that waits for it, or NULL. */
 static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t lines,
                       Follow *follow)
 {
-        Past *past = calloc(1, sizeof(*past));
+        Piece *piece = piece_new(call, manager);
 
-        if (!past)
+        if (!piece)
                 return -ENOMEM;
-        past->snapshot = console_snapshot(log);
-        past->call = wire_call_ref(call);
-        if (!past->snapshot) {
-                past_free(past);
+        piece->snapshot = console_snapshot(log);
+        if (!piece->snapshot) {
+                piece_free(piece);
                 return -ENOMEM;
         }
-        past->manager = manager;
-        past->lines = lines;
-        past->follows = follow != NULL;
-        past->follow = follow;
-        past->r = -ECANCELED;
-        if (follow)
-                follow->past = past;
-        else
-                wire_call_on_gone(call, on_past_gone, past);
-        turns_take(manager->host_turns, &past->turn,
-                   quota_account(manager, wire_call_peer(call)->uid), read_past, on_past_read);
+        piece->lines = lines;
+        if (follow) {
+                piece_begin_for(piece, follow);
+        } else {
+                wire_call_on_gone(call, on_past_gone, piece);
+                piece_begin(piece);
+        }
         return 0;
 }
 
@@ -273,7 +313,7 @@ static int logs(WireCall *call, Manager *manager, Vm *vm, Console *log, const Lo
                 return 0;
         }
         if (follows) {
-                follow = follow_begin(call, vm, log);
+                follow = follow_begin(call, manager, vm, log);
                 if (!follow)
                         return -ENOMEM;
         }

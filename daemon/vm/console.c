@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/backlog.h"
 #include "base/fail_point.h"
 #include "base/text.h"
 
@@ -23,6 +24,7 @@ struct Console {
         int fd;        /* NAME.log, -1: not open */
         uint64_t size; /* of NAME.log, where it is open */
         List followers;
+        Backlog *backlog;            /* of the followers; NULL: there are none */
         char *ring;                  /* grows with what is written */
         size_t capacity;             /* of ring, at most CONSOLE_RING */
         size_t start, used, unsaved; /* of ring; unsaved <= used <= capacity */
@@ -88,6 +90,7 @@ Console *console_free(Console *console)
         if (!console)
                 return NULL;
         list_clear(&console->followers);
+        backlog_free(console->backlog);
         closep(&console->fd);
         free(console->name);
         free(console->ring);
@@ -243,14 +246,49 @@ static void ring_add(Console *console, const char *data, size_t size)
                 console->unsaved = console->used;
 }
 
-void console_follow(Console *console, ConsoleFollower *follower)
+int console_follow(Console *console, ConsoleFollower *follower)
 {
+        if (!console->backlog)
+                console->backlog = backlog_new();
+        if (!console->backlog)
+                return -ENOMEM;
+        follower->at = backlog_end(console->backlog);
         list_add(&console->followers, &follower->item);
+        return 0;
+}
+
+/* NULL: it follows none. */
+static Console *follower_console(const ConsoleFollower *follower)
+{
+        List *list = follower->item.list;
+
+        return list ? container_of(list, Console, followers) : NULL;
 }
 
 void console_unfollow(ConsoleFollower *follower)
 {
+        Console *console = follower_console(follower);
+
+        if (!console)
+                return;
         list_remove(&follower->item);
+        if (!console->followers.first)
+                console->backlog = backlog_free(console->backlog);
+}
+
+ssize_t console_unread(ConsoleFollower *follower, const char **ret)
+{
+        const Console *console = follower_console(follower);
+        ssize_t n = console ? backlog_get(console->backlog, follower->at, ret) : 0;
+
+        if (n == -ENODATA)
+                follower->at = backlog_end(console->backlog);
+        return n;
+}
+
+void console_have_read(ConsoleFollower *follower, size_t size)
+{
+        follower->at += size;
 }
 
 void console_write(Console *console, const void *data, size_t size)
@@ -268,8 +306,11 @@ void console_write(Console *console, const void *data, size_t size)
                 p += n;
                 left -= n;
         }
+        if (!console->backlog)
+                return;
+        backlog_add(console->backlog, data, size);
         list_foreach (follower, &console->followers, item)
-                follower->data(data, size, follower->userdata);
+                follower->more(follower->userdata);
 }
 
 /* What the tail is gathered into, from its end to its start. */

@@ -15,11 +15,13 @@
 
 typedef struct Console Console;
 
-/* Notified of new bytes. Inside it may also free the console. */
+/* Notified that there is more to read. Inside it may also free the console. What is written is kept
+ * once for all followers (base/backlog.h), and each reads when it can. */
 typedef struct ConsoleFollower ConsoleFollower;
 struct ConsoleFollower {
-        void (*data)(const void *data, size_t size, void *userdata);
+        void (*more)(void *userdata);
         void *userdata;
+        uint64_t at;   /* its place in the backlog */
         ListItem item; /* of those who follow (base/list.h) */
 };
 
@@ -41,8 +43,14 @@ int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_
                           size_t *ret_size);
 ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot);
 DEFINE_CLEANUP(ConsoleSnapshot *, console_snapshot_free)
-void console_follow(Console *console, ConsoleFollower *follower);
+/* From what is written next on. Returns 0 or -ENOMEM. */
+int console_follow(Console *console, ConsoleFollower *follower);
 void console_unfollow(ConsoleFollower *follower);
+/* The next piece that the follower has not read, borrowed until the console is written to or the
+ * follower leaves. Returns its size, 0 for nothing, or -ENODATA if so much was written meanwhile
+ * that its beginning is lost: the follower then continues with what is written next. */
+ssize_t console_unread(ConsoleFollower *follower, const char **ret);
+void console_have_read(ConsoleFollower *follower, size_t size);
 /* Removes the files of a console that is not open any more, or will be freed next; absent is
  * success. */
 int console_remove(int dirfd, const char *name, uint32_t files);

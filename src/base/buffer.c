@@ -4,12 +4,31 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-/* Frees what may have held a secret. */
+#define CLEAR_LARGE 131072u /* bytes that are not cleared by writing to them */
+
+/* Clears what may have held a secret. Of a large area the whole pages go back to the kernel, which
+ * has zeros in their place: a growing buffer is up to half of pages that nothing was written to,
+ * and clearing those would first make them. */
+static void clear(char *data, size_t size)
+{
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data;
+        uintptr_t from = (begin + page - 1) & ~(page - 1), to = (begin + size) & ~(page - 1);
+
+        if (size < CLEAR_LARGE || madvise((void *)from, to - from, MADV_DONTNEED) < 0) {
+                explicit_bzero(data, size);
+                return;
+        }
+        explicit_bzero(data, from - begin);
+        explicit_bzero((char *)to, begin + size - to);
+}
+
 static void clear_free(char *data, size_t size)
 {
         if (data)
-                explicit_bzero(data, size);
+                clear(data, size);
         free(data);
 }
 
@@ -71,7 +90,7 @@ void buffer_consume(Buffer *buffer, size_t size)
                 return;
         memmove(buffer->data, buffer->data + size, buffer->size - size + 1);
         buffer->size -= size;
-        explicit_bzero(buffer->data + buffer->size + 1, size);
+        clear(buffer->data + buffer->size + 1, size);
 }
 
 char *buffer_take(Buffer *buffer)

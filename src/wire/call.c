@@ -96,21 +96,54 @@ static void wire_call_end(WireCall *call)
         wire_connection_changed(connection);
 }
 
+/* Whether there is anybody to send it to. A sender that does not heed wire_call_is_congested() may
+ * not fill the memory either. */
+static bool may_continue(WireCall *call)
+{
+        WireConnection *connection = call->connection;
+
+        assert(!call->ended && call->more);
+        if (call->gone || connection->broken)
+                return false;
+        if (wire_connection_unsent(connection) <= WIRE_OUTPUT_MAX + WIRE_MESSAGE_MAX)
+                return true;
+        connection->broken = true;
+        wire_connection_changed(connection);
+        return false;
+}
+
 void wire_call_continue(WireCall *call, json_object *parameters)
 {
         _cleanup_json_ json_object *held = parameters;
         WireConnection *connection = call->connection;
 
-        assert(!call->ended && call->more);
-        if (call->gone || connection->broken)
+        if (!may_continue(call))
                 return;
-        /* a sender that does not heed wire_call_is_congested() may not fill the memory either */
-        if (wire_connection_unsent(connection) > WIRE_OUTPUT_MAX + WIRE_MESSAGE_MAX)
-                connection->broken = true;
-        else
-                appended(connection,
-                         wire_message_append_reply(&connection->output, parameters, true));
+        appended(connection, wire_message_append_reply(&connection->output, parameters, true));
         wire_connection_changed(connection);
+}
+
+/* Takes the message; it becomes the output where there is no other. */
+static void append_prepared(WireConnection *connection, Buffer *message)
+{
+        _cleanup_(buffer_done) Buffer held = TAKE_STRUCT(*message);
+        Buffer *output = &connection->output;
+
+        if (output->size > 0) {
+                appended(connection, buffer_append(output, held.data, held.size));
+        } else {
+                buffer_done(output);
+                *output = TAKE_STRUCT(held);
+        }
+}
+
+void wire_call_continue_prepared(WireCall *call, Buffer *reply)
+{
+        if (may_continue(call)) {
+                append_prepared(call->connection, reply);
+                wire_connection_changed(call->connection);
+        }
+        buffer_done(reply);
 }
 
 void wire_call_reply(WireCall *call, json_object *parameters)
@@ -124,11 +157,11 @@ void wire_call_reply(WireCall *call, json_object *parameters)
         wire_call_end(call);
 }
 
-int wire_reply_prepare(json_object *parameters, Buffer *ret)
+int wire_reply_prepare(json_object *parameters, bool continues, Buffer *ret)
 {
         _cleanup_json_ json_object *held = parameters;
         _cleanup_(buffer_done) Buffer reply = {};
-        int r = wire_message_append_reply(&reply, parameters, false);
+        int r = wire_message_append_reply(&reply, parameters, continues);
 
         if (r < 0)
                 return r;
@@ -138,19 +171,9 @@ int wire_reply_prepare(json_object *parameters, Buffer *ret)
 
 void wire_call_reply_prepared(WireCall *call, Buffer *reply)
 {
-        _cleanup_(buffer_done) Buffer held = *reply;
-        Buffer *output;
-
-        *reply = (Buffer){};
-        if (is_open(call) && !call->oneway) {
-                output = &call->connection->output;
-                if (output->size > 0) {
-                        appended(call->connection, buffer_append(output, held.data, held.size));
-                } else {
-                        buffer_done(output);
-                        *output = TAKE_STRUCT(held);
-                }
-        }
+        if (is_open(call) && !call->oneway)
+                append_prepared(call->connection, reply);
+        buffer_done(reply);
         wire_call_end(call);
 }
 

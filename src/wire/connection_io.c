@@ -2,6 +2,7 @@
 /* The side of a connection that its call needs, too: memory, bytes to be sent, what is polled. */
 #include "wire/connection.h"
 
+#include <sys/param.h>
 #include <sys/socket.h>
 
 #include "base/foreign.h"
@@ -12,6 +13,7 @@
 /* A reply of this size was made of objects of ten times its bytes, which lie between others: the
  * allocator does not return their pages by itself. */
 #define OUTPUT_LARGE 131072u
+#define FLUSH_MAX 65536u /* bytes of a large output that are sent in its turn */
 
 WireConnection *wire_connection_ref(WireConnection *connection)
 {
@@ -89,13 +91,25 @@ void wire_connection_update_poll(WireConnection *connection)
         }
 }
 
+/* How much may be sent now: a small output whole, of a large one a part in its turn, or many
+ * clients that read as fast as they are sent to would have the loop for themselves. */
+static size_t sendable(const WireConnection *connection)
+{
+        size_t unsent = wire_connection_unsent(connection);
+
+        return unsent <= OUTPUT_KEPT ? unsent
+                                     : MIN(MIN(unsent, FLUSH_MAX), connection->server->sendable);
+}
+
 void wire_connection_flush(WireConnection *connection)
 {
         Buffer *output = &connection->output;
+        size_t *left = &connection->server->sendable;
+        size_t end = connection->sent + sendable(connection);
 
-        while (wire_connection_unsent(connection)) {
+        while (connection->sent < end) {
                 ssize_t n = send(connection->fd, output->data + connection->sent,
-                                 wire_connection_unsent(connection), MSG_NOSIGNAL | MSG_DONTWAIT);
+                                 end - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
                 if (n < 0) {
                         if (errno == EINTR)
@@ -105,6 +119,7 @@ void wire_connection_flush(WireConnection *connection)
                         break;
                 }
                 connection->sent += (size_t)n;
+                *left -= MIN(*left, (size_t)n);
         }
 
         if (!wire_connection_unsent(connection)) {

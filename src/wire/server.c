@@ -12,6 +12,8 @@
 #include "base/heap.h"
 #include "wire/server_internal.h"
 
+/* Bytes of large outputs that are sent before others get their turn, whoever reads how fast. */
+#define SENT_A_TURN (512u << 10)
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
 
 static void server_free(void *owner)
@@ -26,11 +28,18 @@ static void server_free(void *owner)
 
 DEFINE_CLEANUP(WireServer *, server_free)
 
-static void on_idle_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
         WireServer *server = handle->data;
 
         handles_closed(&server->handles);
+}
+
+static void on_turn(uv_prepare_t *handle)
+{
+        WireServer *server = handle->data;
+
+        server->sendable = SENT_A_TURN;
 }
 
 static int open_reserve(void)
@@ -249,7 +258,8 @@ void wire_server_close(WireServer *server)
                 listener_close(LIST_FIRST(&server->listeners));
         while (!LIST_EMPTY(&server->connections))
                 wire_connection_close(LIST_FIRST(&server->connections));
-        uv_close((uv_handle_t *)&server->idle, on_idle_closed);
+        uv_close((uv_handle_t *)&server->idle, on_handle_closed);
+        uv_close((uv_handle_t *)&server->turn, on_handle_closed);
 }
 
 size_t wire_server_connections(const WireServer *server)
@@ -417,8 +427,11 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
         r = uv_idle_init(loop, &server->idle);
         if (r < 0)
                 return r;
-        server->idle.data = server;
-        handles_init(&server->handles, 1, server_free, server);
+        uv_prepare_init(loop, &server->turn);
+        uv_prepare_start(&server->turn, on_turn); /* fails without a function only */
+        uv_unref((uv_handle_t *)&server->turn);
+        server->idle.data = server->turn.data = server;
+        handles_init(&server->handles, 2, server_free, server);
         *ret = TAKE_PTR(server);
         return 0;
 }

@@ -31,8 +31,8 @@
 #define WIRE_MESSAGE_MAX (16u << 20) /* bytes of a message, of a method that says so */
 /* Bytes of a message of any other method. One of up to so many is parsed on the loop. */
 #define WIRE_MESSAGE_SMALL_MAX 16384u
-#define WIRE_VALUES_MAX 32768u     /* JSON values of one message: a spec has less than 10,000 */
-#define WIRE_OUTPUT_MAX (4u << 20) /* unsent bytes above which wire_call_is_congested() */
+#define WIRE_VALUES_MAX 32768u       /* JSON values of one message: a spec has less than 10,000 */
+#define WIRE_OUTPUT_MAX (256u << 10) /* unsent bytes above which wire_call_is_congested() */
 #define WIRE_CONNECTIONS_MAX 4096u
 #define WIRE_CONNECTIONS_PER_UID_MAX 256u /* and its account; uid 0 is exempt */
 #define WIRE_FDS_MAX 64u                  /* descriptors waiting with one message */
@@ -119,9 +119,10 @@ void *wire_call_take_prepared(WireCall *call);
 void wire_call_continue(WireCall *call, json_object *parameters);
 /* Ends the call. Takes parameters (NULL: {}). */
 void wire_call_reply(WireCall *call, json_object *parameters);
-/* The same in two steps, for a large reply that is written in a worker. The first takes parameters
- * and needs no call (0 or -ENOMEM); the second takes what it has written. */
-int wire_reply_prepare(json_object *parameters, Buffer *ret);
+/* Both in two steps, for a large reply that is written in a worker. The first takes parameters and
+ * needs no call (0 or -ENOMEM); the second takes what it has written. */
+int wire_reply_prepare(json_object *parameters, bool continues, Buffer *ret);
+void wire_call_continue_prepared(WireCall *call, Buffer *reply);
 void wire_call_reply_prepared(WireCall *call, Buffer *reply);
 /* Ends the call with an error; the error is moved from (left unset). */
 void wire_call_error(WireCall *call, CvmError *error);

@@ -54,6 +54,8 @@ struct WireServer {
         uv_work_t trim;     /* gives memory back */
         bool trims;         /* it works */
         bool trims_again;   /* there is more to give back since it began */
+        uv_prepare_t turn;  /* sets sendable, in each turn of the loop */
+        size_t sendable;    /* bytes that large outputs may still be sent of in this turn */
 
         LIST_HEAD(, WireListener) listeners;
         LIST_HEAD(, WireConnection) connections;

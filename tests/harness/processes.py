@@ -57,6 +57,12 @@ def state(pid):
         return None
 
 
+def resident(pid):
+    """KiB."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB", text, re.M)[1])
+
+
 def threads(pid):
     """A line for each thread: its name, its system call with arguments, and where the kernel has it
     wait; what cannot be read is left out."""

@@ -15,7 +15,7 @@ import pytest
 
 from harness import exits
 from harness.daemon import CVMCTL
-from harness.processes import SLOWNESS, eventually
+from harness.processes import SLOWNESS, eventually, resident
 
 
 def logs(daemon, name="web", **parameters):
@@ -148,6 +148,27 @@ def test_a_console_that_is_not_read(cvmd):
     with cvmd.client() as client:
         client.upgrade("Console", name="web")
         assert cvmd.stop("web")["state"] == "stopped"
+
+
+@pytest.mark.not_valgrind("its memory is the daemon's, too")
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="it keeps memory that was freed")
+def test_many_that_do_not_read(cvmd):
+    """What the guest writes is kept once for all of them, and nobody else waits for it."""
+    cvmd.launch("web", cmdline="fake.console-bytes=2000000000", wait="ready")
+    cvmd.call("List")
+    before = resident(cvmd.process.pid)
+    with contextlib.ExitStack() as clients:
+        for number in range(80):
+            client = clients.enter_context(cvmd.client())
+            if number % 2:
+                client.send("Logs", {"name": "web", "lines": 0, "follow": True}, more=True)
+            else:
+                client.upgrade("Console", name="web")
+        most, end = 0, time.monotonic() + 2
+        while time.monotonic() < end:
+            cvmd.call("List")
+            most = max(most, resident(cvmd.process.pid) - before)
+        assert most < 48 << 10, f"{most} KiB"
 
 
 def test_two_consoles_of_one_cvm(cvmd):

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/backlog.h"
 #include "base/file.h"
 #include "leaks.h"
 #include "mounts.h"
@@ -271,15 +272,19 @@ typedef struct Reader {
         struct Reader *joined;
 } Reader;
 
-static void on_data(const void *data, size_t size, void *userdata)
+static void on_more(void *userdata)
 {
         Reader *reader = userdata;
+        const char *data;
+        ssize_t n = console_unread(&reader->follower, &data);
 
-        strncat(reader->text, data, size);
+        assert_true(n > 0);
+        strncat(reader->text, data, (size_t)n);
+        console_have_read(&reader->follower, (size_t)n);
         if (reader->lets_go)
                 console_unfollow(&reader->lets_go->follower);
         if (reader->joins) {
-                console_follow(reader->joins, &reader->joined->follower);
+                assert_int_equal(console_follow(reader->joins, &reader->joined->follower), 0);
                 reader->joins = NULL;
         }
         console_free(reader->frees);
@@ -291,9 +296,9 @@ static void test_followers(void **state)
         Reader readers[4];
 
         for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
-                readers[i] = (Reader){.follower = {on_data, &readers[i]}};
+                readers[i] = (Reader){.follower = {on_more, &readers[i]}};
         for (size_t i = 0; i < 3; i++)
-                console_follow(console, &readers[i].follower);
+                assert_int_equal(console_follow(console, &readers[i].follower), 0);
         write_text(console, "a");
         readers[2].lets_go = &readers[1]; /* its neighbour */
         readers[0].lets_go = &readers[0]; /* itself */
@@ -319,6 +324,58 @@ static void test_followers(void **state)
         assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
 }
 
+static void ignore(void *userdata)
+{
+}
+
+/* All that the follower has not read, which is `size` bytes of the stream up to `offset`. */
+static void assert_unread(ConsoleFollower *follower, uint64_t offset, size_t size)
+{
+        uint64_t at = offset - size;
+        const char *data;
+        ssize_t n;
+
+        while ((n = console_unread(follower, &data)) > 0) {
+                for (ssize_t i = 0; i < n; i++)
+                        assert_int_equal(data[i], byte_at(at + (size_t)i));
+                console_have_read(follower, (size_t)n);
+                at += (size_t)n;
+        }
+        assert_int_equal(n, 0);
+        assert_int_equal(at, offset);
+}
+
+/* Each follower reads at its own pace, up to what is kept of the past. */
+static void test_slow_followers(void **state)
+{
+        Console *console = make(BYTES, FILES);
+        ConsoleFollower quick = {.more = ignore}, slow = {.more = ignore};
+        uint64_t offset = 0;
+        const char *data;
+
+        write_stream(console, &offset, 1000);
+        assert_int_equal(console_follow(console, &quick), 0);
+        assert_int_equal(console_follow(console, &slow), 0);
+        assert_unread(&quick, offset, 0); /* nothing of the past */
+        write_stream(console, &offset, BACKLOG_SIZE - 10);
+        assert_unread(&quick, offset, BACKLOG_SIZE - 10);
+        write_stream(console, &offset, 10);
+        assert_unread(&quick, offset, 10);
+        assert_unread(&slow, offset, BACKLOG_SIZE); /* around the end of the backlog */
+
+        write_stream(console, &offset, BACKLOG_SIZE / 2);
+        assert_unread(&quick, offset, BACKLOG_SIZE / 2);
+        write_stream(console, &offset, BACKLOG_SIZE / 2 + 1);
+        assert_int_equal(console_unread(&slow, &data), -ENODATA);
+        assert_unread(&quick, offset, BACKLOG_SIZE / 2 + 1);
+        write_stream(console, &offset, 100);
+        assert_unread(&slow, offset, 100);
+        console_unfollow(&quick);
+        assert_int_equal(console_unread(&quick, &data), 0);
+        finish(console);
+        assert_null(slow.item.list);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -326,7 +383,7 @@ int main(void)
                 leaks_unit_test(test_flood),        leaks_unit_test(test_one_file),
                 leaks_unit_test(test_reopen),       leaks_unit_test(test_files_gone),
                 leaks_unit_test(test_not_followed), leaks_unit_test(test_full_disk),
-                leaks_unit_test(test_followers),
+                leaks_unit_test(test_followers),    leaks_unit_test(test_slow_followers),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -293,13 +293,13 @@ static void test_upgrade_later(void **state)
         int fd = wire_connect(w);
 
         memset(block, 'x', sizeof(block) - 1);
-        w->stream_left = 6;
+        w->stream_left = 4;
         wire_send(w, fd, "{\"method\":\"t.Stream\",\"more\":true}");
         wire_send(w, fd, call);
         test_loop_until(&w->test, w->stream_left == 0);
         test_loop_for(&w->test, 5);
         assert_int_equal(w->taken_fd, -2);
-        for (int i = 0; i < 7; i++)
+        for (int i = 0; i < 5; i++)
                 free(wire_receive(w, fd));
         wire_expect(w, fd, "{\"parameters\":{}}");
         wire_send_bytes(w, fd, "later", 5);
@@ -313,7 +313,7 @@ static void test_upgrade_later(void **state)
         w->taken_fd = -2;
         free(TAKE_PTR(w->early));
         fd = wire_connect(w);
-        w->stream_left = 6;
+        w->stream_left = 4;
         wire_send(w, fd, "{\"method\":\"t.Stream\",\"more\":true}");
         wire_send(w, fd, call);
         test_loop_until(&w->test, w->stream_left == 0);

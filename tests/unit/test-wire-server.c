@@ -4,6 +4,8 @@
 
 #include "test.h"
 
+#include <sys/ioctl.h>
+
 #include "wire.h"
 
 static void test_service(void **state)
@@ -202,8 +204,9 @@ static void reply_prepared(Wire *w, int number)
         WireCall *call = wire_release(w);
         Buffer reply = {};
 
-        assert_int_equal(
-                wire_reply_prepare(json_build("n", json_object_new_int(number), NULL), &reply), 0);
+        assert_int_equal(wire_reply_prepare(json_build("n", json_object_new_int(number), NULL),
+                                            false, &reply),
+                         0);
         wire_call_reply_prepared(call, &reply);
         assert_null(reply.data);
         wire_call_unref(call);
@@ -243,6 +246,44 @@ static void test_prepared(void **state)
         close(fd);
         test_loop_until(&w->test, w->n_gone == 1);
         reply_prepared(w, 4);
+        wire_stop(w);
+}
+
+/* Of large replies only so much is sent in a turn of the loop, and all of it in the end; whoever
+ * has a small one does not wait for them. */
+static void test_large_replies(void **state)
+{
+        enum { N = 24, LARGE = 1 << 20, A_TURN = 512 << 10 };
+        Wire *w = wire_start();
+        _cleanup_free_ char *large = calloc(1, LARGE);
+        int fds[N], other = wire_connect(w), waiting, sum = 0;
+
+        memset(large, 'x', LARGE - 1);
+        for (int i = 0; i < N; i++) {
+                fds[i] = wire_connect(w);
+                wire_send(w, fds[i], "{\"method\":\"t.Hold\"}");
+                test_loop_until(&w->test, w->n_held == (size_t)i + 1);
+        }
+        for (int i = 0; i < N; i++) {
+                WireCall *call = wire_release(w);
+
+                wire_call_reply(call, json_build("x", json_object_new_string(large), NULL));
+                wire_call_unref(call);
+        }
+        for (int i = 0; i < N; i++) {
+                assert_int_equal(ioctl(fds[i], FIONREAD, &waiting), 0);
+                assert_true(waiting <= 64 << 10);
+                sum += waiting;
+        }
+        assert_true(sum > 0 && sum <= A_TURN);
+        wire_exchange(w, other, "{\"method\":\"t.Echo\"}", "{\"parameters\":{}}");
+        for (int i = 0; i < N; i++) {
+                _cleanup_free_ char *text = wire_receive(w, fds[i]);
+
+                assert_int_equal(strlen(text), LARGE - 1 + strlen("{\"parameters\":{\"x\":\"\"}}"));
+                close(fds[i]);
+        }
+        close(other);
         wire_stop(w);
 }
 
@@ -442,6 +483,7 @@ int main(void)
                 cmocka_unit_test(test_pipelined),
                 cmocka_unit_test(test_pipelined_later),
                 cmocka_unit_test(test_prepared),
+                cmocka_unit_test(test_large_replies),
                 cmocka_unit_test(test_oneway),
                 cmocka_unit_test(test_more),
                 cmocka_unit_test(test_gone),
