@@ -2,6 +2,7 @@
 """Clients that are broken, hostile or slow: they lose their connection, nobody else notices."""
 import json
 import os
+import pathlib
 import random
 import socket
 
