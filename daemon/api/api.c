@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
+#include "base/text.h"
+#include "local/log.h"
+
 static int api_refuse(void *userdata, const char *path, const char *reason)
 {
         return cvm_error_invalid_parameter(userdata, path);
@@ -58,4 +61,21 @@ void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed)
 
         cvm_error_wrong_state(&error, vm->name, vm_state_name(vm->state), allowed);
         wire_call_error(call, &error);
+}
+
+void api_log_call(const WireCall *call, const Vm *vm, const char *method)
+{
+        const WirePeer *peer = wire_call_peer(call);
+        _cleanup_free_ char *method_field = text_format("CVM_METHOD=%s", method);
+        _cleanup_free_ char *uid = text_format("CVM_CALLER_UID=%u", peer->uid);
+        _cleanup_free_ char *pid = text_format("CVM_CALLER_PID=%d", peer->pid);
+        LogSubject subject = {vm->name, vm->id, LOG_MESSAGE_CALL, {}};
+
+        if (method_field && uid && pid) {
+                subject.fields[0] = method_field;
+                subject.fields[1] = uid;
+                subject.fields[2] = pid;
+        }
+        log_about(LOG_LEVEL_INFO, &subject, "%s called by uid %u, pid %d", method, peer->uid,
+                  peer->pid);
 }

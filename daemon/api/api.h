@@ -62,5 +62,7 @@ Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager);
 /* Pauses (target VM_PAUSED) or resumes a CVM that is in the other state, and answers; bare: with an
  * empty reply, else with the CVM. */
 void api_hold(WireCall *call, Vm *vm, VmState target, bool bare);
+/* Logs that the peer called a method that changes the CVM. */
+void api_log_call(const WireCall *call, const Vm *vm, const char *method);
 /* Answers with WrongState. */
 void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed);

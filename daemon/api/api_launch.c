@@ -102,6 +102,7 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         }
         if (r < 0)
                 return r;
+        api_log_call(call, vm, "Launch");
         launch_begin(manager, vm, template, TAKE_PTR(spec), call, &options);
         return 0;
 }

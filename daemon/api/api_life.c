@@ -81,6 +81,9 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
                 .vm = vm_ref(vm),
                 .watch = {.changed = on_stop_changed, .userdata = operation},
         };
+        /* once a step of a stop, so that who repeats it does not fill the log */
+        if (!vm->stop_requested || (p.force && vm->stop_step < VM_STOP_QUIT))
+                api_log_call(call, vm, "Stop");
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
         vm_stop(vm, p.force, p.timeout_sec);
@@ -181,6 +184,7 @@ void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
         }
         *operation = (CommandOperation){
                 .call = wire_call_ref(call), .vm = vm_ref(vm), .target = target, .bare = bare};
+        api_log_call(call, vm, target == VM_PAUSED ? "Pause" : "Resume");
         uv_timer_init(vm->home->loop, &operation->timer);
         operation->timer.data = operation;
         uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
@@ -228,6 +232,7 @@ void api_remove(WireCall *call, json_object *parameters, void *userdata)
                 api_wrong_state(call, vm, allowed);
                 return;
         }
+        api_log_call(call, vm, "Remove");
         manager_remove(userdata, vm);
         wire_call_reply(call, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
 #include "base/text.h"
@@ -61,29 +62,72 @@ static const char *level_name(LogLevel level)
         return "";
 }
 
-void log_emit(LogLevel level, const char *name, const char *id, const char *format, ...)
+static void add_field(struct iovec *fields, int *n, char *text)
+{
+        if (text)
+                fields[(*n)++] = (struct iovec){text, strlen(text)};
+}
+
+static void log_to_journal(LogLevel level, const LogSubject *subject, const char *text)
+{
+        _cleanup_free_ char *message =
+                text_format("MESSAGE=%s%s%s", subject->name ?: "", subject->name ? ": " : "", text);
+        _cleanup_free_ char *priority = text_format("PRIORITY=%d", (int)level);
+        _cleanup_free_ char *name = text_format("CVM_NAME=%s", subject->name ?: "");
+        _cleanup_free_ char *id = text_format("CVM_ID=%s", subject->id ?: "");
+        _cleanup_free_ char *message_id =
+                subject->message_id ? text_format("MESSAGE_ID=%s", subject->message_id) : NULL;
+        char identifier[] = "SYSLOG_IDENTIFIER=cvmd";
+        struct iovec fields[6 + LOG_FIELDS_MAX];
+        int n = 0;
+
+        add_field(fields, &n, message);
+        add_field(fields, &n, priority);
+        add_field(fields, &n, identifier);
+        add_field(fields, &n, name);
+        add_field(fields, &n, id);
+        add_field(fields, &n, message_id);
+        for (size_t i = 0; subject->fields[i]; i++)
+                fields[n++] = (struct iovec){(void *)(uintptr_t)subject->fields[i],
+                                             strlen(subject->fields[i])};
+        sd_journal_sendv(fields, n);
+}
+
+_printf_(3, 0) static void log_text(LogLevel level, const LogSubject *subject, const char *format,
+                                    va_list ap)
 {
         _cleanup_free_ char *raw = NULL, *text = NULL;
-        va_list ap;
 
         if (level > sink.level)
                 return;
-        va_start(ap, format);
         raw = text_format_v(format, ap);
-        va_end(ap);
-        if (!raw)
-                return;
-        text = text_escape_control(raw);
+        text = raw ? text_escape_control(raw) : NULL;
         if (!text)
                 return;
-
         if (sink.journal)
-                sd_journal_send("MESSAGE=%s%s%s", name ?: "", name ? ": " : "", text, "PRIORITY=%d",
-                                (int)level, "SYSLOG_IDENTIFIER=cvmd", "CVM_NAME=%s", name ?: "",
-                                "CVM_ID=%s", id ?: "", NULL);
+                log_to_journal(level, subject, text);
         else
-                fprintf(stderr, "cvmd: %s: %s%s%s\n", level_name(level), name ?: "",
-                        name ? ": " : "", text);
+                fprintf(stderr, "cvmd: %s: %s%s%s\n", level_name(level), subject->name ?: "",
+                        subject->name ? ": " : "", text);
+}
+
+void log_about(LogLevel level, const LogSubject *subject, const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        log_text(level, subject, format, ap);
+        va_end(ap);
+}
+
+void log_emit(LogLevel level, const char *name, const char *id, const char *format, ...)
+{
+        const LogSubject subject = {.name = name, .id = id};
+        va_list ap;
+
+        va_start(ap, format);
+        log_text(level, &subject, format, ap);
+        va_end(ap);
 }
 
 void log_failure(LogLevel level, const char *name, const char *id, const char *what,

@@ -22,6 +22,22 @@ typedef enum LogLevel {
 int log_parse_level(const char *text, LogLevel *ret);
 void log_init(LogLevel level);
 
+/* What programs find messages in the journal by (MESSAGE_ID=, systemd.journal-fields(7)); cvmd(8)
+ * names them. */
+#define LOG_MESSAGE_CALL "bd55f679474d4877956bb0f71878d0d7"  /* of a method that changes a CVM */
+#define LOG_MESSAGE_STATE "16ec4d49850c428bb5b4d699e7781d11" /* a CVM's has changed */
+#define LOG_MESSAGE_READY "5881a12990b748348d2a352b2cc97108" /* a guest has reported READY */
+
+#define LOG_FIELDS_MAX 4u
+
+/* What a message is about, beside its text; all borrowed, NULL: none. */
+typedef struct LogSubject {
+        const char *name, *id; /* of the CVM */
+        const char *message_id;
+        const char *fields[LOG_FIELDS_MAX + 1]; /* "CVM_STATE=running", ended by NULL */
+} LogSubject;
+
+void log_about(LogLevel level, const LogSubject *subject, const char *format, ...) _printf_(3, 4);
 /* name and id of the CVM that it is about, or NULL. Control characters are escaped. */
 void log_emit(LogLevel level, const char *name, const char *id, const char *format, ...)
         _printf_(4, 5);

@@ -39,6 +39,23 @@ static json_object *state_detail(const Vm *vm)
                           restarts ? json_object_new_int64(vm->restart.at.real_usec) : NULL, NULL);
 }
 
+static void log_state(const Vm *vm, VmState old)
+{
+        const char *reason = vm->ending.reason;
+        _cleanup_free_ char *new_field = text_format("CVM_STATE=%s", vm_state_name(vm->state));
+        _cleanup_free_ char *old_field = text_format("CVM_OLD_STATE=%s", vm_state_name(old));
+        _cleanup_free_ char *reason_field = reason ? text_format("CVM_REASON=%s", reason) : NULL;
+        LogSubject subject = {vm->name, vm->id, LOG_MESSAGE_STATE, {}};
+
+        if (new_field && old_field) {
+                subject.fields[0] = new_field;
+                subject.fields[1] = old_field;
+                subject.fields[2] = reason_field;
+        }
+        log_about(LOG_LEVEL_INFO, &subject, "%s → %s%s%s", vm_state_name(old),
+                  vm_state_name(vm->state), reason ? ": " : "", reason ?: "");
+}
+
 int vm_set_state(Vm *vm, VmState state)
 {
         VmState old = vm->state;
@@ -61,8 +78,7 @@ int vm_set_state(Vm *vm, VmState state)
         }
         r = record_write(vm);
         fail_point("vm: state is on record");
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "%s → %s%s%s", vm_state_name(old),
-                 vm_state_name(state), vm->ending.reason ? ": " : "", vm->ending.reason ?: "");
+        log_state(vm, old);
         vm_emit(vm, "state", vm_state_name(old), vm_state_name(state), state_detail(vm));
         vm_tell_watchers(vm);
         if (state == VM_RUNNING && vm->guest.early_ready && !vm->guest.ready)

@@ -14,9 +14,11 @@
 
 void vm_become_ready(Vm *vm)
 {
+        const LogSubject subject = {vm->name, vm->id, LOG_MESSAGE_READY, {}};
+
         vm_guest_set_ready(&vm->guest, false);
         record_write(vm);
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "ready");
+        log_about(LOG_LEVEL_INFO, &subject, "ready");
         vm_emit(vm, "ready", NULL, NULL, NULL);
         vm_tell_watchers(vm);
 }

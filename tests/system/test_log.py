@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's log: who called what, and the journal's fields."""
+import os
+import re
+import socket
+import threading
+
+import pytest
+
+from harness import libvirt
+from harness.daemon import TOP, WRAPPER
+from harness.processes import eventually
+
+CALL = re.compile(r"cvmd: info: (\S+): (\w+) called by uid (\d+), pid (\d+)$", re.MULTILINE)
+IDS = dict(re.findall(r"#define LOG_MESSAGE_(\w+) \"(\w{32})\"",
+                      (TOP / "daemon/local/log.h").read_text()))
+# The journal of a mount namespace; everything else in /run is gone there.
+JOURNAL = ("mount -t tmpfs none /run && mkdir -p /run/systemd/journal && "
+           "mount --bind \"$0\" /run/systemd/journal && exec \"$@\"")
+
+
+def test_who_called(cvmd):
+    cvmd.launch("web")
+    cvmd.call("Pause", name="web")
+    cvmd.call("Resume", name="web")
+    cvmd.status("web")
+    for _ in range(3):
+        cvmd.stop("web", force=True)
+    cvmd.call("Remove", name="web")
+    me = (str(os.getuid()), str(os.getpid()))
+    assert CALL.findall(cvmd.log(lines=None)) == [
+        ("web", method, *me) for method in ("Launch", "Pause", "Resume", "Stop", "Remove")]
+
+
+def test_a_stop_that_is_repeated_does_not_fill_the_log(cvmd):
+    cvmd.launch("web", cmdline="fake.ignore-powerdown")
+    clients = [cvmd.client() for _ in range(5)]
+    for client in clients:
+        client.send("Stop", {"name": "web"})
+    cvmd.wait_state("web", "stopping", "stopped")
+    cvmd.wait_state("web", "stopped")
+    assert [method for _, method, *_ in CALL.findall(cvmd.log(lines=None))] == ["Launch", "Stop"]
+    for client in clients:
+        client.close()
+
+
+def read(journal, found):
+    """Adds an object an entry; whoever writes waits for it, as the socket has little room."""
+    while True:
+        try:
+            text = journal.recv(65536).decode()
+        except OSError:
+            return
+        if not text:
+            return
+        found.append(dict(line.split("=", 1) for line in text.splitlines()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
+@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
+def test_fields_of_the_journal(make_daemon, config):
+    daemon = make_daemon(config, start=False)
+    directory = daemon.directory / "journal"
+    directory.mkdir()
+    found = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(directory / "socket"))
+        threading.Thread(target=read, args=(journal, found), daemon=True).start()
+        daemon.log_path.touch()
+        stat = daemon.log_path.stat()
+        daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
+        daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
+        daemon.start()
+        cvm = daemon.launch("web", wait="ready")
+        daemon.stop("web", force=True)
+        eventually(lambda: any(entry.get("CVM_STATE") == "stopped" for entry in found),
+                   lambda: f"the end is in the journal: {found}")
+        daemon.call("Remove", name="web")
+        assert daemon.terminate() == 0
+        journal.shutdown(socket.SHUT_RD)
+    for entry in found:
+        assert entry["SYSLOG_IDENTIFIER"] == "cvmd" and entry["PRIORITY"] in "34567"
+    ours = [entry for entry in found if entry["CVM_NAME"] == "web"]
+    assert {entry["CVM_ID"] for entry in ours} == {cvm["id"]}
+    calls = [entry for entry in ours if entry.get("MESSAGE_ID") == IDS["CALL"]]
+    assert [(entry["CVM_METHOD"], entry["CVM_CALLER_UID"], entry["CVM_CALLER_PID"])
+            for entry in calls] == [
+                (method, "0", str(os.getpid())) for method in ("Launch", "Stop", "Remove")]
+    assert calls[1]["MESSAGE"] == f"web: Stop called by uid 0, pid {os.getpid()}"
+    states = [(entry["CVM_OLD_STATE"], entry["CVM_STATE"], entry.get("CVM_REASON"))
+              for entry in ours if entry.get("MESSAGE_ID") == IDS["STATE"]]
+    assert states == [("preparing", "starting", None), ("starting", "running", None),
+                      ("running", "stopping", None), ("stopping", "stopped", "stopped")]
+    assert [entry["MESSAGE"] for entry in ours if entry.get("MESSAGE_ID") == IDS["READY"]] == [
+        "web: ready"]
+
+
+def test_the_page_names_each_message():
+    page = (TOP / "man/cvmd.8.scd").read_text()
+    assert len(IDS) == 3 and all(f"\n{value}\n" in page for value in IDS.values())
