@@ -180,12 +180,11 @@ static ExitStatus open_path(const Cli *cli, const char *field, const char *path,
         return EXIT_OK;
 }
 
-/* Takes fd into the list and writes its index in the place of the object's path. `what` is the name
- * of the descriptor in a reply of Render. */
+/* Takes fd into the list and writes its index into the object, whose path stays as a note of where
+ * it comes from. `what` is the name of the descriptor in a reply of Render. */
 static void send_fd(LaunchSpec *spec, json_object *object, const char *what, int fd)
 {
         json_object_object_add(spec->paths, what, json_object_get(json_member(object, "path")));
-        json_object_object_del(object, "path");
         json_object_object_add(object, "fd", json_object_new_int64((int64_t)spec->n_fds));
         spec->fds[spec->n_fds++] = fd;
 }
@@ -320,8 +319,10 @@ static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const
                 return inline_cert(cli, field, path, fd, source);
         if (launch_copy_is_served(fd))
                 status = launch_copy(cli, field, path, SPEC_CERT_BYTES_MAX, &fd);
-        if (!status.code)
-                send_fd(spec, source, field, TAKE_FD(fd));
+        if (status.code)
+                return status;
+        send_fd(spec, source, field, TAKE_FD(fd));
+        json_object_object_del(source, "path");
         return status;
 }
 

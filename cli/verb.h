@@ -55,6 +55,7 @@ ExitStatus verb_doctor(const Arguments *arguments);
 ExitStatus verb_events(const Arguments *arguments);
 ExitStatus verb_help(const Arguments *arguments);
 ExitStatus verb_igvm(const Arguments *arguments);
+ExitStatus verb_inspect(const Arguments *arguments);
 ExitStatus verb_launch(const Arguments *arguments);
 ExitStatus verb_list(const Arguments *arguments);
 ExitStatus verb_logs(const Arguments *arguments);

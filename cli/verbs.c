@@ -121,6 +121,12 @@ static const Option list_options[] = {
         {},
 };
 
+static const Option inspect_options[] = {
+        {"spec", NULL, "print only the spec, as a file for launch"},
+        {"json", NULL, "print one line"},
+        {},
+};
+
 static const Option logs_options[] = {
         {"follow", NULL, "continue with new output"},
         {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000},
@@ -224,6 +230,14 @@ const Verb verbs[] = {
          1,
          {json_option},
          verb_status,
+         .takes_names = true},
+        {"inspect",
+         "NAME",
+         "print a CVM, or the spec that it was launched with, as JSON",
+         1,
+         1,
+         {inspect_options},
+         verb_inspect,
          .takes_names = true},
         {"list", "", "list CVMs", 0, 0, {filter_options, list_options}, verb_list},
         {"logs",

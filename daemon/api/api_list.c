@@ -8,18 +8,50 @@
 #include "api/filter.h"
 #include "manager/platform.h"
 
-#define LIST_PAGE 64 /* CVMs in a reply of a List with `more` */
+/* Of a reply of a List with `more`: CVMs, and the bytes of CVMs with specs above which it has no
+ * other one. */
+#define LIST_PAGE 64
+#define LIST_PAGE_BYTES (256u << 10)
+
+typedef struct StatusParameters {
+        ApiTarget target;
+        bool spec;
+} StatusParameters;
+
+static void status_parameters_done(StatusParameters *p)
+{
+        api_target_done(&p->target);
+}
 
 void api_status(WireCall *call, json_object *parameters, void *userdata)
 {
-        Vm *vm = api_named(call, parameters, userdata);
+        static const JsonField fields[] = {
+                API_TARGET_FIELDS(StatusParameters, target),
+                {"withSpec", JSON_BOOL, offsetof(StatusParameters, spec)},
+                {},
+        };
+        _cleanup_(status_parameters_done) StatusParameters p = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *cvm;
+        Vm *vm;
 
-        if (vm)
-                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+        if (!api_dispatch(call, parameters, fields, &p))
+                return;
+        vm = api_find(call, &p.target, userdata);
+        if (!vm)
+                return;
+        cvm = p.spec ? vm_to_json_with_spec(vm) : vm_to_json(vm);
+        if (cvm) {
+                wire_call_reply(call, json_build("cvm", cvm, NULL));
+                return;
+        }
+        cvm_error_system(&error, -ENOMEM, "show the spec");
+        wire_call_error(call, &error);
 }
 
 typedef struct ListParameters {
         Filter filter;
+        bool spec;
 } ListParameters;
 
 static void list_parameters_done(ListParameters *p)
@@ -33,6 +65,7 @@ typedef struct Listing {
         WireCall *call; /* a reference */
         const Manager *manager;
         Filter filter;
+        bool spec;        /* CVMs come with theirs */
         char *last;       /* the name of the last CVM that was looked at; NULL: none was */
         int64_t sequence; /* of the first event after the call */
 } Listing;
@@ -45,16 +78,39 @@ static void listing_free(Listing *listing)
         free(listing);
 }
 
-/* Adds CVMs from an index of the table on, at most `max`; returns the index after the last. */
-static size_t list_fill(const Manager *manager, const WirePeer *peer, const Filter *filter,
-                        size_t from, size_t max, json_object *cvms)
+static bool list_wants(const Manager *manager, const WirePeer *peer, const Filter *filter,
+                       const Vm *vm)
 {
-        const VmTable *table = &manager->home.table;
+        return manager_may_see(manager, peer, vm->owner) && filter_matches_vm(filter, vm);
+}
 
-        while (from < table->n && json_object_array_length(cvms) < max) {
+/* Adds a CVM with its spec; returns the bytes that it will take. */
+static size_t list_add_with_spec(const Vm *vm, json_object *cvms)
+{
+        json_object *cvm = vm_to_json_with_spec(vm);
+        const char *text = cvm ? json_text(cvm) : NULL;
+
+        if (cvm)
+                json_object_array_add(cvms, cvm);
+        return text ? strlen(text) : 0;
+}
+
+/* Adds a page of CVMs from an index of the table on; returns the index after the last. */
+static size_t list_fill_page(const Listing *listing, size_t from, json_object *cvms)
+{
+        const VmTable *table = &listing->manager->home.table;
+        size_t bytes = 0;
+
+        while (from < table->n && json_object_array_length(cvms) < LIST_PAGE &&
+               bytes < LIST_PAGE_BYTES) {
                 const Vm *vm = table->vms[from++];
 
-                if (manager_may_see(manager, peer, vm->owner) && filter_matches_vm(filter, vm))
+                if (!list_wants(listing->manager, wire_call_peer(listing->call), &listing->filter,
+                                vm))
+                        continue;
+                if (listing->spec)
+                        bytes += list_add_with_spec(vm, cvms);
+                else
                         json_object_array_add(cvms, vm_to_json(vm));
         }
         return from;
@@ -98,9 +154,7 @@ static void list_send(Listing *listing)
 
         while (!wire_call_is_congested(listing->call)) {
                 json_object *cvms = json_object_new_array();
-                size_t next =
-                        list_fill(listing->manager, wire_call_peer(listing->call), &listing->filter,
-                                  vm_table_after(table, listing->last), LIST_PAGE, cvms);
+                size_t next = list_fill_page(listing, vm_table_after(table, listing->last), cvms);
 
                 if (next >= table->n) {
                         wire_call_on_gone(listing->call, NULL, NULL);
@@ -122,7 +176,8 @@ static void list_send(Listing *listing)
         wire_call_on_drained(listing->call, on_listing_drained, listing);
 }
 
-static void list_pages(WireCall *call, const Manager *manager, Filter *filter)
+/* Takes the filter. */
+static void list_pages(WireCall *call, const Manager *manager, ListParameters *p)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         Listing *listing = calloc(1, sizeof(*listing));
@@ -132,16 +187,24 @@ static void list_pages(WireCall *call, const Manager *manager, Filter *filter)
                 wire_call_error(call, &error);
                 return;
         }
-        *listing = (Listing){wire_call_ref(call), manager, *filter, NULL,
+        *listing = (Listing){wire_call_ref(call),
+                             manager,
+                             p->filter,
+                             p->spec,
+                             NULL,
                              events_next_sequence(manager->home.events)};
-        *filter = (Filter){};
+        p->filter = (Filter){};
         wire_call_on_gone(call, on_listing_gone, listing);
         list_send(listing);
 }
 
 void api_list(WireCall *call, json_object *parameters, void *userdata)
 {
-        static const JsonField fields[] = {FILTER_FIELDS(ListParameters, filter), {}};
+        static const JsonField fields[] = {
+                FILTER_FIELDS(ListParameters, filter),
+                {"withSpec", JSON_BOOL, offsetof(ListParameters, spec)},
+                {},
+        };
         _cleanup_(list_parameters_done) ListParameters p = {.filter = FILTER_ANY};
         _cleanup_(cvm_error_done) CvmError error = {};
         const Manager *manager = userdata;
@@ -153,12 +216,22 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
                 wire_call_error(call, &error);
                 return;
         }
+        if (p.spec && !wire_call_wants_more(call)) {
+                cvm_error_set(&error, CVM_ERROR_EXPECTED_MORE, -EINVAL, NULL);
+                wire_call_error(call, &error);
+                return;
+        }
         if (wire_call_wants_more(call)) {
-                list_pages(call, manager, &p.filter);
+                list_pages(call, manager, &p);
                 return;
         }
         cvms = json_object_new_array();
-        list_fill(manager, wire_call_peer(call), &p.filter, 0, SIZE_MAX, cvms);
+        for (size_t i = 0; i < manager->home.table.n; i++) {
+                const Vm *vm = manager->home.table.vms[i];
+
+                if (list_wants(manager, wire_call_peer(call), &p.filter, vm))
+                        json_object_array_add(cvms, vm_to_json(vm));
+        }
         wire_call_reply(call,
                         list_reply(manager, cvms, events_next_sequence(manager->home.events)));
 }

@@ -273,8 +273,9 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
         vm->promised = template_promise(admission->template, vm->memory);
         vm->labels = json_object_get(spec->labels);
         vm->request = json_object_get(admission->request);
-        vm->spec = spec_to_json_redacted(spec);
-        r = vm->spec ? keep_groups(vm, admission->peer) : -ENOMEM;
+        vm->spec = json_object_get(spec->given);
+        vm->spec_is_given = true;
+        r = keep_groups(vm, admission->peer);
         return r < 0 ? r : copy_forwards(vm, spec);
 }
 

@@ -204,6 +204,7 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
                                 .gid = vm->owner_group,
                                 .groups = vm->owner_groups,
                                 .n_groups = vm->n_owner_groups};
+        _cleanup_json_ json_object *given = spec_given_again(vm->spec, vm->paths);
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
         bool kept = faccessat(manager->home.shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         int r;
@@ -211,7 +212,8 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
         if (!template)
                 return cvm_error_launch(error, "admitted", NULL,
                                         "the template '%s' no longer exists", vm->platform);
-        r = spec_parse(vm->spec, &spec, error);
+        r = given ? spec_parse(given, &spec, error)
+                  : cvm_error_system(error, -ENOMEM, "read the spec on record");
         if (r == 0 && (r = pin(vm, spec)) < 0)
                 cvm_error_system(error, r, "read the digests on record");
         if (r < 0)
@@ -250,24 +252,31 @@ static void on_timer(uv_timer_t *timer)
         }
 }
 
-static void note_path(json_object *object, const char *path)
+static void note_path(json_object *paths, const char *field, const char *path)
 {
-        if (!path || !json_member(object, "fd"))
-                return;
-        json_object_object_del(object, "fd");
-        json_object_object_add(object, "path", json_new_text(path));
+        if (path)
+                json_object_object_add(paths, field, json_new_text(path));
+}
+
+static void note_paths(json_object *paths, const char *list, char *const *found, size_t n)
+{
+        for (size_t i = 0; found && i < n; i++) {
+                char field[32];
+
+                snprintf(field, sizeof(field), "%s[%zu]", list, i);
+                note_path(paths, field, found[i]);
+        }
 }
 
 void restart_note_paths(Vm *vm, const Loaded *loaded)
 {
-        json_object *shares = json_member(vm->spec, "shares");
-        json_object *disks = json_member(vm->spec, "disks");
+        json_object *paths = vm->paths ?: json_object_new_object();
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                note_path(json_member(vm->spec, spec_artifact_kind_name(kind)),
-                          loaded->artifact_paths[kind]);
-        for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
-                note_path(json_object_array_get_idx(shares, i), loaded->share_paths[i]);
-        for (size_t i = 0; loaded->disk_paths && i < loaded->n_disks; i++)
-                note_path(json_object_array_get_idx(disks, i), loaded->disk_paths[i]);
+                note_path(paths, spec_artifact_kind_name(kind), loaded->artifact_paths[kind]);
+        note_paths(paths, "shares", loaded->share_paths, loaded->n_shares);
+        note_paths(paths, "disks", loaded->disk_paths, loaded->n_disks);
+        vm->paths = paths;
+        if (json_object_object_length(paths) == 0)
+                json_object_put(TAKE_PTR(vm->paths));
 }

@@ -72,6 +72,9 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "request", json_object_get(vm->request));
         if (vm->spec)
                 json_object_object_add(record, "spec", json_object_get(vm->spec));
+        json_object_object_add(record, "specIsGiven", json_object_new_boolean(vm->spec_is_given));
+        if (vm->paths)
+                json_object_object_add(record, "paths", json_object_get(vm->paths));
         if (vm->process.driver)
                 vm->ops->save(vm->process.driver, record);
         if (vm->process.companions)

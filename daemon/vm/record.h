@@ -11,8 +11,9 @@
  *
  * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
  * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
- * Measurement as it was at the launch), timeouts, spec, request (local/request.h), what the driver
- * saves (pid, startTime), and the companions (name, pid, startTime of each).
+ * Measurement as it was at the launch), timeouts, spec (with specIsGiven: as it was given; paths:
+ * of its descriptors), request (local/request.h), what the driver saves (pid, startTime), and the
+ * companions (name, pid, startTime of each).
  */
 
 #include "local/committer.h"

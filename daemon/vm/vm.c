@@ -64,6 +64,7 @@ Vm *vm_unref(Vm *vm)
         json_object_put(vm->spec);
         json_object_put(vm->request);
         json_object_put(vm->labels);
+        json_object_put(vm->paths);
         free(vm->owner_groups);
         free(vm->leaving);
         free(vm->ending.reason);

@@ -99,7 +99,10 @@ struct Vm {
         uint64_t promised; /* bytes of the host's memory that it may come to use */
         bool debug;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
-        json_object *spec;    /* redacted, for the record; owned */
+        json_object *spec;    /* CvmSpec.given; owned */
+        bool spec_is_given;   /* false: cvmd 0.1.0 launched it, and the spec has all its defaults */
+        json_object *paths;   /* of files in the spec that were sent as descriptors, as
+                               * spec_given_show() accepts them; owned; NULL: none */
         json_object *request; /* digests of a launch with an id (local/request.h); owned, or NULL */
         json_object *labels;  /* as in the spec; never changed, as events share it; NULL: none */
         Console *console;
@@ -198,5 +201,7 @@ void vm_become_ready(Vm *vm);
 /* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
 void vm_tell_status(Vm *vm);
 
-/* The interface's type Cvm. */
+/* The interface's type Cvm, without its spec. */
 json_object *vm_to_json(const Vm *vm);
+/* The same with the spec, unless cvmd 0.1.0 launched it. NULL without memory. */
+json_object *vm_to_json_with_spec(const Vm *vm);

@@ -91,3 +91,18 @@ json_object *vm_to_json(const Vm *vm)
         json_add(o, "measurement", json_object_get(vm->boot.measured.registers));
         return o;
 }
+
+json_object *vm_to_json_with_spec(const Vm *vm)
+{
+        json_object *cvm = vm_to_json(vm), *spec;
+
+        if (!vm->spec || !vm->spec_is_given)
+                return cvm;
+        spec = spec_given_show(vm->spec, vm->paths, json_member(cvm, "artifacts"));
+        if (spec) {
+                json_add(cvm, "spec", spec);
+                return cvm;
+        }
+        json_object_put(cvm);
+        return NULL;
+}

@@ -14,6 +14,7 @@ static const char *json_kind_name(JsonKind kind)
                 [JSON_INT] = "must be an integer",
                 [JSON_UINT32] = "must be an integer from 0 to 4294967295",
                 [JSON_STRING] = "must be a string",
+                [JSON_SIZE] = "must be a size: a string such as '2G', or a number of bytes",
                 [JSON_OBJECT] = "must be an object",
                 [JSON_ARRAY] = "must be an array",
                 [JSON_MAP] = "must be an object of strings",
@@ -21,12 +22,22 @@ static const char *json_kind_name(JsonKind kind)
         return names[kind];
 }
 
+static bool store_text(json_object *value, char **where)
+{
+        char *copy = strdup(json_object_get_string(value));
+
+        if (!copy)
+                return false;
+        free(*where);
+        *where = copy;
+        return true;
+}
+
 /* Stores one value; returns false if it is of another type or out of its range. */
 static bool json_dispatch_store(json_object *value, const JsonField *field, void *target)
 {
         void *where = (char *)target + field->offset;
         int64_t number;
-        char *copy;
 
         switch (field->kind) {
         case JSON_BOOL:
@@ -52,15 +63,17 @@ static bool json_dispatch_store(json_object *value, const JsonField *field, void
                         *(uint32_t *)where = (uint32_t)number;
                 }
                 return true;
+        case JSON_SIZE:
+                if (json_object_is_type(value, json_type_int)) {
+                        if (json_object_get_int64(value) < 0 ||
+                            json_object_get_uint64(value) > INT64_MAX)
+                                return false;
+                } else if (!json_object_is_type(value, json_type_string)) {
+                        return false;
+                }
+                return store_text(value, where);
         case JSON_STRING:
-                if (!json_object_is_type(value, json_type_string))
-                        return false;
-                copy = strdup(json_object_get_string(value));
-                if (!copy)
-                        return false;
-                free(*(char **)where);
-                *(char **)where = copy;
-                return true;
+                return json_object_is_type(value, json_type_string) && store_text(value, where);
         case JSON_OBJECT:
         case JSON_MAP:
                 if (!json_object_is_type(value, json_type_object))

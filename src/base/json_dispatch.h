@@ -13,6 +13,7 @@ typedef enum JsonKind {
         JSON_INT,    /* int64_t */
         JSON_UINT32, /* uint32_t, 0 to 4294967295 */
         JSON_STRING, /* char *, newly allocated, the old one freed */
+        JSON_SIZE,   /* the same of a string, or of an integer from 0 that counts bytes */
         JSON_OBJECT, /* json_object *, borrowed */
         JSON_ARRAY,  /* json_object *, borrowed */
         JSON_MAP,    /* json_object *, borrowed: an object whose values are all strings */

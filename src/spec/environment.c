@@ -39,7 +39,7 @@ static int spec_env_compare(const void *a, const void *b)
 
 int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
 {
-        size_t n = object ? (size_t)json_object_object_length(object) : 0, bytes = 0;
+        size_t n = object ? (size_t)json_object_object_length(object) : 0, bytes = 0, names = 0;
 
         if (n == 0)
                 return 0;
@@ -68,7 +68,11 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
                 fault = value_fault(json_object_get_string(value), size);
                 if (fault)
                         return cvm_error_invalid_spec(error, field, "%s", fault);
+                names += strlen(name);
                 bytes += strlen(name) + size;
+                if (names > SPEC_ENV_NAMES_BYTES_MAX) /* they are kept with the CVM */
+                        return cvm_error_invalid_spec(error, "env", "names exceed %u bytes",
+                                                      SPEC_ENV_NAMES_BYTES_MAX);
                 if (bytes > SPEC_ENV_BYTES_MAX)
                         return cvm_error_invalid_spec(error, "env",
                                                       "names and values exceed %u bytes",

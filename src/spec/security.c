@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "spec/spec_internal.h"
 
+#define TEXT_MAX 8192u /* more than idAuth takes in base64 */
+
 /* Sizes: QEMU's qapi/qom.json (SevSnpGuestProperties, TdxGuestProperties), which has them from the
  * SEV-SNP firmware ABI (SNP_LAUNCH_START, SNP_LAUNCH_FINISH) and the TDX module's TD_PARAMS. */
 const SpecSecurityKey spec_security_keys[] = {
@@ -96,6 +98,8 @@ static int spec_security_parse_entry(const char *name, const char *text, SpecSec
         entry->key = spec_security_find_key(name);
         if (!entry->key)
                 return cvm_error_invalid_spec(error, field, "unknown field; see cvm-spec(5)");
+        if (strlen(text) > TEXT_MAX)
+                return cvm_error_invalid_spec(error, field, "is longer than %u bytes", TEXT_MAX);
         entry->text = strdup(text);
         if (!entry->text)
                 return -ENOMEM;

@@ -19,14 +19,14 @@ typedef struct Input {
         char *memory, *network;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
         json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *svsm, *security,
-                *limits, *timeouts, *restart, *labels;
+                *limits, *timeouts, *restart, *labels, *missing;
 } Input;
 
 static const JsonField spec_fields[] = {
         {"name", JSON_STRING, offsetof(Input, spec.name), JSON_REQUIRED},
         {"platform", JSON_STRING, offsetof(Input, spec.platform)},
         {"cpus", JSON_UINT32, offsetof(Input, spec.cpus), 0, 1, SPEC_CPUS_MAX},
-        {"memory", JSON_STRING, offsetof(Input, memory)},
+        {"memory", JSON_SIZE, offsetof(Input, memory)},
         {"kernel", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_KERNEL])},
         {"initramfs", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_INITRAMFS])},
         {"firmware", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_FIRMWARE])},
@@ -50,6 +50,7 @@ static const JsonField spec_fields[] = {
         {"ttlSec", JSON_UINT32, offsetof(Input, spec.ttl_sec), 0, 1, SPEC_TTL_SEC_MAX},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
         {"labels", JSON_OBJECT, offsetof(Input, labels)},
+        {"missing", JSON_ARRAY, offsetof(Input, missing)},
         {},
 };
 
@@ -212,6 +213,7 @@ static void spec_done(CvmSpec *spec)
         free(spec->cmdline);
         free(spec->interface);
         free(spec->driver);
+        json_object_put(spec->given);
         json_object_put(spec->labels);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 free(spec->artifacts[kind].name);
@@ -270,8 +272,13 @@ static int spec_parse_input(json_object *object, CvmSpec **ret, CvmError *error)
         if (r < 0)
                 return r;
         r = parse_parts(&input, error);
+        if (r >= 0)
+                r = spec_check_missing(object, input.missing, error);
         if (r < 0)
                 return r;
+        input.spec.given = spec_given_new(object, &input.spec);
+        if (!input.spec.given)
+                return -ENOMEM;
 
         spec = malloc(sizeof(*spec));
         if (!spec)

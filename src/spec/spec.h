@@ -23,6 +23,7 @@
 #define SPEC_CMDLINE_MAX 2047         /* COMMAND_LINE_SIZE of x86 Linux less its NUL */
 #define SPEC_ENV_MAX 4096             /* variables */
 #define SPEC_ENV_BYTES_MAX (4u << 20)
+#define SPEC_ENV_NAMES_BYTES_MAX (256u << 10)
 #define SPEC_CERTS_MAX 64
 #define SPEC_CERT_BYTES_MAX (1u << 20)
 #define SPEC_SHARES_MAX 16
@@ -34,6 +35,7 @@
 #define SPEC_FD_MAX 63      /* index of a descriptor sent with the call, each named at most once */
 #define SPEC_AGENT_PORT 7002
 #define SPEC_SECURITY_MAX 16 /* fields of launchSecurity */
+#define SPEC_MISSING_MAX (SPEC_ENV_MAX + SPEC_CERTS_MAX + SPEC_SHARES_MAX + SPEC_DISKS_MAX + 4)
 #define SPEC_LABELS_MAX 32
 #define SPEC_LABEL_NAME_MAX 63 /* bytes, as are the next two */
 #define SPEC_LABEL_VALUE_MAX 255
@@ -209,8 +211,11 @@ typedef struct CvmSpec {
         SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
         SpecRestart restart;
-        uint32_t ttl_sec;    /* 0: no end is set */
-        char *driver;        /* "qemu" by default */
+        uint32_t ttl_sec; /* 0: no end is set */
+        char *driver;     /* "qemu" by default */
+        /* The JSON form as it was given, less what is secret: values of env and inline contents of
+         * certs are empty strings. spec_parse() accepts it. */
+        json_object *given;
         json_object *labels; /* name to value, an object; never changed; NULL: none */
 } CvmSpec;
 
@@ -260,3 +265,16 @@ int spec_environment_file(const CvmSpec *spec, char **ret, size_t *ret_size);
 /* The spec in its JSON form without its secrets, for records: values of env and inline contents of
  * certs are empty strings, all else (names, paths, digests) is there. spec_parse() takes it. */
 json_object *spec_to_json_redacted(const CvmSpec *spec);
+
+/*
+ * For a CVM's clients and for its next launch, from CvmSpec.given. paths: where the files that were
+ * sent as descriptors are, as far as that is known, by field ("kernel", "disks[1]"); NULL: nowhere.
+ */
+
+/* The interface's Spec as clients see it: a descriptor is shown as the path that the client noted
+ * with it, else as its path in `paths`, and an artifact then with its SHA-256 from `digests` (by
+ * kind). Fields that cannot be shown are named in `missing`. NULL without memory. */
+json_object *spec_given_show(json_object *given, json_object *paths, json_object *digests);
+/* What spec_parse() is given for another launch: descriptors with a known path as that. Likewise.
+ */
+json_object *spec_given_again(json_object *given, json_object *paths);

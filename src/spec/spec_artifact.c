@@ -49,9 +49,9 @@ int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spe
         r = spec_dispatch(object, artifact_fields, &input, prefix, error);
         if (r < 0)
                 return r;
-        if (!!input.name + !!input.path + (input.fd >= 0) > 1)
+        if (input.name && (input.path || input.fd >= 0))
                 return cvm_error_invalid_spec(error, prefix,
-                                              "must have at most one of name, path and fd");
+                                              "must have either a name, or a path or fd");
         if (input.name && !spec_name_is_valid(input.name))
                 return cvm_error_invalid_spec(error, spec_field(field, prefix, "name"),
                                               "must be the name of an embedded artifact (see "
@@ -69,6 +69,7 @@ int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spe
         artifact->has_sha256 = input.sha256;
         artifact->fd = input.fd;
         artifact->name = TAKE_PTR(input.name);
-        artifact->path = TAKE_PTR(input.path);
+        if (input.fd < 0) /* else it is only a note of where the descriptor comes from */
+                artifact->path = TAKE_PTR(input.path);
         return 0;
 }

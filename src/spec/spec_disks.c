@@ -123,9 +123,8 @@ static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *e
                 r = take_id(&input, spec, spec_field(field, prefix, "id"), error);
         if (r < 0)
                 return r;
-        if (!!input.path + (input.fd >= 0) != 1)
-                return cvm_error_invalid_spec(error, prefix,
-                                              "must have exactly one of path and fd");
+        if (!input.path && input.fd < 0)
+                return cvm_error_invalid_spec(error, prefix, "must have a path or fd");
         if (input.path) {
                 r = spec_check_path(input.path, spec_field(field, prefix, "path"), error);
                 if (r < 0)
@@ -152,7 +151,8 @@ static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *e
                         return r;
         }
         disk.id = TAKE_PTR(input.id);
-        disk.path = TAKE_PTR(input.path);
+        if (input.fd < 0) /* else it is only a note */
+                disk.path = TAKE_PTR(input.path);
         spec->disks[spec->n_disks++] = disk;
         return 0;
 }

@@ -184,9 +184,8 @@ static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
         r = check_tag(tag, spec, spec_field(field, prefix, "tag"), error);
         if (r < 0)
                 return r;
-        if (!!path + (input.fd >= 0) != 1)
-                return cvm_error_invalid_spec(error, prefix,
-                                              "must have exactly one of path and fd");
+        if (!path && input.fd < 0)
+                return cvm_error_invalid_spec(error, prefix, "must have a path or fd");
         if (path) {
                 r = spec_check_path(path, spec_field(field, prefix, "path"), error);
                 if (r < 0)
@@ -195,7 +194,7 @@ static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
 
         spec->shares[spec->n_shares++] = (SpecShare){
                 .tag = TAKE_PTR(tag),
-                .path = TAKE_PTR(path),
+                .path = input.fd < 0 ? TAKE_PTR(path) : NULL, /* else it is only a note */
                 .fd = input.fd,
                 .read_only = input.read_only,
         };

@@ -46,5 +46,10 @@ int spec_parse_labels(json_object *object, CvmSpec *spec, CvmError *error);
 int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error);
 json_object *spec_restart_to_json(const SpecRestart *restart);
 
+/* What spec.h says of CvmSpec.given, from the JSON form of a valid spec. NULL without memory. */
+json_object *spec_given_new(json_object *object, const CvmSpec *spec);
+/* Refuses a spec (object) that lacks one of what `array` names, as spec_given_show() writes it. */
+int spec_check_missing(json_object *object, json_object *array, CvmError *error);
+
 /* Refuses a descriptor index that two fields name: each descriptor has one owner. */
 int spec_check_descriptors(const CvmSpec *spec, CvmError *error);

@@ -14,8 +14,8 @@ typedef struct Input {
 } Input;
 
 static const JsonField fields[] = {
-        {"memoryHigh", JSON_STRING, offsetof(Input, memory_high)},
-        {"memoryMax", JSON_STRING, offsetof(Input, memory_max)},
+        {"memoryHigh", JSON_SIZE, offsetof(Input, memory_high)},
+        {"memoryMax", JSON_SIZE, offsetof(Input, memory_max)},
         {"cpuWeight", JSON_UINT32, offsetof(Input, limits.cpu_weight), 0, 1, CPU_WEIGHT_MAX},
         {"tasksMax", JSON_UINT32, offsetof(Input, limits.tasks_max), 0, TASKS_MIN, TASKS_MAX},
         {},

@@ -76,6 +76,23 @@ static void check_redacted(const CvmSpec *spec)
                 require(second->certs[i].size == 0);
 }
 
+/* What a record keeps is a spec without values; what clients are shown has no descriptor. */
+static void check_given(const CvmSpec *spec)
+{
+        _cleanup_json_ json_object *again = spec_given_again(spec->given, NULL),
+                                   *shown = spec_given_show(spec->given, NULL, NULL);
+        _cleanup_(spec_freep) CvmSpec *second = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        require(spec_parse(again, &second, &error) == 0);
+        require(json_object_equal(second->given, spec->given));
+        for (size_t i = 0; i < second->n_env; i++)
+                require(!*second->env[i].value);
+        for (size_t i = 0; i < second->n_certs; i++)
+                require(second->certs[i].size == 0);
+        require(shown && !strstr(json_text(shown), "\"fd\":"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_json_ json_object *object = NULL;
@@ -90,5 +107,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         check_environment(spec);
         check_redacted(spec);
+        check_given(spec);
         return 0;
 }

@@ -17,7 +17,7 @@ REFUSED = {
     "no cpus": ({"cpus": 0}, "cpus"),
     "negative cpus": ({"cpus": -1}, "cpus"),
     "too many cpus": ({"cpus": 513}, "cpus"),
-    "memory as a number": ({"memory": 1 << 30}, "memory"),
+    "memory as a fraction": ({"memory": 1.5}, "memory"),
     "memory without a unit that is known": ({"memory": "2X"}, "memory"),
     "memory too small": ({"memory": "63M"}, "memory"),
     "memory not in whole MiB": ({"memory": "67108865"}, "memory"),

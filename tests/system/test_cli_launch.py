@@ -197,9 +197,11 @@ def test_artifacts_and_shares_are_sent_open(tmp_path):
                 f"two={tmp_path}:rw", cwd=tmp_path)
     spec = call.parameters["spec"]
     for index, name in enumerate(("kernel", "initramfs", "firmware", "igvm")):
-        assert spec[name] == {"fd": index} and call.fds[index] == f"the {name}".encode()
-    assert spec["shares"] == [{"tag": "one", "readOnly": True, "fd": 4},
-                              {"tag": "two", "readOnly": False, "fd": 5}]
+        assert spec[name]["fd"] == index and call.fds[index] == f"the {name}".encode()
+        assert os.path.samefile(spec[name]["path"], tmp_path / name)  # a note
+    assert spec["shares"] == [
+        {"tag": "one", "readOnly": True, "fd": 4, "path": f"{tmp_path}/a,b=c d"},
+        {"tag": "two", "readOnly": False, "fd": 5, "path": str(tmp_path)}]
     assert call.fds[4] == ["x"] and "a,b=c d" in call.fds[5] and len(call.fds) == 6
 
 
@@ -335,9 +337,11 @@ def test_flags_over_a_spec_file(tmp_path):
     assert spec == {
         "name": "filed", "cpus": 4, "memory": "1G",
         "env": {"A": "file", "B": "flag", "C": "flag"},
-        "kernel": {"fd": 0, "sha256": "ab" * 32}, "initramfs": {"fd": 1},
-        "shares": [{"tag": "s", "fd": 2}, {"tag": "t", "fd": 3, "readOnly": False},
-                   {"tag": "u", "fd": 4, "readOnly": True}],
+        "kernel": {"fd": 0, "path": f"{tmp_path}/sub/k", "sha256": "ab" * 32},
+        "initramfs": {"fd": 1, "path": f"{tmp_path}/i"},
+        "shares": [{"tag": "s", "fd": 2, "path": f"{tmp_path}/sub/."},
+                   {"tag": "t", "fd": 3, "path": f"{tmp_path}/certs", "readOnly": False},
+                   {"tag": "u", "fd": 4, "path": f"{tmp_path}/.", "readOnly": True}],
         "forwards": [{"hostPort": 5, "guestPort": 50, "protocol": "tcp"}],
         "timeouts": {"startSec": 5}}
     assert call.fds == [b"kernel of the file", b"initramfs of the flag", ["c", "k", "spec.json"],
@@ -350,7 +354,7 @@ def test_a_spec_from_standard_input(tmp_path):
     (tmp_path / "k").write_text("k")
     spec = b'{"name": "piped", "kernel": {"path": "k"}}'
     call = sent("--file", "-", input=spec, cwd=tmp_path)
-    assert call.parameters["spec"] == {"name": "piped", "kernel": {"fd": 0}}
+    assert call.parameters["spec"] == {"name": "piped", "kernel": {"fd": 0, "path": f"{tmp_path}/k"}}
 
 
 @pytest.mark.parametrize("text, says", [
@@ -535,8 +539,8 @@ def test_render(tmp_path):
         found = peer.cvmctl(*args, "--json")
         (call, *_) = peer.calls
     assert call.parameters == {"spec": {
-        "name": "cvm", "cpus": 2, "kernel": {"fd": 0},
-        "shares": [{"tag": "data", "readOnly": True, "fd": 1}]}}
+        "name": "cvm", "cpus": 2, "kernel": {"fd": 0, "path": str(kernel)},
+        "shares": [{"tag": "data", "readOnly": True, "fd": 1, "path": str(tmp_path)}]}}
     assert call.fds == [b"k", ["a kernel"]] and not call.more
     assert done.code == 0
     assert done.out == f"""\

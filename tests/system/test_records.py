@@ -151,7 +151,7 @@ def test_a_process_without_a_record(make_daemon, config, how):
 
 def test_the_longest_environment(cvmd):
     """The record of a CVM with as many and as long names as there may be is read again."""
-    env = {f"N{number:04}{'x' * 995}": "" for number in range(4096)}
+    env = {f"N{number:04}{'x' * 59}": "" for number in range(4096)}
     pid = cvmd.launch("web", wait="ready", env=env)["pid"]
     cvmd.kill()
     cvmd.start()

@@ -243,7 +243,7 @@ static const struct {
         {"\"cpus\":513", "cpus", "from 1 to 512"},
         {"\"cpus\":\"2\"", "cpus", "from 1 to 512"},
         {"\"cpus\":2.0", "cpus", "from 1 to 512"},
-        {"\"memory\":2147483648", "memory", "must be a string"},
+        {"\"memory\":1.5", "memory", "must be a size"},
         {"\"memory\":\"2GB\"", "memory", "with a suffix"},
         {"\"memory\":\"\"", "memory", "with a suffix"},
         {"\"memory\":\"-1G\"", "memory", "with a suffix"},
@@ -253,8 +253,9 @@ static const struct {
         {"\"memory\":\"9999999T\"", "memory", "more than"},
         {"\"kernel\":\"bzImage\"", "kernel", "must be an object"},
         {"\"kernel\":{\"file\":\"/a\"}", "kernel.file", "unknown field"},
-        {"\"kernel\":{\"path\":\"/a\",\"name\":\"b\"}", "kernel", "at most one"},
-        {"\"igvm\":{\"path\":\"/a\",\"fd\":0}", "igvm", "at most one"},
+        {"\"kernel\":{\"path\":\"/a\",\"name\":\"b\"}", "kernel", "either a name"},
+        {"\"igvm\":{\"name\":\"a\",\"fd\":0}", "igvm", "either a name"},
+        {"\"igvm\":{\"path\":\"a\",\"fd\":0}", "igvm.path", "absolute"},
         {"\"kernel\":{\"path\":\"a\"}", "kernel.path", "absolute"},
         {"\"kernel\":{\"path\":\"\"}", "kernel.path", "absolute"},
         {"\"kernel\":{\"name\":\"/boot/vmlinuz\"}", "kernel.name", "embedded artifact"},
@@ -310,8 +311,8 @@ static const struct {
         {"\"gpus\":[\"41:0A.0\",\"0000:41:0a.0\"]", "gpus[1]",
          "0000:41:0a.0 is already given as gpus[0]"},
         {"\"disks\":{}", "disks", "must be an array"},
-        {"\"disks\":[{}]", "disks[0]", "exactly one"},
-        {"\"disks\":[{\"path\":\"/a\",\"fd\":0}]", "disks[0]", "exactly one"},
+        {"\"disks\":[{}]", "disks[0]", "a path or fd"},
+        {"\"disks\":[{\"path\":\"a\",\"fd\":0}]", "disks[0].path", "absolute"},
         {"\"disks\":[{\"path\":\"a\"}]", "disks[0].path", "absolute"},
         {"\"disks\":[{\"path\":\"/a\",\"format\":\"vmdk\"}]", "disks[0].format", "raw or qcow2"},
         {"\"disks\":[{\"path\":\"/a\",\"format\":\"\"}]", "disks[0].format", "raw or qcow2"},
@@ -338,8 +339,20 @@ static const struct {
         {"\"shares\":[1]", "shares[0]", "must be an object"},
         {"\"shares\":[null]", "shares[0]", "must be an object"},
         {"\"shares\":[{\"path\":\"/a\"}]", "shares[0].tag", "is missing"},
-        {"\"shares\":[{\"tag\":\"t\"}]", "shares[0]", "exactly one"},
-        {"\"shares\":[{\"tag\":\"t\",\"path\":\"/a\",\"fd\":0}]", "shares[0]", "exactly one"},
+        {"\"shares\":[{\"tag\":\"t\"}]", "shares[0]", "a path or fd"},
+        {"\"shares\":[{\"tag\":\"t\",\"path\":\"a\",\"fd\":0}]", "shares[0].path", "absolute"},
+        {"\"missing\":[1]", "missing[0]", "string"},
+        {"\"missing\":[\"env.A\"]", "env.A", "is missing"},
+        {"\"env\":{\"B\":\"\"},\"missing\":[\"env.B\",\"env.A\"]", "env.A", "--env-file"},
+        {"\"missing\":[\"certs.a.pem\"]", "certs.a.pem", "--certs"},
+        {"\"missing\":[\"kernel.path\"]", "kernel.path", "is missing"},
+        {"\"kernel\":{},\"missing\":[\"kernel.path\"]", "kernel.path", "is missing"},
+        {"\"missing\":[\"shares[0].path\"]", "shares[0].path", "is missing"},
+        {"\"memory\":\"64M\",\"missing\":[\"memory[0].path\"]", "memory[0].path", "is missing"},
+        {"\"missing\":[\"colour\"]", "colour", "is missing"},
+        {"\"missing\":[\"\"]", "", "is missing"},
+        {"\"memory\":-1", "memory", "size"},
+        {"\"memory\":1073741825", "memory", "multiple"},
         {"\"shares\":[{\"tag\":\"t\",\"path\":\"a\"}]", "shares[0].path", "absolute"},
         {"\"shares\":[{\"tag\":\"t\",\"path\":\"/a\",\"readOnly\":1}]", "shares[0].readOnly",
          "true or false"},
@@ -405,7 +418,7 @@ static const struct {
         {"\"limits\":{\"tasksMax\":31}", "limits.tasksMax", "from 32 to"},
         {"\"limits\":{\"memoryMax\":\"1M\"}", "limits.memoryMax", "at least 64M"},
         {"\"limits\":{\"memoryHigh\":\"x\"}", "limits.memoryHigh", "at least 64M"},
-        {"\"limits\":{\"memoryMax\":1}", "limits.memoryMax", "string"},
+        {"\"limits\":{\"memoryMax\":1}", "limits.memoryMax", "size"},
         {"\"limits\":{\"cpuQuota\":1}", "limits.cpuQuota", "unknown field"},
         {"\"limits\":{\"memoryMax\":\"1G\"},\"memory\":\"1G\"", "limits.memoryMax",
          "more than the CVM's memory"},
@@ -474,7 +487,7 @@ static void test_long_values(void **state)
         } cases[] = {
                 {"\"cmdline\":\"", "\"", "cmdline", "2048 bytes long", SPEC_CMDLINE_MAX},
                 {"\"env\":{\"A\":\"", "\"}", "env", "exceed", SPEC_ENV_BYTES_MAX - 1},
-                {"\"env\":{\"", "\":\"\"}", "env", "exceed", SPEC_ENV_BYTES_MAX},
+                {"\"env\":{\"", "\":\"\"}", "env", "names exceed", SPEC_ENV_NAMES_BYTES_MAX},
                 {"\"certs\":{\"c\":{\"text\":\"", "\"}}", "certs.c", "at most 1048576",
                  SPEC_CERT_BYTES_MAX},
                 {"\"kernel\":{\"path\":\"/", "\"}", "kernel.path", "longer than 4095", 4094},
@@ -586,15 +599,126 @@ static void test_redacted(void **state)
         assert_string_equal(json_text(second), text);
 }
 
+/* Parses `text` and returns CvmSpec.given. */
+static json_object *given_of(const char *text)
+{
+        _cleanup_(spec_freep) CvmSpec *spec = assert_accepted(text);
+
+        return json_object_get(spec->given);
+}
+
+static void assert_json(json_object *object, const char *expected)
+{
+        _cleanup_json_ json_object *parsed = NULL;
+
+        assert_int_equal(json_parse(expected, strlen(expected), &parsed, NULL), 0);
+        if (!json_object_equal(object, parsed))
+                fail_msg("%s\nis not\n%s", json_text(object), expected);
+}
+
+/* A spec without secrets and descriptors is shown as it was given. */
+static void test_given_as_it_was(void **state)
+{
+        static const char text[] =
+                "{\"name\":\"a\",\"memory\":\"2048M\",\"kernel\":{\"path\":\"/k\"},"
+                "\"forwards\":[{\"guestPort\":7002}],\"limits\":{\"memoryMax\":\"4096M\"},"
+                "\"labels\":{\"b\":\"2\",\"a\":\"1\"},\"shares\":[{\"tag\":\"t\",\"path\":\"/s\"}],"
+                "\"certs\":{\"c\":{\"path\":\"/c\"}},\"restart\":{\"policy\":\"always\"}}";
+        _cleanup_json_ json_object *given = given_of(text),
+                                   *shown = spec_given_show(given, NULL, NULL);
+
+        assert_string_equal(json_text(given), text);
+        assert_string_equal(json_text(shown), text);
+}
+
+static void test_given_hides(void **state)
+{
+        _cleanup_json_ json_object *given = given_of(full), *shown, *paths, *digests, *again;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+
+        assert_null(strstr(json_text(given), "s3cret"));
+        assert_null(strstr(json_text(given), "czNj"));
+        assert_null(strstr(json_text(given), "x y"));
+        paths = json_build("shares[1]", json_object_new_string("/found"), NULL);
+        digests = json_build("firmware", json_object_new_string("d1"), "kernel",
+                             json_object_new_string("d2"), NULL);
+        shown = spec_given_show(given, paths, digests);
+        assert_null(json_member(shown, "env"));
+        assert_json(json_member(shown, "missing"),
+                    "[\"firmware.path\",\"env.Z\",\"env.A_1\",\"certs.key.pem\","
+                    "\"certs.ca.pem\",\"certs.x\"]");
+        assert_json(json_member(shown, "certs"),
+                    "{\"key.pem\":{},\"ca.pem\":{},\"cert.pem\":{\"path\":\"/etc/c\"},\"x\":{}}");
+        assert_json(json_member(shown, "firmware"), "{\"sha256\":\"d1\"}");
+        assert_json(json_member(shown, "kernel"), "{\"path\":\"/a, b=c\",\"sha256\":\"" SHA "\"}");
+        assert_json(json_member(shown, "shares"),
+                    "[{\"tag\":\"data\",\"path\":\"/srv\"},"
+                    "{\"tag\":\"w\",\"readOnly\":false,\"path\":\"/found\"}]");
+        assert_int_equal(spec_parse(shown, &spec, &error), -EINVAL); /* what is missing */
+        again = spec_given_again(given, paths);
+        assert_json(json_member(again, "shares"), json_text(json_member(shown, "shares")));
+        assert_json(json_member(again, "firmware"), "{\"fd\":0}");
+        cvm_error_done(&error);
+        assert_int_equal(spec_parse(again, &spec, &error), 0);
+}
+
+/* With a descriptor, path is a note: shown, but not opened. */
+static void test_given_notes(void **state)
+{
+        static const char text[] = "{\"name\":\"a\",\"kernel\":{\"fd\":0,\"path\":\"/k\"},"
+                                   "\"disks\":[{\"fd\":1,\"path\":\"/d\"}],"
+                                   "\"shares\":[{\"tag\":\"t\",\"fd\":2,\"path\":\"/s\"}]}";
+        _cleanup_(spec_freep) CvmSpec *spec = assert_accepted(text);
+        _cleanup_json_ json_object *paths =
+                json_build("kernel", json_object_new_string("/x"), "disks[0]",
+                           json_object_new_string("/y"), NULL);
+        _cleanup_json_ json_object *shown = spec_given_show(spec->given, paths, NULL),
+                                   *again = spec_given_again(spec->given, paths);
+
+        assert_null(spec->artifacts[ARTIFACT_KERNEL].path);
+        assert_null(spec->disks[0].path);
+        assert_null(spec->shares[0].path);
+        assert_int_equal(spec->shares[0].fd, 2);
+        assert_json(shown, "{\"name\":\"a\",\"kernel\":{\"path\":\"/k\"},"
+                           "\"disks\":[{\"path\":\"/d\"}],"
+                           "\"shares\":[{\"tag\":\"t\",\"path\":\"/s\"}]}");
+        /* what is launched again is what the daemon found */
+        assert_json(json_member(again, "kernel"), "{\"path\":\"/x\"}");
+        assert_json(json_member(again, "disks"), "[{\"path\":\"/y\"}]");
+}
+
+/* What is kept has a bound, whatever a size looks like. */
+static void test_given_sizes(void **state)
+{
+        char text[4096];
+        _cleanup_json_ json_object *number = given_of("{\"name\":\"a\",\"memory\":1073741824,"
+                                                      "\"limits\":{\"memoryHigh\":67108864}}");
+        _cleanup_json_ json_object *zeros = NULL;
+
+        assert_json(number,
+                    "{\"name\":\"a\",\"memory\":\"1G\",\"limits\":{\"memoryHigh\":\"64M\"}}");
+        snprintf(text, sizeof(text), "{\"name\":\"a\",\"memory\":\"%03000dM\"}", 64);
+        zeros = given_of(text);
+        assert_json(zeros, "{\"name\":\"a\",\"memory\":\"64M\"}");
+        snprintf(text, sizeof(text),
+                 "{\"name\":\"a\",\"missing\":[\"env.A\"],\"env\":{\"A\":\"\"}}");
+        json_object_put(zeros);
+        zeros = given_of(text);
+        assert_null(json_member(zeros, "missing"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_minimal),    cmocka_unit_test(test_full),
-                cmocka_unit_test(test_labels),     cmocka_unit_test(test_label_bounds),
-                cmocka_unit_test(test_networks),   cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_names),      cmocka_unit_test(test_long_values),
-                cmocka_unit_test(test_long_field), cmocka_unit_test(test_many),
-                cmocka_unit_test(test_redacted),
+                cmocka_unit_test(test_minimal),     cmocka_unit_test(test_full),
+                cmocka_unit_test(test_labels),      cmocka_unit_test(test_label_bounds),
+                cmocka_unit_test(test_networks),    cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_names),       cmocka_unit_test(test_long_values),
+                cmocka_unit_test(test_long_field),  cmocka_unit_test(test_many),
+                cmocka_unit_test(test_redacted),    cmocka_unit_test(test_given_as_it_was),
+                cmocka_unit_test(test_given_hides), cmocka_unit_test(test_given_notes),
+                cmocka_unit_test(test_given_sizes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
