@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 
 import pytest
@@ -109,17 +110,21 @@ def test_the_confidential_guest_boots_too(cvmd, guest):
     assert cvm["artifacts"]["kernel"] == sha256((files / "bzImage").read_bytes())
 
 
+# Any of a hundred: of a console's bytes QEMU drops those that a busy host does not read in time.
+KERNEL_LINE = re.compile(r"^\[ *\d+\.\d+\] \w", re.M)
+
+
 def test_debug_has_a_console(cvmd):
     cvm = launch(cvmd, "web", "--debug")
     assert "ttyS0" in Agent(cvm).ask()["cmdline"]
-    eventually(lambda: "Linux version" in cvmd.cvmctl("logs", "web").stdout,
+    eventually(lambda: KERNEL_LINE.search(cvmd.cvmctl("logs", "web").stdout),
                "the kernel's messages are in the log")
     assert cvm["debug"]
 
 
 def test_no_console_without_debug(cvmd):
     launch(cvmd, "web")
-    assert "Linux version" not in cvmd.cvmctl("logs", "web").stdout
+    assert not KERNEL_LINE.search(cvmd.cvmctl("logs", "web").stdout)
 
 
 def test_pause_and_resume(cvmd):

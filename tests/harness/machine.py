@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest in a bare QEMU under TCG, without cvmd: for what hal/build makes, and nothing else."""
+import fcntl
 import json
+import os
 import pathlib
+import select
 import shutil
 import socket
 import subprocess
@@ -13,6 +16,7 @@ from .processes import SLOWNESS
 
 QEMU = "qemu-system-x86_64"
 BOOT_SECONDS = 60
+CONSOLE_SIZE = 1 << 20
 
 
 def free_port():
@@ -22,24 +26,30 @@ def free_port():
 
 
 class Stream:
-    """A socket of QEMU's of which all that comes is kept. It is read all the time: QEMU sends a
-    console byte by byte and drops what no longer fits into the socket."""
+    """A socket of QEMU's of which all that comes is kept."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(path))
+        self.begin()
+
+    def begin(self):
         self.text = ""
         self.ended = False
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
+    def receive(self):
+        """Bytes, none at the end."""
+        try:
+            return self.socket.recv(65536)
+        except OSError:
+            return b""
+
     def read(self):
         while not self.ended:
-            try:
-                data = self.socket.recv(65536)
-            except OSError:
-                data = b""
+            data = self.receive()
             with self.changed:
                 self.text += data.decode(errors="replace")
                 self.ended = not data
@@ -62,6 +72,38 @@ class Stream:
         self.socket.close()
 
 
+class Console(Stream):
+    """A pipe in each direction for a serial port, to be made before QEMU starts. QEMU writes a byte
+    at a time and drops what finds no room: in a socket some 250 bytes have it, so a reader that a
+    busy host keeps waiting loses some; in this pipe a whole boot has."""
+
+    def __init__(self, path):
+        for end in ("in", "out"):
+            os.mkfifo(f"{path}.{end}")
+        self.input = os.open(f"{path}.in", os.O_RDWR | os.O_CLOEXEC)
+        self.output = os.open(f"{path}.out", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, CONSOLE_SIZE)
+        self.closing = False
+        self.begin()
+
+    def receive(self):
+        poll = select.poll()
+        poll.register(self.output, select.POLLIN)
+        while not self.closing:
+            if poll.poll(200):  # or its end, once QEMU had it open
+                return os.read(self.output, CONSOLE_SIZE)
+        return b""
+
+    def send(self, text):
+        os.write(self.input, text.encode())
+
+    def close(self):
+        self.closing = True
+        self.reader.join()
+        os.close(self.input)
+        os.close(self.output)
+
+
 class Machine:
     """One machine; to be used in a `with`, at whose end nothing of it is left."""
 
@@ -77,7 +119,7 @@ class Machine:
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:7002",
             "-device", "virtio-net-pci,netdev=net,romfile=",
             "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
-            "-serial", f"unix:{self.directory}/serial,server=on,wait=off",
+            "-serial", f"pipe:{self.directory}/serial",
             "-chardev", f"socket,id=notify,path={self.directory}/notify,server=on,wait=off",
             "-device", "virtio-serial-pci",
             "-device", "virtserialport,chardev=notify,name=io.cvmd.notify",
@@ -91,18 +133,18 @@ class Machine:
         self.serial = self.notify = self.qmp = None
 
     def __enter__(self):
+        self.serial = Console(self.directory / "serial")
         with open(self.directory / "stderr", "wb") as errors:
             self.process = subprocess.Popen(list(map(str, self.argv)), stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors)
         end = time.monotonic() + 30 * SLOWNESS
-        while not self.serial:
+        while not self.qmp:
             try:
-                self.serial = Stream(self.directory / "serial")
+                self.qmp = Stream(self.directory / "qmp")
             except OSError:
                 assert self.process.poll() is None and time.monotonic() < end, \
                     (self.directory / "stderr").read_text()
                 time.sleep(0.02)
-        self.qmp = Stream(self.directory / "qmp")
         self.command("qmp_capabilities")
         return self
 
