@@ -91,8 +91,8 @@ static void on_notify(Stream *stream, const char *data, size_t size)
                 vm->base.callbacks->notify(data, size, vm->base.userdata);
 }
 
-static const StreamCallbacks console_callbacks = {on_console, on_stream_closed};
-static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed};
+static const StreamCallbacks console_callbacks = {on_console, on_stream_closed, QEMU_LOG_PACE};
+static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed, QEMU_NOTIFY_PACE};
 
 static int connect_stream(LibvirtVm *vm, Stream *stream, QemuSocket which,
                           const StreamCallbacks *callbacks)

@@ -122,9 +122,9 @@ static void on_notify(Stream *stream, const char *data, size_t size)
 }
 
 static const StreamCallbacks output_callbacks = {on_output, on_stream_closed};
-static const StreamCallbacks console_callbacks = {on_console, on_stream_closed};
-static const StreamCallbacks svsm_log_callbacks = {on_svsm_log, on_stream_closed};
-static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed};
+static const StreamCallbacks console_callbacks = {on_console, on_stream_closed, QEMU_LOG_PACE};
+static const StreamCallbacks svsm_log_callbacks = {on_svsm_log, on_stream_closed, QEMU_LOG_PACE};
+static const StreamCallbacks notify_callbacks = {on_notify, on_stream_closed, QEMU_NOTIFY_PACE};
 
 /* Takes fd. */
 static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks *callbacks)

@@ -14,6 +14,11 @@ typedef enum QemuSocket {
         _QEMU_SOCKET_MAX,
 } QemuSocket;
 
+/* How guests are slowed down that flood these (members of StreamCallbacks): logs may be as quick as
+ * files, and a guest has a few lines to notify of. */
+#define QEMU_LOG_PACE .much = 32768, .pause_msec = 1
+#define QEMU_NOTIFY_PACE .much = 1024, .pause_msec = 50
+
 /* "qmp", "console", "notify", "svsm-log": the file's name, and the descriptor's in a plan. */
 const char *qemu_socket_name(QemuSocket which);
 /* Both return a CLOEXEC descriptor or -errno. */

@@ -7,11 +7,18 @@
 
 #include "base/foreign.h"
 
-static void on_closed(uv_handle_t *handle)
+static void stream_closed(void *owner)
 {
-        Stream *stream = container_of((uv_poll_t *)handle, Stream, poll);
+        Stream *stream = owner;
 
         stream->callbacks->closed(stream);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        Stream *stream = handle->data;
+
+        handles_closed(&stream->handles);
 }
 
 void stream_close(Stream *stream)
@@ -19,28 +26,52 @@ void stream_close(Stream *stream)
         if (stream->fd < 0)
                 return;
         uv_close((uv_handle_t *)&stream->poll, on_closed);
+        uv_close((uv_handle_t *)&stream->pause, on_closed);
         foreign_close_shared(TAKE_FD(stream->fd));
 }
 
-/* Returns false when the stream has ended. */
-static bool stream_read_chunk(Stream *stream)
+/* Returns the number of bytes, 0 for none at this time, or -EPIPE when the stream has ended. */
+static ssize_t stream_read_chunk(Stream *stream)
 {
         char chunk[STREAM_CHUNK];
         ssize_t n = foreign_recv(stream->fd, chunk, sizeof(chunk));
 
         if (n > 0) {
                 stream->callbacks->data(stream, chunk, (size_t)n);
-                return true;
+                return n;
         }
-        return n == -EAGAIN || n == -EINTR;
+        return n == -EAGAIN || n == -EINTR ? 0 : -EPIPE;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* Both fail for a closing handle only. */
+static void stream_go_on(Stream *stream)
+{
+        uv_poll_start(&stream->poll, UV_READABLE, on_readable);
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+        stream_go_on(timer->data);
+}
+
+static void stream_pause(Stream *stream)
+{
+        uv_poll_stop(&stream->poll);
+        uv_timer_start(&stream->pause, on_pause_end, stream->callbacks->pause_msec, 0);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-        Stream *stream = container_of(poll, Stream, poll);
+        Stream *stream = poll->data;
+        ssize_t n = status < 0 ? -EPIPE : stream_read_chunk(stream);
 
-        if (status < 0 || !stream_read_chunk(stream))
+        if (n < 0)
                 stream_close(stream);
+        else if (stream_is_open(stream) && stream->callbacks->pause_msec &&
+                 n >= (ssize_t)stream->callbacks->much)
+                stream_pause(stream);
 }
 
 int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,
@@ -57,8 +88,10 @@ int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *
         stream->callbacks = callbacks;
         stream->userdata = userdata;
         stream->fd = fd;
-        uv_poll_start(&stream->poll, UV_READABLE,
-                      on_readable); /* fails for a closing handle only */
+        uv_timer_init(loop, &stream->pause);
+        stream->poll.data = stream->pause.data = stream;
+        handles_init(&stream->handles, 2, stream_closed, stream);
+        stream_go_on(stream);
         return 0;
 }
 
@@ -67,7 +100,7 @@ void stream_drain(Stream *stream)
         for (unsigned i = 0; i < 64 && stream->fd >= 0; i++) {
                 struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
 
-                if (poll(&ready, 1, 0) <= 0 || !stream_read_chunk(stream))
+                if (poll(&ready, 1, 0) <= 0 || stream_read_chunk(stream) <= 0)
                         break;
         }
 }

@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#include "base/macros.h"
+#include "base/handles.h"
 
 #define STREAM_CHUNK 65536u
 
@@ -17,11 +17,17 @@ typedef struct StreamCallbacks {
         void (*data)(Stream *stream, const char *data, size_t size);
         /* The handle's memory is not needed any more; once for each stream that was opened. */
         void (*closed)(Stream *stream);
+        /* After a read of at least `much` bytes the peer waits for so many milliseconds. 0: it does
+         * not. Whoever says little is never kept waiting; one that floods takes little of the loop,
+         * although a stream may consist of messages of a few bytes, which are slow to read. */
+        unsigned much, pause_msec;
 } StreamCallbacks;
 
 struct Stream {
         uv_poll_t poll;
-        int fd; /* owned; -1: closed */
+        uv_timer_t pause;
+        Handles handles; /* both */
+        int fd;          /* owned; -1: closed */
         const StreamCallbacks *callbacks;
         void *userdata;
 };
