@@ -77,7 +77,7 @@ static ExitStatus refuse_number(const Cli *cli, const Option *option, const char
 {
         const char *seconds = strcmp(option->value, "S") == 0 ? " of seconds" : "";
 
-        if (option->min == 0 && option->max >= UINT32_MAX) /* its bounds are the daemon's to tell */
+        if (option->min == 0 && option->max >= UINT32_MAX) /* the daemon knows its bounds */
                 return fail_usage(cli, "--%s must be a number%s, not '%s'", option->name, seconds,
                                   value);
         return fail_usage(cli, "--%s must be a number%s from %" PRIu64 " to %" PRIu64 ", not '%s'",

@@ -148,7 +148,7 @@ static int pump(Console *console)
                 if (r == 0 && fds[1].revents) {
                         r = on_input(console);
                         if (send_input(console) < 0)
-                                console->n_input = 0; /* reading tells when it has gone */
+                                console->n_input = 0; /* reading reports when it has gone */
                 } else if (r == 0 && (fds[0].revents & POLLOUT) && send_input(console) < 0) {
                         console->n_input = 0;
                 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The call is open while the CVM starts: whoever ends cvmctl before the last reply closes the
- * connection, and with that the daemon takes the launch back.
+ * The call is open while the CVM starts: if cvmctl ends before the last reply, the connection
+ * closes and the daemon undoes the launch.
  */
 
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "reply.h"
 #include "session.h"
 
-#define TIMEOUT_GRACE_SEC 10 /* for the daemon to take the launch back and say so */
+#define TIMEOUT_GRACE_SEC 10 /* for the daemon to undo the launch and report it */
 
 typedef struct LaunchOptions {
         const char *file, *id, *wait; /* or NULL */
@@ -68,7 +68,7 @@ static ExitStatus print_summary(const Cli *cli, json_object *cvm)
         return EXIT_OK;
 }
 
-/* How long an answer may take; -1: for ever. */
+/* How long a reply may take; -1: no limit. */
 static int call_msec(const LaunchOptions *options)
 {
         return options->timeout_sec ? (int)(options->timeout_sec + TIMEOUT_GRACE_SEC) * 1000 : -1;

@@ -14,8 +14,8 @@
 #define EMBEDDED "embedded:"
 #define ENV_FILE_MAX (2 * SPEC_ENV_BYTES_MAX) /* comments and quotes need room too */
 
-/* The member of that type, made if it is absent. NULL: it is of another type, which spec_parse()
- * shall say; then nothing is added to it. */
+/* The member of that type, made if it is absent. NULL if it has another type: then nothing is added
+ * to it, and spec_parse() will refuse it. */
 static json_object *member_of(json_object *object, const char *key, json_type type)
 {
         json_object *member = json_member(object, key);

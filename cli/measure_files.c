@@ -41,7 +41,7 @@ static void *measure_files_load(void *userdata)
         if (artifact_load_private(loading->kind, loading->what.path, fd, loading->what.sha256,
                                   &file->artifact, &file->map, &loading->error) < 0)
                 return NULL;
-        /* while others are hashed; a failure shows again where it is measured */
+        /* while others are hashed; a failure appears again when the file is measured */
         if (loading->what.code)
                 file->has_code =
                         measure_read_code(loading->what.method,

@@ -32,5 +32,5 @@ typedef struct MeasuredPath {
 ExitStatus measured_files_open(const Cli *cli, const MeasuredPath paths[static _ARTIFACT_KIND_MAX],
                                MeasuredFile ret[static _ARTIFACT_KIND_MAX]);
 void measured_file_done(MeasuredFile *file);
-/* Borrowed; not given where none was named. */
+/* Borrowed; `data` is NULL if no file was given. */
 MeasureFile measured_file_bytes(const MeasuredFile *file);

@@ -132,7 +132,7 @@ static ExitStatus sign(const Cli *cli, const MeasureFormatOptions *options,
         return r < 0 ? fail_local(cli, "cannot sign the ID block: %s", strerror(-r)) : EXIT_OK;
 }
 
-/* What a verifier must know of it; the first member is the caller's. */
+/* What a verifier must know about it; the caller gives the first member. */
 static ExitStatus print_signed(const Cli *cli, FILE *stream, const Signed *is_signed,
                                const char *member, json_object *value)
 {

@@ -23,13 +23,13 @@ void output_json(json_object *object);
 void output_json_to(FILE *stream, json_object *object);
 
 /* A member of an object as text without control characters: strings, numbers, yes and no for
- * booleans, "-" where it is absent. Newly allocated. */
+ * booleans, "-" if it is absent. Newly allocated. */
 char *output_member(json_object *object, const char *key);
 
 /* Microseconds since the epoch in local time: "2026-11-21 07:16:33". "-" for 0 and below. */
 #define OUTPUT_TIME_MAX 64
 const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
-/* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" where there are none. */
+/* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" if there are none. */
 char *output_forwards(json_object *cvm);
 /* A member that counts bytes, as text_format_size() has it. */
 char *output_size(json_object *object, const char *key);

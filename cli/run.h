@@ -46,7 +46,7 @@ typedef struct Run {
         bool interrupted;                 /* SIGINT was among them */
         unsigned stops_sent;              /* … of which the daemon knows */
         int64_t sequence;                 /* of the last event seen; -1: none */
-        char *reason;                     /* the ending that an event told, or NULL */
+        char *reason;                     /* the ending that an event reported, or NULL */
         json_object *cvm;                 /* as it was seen last, or NULL */
         bool announced;                   /* READY=1 is out */
         OutputRaw console;
@@ -63,7 +63,7 @@ void run_show(const Run *run);
 /* sd_notify(3), if --notify was given. */
 void run_notify(const Run *run, const char *state);
 
-/* Waits until a connection has something to read, msec are over (-1: for ever) or a signal came.
+/* Waits until a connection has something to read, msec have passed (-1: no limit) or a signal came.
  * Returns a mask of 1 << RunLink. */
 unsigned run_wait(Run *run, int msec);
 
@@ -75,7 +75,7 @@ void run_disconnect(Run *run, RunLink link);
  * has ended, or is not there any more (then run->cvm may be what was seen before); negative: the
  * daemon did not answer. */
 int run_look(Run *run);
-/* Passes on that the CVM shall stop, if the daemon does not know yet. */
+/* Asks the daemon to stop the CVM, if that has not been done yet. */
 void run_stop(Run *run);
 
 /* Launches the CVM, unless one of that name and owner lives: that one is taken over. Returns the

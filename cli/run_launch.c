@@ -15,7 +15,7 @@
 
 #define UUID_SIZE 36
 
-/* An id of our own, so that the CVM is known whatever becomes of the call's answer. */
+/* An id of our own, so that the CVM can be found even if the reply is lost. */
 static ExitStatus choose_id(Run *run)
 {
         size_t size;

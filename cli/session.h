@@ -25,9 +25,9 @@ ExitStatus session_call(const Cli *cli, const char *method, json_object *paramet
                         json_object **ret_reply);
 
 /*
- * Calls the method once for each name, all at the same time, and shows the replies in the order
- * of the names: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or
- * where it has none an object with the name. `parameters` is a call's parameters but for `name`;
+ * Calls the method once for each name, all at the same time, and shows the replies in the order of
+ * the names: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or an object
+ * with the name if the reply has no cvm. `parameters` is a call's parameters but for `name`;
  * borrowed. Returns the code of the first failure; the others are still called and printed.
  */
 ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,

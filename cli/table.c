@@ -112,7 +112,7 @@ static char *table_elide(const char *text, size_t width)
         return elided;
 }
 
-/* A copy with line breaks, where there are words between two of them. NULL without memory. */
+/* A copy with line breaks, if there are words between two of them. NULL without memory. */
 static char *table_wrap(const char *text, size_t width)
 {
         _cleanup_(buffer_done) Buffer lines = {};
@@ -227,7 +227,7 @@ static void table_print_columns(FILE *stream, Table *table)
                 table_print_row(stream, table, &table->cells[i * table->n_columns]);
 }
 
-/* "TITLE: value", which wraps to further lines where it is longer than the terminal is wide. */
+/* "TITLE: value", which wraps to further lines if it is longer than the terminal is wide. */
 static int table_print_item(FILE *stream, const char *title, size_t indent, const char *value,
                             size_t terminal)
 {

@@ -89,7 +89,7 @@ static const Option render_options[] = {
 };
 
 static const Option stop_options[] = {
-        {"force", NULL, "skip the power button and tell QEMU to quit at once"},
+        {"force", NULL, "skip the power button and make QEMU quit at once"},
         {"own", NULL, "only your own CVMs; ignore names that do not exist"},
         {"timeout", "S", "seconds for the guest to power off", OPTION_NUMBER, 1, SECONDS_MAX},
         {"json", NULL, "print each CVM as JSON"},

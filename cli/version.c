@@ -3,7 +3,7 @@
 #include "output.h"
 #include "session.h"
 
-#define ANSWER_MSEC 2000 /* a daemon that hangs shall not hold up the version */
+#define ANSWER_MSEC 2000 /* a daemon that hangs must not delay the version */
 
 ExitStatus verb_version(const Arguments *arguments)
 {

@@ -38,7 +38,7 @@ static json_object *make_document(const Vm *vm)
         const char *unknown;
         int r = record_to_measurement(vm->boot.measured.registers, &measurement, &unknown);
 
-        if (r == -EBADMSG) /* a later version's: its values are not this one's to tell */
+        if (r == -EBADMSG) /* it is from a later version, whose values this one does not know */
                 measurement = measurement_new();
         if (r == -ENOMEM || !measurement || add_inputs(vm, measurement) < 0)
                 return NULL;

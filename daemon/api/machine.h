@@ -6,7 +6,7 @@
  * socket of its own, RUNTIME/machines/ID, that serves io.systemd.MachineInstance to those who may
  * see the CVM.
  *
- * Only a CVM with a scope is one: whoever terminates a machine stops its leader's unit.
+ * Only a CVM with a scope is a machine: to terminate a machine is to stop its leader's unit.
  */
 
 #include "manager/manager.h"

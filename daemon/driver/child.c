@@ -169,7 +169,7 @@ int child_spawn(const ChildSpawn *spawn, Child *ret)
         read_end = ends[0];
         write_end = ends[1];
 
-        /* without it the child would say EACCES, or nothing where it has no descriptors either */
+        /* without it the child would report EACCES, or nothing if it has no descriptors either */
         program = open(spawn->argv[0], O_PATH | O_CLOEXEC);
         if (program < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
                 return -errno;

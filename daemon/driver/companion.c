@@ -158,7 +158,7 @@ static void on_failure_due(uv_timer_t *timer)
                                set->userdata);
 }
 
-/* The first failure alone is told, from the loop. */
+/* Only the first failure is reported, from the loop. */
 static void fail(Companions *set, Companion *culprit, char *reason, uint64_t msec)
 {
         if (set->failed || set->closed) {
@@ -184,7 +184,7 @@ static char *describe_end(const Companion *companion, bool *ret_clean)
                 text = text_format("%s exited with code %d", companion->name, info.si_status);
         else
                 text = text_format("%s was ended by signal %d", companion->name, info.si_status);
-        /* of an adopted one nobody can tell */
+        /* the status of an adopted one is not known */
         *ret_clean =
                 info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED && info.si_status == 0;
         return text;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Companions: programs that a CVM needs beside its hypervisor, such as a TPM emulator. Which ones,
- * and their command lines, a template says (cvm-template(5), `companions`); this module runs them.
+ * Companions: programs that a CVM requires in addition to its hypervisor, such as a TPM emulator. A
+ * template states which ones, and their command lines (cvm-template(5), `companions`); this module
+ * runs them.
  *
  * Life of a set, in the hands of one CVM:
  *
@@ -14,13 +15,13 @@
  *   companions_release_fds()  once it has them: from then on only those two speak
  *   companions_end()    SIGKILL; the set frees itself when all are reaped
  *
- * A companion that ends by itself, or does not open its socket in time, is told by `failed`, once;
- * the rest run on until companions_end(). One that exits with code 0 is told COMPANION_GRACE_MSEC
- * later, since many end with the hypervisor and are seen first.
+ * A companion that ends by itself, or does not open its socket in time, is reported by `failed`,
+ * once; the others keep running until companions_end(). One that exits with code 0 is reported
+ * COMPANION_GRACE_MSEC later, since many end together with the hypervisor and are noticed first.
  *
  * In the CVM's runtime directory each has NAME.d, its directory (mode 0700, of its uid, empty at
- * the start), and NAME.out, a pipe for its output which itself holds open for reading and writing:
- * it can talk while no daemon is there, and the next one reads on.
+ * the start), and NAME.out, a pipe for its output, which the companion itself has open for reading
+ * and writing: it can write while no daemon runs, and the next daemon continues to read.
  */
 
 #include <json-c/json.h>
@@ -29,8 +30,8 @@
 #include "base/error.h"
 #include "template/plan.h"
 
-/* How long the hypervisor's end may be told after that of a companion, which then ended with it:
- * that of a child of the daemon, and one that libvirt reports. */
+/* How much later than the end of a companion the end of the hypervisor may be reported if both
+ * ended together: of a child of the daemon, and by libvirt. */
 #define COMPANION_GRACE_MSEC 500u
 #define COMPANION_GRACE_BY_PATH_MSEC 10000u
 
@@ -66,8 +67,8 @@ void companions_release_fds(Companions *companions);
 
 /* What companions_adopt() needs, as member `companions` of a record. */
 void companions_save(const Companions *companions, json_object *record);
-/* The recorded ones; *ret stays NULL if the record has none. One that is gone is told by `failed`.
- * -ENOMEM, -EMFILE, -ENFILE: it could not be tried. */
+/* The recorded ones; *ret stays NULL if the record has none. `failed` reports one that has gone.
+ * Returns -ENOMEM, -EMFILE or -ENFILE if it could not be tried. */
 int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
                      const CompanionCallbacks *callbacks, void *userdata, Companions **ret);
 

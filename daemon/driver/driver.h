@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A driver runs CVMs: it makes one from a plan, carries commands to it and reports what becomes of
- * it. Chosen once, at launch. A driver knows nothing of states, records or clients: that is vm's.
+ * A driver runs CVMs: it makes one from a plan, passes commands to it and reports its end. A CVM's
+ * driver is chosen once, at launch. A driver does not know states, records or clients: these belong
+ * to vm.
  *
  * Life of a DriverVm: start() makes it held (nothing of the plan has run yet) → go() lets it run →
  * `created` (the guest exists, its first instruction awaits resume()) → … → `ended`, exactly once,
@@ -41,12 +42,12 @@ typedef struct DriverCallbacks {
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
-        /* The hypervisor holds the guest, unasked. status: QEMU's RunState, "internal-error" (it is
-         * told to go once this returns) or "io-error" (of a disk; resume() may continue). log: last
-         * lines of what it said. */
+        /* The hypervisor holds the guest, unasked. status: QEMU's RunState, "internal-error" (the
+         * driver ends it once this returns) or "io-error" (of a disk; resume() may continue). log:
+         * last lines of its output. */
         void (*held)(const char *status, const char *log, void *userdata);
-        /* The guest has ended, as `ended` will say too: the hypervisor is told to go once this
-         * returns. */
+        /* The guest has ended, as `ended` will report, too: the driver ends the hypervisor once
+         * this returns. */
         void (*leaving)(const char *reason, void *userdata);
         void (*ended)(const DriverEnding *ending, void *userdata);
 } DriverCallbacks;

@@ -4,9 +4,10 @@
  * The libvirt driver: a transient domain, known by the CVM's UUID.
  *
  * libvirt makes the sockets of console and notify port where the plan says, in the CVM's runtime
- * directory; the daemon connects to both before the guest runs. They are QEMU's: they stay while
- * libvirt is away, and systemd keeps the connections while the daemon is. A domain that is to go
- * while nobody can tell libvirt so is condemned: destroyed when libvirt is back.
+ * directory; the daemon connects to both before the guest runs. The sockets belong to QEMU: they
+ * stay while libvirt is away, and systemd keeps the connections while no daemon runs. A domain that
+ * is to be ended while libvirt cannot be reached is on the list of condemned domains: it is
+ * destroyed when libvirt is back.
  */
 #include "driver/driver_libvirt.h"
 
@@ -36,7 +37,7 @@ struct LibvirtVm {
         char *xml;         /* until it is created */
         uint64_t creating; /* serial of the command; 0: none */
         bool begun;        /* a domain may be there */
-        bool known;        /* created or adopted has been told */
+        bool known;        /* created or adopted has been reported */
         bool adopting, killed, ended;
         bool panicked;
         bool paused;  /* as last seen */
@@ -200,7 +201,7 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
         vm->base.callbacks->created(vm->base.userdata);
 }
 
-/* QEMU stays, and with it the guest's memory, until told. */
+/* QEMU, and with it the guest's memory, stays until it is asked to quit. */
 static void on_broken(LibvirtVm *vm, bool adopting)
 {
         static const char reason[] = "internal-error";

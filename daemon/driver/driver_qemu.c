@@ -136,8 +136,8 @@ static int open_stream(QemuVm *vm, Stream *stream, int fd, const StreamCallbacks
         return r;
 }
 
-/* Takes the exit status. An adopted process is another's to wait for; newer kernels tell its status
- * once that has happened. Returns false where it may still come. */
+/* Takes the exit status. Another process waits for an adopted one; newer kernels report its status
+ * once that has happened. Returns false if the status may still come. */
 static bool reap(QemuVm *vm, DriverEnding *ending)
 {
         int status, r;
@@ -227,7 +227,8 @@ static void qemu_quit(DriverVm *base)
                 qmp_client_execute(vm->qmp, "quit", NULL, NULL, NULL);
 }
 
-/* With -no-shutdown QEMU stays after its guest, and with it the guest's memory, until told. */
+/* With -no-shutdown QEMU, and with it the guest's memory, stays after its guest until it is asked
+ * to quit. */
 static void leave(QemuVm *vm)
 {
         vm->base.callbacks->leaving(told_reason(vm) ?: "stopped", vm->base.userdata);
@@ -235,7 +236,7 @@ static void leave(QemuVm *vm)
                 qemu_quit(&vm->base);
 }
 
-/* Pause and the guest's end stop its CPUs, too: only the state that follows tells why. */
+/* Pause and the guest's end stop its CPUs, too: only the state that follows shows why. */
 static void on_halt(QmpClient *client, json_object *result, const char *error_class,
                     const char *error_text, void *userdata)
 {
@@ -282,8 +283,8 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
         handles_closed(&vm->handles);
         if (closed)
                 return;
-        /* Gone: its pidfd tells. A QEMU that lives on without QMP cannot be told to quit, but
-         * killed. */
+        /* If QEMU has gone, its pidfd reports it. A QEMU that keeps running without QMP cannot be
+         * asked to quit, only killed. */
         if (!broken)
                 return;
         /* QEMU breaks the protocol and cannot be controlled any more: it must not keep running. */
@@ -470,7 +471,7 @@ static int qemu_start(const DriverHome *home, const DriverStart *start,
 
 static void qemu_go(DriverVm *base)
 {
-        child_go(&qemu(base)->child); /* a child that has gone: its pidfd tells */
+        child_go(&qemu(base)->child); /* if the child has gone, its pidfd reports it */
 }
 
 static void qemu_save(const DriverVm *base, json_object *record)

@@ -8,7 +8,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#define ENDING_MSEC 200 /* what ended a domain may be told later than that it is not there */
+/* The reason of a domain's end may arrive later than the news that it does not exist. */
+#define ENDING_MSEC 200
 
 LibvirtCommand *libvirt_command_new(LibvirtVerb verb, const char *id, const char *xml,
                                     uint64_t serial)

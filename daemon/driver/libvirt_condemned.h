@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Domains that are to go and of which libvirt could not be told yet, by their UUID. */
+/* Domains that libvirt is to destroy once it can be reached again, by their UUID. */
 
 #include <stdbool.h>
 
@@ -11,7 +11,7 @@ struct LibvirtCondemned {
         char id[37];
 };
 
-/* False where it is listed already, or without memory. */
+/* Returns false if it is listed already, or without memory. */
 bool libvirt_condemned_add(LibvirtCondemned **list, const char *id);
 void libvirt_condemned_remove(LibvirtCondemned **list, const char *id);
 void libvirt_condemned_free(LibvirtCondemned *list);

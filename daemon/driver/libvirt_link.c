@@ -35,11 +35,11 @@ struct LibvirtLink {
         pthread_cond_t wake;
         unsigned n_ref; /* the loop's, the worker's, each command's, and libvirt's callbacks' */
         bool closed, wanted, broken, started;
-        char *asked; /* the emulator whose facts somebody wants, or NULL */
+        char *asked; /* the emulator whose facts are requested, or NULL */
         bool asking; /* facts are being asked for */
         LibvirtFacts facts;
         char *facts_of;     /* this emulator; NULL: there are none */
-        int64_t facts_usec; /* when they were told (clock_boot_usec) */
+        int64_t facts_usec; /* when they were reported (clock_boot_usec) */
         uint64_t failures;
         char *failure;           /* the last one's reason */
         char *failure_of;        /* the emulator that it is of; NULL: the connection */
@@ -97,7 +97,7 @@ static void post(LibvirtLink *link, const LibvirtNews *news)
         pthread_mutex_unlock(&link->lock);
 }
 
-/* What libvirt tells, in the thread of its event loop. */
+/* What libvirt reports, in the thread of its event loop. */
 
 static void tell_domain(LibvirtLink *link, virDomainPtr domain, LibvirtNewsKind kind,
                         const char *text)
@@ -381,7 +381,7 @@ static void send_off(LibvirtLink *link, LibvirtCommand *command)
         command_done(link, command, -ENOTCONN, 0, reason);
 }
 
-/* One thing, with the lock let go of; false: there is none. */
+/* Does one thing, with the lock released. Returns false if there is none. */
 static bool work_once(LibvirtLink *link)
 {
         bool broken = link->broken && link->connection;
@@ -528,7 +528,7 @@ int libvirt_link_facts(LibvirtLink *link, const char *emulator, unsigned msec, L
                !has_failed(link, emulator, failures)) {
                 bool asking = link->asking;
 
-                /* one at a time: who asks for another emulator comes after it */
+                /* one at a time: requests for another emulator come after it */
                 if (!link->asked && !link->asking) {
                         link->asked = strdup(emulator);
                         pthread_cond_signal(&link->wake);

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The connection to libvirt. libvirt's calls block, so threads of the link's own make them: those
- * for one domain one after the other (libvirt_commands.h). Another one, for the whole process, runs
- * libvirt's event loop. What they learn comes to the daemon's loop as news, in order.
+ * The connection to libvirt. libvirt's calls block, so the link's own threads make them: the calls
+ * for one domain one after the other (libvirt_commands.h). Another thread, one for the process,
+ * runs libvirt's event loop. Their results reach the daemon's loop as news, in order.
  *
- * The link loads libvirt and connects with its first command. When libvirt goes away it tries
- * again, ever less often, for as long as somebody wants it (libvirt_link_want()); a command
+ * The link loads libvirt and connects with its first command. When the connection is lost the link
+ * tries again, at growing intervals, for as long as it is in use (libvirt_link_want()); a command
  * meanwhile fails with -ENOTCONN.
  */
 
@@ -39,7 +39,7 @@ typedef enum LibvirtNewsKind {
         LIBVIRT_DONE,      /* a command: r, and text where it failed */
         LIBVIRT_CONNECTED, /* of no domain; again after each loss */
         LIBVIRT_LOST,      /* of no domain; text says why */
-        LIBVIRT_CHANGED,   /* somebody has held or resumed it: look */
+        LIBVIRT_CHANGED,   /* another program has paused or resumed it: ask for its state */
         LIBVIRT_SHUTTING,  /* its guest ends; text: QEMU's reason (ShutdownCause), "" unknown */
         LIBVIRT_PANICKED,  /* its guest; text: the data of QEMU's GUEST_PANICKED */
         LIBVIRT_ENDED,     /* text: power-off, destroyed, crashed or failed */

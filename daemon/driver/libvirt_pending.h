@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Commands to libvirt of which somebody awaits the answer, by their serials. */
+/* Commands to libvirt whose answers are awaited, by their serials. */
 
 #include "driver/driver.h"
 #include "driver/libvirt_link.h"

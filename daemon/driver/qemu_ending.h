@@ -9,8 +9,8 @@
  * too. reason: that of the SHUTDOWN event, or QEMU's state where the event was missed; NULL:
  * neither. */
 const char *qemu_ending_told(const char *reason, bool panicked);
-/* The reason of DriverEnding. told: as qemu_ending_told(); ending: with the exit status, if it is
- * known. */
+/* The reason of DriverEnding. told: from qemu_ending_told(); ending: has the exit status, if that
+ * is known. */
 const char *qemu_ending_reason(const char *told, const DriverEnding *ending);
 /* status: as of waitpid(2). */
 void qemu_ending_set_status(DriverEnding *ending, int status);

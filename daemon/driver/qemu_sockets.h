@@ -24,5 +24,6 @@ const char *qemu_socket_name(QemuSocket which);
 /* Both return a CLOEXEC descriptor or -errno. */
 int qemu_socket_listen(int dirfd, QemuSocket which);
 int qemu_socket_connect(int dirfd, QemuSocket which);
-/* The connection that was kept while no daemon ran (fdstore.h), or a new one, which shall be. */
+/* The connection that was kept while no daemon ran (fdstore.h), or a new one, which will be
+ * kept. */
 int qemu_socket_connect_kept(int dirfd, QemuSocket which, const char *id);

@@ -55,7 +55,8 @@ void admission_allot(const Manager *manager, const Vm *vm, const Template *templ
 void admission_prospect(const Manager *manager, const Template *template, const CvmSpec *spec,
                         uid_t owner, SpecForward *forwards, Allotment *ret);
 
-/* A tap is one CVM's: the kernel would say so too, but not whose. NoResources. */
+/* Checks that no other CVM has the tap: the kernel would refuse it, too, but could not name the
+ * CVM. NoResources. */
 int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,
                         const WirePeer *peer, CvmError *error);
 

@@ -11,7 +11,7 @@ static int check_cpus(const Manager *manager, const HostFacts *facts, const Admi
         json_object *holders;
         const Vm *vm;
 
-        if (facts->cpus == 0) /* the host does not tell */
+        if (facts->cpus == 0) /* the host does not report it */
                 return 0;
         holders = json_object_new_array();
         VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {

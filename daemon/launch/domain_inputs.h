@@ -14,7 +14,7 @@ typedef struct DomainInputs {
         char *companions, *spec_sha256;
 } DomainInputs;
 
-/* sha256: of the artifacts, hex, NULL where there is none or it is not known. 0 or -ENOMEM. */
+/* sha256: of the artifacts, hex, NULL if there is none or it is not known. Returns 0 or -ENOMEM. */
 int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
                        const Allotment *allotment, char *const sha256[_ARTIFACT_KIND_MAX]);
 void domain_inputs_done(DomainInputs *inputs);

@@ -83,7 +83,7 @@ static int check_qemu(const PlanInputs *inputs, HostCheckList *missing)
                                        "path in cvmd.conf (qemu)");
 }
 
-/* Puts the path of each companion's program in the plan, where there is one. */
+/* Puts the path of each companion's program in the plan, if there is one. */
 static int find_companions(const Manager *manager, LaunchPlan *plan)
 {
         for (size_t i = 0; i < plan->n_companions; i++) {

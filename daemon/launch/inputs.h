@@ -19,8 +19,8 @@ typedef struct PreparedInputs {
 
 void prepared_inputs_done(PreparedInputs *prepared);
 
-/* loaded: host, disks and libvirt as they are now. artifacts: by kind, NULL where there is none. A
- * QEMU that cannot be found leaves its usual path in the inputs; inputs_render() tells. */
+/* loaded: host, disks and libvirt as they are now. artifacts: by kind, NULL if there is none. If no
+ * QEMU is found, the inputs have its usual path, and inputs_render() reports it. */
 int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment *allotment,
                    const Loaded *loaded, Artifact *const *artifacts, PreparedInputs *ret);
 

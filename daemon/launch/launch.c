@@ -14,7 +14,7 @@
 #include "vm/record.h"
 #include "vm/shares.h"
 
-#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is told */
+#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is reported */
 #define PORT_TRIES 5          /* starts of QEMU before a port that others keep taking is given up */
 
 static const VmKeeper launch_keeper;
@@ -202,7 +202,7 @@ static void on_resumed(int r, const char *error, void *userdata)
 {
         Launch *launch = userdata;
 
-        /* a QEMU that has gone is told by on_ended(), with the reason */
+        /* on_ended() reports a QEMU that has gone, with the reason */
         if (launch->done || launch->failed || r == -ECONNRESET) {
                 launch_unref(launch);
                 return;
@@ -257,7 +257,7 @@ static void on_created(Vm *vm, void *userdata)
         r = vm->ops->resume(vm->process.driver, on_resumed, launch);
         if (r == 0) {
                 launch->n_ref++;
-        } else if (r != -ECONNRESET) { /* that one has gone: on_ended() tells */
+        } else if (r != -ECONNRESET) { /* that one has gone: on_ended() reports it */
                 cvm_error_system(&launch->error, r, "start the guest");
                 launch_fail(launch);
         }

@@ -74,7 +74,8 @@ static int render_measured(Launch *launch)
         return -EBADMSG;
 }
 
-/* Takes the artifact. The name is that of the caller's own file, whoever else has its bytes. */
+/* Takes the artifact. The name is that of the caller's own file, even if another user's has the
+ * same bytes. */
 static int keep_artifact(Launch *launch, SpecArtifactKind kind, Artifact *artifact)
 {
         _cleanup_free_ char *name = strdup(artifact->name);
@@ -100,7 +101,7 @@ static int take_artifacts(Launch *launch)
                 vm_boot_set_held(&vm->boot, kind, &launch->loaded.held[kind]);
                 if (!artifact)
                         continue;
-                if (artifact == vm->boot.artifacts[kind]) { /* kept, where it is launched again */
+                if (artifact == vm->boot.artifacts[kind]) { /* kept if it is launched again */
                         artifact_unref(artifact);
                         continue;
                 }

@@ -161,7 +161,7 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
                         artifact_check_pin(job->loaded.artifacts[kind], spec->sha256, error);
                 return;
         }
-        /* a default that is not there is for the plan's requirements to tell */
+        /* the plan's requirements report a default that does not exist */
         if (spec->fd < 0 && (!path || (!spec->path && access(path, F_OK) < 0)))
                 return;
         fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false, &content,
@@ -388,7 +388,7 @@ static void on_work(Turn *turn)
         LoadJob *job = container_of(turn, LoadJob, turn);
         int r = 0;
 
-        /* first what is the daemon's: files may keep this until it has gone */
+        /* first what belongs to the daemon: files may keep this until it has gone */
         (void)host_refresh("", job->allotment->host, &job->loaded.host);
         if (job->allotment->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->allotment->qemu);

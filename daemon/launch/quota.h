@@ -3,8 +3,8 @@
 
 /*
  * How much one user may have: CVMs, ended ones included, and of live ones the memory, the vCPUs,
- * the host ports in the range of automatic ones (whoever chose them), and the ASIDs and key IDs.
- * Root and administrators are exempt; how many CVMs the daemon has in all binds them, too.
+ * the host ports in the range of automatic ones (also those that a spec names), and the ASIDs and
+ * key IDs. Root and administrators are exempt; how many CVMs the daemon has in all binds them, too.
  */
 
 #include "launch/load.h"

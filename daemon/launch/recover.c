@@ -148,7 +148,7 @@ static int recover_add(Manager *manager, Vm *vm)
         return vm_table_add(&manager->home.table, vm);
 }
 
-/* Its launch has failed and was told to have left nothing. */
+/* Its launch has failed and was reported to have left nothing. */
 static bool never_was(const Vm *vm)
 {
         return !vm_state_is_live(vm->state) && vm->ending.reason &&

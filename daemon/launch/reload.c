@@ -25,8 +25,8 @@ static uid_t account_by(const void *table, uid_t uid)
         return subuids_account(table, uid);
 }
 
-/* CVMs keep their uids where those of new ones change: whoever may act as one of them could take
- * its QEMU over. */
+/* CVMs keep their uids if the range of new ones changes: a user who may act as one of them could
+ * take its QEMU over. */
 static int check_uids(Reload *reload)
 {
         const Config *loaded = reload->loaded;

@@ -41,8 +41,8 @@ static bool has_port(const Vm *vm, const SpecForward *forward)
         return false;
 }
 
-/* A port that a spec names must not be another CVM's: the kernel would say so too, but not whose it
- * is, and a port whose last connections linger can be bound twice. */
+/* A port that a spec names must not belong to another CVM. bind(2) would fail, too, but could not
+ * name the CVM, and a port whose last connections linger can be bound twice. */
 static int check_port(Manager *manager, const Vm *vm, const SpecForward *forward,
                       const WirePeer *peer, CvmError *error)
 {
@@ -178,7 +178,7 @@ int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
                         r = ports_hold(&range, &manager->port_cursor, f->address, f->host_port,
                                        f->protocol, &vm->reserved.holds[i], error);
         }
-        if (r < 0 && spec) { /* where the spec names the ports it fails once more */
+        if (r < 0 && spec) { /* if the spec names the ports it fails again */
                 cvm_error_done(error);
                 r = reserve_ports(manager, vm, spec, peer, error);
         }

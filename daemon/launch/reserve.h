@@ -34,7 +34,7 @@ int reserve_gpus(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *
  * InvalidSpec: the spec names one twice. */
 int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile *files,
                   const WirePeer *peer, CvmError *error);
-/* The ports and the CID of a restarting CVM, as far as they are not reserved: the same again, or
- * where the spec (NULL: none is looked at) left a port open, another. */
+/* Reserves what a restarting CVM has lost: the same CID and ports. A port that the spec left open
+ * may change; spec NULL: no port may change. */
 int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer *peer,
                   CvmError *error);

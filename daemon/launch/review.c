@@ -38,8 +38,8 @@ static bool is_listed(const HostCheckList *list, size_t n, const char *name)
         return false;
 }
 
-/* error: what the step said; nothing is listed where it is not set, nor where one of the first
- * n_before has its name: a step may refuse several things of one name. */
+/* error: of the step. Nothing is listed if it is not set, or if one of the first n_before has its
+ * name: a step may refuse several things of one name. */
 static int list_refusal(const AdmissionStep *step, const CvmError *error, size_t n_before,
                         HostCheckList *missing)
 {

@@ -19,7 +19,7 @@
 typedef struct Entry {
         char name[NAME_SIZE];
         unsigned n_ref;
-        bool written; /* else somebody writes it */
+        bool written; /* else another process writes it */
 } Entry;
 
 struct ArtifactFiles {

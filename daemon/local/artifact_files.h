@@ -3,9 +3,9 @@
 
 /*
  * Artifacts as files, for hypervisors that open them by path: RUNTIME/artifacts/SHA256, on memory
- * as sealed artifacts are. Directory and files are the daemon's; a group may enter the one and read
- * the others, nobody may list or write. Equal bytes are one file, there as long as somebody holds
- * it.
+ * as sealed artifacts are. Directory and files belong to the daemon; a group may enter the
+ * directory and read the files, and no user may list or write. Equal bytes are one file, which is
+ * there as long as it is referenced.
  *
  * The hypervisor opens the file after it was checked. Until then the daemon's user could change it,
  * which sealed memory would refuse.

@@ -284,7 +284,7 @@ char *committer_list_unwritten(const Committer *committer)
         return text.data ? strdup(text.data) : NULL;
 }
 
-/* Keeps the version that is there, where it is worth keeping. Returns 1 if it does. */
+/* Keeps the present version if it is worth keeping. Returns 1 if it does. */
 static int keep_last(const Committer *committer, const CommitFile *file)
 {
         int r;

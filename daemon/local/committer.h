@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Small files of one directory that are replaced as a whole, often, and get to the disk off the
- * loop, many by one commit.
+ * Small files of one directory that are replaced as a whole, often, and are written to the disk off
+ * the loop, many by one commit.
  *
- * committer_write() replaces a file at once: whoever reads it from then on finds the new version, a
- * daemon that follows a kill -9 among them. A worker thread brings it to the disk: fsync(2) of each
+ * committer_write() replaces a file at once: every later reader finds the new version, a daemon
+ * that starts after a kill -9 included. A worker thread brings it to the disk: fsync(2) of each
  * file that was written, then once of the directory. There is one worker at a time; what is written
  * while it works is committed by the next one, all of it together.
  *
@@ -14,8 +14,8 @@
  * there, the version before that is on disk is kept as .NAME.kept; and .NAME.sync is the one that a
  * worker has while it is replaced already. committer_restore() goes back to them.
  *
- * A failure of fsync(2) is logged; what is written next is tried again. All functions are the
- * loop's.
+ * A failure of fsync(2) is logged; the next write tries again. All functions must be called on the
+ * loop.
  */
 
 #include <stdbool.h>
@@ -39,8 +39,8 @@ char *committer_list_unwritten(const Committer *committer);
 
 /* Replaces the file, mode 0600. Returns 0 or -errno, with which the version before stays. */
 int committer_write(Committer *committer, const char *name, const void *data, size_t size);
-/* Removes the file and what is kept of it; what waits for it is done, without a failure. Returns 0,
- * also where there is none, or -errno. */
+/* Removes the file and its kept versions; its waits are over, without a failure. Returns 0, also if
+ * there is no file, or -errno. */
 int committer_remove(Committer *committer, const char *name);
 
 /* Somebody who waits for a file to be on disk; to be embedded, zeroed while it does not wait. */

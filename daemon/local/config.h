@@ -72,7 +72,7 @@ int config_keep_fixed(Config *config, const Config *old, char **ret_fixed);
 DEFINE_CLEANUP(Config *, config_free)
 
 /* The QEMU binary for a platform: the configured one, else `binary` in /usr/bin or /usr/local/bin.
- * Newly allocated; the path is not checked where it was configured; NULL: none was found. */
+ * Newly allocated. A configured path is not checked. Returns NULL if none was found. */
 char *config_qemu(const Config *config, const char *platform, const char *binary);
 
 /* The program of a companion, likewise. */

@@ -33,7 +33,7 @@ static const struct {
         {SCMP_SYS(creat), 1}, {SCMP_SYS(mkdir), 1},  {SCMP_SYS(mkdirat), 2},
 };
 
-/* Where the mode counts only if a flag says so, which is the argument before it. */
+/* For calls whose mode counts only if a flag, the argument before it, requires one. */
 static const struct {
         int number;
         unsigned mode;

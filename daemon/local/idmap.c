@@ -17,9 +17,9 @@
 #include "base/text.h"
 #include "local/mounts_below.h"
 
-/* The kernel takes a mapping from a user namespace, and a namespace needs a process to be made in:
- * a child that makes one, hands over its descriptor, which only itself may open while the daemon
- * cannot be dumped, and waits for the socket's end. Only async-signal-safe calls in it. */
+/* The kernel takes a mapping from a user namespace, which only a process can create: a child
+ * creates one, passes on its descriptor, which no other process may open while the daemon cannot be
+ * dumped, and waits for the socket's end. Only async-signal-safe calls are allowed in it. */
 static void namespace_child(int socket)
 {
         char byte = 'n';
@@ -192,7 +192,7 @@ static int refuse_root(int r, const char *field, CvmError *error)
                                       strerror(-r));
 }
 
-/* What a recursive copy would leave out without a word. */
+/* What a recursive copy would leave out silently. */
 static int check_below(int dirfd, MountsBelow *ret, const char *field, CvmError *error)
 {
         int r = mounts_below_read(dirfd, "/proc/self/mountinfo", IDMAP_MOUNTS_MAX, ret);

@@ -92,7 +92,7 @@ static int ledger_check_account(Ledger *ledger, uid_t uid, uint64_t bytes, const
         if (!bound->of_host)
                 return 0;
         free = host_memory_available("");
-        if (free == 0) /* the host does not tell */
+        if (free == 0) /* the host does not report it */
                 return 0;
         free = free > owed ? free - owed : 0;
         if (bytes > free)

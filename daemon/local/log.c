@@ -37,7 +37,7 @@ int log_parse_level(const char *text, LogLevel *ret)
 }
 
 /* JOURNAL_STREAM names device and inode of the stream that systemd gave us; if stderr is another
- * file by now, somebody redirected it and wants to read it there. */
+ * file by now, it was redirected to be read there. */
 static bool stderr_is_journal(void)
 {
         const char *stream = getenv("JOURNAL_STREAM");

@@ -9,7 +9,7 @@
 #include "base/macros.h"
 
 typedef struct MountBelow {
-        char *path;      /* owned; where it is mounted, as of this process's root */
+        char *path;      /* owned; its mount point, relative to this process's root */
         char *type;      /* owned; of the file system */
         bool unbindable; /* no copy contains it (mount_namespaces(7), MS_UNBINDABLE) */
 } MountBelow;

@@ -17,7 +17,7 @@ static int set_reuse(int fd)
         return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ? -errno : 0;
 }
 
-/* A socket bound to the port. `reuse`: shares it with whoever neither listens nor forbids it. */
+/* A socket bound to the port. `reuse`: shares it with sockets that neither listen nor forbid it. */
 static int bind_port(struct in_addr address, uint16_t port, SpecProtocol protocol, bool reuse)
 {
         const struct sockaddr_in name = {

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Host ports, held until QEMU has them.
+ * Host ports, reserved until QEMU has them.
  *
- * A TCP port is held by a bound, never listening socket whose SO_REUSEADDR is set after the bind:
- * the kernel gives the port to nobody who did not ask for it with SO_REUSEADDR, as QEMU does. Two
- * who both ask so can still meet; the one who listens second loses, which shows when QEMU starts. A
- * UDP port cannot be held that way: it is tried and let go.
+ * A TCP port is reserved by a bound socket that never listens and whose SO_REUSEADDR is set after
+ * the bind: the kernel gives the port only to sockets that set SO_REUSEADDR first, as QEMU does.
+ * Two such programs can still meet; the one that listens second fails, which is noticed when QEMU
+ * starts. A UDP port cannot be reserved in this way: it is bound once and released.
  */
 
 #include "base/error.h"

@@ -21,10 +21,10 @@
 
 typedef struct Subuids Subuids;
 
-/* 0, also where there is no such file: *ret has no ranges then. Lines that are not understood are
- * left out. Or -errno, as half of the ranges would leave a user the quotas of many: -EFBIG, larger
- * than SUBUIDS_BYTES_MAX; -E2BIG, more than SUBUIDS_RANGES_MAX; of reading; with a message for a
- * person (owned), but of -ENOMEM. */
+/* Lines that are not understood are left out. Returns 0, also if there is no such file: *ret then
+ * has no ranges; or -errno, since with a part of the ranges one user could have the quotas of many:
+ * -EFBIG, larger than SUBUIDS_BYTES_MAX; -E2BIG, more than SUBUIDS_RANGES_MAX; of reading;
+ * *ret_message (owned) is then for a person; NULL for -ENOMEM. */
 int subuids_read(const char *subuid, const char *passwd, Subuids **ret, char **ret_message);
 Subuids *subuids_free(Subuids *subuids);
 DEFINE_CLEANUP(Subuids *, subuids_free)

@@ -42,8 +42,8 @@ static int bridge_add(const char *bridge, const char *tap)
         return interface_up(control, tap);
 }
 
-/* Whether the interface is of this driver of the kernel's ("tun", "bridge"); asked of the
- * interface, as /sys shows those of another network namespace where it was mounted in one. */
+/* Whether the interface has this driver of the kernel ("tun", "bridge"). The interface itself is
+ * asked, since a /sys that was mounted in another network namespace shows that one's interfaces. */
 static bool is_of_driver(const char *name, const char *driver)
 {
         _cleanup_close_ int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

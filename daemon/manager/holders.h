@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Who has what a launch would need: the names that NoResources tells, of those CVMs alone that the
- * peer may see. */
+/* The CVMs that have what a launch requires: the names in NoResources, only of CVMs that the peer
+ * may see. */
 
 #include "manager/manager.h"
 

@@ -127,9 +127,9 @@ static int add_uids(const Manager *manager, Buffer *rules)
         return r;
 }
 
-/* One transaction: there is no moment without the rules. That the table is made first lets it be
- * deleted where it was not. TCP is refused by a reset: the kernel limits how many ICMP messages it
- * sends, and who gets none tries again for seconds. */
+/* One transaction: there is no moment without the rules. The table is created first, so that the
+ * deletion succeeds also if it did not exist. TCP is refused by a reset: the kernel limits how many
+ * ICMP messages it sends, and a client that gets none tries again for seconds. */
 static int write_rules(const Manager *manager, const char *table, bool deny, Buffer *rules)
 {
         int r = buffer_appendf(rules, "table inet %s\ndelete table inet %s\n", table, table);

@@ -43,8 +43,8 @@ static bool host_can_run(const Manager *manager, const Template *template)
         return host_passes(manager, template) && qemu_can_run(manager, template);
 }
 
-/* `auto` shall know what QEMU lacks from the first launch on. Only where the host could run a
- * confidential platform: there the start may wait for QEMU's answer once. */
+/* `auto` must know from the first launch on what QEMU lacks. Only on a host that could run a
+ * confidential platform may the start wait once for QEMU's answer. */
 void platforms_ask_qemus(Manager *manager)
 {
         for (size_t i = 0; i < template_set_size(manager->templates); i++) {

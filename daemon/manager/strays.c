@@ -110,7 +110,7 @@ static bool compare(pid_t pid, uid_t uid, void *userdata)
         return !search->found;
 }
 
-/* Where that cannot be told there may be one. */
+/* If that cannot be determined there may be one. */
 static bool has_process(uid_t uid)
 {
         Search search = {.uid = uid};

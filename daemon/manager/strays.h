@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Processes of the CVMs' uids of which no record tells: their records are broken, or a newer
- * daemon's. Nothing is done to them; but as long as one is there, its uid is not given to a CVM. */
+/* Orphans: processes with uids of CVMs that no record explains, since their records are broken or
+ * from a newer daemon. They are left alone, but the uid of an orphan is not given to a CVM. */
 
 #include "manager/manager.h"
 

@@ -52,7 +52,7 @@ static void process(Link *link)
 
         for (unsigned i = 0; i < STEPS_MAX && r > 0 && link->bus; i++)
                 r = sd_bus_process(connection, NULL);
-        /* At its end sd-bus answers every call first, then says so. */
+        /* At its end sd-bus first answers every call, then reports the end. */
         if (r < 0 && link->bus)
                 link_close(link);
         sd_bus_unref(connection);

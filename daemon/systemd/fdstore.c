@@ -18,8 +18,8 @@ static struct {
         size_t n;
 } kept;
 
-/* Some of them are closed one day, and then their numbers are a client's. Without a free number it
- * stays where it is. */
+/* Some of them are closed later, and then a client's descriptors have their numbers. If no other
+ * number is free it stays where it is. */
 static int move_up(int fd)
 {
         int moved = fd < FORK_RESERVED ? fcntl(fd, F_DUPFD_CLOEXEC, FORK_RESERVED) : -1;

@@ -4,13 +4,14 @@
 /*
  * Descriptors that systemd keeps while no daemon runs (FDSTORE=1, sd_pid_notify_with_fds(3)): the
  * connections to a QEMU's console and notify port. What the guest writes meanwhile waits in them;
- * without, QEMU throws the console's away, and a guest that writes to the port is held. systemd
- * itself drops one whose QEMU has gone.
+ * without them, QEMU discards the console's output, and a guest that writes to the port is blocked.
+ * systemd itself drops a descriptor whose QEMU has gone.
  *
  * Not QMP's: a new daemon starts that protocol again, with nothing half read. Not a pidfd: pid and
- * start time on record tell as much.
+ * start time are on record.
  *
- * State of the process, as what systemd passes is. Without systemd all this does nothing.
+ * This is state of the process, like what systemd passes. Without systemd these functions do
+ * nothing.
  */
 
 #include "base/macros.h"

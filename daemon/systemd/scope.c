@@ -72,7 +72,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored
         bool unknown = sd_bus_message_get_errno(reply) == ETIMEDOUT;
 
         if (!error)
-                return 0; /* the job is queued: its end tells */
+                return 0; /* the job is queued: its end is reported */
         finish(userdata, unknown ? -ETIMEDOUT : -EREMOTEIO, error->message ?: error->name);
         return 0;
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Whether a CVM's hypervisor gets a scope (scope.h), and what becomes of a launch that cannot have
+ * Whether a CVM's hypervisor gets a scope (scope.h), and what follows for a launch that cannot have
  * one: `scopes` of cvmd.conf(5).
  *
- * off: no CVM has one. auto: where systemd runs; a scope that it refuses is done without, with a
- * warning. required: no CVM runs without. A spec that names limits is never run without them.
+ * off: no CVM has one. auto: CVMs have one if systemd runs; if systemd refuses a scope, the CVM
+ * runs without it, and a warning is logged. required: no CVM runs without one. A CVM whose spec has
+ * limits never runs without a scope.
  */
 
 #include "systemd/scope.h"
@@ -15,8 +16,8 @@
 
 /* HostNotReady: a CVM of that spec must have a scope, and none can be made. */
 int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error);
-/* Names the scope of a CVM whose process is there: sets vm->process.scope, NULL if it gets none.
- * HostNotReady where there shall be one and no systemd is there. */
+/* Names the scope of a CVM that has a process: sets vm->process.scope, NULL if it gets none.
+ * HostNotReady if a scope is required and systemd does not run. */
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);
 /* With vm->process.scope on record. 0; 1: it gets none, nothing to wait for; -errno,
  * for confine_failed(). */
@@ -27,6 +28,6 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
 /* What is left of a scope that is on record, of a CVM that has ended. */
 void confine_end(Vm *vm);
 
-/* The connection to this daemon's service manager: root's is the system's, any other user's its
- * own. NULL: there is none, or no memory. */
+/* The connection to this daemon's service manager: for root the system's, for any other user that
+ * user's own. NULL if there is none, or without memory. */
 Bus *confine_bus(uv_loop_t *loop);

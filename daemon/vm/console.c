@@ -22,7 +22,7 @@ struct Console {
         uint64_t bytes;
         uint32_t files;
         int fd;        /* NAME.log, -1: not open */
-        uint64_t size; /* of NAME.log, where it is open */
+        uint64_t size; /* of NAME.log, if it is open */
         List followers;
         Backlog *backlog;            /* of the followers; NULL: there are none */
         char *ring;                  /* grows with what is written */
@@ -302,7 +302,7 @@ void console_write(Console *console, const void *data, size_t size)
                 size_t n = left < console->capacity ? left : console->capacity;
 
                 ring_add(console, p, n);
-                save(console); /* its failure is the disk's; the ring has the bytes */
+                save(console); /* it fails if the disk does; the ring has the bytes */
                 p += n;
                 left -= n;
         }
@@ -357,7 +357,7 @@ static int tail_prepend_file(Tail *tail, int fd, uint64_t size)
         return 0;
 }
 
-/* An open file of the console and its size; -1 where it cannot be had. */
+/* An open file of the console and its size; -1 if it cannot be opened. */
 typedef struct TailFile {
         int fd;
         uint64_t size;
@@ -431,7 +431,7 @@ static int tail_gather(Tail *tail, const ConsoleSnapshot *snapshot)
         if (tail->done)
                 return 0;
         tail_prepend(tail, snapshot->ring + saved, snapshot->unsaved);
-        if (snapshot->on_disk < saved) { /* somebody took the files away: the ring has more */
+        if (snapshot->on_disk < saved) { /* the files were removed: the ring has more */
                 tail_prepend(tail, snapshot->ring, saved);
                 return 0;
         }

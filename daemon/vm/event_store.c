@@ -88,7 +88,7 @@ static int read_line(Reading *reading, const char *text, size_t size)
         return reading->clean ? 0 : -EBADMSG;
 }
 
-/* *ret_size: up to where there are whole lines; a kill -9 may have cut the last one short. */
+/* ret_size: the size of the whole lines; a kill -9 may have cut the last line short. */
 static int event_store_read(Reading *reading, const char *name, size_t *ret_size)
 {
         _cleanup_free_ char *data = NULL;
@@ -178,7 +178,7 @@ static int event_store_recover(EventStore *store, int64_t *ret_next, size_t *ret
         r = event_store_remove(store);
         if (r < 0)
                 return r;
-        if (mark < 0) { /* Whatever the numbers were, so many events there cannot have been. */
+        if (mark < 0) { /* Whatever the numbers were, there cannot have been that many events. */
                 *ret_next = clock_now_usec();
                 log_warning("file %s is not readable, event numbers continue at %" PRId64,
                             MARK_FILE, *ret_next);

@@ -5,9 +5,9 @@
  * What happened, with sequence numbers: the last EVENTS_KEPT events, and who follows them.
  *
  * Numbers grow by one an event and are never used twice. The events are on disk as well
- * (event_store.h): a restarted daemon has them all and continues the numbers. Where that cannot be,
+ * (event_store.h): a restarted daemon has them all and continues the numbers. If events are lost,
  * after a crash of the host or while the disk does not answer, an event of kind events-lost, which
- * all users see, says so.
+ * all users see, reports it.
  */
 
 #include <json-c/json.h>
@@ -62,5 +62,5 @@ const Event *events_get(const Events *events, int64_t sequence);
 
 void events_follow(Events *events, EventsFollower *follower);
 void events_unfollow(EventsFollower *follower);
-/* The daemon ends: tells the followers, which are to have done. */
+/* The daemon ends: notifies the followers, which must then finish. */
 void events_end(Events *events);

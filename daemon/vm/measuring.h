@@ -13,7 +13,7 @@
 /* All borrowed. */
 typedef struct Measuring {
         const Allotment *allotment;
-        Artifact *const *artifacts; /* by kind, NULL where there is none */
+        Artifact *const *artifacts; /* by kind, NULL if there is none */
         const char *cmdline;        /* of the kernel that boots; NULL: none does */
         const char *qemu_version;   /* NULL: unknown */
 } Measuring;

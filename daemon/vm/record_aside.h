@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Records that this daemon does not use, beside those that it does: ID.json.bad is not a record of
- * ours, and ID.json.newer is one of a daemon that knows more.
+ * Records that this daemon does not use, next to those that it does: ID.json.bad is not a valid
+ * record, and ID.json.newer was written by a newer daemon.
  *
- * Nothing is ever done on the word of a bad one. One is left by an administrator's mistake, by a
- * disk that lost it, or by a crash of the host just after an admission: then no older version is
- * kept, and no process was started, as none runs before its record is on the disk. Bad ones are
- * kept for whoever wants to look at them: at most RECORDS_BAD_MAX, each for RECORDS_BAD_DAYS from
- * the start that found it. Each start logs those that are there.
+ * A bad record is never acted on. It is left by an administrator's mistake, by a disk that lost it,
+ * or by a crash of the host just after an admission: then no older version is kept, and no process
+ * was started, as none runs before its record is on the disk. Bad records are kept for inspection:
+ * at most RECORDS_BAD_MAX, each for RECORDS_BAD_DAYS from the start that found it. Each start logs
+ * those that are there.
  */
 
 #include <stdbool.h>

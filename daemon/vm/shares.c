@@ -257,8 +257,8 @@ static int wipe_file(int dir, const char *name, const struct stat *st)
 
 static int wipe_directory(int dir, unsigned depth);
 
-/* The mount that a name is in (statx(2), Linux 5.8). Device numbers do not tell: on overlayfs those
- * of a directory and of the files in it may differ. */
+/* The mount that a name is in (statx(2), Linux 5.8). Device numbers do not show it: on overlayfs
+ * those of a directory and of the files in it may differ. */
 static int mount_of(int dir, const char *name, uint64_t *ret)
 {
         struct statx st;

@@ -15,7 +15,7 @@ typedef struct VmTable {
         size_t n, allocated;
 } VmTable;
 
-/* NULL where there is none. Borrowed. */
+/* NULL if there is none. Borrowed. */
 Vm *vm_table_find(const VmTable *table, const char *name);
 Vm *vm_table_find_id(const VmTable *table, const char *id);
 /* A live one, as is the next. */

@@ -65,8 +65,9 @@ struct VmWatch {
         ListItem item; /* of those who watch the same (base/list.h) */
 };
 
-/* Who is in charge of a CVM, and is told what becomes of it: a launch until the guest runs and once
- * it has failed, else restart.h. A function that is NULL stands for what vm does by itself. */
+/* The module in charge of a CVM, which is notified of what happens to it: a launch until the
+ * guest runs and once it has failed, else restart.h. NULL for a function selects what vm does by
+ * itself. */
 typedef struct VmKeeper {
         /* The guest exists; its first instruction awaits the driver's resume(). */
         void (*created)(Vm *vm, void *userdata);
@@ -121,8 +122,7 @@ struct Vm {
 
         /* How it comes to its end. */
         VmEnding ending;
-        char *leaving;    /* why its hypervisor was told to go, where not by a Stop; NULL: it
-                           * was not */
+        char *leaving; /* why its hypervisor was asked to end, if not by a Stop; NULL: it was not */
         Deadline expires; /* its time to live */
         bool expired;     /* and it is ended for that */
         bool stop_requested, killed;
@@ -138,10 +138,10 @@ Vm *vm_ref(Vm *vm);
 Vm *vm_unref(Vm *vm);
 DEFINE_CLEANUP(Vm *, vm_unref)
 
-/* Closes timers and driver; tells watchers. The process, if any, keeps running. Idempotent. */
+/* Closes timers and driver; notifies watchers. The process, if any, keeps running. Idempotent. */
 void vm_close(Vm *vm);
 
-/* Changes the state as the transition table allows (assert), persists, emits, tells watchers.
+/* Changes the state as the transition table allows (assert), persists, emits, notifies watchers.
  * Returns what persisting returned: a running CVM keeps running after a failure, because its old
  * record still names it; a CVM must not be started after a failure. */
 int vm_set_state(Vm *vm, VmState state);
@@ -149,8 +149,8 @@ int vm_set_state(Vm *vm, VmState state);
 void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
 
 void vm_watch(Vm *vm, VmWatch *watch);
-/* The same for all CVMs of a daemon. It is told after a CVM's own watchers of a change, before them
- * of its removal. */
+/* The same for all CVMs of a daemon. This watcher is notified after a CVM's own watchers of a
+ * change, and before them of its removal. */
 void vm_watch_all(VmHome *home, VmWatch *watch);
 void vm_unwatch(VmWatch *watch);
 /* Call it after a change that watchers are notified about. */
@@ -169,8 +169,8 @@ extern const CompanionCallbacks vm_companion_callbacks;
 /* From now on `keeper` is in charge of the CVM; NULL: nobody. */
 void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata);
 
-/* Its hypervisor is gone, as the driver or a record tells. Notes how it has ended, if that is not
- * known yet, and returns the state that this makes the last: VM_STOPPED or VM_FAILED. */
+/* Concludes a CVM whose hypervisor has gone, by what the driver or a record reports: sets its
+ * ending, if that is not known yet. Returns the final state: VM_STOPPED or VM_FAILED. */
 VmState vm_conclude(Vm *vm, const DriverEnding *ending);
 /* The same, releases all that it holds and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);
@@ -186,7 +186,7 @@ void vm_release(Vm *vm);
 void vm_release_process(Vm *vm);
 /* Ends it when its time to live is over. */
 void vm_arm_expiry(Vm *vm);
-/* Before a new launch: it has no ending yet. */
+/* Forgets the previous ending; called before a relaunch. */
 void vm_clear_ending(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
@@ -196,7 +196,7 @@ void vm_arm_ready_timer(Vm *vm);
 void vm_notify(Vm *vm, const char *data, size_t size);
 /* The same in a message of its own, each line of which ends in it. */
 void vm_notify_message(Vm *vm, const char *data, size_t size);
-/* It has said READY: persists, emits, tells watchers. */
+/* The guest has reported READY: persists, emits, notifies watchers. */
 void vm_become_ready(Vm *vm);
 /* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
 void vm_tell_status(Vm *vm);

@@ -38,5 +38,5 @@ void vm_boot_set_secret_bytes(VmBoot *boot, uint64_t bytes);
 int vm_boot_hold_files(VmBoot *boot, ArtifactFiles *files);
 /* Lets go of artifacts and files; digests stay. */
 void vm_boot_release(VmBoot *boot, ArtifactFiles *files);
-/* As a record tells. charged: its owner is still charged for it. */
+/* From a record. charged: its owner is still charged for it. */
 void vm_boot_load(VmBoot *boot, json_object *record, bool charged);

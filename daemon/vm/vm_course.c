@@ -17,7 +17,7 @@
 #define TO(state) (1u << (state))
 static const unsigned transitions[_VM_STATE_MAX] = {
         [VM_PREPARING] = TO(VM_STARTING) | TO(VM_FAILED),
-        /* a CVM that is started again is not taken back, but stopped or tried once more */
+        /* the launch of a CVM that is restarted is not undone: it is stopped or tried again */
         [VM_STARTING] =
                 TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_RESTARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
         [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |

@@ -20,7 +20,7 @@ static void on_created(void *userdata)
                 vm->keeper->created(vm, vm->keeper_userdata);
 }
 
-/* What its CPUs do may be somebody else's doing. */
+/* Another program (virsh, a QMP client) may pause or resume the guest. */
 static void on_status(const char *status, void *userdata)
 {
         Vm *vm = userdata;
@@ -101,7 +101,7 @@ static void on_leaving(const char *reason, void *userdata)
 {
         Vm *vm = userdata;
 
-        /* once it has gone nobody else could tell */
+        /* once it has gone nothing else could report it */
         if (!vm->stop_requested && !vm->leaving) {
                 vm->leaving = strdup(reason);
                 record_write(vm);

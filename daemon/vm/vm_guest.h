@@ -31,7 +31,7 @@ void vm_guest_init(VmGuest *guest, uv_loop_t *loop, void *data);
 void vm_guest_close(VmGuest *guest, uv_close_cb closed);
 void vm_guest_done(VmGuest *guest);
 
-/* Its CPUs run: for the first time, or once more. */
+/* Its CPUs run: for the first time, or again. */
 void vm_guest_begin(VmGuest *guest);
 /* It is not ready any more. */
 void vm_guest_end(VmGuest *guest);
@@ -44,11 +44,11 @@ void vm_guest_set_ready(VmGuest *guest, bool early);
 void vm_guest_await_ready(VmGuest *guest, uint32_t seconds, uv_timer_cb late);
 /* Whether this status is another than the last. */
 bool vm_guest_set_status(VmGuest *guest, const char *text);
-/* The status is told; `next`: when another may be. */
+/* The status has been reported; `next`: when the next may be. */
 void vm_guest_told_status(VmGuest *guest, uint64_t msec, uv_timer_cb next);
 /* Whether this is the first report of a panic. */
 bool vm_guest_set_panicked(VmGuest *guest);
 /* As panic_line_feed(); NULL, too, once a panic was reported. */
 char *vm_guest_find_panic(VmGuest *guest, const void *data, size_t size);
-/* As a record tells. */
+/* From a record. */
 void vm_guest_load(VmGuest *guest, json_object *record);

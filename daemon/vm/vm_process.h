@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What runs a CVM: from before its start to its end, once more with each launch. Changed by this
- * module alone. */
+/* The processes that run a CVM: from before its start to its end, again with each launch. Only this
+ * module changes them. */
 
 #include "driver/companion.h"
 #include "driver/driver.h"

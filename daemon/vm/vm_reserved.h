@@ -42,6 +42,6 @@ int vm_reserved_add_gpu(VmReserved *reserved, const char *address);
 bool vm_reserved_has_gpu(const VmReserved *reserved, const char *address);
 /* Lets go of ports and CID, which the hypervisor has or takes now. */
 void vm_reserved_drop_holds(VmReserved *reserved);
-/* As a record tells: the uid, the CID, and the GPUs of its redacted spec. False if that has what no
- * spec can have. */
+/* Reserves what a record has: the uid, the CID, and the GPUs of its redacted spec. Returns false if
+ * that spec has what no spec can have. */
 bool vm_reserved_load(VmReserved *reserved, json_object *record);

@@ -25,7 +25,7 @@ void vm_restart_close(VmRestart *restart, uv_close_cb closed); /* one handle */
 void vm_restart_set_policy(VmRestart *restart, const SpecRestart *policy);
 /* For the record; the policy itself is in the spec. */
 json_object *vm_restart_to_json(const VmRestart *restart);
-/* restart: as a record tells. pending: of a CVM in state restarting, or starting once more. */
+/* restart: from a record. pending: of a CVM in state restarting, or starting again. */
 void vm_restart_load(VmRestart *restart, json_object *recorded, bool same_boot);
 void vm_restart_set_pending(VmRestart *restart, bool pending);
 /* The next attempt does not come, or has begun. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* How a CVM is brought to its end: by whoever asks, or as its time to live is over. */
+/* How a CVM is stopped: on request, or because its time to live is over. */
 
 #include "local/log.h"
 #include "vm/vm.h"

@@ -33,9 +33,9 @@ typedef struct Answer {
         mode_t mode; /* of a path that was opened; 0: of a descriptor, which is not looked at */
         uint64_t size;
         uint64_t magic; /* f_type of statfs(2); 0: its file system does not know the question */
-        bool reads;     /* no descriptor comes with this: the child reads the file once it is told
-                           to, answers with this again after each CALLER_READ_STEP bytes of it, and
-                           in the end without */
+        /* No descriptor comes with this: the child reads the file when asked, answers with this
+         * again after each CALLER_READ_STEP bytes, and at the end without it. */
+        bool reads;
 } Answer;
 
 typedef struct Request {
@@ -48,8 +48,8 @@ typedef struct Request {
 } Request;
 
 /*
- * The child. It is a copy of one thread of the daemon: other threads may have left locks taken for
- * ever, so the child makes nothing but system calls.
+ * The child. It is a copy of one thread of the daemon: other threads may have left locks that
+ * nobody will release, so the child makes nothing but system calls.
  */
 
 static int become_caller(const Request *request)
@@ -94,7 +94,7 @@ static int caller_open_path(const Request *request)
         return fd < 0 ? -errno : fd;
 }
 
-/* Returns the fd, or -errno with answer->step told. */
+/* Sets answer->step. Returns the fd or -errno. */
 static int open_as_caller(const Request *request, Answer *answer)
 {
         int fd = request->fd, r;

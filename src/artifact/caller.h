@@ -7,14 +7,14 @@
  * A short-lived child takes the caller's uid, gid and groups, drops every capability and
  * descriptor, opens the path (openat2(2), RESOLVE_NO_MAGICLINKS, O_NONBLOCK, O_NOCTTY, O_CLOEXEC)
  * and passes the descriptor back. The child is killed after CALLER_OPEN_MSEC, and left behind if
- * that does not end it (base/errand.h), so that a server that is gone does not hold a thread for
- * ever. Blocks its thread: run it in a worker. Thread-safe.
+ * that does not end it (base/errand.h), so that a server that has gone does not block a thread for
+ * good. Blocks its thread: run it in a worker. Thread-safe.
  *
- * The daemon reads what the child opened on a local file system. That is the same as reading with
- * the caller's rights where a file's content does not depend on who reads it. It does depend on it
- * in proc, sysfs, debugfs and their like, whose files the kernel writes at each read, for the
- * reader's rights: no such file is content, by path or by descriptor. What a server answers for
- * (FUSE, NFS, and all that is not known as local) is read by the child, and the daemon gets a copy.
+ * The daemon itself reads a file that the child opened on a local file system: its content does not
+ * depend on who reads it. The content does depend on the reader in proc, sysfs, debugfs and similar
+ * file systems, whose files the kernel writes at each read; their files are refused, by path and by
+ * descriptor. The child reads a file for which a server answers (FUSE, NFS, and every file system
+ * that is not known to be local), and the daemon gets a copy.
  */
 
 #include <sys/types.h>

@@ -64,7 +64,7 @@ static int copy_begin(Copy *copy, CvmError *error)
         return 0;
 }
 
-/* The first call gets at least ARTIFACT_HEAD_SIZE bytes of a file that has so many: a file of the
+/* The first call gets at least ARTIFACT_HEAD_SIZE bytes of a file that has them: a file of the
  * wrong kind is refused before all of it is in memory. */
 static int copy_add(Copy *copy, const uint8_t *data, size_t size, CvmError *error)
 {
@@ -261,7 +261,7 @@ int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA
         return refuse_digest(artifact, artifact->digest.sha256, "the pinned one", sha256, error);
 }
 
-/* The pages are the executable's: once copied they need not stay in memory. A table that does
+/* The pages belong to the executable: once copied they need not stay in memory. A table that does
  * not start on a page boundary keeps them: the call then fails. */
 static void drop_pages(const uint8_t *start, size_t size)
 {

@@ -5,19 +5,18 @@
  * KEY=VALUE lines by the rules of systemd's EnvironmentFile= (systemd.exec(5)), as its own reader
  * (load_env_file() of libsystemd-shared) takes them:
  *
- * - A line ends at a line feed or a carriage return. Lines that are empty or begin with '#' or ';'
- *   are skipped. The first character of any other belongs to the key whatever it is; blanks (spaces
- *   and tabs) around the key and around an unquoted value do not count.
- * - 'single quotes' keep all that is between them, line ends too.
- * - "double quotes" likewise, but a backslash before one of " \ $ ` takes its meaning, and one
- *   before a line feed takes the line feed away. Any other backslash stays.
- * - Quoted parts follow each other, blanks between them do not count; once an unquoted part begins,
- *   quotes stand for themselves. There is no comment after a value.
- * - In an unquoted value a backslash stands before what shall be taken as it is, and takes a line
- *   end away.
- * - What the end of the text cuts short counts as far as it goes.
+ * - A line ends at a line feed or a carriage return. Empty lines and lines that begin with '#' or
+ *   ';' are skipped. The first character of any other line belongs to the key, whatever it is;
+ *   blanks (spaces and tabs) around the key and around an unquoted value do not count.
+ * - 'single quotes' keep everything between them, line ends included.
+ * - "double quotes" do the same, but a backslash makes a following " \ $ or ` literal and removes a
+ *   following line feed. Any other backslash stays.
+ * - Quoted parts are joined, without the blanks between them; after the start of an unquoted part,
+ *   quotes are literal. A value cannot be followed by a comment.
+ * - In an unquoted value a backslash makes the next character literal, and removes a line end.
+ * - An assignment that the end of the text cuts short counts as far as it goes.
  *
- * Which names and values are good, and which of two assignments counts, is the caller's to say.
+ * The caller decides which names and values are valid, and which of two assignments counts.
  */
 
 #include "base/text.h"
@@ -29,7 +28,7 @@ typedef enum AssignmentsFault {
                                  * for systemd 254 and later, and is a comment for earlier ones */
 } AssignmentsFault;
 
-/* What is called for each assignment and each fault, in their order; `line` counts from 1. Both
+/* Called for each assignment and each fault, in their order; `line` counts from 1. Both functions
  * return 0, or a negative value to end the reading. */
 typedef struct AssignmentsSink {
         /* name: not terminated. The value may be taken out of its buffer. */

@@ -17,6 +17,6 @@
 #define CANONICAL_INTEGER_MAX ((1ll << 53) - 1)
 
 /* Appends to *ret. -ERANGE: a number with a fraction or exponent, or beyond CANONICAL_INTEGER_MAX;
- * -EBADMSG: text that is not UTF-8, or nesting beyond JSON_DEPTH_MAX; -ENOMEM. After a failure what
- * *ret has is of no use. */
+ * -EBADMSG: text that is not UTF-8, or nesting beyond JSON_DEPTH_MAX; -ENOMEM. After a failure the
+ * content of *ret must not be used. */
 int canonical_write(json_object *value, Buffer *ret);

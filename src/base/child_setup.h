@@ -4,7 +4,7 @@
 /*
  * What a child gives up before it does its work. fork_bare() has made it, so it is a copy of one
  * thread: all of this is async-signal-safe (signal-safety(7)). Ids are changed by system calls of
- * their own, since those of libc would tell the other threads, which the child does not have.
+ * their own, since libc's functions would notify the other threads, which the child does not have.
  */
 
 #include <sys/types.h>

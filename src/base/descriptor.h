@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What a descriptor that somebody else sent is, found out without asking a server.
+ * Finds out what kind of file a descriptor from another process refers to, without asking a server.
  *
- * Most system calls about a file, fstat(2), fstatfs(2) and read(2) among them, ask its file system,
- * and on FUSE, NFS and their like a server that may never answer. Even statx(2) with
- * AT_STATX_DONT_SYNC does so on some (9p asks all the same). So a descriptor's seals, its link in
- * /proc/self/fd and the number of its mount in /proc/self/fdinfo are looked at first: the kernel
- * writes these by itself. The number leads to the type of the file system (base/mount_table.h).
- * Only where that is local is the type of the file asked.
+ * Most system calls about a file, such as fstat(2), fstatfs(2) and read(2), ask its file system,
+ * and on FUSE, NFS and similar file systems a server that may never answer. Even statx(2) with
+ * AT_STATX_DONT_SYNC asks the server on some (9p). So a descriptor's seals, its link in
+ * /proc/self/fd and the number of its mount in /proc/self/fdinfo are examined first: the kernel
+ * provides these by itself. The number leads to the type of the file system (base/mount_table.h).
+ * Only if that file system is local is the type of the file asked for.
  */
 
 #include <sys/types.h>
@@ -33,9 +33,9 @@ typedef struct Descriptor {
 Descriptor descriptor_judge(int fd, MountTable *mounts);
 
 #define DESCRIPTOR_ASK_MSEC 3000
-/* Judges one that is UNKNOWN by asking its file system (fstatfs(2)) in a child, which is left
- * behind where it is not answered within DESCRIPTOR_ASK_MSEC and counted to `uid`
- * (base/errand.h). Waits that long at most, so call it in a worker. Returns 0, -EUSERS (too many of
- * that uid's are left behind), or another -errno where no child can be made. What does not answer
- * is SERVED. */
+/* Judges a descriptor that is UNKNOWN by asking its file system (fstatfs(2)) in a child, which is
+ * counted to `uid` and is left behind if it has no answer within DESCRIPTOR_ASK_MSEC
+ * (base/errand.h). Waits that long at most, so call it in a worker. A file system that does not
+ * answer is SERVED. Returns 0, -EUSERS (too many children of that uid are left behind), or another
+ * -errno if no child can be made. */
 int descriptor_ask(int fd, uid_t uid, Descriptor *ret);

@@ -11,7 +11,7 @@
 
 typedef enum EndingKind {
         ENDING_POWER_OFF,
-        ENDING_POWER_OFF_OR_REBOOT, /* no daemon was there to learn which */
+        ENDING_POWER_OFF_OR_REBOOT, /* no daemon was running, so which of them is unknown */
         ENDING_GUEST_RESET,
         ENDING_GUEST_PANIC,
         ENDING_STOPPED,
@@ -29,7 +29,7 @@ typedef enum EndingKind {
 } EndingKind;
 
 typedef enum EndingRestart {
-        ENDING_IS_FINAL,            /* asked for, or another attempt cannot mend it */
+        ENDING_IS_FINAL,            /* requested, or another attempt cannot help */
         ENDING_RESTARTS_ALWAYS,     /* under the policy `always` alone */
         ENDING_RESTARTS_ON_FAILURE, /* under the policy `on-failure` too */
 } EndingRestart;

@@ -17,7 +17,7 @@
 typedef struct Place {
         bool used, left; /* by a child; that is left behind */
         uid_t account;
-        int pidfd; /* owned where it is left behind */
+        int pidfd; /* owned if the child is left behind */
 } Place;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -33,7 +33,7 @@ static unsigned left_of(uid_t account)
         return n;
 }
 
-/* The first places are for all but root, the rest is root's. */
+/* The first places are for all users but root, the others for root. */
 static int place_take(uid_t account, size_t *ret)
 {
         size_t first = account == 0 ? ERRAND_LEFT_MAX : 0;
@@ -90,7 +90,8 @@ static void *errand_reap_later(void *userdata)
         return NULL;
 }
 
-/* Takes pidfd and the place. Signals are for the other threads. False: there is no thread. */
+/* Takes pidfd and the place. Signals are left to the other threads. Returns false if no thread can
+ * be started. */
 static bool errand_leave_behind(Place *mine, int pidfd)
 {
         sigset_t all, before;

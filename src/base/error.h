@@ -70,12 +70,12 @@ int cvm_error_set(CvmError *error, CvmErrorId id, int r, json_object *fields);
  * Returns the errno that the setter of that error would have returned. */
 int cvm_error_set_wire(CvmError *error, const char *name, json_object *fields);
 
-/* The sentence for a person: one line, no final full stop, with the next step where there is one.
+/* The sentence for a person: one line, no final full stop, with the next step if there is one.
  * Control characters in what a peer sent are escaped. Newly allocated; NULL without memory. */
 char *cvm_error_message(const CvmError *error);
 
-/* One setter an error; each returns the errno named. */
-/* -ENOENT. name, id: by which it was looked for; NULL: not by that. */
+/* One setter for each error; each returns the errno that its comment names. */
+/* -ENOENT. name, id: what it was looked for by; NULL if not used. */
 int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id);
 int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers); /* -EEXIST */
 /* -EEXIST. field: of the spec. */

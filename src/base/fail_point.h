@@ -3,10 +3,11 @@
 
 /*
  * Places at which a test may have the program killed, as by kill -9, between one lasting step and
- * the next. Only a build with -Dfail_points=true has them; in any other they are nothing.
+ * the next. Only a build with -Dfail_points=true has them; in other builds they do nothing.
  *
  * FAIL_POINTS_ENV names a file of one native int64_t, which is shared with the test: each place
- * that is passed takes one off, and the one that makes it 0 is the last. Its name goes to stderr.
+ * that is passed subtracts one, and the place that reaches 0 is the last. Its name is printed on
+ * stderr.
  */
 
 #define FAIL_POINTS_ENV "CVMD_FAIL_POINTS"

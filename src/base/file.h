@@ -11,7 +11,7 @@
  * longer, or -errno. `dirfd` may be AT_FDCWD. */
 int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size);
 
-/* Reads a descriptor to its end, likewise. */
+/* Reads a descriptor to its end, with the same bound and results. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 
 /* What a failure (-errno) of opening, reading or writing a file says that somebody has named. */
@@ -28,16 +28,16 @@ FileFault file_fault(int r);
  * one, such as a socket's, or the path is longer than PATH_MAX. The file may have moved since. */
 int fd_read_path(int fd, char **ret);
 
-/* The path of `name` (NULL: of the directory itself) in a directory of this process's own, for
- * messages; newly allocated. Where the system does not tell the directory's it is `name` alone. */
+/* The path of `name` in a directory that belongs to this process, or of the directory itself if
+ * name is NULL; for messages. Newly allocated. If the directory's path is not known, it is `name`
+ * alone. */
 char *file_path_at(int dirfd, const char *name);
 
 /* Replaces a file atomically: temporary file in the same directory, mode, fsync, rename.
  * On failure the old file is untouched and no temporary file is left. */
 int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
-/* Likewise without fsync: whoever reads the file finds the old bytes or the new ones, but after a
- * crash of the host it may be empty or torn. *ret_fd: the new file, which the caller owns and
- * syncs. */
+/* Does the same without fsync: readers find the old bytes or the new ones, but after a crash of the
+ * host the file may be empty or torn. *ret_fd: the new file, which the caller owns and syncs. */
 int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
                     int *ret_fd);
 

@@ -102,8 +102,8 @@ static bool is_root_only(void)
         return closers_but_root() >= FOREIGN_CLOSERS_MAX - FOREIGN_CLOSERS_PER_UID;
 }
 
-/* The first descriptor whose account has a thread to spare, and the one before it in the list (-1:
- * it is the first); -1: there is none. */
+/* The first descriptor whose account has a thread to spare, and its predecessor in the list (-1: it
+ * is the first). Returns -1 if there is none. */
 static int waiting_find(int *ret_before)
 {
         bool root_only = is_root_only();
@@ -161,7 +161,7 @@ static void closer_start(void)
         pthread_attr_destroy(&attr);
 }
 
-/* Before it closes one, which may take for ever, it starts a thread for the next. */
+/* Before it closes a descriptor, which may never end, it starts a thread for the next one. */
 static void *closer_run(void *userdata)
 {
         Closer *closer = userdata;
@@ -205,7 +205,7 @@ void foreign_close(uid_t uid, const int *fds, size_t n)
                         close_now(fds[i]);
                 }
         }
-        /* no look through all that waits where none of it is of one who may have a thread */
+        /* do not search all that wait if no account among them may have a thread */
         if (waits && has_closer_to_spare(account, is_root_only()))
                 closer_start();
         pthread_mutex_unlock(&lock);

@@ -14,8 +14,8 @@
 
 #include "base/socket.h"
 
-/* Where a child finds its socket, one child at a time: a number that fork_reserve() has taken, as
- * all below it is copied to each child. -1 where nothing is reserved. */
+/* The number at which a child finds its socket, one child at a time. fork_reserve() has taken it,
+ * since all numbers below it are copied to each child. -1 if nothing is reserved. */
 static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
 static int reserved_slot = -1;
 /* Who made this child, which has this of its parent: the same in all that the process makes. */
@@ -172,7 +172,7 @@ static pid_t make_at_slot(int ours, int theirs, const ForkRequest *request, int 
                         close(at);
                 return pid;
         }
-        /* without a placeholder the socket of a child that has gone stands there: as good */
+        /* without a placeholder the socket of the ended child stays there, which does no harm */
         placeholder = open_placeholder();
         if (placeholder >= 0) {
                 (void)dup3(placeholder, at, O_CLOEXEC);

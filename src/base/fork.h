@@ -5,13 +5,13 @@
  * A child process that never has the descriptors of its parent.
  *
  * fork(2) copies the table of descriptors. When the child closes its copies, by close(2), exec or
- * exit, each file on a file system in user space (FUSE) asks that file system once more and waits
- * for its answer without an end: one descriptor that a client sent could stop every child of the
- * daemon. So the child shares the table at first (CLONE_FILES) and then takes a copy of the lowest
- * numbers alone (close_range(2), CLOSE_RANGE_UNSHARE). The kernel copies numbers in units of 64:
- * fork_reserve() fills these once, before the first client is there, so that no descriptor that
- * arrives later ever stands among them. What the child is to have reaches it over a socket of its
- * own (SCM_RIGHTS).
+ * exit, each file on a file system in user space (FUSE) asks that file system and waits for its
+ * answer without limit: one descriptor that a client sent could block every child of the daemon. So
+ * the child shares the table at first (CLONE_FILES) and then takes a copy of the lowest numbers
+ * alone (close_range(2), CLOSE_RANGE_UNSHARE). The kernel copies numbers in units of 64:
+ * fork_reserve() fills the first of these units once, before the first client connects, so that no
+ * descriptor that arrives later is ever among them. The child receives the descriptors that it
+ * needs over a socket (SCM_RIGHTS).
  *
  * Thread-safe. The child is a copy of one thread: only async-signal-safe calls are allowed in it
  * (signal-safety(7)).

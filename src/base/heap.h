@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The C library's heap (glibc: mallopt(3), malloc_trim(3)) in a process that lives long and now and
- * then needs a lot for a moment.
+ * The C library's heap (glibc: mallopt(3), malloc_trim(3)) in a process that lives long and
+ * sometimes needs much memory for a moment.
  *
  * By default each thread may get a heap of its own, of which malloc_trim() never gives back the
  * end, and the size from which a block gets its own mapping grows with the largest block that was
@@ -11,7 +11,9 @@
  * daemon.
  */
 
-/* One heap for all threads, and thresholds that stay as they are. Before the first thread. */
+/* Makes all threads share one heap, and keeps the thresholds fixed. Call it before the first thread
+ * starts. */
 void heap_prepare(void);
-/* Gives what is free back to the system. It may take some milliseconds: not on the loop. */
+/* Gives free memory back to the system. This may take some milliseconds, so call it off the
+ * loop. */
 void heap_trim(void);

@@ -15,7 +15,7 @@
 typedef struct JsonParseError {
         unsigned line, column;
         char reason[96];
-        size_t values; /* how many there are, where they are too many; else 0 */
+        size_t values; /* the number of values if there are too many; else 0 */
 } JsonParseError;
 
 /* Values (scalars, arrays, objects) that json_parse() takes. json-c needs up to 800 bytes for one

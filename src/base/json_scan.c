@@ -14,7 +14,7 @@ typedef struct Scanner {
         size_t depth;
         char closers[JSON_DEPTH_MAX]; /* of the arrays and objects that are open, outermost first */
         JsonScan *result;
-        char *mend;   /* data again, where it is to be mended; else NULL */
+        char *mend;   /* data again, if it is to be mended; else NULL */
         size_t first; /* offset of what was mended first; SIZE_MAX: nothing */
 } Scanner;
 
@@ -93,7 +93,7 @@ static int json_scan_hex_digit(char c)
         return -1;
 }
 
-/* The UTF-16 code unit of a \uXXXX at `at`, or -1 where there is none. */
+/* The UTF-16 code unit of a \uXXXX at `at`, or -1 if there is none. */
 static long code_unit(const char *data, size_t size, size_t at)
 {
         long unit = 0;
@@ -190,7 +190,7 @@ static int scan_digits(Scanner *s)
         return 0;
 }
 
-/* The number up to the cursor must fit what json-c makes of it. */
+/* The number up to the cursor must fit the type in which json-c stores it. */
 static int check_range(Scanner *s, size_t start, bool is_integer)
 {
         size_t length = s->at - start;

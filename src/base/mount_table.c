@@ -88,7 +88,7 @@ static bool mount_table_add_line(MountTable *table, const char *line, size_t siz
         return mount_table_add(table, number, filesystem_of_type(type, (size_t)(end - type)));
 }
 
-/* Adds what whole lines say; returns how many bytes those are, or 0 where there is no room. */
+/* Adds what whole lines say. Returns the number of their bytes, or 0 if there is no room. */
 static size_t mount_table_add_lines(MountTable *table, const char *data, size_t size)
 {
         size_t done = 0;

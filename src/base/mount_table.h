@@ -25,7 +25,7 @@ MountTable *mount_table_new(void);
 MountTable *mount_table_free(MountTable *table);
 DEFINE_CLEANUP(MountTable *, mount_table_free)
 
-/* False where no mount of this number is known: it is in another namespace, or in none. */
+/* Returns false if no mount has this number: it is in another namespace, or in none. */
 bool mount_table_find(MountTable *table, uint64_t mount, Filesystem *ret);
 /* How often the files were read, for tests. */
 unsigned mount_table_reads(const MountTable *table);

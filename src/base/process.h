@@ -14,9 +14,9 @@ int process_open(pid_t pid);                      /* pidfd (CLOEXEC), -ESRCH: go
 int process_signal(int pidfd, int signal);        /* 0 or -errno; -ESRCH: it is gone */
 int process_start_time(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
 
-/* The status that wait(2) gave or will give to the parent of a process that has ended, for anybody
- * who holds its pidfd. -EAGAIN: its parent has not waited for it yet, or this kernel never tells
- * (before Linux 6.15); another -errno: it will not be known. */
+/* The status that wait(2) gave or will give to the parent of a process that has ended, for any
+ * process that has its pidfd. Returns 0; -EAGAIN if its parent has not waited for it yet, or the
+ * kernel never reports it (before Linux 6.15); another -errno if it will never be known. */
 int process_exit_status(int pidfd, int *ret);
 
 /* The uid that it acts with (proc(5), status). */

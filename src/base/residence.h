@@ -8,7 +8,7 @@
 typedef enum Residence {
         RESIDENCE_MEMORY, /* ramfs; tmpfs that is mounted noswap, or on a host without swap now */
         RESIDENCE_SWAPPABLE, /* a tmpfs, and the host swaps to a disk */
-        RESIDENCE_DISK,      /* anything else, and what cannot be told */
+        RESIDENCE_DISK,      /* anything else, and what cannot be determined */
 } Residence;
 
 /* Of the file system of an open file. mounts and swaps: "/proc/self/mountinfo" (proc(5), Linux 5.8

@@ -12,7 +12,7 @@
 #define SOCKET_FDS_MAX 253 /* descriptors that one message can carry: SCM_MAX_FD of Linux */
 
 typedef struct SocketFds {
-        int fds[SOCKET_FDS_MAX]; /* owned by whoever received them; they close on exec */
+        int fds[SOCKET_FDS_MAX]; /* owned by the receiver; they close on exec */
         size_t n;
         bool truncated; /* further ones were lost, for example since this process has too many */
 } SocketFds;

@@ -90,7 +90,7 @@ static int check_sev_es(const HostFacts *facts, HostCheck *ret)
         return check_dev_sev(facts, "SEV-ES", ret);
 }
 
-/* What the SEV firmware says of itself, where it may be asked. */
+/* What the SEV firmware reports about itself, if it may be asked. */
 static int check_snp_firmware(const HostFacts *facts, HostCheck *ret)
 {
         const HostSevStatus *status = &facts->snp_status;

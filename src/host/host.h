@@ -89,8 +89,8 @@ typedef struct HostFacts {
 int host_probe(const char *root, HostFacts **ret); /* 0 or -ENOMEM */
 HostFacts *host_facts_free(HostFacts *facts);
 DEFINE_CLEANUP(HostFacts *, host_facts_free)
-/* A copy in which that is read again which changes while a host runs: pools, quote service, memory,
- * devices. May block for half a second where there is TDX. 0 or -ENOMEM. */
+/* A copy in which the facts that change while a host runs are read again: pools, quote service,
+ * memory, devices. May block for half a second on a host with TDX. Returns 0 or -ENOMEM. */
 int host_refresh(const char *root, const HostFacts *facts, HostFacts **ret);
 /* Reads the pools again; a few files of the kernel's. */
 void host_probe_pools(const char *root, HostFacts *facts);
@@ -110,9 +110,9 @@ typedef struct HostCheck {
 void host_check_done(HostCheck *check);
 
 /* Makes the named check: kvm, sev, sev-es, sev-snp, tdx, vhost-vsock, sev-asids, sev-es-asids,
- * tdx-keyids, qgs, memlock, nft. -ENOENT: no check of that name. What cannot be known here passes,
- * and `found` says so. Each `fix` is the next step to take: a kernel parameter, firmware item,
- * package or group. */
+ * tdx-keyids, qgs, memlock, nft. -ENOENT: no check of that name. A check that cannot be made here
+ * passes, and `found` states that. Each `fix` is the next step to take: a kernel parameter,
+ * firmware item, package or group. */
 int host_check(const HostFacts *facts, const char *name, HostCheck *ret);
 /* Names of all checks, ended by NULL. */
 const char *const *host_check_names(void);
@@ -121,8 +121,8 @@ const char *const *host_check_names(void);
  * (by_group; root's group does not count), or as this process. -ENOENT: there is none. */
 int host_check_device(const char *root, const char *path, bool by_group, HostCheck *ret);
 
-/* Whether a program that a companion needs is there. path: where it was found or configured to be;
- * NULL: nowhere. */
+/* Checks whether a program that a companion requires exists. path: where it was found or is
+ * configured; NULL: nowhere. */
 int host_check_program(const char *name, const char *path, const char *package, HostCheck *ret);
 
 /* Whether a PCI device, by its full address, can be a guest's: it exists, is in an IOMMU group, and

@@ -3,8 +3,8 @@
 
 /*
  * libvirt's functions. Its libraries are loaded when they are first asked for: they and all that
- * they need take some 9 MB, which a daemon without CVMs of driver libvirt shall not have; and a
- * host needs not have them.
+ * they need take some 9 MB, which a daemon without CVMs of driver libvirt does not spend; and a
+ * host does not have to have them.
  */
 
 #include <libvirt/libvirt-qemu.h>

@@ -5,13 +5,13 @@
 
 #include "host/host.h"
 
-#define LIBVIRT_URI "qemu:///system" /* where no other is configured */
+#define LIBVIRT_URI "qemu:///system" /* unless another is configured */
 
 typedef struct LibvirtFacts {
         unsigned long version; /* 1000000 * major + 1000 * minor + release; 0: it was not asked */
         bool passt;            /* forwards ports through it */
         bool memfd, shares;    /* memory by memfd; directories over 9p */
-        bool tpm;              /* one that somebody else runs */
+        bool tpm;              /* one that another user runs */
         bool sev, sev_snp, tdx;
 } LibvirtFacts;
 

@@ -3,7 +3,7 @@
 
 /*
  * libxml2's functions. The library is loaded when it is first asked for: it and all that it needs
- * take some 3 MB, which a daemon without CVMs of driver libvirt shall not have.
+ * take some 3 MB, which a daemon without CVMs of driver libvirt does not spend.
  */
 
 #include <libxml/parser.h>

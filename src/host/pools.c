@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "host/host_internal.h"
 
-/* The value after "KEY " at a line's begin; false where there is none or "max". */
+/* The value after "KEY " at the beginning of a line; false if there is none or it is "max". */
 static bool pools_value_of(const char *text, const char *key, uint64_t *ret)
 {
         size_t length = strlen(key);
@@ -29,7 +29,7 @@ static bool pools_value_of(const char *text, const char *key, uint64_t *ret)
 
 void host_probe_pools(const char *root, HostFacts *facts)
 {
-        /* the capacity is only told at the root of the hierarchy; version 2, then version 1 */
+        /* only the root of the hierarchy states the capacity; version 2, then version 1 */
         static const char *const directories[][2] = {
                 {"/sys/fs/cgroup/misc.capacity", "/sys/fs/cgroup/misc.current"},
                 {"/sys/fs/cgroup/misc/misc.capacity", "/sys/fs/cgroup/misc/misc.current"},

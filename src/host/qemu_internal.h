@@ -33,6 +33,6 @@ typedef struct QemuProcess {
 } QemuProcess;
 
 int qemu_process_start(const char *path, QemuProcess *ret);
-/* Gives it a moment to end where it was told to, then kills; always reaps. *ret_output: its last
- * words as one line, NULL where there are none. */
+/* Waits a moment for the process to end if it was asked to quit, then kills it; always reaps it.
+ * *ret_output: the end of its output as one line, or NULL if there is none. */
 void qemu_process_end(QemuProcess *process, bool at_once, char **ret_output);

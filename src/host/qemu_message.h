@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What QEMU's last words mean, where they are a number or name nothing that a user could act on.
+ * The meaning of QEMU's last messages that are a number or name nothing that a user could act on.
  *
  * Source: backends/igvm.c of QEMU (its messages) and enum IgvmResult in the C API of the Rust crate
  * igvm (the numbers).

@@ -159,7 +159,7 @@ static int ask_types(Talk *talk, const char *implements, json_object *set)
                                        "it does not support qom-list-types: it is older than 1.2");
 }
 
-/* *ret: NULL where the type has none to tell. */
+/* ret is NULL if the type reports none. */
 static int ask_properties(Talk *talk, const char *type, json_object **ret)
 {
         _cleanup_json_ json_object *answer = NULL, *set = json_object_new_object();

@@ -28,7 +28,7 @@ int boot_check_igvm(Bytes file, const char *name, const char *guest, const QemuP
 
 /* What a launch boots from. */
 typedef struct BootCheck {
-        Artifact *const *artifacts; /* by kind, NULL where there is none; prepared */
+        Artifact *const *artifacts; /* by kind, NULL if there is none; prepared */
         const Template *template;
         const QemuProbe *qemu; /* NULL: it could not be asked */
         uint32_t cpus;         /* of the CVM */

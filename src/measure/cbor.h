@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * CBOR (RFC 8949) being written, by libcbor's encoders: definite lengths and shortest forms. With
- * map keys in ascending order, which is the caller's part, that is its core deterministic encoding
+ * Writes CBOR (RFC 8949) by libcbor's encoders, with definite lengths and shortest forms. If the
+ * caller writes map keys in ascending order, the result is in the core deterministic encoding
  * (section 4.2.1).
  *
- * A failure sticks: it is told once, by cbor_writer_finish().
+ * A failure is remembered; cbor_writer_finish() returns it.
  */
 
 #include "base/text.h"
@@ -23,7 +23,7 @@ int cbor_writer_finish(CborWriter *writer, uint8_t **ret, size_t *ret_size);
 void cbor_put_int(CborWriter *writer, int64_t value);
 void cbor_put_bytes(CborWriter *writer, const void *data, size_t size);
 void cbor_put_text(CborWriter *writer, const char *text); /* UTF-8 */
-/* What follows are so many items, of a map so many pairs of them. */
+/* Begins an array of `n` items, or a map of `n` pairs, which follow. */
 void cbor_begin_array(CborWriter *writer, size_t n);
 void cbor_begin_map(CborWriter *writer, size_t n);
 void cbor_put_tag(CborWriter *writer, uint64_t tag); /* of the next item */

@@ -54,7 +54,7 @@ typedef struct Element {
 
 static const Element elements[] = {
         {"AMD", "SEV-SNP", "MEASUREMENT", .name = "LaunchDigest"},
-        /* another value that is as good: the same element once more */
+        /* another value that is accepted, too: the same element again */
         {"AMD", "SEV-SNP", "MEASUREMENT", .name = "LaunchDigestAllVcpus"},
         {"Intel", "TDX", "MRTD", .name = "MRTD"},
         {"Intel", "TDX", "RTMR",

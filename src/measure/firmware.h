@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What an OVMF image's code shows of its version. The code is in a firmware volume that is
- * compressed with LZMA; the texts that tell are literals in it.
+ * What the code of an OVMF image shows about its version. The code is in a firmware volume that is
+ * compressed with LZMA; literals in it identify the version.
  *
  * Sources: UEFI Platform Initialization specification, volume 3, section 3.2.5 (GUID-defined
  * section); edk2, MdeModulePkg LzmaCustomDecompressLib (the GUID; the data are an .lzma stream),

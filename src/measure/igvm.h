@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * IGVM files (Independent Guest Virtual Machine): headers that tell a loader which pages to put
+ * IGVM files (Independent Guest Virtual Machine): headers that state which pages a loader puts
  * where, for one or more platforms.
  *
  * Source: the IGVM file format specification, which is the documentation of the Rust crate

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Where the pages of an IGVM file go for one platform: a loader that is told to fill the same page
- * twice fails, or leaves only the later one. */
+/* Where the pages of an IGVM file go for one platform: a loader that is to fill the same page twice
+ * fails, or keeps only the later content. */
 
 #include "measure/igvm.h"
 

@@ -26,7 +26,7 @@ typedef struct IgvmVmsas {
 
 /*
  * Whether QEMU can give KVM the VP contexts of the platform (SEV-SNP, SEV-ES, native; others are
- * not looked into) of a guest with so many vCPUs (0: not known).
+ * not examined) for a guest with this number of vCPUs (0: not known).
  *
  * ArtifactInvalid: VP contexts that are not those of vCPUs 0, 1, … in order, or are more than the
  * vCPUs; of native of another vCPU than 0; a VMSA that is not at VMSA_GPA, has values that QEMU

@@ -442,7 +442,7 @@ int measure_read_code(MeasureMethod method, Bytes file, bool igvm, FirmwareCode 
         int r;
 
         if (igvm && igvm_parse(file, "igvm", &parsed, &error) < 0)
-                return -ENOENT; /* it is refused where it is measured */
+                return -ENOENT; /* it is refused when it is measured */
         platform = igvm ? igvm_find_platform(&parsed, methods[method].igvm_platform) : NULL;
         if (igvm && !platform)
                 return -ENOENT;

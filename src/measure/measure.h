@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * From what boots to what its attestation must show: the one entry to this layer. Pure: it opens
- * nothing, and equal inputs give equal results.
+ * Computes from the files that boot what their attestation must show: the one entry to this layer.
+ * It is pure: it opens nothing, and equal inputs give equal results.
  *
- * Only what is named is measured: a register that needs an input that is not there says so.
+ * Only given inputs are measured: a register that requires an input that is not given states this.
  */
 
 #include "measure/measurement.h"

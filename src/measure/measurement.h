@@ -17,7 +17,7 @@
 typedef enum MeasurementState {
         MEASUREMENT_VALUE,
         MEASUREMENT_NOT_GIVEN,       /* an input that it needs was not named */
-        MEASUREMENT_NOT_PREDICTABLE, /* no input could tell, or none that can be named here */
+        MEASUREMENT_NOT_PREDICTABLE, /* no input determines it, or none that can be given here */
 } MeasurementState;
 
 /* "value", "not-given", "not-predictable". */

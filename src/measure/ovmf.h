@@ -62,7 +62,8 @@ int ovmf_parse_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error);
  * of GUIDs is not there or broken. */
 int ovmf_find_sev(Bytes file, const char *name, OvmfSev *ret, CvmError *error);
 
-/* Whether kernel hashes can be told to it: a section for them and the table's address within it. */
+/* Whether the image accepts kernel hashes: it has a section for them, and the table's address is in
+ * it. */
 bool ovmf_takes_hashes(const OvmfSev *sev);
 
 /* The three digests, in the order of the table. */

@@ -58,7 +58,7 @@ typedef enum ProfileStub {
 
 typedef struct ProfileItem {
         unsigned value;
-        const char *source; /* who told it; static; NULL: nobody */
+        const char *source; /* its source; static; NULL: none */
 } ProfileItem;
 
 typedef struct Profile {
@@ -74,7 +74,7 @@ typedef struct Profile {
 int profile_parse(Profile *profile, const char *text, CvmError *error);
 /* "10.0", "10.0.2", "7.2.22 (Debian 1:7.2+dfsg…)". InvalidSpec of "qemu". */
 int profile_parse_qemu(Profile *profile, const char *version, CvmError *error);
-/* Takes what the firmware's code shows. What is told already stays. */
+/* Takes what the firmware's code shows. Values that are already known stay. */
 void profile_take_code(Profile *profile, const FirmwareCode *code);
 
 typedef enum ProfileGuest {
@@ -84,7 +84,7 @@ typedef enum ProfileGuest {
 } ProfileGuest;
 
 /* Takes what the kernel's code shows for such a guest: a TD's firmware has the CC protocol, that of
- * others TCG2. What is told already stays. */
+ * others TCG2. Values that are already known stay. */
 void profile_take_stub(Profile *profile, const KernelStub *stub, ProfileGuest guest);
 
 /* Concludes from versions what is still unknown. */

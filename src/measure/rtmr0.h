@@ -23,7 +23,8 @@ typedef struct AcpiFiles {
         Bytes loader, rsdp, tables;
 } AcpiFiles;
 
-/* Fills `reg`, or says why it cannot be predicted: other firmware, variables that are set (Secure
- * Boot), boot options that the profile does not tell. memory > 0. 0, -ENOMEM or -EIO. */
+/* Fills `reg`, or states in it why it cannot be predicted: other firmware, variables that are set
+ * (Secure Boot), boot options that the profile does not have. memory must be greater than 0.
+ * Returns 0, -ENOMEM or -EIO. */
 int rtmr0_measure(const Tdvf *tdvf, const Profile *profile, const AcpiFiles *acpi, uint64_t memory,
                   Register *reg);

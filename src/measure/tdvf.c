@@ -14,7 +14,7 @@
 static const Guid tdx_metadata_guid =
         GUID(0xe47a6535, 0x984a, 0x4798, 0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2);
 
-/* "BFV"; "section" where it is unknown */
+/* "BFV"; "section" if it is unknown */
 static const char *tdvf_section_name(uint32_t type)
 {
         static const char *const names[] = {

@@ -179,7 +179,7 @@ typedef struct SpecSvsm {
 
 typedef struct CvmSpec {
         char *name;
-        char *platform;  /* "auto" where none was given */
+        char *platform;  /* "auto" if none was given */
         uint32_t cpus;   /* 0: default */
         uint64_t memory; /* bytes, 0: default */
         SpecArtifact artifacts[_ARTIFACT_KIND_MAX];
@@ -232,7 +232,7 @@ bool spec_name_is_valid(const char *name);
 /* A PCI address, the domain of which may be left out, in full and in lower case. 0 or -EINVAL. */
 int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE]);
 
-/* Index of the disk that is the SVSM's; SIZE_MAX: none. */
+/* Index of the disk of the SVSM; SIZE_MAX: none. */
 size_t spec_svsm_disk(const CvmSpec *spec);
 /* Whether the SVSM has devices of its own. */
 bool spec_svsm_has_devices(const CvmSpec *spec);

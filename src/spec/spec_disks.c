@@ -80,7 +80,7 @@ static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, Cvm
         return 0;
 }
 
-/* The index of text in names; the first where there is no text. -1: it is not among them. */
+/* The index of text in names, 0 if text is NULL, or -1 if it is not among them. */
 static int spec_disks_choose(const char *text, const char *const *names, size_t n)
 {
         for (size_t i = 0; i < n; i++)

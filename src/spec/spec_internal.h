@@ -42,7 +42,7 @@ int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error);
 int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error);
 json_object *spec_limits_to_json(const SpecLimits *limits);
 int spec_parse_labels(json_object *object, CvmSpec *spec, CvmError *error);
-/* Sets the defaults where there is no object. */
+/* Sets the defaults if there is no object. */
 int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error);
 json_object *spec_restart_to_json(const SpecRestart *restart);
 

@@ -25,7 +25,7 @@ typedef struct AddressNeeds {
         bool gpus;
 } AddressNeeds;
 
-/* Bits of an address that reaches all of it; 64 where it is beyond all that there is. */
+/* The number of address bits that reach all of it; 64 if no address does. */
 unsigned address_bits(const AddressNeeds *needs);
 /* The last address that QEMU wants to reach: all but the window of GPUs. UINT64_MAX likewise. */
 uint64_t address_last(const AddressNeeds *needs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Companions of a template: what is said of each, and the command line that a launch makes
- * of it. */
+/* Companions of a template: the description of each, and the command line that a launch renders
+ * from it. */
 
 #include <string.h>
 

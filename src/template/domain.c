@@ -76,7 +76,7 @@ static xmlChar *attribute_word(const xmlNode *node, const char *prefix, const xm
         return word(node, name);
 }
 
-/* The namespace for a node that goes out, declared where it is first needed. */
+/* The namespace of a written node, declared where it is first needed. */
 static xmlNs *carry_namespace(xmlNode *to, const xmlNs *ns)
 {
         xmlNs *found = ns ? libxml->xmlSearchNsByHref(to->doc, to, ns->href) : NULL;

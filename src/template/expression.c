@@ -308,7 +308,7 @@ static int array_value(Walk *walk, const Frame *frame, json_object *array, json_
         return 0;
 }
 
-/* A member's value; *ret is NULL where it is left out by a `when`. */
+/* A member's value; *ret is NULL if a `when` leaves it out. */
 static int member_value(Walk *walk, const Frame *frame, json_object *member, json_object **ret)
 {
         static const char *const members[] = {"!when", "!value", "else", NULL};

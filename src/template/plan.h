@@ -27,7 +27,7 @@ typedef struct PlanArtifact {
 typedef struct PlanDomain {
         const char *artifacts[_ARTIFACT_KIND_MAX]; /* NULL: there is none */
         const char *env_share, *certs_share;       /* directories */
-        const char *console, *notify;              /* sockets, to be made */
+        const char *console, *notify;              /* sockets that the driver makes */
         const char *companions;  /* directory with one, NAME.d, for each companion */
         const char *spec_sha256; /* hex */
         bool passt;              /* libvirt forwards ports through it */
@@ -36,7 +36,7 @@ typedef struct PlanDomain {
         gid_t gid;               /* likewise */
 } PlanDomain;
 
-/* What an IGVM file says to a launch; zeros where there is none. */
+/* What an IGVM file states for a launch; zeros if there is no such file. */
 typedef struct PlanIgvm {
         bool service; /* highest VTL 0: it has no guest's firmware, and boots no kernel */
         bool has_policy;
@@ -106,7 +106,7 @@ typedef struct PlanCompanion {
 } PlanCompanion;
 
 struct LaunchPlan {
-        char **argv; /* ended by NULL; argv[0] is inputs->qemu; empty where there is a domain */
+        char **argv; /* ended by NULL; argv[0] is inputs->qemu; empty if there is a domain */
         size_t argc;
         char *domain;                /* XML; NULL: there is a command line */
         PlanDescriptor *descriptors; /* by number */
@@ -128,9 +128,9 @@ struct LaunchPlan {
  * as 51, the documents' value, and is listed as missing. */
 int template_render(const TemplateSet *set, const Template *template, const PlanInputs *inputs,
                     LaunchPlan **ret, CvmError *error);
-/* Adds what no machine of the plan's type can have: more PCI devices than slots, more vCPUs than
- * this QEMU makes of it, more memory than its CPUs address. probe: NULL, what is known of all. 0 or
- * -ENOMEM. */
+/* Adds failed checks for what no machine of the plan's type can have: more PCI devices than slots,
+ * more vCPUs than this QEMU supports, more memory than its CPUs address. probe: NULL stands for
+ * what holds for every QEMU. Returns 0 or -ENOMEM. */
 int plan_check_machine(const LaunchPlan *plan, const Template *template, const PlanInputs *inputs,
                        const QemuProbe *probe, HostCheckList *missing);
 LaunchPlan *launch_plan_free(LaunchPlan *plan);

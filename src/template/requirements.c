@@ -154,7 +154,7 @@ static int requirements_check_network(Walk *walk, SpecNetwork network)
                                       walk->template->name);
 }
 
-/* What a template leaves out would be missing without a word: a fragment is included or not. */
+/* What a template leaves out would be missing silently: a fragment is included or not. */
 static int check_used(Walk *walk, const PlanInputs *inputs)
 {
         const CvmSpec *spec = inputs->spec;

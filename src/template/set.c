@@ -257,7 +257,7 @@ LibvirtNeeds template_set_domain_needs(const TemplateSet *set, const Template *t
         const DomainFile *file = template_set_domain(set, template->name);
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        /* what cannot be read says so where it is rendered */
+        /* rendering reports what cannot be read */
         return file && template_set_load_domains(set, &error) == 0 ? domain_file_needs(file)
                                                                    : (LibvirtNeeds){};
 }

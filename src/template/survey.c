@@ -23,7 +23,7 @@ static int survey_add_host_checks(const Template *template, const HostFacts *hos
         return 0;
 }
 
-/* One that is not there is told by the host's checks; conditional ones depend on a spec. */
+/* The host's checks report one that does not exist; conditional ones depend on a spec. */
 static int add_devices(const Template *template, const SurveyHost *host, HostCheckList *list)
 {
         size_t n = template->devices ? json_object_array_length(template->devices) : 0;

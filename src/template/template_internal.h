@@ -15,7 +15,8 @@
 #define RENDER_STEPS_MAX 100000u
 #define RENDER_INCLUDES_MAX 16u
 
-/* C-bit of the processors that the documents know, for a render where the host does not tell. */
+/* The C-bit of the processors that the documents describe, for rendering on a host that does not
+ * state its own. */
 #define CBITPOS_ASSUMED 51
 
 /* A file of a template or of fragments, kept for messages. */

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * A walk over a template: what is known, where it is, how much it has done, and what it has made.
+ * A walk over a template: its inputs, its place, its amount of work, and its result.
  *
- * A check is a walk that takes both branches of each condition, so that what is wrong anywhere in a
- * template shows when it is loaded and not when a launch first comes by. Members of one option can
- * only be there or not: they are checked once all there and once all left out.
+ * A check is a walk that takes both branches of each condition, so that every fault of a template
+ * is found when it is loaded and not at the first launch that meets it. Members of one option are
+ * present or absent: they are checked once with all of them and once without.
  */
 
 #include "template/template_internal.h"
@@ -33,7 +33,7 @@ typedef struct Walk {
         LaunchPlan *plan;         /* owned */
         const Document *document; /* the file we are in, and where: "arguments[3].machine.type" */
         Buffer path;
-        unsigned line; /* where the file is XML; 0: the path tells */
+        unsigned line; /* if the file is XML; 0: the path has the place */
         size_t bytes;
         unsigned steps;
         bool used_cbitpos;

@@ -76,7 +76,7 @@ static json_object *workload_shares_to_json(const CvmSpec *spec)
         return shares;
 }
 
-/* NULL where there is none: then the document has no such member. */
+/* NULL if there is none: then the document has no such member. */
 static json_object *workload_disks_to_json(const CvmSpec *spec)
 {
         json_object *disks = spec->n_disks ? json_object_new_array() : NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Bytes that somebody wrote down as text: hex (with 0x before any group of digits, or without) or
- * base64 (RFC 4648, both alphabets, padded or not), broken by white space anywhere. */
+/* Bytes in the form of text: hex (with 0x before any group of digits, or without) or base64 (RFC
+ * 4648, both alphabets, padded or not), broken by white space anywhere. */
 
 #include "measure/bytes.h"
 

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What was checked of an attestation, and what was not: the one place where a verdict comes from.
+ * What was checked in an attestation, and what was not: the only source of a verdict.
  *
  * A required finding that is not checked prevents the verdict; one that is not required is only
- * listed. Memory that runs out is remembered and told once, by findings_finish().
+ * listed. A lack of memory is remembered; findings_finish() returns it.
  */
 
 #include <json-c/json.h>

@@ -11,7 +11,7 @@
 typedef enum LogKind { LOG_TPM, LOG_TD } LogKind;
 
 /* Findings "log RTMR1": whether the log leads to what is seen; and "events RTMR1": the first event
- * that is not as expected; and "log other" where it has events of registers that there are not.
- * Returns 0, -ENOMEM or -EIO. */
+ * that is not as expected; and "log other" if it has events of registers that do not exist. Returns
+ * 0, -ENOMEM or -EIO. */
 int log_check(const EventLog *log, LogKind kind, const SeenRegisters *seen,
               const Expectation *expectation, Findings *findings);

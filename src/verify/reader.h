@@ -11,7 +11,7 @@ typedef struct Reader {
         bool failed;
 } Reader;
 
-/* NULL: there are not so many. */
+/* NULL if there are fewer. */
 static inline const uint8_t *reader_take(Reader *reader, size_t size)
 {
         const uint8_t *data = reader->rest.data;

@@ -14,7 +14,7 @@ typedef struct Trust {
         time_t at;                  /* when all must be valid: seconds since the epoch */
 } Trust;
 
-/* Finding "certificates": right if the leaf (not NULL) leads to a trusted root. `maker` is in the
- * genitive, "AMD's"; `hint`, or NULL, is added to the reason where it does not. */
+/* Finding "certificates": passes if the leaf (not NULL) leads to a trusted root. `maker` is in the
+ * genitive, "AMD's"; `hint`, or NULL, is added to the reason if it fails. */
 void trust_check(const Trust *trust, const KnownRoot *known, const char *maker, const char *hint,
                  Findings *findings);

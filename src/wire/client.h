@@ -23,7 +23,7 @@ DEFINE_CLEANUP(WireClient *, wire_client_free)
 /* The connection's descriptor, borrowed, for poll(2) beside others. */
 int wire_client_fd(const WireClient *client);
 
-/* Milliseconds for each wait on the peer; -1 (default): for ever. */
+/* Milliseconds for each wait on the peer; -1 (default): no limit. */
 void wire_client_set_timeout(WireClient *client, int msec);
 
 /* A plain call. Takes parameters (NULL: {}); fds are borrowed and sent with the message's first
@@ -40,7 +40,7 @@ int wire_client_next(WireClient *client, json_object **ret_reply, CvmError *erro
 /* Whether wire_client_next() has a whole reply at hand, of which poll(2) would say nothing. */
 bool wire_client_has_reply(const WireClient *client);
 
-/* A call with `upgrade`: on success the client is spent and the socket and the bytes that came
- * after the reply are the caller's. */
+/* A call with `upgrade`: on success the client is spent, and the caller owns the socket and the
+ * bytes that came after the reply. */
 int wire_client_upgrade(WireClient *client, const char *method, json_object *parameters,
                         int *ret_fd, char **ret_early, size_t *ret_n_early, CvmError *error);

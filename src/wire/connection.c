@@ -16,7 +16,7 @@ static int refuse_member(WireConnection *connection, const char *member)
         return wire_message_append_error(&connection->output, error.name, error.fields);
 }
 
-/* The last that it is told: whether it wants an answer at all is not known. Returns -E2BIG. */
+/* The last message to the client: it is not known whether it expects a reply. Returns -E2BIG. */
 static int refuse_amount(WireConnection *connection, const char *what, size_t limit, size_t wanted)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -37,8 +37,8 @@ static void connection_refuse_fds(WireConnection *connection)
                 wire_connection_flush(connection);
 }
 
-/* Whether the first `size` bytes of a message are no more than its method takes, as far as that is
- * known. 0 or -E2BIG with its sender told. */
+/* Whether the first `size` bytes of a message are no more than its method accepts, as far as that
+ * is known. Returns 0, or -E2BIG after an error reply to the sender. */
 static int wire_connection_check_size(WireConnection *connection, const char *data, size_t size)
 {
         size_t max;

@@ -2,17 +2,16 @@
 #pragma once
 
 /*
- * What has come from a socket and is not consumed yet: bytes, cut into messages by NUL bytes, and
- * the descriptors that came with the first byte of one of them.
+ * What has been received from a socket and not consumed yet: bytes, cut into messages by NUL bytes,
+ * and the descriptors that came with the first byte of one of them.
  *
  * The kernel may return plain bytes and the bytes that descriptors ride on in one recvmsg(2),
- * without saying where those begin. So each read looks first (MSG_PEEK without room for
- * descriptors, which says MSG_CTRUNC if there are any); where there are some, messages are read one
- * at a time, and the descriptors belong to the one whose read brought them.
+ * without stating where the latter begin. So each read first peeks (MSG_PEEK without room for
+ * descriptors, which sets MSG_CTRUNC if there are any); if there are some, messages are read one at
+ * a time, and the descriptors belong to the message whose read brought them.
  *
- * Descriptors are judged as they come (base/descriptor.h). Those that no method can use, and those
- * that only a server can say something about, are closed at once, off the loop; of these the
- * judgement alone is kept.
+ * Descriptors are judged on arrival (base/descriptor.h). Those that no method can use, and those
+ * for which a server answers, are closed at once, off the loop; only the judgement is kept.
  *
  * At most one message with descriptors waits: the owner reads no further while wire_inbox_has_fds()
  * and a whole message is there.
@@ -55,7 +54,7 @@ void wire_fds_close(uid_t uid, WireFd *fds, size_t n);
 ssize_t wire_inbox_read(WireInbox *inbox, int fd, char *scratch, size_t fds_max);
 
 /* The next whole message at *offset, without its NUL byte; *offset then points behind it. Returns
- * false and leaves *offset where there is none. The bytes stay until wire_inbox_settle(). */
+ * false, with *offset unchanged, if there is none. The bytes stay until wire_inbox_settle(). */
 bool wire_inbox_next(WireInbox *inbox, size_t *offset, const char **ret, size_t *ret_size);
 
 /* The descriptors of the message that began at `offset`, to be freed by the caller, who
@@ -64,8 +63,8 @@ WireFd *wire_inbox_take_fds(WireInbox *inbox, size_t offset, size_t *ret_n);
 bool wire_inbox_has_fds(const WireInbox *inbox);
 
 /* Takes the message from `at` to `*offset` (what wire_inbox_next() gave), without its NUL byte, out
- * of the inbox, without a copy where it is large; *offset is where the next one begins then. 0 or
- * -ENOMEM, with which the message stays. */
+ * of the inbox, without a copy if it is large; *offset is then the start of the next message.
+ * Returns 0 or -ENOMEM; the message stays after a failure. */
 int wire_inbox_take_message(WireInbox *inbox, size_t at, size_t *offset, Buffer *ret);
 /* Bytes of memory that the stored bytes take. */
 size_t wire_inbox_allocated(const WireInbox *inbox);

@@ -21,8 +21,8 @@ typedef struct WireListenerPath {
 
 /* group: (gid_t)-1 leaves it. Returns a listening, non-blocking socket, or
  *   -ENAMETOOLONG  over 107 bytes (sun_path, unix(7));
- *   -EADDRINUSE    somebody listens there;
- *   -EEXIST        there is something else than a socket;
+ *   -EADDRINUSE    a process listens there;
+ *   -EEXIST        there is something other than a socket;
  *   -EBUSY         the directory stays locked;
  *   -errno. */
 int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret);

@@ -23,11 +23,10 @@ typedef struct WireMessageCall {
  *   0            a call;
  *   -EINVAL      a call with a method, but a member of it is unknown or of a wrong type, two of
  *                oneway, more, upgrade are true, or a string has a NUL (\u0000): ret->bad names the
- *                member, or the string by its path among the parameters ("spec.env.A"), so that its
- *                sender can be told; for nothing else is *ret to be used then;
- *   -EBADMSG     no Varlink call: no JSON object, no method, or of the kind -EINVAL but oneway;
- *   -E2BIG       more JSON values than values_max; no tree was made of it;
- *   -ENOMEM. */
+ *                member, or the string by its path among the parameters ("spec.env.A"), for an
+ * error reply; *ret must not be used for anything else then; -EBADMSG     not a Varlink call: not a
+ * JSON object, no method, or -EINVAL of a oneway call; -E2BIG       more JSON values than
+ * values_max; no tree was made of it; -ENOMEM. */
 int wire_message_parse_call(const char *data, size_t size, size_t values_max, WireMessageCall *ret);
 void wire_message_call_done(WireMessageCall *call);
 

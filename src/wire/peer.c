@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* SO_PEERGROUPS tells the size it needs with ERANGE; the groups of a connection never change. */
+/* SO_PEERGROUPS reports the size it requires with ERANGE; the groups of a connection never
+ * change. */
 static int peer_groups(int fd, gid_t **ret, size_t *ret_n)
 {
         _cleanup_free_ gid_t *groups = NULL;

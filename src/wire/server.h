@@ -10,15 +10,16 @@
  *
  * A connection has at most one call in progress; pipelined calls wait in its input buffer, so
  * replies keep their order. Everything a client controls is bounded (WIRE_*_MAX). A client that
- * sends what is not a Varlink message is disconnected, others never notice. One whose message is
- * larger than its method may be is told so (QuotaExceeded) and disconnected, as soon as that is
+ * sends anything but Varlink messages is disconnected; others do not notice. A client whose message
+ * is larger than its method allows receives QuotaExceeded and is disconnected, as soon as that is
  * known.
  *
  * WireCall is reference counted. The handler must end each call exactly once with
  * wire_call_reply(), wire_call_error() or wire_call_upgrade(), at once or later; before that it may
- * send any number of wire_call_continue() if wire_call_wants_more(). These take or free what they
- * are given also when the client has gone, in which case they do nothing. A oneway call is never
- * answered on the wire. A call that is unreffed for the last time without an end is a bug (assert).
+ * send any number of wire_call_continue() if wire_call_wants_more(). These take what they are given
+ * also when the client has gone; they then free it and do nothing else. A oneway call is never
+ * answered on the wire. To release the last reference of a call that has not been ended is a bug
+ * (assert).
  */
 
 #include <uv.h>
@@ -28,8 +29,8 @@
 #include "base/text.h"
 #include "wire/peer.h"
 
-#define WIRE_MESSAGE_MAX (16u << 20) /* bytes of a message, of a method that says so */
-/* Bytes of a message of any other method. One of up to so many is parsed on the loop. */
+#define WIRE_MESSAGE_MAX (16u << 20) /* bytes of a message of a method that sets it */
+/* Bytes of a message of any other method. A message up to this size is parsed on the loop. */
 #define WIRE_MESSAGE_SMALL_MAX 16384u
 #define WIRE_VALUES_MAX 32768u       /* JSON values of one message: a spec has less than 10,000 */
 #define WIRE_OUTPUT_MAX (256u << 10) /* unsent bytes above which wire_call_is_congested() */
@@ -87,8 +88,8 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
  * same name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at
  * close. */
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
-/* Makes and listens on those paths again that were removed or replaced since; a live socket of
- * somebody else's there is refused as above. Connections stay. */
+/* Creates again, and listens on, the paths that were removed or replaced since; a live socket of
+ * another process there is refused as above. Connections stay. */
 int wire_server_restore_paths(WireServer *server, unsigned *ret_restored);
 /* Listens on an inherited, already listening socket (socket activation); takes fd. */
 int wire_server_listen_fd(WireServer *server, int fd);
@@ -108,8 +109,8 @@ bool wire_call_wants_more(const WireCall *call);
 /* The index-th descriptor that came with the call, or -1; ownership moves to the caller, a second
  * call gives -1. Those not taken are closed with the call. */
 int wire_call_take_fd(WireCall *call, size_t index);
-/* What the index-th descriptor was when it came, also after it was taken; NULL where so many did
- * not come. Of USELESS and SERVED ones nothing but this is kept: there is no taking them. */
+/* The kind of the index-th descriptor on arrival, also after it was taken; NULL if fewer arrived.
+ * Of USELESS and SERVED ones only this is kept: they cannot be taken. */
 const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
 
 /* What the method's `prepare` returned; the caller owns it. NULL: nothing, or it is taken. */

@@ -31,6 +31,19 @@ PATTERNS = {
     r"\bmust be told\b": "must be reported",
     r"\bis nobody's\b": "belongs to no one, is unused",
     r"\bas somebody wanted\b|\bas nobody wanted\b": "normally, abnormally",
+    r"\bsomebody\b": "name who: another user, another process",
+    r"\bwhoever\b": "the user who, the process that, code that",
+    r"\bshall\b": "must, will, is to",
+    r"\bfor ever\b": "without limit, for good",
+    r"\bonce more\b": "again",
+    r"\bwithout a word\b": "silently",
+    r"\bbecomes? of\b": "happens to, follows for",
+    r"\bsame again\b": "the same",
+    r"\bwho asks\b": "the caller",
+    r"\bwhere there (?:is|are|was|were)\b|\bwhere it (?:does|can|cannot|has|may)\b"
+    r"|\bwhere (?:none|no)\b": "if",
+    r"\b(?:is|are|was|were|be|been) told\b(?! apart)": "is notified, is reported",
+    r"\b(?:as|which|that|it|who|record|kernel|host|system|driver) tells?\b": "reports, shows",
 }
 
 
@@ -91,13 +104,14 @@ def test_the_list_only_shrinks():
     "it is no VCEK", "/* A file that\n * is no\n * bzImage */", "needed is a file",
     "what can be to be had", "reads it anew", "must not hang on it", "what a record tells of",
     "after so many seconds", "a process of root's.", "a version, as 10.0.2", "the launch goes on",
-    "a launch in work", "where it is none"])
+    "a launch in work", "where it is none", "asks whoever it is", "what becomes of it",
+    "where there is no file", "the daemon is told of it", "as a record tells", "it waits for ever"])
 def test_each_is_found(text):
     assert found(in_comments(text))
 
 
 @pytest.mark.parametrize("text", [
     "there is no such file", "it is no longer needed", "of Debian's backports", "so many as",
-    "goes on record", "of root's group", "as 2 or 3"])
+    "goes on record", "of root's group", "as 2 or 3", "stays where it is", "told apart"])
 def test_what_is_fine(text):
     assert not found(text)
