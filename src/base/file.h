@@ -14,7 +14,7 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 /* Reads a descriptor to its end, with the same bound and results. */
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 
-/* What a failure (-errno) of opening, reading or writing a file says that somebody has named. */
+/* What a failure (-errno) to open, read or write a file that a user has named is about. */
 typedef enum FileFault {
         FILE_FAULT_FILE,     /* something about the file: it is not what it must be */
         FILE_FAULT_SHORTAGE, /* this process or the host has no descriptor, memory or space left now

@@ -123,7 +123,7 @@ void wire_call_continue(WireCall *call, json_object *parameters)
         wire_connection_changed(connection);
 }
 
-/* Takes the message; it becomes the output where there is no other. */
+/* Takes the message, which becomes the output if there is no other. */
 static void append_prepared(WireConnection *connection, Buffer *message)
 {
         _cleanup_(buffer_done) Buffer held = TAKE_STRUCT(*message);

@@ -12,7 +12,7 @@
 #include "base/heap.h"
 #include "wire/server_internal.h"
 
-/* Bytes of large outputs that are sent before others get their turn, whoever reads how fast. */
+/* Bytes of large outputs that are sent before others get their turn, however fast clients read. */
 #define SENT_A_TURN (512u << 10)
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
 
