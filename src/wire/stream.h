@@ -17,9 +17,10 @@ typedef struct StreamCallbacks {
         void (*data)(Stream *stream, const char *data, size_t size);
         /* The handle's memory is not needed any more; once for each stream that was opened. */
         void (*closed)(Stream *stream);
-        /* After a read of at least `much` bytes the peer waits for so many milliseconds. 0: it does
-         * not. Whoever says little is never kept waiting; one that floods takes little of the loop,
-         * although a stream may consist of messages of a few bytes, which are slow to read. */
+        /* After a read of at least `much` bytes the stream is not read for pause_msec milliseconds
+         * (0: no pause). A peer that writes little never waits; a peer that floods takes little of
+         * the loop's time, although a stream may consist of messages of a few bytes, which are slow
+         * to read. */
         unsigned much, pause_msec;
 } StreamCallbacks;
 
