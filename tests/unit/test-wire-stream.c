@@ -82,9 +82,9 @@ static void test_flood(void **state)
 
         test_loop_init(&test);
         fd = reader_open(&reader, &test, &paced);
+        begin = test_now_msec();
         write_bytes(fd, MUCH);
         test_loop_until(&test, reader.n_bytes == MUCH);
-        begin = test_now_msec();
         for (size_t i = 2; i <= 4; i++) {
                 write_bytes(fd, MUCH);
                 test_loop_until(&test, reader.n_bytes == MUCH * i);
