@@ -64,6 +64,8 @@ static ExitStatus apply_scalars(const Arguments *arguments, json_object *object)
                 json_object_object_add(
                         object, "ttlSec",
                         json_object_new_int64((int64_t)arguments_number(arguments, "ttl", 0)));
+        if (arguments_has(arguments, "confidential"))
+                json_object_object_add(object, "confidential", json_object_new_boolean(true));
         if (arguments_has(arguments, "debug"))
                 json_object_object_add(object, "debug", json_object_new_boolean(true));
         if (arguments_has(arguments, "vsock")) {

@@ -96,6 +96,7 @@ static void print_cvm(json_object *cvm)
         print_state(cvm);
         member_line(cvm, "Guest says", "guestStatus");
         member_line(cvm, "Platform", "platform");
+        member_line(cvm, "Confidential", "confidential");
         member_line(cvm, "Driver", "driver");
         member_line(cvm, "CPUs", "cpus");
         line("Memory", memory);

@@ -48,6 +48,7 @@ static const Option spec_options[] = {
          .choices = "no on-failure always"},
         {"ttl", "S", "stop the CVM after S seconds", OPTION_NUMBER, 1, SPEC_TTL_SEC_MAX},
         {"driver", "D", "back end: qemu or libvirt"},
+        {"confidential", NULL, "refuse a platform that is not confidential"},
         {"label", "NAME=VALUE", "a label, to find the CVM by with list and events", OPTION_REPEATS},
         {"debug", NULL, "console on ttyS0 and the debug initramfs; changes the measurement"},
         {},

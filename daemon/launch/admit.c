@@ -261,6 +261,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
 
         vm->ops = driver_find(&vm->home->drivers, spec->driver);
         vm->debug = spec->debug;
+        vm->confidential = template_is_confidential(admission->template);
         vm_restart_set_policy(&vm->restart, &spec->restart);
         if (spec->ttl_sec)
                 vm->expires = deadline_in(spec->ttl_sec);

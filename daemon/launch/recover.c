@@ -44,6 +44,15 @@ static int read_record(Manager *manager, const char *file, json_object **ret,
         return json_parse(data, size, ret, NULL);
 }
 
+/* The records of cvmd 0.1.0 do not say it. */
+static void recover_confidential(const Manager *manager, Vm *vm, json_object *record)
+{
+        const Template *template = template_set_find(manager->templates, vm->platform);
+
+        if (!json_member(record, "confidential"))
+                vm->confidential = template && template_is_confidential(template);
+}
+
 /* Nobody saw it end: what was known before is all that can be known. */
 static void end_unseen(Manager *manager, Vm *vm, const char *detail)
 {
@@ -198,6 +207,7 @@ static int recover_one(Manager *manager, const char *file)
                 r = -EBADMSG;
         }
         if (r == 0) {
+                recover_confidential(manager, vm, record);
                 r = recover_add(manager, vm);
                 reason = "another record has the same name";
         }

@@ -35,6 +35,7 @@ static const JsonField top_fields[] = {
         {"subuids", JSON_STRING, offsetof(Raw, config.subuids_path)},
         {"scopes", JSON_STRING, offsetof(Raw, scopes)},
         {"machined", JSON_STRING, offsetof(Raw, machined)},
+        {"requireConfidential", JSON_BOOL, offsetof(Raw, config.require_confidential)},
         {"ports", JSON_OBJECT, offsetof(Raw, ports)},
         {"vsock", JSON_OBJECT, offsetof(Raw, vsock)},
         {"uids", JSON_OBJECT, offsetof(Raw, uids)},

@@ -46,10 +46,11 @@ typedef struct Config {
         ConfigScopes scopes;
         ConfigMachined machined;
         ConfigHostAccess host_access;
-        char *templates;    /* override directory */
-        char *specs;        /* directory of those of cvm@.service */
-        char *libvirt_uri;  /* of driver libvirt */
-        char *libvirt_user; /* that its QEMUs run as */
+        bool require_confidential; /* refuse launches on other platforms */
+        char *templates;           /* override directory */
+        char *specs;               /* directory of those of cvm@.service */
+        char *libvirt_uri;         /* of driver libvirt */
+        char *libvirt_user;        /* that its QEMUs run as */
         char *users_group, *admins_group;
         char *subuids_path;      /* subuid(5) */
         Subuids *subuids;        /* what that said when this was loaded; owned, or NULL */

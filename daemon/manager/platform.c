@@ -99,6 +99,8 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
                     CvmError *error)
 {
         const Template *best = NULL, *bare = NULL; /* bare: the host could run it */
+        const Template *open = NULL;               /* which it could, but it is not confidential */
+        bool confidential = spec->confidential || manager->home.config->require_confidential;
 
         if (strcmp(spec->platform, "auto") != 0) {
                 best = template_set_find(manager->templates, spec->platform);
@@ -107,6 +109,8 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
                                 error, "platform",
                                 "unknown template '%s'; `cvmctl templates` lists the templates",
                                 spec->platform);
+                if (confidential && !template_is_confidential(best))
+                        return cvm_error_not_confidential(error, spec->platform);
                 *ret = best;
                 return 0;
         }
@@ -115,6 +119,10 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
 
                 if (template_strength(template) == 0 || !host_can_run(manager, template))
                         continue;
+                if (confidential && !template_is_confidential(template)) {
+                        open = template;
+                        continue;
+                }
                 if (!bare || template_strength(template) > template_strength(bare))
                         bare = template;
                 if (has_artifacts(manager, template, spec) &&
@@ -127,6 +135,8 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
                                       "both in the spec",
                                       "pass --kernel and --initramfs, or build cvmd with them, as "
                                       "scripts/quickstart does");
+        if (!best && open)
+                return cvm_error_not_confidential(error, template_name(open));
         if (!best)
                 return cvm_error_host(error, "platform", "this host cannot run any platform",
                                       "a template whose host checks pass",

@@ -163,6 +163,7 @@ static void load_rest(Vm *vm, json_object *record)
         const char *scope = json_member_string(record, "scope");
 
         vm->debug = json_member_bool(record, "debug", false);
+        vm->confidential = json_member_bool(record, "confidential", false);
         vm->stop_requested = json_member_bool(record, "stopRequested", false);
         vm->leaving = leaving ? strdup(leaving) : NULL;
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);

@@ -68,6 +68,7 @@ json_object *vm_to_json(const Vm *vm)
                 vm_json_add_int(o, "vsockCid", vm->reserved.vsock_cid);
         json_add(o, "forwards", forwards_to_json(vm));
         json_add(o, "debug", json_object_new_boolean(vm->debug));
+        json_add(o, "confidential", json_object_new_boolean(vm->confidential));
         if (vm->labels)
                 json_add(o, "labels", json_object_get(vm->labels));
         vm_json_add_int(o, "createdAt", vm->created_at);

@@ -20,6 +20,7 @@ static const struct {
         [CVM_ERROR_NO_SUCH_CVM] = {MANAGER "NoSuchCvm", -ENOENT},
         [CVM_ERROR_CVM_EXISTS] = {MANAGER "CvmExists", -EEXIST},
         [CVM_ERROR_IDEMPOTENCY_MISMATCH] = {MANAGER "IdempotencyMismatch", -EEXIST},
+        [CVM_ERROR_NOT_CONFIDENTIAL] = {MANAGER "NotConfidential", -EOPNOTSUPP},
         [CVM_ERROR_INVALID_SPEC] = {MANAGER "InvalidSpec", -EINVAL},
         [CVM_ERROR_ARTIFACT_INVALID] = {MANAGER "ArtifactInvalid", -EBADMSG},
         [CVM_ERROR_TEMPLATE_INVALID] = {MANAGER "TemplateInvalid", -EBADMSG},
@@ -112,6 +113,12 @@ int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *
         return cvm_error_set(
                 error, CVM_ERROR_IDEMPOTENCY_MISMATCH, -EEXIST,
                 json_build("id", error_text_new(id), "field", error_text_new(field), NULL));
+}
+
+int cvm_error_not_confidential(CvmError *error, const char *platform)
+{
+        return cvm_error_set(error, CVM_ERROR_NOT_CONFIDENTIAL, -EOPNOTSUPP,
+                             json_build("platform", error_text_new(platform), NULL));
 }
 
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
@@ -370,6 +377,11 @@ char *cvm_error_message(const CvmError *error)
                 s = text_format("id %s is that of a CVM that was launched with another spec: '%s' "
                                 "differs; choose another id",
                                 F("id"), F("field"));
+                break;
+        case CVM_ERROR_NOT_CONFIDENTIAL:
+                s = text_format("platform '%s' is not confidential, but the spec or cvmd.conf "
+                                "requires it; see `cvmctl doctor` for what this host lacks",
+                                F("platform"));
                 break;
         case CVM_ERROR_INVALID_SPEC:
                 s = text_format("spec field '%s': %s", F("field"), F("reason"));

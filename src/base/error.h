@@ -25,6 +25,7 @@ typedef enum CvmErrorId {
         CVM_ERROR_NO_SUCH_CVM,
         CVM_ERROR_CVM_EXISTS,
         CVM_ERROR_IDEMPOTENCY_MISMATCH,
+        CVM_ERROR_NOT_CONFIDENTIAL,
         CVM_ERROR_INVALID_SPEC,
         CVM_ERROR_ARTIFACT_INVALID,
         CVM_ERROR_TEMPLATE_INVALID,
@@ -80,6 +81,7 @@ int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id);
 int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers); /* -EEXIST */
 /* -EEXIST. field: of the spec. */
 int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *field);
+int cvm_error_not_confidential(CvmError *error, const char *platform); /* -EOPNOTSUPP */
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
         _printf_(3, 4); /* -EINVAL */
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)

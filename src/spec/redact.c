@@ -200,6 +200,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"svsm", spec_svsm_to_json(&spec->svsm)},
                 {"launchSecurity", spec_redact_security_to_json(spec)},
                 {"bindWorkload", spec->bind_workload ? json_object_new_boolean(true) : NULL},
+                {"confidential", spec->confidential ? json_object_new_boolean(true) : NULL},
                 {"debug", json_object_new_boolean(spec->debug)},
                 {"limits", spec_has_limits(spec) ? spec_limits_to_json(&spec->limits) : NULL},
                 {"timeouts", timeouts_to_json(spec)},

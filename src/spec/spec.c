@@ -43,6 +43,7 @@ static const JsonField spec_fields[] = {
         {"svsm", JSON_OBJECT, offsetof(Input, svsm)},
         {"launchSecurity", JSON_MAP, offsetof(Input, security)},
         {"bindWorkload", JSON_BOOL, offsetof(Input, spec.bind_workload)},
+        {"confidential", JSON_BOOL, offsetof(Input, spec.confidential)},
         {"debug", JSON_BOOL, offsetof(Input, spec.debug)},
         {"limits", JSON_OBJECT, offsetof(Input, limits)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},

@@ -207,6 +207,7 @@ typedef struct CvmSpec {
                                  * platform takes a field is the template's to say */
         size_t n_security;
         bool bind_workload; /* see template/workload.h */
+        bool confidential;  /* refused on a platform that is not */
         bool debug;
         SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A CVM says whether it is confidential; a spec or the configuration can require it."""
+import json
+
+import pytest
+
+from harness import exits
+from harness.daemon import TOP
+from harness.varlink import VarlinkError
+
+
+def refused(cvmd, **fields):
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("web", **fields)
+    assert refusal.value.name == "NotConfidential"
+    assert cvmd.cvms() == []
+    return refusal.value.fields
+
+
+def test_required_by_the_spec(cvmd):
+    assert refused(cvmd, confidential=True) == {"platform": "plain"}
+    # auto never takes a platform that is not confidential then
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.launch("web", confidential=True, platform="auto")
+    assert refusal.value.name in ("NotConfidential", "HostNotReady")
+    assert cvmd.launch("web", confidential=False)["confidential"] is False
+    assert "Confidential: no" in cvmd.cvmctl("status", "web").stdout
+
+
+def test_required_by_the_configuration(make_daemon, config):
+    daemon = make_daemon({**config, "requireConfidential": True})
+    assert refused(daemon) == {"platform": "plain"}
+    with pytest.raises(VarlinkError) as refusal:
+        daemon.call("Render", spec=daemon.spec("web"))
+    assert refusal.value.name == "NotConfidential"
+
+
+def test_by_cvmctl(cvmd, tmp_path):
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps(cvmd.spec("web")))
+    done = cvmd.cvmctl("launch", "--file", file, "--confidential", check=False)
+    assert done.returncode == exits.UNAVAILABLE and "not confidential" in done.stderr
+
+
+@pytest.mark.qemu_driver("the record is of a CVM whose QEMU is the daemon's own child")
+@pytest.mark.parametrize("platform, confidential", [("plain", False), ("sev-snp", True)])
+def test_of_version_0_1_0(cvmd, platform, confidential):
+    """Its record does not say it, but the platform does."""
+    record = json.loads((TOP / "tests/records/2/ended.json").read_text())
+    record["platform"] = platform
+    assert "confidential" not in record
+    cvmd.kill()
+    path = cvmd.state / "records" / f"{record['id']}.json"
+    path.write_text(json.dumps(record))
+    path.chmod(0o600)
+    cvmd.start()
+    assert cvmd.status(record["name"])["confidential"] is confidential
