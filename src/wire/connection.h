@@ -29,6 +29,9 @@
 #define WIRE_OUTPUT_BLOCKED 262144u /* unsent bytes above which no further call is taken up */
 /* What is held for all connections of a uid but 0, and of those of its account */
 #define WIRE_BUFFERED_PER_UID_MAX (64u << 20) /* bytes allocated, in and out and at the parser */
+/* The same of all uids but 0 together: above it connections of the account with the most end, the
+ * largest first, so that no account loses any to one that has more. */
+#define WIRE_BUFFERED_MAX (512u << 20)
 #define WIRE_QUOTA_FREE 262144u   /* bytes of a connection that need no look at its account's sum */
 #define WIRE_FDS_PER_UID_MAX 512u /* descriptors that no handler has taken */
 

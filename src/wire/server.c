@@ -105,21 +105,88 @@ static bool is_full(const WireServer *server, uid_t uid)
         return n >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
-static bool wire_server_is_over_quota(const WireServer *server, const WireConnection *connection)
+typedef struct Holder {
+        uid_t account;
+        size_t n_bytes;
+} Holder;
+
+static int compare_holders(const void *a, const void *b)
+{
+        const Holder *x = a, *y = b;
+
+        return (x->account > y->account) - (x->account < y->account);
+}
+
+/* The account that holds the most: what each connection holds, summed up by account. */
+static bool find_greediest(const WireServer *server, uid_t *ret)
+{
+        _cleanup_free_ Holder *holders = calloc(server->n_connections + 1, sizeof(*holders));
+        const WireConnection *connection;
+        size_t n = 0, most = 0;
+
+        if (!holders)
+                return false;
+        LIST_FOREACH (connection, &server->connections, all)
+                if (connection->peer.uid != 0 && !connection->broken)
+                        holders[n++] =
+                                (Holder){connection->account, wire_connection_buffered(connection)};
+        qsort(holders, n, sizeof(*holders), compare_holders);
+        for (size_t i = 0, sum = 0; i < n; i++) {
+                sum = i > 0 && holders[i - 1].account == holders[i].account ? sum : 0;
+                sum += holders[i].n_bytes;
+                if (sum <= most)
+                        continue;
+                most = sum;
+                *ret = holders[i].account;
+        }
+        return most > 0;
+}
+
+/* Ends the largest connection of the account that holds the most. Returns its bytes; 0: there is
+ * none. */
+static size_t end_greediest(WireServer *server)
+{
+        WireConnection *connection, *largest = NULL;
+        uid_t account;
+
+        if (!find_greediest(server, &account))
+                return 0;
+        LIST_FOREACH (connection, &server->connections, all)
+                if (connection->account == account && !connection->broken &&
+                    (!largest ||
+                     wire_connection_buffered(connection) > wire_connection_buffered(largest)))
+                        largest = connection;
+        largest->broken = true;
+        wire_server_defer(server, largest);
+        return wire_connection_buffered(largest);
+}
+
+static bool wire_server_is_over_quota(WireServer *server, const WireConnection *connection)
 {
         const WireConnection *other;
-        size_t n_bytes = 0, n_fds = 0;
+        size_t n_bytes = 0, n_fds = 0, n_all = 0, ended;
 
         if (connection->peer.uid == 0)
                 return false;
         LIST_FOREACH (other, &server->connections, all) {
+                if (other->peer.uid != 0 && !other->broken)
+                        n_all += wire_connection_buffered(other);
                 if (other->account != connection->account)
                         continue;
                 n_bytes += wire_connection_buffered(other);
                 n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0) +
                          (other->parse ? other->parse->n_fds : 0);
         }
-        return n_bytes > WIRE_BUFFERED_PER_UID_MAX || n_fds > WIRE_FDS_PER_UID_MAX;
+        if (n_bytes > WIRE_BUFFERED_PER_UID_MAX || n_fds > WIRE_FDS_PER_UID_MAX)
+                return true;
+        while (n_all > server->buffered_max && (ended = end_greediest(server)) > 0)
+                n_all -= ended;
+        return connection->broken;
+}
+
+void wire_server_bound_buffered(WireServer *server, size_t max)
+{
+        server->buffered_max = max;
 }
 
 int wire_server_add_connection(WireServer *server, int fd)
@@ -413,6 +480,7 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
                 .reserve = open_reserve(),
                 .mounts = mount_table_new(),
                 .scratch = malloc(WIRE_INBOX_READ),
+                .buffered_max = WIRE_BUFFERED_MAX,
         };
         LIST_INIT(&server->listeners);
         LIST_INIT(&server->connections);

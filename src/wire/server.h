@@ -99,6 +99,8 @@ int wire_server_add_connection(WireServer *server, int fd);
  * accepts NULL. Calls in progress see their client gone. */
 void wire_server_close(WireServer *server);
 size_t wire_server_connections(const WireServer *server);
+/* Bytes that all connections but root's may hold together, in place of the 512 MiB. */
+void wire_server_bound_buffered(WireServer *server, size_t max);
 
 WireCall *wire_call_ref(WireCall *call);
 WireCall *wire_call_unref(WireCall *call);

@@ -22,8 +22,9 @@ typedef struct WireListener {
 typedef struct WireServerOps {
         /* Runs wire_connection_work() from the loop, soon. */
         void (*defer)(WireServer *server, WireConnection *connection);
-        /* Whether the connection's uid holds more than its connections together may. */
-        bool (*is_over_quota)(const WireServer *server, const WireConnection *connection);
+        /* Whether the connection's uid holds more than its connections together may. Those that
+         * hold too much of what all together may are broken by this. */
+        bool (*is_over_quota)(WireServer *server, const WireConnection *connection);
         /* Bytes that a call of the method may have; NULL: it is not known yet. */
         size_t (*message_max)(const WireServer *server, const char *method);
         /* Has a worker thread give freed memory back to the system: what a large message or reply
@@ -48,14 +49,15 @@ struct WireServer {
         Handles handles;
         uv_idle_t idle; /* active while `work` holds something */
         int reserve;    /* a descriptor to give up when there are none left, to accept and refuse */
-        MountTable *mounts; /* by which descriptors are judged; owned, NULL without memory */
-        char *scratch;      /* WIRE_INBOX_READ bytes, for the read of whichever connection */
-        size_t message_max; /* bytes of the largest message that any method takes */
-        uv_work_t trim;     /* gives memory back */
-        bool trims;         /* it works */
-        bool trims_again;   /* there is more to give back since it began */
-        uv_prepare_t turn;  /* sets sendable, in each turn of the loop */
-        size_t sendable;    /* bytes that large outputs may still be sent of in this turn */
+        MountTable *mounts;  /* by which descriptors are judged; owned, NULL without memory */
+        char *scratch;       /* WIRE_INBOX_READ bytes, for the read of whichever connection */
+        size_t buffered_max; /* WIRE_BUFFERED_MAX */
+        size_t message_max;  /* bytes of the largest message that any method takes */
+        uv_work_t trim;      /* gives memory back */
+        bool trims;          /* it works */
+        bool trims_again;    /* there is more to give back since it began */
+        uv_prepare_t turn;   /* sets sendable, in each turn of the loop */
+        size_t sendable;     /* bytes that large outputs may still be sent of in this turn */
 
         LIST_HEAD(, WireListener) listeners;
         LIST_HEAD(, WireConnection) connections;

@@ -220,13 +220,13 @@ static void test_peer(void **state)
 }
 
 /* Runs as another uid where this is root, who is exempt. */
-static int connect_as_user(Wire *w)
+static int connect_as(Wire *w, uid_t user)
 {
         uid_t uid = geteuid();
         int fds[2], r;
 
         if (uid == 0)
-                assert_int_equal(seteuid(65534), 0);
+                assert_int_equal(seteuid(user), 0);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         assert_int_equal(seteuid(uid), 0);
         r = wire_server_add_connection(w->server, fds[1]);
@@ -234,6 +234,11 @@ static int connect_as_user(Wire *w)
                 return fds[0];
         close(fds[0]);
         return r;
+}
+
+static int connect_as_user(Wire *w)
+{
+        return connect_as(w, 65534);
 }
 
 static void raise_limit(void)
@@ -283,6 +288,49 @@ static void test_limit_of_bytes(void **state)
         assert_in_range(wire_server_connections(w->server), 4, 5);
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 close(fds[i]);
+        wire_stop(w);
+}
+
+/* All users together fill a part of the memory at most, and whoever has the most loses it first. */
+static void test_limit_of_all(void **state)
+{
+        enum { MIB = 1 << 20, GREEDY = 3, USERS = 8 };
+        static char block[15 * MIB];
+        Wire *w = wire_start();
+        int greedy[GREEDY], small[USERS];
+        size_t n = 0;
+
+        if (geteuid() != 0) {
+                print_message("needs root to connect as several users\n");
+                wire_stop(w);
+                skip();
+        }
+        memset(block, ' ', sizeof(block));
+        wire_server_bound_buffered(w->server, 64 * MIB);
+        for (int i = 0; i < GREEDY; i++) {
+                greedy[i] = connect_as(w, 70000);
+                wire_send_bytes(w, greedy[i], block, sizeof(block));
+                test_loop_for(&w->test, 3);
+        }
+        assert_int_equal(wire_server_connections(w->server), GREEDY);
+        for (uid_t i = 0; i < USERS; i++) { /* in all more than there may be */
+                small[i] = connect_as(w, 70001 + i);
+                wire_send_bytes(w, small[i], block, 3 * MIB);
+                test_loop_for(&w->test, 3);
+        }
+        for (int i = 0; i < GREEDY; i++) {
+                char c;
+
+                n += recv(greedy[i], &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+                close(greedy[i]);
+        }
+        assert_in_range(n, 1, GREEDY - 1);
+        for (int i = 0; i < USERS; i++) {
+                char c;
+
+                assert_true(recv(small[i], &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+                close(small[i]);
+        }
         wire_stop(w);
 }
 
@@ -362,17 +410,12 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_path),
-                cmocka_unit_test(test_dead_socket),
-                cmocka_unit_test(test_foreign),
-                cmocka_unit_test(test_forbidden),
-                cmocka_unit_test(test_inherited),
-                cmocka_unit_test(test_peer),
-                cmocka_unit_test(test_limit_per_uid),
-                cmocka_unit_test(test_limit_of_bytes),
-                cmocka_unit_test(test_limit_of_output),
-                cmocka_unit_test(test_limit_of_fds),
-                cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_path),          cmocka_unit_test(test_dead_socket),
+                cmocka_unit_test(test_foreign),       cmocka_unit_test(test_forbidden),
+                cmocka_unit_test(test_inherited),     cmocka_unit_test(test_peer),
+                cmocka_unit_test(test_limit_per_uid), cmocka_unit_test(test_limit_of_bytes),
+                cmocka_unit_test(test_limit_of_all),  cmocka_unit_test(test_limit_of_output),
+                cmocka_unit_test(test_limit_of_fds),  cmocka_unit_test(test_no_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
