@@ -90,39 +90,36 @@ int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
         return 0;
 }
 
-/* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
- * vhostfd, is open. Returns the fd, -EADDRINUSE, or -errno of a host without vhost-vsock. */
-static int cid_hold(uint32_t cid)
+/* Opening it waits for nobody: the kernel allocates memory, and looks CIDs up under a mutex of its
+ * own (drivers/vhost/vsock.c). But its last close waits for all CPUs (synchronize_rcu()), so that
+ * it is opened once for all CIDs that are tried. Returns -errno of a host without vhost-vsock. */
+static int cid_open(void)
 {
-        _cleanup_close_ int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
-        uint64_t value = cid;
+        int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 
-        if (fd < 0)
-                return -errno;
-        if (ioctl(fd, VHOST_VSOCK_SET_GUEST_CID, &value) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        return fd < 0 ? -errno : fd;
 }
 
-/* On a host without vhost-vsock a CID is only a number: render needs one, a launch
- * refuses later. */
-static bool cid_try(Manager *manager, Vm *vm, uint32_t cid)
+/* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
+ * vhostfd, is open. Takes the descriptor on success. Returns 0, or -EADDRINUSE. On a host without
+ * vhost-vsock a CID is only a number: render needs one, a launch refuses later. */
+static int cid_hold(Vm *vm, int *fd, uint32_t cid)
 {
-        int fd;
+        uint64_t value = cid;
+        bool held = *fd >= 0 && ioctl(*fd, VHOST_VSOCK_SET_GUEST_CID, &value) == 0;
 
-        if (vm_table_find_cid(&manager->home.table, cid))
-                return false;
-        fd = cid_hold(cid);
-        if (fd == -EADDRINUSE)
-                return false;
-        vm_reserved_hold_cid(&vm->reserved, fd < 0 ? -1 : fd);
-        return true;
+        if (*fd >= 0 && !held && errno == EADDRINUSE)
+                return -EADDRINUSE;
+        vm_reserved_hold_cid(&vm->reserved, held ? TAKE_FD(*fd) : -1);
+        vm->reserved.vsock_cid = cid;
+        return 0;
 }
 
 int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer, CvmError *error)
 {
         const Config *config = manager->home.config;
         uint64_t count = wanted ? 1 : (uint64_t)config->cid_last - config->cid_first + 1;
+        _cleanup_close_ int fd = cid_open();
         json_object *holders;
         Vm *holder;
 
@@ -131,10 +128,8 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 
                 if (!wanted)
                         manager->cid_cursor = cid == config->cid_last ? config->cid_first : cid + 1;
-                if (cid_try(manager, vm, cid)) {
-                        vm->reserved.vsock_cid = cid;
+                if (!vm_table_find_cid(&manager->home.table, cid) && cid_hold(vm, &fd, cid) == 0)
                         return 0;
-                }
         }
         holders = json_object_new_array();
         holder = wanted ? vm_table_find_cid(&manager->home.table, wanted) : NULL;
@@ -145,14 +140,13 @@ int reserve_cid(Manager *manager, Vm *vm, uint32_t wanted, const WirePeer *peer,
 
 static int hold_cid_again(Vm *vm, CvmError *error)
 {
-        int fd;
+        _cleanup_close_ int fd = -1;
 
         if (!vm->reserved.vsock_cid || vm->reserved.vsock_fd >= 0)
                 return 0;
-        fd = cid_hold(vm->reserved.vsock_cid);
-        if (fd == -EADDRINUSE)
+        fd = cid_open();
+        if (cid_hold(vm, &fd, vm->reserved.vsock_cid) == -EADDRINUSE)
                 return cvm_error_no_resources(error, "cid", vm->reserved.vsock_cid, 0, NULL);
-        vm_reserved_hold_cid(&vm->reserved, fd < 0 ? -1 : fd);
         return 0;
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Preloaded: a host with /dev/vhost-vsock and /dev/vhost-net, where another program has the CID
- * that the environment variable VHOST_CID_TAKEN says. */
+ * that the environment variable VHOST_CID_TAKEN says. The file that VHOST_OPENS names, if it is set,
+ * gets the device's name for each open, a line each. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,13 +30,28 @@ static const char *device(const char *path)
         return NULL;
 }
 
+static void log_open(const char *name)
+{
+        const char *path = getenv("VHOST_OPENS");
+        int fd = path ? ((Open)dlsym(RTLD_NEXT, "open"))(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+                      : -1;
+
+        if (fd < 0)
+                return;
+        if (dprintf(fd, "%s\n", name) < 0)
+                abort();
+        close(fd);
+}
+
 int open(const char *path, int flags, ...)
 {
         va_list arguments;
         mode_t mode;
 
-        if (device(path))
+        if (device(path)) {
+                log_open(device(path));
                 return memfd_create(device(path), MFD_CLOEXEC);
+        }
         va_start(arguments, flags);
         mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
         va_end(arguments);

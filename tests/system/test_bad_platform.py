@@ -24,7 +24,10 @@ def vhost(make_daemon, config):
     def make(**more):
         daemon = make_daemon({**config, "vsock": {"first": TAKEN - 1, "last": TAKEN + 1}, **more},
                              start=False)
-        daemon.preload("libvhost-devices.so", VHOST_CID_TAKEN=str(TAKEN))
+        daemon.opens = daemon.directory / "opens"
+        daemon.opens.write_text("")
+        daemon.preload("libvhost-devices.so", VHOST_CID_TAKEN=str(TAKEN),
+                       VHOST_OPENS=str(daemon.opens))
         return daemon.start()
     return make
 
@@ -96,6 +99,15 @@ def test_a_cid_of_another_program(vhost):
     with pytest.raises(VarlinkError) as refused:
         daemon.launch("three", vsock={"cid": TAKEN + 1})
     assert len(refused.value.fields["holders"]) == 1
+
+
+def test_cids_are_tried_with_one_descriptor(vhost):
+    """The last close of one waits for all CPUs: where others have many CIDs the loop would."""
+    daemon = vhost()
+    for name in ("one", "two"):
+        daemon.opens.write_text("")
+        daemon.launch(name, vsock={})
+        assert daemon.opens.read_text().count("vhost-vsock") == 1, name
 
 
 def test_vhost_for_a_tap(vhost):
