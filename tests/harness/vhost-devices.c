@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Preloaded: a host with /dev/vhost-vsock and /dev/vhost-net, where another program has the CID
- * that the environment variable VHOST_CID_TAKEN says. The file that VHOST_OPENS names, if it is set,
- * gets the device's name for each open, a line each. */
+ * that the environment variable VHOST_CID_TAKEN says. The file that VHOST_OPENS names, if it is
+ * set, gets the device's name for each open, a line each. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +33,8 @@ static const char *device(const char *path)
 static void log_open(const char *name)
 {
         const char *path = getenv("VHOST_OPENS");
-        int fd = path ? ((Open)dlsym(RTLD_NEXT, "open"))(path, O_WRONLY | O_APPEND | O_CLOEXEC)
-                      : -1;
+        int fd =
+                path ? ((Open)dlsym(RTLD_NEXT, "open"))(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
 
         if (fd < 0)
                 return;
