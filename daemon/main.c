@@ -22,7 +22,7 @@
 #include "base/fork.h"
 #include "base/heap.h"
 #include "base/text.h"
-#include "driver/driver_libvirt.h"
+#include "driver/driver.h"
 #include "launch/launch.h"
 #include "launch/reload.h"
 #include "local/log.h"
@@ -427,7 +427,7 @@ int main(int argc, char **argv)
         if (find_paths(&options, &paths) < 0)
                 return EX_CONFIG;
         status = daemon_run(&options, TAKE_PTR(config), &paths);
-        if (libvirt_home_has_threads()) {
+        if (drivers_have_threads(driver_all)) {
                 fflush(NULL);
                 _exit(status);
         }

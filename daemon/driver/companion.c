@@ -51,7 +51,7 @@ struct Companions {
         size_t n;
         uv_timer_t timer; /* looks for sockets, then reports a failure */
         Handles handles;  /* the timer's is open until it is closed */
-        bool closed, failed, by_path;
+        bool closed, failed, connects;
         uint32_t socket_sec;
         uint64_t deadline; /* loop time; of the sockets */
         char *reason;      /* of the first failure */
@@ -192,7 +192,7 @@ static char *describe_end(const Companion *companion, bool *ret_clean)
 
 static uint64_t grace_msec(const Companions *set)
 {
-        return set->by_path ? COMPANION_GRACE_BY_PATH_MSEC : COMPANION_GRACE_MSEC;
+        return set->connects ? COMPANION_GRACE_ELSEWHERE_MSEC : COMPANION_GRACE_MSEC;
 }
 
 static void on_gone(uv_poll_t *poll, int status, int events)
@@ -341,7 +341,7 @@ int companions_start(uv_loop_t *loop, const CompanionsStart *start,
         if (!set)
                 return cvm_error_system(error, -ENOMEM, "start companions");
         set->socket_sec = start->socket_sec;
-        set->by_path = start->by_path;
+        set->connects = start->connects;
         for (size_t i = 0; i < start->plan->n_companions; i++) {
                 const PlanCompanion *plan = &start->plan->companions[i];
                 Companion *companion = companion_add(set, plan->name);
@@ -407,7 +407,7 @@ static void on_look(uv_timer_t *timer)
                 if (companion->socket_fd >= 0 || companion->meeting == PLAN_MEETING_NONE)
                         continue;
                 /* one that takes a single client keeps its place for the hypervisor */
-                companion->socket_fd = set->by_path ? open_own(companion) : connect_own(companion);
+                companion->socket_fd = set->connects ? open_own(companion) : connect_own(companion);
                 if (companion->socket_fd >= 0)
                         continue;
                 if (uv_now(set->loop) < set->deadline) {
@@ -488,7 +488,7 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
                 companion->gone = true;
                 reason = text_format("%s ended while the daemon was away", companion->name);
                 fail(companion->set, companion, TAKE_PTR(reason),
-                     companion->set->by_path ? grace_msec(companion->set) : 0);
+                     companion->set->connects ? grace_msec(companion->set) : 0);
                 return 0;
         }
         companion->child.pidfd = r;
@@ -498,7 +498,7 @@ static int adopt_one(Companion *companion, json_object *item, int runtime_dirfd)
         return companion_watch_exit(companion);
 }
 
-int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
+int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool connects,
                      const CompanionCallbacks *callbacks, void *userdata, Companions **ret)
 {
         json_object *array = json_member(record, "companions");
@@ -512,7 +512,7 @@ int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bo
         set = companions_new(loop, callbacks, userdata);
         if (!set)
                 return -ENOMEM;
-        set->by_path = by_path;
+        set->connects = connects;
         for (size_t i = 0; r == 0 && i < n && i < PLAN_COMPANIONS_MAX; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
                 Companion *companion =

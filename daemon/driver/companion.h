@@ -31,9 +31,9 @@
 #include "template/plan.h"
 
 /* How much later than the end of a companion the end of the hypervisor may be reported if both
- * ended together: of a child of the daemon, and by libvirt. */
+ * ended together: of a child of the daemon, and by another program. */
 #define COMPANION_GRACE_MSEC 500u
-#define COMPANION_GRACE_BY_PATH_MSEC 10000u
+#define COMPANION_GRACE_ELSEWHERE_MSEC 10000u
 
 typedef struct Companions Companions;
 
@@ -51,7 +51,7 @@ typedef struct CompanionsStart {
         uid_t uid;              /* that they run as; 0: that of the daemon */
         gid_t gid;              /* likewise */
         int runtime_dirfd;      /* the CVM's; borrowed for the call */
-        bool by_path;           /* the hypervisor connects to their sockets itself */
+        bool connects;          /* the hypervisor connects to their sockets itself */
         uint32_t socket_sec;    /* that each has to open its socket, > 0 */
 } CompanionsStart;
 
@@ -69,7 +69,7 @@ void companions_release_fds(Companions *companions);
 void companions_save(const Companions *companions, json_object *record);
 /* The recorded ones; *ret stays NULL if the record has none. `failed` reports one that has gone.
  * Returns -ENOMEM, -EMFILE or -ENFILE if it could not be tried. */
-int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool by_path,
+int companions_adopt(uv_loop_t *loop, json_object *record, int runtime_dirfd, bool connects,
                      const CompanionCallbacks *callbacks, void *userdata, Companions **ret);
 
 /* Both accept NULL, stop all callbacks, and free in their time; close lets the programs run on. */

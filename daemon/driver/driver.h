@@ -4,7 +4,8 @@
 /*
  * A driver runs CVMs: it makes one from a plan, passes commands to it and reports its end. A CVM's
  * driver is chosen once, at launch. A driver does not know states, records or clients: these belong
- * to vm.
+ * to vm. Nothing outside a driver's folder names the driver: what the daemon does
+ * for one driver and not for another is a trait or an optional function in its DriverOps.
  *
  * Life of a DriverVm: start() makes it held (nothing of the plan has run yet) → go() lets it run →
  * `created` (the guest exists, its first instruction awaits resume()) → … → `ended`, exactly once,
@@ -17,6 +18,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "local/config.h"
 #include "template/plan.h"
 
 typedef struct DriverVm DriverVm;
@@ -71,31 +73,77 @@ typedef struct DriverStart {
         int runtime_dirfd; /* private directory for this CVM's sockets, borrowed for its life */
 } DriverStart;
 
-typedef struct LibvirtHome LibvirtHome; /* driver_libvirt.h */
+typedef struct DriverOps DriverOps;
 
-/* What all CVMs of a driver share; borrowed for as long as there is one. */
+/* What all CVMs of one driver share, from the daemon's start to its end. The structure of a driver
+ * that has more begins with it. */
 typedef struct DriverHome {
-        const struct DriverOps *const *all; /* those that CVMs may have, ended by NULL */
+        const DriverOps *ops;
         uv_loop_t *loop;
-        LibvirtHome *libvirt; /* NULL in a build without */
+        /* As which all its hypervisors run; 0: each has a uid of its own, with a group of the same
+         * number, or runs as the daemon. */
+        uid_t uid;
+        gid_t gid;
 } DriverHome;
 
-typedef struct DriverOps DriverOps;
+/* What a driver found out for one launch (its `probe`). The driver's own structure begins
+ * with it. */
+typedef struct DriverProbe {
+        const DriverOps *ops;
+} DriverProbe;
+
+/* In what a driver differs from one whose hypervisor is a child of the daemon. */
+typedef struct DriverTraits {
+        /* It runs a plan's domain, not the plan's command line. */
+        bool domain;
+        /* Its hypervisor inherits nothing. The hypervisor opens artifacts and shares by path,
+         * connects to its companions itself, and binds ports and CID at its start. */
+        bool by_path;
+        /* The hypervisor is a child of another program, which confines it: it gets no scope. */
+        bool elsewhere;
+} DriverTraits;
+
 struct DriverOps {
         const char *name;
-        /* The plan is a domain; files, devices and ports are opened by what runs it, not inherited,
-         * and there is no process to confine. */
-        bool by_path;
-        int (*start)(const DriverHome *home, const DriverStart *start,
-                     const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
-                     CvmError *error);
+        DriverTraits traits;
+
+        /* Optional: a driver leaves what it does not require NULL. */
+
+        /* At the daemon's start; connects to nothing yet. NULL: it has a DriverHome alone. Returns
+         * 0 or -errno. */
+        int (*home_new)(uv_loop_t *loop, const Config *config, DriverHome **ret);
+        /* After all its DriverVms are closed; frees in the loop's next rounds. */
+        void (*home_close)(DriverHome *home);
+        /* Whether the driver's threads are left, also after its home was closed: exit(3) would run
+         * the clean-up of their libraries beside them. */
+        bool (*has_threads)(void);
+        /* The uid as which the hypervisor runs. NULL: the daemon reserves one for each CVM. Returns
+         * 0, or -errno with HostNotReady. */
+        int (*uid)(const DriverHome *home, uid_t *ret, CvmError *error);
+        /* In the loop's thread, before `probe`. Returns 0, or -errno: `probe` cannot be called. */
+        int (*probe_begin)(DriverHome *home);
+        /* What the driver can do with the QEMU at that path. Blocks; any thread but the loop's.
+         * Returns what probe_free() frees, or NULL without memory. */
+        DriverProbe *(*probe)(DriverHome *home, const char *qemu);
+        void (*probe_free)(DriverProbe *probe);
+        /* Adds what the platform requires of the driver, and the probe did not find. Returns 0 or
+         * -ENOMEM. */
+        int (*check)(const DriverHome *home, const DriverProbe *probe, const TemplateSet *set,
+                     const Template *template, HostCheckList *missing);
+        /* Sets what of a domain depends on the probe; probe NULL: nobody probed. */
+        void (*fit_domain)(const DriverProbe *probe, PlanDomain *domain);
+
+        /* Required. */
+
+        int (*start)(DriverHome *home, const DriverStart *start, const DriverCallbacks *callbacks,
+                     void *userdata, DriverVm **ret, CvmError *error);
         /* One that could not even begin is reported by `ended`, with what it said. */
         void (*go)(DriverVm *vm);
         /* What adopt() needs, as members of a record: pid, startTime. Never secret. */
         void (*save)(const DriverVm *vm, json_object *record);
         /* -ESRCH: it is gone. A shortage (driver_is_shortage): it could not be tried, and
          * runs on. */
-        int (*adopt)(const DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
+        int (*adopt)(DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret);
         int (*resume)(DriverVm *vm, DriverDone done, void *userdata);
         int (*pause)(DriverVm *vm, DriverDone done, void *userdata);
@@ -122,9 +170,35 @@ static inline bool driver_is_shortage(int r)
         return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-extern const DriverOps driver_qemu, driver_libvirt;
-/* All that this build has, for DriverHome. */
+/* All drivers of this build (daemon/driver/meson.build), ended by NULL. */
 extern const DriverOps *const driver_all[];
 
 /* NULL: there is no such driver. */
-const DriverOps *driver_find(const DriverHome *home, const char *name);
+const DriverOps *driver_find(const DriverOps *const *all, const char *name);
+/* "qemu, NAME". Owned by the caller; NULL without memory. */
+char *driver_names(const DriverOps *const *all);
+
+#define DRIVERS_MAX 8
+
+/* The drivers that CVMs of one daemon may have. */
+typedef struct Drivers {
+        const DriverOps *const *all;
+        DriverHome *homes[DRIVERS_MAX]; /* owned; NULL if there is none */
+} Drivers;
+
+/* Returns 0 or -errno; drivers_close() is to be called in any case. */
+int drivers_init(Drivers *drivers, const DriverOps *const *all, uv_loop_t *loop,
+                 const Config *config);
+/* After all DriverVms are closed; the homes free themselves in the loop's next rounds. */
+void drivers_close(Drivers *drivers);
+/* NULL: there is no such driver. */
+DriverHome *drivers_find(const Drivers *drivers, const char *name);
+/* NULL: ops is NULL, or it is closed. */
+DriverHome *drivers_home(const Drivers *drivers, const DriverOps *ops);
+/* The group that gets to files by path; 0: there is none. One driver at most has one. */
+gid_t drivers_gid(const Drivers *drivers);
+/* Whether one of them has threads left (DriverOps, has_threads). */
+bool drivers_have_threads(const DriverOps *const *all);
+
+/* Accepts NULL. */
+DriverProbe *driver_probe_free(DriverProbe *probe);

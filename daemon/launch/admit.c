@@ -152,9 +152,13 @@ static int check_proxy(Manager *manager, const Admission *admission, Vm *vm, Cvm
 
 static int check_driver(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        return vm->ops ? 0
-                       : cvm_error_invalid_spec(error, "driver", "this build has no driver '%s'",
-                                                admission->spec->driver);
+        _cleanup_free_ char *names = NULL;
+
+        if (vm->ops)
+                return 0;
+        names = driver_names(manager->home.drivers.all);
+        return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s', only: %s",
+                                      admission->spec->driver, names ?: "");
 }
 
 static int check_capacity(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
@@ -167,8 +171,7 @@ static int check_capacity(Manager *manager, const Admission *admission, Vm *vm, 
 
 static int check_scope(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        return vm->ops && vm->ops->by_path ? 0
-                                           : confine_check(&manager->home, admission->spec, error);
+        return confine_check(vm, admission->spec, error);
 }
 
 static int hold_gpus(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
@@ -213,6 +216,8 @@ static int hold_cid(Manager *manager, const Admission *admission, Vm *vm, CvmErr
 
 /* In the order in which a launch takes them. */
 static const AdmissionStep steps[] = {
+        {"driver", "a driver of this build", "use another driver, or build cvmd with this one",
+         check_driver},
         {"limits", "limits that this user may set", "lower limits.cpuWeight", check_limits},
         {"name", "a name that is not in use",
          "choose another name, or stop and remove the other CVM", check_name},
@@ -222,8 +227,6 @@ static const AdmissionStep steps[] = {
          check_memory},
         {"capacity", "vCPUs and key IDs that are free on the host",
          "use fewer vCPUs, or stop other CVMs", check_capacity},
-        {"driver", "a driver of this build", "use driver 'qemu', or build cvmd with libvirt",
-         check_driver},
         {"scopes", "a service manager that enforces the CVM's limits", NULL, check_scope},
         {"gpu", "GPUs that no other CVM uses", "use other GPUs, or stop the CVM that uses them",
          hold_gpus, hold_gpu},
@@ -259,7 +262,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
         const CvmSpec *spec = admission->spec;
         int r;
 
-        vm->ops = driver_find(&vm->home->drivers, spec->driver);
+        vm->ops = driver_find(vm->home->drivers.all, spec->driver);
         vm->debug = spec->debug;
         vm->confidential = template_is_confidential(admission->template);
         vm_restart_set_policy(&vm->restart, &spec->restart);

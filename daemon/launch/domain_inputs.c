@@ -51,6 +51,8 @@ void domain_inputs_done(DomainInputs *inputs)
 int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSpec *spec,
                        const Allotment *allotment, char *const sha256[_ARTIFACT_KIND_MAX])
 {
+        const DriverHome *driver = drivers_find(&manager->home.drivers, spec->driver);
+
         *inputs = (DomainInputs){
                 .env_share = path(manager, "shares/%s/env", allotment->id),
                 .certs_share = path(manager, "shares/%s/certs", allotment->id),
@@ -71,7 +73,7 @@ int domain_inputs_init(DomainInputs *inputs, const Manager *manager, const CvmSp
                 .spec_sha256 = inputs->spec_sha256,
                 .owner = allotment->owner,
                 .uid = allotment->uid,
-                .gid = manager->home.libvirt_gid,
+                .gid = driver ? driver->gid : 0,
         };
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++) {
                 if (!sha256[i])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What a libvirt domain of a CVM names by path: where the daemon keeps, or would keep, each. Makes
+/* What the domain of a CVM names by path: where the daemon keeps, or would keep, each. Makes
  * nothing. */
 
 #include "manager/manager.h"

@@ -30,9 +30,9 @@ int handover_directory(Vm *vm, CvmError *error)
 /* A QEMU that is given paths passes a directory of root's to what is its own. */
 static int let_pass(const Vm *vm, int parent_fd, const char *name)
 {
-        if (!vm->ops->by_path || !vm->reserved.uid)
+        if (!vm->ops->traits.by_path || !vm->reserved.uid)
                 return 0;
-        if (fchownat(parent_fd, name, (uid_t)-1, vm->home->libvirt_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        if (fchownat(parent_fd, name, (uid_t)-1, vm_gid(vm), AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(parent_fd, name, 0710, 0) < 0)
                 return -errno;
         return 0;
@@ -131,8 +131,8 @@ int handover_start(Vm *vm, const Handover *handover, CvmError *error)
                 handover_add(&d, what, companions_fd(vm->process.companions, what));
         }
         start.n_fds = d.n;
-        if (vm->ops->by_path) /* it takes the ports and the CID itself */
+        if (vm->ops->traits.by_path) /* it takes the ports and the CID itself */
                 vm_reserved_drop_holds(&vm->reserved);
-        return vm_process_start(&vm->process, vm->ops, &vm->home->drivers, &start,
-                                &vm_driver_callbacks, vm, error);
+        return vm_process_start(&vm->process, vm_driver_home(vm), &start, &vm_driver_callbacks, vm,
+                                error);
 }

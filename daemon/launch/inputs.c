@@ -23,6 +23,7 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
                    const Loaded *loaded, Artifact *const *artifacts, PreparedInputs *ret)
 {
         _cleanup_(prepared_inputs_done) PreparedInputs prepared = {};
+        const DriverHome *driver = drivers_find(&manager->home.drivers, spec->driver);
         const Template *template = allotment->template;
 
         if (allotment->qemu)
@@ -64,13 +65,14 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
                         return -ENOMEM;
                 to->sha256 = prepared.sha256[kind];
         }
-        if (strcmp(spec->driver, "libvirt") == 0 &&
+        if (driver && driver->ops->traits.domain &&
             domain_inputs_init(&prepared.domain, manager, spec, allotment, prepared.sha256) < 0)
                 return -ENOMEM;
         *ret = TAKE_STRUCT(prepared);
-        ret->domain.domain.passt = !loaded->has_libvirt || loaded->libvirt.passt;
-        if (strcmp(spec->driver, "libvirt") == 0)
+        if (driver && driver->ops->traits.domain) {
+                driver->ops->fit_domain(loaded->driver, &ret->domain.domain);
                 ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
+        }
         return 0;
 }
 
@@ -149,18 +151,16 @@ static int check_measure(const Loaded *loaded, HostCheckList *missing)
                                        "files that the platform can measure", false, NULL);
 }
 
-/* A render asks no libvirt. */
-static int check_libvirt(const Manager *manager, const Template *template, const Loaded *loaded,
-                         HostCheckList *missing)
+/* A render asks no driver. */
+static int inputs_check_driver(const Manager *manager, const Template *template,
+                               const Loaded *loaded, HostCheckList *missing)
 {
-        LibvirtNeeds needs;
+        const DriverProbe *probe = loaded->driver;
 
-        if (!loaded->asked_libvirt)
+        if (!probe)
                 return 0;
-        needs = template_set_domain_needs(manager->templates, template);
-        return libvirt_needs_check(loaded->has_libvirt ? &loaded->libvirt : NULL,
-                                   manager->home.config->libvirt_uri, loaded->libvirt_reason,
-                                   &needs, false, missing);
+        return probe->ops->check(drivers_home(&manager->home.drivers, probe->ops), probe,
+                                 manager->templates, template, missing);
 }
 
 static int inputs_check_network(const Manager *manager, const CvmSpec *spec, HostCheckList *missing)
@@ -216,7 +216,7 @@ int inputs_render(const Manager *manager, const Allotment *allotment,
         if (r == 0)
                 r = check_devices(manager, plan);
         if (r == 0)
-                r = check_libvirt(manager, template, loaded, &plan->missing);
+                r = inputs_check_driver(manager, template, loaded, &plan->missing);
         if (r == 0)
                 r = check_artifacts(loaded, &plan->missing);
         if (r == 0)

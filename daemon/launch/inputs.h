@@ -14,12 +14,12 @@ typedef struct PreparedInputs {
                             * must stay where it is */
         char *qemu;
         char *sha256[_ARTIFACT_KIND_MAX];
-        DomainInputs domain; /* of driver libvirt */
+        DomainInputs domain; /* of a driver that runs one */
 } PreparedInputs;
 
 void prepared_inputs_done(PreparedInputs *prepared);
 
-/* loaded: host, disks and libvirt as they are now. artifacts: by kind, NULL if there is none. If no
+/* loaded: host, disks and driver as they are now. artifacts: by kind, NULL if there is none. If no
  * QEMU is found, the inputs have its usual path, and inputs_render() reports it. */
 int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment *allotment,
                    const Loaded *loaded, Artifact *const *artifacts, PreparedInputs *ret);

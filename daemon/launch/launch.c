@@ -357,9 +357,9 @@ static int start_companions(Launch *launch)
         const CompanionsStart start = {
                 .plan = launch->plan,
                 .uid = vm->reserved.uid,
-                .gid = vm->ops->by_path ? vm->home->libvirt_gid : vm->reserved.uid,
+                .gid = vm_gid(vm),
                 .runtime_dirfd = vm->process.runtime_dirfd,
-                .by_path = vm->ops->by_path,
+                .connects = vm->ops->traits.by_path,
                 .socket_sec = vm->start_sec,
         };
         int r;
@@ -426,7 +426,7 @@ static void start_hypervisor(Launch *launch)
 
         r = launch_start_driver(launch);
         companions_release_fds(vm->process.companions);
-        if (r == 0 && !vm->ops->by_path)
+        if (r == 0)
                 r = confine_name(vm, launch->spec, &launch->error);
         if (r == 0)
                 r = record_start(launch);
@@ -519,10 +519,8 @@ static void launch_load(Launch *launch)
                 .allotment = &launch->allotment,
                 .config = vm->home->config,
                 .qemus = launch->manager->qemus,
-                .libvirt = vm->ops == driver_find(&vm->home->drivers, "libvirt")
-                                   ? vm->home->drivers.libvirt
-                                   : NULL,
-                .files = vm->ops->by_path ? vm->home->files : NULL,
+                .driver = vm_driver_home(vm),
+                .files = vm_files(vm),
                 .map = vm->reserved.uid ? &map : NULL,
                 .artifacts = launch->again ? vm->boot.artifacts : NULL,
                 .without_certs = launch->kept_shares,

@@ -8,7 +8,7 @@
 #include "launch/launch_internal.h"
 
 /* Whether QEMU, or passt, lost a port that the daemon chose, so that another may do. Where QEMU has
- * ended before libvirt began to listen to it, libvirt does not know why. */
+ * ended before its driver began to listen to it, the driver does not know why. */
 bool launch_lost_a_port(const Launch *launch, const char *log)
 {
         static const char *const signs[] = {

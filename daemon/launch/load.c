@@ -23,7 +23,7 @@ typedef struct LoadJob {
         size_t n_certs, n_shares, n_disks; /* `done` may take what is loaded with its numbers */
         const Config *config;              /* borrowed */
         QemuCache *qemus;                  /* borrowed */
-        LibvirtHome *libvirt;              /* borrowed */
+        DriverHome *driver;                /* to probe; borrowed; NULL: it is not */
         LedgerBound artifact_bound, secret_bound;
         CallerBudget budget; /* the worker's */
         Loaded loaded;
@@ -69,7 +69,7 @@ void loaded_done(Loaded *loaded)
         free(loaded->disks);
         cvm_error_done(&loaded->error);
         cvm_error_done(&loaded->measure_error);
-        free(loaded->libvirt_reason);
+        driver_probe_free(loaded->driver);
         measured_done(&loaded->measured);
         qemu_probe_unref(loaded->qemu);
         host_facts_free(loaded->host);
@@ -392,11 +392,8 @@ static void on_work(Turn *turn)
         (void)host_refresh("", job->allotment->host, &job->loaded.host);
         if (job->allotment->qemu)
                 job->loaded.qemu = qemu_cache_get(job->qemus, job->allotment->qemu);
-        job->loaded.asked_libvirt = job->libvirt != NULL;
-        if (job->libvirt && job->allotment->qemu)
-                job->loaded.has_libvirt =
-                        libvirt_home_facts(job->libvirt, job->allotment->qemu, &job->loaded.libvirt,
-                                           &job->loaded.libvirt_reason) == 0;
+        if (job->driver && job->allotment->qemu)
+                job->loaded.driver = job->driver->ops->probe(job->driver, job->allotment->qemu);
         name_all(job);
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 load_artifact(job, kind);
@@ -526,8 +523,9 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         }
         find_embedded(job, source);
         job->loaded.files = source->files;
-        if (source->libvirt && libvirt_home_begin(source->libvirt) == 0)
-                job->libvirt = source->libvirt;
+        if (source->driver && source->driver->ops->probe &&
+            source->driver->ops->probe_begin(source->driver) == 0)
+                job->driver = source->driver;
         job->loaded.uid = owner->uid;
         job->loaded.account = source->account;
         job->loaded.artifact_ledger = source->artifact_ledger;

@@ -11,7 +11,7 @@
 #include "artifact/artifact.h"
 #include "artifact/caller.h"
 #include "artifact/disk.h"
-#include "driver/driver_libvirt.h"
+#include "driver/driver.h"
 #include "launch/sent.h"
 #include "local/artifact_files.h"
 #include "local/config.h"
@@ -34,10 +34,7 @@ typedef struct Loaded {
         uid_t account;                                /* to which they are counted (subuids.h) */
         Artifact *artifacts[_ARTIFACT_KIND_MAX];      /* NULL: there is none, or it failed */
         CvmError artifact_errors[_ARTIFACT_KIND_MAX]; /* set where one failed */
-        bool asked_libvirt;                           /* the next three say what it answered */
-        bool has_libvirt;
-        LibvirtFacts libvirt;
-        char *libvirt_reason;           /* why it did not; owned, may be NULL */
+        DriverProbe *driver;            /* what its driver found out; NULL: it was not asked */
         ArtifactFiles *files;           /* borrowed; NULL: none is held */
         char *held[_ARTIFACT_KIND_MAX]; /* in `files`: its name there, or NULL */
         LoadedCert *certs;
@@ -70,7 +67,7 @@ typedef struct LoadSource {
         const Allotment *allotment; /* must stay until `done`, as the spec */
         const Config *config;       /* which disks it allows */
         QemuCache *qemus;
-        LibvirtHome *libvirt;                    /* to ask; borrowed; NULL: it is not asked */
+        DriverHome *driver;                      /* to ask; borrowed; NULL: it is not asked */
         Ledger *artifact_ledger, *secret_ledger; /* borrowed as long as what is loaded */
         LedgerBound artifact_bound, secret_bound;
         uid_t account;              /* that they count it to, and whose turn it takes (subuids.h) */

@@ -84,7 +84,7 @@ static int open_runtime(Manager *manager, Vm *vm)
 static int kill_recorded(Vm *vm, json_object *record)
 {
         DriverVm *driver = NULL;
-        int r = vm->ops->adopt(&vm->home->drivers, vm->id, record, vm->process.runtime_dirfd,
+        int r = vm->ops->adopt(vm_driver_home(vm), vm->id, record, vm->process.runtime_dirfd,
                                &vm_driver_callbacks, vm, &driver);
 
         if (r < 0)
@@ -105,7 +105,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 vm_process_set_scope(&vm->process, NULL);
         if (same_boot)
                 r = vm_process_adopt_companions(&vm->process, manager->home.loop, record,
-                                                vm->ops->by_path, &vm_companion_callbacks, vm);
+                                                vm->ops->traits.by_path, &vm_companion_callbacks,
+                                                vm);
         if (driver_is_shortage(r))
                 return r;
         if (same_boot && vm->state == VM_STARTING) {
@@ -130,8 +131,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(manager, vm, "the host was restarted");
                 return 0;
         }
-        r = vm_process_adopt(&vm->process, vm->ops, &manager->home.drivers, vm->id, record,
-                             &vm_driver_callbacks, vm);
+        r = vm_process_adopt(&vm->process, vm_driver_home(vm), vm->id, record, &vm_driver_callbacks,
+                             vm);
         if (driver_is_shortage(r))
                 return r;
         if (r < 0) {
@@ -230,8 +231,8 @@ static int recover_one(Manager *manager, const char *file)
         restart_keep(manager, vm);
         charges_recover(vm);
         r = vm_logs_open(vm);
-        if (r == 0 && vm_state_is_live(vm->state) && vm->ops->by_path)
-                r = vm_boot_hold_files(&vm->boot, manager->home.files);
+        if (r == 0 && vm_state_is_live(vm->state) && vm_files(vm))
+                r = vm_boot_hold_files(&vm->boot, vm_files(vm));
         if (r < 0)
                 return r;
         return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;

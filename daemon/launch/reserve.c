@@ -12,18 +12,6 @@
 #include "manager/holders.h"
 #include "manager/strays.h"
 
-/* One for all its QEMUs: libvirt's own directories admit no other. */
-static int libvirt_uid(const Manager *manager, uid_t *ret, CvmError *error)
-{
-        if (manager->privileged && !manager->libvirt_uid)
-                return cvm_error_host(error, "libvirt-user", manager->home.config->libvirt_user,
-                                      "an existing user, as which libvirt runs QEMU",
-                                      "install the package libvirt-daemon-system, or set the user "
-                                      "of qemu.conf in cvmd.conf (libvirt.user)");
-        *ret = manager->libvirt_uid;
-        return 0;
-}
-
 static bool addresses_meet(const char *a, const char *b)
 {
         return strcmp(a, b) == 0 || strcmp(a, "0.0.0.0") == 0 || strcmp(b, "0.0.0.0") == 0;
@@ -285,7 +273,7 @@ int reserve_disks(Manager *manager, Vm *vm, const CvmSpec *spec, const DiskFile 
 
 int reserve_uid(Manager *manager, Vm *vm, CvmError *error)
 {
-        if (vm->ops && vm->ops->by_path)
-                return libvirt_uid(manager, &vm->reserved.uid, error);
+        if (vm->ops && vm->ops->uid)
+                return vm->ops->uid(vm_driver_home(vm), &vm->reserved.uid, error);
         return manager->privileged ? choose_uid(manager, &vm->reserved.uid, error) : 0;
 }

@@ -193,12 +193,13 @@ void admission_prospect(const Manager *manager, const Template *template, const 
 {
         const Config *config = manager->home.config;
         bool vsock = spec->vsock || spec_svsm_has_vsock(spec) || template_needs_vsock(template);
+        const DriverHome *driver = drivers_find(&manager->home.drivers, spec->driver);
 
         *ret = (Allotment){
                 .template = template,
                 .id = "00000000-0000-4000-8000-000000000000",
                 .owner = owner,
-                .uid = manager->libvirt_uid,
+                .uid = driver ? driver->uid : 0,
                 .cpus = spec->cpus ?: config->cpus,
                 .memory = spec->memory ?: config->memory,
                 .forwards = forwards,

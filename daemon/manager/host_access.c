@@ -119,8 +119,8 @@ static int add_uids(const Manager *manager, Buffer *rules)
         const Vm *vm;
 
         VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
-                /* libvirt's user has other virtual machines, too */
-                if (r == 0 && vm->reserved.uid && !(vm->ops && vm->ops->by_path) &&
+                /* a uid that its driver chooses has other processes, too */
+                if (r == 0 && vm->reserved.uid && !(vm->ops && vm->ops->uid) &&
                     (vm->reserved.uid < config->uid_first || vm->reserved.uid > config->uid_last))
                         r = buffer_appendf(rules, ", %u", vm->reserved.uid);
         }

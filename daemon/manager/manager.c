@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,7 +14,6 @@
 #include "base/process.h"
 #include "base/residence.h"
 #include "base/text.h"
-#include "driver/driver_libvirt.h"
 #include "local/log.h"
 #include "manager/platform.h"
 #include "vm/confine.h"
@@ -124,7 +122,6 @@ static int open_qemu_cache(Manager *manager, const ManagerDirectories *directori
 static void find_groups(Manager *manager)
 {
         struct group *group = getgrnam(manager->home.config->admins_group);
-        struct passwd *user;
 
         if (group) {
                 manager->has_admins = true;
@@ -135,24 +132,18 @@ static void find_groups(Manager *manager)
                 manager->has_users = true;
                 manager->users = group->gr_gid;
         }
-        user = manager->privileged ? getpwnam(manager->home.config->libvirt_user) : NULL;
-        manager->libvirt_uid = user ? user->pw_uid : 0;
-        manager->home.libvirt_gid = user ? user->pw_gid : 0;
 }
 
-/* QEMUs that libvirt starts get to shares and companions of their own by path: to pass is not to
- * list, and what lies there is its QEMU's alone. */
+/* The hypervisors of a driver may get to their own shares and companions by path: they may pass
+ * these directories, and not list them; what lies there is one hypervisor's alone. */
 static int open_paths(Manager *manager, CvmError *error)
 {
         const int directories[] = {manager->home.shares_fd, manager->home.vms_fd};
-        int r = artifact_files_new(manager->runtime_fd, manager->home.libvirt_gid,
-                                   &manager->home.files);
+        gid_t gid = drivers_gid(&manager->home.drivers);
+        int r = artifact_files_new(manager->runtime_fd, gid, &manager->home.files);
 
-        for (size_t i = 0; r == 0 && manager->privileged && manager->home.libvirt_gid &&
-                           i < ARRAY_SIZE(directories);
-             i++)
-                if (fchown(directories[i], (uid_t)-1, manager->home.libvirt_gid) < 0 ||
-                    fchmod(directories[i], 0710) < 0)
+        for (size_t i = 0; r == 0 && gid && i < ARRAY_SIZE(directories); i++)
+                if (fchown(directories[i], (uid_t)-1, gid) < 0 || fchmod(directories[i], 0710) < 0)
                         r = -errno;
         return r < 0 ? cvm_error_file(error, r, manager->runtime_fd, NULL,
                                       "open the directories of")
@@ -213,13 +204,10 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "start");
         if (r == 0 && (r = request_key_load(manager->state_fd, &manager->request_key)) < 0)
                 cvm_error_system(error, r, "read the key in the state directory");
+        if (r == 0 && (r = drivers_init(&manager->home.drivers, driver_all, loop, config)) < 0)
+                cvm_error_system(error, r, "start");
         if (r == 0)
                 r = open_paths(manager, error);
-        manager->home.drivers.all = driver_all;
-        manager->home.drivers.loop = loop;
-        if (r == 0 &&
-            (r = libvirt_home_new(loop, config->libvirt_uri, &manager->home.drivers.libvirt)) < 0)
-                cvm_error_system(error, r, "start");
         if (r < 0) {
                 manager_close(manager);
                 *ret = manager; /* its handles close in the loop; the caller frees it after */
@@ -242,7 +230,7 @@ void manager_close(Manager *manager)
         if (manager->host_turns)
                 turns_close(manager->host_turns);
         manager->home.systemd = bus_free(manager->home.systemd);
-        libvirt_home_close(TAKE_PTR(manager->home.drivers.libvirt));
+        drivers_close(&manager->home.drivers);
 }
 
 Manager *manager_free(Manager *manager)

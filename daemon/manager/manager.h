@@ -38,8 +38,6 @@ typedef struct Manager {
         Turns *turns;             /* to read files of users in, which may never answer */
         Turns *host_turns;        /* to look at the host and read the daemon's own files in */
         int runtime_fd, state_fd; /* the directories */
-        uid_t libvirt_uid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there
-                            * is no such user */
         bool has_admins, has_users, privileged; /* groups cvm-admin and cvm exist; euid is 0 */
         gid_t admins, users;
         HostAccess host_access; /* of guests */

@@ -22,10 +22,13 @@ static bool is_off(const VmHome *home)
         return home->config->scopes == SCOPES_OFF;
 }
 
-int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)
+int confine_check(const Vm *vm, const CvmSpec *spec, CvmError *error)
 {
+        const VmHome *home = vm->home;
         bool off = is_off(home);
 
+        if (vm->ops && vm->ops->traits.elsewhere)
+                return 0;
         if (!is_needed(home, spec) || (!off && home->systemd))
                 return 0;
         return cvm_error_host(error, "scopes",
@@ -37,15 +40,14 @@ int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error)
 
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error)
 {
-        pid_t pid =
-                vm->ops->pid(vm->process.driver); /* 0: no child of ours, and no concern of ours */
+        pid_t pid = vm->ops->pid(vm->process.driver); /* 0: it is not a child of the daemon */
 
         vm_process_set_scope(&vm->process, NULL);
         if (!is_off(vm->home) && vm->home->systemd && pid > 0) {
                 vm_process_set_scope(&vm->process, scope_unit_name(vm->name, pid));
                 return vm->process.scope ? 0 : cvm_error_system(error, -ENOMEM, "name a scope");
         }
-        return confine_check(vm->home, spec, error);
+        return confine_check(vm, spec, error);
 }
 
 int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, ScopeDone done,

@@ -14,8 +14,8 @@
 #include "template/plan.h"
 #include "vm/vm.h"
 
-/* HostNotReady: a CVM of that spec must have a scope, and none can be made. */
-int confine_check(const VmHome *home, const CvmSpec *spec, CvmError *error);
+/* HostNotReady: the CVM, of that spec, must have a scope, and none can be made. */
+int confine_check(const Vm *vm, const CvmSpec *spec, CvmError *error);
 /* Names the scope of a CVM that has a process: sets vm->process.scope, NULL if it gets none.
  * HostNotReady if a scope is required and systemd does not run. */
 int confine_name(Vm *vm, const CvmSpec *spec, CvmError *error);

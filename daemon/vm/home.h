@@ -23,7 +23,7 @@
 typedef struct VmHome {
         uv_loop_t *loop;
         const Config *config; /* as of the last reload */
-        DriverHome drivers;
+        Drivers drivers;
         Events *events;
         Bus *systemd;                            /* the service manager, or NULL (confine.h) */
         ArtifactFiles *files;                    /* of drivers that go by path */
@@ -32,8 +32,6 @@ typedef struct VmHome {
         int records_fd, consoles_fd;             /* below STATE */
         Committer *records;                      /* what writes there */
         char *runtime_path;                      /* RUNTIME, absolute */
-        gid_t libvirt_gid; /* that QEMUs of libvirt's run as; 0: the daemon is not root, or there is
-                            * no such user */
         char boot_id[37];
         VmTable table;
         List watches; /* of all CVMs */

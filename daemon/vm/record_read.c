@@ -237,7 +237,7 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
         if (r < 0)
                 return r;
         if (!name || !spec_name_is_valid(name) || !id || !vm_id_is_valid(id) || !platform ||
-            !driver || !driver_find(&home->drivers, driver) || !state || owner < 0 ||
+            !driver || !driver_find(home->drivers.all, driver) || !state || owner < 0 ||
             !numbers_are_right(record)) {
                 *ret_reason = "a member is missing or wrong";
                 return -EBADMSG;
@@ -246,7 +246,7 @@ int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_r
                     (gid_t)json_member_int(record, "ownerGroup", 0));
         if (!vm)
                 return -ENOMEM;
-        vm->ops = driver_find(&home->drivers, driver);
+        vm->ops = driver_find(home->drivers.all, driver);
         if (vm_state_parse(state, &vm->state) < 0 ||
             !load_forwards(vm, json_member(record, "forwards")) ||
             !load_disks(vm, json_member(record, "disks")) ||

@@ -44,6 +44,23 @@ Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform,
         return vm;
 }
 
+DriverHome *vm_driver_home(const Vm *vm)
+{
+        return drivers_home(&vm->home->drivers, vm->ops);
+}
+
+gid_t vm_gid(const Vm *vm)
+{
+        const DriverHome *driver = vm_driver_home(vm);
+
+        return driver && driver->uid ? driver->gid : vm->reserved.uid;
+}
+
+ArtifactFiles *vm_files(const Vm *vm)
+{
+        return vm->ops->traits.by_path ? vm->home->files : NULL;
+}
+
 Vm *vm_ref(Vm *vm)
 {
         vm->n_ref++;

@@ -131,6 +131,13 @@ struct Vm {
         Handles timers; /* of all groups; they have one reference */
 };
 
+/* What all CVMs of its driver share; NULL: this build has no such driver. */
+DriverHome *vm_driver_home(const Vm *vm);
+/* The group that its hypervisor runs as; 0: that of the daemon. */
+gid_t vm_gid(const Vm *vm);
+/* Where the artifacts lie that its hypervisor opens by path; NULL: the hypervisor inherits them. */
+ArtifactFiles *vm_files(const Vm *vm);
+
 /* name, platform: copied. The timers are open: vm_close() must be called before the last unref. */
 Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform, uid_t owner,
            gid_t owner_group);

@@ -32,19 +32,17 @@ void vm_process_set_scope(VmProcess *process, char *unit)
         process->scope = unit;
 }
 
-int vm_process_start(VmProcess *process, const DriverOps *ops, const DriverHome *home,
-                     const DriverStart *start, const DriverCallbacks *callbacks, void *userdata,
-                     CvmError *error)
+int vm_process_start(VmProcess *process, DriverHome *home, const DriverStart *start,
+                     const DriverCallbacks *callbacks, void *userdata, CvmError *error)
 {
-        return ops->start(home, start, callbacks, userdata, &process->driver, error);
+        return home->ops->start(home, start, callbacks, userdata, &process->driver, error);
 }
 
-int vm_process_adopt(VmProcess *process, const DriverOps *ops, const DriverHome *home,
-                     const char *id, json_object *record, const DriverCallbacks *callbacks,
-                     void *userdata)
+int vm_process_adopt(VmProcess *process, DriverHome *home, const char *id, json_object *record,
+                     const DriverCallbacks *callbacks, void *userdata)
 {
-        return ops->adopt(home, id, record, process->runtime_dirfd, callbacks, userdata,
-                          &process->driver);
+        return home->ops->adopt(home, id, record, process->runtime_dirfd, callbacks, userdata,
+                                &process->driver);
 }
 
 void vm_process_close_driver(VmProcess *process)
@@ -63,9 +61,9 @@ int vm_process_start_companions(VmProcess *process, uv_loop_t *loop, const Compa
 }
 
 int vm_process_adopt_companions(VmProcess *process, uv_loop_t *loop, json_object *record,
-                                bool by_path, const CompanionCallbacks *callbacks, void *userdata)
+                                bool connects, const CompanionCallbacks *callbacks, void *userdata)
 {
-        return companions_adopt(loop, record, process->runtime_dirfd, by_path, callbacks, userdata,
+        return companions_adopt(loop, record, process->runtime_dirfd, connects, callbacks, userdata,
                                 &process->companions);
 }
 

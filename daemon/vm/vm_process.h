@@ -23,12 +23,10 @@ void vm_process_close_directory(VmProcess *process);
 void vm_process_set_scope(VmProcess *process, char *unit);
 
 /* As the driver's functions of these names. */
-int vm_process_start(VmProcess *process, const DriverOps *ops, const DriverHome *home,
-                     const DriverStart *start, const DriverCallbacks *callbacks, void *userdata,
-                     CvmError *error);
-int vm_process_adopt(VmProcess *process, const DriverOps *ops, const DriverHome *home,
-                     const char *id, json_object *record, const DriverCallbacks *callbacks,
-                     void *userdata);
+int vm_process_start(VmProcess *process, DriverHome *home, const DriverStart *start,
+                     const DriverCallbacks *callbacks, void *userdata, CvmError *error);
+int vm_process_adopt(VmProcess *process, DriverHome *home, const char *id, json_object *record,
+                     const DriverCallbacks *callbacks, void *userdata);
 /* Closes the driver's part, after the end or to leave the process running. */
 void vm_process_close_driver(VmProcess *process);
 
@@ -37,7 +35,7 @@ int vm_process_start_companions(VmProcess *process, uv_loop_t *loop, const Compa
                                 const CompanionCallbacks *callbacks, void *userdata,
                                 CvmError *error);
 int vm_process_adopt_companions(VmProcess *process, uv_loop_t *loop, json_object *record,
-                                bool by_path, const CompanionCallbacks *callbacks, void *userdata);
+                                bool connects, const CompanionCallbacks *callbacks, void *userdata);
 void vm_process_end_companions(VmProcess *process);
 /* Leaves the companions running, and reports nothing about them any more. */
 void vm_process_close_companions(VmProcess *process);

@@ -78,6 +78,14 @@ static bool platform_is_valid(const char *platform)
                strspn(platform, LOWER DIGITS "-") == length && platform[0] != '-';
 }
 
+/* Which drivers there are, the daemon knows. */
+static bool driver_is_valid(const char *driver)
+{
+        size_t length = strlen(driver);
+
+        return length >= 1 && length <= SPEC_DRIVER_MAX && strspn(driver, LOWER DIGITS) == length;
+}
+
 static int spec_check_names(const CvmSpec *spec, CvmError *error)
 {
         if (!spec_name_is_valid(spec->name))
@@ -91,8 +99,12 @@ static int spec_check_names(const CvmSpec *spec, CvmError *error)
                         "must be 'auto' or a template's name: 1 to %d lowercase letters, digits "
                         "and '-', not beginning with '-'",
                         SPEC_PLATFORM_MAX);
-        if (strcmp(spec->driver, "qemu") != 0 && strcmp(spec->driver, "libvirt") != 0)
-                return cvm_error_invalid_spec(error, "driver", "must be 'qemu' or 'libvirt'");
+        if (!driver_is_valid(spec->driver))
+                return cvm_error_invalid_spec(
+                        error, "driver",
+                        "must be a driver's name, such as 'qemu' or 'libvirt': 1 to %d lowercase "
+                        "letters and digits",
+                        SPEC_DRIVER_MAX);
         return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #define SPEC_NAME_MAX 63
 #define SPEC_PLATFORM_MAX 32
+#define SPEC_DRIVER_MAX 32
 #define SPEC_CPUS_MAX 512 /* what QEMU's q35 and the SVSM take at most */
 #define SPEC_MEMORY_MIN (64ull << 20)
 #define SPEC_MEMORY_UNIT (1ull << 20) /* memory is a multiple of it */

@@ -13,7 +13,7 @@
 
 #include "../unit/directory.h"
 #include "base/json.h"
-#include "driver/driver_libvirt.h"
+#include "driver/libvirt/driver_libvirt.h"
 #include "driver/qemu_sockets.h"
 
 #define ID "b745af53-061b-4022-b541-f1e8c2d59f6f"
@@ -25,7 +25,7 @@ typedef struct Room {
         uv_timer_t alive; /* a loop of nothing but the link's handle would not run */
         char *directory;
         int dirfd, console, notify;
-        DriverHome home;
+        DriverHome *home;
         DriverVm *vm;
         virConnectPtr virsh;
         unsigned n_created, n_done, n_ended;
@@ -108,8 +108,7 @@ static void ignore_error(void *userdata, virErrorPtr error)
 
 static void room_init(Room *room, const char *uri)
 {
-        _cleanup_free_ char *reason = NULL;
-        LibvirtFacts facts;
+        const Config config = {.libvirt_uri = (char *)uri, .libvirt_user = (char *)"nobody"};
 
         *room = (Room){.directory = directory_make()};
         assert_int_equal(uv_loop_init(&room->loop), 0);
@@ -119,11 +118,10 @@ static void room_init(Room *room, const char *uri)
         room->console = qemu_socket_listen(room->dirfd, QEMU_SOCKET_CONSOLE);
         room->notify = qemu_socket_listen(room->dirfd, QEMU_SOCKET_NOTIFY);
         assert_true(room->console >= 0 && room->notify >= 0);
-        room->home.loop = &room->loop;
-        assert_int_equal(libvirt_home_new(&room->loop, uri, &room->home.libvirt), 0);
+        assert_int_equal(driver_libvirt.home_new(&room->loop, &config, &room->home), 0);
         /* the driver registers libvirt's event loop before anybody connects */
-        assert_int_equal(libvirt_home_begin(room->home.libvirt), 0);
-        (void)libvirt_home_facts(room->home.libvirt, "qemu", &facts, &reason);
+        assert_int_equal(driver_libvirt.probe_begin(room->home), 0);
+        driver_probe_free(driver_libvirt.probe(room->home, "qemu"));
         virSetErrorFunc(NULL, ignore_error);
         room->virsh = virConnectOpen(URI);
         assert_non_null(room->virsh);
@@ -132,7 +130,7 @@ static void room_init(Room *room, const char *uri)
 static void room_done(Room *room)
 {
         driver_libvirt.close(room->vm);
-        libvirt_home_close(room->home.libvirt);
+        driver_libvirt.home_close(room->home);
         uv_close((uv_handle_t *)&room->alive, NULL);
         uv_run(&room->loop, UV_RUN_DEFAULT);
         for (int i = 0; i < 10 && uv_loop_close(&room->loop) < 0; i++)
@@ -151,7 +149,7 @@ static void start(Room *room, const char *xml)
         const DriverStart start = {.id = ID, .plan = &plan, .runtime_dirfd = room->dirfd};
 
         assert_int_equal(
-                driver_libvirt.start(&room->home, &start, &callbacks, room, &room->vm, &error), 0);
+                driver_libvirt.start(room->home, &start, &callbacks, room, &room->vm, &error), 0);
 }
 
 #define DOMAIN                                                                                     \
@@ -174,7 +172,7 @@ static void create(Room *room)
         assert_non_null(made);
         assert_int_equal(virDomainSuspend(made), 0);
         virDomainFree(made);
-        assert_int_equal(driver_libvirt.adopt(&room->home, ID, NULL, room->dirfd, &callbacks, room,
+        assert_int_equal(driver_libvirt.adopt(room->home, ID, NULL, room->dirfd, &callbacks, room,
                                               &room->vm),
                          0);
         until(room, strcmp(room->status, "paused") == 0);
@@ -274,7 +272,7 @@ static void test_adoption_of_what_is_gone(void **state)
 
         room_init(&room, URI);
         assert_int_equal(
-                driver_libvirt.adopt(&room.home, ID, NULL, room.dirfd, &callbacks, &room, &room.vm),
+                driver_libvirt.adopt(room.home, ID, NULL, room.dirfd, &callbacks, &room, &room.vm),
                 0);
         until(&room, room.n_ended == 1);
         assert_string_equal(room.ending, "lost");
@@ -321,17 +319,28 @@ static void test_what_it_refuses(void **state)
 
 static void test_no_libvirt(void **state)
 {
-        _cleanup_free_ char *reason = NULL;
+        _cleanup_(template_set_freep) TemplateSet *set = NULL;
+        _cleanup_(host_check_list_done) HostCheckList missing = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_(room_done) Room room;
-        LibvirtFacts facts;
+        DriverProbe *probe;
 
         room_init(&room, "test:///nothing/of/that/name");
         start(&room, DOMAIN);
         driver_libvirt.go(room.vm);
         until(&room, room.n_ended == 1);
         assert_true(*room.log);
-        assert_int_equal(libvirt_home_facts(room.home.libvirt, "qemu", &facts, &reason), -ENOTCONN);
-        assert_true(reason && *reason);
+        probe = driver_libvirt.probe(room.home, "qemu");
+        assert_non_null(probe);
+        assert_int_equal(template_set_load(NULL, &set, &error), 0);
+        assert_int_equal(driver_libvirt.check(room.home, probe, set,
+                                              template_set_find(set, "plain"), &missing),
+                         0);
+        driver_probe_free(probe);
+        assert_int_equal(missing.n, 1);
+        assert_string_equal(missing.items[0].name, "libvirt");
+        assert_string_equal(missing.items[0].needed, "libvirt at test:///nothing/of/that/name");
+        assert_true(*missing.items[0].found);
 }
 
 int main(void)

@@ -54,6 +54,7 @@ class Daemon:
         self.before = None
         self.embedded = 0
         self.environment = {}  # beside this process's own
+        self.program = CVMD
         self.launcher = []  # a command that is put before the daemon's
         self.hung = ""  # what its threads did when it left a call without an answer
         if libvirt.USED:
@@ -73,7 +74,7 @@ class Daemon:
 
     def spawn(self):
         self.config_path.write_text(json.dumps(self.config))
-        command = [*self.launcher, *WRAPPER, CVMD,
+        command = [*self.launcher, *WRAPPER, self.program,
                    "--config", self.config_path, "--socket", self.socket,
                    "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]
         with open(self.log_path, "ab") as log:

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/macros.h"
-#include "driver/libvirt_commands.h"
+#include "driver/libvirt/libvirt_commands.h"
 
 static LibvirtCommands commands;
 static uint64_t serial;

@@ -36,7 +36,7 @@ static int setup(void **state)
         room->manager.home.drivers.all = driver_all;
         room->manager.home.records = committer_new(&room->test.loop, fd);
         room->vm = vm_new(&room->manager.home, "web", ID, "plain", 1000, 1001);
-        room->vm->ops = &driver_qemu;
+        room->vm->ops = driver_find(driver_all, "qemu");
         room->vm->state = VM_RUNNING;
         *state = room;
         return 0;

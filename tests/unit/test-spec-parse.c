@@ -424,8 +424,10 @@ static const struct {
          "more than the CVM's memory"},
         {"\"limits\":{\"memoryMax\":\"2G\",\"memoryHigh\":\"3G\"},\"memory\":\"1G\"",
          "limits.memoryHigh", "not be above"},
-        {"\"driver\":\"\"", "driver", "must be 'qemu' or 'libvirt'"},
-        {"\"driver\":\"QEMU\"", "driver", "must be 'qemu' or 'libvirt'"},
+        {"\"driver\":\"\"", "driver", "must be a driver's name"},
+        {"\"driver\":\"QEMU\"", "driver", "such as 'qemu' or 'libvirt'"},
+        {"\"driver\":\"aaaaaaaaaabbbbbbbbbbccccccccccddd\"", "driver",
+         "1 to 32 lowercase letters and digits"},
 };
 
 static void test_refusals(void **state)

@@ -7,7 +7,7 @@
  * after the other, but for its destruction, which ends what hangs.
  */
 
-#include "driver/libvirt_link.h"
+#include "driver/libvirt/libvirt_link.h"
 #include "host/libvirt_calls.h"
 
 /* At once. libvirtd takes five calls of a connection (max_client_requests): one is kept for a

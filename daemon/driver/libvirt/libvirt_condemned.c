@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/libvirt_condemned.h"
+#include "driver/libvirt/libvirt_condemned.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 /* Commands to libvirt whose answers are awaited, by their serials. */
 
 #include "driver/driver.h"
-#include "driver/libvirt_link.h"
+#include "driver/libvirt/libvirt_link.h"
 
 typedef struct LibvirtPending LibvirtPending;
 struct LibvirtPending {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/qemu_spawn.h"
+#include "driver/qemu/qemu_spawn.h"
 
 #include <string.h>
 #include <sys/stat.h>

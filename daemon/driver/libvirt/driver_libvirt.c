@@ -9,24 +9,19 @@
  * is to be ended while libvirt cannot be reached is on the list of condemned domains: it is
  * destroyed when libvirt is back.
  */
-#include "driver/driver_libvirt.h"
+#include "driver/libvirt/driver_libvirt.h"
 
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/handles.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "driver/libvirt_condemned.h"
-#include "driver/libvirt_link.h"
-#include "driver/libvirt_loop.h"
-#include "driver/libvirt_pending.h"
 #include "driver/qemu_sockets.h"
 #include "local/log.h"
 #include "wire/stream.h"
 
-#define FACTS_MSEC 10000 /* how long a launch waits for libvirt to be there */
-
-typedef struct LibvirtVm LibvirtVm;
 struct LibvirtVm {
         DriverVm base;
         LibvirtHome *home; /* NULL: closed */
@@ -45,14 +40,6 @@ struct LibvirtVm {
         int runtime_dirfd;
         Stream console, notify;
         uv_check_t soon; /* reports an end that no news will report */
-};
-
-struct LibvirtHome {
-        LibvirtLink *link;
-        LibvirtVm *vms;
-        LibvirtPending *pending;
-        LibvirtCondemned *condemned;
-        bool lost;
 };
 
 static LibvirtVm *libvirt(DriverVm *vm)
@@ -379,8 +366,8 @@ static void on_news(const LibvirtNews *news, void *userdata)
 
 /* The driver's functions. */
 
-static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
-                              const DriverCallbacks *callbacks, void *userdata)
+static LibvirtVm *libvirt_new(DriverHome *home, const char *id, const DriverCallbacks *callbacks,
+                              void *userdata)
 {
         LibvirtVm *vm = calloc(1, sizeof(*vm));
 
@@ -388,7 +375,7 @@ static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
                 return NULL;
         vm->base = (DriverVm){.ops = &driver_libvirt, .callbacks = callbacks, .userdata = userdata};
         handles_init(&vm->handles, 1, libvirt_free, vm);
-        vm->home = home->libvirt;
+        vm->home = container_of(home, LibvirtHome, base);
         vm->loop = home->loop;
         text_copy(vm->id, sizeof(vm->id), id);
         vm->console.fd = vm->notify.fd = -1;
@@ -397,7 +384,7 @@ static LibvirtVm *libvirt_new(const DriverHome *home, const char *id,
         return vm;
 }
 
-static int libvirt_start(const DriverHome *home, const DriverStart *start,
+static int libvirt_start(DriverHome *home, const DriverStart *start,
                          const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
                          CvmError *error)
 {
@@ -431,9 +418,8 @@ static void libvirt_save(const DriverVm *base, json_object *record)
 {
 }
 
-static int libvirt_adopt(const DriverHome *home, const char *id, json_object *record,
-                         int runtime_dirfd, const DriverCallbacks *callbacks, void *userdata,
-                         DriverVm **ret)
+static int libvirt_adopt(DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
+                         const DriverCallbacks *callbacks, void *userdata, DriverVm **ret)
 {
         LibvirtVm *vm = libvirt_new(home, id, callbacks, userdata);
 
@@ -525,9 +511,59 @@ static void libvirt_close(DriverVm *base)
         update_want(home);
 }
 
+static void libvirt_home_free(LibvirtHome *home)
+{
+        free(home->uri);
+        free(home->user);
+        free(home);
+}
+
+static int libvirt_home_new(uv_loop_t *loop, const Config *config, DriverHome **ret)
+{
+        const struct passwd *user = geteuid() == 0 ? getpwnam(config->libvirt_user) : NULL;
+        LibvirtHome *home = calloc(1, sizeof(*home));
+        int r = -ENOMEM;
+
+        if (!home)
+                return r;
+        home->base = (DriverHome){.ops = &driver_libvirt,
+                                  .loop = loop,
+                                  .uid = user ? user->pw_uid : 0,
+                                  .gid = user ? user->pw_gid : 0};
+        home->uri = strdup(config->libvirt_uri);
+        home->user = strdup(config->libvirt_user);
+        if (home->uri && home->user)
+                r = libvirt_link_new(loop, home->uri, on_news, home, &home->link);
+        if (r < 0) {
+                libvirt_home_free(home);
+                return r;
+        }
+        *ret = &home->base;
+        return 0;
+}
+
+static void libvirt_home_close(DriverHome *base)
+{
+        LibvirtHome *home = container_of(base, LibvirtHome, base);
+
+        libvirt_link_close(home->link);
+        libvirt_pending_fail(home->pending, "the daemon is shutting down");
+        libvirt_condemned_free(home->condemned);
+        libvirt_home_free(home);
+}
+
 const DriverOps driver_libvirt = {
         .name = "libvirt",
-        .by_path = true,
+        .traits = {.domain = true, .by_path = true, .elsewhere = true},
+        .home_new = libvirt_home_new,
+        .home_close = libvirt_home_close,
+        .has_threads = libvirt_has_threads,
+        .uid = libvirt_uid,
+        .probe_begin = libvirt_probe_begin,
+        .probe = libvirt_probe_qemu,
+        .probe_free = libvirt_probe_free,
+        .check = libvirt_check,
+        .fit_domain = libvirt_fit_domain,
         .start = libvirt_start,
         .go = libvirt_go,
         .save = libvirt_save,
@@ -541,42 +577,3 @@ const DriverOps driver_libvirt = {
         .pid = libvirt_pid,
         .close = libvirt_close,
 };
-
-int libvirt_home_new(uv_loop_t *loop, const char *uri, LibvirtHome **ret)
-{
-        LibvirtHome *home = calloc(1, sizeof(*home));
-        int r = home ? libvirt_link_new(loop, uri, on_news, home, &home->link) : -ENOMEM;
-
-        if (r < 0) {
-                free(home);
-                return r;
-        }
-        *ret = home;
-        return 0;
-}
-
-int libvirt_home_begin(LibvirtHome *home)
-{
-        return libvirt_link_begin(home->link);
-}
-
-int libvirt_home_facts(LibvirtHome *home, const char *emulator, LibvirtFacts *ret,
-                       char **ret_reason)
-{
-        return libvirt_link_facts(home->link, emulator, FACTS_MSEC, ret, ret_reason);
-}
-
-bool libvirt_home_has_threads(void)
-{
-        return libvirt_loop_runs();
-}
-
-void libvirt_home_close(LibvirtHome *home)
-{
-        if (!home)
-                return;
-        libvirt_link_close(home->link);
-        libvirt_pending_fail(home->pending, "the daemon is shutting down");
-        libvirt_condemned_free(home->condemned);
-        free(home);
-}

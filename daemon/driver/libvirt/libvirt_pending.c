@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/libvirt_pending.h"
+#include "driver/libvirt/libvirt_pending.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/qemu_command.h"
+#include "driver/qemu/qemu_command.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/libvirt_link.h"
+#include "driver/libvirt/libvirt_link.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "driver/libvirt_commands.h"
-#include "driver/libvirt_loop.h"
-#include "driver/libvirt_news.h"
+#include "driver/libvirt/libvirt_commands.h"
+#include "driver/libvirt/libvirt_loop.h"
+#include "driver/libvirt/libvirt_news.h"
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000

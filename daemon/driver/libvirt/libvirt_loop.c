@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/libvirt_loop.h"
+#include "driver/libvirt/libvirt_loop.h"
 
 #include <errno.h>
 #include <pthread.h>

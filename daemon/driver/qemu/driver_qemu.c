@@ -11,6 +11,8 @@
  *
  * Every handle holds a reference; the last close callback frees.
  */
+#include "driver/qemu/driver_qemu.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,11 +25,10 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "driver/child.h"
-#include "driver/driver.h"
-#include "driver/qemu_command.h"
-#include "driver/qemu_ending.h"
+#include "driver/qemu/qemu_command.h"
+#include "driver/qemu/qemu_ending.h"
+#include "driver/qemu/qemu_spawn.h"
 #include "driver/qemu_sockets.h"
-#include "driver/qemu_spawn.h"
 #include "local/log.h"
 #include "local/tail.h"
 #include "qmp/qmp.h"
@@ -425,9 +426,8 @@ static void discard(QemuVm *vm)
         qemu_close(&vm->base);
 }
 
-static int qemu_start(const DriverHome *home, const DriverStart *start,
-                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret,
-                      CvmError *error)
+static int qemu_start(DriverHome *home, const DriverStart *start, const DriverCallbacks *callbacks,
+                      void *userdata, DriverVm **ret, CvmError *error)
 {
         int sockets[_QEMU_SOCKET_MAX] = {-1, -1, -1, -1}, output[2] = {-1, -1}, r = 0;
         QemuVm *vm = qemu_new(home->loop, callbacks, userdata);
@@ -482,9 +482,8 @@ static void qemu_save(const DriverVm *base, json_object *record)
         json_object_object_add(record, "startTime", json_object_new_uint64(vm->start_time));
 }
 
-static int qemu_adopt(const DriverHome *home, const char *id, json_object *record,
-                      int runtime_dirfd, const DriverCallbacks *callbacks, void *userdata,
-                      DriverVm **ret)
+static int qemu_adopt(DriverHome *home, const char *id, json_object *record, int runtime_dirfd,
+                      const DriverCallbacks *callbacks, void *userdata, DriverVm **ret)
 {
         QemuVm *vm = qemu_new(home->loop, callbacks, userdata);
         int r;

@@ -4,7 +4,7 @@
 /* News of libvirt's on their way from its threads to the daemon's loop, in their order. Whoever has
  * the queue has the lock, too. */
 
-#include "driver/libvirt_link.h"
+#include "driver/libvirt/libvirt_link.h"
 
 typedef struct LibvirtNewsItem LibvirtNewsItem;
 struct LibvirtNewsItem {

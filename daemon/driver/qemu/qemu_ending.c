@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/qemu_ending.h"
+#include "driver/qemu/qemu_ending.h"
 
 #include <string.h>
 #include <sys/wait.h>

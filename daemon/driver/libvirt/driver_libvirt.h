@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What all CVMs of driver libvirt share: the link, and whom its news are for. */
+
+#include "driver/driver.h"
+#include "driver/libvirt/libvirt_condemned.h"
+#include "driver/libvirt/libvirt_link.h"
+#include "driver/libvirt/libvirt_pending.h"
+
+typedef struct LibvirtVm LibvirtVm;
+
+typedef struct LibvirtHome {
+        DriverHome base;
+        LibvirtLink *link;
+        LibvirtVm *vms;
+        LibvirtPending *pending;
+        LibvirtCondemned *condemned;
+        bool lost;        /* libvirt was here, and is not */
+        char *uri, *user; /* as configured at the daemon's start; owned */
+} LibvirtHome;
+
+extern const DriverOps driver_libvirt;
+
+/* The driver's optional functions (DriverOps). */
+int libvirt_uid(const DriverHome *home, uid_t *ret, CvmError *error);
+bool libvirt_has_threads(void);
+int libvirt_probe_begin(DriverHome *home);
+DriverProbe *libvirt_probe_qemu(DriverHome *home, const char *qemu);
+void libvirt_probe_free(DriverProbe *probe);
+int libvirt_check(const DriverHome *home, const DriverProbe *probe, const TemplateSet *set,
+                  const Template *template, HostCheckList *missing);
+void libvirt_fit_domain(const DriverProbe *probe, PlanDomain *domain);
