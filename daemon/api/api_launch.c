@@ -48,7 +48,8 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
                 return cvm_error_invalid_parameter(error, "wait");
         if (p->id && !vm_id_is_valid(p->id))
                 return cvm_error_invalid_parameter(error, "id");
-        *ret = (LaunchOptions){p->paused, ready, p->timeout_sec};
+        *ret = (LaunchOptions){
+                .paused = p->paused, .wait_ready = ready, .timeout_sec = p->timeout_sec};
         return 0;
 }
 
@@ -69,6 +70,11 @@ static int launch_repeated(WireCall *call, const Vm *vm, const CvmSpec *spec, js
                 return cvm_error_idempotency_mismatch(error, vm->id, difference);
         record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
         return 0;
+}
+
+static void on_admitted(const WireCall *call, const Vm *vm)
+{
+        api_log_call(call, vm, "Launch");
 }
 
 static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, CvmError *error)
@@ -95,15 +101,12 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
                 return launch_repeated(call, vm, spec, digests, manager, error);
         if (r == 0)
                 r = platform_choose(manager, spec, &template, error);
-        if (r == 0) {
-                const Admission admission = {spec, template, p->id, wire_call_peer(call), digests};
-
-                r = admission_admit(manager, &admission, &vm, error);
-        }
         if (r < 0)
                 return r;
-        api_log_call(call, vm, "Launch");
-        launch_begin(manager, vm, template, TAKE_PTR(spec), call, &options);
+        options.admitted = on_admitted;
+        options.id = p->id;
+        options.request = digests;
+        launch_begin(manager, template, TAKE_PTR(spec), call, &options);
         return 0;
 }
 

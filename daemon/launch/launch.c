@@ -1,158 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/launch_internal.h"
 
-#include <string.h>
-
-#include "base/fail_point.h"
-#include "base/json.h"
 #include "launch/admission.h"
-#include "launch/quota.h"
 #include "launch/reserve.h"
 #include "launch/restart.h"
-#include "local/log.h"
 #include "manager/manager.h"
-#include "vm/record.h"
-#include "vm/shares.h"
 
-#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is reported */
-#define PORT_TRIES 5          /* starts of QEMU before a port that others keep taking is given up */
+static int launch_admit(Launch *launch);
+static bool launch_expel(Launch *launch);
 
-static const VmKeeper launch_keeper;
-static void launch_run(Launch *launch);
-static void launch_start(Launch *launch);
-static void start_hypervisor(Launch *launch);
+/*
+ * A launch, from the top: name, stage of an error, stage that is told once it is done, begin, undo.
+ * launch_course.c takes them in this order. If one fails, or the caller goes before the answer, it
+ * takes them backwards from the one that has begun last.
+ */
+static const LaunchStep steps[_LAUNCH_STEP_MAX] = {
+        /* name, uid, CID, ports, GPUs and memory are reserved, and the record is written */
+        [LAUNCH_ADMITTED] = {"admitted", "admitted", "admitted", launch_admit, launch_expel},
+        /* a worker opens files with the caller's rights, copies and hashes them */
+        [LAUNCH_ARTIFACTS] = {"artifacts", "artifacts", "artifacts", launch_load, launch_unload},
+        /* of its user's launches not too many start QEMU at once */
+        [LAUNCH_TURN] = {"turn", "rendered", NULL, launch_await_turn, launch_end_turn},
+        /* the plan; what host and QEMU lack refuses here */
+        [LAUNCH_RENDERED] = {"rendered", "rendered", "rendered", launch_render, NULL},
+        [LAUNCH_NETWORK] = {"network", "starting", "starting", launch_open_network,
+                            launch_close_network},
+        /* the private directory; environment and certificates */
+        [LAUNCH_SHARES] = {"shares", "starting", NULL, launch_write_shares, launch_wipe_shares},
+        /* on record before they run; ready once their channels are connected */
+        [LAUNCH_COMPANIONS] = {"companions", "starting", NULL, launch_start_companions,
+                               launch_end_companions},
+        /* waits at its gate */
+        [LAUNCH_HYPERVISOR] = {"hypervisor", "starting", NULL, launch_start_hypervisor,
+                               launch_end_hypervisor},
+        [LAUNCH_SCOPE] = {"scope", "starting", NULL, launch_enter_scope, launch_ask_no_scope},
+        /* the record that names it is on the disk */
+        [LAUNCH_RECORDED] = {"recorded", "starting", NULL, launch_await_record,
+                             launch_await_no_record},
+        /* the gate is open, and QMP or libvirt has answered */
+        [LAUNCH_CREATED] = {"created", "starting", NULL, launch_open_gate, launch_stop_start_timer},
+        [LAUNCH_RESUMED] = {"resumed", "starting", NULL, launch_resume, NULL},
+        /* restart.h is in charge of the CVM from here on */
+        [LAUNCH_RUNNING] = {"running", "starting", "running", launch_run, launch_take_charge},
+        [LAUNCH_READY] = {"ready", "ready", "ready", launch_await_ready, NULL},
+        /* what the answer says is on the disk */
+        [LAUNCH_ANSWERED] = {"answered", "answered", NULL, launch_answer, launch_await_no_record},
+};
 
-static void launch_unref(Launch *launch)
+/* From now on the CVM's launch is in progress. */
+static void launch_join(Launch *launch, Vm *vm)
 {
-        if (--launch->n_ref > 0)
-                return;
-        loaded_done(&launch->loaded);
-        prepared_inputs_done(&launch->prepared);
-        allotment_done(&launch->allotment);
-        launch_plan_free(launch->plan);
-        spec_free(launch->spec);
-        closep(&launch->shares.env_fd);
-        closep(&launch->shares.certs_fd);
-        tap_close(&launch->tap);
-        cvm_error_done(&launch->error);
-        free(launch->reason);
-        wire_peer_done(&launch->owner);
-        vm_unref(launch->vm);
-        free(launch);
+        launch->vm = vm_ref(vm);
+        launch->watch = (VmWatch){.changed = launch_on_vm_changed, .userdata = launch};
+        vm_watch(vm, &launch->watch);
+        vm_entrust(vm, &launch_keeper, launch);
+        LIST_INSERT_HEAD(&launch->manager->launches, launch, of_manager);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+/* A restarting CVM keeps what it has; only what others took meanwhile is reserved again. */
+static int launch_admit_again(Launch *launch)
 {
-        launch_unref(handle->data);
+        Vm *vm = launch->vm;
+        int r = reserve_again(launch->manager, vm, launch->spec, &launch->owner, &launch->error);
+
+        if (r < 0)
+                return r;
+        vm_guest_forget(&vm->guest);
+        vm->killed = false;
+        vm->stop_step = VM_STOP_NONE;
+        return 0;
 }
 
-/* The call is answered: lets go of everything. */
-static void launch_done(Launch *launch)
+static int launch_admit_new(Launch *launch)
 {
-        launch->done = true;
-        LIST_REMOVE(launch, of_manager);
-        launch_end_turn(launch);
-        if (launch->vm->keeper == &launch_keeper)
-                restart_keep(launch->manager, launch->vm);
-        vm_unwatch(&launch->watch);
-        wire_call_unref(TAKE_PTR(launch->call));
-        uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
-        uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
+        const Admission admission = {launch->spec, launch->template, launch->options.id,
+                                     &launch->owner, launch->options.request};
+        Vm *vm;
+        int r = admission_admit(launch->manager, &admission, &vm, &launch->error);
+
+        launch->options.id = NULL; /* these two were borrowed */
+        launch->options.request = NULL;
+        if (r < 0)
+                return r;
+        launch_join(launch, vm);
+        if (launch->options.admitted)
+                launch->options.admitted(launch->call, vm);
+        return 0;
 }
 
-static void launch_succeed(Launch *launch)
+static int launch_admit(Launch *launch)
 {
-        fail_point("launch: to be answered");
-        if (launch->call)
-                record_reply(launch->vm, launch->call,
-                             json_build("cvm", vm_to_json(launch->vm), NULL));
-        launch_done(launch);
+        int r = launch->again ? launch_admit_again(launch) : launch_admit_new(launch);
+
+        if (r < 0)
+                return r;
+        admission_allot(launch->manager, launch->vm, launch->template, launch->spec,
+                        &launch->allotment);
+        return LAUNCH_STEP_DONE;
 }
 
-/* Takes back an admitted CVM of which nothing runs. */
-static void abandon(Manager *manager, Vm *vm, const char *reason)
-{
-        vm_set_ending(vm, "launch-failed", reason, NULL);
-        vm_release(vm);
-        vm_set_state(vm, VM_FAILED);
-        manager_remove(manager, vm);
-}
-
-/* Once nothing of the launch runs any more: undoes what is left, and answers. */
-static void launch_unwind(Launch *launch)
-{
-        _cleanup_(vm_unrefp) Vm *vm = vm_ref(launch->vm);
-        _cleanup_free_ char *reason = NULL;
-
-        if (launch->loading || vm->process.driver)
-                return;
-        vm_unwatch(&launch->watch);
-        if (launch->again) {
-                reason = TAKE_PTR(launch->reason);
-                launch_done(launch);
-                if (!vm->removed)
-                        restart_failed(launch->manager, vm, reason);
-                return;
-        }
-        if (!vm->removed)
-                abandon(launch->manager, vm, launch->reason);
-        wire_call_error(launch->call, &launch->error);
-        launch_done(launch);
-}
-
-/* A file that the worker reads does not answer. What is loaded, if anything, is discarded then. */
-static void on_worker_late(uv_timer_t *timer)
-{
-        Launch *launch = timer->data;
-
-        launch->loading = false;
-        launch_unwind(launch);
-}
-
-static void drop_scope(Launch *launch)
-{
-        if (launch->scope)
-                scope_start_cancel(TAKE_PTR(launch->scope));
-        commit_wait_cancel(&launch->recorded);
-}
-
-static void withdraw_load(Launch *launch)
-{
-        if (!launch->load || !load_withdraw(launch->load))
-                return;
-        launch->load = NULL;
-        launch->loading = false;
-        launch_unref(launch);
-}
-
-/* launch->error is set. */
-static void launch_fail(Launch *launch)
+/* A new CVM is removed, with its record. One that ran before is tried again later. */
+static bool launch_expel(Launch *launch)
 {
         Vm *vm = launch->vm;
 
-        if (launch->failed)
-                return;
-        launch->failed = true;
-        vm_entrust(vm, &launch_keeper, launch);
-        drop_scope(launch);
-        withdraw_load(launch);
-        log_failure(LOG_LEVEL_WARNING, vm->name, vm->id, "launch failed", &launch->error);
-        uv_timer_stop(&launch->start_timer);
-        uv_timer_stop(&launch->total_timer);
-        launch->reason = cvm_error_message(&launch->error);
-        if (vm->process.driver)
-                vm->ops->kill(vm->process.driver); /* on_ended() continues */
-        if (launch->loading)
-                uv_timer_start(&launch->total_timer, on_worker_late, WORKER_LATE_MSEC, 0);
-        launch_unwind(launch);
-}
-
-static void launch_cancel(Launch *launch, const char *reason)
-{
-        if (launch->failed)
-                return;
-        cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), NULL, "%s", reason);
-        launch_fail(launch);
+        if (!vm) /* it was refused */
+                return true;
+        vm_unwatch(&launch->watch);
+        restart_keep(launch->manager, vm);
+        if (vm->removed) /* it belongs to the next daemon */
+                return true;
+        if (launch->again) {
+                restart_failed(launch->manager, vm, launch->reason);
+                return true;
+        }
+        vm_reserved_drop_holds(&vm->reserved);
+        vm_set_ending(vm, "launch-failed", launch->reason, NULL);
+        vm_set_state(vm, VM_FAILED);
+        manager_remove(launch->manager, vm);
+        return true;
 }
 
 static void on_caller_gone(WireCall *call, void *userdata)
@@ -160,421 +126,46 @@ static void on_caller_gone(WireCall *call, void *userdata)
         launch_cancel(userdata, "the caller disconnected");
 }
 
-static void on_timeout(uv_timer_t *timer)
-{
-        Launch *launch = timer->data;
-
-        cvm_error_timeout(&launch->error, launch_stage_doing(launch->stage),
-                          (int64_t)(uv_now(timer->loop) - launch->begun));
-        launch_fail(launch);
-}
-
-/* While the launch waits for READY the CVM may end, be stopped, or be removed by others; at any
- * time the daemon may go. */
-static void on_vm_changed(Vm *vm, void *userdata)
-{
-        Launch *launch = userdata;
-
-        if (vm->removed) {
-                /* The process's end is no longer reported: it, or its record, belongs to the next
-                 * daemon. */
-                if (!launch->failed)
-                        launch_cancel(launch, "the daemon is shutting down");
-                else
-                        launch_unwind(launch);
-        } else if (launch->failed || launch->stage < LAUNCH_RUNNING) {
-                return;
-        } else if (vm->guest.ready) {
-                launch_enter(launch, LAUNCH_READY);
-                launch_succeed(launch);
-        } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
-                /* It has ended by itself and is kept with its reason, or restarted; only the call
-                 * has failed. */
-                cvm_error_launch(&launch->error, launch_stage_doing(LAUNCH_READY),
-                                 vm->ending.detail, "the CVM ended before it was ready: %s",
-                                 vm->ending.reason);
-                wire_call_error(launch->call, &launch->error);
-                launch_done(launch);
-        }
-}
-
-static void on_resumed(int r, const char *error, void *userdata)
-{
-        Launch *launch = userdata;
-
-        /* on_ended() reports a QEMU that has gone, with the reason */
-        if (launch->done || launch->failed || r == -ECONNRESET) {
-                launch_unref(launch);
-                return;
-        }
-        if (r < 0) {
-                cvm_error_launch(&launch->error, launch_stage_doing(LAUNCH_STARTING), NULL,
-                                 "QEMU did not start the guest: %s", error);
-                launch_fail(launch);
-        } else {
-                launch_run(launch);
-        }
-        launch_unref(launch);
-}
-
-/* The guest runs, or is held as asked. */
-static void launch_run(Launch *launch)
-{
-        Vm *vm = launch->vm;
-
-        uv_timer_stop(&launch->start_timer);
-        launch_end_turn(launch);
-        vm_clear_ending(vm);
-        restart_done(vm);
-        restart_keep(launch->manager, vm);
-        /* READY may have come before the answer to cont: on_vm_changed() looks from the stage on */
-        vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);
-        launch_enter(launch, LAUNCH_RUNNING);
-        if (!launch->options.paused)
-                vm_arm_ready_timer(vm);
-        host_access_remark(launch->manager, vm);
-        if (!launch->options.wait_ready || vm->guest.ready) {
-                if (launch->options.wait_ready)
-                        launch_enter(launch, LAUNCH_READY);
-                launch_succeed(launch);
-                return;
-        }
-        if (!launch->options.timeout_sec)
-                uv_timer_start(&launch->total_timer, on_timeout, (uint64_t)vm->ready_sec * 1000, 0);
-}
-
-static void on_created(Vm *vm, void *userdata)
-{
-        Launch *launch = userdata;
-        int r;
-
-        if (launch->failed)
-                return;
-        if (launch->options.paused) {
-                launch_run(launch);
-                return;
-        }
-        r = vm->ops->resume(vm->process.driver, on_resumed, launch);
-        if (r == 0) {
-                launch->n_ref++;
-        } else if (r != -ECONNRESET) { /* that one has gone: on_ended() reports it */
-                cvm_error_system(&launch->error, r, "start the guest");
-                launch_fail(launch);
-        }
-}
-
-static void try_other_ports(Launch *launch)
-{
-        const Template *template = launch->allotment.template;
-        Vm *vm = launch->vm;
-
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id,
-                 "a port was taken by another program; trying another port");
-        if (reserve_other_ports(launch->manager, vm, launch->spec, &launch->owner, &launch->error) <
-            0) {
-                launch_fail(launch);
-                return;
-        }
-        allotment_done(&launch->allotment);
-        admission_allot(launch->manager, vm, template, launch->spec, &launch->allotment);
-        launch_start(launch);
-}
-
-/* One that lost a port tries again, any other has failed. */
-static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
-{
-        Launch *launch = userdata;
-
-        if (!launch->failed && launch_lost_a_port(launch, ending->log) &&
-            ++launch->tries < PORT_TRIES) {
-                try_other_ports(launch);
-                return;
-        }
-        if (!launch->failed) {
-                launch_describe_end(launch, ending);
-                launch_fail(launch);
-                return;
-        }
-        launch_unwind(launch);
-}
-
-static void on_start_recorded(CommitWait *wait, int r)
-{
-        Launch *launch = container_of(wait, Launch, recorded);
-        Vm *vm = launch->vm;
-
-        if (r < 0) {
-                record_write_error(vm, r, &launch->error);
-                launch_fail(launch);
-                return;
-        }
-        vm->ops->go(vm->process.driver);
-        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)vm->start_sec * 1000, 0);
-}
-
-/* Nothing runs before its record is on the disk. */
-static void launch_await_record(Launch *launch)
-{
-        int r = record_wait(launch->vm, &launch->recorded, on_start_recorded);
-
-        uv_timer_start(&launch->start_timer, on_timeout, (uint64_t)launch->vm->start_sec * 1000, 0);
-        if (r <= 0)
-                on_start_recorded(&launch->recorded, r);
-}
-
-static void on_scope(int r, const char *reason, void *userdata)
-{
-        Launch *launch = userdata;
-
-        launch->scope = NULL;
-        if (r < 0 && confine_failed(launch->vm, launch->spec, r, reason, &launch->error) < 0)
-                launch_fail(launch);
-        else
-                launch_await_record(launch);
-}
-
-static void launch_confine(Launch *launch)
-{
-        int r = confine_begin(launch->vm, launch->spec, launch->plan, on_scope, launch,
-                              &launch->scope);
-
-        if (r != 0)
-                on_scope(r < 0 ? r : 0, NULL, launch);
-}
-
-/* Puts what was started, and is held, on record. */
-static int record_start(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        int r = vm->state == VM_STARTING ? record_write(vm) : vm_set_state(vm, VM_STARTING);
-
-        return r < 0 ? record_write_error(vm, r, &launch->error) : 0;
-}
-
-static int start_companions(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        const CompanionsStart start = {
-                .plan = launch->plan,
-                .uid = vm->reserved.uid,
-                .gid = vm_gid(vm),
-                .runtime_dirfd = vm->process.runtime_dirfd,
-                .connects = vm->ops->traits.by_path,
-                .socket_sec = vm->start_sec,
-        };
-        int r;
-
-        vm_process_end_companions(&vm->process); /* of a start before this one */
-        if (launch->plan->n_companions == 0)
-                return 0;
-        r = handover_companions(vm, &launch->error);
-        if (r < 0)
-                return r;
-        r = vm_process_start_companions(&vm->process, vm->home->loop, &start,
-                                        &vm_companion_callbacks, vm, &launch->error);
-        if (r == 0)
-                r = record_start(launch);
-        if (r == 0 && companions_go(vm->process.companions) < 0)
-                r = cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), NULL,
-                                     "a companion's process is gone");
-        return r;
-}
-
-/* Whatever runs is held until its process is on record, the hypervisor until it is in its scope,
- * too; then it may run. The hypervisor comes once its companions are there. */
-static void launch_start(Launch *launch)
-{
-        int r;
-
-        commit_wait_cancel(&launch->recorded); /* of a start before this one */
-        r = launch_render(launch);
-        if (r == 0)
-                r = start_companions(launch);
-        if (r < 0)
-                launch_fail(launch);
-        else if (!launch->vm->process.companions)
-                start_hypervisor(launch);
-}
-
-static void on_companions_ready(Vm *vm, void *userdata)
-{
-        Launch *launch = userdata;
-
-        if (!launch->failed)
-                start_hypervisor(launch);
-}
-
-static void on_companion_failed(Vm *vm, const char *reason, const char *log, void *userdata)
-{
-        Launch *launch = userdata;
-
-        if (launch->failed)
-                return;
-        if (!launch->vm->process.driver && launch_lost_a_port(launch, log) &&
-            ++launch->tries < PORT_TRIES) {
-                try_other_ports(launch);
-                return;
-        }
-        cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), log, "%s", reason);
-        launch_fail(launch);
-}
-
-static void start_hypervisor(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        int r;
-
-        r = launch_start_driver(launch);
-        companions_release_fds(vm->process.companions);
-        if (r == 0)
-                r = confine_name(vm, launch->spec, &launch->error);
-        if (r == 0)
-                r = record_start(launch);
-        if (r < 0)
-                launch_fail(launch);
-        else
-                launch_confine(launch);
-}
-
-static void on_cancel(Vm *vm, const char *reason, void *userdata)
-{
-        launch_cancel(userdata, reason);
-}
-
-static const VmKeeper launch_keeper = {
-        .created = on_created,
-        .companions_ready = on_companions_ready,
-        .ended = on_ended,
-        .companion_failed = on_companion_failed,
-        .cancel = on_cancel,
-};
-
-static void on_turn(uv_timer_t *timer)
-{
-        Launch *launch = timer->data;
-
-        if (launch_prepare(launch) < 0)
-                launch_fail(launch);
-        else
-                launch_start(launch);
-}
-
-static void on_loaded(Loaded *loaded, void *userdata)
-{
-        Launch *launch = userdata;
-        bool late = !launch->loading;
-
-        launch->loading = false;
-        launch->load = NULL;
-        launch_unref(launch);
-        if (late)
-                return;
-        if (launch->failed) {
-                launch_unwind(launch);
-                return;
-        }
-        launch->loaded = TAKE_STRUCT(*loaded);
-        restart_note_paths(launch->vm, &launch->loaded);
-        launch_enter(launch, LAUNCH_ARTIFACTS);
-        if (launch_take_turn(launch, on_turn))
-                on_turn(&launch->start_timer);
-}
-
-/* Takes spec, also on failure; the owner is copied. */
-static Launch *launch_new(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
-                          const WirePeer *owner)
-{
-        Launch *launch = calloc(1, sizeof(*launch));
-
-        if (!launch || wire_peer_copy(owner, &launch->owner) < 0) {
-                free(launch);
-                spec_free(spec);
-                return NULL;
-        }
-        launch->manager = manager;
-        launch->vm = vm_ref(vm);
-        launch->spec = spec;
-        admission_allot(manager, vm, template, spec, &launch->allotment);
-        launch->begun = uv_now(vm->home->loop);
-        launch->shares = (Shares){-1, -1};
-        launch->tap = (Tap){-1, -1};
-        launch->watch = (VmWatch){.changed = on_vm_changed, .userdata = launch};
-        uv_timer_init(vm->home->loop, &launch->start_timer);
-        uv_timer_init(vm->home->loop, &launch->total_timer);
-        launch->start_timer.data = launch->total_timer.data = launch;
-        launch->n_ref = 2;
-        LIST_INSERT_HEAD(&launch->manager->launches, launch, of_manager);
-        vm_entrust(vm, &launch_keeper, launch);
-        vm_watch(vm, &launch->watch);
-        return launch;
-}
-
-static void launch_load(Launch *launch)
-{
-        Vm *vm = launch->vm;
-        const IdMap map = {vm->owner, vm->reserved.uid, vm->owner_group, vm->reserved.uid};
-        LoadSource source = {
-                .turns = launch->manager->turns,
-                .store = launch->manager->artifacts,
-                .allotment = &launch->allotment,
-                .config = vm->home->config,
-                .qemus = launch->manager->qemus,
-                .driver = vm_driver_home(vm),
-                .files = vm_files(vm),
-                .map = vm->reserved.uid ? &map : NULL,
-                .artifacts = launch->again ? vm->boot.artifacts : NULL,
-                .without_certs = launch->kept_shares,
-        };
-
-        quota_bound_load(launch->manager, &launch->owner, &source);
-        source.account = vm->account;
-        launch_enter(launch, LAUNCH_ADMITTED);
-        if (load_begin(&source, launch->spec, &launch->owner, launch->call, on_loaded, launch,
-                       &launch->load, &launch->error) < 0) {
-                launch_fail(launch);
-                return;
-        }
-        launch->loading = true;
-        launch->n_ref++;
-}
-
-void launch_begin(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
                   const LaunchOptions *options)
 {
-        Launch *launch = launch_new(manager, vm, template, spec, wire_call_peer(call));
+        Launch *launch = launch_new(manager, steps, wire_call_peer(call));
 
         if (!launch) {
                 _cleanup_(cvm_error_done) CvmError error = {};
 
+                spec_free(spec);
                 cvm_error_system(&error, -ENOMEM, "launch");
-                abandon(manager, vm, NULL);
                 wire_call_error(call, &error);
                 return;
         }
+        launch->template = template;
+        launch->spec = spec;
         launch->call = wire_call_ref(call);
         launch->options = *options;
         wire_call_on_gone(call, on_caller_gone, launch);
         if (options->timeout_sec)
-                uv_timer_start(&launch->total_timer, on_timeout,
+                uv_timer_start(&launch->total_timer, launch_on_timeout,
                                (uint64_t)options->timeout_sec * 1000, 0);
-        launch_load(launch);
+        launch_begin_step(launch, LAUNCH_ADMITTED);
 }
 
 void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
                   const WirePeer *owner, bool kept_shares)
 {
-        Launch *launch = launch_new(manager, vm, template, spec, owner);
+        Launch *launch = launch_new(manager, steps, owner);
 
         if (!launch) {
+                spec_free(spec);
                 restart_failed(manager, vm, "no memory");
                 return;
         }
+        launch->template = template;
+        launch->spec = spec;
         launch->again = true;
         launch->kept_shares = kept_shares;
-        vm_guest_forget(&vm->guest);
-        vm->killed = false;
-        vm->stop_step = VM_STOP_NONE;
-        launch_load(launch);
+        launch_join(launch, vm);
+        launch_begin_step(launch, LAUNCH_ADMITTED);
 }
 
 void launches_cancel(Manager *manager, const char *reason)

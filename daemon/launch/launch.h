@@ -2,15 +2,17 @@
 #pragma once
 
 /*
- * The way of a launch, from an admitted CVM to a running (or ready) one.
+ * A launch: from a spec to a running (or ready) CVM, or from a CVM that shall run again to the
+ * same. launch.c has the table of its steps.
  *
- *   admitted → artifacts (worker: open with the caller's rights, copy, hash) → rendered (plan; what
- * the host lacks refuses here) → starting (shares and record written, companions and hypervisor
- * started) → running → ready
+ * A Launch owns itself from launch_begin() until it has answered its call. If a step fails, or the
+ * caller goes away before the answer (which waits until the disk has what it says), all steps are
+ * undone in reverse: process, ports, shares, record and the CVM itself are gone when the error is
+ * sent. A CVM that ran before is not removed: restart.h tries again.
  *
- * A Launch owns itself from launch_begin() until it has answered its call. Whatever fails, and also
- * a caller that goes away before the answer, unwinds all steps: process, ports, shares, record and
- * the CVM itself are gone when the error is sent.
+ * Each wait is bounded: for the worker, by the files that do not answer and the caller's patience;
+ * for record, companions and hypervisor, by the CVM's start_sec each; for READY, by its ready_sec;
+ * for the disk before the answer, by start_sec again. All together, by timeout_sec if there is one.
  */
 
 #include "launch/load.h"
@@ -21,15 +23,20 @@ typedef struct Manager Manager;
 
 typedef struct LaunchOptions {
         bool paused, wait_ready;
-        uint32_t timeout_sec; /* 0: none */
+        uint32_t timeout_sec;                                 /* 0: none */
+        void (*admitted)(const WireCall *call, const Vm *vm); /* called once it is; or NULL */
+        /* Borrowed for launch_begin(). */
+        const char *id;       /* that the CVM shall have; NULL: a new one */
+        json_object *request; /* as in Admission */
 } LaunchOptions;
 
-/* Takes spec; refs call and vm (just admitted). Always answers the call, now or later. */
-void launch_begin(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec, WireCall *call,
+/* Takes spec. Always answers the call, now or later. */
+void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
                   const LaunchOptions *options);
 
 /* Takes spec. Launches a restarting CVM in the name of its owner, with the artifacts that it still
- * has; kept_shares: its environment and certificates are there. Ends in restart_done() or
+ * has and what it must have reserved again; kept_shares: its environment and certificates are
+ * there. Ends in restart_done() or
  * restart_failed(), now or later. */
 void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
                   const WirePeer *owner, bool kept_shares);

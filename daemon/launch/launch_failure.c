@@ -31,12 +31,12 @@ bool launch_lost_a_port(const Launch *launch, const char *log)
 }
 
 /* QEMU knows its disks by number only. */
-static void describe_lock(Launch *launch, size_t index, const char *log)
+static void launch_describe_lock(Launch *launch, size_t index, const char *log)
 {
         const SpecDisk *disk = &launch->spec->disks[index];
         const char *path = disk->path ?: launch->loaded.disk_paths[index];
 
-        cvm_error_launch(&launch->error, launch_stage_doing(launch->stage), log,
+        cvm_error_launch(&launch->error, launch_current(launch)->stage, log,
                          "disks[%zu] (%s) is in use by another program, which has a lock on it; "
                          "end that program, or use a copy",
                          index, path ?: "sent as a descriptor");
@@ -44,13 +44,13 @@ static void describe_lock(Launch *launch, size_t index, const char *log)
 
 void launch_describe_end(Launch *launch, const DriverEnding *ending)
 {
-        const char *stage = launch_stage_doing(launch->stage);
+        const char *stage = launch_current(launch)->stage;
         char buffer[QEMU_MESSAGE_MAX];
         const char *meaning = qemu_message_explain(ending->log, buffer);
         int locked = disks_find_locked(ending->log, launch->loaded.n_disks);
 
         if (locked >= 0)
-                describe_lock(launch, (size_t)locked, ending->log);
+                launch_describe_lock(launch, (size_t)locked, ending->log);
         else if (ending->has_signal)
                 cvm_error_launch(&launch->error, stage, ending->log, "QEMU was ended by signal %d",
                                  ending->signal);

@@ -227,10 +227,8 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
                 restart_ended(manager, vm, &ending);
                 return 0;
         }
-        r = reserve_again(manager, vm, spec, &owner, error);
-        if (r == 0)
-                manager->launch_again(manager, vm, template, TAKE_PTR(spec), &owner, kept);
-        return r;
+        manager->launch_again(manager, vm, template, TAKE_PTR(spec), &owner, kept);
+        return 0;
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -119,7 +119,7 @@ int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spe
         return 0;
 }
 
-/* What a launch asks once its files are there (launch_prepare.c). */
+/* What a launch asks once its files are there (launch_render()). */
 static int review_files(Manager *manager, const Admission *admission, const Loaded *loaded, Vm *vm,
                         HostCheckList *missing)
 {

@@ -81,10 +81,14 @@ void charges_drop_lost(Vm *vm)
                         drop_artifact(vm, kind);
 }
 
-void charges_drop(Vm *vm)
+void charges_drop_artifacts(Vm *vm)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
                 drop_artifact(vm, kind);
+}
+
+void charges_drop_secrets(Vm *vm)
+{
         ledger_give_back(vm->home->secret_ledger, vm->account, vm->boot.secret_bytes);
         vm_boot_set_secret_bytes(&vm->boot, 0);
 }

@@ -20,7 +20,8 @@ void charge_secrets(Vm *vm, uint64_t bytes);
 void charges_recover(Vm *vm);
 /* Its account is another from now on. */
 void charges_move(Vm *vm, uid_t account);
-/* It has none of that any more. */
-void charges_drop(Vm *vm);
+/* It has none of them any more. */
+void charges_drop_artifacts(Vm *vm);
+void charges_drop_secrets(Vm *vm);
 /* Likewise the artifacts that an earlier daemon has loaded, which went with its QEMU. */
 void charges_drop_lost(Vm *vm);

@@ -191,6 +191,10 @@ void vm_await_quit(Vm *vm);
 void vm_release(Vm *vm);
 /* The same of what only a process needs: a restarting CVM keeps the rest. */
 void vm_release_process(Vm *vm);
+/* Parts of it, for a launch that undoes its steps. */
+void vm_release_directory(Vm *vm);
+void vm_release_artifacts(Vm *vm);
+void vm_release_shares(Vm *vm);
 /* Ends it when its time to live is over. */
 void vm_arm_expiry(Vm *vm);
 /* Forgets the previous ending; called before a relaunch. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drawing in doc/design.md shows the layers and floors of tests/layers/order.py, no others."""
+"""The drawing in doc/design.md shows the layers and floors of tests/layers/order.py, no others; its
+table of a launch has the steps of daemon/launch/launch.c."""
 import pathlib
 import re
 import sys
@@ -56,3 +57,24 @@ def test_the_tables_name_each_layer_and_floor():
     rows = re.findall(r"^\| `(\w+)` \|", text, re.M)
     assert sorted(set(rows) & set(order.FLOORS)) == sorted(order.FLOORS)
     assert sorted(set(rows) & set(order.LAYERS)) == sorted(order.LAYERS)
+
+
+def launch_problems(design, source):
+    """How the table of a launch differs from its source: in steps, or in what undoes one."""
+    entries = re.findall(r'^ *\[LAUNCH_(\w+)\] = \{"(\w+)",[^}]*?(\w+)\},$', source, re.M)
+    section = design[design.index("## The steps of a launch"):]
+    rows = re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", section[:section.index("\n## ")], re.M)
+    bad = [f"{constant} is named {name}" for constant, name, _ in entries
+           if constant.lower() != name]
+    bad += [] if [row[0] for row in rows] == [name for _, name, _ in entries] else ["steps"]
+    return bad + [f"undo of {row[0]}" for row, entry in zip(rows, entries)
+                  if bool(row[1].strip()) != (entry[2] != "NULL")]
+
+
+def test_the_steps_of_a_launch_are_those_of_the_source():
+    source = (TOP / "daemon/launch/launch.c").read_text()
+    design = (TOP / "doc/design.md").read_text()
+    assert source.count("[LAUNCH_") > 10 and not launch_problems(design, source)
+    assert launch_problems(design, source.replace("launch_close_network}", "NULL}"))
+    assert launch_problems(design, source.replace('"shares"', '"secrets"'))
+    assert launch_problems(re.sub(r"\n\| `scope` .*", "", design), source)

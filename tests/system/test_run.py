@@ -95,7 +95,8 @@ def there(cvmd, state="running", ready=True):
     """The CVM, once it is there and has come so far."""
     def reached():
         found = [cvm for cvm in cvmd.cvms() if cvm["state"] == state and cvm["ready"] == ready]
-        return found[0] if found else None
+        waits = list((cvmd.state / "records").glob(".*"))
+        return found[0] if found and not waits else None
     return eventually(reached, lambda: f"{state}: {cvmd.cvms()}\n{cvmd.log()}")
 
 

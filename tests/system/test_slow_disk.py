@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records on a disk that is slow, fails or was torn by a crash of the host."""
 import os
+import signal
 import threading
 import time
 
 import pytest
 
-from harness.processes import descriptors, eventually
+from harness.processes import SLOWNESS, descriptors, eventually, has_ended
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("records are the daemon's own")
@@ -105,6 +106,57 @@ def test_a_disk_that_fails(cvmd):
     eventually(lambda: [cvm["name"] for cvm in cvmd.cvms()] == ["other"], cvmd.log)
     cvmd.disk.write_text("0")
     cvmd.launch("web")
+
+
+def begin_launch(cvmd, **parameters):
+    """A launch of a guest that is ready; its answer waits for the disk. The client and the pid."""
+    client = cvmd.client()
+    client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.ready-ms=3000",
+                                               timeouts={"startSec": int(6 * SLOWNESS)}),
+                           "wait": "ready", **parameters})
+    eventually(lambda: cvmd.cvms() and cvmd.status("web")["state"] == "running" and not kept(cvmd),
+               cvmd.log)
+    cvmd.disk.write_text(str(int(12 * SLOW * SLOWNESS)))
+    eventually(lambda: cvmd.status("web")["ready"], cvmd.log)
+    return client, cvmd.status("web")["pid"]
+
+
+def assert_undone(cvmd, pid):
+    def committed():
+        return [name for name in descriptors(cvmd.process.pid).values() if "/records/" in name]
+
+    eventually(lambda: not cvmd.cvms() and has_ended(pid), cvmd.log)
+    assert not list((cvmd.state / "records").glob("*.json"))
+    assert committed()  # the disk has not let it go yet
+    cvmd.disk.write_text("0")
+    eventually(lambda: not committed(), committed, seconds=30)
+
+
+def test_who_leaves_before_the_answer_leaves_nothing(cvmd):
+    client, pid = begin_launch(cvmd)
+    client.close()
+    assert_undone(cvmd, pid)
+
+
+@pytest.mark.parametrize("given", [{}, {"timeoutSec": int(9 * SLOWNESS)}],
+                         ids=["startSec", "timeoutSec"])
+def test_an_answer_waits_for_a_limited_time(cvmd, given):
+    client, pid = begin_launch(cvmd, **given)
+    with client, pytest.raises(VarlinkError) as refusal:
+        client.receive()
+    assert refusal.value.name == "Timeout" and refusal.value.fields["stage"] == "answered"
+    assert_undone(cvmd, pid)
+
+
+def test_an_ending_before_the_answer(cvmd):
+    """It is kept, and the caller learns that the guest was ready."""
+    client, pid = begin_launch(cvmd)
+    cvmd.disk.write_text("0")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: cvmd.status("web")["state"] == "failed", cvmd.log)
+    with client:
+        assert client.receive()[0]["cvm"]["ready"]
+    assert cvmd.status("web")["ending"]["reason"] == "qemu-signal"
 
 
 def test_going_down_waits(cvmd):

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The course of a launch: its steps one after the other, and backwards once one has failed. */
+
+#include <inttypes.h>
+
+#include "base/fail_point.h"
+#include "base/json.h"
+#include "launch/launch_internal.h"
+#include "local/log.h"
+#include "manager/manager.h"
+
+Launch *launch_new(Manager *manager, const LaunchStep *steps, const WirePeer *owner)
+{
+        uv_loop_t *loop = manager->home.loop;
+        Launch *launch = calloc(1, sizeof(*launch));
+
+        if (!launch || wire_peer_copy(owner, &launch->owner) < 0) {
+                free(launch);
+                return NULL;
+        }
+        launch->manager = manager;
+        launch->steps = steps;
+        launch->begun = uv_now(loop);
+        launch->shares = (Shares){-1, -1};
+        launch->tap = (Tap){-1, -1};
+        uv_timer_init(loop, &launch->start_timer);
+        uv_timer_init(loop, &launch->total_timer);
+        launch->start_timer.data = launch->total_timer.data = launch;
+        launch->n_ref = 2;
+        return launch;
+}
+
+void launch_unref(Launch *launch)
+{
+        if (--launch->n_ref > 0)
+                return;
+        loaded_done(&launch->loaded);
+        prepared_inputs_done(&launch->prepared);
+        allotment_done(&launch->allotment);
+        launch_plan_free(launch->plan);
+        spec_free(launch->spec);
+        json_object_put(launch->reply);
+        closep(&launch->shares.env_fd);
+        closep(&launch->shares.certs_fd);
+        tap_close(&launch->tap);
+        cvm_error_done(&launch->error);
+        free(launch->reason);
+        wire_peer_done(&launch->owner);
+        vm_unref(launch->vm);
+        free(launch);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        launch_unref(handle->data);
+}
+
+void launch_done(Launch *launch)
+{
+        launch->done = true;
+        if (launch->vm)
+                LIST_REMOVE(launch, of_manager);
+        vm_unwatch(&launch->watch);
+        wire_call_unref(TAKE_PTR(launch->call));
+        uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);
+        uv_close((uv_handle_t *)&launch->total_timer, on_timer_closed);
+}
+
+const LaunchStep *launch_current(const Launch *launch)
+{
+        return &launch->steps[launch->n_steps ? launch->n_steps - 1 : 0];
+}
+
+bool launch_is_at(const Launch *launch, LaunchStepId id)
+{
+        return launch->n_steps == id + 1u;
+}
+
+static void launch_tell(Launch *launch, const char *stage)
+{
+        fail_point("launch: stage");
+        if (launch->call && wire_call_wants_more(launch->call))
+                wire_call_continue(launch->call,
+                                   json_build("stage", json_object_new_string(stage), NULL));
+}
+
+static void launch_end_step(Launch *launch)
+{
+        const LaunchStep *step = launch_current(launch);
+        LaunchTime *time = &launch->times[step - launch->steps];
+
+        time->ended = uv_hrtime();
+        log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id,
+                 "launch: %s after %" PRIu64 " µs", step->name, (time->ended - time->begun) / 1000);
+        if (step->told)
+                launch_tell(launch, step->told);
+}
+
+void launch_begin_step(Launch *launch, LaunchStepId id)
+{
+        for (; id < _LAUNCH_STEP_MAX; id++) {
+                int r;
+
+                launch->n_steps = id + 1u;
+                launch->times[id] = (LaunchTime){.begun = uv_hrtime()};
+                r = launch->steps[id].begin(launch);
+                if (launch->failed || launch->done || r == LAUNCH_STEP_WAITS)
+                        return;
+                if (r < 0) {
+                        launch_fail(launch);
+                        return;
+                }
+                if (r == LAUNCH_STEP_SKIPPED)
+                        launch->times[id] = (LaunchTime){};
+                else
+                        launch_end_step(launch);
+        }
+        launch_done(launch);
+}
+
+void launch_advance(Launch *launch)
+{
+        launch_end_step(launch);
+        launch_begin_step(launch, launch->n_steps);
+}
+
+/* Returns whether all steps from this one on are undone. */
+static bool launch_undo_to(Launch *launch, LaunchStepId id)
+{
+        for (; launch->n_steps > id; launch->n_steps--) {
+                const LaunchStep *step = launch_current(launch);
+
+                if (!step->undo)
+                        continue;
+                fail_point("launch: step to be undone");
+                if (!step->undo(launch))
+                        return false;
+        }
+        return true;
+}
+
+void launch_retreat(Launch *launch, LaunchStepId id)
+{
+        (void)launch_undo_to(launch, id);
+}
+
+void launch_unwind(Launch *launch)
+{
+        if (launch->done || !launch_undo_to(launch, LAUNCH_ADMITTED))
+                return;
+        if (launch->call)
+                wire_call_error(launch->call, &launch->error);
+        launch_done(launch);
+}
+
+void launch_fail(Launch *launch)
+{
+        if (launch->failed || launch->done)
+                return;
+        launch->failed = true;
+        uv_timer_stop(&launch->total_timer);
+        launch->reason = cvm_error_message(&launch->error);
+        if (launch->vm) /* a refusal is the caller's affair alone */
+                log_failure(LOG_LEVEL_WARNING, launch->vm->name, launch->vm->id, "launch failed",
+                            &launch->error);
+        launch_unwind(launch);
+}
+
+void launch_cancel(Launch *launch, const char *reason)
+{
+        if (launch->failed)
+                return;
+        cvm_error_launch(&launch->error, launch_current(launch)->stage, NULL, "%s", reason);
+        launch_fail(launch);
+}
+
+void launch_on_timeout(uv_timer_t *timer)
+{
+        Launch *launch = timer->data;
+
+        if (launch->failed)
+                return;
+        cvm_error_timeout(&launch->error, launch_current(launch)->stage,
+                          (int64_t)(uv_now(timer->loop) - launch->begun));
+        launch_fail(launch);
+}

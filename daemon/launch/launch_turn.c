@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A step of a launch: its turn. Starting QEMU takes the CPUs. So that the launches of one user
+ * leave others theirs, at most as many of a user as the host has CPUs, and at least four, start at
+ * a time; root's are not bounded. A turn begins once all is loaded and ends when the guest runs or
+ * the launch is undone.
+ */
+
+#include <sys/param.h>
+
+#include "launch/launch_internal.h"
+#include "manager/manager.h"
+
+#define STARTS_MIN 4u /* of a user, however few CPUs the host has */
+
+/* Whether one more start of this user may be in progress. */
+static bool turn_is_left(const Manager *manager, uid_t account)
+{
+        unsigned n = 0;
+
+        if (account == 0)
+                return true;
+        for (const Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager))
+                n += launch->starts && launch->vm->account == account;
+        return n < MAX(STARTS_MIN, uv_available_parallelism());
+}
+
+int launch_await_turn(Launch *launch)
+{
+        launch->starts = turn_is_left(launch->manager, launch->vm->account);
+        launch->waits = !launch->starts;
+        return launch->starts ? LAUNCH_STEP_DONE : LAUNCH_STEP_WAITS;
+}
+
+/* NULL: none waits that may still start. */
+static Launch *turn_find_waiting(const Manager *manager, uid_t account)
+{
+        Launch *oldest = NULL; /* new ones are inserted at the head */
+
+        for (Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager))
+                if (launch->waits && !launch->vm->removed && launch->vm->account == account)
+                        oldest = launch;
+        return oldest;
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+        launch_advance(timer->data);
+}
+
+bool launch_end_turn(Launch *launch)
+{
+        uid_t account = launch->vm->account;
+        bool had = launch->starts;
+        Launch *next;
+
+        uv_timer_stop(&launch->start_timer);
+        launch->starts = launch->waits = false;
+        next = had ? turn_find_waiting(launch->manager, account) : NULL;
+        if (!next || !turn_is_left(launch->manager, account))
+                return true;
+        next->waits = false;
+        next->starts = true;
+        uv_timer_start(&next->start_timer, on_turn, 0, 0);
+        return true;
+}
