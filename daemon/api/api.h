@@ -59,9 +59,6 @@ void api_target_done(ApiTarget *target);
 Vm *api_named(WireCall *call, json_object *parameters, Manager *manager);
 /* Answers with NoSuchCvm unless the peer may see this CVM. */
 Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager);
-/* Pauses (target VM_PAUSED) or resumes a CVM that is in the other state, and answers; bare: with an
- * empty reply, else with the CVM. */
-void api_hold(WireCall *call, Vm *vm, VmState target, bool bare);
 /* Logs that the peer called a method that changes the CVM. */
 void api_log_call(const WireCall *call, const Vm *vm, const char *method);
 /* Answers with WrongState. */

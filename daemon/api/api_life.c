@@ -7,8 +7,6 @@
 #include "api/api.h"
 #include "vm/record.h"
 
-#define COMMAND_MSEC 10000 /* how long a hung QEMU may keep a Pause or Resume waiting */
-
 typedef struct StopOperation {
         WireCall *call; /* a reference */
         Vm *vm;         /* a reference */
@@ -89,136 +87,48 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         vm_stop(vm, p.force, p.timeout_sec);
 }
 
-typedef struct CommandOperation {
-        WireCall *call; /* a reference; NULL once answered */
-        Vm *vm;         /* a reference */
-        VmState target;
-        uv_timer_t timer;
-        bool bare;    /* the reply says nothing */
-        bool replied; /* the driver has answered: its reference to this is gone */
-        bool closed;
-} CommandOperation;
-
-static void command_maybe_free(CommandOperation *operation)
+static void on_switched(Vm *vm, CvmError *error, void *userdata)
 {
-        if (!operation->replied || !operation->closed)
-                return;
-        vm_unref(operation->vm);
-        free(operation);
-}
+        WireCall *call = userdata;
 
-static void on_command_timer_closed(uv_handle_t *handle)
-{
-        CommandOperation *operation = handle->data;
-
-        operation->closed = true;
-        command_maybe_free(operation);
-}
-
-/* error NULL: the CVM as it is now. */
-static void command_answer(CommandOperation *operation, CvmError *error)
-{
-        WireCall *call = TAKE_PTR(operation->call);
-
-        if (!call)
-                return;
         if (error)
                 wire_call_error(call, error);
         else
-                record_reply(operation->vm, call,
-                             operation->bare ? NULL
-                                             : json_build("cvm", vm_to_json(operation->vm), NULL));
+                record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
         wire_call_unref(call);
-        uv_close((uv_handle_t *)&operation->timer, on_command_timer_closed);
 }
 
-static void on_command_timeout(uv_timer_t *timer)
+/* The CVM, if it is in that state; else NULL, and the call is answered. */
+static Vm *api_life_find_in(WireCall *call, json_object *parameters, Manager *manager,
+                            VmState state)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        cvm_error_timeout(&error, "QEMU's answer", COMMAND_MSEC);
-        command_answer(timer->data, &error);
-}
-
-static void api_life_refuse(CvmError *error, VmState target, int r, const char *text)
-{
-        if (r == -ECONNRESET)
-                text = "QEMU has ended";
-        if (text)
-                cvm_error_launch(error, vm_state_name(target), NULL, "%s", text);
-        else
-                cvm_error_system(error, r, "command QEMU");
-}
-
-static void on_command_done(int r, const char *text, void *userdata)
-{
-        _cleanup_(cvm_error_done) CvmError error = {};
-        CommandOperation *operation = userdata;
-        Vm *vm = operation->vm;
-        VmState from = operation->target == VM_PAUSED ? VM_RUNNING : VM_PAUSED;
-
-        operation->replied = true;
-        /* Also if the caller has received a timeout: the change has happened now. */
-        if (r == 0 && !vm->removed && vm->state == from) {
-                vm_set_state(vm, operation->target);
-                if (operation->target == VM_RUNNING)
-                        vm_arm_ready_timer(vm);
-        }
-        if (r < 0)
-                api_life_refuse(&error, operation->target, r, text);
-        command_answer(operation, r < 0 ? &error : NULL);
-        command_maybe_free(operation);
-}
-
-void api_hold(WireCall *call, Vm *vm, VmState target, bool bare)
-{
-        _cleanup_(cvm_error_done) CvmError error = {};
-        CommandOperation *operation;
-        int r;
-
-        operation = calloc(1, sizeof(*operation));
-        if (!operation) {
-                cvm_error_system(&error, -ENOMEM, "command QEMU");
-                wire_call_error(call, &error);
-                return;
-        }
-        *operation = (CommandOperation){
-                .call = wire_call_ref(call), .vm = vm_ref(vm), .target = target, .bare = bare};
-        api_log_call(call, vm, target == VM_PAUSED ? "Pause" : "Resume");
-        uv_timer_init(vm->home->loop, &operation->timer);
-        operation->timer.data = operation;
-        uv_timer_start(&operation->timer, on_command_timeout, COMMAND_MSEC, 0);
-        r = target == VM_PAUSED ? vm->ops->pause(vm->process.driver, on_command_done, operation)
-                                : vm->ops->resume(vm->process.driver, on_command_done, operation);
-        if (r < 0) {
-                api_life_refuse(&error, target, r, NULL);
-                operation->replied = true;
-                command_answer(operation, &error);
-        }
-}
-
-static void api_life_command(WireCall *call, json_object *parameters, Manager *manager,
-                             VmState from, VmState target)
-{
-        const char *const allowed[] = {vm_state_name(from), NULL};
+        const char *const allowed[] = {vm_state_name(state), NULL};
         Vm *vm = api_named(call, parameters, manager);
 
-        if (!vm)
-                return;
-        if (vm->state != from || !vm->process.driver)
-                api_wrong_state(call, vm, allowed);
-        else
-                api_hold(call, vm, target, false);
+        if (!vm || (vm->state == state && vm->process.driver))
+                return vm;
+        api_wrong_state(call, vm, allowed);
+        return NULL;
 }
 
 void api_pause(WireCall *call, json_object *parameters, void *userdata)
 {
-        api_life_command(call, parameters, userdata, VM_RUNNING, VM_PAUSED);
+        Vm *vm = api_life_find_in(call, parameters, userdata, VM_RUNNING);
+
+        if (!vm)
+                return;
+        api_log_call(call, vm, "Pause");
+        vm_pause(vm, on_switched, wire_call_ref(call));
 }
 
 void api_resume(WireCall *call, json_object *parameters, void *userdata)
 {
-        api_life_command(call, parameters, userdata, VM_PAUSED, VM_RUNNING);
+        Vm *vm = api_life_find_in(call, parameters, userdata, VM_PAUSED);
+
+        if (!vm)
+                return;
+        api_log_call(call, vm, "Resume");
+        vm_resume(vm, on_switched, wire_call_ref(call));
 }
 
 void api_remove(WireCall *call, json_object *parameters, void *userdata)

@@ -14,6 +14,7 @@
 #include "launch/recover.h"
 #include "local/log.h"
 #include "systemd/machined.h"
+#include "vm/record.h"
 #include "wire/manager.h"
 
 #define MACHINED_SOCKET "/run/systemd/machine/io.systemd.Machine"
@@ -44,7 +45,7 @@ static void answer_error(WireCall *call, const char *name)
 }
 
 /* The CVM, if the peer may see it and it is there; else NULL, and the call is answered. */
-static Vm *admit(WireCall *call, const Machine *machine)
+static Vm *machine_admit(WireCall *call, const Machine *machine)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
         Vm *vm = machine->vm;
@@ -62,7 +63,7 @@ static Vm *admit(WireCall *call, const Machine *machine)
 
 static void machine_terminate(WireCall *call, const Machine *machine, bool force)
 {
-        Vm *vm = admit(call, machine);
+        Vm *vm = machine_admit(call, machine);
 
         if (!vm)
                 return;
@@ -83,37 +84,56 @@ static void on_power_off(WireCall *call, json_object *parameters, void *userdata
 
 static void on_reboot(WireCall *call, json_object *parameters, void *userdata)
 {
-        if (admit(call, userdata))
+        if (machine_admit(call, userdata))
                 answer_error(call, INSTANCE "NotSupported");
 }
 
-static void hold(WireCall *call, const Machine *machine, VmState from, VmState target)
+static void on_switched(Vm *vm, CvmError *error, void *userdata)
 {
-        Vm *vm = admit(call, machine);
+        WireCall *call = userdata;
+
+        if (error)
+                wire_call_error(call, error);
+        else
+                record_reply(vm, call, NULL);
+        wire_call_unref(call);
+}
+
+static void machine_switch(WireCall *call, const Machine *machine, VmState target)
+{
+        VmState from = target == VM_PAUSED ? VM_RUNNING : VM_PAUSED;
+        Vm *vm = machine_admit(call, machine);
 
         if (!vm)
                 return;
-        if (vm->state == target)
+        if (vm->state == target) {
                 wire_call_reply(call, NULL);
-        else if (vm->state == from)
-                api_hold(call, vm, target, true);
-        else
+                return;
+        }
+        if (vm->state != from) {
                 answer_error(call, INSTANCE "NotSupported");
+                return;
+        }
+        api_log_call(call, vm, target == VM_PAUSED ? "Pause" : "Resume");
+        if (target == VM_PAUSED)
+                vm_pause(vm, on_switched, wire_call_ref(call));
+        else
+                vm_resume(vm, on_switched, wire_call_ref(call));
 }
 
 static void on_pause(WireCall *call, json_object *parameters, void *userdata)
 {
-        hold(call, userdata, VM_RUNNING, VM_PAUSED);
+        machine_switch(call, userdata, VM_PAUSED);
 }
 
 static void on_resume(WireCall *call, json_object *parameters, void *userdata)
 {
-        hold(call, userdata, VM_PAUSED, VM_RUNNING);
+        machine_switch(call, userdata, VM_RUNNING);
 }
 
 static void on_describe(WireCall *call, json_object *parameters, void *userdata)
 {
-        const Vm *vm = admit(call, userdata);
+        const Vm *vm = machine_admit(call, userdata);
 
         if (vm)
                 wire_call_reply(
@@ -201,7 +221,7 @@ static void on_subscribe(WireCall *call, json_object *parameters, void *userdata
         _cleanup_(cvm_error_done) CvmError error = {};
         Subscription *subscription;
         json_object *filter = NULL;
-        Vm *vm = admit(call, userdata);
+        Vm *vm = machine_admit(call, userdata);
 
         if (!vm || !api_dispatch(call, parameters, fields, &filter))
                 return;

@@ -185,6 +185,13 @@ void vm_end(Vm *vm, const DriverEnding *ending);
 /* Begins to stop, or hastens a stop in progress; one that is being launched is cancelled.
  * powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
+/* How a pause or a resume has come out: error NULL, or why not. Borrowed. */
+typedef void (*VmSwitched)(Vm *vm, CvmError *error, void *userdata);
+/* Pauses a running CVM, and resumes a paused one, that has its driver. `done` comes once, now or
+ * later: LaunchFailed says that the hypervisor refuses or has ended, Timeout that it does not
+ * answer. */
+void vm_pause(Vm *vm, VmSwitched done, void *userdata);
+void vm_resume(Vm *vm, VmSwitched done, void *userdata);
 /* Its hypervisor leaves by itself: as after a Stop's quit it is killed if it does not in time. */
 void vm_await_quit(Vm *vm);
 /* Releases everything that only a live CVM holds: ports, CID, artifacts, shares, sockets. */
