@@ -268,11 +268,10 @@ static size_t count_users(const Manager *manager, const WirePeer *peer, json_obj
 {
         const char *sha256 = json_member_string(artifact, "sha256");
         const char *kind = json_member_string(artifact, "kind");
+        const Vm *vm;
         size_t n = 0;
 
-        for (size_t i = 0; i < manager->home.table.n; i++) {
-                const Vm *vm = manager->home.table.vms[i];
-
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table)
                 for (size_t k = 0; k < _ARTIFACT_KIND_MAX; k++) {
                         if (!vm->boot.artifacts[k] || !vm->boot.sha256[k] ||
                             strcmp(spec_artifact_kind_name(k), kind) != 0 ||
@@ -282,7 +281,6 @@ static size_t count_users(const Manager *manager, const WirePeer *peer, json_obj
                         if (n++ == 0)
                                 *ret_name = vm->boot.names[k];
                 }
-        }
         return n;
 }
 

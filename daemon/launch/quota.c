@@ -44,10 +44,9 @@ uid_t quota_account(const Manager *manager, uid_t uid)
 static Used used_by(const Manager *manager, uid_t account, const Vm *replaced)
 {
         Used used = {};
+        const Vm *vm;
 
-        for (size_t i = 0; i < manager->home.table.n; i++) {
-                const Vm *vm = manager->home.table.vms[i];
-
+        VM_TABLE_FOREACH (vm, &manager->home.table) {
                 if (vm->account != account || vm == replaced)
                         continue;
                 used.cvms++;

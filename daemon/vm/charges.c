@@ -8,16 +8,13 @@
 /* Whether another CVM that is counted to the same user holds the same bytes. */
 static bool is_shared(const Vm *vm, SpecArtifactKind kind)
 {
-        const VmTable *table = &vm->home->table;
+        const Vm *other;
 
-        for (size_t i = 0; i < table->n; i++) {
-                const Vm *other = table->vms[i];
-
+        VM_TABLE_FOREACH_LIVE (other, &vm->home->table)
                 if (other != vm && other->account == vm->account && other->boot.bytes[kind] &&
                     other->boot.sha256[kind] && vm->boot.sha256[kind] &&
                     strcmp(other->boot.sha256[kind], vm->boot.sha256[kind]) == 0)
                         return true;
-        }
         return false;
 }
 

@@ -153,13 +153,17 @@ void vm_table_done(VmTable *table)
         *table = (VmTable){};
 }
 
+Vm *vm_table_next(const VmTable *table, size_t *index)
+{
+        return *index < table->n ? table->vms[(*index)++] : NULL;
+}
+
 Vm *vm_table_next_live(const VmTable *table, size_t *index)
 {
-        while (*index < table->n) {
-                Vm *vm = table->vms[(*index)++];
+        Vm *vm;
 
+        while ((vm = vm_table_next(table, index)))
                 if (vm_state_is_live(vm->state))
-                        return vm;
-        }
-        return NULL;
+                        break;
+        return vm;
 }

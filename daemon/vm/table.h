@@ -33,8 +33,13 @@ void vm_table_remove(VmTable *table, const Vm *vm);
 /* Frees what an empty table has. */
 void vm_table_done(VmTable *table);
 
+/* The CVM at *index, or NULL; moves *index behind it. */
+Vm *vm_table_next(const VmTable *table, size_t *index);
 /* The live CVM at *index or after it, or NULL; moves *index behind it. */
 Vm *vm_table_next_live(const VmTable *table, size_t *index);
+
+/* Each CVM, ended ones included, in `vm`; likewise. */
+#define VM_TABLE_FOREACH(vm, table) for (size_t index_ = 0; ((vm) = vm_table_next(table, &index_));)
 
 /* Each live CVM, in `vm`. The table must not change meanwhile. */
 #define VM_TABLE_FOREACH_LIVE(vm, table)                                                           \
