@@ -10,9 +10,9 @@ static int launch_admit(Launch *launch);
 static bool launch_expel(Launch *launch);
 
 /*
- * A launch, from the top: name, stage of an error, stage that is told once it is done, begin, undo.
- * launch_course.c takes them in this order. If one fails, or the caller goes before the answer, it
- * takes them backwards from the one that has begun last.
+ * A launch, from the top: name, stage of an error, stage that is reported once it is done, begin,
+ * undo. launch_course.c takes them in this order. If one fails, or the caller goes before the
+ * answer, it takes them backwards from the one that has begun last.
  */
 static const LaunchStep steps[_LAUNCH_STEP_MAX] = {
         /* name, uid, CID, ports, GPUs and memory are reserved, and the record is written */

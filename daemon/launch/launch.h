@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A launch: from a spec to a running (or ready) CVM, or from a CVM that shall run again to the
+ * A launch: from a spec to a running (or ready) CVM, or from a CVM that is to run again to the
  * same. launch.c has the table of its steps.
  *
  * A Launch owns itself from launch_begin() until it has answered its call. If a step fails, or the
@@ -26,7 +26,7 @@ typedef struct LaunchOptions {
         uint32_t timeout_sec;                                 /* 0: none */
         void (*admitted)(const WireCall *call, const Vm *vm); /* called once it is; or NULL */
         /* Borrowed for launch_begin(). */
-        const char *id;       /* that the CVM shall have; NULL: a new one */
+        const char *id;       /* that the CVM is to have; NULL: a new one */
         json_object *request; /* as in Admission */
 } LaunchOptions;
 

@@ -10,7 +10,7 @@
 #include "manager/manager.h"
 #include "vm/charges.h"
 
-#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is told */
+#define WORKER_LATE_MSEC 2000 /* how long a failure waits for the worker before it is reported */
 
 /* The first failure of what was loaded; moves it. */
 static int launch_check_loaded(Launch *launch)
@@ -27,7 +27,8 @@ static int launch_check_loaded(Launch *launch)
         return 0;
 }
 
-/* Takes the artifact. The name is that of the caller's own file, whoever else has its bytes. */
+/* Takes the artifact. The name is that of the caller's own file, even if another user has the same
+ * bytes. */
 static int launch_keep_artifact(Launch *launch, SpecArtifactKind kind, Artifact *artifact)
 {
         _cleanup_free_ char *name = strdup(artifact->name);

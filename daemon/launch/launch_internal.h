@@ -54,7 +54,7 @@ typedef struct Launch Launch;
 typedef struct LaunchStep {
         const char *name;
         const char *stage; /* that an error names if it fails or takes too long */
-        const char *told;  /* stage that the caller is told once it is done, or NULL */
+        const char *told;  /* stage that is reported to the caller once it is done, or NULL */
         /* Returns one of the above, or -errno with launch->error set. */
         int (*begin)(Launch *launch);
         /* Reverses what `begin` did or began, all or part of it; may be repeated. Returns whether
@@ -159,7 +159,7 @@ int launch_answer(Launch *launch);
 /* launch->plan, for the ports and the CID that the CVM has now. What the host lacks refuses. */
 int launch_make_plan(Launch *launch);
 
-/* What becomes of the CVM until the guest runs, and once its launch has failed. */
+/* Follows what happens to the CVM until the guest runs, and once its launch has failed. */
 extern const VmKeeper launch_keeper;
 /* The CVM may end, be stopped, or be removed by others; at any time the daemon may go. */
 void launch_on_vm_changed(Vm *vm, void *userdata);

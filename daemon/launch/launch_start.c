@@ -171,7 +171,7 @@ int launch_open_gate(Launch *launch)
         return LAUNCH_STEP_WAITS; /* for on_created() */
 }
 
-/* Another program took a port that the daemon had chosen: starts the processes once more. */
+/* Another program took a port that the daemon had chosen: starts the processes again. */
 static void launch_try_other_ports(Launch *launch)
 {
         Vm *vm = launch->vm;
