@@ -55,9 +55,14 @@ def test_a_disk(disk, fault, says):
     daemon.launch("goes", **SECRETS)
     if fault == "full":
         small.fill()
-    else:  # a daemon that has no log open for writing
+    else:  # a daemon that has neither a log nor its events open for writing
         daemon.kill()
         daemon.start()
+        small.fill()
+        for _ in range(40):  # events, until the last page of their file is full
+            daemon.call("Pause", name="web")
+            daemon.call("Resume", name="web")
+        small.empty()
         small.read_only(True)
     refusal = refused(daemon, **SECRETS)
     assert f" {small.path}/" in refusal and refusal.endswith(f": {os.strerror(says)}"), refusal
