@@ -92,8 +92,11 @@ def run(cvmd):
 
 
 def there(cvmd, state="running", ready=True):
-    """The CVM, once it is there and has come so far."""
+    """The CVM, once it is there and has come so far, and the disk has that: until then its launch is
+    not answered, and is undone with its caller."""
     def reached():
+        if list((cvmd.state / "records").glob(".*")):
+            return None
         found = [cvm for cvm in cvmd.cvms() if cvm["state"] == state and cvm["ready"] == ready]
         waits = list((cvmd.state / "records").glob(".*"))
         return found[0] if found and not waits else None
