@@ -37,7 +37,7 @@ static const LaunchStep steps[_LAUNCH_STEP_MAX] = {
         /* the record that names it is on the disk */
         [LAUNCH_RECORDED] = {"recorded", "starting", NULL, launch_await_record,
                              launch_await_no_record},
-        /* the gate is open, and QMP or libvirt has answered */
+        /* the gate is open, and the hypervisor has answered */
         [LAUNCH_CREATED] = {"created", "starting", NULL, launch_open_gate, launch_stop_start_timer},
         [LAUNCH_RESUMED] = {"resumed", "starting", NULL, launch_resume, NULL},
         /* restart.h is in charge of the CVM from here on */

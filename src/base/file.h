@@ -17,8 +17,7 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 /* What a failure (-errno) to open, read or write a file that a user has named is about. */
 typedef enum FileFault {
         FILE_FAULT_FILE,     /* something about the file: it is not what it must be */
-        FILE_FAULT_SHORTAGE, /* this process or the host has no descriptor, memory or space left now
-                              */
+        FILE_FAULT_SHORTAGE, /* this process or the host has no descriptor, memory or space left */
         FILE_FAULT_HOST,     /* its disk or its server fails */
 } FileFault;
 

@@ -277,6 +277,6 @@ json_object *spec_to_json_redacted(const CvmSpec *spec);
  * with it, else as its path in `paths`, and an artifact then with its SHA-256 from `digests` (by
  * kind). Fields that cannot be shown are named in `missing`. NULL without memory. */
 json_object *spec_given_show(json_object *given, json_object *paths, json_object *digests);
-/* What spec_parse() is given for another launch: descriptors with a known path as that. Likewise.
- */
+/* What spec_parse() is given for another launch: descriptors with a known path as that path. NULL
+ * without memory. */
 json_object *spec_given_again(json_object *given, json_object *paths);

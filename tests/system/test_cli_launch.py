@@ -354,7 +354,8 @@ def test_a_spec_from_standard_input(tmp_path):
     (tmp_path / "k").write_text("k")
     spec = b'{"name": "piped", "kernel": {"path": "k"}}'
     call = sent("--file", "-", input=spec, cwd=tmp_path)
-    assert call.parameters["spec"] == {"name": "piped", "kernel": {"fd": 0, "path": f"{tmp_path}/k"}}
+    kernel = {"fd": 0, "path": f"{tmp_path}/k"}
+    assert call.parameters["spec"] == {"name": "piped", "kernel": kernel}
 
 
 @pytest.mark.parametrize("text, says", [

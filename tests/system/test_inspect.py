@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The spec read back: as it was given, without secrets; what is missing is named, and a launch of it
-is refused until it is given."""
+"""The spec read back: as it was given, without secrets; what is missing is named, and a launch of
+it is refused until it is given."""
 import hashlib
 import json
 import os

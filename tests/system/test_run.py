@@ -92,8 +92,8 @@ def run(cvmd):
 
 
 def there(cvmd, state="running", ready=True):
-    """The CVM, once it is there and has come so far, and the disk has that: until then its launch is
-    not answered, and is undone with its caller."""
+    """The CVM, once it is there and has come so far, and the disk has that: until then its launch
+    is not answered, and is undone with its caller."""
     def reached():
         if list((cvmd.state / "records").glob(".*")):
             return None

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
+#include "specs.h"
 
-#include "base/json.h"
 #include "base/text.h"
-#include "spec/spec.h"
-
-static int parse(const char *text, CvmSpec **ret, CvmError *error)
-{
-        _cleanup_json_ json_object *object = NULL;
-
-        assert_int_equal(json_parse(text, strlen(text), &object, NULL), 0);
-        return spec_parse(object, ret, error);
-}
 
 /* Parses `text` and expects a refusal of `field` whose reason contains `reason`. */
 static void assert_refused(const char *text, const char *field, const char *reason)
@@ -28,19 +18,6 @@ static void assert_refused(const char *text, const char *field, const char *reas
         found = json_member_string(error.fields, "reason");
         if (!strstr(found, reason))
                 fail_msg("%s: '%s' is not in '%s'", field, reason, found);
-}
-
-static CvmSpec *assert_accepted(const char *text)
-{
-        _cleanup_(cvm_error_done) CvmError error = {};
-        CvmSpec *spec = NULL;
-
-        if (parse(text, &spec, &error) != 0) {
-                _cleanup_free_ char *message = cvm_error_message(&error);
-
-                fail_msg("%.200s: %s", text, message);
-        }
-        return spec;
 }
 
 static void test_minimal(void **state)
@@ -61,30 +38,6 @@ static void test_minimal(void **state)
                 assert_int_equal(spec->artifacts[kind].fd, -1);
         }
 }
-
-#define SHA "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
-
-static const char full[] =
-        "{\"name\":\"Web-1.a_b\",\"platform\":\"sev-snp\",\"cpus\":512,\"memory\":\"64M\","
-        "\"kernel\":{\"path\":\"/a, b=c\",\"sha256\":\"" SHA "\"},"
-        "\"initramfs\":{\"name\":\"initramfs-debug\"},\"firmware\":{\"fd\":0},"
-        "\"igvm\":{\"sha256\":\"" SHA "\"},\"cmdline\":\"console=ttyS0 a=\\\"b\\\"\","
-        "\"env\":{\"Z\":\"zs3cret\",\"A_1\":\"x y,z=\\\"q\\\"\\t$`\\\\\"},"
-        "\"certs\":{\"key.pem\":{\"text\":\"s3cret\"},\"ca.pem\":{\"base64\":\"czNjcmV0AP8=\"},"
-        "\"cert.pem\":{\"path\":\"/etc/c\"},\"x\":{\"fd\":1}},"
-        "\"shares\":[{\"tag\":\"data\",\"path\":\"/srv\"},"
-        "{\"tag\":\"w\",\"fd\":63,\"readOnly\":false}],"
-        "\"forwards\":[{\"guestPort\":7002},{\"address\":\"0.0.0.0\",\"hostPort\":65535,"
-        "\"guestPort\":1,\"protocol\":\"udp\"},{\"hostPort\":65535,\"guestPort\":1},"
-        "{\"hostPort\":0,\"guestPort\":7002},"
-        "{\"address\":\"127.0.0.2\",\"hostPort\":65535,\"guestPort\":1}],"
-        "\"network\":\"user\",\"vsock\":{\"cid\":4294967294},\"debug\":true,"
-        "\"limits\":{\"memoryHigh\":\"100M\",\"memoryMax\":\"128M\",\"cpuWeight\":10000,"
-        "\"tasksMax\":32},"
-        "\"timeouts\":{\"startSec\":1,\"readySec\":2,\"powerdownSec\":3,\"quitSec\":86400},"
-        "\"restart\":{\"policy\":\"on-failure\",\"backoffSec\":400,\"limit\":3,\"windowSec\":60},"
-        "\"ttlSec\":3600,"
-        "\"driver\":\"qemu\"}";
 
 static void test_full(void **state)
 {
@@ -601,126 +554,15 @@ static void test_redacted(void **state)
         assert_string_equal(json_text(second), text);
 }
 
-/* Parses `text` and returns CvmSpec.given. */
-static json_object *given_of(const char *text)
-{
-        _cleanup_(spec_freep) CvmSpec *spec = assert_accepted(text);
-
-        return json_object_get(spec->given);
-}
-
-static void assert_json(json_object *object, const char *expected)
-{
-        _cleanup_json_ json_object *parsed = NULL;
-
-        assert_int_equal(json_parse(expected, strlen(expected), &parsed, NULL), 0);
-        if (!json_object_equal(object, parsed))
-                fail_msg("%s\nis not\n%s", json_text(object), expected);
-}
-
-/* A spec without secrets and descriptors is shown as it was given. */
-static void test_given_as_it_was(void **state)
-{
-        static const char text[] =
-                "{\"name\":\"a\",\"memory\":\"2048M\",\"kernel\":{\"path\":\"/k\"},"
-                "\"forwards\":[{\"guestPort\":7002}],\"limits\":{\"memoryMax\":\"4096M\"},"
-                "\"labels\":{\"b\":\"2\",\"a\":\"1\"},\"shares\":[{\"tag\":\"t\",\"path\":\"/s\"}],"
-                "\"certs\":{\"c\":{\"path\":\"/c\"}},\"restart\":{\"policy\":\"always\"}}";
-        _cleanup_json_ json_object *given = given_of(text),
-                                   *shown = spec_given_show(given, NULL, NULL);
-
-        assert_string_equal(json_text(given), text);
-        assert_string_equal(json_text(shown), text);
-}
-
-static void test_given_hides(void **state)
-{
-        _cleanup_json_ json_object *given = given_of(full), *shown, *paths, *digests, *again;
-        _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_(spec_freep) CvmSpec *spec = NULL;
-
-        assert_null(strstr(json_text(given), "s3cret"));
-        assert_null(strstr(json_text(given), "czNj"));
-        assert_null(strstr(json_text(given), "x y"));
-        paths = json_build("shares[1]", json_object_new_string("/found"), NULL);
-        digests = json_build("firmware", json_object_new_string("d1"), "kernel",
-                             json_object_new_string("d2"), NULL);
-        shown = spec_given_show(given, paths, digests);
-        assert_null(json_member(shown, "env"));
-        assert_json(json_member(shown, "missing"),
-                    "[\"firmware.path\",\"env.Z\",\"env.A_1\",\"certs.key.pem\","
-                    "\"certs.ca.pem\",\"certs.x\"]");
-        assert_json(json_member(shown, "certs"),
-                    "{\"key.pem\":{},\"ca.pem\":{},\"cert.pem\":{\"path\":\"/etc/c\"},\"x\":{}}");
-        assert_json(json_member(shown, "firmware"), "{\"sha256\":\"d1\"}");
-        assert_json(json_member(shown, "kernel"), "{\"path\":\"/a, b=c\",\"sha256\":\"" SHA "\"}");
-        assert_json(json_member(shown, "shares"),
-                    "[{\"tag\":\"data\",\"path\":\"/srv\"},"
-                    "{\"tag\":\"w\",\"readOnly\":false,\"path\":\"/found\"}]");
-        assert_int_equal(spec_parse(shown, &spec, &error), -EINVAL); /* what is missing */
-        again = spec_given_again(given, paths);
-        assert_json(json_member(again, "shares"), json_text(json_member(shown, "shares")));
-        assert_json(json_member(again, "firmware"), "{\"fd\":0}");
-        cvm_error_done(&error);
-        assert_int_equal(spec_parse(again, &spec, &error), 0);
-}
-
-/* With a descriptor, path is a note: shown, but not opened. */
-static void test_given_notes(void **state)
-{
-        static const char text[] = "{\"name\":\"a\",\"kernel\":{\"fd\":0,\"path\":\"/k\"},"
-                                   "\"disks\":[{\"fd\":1,\"path\":\"/d\"}],"
-                                   "\"shares\":[{\"tag\":\"t\",\"fd\":2,\"path\":\"/s\"}]}";
-        _cleanup_(spec_freep) CvmSpec *spec = assert_accepted(text);
-        _cleanup_json_ json_object *paths =
-                json_build("kernel", json_object_new_string("/x"), "disks[0]",
-                           json_object_new_string("/y"), NULL);
-        _cleanup_json_ json_object *shown = spec_given_show(spec->given, paths, NULL),
-                                   *again = spec_given_again(spec->given, paths);
-
-        assert_null(spec->artifacts[ARTIFACT_KERNEL].path);
-        assert_null(spec->disks[0].path);
-        assert_null(spec->shares[0].path);
-        assert_int_equal(spec->shares[0].fd, 2);
-        assert_json(shown, "{\"name\":\"a\",\"kernel\":{\"path\":\"/k\"},"
-                           "\"disks\":[{\"path\":\"/d\"}],"
-                           "\"shares\":[{\"tag\":\"t\",\"path\":\"/s\"}]}");
-        /* what is launched again is what the daemon found */
-        assert_json(json_member(again, "kernel"), "{\"path\":\"/x\"}");
-        assert_json(json_member(again, "disks"), "[{\"path\":\"/y\"}]");
-}
-
-/* What is kept has a bound, whatever a size looks like. */
-static void test_given_sizes(void **state)
-{
-        char text[4096];
-        _cleanup_json_ json_object *number = given_of("{\"name\":\"a\",\"memory\":1073741824,"
-                                                      "\"limits\":{\"memoryHigh\":67108864}}");
-        _cleanup_json_ json_object *zeros = NULL;
-
-        assert_json(number,
-                    "{\"name\":\"a\",\"memory\":\"1G\",\"limits\":{\"memoryHigh\":\"64M\"}}");
-        snprintf(text, sizeof(text), "{\"name\":\"a\",\"memory\":\"%03000dM\"}", 64);
-        zeros = given_of(text);
-        assert_json(zeros, "{\"name\":\"a\",\"memory\":\"64M\"}");
-        snprintf(text, sizeof(text),
-                 "{\"name\":\"a\",\"missing\":[\"env.A\"],\"env\":{\"A\":\"\"}}");
-        json_object_put(zeros);
-        zeros = given_of(text);
-        assert_null(json_member(zeros, "missing"));
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_minimal),     cmocka_unit_test(test_full),
-                cmocka_unit_test(test_labels),      cmocka_unit_test(test_label_bounds),
-                cmocka_unit_test(test_networks),    cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_names),       cmocka_unit_test(test_long_values),
-                cmocka_unit_test(test_long_field),  cmocka_unit_test(test_many),
-                cmocka_unit_test(test_redacted),    cmocka_unit_test(test_given_as_it_was),
-                cmocka_unit_test(test_given_hides), cmocka_unit_test(test_given_notes),
-                cmocka_unit_test(test_given_sizes),
+                cmocka_unit_test(test_minimal),    cmocka_unit_test(test_full),
+                cmocka_unit_test(test_labels),     cmocka_unit_test(test_label_bounds),
+                cmocka_unit_test(test_networks),   cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_names),      cmocka_unit_test(test_long_values),
+                cmocka_unit_test(test_long_field), cmocka_unit_test(test_many),
+                cmocka_unit_test(test_redacted),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
