@@ -194,9 +194,10 @@ void host_access_remark(const Manager *manager, Vm *vm)
 {
         static const char text[] = "the guest can reach this host's own addresses";
 
+        /* as it was given: without one it is the default, network "user" */
         const char *network = json_member_string(vm->spec, "network");
 
-        if (manager->host_access != HOST_ACCESS_OPEN || !network || strcmp(network, "user") != 0)
+        if (manager->host_access != HOST_ACCESS_OPEN || (network && strcmp(network, "user") != 0))
                 return;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s", text);
         vm_emit(vm, "note", NULL, NULL, json_build("text", json_object_new_string(text), NULL));
