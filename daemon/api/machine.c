@@ -68,7 +68,7 @@ static void machine_terminate(WireCall *call, const Machine *machine, bool force
         if (!vm)
                 return;
         api_log_call(call, vm, force ? "Terminate" : "PowerOff");
-        vm_stop(vm, force, 0);
+        vm_stop(vm, ENDING_STOPPED, force, 0);
         wire_call_reply(call, NULL);
 }
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is the same for all drivers: how they are found and set up, and the words for what a
+ * hypervisor does. */
+
 #include "driver/driver.h"
 
 #include <stdlib.h>
@@ -96,4 +100,37 @@ DriverProbe *driver_probe_free(DriverProbe *probe)
         if (probe)
                 probe->ops->probe_free(probe);
         return NULL;
+}
+
+static const char *const run_state_names[_RUN_STATE_MAX] = {
+        [RUN_STATE_UNKNOWN] = "unknown",
+        [RUN_STATE_RUNNING] = "running",
+        [RUN_STATE_PAUSED] = "paused",
+        [RUN_STATE_IO_ERROR] = "io-error",
+        [RUN_STATE_INTERNAL_ERROR] = "internal-error",
+        [RUN_STATE_SHUTDOWN] = "shutdown",
+        [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
+        [RUN_STATE_PRELAUNCH] = "prelaunch",
+        [RUN_STATE_SUSPENDED] = "suspended",
+        [RUN_STATE_WATCHDOG] = "watchdog",
+        [RUN_STATE_DEBUG] = "debug",
+        [RUN_STATE_INMIGRATE] = "inmigrate",
+        [RUN_STATE_POSTMIGRATE] = "postmigrate",
+        [RUN_STATE_FINISH_MIGRATE] = "finish-migrate",
+        [RUN_STATE_RESTORE_VM] = "restore-vm",
+        [RUN_STATE_SAVE_VM] = "save-vm",
+        [RUN_STATE_COLO] = "colo",
+};
+
+const char *run_state_name(RunState state)
+{
+        return run_state_names[state];
+}
+
+RunState run_state_parse(const char *name)
+{
+        for (RunState state = RUN_STATE_UNKNOWN + 1; state < _RUN_STATE_MAX; state++)
+                if (strcmp(run_state_names[state], name) == 0)
+                        return state;
+        return RUN_STATE_UNKNOWN;
 }

@@ -17,40 +17,64 @@
 #include <json-c/json.h>
 #include <uv.h>
 
+#include "base/ending.h"
 #include "base/error.h"
 #include "local/config.h"
 #include "template/plan.h"
 
 typedef struct DriverVm DriverVm;
 
+/* QEMU's RunState (qapi/run-state.json). */
+typedef enum RunState {
+        RUN_STATE_UNKNOWN, /* of a newer QEMU */
+        RUN_STATE_RUNNING,
+        RUN_STATE_PAUSED,
+        RUN_STATE_IO_ERROR,       /* a disk has failed; it may be resumed */
+        RUN_STATE_INTERNAL_ERROR, /* QEMU cannot continue */
+        RUN_STATE_SHUTDOWN,       /* the guest has turned itself off, or rebooted */
+        RUN_STATE_GUEST_PANICKED,
+        RUN_STATE_PRELAUNCH,
+        RUN_STATE_SUSPENDED,
+        RUN_STATE_WATCHDOG,
+        RUN_STATE_DEBUG,
+        RUN_STATE_INMIGRATE,
+        RUN_STATE_POSTMIGRATE,
+        RUN_STATE_FINISH_MIGRATE,
+        RUN_STATE_RESTORE_VM,
+        RUN_STATE_SAVE_VM,
+        RUN_STATE_COLO,
+        _RUN_STATE_MAX,
+} RunState;
+
+const char *run_state_name(RunState state);
+RunState run_state_parse(const char *name);
+
 /* How the guest ended, as far as the driver saw it. Borrowed for the callback. */
 typedef struct DriverEnding {
-        const char *reason; /* as in the interface's type Ending, but stopped and killed, which vm
-                               knows */
-        const char *log;    /* last lines of what the hypervisor said, may be "" */
+        EndingKind kind; /* whether by a Stop or a kill knows vm alone */
+        const char *log; /* last lines of what the hypervisor said, may be "" */
         bool has_exit_code, has_signal;
         int exit_code, signal;
 } DriverEnding;
 
 typedef struct DriverCallbacks {
         void (*created)(void *userdata);
-        /* status: QEMU's RunState ("running", "paused", "prelaunch", …). */
-        void (*adopted)(const char *status, void *userdata);
-        /* Somebody else has held or resumed its CPUs: "running" or "paused". */
-        void (*status)(const char *status, void *userdata);
+        void (*adopted)(RunState state, void *userdata);
+        /* Somebody else has paused or resumed its CPUs. */
+        void (*status)(RunState state, void *userdata);
         void (*console)(const void *data, size_t size, void *userdata);
         /* Of a plan with the descriptor "svsm-log". */
         void (*svsm_log)(const void *data, size_t size, void *userdata);
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);
-        /* The hypervisor holds the guest, unasked. status: QEMU's RunState, "internal-error" (the
-         * driver ends it once this returns) or "io-error" (of a disk; resume() may continue). log:
-         * last lines of its output. */
-        void (*held)(const char *status, const char *log, void *userdata);
+        /* The hypervisor has paused the guest, unasked: RUN_STATE_INTERNAL_ERROR (the driver ends
+         * it once this returns) or RUN_STATE_IO_ERROR (of a disk; resume() may continue). log: last
+         * lines of its output. */
+        void (*held)(RunState state, const char *log, void *userdata);
         /* The guest has ended, as `ended` will report, too: the driver ends the hypervisor once
          * this returns. */
-        void (*leaving)(const char *reason, void *userdata);
+        void (*leaving)(EndingKind kind, void *userdata);
         void (*ended)(const DriverEnding *ending, void *userdata);
 } DriverCallbacks;
 

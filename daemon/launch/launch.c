@@ -66,8 +66,7 @@ static int launch_admit_again(Launch *launch)
         if (r < 0)
                 return r;
         vm_guest_forget(&vm->guest);
-        vm->killed = false;
-        vm->stop_step = VM_STOP_NONE;
+        vm_cause_reset(&vm->cause);
         return 0;
 }
 
@@ -115,7 +114,7 @@ static bool launch_expel(Launch *launch)
                 return true;
         }
         vm_reserved_drop_holds(&vm->reserved);
-        vm_set_ending(vm, "launch-failed", launch->reason, NULL);
+        vm_set_ending(vm, ENDING_LAUNCH_FAILED, launch->reason, NULL);
         vm_set_state(vm, VM_FAILED);
         manager_remove(launch->manager, vm);
         return true;

@@ -56,7 +56,7 @@ static void recover_confidential(const Manager *manager, Vm *vm, json_object *re
 /* Nobody saw it end: what was known before is all that can be known. */
 static void end_unseen(Manager *manager, Vm *vm, const char *detail)
 {
-        const DriverEnding ending = {.reason = "lost", .log = detail};
+        const DriverEnding ending = {.kind = ENDING_LOST, .log = detail};
 
         restart_ended(manager, vm, &ending);
 }
@@ -141,10 +141,8 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         }
         if (!vm->guest.ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
-        if (vm->state == VM_STOPPING) {
-                vm->stop_step = VM_STOP_NONE;
-                vm_stop(vm, false, 0);
-        }
+        if (vm->state == VM_STOPPING)
+                vm_stop(vm, ENDING_STOPPED, false, 0);
         return 0;
 }
 
@@ -161,8 +159,8 @@ static int recover_add(Manager *manager, Vm *vm)
 /* Its launch has failed and was reported to have left nothing. */
 static bool never_was(const Vm *vm)
 {
-        return !vm_state_is_live(vm->state) && vm->ending.reason &&
-               strcmp(vm->ending.reason, "launch-failed") == 0;
+        return !vm_state_is_live(vm->state) &&
+               ending_parse(vm->ending.reason) == ENDING_LAUNCH_FAILED;
 }
 
 /* Whether such a record stands where a good one stood, so that the version before it is worth more:

@@ -36,7 +36,7 @@ static RestartVerdict restart_judge(const Vm *vm, const char *reason)
         const SpecRestart *spec = &vm->restart.spec;
         EndingRestart restart = ending_find(reason)->restart;
 
-        if (vm->stop_requested || vm->expired || restart == ENDING_IS_FINAL)
+        if (vm_cause_is_asked_for(&vm->cause) || restart == ENDING_IS_FINAL)
                 return RESTART_NONE;
         switch (spec->policy) {
         case SPEC_RESTART_NO:
@@ -136,7 +136,7 @@ static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
 
 static void on_cancel(Vm *vm, const char *reason, void *userdata)
 {
-        const DriverEnding ending = {.reason = "stopped", .log = ""};
+        const DriverEnding ending = {.kind = ENDING_STOPPED, .log = ""};
 
         restart_ended(userdata, vm, &ending);
 }
@@ -150,9 +150,9 @@ void restart_keep(Manager *manager, Vm *vm)
 
 void restart_failed(Manager *manager, Vm *vm, const char *detail)
 {
-        const DriverEnding ending = {.reason = "restart-failed", .log = detail};
+        const DriverEnding ending = {.kind = ENDING_RESTART_FAILED, .log = detail};
 
-        if (manager->closing && !vm->stop_requested && !vm->expired) {
+        if (manager->closing && !vm_cause_is_asked_for(&vm->cause)) {
                 /* not its fault: the next daemon tries again at once */
                 vm_release_process(vm);
                 vm->restart.at = deadline_in(0);
@@ -220,7 +220,7 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
                 return r;
         if (!kept && !has_references(spec)) {
                 const DriverEnding ending = {
-                        .reason = "secrets-gone",
+                        .kind = ENDING_SECRETS_GONE,
                         .log = "its environment and certificates were erased by the host's restart",
                 };
 

@@ -47,8 +47,7 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         record_add_int(record, "promised", (int64_t)vm->promised);
         json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
         record_add_int(record, "sharesBytes", (int64_t)vm->boot.secret_bytes);
-        json_object_object_add(record, "stopRequested",
-                               json_object_new_boolean(vm->stop_requested));
+        vm_cause_save(&vm->cause, record);
         if (vm->reserved.n_disks)
                 json_object_object_add(record, "disks",
                                        disks_to_json(vm->reserved.disks, vm->reserved.n_disks));
@@ -61,10 +60,6 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "restart", vm_restart_to_json(&vm->restart));
         if (deadline_is_set(&vm->expires))
                 json_object_object_add(record, "expires", deadline_to_json(&vm->expires));
-        if (vm->expired)
-                json_object_object_add(record, "expired", json_object_new_boolean(true));
-        if (vm->leaving)
-                json_object_object_add(record, "leaving", json_object_new_string(vm->leaving));
         if (vm->boot.measured.document)
                 json_object_object_add(record, "measured",
                                        json_new_written(vm->boot.measured.document));

@@ -118,7 +118,6 @@ static void load_restart(Vm *vm, json_object *record, bool same_boot)
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
 
         vm->expires = deadline_from_json(json_member(record, "expires"), same_boot);
-        vm->expired = json_member_bool(record, "expired", false);
         if (!restart || spec_parse(vm->spec, &spec, &ignored) < 0)
                 return;
         vm_restart_set_policy(&vm->restart, &spec->restart);
@@ -152,20 +151,18 @@ static void load_ending(Vm *vm, json_object *ending)
 
         if (!reason)
                 return;
-        vm_set_ending(vm, reason, json_member_string(ending, "detail"), &driver);
+        vm_load_ending(vm, reason, json_member_string(ending, "detail"), &driver);
         vm->ending.at = json_member_int(ending, "at", vm->ending.at);
 }
 
 static void load_rest(Vm *vm, json_object *record)
 {
         json_object *timeouts = json_member(record, "timeouts");
-        const char *leaving = json_member_string(record, "leaving");
         const char *scope = json_member_string(record, "scope");
 
         vm->debug = json_member_bool(record, "debug", false);
         vm->confidential = json_member_bool(record, "confidential", false);
-        vm->stop_requested = json_member_bool(record, "stopRequested", false);
-        vm->leaving = leaving ? strdup(leaving) : NULL;
+        vm_cause_load(&vm->cause, record);
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);
         vm->memory = (uint64_t)json_member_int(record, "memory", 0);
         vm->promised = (uint64_t)json_member_int(record, "promised", (int64_t)vm->memory);

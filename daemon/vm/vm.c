@@ -13,6 +13,19 @@ static void vm_timers_closed(void *vm)
         vm_unref(vm);
 }
 
+bool vm_id_is_valid(const char *id)
+{
+        if (strlen(id) != 36)
+                return false;
+        for (size_t i = 0; i < 36; i++) {
+                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+                if (dash ? id[i] != '-' : !strchr("0123456789abcdef", id[i]))
+                        return false;
+        }
+        return true;
+}
+
 Vm *vm_new(VmHome *home, const char *name, const char *id, const char *platform, uid_t owner,
            gid_t owner_group)
 {
@@ -83,7 +96,6 @@ Vm *vm_unref(Vm *vm)
         json_object_put(vm->labels);
         json_object_put(vm->paths);
         free(vm->owner_groups);
-        free(vm->leaving);
         free(vm->ending.reason);
         free(vm->ending.detail);
         free(vm->platform);

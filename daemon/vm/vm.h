@@ -23,29 +23,12 @@
 #include "vm/vm_process.h"
 #include "vm/vm_reserved.h"
 #include "vm/vm_restart.h"
+#include "vm/vm_state.h"
 #include "wire/peer.h"
 
 typedef struct VmHome VmHome; /* home.h */
 typedef struct Vm Vm;
 
-typedef enum VmState {
-        VM_PREPARING, /* admitted; artifacts, shares and plan are being made; no process yet */
-        VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
-        VM_RUNNING,   /* the guest's CPUs run */
-        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, Pause, or a
-                    * disk's failure */
-        VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
-        VM_RESTARTING, /* gone, and to be launched again; see restart.h */
-        VM_STOPPED,    /* ended normally, by the guest or a client; kept until removed */
-        VM_FAILED,     /* ended abnormally; kept until removed */
-        _VM_STATE_MAX,
-} VmState;
-
-const char *vm_state_name(VmState state);
-/* Returns 0 or -EINVAL. */
-int vm_state_parse(const char *name, VmState *ret);
-/* Whether it holds resources: everything before stopped and failed. */
-bool vm_state_is_live(VmState state);
 /* A UUID in its canonical form: it becomes part of file names. */
 bool vm_id_is_valid(const char *id);
 
@@ -122,11 +105,8 @@ struct Vm {
 
         /* How it comes to its end. */
         VmEnding ending;
-        char *leaving; /* why its hypervisor was asked to end, if not by a Stop; NULL: it was not */
+        VmCause cause;
         Deadline expires; /* its time to live */
-        bool expired;     /* and it is ended for that */
-        bool stop_requested, killed;
-        enum { VM_STOP_NONE, VM_STOP_POWERDOWN, VM_STOP_QUIT, VM_STOP_KILL } stop_step;
         uv_timer_t stop_timer, expiry_timer;
         Handles timers; /* of all groups; they have one reference */
 };
@@ -152,8 +132,10 @@ void vm_close(Vm *vm);
  * Returns what persisting returned: a running CVM keeps running after a failure, because its old
  * record still names it; a CVM must not be started after a failure. */
 int vm_set_state(Vm *vm, VmState state);
-/* The ending of a CVM that has none yet; copies. */
-void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
+/* The ending of a CVM that has none yet; copies. driver may be NULL. */
+void vm_set_ending(Vm *vm, EndingKind kind, const char *detail, const DriverEnding *driver);
+/* The same as a record has it: perhaps with a reason that this daemon does not know. */
+void vm_load_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver);
 
 void vm_watch(Vm *vm, VmWatch *watch);
 /* The same for all CVMs of a daemon. This watcher is notified after a CVM's own watchers of a
@@ -182,9 +164,10 @@ VmState vm_conclude(Vm *vm, const DriverEnding *ending);
 /* The same, releases all that it holds and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);
 
-/* Begins to stop, or hastens a stop in progress; one that is being launched is cancelled.
- * powerdown_sec 0: the CVM's own. */
-void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec);
+/* Begins to stop, or hastens a stop in progress. A CVM that is being launched for the first time is
+ * cancelled and gets no ending; one that waits to be launched again ends at once. why:
+ * ENDING_STOPPED or ENDING_EXPIRED. powerdown_sec 0: the CVM's own. */
+void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec);
 /* How a pause or a resume has come out: error NULL, or why not. Borrowed. */
 typedef void (*VmSwitched)(Vm *vm, CvmError *error, void *userdata);
 /* Pauses a running CVM, and resumes a paused one, that has its driver. `done` comes once, now or

@@ -86,7 +86,7 @@ int vm_set_state(Vm *vm, VmState state)
         return r;
 }
 
-void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver)
+void vm_load_ending(Vm *vm, const char *reason, const char *detail, const DriverEnding *driver)
 {
         if (vm->ending.reason)
                 return;
@@ -103,37 +103,31 @@ void vm_set_ending(Vm *vm, const char *reason, const char *detail, const DriverE
         }
 }
 
+void vm_set_ending(Vm *vm, EndingKind kind, const char *detail, const DriverEnding *driver)
+{
+        vm_load_ending(vm, ending_get(kind)->name, detail, driver);
+}
+
 void vm_clear_ending(Vm *vm)
 {
         free(vm->ending.reason);
         free(vm->ending.detail);
         vm->ending = (VmEnding){};
-        free(TAKE_PTR(vm->leaving));
-}
-
-/* Why it ended: what was asked for before what was seen. */
-static const char *end_reason(const Vm *vm, const char *leaving, const DriverEnding *ending)
-{
-        if (vm->expired)
-                return "expired";
-        if (vm->stop_requested)
-                return vm->killed ? "killed" : "stopped";
-        return leaving ?: ending->reason;
+        vm_cause_conclude(&vm->cause);
 }
 
 VmState vm_conclude(Vm *vm, const DriverEnding *ending)
 {
-        _cleanup_free_ char *leaving = TAKE_PTR(vm->leaving);
-        /* a companion's end is what ended it; that of a restarting one is the end before */
-        const char *reason = vm->ending.reason && !vm->restart.pending
-                                     ? vm->ending.reason
-                                     : end_reason(vm, leaving, ending);
-        VmState state = ending_find(reason)->failed ? VM_FAILED : VM_STOPPED;
+        EndingKind kind = vm_cause_ending(&vm->cause, ending->kind);
+        const Ending *known;
 
+        vm_cause_conclude(&vm->cause);
         if (vm->restart.pending) /* the one before */
                 vm_clear_ending(vm);
-        vm_set_ending(vm, reason, ending->log, ending);
-        return state;
+        /* nothing changes one that is known: a companion's end is what ended it */
+        vm_set_ending(vm, kind, ending->log, ending);
+        known = vm->ending.reason ? ending_find(vm->ending.reason) : ending_get(kind);
+        return known->failed ? VM_FAILED : VM_STOPPED;
 }
 
 void vm_end(Vm *vm, const DriverEnding *ending)

@@ -21,25 +21,25 @@ static void on_created(void *userdata)
 }
 
 /* Another program (virsh, a QMP client) may pause or resume the guest. */
-static void on_status(const char *status, void *userdata)
+static void on_status(RunState state, void *userdata)
 {
         Vm *vm = userdata;
 
-        if (vm->state == VM_RUNNING &&
-            (strcmp(status, "paused") == 0 || strcmp(status, "io-error") == 0)) {
+        if (vm->state == VM_RUNNING && (state == RUN_STATE_PAUSED || state == RUN_STATE_IO_ERROR)) {
                 vm_set_state(vm, VM_PAUSED);
-        } else if (vm->state == VM_PAUSED && strcmp(status, "running") == 0) {
+        } else if (vm->state == VM_PAUSED && state == RUN_STATE_RUNNING) {
                 vm_set_state(vm, VM_RUNNING);
                 vm_arm_ready_timer(vm);
         }
 }
 
-static void on_adopted(const char *status, void *userdata)
+static void on_adopted(RunState state, void *userdata)
 {
         Vm *vm = userdata;
 
-        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "adopted; QEMU reports %s", status);
-        on_status(status, vm);
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "adopted; QEMU reports %s",
+                 run_state_name(state));
+        on_status(state, vm);
 }
 
 /* The first report of a panic is its event: from pvpanic, a TD or the console. `detail`
@@ -85,27 +85,26 @@ static void on_panicked(json_object *info, void *userdata)
         emit_panic(userdata, json_object_get(info));
 }
 
-static void on_held(const char *status, const char *log, void *userdata)
+static void on_held(RunState state, const char *log, void *userdata)
 {
         Vm *vm = userdata;
-        bool broken = strcmp(status, "internal-error") == 0;
+        bool broken = state == RUN_STATE_INTERNAL_ERROR;
+        const char *status = run_state_name(state);
 
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU paused the guest: %s", status);
         vm_emit(vm, broken ? "internal-error" : "note", NULL, NULL,
                 json_build("text", json_new_text(broken ? log : "paused: a disk has failed"),
                            "status", json_new_text(status), NULL));
-        on_status(status, vm);
+        on_status(state, vm);
 }
 
-static void on_leaving(const char *reason, void *userdata)
+static void on_leaving(EndingKind kind, void *userdata)
 {
         Vm *vm = userdata;
 
         /* once it has gone nothing else could report it */
-        if (!vm->stop_requested && !vm->leaving) {
-                vm->leaving = strdup(reason);
+        if (vm->cause.kind == ENDING_NONE && vm_cause_note(&vm->cause, kind))
                 record_write(vm);
-        }
         vm_await_quit(vm);
 }
 
@@ -151,11 +150,11 @@ static void on_companion_failed(const char *reason, const char *log, void *userd
                 vm->keeper->companion_failed(vm, reason, log, vm->keeper_userdata);
                 return;
         }
-        if (vm->stop_step >= VM_STOP_QUIT) /* it went with the hypervisor */
+        if (vm->cause.step >= VM_STOP_QUIT) /* it went with the hypervisor */
                 return;
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "%s: the CVM is ended", reason);
         detail = text_format("%s%s%s", reason, *log ? "\n" : "", log);
-        vm_set_ending(vm, "companion", detail ?: reason, NULL);
+        vm_set_ending(vm, ENDING_COMPANION, detail ?: reason, NULL);
         record_write(vm); /* another daemon may see the hypervisor's end */
         vm->ops->kill(vm->process.driver);
 }

@@ -17,21 +17,20 @@ static void stop_next(Vm *vm)
 {
         uint32_t seconds = 0;
 
-        switch (vm->stop_step) {
+        switch (vm->cause.step) {
         case VM_STOP_NONE:
-                vm->stop_step = VM_STOP_POWERDOWN;
+                vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
                 vm->ops->powerdown(vm->process.driver);
                 seconds = vm->powerdown_sec;
                 break;
         case VM_STOP_POWERDOWN:
-                vm->stop_step = VM_STOP_QUIT;
+                vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
                 vm->ops->quit(vm->process.driver);
                 seconds = vm->quit_sec;
                 break;
         case VM_STOP_QUIT:
                 log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU does not quit: killed");
-                vm->stop_step = VM_STOP_KILL;
-                vm->killed = true;
+                vm_cause_set_step(&vm->cause, VM_STOP_KILL);
                 vm->ops->kill(vm->process.driver);
                 break;
         case VM_STOP_KILL:
@@ -43,17 +42,10 @@ static void stop_next(Vm *vm)
 
 void vm_await_quit(Vm *vm)
 {
-        if (vm->stop_step >= VM_STOP_QUIT)
+        if (vm->cause.step >= VM_STOP_QUIT)
                 return;
-        vm->stop_step = VM_STOP_QUIT;
+        vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
         uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)vm->quit_sec * 1000, 0);
-}
-
-/* There is no guest to ask. */
-static void cancel(Vm *vm, const char *reason)
-{
-        if (vm->keeper && vm->keeper->cancel)
-                vm->keeper->cancel(vm, reason, vm->keeper_userdata);
 }
 
 /* For the first time: one that is launched again is restarting. */
@@ -62,32 +54,48 @@ static bool is_launching(const Vm *vm)
         return (vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending;
 }
 
-void vm_stop(Vm *vm, bool force, uint32_t powerdown_sec)
+/* There is no guest to ask: who is in charge gives up what it prepares or waits for. */
+static void cancel(Vm *vm, EndingKind why)
 {
-        bool held = vm->state == VM_PAUSED; /* it cannot act on the power button */
+        const char *reason = why == ENDING_EXPIRED ? "the CVM's time to live is over"
+                             : vm->restart.pending ? "the CVM was stopped before it ran again"
+                                                   : "the CVM was stopped before it ran";
 
-        if (is_launching(vm)) {
-                cancel(vm, "the CVM was stopped before it ran");
-                return;
-        }
-        vm->stop_requested = true;
-        if (vm->restart.pending) {
-                cancel(vm, "the CVM was stopped before it ran again");
-                return;
-        }
+        if (vm->keeper && vm->keeper->cancel)
+                vm->keeper->cancel(vm, reason, vm->keeper_userdata);
+}
+
+/* The power button first, unless that is asked for or in vain. */
+static void stop_guest(Vm *vm, bool force, uint32_t powerdown_sec)
+{
+        bool paused = vm->state == VM_PAUSED; /* it cannot act on the power button */
+
         if (powerdown_sec)
                 vm->powerdown_sec = powerdown_sec;
         if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
                 vm_set_state(vm, VM_STOPPING);
         if (vm->state != VM_STOPPING || !vm->process.driver)
                 return;
-        if ((force || held) && vm->stop_step < VM_STOP_POWERDOWN)
-                vm->stop_step = VM_STOP_POWERDOWN;
-        else if (!force && vm->stop_step != VM_STOP_NONE)
+        if ((force || paused) && vm->cause.step < VM_STOP_POWERDOWN)
+                vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
+        else if (!force && vm->cause.step != VM_STOP_NONE)
                 return; /* a second, patient Stop waits for the first */
-        else if (force && vm->stop_step > VM_STOP_POWERDOWN)
+        else if (force && vm->cause.step > VM_STOP_POWERDOWN)
                 return;
         stop_next(vm);
+}
+
+void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec)
+{
+        if (is_launching(vm)) { /* it is undone: nothing of it is kept that could have an ending */
+                cancel(vm, why);
+                return;
+        }
+        (void)vm_cause_note(&vm->cause, why);
+        if (vm->restart.pending)
+                cancel(vm, why);
+        else
+                stop_guest(vm, force, powerdown_sec);
 }
 
 static void on_expiry_timer(uv_timer_t *timer)
@@ -99,11 +107,7 @@ static void on_expiry_timer(uv_timer_t *timer)
                 return;
         }
         log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "the CVM's time to live is over");
-        vm->expired = !vm->stop_requested;
-        if (is_launching(vm))
-                cancel(vm, "the CVM's time to live is over");
-        else
-                vm_stop(vm, false, 0);
+        vm_stop(vm, ENDING_EXPIRED, false, 0);
 }
 
 void vm_arm_expiry(Vm *vm)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ending.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const Ending endings[_ENDING_MAX] = {
@@ -22,12 +23,24 @@ static const Ending endings[_ENDING_MAX] = {
         [ENDING_SECRETS_GONE] = {"secrets-gone", true, ENDING_IS_FINAL, 19},
 };
 
+const Ending *ending_get(EndingKind kind)
+{
+        assert(kind > ENDING_NONE && kind < _ENDING_MAX);
+        return &endings[kind];
+}
+
+EndingKind ending_parse(const char *name)
+{
+        for (EndingKind kind = ENDING_NONE + 1; name && kind < _ENDING_MAX; kind++)
+                if (strcmp(endings[kind].name, name) == 0)
+                        return kind;
+        return ENDING_NONE;
+}
+
 const Ending *ending_find(const char *name)
 {
         static const Ending unknown = {NULL, true, ENDING_RESTARTS_ON_FAILURE, 1};
+        EndingKind kind = ending_parse(name);
 
-        for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
-                if (strcmp(endings[i].name, name) == 0)
-                        return &endings[i];
-        return &unknown;
+        return kind ? ending_get(kind) : &unknown;
 }

@@ -10,6 +10,7 @@
 #include "base/macros.h"
 
 typedef enum EndingKind {
+        ENDING_NONE, /* it has not ended, or nobody knows yet how */
         ENDING_POWER_OFF,
         ENDING_POWER_OFF_OR_REBOOT, /* no daemon was running, so which of them is unknown */
         ENDING_GUEST_RESET,
@@ -41,6 +42,10 @@ typedef struct Ending {
         int exit_status; /* of `cvmctl run` */
 } Ending;
 
+/* kind: not ENDING_NONE. */
+const Ending *ending_get(EndingKind kind);
+/* ENDING_NONE: there is none of that name, or name is NULL. */
+EndingKind ending_parse(const char *name);
 /* The ending of that name. An unknown one (of a newer daemon) gets an entry that is `failed`,
  * restarts on failure and has exit status 1; its name is then NULL. Never NULL itself. */
 const Ending *ending_find(const char *name);

@@ -11,6 +11,7 @@ WRITERS = {
     "boot": {"vm/vm_boot.c"},
     "process": {"vm/vm_process.c"},
     "guest": {"vm/vm_guest.c"},
+    "cause": {"vm/vm_state.c"},
     "restart": {"vm/vm_restart.c", "launch/restart.c"},
 }
 GROUPS = "|".join(WRITERS)

@@ -31,7 +31,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void on_soon(uv_timer_t *timer)
 {
-        static const DriverEnding ending = {.reason = "power-off", .log = ""};
+        static const DriverEnding ending = {.kind = ENDING_POWER_OFF, .log = ""};
         IdleVm *vm = timer->data;
         DriverDone done = TAKE_PTR(vm->done);
 

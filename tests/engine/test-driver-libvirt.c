@@ -38,9 +38,10 @@ static void on_created(void *userdata)
         ((Room *)userdata)->n_created++;
 }
 
-static void on_status(const char *status, void *userdata)
+static void on_status(RunState state, void *userdata)
 {
-        strncpy(((Room *)userdata)->status, status, sizeof(((Room *)userdata)->status) - 1);
+        strncpy(((Room *)userdata)->status, run_state_name(state),
+                sizeof(((Room *)userdata)->status) - 1);
 }
 
 static void on_bytes(const void *data, size_t size, void *userdata)
@@ -56,13 +57,13 @@ static void on_ended(const DriverEnding *ending, void *userdata)
         Room *room = userdata;
 
         room->n_ended++;
-        strncpy(room->ending, ending->reason, sizeof(room->ending) - 1);
+        strncpy(room->ending, ending_get(ending->kind)->name, sizeof(room->ending) - 1);
         strncpy(room->log, ending->log, sizeof(room->log) - 1);
         driver_libvirt.close(room->vm);
         room->vm = NULL;
 }
 
-static void on_leaving(const char *reason, void *userdata)
+static void on_leaving(EndingKind kind, void *userdata)
 {
 }
 

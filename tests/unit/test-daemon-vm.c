@@ -129,7 +129,7 @@ static void test_ready_before_it_runs(void **state)
         assert_false(room->vm->guest.ready);
         vm_set_state(room->vm, VM_RUNNING);
         assert_true(room->vm->guest.ready);
-        vm_set_ending(room->vm, "stopped", NULL, NULL);
+        vm_set_ending(room->vm, ENDING_STOPPED, NULL, NULL);
         vm_set_state(room->vm, VM_STOPPED);
         assert_false(room->vm->guest.ready);
         say(room, "READY=1\n");
@@ -208,7 +208,8 @@ static void test_record_round_trip(void **state)
         from->cpus = 512;
         from->memory = INT64_MAX;
         from->reserved.vsock_cid = UINT32_MAX - 1;
-        from->debug = from->stop_requested = true;
+        from->debug = true;
+        from->cause.kind = ENDING_STOPPED;
         from->start_sec = 1;
         from->ready_sec = 86400;
         from->powerdown_sec = 2;
@@ -217,7 +218,7 @@ static void test_record_round_trip(void **state)
         from->boot.sha256[0] = strdup("00ff");
         assert_int_equal(vm_reserved_set_forwards(&from->reserved, &forward, 1), 0);
         from->spec = parse("{\"name\":\"web\"}");
-        vm_set_ending(from, "qemu-exit", "said \xff", &ending);
+        vm_set_ending(from, ENDING_QEMU_EXIT, "said \xff", &ending);
         first = record_from_vm(from, "boot");
         assert_int_equal(record_to_vm(&room->manager.home, first, &to, &reason), 0);
         to->ops = from->ops;

@@ -35,8 +35,8 @@ struct LibvirtVm {
         bool known;        /* created or adopted has been reported */
         bool adopting, killed, ended;
         bool panicked;
-        bool paused;  /* as last seen */
-        char *reason; /* why its guest ends, as QEMU says */
+        bool paused;       /* as last seen */
+        EndingKind ending; /* why its guest ends, as QEMU says, or ENDING_NONE */
         int runtime_dirfd;
         Stream console, notify;
         uv_check_t soon; /* reports an end that no news will report */
@@ -52,7 +52,6 @@ static void libvirt_free(void *owner)
         LibvirtVm *vm = owner;
 
         free(vm->xml);
-        free(vm->reason);
         free(vm);
 }
 
@@ -125,10 +124,9 @@ static void update_want(LibvirtHome *home)
 
 /* Endings. */
 
-static void libvirt_vm_end(LibvirtVm *vm, const char *reason, const char *log)
+static void libvirt_vm_end(LibvirtVm *vm, EndingKind kind, const char *log)
 {
-        const DriverEnding ending = {.reason = vm->reason && *vm->reason ? vm->reason : reason,
-                                     .log = log ?: ""};
+        const DriverEnding ending = {.kind = vm->ending ?: kind, .log = log ?: ""};
 
         if (vm->ended)
                 return;
@@ -146,7 +144,7 @@ static void on_soon_closed(uv_handle_t *handle)
         LibvirtVm *vm = handle->data;
 
         if (vm->home)
-                libvirt_vm_end(vm, "killed", "");
+                libvirt_vm_end(vm, ENDING_KILLED, "");
         handles_closed(&vm->handles);
 }
 
@@ -170,7 +168,7 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
         if (news->r < 0) {
                 if (news->r == -ENOTCONN)
                         condemn(vm->home, vm->id);
-                libvirt_vm_end(vm, "qemu-exit", news->text);
+                libvirt_vm_end(vm, ENDING_QEMU_EXIT, news->text);
                 return;
         }
         if (vm->killed) {
@@ -191,14 +189,12 @@ static void on_created(LibvirtVm *vm, const LibvirtNews *news)
 /* QEMU, and with it the guest's memory, stays until it is asked to quit. */
 static void on_broken(LibvirtVm *vm, bool adopting)
 {
-        static const char reason[] = "internal-error";
-
-        if (vm->reason)
+        if (vm->ending)
                 return;
         if (!adopting)
-                vm->base.callbacks->held(reason, "", vm->base.userdata);
-        vm->reason = strdup(reason);
-        vm->base.callbacks->leaving(reason, vm->base.userdata);
+                vm->base.callbacks->held(RUN_STATE_INTERNAL_ERROR, "", vm->base.userdata);
+        vm->ending = ENDING_INTERNAL_ERROR;
+        vm->base.callbacks->leaving(vm->ending, vm->base.userdata);
         vm->base.ops->quit(&vm->base);
 }
 
@@ -206,9 +202,9 @@ static void tell_status(LibvirtVm *vm, int status)
 {
         bool paused = status != LIBVIRT_IS_RUNNING, changed = paused != vm->paused;
         bool adopting = vm->adopting;
-        const char *name = status == LIBVIRT_IS_FAILING ? "io-error"
-                           : paused                     ? "paused"
-                                                        : "running";
+        RunState state = status == LIBVIRT_IS_FAILING ? RUN_STATE_IO_ERROR
+                         : paused                     ? RUN_STATE_PAUSED
+                                                      : RUN_STATE_RUNNING;
 
         vm->paused = paused;
         if (adopting) {
@@ -223,11 +219,11 @@ static void tell_status(LibvirtVm *vm, int status)
         if (status == LIBVIRT_IS_BROKEN && vm->known)
                 on_broken(vm, adopting);
         else if (adopting)
-                vm->base.callbacks->adopted(name, vm->base.userdata);
+                vm->base.callbacks->adopted(state, vm->base.userdata);
         else if (vm->known && changed && status == LIBVIRT_IS_FAILING)
-                vm->base.callbacks->held(name, "", vm->base.userdata);
+                vm->base.callbacks->held(state, "", vm->base.userdata);
         else if (vm->known && changed)
-                vm->base.callbacks->status(name, vm->base.userdata);
+                vm->base.callbacks->status(state, vm->base.userdata);
 }
 
 static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
@@ -235,7 +231,7 @@ static void on_looked(LibvirtVm *vm, const LibvirtNews *news)
         if (vm->creating)
                 return; /* it is not there yet */
         if (news->r == -ESRCH)
-                libvirt_vm_end(vm, "lost", "the domain ended while libvirt was not available");
+                libvirt_vm_end(vm, ENDING_LOST, "the domain ended while libvirt was not available");
         else if (news->r == 0 && news->detail != LIBVIRT_IS_ENDING)
                 tell_status(vm, news->detail);
 }
@@ -256,7 +252,7 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
             news->r != -ENOTCONN)
                 libvirt_link_command(home->link, LIBVIRT_DESTROY, vm->id, NULL); /* too early */
         else if (news->verb == LIBVIRT_DESTROY && news->r == -ESRCH && vm && !vm->creating)
-                libvirt_vm_end(vm, "lost", "the domain no longer existed");
+                libvirt_vm_end(vm, ENDING_LOST, "the domain no longer existed");
         pending = libvirt_pending_take(&home->pending, news->serial);
         if (pending) {
                 int r = news->r == -ESRCH ? -ECONNRESET : news->r < 0 ? -EIO : 0;
@@ -273,28 +269,32 @@ static void on_ended(LibvirtVm *vm, const char *how)
         if (vm->creating)
                 return; /* the answer to its creation says more */
         if (strcmp(how, "power-off") == 0)
-                libvirt_vm_end(vm, "power-off", "");
+                libvirt_vm_end(vm, ENDING_POWER_OFF, "");
         else if (strcmp(how, "destroyed") == 0)
-                libvirt_vm_end(vm, "stopped", vm->killed ? "" : "it was destroyed through libvirt");
+                libvirt_vm_end(vm, ENDING_STOPPED,
+                               vm->killed ? "" : "it was destroyed through libvirt");
         else if (strcmp(how, "crashed") == 0)
-                libvirt_vm_end(vm, "guest-panic", "");
+                libvirt_vm_end(vm, ENDING_GUEST_PANIC, "");
         else
-                libvirt_vm_end(vm, "qemu-exit", "libvirt has lost the domain's QEMU");
+                libvirt_vm_end(vm, ENDING_QEMU_EXIT, "libvirt has lost the domain's QEMU");
 }
 
 /* QEMU's ShutdownCause (qapi/run-state.json) as an ending. */
 static void on_shutting(LibvirtVm *vm, const char *cause)
 {
-        static const char *const reasons[][2] = {
-                {"guest-shutdown", "power-off"},  {"guest-reset", "guest-reset"},
-                {"guest-panic", "guest-panic"},   {"host-error", "internal-error"},
-                {"snapshot-load", "guest-reset"}, {"subsystem-reset", "guest-reset"},
+        static const struct {
+                const char *cause;
+                EndingKind kind;
+        } causes[] = {
+                {"guest-shutdown", ENDING_POWER_OFF},  {"guest-reset", ENDING_GUEST_RESET},
+                {"guest-panic", ENDING_GUEST_PANIC},   {"host-error", ENDING_INTERNAL_ERROR},
+                {"snapshot-load", ENDING_GUEST_RESET}, {"subsystem-reset", ENDING_GUEST_RESET},
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
-                if (!vm->reason && strcmp(cause, reasons[i][0]) == 0) {
-                        vm->reason = strdup(reasons[i][1]);
-                        vm->base.callbacks->leaving(reasons[i][1], vm->base.userdata);
+        for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+                if (!vm->ending && strcmp(cause, causes[i].cause) == 0) {
+                        vm->ending = causes[i].kind;
+                        vm->base.callbacks->leaving(vm->ending, vm->base.userdata);
                         return;
                 }
 }

@@ -52,8 +52,8 @@ typedef struct QemuVm {
         unsigned reap_tries;
         Stream output, console, svsm_log, notify;
         QmpClient *qmp;
-        Tail tail;             /* of its output */
-        char *shutdown_reason; /* of the SHUTDOWN event, or of query-status at adoption */
+        Tail tail;       /* of its output */
+        EndingKind told; /* how its guest has ended, as QMP says; ENDING_NONE: it has not */
         bool panicked;
 } QemuVm;
 
@@ -71,7 +71,6 @@ static void qemu_free(void *owner)
         if (vm->child.pidfd >= 0)
                 close(vm->child.pidfd);
         tail_done(&vm->tail);
-        free(vm->shutdown_reason);
         free(vm);
 }
 
@@ -154,11 +153,6 @@ static bool reap(QemuVm *vm, DriverEnding *ending)
         return r != -EAGAIN;
 }
 
-static const char *told_reason(const QemuVm *vm)
-{
-        return qemu_ending_told(vm->shutdown_reason, vm->panicked);
-}
-
 static void close_exit_watch(QemuVm *vm)
 {
         if (!vm->exit_watch_open)
@@ -186,7 +180,7 @@ static void take_end(QemuVm *vm)
         stream_finish(&vm->output);
         if (!vm->closed)
                 qmp_client_finish(vm->qmp);
-        ending.reason = qemu_ending_reason(told_reason(vm), &ending);
+        ending.kind = qemu_ending_conclude(vm->told, &ending);
         ending.log = tail_text(&vm->tail);
         if (!vm->closed)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
@@ -232,7 +226,7 @@ static void qemu_quit(DriverVm *base)
  * to quit. */
 static void leave(QemuVm *vm)
 {
-        vm->base.callbacks->leaving(told_reason(vm) ?: "stopped", vm->base.userdata);
+        vm->base.callbacks->leaving(vm->told, vm->base.userdata);
         if (!vm->closed)
                 qemu_quit(&vm->base);
 }
@@ -243,18 +237,18 @@ static void on_halt(QmpClient *client, json_object *result, const char *error_cl
 {
         QemuVm *vm = userdata;
         const char *status = result ? json_member_string(result, "status") : NULL;
-        bool broken;
+        RunState state;
 
         if (vm->closed || !status)
                 return;
-        broken = strcmp(status, "internal-error") == 0;
-        if (!broken && strcmp(status, "io-error") != 0)
+        state = run_state_parse(status);
+        if (state != RUN_STATE_INTERNAL_ERROR && state != RUN_STATE_IO_ERROR)
                 return;
         stream_drain(&vm->output); /* what QEMU has to say of it comes before the event */
-        vm->base.callbacks->held(status, tail_text(&vm->tail), vm->base.userdata);
-        if (!broken || vm->closed)
+        vm->base.callbacks->held(state, tail_text(&vm->tail), vm->base.userdata);
+        if (state != RUN_STATE_INTERNAL_ERROR || vm->closed)
                 return;
-        vm->shutdown_reason = vm->shutdown_reason ?: strdup(status);
+        vm->told = vm->told ?: qemu_ending_of_state(state);
         leave(vm);
 }
 
@@ -263,11 +257,11 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
         QemuVm *vm = userdata;
 
         if (strcmp(name, "SHUTDOWN") == 0) {
-                if (!vm->shutdown_reason)
-                        vm->shutdown_reason = strdup(json_member_string(data, "reason") ?: "");
+                vm->told = vm->told ?: qemu_ending_of_shutdown(json_member_string(data, "reason"));
                 leave(vm);
         } else if (strcmp(name, "GUEST_PANICKED") == 0 && !vm->panicked) {
                 vm->panicked = true;
+                vm->told = ENDING_GUEST_PANIC;
                 vm->base.callbacks->panicked(data, vm->base.userdata);
                 leave(vm);
         } else if (strcmp(name, "STOP") == 0) {
@@ -305,17 +299,14 @@ static void on_status(QmpClient *client, json_object *result, const char *error_
         if (vm->closed || !status)
                 return;
         if (!vm->own_child) {
+                RunState state = run_state_parse(status);
+
                 /* it may have ended while no daemon was there to hear its event */
-                if (strcmp(status, "shutdown") == 0)
-                        vm->shutdown_reason = vm->shutdown_reason ?: strdup(status);
-                else if (strcmp(status, "guest-panicked") == 0)
-                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("guest-panic");
-                else if (strcmp(status, "internal-error") == 0)
-                        vm->shutdown_reason = vm->shutdown_reason ?: strdup("internal-error");
-                if (vm->shutdown_reason)
+                vm->told = vm->told ?: qemu_ending_of_state(state);
+                if (vm->told)
                         leave(vm);
                 else
-                        vm->base.callbacks->adopted(status, vm->base.userdata);
+                        vm->base.callbacks->adopted(state, vm->base.userdata);
         } else if (!vm->created) {
                 vm->created = true;
                 vm->base.callbacks->created(vm->base.userdata);

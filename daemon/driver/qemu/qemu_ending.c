@@ -12,34 +12,48 @@ void qemu_ending_set_status(DriverEnding *ending, int status)
         ending->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-const char *qemu_ending_told(const char *reason, bool panicked)
+/* ShutdownCause (qapi/run-state.json); with any other, another program has ended QEMU. */
+EndingKind qemu_ending_of_shutdown(const char *reason)
 {
-        if (panicked)
-                return "guest-panic";
-        if (!reason)
-                return NULL;
-        if (strcmp(reason, "guest-panic") == 0)
-                return "guest-panic";
-        if (strcmp(reason, "guest-shutdown") == 0)
-                return "power-off";
-        if (strcmp(reason, "guest-reset") == 0)
-                return "guest-reset";
-        if (strcmp(reason, "host-error") == 0 || strcmp(reason, "internal-error") == 0)
-                return "internal-error";
-        if (strcmp(reason, "shutdown") == 0) /* QEMU's state after both */
-                return "power-off-or-reboot";
-        return "stopped";
+        static const struct {
+                const char *reason;
+                EndingKind kind;
+        } causes[] = {
+                {"guest-panic", ENDING_GUEST_PANIC},
+                {"guest-shutdown", ENDING_POWER_OFF},
+                {"guest-reset", ENDING_GUEST_RESET},
+                {"host-error", ENDING_INTERNAL_ERROR},
+        };
+
+        for (size_t i = 0; reason && i < ARRAY_SIZE(causes); i++)
+                if (strcmp(causes[i].reason, reason) == 0)
+                        return causes[i].kind;
+        return ENDING_STOPPED;
 }
 
-const char *qemu_ending_reason(const char *told, const DriverEnding *ending)
+EndingKind qemu_ending_of_state(RunState state)
 {
-        if (told && strcmp(told, "stopped") != 0)
+        switch (state) {
+        case RUN_STATE_SHUTDOWN: /* QEMU's state after both */
+                return ENDING_POWER_OFF_OR_REBOOT;
+        case RUN_STATE_GUEST_PANICKED:
+                return ENDING_GUEST_PANIC;
+        case RUN_STATE_INTERNAL_ERROR:
+                return ENDING_INTERNAL_ERROR;
+        default:
+                return ENDING_NONE;
+        }
+}
+
+EndingKind qemu_ending_conclude(EndingKind told, const DriverEnding *ending)
+{
+        if (told != ENDING_NONE && told != ENDING_STOPPED)
                 return told;
         if (ending->has_signal)
-                return "qemu-signal";
+                return ENDING_QEMU_SIGNAL;
         if (ending->has_exit_code && ending->exit_code != 0)
-                return "qemu-exit";
-        if (told)
+                return ENDING_QEMU_EXIT;
+        if (told == ENDING_STOPPED)
                 return told;
-        return ending->has_exit_code ? "qemu-exit" : "lost";
+        return ending->has_exit_code ? ENDING_QEMU_EXIT : ENDING_LOST;
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Why a QEMU has ended: from what QMP reported before, and from its exit status. */
+/* How a QEMU has ended: from what QMP reported before, and from its exit status. */
 
 #include "driver/driver.h"
 
-/* Returns what QMP reported about the end, or NULL if nothing. An end without a reason is reported,
- * too. reason: that of the SHUTDOWN event, or QEMU's state where the event was missed; NULL:
- * neither. */
-const char *qemu_ending_told(const char *reason, bool panicked);
-/* The reason of DriverEnding. told: from qemu_ending_told(); ending: has the exit status, if that
- * is known. */
-const char *qemu_ending_reason(const char *told, const DriverEnding *ending);
+/* What the reason of a SHUTDOWN event says about the end. NULL: the event has no reason, and
+ * reports an end all the same. */
+EndingKind qemu_ending_of_shutdown(const char *reason);
+/* What QEMU's state says about an end whose event was missed, or ENDING_NONE. */
+EndingKind qemu_ending_of_state(RunState state);
+/* The kind of DriverEnding. told: from one of the above, or ENDING_NONE; ending: has the exit
+ * status, if that is known. */
+EndingKind qemu_ending_conclude(EndingKind told, const DriverEnding *ending);
 /* status: as of waitpid(2). */
 void qemu_ending_set_status(DriverEnding *ending, int status);
