@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from harness import libvirt
 from harness.varlink import VarlinkError
 
 ID = "01234567-89ab-4def-8123-456789abcdef"
@@ -26,13 +27,13 @@ def refused(call, *args, **named):
 def test_a_launch_may_be_repeated(cvmd, end):
     """Also by another daemon, and when the CVM has ended."""
     fields = {"env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "hidden"}}}
-    first = launch(cvmd, **fields)
+    pid = libvirt.with_pid(launch(cvmd, **fields))["pid"]
     if end:
         getattr(cvmd, end)()
         cvmd.start()
-    again = launch(cvmd, **fields)
-    assert (again["id"], again["pid"]) == (ID, first["pid"])
-    assert launch(cvmd, **fields, gpus=None)["pid"] == first["pid"]
+    again = libvirt.with_pid(launch(cvmd, **fields))
+    assert (again["id"], again["pid"]) == (ID, pid)
+    assert libvirt.with_pid(launch(cvmd, **fields, gpus=None))["pid"] == pid
     cvmd.stop("web", force=True)
     assert launch(cvmd, **fields) == cvmd.status("web")
     cvmd.call("Remove", name="web")
