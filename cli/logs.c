@@ -63,6 +63,8 @@ ExitStatus verb_logs(const Arguments *arguments)
                         return status;
                 if (output_finish() < 0)
                         return fail_local(cli, "cannot write the output");
+                if (r == 0 && json_member(reply, "ended"))
+                        return fail_local(cli, "cvmd is going down; the CVM may still run");
                 if (r == 0)
                         return EXIT_OK;
         }

@@ -79,3 +79,12 @@ void api_log_call(const WireCall *call, const Vm *vm, const char *method)
         log_about(LOG_LEVEL_INFO, &subject, "%s called by uid %u, pid %d", method, peer->uid,
                   peer->pid);
 }
+
+void api_log_stop(const WireCall *call, Vm *vm, const char *method, bool force)
+{
+        if (vm->stop_is_logged && (!force || vm->force_is_logged))
+                return;
+        vm->stop_is_logged = true;
+        vm->force_is_logged = force;
+        api_log_call(call, vm, method);
+}

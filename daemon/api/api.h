@@ -61,5 +61,8 @@ Vm *api_named(WireCall *call, json_object *parameters, Manager *manager);
 Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager);
 /* Logs that the peer called a method that changes the CVM. */
 void api_log_call(const WireCall *call, const Vm *vm, const char *method);
+/* The same for a stop, before it: only the first one, and the first with force, so that who repeats
+ * it does not fill the log. */
+void api_log_stop(const WireCall *call, Vm *vm, const char *method, bool force);
 /* Answers with WrongState. */
 void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed);

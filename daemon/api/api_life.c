@@ -79,9 +79,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
                 .vm = vm_ref(vm),
                 .watch = {.changed = on_stop_changed, .userdata = operation},
         };
-        /* once a step of a stop, so that who repeats it does not fill the log */
-        if (!vm_cause_is_asked_for(&vm->cause) || (p.force && vm->cause.step < VM_STOP_QUIT))
-                api_log_call(call, vm, "Stop");
+        api_log_stop(call, vm, "Stop", p.force);
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
         vm_stop(vm, ENDING_STOPPED, p.force, p.timeout_sec);

@@ -67,7 +67,7 @@ static void machine_terminate(WireCall *call, const Machine *machine, bool force
 
         if (!vm)
                 return;
-        api_log_call(call, vm, force ? "Terminate" : "PowerOff");
+        api_log_stop(call, vm, force ? "Terminate" : "PowerOff", force);
         vm_stop(vm, ENDING_STOPPED, force, 0);
         wire_call_reply(call, NULL);
 }

@@ -106,7 +106,8 @@ struct Vm {
         /* How it comes to its end. */
         VmEnding ending;
         VmCause cause;
-        Deadline expires; /* its time to live */
+        bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */
+        Deadline expires;                     /* its time to live */
         uv_timer_t stop_timer, expiry_timer;
         Handles timers; /* of all groups; they have one reference */
 };

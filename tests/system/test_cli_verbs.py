@@ -236,6 +236,18 @@ def test_streams_end_clean_at_a_signal(args, how, code):
     assert (process.returncode, rest, errors) == (code, b"", b"")
 
 
+def test_logs_that_the_daemon_ends():
+    """The CVM may still run: who follows it is not told that it has ended."""
+    def stream(_, connection):
+        connection.reply({"data": base64.b64encode(b"one\n").decode()}, continues=True)
+        connection.reply({"data": "", "ended": "daemon-exit"})
+
+    with Peer(Logs=stream) as peer:
+        done = peer.cvmctl("logs", "web", "--follow")
+    assert (done.code, done.raw) == (1, b"one\n")
+    assert "cvmd is going down" in done.err
+
+
 # events
 
 EVENTS = [

@@ -119,6 +119,19 @@ def test_the_users_own_go_on_in_their_order(cvmd, deaf):
     assert cvmd.status("anns")["state"] == "preparing"
 
 
+def test_a_launch_that_is_stopped_again_and_again_does_not_fill_the_log(cvmd, deaf):
+    launching = launch_many(cvmd, deaf, 1)
+    eventually(lambda: deaf.readers == 1, lambda: f"{deaf.readers} readers")
+    clients = [cvmd.client() for _ in range(6)]
+    for number, client in enumerate(clients):
+        client.send("Stop", {"name": "deaf0", "force": number >= 3})
+    assert cvmd.status("deaf0")["state"] == "preparing"
+    log = cvmd.log(lines=None)
+    assert log.count("deaf0: Stop called") == 2, log  # the first, and the first with force
+    for client in [*launching, *clients]:
+        client.close()
+
+
 @pytest.fixture
 def little(config):
     return {**config, "limits": {"secretBytesPerUid": "4M"}}

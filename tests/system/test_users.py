@@ -13,6 +13,7 @@ from harness.ports import port
 from harness.users import (ADMIN, ADMINS, ANN, BOB, EVE, USERS, Failed, as_user, by, reachable,
                            refused)
 
+ID = "01234567-89ab-4def-8123-456789abcdef"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
 LIBVIRTS = pytest.mark.qemu_driver("libvirt starts QEMU, as a user of its own")
 SHARES = pytest.mark.qemu_driver("driver libvirt takes no shares")
@@ -78,6 +79,19 @@ def test_a_name_belongs_to_who_took_it(cvmd):
     by(ANN, lambda: cvmd.stop("web", force=True))
     assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
     assert by(ANN, lambda: cvmd.launch("web"))["state"] == "running"
+
+
+def test_nobody_guesses_at_another_s_secrets(cvmd):
+    """A launch that is repeated is compared for its own user only."""
+    def launch(pin):
+        return cvmd.call("Launch", spec=cvmd.spec("web", env={"PIN": pin}), id=ID)["cvm"]
+
+    assert by(ANN, lambda: launch("1234"))["id"] == by(ANN, lambda: launch("1234"))["id"] == ID
+    assert refused(ANN, lambda: launch("1235")).name == "IdempotencyMismatch"
+    for uid in (BOB, ADMIN):
+        for pin in ("1234", "1235"):
+            error = refused(uid, lambda: launch(pin))
+            assert (error.name, error.fields) == ("CvmExists", {"name": ID, "anothers": True})
 
 
 def test_a_name_with_a_unit_is_root_s(make_daemon, config):
