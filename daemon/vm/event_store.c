@@ -14,11 +14,13 @@
 #include "base/memfd.h"
 #include "base/text.h"
 #include "local/committer.h"
+#include "local/deadline.h"
 #include "local/log.h"
 
 #define NEW_FILE "events"
 #define OLD_FILE "events.old"
 #define MARK_FILE "sequence"
+#define MARK_RETRY_SEC 1
 #define READ_MAX (STORE_FILE_MAX + 2 * STORE_EVENT_MAX)
 
 struct EventStore {
@@ -34,6 +36,10 @@ struct EventStore {
         int fd; /* of NEW_FILE; -1: it is to be opened */
         size_t n_events, size;
         bool warned; /* that events cannot be written; until they can */
+
+        bool mark_stays;    /* the loop, which would write it, has ended */
+        bool mark_warned;   /* that the mark cannot be written; until it can */
+        Deadline mark_next; /* not before is a mark that could not be written tried again */
 };
 
 /* What the files say, while they are read. */
@@ -144,6 +150,13 @@ static int format_mark(int64_t mark, char text[static 24])
         return snprintf(text, 24, "%" PRId64 "\n", mark);
 }
 
+static int sync_mark(int dirfd)
+{
+        _cleanup_close_ int fd = openat(dirfd, MARK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd < 0 || fsync(fd) < 0 || fsync(dirfd) < 0 ? -errno : 0;
+}
+
 static int event_store_remove(const EventStore *store)
 {
         static const char *const names[] = {OLD_FILE, NEW_FILE};
@@ -233,8 +246,11 @@ static int event_store_make_room(EventStore *store, int64_t next)
 
 static int write_event(EventStore *store, uid_t owner, json_object *event)
 {
+        /* what is made a text keeps it, and the event is kept for long */
+        _cleanup_json_ json_object *wrapper = json_build("owner", json_object_new_int64(owner),
+                                                         "event", json_object_get(event), NULL);
         _cleanup_(buffer_done) Buffer line = {};
-        int r = buffer_appendf(&line, "{\"owner\":%u,\"event\":%s}\n", owner, json_text(event));
+        int r = wrapper ? buffer_appendf(&line, "%s\n", json_text(wrapper)) : -ENOMEM;
 
         if (r == 0)
                 r = event_store_make_room(store, json_member_int(event, "sequence", 0));
@@ -261,15 +277,24 @@ static bool event_store_drop(EventStore *store, int cause)
         return r == 0;
 }
 
-static void on_marked(CommitWait *wait, int r)
+/* r: whether the mark that was written last is on disk; -errno: an event tries it again. */
+static void event_store_take_mark(EventStore *store, int r)
 {
-        EventStore *store = container_of(wait, EventStore, wait);
-
-        if (r < 0) {
-                store->written = store->mark; /* the next event tries it again */
+        if (r == 0) {
+                store->mark = store->written;
+                store->mark_warned = false;
                 return;
         }
-        store->mark = store->written;
+        store->written = store->mark;
+        store->mark_next = deadline_in(MARK_RETRY_SEC);
+        if (!store->mark_warned)
+                log_warning("cannot write %s: %s", MARK_FILE, strerror(-r));
+        store->mark_warned = true;
+}
+
+static void on_marked(CommitWait *wait, int r)
+{
+        event_store_take_mark(container_of(wait, EventStore, wait), r);
 }
 
 /* Moves the mark once half of its block is used. */
@@ -278,19 +303,17 @@ static void advance(EventStore *store, int64_t sequence)
         char text[24];
         int r;
 
-        if (store->written != store->mark || store->mark - sequence > STORE_BLOCK / 2)
+        if (store->mark_stays || store->written != store->mark ||
+            store->mark - sequence > STORE_BLOCK / 2 ||
+            (store->mark_warned && deadline_left_usec(&store->mark_next) > 0))
                 return;
         store->written = sequence + STORE_BLOCK;
         r = committer_write(store->committer, MARK_FILE, text,
                             (size_t)format_mark(store->written, text));
         if (r == 0)
                 r = committer_wait(store->committer, MARK_FILE, &store->wait, on_marked);
-        if (r < 0) {
-                log_warning("cannot write %s: %s", MARK_FILE, strerror(-r));
-                store->written = store->mark;
-        } else if (r == 0) {
-                store->mark = store->written;
-        }
+        if (r <= 0)
+                event_store_take_mark(store, r);
 }
 
 bool event_store_append(EventStore *store, int64_t sequence, uid_t owner, json_object *event)
@@ -308,13 +331,27 @@ bool event_store_append(EventStore *store, int64_t sequence, uid_t owner, json_o
         return true;
 }
 
+/* The mark that was read may be of a daemon that was killed before it was synced. */
+static int event_store_begin_mark(EventStore *store, int64_t next)
+{
+        bool suffices = store->mark - next > STORE_BLOCK / 2;
+        char text[24];
+        int r;
+
+        if (!suffices)
+                store->mark = next + STORE_BLOCK;
+        r = file_write_atomic_at(store->dirfd, MARK_FILE, text,
+                                 (size_t)format_mark(store->mark, text), 0600);
+        /* a full disk does not prevent a start */
+        return r == -ENOSPC && suffices ? sync_mark(store->dirfd) : r;
+}
+
 int event_store_new(uv_loop_t *loop, int state_dirfd, const char *boot_id,
                     const EventStoreFound *found, EventStore **ret, int64_t *ret_next,
                     bool *ret_broken)
 {
         _cleanup_(event_store_freep) EventStore *store = calloc(1, sizeof(*store));
         int r, broken;
-        char text[24];
         size_t size;
 
         if (!store)
@@ -324,11 +361,8 @@ int event_store_new(uv_loop_t *loop, int state_dirfd, const char *boot_id,
         if (!store->committer)
                 return -ENOMEM;
         r = broken = event_store_recover(store, ret_next, &size);
-        if (r >= 0 && store->mark - *ret_next <= STORE_BLOCK / 2) {
-                store->mark = *ret_next + STORE_BLOCK;
-                r = file_write_atomic_at(state_dirfd, MARK_FILE, text,
-                                         (size_t)format_mark(store->mark, text), 0600);
-        }
+        if (r >= 0)
+                r = event_store_begin_mark(store, *ret_next);
         if (r < 0)
                 return r;
         store->written = store->mark;
@@ -342,6 +376,23 @@ int event_store_new(uv_loop_t *loop, int state_dirfd, const char *boot_id,
         *ret_broken = broken > 0;
         *ret = TAKE_PTR(store);
         return 0;
+}
+
+void event_store_keep_mark(EventStore *store)
+{
+        store->mark_stays = true;
+}
+
+void event_store_discard(EventStore *store)
+{
+        int r;
+
+        closep(&store->fd);
+        store->fd = -1;
+        r = event_store_remove(store);
+        if (r < 0)
+                log_warning("cannot remove %s: %s; that events are lost is not reported", NEW_FILE,
+                            strerror(-r));
 }
 
 EventStore *event_store_free(EventStore *store)

@@ -46,6 +46,11 @@ typedef struct EventStoreFound {
 int event_store_new(uv_loop_t *loop, int state_dirfd, const char *boot_id,
                     const EventStoreFound *found, EventStore **ret, int64_t *ret_next,
                     bool *ret_broken);
+/* The loop has ended: later events have only the numbers below the mark as it is. */
+void event_store_keep_mark(EventStore *store);
+/* Removes the events: the next daemon continues at the mark, and reports that some may be lost. No
+ * event may be appended afterwards. */
+void event_store_discard(EventStore *store);
 /* Ends the file in good order and syncs it, once the loop has ended. */
 EventStore *event_store_free(EventStore *store);
 DEFINE_CLEANUP(EventStore *, event_store_free)

@@ -143,6 +143,10 @@ Events *events_free(Events *events)
 {
         if (!events)
                 return NULL;
+        event_store_keep_mark(events->store);
+        /* nobody else knows of them */
+        if (events->n_lost && !say_lost(events, "disk", events->n_lost))
+                event_store_discard(events->store);
         event_store_free(events->store);
         list_clear(&events->followers);
         for (size_t i = 0; i < EVENTS_KEPT; i++)
@@ -154,10 +158,17 @@ Events *events_free(Events *events)
 /* A guest, or a program that fails, may have much to say. */
 static json_object *bounded_detail(json_object *detail)
 {
-        const char *text = detail ? json_text(detail) : "";
-        size_t size = strlen(text);
+        /* what is made a text keeps it, and the detail is kept for long */
+        _cleanup_json_ json_object *wrapper = json_object_new_array_ext(1);
+        const char *text;
+        size_t size;
 
-        if (size <= EVENTS_DETAIL_MAX && text_is_utf8(text, size))
+        if (!detail || !wrapper)
+                return detail;
+        json_object_array_add(wrapper, json_object_get(detail));
+        text = json_text(wrapper);
+        size = strlen(text);
+        if (size <= EVENTS_DETAIL_MAX + strlen("[]") && text_is_utf8(text, size))
                 return detail;
         json_object_put(detail);
         return json_build("omitted", json_object_new_string("too long"), NULL);

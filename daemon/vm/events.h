@@ -5,7 +5,8 @@
  * What happened, with sequence numbers: the last EVENTS_KEPT events, and who follows them.
  *
  * Numbers grow by one an event and are never used twice. The events are on disk as well
- * (event_store.h): a restarted daemon has them all and continues the numbers. If events are lost,
+ * (event_store.h): a restarted daemon has them, or the last 4 MiB, and continues the numbers. If
+ * events are lost,
  * after a crash of the host or while the disk does not answer, an event of kind events-lost, which
  * all users see, reports it.
  */

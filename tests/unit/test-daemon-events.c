@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -343,6 +344,104 @@ static void test_mark_is_ahead(void **state)
         close_room(&room);
 }
 
+/* The mark's place is taken: no mark can be written. */
+static void take_the_mark(const Room *room)
+{
+        assert_int_equal(renameat(room->fd, "sequence", room->fd, "aside"), 0);
+        assert_int_equal(mkdirat(room->fd, "sequence", 0700), 0);
+}
+
+static void give_the_mark(const Room *room)
+{
+        assert_int_equal(unlinkat(room->fd, "sequence", AT_REMOVEDIR), 0);
+        assert_int_equal(renameat(room->fd, "aside", room->fd, "sequence"), 0);
+}
+
+/* Whoever asks the next daemon learns that events were lost under this one. */
+static void test_lost_before_the_end(void **state)
+{
+        Room room = {};
+
+        open_room(&room);
+        begin(&room, BOOT);
+        emit(room.events, STORE_BLOCK + 10);
+        end(&room);
+        begin(&room, BOOT);
+        assert_int_equal(events_next_sequence(room.events), STORE_BLOCK + 2);
+        assert_says_lost(&room, STORE_BLOCK + 1, "disk");
+        take_the_mark(&room);
+        emit(room.events, 2 * STORE_BLOCK);
+        end(&room);
+        give_the_mark(&room);
+        begin(&room, BOOT);
+        assert_says_lost(&room, events_oldest_sequence(room.events), "unclean-boot");
+        close_room(&room);
+}
+
+/* One warning, however many events come while the mark cannot be written. */
+static void test_warnings_of_the_mark(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+        int saved, log;
+        const char *found;
+        Room room = {};
+        size_t size;
+
+        open_room(&room);
+        begin(&room, BOOT);
+        take_the_mark(&room);
+        saved = dup(STDERR_FILENO);
+        log = openat(room.fd, "log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(saved >= 0 && log >= 0 && dup2(log, STDERR_FILENO) >= 0);
+        emit(room.events, STORE_BLOCK / 2 + 100);
+        assert_true(dup2(saved, STDERR_FILENO) >= 0);
+        close(log);
+        close(saved);
+        assert_int_equal(file_read_at(room.fd, "log", 1 << 20, &text, &size), 0);
+        found = strstr(text, "cannot write sequence");
+        assert_non_null(found);
+        assert_null(strstr(found + 1, "cannot write"));
+        assert_int_equal(events_next_sequence(room.events), STORE_BLOCK / 2 + 101);
+        give_the_mark(&room);
+        close_room(&room);
+}
+
+/* A daemon that was killed may have left a mark that no crash of the host would. */
+static void test_mark_is_written_by_each_start(void **state)
+{
+        struct stat before, after;
+        Room room = {};
+
+        open_room(&room);
+        begin(&room, BOOT);
+        end(&room);
+        assert_int_equal(fstatat(room.fd, "sequence", &before, 0), 0);
+        begin(&room, BOOT);
+        assert_int_equal(fstatat(room.fd, "sequence", &after, 0), 0);
+        assert_int_not_equal(before.st_ino, after.st_ino);
+        close_room(&room);
+}
+
+/* An event in memory has no text beside it. */
+static void test_memory(void **state)
+{
+        const size_t n = 512, size = 4000;
+        char text[4001];
+        Room room = {};
+        size_t before;
+
+        memset(text, 'x', size);
+        text[size] = 0;
+        open_room(&room);
+        begin(&room, BOOT);
+        before = mallinfo2().uordblks;
+        for (size_t i = 0; i < n; i++)
+                events_emit(room.events, &web, "note", NULL, NULL,
+                            json_build("text", json_object_new_string(text), NULL));
+        assert_true(mallinfo2().uordblks - before < 2 * n * size); /* sanitizers say 0 */
+        close_room(&room);
+}
+
 /* A file that cannot be written is dropped, lest a later daemon takes its last number for the last
  * that was used. */
 static void test_disk_that_is_full(void **state)
@@ -442,6 +541,10 @@ int main(void)
                 leaks_unit_test(test_spoiled_mark),
                 leaks_unit_test(test_upgrade),
                 leaks_unit_test(test_mark_is_ahead),
+                leaks_unit_test(test_lost_before_the_end),
+                leaks_unit_test(test_warnings_of_the_mark),
+                leaks_unit_test(test_mark_is_written_by_each_start),
+                leaks_unit_test(test_memory),
                 leaks_unit_test(test_disk_that_is_full),
                 leaks_unit_test(test_followers),
         };
