@@ -32,8 +32,9 @@ typedef struct Past {
 } Past;
 
 struct Bridge {
-        Vm *vm; /* a reference */
-        int fd; /* owned */
+        Vm *vm;         /* a reference */
+        int fd;         /* owned */
+        WireSeat *seat; /* owned; the client is counted until fd is closed */
         uv_poll_t poll;
         int events; /* that are polled for */
         uv_timer_t retry;
@@ -96,6 +97,7 @@ static void bridge_close(Bridge *bridge)
         uv_close((uv_handle_t *)&bridge->poll, on_bridge_closed);
         uv_close((uv_handle_t *)&bridge->retry, on_bridge_closed);
         foreign_close_socket(TAKE_FD(bridge->fd));
+        bridge->seat = wire_seat_free(bridge->seat);
 }
 
 static void bridge_update(Bridge *bridge)
@@ -332,7 +334,7 @@ static void upgrade_free(Upgrade *upgrade)
 
 DEFINE_CLEANUP(Upgrade *, upgrade_free)
 
-static void on_upgraded(int fd, const char *early, size_t n_early, void *userdata)
+static void on_upgraded(int fd, WireSeat *seat, const char *early, size_t n_early, void *userdata)
 {
         _cleanup_(upgrade_freep) Upgrade *upgrade = userdata;
         Vm *vm = upgrade->vm;
@@ -341,8 +343,10 @@ static void on_upgraded(int fd, const char *early, size_t n_early, void *userdat
         if (fd < 0 || vm->removed || !vm_state_is_live(vm->state) || n_early > TO_GUEST_MAX ||
             bridge_open(vm, fd, &bridge) < 0) {
                 foreign_close_socket(fd);
+                wire_seat_free(seat);
                 return;
         }
+        bridge->seat = seat;
         bridge_begin(bridge, upgrade);
         if (n_early && buffer_append(&bridge->to_guest, early, n_early) == 0)
                 write_guest(bridge);

@@ -197,7 +197,7 @@ void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
         assert(call->upgrade);
         if (call->gone) {
                 wire_call_end(call);
-                taken(-1, "", 0, userdata);
+                taken(-1, NULL, "", 0, userdata);
                 return;
         }
         appended(connection, wire_message_append_reply(&connection->output, NULL, false));

@@ -230,11 +230,12 @@ void wire_connection_close(WireConnection *connection)
         if (connection->parse)
                 wire_parse_abandon(TAKE_PTR(connection->parse));
         detach(connection);
+        connection->seat = wire_seat_free(connection->seat);
         foreign_close_socket(TAKE_FD(connection->fd));
         if (call)
                 wire_call_lose(call);
         if (taken)
-                taken(-1, "", 0, connection->taken_userdata);
+                taken(-1, NULL, "", 0, connection->taken_userdata);
 }
 
 static void hand_over(WireConnection *connection)
@@ -242,8 +243,9 @@ static void hand_over(WireConnection *connection)
         WireUpgraded taken = TAKE_PTR(connection->taken);
 
         detach(connection);
-        taken(TAKE_FD(connection->fd), wire_inbox_bytes(&connection->inbox),
-              wire_inbox_size(&connection->inbox), connection->taken_userdata);
+        taken(TAKE_FD(connection->fd), TAKE_PTR(connection->seat),
+              wire_inbox_bytes(&connection->inbox), wire_inbox_size(&connection->inbox),
+              connection->taken_userdata);
 }
 
 void wire_connection_work(WireConnection *connection)
@@ -327,6 +329,9 @@ int wire_connection_new(WireServer *server, int fd)
         *connection = (WireConnection){.n_ref = 1, .server = server, .fd = fd, .on_poll = on_poll};
 
         r = wire_peer_init(&connection->peer, fd);
+        connection->account = account_of(connection->peer.uid);
+        if (r == 0 && !(connection->seat = wire_seat_new(server, connection->account)))
+                r = -ENOMEM;
         if (r == 0)
                 r = uv_poll_init(server->loop, &connection->poll, fd); /* makes it non-blocking */
         if (r < 0) {
@@ -334,7 +339,6 @@ int wire_connection_new(WireServer *server, int fd)
                 return r;
         }
         connection->inbox.uid = connection->peer.uid;
-        connection->account = account_of(connection->peer.uid);
         connection->inbox.mounts = server->mounts;
         connection->poll.data = connection;
         connection->starved = true;

@@ -21,6 +21,7 @@
 #include "wire/message.h"
 #include "wire/method_scan.h"
 #include "wire/parser.h"
+#include "wire/seat.h"
 #include "wire/server.h"
 
 #define WIRE_INPUT_WAITING_MAX                                                                     \
@@ -43,7 +44,8 @@ typedef struct WireConnection {
         int fd;             /* owned; -1 once closed or handed over */
         int events;         /* what poll waits for */
         WirePeer peer;
-        uid_t account; /* of the peer's uid (base/account.h), as it connected */
+        uid_t account;  /* of the peer's uid (base/account.h), as it connected */
+        WireSeat *seat; /* owned until it is closed or handed over */
 
         WireInbox inbox;
         Buffer output;

@@ -28,6 +28,7 @@ WireConnection *wire_connection_unref(WireConnection *connection)
         wire_inbox_done(&connection->inbox);
         buffer_done(&connection->output);
         wire_peer_done(&connection->peer);
+        wire_seat_free(connection->seat);
         foreign_close_socket(connection->fd);
         free(connection);
         return NULL;

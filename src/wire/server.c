@@ -92,17 +92,9 @@ static void wire_server_defer(WireServer *server, WireConnection *connection)
 /* Whether one more connection of this uid is one too many. */
 static bool is_full(const WireServer *server, uid_t uid)
 {
-        const WireConnection *connection;
-        uid_t account = account_of(uid);
-        unsigned n = 0;
-
-        if (server->n_connections >= WIRE_CONNECTIONS_MAX)
+        if (server->n_seats >= WIRE_CONNECTIONS_MAX)
                 return true;
-        if (uid == 0)
-                return false;
-        LIST_FOREACH (connection, &server->connections, all)
-                n += connection->account == account;
-        return n >= WIRE_CONNECTIONS_PER_UID_MAX;
+        return uid != 0 && wire_seats_of(server, account_of(uid)) >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
 typedef struct Holder {
@@ -325,6 +317,7 @@ void wire_server_close(WireServer *server)
                 listener_close(LIST_FIRST(&server->listeners));
         while (!LIST_EMPTY(&server->connections))
                 wire_connection_close(LIST_FIRST(&server->connections));
+        wire_seats_forget(server);
         uv_close((uv_handle_t *)&server->idle, on_handle_closed);
         uv_close((uv_handle_t *)&server->turn, on_handle_closed);
 }

@@ -34,12 +34,13 @@
 #define WIRE_MESSAGE_SMALL_MAX 16384u
 #define WIRE_VALUES_MAX 32768u       /* JSON values of one message: a spec has less than 10,000 */
 #define WIRE_OUTPUT_MAX (256u << 10) /* unsent bytes above which wire_call_is_congested() */
-#define WIRE_CONNECTIONS_MAX 4096u
-#define WIRE_CONNECTIONS_PER_UID_MAX 256u /* and its account; uid 0 is exempt */
+#define WIRE_CONNECTIONS_MAX 4096u   /* upgraded ones, too */
+#define WIRE_CONNECTIONS_PER_UID_MAX 256u /* likewise, of its account; uid 0 is exempt */
 #define WIRE_FDS_MAX 64u                  /* descriptors waiting with one message */
 
 typedef struct WireServer WireServer;
 typedef struct WireCall WireCall;
+typedef struct WireSeat WireSeat;
 
 /* Borrowed for the time of the callback: parameters is an object, never NULL. Its strings are
  * cleared afterwards, also where a handler has kept a reference: some may be secrets. */
@@ -98,6 +99,7 @@ int wire_server_add_connection(WireServer *server, int fd);
 /* Closes listeners and connections; the server is freed when its last handle is closed. Idempotent,
  * accepts NULL. Calls in progress see their client gone. */
 void wire_server_close(WireServer *server);
+/* Without those that were upgraded. */
 size_t wire_server_connections(const WireServer *server);
 /* Bytes that all connections but root's may hold together, in place of the 512 MiB. */
 void wire_server_bound_buffered(WireServer *server, size_t max);
@@ -131,8 +133,12 @@ void wire_call_reply_prepared(WireCall *call, Buffer *reply);
 void wire_call_error(WireCall *call, CvmError *error);
 /* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets
  * the socket (non-blocking, owned by it) and the bytes that came after the call (owned by the
- * connection, copy them), or fd -1 if the client has gone. */
-typedef void (*WireUpgraded)(int fd, const char *early, size_t n_early, void *userdata);
+ * connection, copy them), or fd -1 and seat NULL if the client has gone. The connection stays
+ * counted among those of its account until `taken`'s side, which owns the seat, frees it together
+ * with the socket; the server may have gone before. */
+typedef void (*WireUpgraded)(int fd, WireSeat *seat, const char *early, size_t n_early,
+                             void *userdata);
+WireSeat *wire_seat_free(WireSeat *seat); /* accepts NULL */
 void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata);
 
 /* Called at most once, when the client goes before the end of the call, or within

@@ -7,6 +7,7 @@
 #include "wire/call.h"
 #include "wire/listener.h"
 #include "wire/parser.h"
+#include "wire/seat.h"
 
 typedef struct WireListener {
         WireServer *server;
@@ -62,6 +63,8 @@ struct WireServer {
         LIST_HEAD(, WireListener) listeners;
         LIST_HEAD(, WireConnection) connections;
         size_t n_connections;
+        LIST_HEAD(, WireSeat) seats; /* of the connections, and of those that were upgraded */
+        size_t n_seats;
         TAILQ_HEAD(WireWork, WireConnection) work; /* those to call wire_connection_work() for */
         WireParser parser;
 };

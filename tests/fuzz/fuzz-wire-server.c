@@ -55,11 +55,12 @@ static void on_stream(WireCall *call, json_object *parameters, void *userdata)
         wire_call_reply(call, NULL);
 }
 
-static void on_taken(int fd, const char *early, size_t n_early, void *userdata)
+static void on_taken(int fd, WireSeat *seat, const char *early, size_t n_early, void *userdata)
 {
         Fuzz *fuzz = userdata;
 
         fuzz->raw = true;
+        wire_seat_free(seat);
         if (fd < 0)
                 return;
         if (write(fd, early, n_early) < 0 && errno != EPIPE)

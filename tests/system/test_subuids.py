@@ -98,6 +98,27 @@ def test_connections(cvmd):
     eventually(lambda: is_served(lambda: by(ANN, cvmd.cvms)), cvmd.log)
 
 
+def test_consoles(cvmd):
+    """They are connections still: a user has as many of both together."""
+    by(ANN, lambda: cvmd.launch("web", wait="ready"))
+    with contextlib.ExitStack() as consoles:
+        for _ in range(CONNECTIONS):
+            with acting_as(ANN):
+                client = consoles.enter_context(cvmd.client())
+            client.upgrade("io.cvmd.Manager.Console", name="web")
+        with pytest.raises(Failed):
+            by(ANN, cvmd.cvms)
+        assert by(BOB, cvmd.cvms) == []
+    eventually(lambda: [cvm["name"] for cvm in served(cvmd)] == ["web"], cvmd.log)
+
+
+def served(cvmd):
+    try:
+        return by(ANN, cvmd.cvms)
+    except Failed:
+        return []
+
+
 def is_served(function):
     try:
         return function() == []

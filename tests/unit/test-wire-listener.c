@@ -272,6 +272,29 @@ static void test_limit_per_uid(void **state)
         wire_stop(w);
 }
 
+/* One that was upgraded keeps its place until its new owner has closed it. */
+static void test_limit_of_upgraded(void **state)
+{
+        Wire *w = wire_start();
+        int fds[WIRE_CONNECTIONS_PER_UID_MAX], more;
+
+        raise_limit();
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = connect_as_user(w);
+        wire_send(w, fds[0], "{\"method\":\"t.Upgrade\",\"upgrade\":true}");
+        test_loop_until(&w->test, w->taken_fd >= 0);
+        assert_int_equal(wire_server_connections(w->server), ARRAY_SIZE(fds) - 1);
+        assert_int_equal(connect_as_user(w), -EUSERS);
+        close(w->taken_fd);
+        w->seat = wire_seat_free(w->seat);
+        more = connect_as_user(w);
+        assert_true(more >= 0);
+        close(more);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+        wire_stop(w);
+}
+
 /* Half messages on many connections may not fill the memory: the sum a uid is bounded. */
 static void test_limit_of_bytes(void **state)
 {
@@ -410,12 +433,19 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_path),          cmocka_unit_test(test_dead_socket),
-                cmocka_unit_test(test_foreign),       cmocka_unit_test(test_forbidden),
-                cmocka_unit_test(test_inherited),     cmocka_unit_test(test_peer),
-                cmocka_unit_test(test_limit_per_uid), cmocka_unit_test(test_limit_of_bytes),
-                cmocka_unit_test(test_limit_of_all),  cmocka_unit_test(test_limit_of_output),
-                cmocka_unit_test(test_limit_of_fds),  cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_path),
+                cmocka_unit_test(test_dead_socket),
+                cmocka_unit_test(test_foreign),
+                cmocka_unit_test(test_forbidden),
+                cmocka_unit_test(test_inherited),
+                cmocka_unit_test(test_peer),
+                cmocka_unit_test(test_limit_per_uid),
+                cmocka_unit_test(test_limit_of_upgraded),
+                cmocka_unit_test(test_limit_of_bytes),
+                cmocka_unit_test(test_limit_of_all),
+                cmocka_unit_test(test_limit_of_output),
+                cmocka_unit_test(test_limit_of_fds),
+                cmocka_unit_test(test_no_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ typedef struct Wire {
         size_t n_held, n_calls, n_gone, n_drained;
         size_t stream_left, stream_stalls; /* of t.Stream */
         int taken_fd;                      /* by t.Upgrade; -2: not yet */
+        WireSeat *seat;                    /* its place; freed by the next one or the end */
         char *early;                       /* bytes that came with it */
         size_t n_early;
 } Wire;
@@ -90,12 +91,15 @@ static inline void wire_stream(WireCall *call, json_object *parameters, void *us
         wire_stream_more(call, w);
 }
 
-static inline void wire_taken(int fd, const char *early, size_t n_early, void *userdata)
+static inline void wire_taken(int fd, WireSeat *seat, const char *early, size_t n_early,
+                              void *userdata)
 {
         Wire *w = userdata;
 
         assert_int_equal(w->taken_fd, -2);
         w->taken_fd = fd;
+        wire_seat_free(w->seat);
+        w->seat = seat;
         w->early = malloc(n_early + 1);
         memcpy(w->early, early, n_early);
         w->n_early = n_early;
@@ -194,6 +198,7 @@ static inline void wire_stop(Wire *w)
                 wire_call_unref(wire_release(w));
         free(w->early);
         test_loop_finish(&w->test);
+        wire_seat_free(w->seat);
         free(w);
 }
 
