@@ -19,6 +19,7 @@
 #include "manager/holders.h"
 #include "vm/confine.h"
 #include "vm/record.h"
+#include "vm/record_aside.h"
 #include "vm/vm_logs.h"
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */
@@ -48,11 +49,23 @@ static int check_reserved(const char *specs, const char *name, CvmError *error)
                                       name, name);
 }
 
+/* One whose record is set aside is not in the table: it may run, and its files are its own. */
+static int check_id(const Manager *manager, const char *id, CvmError *error)
+{
+        if (!record_is_set_aside(manager->home.records_fd, id, RECORD_NEWER) &&
+            !record_is_set_aside(manager->home.records_fd, id, RECORD_BAD))
+                return 0;
+        return cvm_error_cvm_exists(error, id, true);
+}
+
 static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
         const char *name = admission->spec->name;
         const Vm *other = vm_table_find(&manager->home.table, name);
+        int r = admission->id ? check_id(manager, admission->id, error) : 0;
 
+        if (r < 0)
+                return r;
         if (other && !find_replaced(manager, admission))
                 return cvm_error_cvm_exists(
                         error, name, !manager_may_see(manager, admission->peer, other->owner));

@@ -11,7 +11,7 @@
 
 int handover_directory(Vm *vm, CvmError *error)
 {
-        int fd;
+        int fd, r;
 
         if (vm->process.runtime_dirfd >= 0)
                 return 0;
@@ -20,9 +20,12 @@ int handover_directory(Vm *vm, CvmError *error)
                                       "create the CVM's runtime directory");
         fail_point("launch: runtime directory");
         fd = openat(vm->home->vms_fd, vm->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
-                                      "open the CVM's runtime directory");
+        if (fd < 0) {
+                r = cvm_error_file(error, -errno, vm->home->vms_fd, vm->id,
+                                   "open the CVM's runtime directory");
+                unlinkat(vm->home->vms_fd, vm->id, AT_REMOVEDIR);
+                return r;
+        }
         vm_process_set_directory(&vm->process, fd);
         return 0;
 }
@@ -71,8 +74,10 @@ int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept
         if (r < 0)
                 return r;
         r = let_pass(vm, vm->home->shares_fd, vm->id);
-        return r < 0 ? cvm_error_file(error, r, vm->home->shares_fd, vm->id, "let its QEMU pass")
-                     : 0;
+        if (r == 0)
+                return 0;
+        shares_wipe(vm->home->shares_fd, vm->id);
+        return cvm_error_file(error, r, vm->home->shares_fd, vm->id, "let its QEMU pass");
 }
 
 #define NAME_SIZE 48 /* of "share:TAG" and its like */

@@ -18,7 +18,8 @@ typedef struct Handover {
         Tap tap;
 } Handover;
 
-/* Makes and opens the CVM's private directory for its sockets, unless that is done. */
+/* Makes and opens the CVM's private directory for its sockets, unless that is done. What it has
+ * made is removed if it fails, as with handover_shares(). */
 int handover_directory(Vm *vm, CvmError *error);
 /* Lets the hypervisor find its companions' sockets there, where it opens them by path. */
 int handover_companions(Vm *vm, CvmError *error);

@@ -82,6 +82,7 @@ struct Launch {
         WirePeer owner;           /* owned; in whose name */
         bool again;               /* a CVM that ran before: what fails does not take it back */
         bool kept_shares;         /* and its environment and certificates are there */
+        bool has_directory, has_shares; /* it has made them; one that was there is another's */
         LaunchOptions options;
         uint64_t begun; /* loop time */
         Loaded loaded;

@@ -12,6 +12,7 @@
 #include "launch/reserve.h"
 #include "local/log.h"
 #include "manager/manager.h"
+#include "vm/charges.h"
 
 int launch_make_plan(Launch *launch)
 {
@@ -102,12 +103,14 @@ int launch_write_shares(Launch *launch)
         const CvmSpec *spec = launch->spec;
         int r = handover_directory(vm, &launch->error);
 
+        launch->has_directory = r == 0;
         if (r == 0 && !launch->kept_shares)
                 r = quota_take_secrets(launch->manager, vm, &launch->owner, spec, &launch->loaded,
                                        &launch->error);
         if (r == 0)
                 r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
                                     &launch->error);
+        launch->has_shares = r == 0;
         spec_clear_secrets(launch->spec);
         loaded_clear_secrets(&launch->loaded);
         return r < 0 ? r : LAUNCH_STEP_DONE;
@@ -120,8 +123,13 @@ bool launch_wipe_shares(Launch *launch)
 
         if (vm->removed)
                 return true;
-        vm_release_directory(vm);
-        if (!launch->again)
+        if (launch->has_directory || launch->again)
+                vm_release_directory(vm);
+        if (launch->again)
+                return true;
+        if (launch->has_shares)
                 vm_release_shares(vm);
+        else
+                charges_drop_secrets(vm);
         return true;
 }

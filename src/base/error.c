@@ -363,8 +363,8 @@ char *cvm_error_message(const CvmError *error)
                 break;
         case CVM_ERROR_CVM_EXISTS:
                 if (json_member_bool(error->fields, "anothers", false)) {
-                        s = text_format("the name '%s' is in use by another user's CVM; choose "
-                                        "another name",
+                        s = text_format("'%s' is in use by another user's CVM, or by one whose "
+                                        "record is set aside; choose another name or id",
                                         F("name"));
                         break;
                 }

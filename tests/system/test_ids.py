@@ -70,6 +70,30 @@ def test_a_secret_is_not_to_be_found_out(cvmd):
         assert text not in json.dumps(records)
 
 
+@pytest.mark.parametrize("suffix, content", [("newer", {"version": 99}), ("bad", None)])
+def test_the_id_of_a_cvm_that_is_set_aside(cvmd, suffix, content):
+    """Such a CVM may run, and a later daemon knows it: nothing of it is touched."""
+    first = launch(cvmd, env={"TOKEN": "secret"})
+    cvmd.kill()
+    path = cvmd.state / "records" / f"{ID}.json"
+    text = path.read_text()
+    path.write_text(json.dumps({**json.loads(text), **content}) if content else "{}")
+    cvmd.start()
+    kept = [cvmd.state / "records" / f"{ID}.json.{suffix}", cvmd.state / "consoles" / f"{ID}.log"]
+    if suffix == "newer":
+        kept += [cvmd.runtime / "vms" / ID, cvmd.runtime / "shares" / ID / "env" / "environment"]
+    inodes = [entry.stat().st_ino for entry in kept]
+    assert refused(launch, cvmd) == ("CvmExists", {"name": ID, "anothers": True})
+    assert [entry.stat().st_ino for entry in kept] == inodes
+    assert cvmd.launch("other")["state"] == "running"
+    cvmd.kill()
+    kept[0].unlink()
+    path.write_text(text)
+    cvmd.start()
+    cvm = cvmd.status("web")
+    assert (cvm["id"], cvm["pid"], cvm["state"]) == (ID, first["pid"], "running")
+
+
 def test_an_id_that_the_daemon_made(cvmd):
     made = cvmd.launch("web")["id"]
     assert cvmd.call("Launch", spec=cvmd.spec("web"), id=made)["cvm"]["id"] == made

@@ -3,12 +3,14 @@
 of other processes. Nothing that the daemon did not make is signalled, changed or removed."""
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 
 from harness import libvirt, processes
 from harness.daemon import TOP
+from harness.varlink import VarlinkError
 
 SECRETS = {"env": {"TOKEN": "topsecret"}, "certs": {"key.pem": {"text": "topsecret"}}}
 KEPT = TOP / "tests/records/2/runs.json"
@@ -35,6 +37,23 @@ def record_of(process, **fields):
 
 def path_of(daemon, record):
     return daemon.state / "records" / f"{record['id']}.json"
+
+
+@pytest.mark.parametrize("place", ["vms", "shares"])
+def test_directories_with_an_id_of_no_cvm(cvmd, place):
+    """A launch with this id fails, and does not remove what it has not made."""
+    id_ = "01234567-89ab-4def-8123-456789abcdef"
+    planted = cvmd.runtime / place / id_ / "file"
+    planted.parent.mkdir()
+    planted.write_text("kept")
+    with pytest.raises(VarlinkError) as refusal:
+        cvmd.call("Launch", spec=cvmd.spec("web", **SECRETS), id=id_)
+    assert f"{place}/{id_}" in str(refusal.value.fields)
+    assert planted.read_text() == "kept"
+    other = "shares" if place == "vms" else "vms"
+    assert not (cvmd.runtime / other / id_).exists()
+    assert cvmd.cvms() == []
+    shutil.rmtree(planted.parent)
 
 
 def restart(daemon, plant):

@@ -75,7 +75,7 @@ def test_a_name_belongs_to_who_took_it(cvmd):
     for uid in (ANN, ADMIN):
         assert refused(uid, lambda: cvmd.launch("web")).fields["anothers"] is False
     said = by(BOB, lambda: cvmd.cvmctl("launch", "web", "--platform", "plain", check=False))
-    assert "the name 'web' is in use by another user's CVM" in said.stderr
+    assert "'web' is in use by another user's CVM" in said.stderr
     by(ANN, lambda: cvmd.stop("web", force=True))
     assert refused(BOB, lambda: cvmd.launch("web")).name == "CvmExists"
     assert by(ANN, lambda: cvmd.launch("web"))["state"] == "running"
