@@ -97,8 +97,10 @@ bool drivers_have_threads(const DriverOps *const *all)
 
 DriverProbe *driver_probe_free(DriverProbe *probe)
 {
-        if (probe)
+        if (probe && probe->ops->probe_free)
                 probe->ops->probe_free(probe);
+        else
+                free(probe);
         return NULL;
 }
 

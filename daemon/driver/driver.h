@@ -131,12 +131,13 @@ struct DriverOps {
         const char *name;
         DriverTraits traits;
 
-        /* Optional: a driver leaves what it does not require NULL. */
+        /* Optional, each by itself: a driver leaves what it does not require NULL. */
 
         /* At the daemon's start; connects to nothing yet. NULL: it has a DriverHome alone. Returns
          * 0 or -errno. */
         int (*home_new)(uv_loop_t *loop, const Config *config, DriverHome **ret);
-        /* After all its DriverVms are closed; frees in the loop's next rounds. */
+        /* After all its DriverVms are closed. Nobody uses the home any more: it is freed at once or
+         * in its time, as what it has open ends. NULL: it is freed. */
         void (*home_close)(DriverHome *home);
         /* Whether the driver's threads are left, also after its home was closed: exit(3) would run
          * the clean-up of their libraries beside them. */
@@ -144,11 +145,13 @@ struct DriverOps {
         /* The uid as which the hypervisor runs. NULL: the daemon reserves one for each CVM. Returns
          * 0, or -errno with HostNotReady. */
         int (*uid)(const DriverHome *home, uid_t *ret, CvmError *error);
-        /* In the loop's thread, before `probe`. Returns 0, or -errno: `probe` cannot be called. */
+        /* In the loop's thread, before `probe`. Returns 0, or -errno: `probe` cannot be called.
+         * NULL: it always can. */
         int (*probe_begin)(DriverHome *home);
         /* What the driver can do with the QEMU at that path. Blocks; any thread but the loop's.
-         * Returns what probe_free() frees, or NULL without memory. */
+         * Returns what driver_probe_free() frees, or NULL without memory. */
         DriverProbe *(*probe)(DriverHome *home, const char *qemu);
+        /* NULL: free(3) does. */
         void (*probe_free)(DriverProbe *probe);
         /* Adds what the platform requires of the driver, and the probe did not find. Returns 0 or
          * -ENOMEM. */
@@ -213,7 +216,8 @@ typedef struct Drivers {
 /* Returns 0 or -errno; drivers_close() is to be called in any case. */
 int drivers_init(Drivers *drivers, const DriverOps *const *all, uv_loop_t *loop,
                  const Config *config);
-/* After all DriverVms are closed; the homes free themselves in the loop's next rounds. */
+/* After all DriverVms are closed. The homes are not to be used any more; what they have open ends
+ * and is freed in its time. */
 void drivers_close(Drivers *drivers);
 /* NULL: there is no such driver. */
 DriverHome *drivers_find(const Drivers *drivers, const char *name);

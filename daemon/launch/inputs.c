@@ -70,7 +70,8 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
                 return -ENOMEM;
         *ret = TAKE_STRUCT(prepared);
         if (driver && driver->ops->traits.domain) {
-                driver->ops->fit_domain(loaded->driver, &ret->domain.domain);
+                if (driver->ops->fit_domain)
+                        driver->ops->fit_domain(loaded->driver, &ret->domain.domain);
                 ret->inputs.domain = &ret->domain.domain; /* ret stays where it is */
         }
         return 0;
@@ -157,7 +158,7 @@ static int inputs_check_driver(const Manager *manager, const Template *template,
 {
         const DriverProbe *probe = loaded->driver;
 
-        if (!probe)
+        if (!probe || !probe->ops->check)
                 return 0;
         return probe->ops->check(drivers_home(&manager->home.drivers, probe->ops), probe,
                                  manager->templates, template, missing);

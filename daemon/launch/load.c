@@ -524,7 +524,8 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
         find_embedded(job, source);
         job->loaded.files = source->files;
         if (source->driver && source->driver->ops->probe &&
-            source->driver->ops->probe_begin(source->driver) == 0)
+            (!source->driver->ops->probe_begin ||
+             source->driver->ops->probe_begin(source->driver) == 0))
                 job->driver = source->driver;
         job->loaded.uid = owner->uid;
         job->loaded.account = source->account;
