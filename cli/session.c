@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
@@ -85,9 +86,10 @@ static void show_done(const Cli *cli, const char *name, json_object *reply, cons
         }
 }
 
-/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. */
+/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. many: a failure names its
+ * CVM. */
 static ExitStatus call_batch(const Cli *cli, const char *method, json_object *parameters,
-                             const char *done, const char *const *names, size_t n)
+                             const char *done, const char *const *names, size_t n, bool many)
 {
         WireClient *clients[CALLS_AT_ONCE] = {};
         CvmError errors[CALLS_AT_ONCE] = {};
@@ -112,7 +114,7 @@ static ExitStatus call_batch(const Cli *cli, const char *method, json_object *pa
                 failed[i] = failed[i] || session_next(clients[i], &reply, &errors[i]) < 0;
                 if (failed[i])
                         status = exit_first(status,
-                                            fail_error(cli, &errors[i], n > 1 ? names[i] : NULL));
+                                            fail_error(cli, &errors[i], many ? names[i] : NULL));
                 else
                         show_done(cli, names[i], reply, done);
                 cvm_error_done(&errors[i]);
@@ -121,18 +123,39 @@ static ExitStatus call_batch(const Cli *cli, const char *method, json_object *pa
         return status;
 }
 
-ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
-                              const char *done, const char *const *names, size_t n)
+/* end: of CLOCK_MONOTONIC, in microseconds; 0: none. A call has a second at least, to see what is
+ * so already. */
+static void set_timeout(json_object *parameters, int64_t end)
 {
+        int64_t left = end - clock_monotonic_usec();
+
+        if (end)
+                json_object_object_add(
+                        parameters, "timeoutSec",
+                        json_object_new_int64(left > 1000000 ? (left + 999999) / 1000000 : 1));
+}
+
+ExitStatus session_call_names_within(const Cli *cli, const char *method, json_object *parameters,
+                                     const char *done, const char *const *names, size_t n,
+                                     uint64_t timeout_sec)
+{
+        int64_t end = timeout_sec ? clock_monotonic_usec() + (int64_t)timeout_sec * 1000000 : 0;
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i += CALLS_AT_ONCE) {
                 size_t size = n - i < CALLS_AT_ONCE ? n - i : CALLS_AT_ONCE;
 
-                status = exit_first(status,
-                                    call_batch(cli, method, parameters, done, &names[i], size));
+                set_timeout(parameters, end);
+                status = exit_first(
+                        status, call_batch(cli, method, parameters, done, &names[i], size, n > 1));
         }
         return status;
+}
+
+ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
+                              const char *done, const char *const *names, size_t n)
+{
+        return session_call_names_within(cli, method, parameters, done, names, n, 0);
 }
 
 /* What the signal handler works on. */

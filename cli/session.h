@@ -32,6 +32,11 @@ ExitStatus session_call(const Cli *cli, const char *method, json_object *paramet
  */
 ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
                               const char *done, const char *const *names, size_t n);
+/* The same with the parameter timeoutSec: all calls together have that time, but each has a second
+ * at least. 0: no parameter. */
+ExitStatus session_call_names_within(const Cli *cli, const char *method, json_object *parameters,
+                                     const char *done, const char *const *names, size_t n,
+                                     uint64_t timeout_sec);
 
 /*
  * From here on SIGINT and SIGTERM end the reading from this connection, with an error, rather than

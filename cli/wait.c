@@ -9,9 +9,6 @@ ExitStatus verb_wait(const Arguments *arguments)
         uint64_t timeout_sec = arguments_number(arguments, "timeout", 0);
 
         json_object_object_add(parameters, "for", json_object_new_string(goal));
-        if (timeout_sec)
-                json_object_object_add(parameters, "timeoutSec",
-                                       json_object_new_int64((int64_t)timeout_sec));
-        return session_call_names(&arguments->cli, MANAGER "Wait", parameters, goal,
-                                  arguments->operands, arguments->n_operands);
+        return session_call_names_within(&arguments->cli, MANAGER "Wait", parameters, goal,
+                                         arguments->operands, arguments->n_operands, timeout_sec);
 }

@@ -6,9 +6,8 @@
  *
  * Numbers grow by one an event and are never used twice. The events are on disk as well
  * (event_store.h): a restarted daemon has them, or the last 4 MiB, and continues the numbers. If
- * events are lost,
- * after a crash of the host or while the disk does not answer, an event of kind events-lost, which
- * all users see, reports it.
+ * events are lost, after a crash of the host or while the disk does not answer, an event of kind
+ * events-lost, which all users see, reports it.
  */
 
 #include <json-c/json.h>

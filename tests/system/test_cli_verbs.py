@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -145,6 +146,24 @@ def test_names_are_called_at_once_and_shown_in_order():
     assert done.out.splitlines() == [f"{name}: stopped" for name in names
                                      if name not in ("n3", "n60")]
     assert [line[:12] for line in done.err.splitlines()] == ["cvmctl: n3: ", "cvmctl: n60:"]
+
+
+def test_wait_has_one_timeout_for_all_names():
+    """Those that are asked later have what is left."""
+    names = [f"n{i}" for i in range(33)]
+
+    def wait(call, connection):
+        if call.parameters["name"] == "n0":
+            time.sleep(1.5)
+        connection.reply({"cvm": cvm()})
+
+    with Peer(Wait=wait) as peer:
+        assert peer.cvmctl("wait", *names, "--timeout", "600").code == 0
+        given = {call.parameters["name"]: call.parameters["timeoutSec"] for call in peer.calls}
+    assert {given[name] for name in names[:32]} == {600} and given["n32"] <= 599
+    with Peer(Wait=wait) as peer:
+        assert peer.cvmctl("wait", *names, "--timeout", "1").code == 0
+        assert {call.parameters["timeoutSec"] for call in peer.calls} == {1}
 
 
 # templates and artifacts
