@@ -143,7 +143,8 @@ Events *events_free(Events *events)
 {
         if (!events)
                 return NULL;
-        event_store_keep_mark(events->store);
+        if (events->store)
+                event_store_keep_mark(events->store);
         /* nobody else knows of them */
         if (events->n_lost && !say_lost(events, "disk", events->n_lost))
                 event_store_discard(events->store);
