@@ -23,7 +23,7 @@ static int refuse_amount(WireConnection *connection, const char *what, size_t li
 
         cvm_error_quota(&error, what, (int64_t)limit, 0, (int64_t)wanted);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
-                wire_connection_flush(connection);
+                wire_connection_flush_last(connection);
         return -E2BIG;
 }
 
@@ -34,7 +34,7 @@ static void connection_refuse_fds(WireConnection *connection)
 
         cvm_error_quota(&error, "descriptors", FOREIGN_WAITING_PER_UID, FOREIGN_WAITING_PER_UID, 1);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
-                wire_connection_flush(connection);
+                wire_connection_flush_last(connection);
 }
 
 /* Whether the first `size` bytes of a message are no more than its method accepts, as far as that
@@ -153,8 +153,8 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, WireF
                 connection->broken = true;
 }
 
-/* Takes up calls until one stays in progress, none is left, or the client does not read its
- * replies. */
+/* Takes up calls until one stays in progress, none is left, the client does not read its replies,
+ * or others are to be sent theirs first. */
 static void wire_connection_process(WireConnection *connection)
 {
         WireInbox *inbox = &connection->inbox;
@@ -169,7 +169,8 @@ static void wire_connection_process(WireConnection *connection)
 
                 if (wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH) {
                         wire_connection_flush(connection);
-                        if (wire_connection_is_blocked(connection))
+                        if (wire_connection_is_blocked(connection) ||
+                            wire_connection_is_late(connection))
                                 break;
                 }
                 if (!wire_inbox_next(inbox, &offset, &data, &size)) {
@@ -215,6 +216,10 @@ static void detach(WireConnection *connection)
         server->n_connections--;
         if (connection->deferred)
                 TAILQ_REMOVE(&server->work, connection, work);
+        if (connection->passed_over)
+                TAILQ_REMOVE(&server->passed_over, connection, late);
+        server->ops->uncount(server, connection);
+        wire_holder_leave(TAKE_PTR(connection->holder));
         uv_close((uv_handle_t *)&connection->poll, on_closed);
 }
 
@@ -257,7 +262,7 @@ void wire_connection_work(WireConnection *connection)
                 return;
         if (!connection->broken)
                 wire_connection_flush(connection);
-        if (connection->call && !connection->broken)
+        if (connection->call && !connection->broken && !wire_connection_is_late(connection))
                 wire_call_drain(connection->call);
         if (connection->closed)
                 return;
@@ -270,9 +275,10 @@ void wire_connection_work(WireConnection *connection)
                    !wire_connection_is_busy(connection) && !wire_connection_unsent(connection)) {
                 wire_connection_close(connection);
         } else {
-                /* stopped by unsent replies that are sent now */
+                /* stopped by unsent replies that are sent now, or that others' are sent before */
                 if (!connection->starved && !wire_connection_is_busy(connection) &&
-                    !connection->taken && !wire_connection_is_blocked(connection))
+                    !connection->taken && !connection->passed_over &&
+                    !wire_connection_is_blocked(connection))
                         connection->server->ops->defer(connection->server, connection);
                 wire_connection_update_poll(connection);
         }
@@ -299,9 +305,8 @@ static void receive(WireConnection *connection)
                 return;
         }
         connection->starved = false;
-        if ((wire_inbox_has_fds(&connection->inbox) && !had_fds) ||
-            wire_inbox_size(&connection->inbox) > WIRE_QUOTA_FREE)
-                connection->broken = server->ops->is_over_quota(server, connection);
+        if (wire_inbox_has_fds(&connection->inbox) && !had_fds)
+                connection->broken = server->ops->has_too_many_fds(server, connection);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -332,9 +337,12 @@ int wire_connection_new(WireServer *server, int fd)
         connection->account = account_of(connection->peer.uid);
         if (r == 0 && !(connection->seat = wire_seat_new(server, connection->account)))
                 r = -ENOMEM;
+        if (r == 0 && !(connection->holder = wire_holder_join(server, connection->account)))
+                r = -ENOMEM;
         if (r == 0)
                 r = uv_poll_init(server->loop, &connection->poll, fd); /* makes it non-blocking */
         if (r < 0) {
+                wire_holder_leave(connection->holder);
                 wire_connection_unref(connection);
                 return r;
         }

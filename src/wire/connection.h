@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "wire/holder.h"
 #include "wire/inbox.h"
 #include "wire/message.h"
 #include "wire/method_scan.h"
@@ -33,7 +34,6 @@
 /* The same of all uids but 0 together: above it connections of the account with the most end, the
  * largest first, so that no account loses any to one that has more. */
 #define WIRE_BUFFERED_MAX (512u << 20)
-#define WIRE_QUOTA_FREE 262144u   /* bytes of a connection that need no look at its account's sum */
 #define WIRE_FDS_PER_UID_MAX 512u /* descriptors that no handler has taken */
 
 typedef struct WireConnection {
@@ -64,6 +64,12 @@ typedef struct WireConnection {
         bool starved;    /* no whole message waits */
         bool end_of_input;
         bool deferred; /* in the server's list of connections with something to do */
+        /* In the server's list of connections of which nothing was sent in a turn: not polled for
+         * writing, but the first that are sent of in the next turn. */
+        bool passed_over;
+
+        WireHolder *holder; /* the account's, until it is closed */
+        size_t counted;     /* bytes of it in the holder's sum, and in the server's */
 
         /* an upgrade whose reply is not sent yet */
         WireUpgraded taken;
@@ -71,6 +77,7 @@ typedef struct WireConnection {
 
         LIST_ENTRY(WireConnection) all;
         TAILQ_ENTRY(WireConnection) work; /* while deferred */
+        TAILQ_ENTRY(WireConnection) late; /* while passed over */
 } WireConnection;
 
 /* Takes fd, also on failure. */
@@ -91,12 +98,17 @@ size_t wire_connection_buffered(const WireConnection *connection);
 bool wire_connection_is_busy(const WireConnection *connection);
 /* The client does not read its replies: no call is taken up. */
 bool wire_connection_is_blocked(const WireConnection *connection);
+/* What may be sent in this turn of the loop is sent, and a batch of its replies waits for the next
+ * one: until then no more replies are made. */
+bool wire_connection_is_late(const WireConnection *connection);
 bool wire_connection_may_read(const WireConnection *connection);
 /* Waits for what the connection can do now. */
 void wire_connection_update_poll(WireConnection *connection);
 /* Sends what the socket takes without waiting; `broken` is set if it fails or its uid has too much
  * waiting. */
 void wire_connection_flush(WireConnection *connection);
+/* The same without regard to others' turns, for a connection that is closed next. */
+void wire_connection_flush_last(WireConnection *connection);
 /* After something was appended to the output or the call ended, possibly within a handler. Never
  * calls back. */
 void wire_connection_changed(WireConnection *connection);

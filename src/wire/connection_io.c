@@ -55,6 +55,12 @@ bool wire_connection_is_blocked(const WireConnection *connection)
         return wire_connection_unsent(connection) > WIRE_OUTPUT_BLOCKED;
 }
 
+bool wire_connection_is_late(const WireConnection *connection)
+{
+        return connection->server->sendable == 0 &&
+               wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH;
+}
+
 bool wire_connection_may_read(const WireConnection *connection)
 {
         const WireCall *call = connection->call;
@@ -81,7 +87,7 @@ void wire_connection_update_poll(WireConnection *connection)
         }
         if (wire_connection_may_read(connection))
                 events |= UV_READABLE;
-        if (wire_connection_unsent(connection))
+        if (wire_connection_unsent(connection) && !connection->passed_over)
                 events |= UV_WRITABLE;
         if (events == connection->events)
                 return;
@@ -102,11 +108,12 @@ static size_t sendable(const WireConnection *connection)
                                      : MIN(MIN(unsent, FLUSH_MAX), connection->server->sendable);
 }
 
-void wire_connection_flush(WireConnection *connection)
+/* Sends up to `size` bytes of the output. */
+static void send_some(WireConnection *connection, size_t size)
 {
-        Buffer *output = &connection->output;
+        const Buffer *output = &connection->output;
         size_t *left = &connection->server->sendable;
-        size_t end = connection->sent + sendable(connection);
+        size_t end = connection->sent + size;
 
         while (connection->sent < end) {
                 ssize_t n = send(connection->fd, output->data + connection->sent,
@@ -122,6 +129,22 @@ void wire_connection_flush(WireConnection *connection)
                 connection->sent += (size_t)n;
                 *left -= MIN(*left, (size_t)n);
         }
+}
+
+void wire_connection_flush_last(WireConnection *connection)
+{
+        send_some(connection, wire_connection_unsent(connection));
+}
+
+void wire_connection_flush(WireConnection *connection)
+{
+        Buffer *output = &connection->output;
+        size_t size = sendable(connection);
+
+        if (size > 0)
+                send_some(connection, size);
+        else if (wire_connection_unsent(connection))
+                connection->server->ops->pass_over(connection->server, connection);
 
         if (!wire_connection_unsent(connection)) {
                 bool large = output->allocated > OUTPUT_LARGE;
@@ -135,9 +158,7 @@ void wire_connection_flush(WireConnection *connection)
                 buffer_consume(output, connection->sent);
                 connection->sent = 0;
         }
-        if (wire_connection_unsent(connection) > WIRE_QUOTA_FREE &&
-            connection->server->ops->is_over_quota(connection->server, connection))
-                connection->broken = true;
+        connection->server->ops->bound(connection->server, connection);
 }
 
 void wire_connection_changed(WireConnection *connection)

@@ -35,7 +35,7 @@ static void on_handle_closed(uv_handle_t *handle)
         handles_closed(&server->handles);
 }
 
-static void on_turn(uv_prepare_t *handle)
+static void on_turn(uv_check_t *handle)
 {
         WireServer *server = handle->data;
 
@@ -62,6 +62,18 @@ static size_t find_message_max(const WireServer *server)
         return max;
 }
 
+/* Sends of the outputs that were passed over, as far as may be sent in this turn. */
+static void serve_passed_over(WireServer *server)
+{
+        WireConnection *connection;
+
+        while (server->sendable > 0 && (connection = TAILQ_FIRST(&server->passed_over))) {
+                TAILQ_REMOVE(&server->passed_over, connection, late);
+                connection->passed_over = false;
+                wire_connection_work(connection);
+        }
+}
+
 /* Takes up what is deferred now; what that defers again waits for the next turn of the loop. */
 static void on_idle(uv_idle_t *handle)
 {
@@ -69,6 +81,7 @@ static void on_idle(uv_idle_t *handle)
         WireConnection *connection;
         size_t n = 0;
 
+        serve_passed_over(server);
         TAILQ_FOREACH (connection, &server->work, work)
                 n++;
         while (n-- > 0 && (connection = TAILQ_FIRST(&server->work))) {
@@ -76,7 +89,7 @@ static void on_idle(uv_idle_t *handle)
                 connection->deferred = false;
                 wire_connection_work(connection);
         }
-        if (TAILQ_EMPTY(&server->work) && !server->closed)
+        if (TAILQ_EMPTY(&server->work) && TAILQ_EMPTY(&server->passed_over) && !server->closed)
                 uv_idle_stop(handle);
 }
 
@@ -89,6 +102,15 @@ static void wire_server_defer(WireServer *server, WireConnection *connection)
         uv_idle_start(&server->idle, on_idle);
 }
 
+static void wire_server_pass_over(WireServer *server, WireConnection *connection)
+{
+        if (connection->passed_over)
+                return;
+        connection->passed_over = true;
+        TAILQ_INSERT_TAIL(&server->passed_over, connection, late);
+        uv_idle_start(&server->idle, on_idle);
+}
+
 /* Whether one more connection of this uid is one too many. */
 static bool is_full(const WireServer *server, uid_t uid)
 {
@@ -97,83 +119,65 @@ static bool is_full(const WireServer *server, uid_t uid)
         return uid != 0 && wire_seats_of(server, account_of(uid)) >= WIRE_CONNECTIONS_PER_UID_MAX;
 }
 
-typedef struct Holder {
-        uid_t account;
-        size_t n_bytes;
-} Holder;
-
-static int compare_holders(const void *a, const void *b)
+static void count(WireServer *server, WireConnection *connection, size_t n_bytes)
 {
-        const Holder *x = a, *y = b;
-
-        return (x->account > y->account) - (x->account < y->account);
+        server->n_buffered = server->n_buffered - connection->counted + n_bytes;
+        connection->holder->n_bytes = connection->holder->n_bytes - connection->counted + n_bytes;
+        connection->counted = n_bytes;
 }
 
-/* The account that holds the most: what each connection holds, summed up by account. */
-static bool find_greediest(const WireServer *server, uid_t *ret)
+static void wire_server_uncount(WireServer *server, WireConnection *connection)
 {
-        _cleanup_free_ Holder *holders = calloc(server->n_connections + 1, sizeof(*holders));
-        const WireConnection *connection;
-        size_t n = 0, most = 0;
-
-        if (!holders)
-                return false;
-        LIST_FOREACH (connection, &server->connections, all)
-                if (connection->peer.uid != 0 && !connection->broken)
-                        holders[n++] =
-                                (Holder){connection->account, wire_connection_buffered(connection)};
-        qsort(holders, n, sizeof(*holders), compare_holders);
-        for (size_t i = 0, sum = 0; i < n; i++) {
-                sum = i > 0 && holders[i - 1].account == holders[i].account ? sum : 0;
-                sum += holders[i].n_bytes;
-                if (sum <= most)
-                        continue;
-                most = sum;
-                *ret = holders[i].account;
-        }
-        return most > 0;
+        count(server, connection, 0);
 }
 
-/* Ends the largest connection of the account that holds the most. Returns its bytes; 0: there is
- * none. */
-static size_t end_greediest(WireServer *server)
+/* Ends the account's largest connection; what it holds counts no more. False: there is none. */
+static bool end_largest(WireServer *server, const WireHolder *holder)
 {
         WireConnection *connection, *largest = NULL;
-        uid_t account;
 
-        if (!find_greediest(server, &account))
-                return 0;
         LIST_FOREACH (connection, &server->connections, all)
-                if (connection->account == account && !connection->broken &&
-                    (!largest ||
-                     wire_connection_buffered(connection) > wire_connection_buffered(largest)))
+                if (connection->holder == holder &&
+                    connection->counted > (largest ? largest->counted : 0))
                         largest = connection;
+        if (!largest)
+                return false;
         largest->broken = true;
+        count(server, largest, 0);
         wire_server_defer(server, largest);
-        return wire_connection_buffered(largest);
+        return true;
 }
 
-static bool wire_server_is_over_quota(WireServer *server, const WireConnection *connection)
+static void wire_server_bound(WireServer *server, WireConnection *connection)
+{
+        size_t before = connection->counted;
+        const WireHolder *greediest;
+
+        if (connection->peer.uid == 0 || connection->broken)
+                return;
+        count(server, connection, wire_connection_buffered(connection));
+        if (connection->counted <= before)
+                return;
+        while (connection->holder->n_bytes > WIRE_BUFFERED_PER_UID_MAX &&
+               end_largest(server, connection->holder))
+                ;
+        while (server->n_buffered > server->buffered_max &&
+               (greediest = wire_holder_greediest(server)) && end_largest(server, greediest))
+                ;
+}
+
+static bool wire_server_has_too_many_fds(const WireServer *server, const WireConnection *connection)
 {
         const WireConnection *other;
-        size_t n_bytes = 0, n_fds = 0, n_all = 0, ended;
+        size_t n_fds = 0;
 
         if (connection->peer.uid == 0)
                 return false;
-        LIST_FOREACH (other, &server->connections, all) {
-                if (other->peer.uid != 0 && !other->broken)
-                        n_all += wire_connection_buffered(other);
-                if (other->account != connection->account)
-                        continue;
-                n_bytes += wire_connection_buffered(other);
-                n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0) +
-                         (other->parse ? other->parse->n_fds : 0);
-        }
-        if (n_bytes > WIRE_BUFFERED_PER_UID_MAX || n_fds > WIRE_FDS_PER_UID_MAX)
-                return true;
-        while (n_all > server->buffered_max && (ended = end_greediest(server)) > 0)
-                n_all -= ended;
-        return connection->broken;
+        LIST_FOREACH (other, &server->connections, all)
+                if (other->account == connection->account)
+                        n_fds += other->inbox.n_fds + (other->call ? other->call->n_fds : 0) +
+                                 (other->parse ? other->parse->n_fds : 0);
+        return n_fds > WIRE_FDS_PER_UID_MAX;
 }
 
 void wire_server_bound_buffered(WireServer *server, size_t max)
@@ -315,8 +319,10 @@ void wire_server_close(WireServer *server)
         server->closed = true;
         while (!LIST_EMPTY(&server->listeners))
                 listener_close(LIST_FIRST(&server->listeners));
-        while (!LIST_EMPTY(&server->connections))
+        while (!LIST_EMPTY(&server->connections)) {
+                wire_connection_flush_last(LIST_FIRST(&server->connections));
                 wire_connection_close(LIST_FIRST(&server->connections));
+        }
         wire_seats_forget(server);
         uv_close((uv_handle_t *)&server->idle, on_handle_closed);
         uv_close((uv_handle_t *)&server->turn, on_handle_closed);
@@ -448,7 +454,10 @@ static void wire_server_dispatch(WireServer *server, WireCall *call, const char 
 
 static const WireServerOps server_ops = {
         .defer = wire_server_defer,
-        .is_over_quota = wire_server_is_over_quota,
+        .pass_over = wire_server_pass_over,
+        .bound = wire_server_bound,
+        .uncount = wire_server_uncount,
+        .has_too_many_fds = wire_server_has_too_many_fds,
         .message_max = wire_server_message_max,
         .trim = wire_server_trim,
         .prepare = wire_server_prepare,
@@ -474,10 +483,13 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
                 .mounts = mount_table_new(),
                 .scratch = malloc(WIRE_INBOX_READ),
                 .buffered_max = WIRE_BUFFERED_MAX,
+                .sendable = SENT_A_TURN,
         };
         LIST_INIT(&server->listeners);
         LIST_INIT(&server->connections);
+        LIST_INIT(&server->holders);
         TAILQ_INIT(&server->work);
+        TAILQ_INIT(&server->passed_over);
         wire_parser_init(&server->parser, loop);
         if (server->reserve < 0)
                 return -errno;
@@ -488,8 +500,8 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
         r = uv_idle_init(loop, &server->idle);
         if (r < 0)
                 return r;
-        uv_prepare_init(loop, &server->turn);
-        uv_prepare_start(&server->turn, on_turn); /* fails without a function only */
+        uv_check_init(loop, &server->turn);
+        uv_check_start(&server->turn, on_turn); /* fails without a function only */
         uv_unref((uv_handle_t *)&server->turn);
         server->idle.data = server->turn.data = server;
         handles_init(&server->handles, 2, server_free, server);

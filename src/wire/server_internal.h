@@ -5,6 +5,7 @@
 
 #include "base/handles.h"
 #include "wire/call.h"
+#include "wire/holder.h"
 #include "wire/listener.h"
 #include "wire/parser.h"
 #include "wire/seat.h"
@@ -23,9 +24,15 @@ typedef struct WireListener {
 typedef struct WireServerOps {
         /* Runs wire_connection_work() from the loop, soon. */
         void (*defer)(WireServer *server, WireConnection *connection);
-        /* Whether the connection's uid holds more than its connections together may. Those that
-         * hold too much of what all together may are broken by this. */
-        bool (*is_over_quota)(WireServer *server, const WireConnection *connection);
+        /* The same first of all in a turn in which something may be sent. */
+        void (*pass_over)(WireServer *server, WireConnection *connection);
+        /* Counts what the connection holds now. If it is more than before, and its account, or all
+         * together, have more than they may, this breaks connections: the largest ones. */
+        void (*bound)(WireServer *server, WireConnection *connection);
+        /* Counts nothing for it any more. */
+        void (*uncount)(WireServer *server, WireConnection *connection);
+        /* Whether the account has more descriptors than its connections together may. */
+        bool (*has_too_many_fds)(const WireServer *server, const WireConnection *connection);
         /* Bytes that a call of the method may have; NULL: it is not known yet. */
         size_t (*message_max)(const WireServer *server, const char *method);
         /* Has a worker thread give freed memory back to the system: what a large message or reply
@@ -48,7 +55,7 @@ struct WireServer {
 
         bool closed;
         Handles handles;
-        uv_idle_t idle; /* active while `work` holds something */
+        uv_idle_t idle; /* active while `work` or `passed_over` holds something */
         int reserve;    /* a descriptor to give up when there are none left, to accept and refuse */
         MountTable *mounts;  /* by which descriptors are judged; owned, NULL without memory */
         char *scratch;       /* WIRE_INBOX_READ bytes, for the read of whichever connection */
@@ -57,7 +64,7 @@ struct WireServer {
         uv_work_t trim;      /* gives memory back */
         bool trims;          /* it works */
         bool trims_again;    /* there is more to give back since it began */
-        uv_prepare_t turn;   /* sets sendable, in each turn of the loop */
+        uv_check_t turn;     /* sets sendable, at the end of each turn of the loop */
         size_t sendable;     /* bytes that large outputs may still be sent of in this turn */
 
         LIST_HEAD(, WireListener) listeners;
@@ -65,7 +72,10 @@ struct WireServer {
         size_t n_connections;
         LIST_HEAD(, WireSeat) seats; /* of the connections, and of those that were upgraded */
         size_t n_seats;
+        LIST_HEAD(, WireHolder) holders;
+        size_t n_buffered;                         /* bytes of all connections but root's */
         TAILQ_HEAD(WireWork, WireConnection) work; /* those to call wire_connection_work() for */
+        TAILQ_HEAD(WireLate, WireConnection) passed_over; /* likewise, as far as may be sent */
         WireParser parser;
 };
 
