@@ -351,7 +351,8 @@ int recover(Manager *manager, CvmError *error)
 
         r = for_each(manager->home.records_fd, manager, on_record);
         if (r == 0)
-                record_trim_bad(manager->home.records_fd); /* before their consoles are looked at */
+                /* before their consoles are looked at */
+                record_trim_bad(manager->home.records_fd, time(NULL));
         if (r == 0)
                 r = for_each(manager->home.shares_fd, manager, on_shares);
         if (r == 0)

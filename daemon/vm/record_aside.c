@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,7 +17,7 @@
 
 typedef struct BadRecord {
         char *name;
-        time_t since;
+        struct timespec since;
 } BadRecord;
 
 typedef struct BadRecords {
@@ -40,7 +39,7 @@ void record_set_aside(int records_fd, const char *file, const char *suffix, cons
         log_error("record %s is set aside as %s%s: %s", file, file, suffix, reason);
         if (!aside || renameat(records_fd, file, records_fd, aside) < 0)
                 log_error("cannot set record %s aside", file);
-        else /* from now on it ages */
+        else /* from now on it ages: not every file system lets a rename change ctime */
                 utimensat(records_fd, aside, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -62,7 +61,7 @@ static int add_bad(BadRecords *records, int records_fd, const char *name)
         if (!grown)
                 return -ENOMEM;
         records->list = grown;
-        grown[records->n] = (BadRecord){strdup(name), st.st_mtime};
+        grown[records->n] = (BadRecord){strdup(name), st.st_ctim};
         if (!grown[records->n].name)
                 return -ENOMEM;
         records->n++;
@@ -90,13 +89,15 @@ static int compare_bad(const void *a, const void *b)
 {
         const BadRecord *x = a, *y = b;
 
-        return (x->since < y->since) - (x->since > y->since); /* the newest first */
+        /* the newest first */
+        if (x->since.tv_sec != y->since.tv_sec)
+                return x->since.tv_sec < y->since.tv_sec ? 1 : -1;
+        return (x->since.tv_nsec < y->since.tv_nsec) - (x->since.tv_nsec > y->since.tv_nsec);
 }
 
-void record_trim_bad(int records_fd)
+void record_trim_bad(int records_fd, time_t now)
 {
         _cleanup_(bad_records_done) BadRecords records = {};
-        time_t now = time(NULL);
         size_t n_left = 0;
 
         if (read_bad(records_fd, &records) < 0)
@@ -105,7 +106,8 @@ void record_trim_bad(int records_fd)
                 qsort(records.list, records.n, sizeof(*records.list), compare_bad);
         for (size_t i = 0; i < records.n; i++) {
                 const BadRecord *record = &records.list[i];
-                bool old = now - record->since > (time_t)RECORDS_BAD_DAYS * DAY;
+                bool old = i >= RECORDS_BAD_MIN &&
+                           now - record->since.tv_sec > (time_t)RECORDS_BAD_DAYS * DAY;
 
                 if ((!old && i < RECORDS_BAD_MAX) || unlinkat(records_fd, record->name, 0) < 0)
                         n_left++;
@@ -117,7 +119,9 @@ void record_trim_bad(int records_fd)
                 _cleanup_free_ char *path = file_path_at(records_fd, "*.json" RECORD_BAD);
 
                 log_warning("records from which no CVM came are set aside as %s: %zu; look at them "
-                            "and remove them (the newest %u are kept, for %d days)",
-                            path ?: "*.json" RECORD_BAD, n_left, RECORDS_BAD_MAX, RECORDS_BAD_DAYS);
+                            "and remove them (the newest %u are kept, for %d days, "
+                            "and the newest %u of them for longer)",
+                            path ?: "*.json" RECORD_BAD, n_left, RECORDS_BAD_MAX, RECORDS_BAD_DAYS,
+                            RECORDS_BAD_MIN);
         }
 }
