@@ -51,7 +51,6 @@ typedef struct Daemon {
         Reload reload;
         uv_timer_t goodbye, watchdog, last;
         uint64_t goodbye_at, disk_at;
-        bool misconfigured; /* it could not start because of a template */
 } Daemon;
 
 static const char help[] =
@@ -320,8 +319,8 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
                 log_warning("the limit of descriptors is low (RLIMIT_NOFILE): %s", strerror(-r));
         r = parts_start(&daemon->loop, config, &directories, &daemon->parts, &error);
         if (r < 0) {
-                log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
-                daemon->misconfigured = error.id == CVM_ERROR_TEMPLATE_INVALID;
+                if (cvm_error_is_set(&error)) /* else it is logged */
+                        log_failure(LOG_LEVEL_ERROR, NULL, NULL, "cannot start", &error);
                 return r;
         }
         fdstore_drop_rest();
@@ -381,7 +380,7 @@ static int daemon_run(const Options *options, Config *config, const Paths *paths
         reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
                 log_error("the event loop did not close cleanly");
-        if (daemon.misconfigured)
+        if (daemon.parts.misconfigured)
                 return EX_CONFIG;
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,16 +3,32 @@
 
 #include "launch/launch.h"
 #include "launch/recover.h"
+#include "local/log.h"
+
+/* Logs a refusal as one of the file's other members is logged. */
+static int check_config(Parts *parts, const Config *config)
+{
+        _cleanup_free_ char *message = NULL;
+        int r = vm_table_check_uids(&parts->manager->home.table, config, &message);
+
+        if (r < 0)
+                log_error("%s", message ?: "out of memory");
+        parts->misconfigured = r == -EINVAL;
+        return r;
+}
 
 int parts_start(uv_loop_t *loop, const Config *config, const ManagerDirectories *directories,
                 Parts *parts, CvmError *error)
 {
         int r = manager_new(loop, config, directories, &parts->manager, error);
 
+        parts->misconfigured = r < 0 && error->id == CVM_ERROR_TEMPLATE_INVALID;
         if (r < 0)
                 return r;
         parts->manager->launch_again = launch_again;
         r = recover(parts->manager, error);
+        if (r == 0)
+                r = check_config(parts, config);
         if (r < 0)
                 return r;
         host_access_apply(parts->manager);

@@ -10,6 +10,7 @@
 typedef struct Parts {
         Manager *manager;
         Machines *machines; /* NULL: CVMs are not registered as machines */
+        bool misconfigured; /* it could not start because of a template or the configuration */
 } Parts;
 
 /* config must outlive the parts. On failure some may be there: parts_close() and parts_free() are

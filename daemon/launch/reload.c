@@ -25,25 +25,6 @@ static uid_t account_by(const void *table, uid_t uid)
         return subuids_account(table, uid);
 }
 
-/* CVMs keep their uids if the range of new ones changes: a user who may act as one of them could
- * take its QEMU over. */
-static int check_uids(Reload *reload)
-{
-        const Config *loaded = reload->loaded;
-        const Vm *vm;
-        int r;
-
-        VM_TABLE_FOREACH_LIVE (vm, &reload->manager->home.table) {
-                if (vm->reserved.uid == 0)
-                        continue;
-                r = subuids_check(loaded->subuids, loaded->subuids_path, vm->reserved.uid,
-                                  vm->reserved.uid, &reload->message);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* An account may be another user's now: nobody is to be short of what another has. */
 static void count_anew(Manager *manager)
 {
@@ -56,7 +37,7 @@ static void count_anew(Manager *manager)
 static int put_in_force(Reload *reload)
 {
         _cleanup_free_ char *fixed = NULL;
-        int r = check_uids(reload);
+        int r = vm_table_check_uids(&reload->manager->home.table, reload->loaded, &reload->message);
 
         if (r == 0)
                 r = config_keep_fixed(reload->loaded, reload->config, &fixed);

@@ -167,3 +167,19 @@ Vm *vm_table_next_live(const VmTable *table, size_t *index)
                         break;
         return vm;
 }
+
+int vm_table_check_uids(const VmTable *table, const Config *config, char **ret_message)
+{
+        const Vm *vm;
+
+        VM_TABLE_FOREACH_LIVE (vm, table) {
+                int r = vm->reserved.uid == 0
+                                ? 0
+                                : subuids_check(config->subuids, config->subuids_path,
+                                                vm->reserved.uid, vm->reserved.uid, ret_message);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

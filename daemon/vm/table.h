@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "local/config.h"
+
 typedef struct Vm Vm;
 
 typedef struct VmTable {
@@ -25,6 +27,11 @@ Vm *vm_table_find_uid(const VmTable *table, uid_t uid);
 
 /* The index of the first CVM whose name comes after this one; NULL: of the first of all. */
 size_t vm_table_after(const VmTable *table, const char *name);
+
+/* CVMs keep their uids if the configured range changes: a user who may act as one of them could
+ * take its QEMU over. Refuses (-EINVAL, with a message) subordinate ranges of the
+ * configuration that have the uid of a live CVM. */
+int vm_table_check_uids(const VmTable *table, const Config *config, char **ret_message);
 
 /* Takes a reference. -EEXIST: the name is taken; -ENOMEM. */
 int vm_table_add(VmTable *table, Vm *vm);

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from harness.processes import eventually
+from harness.processes import eventually, has_ended
 from harness.users import ANN, BOB, USERS, Failed, as_user, by, reachable
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users"),
@@ -201,6 +201,12 @@ def test_ranges_with_uids_of_cvms(cvmd):
     cvmd.config["uids"] = {"first": 1800001000, "last": 1800001999}
     cvmd.config_path.write_text(json.dumps(cvmd.config))
     assert "has uids of CVMs" in reload(cvmd, taken)
+    pid = cvmd.status("web")["pid"]
+    assert refuses_to_start(cvmd) == 78
+    assert "/subuid" in cvmd.log().splitlines()[-1] and not has_ended(pid)
+    (cvmd.directory / "subuid").write_text("")
+    cvmd.start()
+    assert cvmd.status("web")["pid"] == pid
     cvmd.discard("web")
     assert "configuration reloaded" in reload(cvmd, taken)
     (cvmd.directory / "subuid").write_text(f"{ANN}:1800001999:2\n")
