@@ -41,6 +41,9 @@ void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, Wir
 void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,
                   const WirePeer *owner, bool kept_shares);
 
+/* Lets those begin to start that wait for their turn and now have one: also after CVMs' accounts
+ * have changed. */
+void launches_give_turns(Manager *manager);
 /* Ends all launches in progress as failed; stage and reason go to their callers. */
 void launches_cancel(Manager *manager, const char *reason);
 /* Whether one of them is not done, be it that a failed one waits for its process to be gone. */

@@ -34,14 +34,15 @@ int launch_await_turn(Launch *launch)
         return launch->starts ? LAUNCH_STEP_DONE : LAUNCH_STEP_WAITS;
 }
 
-/* NULL: none waits that may still start. */
-static Launch *turn_find_waiting(const Manager *manager, uid_t account)
+/* The one that has waited longest of those whose user has a turn left; NULL: there is none. */
+static Launch *turn_find_next(const Manager *manager)
 {
         Launch *oldest = NULL; /* new ones are inserted at the head */
 
         for (Launch *launch = LIST_FIRST(&manager->launches); launch;
              launch = LIST_NEXT(launch, of_manager))
-                if (launch->waits && !launch->vm->removed && launch->vm->account == account)
+                if (launch->waits && !launch->vm->removed &&
+                    turn_is_left(manager, launch->vm->account))
                         oldest = launch;
         return oldest;
 }
@@ -51,19 +52,24 @@ static void on_turn(uv_timer_t *timer)
         launch_advance(timer->data);
 }
 
+void launches_give_turns(Manager *manager)
+{
+        Launch *next;
+
+        while ((next = turn_find_next(manager))) {
+                next->waits = false;
+                next->starts = true;
+                uv_timer_start(&next->start_timer, on_turn, 0, 0);
+        }
+}
+
 bool launch_end_turn(Launch *launch)
 {
-        uid_t account = launch->vm->account;
         bool had = launch->starts;
-        Launch *next;
 
         uv_timer_stop(&launch->start_timer);
         launch->starts = launch->waits = false;
-        next = had ? turn_find_waiting(launch->manager, account) : NULL;
-        if (!next || !turn_is_left(launch->manager, account))
-                return true;
-        next->waits = false;
-        next->starts = true;
-        uv_timer_start(&next->start_timer, on_turn, 0, 0);
+        if (had)
+                launches_give_turns(launch->manager);
         return true;
 }

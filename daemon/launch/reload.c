@@ -7,6 +7,7 @@
 
 #include "base/account.h"
 #include "base/clock.h"
+#include "launch/launch.h"
 #include "launch/quota.h"
 #include "local/log.h"
 #include "vm/charges.h"
@@ -49,6 +50,7 @@ static int put_in_force(Reload *reload)
         account_set(account_by, reload->config->subuids);
         manager_configure(reload->manager, reload->config);
         count_anew(reload->manager);
+        launches_give_turns(reload->manager);
         host_access_apply(reload->manager);
         if (fixed)
                 log_warning("configuration: a restart is required to change %s", fixed);

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import select
+import signal
 import tempfile
 
 import pytest
@@ -80,6 +81,36 @@ def test_launches_of_one_user_take_turns(cvmd):
 def test_roots_do_not_wait(cvmd):
     with launched(cvmd, 0):
         wait_for(cvmd, AT_A_TIME + WAITING, 0)
+
+
+def test_a_reload_gives_turns(make_daemon, config, tmp_path):
+    """One that waited for the launches of whoever has its owner's account no more."""
+    ranges = tmp_path / "subuid"
+    ranges.write_text(f"{ANN}:{BOB}:1\n")
+    cvmd = reachable(make_daemon({**config, "groups": {"users": USERS}, "subuids": str(ranges),
+                                  "timeouts": {**config["timeouts"], "startSec": 60}}))
+
+    def launch_one(link):
+        client = cvmd.client()
+        client.send("Launch", {"spec": cvmd.spec("bobs"), "wait": "ready"})
+        link.say(begun=1)
+        link.stopped(3600)
+
+    with launched(cvmd, ANN):
+        wait_for(cvmd, AT_A_TIME, WAITING)
+        bob = Actor(BOB, groups_of(BOB), launch_one)
+        try:
+            bob.hear(30 * SLOWNESS)
+            eventually(lambda: "bobs" in [cvm["name"] for cvm in cvmd.cvms()], cvmd.log)
+            cvmd.stop(named(cvmd, "starting")[0], force=True)
+            wait_for(cvmd, AT_A_TIME, WAITING - 1)
+            assert cvmd.status("bobs")["state"] == "preparing"
+            ranges.write_text("")
+            cvmd.process.send_signal(signal.SIGHUP)
+            eventually(lambda: cvmd.status("bobs").get("ready"), cvmd.log)
+            wait_for(cvmd, AT_A_TIME, WAITING - 1)
+        finally:
+            bob.end()
 
 
 QUESTIONS = 80  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
