@@ -56,11 +56,24 @@ int drivers_init(Drivers *drivers, const DriverOps *const *all, uv_loop_t *loop,
 
 void drivers_close(Drivers *drivers)
 {
+        if (drivers->closed)
+                return;
+        drivers->closed = true;
         for (size_t i = 0; i < DRIVERS_MAX; i++) {
-                DriverHome *home = TAKE_PTR(drivers->homes[i]);
+                DriverHome *home = drivers->homes[i];
 
                 if (home && home->ops->home_close)
                         home->ops->home_close(home);
+        }
+}
+
+void drivers_free(Drivers *drivers)
+{
+        for (size_t i = 0; i < DRIVERS_MAX; i++) {
+                DriverHome *home = TAKE_PTR(drivers->homes[i]);
+
+                if (home && home->ops->home_free)
+                        home->ops->home_free(home);
                 else
                         free(home);
         }
@@ -68,7 +81,7 @@ void drivers_close(Drivers *drivers)
 
 DriverHome *drivers_home(const Drivers *drivers, const DriverOps *ops)
 {
-        for (size_t i = 0; ops && i < DRIVERS_MAX; i++)
+        for (size_t i = 0; ops && !drivers->closed && i < DRIVERS_MAX; i++)
                 if (drivers->homes[i] && drivers->homes[i]->ops == ops)
                         return drivers->homes[i];
         return NULL;

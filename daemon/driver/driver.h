@@ -136,9 +136,11 @@ struct DriverOps {
         /* At the daemon's start; connects to nothing yet. NULL: it has a DriverHome alone. Returns
          * 0 or -errno. */
         int (*home_new)(uv_loop_t *loop, const Config *config, DriverHome **ret);
-        /* After all its DriverVms are closed. Nobody uses the home any more: it is freed at once or
-         * in its time, as what it has open ends. NULL: it is freed. */
+        /* After all its DriverVms are closed; handles close in the loop's next rounds. A worker may
+         * be in `probe` meanwhile, or call it afterwards. */
         void (*home_close)(DriverHome *home);
+        /* Once it is closed, the loop has ended and no worker probes any more. NULL: free(3). */
+        void (*home_free)(DriverHome *home);
         /* Whether the driver's threads are left, also after its home was closed: exit(3) would run
          * the clean-up of their libraries beside them. */
         bool (*has_threads)(void);
@@ -211,14 +213,17 @@ char *driver_names(const DriverOps *const *all);
 typedef struct Drivers {
         const DriverOps *const *all;
         DriverHome *homes[DRIVERS_MAX]; /* owned; NULL if there is none */
+        bool closed;
 } Drivers;
 
-/* Returns 0 or -errno; drivers_close() is to be called in any case. */
+/* Returns 0 or -errno; drivers_close() and drivers_free() are to be called in any case. */
 int drivers_init(Drivers *drivers, const DriverOps *const *all, uv_loop_t *loop,
                  const Config *config);
-/* After all DriverVms are closed. The homes are not to be used any more; what they have open ends
- * and is freed in its time. */
+/* After all DriverVms are closed. Handles close in the loop's next rounds; the homes are there for
+ * workers that probe. Idempotent. */
 void drivers_close(Drivers *drivers);
+/* Once the loop has ended. */
+void drivers_free(Drivers *drivers);
 /* NULL: there is no such driver. */
 DriverHome *drivers_find(const Drivers *drivers, const char *name);
 /* NULL: ops is NULL, or it is closed. */

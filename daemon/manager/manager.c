@@ -238,6 +238,7 @@ Manager *manager_free(Manager *manager)
         if (!manager)
                 return NULL;
         committer_free(manager->home.records); /* before another daemon may have them */
+        drivers_free(&manager->home.drivers);
         free(manager->home.runtime_path);
         events_free(manager->home.events);
         artifact_files_free(manager->home.files);

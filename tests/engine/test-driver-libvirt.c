@@ -136,6 +136,9 @@ static void room_done(Room *room)
         uv_run(&room->loop, UV_RUN_DEFAULT);
         for (int i = 0; i < 10 && uv_loop_close(&room->loop) < 0; i++)
                 uv_run(&room->loop, UV_RUN_NOWAIT);
+        /* a worker that comes late finds the home there, and has its answer at once */
+        driver_probe_free(driver_libvirt.probe(room->home, "/another/qemu"));
+        driver_libvirt.home_free(room->home);
         virConnectClose(room->virsh);
         close(room->console);
         close(room->notify);

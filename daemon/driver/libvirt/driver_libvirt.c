@@ -511,8 +511,11 @@ static void libvirt_close(DriverVm *base)
         update_want(home);
 }
 
-static void libvirt_home_free(LibvirtHome *home)
+static void libvirt_home_free(DriverHome *base)
 {
+        LibvirtHome *home = container_of(base, LibvirtHome, base);
+
+        libvirt_link_free(home->link);
         free(home->uri);
         free(home->user);
         free(home);
@@ -535,7 +538,7 @@ static int libvirt_home_new(uv_loop_t *loop, const Config *config, DriverHome **
         if (home->uri && home->user)
                 r = libvirt_link_new(loop, home->uri, on_news, home, &home->link);
         if (r < 0) {
-                libvirt_home_free(home);
+                libvirt_home_free(&home->base);
                 return r;
         }
         *ret = &home->base;
@@ -549,7 +552,6 @@ static void libvirt_home_close(DriverHome *base)
         libvirt_link_close(home->link);
         libvirt_pending_fail(home->pending, "the daemon is shutting down");
         libvirt_condemned_free(home->condemned);
-        libvirt_home_free(home);
 }
 
 const DriverOps driver_libvirt = {
@@ -557,6 +559,7 @@ const DriverOps driver_libvirt = {
         .traits = {.domain = true, .by_path = true, .elsewhere = true},
         .home_new = libvirt_home_new,
         .home_close = libvirt_home_close,
+        .home_free = libvirt_home_free,
         .has_threads = libvirt_has_threads,
         .uid = libvirt_uid,
         .probe_begin = libvirt_probe_begin,

@@ -33,7 +33,8 @@ struct LibvirtLink {
         char *uri;
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t wake;
-        unsigned n_ref; /* the loop's, the worker's, each command's, and libvirt's callbacks' */
+        unsigned n_ref; /* its user's, the loop's, the worker's, each command's, libvirt's
+                           callbacks' */
         bool closed, wanted, broken, started;
         char *asked; /* the emulator whose facts are requested, or NULL */
         bool asking; /* facts are being asked for */
@@ -463,6 +464,7 @@ int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *u
                 return r;
         }
         uv_unref((uv_handle_t *)&link->async);
+        link->n_ref++;
         *ret = link;
         return 0;
 }
@@ -482,6 +484,12 @@ void libvirt_link_close(LibvirtLink *link)
         pthread_cond_broadcast(&link->answered);
         pthread_mutex_unlock(&link->lock);
         uv_close((uv_handle_t *)&link->async, on_async_closed);
+}
+
+void libvirt_link_free(LibvirtLink *link)
+{
+        if (link)
+                link_unref(link);
 }
 
 int libvirt_link_begin(LibvirtLink *link)

@@ -62,9 +62,11 @@ typedef void (*LibvirtTell)(const LibvirtNews *news, void *userdata);
 /* 0 or -errno. Nothing is connected yet. */
 int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
                      LibvirtLink **ret);
-/* No news come any more; frees in its time, the loop's handle in its next rounds. A call that
- * blocks holds nobody up. Accepts NULL. */
+/* No news come any more; the loop's handle goes in its next rounds. A call that blocks holds nobody
+ * up, and libvirt_link_facts() returns at once. Accepts NULL. */
 void libvirt_link_close(LibvirtLink *link);
+/* After it was closed, once nobody calls anything of it; frees in its time. Accepts NULL. */
+void libvirt_link_free(LibvirtLink *link);
 /* Starts its threads; implied by what follows. 0 or -errno. */
 int libvirt_link_begin(LibvirtLink *link);
 /* Whether to connect again by itself. */
