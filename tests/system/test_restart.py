@@ -466,7 +466,7 @@ def test_the_hosts_clock_jumps(make_daemon, config, jump):
 
 
 def test_time_to_live_during_a_backoff(cvmd):
-    cvm = cvmd.launch("web", ttlSec=2, restart=SLOWLY)
+    cvm = cvmd.launch("web", ttlSec=2 * TTL, restart=SLOWLY)
     kill(cvm)
     cvmd.wait_state("web", "restarting")
     ended(cvmd, "stopped", "expired")

@@ -191,6 +191,22 @@ def test_going_down_waits_for_a_while(cvmd):
     assert cvmd.status("web")["state"] == "stopped"
 
 
+def test_going_down_with_all_records_on_disk(cvmd):
+    """Then it waits for no disk, and loses no event."""
+    cvmd.launch("web", wait="ready")
+    eventually(lambda: not kept(cvmd), lambda: kept(cvmd))
+    following = cvmd.call("List")["sequence"]
+    cvmd.disk.write_text(str(60000))
+    cvmd.process.terminate()
+    assert cvmd.process.wait(15 * SLOWNESS) == 0
+    cvmd.disk.write_text("0")
+    cvmd.start()
+    assert cvmd.status("web")["state"] == "running"
+    with cvmd.client() as client:
+        event, = client.take(1, "Watch", fromSequence=following - 1)
+    assert event["event"]["sequence"] == following - 1
+
+
 @pytest.mark.parametrize("torn", ["", "{", "\0" * 4096], ids=["empty", "half", "zeros"])
 def test_a_torn_record(cvmd, torn):
     """The version that is on disk stands in for it, and goes once it is on disk itself."""

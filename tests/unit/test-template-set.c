@@ -2,6 +2,7 @@
 /* Loading templates: what is refused, with its line and place; overrides; what a template says. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "directory.h"
