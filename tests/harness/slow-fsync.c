@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* A slow or broken disk, preloaded: each fsync(2) takes as many milliseconds more as the file that
- * SLOW_FSYNC names says when it begins; "error" there, and it fails. The file that FSYNC_LOG names,
- * if it is set, gets a letter for each: d of a directory, f of any other file. */
+ * SLOW_FSYNC names says, also while it lasts; "error" there when it begins, and it fails. The file
+ * that FSYNC_LOG names, if it is set, gets a letter for each: d of a directory, f of any other
+ * file. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SLICE 50 /* milliseconds until it looks again */
 
 int fsync(int fd);
 
@@ -28,25 +31,33 @@ static void log_it(int fd)
         close(log);
 }
 
-int fsync(int fd)
+static void read_setting(char *text, size_t size)
 {
         const char *path = getenv("SLOW_FSYNC");
         int said = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        char text[16] = "";
-        long msec;
+        ssize_t n = said >= 0 ? read(said, text, size - 1) : 0;
+
+        text[n > 0 ? n : 0] = 0;
+        if (said >= 0)
+                close(said);
+}
+
+int fsync(int fd)
+{
+        char text[16];
 
         log_it(fd);
 
-        if (said >= 0) {
-                if (read(said, text, sizeof(text) - 1) < 0)
-                        text[0] = 0;
-                close(said);
-        }
+        read_setting(text, sizeof(text));
         if (strncmp(text, "error", 5) == 0) {
                 errno = EIO;
                 return -1;
         }
-        msec = atol(text);
-        nanosleep(&(struct timespec){msec / 1000, msec % 1000 * 1000000}, NULL);
+        for (long slept = 0, left; (left = atol(text) - slept) > 0; slept += left) {
+                if (left > SLICE)
+                        left = SLICE;
+                nanosleep(&(struct timespec){.tv_nsec = left * 1000000}, NULL);
+                read_setting(text, sizeof(text));
+        }
         return (int)syscall(SYS_fsync, fd);
 }

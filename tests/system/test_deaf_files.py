@@ -481,10 +481,25 @@ def test_sockets_that_linger(cvmd):
             one.close()
 
 
+@contextlib.contextmanager
+def stopped(process):
+    """Meanwhile it runs no instruction."""
+    def states():
+        return [(path / "stat").read_text().rpartition(")")[2].split()[0]
+                for path in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
+
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: set(states()) == {"T"}, states)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 def send_last(client, data, fd):
     """The daemon is the last to have what is sent, once it has come."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
-    client.socket.sendmsg([data], [rights])
+    client.socket.sendmsg([data.encode()], [rights])
     os.close(fd)
 
 
@@ -504,18 +519,16 @@ def send_pipe(client, data):
 
 def send_unreceived(cvmd, where, send):
     """Sends what nobody receives to where the test says, and ends the connection."""
-    client, peers = cvmd.client(), []
-    if where == "behind noise":
-        cvmd.process.send_signal(signal.SIGSTOP)  # or the connection has gone before they come
-        client.socket.sendall(b"noise\0")
-        peers.append(send(client, b"x"))
-        cvmd.process.send_signal(signal.SIGCONT)
-    elif where == "behind a call":
+    client = cvmd.client()
+    if where == "behind a call":
         client.send("Watch", {}, more=True)
-        peers += [send(client, b"{"), send(client, b"x")]
-    else:
+    elif where == "on a console":
         client.upgrade("Console", name="web")
-        peers.append(send(client, b"x"))
+    # or the connection has gone before they come, or the daemon has closed them before the test
+    with stopped(cvmd.process):
+        if where == "behind noise":
+            client.socket.sendall(b"noise\0")
+        peers = [send(client, data) for data in ("{x" if where == "behind a call" else "x")]
     client.close()
     return peers
 

@@ -73,7 +73,7 @@ def test_a_secret_is_not_to_be_found_out(cvmd):
 @pytest.mark.parametrize("suffix, content", [("newer", {"version": 99}), ("bad", None)])
 def test_the_id_of_a_cvm_that_is_set_aside(cvmd, suffix, content):
     """Such a CVM may run, and a later daemon knows it: nothing of it is touched."""
-    first = launch(cvmd, env={"TOKEN": "secret"})
+    pid = libvirt.with_pid(launch(cvmd, env={"TOKEN": "secret"}))["pid"]
     cvmd.kill()
     path = cvmd.state / "records" / f"{ID}.json"
     text = path.read_text()
@@ -90,8 +90,8 @@ def test_the_id_of_a_cvm_that_is_set_aside(cvmd, suffix, content):
     kept[0].unlink()
     path.write_text(text)
     cvmd.start()
-    cvm = cvmd.status("web")
-    assert (cvm["id"], cvm["pid"], cvm["state"]) == (ID, first["pid"], "running")
+    cvm = libvirt.with_pid(cvmd.status("web"))
+    assert (cvm["id"], cvm["pid"], cvm["state"]) == (ID, pid, "running")
 
 
 def test_an_id_that_the_daemon_made(cvmd):
