@@ -277,6 +277,7 @@ def test_more_large_certs_than_descriptors(tmp_path):
         assert content == name.encode() * 40_000
 
 
+@pytest.mark.not_valgrind("valgrind requires more descriptors than are left")
 def test_a_shortage_of_descriptors_is_no_fault_of_the_file(tmp_path):
     """EMFILE is worth another try."""
     shares = []
