@@ -44,8 +44,7 @@ static ExitStatus filter_apply_owner(const Arguments *arguments, json_object *pa
                 entry = getpwnam(owner);
                 if (!entry)
                         return fail_usage(&arguments->cli,
-                                          "invalid --owner '%s': there is no user of this name",
-                                          owner);
+                                          "invalid --owner '%s': no user has this name", owner);
                 uid = entry->pw_uid;
         }
         json_object_object_add(parameters, "owner", json_object_new_int64((int64_t)uid));

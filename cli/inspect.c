@@ -49,19 +49,12 @@ ExitStatus verb_inspect(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
         const Cli *cli = &arguments->cli;
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *cvm, *spec;
-        ExitStatus status;
+        _cleanup_json_ json_object *cvm = NULL;
+        ExitStatus status = reply_cvm(cli, name, true, &cvm);
+        json_object *spec;
 
-        status = session_call(cli, MANAGER "Status",
-                              json_build("name", json_new_text(name), "withSpec",
-                                         json_object_new_boolean(true), NULL),
-                              &reply);
         if (status.code)
                 return status;
-        cvm = reply_member(cli, reply, "cvm", json_type_object);
-        if (!cvm)
-                return exit_status(EXIT_FAILED);
         if (!arguments_has(arguments, "spec"))
                 return inspect_print(cli, cvm);
         spec = json_member(cvm, "spec");

@@ -16,6 +16,25 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
         return NULL;
 }
 
+ExitStatus reply_cvm(const Cli *cli, const char *name, bool with_spec, json_object **ret)
+{
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm;
+        ExitStatus status =
+                session_call(cli, MANAGER "Status",
+                             json_build("name", json_new_text(name), "withSpec",
+                                        with_spec ? json_object_new_boolean(true) : NULL, NULL),
+                             &reply);
+
+        if (status.code)
+                return status;
+        cvm = reply_member(cli, reply, "cvm", json_type_object);
+        if (!cvm)
+                return exit_status(EXIT_FAILED);
+        *ret = json_object_get(cvm);
+        return EXIT_OK;
+}
+
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
                        const char *member, const TableColumn *columns, TableRow row)
 {

@@ -122,19 +122,14 @@ ExitStatus verb_status(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
         const Cli *cli = &arguments->cli;
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *cvm;
+        _cleanup_json_ json_object *cvm = NULL;
         ExitStatus status;
 
         if (!name)
                 return list_print(cli, NULL);
-        status = session_call(cli, MANAGER "Status", json_build("name", json_new_text(name), NULL),
-                              &reply);
+        status = reply_cvm(cli, name, false, &cvm);
         if (status.code)
                 return status;
-        cvm = reply_member(cli, reply, "cvm", json_type_object);
-        if (!cvm)
-                return exit_status(EXIT_FAILED);
         if (cli->json)
                 output_json(cvm);
         else

@@ -31,8 +31,8 @@ typedef struct Filter {
                 "labels", JSON_MAP, offsetof(type, member.given)                                   \
         }
 
-/* Within the call. InvalidParameter: there is no such state, or the id is not a UUID; or
- * SystemError. */
+/* Checks what the call has given and copies its labels, before the call's handler returns. Returns
+ * 0, InvalidParameter if `state` does not name a state or `id` is not a UUID, or SystemError. */
 int filter_check(Filter *filter, CvmError *error);
 void filter_done(Filter *filter);
 

@@ -202,7 +202,7 @@ static inline bool driver_is_shortage(int r)
 /* All drivers of this build (daemon/driver/meson.build), ended by NULL. */
 extern const DriverOps *const driver_all[];
 
-/* NULL: there is no such driver. */
+/* Returns the driver of this name, or NULL if this build does not have it. */
 const DriverOps *driver_find(const DriverOps *const *all, const char *name);
 /* "qemu, NAME". Owned by the caller; NULL without memory. */
 char *driver_names(const DriverOps *const *all);
@@ -224,7 +224,7 @@ int drivers_init(Drivers *drivers, const DriverOps *const *all, uv_loop_t *loop,
 void drivers_close(Drivers *drivers);
 /* Once the loop has ended. */
 void drivers_free(Drivers *drivers);
-/* NULL: there is no such driver. */
+/* Returns the home of the driver of this name, or NULL if this daemon does not have it. */
 DriverHome *drivers_find(const Drivers *drivers, const char *name);
 /* NULL: ops is NULL, or it is closed. */
 DriverHome *drivers_home(const Drivers *drivers, const DriverOps *ops);

@@ -133,8 +133,8 @@ void launch_on_vm_changed(Vm *vm, void *userdata)
         Launch *launch = userdata;
 
         if (vm->removed) {
-                /* The process's end is no longer reported: it, or its record, belongs to the next
-                 * daemon. */
+                /* This daemon no longer reports how the process ends: the next daemon takes the
+                 * process over, or its record. */
                 if (!launch->failed)
                         launch_cancel(launch, "the daemon is shutting down");
                 else

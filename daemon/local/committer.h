@@ -39,8 +39,8 @@ char *committer_list_unwritten(const Committer *committer);
 
 /* Replaces the file, mode 0600. Returns 0 or -errno, with which the version before stays. */
 int committer_write(Committer *committer, const char *name, const void *data, size_t size);
-/* Removes the file and its kept versions; its waits are over, without a failure. Returns 0, also if
- * there is no file, or -errno. */
+/* Removes the file and its kept versions, and ends the waits for it without a failure. Returns 0 if
+ * the file is gone or did not exist, else -errno. */
 int committer_remove(Committer *committer, const char *name);
 
 /* Somebody who waits for a file to be on disk; to be embedded, zeroed while it does not wait. */

@@ -21,10 +21,11 @@
 
 typedef struct Subuids Subuids;
 
-/* Lines that are not understood are left out. Returns 0, also if there is no such file: *ret then
- * has no ranges; or -errno, since with a part of the ranges one user could have the quotas of many:
- * -EFBIG, larger than SUBUIDS_BYTES_MAX; -E2BIG, more than SUBUIDS_RANGES_MAX; of reading;
- * *ret_message (owned) is then for a person; NULL for -ENOMEM. */
+/* Reads the ranges of subordinate uids (subuid(5)). A line of another form is left out, and a file
+ * that does not exist has no ranges. If a file cannot be read whole, nothing is returned of it:
+ * with a part of the ranges one user could have the quotas of many. Returns 0, or -EFBIG if a file
+ * has more than SUBUIDS_BYTES_MAX, -E2BIG if there are more than SUBUIDS_RANGES_MAX, or the -errno
+ * of reading. *ret_message (owned) then says which for a person; it is NULL with -ENOMEM. */
 int subuids_read(const char *subuid, const char *passwd, Subuids **ret, char **ret_message);
 Subuids *subuids_free(Subuids *subuids);
 DEFINE_CLEANUP(Subuids *, subuids_free)
