@@ -74,6 +74,30 @@ static void test_one_descriptor(void **state)
         close(null);
 }
 
+/* What does not fit is lost, here since credentials take the room of some, and that is said. */
+static void test_truncated(void **state)
+{
+        int pair[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC), fds[SOCKET_FDS_MAX];
+        SocketFds received = {};
+        char byte;
+
+        make_pair(pair);
+        assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)), 0);
+        for (size_t i = 0; i < SOCKET_FDS_MAX; i++)
+                fds[i] = null;
+        assert_int_equal(socket_send(pair[0], "a", 1, fds, SOCKET_FDS_MAX, 0), 1);
+        assert_int_equal(socket_receive(pair[1], &byte, 1, &received, 0), 1);
+        assert_true(received.truncated);
+        assert_in_range(received.n, 1, SOCKET_FDS_MAX - 1);
+        for (size_t i = 0; i < received.n; i++) {
+                assert_true(is_null_device(received.fds[i]));
+                close(received.fds[i]);
+        }
+        close(pair[0]);
+        close(pair[1]);
+        close(null);
+}
+
 static void test_addresses(void **state)
 {
         struct sockaddr_un address;
@@ -115,9 +139,8 @@ static void test_connect(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_descriptors),
-                leaks_unit_test(test_one_descriptor),
-                leaks_unit_test(test_addresses),
+                leaks_unit_test(test_descriptors), leaks_unit_test(test_one_descriptor),
+                leaks_unit_test(test_truncated),   leaks_unit_test(test_addresses),
                 leaks_unit_test(test_connect),
         };
 
