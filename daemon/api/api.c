@@ -9,14 +9,9 @@ static int api_refuse(void *userdata, const char *path, const char *reason)
         return cvm_error_invalid_parameter(userdata, path);
 }
 
-bool api_dispatch(WireCall *call, json_object *parameters, const JsonField *fields, void *target)
+int api_dispatch(json_object *parameters, const JsonField *fields, void *target, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        if (json_dispatch(parameters, fields, target, "", api_refuse, &error) == 0)
-                return true;
-        wire_call_error(call, &error);
-        return false;
+        return json_dispatch(parameters, fields, target, "", api_refuse, error);
 }
 
 void api_target_done(ApiTarget *target)
@@ -25,23 +20,24 @@ void api_target_done(ApiTarget *target)
         free(target->id);
 }
 
-Vm *api_find(WireCall *call, const ApiTarget *target, Manager *manager)
+int api_find(const WireCall *call, const ApiTarget *target, Manager *manager, Vm **ret,
+             CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-        Vm *vm = NULL;
+        Vm *vm;
 
         if (!target->name && !target->id)
-                cvm_error_invalid_parameter(&error, "name");
-        else if (target->id && !vm_id_is_valid(target->id))
-                cvm_error_invalid_parameter(&error, "id");
-        else if (!(vm = manager_find(manager, target->name, target->id, wire_call_peer(call))))
-                cvm_error_no_such_cvm(&error, target->name, target->id);
+                return cvm_error_invalid_parameter(error, "name");
+        if (target->id && !vm_id_is_valid(target->id))
+                return cvm_error_invalid_parameter(error, "id");
+        vm = manager_find(manager, target->name, target->id, wire_call_peer(call));
         if (!vm)
-                wire_call_error(call, &error);
-        return vm;
+                return cvm_error_no_such_cvm(error, target->name, target->id);
+        *ret = vm;
+        return 0;
 }
 
-Vm *api_named(WireCall *call, json_object *parameters, Manager *manager)
+int api_named(const WireCall *call, json_object *parameters, Manager *manager, Vm **ret,
+              CvmError *error)
 {
         static const JsonField fields[] = {
                 {"name", JSON_STRING, offsetof(ApiTarget, name)},
@@ -49,18 +45,14 @@ Vm *api_named(WireCall *call, json_object *parameters, Manager *manager)
                 {},
         };
         _cleanup_(api_target_done) ApiTarget target = {};
+        int r = api_dispatch(parameters, fields, &target, error);
 
-        if (!api_dispatch(call, parameters, fields, &target))
-                return NULL;
-        return api_find(call, &target, manager);
+        return r < 0 ? r : api_find(call, &target, manager, ret, error);
 }
 
-void api_wrong_state(WireCall *call, const Vm *vm, const char *const *allowed)
+int api_wrong_state(const Vm *vm, const char *const *allowed, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        cvm_error_wrong_state(&error, vm->name, vm_state_name(vm->state), allowed);
-        wire_call_error(call, &error);
+        return cvm_error_wrong_state(error, vm->name, vm_state_name(vm->state), allowed);
 }
 
 void api_log_call(const WireCall *call, const Vm *vm, const char *method)

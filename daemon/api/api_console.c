@@ -353,27 +353,22 @@ static void on_upgraded(int fd, WireSeat *seat, const char *early, size_t n_earl
         bridge_update(bridge);
 }
 
-void api_console(WireCall *call, json_object *parameters, void *userdata)
+int api_console(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const char *const allowed[] = {"starting", "running", "paused", "stopping", NULL};
-        Vm *vm = api_named(call, parameters, userdata);
         Upgrade *upgrade;
+        Vm *vm;
+        int r = api_named(call, parameters, userdata, &vm, error);
 
-        if (!vm)
-                return;
-        if (!vm->process.driver) {
-                api_wrong_state(call, vm, allowed);
-                return;
-        }
+        if (r < 0)
+                return r;
+        if (!vm->process.driver)
+                return api_wrong_state(vm, allowed, error);
         upgrade = calloc(1, sizeof(*upgrade));
-        if (!upgrade) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
-                cvm_error_system(&error, -ENOMEM, "open the console");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!upgrade)
+                return cvm_error_system(error, -ENOMEM, "open the console");
         *upgrade =
                 (Upgrade){vm_ref(vm), userdata, quota_account(userdata, wire_call_peer(call)->uid)};
         wire_call_upgrade(call, on_upgraded, upgrade);
+        return 0;
 }

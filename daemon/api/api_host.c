@@ -111,33 +111,30 @@ static void on_gone(WireCall *call, void *userdata)
                 host_job_free(job);
 }
 
-void api_describe_host(WireCall *call, json_object *parameters, void *userdata)
+int api_describe_host(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {{"platform", JSON_STRING, 0}, {}};
-        _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ char *platform = NULL;
         const Manager *manager = userdata;
+        int r = api_dispatch(parameters, fields, &platform, error);
         HostJob *job;
 
-        if (!api_dispatch(call, parameters, fields, &platform))
-                return;
+        if (r < 0)
+                return r;
         job = calloc(1, sizeof(*job));
         if (!job || !(job->ready = calloc(template_set_size(manager->templates) + 1, 1))) {
                 free(job);
-                cvm_error_system(&error, -ENOMEM, "describe the host");
-                wire_call_error(call, &error);
-                return;
+                return cvm_error_system(error, -ENOMEM, "describe the host");
         }
         job->call = wire_call_ref(call);
         job->manager = manager;
         job->r = -ECANCELED;
         if (platform && !(job->template = template_set_find(manager->templates, platform))) {
-                cvm_error_invalid_parameter(&error, "platform");
-                wire_call_error(call, &error);
                 host_job_free(job);
-                return;
+                return cvm_error_invalid_parameter(error, "platform");
         }
         wire_call_on_gone(call, on_gone, job);
         turns_take(manager->host_turns, &job->turn,
                    quota_account(manager, wire_call_peer(call)->uid), on_work, on_work_done);
+        return 0;
 }

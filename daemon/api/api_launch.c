@@ -106,19 +106,15 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         options.admitted = on_admitted;
         options.id = p->id;
         options.request = digests;
-        launch_begin(manager, template, TAKE_PTR(spec), call, &options);
-        return 0;
+        return launch_begin(manager, template, TAKE_PTR(spec), call, &options, error);
 }
 
-void api_launch(WireCall *call, json_object *parameters, void *userdata)
+int api_launch(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         _cleanup_(launch_parameters_done) LaunchParameters p = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
+        int r = api_dispatch(parameters, launch_fields, &p, error);
 
-        if (!api_dispatch(call, parameters, launch_fields, &p))
-                return;
-        if (launch(call, &p, userdata, &error) < 0)
-                wire_call_error(call, &error);
+        return r < 0 ? r : launch(call, &p, userdata, error);
 }
 
 typedef struct RenderOperation {
@@ -192,10 +188,9 @@ static void on_render_gone(WireCall *call, void *userdata)
                 render_free(operation);
 }
 
-void api_render(WireCall *call, json_object *parameters, void *userdata)
+int api_render(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {{"spec", JSON_OBJECT, 0, JSON_REQUIRED}, {}};
-        _cleanup_(cvm_error_done) CvmError error = {};
         Manager *manager = userdata;
         RenderOperation *operation;
         LoadSource source = {
@@ -208,23 +203,20 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         const IdMap map = {wire_call_peer(call)->uid, manager->home.config->uid_first,
                            wire_call_peer(call)->gid, manager->home.config->uid_first};
         json_object *spec = NULL;
-        int r;
+        int r = api_dispatch(parameters, fields, &spec, error);
 
-        if (!api_dispatch(call, parameters, fields, &spec))
-                return;
+        if (r < 0)
+                return r;
         source.map = manager->privileged ? &map : NULL;
         quota_bound_load(manager, wire_call_peer(call), &source);
         operation = calloc(1, sizeof(*operation));
-        if (!operation) {
-                cvm_error_system(&error, -ENOMEM, "render");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!operation)
+                return cvm_error_system(error, -ENOMEM, "render");
         operation->call = wire_call_ref(call);
         operation->manager = manager;
-        r = api_spec_take(call, &operation->spec, NULL, &error);
+        r = api_spec_take(call, &operation->spec, NULL, error);
         if (r == 0)
-                r = platform_choose(manager, operation->spec, &operation->template, &error);
+                r = platform_choose(manager, operation->spec, &operation->template, error);
         if (r == 0) {
                 admission_prospect(manager, operation->template, operation->spec,
                                    wire_call_peer(call)->uid, operation->forwards,
@@ -233,11 +225,10 @@ void api_render(WireCall *call, json_object *parameters, void *userdata)
         }
         if (r == 0)
                 r = load_begin(&source, operation->spec, wire_call_peer(call), call,
-                               on_render_loaded, operation, &operation->load, &error);
-        if (r < 0) {
-                wire_call_error(call, &error);
+                               on_render_loaded, operation, &operation->load, error);
+        if (r < 0)
                 render_free(operation);
-                return;
-        }
-        wire_call_on_gone(call, on_render_gone, operation);
+        else
+                wire_call_on_gone(call, on_render_gone, operation);
+        return r;
 }

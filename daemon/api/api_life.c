@@ -46,7 +46,7 @@ static void stop_parameters_done(StopParameters *p)
         api_target_done(&p->target);
 }
 
-void api_stop(WireCall *call, json_object *parameters, void *userdata)
+int api_stop(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 API_TARGET_FIELDS(StopParameters, target),
@@ -57,23 +57,19 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         _cleanup_(stop_parameters_done) StopParameters p = {};
         StopOperation *operation;
         Vm *vm;
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, &p.target, userdata)
-                                                        : NULL;
-        if (!vm)
-                return;
+        if (r == 0)
+                r = api_find(call, &p.target, userdata, &vm, error);
+        if (r < 0)
+                return r;
         if (!vm_state_is_live(vm->state)) {
                 record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
-                return;
+                return 0;
         }
         operation = calloc(1, sizeof(*operation));
-        if (!operation) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
-                cvm_error_system(&error, -ENOMEM, "stop");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!operation)
+                return cvm_error_system(error, -ENOMEM, "stop");
         *operation = (StopOperation){
                 .call = wire_call_ref(call),
                 .vm = vm_ref(vm),
@@ -83,6 +79,7 @@ void api_stop(WireCall *call, json_object *parameters, void *userdata)
         vm_watch(vm, &operation->watch);
         wire_call_on_gone(call, on_stop_gone, operation);
         vm_stop(vm, ENDING_STOPPED, p.force, p.timeout_sec);
+        return 0;
 }
 
 static void on_switched(Vm *vm, CvmError *error, void *userdata)
@@ -96,51 +93,56 @@ static void on_switched(Vm *vm, CvmError *error, void *userdata)
         wire_call_unref(call);
 }
 
-/* The CVM, if it is in that state; else NULL, and the call is answered. */
-static Vm *api_life_find_in(WireCall *call, json_object *parameters, Manager *manager,
-                            VmState state)
+/* Finds the CVM; WrongState if it is in another state. */
+static int api_life_find_in(const WireCall *call, json_object *parameters, Manager *manager,
+                            VmState state, Vm **ret, CvmError *error)
 {
         const char *const allowed[] = {vm_state_name(state), NULL};
-        Vm *vm = api_named(call, parameters, manager);
+        int r = api_named(call, parameters, manager, ret, error);
 
-        if (!vm || (vm->state == state && vm->process.driver))
-                return vm;
-        api_wrong_state(call, vm, allowed);
-        return NULL;
+        if (r < 0)
+                return r;
+        if ((*ret)->state != state || !(*ret)->process.driver)
+                return api_wrong_state(*ret, allowed, error);
+        return 0;
 }
 
-void api_pause(WireCall *call, json_object *parameters, void *userdata)
+int api_pause(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        Vm *vm = api_life_find_in(call, parameters, userdata, VM_RUNNING);
+        Vm *vm;
+        int r = api_life_find_in(call, parameters, userdata, VM_RUNNING, &vm, error);
 
-        if (!vm)
-                return;
+        if (r < 0)
+                return r;
         api_log_call(call, vm, "Pause");
         vm_pause(vm, on_switched, wire_call_ref(call));
+        return 0;
 }
 
-void api_resume(WireCall *call, json_object *parameters, void *userdata)
+int api_resume(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        Vm *vm = api_life_find_in(call, parameters, userdata, VM_PAUSED);
+        Vm *vm;
+        int r = api_life_find_in(call, parameters, userdata, VM_PAUSED, &vm, error);
 
-        if (!vm)
-                return;
+        if (r < 0)
+                return r;
         api_log_call(call, vm, "Resume");
         vm_resume(vm, on_switched, wire_call_ref(call));
+        return 0;
 }
 
-void api_remove(WireCall *call, json_object *parameters, void *userdata)
+int api_remove(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const char *const allowed[] = {"stopped", "failed", NULL};
-        Vm *vm = api_named(call, parameters, userdata);
+        Vm *vm;
+        int r = api_named(call, parameters, userdata, &vm, error);
 
-        if (!vm)
-                return;
-        if (vm_state_is_live(vm->state)) {
-                api_wrong_state(call, vm, allowed);
-                return;
-        }
+        if (r < 0)
+                return r;
+        if (vm_state_is_live(vm->state))
+                return api_wrong_state(vm, allowed, error);
         api_log_call(call, vm, "Remove");
         manager_remove(userdata, vm);
         wire_call_reply(call, NULL);
+        return 0;
 }

@@ -23,7 +23,7 @@ static void status_parameters_done(StatusParameters *p)
         api_target_done(&p->target);
 }
 
-void api_status(WireCall *call, json_object *parameters, void *userdata)
+int api_status(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 API_TARGET_FIELDS(StatusParameters, target),
@@ -31,22 +31,19 @@ void api_status(WireCall *call, json_object *parameters, void *userdata)
                 {},
         };
         _cleanup_(status_parameters_done) StatusParameters p = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
         json_object *cvm;
         Vm *vm;
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        if (!api_dispatch(call, parameters, fields, &p))
-                return;
-        vm = api_find(call, &p.target, userdata);
-        if (!vm)
-                return;
+        if (r == 0)
+                r = api_find(call, &p.target, userdata, &vm, error);
+        if (r < 0)
+                return r;
         cvm = p.spec ? vm_to_json_with_spec(vm) : vm_to_json(vm);
-        if (cvm) {
-                wire_call_reply(call, json_build("cvm", cvm, NULL));
-                return;
-        }
-        cvm_error_system(&error, -ENOMEM, "show the spec");
-        wire_call_error(call, &error);
+        if (!cvm)
+                return cvm_error_system(error, -ENOMEM, "show the spec");
+        wire_call_reply(call, json_build("cvm", cvm, NULL));
+        return 0;
 }
 
 typedef struct ListParameters {
@@ -177,16 +174,12 @@ static void list_send(Listing *listing)
 }
 
 /* Takes the filter. */
-static void list_pages(WireCall *call, const Manager *manager, ListParameters *p)
+static int list_pages(WireCall *call, const Manager *manager, ListParameters *p, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
         Listing *listing = calloc(1, sizeof(*listing));
 
-        if (!listing) {
-                cvm_error_system(&error, -ENOMEM, "list");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!listing)
+                return cvm_error_system(error, -ENOMEM, "list");
         *listing = (Listing){wire_call_ref(call),
                              manager,
                              p->filter,
@@ -196,9 +189,10 @@ static void list_pages(WireCall *call, const Manager *manager, ListParameters *p
         p->filter = (Filter){};
         wire_call_on_gone(call, on_listing_gone, listing);
         list_send(listing);
+        return 0;
 }
 
-void api_list(WireCall *call, json_object *parameters, void *userdata)
+int api_list(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 FILTER_FIELDS(ListParameters, filter),
@@ -206,25 +200,18 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
                 {},
         };
         _cleanup_(list_parameters_done) ListParameters p = {.filter = FILTER_ANY};
-        _cleanup_(cvm_error_done) CvmError error = {};
         const Manager *manager = userdata;
         json_object *cvms;
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        if (!api_dispatch(call, parameters, fields, &p))
-                return;
-        if (filter_check(&p.filter, &error) < 0) {
-                wire_call_error(call, &error);
-                return;
-        }
-        if (p.spec && !wire_call_wants_more(call)) {
-                cvm_error_set(&error, CVM_ERROR_EXPECTED_MORE, -EINVAL, NULL);
-                wire_call_error(call, &error);
-                return;
-        }
-        if (wire_call_wants_more(call)) {
-                list_pages(call, manager, &p);
-                return;
-        }
+        if (r == 0)
+                r = filter_check(&p.filter, error);
+        if (r < 0)
+                return r;
+        if (wire_call_wants_more(call))
+                return list_pages(call, manager, &p, error);
+        if (p.spec)
+                return cvm_error_set(error, CVM_ERROR_EXPECTED_MORE, -EINVAL, NULL);
         cvms = json_object_new_array();
         for (size_t i = 0; i < manager->home.table.n; i++) {
                 const Vm *vm = manager->home.table.vms[i];
@@ -234,16 +221,18 @@ void api_list(WireCall *call, json_object *parameters, void *userdata)
         }
         wire_call_reply(call,
                         list_reply(manager, cvms, events_next_sequence(manager->home.events)));
+        return 0;
 }
 
-void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
+int api_list_templates(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {{}};
         const Manager *manager = userdata;
         json_object *templates;
+        int r = api_dispatch(parameters, fields, NULL, error);
 
-        if (!api_dispatch(call, parameters, fields, NULL))
-                return;
+        if (r < 0)
+                return r;
         templates = json_object_new_array();
         for (size_t i = 0; i < template_set_size(manager->templates); i++) {
                 const Template *t = template_set_get(manager->templates, i);
@@ -259,6 +248,7 @@ void api_list_templates(WireCall *call, json_object *parameters, void *userdata)
                                    NULL));
         }
         wire_call_reply(call, json_build("templates", templates, NULL));
+        return 0;
 }
 
 /* How many CVMs that the peer may see use it now. Equal bytes are one artifact, and a file's name
@@ -306,13 +296,15 @@ static json_object *visible_artifacts(const Manager *manager, const WirePeer *pe
         return visible;
 }
 
-void api_list_artifacts(WireCall *call, json_object *parameters, void *userdata)
+int api_list_artifacts(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {{}};
         const Manager *manager = userdata;
+        int r = api_dispatch(parameters, fields, NULL, error);
 
-        if (api_dispatch(call, parameters, fields, NULL))
-                wire_call_reply(call,
-                                json_build("artifacts",
-                                           visible_artifacts(manager, wire_call_peer(call)), NULL));
+        if (r < 0)
+                return r;
+        wire_call_reply(call, json_build("artifacts",
+                                         visible_artifacts(manager, wire_call_peer(call)), NULL));
+        return 0;
 }

@@ -325,7 +325,7 @@ static int logs(WireCall *call, Manager *manager, Vm *vm, Console *log, const Lo
         return follow ? 0 : r;
 }
 
-void api_logs(WireCall *call, json_object *parameters, void *userdata)
+int api_logs(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 API_TARGET_FIELDS(LogsParameters, target),
@@ -335,24 +335,18 @@ void api_logs(WireCall *call, json_object *parameters, void *userdata)
                 {},
         };
         _cleanup_(logs_parameters_done) LogsParameters p = {.lines = -1};
-        _cleanup_(cvm_error_done) CvmError error = {};
         Console *log;
         Vm *vm;
-        int r;
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        vm = api_dispatch(call, parameters, fields, &p) ? api_find(call, &p.target, userdata)
-                                                        : NULL;
-        if (!vm)
-                return;
+        if (r == 0)
+                r = api_find(call, &p.target, userdata, &vm, error);
+        if (r < 0)
+                return r;
         log = p.svsm ? vm->svsm_log : vm->console;
-        if (!log) {
-                cvm_error_invalid_spec(&error, "svsm.log", "%s was launched without it", vm->name);
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!log)
+                return cvm_error_invalid_spec(error, "svsm.log", "%s was launched without it",
+                                              vm->name);
         r = logs(call, userdata, vm, log, &p);
-        if (r < 0) {
-                cvm_error_system(&error, r, "read the console's log");
-                wire_call_error(call, &error);
-        }
+        return r < 0 ? cvm_error_system(error, r, "read the console's log") : 0;
 }

@@ -52,25 +52,23 @@ static json_object *read_document(const char *text)
         return json_parse(text, strlen(text), &document, NULL) == 0 ? document : NULL;
 }
 
-void api_measure(WireCall *call, json_object *parameters, void *userdata)
+int api_measure(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-        const Vm *vm = api_named(call, parameters, userdata);
         json_object *document, *security;
+        Vm *vm;
+        int r = api_named(call, parameters, userdata, &vm, error);
 
-        if (!vm)
-                return;
+        if (r < 0)
+                return r;
         document = vm->boot.measured.document ? read_document(vm->boot.measured.document)
                                               : make_document(vm);
-        if (!document) {
-                cvm_error_system(&error, -ENOMEM, "report a measurement");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!document)
+                return cvm_error_system(error, -ENOMEM, "report a measurement");
         security = json_member(vm->spec, "launchSecurity");
         if (security)
                 json_add(document, "launchSecurity", json_object_get(security));
         if (vm->boot.binding)
                 json_add(document, "binding", json_object_get(vm->boot.binding));
         wire_call_reply(call, json_build("measurement", document, NULL));
+        return 0;
 }

@@ -57,19 +57,18 @@ static bool wait_has_come(const Vm *vm, WaitGoal goal)
         }
 }
 
-/* Whether it is over: what is waited for has come, or (error set) does not come any more. */
-static bool wait_is_over(const Vm *vm, WaitGoal goal, CvmError *error)
+/* Returns 1 if what is waited for has come, 0 if it may still come; or NoSuchCvm or WrongState if
+ * it does not come any more. */
+static int wait_check(const Vm *vm, WaitGoal goal, CvmError *error)
 {
         static const char *const allowed[] = {"preparing", "starting",   "running",
                                               "paused",    "restarting", NULL};
 
         if (vm->removed)
-                cvm_error_no_such_cvm(error, vm->name, vm->id);
-        else if (!wait_has_come(vm, goal) && !vm_state_is_live(vm->state))
-                cvm_error_wrong_state(error, vm->name, vm_state_name(vm->state), allowed);
-        else
-                return wait_has_come(vm, goal);
-        return true;
+                return cvm_error_no_such_cvm(error, vm->name, vm->id);
+        if (wait_has_come(vm, goal))
+                return 1;
+        return vm_state_is_live(vm->state) ? 0 : api_wrong_state(vm, allowed, error);
 }
 
 static void on_wait_changed(Vm *vm, void *userdata)
@@ -77,7 +76,7 @@ static void on_wait_changed(Vm *vm, void *userdata)
         _cleanup_(cvm_error_done) CvmError error = {};
         Wait *wait = userdata;
 
-        if (wait_is_over(vm, wait->goal, &error))
+        if (wait_check(vm, wait->goal, &error) != 0)
                 wait_answer(wait, &error);
 }
 
@@ -103,16 +102,12 @@ static void on_wait_gone(WireCall *call, void *userdata)
         wait_answer(userdata, &(CvmError){}); /* every call has an end */
 }
 
-static void wait_begin(WireCall *call, Vm *vm, WaitGoal goal, uint32_t timeout_sec)
+static int wait_begin(WireCall *call, Vm *vm, WaitGoal goal, uint32_t timeout_sec, CvmError *error)
 {
         Wait *wait = calloc(1, sizeof(*wait));
-        _cleanup_(cvm_error_done) CvmError error = {};
 
-        if (!wait) {
-                cvm_error_system(&error, -ENOMEM, "wait");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!wait)
+                return cvm_error_system(error, -ENOMEM, "wait");
         *wait = (Wait){
                 .call = wire_call_ref(call),
                 .vm = vm_ref(vm),
@@ -128,6 +123,7 @@ static void wait_begin(WireCall *call, Vm *vm, WaitGoal goal, uint32_t timeout_s
         vm_watch(vm, &wait->watch);
         events_follow(vm->home->events, &wait->daemon);
         wire_call_on_gone(call, on_wait_gone, wait);
+        return 0;
 }
 
 typedef struct WaitParameters {
@@ -151,7 +147,7 @@ static WaitGoal wait_parse(const char *goal)
         return i;
 }
 
-void api_wait(WireCall *call, json_object *parameters, void *userdata)
+int api_wait(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 API_TARGET_FIELDS(WaitParameters, target),
@@ -160,25 +156,23 @@ void api_wait(WireCall *call, json_object *parameters, void *userdata)
                 {},
         };
         _cleanup_(wait_parameters_done) WaitParameters p = {};
-        _cleanup_(cvm_error_done) CvmError error = {};
         WaitGoal goal;
         Vm *vm;
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        if (!api_dispatch(call, parameters, fields, &p))
-                return;
+        if (r < 0)
+                return r;
         goal = wait_parse(p.goal ?: "stopped");
-        if (goal == _WAIT_MAX) {
-                cvm_error_invalid_parameter(&error, "for");
-                wire_call_error(call, &error);
-                return;
-        }
-        vm = api_find(call, &p.target, userdata);
-        if (!vm)
-                return;
-        if (!wait_is_over(vm, goal, &error))
-                wait_begin(call, vm, goal, p.timeout_sec);
-        else if (cvm_error_is_set(&error))
-                wire_call_error(call, &error);
-        else
-                wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+        if (goal == _WAIT_MAX)
+                return cvm_error_invalid_parameter(error, "for");
+        r = api_find(call, &p.target, userdata, &vm, error);
+        if (r < 0)
+                return r;
+        r = wait_check(vm, goal, error);
+        if (r == 0)
+                return wait_begin(call, vm, goal, p.timeout_sec, error);
+        if (r < 0)
+                return r;
+        wire_call_reply(call, json_build("cvm", vm_to_json(vm), NULL));
+        return 0;
 }

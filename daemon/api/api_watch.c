@@ -163,21 +163,18 @@ static int64_t watch_begin_at(const Events *events, const WatchParameters *p)
         return p->from == 0 ? events_oldest_sequence(events) : p->from;
 }
 
-static void watch_start(WireCall *call, Manager *manager, WatchParameters *p)
+static int watch_start(WireCall *call, Manager *manager, WatchParameters *p, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-        Watch *watch = NULL;
+        Watch *watch;
+        int r = filter_check(&p->filter, error);
 
-        if (filter_check(&p->filter, &error) < 0)
-                ;
-        else if (p->snapshot && p->from >= 0)
-                cvm_error_invalid_parameter(&error, "fromSequence");
-        else if (!(watch = calloc(1, sizeof(*watch))))
-                cvm_error_system(&error, -ENOMEM, "watch");
-        if (!watch) {
-                wire_call_error(call, &error);
-                return;
-        }
+        if (r < 0)
+                return r;
+        if (p->snapshot && p->from >= 0)
+                return cvm_error_invalid_parameter(error, "fromSequence");
+        watch = calloc(1, sizeof(*watch));
+        if (!watch)
+                return cvm_error_system(error, -ENOMEM, "watch");
         *watch = (Watch){
                 .call = wire_call_ref(call),
                 .manager = manager,
@@ -190,9 +187,10 @@ static void watch_start(WireCall *call, Manager *manager, WatchParameters *p)
         wire_call_on_gone(call, on_watch_gone, watch);
         events_follow(manager->home.events, &watch->follower);
         watch_send(watch);
+        return 0;
 }
 
-void api_watch(WireCall *call, json_object *parameters, void *userdata)
+int api_watch(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {
                 {"name", JSON_STRING, offsetof(WatchParameters, filter.name)},
@@ -202,7 +200,7 @@ void api_watch(WireCall *call, json_object *parameters, void *userdata)
                 {},
         };
         _cleanup_(watch_parameters_done) WatchParameters p = {.filter = FILTER_ANY, .from = -1};
+        int r = api_dispatch(parameters, fields, &p, error);
 
-        if (api_dispatch(call, parameters, fields, &p))
-                watch_start(call, userdata, &p);
+        return r < 0 ? r : watch_start(call, userdata, &p, error);
 }

@@ -36,56 +36,48 @@ struct Machines {
         LIST_HEAD(, Machine) all;
 };
 
-static void answer_error(WireCall *call, const char *name)
+/* The CVM. NotConnected if it is not there, PermissionDenied if the peer may not see it. */
+static int machine_admit(const WireCall *call, const Machine *machine, Vm **ret, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        cvm_error_set_wire(&error, name, NULL);
-        wire_call_error(call, &error);
-}
-
-/* The CVM, if the peer may see it and it is there; else NULL, and the call is answered. */
-static Vm *machine_admit(WireCall *call, const Machine *machine)
-{
-        _cleanup_(cvm_error_done) CvmError error = {};
         Vm *vm = machine->vm;
 
-        if (vm->removed || !vm->process.driver) {
-                answer_error(call, INSTANCE "NotConnected");
-                return NULL;
-        }
-        if (manager_may_see(machine->machines->manager, wire_call_peer(call), vm->owner))
-                return vm;
-        cvm_error_permission_denied(&error);
-        wire_call_error(call, &error);
-        return NULL;
+        if (vm->removed || !vm->process.driver)
+                return cvm_error_set_wire(error, INSTANCE "NotConnected", NULL);
+        if (!manager_may_see(machine->machines->manager, wire_call_peer(call), vm->owner))
+                return cvm_error_permission_denied(error);
+        *ret = vm;
+        return 0;
 }
 
-static void machine_terminate(WireCall *call, const Machine *machine, bool force)
+static int machine_terminate(WireCall *call, const Machine *machine, bool force, CvmError *error)
 {
-        Vm *vm = machine_admit(call, machine);
+        Vm *vm;
+        int r = machine_admit(call, machine, &vm, error);
 
-        if (!vm)
-                return;
+        if (r < 0)
+                return r;
         api_log_stop(call, vm, force ? "Terminate" : "PowerOff", force);
         vm_stop(vm, ENDING_STOPPED, force, 0);
         wire_call_reply(call, NULL);
+        return 0;
 }
 
-static void on_terminate(WireCall *call, json_object *parameters, void *userdata)
+static int on_terminate(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        machine_terminate(call, userdata, true);
+        return machine_terminate(call, userdata, true, error);
 }
 
-static void on_power_off(WireCall *call, json_object *parameters, void *userdata)
+static int on_power_off(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        machine_terminate(call, userdata, false);
+        return machine_terminate(call, userdata, false, error);
 }
 
-static void on_reboot(WireCall *call, json_object *parameters, void *userdata)
+static int on_reboot(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        if (machine_admit(call, userdata))
-                answer_error(call, INSTANCE "NotSupported");
+        Vm *vm;
+        int r = machine_admit(call, userdata, &vm, error);
+
+        return r < 0 ? r : cvm_error_set_wire(error, INSTANCE "NotSupported", NULL);
 }
 
 static void on_switched(Vm *vm, CvmError *error, void *userdata)
@@ -99,47 +91,49 @@ static void on_switched(Vm *vm, CvmError *error, void *userdata)
         wire_call_unref(call);
 }
 
-static void machine_switch(WireCall *call, const Machine *machine, VmState target)
+static int machine_switch(WireCall *call, const Machine *machine, VmState target, CvmError *error)
 {
         VmState from = target == VM_PAUSED ? VM_RUNNING : VM_PAUSED;
-        Vm *vm = machine_admit(call, machine);
+        Vm *vm;
+        int r = machine_admit(call, machine, &vm, error);
 
-        if (!vm)
-                return;
+        if (r < 0)
+                return r;
         if (vm->state == target) {
                 wire_call_reply(call, NULL);
-                return;
+                return 0;
         }
-        if (vm->state != from) {
-                answer_error(call, INSTANCE "NotSupported");
-                return;
-        }
+        if (vm->state != from)
+                return cvm_error_set_wire(error, INSTANCE "NotSupported", NULL);
         api_log_call(call, vm, target == VM_PAUSED ? "Pause" : "Resume");
         if (target == VM_PAUSED)
                 vm_pause(vm, on_switched, wire_call_ref(call));
         else
                 vm_resume(vm, on_switched, wire_call_ref(call));
+        return 0;
 }
 
-static void on_pause(WireCall *call, json_object *parameters, void *userdata)
+static int on_pause(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        machine_switch(call, userdata, VM_PAUSED);
+        return machine_switch(call, userdata, VM_PAUSED, error);
 }
 
-static void on_resume(WireCall *call, json_object *parameters, void *userdata)
+static int on_resume(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        machine_switch(call, userdata, VM_RUNNING);
+        return machine_switch(call, userdata, VM_RUNNING, error);
 }
 
-static void on_describe(WireCall *call, json_object *parameters, void *userdata)
+static int on_describe(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        const Vm *vm = machine_admit(call, userdata);
+        Vm *vm;
+        int r = machine_admit(call, userdata, &vm, error);
 
-        if (vm)
-                wire_call_reply(
-                        call, json_build("running",
+        if (r < 0)
+                return r;
+        wire_call_reply(call, json_build("running",
                                          json_object_new_boolean(vm->state == VM_RUNNING), "status",
                                          json_object_new_string(vm_state_name(vm->state)), NULL));
+        return 0;
 }
 
 typedef struct Subscription {
@@ -215,29 +209,26 @@ static bool filter_is_valid(json_object *filter)
         return n <= FILTER_MAX;
 }
 
-static void on_subscribe(WireCall *call, json_object *parameters, void *userdata)
+static int on_subscribe(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         static const JsonField fields[] = {{"filter", JSON_ARRAY, 0}, {}};
-        _cleanup_(cvm_error_done) CvmError error = {};
         Subscription *subscription;
         json_object *filter = NULL;
-        Vm *vm = machine_admit(call, userdata);
+        Vm *vm;
+        int r = machine_admit(call, userdata, &vm, error);
 
-        if (!vm || !api_dispatch(call, parameters, fields, &filter))
-                return;
-        if (!filter_is_valid(filter)) {
-                cvm_error_invalid_parameter(&error, "filter");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (r == 0)
+                r = api_dispatch(parameters, fields, &filter, error);
+        if (r < 0)
+                return r;
+        if (!filter_is_valid(filter))
+                return cvm_error_invalid_parameter(error, "filter");
         subscription = calloc(1, sizeof(*subscription));
         /* a copy: the strings of a call are cleared after it */
         if (!subscription ||
             (filter && json_object_deep_copy(filter, &subscription->filter, NULL) < 0)) {
                 free(subscription);
-                cvm_error_system(&error, -ENOMEM, "subscribe");
-                wire_call_error(call, &error);
-                return;
+                return cvm_error_system(error, -ENOMEM, "subscribe");
         }
         subscription->call = wire_call_ref(call);
         subscription->vm = vm_ref(vm);
@@ -246,6 +237,7 @@ static void on_subscribe(WireCall *call, json_object *parameters, void *userdata
         wire_call_on_gone(call, on_gone, subscription);
         vm_watch(vm, &subscription->watch);
         wire_call_continue(call, event_new("READY", NULL));
+        return 0;
 }
 
 static const WireMethod methods[] = {

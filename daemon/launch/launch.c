@@ -125,18 +125,14 @@ static void on_caller_gone(WireCall *call, void *userdata)
         launch_cancel(userdata, "the caller disconnected");
 }
 
-void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
-                  const LaunchOptions *options)
+int launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
+                 const LaunchOptions *options, CvmError *error)
 {
         Launch *launch = launch_new(manager, steps, wire_call_peer(call));
 
         if (!launch) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
                 spec_free(spec);
-                cvm_error_system(&error, -ENOMEM, "launch");
-                wire_call_error(call, &error);
-                return;
+                return cvm_error_system(error, -ENOMEM, "launch");
         }
         launch->template = template;
         launch->spec = spec;
@@ -147,6 +143,7 @@ void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, Wir
                 uv_timer_start(&launch->total_timer, launch_on_timeout,
                                (uint64_t)options->timeout_sec * 1000, 0);
         launch_begin_step(launch, LAUNCH_ADMITTED);
+        return 0;
 }
 
 void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *spec,

@@ -30,9 +30,10 @@ typedef struct LaunchOptions {
         json_object *request; /* as in Admission */
 } LaunchOptions;
 
-/* Takes spec. Always answers the call, now or later. */
-void launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
-                  const LaunchOptions *options);
+/* Takes spec, also on failure. Returns 0 if the launch has begun: it ends the call, now or later. Or
+ * a SystemError, and the call is the caller's to end. */
+int launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
+                 const LaunchOptions *options, CvmError *error);
 
 /* Takes spec. Launches a restarting CVM in the name of its owner, with the artifacts that it still
  * has and what it must have reserved again; kept_shares: its environment and certificates are

@@ -421,6 +421,20 @@ static void wire_server_refuse(WireCall *call, CvmErrorId id, const char *field,
         wire_call_error(call, &error);
 }
 
+/* The one place where the error of a handler becomes the answer to its call. */
+static void wire_server_handle(WireCall *call, const WireMethod *method, json_object *parameters,
+                               void *userdata)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r = method->handler(call, parameters, userdata, &error);
+
+        if (r >= 0)
+                return;
+        if (!cvm_error_is_set(&error))
+                cvm_error_system(&error, r, "%s", method->name);
+        wire_call_error(call, &error);
+}
+
 static void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
                                  json_object *parameters)
 {
@@ -448,8 +462,9 @@ static void wire_server_dispatch(WireServer *server, WireCall *call, const char 
         else if (!(method->flags & WIRE_METHOD_NEEDS_UPGRADE) == call->upgrade)
                 wire_server_refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
         else
-                method->handler(call, parameters ?: (none = json_object_new_object()),
-                                interface == &wire_service_interface ? server : server->userdata);
+                wire_server_handle(call, method, parameters ?: (none = json_object_new_object()),
+                                   interface == &wire_service_interface ? server
+                                                                        : server->userdata);
 }
 
 static const WireServerOps server_ops = {

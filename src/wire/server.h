@@ -14,12 +14,13 @@
  * is larger than its method allows receives QuotaExceeded and is disconnected, as soon as that is
  * known.
  *
- * WireCall is reference counted. The handler must end each call exactly once with
- * wire_call_reply(), wire_call_error() or wire_call_upgrade(), at once or later; before that it may
- * send any number of wire_call_continue() if wire_call_wants_more(). These take what they are given
- * also when the client has gone; they then free it and do nothing else. A oneway call is never
- * answered on the wire. To release the last reference of a call that has not been ended is a bug
- * (assert).
+ * WireCall is reference counted. A handler either returns an error, with which the server ends the
+ * call, or sees to it that the call is ended exactly once, at once or later: with
+ * wire_call_reply(), wire_call_upgrade() or, after the handler has returned, wire_call_error().
+ * Before that it may send any number of wire_call_continue() if wire_call_wants_more(). These take
+ * what they are given also when the client has gone; they then free it and do nothing else. A
+ * oneway call is never answered on the wire. To release the last reference of a call that has not
+ * been ended is a bug (assert).
  */
 
 #include <uv.h>
@@ -43,8 +44,11 @@ typedef struct WireCall WireCall;
 typedef struct WireSeat WireSeat;
 
 /* Borrowed for the time of the callback: parameters is an object, never NULL. Its strings are
- * cleared afterwards, also where a handler has kept a reference: some may be secrets. */
-typedef void (*WireHandler)(WireCall *call, json_object *parameters, void *userdata);
+ * cleared afterwards, also where a handler has kept a reference: some may be secrets. Returns 0 if
+ * the handler has ended the call or will end it later; or -errno with the error set if it has not
+ * and will not: the server then ends the call with the error. */
+typedef int (*WireHandler)(WireCall *call, json_object *parameters, void *userdata,
+                           CvmError *error);
 
 /* What a WirePrepare has made of a call's parameters; owned. */
 typedef struct WirePrepared {
@@ -129,7 +133,8 @@ void wire_call_reply(WireCall *call, json_object *parameters);
 int wire_reply_prepare(json_object *parameters, bool continues, Buffer *ret);
 void wire_call_continue_prepared(WireCall *call, Buffer *reply);
 void wire_call_reply_prepared(WireCall *call, Buffer *reply);
-/* Ends the call with an error; the error is moved from (left unset). */
+/* Ends the call with an error; the error is moved from (left unset). For a failure that comes after
+ * the handler has returned 0: a handler itself returns its error instead. */
 void wire_call_error(WireCall *call, CvmError *error);
 /* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets
  * the socket (non-blocking, owned by it) and the bytes that came after the call (owned by the

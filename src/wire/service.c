@@ -35,7 +35,7 @@ static const char description[] =
         "# The method must be called with `more`.\n"
         "error ExpectedMore ()\n";
 
-static void get_info(WireCall *call, json_object *parameters, void *userdata)
+static int get_info(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         const WireServer *server = userdata;
         const WireServerInfo *info = server->info;
@@ -48,6 +48,7 @@ static void get_info(WireCall *call, json_object *parameters, void *userdata)
                                          json_new_text(info->product), "version",
                                          json_new_text(info->version), "url",
                                          json_new_text(info->url), "interfaces", interfaces, NULL));
+        return 0;
 }
 
 static const char *find_description(const WireServer *server, const char *name)
@@ -60,24 +61,19 @@ static const char *find_description(const WireServer *server, const char *name)
         return NULL;
 }
 
-static void get_interface_description(WireCall *call, json_object *parameters, void *userdata)
+static int get_interface_description(WireCall *call, json_object *parameters, void *userdata,
+                                     CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
         const char *name = json_member_string(parameters, "interface"), *text;
 
-        if (!name) {
-                cvm_error_invalid_parameter(&error, "interface");
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!name)
+                return cvm_error_invalid_parameter(error, "interface");
         text = find_description(userdata, name);
-        if (!text) {
-                cvm_error_set(&error, CVM_ERROR_INTERFACE_NOT_FOUND, -ENOSYS,
-                              json_build("interface", json_new_text(name), NULL));
-                wire_call_error(call, &error);
-                return;
-        }
+        if (!text)
+                return cvm_error_set(error, CVM_ERROR_INTERFACE_NOT_FOUND, -ENOSYS,
+                                     json_build("interface", json_new_text(name), NULL));
         wire_call_reply(call, json_build("description", json_new_text(text), NULL));
+        return 0;
 }
 
 const WireInterface wire_service_interface = {

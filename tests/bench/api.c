@@ -83,7 +83,7 @@ static pid_t start_echo(int *ret)
 }
 
 /* As many members as a running CVM has. */
-static void on_status(WireCall *call, json_object *parameters, void *userdata)
+static int on_status(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         json_object *forwards = json_object_new_array(), *cvm;
         static const char digest[] =
@@ -109,6 +109,7 @@ static void on_status(WireCall *call, json_object *parameters, void *userdata)
                            json_object_new_string(digest), NULL),
                 "measurement", json_object_new_object(), NULL);
         wire_call_reply(call, json_build("cvm", cvm, NULL));
+        return 0;
 }
 
 static pid_t start_server(int *ret)

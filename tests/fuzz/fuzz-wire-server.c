@@ -21,13 +21,14 @@ typedef struct Fuzz {
         bool raw; /* upgraded: what follows is not Varlink */
 } Fuzz;
 
-static void on_echo(WireCall *call, json_object *parameters, void *userdata)
+static int on_echo(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         int fd = wire_call_take_fd(call, 0);
 
         if (fd >= 0)
                 close(fd);
         wire_call_reply(call, json_object_get(parameters));
+        return 0;
 }
 
 static void on_gone(WireCall *call, void *userdata)
@@ -38,7 +39,7 @@ static void on_gone(WireCall *call, void *userdata)
                 abort();
 }
 
-static void on_hold(WireCall *call, json_object *parameters, void *userdata)
+static int on_hold(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         Fuzz *fuzz = userdata;
 
@@ -46,13 +47,15 @@ static void on_hold(WireCall *call, json_object *parameters, void *userdata)
                 abort();
         fuzz->held = wire_call_ref(call);
         wire_call_on_gone(call, on_gone, fuzz);
+        return 0;
 }
 
-static void on_stream(WireCall *call, json_object *parameters, void *userdata)
+static int on_stream(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         for (int i = 0; i < 3; i++)
                 wire_call_continue(call, json_object_get(parameters));
         wire_call_reply(call, NULL);
+        return 0;
 }
 
 static void on_taken(int fd, WireSeat *seat, const char *early, size_t n_early, void *userdata)
@@ -68,9 +71,10 @@ static void on_taken(int fd, WireSeat *seat, const char *early, size_t n_early, 
         close(fd);
 }
 
-static void on_upgrade(WireCall *call, json_object *parameters, void *userdata)
+static int on_upgrade(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         wire_call_upgrade(call, on_taken, userdata);
+        return 0;
 }
 
 static const WireMethod methods[] = {

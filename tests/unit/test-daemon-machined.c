@@ -15,20 +15,19 @@ static struct {
         json_object *calls[4];
 } fake;
 
-static void on_register(WireCall *call, json_object *parameters, void *userdata)
+static int on_register(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
+        const char *answer;
 
         assert_true(fake.n_calls < 4);
+        answer = fake.answers[fake.n_calls];
         /* a copy: the strings of a call are cleared after it */
         assert_int_equal(json_object_deep_copy(parameters, &fake.calls[fake.n_calls], NULL), 0);
-        if (fake.answers[fake.n_calls]) {
-                cvm_error_set_wire(&error, fake.answers[fake.n_calls], NULL);
-                wire_call_error(call, &error);
-        } else {
-                wire_call_reply(call, NULL);
-        }
         fake.n_calls++;
+        if (answer)
+                return cvm_error_set_wire(error, answer, NULL);
+        wire_call_reply(call, NULL);
+        return 0;
 }
 
 static int no_bus(sd_bus **ret)

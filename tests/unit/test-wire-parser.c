@@ -222,7 +222,7 @@ static void prepared_free(void *data)
 }
 
 /* Answers whether its parameters were prepared in the loop's thread. */
-static void answer_thread(WireCall *call, json_object *parameters, void *userdata)
+static int answer_thread(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         pthread_t *thread = wire_call_take_prepared(call);
 
@@ -233,6 +233,7 @@ static void answer_thread(WireCall *call, json_object *parameters, void *userdat
                                    json_object_new_boolean(pthread_equal(*thread, pthread_self())),
                                    NULL));
         prepared_free(thread);
+        return 0;
 }
 
 static const WireMethod prepares[] = {
@@ -357,13 +358,14 @@ static void test_server_closes(void **state)
 #define PIN_SIZE 60000
 
 /* Keeps something that lies behind the whole tree of the call. */
-static void pin(WireCall *call, json_object *parameters, void *userdata)
+static int pin(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         Wire *w = userdata;
 
         w->early = realloc(w->early, (w->n_early + 1) * sizeof(void *));
         ((void **)w->early)[w->n_early++] = calloc(1, PIN_SIZE);
         wire_call_reply(call, NULL);
+        return 0;
 }
 
 /* AddressSanitizer and valgrind have a heap of their own, with a quarantine. */

@@ -68,6 +68,9 @@ static void test_errors(void **state)
         static const char *const cases[][2] = {
                 {"{\"method\":\"t.Fail\"}",
                  ERROR("io.cvmd.Manager.NoSuchCvm", "{\"name\":\"web\\\"1\"}")},
+                {"{\"method\":\"t.FailBare\"}",
+                 ERROR("io.cvmd.Manager.SystemError",
+                       "{\"operation\":\"t.FailBare\",\"reason\":\"No space left on device\"}")},
                 {"{\"method\":\"t.Nothing\"}",
                  ERROR("org.varlink.service.MethodNotFound", "{\"method\":\"t.Nothing\"}")},
                 {"{\"method\":\"u.Echo\"}",

@@ -13,7 +13,7 @@
 #define A_TURN (512 * KIB) /* bytes of large outputs */
 
 /* Answers with as many bytes of text as asked for. */
-static void on_text(WireCall *call, json_object *parameters, void *userdata)
+static int on_text(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         Wire *w = userdata;
         size_t size = (size_t)json_member_int(parameters, "size", 0);
@@ -22,6 +22,7 @@ static void on_text(WireCall *call, json_object *parameters, void *userdata)
         memset(text, 'x', size);
         w->n_calls++;
         wire_call_reply(call, json_build("x", json_object_new_string_len(text, (int)size), NULL));
+        return 0;
 }
 
 static const WireMethod methods[] = {{"t.Text", on_text}, {"t.Hold", wire_hold}, {}};

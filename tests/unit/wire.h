@@ -25,12 +25,14 @@ typedef struct Wire {
         size_t n_early;
 } Wire;
 
-static inline void wire_echo(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_echo(WireCall *call, json_object *parameters, void *userdata,
+                            CvmError *error)
 {
         Wire *w = userdata;
 
         w->n_calls++;
         wire_call_reply(call, json_object_get(parameters));
+        return 0;
 }
 
 static inline void wire_count_gone(WireCall *call, void *userdata)
@@ -41,7 +43,8 @@ static inline void wire_count_gone(WireCall *call, void *userdata)
 }
 
 /* Stays in work until the test ends it. */
-static inline void wire_hold(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_hold(WireCall *call, json_object *parameters, void *userdata,
+                            CvmError *error)
 {
         Wire *w = userdata;
 
@@ -49,6 +52,7 @@ static inline void wire_hold(WireCall *call, json_object *parameters, void *user
         assert_true(w->n_held < ARRAY_SIZE(w->held));
         w->held[w->n_held++] = wire_call_ref(call);
         wire_call_on_gone(call, wire_count_gone, w);
+        return 0;
 }
 
 static inline WireCall *wire_release(Wire *w)
@@ -82,13 +86,15 @@ static inline void wire_stream_more(WireCall *call, void *userdata)
         wire_call_unref(call);
 }
 
-static inline void wire_stream(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_stream(WireCall *call, json_object *parameters, void *userdata,
+                              CvmError *error)
 {
         Wire *w = userdata;
 
         w->held[w->n_held++] = wire_call_ref(call);
         wire_call_on_gone(call, wire_count_gone, w);
         wire_stream_more(call, w);
+        return 0;
 }
 
 static inline void wire_taken(int fd, WireSeat *seat, const char *early, size_t n_early,
@@ -105,13 +111,15 @@ static inline void wire_taken(int fd, WireSeat *seat, const char *early, size_t 
         w->n_early = n_early;
 }
 
-static inline void wire_upgrade(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_upgrade(WireCall *call, json_object *parameters, void *userdata,
+                               CvmError *error)
 {
         wire_call_upgrade(call, wire_taken, userdata);
+        return 0;
 }
 
 /* Takes as many descriptors as the parameters say, and closes them; answers how many there were. */
-static inline void wire_fds(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_fds(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
 {
         int64_t take = json_member_int(parameters, "take", 0), n;
 
@@ -125,25 +133,32 @@ static inline void wire_fds(WireCall *call, json_object *parameters, void *userd
                 close(fd);
         }
         wire_call_reply(call, json_build("taken", json_object_new_int64(n), NULL));
+        return 0;
 }
 
 /* Closes the server from within a call. */
-static inline void wire_close(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_close(WireCall *call, json_object *parameters, void *userdata,
+                             CvmError *error)
 {
         Wire *w = userdata;
 
         wire_call_on_gone(call, wire_count_gone, w);
         wire_server_close(TAKE_PTR(w->server));
         wire_call_reply(call, NULL);
+        return 0;
 }
 
-static inline void wire_fail(WireCall *call, json_object *parameters, void *userdata)
+static inline int wire_fail(WireCall *call, json_object *parameters, void *userdata,
+                            CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
+        return cvm_error_no_such_cvm(error, "web\"1", NULL);
+}
 
-        cvm_error_no_such_cvm(&error, "web\"1", NULL);
-        wire_call_error(call, &error);
-        assert_false(cvm_error_is_set(&error));
+/* Fails without saying why. */
+static inline int wire_fail_bare(WireCall *call, json_object *parameters, void *userdata,
+                                 CvmError *error)
+{
+        return -ENOSPC;
 }
 
 static const WireMethod wire_methods[] = {
@@ -155,6 +170,7 @@ static const WireMethod wire_methods[] = {
         {"t.HoldUpgrade", wire_hold, WIRE_METHOD_NEEDS_UPGRADE},
         {"t.Close", wire_close},
         {"t.Fail", wire_fail},
+        {"t.FailBare", wire_fail_bare},
         {},
 };
 
