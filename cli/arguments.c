@@ -99,6 +99,39 @@ static ExitStatus check_value(const Cli *cli, const Option *option, const char *
         return EXIT_OK;
 }
 
+static ArgumentsOption *arguments_find(const Arguments *arguments, const char *name)
+{
+        assert(verb_option(arguments->cli.verb, name));
+
+        for (size_t i = 0; i < arguments->n_options; i++)
+                if (strcmp(arguments->options[i].option->name, name) == 0)
+                        return &arguments->options[i];
+        return NULL;
+}
+
+/* value: NULL if the option has none. */
+static ExitStatus arguments_add_value(Arguments *arguments, const Option *option, const char *value)
+{
+        ArgumentsOption *found = arguments_find(arguments, option->name);
+        OptionValues *values;
+
+        if (!found) {
+                found = &arguments->options[arguments->n_options++];
+                found->option = option;
+        }
+        values = &found->values;
+        if ((values->n & (values->n - 1)) == 0) { /* full: it has room for a power of two */
+                size_t room = values->n ? 2 * values->n : 1;
+                const char **at = reallocarray(values->at, room, sizeof(*at));
+
+                if (!at)
+                        return fail_memory(&arguments->cli);
+                values->at = at;
+        }
+        values->at[values->n++] = value;
+        return EXIT_OK;
+}
+
 /* Parses the option at argv[*i] and moves *i to the last word that belongs to it. */
 static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int *i)
 {
@@ -138,9 +171,7 @@ static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int 
                 if (status.code)
                         return status;
         }
-        arguments->options[arguments->n_options++] =
-                (ArgumentsOption){.option = option, .value = value};
-        return EXIT_OK;
+        return arguments_add_value(arguments, option, value);
 }
 
 static ExitStatus check_operands(const Arguments *arguments)
@@ -184,7 +215,9 @@ ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *
                         if (status.code)
                                 return status;
                 } else if (!ended && strcmp(argv[i], "-h") == 0) {
-                        ret->options[ret->n_options++].option = verb_option(NULL, "help");
+                        status = arguments_add_value(ret, verb_option(NULL, "help"), NULL);
+                        if (status.code)
+                                return status;
                 } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
                         return fail_usage(&ret->cli, "unknown option '%s'", argv[i]);
                 } else if (!ret->cli.verb) {
@@ -201,46 +234,39 @@ ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *
 
 void arguments_done(Arguments *arguments)
 {
+        for (size_t i = 0; i < arguments->n_options; i++)
+                free(arguments->options[i].values.at);
         free(arguments->operands);
         free(arguments->options);
         *arguments = (Arguments){};
 }
 
-static const ArgumentsOption *arguments_find(const Arguments *arguments, const char *name,
-                                             size_t index)
-{
-        assert(verb_option(arguments->cli.verb, name));
-
-        for (size_t i = 0; i < arguments->n_options; i++)
-                if (strcmp(arguments->options[i].option->name, name) == 0 && index-- == 0)
-                        return &arguments->options[i];
-        return NULL;
-}
-
 bool arguments_has(const Arguments *arguments, const char *name)
 {
-        return arguments_find(arguments, name, 0);
+        return arguments_find(arguments, name);
+}
+
+OptionValues arguments_values(const Arguments *arguments, const char *name)
+{
+        const ArgumentsOption *found = arguments_find(arguments, name);
+
+        return found ? found->values : (OptionValues){};
 }
 
 const char *arguments_value(const Arguments *arguments, const char *name)
 {
-        return arguments_value_at(arguments, name, 0);
-}
+        OptionValues values = arguments_values(arguments, name);
 
-const char *arguments_value_at(const Arguments *arguments, const char *name, size_t index)
-{
-        const ArgumentsOption *found = arguments_find(arguments, name, index);
-
-        return found ? found->value : NULL;
+        return values.n ? values.at[0] : NULL;
 }
 
 uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback)
 {
-        const ArgumentsOption *found = arguments_find(arguments, name, 0);
+        const ArgumentsOption *found = arguments_find(arguments, name);
+        const char *value = found ? found->values.at[0] : NULL;
         uint64_t number;
 
-        if (!found || !found->value ||
-            text_parse_uint(found->value, found->option->min, found->option->max, &number) < 0)
+        if (!value || text_parse_uint(value, found->option->min, found->option->max, &number) < 0)
                 return fallback;
         return number;
 }

@@ -7,13 +7,23 @@
  * Options may stand before and after operands, as `--name value` or `--name=value`; a value that
  * begins with "--" is only taken in the second form, so that a forgotten value is noticed. `--`
  * ends the options. Names are given in full.
+ *
+ * The function of a verb reads the command line into a struct of its own, by a function named
+ * NOUN_options(); every other function receives that struct, or single values, and a Cli. A test
+ * (tests/check/test_cli.py) allows Arguments nowhere else.
  */
 
 #include "verb.h"
 
+/* The values of an option, in their order; n is 0 if the option was not given. */
+typedef struct OptionValues {
+        const char **at;
+        size_t n;
+} OptionValues;
+
 typedef struct ArgumentsOption {
         const Option *option;
-        const char *value; /* NULL: none was given */
+        OptionValues values; /* an option without a value has one, NULL */
 } ArgumentsOption;
 
 /* What each part of a verb may know of the command line: for which verb and in which form it
@@ -29,12 +39,12 @@ struct Arguments {
         Cli cli;
         const char **operands;
         size_t n_operands;
-        ArgumentsOption *options; /* in their order */
+        ArgumentsOption *options; /* each once, in the order of its first value */
         size_t n_options;
 };
 
-/* Parses argv[1] and on by the table of verbs. Returns 0, or the exit code of the refusal that it
- * printed. Without a verb ret->cli.verb is NULL. */
+/* Parses argv[1] and on by the table of verbs. Without a verb ret->cli.verb is NULL. Returns
+ * EXIT_OK, or the status of the refusal that it printed. */
 ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret);
 void arguments_done(Arguments *arguments);
 
@@ -42,8 +52,8 @@ void arguments_done(Arguments *arguments);
 bool arguments_has(const Arguments *arguments, const char *name);
 /* The value of an option that does not repeat, or NULL. */
 const char *arguments_value(const Arguments *arguments, const char *name);
-/* The index-th value of an option that repeats, or NULL. */
-const char *arguments_value_at(const Arguments *arguments, const char *name, size_t index);
+/* All values of an option; borrowed from the arguments. */
+OptionValues arguments_values(const Arguments *arguments, const char *name);
 /* The value of an OPTION_NUMBER, or the fallback. */
 uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback);
 /* The index-th operand, or NULL. */

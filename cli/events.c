@@ -5,17 +5,32 @@
 #include "reply.h"
 #include "session.h"
 
-static json_object *events_call_parameters(const Arguments *arguments)
+typedef struct EventsOptions {
+        FilterOptions filter;
+        const char *name; /* NULL: the events of all CVMs */
+        int64_t from;     /* a sequence number; -1: from now on */
+} EventsOptions;
+
+static EventsOptions events_options(const Arguments *arguments)
 {
-        const char *name = arguments_operand(arguments, 0);
+        return (EventsOptions){
+                .filter = filter_options(arguments),
+                .name = arguments_operand(arguments, 0),
+                .from = arguments_has(arguments, "from")
+                                ? (int64_t)arguments_number(arguments, "from", 0)
+                                : -1,
+        };
+}
+
+static json_object *events_call_parameters(const EventsOptions *options)
+{
         json_object *parameters = json_object_new_object();
 
-        if (name)
-                json_object_object_add(parameters, "name", json_new_text(name));
-        if (arguments_has(arguments, "from"))
-                json_object_object_add(
-                        parameters, "fromSequence",
-                        json_object_new_int64((int64_t)arguments_number(arguments, "from", 0)));
+        if (options->name)
+                json_object_object_add(parameters, "name", json_new_text(options->name));
+        if (options->from >= 0)
+                json_object_object_add(parameters, "fromSequence",
+                                       json_object_new_int64(options->from));
         return parameters;
 }
 
@@ -73,9 +88,10 @@ ExitStatus verb_events(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        json_object *parameters = events_call_parameters(arguments);
+        const EventsOptions options = events_options(arguments);
+        json_object *parameters = events_call_parameters(&options);
         const Cli *cli = &arguments->cli;
-        ExitStatus status = filter_apply(arguments, parameters);
+        ExitStatus status = filter_apply(cli, &options.filter, parameters);
         int r;
 
         if (!status.code)

@@ -6,7 +6,7 @@
  * object {"error": NAME, "parameters": {...}}. NAME and parameters are the daemon's own error, or
  * cvmctl.Usage, cvmctl.Failed, cvmctl.NoDaemon, cvmctl.FileInvalid with a "message".
  *
- * Each returns the exit code that goes with it.
+ * Each returns the status that goes with it.
  */
 
 #include "arguments.h"

@@ -7,9 +7,15 @@
 
 #include "arguments.h"
 
+/* Borrowed from the arguments; NULL and n = 0: not given. */
+typedef struct FilterOptions {
+        const char *state, *platform, *name_prefix, *id;
+        const char *owner; /* a name or a uid */
+        OptionValues labels;
+} FilterOptions;
+
+FilterOptions filter_options(const Arguments *arguments);
+
 /* Adds what the options say to the parameters of List or Watch. Returns EXIT_OK, or the status of
  * what it printed. */
-ExitStatus filter_apply(const Arguments *arguments, json_object *parameters);
-
-/* Puts each --label NAME=VALUE into `labels`, an object (NULL: they are only checked). Likewise. */
-ExitStatus filter_read_labels(const Arguments *arguments, json_object *labels);
+ExitStatus filter_apply(const Cli *cli, const FilterOptions *options, json_object *parameters);

@@ -18,7 +18,8 @@
 #define TIMEOUT_GRACE_SEC 10 /* for the daemon to undo the launch and report it */
 
 typedef struct LaunchOptions {
-        const char *file, *id, *wait; /* or NULL */
+        LaunchSpecOptions spec;
+        const char *id, *wait; /* or NULL */
         bool paused;
         uint64_t timeout_sec; /* 0: none */
 } LaunchOptions;
@@ -26,7 +27,7 @@ typedef struct LaunchOptions {
 static LaunchOptions launch_options(const Arguments *arguments)
 {
         return (LaunchOptions){
-                .file = arguments_value(arguments, "file"),
+                .spec = launch_spec_options(arguments),
                 .id = arguments_value(arguments, "id"),
                 .wait = arguments_value(arguments, "wait"),
                 .paused = arguments_has(arguments, "paused"),
@@ -115,7 +116,7 @@ ExitStatus verb_launch(const Arguments *arguments)
         _cleanup_(cvm_error_done) CvmError error = {};
         const LaunchOptions options = launch_options(arguments);
         const Cli *cli = &arguments->cli;
-        ExitStatus status = launch_spec_build(arguments, options.file, false, &spec);
+        ExitStatus status = launch_spec_build(cli, &options.spec, &spec);
         int r;
 
         if (!status.code)

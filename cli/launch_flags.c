@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "launch_flags.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -7,7 +9,7 @@
 #include "base/text.h"
 #include "env_file.h"
 #include "fail.h"
-#include "filter.h"
+#include "labels.h"
 #include "launch_spec.h"
 #include "spec/spec.h"
 
@@ -27,96 +29,126 @@ static json_object *member_of(json_object *object, const char *key, json_type ty
         return member;
 }
 
-static ExitStatus apply_scalars(const Arguments *arguments, json_object *object)
+LaunchFlags launch_flags_options(const Arguments *arguments)
 {
-        static const char *const texts[] = {"platform", "cmdline", "network", "driver"};
-        const char *memory = arguments_value(arguments, "memory");
+        LaunchFlags flags = {
+                .platform = arguments_value(arguments, "platform"),
+                .cmdline = arguments_value(arguments, "cmdline"),
+                .network = arguments_value(arguments, "network"),
+                .driver = arguments_value(arguments, "driver"),
+                .memory = arguments_value(arguments, "memory"),
+                .restart = arguments_value(arguments, "restart"),
+                .env_file = arguments_value(arguments, "env-file"),
+                .certs = arguments_value(arguments, "certs"),
+                .svsm_attestation = arguments_value(arguments, "svsm-attestation"),
+                .env = arguments_values(arguments, "env"),
+                .shares = arguments_values(arguments, "share"),
+                .disks = arguments_values(arguments, "disk"),
+                .gpus = arguments_values(arguments, "gpu"),
+                .publish = arguments_values(arguments, "publish"),
+                .security = arguments_values(arguments, "launch-security"),
+                .labels = arguments_values(arguments, "label"),
+                .cpus = -1,
+                .ttl_sec = arguments_number(arguments, "ttl", 0),
+                .vsock_cid = arguments_number(arguments, "vsock", 0),
+                .vsock = arguments_has(arguments, "vsock"),
+                .bind_workload = arguments_has(arguments, "bind-workload"),
+                .confidential = arguments_has(arguments, "confidential"),
+                .debug = arguments_has(arguments, "debug"),
+                .svsm_log = arguments_has(arguments, "svsm-log"),
+        };
+
+        if (arguments_has(arguments, "cpus"))
+                flags.cpus = (int64_t)arguments_number(arguments, "cpus", 0);
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                flags.artifacts[kind] = arguments_value(arguments, spec_artifact_kind_name(kind));
+        return flags;
+}
+
+static void put_text(json_object *object, const char *key, const char *value)
+{
+        if (value)
+                json_object_object_add(object, key, json_new_text(value));
+}
+
+static void put_true(json_object *object, const char *key, bool value)
+{
+        if (value)
+                json_object_object_add(object, key, json_object_new_boolean(true));
+}
+
+static ExitStatus apply_scalars(const Cli *cli, const LaunchFlags *flags, json_object *object)
+{
         uint64_t size;
 
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-                const char *value = arguments_value(arguments, texts[i]);
-
-                if (value)
-                        json_object_object_add(object, texts[i], json_new_text(value));
-        }
-        if (arguments_has(arguments, "cpus"))
-                json_object_object_add(
-                        object, "cpus",
-                        json_object_new_int64((int64_t)arguments_number(arguments, "cpus", 0)));
-        if (memory && text_parse_size(memory, &size) < 0)
+        if (flags->memory && text_parse_size(flags->memory, &size) < 0)
                 return fail_usage(
-                        &arguments->cli,
-                        "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
-                        memory);
-        if (memory)
-                json_object_object_add(object, "memory", json_new_text(memory));
-        if (arguments_has(arguments, "bind-workload"))
-                json_object_object_add(object, "bindWorkload", json_object_new_boolean(true));
-        if (arguments_has(arguments, "restart")) {
+                        cli, "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
+                        flags->memory);
+        put_text(object, "platform", flags->platform);
+        put_text(object, "cmdline", flags->cmdline);
+        put_text(object, "network", flags->network);
+        put_text(object, "driver", flags->driver);
+        put_text(object, "memory", flags->memory);
+        put_true(object, "bindWorkload", flags->bind_workload);
+        put_true(object, "confidential", flags->confidential);
+        put_true(object, "debug", flags->debug);
+        if (flags->cpus >= 0)
+                json_object_object_add(object, "cpus", json_object_new_int64(flags->cpus));
+        if (flags->ttl_sec)
+                json_object_object_add(object, "ttlSec",
+                                       json_object_new_int64((int64_t)flags->ttl_sec));
+        if (flags->restart) {
                 json_object *restart = member_of(object, "restart", json_type_object);
 
                 if (restart)
-                        json_object_object_add(
-                                restart, "policy",
-                                json_new_text(arguments_value(arguments, "restart")));
+                        put_text(restart, "policy", flags->restart);
         }
-        if (arguments_has(arguments, "ttl"))
-                json_object_object_add(
-                        object, "ttlSec",
-                        json_object_new_int64((int64_t)arguments_number(arguments, "ttl", 0)));
-        if (arguments_has(arguments, "confidential"))
-                json_object_object_add(object, "confidential", json_object_new_boolean(true));
-        if (arguments_has(arguments, "debug"))
-                json_object_object_add(object, "debug", json_object_new_boolean(true));
-        if (arguments_has(arguments, "vsock")) {
+        if (flags->vsock) {
                 json_object *vsock = json_object_new_object();
 
-                if (arguments_value(arguments, "vsock"))
+                if (flags->vsock_cid)
                         json_object_object_add(vsock, "cid",
-                                               json_object_new_int64((int64_t)arguments_number(
-                                                       arguments, "vsock", 0)));
+                                               json_object_new_int64((int64_t)flags->vsock_cid));
                 json_object_object_add(object, "vsock", vsock);
         }
         return EXIT_OK;
 }
 
-static ExitStatus apply_security(const Arguments *arguments, json_object *object)
+static ExitStatus apply_security(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *value;
         json_object *security;
 
-        if (!arguments_has(arguments, "launch-security"))
+        if (!flags->security.n)
                 return EXIT_OK;
         security = member_of(object, "launchSecurity", json_type_object);
-        for (size_t i = 0;
-             security && (value = arguments_value_at(arguments, "launch-security", i)); i++) {
+        for (size_t i = 0; security && i < flags->security.n; i++) {
+                const char *value = flags->security.at[i];
                 const char *equals = strchr(value, '=');
                 _cleanup_free_ char *name = NULL;
 
                 if (!equals || equals == value)
-                        return fail_usage(&arguments->cli,
-                                          "invalid --launch-security '%s': expected FIELD=VALUE",
-                                          value);
+                        return fail_usage(
+                                cli, "invalid --launch-security '%s': expected FIELD=VALUE", value);
                 name = strndup(value, (size_t)(equals - value));
                 if (!name)
-                        return fail_memory(&arguments->cli);
+                        return fail_memory(cli);
                 json_object_object_add(security, name, json_new_text(equals + 1));
         }
         return EXIT_OK;
 }
 
-static ExitStatus apply_artifacts(const Arguments *arguments, json_object *object)
+static ExitStatus apply_artifacts(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *option = spec_artifact_kind_name(kind);
-                const char *value = arguments_value(arguments, option);
+                const char *value = flags->artifacts[kind];
                 json_object *reference;
 
                 if (!value)
                         continue;
                 if (!*value)
-                        return fail_usage(&arguments->cli,
-                                          "--%s requires a file, or " EMBEDDED "NAME", option);
+                        return fail_usage(cli, "--%s requires a file, or " EMBEDDED "NAME", option);
                 if (strncmp(value, EMBEDDED, strlen(EMBEDDED)) == 0)
                         reference =
                                 json_build("name", json_new_text(value + strlen(EMBEDDED)), NULL);
@@ -127,7 +159,7 @@ static ExitStatus apply_artifacts(const Arguments *arguments, json_object *objec
         return EXIT_OK;
 }
 
-static ExitStatus read_env_file(const Arguments *arguments, const char *path, json_object *env)
+static ExitStatus read_env_file(const Cli *cli, const char *path, json_object *env)
 {
         _cleanup_json_ json_object *variables = json_object_new_object();
         _cleanup_free_ char *text = NULL;
@@ -137,63 +169,62 @@ static ExitStatus read_env_file(const Arguments *arguments, const char *path, js
 
         r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, &size);
         if (r < 0)
-                return fail_file_error(&arguments->cli, path, r, "cannot read the environment");
+                return fail_file_error(cli, path, r, "cannot read the environment");
         r = env_file_parse(text, size, variables, &where);
         explicit_bzero(text, size);
         if (r == -EBADMSG)
-                return fail_file(&arguments->cli, path, where.line, "%s", where.reason);
+                return fail_file(cli, path, where.line, "%s", where.reason);
         if (r < 0)
-                return fail_memory(&arguments->cli);
+                return fail_memory(cli);
         json_object_object_foreach (variables, name, value) {
                 json_object_object_add(env, name, json_object_get(value));
         }
         return EXIT_OK;
 }
 
-static ExitStatus apply_env(const Arguments *arguments, json_object *object)
+static ExitStatus apply_env(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
         _cleanup_json_ json_object *seen = json_object_new_object();
-        const char *file = arguments_value(arguments, "env-file"), *assignment;
         json_object *env;
 
-        if (!file && !arguments_has(arguments, "env"))
+        if (!flags->env_file && !flags->env.n)
                 return EXIT_OK;
         env = member_of(object, "env", json_type_object);
         if (!env)
                 return EXIT_OK;
-        if (file) {
-                ExitStatus status = read_env_file(arguments, file, env);
+        if (flags->env_file) {
+                ExitStatus status = read_env_file(cli, flags->env_file, env);
 
                 if (status.code)
                         return status;
         }
-        for (size_t i = 0; (assignment = arguments_value_at(arguments, "env", i)); i++) {
+        for (size_t i = 0; i < flags->env.n; i++) {
+                const char *assignment = flags->env.at[i];
                 const char *equals = strchr(assignment, '=');
                 _cleanup_free_ char *name = NULL;
 
                 /* what was meant as a value is not repeated: it may be a secret */
                 if (!equals || equals == assignment)
-                        return fail_usage(&arguments->cli, "--env must be KEY=VALUE");
+                        return fail_usage(cli, "--env must be KEY=VALUE");
                 name = strndup(assignment, (size_t)(equals - assignment));
                 if (!name)
-                        return fail_memory(&arguments->cli);
+                        return fail_memory(cli);
                 if (json_object_object_get_ex(seen, name, NULL))
-                        return fail_usage(&arguments->cli, "--env gives %s twice", name);
+                        return fail_usage(cli, "--env gives %s twice", name);
                 json_object_object_add(seen, name, NULL);
                 json_object_object_add(env, name, json_new_text(equals + 1));
         }
         return EXIT_OK;
 }
 
-static ExitStatus apply_certs(const Arguments *arguments, json_object *object)
+static ExitStatus apply_certs(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *directory = arguments_value(arguments, "certs");
         json_object *certs;
 
-        if (!directory)
+        if (!flags->certs)
                 return EXIT_OK;
         certs = member_of(object, "certs", json_type_object);
-        return certs ? launch_certs_directory(&arguments->cli, directory, certs) : EXIT_OK;
+        return certs ? launch_certs_directory(cli, flags->certs, certs) : EXIT_OK;
 }
 
 /* Puts a share in the place of the one of the same tag, or at the end. */
@@ -212,33 +243,33 @@ static void put_share(json_object *shares, const char *tag, json_object *share)
         json_object_array_add(shares, share);
 }
 
-static ExitStatus apply_shares(const Arguments *arguments, json_object *object)
+static ExitStatus apply_shares(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
         _cleanup_json_ json_object *seen = json_object_new_object();
-        const char *value;
         json_object *shares;
 
-        if (!arguments_has(arguments, "share"))
+        if (!flags->shares.n)
                 return EXIT_OK;
         shares = member_of(object, "shares", json_type_array);
-        for (size_t i = 0; shares && (value = arguments_value_at(arguments, "share", i)); i++) {
+        for (size_t i = 0; shares && i < flags->shares.n; i++) {
+                const char *value = flags->shares.at[i];
                 const char *equals = strchr(value, '='), *suffix;
                 _cleanup_free_ char *tag = NULL, *path = NULL;
                 bool writable;
                 size_t length;
 
                 if (!equals || equals == value || !equals[1])
-                        return fail_usage(&arguments->cli,
-                                          "invalid --share '%s': expected TAG=PATH[:rw]", value);
+                        return fail_usage(cli, "invalid --share '%s': expected TAG=PATH[:rw]",
+                                          value);
                 length = strlen(equals + 1);
                 suffix = length > 3 ? equals + 1 + length - 3 : "";
                 writable = strcmp(suffix, ":rw") == 0;
                 tag = strndup(value, (size_t)(equals - value));
                 path = strndup(equals + 1, length - (writable ? 3 : 0));
                 if (!tag || !path)
-                        return fail_memory(&arguments->cli);
+                        return fail_memory(cli);
                 if (json_object_object_get_ex(seen, tag, NULL))
-                        return fail_usage(&arguments->cli, "--share gives the tag %s twice", tag);
+                        return fail_usage(cli, "--share gives the tag %s twice", tag);
                 json_object_object_add(seen, tag, NULL);
                 put_share(shares, tag,
                           json_build("tag", json_new_text(tag), "path", launch_path(".", path),
@@ -283,19 +314,19 @@ static json_object *parse_disk(const char *value)
         return TAKE_PTR(disk);
 }
 
-static ExitStatus apply_disks(const Arguments *arguments, json_object *object)
+static ExitStatus apply_disks(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *value;
         json_object *disks;
 
-        if (!arguments_has(arguments, "disk"))
+        if (!flags->disks.n)
                 return EXIT_OK;
         disks = member_of(object, "disks", json_type_array);
-        for (size_t i = 0; disks && (value = arguments_value_at(arguments, "disk", i)); i++) {
+        for (size_t i = 0; disks && i < flags->disks.n; i++) {
+                const char *value = flags->disks.at[i];
                 json_object *disk = parse_disk(value);
 
                 if (!disk)
-                        return fail_usage(&arguments->cli,
+                        return fail_usage(cli,
                                           "invalid --disk '%s': expected "
                                           "PATH[,rw][,format=raw|qcow2][,bus=scsi|virtio|svsm][,id="
                                           "ID]; use a spec file for a path with a comma",
@@ -305,16 +336,15 @@ static ExitStatus apply_disks(const Arguments *arguments, json_object *object)
         return EXIT_OK;
 }
 
-static ExitStatus apply_gpus(const Arguments *arguments, json_object *object)
+static ExitStatus apply_gpus(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *value;
         json_object *gpus;
 
-        if (!arguments_has(arguments, "gpu"))
+        if (!flags->gpus.n)
                 return EXIT_OK;
         gpus = member_of(object, "gpus", json_type_array);
-        for (size_t i = 0; gpus && (value = arguments_value_at(arguments, "gpu", i)); i++)
-                json_object_array_add(gpus, json_new_text(value));
+        for (size_t i = 0; gpus && i < flags->gpus.n; i++)
+                json_object_array_add(gpus, json_new_text(flags->gpus.at[i]));
         return EXIT_OK;
 }
 
@@ -353,26 +383,26 @@ static json_object *parse_publish(const char *value)
                           json_new_text(protocol), NULL);
 }
 
-static ExitStatus apply_publish(const Arguments *arguments, json_object *object)
+static ExitStatus apply_publish(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *value = arguments_value_at(arguments, "publish", 0);
+        const OptionValues *values = &flags->publish;
         json_object *forwards;
 
-        if (!value)
+        if (!values->n)
                 return EXIT_OK;
         forwards = json_object_new_array();
         json_object_object_add(object, "forwards", forwards);
-        if (strcmp(value, "none") == 0 && !arguments_value_at(arguments, "publish", 1))
+        if (values->n == 1 && strcmp(values->at[0], "none") == 0)
                 return EXIT_OK;
-        for (size_t i = 0; (value = arguments_value_at(arguments, "publish", i)); i++) {
-                json_object *forward = parse_publish(value);
+        for (size_t i = 0; i < values->n; i++) {
+                json_object *forward = parse_publish(values->at[i]);
 
                 if (!forward)
                         return fail_usage(
-                                &arguments->cli,
+                                cli,
                                 "invalid --publish '%s': expected [ADDR:]HOST:GUEST[/udp], with "
                                 "ports up to 65535, or 'none' on its own",
-                                value);
+                                values->at[i]);
                 json_object_array_add(forwards, forward);
         }
         return EXIT_OK;
@@ -398,23 +428,23 @@ static json_object *parse_attestation(const char *value)
         return TAKE_PTR(attestation);
 }
 
-static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
+static ExitStatus apply_svsm(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        const char *value = arguments_value(arguments, "svsm-attestation");
+        const char *value = flags->svsm_attestation;
         _cleanup_json_ json_object *attestation = value ? parse_attestation(value) : NULL;
         json_object *svsm = NULL;
 
-        if (value || arguments_has(arguments, "svsm-log"))
+        if (value || flags->svsm_log)
                 svsm = member_of(object, "svsm", json_type_object);
         if (!svsm) /* neither is given, or the daemon refuses what the file has there */
                 return EXIT_OK;
-        if (arguments_has(arguments, "svsm-log"))
+        if (flags->svsm_log)
                 json_object_object_add(svsm, "log", json_object_new_boolean(true));
         if (!value)
                 return EXIT_OK;
         if (!attestation)
                 return fail_usage(
-                        &arguments->cli,
+                        cli,
                         "invalid --svsm-attestation '%s': expected URL[,vsock][,protocol=NAME]; "
                         "use a spec file for a URL with a comma",
                         value);
@@ -422,23 +452,23 @@ static ExitStatus apply_svsm(const Arguments *arguments, json_object *object)
         return EXIT_OK;
 }
 
-static ExitStatus apply_labels(const Arguments *arguments, json_object *object)
+static ExitStatus apply_labels(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        if (!arguments_has(arguments, "label"))
+        if (!flags->labels.n)
                 return EXIT_OK;
-        return filter_read_labels(arguments, member_of(object, "labels", json_type_object));
+        return labels_read(cli, &flags->labels, member_of(object, "labels", json_type_object));
 }
 
-ExitStatus launch_flags_apply(const Arguments *arguments, json_object *object)
+ExitStatus launch_flags_apply(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
-        static ExitStatus (*const parts[])(const Arguments *, json_object *) = {
+        static ExitStatus (*const parts[])(const Cli *, const LaunchFlags *, json_object *) = {
                 apply_scalars,  apply_artifacts, apply_env,    apply_certs,
                 apply_shares,   apply_disks,     apply_gpus,   apply_publish,
                 apply_security, apply_svsm,      apply_labels,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-                ExitStatus status = parts[i](arguments, object);
+                ExitStatus status = parts[i](cli, flags, object);
 
                 if (status.code)
                         return status;

@@ -123,17 +123,24 @@ static ExitStatus load_file(const Cli *cli, SpecFile *file, json_object **ret)
         return EXIT_OK;
 }
 
-static ExitStatus apply_name(const Arguments *arguments, bool render, json_object *object)
+LaunchSpecOptions launch_spec_options(const Arguments *arguments)
 {
-        const char *given = arguments_operand(arguments, 0);
+        return (LaunchSpecOptions){
+                .name = arguments_operand(arguments, 0),
+                .file = arguments_value(arguments, "file"),
+                .flags = launch_flags_options(arguments),
+        };
+}
 
-        if (given)
-                json_object_object_add(object, "name", json_new_text(given));
-        else if (!json_member(object, "name") && render)
+static ExitStatus apply_name(const Cli *cli, const LaunchSpecOptions *options, json_object *object)
+{
+        if (options->name)
+                json_object_object_add(object, "name", json_new_text(options->name));
+        else if (!json_member(object, "name") && options->render)
                 json_object_object_add(object, "name", json_new_text("cvm"));
         else if (!json_member(object, "name"))
-                return fail_usage(&arguments->cli, "%s requires a NAME, or a --file that has one",
-                                  arguments->cli.verb->name);
+                return fail_usage(cli, "%s requires a NAME, or a --file that has one",
+                                  cli->verb->name);
         return EXIT_OK;
 }
 
@@ -175,12 +182,10 @@ static ExitStatus check_size(const Cli *cli, json_object *object)
         return fail_error(cli, &error, NULL);
 }
 
-ExitStatus launch_spec_build(const Arguments *arguments, const char *path, bool render,
-                             LaunchSpec *ret)
+ExitStatus launch_spec_build(const Cli *cli, const LaunchSpecOptions *options, LaunchSpec *ret)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {.paths = json_object_new_object()};
-        _cleanup_(spec_file_done) SpecFile file = {.path = path};
-        const Cli *cli = &arguments->cli;
+        _cleanup_(spec_file_done) SpecFile file = {.path = options->file};
         ExitStatus status = EXIT_OK;
 
         if (file.path)
@@ -188,15 +193,15 @@ ExitStatus launch_spec_build(const Arguments *arguments, const char *path, bool 
         else if (!(spec.object = json_object_new_object()))
                 status = fail_memory(cli);
         if (!status.code)
-                status = apply_name(arguments, render, spec.object);
+                status = apply_name(cli, options, spec.object);
         if (!status.code)
-                status = launch_flags_apply(arguments, spec.object);
+                status = launch_flags_apply(cli, &options->flags, spec.object);
         if (!status.code)
-                status = launch_credentials_resolve(cli, render, spec.object);
+                status = launch_credentials_resolve(cli, options->render, spec.object);
         if (!status.code)
                 status = launch_spec_check(cli, &file, spec.object);
         if (!status.code)
-                status = launch_files_open(cli, render, &spec);
+                status = launch_files_open(cli, options->render, &spec);
         if (status.code)
                 return status;
         status = check_size(cli, spec.object);

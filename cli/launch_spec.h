@@ -12,7 +12,7 @@
 
 #include <json-c/json.h>
 
-#include "arguments.h"
+#include "launch_flags.h"
 #include "spec/spec.h"
 
 #define LAUNCH_FDS_MAX 64 /* what the daemon takes with one message */
@@ -26,21 +26,29 @@ typedef struct LaunchSpec {
         json_object *paths; /* what ("kernel", "share:TAG") to the path behind its fd; owned */
 } LaunchSpec;
 
-/* `file`: the spec file, borrowed; NULL: none. A path that does not exist here is sent as a path
- * rather than refused where the daemon is only asked what it would run. A missing name is "cvm"
- * then, else refused. Returns 0, or the exit code of what was printed. */
-ExitStatus launch_spec_build(const Arguments *arguments, const char *file, bool render,
-                             LaunchSpec *ret);
+/* What a spec is built from; borrowed. */
+typedef struct LaunchSpecOptions {
+        const char *name; /* NULL: that of the file */
+        const char *file; /* NULL: none */
+        LaunchFlags flags;
+        /* The daemon is only asked what it would run: a path that does not exist here is sent as a
+         * path rather than refused, and a missing name is "cvm". */
+        bool render;
+} LaunchSpecOptions;
+
+/* The name, --file and the flags of launch, run or render. */
+LaunchSpecOptions launch_spec_options(const Arguments *arguments);
+
+/* Returns EXIT_OK, or the status of what it printed; likewise below. */
+ExitStatus launch_spec_build(const Cli *cli, const LaunchSpecOptions *options, LaunchSpec *ret);
 void launch_spec_done(LaunchSpec *spec);
 
 /* A spec file alone, checked: paths are made absolute, none is opened; outside a unit credentials
- * are empty. It need not have a name. Likewise. */
+ * are empty. It need not have a name. */
 ExitStatus launch_spec_read(const Cli *cli, const char *file, CvmSpec **ret);
 
-/* For the parts of the building; each returns 0 or the exit code of what it printed. */
+/* For the parts of the building. */
 
-/* Puts the flags into the object. */
-ExitStatus launch_flags_apply(const Arguments *arguments, json_object *object);
 /* Makes the paths in the object of a spec file absolute, by the directory of that file. */
 ExitStatus launch_files_resolve(const Cli *cli, json_object *object, const char *file,
                                 const char *directory);

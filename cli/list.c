@@ -42,7 +42,8 @@ ExitStatus list_print(const Cli *cli, json_object *parameters)
 ExitStatus verb_list(const Arguments *arguments)
 {
         json_object *parameters = json_object_new_object();
-        ExitStatus status = filter_apply(arguments, parameters);
+        const FilterOptions filter = filter_options(arguments);
+        ExitStatus status = filter_apply(&arguments->cli, &filter, parameters);
 
         if (!status.code)
                 return list_print(&arguments->cli, parameters);

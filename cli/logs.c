@@ -5,18 +5,34 @@
 #include "output.h"
 #include "session.h"
 
-static json_object *logs_call_parameters(const Arguments *arguments)
-{
-        json_object *parameters =
-                json_build("name", json_new_text(arguments_operand(arguments, 0)), NULL);
+typedef struct LogsOptions {
+        const char *name;
+        int64_t lines; /* -1: all */
+        bool follow, raw, svsm;
+} LogsOptions;
 
-        if (arguments_has(arguments, "lines"))
-                json_object_object_add(
-                        parameters, "lines",
-                        json_object_new_int64((int64_t)arguments_number(arguments, "lines", 0)));
-        if (arguments_has(arguments, "follow"))
+static LogsOptions logs_options(const Arguments *arguments)
+{
+        return (LogsOptions){
+                .name = arguments_operand(arguments, 0),
+                .lines = arguments_has(arguments, "lines")
+                                 ? (int64_t)arguments_number(arguments, "lines", 0)
+                                 : -1,
+                .follow = arguments_has(arguments, "follow"),
+                .raw = arguments_has(arguments, "raw"),
+                .svsm = arguments_has(arguments, "svsm"),
+        };
+}
+
+static json_object *logs_call_parameters(const LogsOptions *options)
+{
+        json_object *parameters = json_build("name", json_new_text(options->name), NULL);
+
+        if (options->lines >= 0)
+                json_object_object_add(parameters, "lines", json_object_new_int64(options->lines));
+        if (options->follow)
                 json_object_object_add(parameters, "follow", json_object_new_boolean(true));
-        if (arguments_has(arguments, "svsm"))
+        if (options->svsm)
                 json_object_object_add(parameters, "svsm", json_object_new_boolean(true));
         return parameters;
 }
@@ -41,16 +57,17 @@ ExitStatus verb_logs(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !arguments_has(arguments, "raw")};
+        const LogsOptions options = logs_options(arguments);
+        OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !options.raw};
         const Cli *cli = &arguments->cli;
         ExitStatus status = session_connect(cli, &client);
         int r;
 
         if (status.code)
                 return status;
-        if (arguments_has(arguments, "follow"))
+        if (options.follow)
                 session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Logs", logs_call_parameters(arguments), NULL, 0,
+        r = wire_client_begin(client, MANAGER "Logs", logs_call_parameters(&options), NULL, 0,
                               &error);
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;

@@ -15,7 +15,7 @@ typedef struct MeasuredFile {
         bool has_code;
 } MeasuredFile;
 
-/* Loads a file. Returns 0 or the exit code of the failure that it printed. */
+/* Loads a file. Returns EXIT_OK, or the status of the failure that it printed. */
 ExitStatus measured_file_open(const Cli *cli, SpecArtifactKind kind, const char *path,
                               MeasuredFile *ret);
 

@@ -8,6 +8,22 @@
 #include "reply.h"
 #include "session.h"
 
+typedef struct RenderOptions {
+        LaunchSpecOptions spec;
+        bool shell;
+} RenderOptions;
+
+static RenderOptions render_options(const Arguments *arguments)
+{
+        RenderOptions options = {
+                .spec = launch_spec_options(arguments),
+                .shell = arguments_has(arguments, "shell"),
+        };
+
+        options.spec.render = true;
+        return options;
+}
+
 static const TableColumn missing_columns[] = {
         {"MISSING"}, {"FOUND", .wrap = true}, {"NEEDED", .wrap = true}, {"FIX", .wrap = true}, {},
 };
@@ -190,13 +206,14 @@ ExitStatus verb_render(const Arguments *arguments)
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_json_ json_object *reply = NULL;
+        const RenderOptions options = render_options(arguments);
         const Cli *cli = &arguments->cli;
         ExitStatus status;
         int r;
 
-        if (cli->json && arguments_has(arguments, "shell"))
+        if (cli->json && options.shell)
                 return fail_usage(cli, "--shell and --json exclude each other");
-        status = launch_spec_build(arguments, arguments_value(arguments, "file"), true, &spec);
+        status = launch_spec_build(cli, &options.spec, &spec);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (status.code)

@@ -229,7 +229,7 @@ static RunOptions run_options(const Arguments *arguments)
         const char *wait = arguments_value(arguments, "wait");
 
         return (RunOptions){
-                .file = arguments_value(arguments, "file"),
+                .spec = launch_spec_options(arguments),
                 .id = arguments_value(arguments, "id"),
                 .wait_running = wait && strcmp(wait, "running") == 0,
                 .console = arguments_has(arguments, "console"),
@@ -264,13 +264,14 @@ ExitStatus verb_run(const Arguments *arguments)
         _cleanup_(launch_spec_done) LaunchSpec spec = {};
         _cleanup_(run_done) Run run = {.signals = -1};
         _cleanup_free_ char *file = NULL;
-        const RunOptions options = run_options(arguments);
+        RunOptions options = run_options(arguments);
         const Cli *cli = &arguments->cli;
         bool there, fresh;
-        ExitStatus status = find_spec(cli, options.file, arguments_operand(arguments, 0), &file);
+        ExitStatus status = find_spec(cli, options.spec.file, options.spec.name, &file);
 
+        options.spec.file = file;
         if (!status.code)
-                status = launch_spec_build(arguments, file, false, &spec);
+                status = launch_spec_build(cli, &options.spec, &spec);
         if (!status.code)
                 status = run_init(cli, &options, json_member_string(spec.object, "name"), &run);
         if (!status.code)

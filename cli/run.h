@@ -27,8 +27,9 @@ typedef enum RunLink {
 } RunLink;
 
 typedef struct RunOptions {
-        const char *file, *id; /* or NULL */
-        bool wait_running;     /* --wait running: it counts as started once it runs */
+        LaunchSpecOptions spec;
+        const char *id;    /* or NULL */
+        bool wait_running; /* --wait running: it counts as started once it runs */
         bool console, notify;
         uint64_t timeout_sec;    /* of the launch; 0: none */
         uint64_t reconnect_msec; /* how long a daemon may be away */
