@@ -8,6 +8,19 @@
 #include "reply.h"
 #include "session.h"
 
+typedef struct InspectOptions {
+        const char *name;
+        bool spec; /* only the spec */
+} InspectOptions;
+
+static InspectOptions inspect_options(const Arguments *arguments)
+{
+        return (InspectOptions){
+                .name = arguments_operand(arguments, 0),
+                .spec = arguments_has(arguments, "spec"),
+        };
+}
+
 /* Several lines for people and files, one line with --json. */
 static ExitStatus inspect_print(const Cli *cli, json_object *object)
 {
@@ -47,22 +60,22 @@ static void inspect_note_missing(const char *name, json_object *spec)
 
 ExitStatus verb_inspect(const Arguments *arguments)
 {
-        const char *name = arguments_operand(arguments, 0);
+        const InspectOptions options = inspect_options(arguments);
         const Cli *cli = &arguments->cli;
         _cleanup_json_ json_object *cvm = NULL;
-        ExitStatus status = reply_cvm(cli, name, true, &cvm);
+        ExitStatus status = reply_cvm(cli, options.name, true, &cvm);
         json_object *spec;
 
         if (status.code)
                 return status;
-        if (!arguments_has(arguments, "spec"))
+        if (!options.spec)
                 return inspect_print(cli, cvm);
         spec = json_member(cvm, "spec");
         if (!json_object_is_type(spec, json_type_object))
                 return fail_local(cli,
                                   "the spec of '%s' is not known: cvmd 0.1.0 launched it, which "
                                   "did not keep it",
-                                  name);
-        inspect_note_missing(name, spec);
+                                  options.name);
+        inspect_note_missing(options.name, spec);
         return inspect_print(cli, spec);
 }

@@ -181,28 +181,19 @@ static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
         return measure_show(cli, options, measurement, document, &policy);
 }
 
-/* Options that ask for something to be measured are of no use with a CVM that has been. */
-static ExitStatus measure_check_options(const Arguments *arguments)
+/* A CVM was measured when it was launched: only the form of the output can be chosen. */
+static ExitStatus measure_check_cvm(const Cli *cli, const MeasureOptions *what,
+                                    const MeasureFormatOptions *options)
 {
-        static const char *const of_a_cvm[] = {
-                "socket",    "json",     "format", "key",    "signer", "id-key", "author-key",
-                "family-id", "image-id", "svn",    "policy", "digest", "output",
-        };
+        const char *given = measure_options_given(what);
 
-        for (size_t i = 0; i < arguments->n_options; i++) {
-                const char *name = arguments->options[i].option->name;
-                size_t j = 0;
-
-                while (j < ARRAY_SIZE(of_a_cvm) && strcmp(of_a_cvm[j], name) != 0)
-                        j++;
-                if (j == ARRAY_SIZE(of_a_cvm))
-                        return fail_usage(&arguments->cli,
-                                          "--%s cannot be used with a CVM's name, because the CVM "
-                                          "was measured at launch",
-                                          name);
-        }
-        if (strcmp(arguments_value(arguments, "format") ?: "", "igvm") == 0)
-                return fail_usage(&arguments->cli,
+        if (given)
+                return fail_usage(cli,
+                                  "--%s cannot be used with a CVM's name, because the CVM was "
+                                  "measured at launch",
+                                  given);
+        if (options->format == FORMAT_IGVM)
+                return fail_usage(cli,
                                   "--format igvm requires the file (--igvm), not a CVM's name");
         return EXIT_OK;
 }
@@ -236,11 +227,11 @@ ExitStatus verb_measure(const Arguments *arguments)
         const char *name = arguments_operand(arguments, 0);
         const MeasureOptions what = measure_options(arguments);
         const Cli *cli = &arguments->cli;
-        MeasureFormatOptions options;
-        ExitStatus status = measure_format_options(arguments, &options);
+        const MeasureFormatOptions options = measure_format_options(arguments);
+        ExitStatus status = measure_format_check(cli, &options);
 
         if (!status.code && name)
-                status = measure_check_options(arguments);
+                status = measure_check_cvm(cli, &what, &options);
         if (status.code)
                 return status;
         return name ? measure_cvm(cli, name, &options) : measure_files(cli, &what, &options);

@@ -31,54 +31,18 @@ ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, S
         return r < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
-static ExitStatus measure_format_check_options(const Arguments *arguments, const char *format)
-{
-        static const struct {
-                const char *option, *format, *or_format;
-        } belongs[] = {
-                {"key", "corim"},
-                {"signer", "corim"},
-                {"id-key", "snp-id-block", "igvm"},
-                {"author-key", "snp-id-block", "igvm"},
-                {"svn", "snp-id-block", "igvm"},
-                {"family-id", "snp-id-block", "igvm"},
-                {"policy", "snp-id-block", "igvm"},
-                {"image-id", "snp-id-block", "igvm"},
-                {"digest", "snp-id-block", "igvm"},
-                {"output", "igvm"},
-        };
+/* Indexed by MeasureFormat; FORMAT_TEXT has no name. */
+static const char *const format_names[] = {
+        [FORMAT_JSON] = "json",
+        [FORMAT_CORIM] = "corim",
+        [FORMAT_ID_BLOCK] = "snp-id-block",
+        [FORMAT_IGVM] = "igvm",
+};
 
-        for (size_t i = 0; i < ARRAY_SIZE(belongs); i++)
-                if (arguments_has(arguments, belongs[i].option) &&
-                    strcmp(belongs[i].format, format) != 0 &&
-                    !(belongs[i].or_format && strcmp(belongs[i].or_format, format) == 0))
-                        return fail_usage(
-                                &arguments->cli, "--%s can be used only with --format %s%s%s",
-                                belongs[i].option, belongs[i].format,
-                                belongs[i].or_format ? " or " : "", belongs[i].or_format ?: "");
-        if (strcmp(format, "corim") == 0 && arguments->cli.json)
-                return fail_usage(&arguments->cli, "--json and --format corim exclude each other");
-        if (arguments_has(arguments, "signer") && !arguments_has(arguments, "key"))
-                return fail_usage(&arguments->cli, "--signer requires --key");
-        if (strcmp(format, "snp-id-block") == 0 && !arguments_has(arguments, "id-key"))
-                return fail_usage(&arguments->cli, "--format snp-id-block requires --id-key");
-        if (strcmp(format, "igvm") == 0 &&
-            !(arguments_has(arguments, "id-key") && arguments_has(arguments, "output")))
-                return fail_usage(&arguments->cli, "--format igvm requires --id-key and --output");
-        return EXIT_OK;
-}
-
-ExitStatus measure_format_options(const Arguments *arguments, MeasureFormatOptions *ret)
+MeasureFormatOptions measure_format_options(const Arguments *arguments)
 {
-        static const char *const names[] = {
-                [FORMAT_JSON] = "json",
-                [FORMAT_CORIM] = "corim",
-                [FORMAT_ID_BLOCK] = "snp-id-block",
-                [FORMAT_IGVM] = "igvm",
-        };
         const char *name = arguments_value(arguments, "format");
-
-        *ret = (MeasureFormatOptions){
+        MeasureFormatOptions options = {
                 .format = arguments->cli.json ? FORMAT_JSON : FORMAT_TEXT,
                 .output = arguments_value(arguments, "output"),
                 .key = arguments_value(arguments, "key"),
@@ -89,12 +53,65 @@ ExitStatus measure_format_options(const Arguments *arguments, MeasureFormatOptio
                 .image_id = arguments_value(arguments, "image-id"),
                 .policy = arguments_value(arguments, "policy"),
                 .digest = arguments_value(arguments, "digest"),
-                .svn = (uint32_t)arguments_number(arguments, "svn", 0),
+                .svn = arguments_has(arguments, "svn")
+                               ? (int64_t)arguments_number(arguments, "svn", 0)
+                               : -1,
         };
+
         for (MeasureFormat format = FORMAT_JSON; name && format <= FORMAT_IGVM; format++)
-                if (strcmp(names[format], name) == 0)
-                        ret->format = format;
-        return measure_format_check_options(arguments, name ?: names[FORMAT_JSON]);
+                if (strcmp(format_names[format], name) == 0)
+                        options.format = format;
+        return options;
+}
+
+/* Refuses options of another format than the one that was given. */
+static ExitStatus measure_format_check_belongs(const Cli *cli, const MeasureFormatOptions *options)
+{
+        const struct {
+                const char *name;
+                bool given;
+                MeasureFormat format, or_format; /* 0: no other one */
+        } belongs[] = {
+                {"key", options->key, FORMAT_CORIM},
+                {"signer", options->signer, FORMAT_CORIM},
+                {"id-key", options->id_key, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"author-key", options->author_key, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"svn", options->svn >= 0, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"family-id", options->family_id, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"policy", options->policy, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"image-id", options->image_id, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"digest", options->digest, FORMAT_ID_BLOCK, FORMAT_IGVM},
+                {"output", options->output, FORMAT_IGVM},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(belongs); i++) {
+                MeasureFormat other = belongs[i].or_format;
+
+                if (!belongs[i].given || options->format == belongs[i].format ||
+                    (other && options->format == other))
+                        continue;
+                return fail_usage(cli, "--%s can be used only with --format %s%s%s",
+                                  belongs[i].name, format_names[belongs[i].format],
+                                  other ? " or " : "", other ? format_names[other] : "");
+        }
+        return EXIT_OK;
+}
+
+ExitStatus measure_format_check(const Cli *cli, const MeasureFormatOptions *options)
+{
+        ExitStatus status = measure_format_check_belongs(cli, options);
+
+        if (status.code)
+                return status;
+        if (options->format == FORMAT_CORIM && cli->json)
+                return fail_usage(cli, "--json and --format corim exclude each other");
+        if (options->signer && !options->key)
+                return fail_usage(cli, "--signer requires --key");
+        if (options->format == FORMAT_ID_BLOCK && !options->id_key)
+                return fail_usage(cli, "--format snp-id-block requires --id-key");
+        if (options->format == FORMAT_IGVM && !(options->id_key && options->output))
+                return fail_usage(cli, "--format igvm requires --id-key and --output");
+        return EXIT_OK;
 }
 
 static void note_left_out(const Measurement *measurement)

@@ -16,19 +16,21 @@ typedef enum MeasureFormat {
         FORMAT_IGVM,
 } MeasureFormat;
 
-/* What the command line says of the form; NULL or 0: not given. */
+/* What the command line says of the form; borrowed from the arguments. NULL: not given. */
 typedef struct MeasureFormatOptions {
-        MeasureFormat format;
-        const char *output;                                     /* a file, of FORMAT_IGVM */
-        const char *key, *signer;                               /* of FORMAT_CORIM */
+        MeasureFormat format;     /* without --format FORMAT_TEXT, or with --json FORMAT_JSON */
+        const char *output;       /* a file, of FORMAT_IGVM */
+        const char *key, *signer; /* of FORMAT_CORIM */
         const char *id_key, *author_key, *family_id, *image_id; /* of an ID block */
         const char *policy, *digest;
-        uint32_t svn;
+        int64_t svn; /* -1: not given */
 } MeasureFormatOptions;
 
-/* Parses the options and checks that they go together. This and the following return EXIT_OK or the
+MeasureFormatOptions measure_format_options(const Arguments *arguments);
+
+/* Checks that the options can be used together. This and the following return EXIT_OK, or the
  * status of what they printed. */
-ExitStatus measure_format_options(const Arguments *arguments, MeasureFormatOptions *ret);
+ExitStatus measure_format_check(const Cli *cli, const MeasureFormatOptions *options);
 
 /* The key in a PEM file; NULL if path is. */
 ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, SigningKey **ret);

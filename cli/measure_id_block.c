@@ -114,7 +114,7 @@ static ExitStatus sign(const Cli *cli, const MeasureFormatOptions *options,
         ExitStatus status = choose_digest(cli, options->digest, measurement, &block->launch_digest);
         int r;
 
-        block->guest_svn = options->svn;
+        block->guest_svn = options->svn >= 0 ? (uint32_t)options->svn : 0;
         if (!status.code)
                 status = read_id(cli, "family-id", options->family_id, block->family_id);
         if (!status.code)

@@ -63,6 +63,31 @@ MeasureOptions measure_options(const Arguments *arguments)
         return options;
 }
 
+const char *measure_options_given(const MeasureOptions *options)
+{
+        const struct {
+                const char *name, *value;
+        } texts[] = {
+                {"file", options->file},
+                {"platform", options->platform},
+                {"cmdline", options->cmdline},
+                {"cpu-model", options->cpu_model},
+                {"guest-features", options->features},
+                {"memory", options->memory},
+                {"qemu", options->qemu},
+                {"profile", options->profile},
+                {"acpi", options->acpi},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                if (texts[i].value)
+                        return texts[i].name;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (options->paths[kind])
+                        return spec_artifact_kind_name(kind);
+        return options->cpus ? "cpus" : NULL;
+}
+
 static ExitStatus read_spec(const Cli *cli, const MeasureOptions *options, MeasureRequest *request)
 {
         MeasureInputs *inputs = &request->inputs;

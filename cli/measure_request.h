@@ -15,7 +15,7 @@
 #include "measure_files.h"
 #include "spec/spec.h"
 
-/* What the command line says; NULL or 0: not given. */
+/* What the command line says of the files; borrowed from the arguments. NULL or 0: not given. */
 typedef struct MeasureOptions {
         const char *file, *platform, *cmdline, *cpu_model, *features, *memory, *qemu, *profile;
         const char *acpi;                      /* a directory */
@@ -24,6 +24,8 @@ typedef struct MeasureOptions {
 } MeasureOptions;
 
 MeasureOptions measure_options(const Arguments *arguments);
+/* The name of an option that was given, or NULL. */
+const char *measure_options_given(const MeasureOptions *options);
 
 typedef struct MeasureRequest {
         MeasureInputs inputs; /* borrows from the members below and the options */
