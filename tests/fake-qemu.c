@@ -51,6 +51,7 @@
  *   fake.qmp-garbage-again noise in place of the greeting for all clients but the first
  *   fake.qmp-flood         events without end once capabilities are negotiated
  *   fake.console-bytes=N   N more bytes to the console, as fast as the client reads
+ *   fake.starts=DIR        note the start in DIR/log: see tests/fake/starts.c
  *   fake.echo              console input comes back
  */
 
@@ -295,6 +296,8 @@ int main(int argc, char **argv)
         }
         if (options.igvm)
                 igvm_load(options.igvm, behaviour.igvm);
+        if (behaviour.starts)
+                starts_note(behaviour.starts);
         if (behaviour.exit >= 0) {
                 if (behaviour.stderr_text)
                         fprintf(stderr, "%s\n", behaviour.stderr_text);

@@ -25,6 +25,7 @@ static const struct {
         {"panic-says", offsetof(Behaviour, panic_says), TEXT},
         {"internal-error-ms", offsetof(Behaviour, internal_error_ms), NUMBER},
         {"io-error-ms", offsetof(Behaviour, io_error_ms), NUMBER},
+        {"starts", offsetof(Behaviour, starts), TEXT},
         {"eat", offsetof(Behaviour, eat), NUMBER},
         {"igvm", offsetof(Behaviour, igvm), NUMBER},
         {"qmp-garbage-ms", offsetof(Behaviour, qmp_garbage_ms), NUMBER},

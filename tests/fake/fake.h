@@ -38,7 +38,7 @@ typedef struct Behaviour {
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms, igvm;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
-        const char *stderr_text, *status, *panic_says;
+        const char *stderr_text, *status, *panic_says, *starts;
 } Behaviour;
 
 int behaviour_parse(const char *append, Behaviour *ret); /* -EINVAL: an unknown fake.* word */
@@ -57,7 +57,7 @@ typedef struct Share {
 
 /* What the command line says. */
 typedef struct Options {
-        const char *name, *append, *igvm;
+        const char *name, *uuid, *append, *igvm;
         bool stopped, no_shutdown, no_reboot;
         unsigned cpus;
         Forward forwards[FORWARDS_MAX];
@@ -75,6 +75,10 @@ void igvm_load(const char *path, int64_t result);
 /* Reads and checks the command line as QEMU does, into `options` and the links; ends the process
  * with QEMU's message and status 1 where QEMU would. */
 void options_parse(int argc, char **argv);
+
+/* Notes in the file `log` of a directory that this QEMU starts, or that another one of the same UUID
+ * still lives. Exits where it cannot. */
+void starts_note(const char *directory);
 
 extern const char *program;
 extern Options options;

@@ -346,6 +346,11 @@ static void set_name(const char *text)
         options.name = value_of(text, "guest", "guest", 0);
 }
 
+static void set_uuid(const char *text)
+{
+        options.uuid = text;
+}
+
 static void set_cpus(const char *text)
 {
         char *cpus = value_of(text, "cpus", "cpus", 0);
@@ -364,6 +369,7 @@ static const struct {
         void (*handle)(const char *text);
 } passes[] = {
         {"append", set_append},     {"smp", set_cpus},        {"name", set_name},
+        {"uuid", set_uuid},
         {"object", add_object},     {"chardev", add_chardev}, {"fsdev", add_fsdev},
         {"mon", add_monitor},       {"qmp", add_qmp},         {"add-fd", add_fd},
         {"blockdev", add_blockdev}, {"netdev", add_netdev},   {"serial", add_serial},

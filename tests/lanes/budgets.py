@@ -26,6 +26,7 @@ BUDGETS = {
     "system-libvirt": Budget(240),
     "soak": Budget(50),
     "hostile": Budget(120),
+    "api-load": Budget(120),
     "sweep": Budget(200, parts=2),
     "conformance": Budget(10),
     "systemd": Budget(170),

@@ -22,6 +22,7 @@ NO_CONTAINERS = "CVMD_NO_CONTAINERS"
 # What the lane's tests are started by.
 HOSTILE = "tests/hostile/enter"
 LONG_SOAK_CYCLES = 40_000
+LONG_LOAD_SECONDS = 300
 LONG_FUZZ_MINUTES = 10
 VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
@@ -126,6 +127,14 @@ def lane_hostile(run):
     for name, value in results.properties(run.scratch / "hostile.xml"):
         progress(f"{name}: {value}")
     return result
+
+
+def lane_api_load(run):
+    env = {"API_LOAD_SECONDS": str(LONG_LOAD_SECONDS)} if run.long else {}
+    result = run.pytest("api-load", run.builds.plain(), env, ["-o", "junit_family=xunit1"])
+    for name, value in results.properties(run.scratch / "api-load.xml"):
+        progress(f"{name}: {value}")
+    return result if run.long else result.later(f"api-load: {LONG_LOAD_SECONDS} s of it")
 
 
 def lane_e2e(run):
@@ -329,6 +338,7 @@ LANES = {
     "fresh": (lane_fresh, "scripts and tests use nothing that a new machine lacks"),
     "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),
     "hostile": (lane_hostile, "a user and a guest attack root's daemon while another uses it"),
+    "api-load": (lane_api_load, "a client keeps 50 CVMs while all around it is killed at random"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
     "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),

@@ -150,6 +150,7 @@ OF_LANES = {
     "system-libvirt": [*REAL, lambda run: libvirtd_starts()],
     "soak": PLAIN,
     "hostile": PLAIN,
+    "api-load": PLAIN,
     "sweep": [lambda run: daemon_serves(run.builds.sweep())],
     "conformance": PLAIN,
     "modern-qemu": PLAIN,
