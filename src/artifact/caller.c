@@ -355,8 +355,10 @@ static int caller_receive(const Request *request, const Errand *errand, int msec
         int64_t begun = clock_monotonic_msec();
         int r;
 
+        if (budget && budget->msec <= 0)
+                return -ETIME; /* whatever a fast child has sent by now */
         if (budget && budget->msec < msec)
-                msec = budget->msec > 0 ? (int)budget->msec : 0;
+                msec = (int)budget->msec;
         r = errand_receive(errand, msec, answer, sizeof(*answer), ret_fd);
         if (budget)
                 budget->msec -= clock_monotonic_msec() - begun;
