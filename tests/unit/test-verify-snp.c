@@ -105,7 +105,7 @@ static void test_real_report_bits(void **state)
         case_expect(&this, "");
         inputs = case_inputs(&this);
         inputs.report = (Bytes){changed, sizeof(changed)};
-        for (size_t i = 0; i < SNP_REPORT_SIZE; i++) {
+        for (size_t i = 0; i < SNP_REPORT_SIZE; i += test_stride(31)) {
                 memcpy(changed, this.report.data, sizeof(changed));
                 changed[i] ^= (uint8_t)(1 << i % 8);
                 /* Signed by an algorithm that is not known, SIGNATURE_ALGO says then. */
@@ -122,7 +122,7 @@ static void test_real_certificate_bits(void **state)
 
         case_load(&this, "snp-milan.report", "snp-milan.vcek.der", "amd-milan.pem");
         case_expect(&this, "");
-        for (size_t i = 0; i < this.leaf_file.size; i++) {
+        for (size_t i = 0; i < this.leaf_file.size; i += test_stride(31)) {
                 VerifyInputs inputs = case_inputs(&this);
                 Certificates changed = {};
                 CvmError error = {};

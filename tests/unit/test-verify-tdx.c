@@ -58,7 +58,7 @@ static void test_real_quote_bits(void **state)
                                .expectation = &expectation,
                                .trust = {.others = &nobody, .at = VECTOR_AT}};
 
-        for (size_t i = 0; i < quote.size; i++) {
+        for (size_t i = 0; i < quote.size; i += test_stride(61)) {
                 memcpy(changed, quote.data, quote.size);
                 changed[i] ^= (uint8_t)(1 << i % 8);
                 if (verdict_of(&inputs) != VERDICT_VERIFIED)

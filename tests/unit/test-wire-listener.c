@@ -320,6 +320,7 @@ static void test_limit_of_all(void **state)
 {
         enum { MIB = 1 << 20, GREEDY = 3, USERS = 8 };
         static char block[15 * MIB];
+        const size_t unit = test_under_valgrind() ? MIB / 32 : MIB;
         Wire *w = wire_start();
         int greedy[GREEDY], small[USERS];
         size_t n = 0;
@@ -330,16 +331,16 @@ static void test_limit_of_all(void **state)
                 skip();
         }
         memset(block, ' ', sizeof(block));
-        wire_server_bound_buffered(w->server, 64 * MIB);
+        wire_server_bound_buffered(w->server, 64 * unit);
         for (int i = 0; i < GREEDY; i++) {
                 greedy[i] = connect_as(w, 70000);
-                wire_send_bytes(w, greedy[i], block, sizeof(block));
+                wire_send_bytes(w, greedy[i], block, 15 * unit);
                 test_loop_for(&w->test, 3);
         }
         assert_int_equal(wire_server_connections(w->server), GREEDY);
         for (uid_t i = 0; i < USERS; i++) { /* in all more than there may be */
                 small[i] = connect_as(w, 70001 + i);
-                wire_send_bytes(w, small[i], block, 3 * MIB);
+                wire_send_bytes(w, small[i], block, 3 * unit);
                 test_loop_for(&w->test, 3);
         }
         for (int i = 0; i < GREEDY; i++) {

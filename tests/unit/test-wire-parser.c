@@ -374,7 +374,7 @@ static bool keeps_what_is_freed(void)
 #ifdef __SANITIZE_ADDRESS__
         return true;
 #else
-        return getenv("VALGRIND_LIB"); /* lane valgrind sets it */
+        return test_under_valgrind();
 #endif
 }
 

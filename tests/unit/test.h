@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,4 +73,16 @@ static inline char *source_path(const char *relative)
         if (asprintf(&path, "%s/%s", root, relative) < 0)
                 fail_msg("no memory");
         return path;
+}
+
+/* Lane valgrind, where a program takes about fifty times as long, sets VALGRIND_LIB. */
+static inline bool test_under_valgrind(void)
+{
+        return getenv("VALGRIND_LIB");
+}
+
+/* The step of a loop that tries all of very many cases: under valgrind each n-th alone. */
+static inline size_t test_stride(size_t n)
+{
+        return test_under_valgrind() ? n : 1;
 }
