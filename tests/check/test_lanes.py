@@ -212,7 +212,10 @@ def test_the_kernel_is_begun_before_roots_are_made(monkeypatch):
 # Takes a moment to remove what it was making.
 HAL_BUILD = """#!/usr/bin/python3
 import os, pathlib, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
 begun = pathlib.Path(__file__).with_name("compile-1")
 begun.touch()
 try:
@@ -233,23 +236,46 @@ builds.Builds(print).guest("own")
 }
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
-def test_who_ends_lets_hal_build_clean_up(tmp_path, builder):
-    """SIGTERM to scripts/test, or to what it has started, leaves no directory of a compiler."""
-    for name in ("tests/lanes", "scripts/lib"):
-        shutil.copytree(parts.TOP / name, tmp_path / name)
-    for name in ("hal", "src/base"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "meson.build").touch()
-    (tmp_path / "hal/build").write_text(HAL_BUILD)
-    (tmp_path / "hal/build").chmod(0o755)
-    process = subprocess.Popen([sys.executable, "-B", *BUILDERS[builder]], cwd=tmp_path,
-                               stdin=subprocess.DEVNULL, start_new_session=True,
-                               env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)})
-    try:
+@pytest.fixture
+def compiling(tmp_path):
+    """compiling(WORDS): the process of a command in a tree whose hal/build compiles for a minute;
+    it has begun."""
+    started = []
+
+    def start(*words):
+        for name in ("tests/lanes", "scripts"):
+            shutil.copytree(parts.TOP / name, tmp_path / name)
+        for name in ("hal", "src/base"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "meson.build").touch()
+        (tmp_path / "hal/build").write_text(HAL_BUILD)
+        (tmp_path / "hal/build").chmod(0o755)
+        process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)})
+        started.append(process)
         eventually((tmp_path / "hal/compile-1").exists, "hal/build has begun", 60)
-    finally:
+        return process
+
+    yield start
+    for process in started:
         groups.end_group(process)
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_who_ends_lets_hal_build_clean_up(tmp_path, compiling, builder):
+    """SIGTERM to scripts/test, or to what it has started, leaves no directory of a compiler."""
+    groups.end_group(compiling(sys.executable, "-B", *BUILDERS[builder]))
+    assert list(tmp_path.glob("hal/*")) == [tmp_path / "hal/build"]
+
+
+@pytest.mark.parametrize("script", [["scripts/quickstart", "--kernel", "own"],
+                                    ["scripts/lib/guest", "own"]])
+def test_a_script_that_is_ended_ends_hal_build(tmp_path, compiling, script):
+    """By a signal to the script alone, and at once."""
+    process = compiling(*script)
+    process.terminate()
+    assert process.wait(30) == 143
     assert list(tmp_path.glob("hal/*")) == [tmp_path / "hal/build"]
 
 
