@@ -36,8 +36,8 @@ BUDGETS = {
     "libvirt": Budget(150),
     "igvm": Budget(60),
     "e2e": Budget(260),
-    "asan": Budget(300, parts=2),
-    "valgrind": Budget(260, parts=4),
+    "asan": Budget(300, parts=3),
+    "valgrind": Budget(260, parts=6),
 }
 
 
