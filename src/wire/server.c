@@ -14,6 +14,9 @@
 
 /* Bytes of large outputs that are sent before others get their turn, however fast clients read. */
 #define SENT_A_TURN (512u << 10)
+/* Giving memory back stops every thread that allocates: it is done once for all that was freed
+ * within this time, however many large messages and replies there are. */
+#define TRIM_MSEC 1000
 #define ACCEPT_BATCH 16 /* connections accepted before other handles get their turn */
 
 static void server_free(void *owner)
@@ -326,6 +329,7 @@ void wire_server_close(WireServer *server)
         wire_seats_forget(server);
         uv_close((uv_handle_t *)&server->idle, on_handle_closed);
         uv_close((uv_handle_t *)&server->turn, on_handle_closed);
+        uv_close((uv_handle_t *)&server->trim_due, on_handle_closed);
 }
 
 size_t wire_server_connections(const WireServer *server)
@@ -387,29 +391,32 @@ static void on_trim(uv_work_t *work)
         heap_trim();
 }
 
-static void wire_server_trim(WireServer *server);
-
 static void on_trimmed(uv_work_t *work, int status)
 {
         WireServer *server = container_of(work, WireServer, trim);
-        bool again = server->trims_again;
 
-        server->trims = server->trims_again = false;
-        if (again)
-                wire_server_trim(server);
+        server->trims = false;
         handles_closed(&server->handles);
 }
 
-static void wire_server_trim(WireServer *server)
+static void on_trim_due(uv_timer_t *timer)
 {
-        if (server->trims) {
-                server->trims_again = true;
+        WireServer *server = timer->data;
+
+        if (server->trims) { /* for as long as that: what it has passed already is left */
+                uv_timer_start(timer, on_trim_due, TRIM_MSEC, 0);
                 return;
         }
         server->trims = true;
         handles_add(&server->handles);
         /* fails without a function only */
         (void)uv_queue_work(server->loop, &server->trim, on_trim, on_trimmed);
+}
+
+static void wire_server_trim(WireServer *server)
+{
+        if (!server->closed && !uv_is_active((uv_handle_t *)&server->trim_due))
+                uv_timer_start(&server->trim_due, on_trim_due, TRIM_MSEC, 0);
 }
 
 static void wire_server_refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)
@@ -518,8 +525,9 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
         uv_check_init(loop, &server->turn);
         uv_check_start(&server->turn, on_turn); /* fails without a function only */
         uv_unref((uv_handle_t *)&server->turn);
-        server->idle.data = server->turn.data = server;
-        handles_init(&server->handles, 2, server_free, server);
+        uv_timer_init(loop, &server->trim_due);
+        server->idle.data = server->turn.data = server->trim_due.data = server;
+        handles_init(&server->handles, 3, server_free, server);
         *ret = TAKE_PTR(server);
         return 0;
 }

@@ -35,8 +35,8 @@ typedef struct WireServerOps {
         bool (*has_too_many_fds)(const WireServer *server, const WireConnection *connection);
         /* Bytes that a call of the method may have; NULL: it is not known yet. */
         size_t (*message_max)(const WireServer *server, const char *method);
-        /* Has a worker thread give freed memory back to the system: what a large message or reply
-         * needed lies between other objects, and the allocator keeps it. */
+        /* Has a worker thread give freed memory back to the system, within a second or two: what a
+         * large message or reply needed lies between other objects, and the allocator keeps it. */
         void (*trim)(WireServer *server);
         /* Has the method's `prepare` make what it does of the parameters, in any thread. */
         void (*prepare)(const WireServer *server, const WireMessageCall *call, WirePrepared *ret);
@@ -61,9 +61,9 @@ struct WireServer {
         char *scratch;       /* WIRE_INBOX_READ bytes, for the read of whichever connection */
         size_t buffered_max; /* WIRE_BUFFERED_MAX */
         size_t message_max;  /* bytes of the largest message that any method takes */
-        uv_work_t trim;      /* gives memory back */
+        uv_timer_t trim_due; /* active while there is memory to give back */
+        uv_work_t trim;      /* gives it back */
         bool trims;          /* it works */
-        bool trims_again;    /* there is more to give back since it began */
         uv_check_t turn;     /* sets sendable, at the end of each turn of the loop */
         size_t sendable;     /* bytes that large outputs may still be sent of in this turn */
 

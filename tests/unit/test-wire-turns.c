@@ -5,12 +5,23 @@
 
 #include "test.h"
 
+#include <malloc.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #include "wire.h"
 
 #define KIB 1024u
 #define A_TURN (512 * KIB) /* bytes of large outputs */
+
+static atomic_uint n_trims;
+
+/* In the place of libc's. */
+int malloc_trim(size_t pad)
+{
+        n_trims++;
+        return 0;
+}
 
 /* Answers with as many bytes of text as asked for. */
 static int on_text(WireCall *call, json_object *parameters, void *userdata, CvmError *error)
@@ -100,6 +111,26 @@ static void test_large_outputs_take_turns(void **state)
                 assert_in_range(got[i], 64 * KIB, A_TURN);
                 close(fds[i]);
         }
+        wire_stop(w);
+}
+
+/* Once for all large replies of a second, in which the loop is not stopped by it. */
+static void test_memory_is_given_back_at_times(void **state)
+{
+        enum { SIZE = 256 * KIB, N = 20 };
+        Wire *w = wire_start_methods(methods);
+        int fd = wire_connect(w);
+
+        n_trims = 0;
+        for (int i = 0; i < N; i++) {
+                ask(w, fd, SIZE);
+                expect_text(w, fd, SIZE);
+        }
+        assert_in_range(n_trims, 0, 1); /* 1 on a machine that is slow */
+        test_loop_until(&w->test, n_trims > 0);
+        test_loop_for(&w->test, 1500);
+        assert_int_equal(n_trims, 1); /* there was nothing more */
+        close(fd);
         wire_stop(w);
 }
 
@@ -253,6 +284,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_replies_are_made_in_turns),
                 cmocka_unit_test(test_large_outputs_take_turns),
+                cmocka_unit_test(test_memory_is_given_back_at_times),
                 cmocka_unit_test(test_many_small_outputs),
                 cmocka_unit_test(test_streams_take_turns),
                 cmocka_unit_test(test_refusal_is_sent),
