@@ -20,6 +20,7 @@
 #include "api/vsock.h"
 #include "base/foreign.h"
 #include "base/fork.h"
+#include "base/forker.h"
 #include "base/heap.h"
 #include "base/text.h"
 #include "driver/driver.h"
@@ -317,6 +318,9 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         r = fork_reserve();
         if (r < 0)
                 log_warning("the limit of descriptors is low (RLIMIT_NOFILE): %s", strerror(-r));
+        r = forker_start();
+        if (r < 0)
+                log_warning("cannot start the process that makes children: %s", strerror(-r));
         r = parts_start(&daemon->loop, config, &directories, &daemon->parts, &error);
         if (r < 0) {
                 if (cvm_error_is_set(&error)) /* else it is logged */
@@ -377,6 +381,7 @@ static int daemon_run(const Options *options, Config *config, const Paths *paths
         uv_close((uv_handle_t *)&daemon.last, NULL);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         parts_free(&daemon.parts);
+        forker_stop();
         reload_done(&daemon.reload);
         if (uv_loop_close(&daemon.loop) < 0)
                 log_error("the event loop did not close cleanly");

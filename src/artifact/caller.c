@@ -176,8 +176,27 @@ static int caller_look_at(const Request *request, int fd, struct stat *st, Answe
         return 0;
 }
 
-static _Noreturn void caller_child_run(const Request *request, int sock)
+/* A request as the child gets it: what its pointers point to follows. */
+typedef struct SentRequest {
+        uid_t uid;
+        gid_t gid;
+        CallerOpen what;
+        bool writable, switch_user;
+        uint32_t n_groups;
+        char rest[]; /* the groups; then the path, if there is one, with its NUL */
+} SentRequest;
+
+static void caller_child_run(int sock, const int *fds, size_t n, const void *data)
 {
+        const SentRequest *sent = data;
+        const gid_t *groups = (const gid_t *)sent->rest;
+        const Caller caller = {sent->uid, sent->gid, groups, sent->n_groups, NULL};
+        const Request its = {
+                &caller,          fds[0] < 0 ? (const char *)(groups + sent->n_groups) : NULL,
+                fds[0],           fds[1],
+                sent->what,       sent->writable,
+                sent->switch_user};
+        const Request *request = &its;
         Answer answer = {};
         struct stat st;
         char go;
@@ -195,24 +214,35 @@ static _Noreturn void caller_child_run(const Request *request, int sock)
                 answer.error = -caller_copy_to_memory(fd, request->memory, &st, sock);
                 send_answer(sock, &answer, -1);
         }
-        _exit(0);
 }
 
 /* A child that signals nobody when it ends, so that the daemon's own watch over its children never
  * hears of it. Returns 0 or -errno. */
 static int caller_spawn(const Request *request, Errand *errand)
 {
-        int fds[] = {request->fd, request->memory};
-        int r = errand_begin(errand, request->caller->uid, fds, ARRAY_SIZE(fds));
+        const Caller *caller = request->caller;
+        size_t of_groups = caller->n_groups * sizeof(gid_t);
+        size_t of_path = request->path ? strlen(request->path) + 1 : 0;
+        size_t size = sizeof(SentRequest) + of_groups + of_path;
+        const int fds[] = {request->fd, request->memory};
+        _cleanup_free_ SentRequest *sent = calloc(1, size);
+        const ErrandWork work = {caller_child_run, sent, size};
 
-        if (r == ERRAND_CHILD) {
-                Request its = *request;
-
-                its.fd = fds[0];
-                its.memory = fds[1];
-                caller_child_run(&its, errand->socket);
-        }
-        return r;
+        if (!sent)
+                return -ENOMEM;
+        *sent = (SentRequest){
+                .uid = caller->uid,
+                .gid = caller->gid,
+                .what = request->what,
+                .writable = request->writable,
+                .switch_user = request->switch_user,
+                .n_groups = (uint32_t)caller->n_groups,
+        };
+        if (of_groups)
+                memcpy(sent->rest, caller->groups, of_groups);
+        if (of_path)
+                memcpy(sent->rest + of_groups, request->path, of_path);
+        return errand_begin(errand, caller->uid, &work, fds, ARRAY_SIZE(fds));
 }
 
 /* What is asked for, as errors name it. Newly allocated. */

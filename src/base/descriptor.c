@@ -119,8 +119,9 @@ typedef struct Answer {
         int error;
 } Answer;
 
-static _Noreturn void descriptor_child_run(int fd, int socket)
+static void descriptor_child_run(int socket, const int *fds, size_t n, const void *data)
 {
+        int fd = fds[0];
         Answer answer = {};
         struct statfs fs;
         struct stat st;
@@ -132,18 +133,16 @@ static _Noreturn void descriptor_child_run(int fd, int socket)
         else
                 answer.mode = st.st_mode;
         (void)!write(socket, &answer, sizeof(answer));
-        _exit(0);
 }
 
 int descriptor_ask(int fd, uid_t uid, Descriptor *ret)
 {
-        int fds[] = {fd}, r;
+        static const ErrandWork work = {descriptor_child_run, NULL, 0};
         Answer answer = {};
         Errand errand;
+        int r;
 
-        r = errand_begin(&errand, uid, fds, ARRAY_SIZE(fds));
-        if (r == ERRAND_CHILD)
-                descriptor_child_run(fds[0], errand.socket);
+        r = errand_begin(&errand, uid, &work, &fd, 1);
         if (r < 0)
                 return r;
         r = errand_receive(&errand, DESCRIPTOR_ASK_MSEC, &answer, sizeof(answer), NULL);

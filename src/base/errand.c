@@ -114,44 +114,51 @@ static bool errand_leave_behind(Place *mine, int pidfd)
         return begun;
 }
 
-/* errand_begin() with a place. */
-static int errand_begin_at(Errand *errand, size_t place, int *fds, size_t n)
+/* Makes a child that is a copy of this process. */
+static pid_t errand_fork(const ErrandWork *work, const int *fds, size_t n, int *ret_socket,
+                         int *ret_pidfd)
 {
-        int all[FORK_FDS_MAX], pair[2];
+        int all[1 + FORKER_FDS_MAX], pair[2];
+        pid_t pid;
 
-        if (n + 1 > ARRAY_SIZE(all))
-                return -E2BIG;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         all[0] = pair[1];
         for (size_t i = 0; i < n; i++)
                 all[1 + i] = fds[i];
-        *errand = (Errand){.place = place, .pidfd = -1, .socket = pair[0]};
-        errand->pid = fork_bare(all, n + 1, 0, &errand->pidfd);
-        if (errand->pid == 0) {
-                errand->socket = all[0];
-                for (size_t i = 0; i < n; i++)
-                        fds[i] = all[1 + i];
-                return ERRAND_CHILD;
+        pid = fork_bare(all, n + 1, 0, ret_pidfd);
+        if (pid == 0) {
+                work->function(all[0], all + 1, n, work->data);
+                _exit(0);
         }
         close(pair[1]); /* a child that dies is then seen as the end of the stream */
-        if (errand->pid > 0)
-                return 0;
-        close(pair[0]);
-        return (int)errand->pid;
+        if (pid > 0)
+                *ret_socket = pair[0];
+        else
+                close(pair[0]);
+        return pid;
 }
 
-int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n)
+int errand_begin(Errand *errand, uid_t uid, const ErrandWork *work, const int *fds, size_t n)
 {
+        int socket, pidfd, r;
         size_t place;
-        int r = place_take(account_of(uid), &place);
+        pid_t pid;
 
+        if (n > FORKER_FDS_MAX)
+                return -E2BIG;
+        r = place_take(account_of(uid), &place);
         if (r < 0)
                 return r;
-        r = errand_begin_at(errand, place, fds, n);
-        if (r < 0)
+        pid = forker_make(work->function, work->data, work->size, fds, n, &socket, &pidfd);
+        if (pid == -ENOSYS)
+                pid = errand_fork(work, fds, n, &socket, &pidfd);
+        if (pid < 0) {
                 place_give_back(&places[place]);
-        return r;
+                return (int)pid;
+        }
+        *errand = (Errand){.place = place, .pid = pid, .pidfd = pidfd, .socket = socket};
+        return 0;
 }
 
 /* 0: it can be read; -ETIMEDOUT or -errno. */

@@ -12,30 +12,36 @@
  * behind; root has ERRAND_ROOT_MAX places. Each child has its place from the start, so that
  * errand_end() always has a place for a child that stays.
  *
- * The child has no descriptors but those given (base/fork.h). Thread-safe.
+ * The child has no descriptors but those given, and is made by the forker if there is one
+ * (base/forker.h). Thread-safe.
  */
 
 #include <sys/types.h>
 
-#include "base/macros.h"
+#include "base/forker.h"
 
 #define ERRAND_LEFT_PER_UID 8u
 #define ERRAND_LEFT_MAX 128u
 #define ERRAND_ROOT_MAX 64u
 
-#define ERRAND_CHILD 1 /* what errand_begin() returns in the child */
-
 typedef struct Errand {
         size_t place;
         pid_t pid;
-        int pidfd;  /* owned; -1 in the child */
-        int socket; /* owned: a stream of messages (SOCK_SEQPACKET) to the other side */
+        int pidfd;  /* owned */
+        int socket; /* owned: a stream of messages (SOCK_SEQPACKET) to the child */
 } Errand;
 
-/* Makes the child. fork_bare() describes `fds`, which has the child's own numbers in the child, and
- * what a child may do. Returns 0 in the parent, ERRAND_CHILD in the child, -EUSERS if too many
- * children are left behind or at work, or another -errno. */
-int errand_begin(Errand *errand, uid_t uid, int *fds, size_t n);
+/* What the child does, with what data, which is copied for it. */
+typedef struct ErrandWork {
+        ForkerFunction function;
+        const void *data;
+        size_t size;
+} ErrandWork;
+
+/* Makes the child, which runs the function with its end of the socket and copies of the `n`
+ * descriptors (at most FORKER_FDS_MAX), and then exits. Returns 0, -EUSERS if too many children are
+ * left behind or at work, or another -errno. */
+int errand_begin(Errand *errand, uid_t uid, const ErrandWork *work, const int *fds, size_t n);
 /* Waits for a message of exactly `size` bytes from the child, and receives the descriptor that may
  * come with it: *ret_fd is unchanged if none does; ret_fd may be NULL if none is expected. msec: -1
  * waits without limit. Returns 0, -ETIMEDOUT, -ECHILD (the child ended without a message) or

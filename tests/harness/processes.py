@@ -30,15 +30,24 @@ def eventually(condition, what, seconds=10, pause=0.02):
         time.sleep(pause)
 
 
+def name(pid):
+    """As ps shows it; "" for a process that has gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def children(pid):
-    """Live and zombie children of all threads of a process."""
+    """Live and zombie children of all threads of a process, without the one that makes children for
+    the daemon (src/base/forker.h), which is always there."""
     found = []
     for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             found += map(int, path.read_text().split())
         except OSError:
             pass
-    return found
+    return [child for child in found if name(child) != "cvmd-forker"]
 
 
 def command(pid):

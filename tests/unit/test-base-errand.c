@@ -16,21 +16,34 @@
 
 #define UID 4711
 
+static void answer_with(int socket, const int *fds, size_t n, const void *data)
+{
+        char five[5];
+
+        if (n == 2 && fds[0] == -1 && strcmp(data, "data") == 0 && pread(fds[1], five, 5, 0) == 5)
+                (void)!write(socket, five, 5);
+}
+
+static void answer_nothing(int socket, const int *fds, size_t n, const void *data)
+{
+        for (;;)
+                pause();
+}
+
+static void end_at_once(int socket, const int *fds, size_t n, const void *data)
+{
+}
+
+static const ErrandWork stays = {answer_nothing, NULL, 0}, ends = {end_at_once, NULL, 0};
+
 static void test_answer(void **state)
 {
-        int fds[] = {-1, memfd_from_bytes("x", "hello", 5)}, mine = fds[1], r;
-        char answer[5], five[5];
+        const ErrandWork work = {answer_with, "data", 5};
+        int fds[] = {-1, memfd_from_bytes("x", "hello", 5)}, mine = fds[1];
+        char answer[5];
         Errand errand;
 
-        r = errand_begin(&errand, UID, fds, 2);
-        if (r == ERRAND_CHILD) {
-                if (fds[0] != -1 || pread(fds[1], five, 5, 0) != 5)
-                        _exit(1);
-                (void)!write(errand.socket, five, 5);
-                _exit(0);
-        }
-        assert_int_equal(r, 0);
-        assert_int_equal(fds[1], mine);
+        assert_int_equal(errand_begin(&errand, UID, &work, fds, 2), 0);
         assert_int_equal(errand_receive(&errand, 10000, answer, 5, NULL), 0);
         assert_memory_equal(answer, "hello", 5);
         assert_int_equal(errand_receive(&errand, 10000, answer, 5, NULL), -ECHILD);
@@ -43,32 +56,27 @@ static void test_timeout(void **state)
 {
         Errand errand;
         char byte;
-        int r;
 
-        r = errand_begin(&errand, UID, NULL, 0);
-        if (r == ERRAND_CHILD) {
-                for (;;)
-                        pause();
-        }
-        assert_int_equal(r, 0);
+        assert_int_equal(errand_begin(&errand, UID, &stays, NULL, 0), 0);
         assert_int_equal(errand_receive(&errand, 20, &byte, 1, NULL), -ETIMEDOUT);
         errand_end(&errand);
         assert_int_equal(errand_left(UID), 0);
 }
 
+static void ask_file_system(int socket, const int *fds, size_t n, const void *data)
+{
+        struct statfs fs;
+
+        fstatfs(fds[0], &fs);
+}
+
 static int hang(Deaf *deaf, int fd)
 {
-        int fds[] = {fd}, r;
+        static const ErrandWork work = {ask_file_system, NULL, 0};
         Errand errand;
         char byte;
+        int r = errand_begin(&errand, UID, &work, &fd, 1);
 
-        r = errand_begin(&errand, UID, fds, 1);
-        if (r == ERRAND_CHILD) {
-                struct statfs fs;
-
-                fstatfs(fds[0], &fs);
-                _exit(0);
-        }
         if (r < 0)
                 return r;
         assert_int_equal(errand_receive(&errand, 100, &byte, 1, NULL), -ETIMEDOUT);
@@ -88,7 +96,7 @@ static void test_left(void **state)
 {
         Errand errand;
         Deaf deaf;
-        int fd, r;
+        int fd;
 
         if (!deaf_mount(&deaf))
                 skip();
@@ -102,13 +110,10 @@ static void test_left(void **state)
         assert_int_equal(hang(&deaf, fd), -EUSERS);
         account_set(one_for_two, NULL);
         assert_int_equal(errand_left(UID + 1), ERRAND_LEFT_PER_UID);
-        assert_int_equal(errand_begin(&errand, UID + 1, NULL, 0), -EUSERS);
+        assert_int_equal(errand_begin(&errand, UID + 1, &ends, NULL, 0), -EUSERS);
         account_set(NULL, NULL);
         assert_int_equal(errand_left(UID + 1), 0);
-        r = errand_begin(&errand, UID + 1, NULL, 0);
-        if (r == ERRAND_CHILD)
-                _exit(0);
-        assert_int_equal(r, 0);
+        assert_int_equal(errand_begin(&errand, UID + 1, &ends, NULL, 0), 0);
         errand_end(&errand);
         assert_int_equal(errand_left(UID + 1), 0);
 
@@ -128,25 +133,16 @@ static void test_places(void **state)
         int r = 0;
 
         while (r == 0 && n < ARRAY_SIZE(of_others)) {
-                r = errand_begin(&of_others[n], (uid_t)(UID + n / 8), NULL, 0);
-                if (r == ERRAND_CHILD)
-                        for (;;)
-                                pause();
+                r = errand_begin(&of_others[n], (uid_t)(UID + n / 8), &stays, NULL, 0);
                 n += r == 0;
         }
         assert_int_equal(r, -EUSERS);
         assert_int_equal(n, ERRAND_LEFT_MAX);
-        r = errand_begin(&of_root, 0, NULL, 0);
-        if (r == ERRAND_CHILD)
-                _exit(0);
-        assert_int_equal(r, 0);
+        assert_int_equal(errand_begin(&of_root, 0, &ends, NULL, 0), 0);
         errand_end(&of_root);
         while (n > 0)
                 errand_end(&of_others[--n]);
-        r = errand_begin(&of_others[0], UID + 1000, NULL, 0);
-        if (r == ERRAND_CHILD)
-                _exit(0);
-        assert_int_equal(r, 0);
+        assert_int_equal(errand_begin(&of_others[0], UID + 1000, &ends, NULL, 0), 0);
         errand_end(&of_others[0]);
 }
 
