@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <termios.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "fail.h"

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/filesystem.h"
 #include "base/memfd.h"

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "artifact/artifact.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"

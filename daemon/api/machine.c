@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "launch/recover.h"
 #include "local/log.h"
 #include "systemd/machined.h"

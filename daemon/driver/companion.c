@@ -16,6 +16,7 @@
 #include "base/process.h"
 #include "base/socket.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "driver/child.h"
 #include "driver/driver.h"
 #include "local/tail.h"

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "launch/restart.h"
 #include "local/log.h"
 #include "manager/strays.h"

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/foreign.h"
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/fail_point.h"
+#include "base/fd.h"
 #include "base/memfd.h"
 #include "base/text.h"
 

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fd.h"
 #include "base/fork.h"
 #include "base/memfd.h"
 #include "base/socket.h"

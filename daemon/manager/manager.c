@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include "artifact/embedded.h"
+#include "base/dir.h"
 #include "base/fail_point.h"
 #include "base/file.h"
 #include "base/json.h"

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fail_point.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memfd.h"

@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 
 #include "base/fail_point.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/memfd.h"
+#include "base/tree.h"
 
 #define DEPTH_MAX 16u /* of directories that a share is wiped in; the guest may have made some */
 

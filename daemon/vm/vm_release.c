@@ -6,6 +6,7 @@
 
 #include "base/fail_point.h"
 #include "base/file.h"
+#include "base/tree.h"
 #include "local/log.h"
 #include "vm/charges.h"
 #include "vm/confine.h"

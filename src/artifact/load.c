@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "artifact/artifact_internal.h"
+#include "base/fd.h"
 #include "base/memfd.h"
 #include "base/text.h"
 

@@ -1,47 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fail_point.h"
+#include "base/fd.h"
 #include "base/memfd.h"
 #include "base/text.h"
-
-#define TREE_DEPTH_MAX 16u  /* levels of a tree that are entered at once */
-#define TREE_MOVE_TRIES 64u /* names that are tried for what is moved up */
-
-int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
-{
-        _cleanup_(buffer_done) Buffer buffer = {};
-
-        for (;;) {
-                char chunk[16384];
-                ssize_t n = read(fd, chunk, sizeof(chunk));
-                int r;
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                if ((size_t)n > max - buffer.size)
-                        return -EFBIG;
-                r = buffer_append(&buffer, chunk, (size_t)n);
-                explicit_bzero(chunk, (size_t)n);
-                if (r < 0)
-                        return r;
-        }
-        if (ret_size)
-                *ret_size = buffer.size;
-        *ret = buffer_take(&buffer);
-        return *ret ? 0 : -ENOMEM;
-}
 
 FileFault file_fault(int r)
 {
@@ -126,177 +94,6 @@ int file_replace_at(int dirfd, const char *name, const void *data, size_t size, 
                     int *ret_fd)
 {
         return file_replace(dirfd, name, data, size, mode, false, ret_fd);
-}
-
-static int make_parents(const char *path)
-{
-        _cleanup_free_ char *copy = strdup(path);
-
-        if (!copy)
-                return -ENOMEM;
-        for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
-                *p = 0;
-                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-                        return -errno;
-                *p = '/';
-        }
-        return 0;
-}
-
-int dir_open_private(const char *path_given, mode_t mode)
-{
-        _cleanup_free_ char *path = strdup(path_given);
-        _cleanup_close_ int fd = -1;
-        struct stat st;
-        int r;
-
-        if (!path)
-                return -ENOMEM;
-        /* with a '/' at the end O_NOFOLLOW would follow */
-        for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-                path[n - 1] = 0;
-        r = make_parents(path);
-        if (r < 0)
-                return r;
-        if (mkdir(path, mode) < 0 && errno != EEXIST)
-                return -errno;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ELOOP ? -ENOTDIR : -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH) & ~mode))
-                return -EPERM;
-        if (fchmod(fd, mode) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-/* Opens a directory unless something is mounted on it, be it of the same file system (-EXDEV). */
-static int open_unmounted(int dirfd, const char *name)
-{
-        _cleanup_close_ int fd =
-                openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        struct statx st;
-
-        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0)
-                return -errno;
-        return st.stx_attributes & STATX_ATTR_MOUNT_ROOT ? -EXDEV : TAKE_FD(fd);
-}
-
-/* A tree that is removed. Who may make directories in it may make them deeper than there are
- * descriptors or is stack: what lies too deep is moved up and removed in a later round. */
-typedef struct Tree {
-        int top;
-        unsigned n_moved;
-} Tree;
-
-static int file_move_up(Tree *tree, int dirfd, const char *name)
-{
-        char to[32];
-        int r = 0;
-
-        for (unsigned i = 0; i < TREE_MOVE_TRIES; i++) {
-                snprintf(to, sizeof(to), ".deep-%u", tree->n_moved++);
-                r = renameat(dirfd, name, tree->top, to) < 0 ? -errno : 0;
-                if (r != -EEXIST && r != -ENOTEMPTY && r != -ENOTDIR)
-                        break;
-        }
-        return r;
-}
-
-static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth);
-
-/* Takes dirfd. */
-static int remove_contents(Tree *tree, int dirfd, unsigned depth)
-{
-        struct dirent *entry;
-        DIR *dir = fdopendir(dirfd);
-        int first = 0;
-
-        if (!dir) {
-                first = -errno;
-                close(dirfd);
-                return first;
-        }
-        while ((entry = readdir(dir))) {
-                const char *name = entry->d_name;
-                int r;
-
-                if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-                        continue;
-                r = remove_entry(tree, dirfd, name, depth);
-                first = first ?: r;
-        }
-        closedir(dir);
-        return first;
-}
-
-static int remove_top(int top)
-{
-        Tree tree = {.top = top};
-        unsigned before;
-        int first = 0;
-
-        do {
-                int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-                before = tree.n_moved;
-                r = fd < 0 ? -errno : remove_contents(&tree, fd, TREE_DEPTH_MAX);
-                first = first ?: r;
-        } while (tree.n_moved != before);
-        return first;
-}
-
-/* tree NULL: it is the top itself. depth: levels that may be entered below it. */
-static int remove_entry(Tree *tree, int dirfd, const char *name, unsigned depth)
-{
-        _cleanup_close_ int fd = -1;
-        int r;
-
-        fail_point("tree: to be removed");
-        if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-                return 0;
-        if (errno != EISDIR && errno != EPERM)
-                return -errno;
-        fd = open_unmounted(dirfd, name);
-        if (fd < 0)
-                return fd;
-        if (!tree)
-                r = remove_top(fd);
-        else if (depth > 0)
-                r = remove_contents(tree, TAKE_FD(fd), depth - 1);
-        else
-                return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0
-                                                                : file_move_up(tree, dirfd, name);
-        fail_point("tree: empty");
-        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && r == 0)
-                r = -errno;
-        return r;
-}
-
-int tree_remove_at(int dirfd, const char *name)
-{
-        return remove_entry(NULL, dirfd, name, 0);
-}
-
-int fd_read_path(int fd, char **ret)
-{
-        _cleanup_free_ char *path = malloc(PATH_MAX);
-        char link[40];
-        ssize_t n;
-
-        if (!path)
-                return -ENOMEM;
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, path, PATH_MAX);
-        if (n < 0)
-                return -errno;
-        if (n == 0 || n == PATH_MAX || path[0] != '/')
-                return -ENOENT;
-        path[n] = 0;
-        *ret = TAKE_PTR(path);
-        return 0;
 }
 
 char *file_path_at(int dirfd, const char *name)

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/fd.h"
+
 int memfd_new(const char *name)
 {
         int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -15,24 +17,6 @@ int memfd_seal(int fd)
 {
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
                 return -errno;
-        return 0;
-}
-
-int fd_write_all(int fd, const void *data, size_t size)
-{
-        const char *p = data;
-
-        while (size) {
-                ssize_t n = write(fd, p, size);
-
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        return -errno;
-                }
-                p += n;
-                size -= (size_t)n;
-        }
         return 0;
 }
 

@@ -11,5 +11,3 @@ int memfd_new(const char *name);
 int memfd_seal(int fd);
 /* A sealed memfd of these bytes. Returns the fd or -errno. */
 int memfd_from_bytes(const char *name, const void *data, size_t size);
-/* Writes all bytes to a descriptor, resuming after short writes and EINTR. Returns 0 or -errno. */
-int fd_write_all(int fd, const void *data, size_t size);

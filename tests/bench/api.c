@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "base/text.h"

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "daemon.h"
 
 const EmbeddedArtifact embedded_artifacts[] = {{}}; /* of cvmd, which is not linked */

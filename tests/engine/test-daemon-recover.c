@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/tree.h"
 #include "daemon.h"
 
 #define NAME "{\"name\":\"web\"}"

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/fd.h"
 #include "base/memfd.h"
 #include "machine.h"
 

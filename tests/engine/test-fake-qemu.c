@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/dir.h"
 #include "base/file.h"
+#include "base/tree.h"
 #include "machine.h"
 
 #define CROWD 200u

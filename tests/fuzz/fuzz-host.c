@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/memfd.h"
+#include "base/tree.h"
 #include "fuzz.h"
 #include "host/host.h"
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "base/tree.h"
 
 static inline char *directory_make(void)
 {

@@ -15,6 +15,7 @@
 #include "artifact/caller.h"
 #include "base/errand.h"
 #include "base/file.h"
+#include "base/tree.h"
 #include "deaf.h"
 #include "leaks.h"
 #include "mounts.h"

@@ -8,7 +8,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/dir.h"
 #include "base/file.h"
+#include "base/tree.h"
 #include "directory.h"
 #include "leaks.h"
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/memfd.h"
 #include "leaks.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"

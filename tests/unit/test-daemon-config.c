@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/tree.h"
 #include "directory.h"
 #include "leaks.h"
 #include "local/config.h"

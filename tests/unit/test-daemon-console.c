@@ -6,6 +6,7 @@
 
 #include "base/backlog.h"
 #include "base/file.h"
+#include "base/tree.h"
 #include "leaks.h"
 #include "mounts.h"
 #include "vm/console.h"

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
+#include "base/tree.h"
 #include "leaks.h"
 #include "local/file_filter.h"
 

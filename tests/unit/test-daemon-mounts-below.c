@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/tree.h"
 #include "leaks.h"
 #include "local/mounts_below.h"
 #include "mounts.h"

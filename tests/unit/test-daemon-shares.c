@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/tree.h"
 #include "leaks.h"
 #include "mounts.h"
 #include "vm/shares.h"

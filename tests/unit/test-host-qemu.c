@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "directory.h"

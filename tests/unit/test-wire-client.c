@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/memfd.h"
 #include "loop.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/memfd.h"
 #include "wire.h"

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/tree.h"
 #include "given.h"
 
 /* The key 00 01 .. 1f. The proofs and MACs are what Python's hmac makes of it. */

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "environment.h"
 #include "program.h"
 
