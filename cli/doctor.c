@@ -15,6 +15,7 @@
 #include "base/program.h"
 #include "base/text.h"
 #include "fail.h"
+#include "host/libvirt_probe.h"
 #include "output.h"
 #include "table.h"
 #include "template/survey.h"

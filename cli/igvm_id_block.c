@@ -40,7 +40,7 @@ static json_object *key_json(const uint8_t *key)
 {
         HashDigest digest;
 
-        return id_key_digest(key, &digest) == 0 ? hex_json(digest.bytes, SHA384_SIZE) : NULL;
+        return id_block_key_digest(key, &digest) == 0 ? hex_json(digest.bytes, SHA384_SIZE) : NULL;
 }
 
 int igvm_id_block_json(const Igvm *igvm, const char *path, json_object **ret, CvmError *error)

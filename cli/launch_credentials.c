@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
-#include "launch_spec.h"
+#include "launch_credentials.h"
 #include "spec/spec.h"
 
 typedef struct Credentials {

@@ -12,12 +12,12 @@
 #include "base/text.h"
 #include "fail.h"
 #include "launch_copy.h"
-#include "launch_spec.h"
+#include "launch_files.h"
 #include "spec/spec.h"
 
 #define INLINE_MAX (64u << 10) /* bytes of a certificate that is sent by value */
 
-json_object *launch_path(const char *directory, const char *path)
+json_object *launch_files_path(const char *directory, const char *path)
 {
         _cleanup_free_ char *cwd = NULL, *absolute = NULL;
 
@@ -47,7 +47,7 @@ static ExitStatus resolve(const Cli *cli, json_object *object, const char *file,
                 return fail_file(cli, file, 0,
                                  "%s.fd: a file cannot carry descriptors; give a path", field);
         if (path && *path)
-                json_object_object_add(object, "path", launch_path(directory, path));
+                json_object_object_add(object, "path", launch_files_path(directory, path));
         return EXIT_OK;
 }
 
@@ -88,7 +88,7 @@ static bool is_hidden_from_guest(const char *name)
         return strcmp(name, ".") == 0 || strncmp(name, "..", 2) == 0;
 }
 
-ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object *certs)
+ExitStatus launch_files_read_certs(const Cli *cli, const char *path, json_object *certs)
 {
         DIR *directory = opendir(path);
         struct dirent *entry;
@@ -115,8 +115,9 @@ ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object 
                 else if (++n > SPEC_CERTS_MAX)
                         status = fail_file(cli, path, 0, "more than %d files", SPEC_CERTS_MAX);
                 else
-                        json_object_object_add(certs, name,
-                                               json_build("path", launch_path(path, name), NULL));
+                        json_object_object_add(
+                                certs, name,
+                                json_build("path", launch_files_path(path, name), NULL));
         }
         closedir(directory);
         return status;

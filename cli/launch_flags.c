@@ -10,7 +10,7 @@
 #include "env_file.h"
 #include "fail.h"
 #include "labels.h"
-#include "launch_spec.h"
+#include "launch_files.h"
 #include "spec/spec.h"
 
 #define EMBEDDED "embedded:"
@@ -153,7 +153,7 @@ static ExitStatus apply_artifacts(const Cli *cli, const LaunchFlags *flags, json
                         reference =
                                 json_build("name", json_new_text(value + strlen(EMBEDDED)), NULL);
                 else
-                        reference = json_build("path", launch_path(".", value), NULL);
+                        reference = json_build("path", launch_files_path(".", value), NULL);
                 json_object_object_add(object, option, reference);
         }
         return EXIT_OK;
@@ -224,7 +224,7 @@ static ExitStatus apply_certs(const Cli *cli, const LaunchFlags *flags, json_obj
         if (!flags->certs)
                 return EXIT_OK;
         certs = member_of(object, "certs", json_type_object);
-        return certs ? launch_certs_directory(cli, flags->certs, certs) : EXIT_OK;
+        return certs ? launch_files_read_certs(cli, flags->certs, certs) : EXIT_OK;
 }
 
 /* Puts a share in the place of the one of the same tag, or at the end. */
@@ -272,8 +272,9 @@ static ExitStatus apply_shares(const Cli *cli, const LaunchFlags *flags, json_ob
                         return fail_usage(cli, "--share gives the tag %s twice", tag);
                 json_object_object_add(seen, tag, NULL);
                 put_share(shares, tag,
-                          json_build("tag", json_new_text(tag), "path", launch_path(".", path),
-                                     "readOnly", json_object_new_boolean(!writable), NULL));
+                          json_build("tag", json_new_text(tag), "path",
+                                     launch_files_path(".", path), "readOnly",
+                                     json_object_new_boolean(!writable), NULL));
         }
         return EXIT_OK;
 }
@@ -307,7 +308,7 @@ static json_object *parse_disk(const char *value)
 
         if (!copy || !*copy || *copy == ',')
                 return NULL;
-        disk = json_build("path", launch_path(".", strtok_r(copy, ",", &save)), NULL);
+        disk = json_build("path", launch_files_path(".", strtok_r(copy, ",", &save)), NULL);
         while ((option = strtok_r(NULL, ",", &save)))
                 if (!put_disk_option(disk, option))
                         return NULL;

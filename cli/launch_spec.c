@@ -13,6 +13,8 @@
 #include "base/json_place.h"
 #include "base/text.h"
 #include "fail.h"
+#include "launch_credentials.h"
+#include "launch_files.h"
 
 /* A spec file as it stands, for messages that name its lines. */
 typedef struct SpecFile {

@@ -46,18 +46,3 @@ void launch_spec_done(LaunchSpec *spec);
 /* A spec file alone, checked: paths are made absolute, none is opened; outside a unit credentials
  * are empty. It need not have a name. */
 ExitStatus launch_spec_read(const Cli *cli, const char *file, CvmSpec **ret);
-
-/* For the parts of the building. */
-
-/* Makes the paths in the object of a spec file absolute, by the directory of that file. */
-ExitStatus launch_files_resolve(const Cli *cli, json_object *object, const char *file,
-                                const char *directory);
-/* Puts the content of systemd's credentials where the object names them; for a render that has no
- * credentials, nothing. */
-ExitStatus launch_credentials_resolve(const Cli *cli, bool render, json_object *object);
-/* Opens every path and puts descriptors, or the content of small files, in its place. */
-ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec);
-/* An absolute path as a JSON string; NULL without memory or working directory. */
-json_object *launch_path(const char *directory, const char *path);
-/* Reads the regular files of a directory into `certs`, an object of FileSource. */
-ExitStatus launch_certs_directory(const Cli *cli, const char *path, json_object *certs);

@@ -10,9 +10,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
-#include "measure/document.h"
 #include "measure/igvm.h"
 #include "measure/igvm_summary.h"
+#include "measure/measurement_document.h"
 #include "measure_format.h"
 #include "measure_id_block.h"
 #include "measure_request.h"
@@ -95,7 +95,7 @@ static ExitStatus measure_show(const Cli *cli, const MeasureFormatOptions *optio
 {
         switch (options->format) {
         case FORMAT_CORIM:
-                return measure_corim(cli, options, measurement);
+                return measure_format_corim(cli, options, measurement);
         case FORMAT_ID_BLOCK:
                 return measure_id_block(cli, options, measurement, policy);
         case FORMAT_TEXT:
@@ -172,7 +172,7 @@ static ExitStatus measure_files(const Cli *cli, const MeasureOptions *what,
                 return fail_memory(cli);
         measure_note_not_loadable(request.inputs.igvm.bytes);
         if (options->format == FORMAT_IGVM)
-                return measure_signed_igvm(cli, options, &request.inputs, measurement);
+                return measure_id_block_igvm(cli, options, &request.inputs, measurement);
         if (request.inputs.igvm.bytes.data && options->format == FORMAT_ID_BLOCK)
                 fputs("cvmctl: note: a launch refuses an ID block given with an IGVM file; "
                       "--format igvm writes the block into the file\n",

@@ -11,7 +11,8 @@
 #include "measure/corim.h"
 #include "output.h"
 
-ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, SigningKey **ret)
+ExitStatus measure_format_load_key(const Cli *cli, const char *path, unsigned curves,
+                                   SigningKey **ret)
 {
         const char *reason;
         _cleanup_free_ char *data = NULL;
@@ -125,8 +126,8 @@ static void note_left_out(const Measurement *measurement)
         }
 }
 
-ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
-                         const Measurement *measurement)
+ExitStatus measure_format_corim(const Cli *cli, const MeasureFormatOptions *options,
+                                const Measurement *measurement)
 {
         _cleanup_free_ uint8_t *corim = NULL, *is_signed = NULL;
         _cleanup_(signing_key_freep) SigningKey *key = NULL;
@@ -139,7 +140,7 @@ ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
                 return fail_usage(cli, "CoRIM is binary: redirect it to a file or a pipe");
         if (signer && !text_is_utf8(signer, strlen(signer)))
                 return fail_usage(cli, "--signer must be valid UTF-8");
-        status = measure_key_load(cli, options->key, KEY_P256 | KEY_P384, &key);
+        status = measure_format_load_key(cli, options->key, KEY_P256 | KEY_P384, &key);
         if (status.code)
                 return status;
         note_left_out(measurement);

@@ -33,8 +33,9 @@ MeasureFormatOptions measure_format_options(const Arguments *arguments);
 ExitStatus measure_format_check(const Cli *cli, const MeasureFormatOptions *options);
 
 /* The key in a PEM file; NULL if path is. */
-ExitStatus measure_key_load(const Cli *cli, const char *path, unsigned curves, SigningKey **ret);
+ExitStatus measure_format_load_key(const Cli *cli, const char *path, unsigned curves,
+                                   SigningKey **ret);
 
 /* CoRIM on standard output, signed with the key; what it leaves out goes to standard error. */
-ExitStatus measure_corim(const Cli *cli, const MeasureFormatOptions *options,
-                         const Measurement *measurement);
+ExitStatus measure_format_corim(const Cli *cli, const MeasureFormatOptions *options,
+                                const Measurement *measurement);

@@ -97,9 +97,9 @@ static int digest_of_key(const SigningKey *key, char **ret)
 
         if (!key)
                 return 0;
-        r = id_key_encode_signing(key, encoded);
+        r = id_block_encode_signing_key(key, encoded);
         if (r == 0)
-                r = id_key_digest(encoded, &digest);
+                r = id_block_key_digest(encoded, &digest);
         if (r < 0)
                 return r;
         *ret = hash_hex(&digest);
@@ -122,13 +122,13 @@ static ExitStatus sign(const Cli *cli, const MeasureFormatOptions *options,
         if (!status.code)
                 status = read_policy(cli, options->policy, policy, &block->policy);
         if (!status.code)
-                status = measure_key_load(cli, options->id_key, KEY_P384, &ret->id);
+                status = measure_format_load_key(cli, options->id_key, KEY_P384, &ret->id);
         if (!status.code)
-                status = measure_key_load(cli, options->author_key, KEY_P384, &ret->author);
+                status = measure_format_load_key(cli, options->author_key, KEY_P384, &ret->author);
         if (status.code)
                 return status;
         id_block_encode(block, ret->encoded);
-        r = id_auth_encode(ret->encoded, ret->id, ret->author, ret->auth);
+        r = id_block_encode_auth(ret->encoded, ret->id, ret->author, ret->auth);
         return r < 0 ? fail_local(cli, "cannot sign the ID block: %s", strerror(-r)) : EXIT_OK;
 }
 
@@ -250,8 +250,8 @@ static ExitStatus write_output(const Cli *cli, const char *path, Bytes file)
         return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
 }
 
-ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *options,
-                               const MeasureInputs *inputs, const Measurement *measurement)
+ExitStatus measure_id_block_igvm(const Cli *cli, const MeasureFormatOptions *options,
+                                 const MeasureInputs *inputs, const Measurement *measurement)
 {
         _cleanup_(signed_done) Signed is_signed = {};
         _cleanup_(cvm_error_done) CvmError error = {};

@@ -15,5 +15,5 @@ ExitStatus measure_id_block(const Cli *cli, const MeasureFormatOptions *options,
 
 /* Writes the IGVM file that was measured to --output, with the ID block in it. "-" is standard
  * output; then what is printed of the block goes to standard error. */
-ExitStatus measure_signed_igvm(const Cli *cli, const MeasureFormatOptions *options,
-                               const MeasureInputs *inputs, const Measurement *measurement);
+ExitStatus measure_id_block_igvm(const Cli *cli, const MeasureFormatOptions *options,
+                                 const MeasureInputs *inputs, const Measurement *measurement);

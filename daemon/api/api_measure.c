@@ -6,7 +6,7 @@
 
 #include "api/api.h"
 #include "base/text.h"
-#include "measure/document.h"
+#include "measure/measurement_document.h"
 #include "measure/record.h"
 
 /* What it was measured from, as far as that is known of a CVM without a document. */

@@ -3,9 +3,9 @@
 
 /*
  * The steps that stand before a launch, in one table, for who launches and for who only asks: a
- * launch takes them one after the other until one refuses it (admit.c); a render takes all of them
- * with a CVM that is not in the manager's table, lists what they say and gives back what they hold
- * (review.c). What is added here is thereby in both.
+ * launch takes them one after the other until one refuses it (admission.c); a render takes all of
+ * them with a CVM that is not in the manager's table, lists what they say and gives back what they
+ * hold (admission_review.c). What is added here is thereby in both.
  */
 
 #include "launch/load.h"

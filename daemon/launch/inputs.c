@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "host/qemu_needs.h"
 #include "launch/gpu_access.h"
 #include "manager/platform.h"
 

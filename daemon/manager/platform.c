@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/platform.h"
+#include "host/qemu_needs.h"
 
 #include <string.h>
 #include <unistd.h>

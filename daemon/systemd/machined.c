@@ -43,7 +43,7 @@ static void request_free(Request *request)
         free(request);
 }
 
-void machine_name(const char *name, const char *id, bool with_id, char *buffer)
+void machined_name(const char *name, const char *id, bool with_id, char *buffer)
 {
         size_t max = MACHINE_NAME_MAX - (with_id ? 9 : 0), n;
 
@@ -206,7 +206,7 @@ static int try(Machined *machined, const Request *request)
         char name[MACHINE_NAME_MAX + 1];
         int r;
 
-        machine_name(request->name, request->id, request->with_id, name);
+        machined_name(request->name, request->id, request->with_id, name);
         r = call_register(machined, request, name);
         return r == -ENOENT || r == -ECONNREFUSED ? send_register(machined, request, name) : r;
 }

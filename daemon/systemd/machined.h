@@ -37,4 +37,4 @@ void machined_forget(Machined *machined, const char *id);
 
 /* "cvm-NAME" as a host name, or with a part of the id behind it for the case that there is one;
  * buffer holds MACHINE_NAME_MAX + 1 bytes. */
-void machine_name(const char *name, const char *id, bool with_id, char *buffer);
+void machined_name(const char *name, const char *id, bool with_id, char *buffer);

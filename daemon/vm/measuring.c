@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 
 #include "base/json.h"
-#include "measure/document.h"
 #include "measure/measure.h"
+#include "measure/measurement_document.h"
 #include "measure/record.h"
 
 #define EVENTS_MAX 512u /* of a register; registers that event logs explain have some ten */

@@ -21,13 +21,6 @@ typedef struct LibvirtNeeds {
         bool tpm;
 } LibvirtNeeds;
 
-/* From domain capabilities (virConnectGetDomainCapabilities(3)). 0, -EBADMSG, -ENOMEM or -ENOSYS
- * (no libxml2); version is left. Not in a build without libvirt. */
-int libvirt_facts_parse(const char *xml, LibvirtFacts *ret);
-/* Connects and asks: blocks. 0, or -errno with *ret_reason, for a person, owned by the caller; so
- * in a build without libvirt. */
-int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason);
-
 /* facts NULL: it could not be asked, because of `reason`. Adds what failed, or all. 0
  * or -ENOMEM. */
 int libvirt_needs_check(const LibvirtFacts *facts, const char *uri, const char *reason,

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "host/libvirt_calls.h"
-#include "host/libvirt_facts.h"
+#include "host/libvirt_probe.h"
 #include "host/libxml_calls.h"
 
 static bool libvirt_probe_holds(xmlXPathContext *context, const char *expression)
@@ -16,7 +16,7 @@ static bool libvirt_probe_holds(xmlXPathContext *context, const char *expression
         return result;
 }
 
-int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
+int libvirt_probe_parse(const char *xml, LibvirtFacts *ret)
 {
         xmlXPathContext *context;
         const char *failure;
@@ -40,7 +40,7 @@ int libvirt_facts_parse(const char *xml, LibvirtFacts *ret)
         };
         int r;
 
-        if (!libxml_load(&failure))
+        if (!libxml_calls_load(&failure))
                 return -ENOSYS;
         doc = libxml->xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
                                     XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
@@ -76,7 +76,7 @@ int libvirt_probe(const char *uri, LibvirtFacts *ret, char **ret_reason)
         if (connection && libvirt->virConnectGetLibVersion(connection, &facts.version) == 0 &&
             (xml = libvirt->virConnectGetDomainCapabilities(connection, NULL, "x86_64", "q35", NULL,
                                                             0)))
-                r = libvirt_facts_parse(xml, &facts);
+                r = libvirt_probe_parse(xml, &facts);
         if (r == 0)
                 *ret = facts;
         else

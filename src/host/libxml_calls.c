@@ -16,7 +16,7 @@ static LibxmlCalls calls;
 static Library library;
 const LibxmlCalls *const libxml = &calls;
 
-static void libxml_calls_load(void)
+static void libxml_load_once(void)
 {
         xmlFreeFunc *free_text = NULL;
 
@@ -29,11 +29,11 @@ static void libxml_calls_load(void)
                 calls.free_text = *free_text;
 }
 
-bool libxml_load(const char **ret_reason)
+bool libxml_calls_load(const char **ret_reason)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-        pthread_once(&once, libxml_calls_load);
+        pthread_once(&once, libxml_load_once);
         *ret_reason = library.complete ? NULL : library.failure;
         return library.complete;
 }

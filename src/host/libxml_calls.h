@@ -49,8 +49,8 @@ typedef struct LibxmlCalls {
         xmlFreeFunc free_text; /* xmlFree, which is a variable or a macro */
 } LibxmlCalls;
 
-/* Not to be used before libxml_load() has returned true. */
+/* Not to be used before libxml_calls_load() has returned true. */
 extern const LibxmlCalls *const libxml;
 
 /* Any thread; the same each time. false: it cannot be loaded, because of *ret_reason (static). */
-bool libxml_load(const char **ret_reason);
+bool libxml_calls_load(const char **ret_reason);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "host/qemu_internal.h"
+#include "host/qemu_needs.h"
 
 typedef struct Compare {
         const QemuProbe *probe;

@@ -71,12 +71,3 @@ typedef struct QemuIdentity {
 
 int qemu_identity_read(const char *path, QemuIdentity *ret); /* 0 or -errno */
 bool qemu_identity_equal(const QemuIdentity *a, const QemuIdentity *b);
-
-/*
- * Adds a failed check for each thing that `needs`, a template's requires.qemu (NULL: nothing),
- * wants and the probe lacks: objects, properties (object to names), devices, cpus, machines (name
- * to properties); providers (name to text) says what to install for each. A loaded template's has
- * that form. 0 or -ENOMEM.
- */
-int qemu_needs_check(const QemuProbe *probe, const char *path, json_object *needs,
-                     HostCheckList *missing);

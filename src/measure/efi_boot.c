@@ -11,7 +11,7 @@ static const char action_boot[] = "Calling EFI Application from Boot Option";
 static const char action_exit[] = "Exit Boot Services Invocation";
 static const char action_exited[] = "Exit Boot Services Returned with Success";
 
-int efi_check_cmdline(const char *cmdline, CvmError *error)
+int efi_boot_check_cmdline(const char *cmdline, CvmError *error)
 {
         size_t size = strlen(cmdline);
 

@@ -27,7 +27,7 @@ typedef struct EfiBoot {
 } EfiBoot;
 
 /* InvalidSpec of "cmdline": not ASCII (the guest encodes such text twice) or too long. */
-int efi_check_cmdline(const char *cmdline, CvmError *error);
+int efi_boot_check_cmdline(const char *cmdline, CvmError *error);
 
 /* Reads the kernel, which must be given. Where the profile does not say which bytes the firmware
  * sees, efi_boot_kernel_known() is false after. setup->memory 0 (unknown) does not matter for a raw

@@ -29,8 +29,9 @@ static void put_coordinate(uint8_t *field, const uint8_t *big_endian)
                 field[i] = big_endian[ID_COORDINATE_SIZE - 1 - i];
 }
 
-void id_key_encode(const uint8_t x[static ID_COORDINATE_SIZE],
-                   const uint8_t y[static ID_COORDINATE_SIZE], uint8_t ret[static ID_KEY_SIZE])
+void id_block_encode_key(const uint8_t x[static ID_COORDINATE_SIZE],
+                         const uint8_t y[static ID_COORDINATE_SIZE],
+                         uint8_t ret[static ID_KEY_SIZE])
 {
         memset(ret, 0, ID_KEY_SIZE);
         le32_put(ret, CURVE_P384);
@@ -38,18 +39,18 @@ void id_key_encode(const uint8_t x[static ID_COORDINATE_SIZE],
         put_coordinate(ret + 4 + FIELD_SIZE, y);
 }
 
-int id_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret)
+int id_block_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret)
 {
         return hash_bytes(HASH_SHA384, key, ID_KEY_SIZE, ret);
 }
 
-int id_key_encode_signing(const SigningKey *key, uint8_t ret[static ID_KEY_SIZE])
+int id_block_encode_signing_key(const SigningKey *key, uint8_t ret[static ID_KEY_SIZE])
 {
         uint8_t x[KEY_NUMBER_MAX], y[KEY_NUMBER_MAX];
         int r = signing_key_public(key, x, y);
 
         if (r == 0)
-                id_key_encode(x, y, ret);
+                id_block_encode_key(x, y, ret);
         return r;
 }
 
@@ -65,8 +66,8 @@ static int put_signature(const SigningKey *key, const uint8_t *data, size_t size
         return 0;
 }
 
-int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *id,
-                   const SigningKey *author, uint8_t ret[static ID_AUTH_SIZE])
+int id_block_encode_auth(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *id,
+                         const SigningKey *author, uint8_t ret[static ID_AUTH_SIZE])
 {
         int r;
 
@@ -74,10 +75,10 @@ int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *
         le32_put(ret + AUTH_ID_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
         r = put_signature(id, block, ID_BLOCK_SIZE, ret + ID_AUTH_BLOCK_SIGNATURE);
         if (r == 0)
-                r = id_key_encode_signing(id, ret + ID_AUTH_ID_KEY);
+                r = id_block_encode_signing_key(id, ret + ID_AUTH_ID_KEY);
         if (r < 0 || !author)
                 return r;
         le32_put(ret + AUTH_AUTHOR_ALGORITHM, ALGORITHM_ECDSA_P384_SHA384);
         r = put_signature(author, ret + ID_AUTH_ID_KEY, ID_KEY_SIZE, ret + ID_AUTH_KEY_SIGNATURE);
-        return r ?: id_key_encode_signing(author, ret + ID_AUTH_AUTHOR_KEY);
+        return r ?: id_block_encode_signing_key(author, ret + ID_AUTH_AUTHOR_KEY);
 }

@@ -34,14 +34,15 @@ typedef struct IdBlock {
 void id_block_encode(const IdBlock *block, uint8_t ret[static ID_BLOCK_SIZE]);
 
 /* A public key as SNP has it, and its SHA-384: ID_KEY_DIGEST or AUTHOR_KEY_DIGEST of a report. */
-void id_key_encode(const uint8_t x[static ID_COORDINATE_SIZE],
-                   const uint8_t y[static ID_COORDINATE_SIZE], uint8_t ret[static ID_KEY_SIZE]);
-int id_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret);
+void id_block_encode_key(const uint8_t x[static ID_COORDINATE_SIZE],
+                         const uint8_t y[static ID_COORDINATE_SIZE],
+                         uint8_t ret[static ID_KEY_SIZE]);
+int id_block_key_digest(const uint8_t key[static ID_KEY_SIZE], HashDigest *ret);
 
 /* Of a key of P-384. 0 or -EIO. */
-int id_key_encode_signing(const SigningKey *key, uint8_t ret[static ID_KEY_SIZE]);
+int id_block_encode_signing_key(const SigningKey *key, uint8_t ret[static ID_KEY_SIZE]);
 
 /* The ID authentication information: the ID key's signature of the block, and the author key's of
  * the ID key. Keys of P-384; author NULL: none. 0 or -EIO. */
-int id_auth_encode(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *id,
-                   const SigningKey *author, uint8_t ret[static ID_AUTH_SIZE]);
+int id_block_encode_auth(const uint8_t block[static ID_BLOCK_SIZE], const SigningKey *id,
+                         const SigningKey *author, uint8_t ret[static ID_AUTH_SIZE]);

@@ -38,8 +38,8 @@ int igvm_id_block_differs(const Igvm *igvm, const char *name, const Measurement 
 
 /*
  * The file with this ID block in the place of its own, or behind its last header: what is measured
- * stays the same. `auth` is of id_auth_encode(). All other bytes are those of the file, moved if
- * necessary; sizes, offsets and checksum are adjusted. `ret` is newly allocated.
+ * stays the same. `auth` is of id_block_encode_auth(). All other bytes are those of the file, moved
+ * if necessary; sizes, offsets and checksum are adjusted. `ret` is newly allocated.
  *
  * ArtifactInvalid: not for SEV-SNP, as igvm_find_id_block(), headers of unknown types, whose data
  * could not be moved, or too long. -ENOMEM.

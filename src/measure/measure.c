@@ -426,7 +426,7 @@ static int check_inputs(const MeasureInputs *in, CvmError *error)
                 return cvm_error_invalid_spec(error, "initramfs", "has no effect without a kernel");
         if (!in->kernel.bytes.data && in->cmdline)
                 return cvm_error_invalid_spec(error, "cmdline", "has no effect without a kernel");
-        return in->cmdline ? efi_check_cmdline(in->cmdline, error) : 0;
+        return in->cmdline ? efi_boot_check_cmdline(in->cmdline, error) : 0;
 }
 
 bool measure_needs_code(MeasureMethod method, bool has_kernel, bool has_acpi)

@@ -23,20 +23,6 @@ Measurement *measurement_new(void)
         return calloc(1, sizeof(Measurement));
 }
 
-void register_forget_events(Register *reg)
-{
-        for (size_t i = 0; i < reg->n_events; i++)
-                free(reg->events[i].what);
-        free(TAKE_PTR(reg->events));
-        reg->n_events = 0;
-}
-
-static void register_clear(Register *reg)
-{
-        register_forget_events(reg);
-        free(TAKE_PTR(reg->reason));
-}
-
 Measurement *measurement_free(Measurement *measurement)
 {
         if (!measurement)
@@ -64,77 +50,6 @@ Register *measurement_add(Measurement *measurement, const char *name, HashAlgori
         registers[measurement->n_registers] =
                 (Register){.name = name, .value = hash_zero(algorithm)};
         return &registers[measurement->n_registers++];
-}
-
-_printf_(2, 0) static int set_reason(Register *reg, const char *format, va_list ap)
-{
-        char *reason = text_format_v(format, ap);
-
-        if (!reason)
-                return -ENOMEM;
-        free(reg->reason);
-        reg->reason = reason;
-        return 0;
-}
-
-int register_no_value(Register *reg, MeasurementState state, const char *format, ...)
-{
-        va_list ap;
-        int r;
-
-        register_clear(reg);
-        reg->state = state;
-        reg->value = hash_zero(reg->value.algorithm);
-        va_start(ap, format);
-        r = set_reason(reg, format, ap);
-        va_end(ap);
-        return r;
-}
-
-int register_remark(Register *reg, const char *format, ...)
-{
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = set_reason(reg, format, ap);
-        va_end(ap);
-        return r;
-}
-
-int register_note(Register *reg, const HashDigest *digest, const char *format, ...)
-{
-        MeasurementEvent event = {.has_digest = digest}, *events;
-        va_list ap;
-
-        if (digest)
-                event.digest = *digest;
-        events = reallocarray(reg->events, reg->n_events + 1, sizeof(*events));
-        if (!events)
-                return -ENOMEM;
-        reg->events = events;
-        va_start(ap, format);
-        event.what = text_format_v(format, ap);
-        va_end(ap);
-        if (!event.what)
-                return -ENOMEM;
-        events[reg->n_events++] = event;
-        return 0;
-}
-
-int register_extend(Register *reg, const HashDigest *digest, const char *what)
-{
-        int r = register_note(reg, digest, "%s", what);
-
-        return r < 0 ? r : hash_extend(&reg->value, digest);
-}
-
-int register_extend_bytes(Register *reg, const void *data, size_t size, const char *what)
-{
-        HashDigest digest;
-        int r = hash_bytes(reg->value.algorithm, data, size, &digest);
-
-        return r < 0 ? r : register_extend(reg, &digest, what);
 }
 
 static MeasurementInput *add_input(Measurement *measurement, const char *name)

@@ -37,7 +37,7 @@ static bool is_beyond_all(const AddressNeeds *needs)
                needs->slots > SPACE_MAX / GIB;
 }
 
-uint64_t address_last(const AddressNeeds *needs)
+uint64_t address_space_last(const AddressNeeds *needs)
 {
         if (is_beyond_all(needs))
                 return UINT64_MAX;
@@ -54,9 +54,9 @@ static uint64_t gpu_last(const AddressNeeds *needs)
         return needs->amd && end <= HT_START && last >= HT_START ? HT_END + GPU_WINDOW - 1 : last;
 }
 
-unsigned address_bits(const AddressNeeds *needs)
+unsigned address_space_bits(const AddressNeeds *needs)
 {
-        uint64_t last = address_last(needs);
+        uint64_t last = address_space_last(needs);
         unsigned bits = 0;
 
         if (needs->gpus && last != UINT64_MAX && gpu_last(needs) > last)

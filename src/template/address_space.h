@@ -26,6 +26,6 @@ typedef struct AddressNeeds {
 } AddressNeeds;
 
 /* The number of address bits that reach all of it; 64 if no address does. */
-unsigned address_bits(const AddressNeeds *needs);
+unsigned address_space_bits(const AddressNeeds *needs);
 /* The last address that QEMU wants to reach: all but the window of GPUs. UINT64_MAX likewise. */
-uint64_t address_last(const AddressNeeds *needs);
+uint64_t address_space_last(const AddressNeeds *needs);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "template/domain.h"
+#include "template/domain_internal.h"
+#include "template/expression.h"
 
 #define WHEN "when-"
 #define ELSE "else-"

@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What domain.c and domain_file.c share: the only files that know libxml2. */
+/* A platform's libvirt domain. A build without libvirt has domain_none.c, which has no domain. */
 
-#include "host/libxml_calls.h"
 #include "template/walk.h"
 
-/* Of the attributes and elements that say how the others are to be used; cvm-template(5). */
-#define DOMAIN_NAMESPACE "urn:io.cvmd:template"
-#define DOMAIN_FRAGMENTS "fragments"
-#define DOMAIN_DEPTH_MAX 64u
-
-struct DomainFile {
-        char *name;         /* the file's, without .xml */
-        Document *document; /* its label alone; owned */
-        const char *text;   /* a built-in one's, which is read when it is first used; static */
-        xmlDoc *xml;        /* owned; NULL until then */
-};
-
-bool domain_is_word(const xmlNs *ns);
+/* Renders a platform's libvirt domain into walk->plan. */
+int domain_render(Walk *walk, const DomainFile *file);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "template/domain.h"
+#include "template/domain_internal.h"
 
 static int domain_file_refuse(const char *name, const Document *document, unsigned line,
                               const char *reason, CvmError *error)
@@ -103,7 +103,7 @@ static int read_xml(DomainFile *file, const char *text, size_t size, CvmError *e
         const char *failure;
         int r;
 
-        if (!libxml_load(&failure))
+        if (!libxml_calls_load(&failure))
                 return domain_file_refuse(file->name, file->document, 1, failure, error);
         r = domain_file_parse(file, text, size, error);
         if (r == 0)

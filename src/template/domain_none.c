@@ -2,7 +2,7 @@
 
 /* Instead of domain.c and domain_file.c in a build without libvirt: no domain is ever read. */
 
-#include "template/walk.h"
+#include "template/domain.h"
 
 bool domain_is_built(void)
 {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "template/walk.h"
+#include "template/expression.h"
 
 /* The number of a descriptor, given at its first use. */
 static int descriptor_number(Walk *walk, const char *what, json_object **ret)
@@ -238,7 +238,7 @@ int expression_each(Walk *walk, const Frame *frame, json_object *each, json_obje
         return 0;
 }
 
-int walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch)
+int expression_walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch)
 {
         static const char *const members[] = {"!each", "!as", "!do", NULL};
         json_object *list = NULL;

@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "host/qemu_probe.h"
 #include "template/template.h"
+#include "template/workload_binding.h"
 
 #define PLAN_FD_FIRST 3
 
@@ -73,13 +74,6 @@ typedef struct PlanDescriptor {
                        companion:NAME */
 } PlanDescriptor;
 
-/* What `bindWorkload` has bound the launch to; see cvm-spec(5). */
-typedef struct WorkloadBinding {
-        const char *field;  /* of launchSecurity; NULL: nothing is bound */
-        char *base64, *hex; /* the digest */
-        char *document;     /* whose digest it is: canonical JSON */
-} WorkloadBinding;
-
 #define PLAN_COMPANIONS_MAX 8u
 /* What a companion can be given by descriptor: its private directory; its end of a pair. */
 #define PLAN_COMPANION_DIRECTORY "directory"
@@ -138,9 +132,6 @@ DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
 /* The number of the descriptor `what`, or -1 if the plan has none. */
 int launch_plan_fd(const LaunchPlan *plan, const char *what);
 
-/* The interface's type Binding; NULL: nothing is bound. */
-void workload_binding_done(WorkloadBinding *binding);
-json_object *workload_binding_to_json(const WorkloadBinding *binding);
 /* Reply of Render: argv, descriptors (with inputs' paths and digests), companions, domain, missing,
  * binding. */
 json_object *launch_plan_to_json(const LaunchPlan *plan, const PlanInputs *inputs);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "template/walk.h"
+#include "template/expression.h"
+#include "template/render.h"
 
 static int add_argument(Walk *walk, const char *dash, const char *text)
 {
@@ -202,7 +203,7 @@ static int render_argument(Walk *walk, const Frame *frame, json_object *item)
         if (json_member(item, "when"))
                 return render_when(walk, frame, item);
         if (json_member(item, "each"))
-                return walk_each(walk, frame, item, render_branch);
+                return expression_walk_each(walk, frame, item, render_branch);
         if (json_member(item, "include"))
                 return render_include(walk, frame, item);
         if (!json_object_is_type(item, json_type_object) || json_object_object_length(item) != 1)

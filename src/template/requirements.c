@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "template/walk.h"
+#include "template/requirements.h"
 
 /* Adds the check's result unless it passed or is listed already. */
 static int add_host_check(const PlanInputs *inputs, const char *name, HostCheckList *missing)
@@ -42,7 +42,8 @@ static int requirements_add_host_checks(Walk *walk, const PlanInputs *inputs,
         return r;
 }
 
-int artifact_check_path(const Template *template, SpecArtifactKind kind, bool there, HostCheck *ret)
+int requirements_check_artifact_path(const Template *template, SpecArtifactKind kind, bool there,
+                                     HostCheck *ret)
 {
         const TemplateArtifact *artifact = &template->artifacts[kind];
         _cleanup_(host_check_done) HostCheck check = {
@@ -73,7 +74,7 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
 
         if (path) {
                 _cleanup_(host_check_done) HostCheck check = {};
-                int r = artifact_check_path(walk->template, kind, false, &check);
+                int r = requirements_check_artifact_path(walk->template, kind, false, &check);
 
                 return r < 0 ? r : host_check_list_add(missing, &check);
         }

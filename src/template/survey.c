@@ -6,6 +6,7 @@
 
 #include "base/program.h"
 #include "base/text.h"
+#include "host/qemu_needs.h"
 #include "template/template_internal.h"
 
 static int survey_add_host_checks(const Template *template, const HostFacts *host,
@@ -54,8 +55,8 @@ static int add_files(const Template *template, HostCheckList *list)
 
                 if (!template->artifacts[kind].path)
                         continue;
-                r = artifact_check_path(template, kind,
-                                        access(template->artifacts[kind].path, R_OK) == 0, &check);
+                r = requirements_check_artifact_path(
+                        template, kind, access(template->artifacts[kind].path, R_OK) == 0, &check);
                 if (r == 0)
                         r = host_check_list_add(list, &check);
                 if (r < 0)

@@ -153,8 +153,8 @@ json_object *security_variables(const Template *template, const PlanInputs *inpu
 
 /* Says whether the host has the file that the template takes where a spec names none
  * (requirements.c); for an artifact that has such a path. 0 or -ENOMEM. */
-int artifact_check_path(const Template *template, SpecArtifactKind kind, bool there,
-                        HostCheck *ret);
+int requirements_check_artifact_path(const Template *template, SpecArtifactKind kind, bool there,
+                                     HostCheck *ret);
 
 /* How QEMU writes an option (option.c): nothing for null or true, "q35,hpet=off" for an object (the
  * first member may be the option's implied key), JSON for an object that holds objects, plain text

@@ -42,7 +42,7 @@ static json_object *vm_variables(const Template *template, const PlanInputs *inp
                 variables_text(inputs->cmdline), "debug",
                 json_object_new_boolean(inputs->spec->debug), "kvm",
                 json_object_new_boolean(inputs->kvm), "hostAddressBits",
-                json_object_new_boolean(address_bits(&needs) > ADDRESS_BITS_DEFAULT), NULL);
+                json_object_new_boolean(address_space_bits(&needs) > ADDRESS_BITS_DEFAULT), NULL);
 }
 
 static json_object *net_variables(const PlanInputs *inputs)

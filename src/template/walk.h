@@ -54,28 +54,3 @@ void walk_leave(Walk *walk, size_t before);
 /* Refuses members of a control word's object that are not in `known` (ended by NULL; the first is
  * the word itself), and the lack of one that begins with '!' there. */
 int walk_check_members(Walk *walk, json_object *object, const char *const *known);
-
-/* A value with its ${…} replaced; a reference of the caller's. */
-int expression_value(Walk *walk, const Frame *frame, json_object *value, json_object **ret);
-/* A condition: a variable's name, {"not": C}, {"all": [C…]}, {"any": [C…]}, {"equals": [A, B]}. */
-int expression_condition(Walk *walk, const Frame *frame, json_object *condition, bool *ret);
-/* The list that an object's `each` names and `as`, the name of its items; borrowed. */
-int expression_each(Walk *walk, const Frame *frame, json_object *each, json_object **ret_list,
-                    const char **ret_as);
-
-/* What is made of a branch, the member of that name ("do", "else") of an item. */
-typedef int WalkBranch(Walk *walk, const Frame *frame, json_object *item, const char *branch);
-/* {"each": LIST, "as": NAME, "do": …}: the branch for each item of the list. */
-int walk_each(Walk *walk, const Frame *frame, json_object *item, WalkBranch *branch);
-
-/* Renders a template's arguments and devices into walk->plan. */
-int render_template(Walk *walk);
-/* Renders a platform's libvirt domain into walk->plan. */
-int domain_render(Walk *walk, const DomainFile *file);
-/* Renders a template's companions, and those of the shared fragment, into walk->plan. */
-int render_companions(Walk *walk);
-/* Adds one argument to walk->plan, within the limits. */
-int render_word(Walk *walk, const char *word);
-/* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec for what the
- * platform does not take. */
-int requirements_check(Walk *walk, const PlanInputs *inputs);

@@ -12,7 +12,7 @@ static bool find_index(LogKind kind, const char *name, uint32_t *ret)
 {
         if (kind == LOG_TPM)
                 for (uint32_t i = 0; i < PCRS; i++)
-                        if (strcmp(name, pcr_name(i)) == 0) {
+                        if (strcmp(name, register_check_pcr_name(i)) == 0) {
                                 *ret = i;
                                 return true;
                         }

@@ -16,7 +16,7 @@ void seen_registers_add(SeenRegisters *seen, const char *name, const uint8_t *va
         memcpy(reg->value.bytes, value, SHA384_SIZE);
 }
 
-const char *pcr_name(unsigned index)
+const char *register_check_pcr_name(unsigned index)
 {
         static const char *const names[PCRS] = {
                 "PCR0",  "PCR1",  "PCR2",  "PCR3",  "PCR4",  "PCR5",  "PCR6",  "PCR7",
@@ -31,8 +31,9 @@ void seen_registers_add_pcrs(SeenRegisters *seen, const Pcrs *pcrs)
         for (unsigned i = 0; i < PCRS; i++)
                 for (HashAlgorithm bank = 0; bank < _HASH_MAX; bank++)
                         if (pcrs->has[bank][i])
-                                seen->items[seen->n++] = (SeenRegister){
-                                        .name = pcr_name(i), .value = pcrs->values[bank][i]};
+                                seen->items[seen->n++] =
+                                        (SeenRegister){.name = register_check_pcr_name(i),
+                                                       .value = pcrs->values[bank][i]};
 }
 
 static const SeenRegister *find_seen(const SeenRegisters *seen, const char *name,

@@ -25,7 +25,7 @@ typedef struct SeenRegisters {
 void seen_registers_add(SeenRegisters *seen, const char *name, const uint8_t *value);
 void seen_registers_add_pcrs(SeenRegisters *seen, const Pcrs *pcrs);
 /* "PCR4"; static. */
-const char *pcr_name(unsigned index);
+const char *register_check_pcr_name(unsigned index);
 
 /* A finding for each register that is seen and for each that is expected and not seen. expectation
  * NULL: none was given. */

@@ -86,13 +86,14 @@ json_object *shown_snp(const SnpReport *report, X509 *leaf)
         char product[SNP_NAME_MAX], provider[SNP_NAME_MAX];
         const char *name = snp_product(report);
 
-        if (!name && leaf && snp_certificate_product(leaf, product))
+        if (!name && leaf && snp_product_of_certificate(leaf, product))
                 name = product;
         return json_build(
                 "version", json_object_new_int64(report->version), "product",
                 name ? json_new_text(name) : NULL, "cpuid", shown_cpuid(report), "signingKey",
                 json_object_new_string(signing_key_name(report->signing_key)), "vlekProvider",
-                vlek && leaf && snp_vlek_provider(leaf, provider) ? json_new_text(provider) : NULL,
+                vlek && leaf && snp_product_vlek_provider(leaf, provider) ? json_new_text(provider)
+                                                                          : NULL,
                 "platformInfo", platform_info(report->platform_info), "reportedTcb",
                 bytes(report->reported_tcb, SNP_TCB_SIZE), "currentTcb",
                 bytes(report->current_tcb, SNP_TCB_SIZE), "committedTcb",

@@ -150,9 +150,9 @@ static bool find_other_product(const SnpReport *report, const Trust *trust,
         char leaf[SNP_NAME_MAX], chain[SNP_NAME_MAX];
         const char *name = snp_product(report);
 
-        if (!name && snp_certificate_product(trust->leaf, leaf))
+        if (!name && snp_product_of_certificate(trust->leaf, leaf))
                 name = leaf;
-        if (!name || !snp_chain_product(trust->others, chain) || strcmp(name, chain) == 0)
+        if (!name || !snp_product_of_chain(trust->others, chain) || strcmp(name, chain) == 0)
                 return false;
         snprintf(ret, PRODUCTS_MAX, "the report is from a %s, but the chain is for %s", name,
                  chain);

@@ -28,7 +28,7 @@ static void check_key(Findings *findings, const char *check, const uint8_t *key,
 
         if (!key)
                 findings_compare_if(findings, check, NULL, found, SHA384_SIZE);
-        else if (id_key_digest(key, &digest) < 0)
+        else if (id_block_key_digest(key, &digest) < 0)
                 findings->no_memory = true;
         else
                 findings_compare_if(findings, check, digest.bytes, found, SHA384_SIZE);

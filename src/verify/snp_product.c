@@ -43,7 +43,7 @@ static bool snp_product_read_text(X509 *certificate, const char *oid, char ret[s
         return true;
 }
 
-bool snp_certificate_product(X509 *certificate, char ret[static SNP_NAME_MAX])
+bool snp_product_of_certificate(X509 *certificate, char ret[static SNP_NAME_MAX])
 {
         if (!snp_product_read_text(certificate, OID_PRODUCT, ret))
                 return false;
@@ -51,7 +51,7 @@ bool snp_certificate_product(X509 *certificate, char ret[static SNP_NAME_MAX])
         return *ret;
 }
 
-bool snp_chain_product(const Certificates *chain, char ret[static SNP_NAME_MAX])
+bool snp_product_of_chain(const Certificates *chain, char ret[static SNP_NAME_MAX])
 {
         static const char *const prefixes[] = {"ARK-", "SEV-VLEK-", "SEV-"};
 
@@ -73,7 +73,7 @@ bool snp_chain_product(const Certificates *chain, char ret[static SNP_NAME_MAX])
         return false;
 }
 
-bool snp_vlek_provider(X509 *certificate, char ret[static SNP_NAME_MAX])
+bool snp_product_vlek_provider(X509 *certificate, char ret[static SNP_NAME_MAX])
 {
         return snp_product_read_text(certificate, OID_PROVIDER, ret);
 }

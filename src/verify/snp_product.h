@@ -18,10 +18,10 @@ const char *snp_product(const SnpReport *report);
 
 /* The product that a VCEK's or VLEK's certificate is for, without the stepping. False: it names
  * none. */
-bool snp_certificate_product(X509 *certificate, char ret[static SNP_NAME_MAX]);
+bool snp_product_of_certificate(X509 *certificate, char ret[static SNP_NAME_MAX]);
 
 /* Of the first ASK or ARK among them. False: none names any. */
-bool snp_chain_product(const Certificates *chain, char ret[static SNP_NAME_MAX]);
+bool snp_product_of_chain(const Certificates *chain, char ret[static SNP_NAME_MAX]);
 
 /* Whom a VLEK was lent to: the cspID of its certificate. False: it has none. */
-bool snp_vlek_provider(X509 *certificate, char ret[static SNP_NAME_MAX]);
+bool snp_product_vlek_provider(X509 *certificate, char ret[static SNP_NAME_MAX]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/call.h"
+#include "wire/call_internal.h"
 
 #include <assert.h>
 
@@ -157,7 +157,7 @@ void wire_call_reply(WireCall *call, json_object *parameters)
         wire_call_end(call);
 }
 
-int wire_reply_prepare(json_object *parameters, bool continues, Buffer *ret)
+int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret)
 {
         _cleanup_json_ json_object *held = parameters;
         _cleanup_(buffer_done) Buffer reply = {};

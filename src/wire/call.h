@@ -1,30 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A call in progress: what wire/server.h calls WireCall. Private to the server. */
+/*
+ * A call of a Varlink method, as its handler sees it (wire/server.h).
+ *
+ * WireCall is reference counted. A handler either returns an error, with which the server ends the
+ * call, or sees to it that the call is ended exactly once, at once or later: with
+ * wire_call_reply(), wire_call_upgrade() or, after the handler has returned, wire_call_error().
+ * Before that it may send any number of wire_call_continue() if wire_call_wants_more(). These take
+ * what they are given also when the client has gone; they then free it and do nothing else. A
+ * oneway call is never answered on the wire. To release the last reference of a call that has not
+ * been ended is a bug (assert).
+ */
 
-#include "wire/connection.h"
+#include <json-c/json.h>
 
-struct WireCall {
-        unsigned n_ref;
-        WireConnection *connection; /* a reference */
-        bool oneway, more, upgrade;
-        bool ended;
-        bool gone;   /* the client is */
-        WireFd *fds; /* owned */
-        size_t n_fds;
-        WirePrepared prepared; /* owned */
-        WireGone on_gone;
-        void *on_gone_userdata;
-        WireGone on_drained;
-        void *on_drained_userdata;
-};
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "wire/peer.h"
+#include "wire/seat.h"
 
-/* A call with one reference, made the call in progress of the connection. Takes fds, also
- * on failure. */
-int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
-                  size_t n_fds, WireCall **ret);
-/* The client is gone: calls on_gone. */
-void wire_call_lose(WireCall *call);
-/* Calls on_drained, if it is asked for and there is room. */
-void wire_call_drain(WireCall *call);
+#define WIRE_OUTPUT_MAX (256u << 10) /* unsent bytes above which wire_call_is_congested() */
+
+typedef struct WireCall WireCall;
+
+/* What a WirePrepare has made of a call's parameters; owned. */
+typedef struct WirePrepared {
+        void *data;
+        void (*free)(void *data);
+} WirePrepared;
+
+static inline void wire_prepared_done(WirePrepared *prepared)
+{
+        if (prepared->data)
+                prepared->free(prepared->data);
+        *prepared = (WirePrepared){};
+}
+
+WireCall *wire_call_ref(WireCall *call);
+WireCall *wire_call_unref(WireCall *call);
+DEFINE_CLEANUP(WireCall *, wire_call_unref)
+
+const WirePeer *wire_call_peer(const WireCall *call);
+bool wire_call_wants_more(const WireCall *call);
+/* The index-th descriptor that came with the call, or -1; ownership moves to the caller, a second
+ * call gives -1. Those not taken are closed with the call. */
+int wire_call_take_fd(WireCall *call, size_t index);
+/* The kind of the index-th descriptor on arrival, also after it was taken; NULL if fewer arrived.
+ * Of USELESS and SERVED ones only this is kept: they cannot be taken. */
+const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
+
+/* What the method's `prepare` returned; the caller owns it. NULL: nothing, or it is taken. */
+void *wire_call_take_prepared(WireCall *call);
+
+/* Sends {continues: true, parameters}; takes parameters (NULL: {}). Only where wants_more. */
+void wire_call_continue(WireCall *call, json_object *parameters);
+/* Ends the call. Takes parameters (NULL: {}). */
+void wire_call_reply(WireCall *call, json_object *parameters);
+/* Both in two steps, for a large reply that is written in a worker. The first takes parameters and
+ * needs no call (0 or -ENOMEM); the second takes what it has written. */
+int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret);
+void wire_call_continue_prepared(WireCall *call, Buffer *reply);
+void wire_call_reply_prepared(WireCall *call, Buffer *reply);
+/* Ends the call with an error; the error is moved from (left unset). For a failure that comes after
+ * the handler has returned 0: a handler itself returns its error instead. */
+void wire_call_error(WireCall *call, CvmError *error);
+/* Ends the call with a reply, then hands over the connection once the reply is sent: `taken` gets
+ * the socket (non-blocking, owned by it) and the bytes that came after the call (owned by the
+ * connection, copy them), or fd -1 and seat NULL if the client has gone. The connection stays
+ * counted among those of its account until `taken`'s side, which owns the seat, frees it together
+ * with the socket; the server may have gone before. */
+typedef void (*WireUpgraded)(int fd, WireSeat *seat, const char *early, size_t n_early,
+                             void *userdata);
+void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata);
+
+/* Called at most once, when the client goes before the end of the call, or within
+ * wire_server_close(). Never called if the client had gone before. */
+typedef void (*WireGone)(WireCall *call, void *userdata);
+void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata);
+/* A client that does not read: streams skip or wait until `drained` is called (once
+ * per request). */
+bool wire_call_is_congested(const WireCall *call);
+void wire_call_on_drained(WireCall *call, WireGone drained, void *userdata);

@@ -3,7 +3,7 @@
 
 #include "base/account.h"
 #include "base/foreign.h"
-#include "wire/call.h"
+#include "wire/call_internal.h"
 #include "wire/server_internal.h"
 
 #define INPUT_LARGE 131072u /* likewise of a message that has come in part */

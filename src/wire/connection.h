@@ -22,7 +22,7 @@
 #include "wire/message.h"
 #include "wire/method_scan.h"
 #include "wire/parser.h"
-#include "wire/seat.h"
+#include "wire/seat_internal.h"
 #include "wire/server.h"
 
 #define WIRE_INPUT_WAITING_MAX                                                                     \

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/foreign.h"
-#include "wire/call.h"
+#include "wire/call_internal.h"
 #include "wire/server_internal.h"
 
 #define OUTPUT_KEPT 16384u /* bytes of an empty output buffer that are worth keeping */

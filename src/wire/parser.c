@@ -3,13 +3,6 @@
 
 #include "wire/server_internal.h"
 
-void wire_prepared_done(WirePrepared *prepared)
-{
-        if (prepared->data)
-                prepared->free(prepared->data);
-        *prepared = (WirePrepared){};
-}
-
 void wire_parser_init(WireParser *parser, uv_loop_t *loop)
 {
         *parser = (WireParser){.loop = loop};

@@ -49,8 +49,6 @@ struct WireParser {
         TAILQ_HEAD(, WireParse) parses; /* those that wait, and those that work */
 };
 
-void wire_prepared_done(WirePrepared *prepared);
-
 void wire_parser_init(WireParser *parser, uv_loop_t *loop);
 
 /* Takes message and fds, also on failure: NULL without memory. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/seat.h"
+#include "wire/seat_internal.h"
 
 #include "wire/server_internal.h"
 

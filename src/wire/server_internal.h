@@ -4,11 +4,11 @@
 /* What a WireServer shares with its connections. Private to src/wire. */
 
 #include "base/handles.h"
-#include "wire/call.h"
+#include "wire/call_internal.h"
 #include "wire/holder.h"
 #include "wire/listener.h"
 #include "wire/parser.h"
-#include "wire/seat.h"
+#include "wire/seat_internal.h"
 
 typedef struct WireListener {
         WireServer *server;

@@ -22,9 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         certificate_known(certificates.items[0], nobody);
         certificates_root(&certificates);
         certificate_name(certificates.items[0], name);
-        snp_certificate_product(certificates.items[0], text);
-        snp_vlek_provider(certificates.items[0], text);
-        snp_chain_product(&certificates, text);
+        snp_product_of_certificate(certificates.items[0], text);
+        snp_product_vlek_provider(certificates.items[0], text);
+        snp_product_of_chain(&certificates, text);
         certificates_verify(&certificates, certificates.items[0],
                             certificates.items[certificates.n - 1], 1767225600, &reason);
         return 0;

@@ -5,8 +5,8 @@
 
 #include "fuzz.h"
 #include "measure/boot_check.h"
-#include "measure/document.h"
 #include "measure/measure.h"
+#include "measure/measurement_document.h"
 
 static void measure(const MeasureInputs *inputs)
 {

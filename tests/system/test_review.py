@@ -14,7 +14,7 @@ from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("each launch is refused before a driver has it")
 
-ADMIT = pathlib.Path(__file__).resolve().parents[2] / "daemon/launch/admit.c"
+ADMIT = pathlib.Path(__file__).resolve().parents[2] / "daemon/launch/admission.c"
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs a daemon of root's")
 PORTS = {"first": port(20), "last": port(21)}
 

@@ -174,16 +174,16 @@ static void test_names(void **state)
         char name[MACHINE_NAME_MAX + 1], longest[64];
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-                machine_name(cases[i].name, id, false, name);
+                machined_name(cases[i].name, id, false, name);
                 assert_string_equal(name, cases[i].machine);
         }
-        machine_name("web", id, true, name);
+        machined_name("web", id, true, name);
         assert_string_equal(name, "cvm-web-01234567");
         memset(longest, 'a', 63);
         longest[63] = 0;
-        machine_name(longest, id, false, name);
+        machined_name(longest, id, false, name);
         assert_int_equal(strlen(name), 64);
-        machine_name(longest, id, true, name);
+        machined_name(longest, id, true, name);
         assert_int_equal(strlen(name), 64);
         assert_string_equal(name + 55, "-01234567");
 }

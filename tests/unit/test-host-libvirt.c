@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "host/libvirt_facts.h"
+#include "host/libvirt_probe.h"
 
 #define ENUM(name, value) "<enum name='" name "'><value>file</value><value>" value "</value></enum>"
 /* as 9.0 and 12.8 answer, what is asked of them */
@@ -50,16 +50,16 @@ static void test_parse(void **state)
 {
         LibvirtFacts facts = {};
 
-        assert_int_equal(libvirt_facts_parse(OLD, &facts), 0);
+        assert_int_equal(libvirt_probe_parse(OLD, &facts), 0);
         assert_true(facts.memfd && facts.shares && facts.sev);
         assert_false(facts.passt || facts.tpm || facts.sev_snp || facts.tdx);
-        assert_int_equal(libvirt_facts_parse(NEW, &facts), 0);
+        assert_int_equal(libvirt_probe_parse(NEW, &facts), 0);
         assert_true(facts.memfd && facts.shares && facts.passt && facts.sev_snp && facts.tdx);
         assert_true(facts.tpm);
         assert_false(facts.sev);
-        assert_int_equal(libvirt_facts_parse("<domainCapabilities/>", &facts), 0);
+        assert_int_equal(libvirt_probe_parse("<domainCapabilities/>", &facts), 0);
         assert_false(facts.memfd || facts.shares || facts.passt || facts.sev || facts.tdx);
-        assert_int_equal(libvirt_facts_parse("<domainCapabilities>", &facts), -EBADMSG);
+        assert_int_equal(libvirt_probe_parse("<domainCapabilities>", &facts), -EBADMSG);
 }
 
 static HostCheckList needs(const LibvirtFacts *facts, const char *security, bool tpm, bool all)

@@ -14,7 +14,7 @@
 #include "base/memfd.h"
 #include "directory.h"
 #include "host/qemu_message.h"
-#include "host/qemu_probe.h"
+#include "host/qemu_needs.h"
 #include "leaks.h"
 
 #define REAL "/usr/bin/qemu-system-x86_64"

@@ -386,8 +386,8 @@ static void test_id_block(void **state)
 
         unhex(ID_KEY_X, x, 48);
         unhex(ID_KEY_Y, y, 48);
-        id_key_encode(x, y, key);
-        assert_int_equal(id_key_digest(key, &digest), 0);
+        id_block_encode_key(x, y, key);
+        assert_int_equal(id_block_key_digest(key, &digest), 0);
         text = text_base64(digest.bytes, SHA384_SIZE);
         assert_string_equal(text,
                             "hwt+NcU/inLQ0yL3WrKvgmJ5Kq9leWIs5BMcPyHyied8sFYKXjuQs5MuZ07HCcsU");

@@ -34,10 +34,11 @@ static void test_last(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 AddressNeeds needs = {cases[i].memory, cases[i].memory_max, cases[i].slots, true,
                                       false};
-                uint64_t last = address_last(&needs);
+                uint64_t last = address_space_last(&needs);
 
                 assert_true(cases[i].last ? last == cases[i].last : last < 1ull << 40);
-                assert_int_equal(address_bits(&needs) > ADDRESS_BITS_DEFAULT, cases[i].last != 0);
+                assert_int_equal(address_space_bits(&needs) > ADDRESS_BITS_DEFAULT,
+                                 cases[i].last != 0);
         }
 }
 
@@ -65,8 +66,8 @@ static void test_needs(void **state)
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (address_bits(&cases[i].needs) != cases[i].bits)
-                        fail_msg("%zu: %u", i, address_bits(&cases[i].needs));
+                if (address_space_bits(&cases[i].needs) != cases[i].bits)
+                        fail_msg("%zu: %u", i, address_space_bits(&cases[i].needs));
 }
 
 static TemplateSet *set;

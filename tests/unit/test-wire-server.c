@@ -207,8 +207,8 @@ static void reply_prepared(Wire *w, int number)
         WireCall *call = wire_release(w);
         Buffer reply = {};
 
-        assert_int_equal(wire_reply_prepare(json_build("n", json_object_new_int(number), NULL),
-                                            false, &reply),
+        assert_int_equal(wire_call_prepare_reply(json_build("n", json_object_new_int(number), NULL),
+                                                 false, &reply),
                          0);
         wire_call_reply_prepared(call, &reply);
         assert_null(reply.data);

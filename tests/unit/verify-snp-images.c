@@ -59,9 +59,9 @@ void made_report_init(MadeReport *this, uint32_t version, bool turin, bool vlek)
         id_block_encode(&block, this->id_block);
         memset(this->id_auth + 0x240, 3, 1028);
         memset(this->id_auth + 0x880, 5, 1028);
-        assert_int_equal(id_key_digest(this->id_auth + 0x240, &digest), 0);
+        assert_int_equal(id_block_key_digest(this->id_auth + 0x240, &digest), 0);
         memcpy(this->report + 0xe0, digest.bytes, 48);
-        assert_int_equal(id_key_digest(this->id_auth + 0x880, &digest), 0);
+        assert_int_equal(id_block_key_digest(this->id_auth + 0x880, &digest), 0);
         memcpy(this->report + 0x110, digest.bytes, 48);
         memcpy(this->report_data, this->report + 0x50, 64);
         this->chain = made_vcek_chain(&this->vcek);

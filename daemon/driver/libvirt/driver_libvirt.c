@@ -18,6 +18,7 @@
 #include "base/handles.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "driver/libvirt/libvirt_hooks.h"
 #include "driver/qemu_sockets.h"
 #include "local/log.h"
 #include "wire/stream.h"
@@ -560,13 +561,13 @@ const DriverOps driver_libvirt = {
         .home_new = libvirt_home_new,
         .home_close = libvirt_home_close,
         .home_free = libvirt_home_free,
-        .has_threads = libvirt_has_threads,
-        .uid = libvirt_uid,
-        .probe_begin = libvirt_probe_begin,
-        .probe = libvirt_probe_qemu,
-        .probe_free = libvirt_probe_free,
-        .check = libvirt_check,
-        .fit_domain = libvirt_fit_domain,
+        .has_threads = libvirt_hooks_has_threads,
+        .uid = libvirt_hooks_uid,
+        .probe_begin = libvirt_hooks_probe_begin,
+        .probe = libvirt_hooks_probe_qemu,
+        .probe_free = libvirt_hooks_probe_free,
+        .check = libvirt_hooks_check,
+        .fit_domain = libvirt_hooks_fit_domain,
         .start = libvirt_start,
         .go = libvirt_go,
         .save = libvirt_save,

@@ -21,13 +21,3 @@ typedef struct LibvirtHome {
 } LibvirtHome;
 
 extern const DriverOps driver_libvirt;
-
-/* The driver's optional functions (DriverOps). */
-int libvirt_uid(const DriverHome *home, uid_t *ret, CvmError *error);
-bool libvirt_has_threads(void);
-int libvirt_probe_begin(DriverHome *home);
-DriverProbe *libvirt_probe_qemu(DriverHome *home, const char *qemu);
-void libvirt_probe_free(DriverProbe *probe);
-int libvirt_check(const DriverHome *home, const DriverProbe *probe, const TemplateSet *set,
-                  const Template *template, HostCheckList *missing);
-void libvirt_fit_domain(const DriverProbe *probe, PlanDomain *domain);

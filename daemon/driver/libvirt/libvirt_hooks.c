@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "driver/libvirt/driver_libvirt.h"
+#include "driver/libvirt/libvirt_hooks.h"
 #include "driver/libvirt/libvirt_loop.h"
 
 #define FACTS_MSEC 10000 /* how long a launch waits for libvirt to be there */
@@ -19,7 +20,7 @@ typedef struct LibvirtProbe {
 } LibvirtProbe;
 
 /* One for all its QEMUs: libvirt's own directories admit no other. */
-int libvirt_uid(const DriverHome *base, uid_t *ret, CvmError *error)
+int libvirt_hooks_uid(const DriverHome *base, uid_t *ret, CvmError *error)
 {
         const LibvirtHome *home = container_of(base, LibvirtHome, base);
 
@@ -32,17 +33,17 @@ int libvirt_uid(const DriverHome *base, uid_t *ret, CvmError *error)
         return 0;
 }
 
-bool libvirt_has_threads(void)
+bool libvirt_hooks_has_threads(void)
 {
         return libvirt_loop_runs();
 }
 
-int libvirt_probe_begin(DriverHome *base)
+int libvirt_hooks_probe_begin(DriverHome *base)
 {
         return libvirt_link_begin(container_of(base, LibvirtHome, base)->link);
 }
 
-DriverProbe *libvirt_probe_qemu(DriverHome *base, const char *qemu)
+DriverProbe *libvirt_hooks_probe_qemu(DriverHome *base, const char *qemu)
 {
         LibvirtProbe *probe = calloc(1, sizeof(*probe));
 
@@ -54,7 +55,7 @@ DriverProbe *libvirt_probe_qemu(DriverHome *base, const char *qemu)
         return &probe->base;
 }
 
-void libvirt_probe_free(DriverProbe *base)
+void libvirt_hooks_probe_free(DriverProbe *base)
 {
         LibvirtProbe *probe = container_of(base, LibvirtProbe, base);
 
@@ -62,8 +63,8 @@ void libvirt_probe_free(DriverProbe *base)
         free(probe);
 }
 
-int libvirt_check(const DriverHome *home, const DriverProbe *base, const TemplateSet *set,
-                  const Template *template, HostCheckList *missing)
+int libvirt_hooks_check(const DriverHome *home, const DriverProbe *base, const TemplateSet *set,
+                        const Template *template, HostCheckList *missing)
 {
         const LibvirtProbe *probe = container_of(base, LibvirtProbe, base);
         const LibvirtNeeds needs = template_set_domain_needs(set, template);
@@ -73,7 +74,7 @@ int libvirt_check(const DriverHome *home, const DriverProbe *base, const Templat
                                    &needs, false, missing);
 }
 
-void libvirt_fit_domain(const DriverProbe *base, PlanDomain *domain)
+void libvirt_hooks_fit_domain(const DriverProbe *base, PlanDomain *domain)
 {
         const LibvirtProbe *probe = base ? container_of(base, LibvirtProbe, base) : NULL;
 

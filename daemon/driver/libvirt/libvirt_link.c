@@ -12,6 +12,7 @@
 #include "driver/libvirt/libvirt_commands.h"
 #include "driver/libvirt/libvirt_loop.h"
 #include "driver/libvirt/libvirt_news.h"
+#include "host/libvirt_probe.h"
 
 #define RETRY_MSEC_MIN 250
 #define RETRY_MSEC_MAX 10000
@@ -226,7 +227,7 @@ static void ask_facts(LibvirtLink *link, char *emulator)
                                                        NULL, 0);
         failure = strdup(xml ? "its domain capabilities cannot be read" : last_error());
         (void)libvirt->virConnectGetLibVersion(link->connection, &facts.version);
-        r = xml ? libvirt_facts_parse(xml, &facts) : -EIO;
+        r = xml ? libvirt_probe_parse(xml, &facts) : -EIO;
         if (r < 0)
                 keep_failure(link, emulator, failure ?: "out of memory");
         free(xml);

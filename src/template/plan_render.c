@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-#include "template/walk.h"
+#include "template/domain.h"
+#include "template/render.h"
+#include "template/requirements.h"
 #include "template/workload.h"
 
 static void walk_done(Walk *walk)

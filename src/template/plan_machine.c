@@ -169,7 +169,7 @@ static int check_address_space(const LaunchPlan *plan, const Template *template,
 {
         const VcpuAddresses addresses = find_addresses(plan, template, inputs);
         const AddressNeeds needs = plan_address_needs(template, inputs, addresses.amd);
-        unsigned wanted = address_bits(&needs);
+        unsigned wanted = address_space_bits(&needs);
         _cleanup_free_ char *type = machine_type(plan);
         char memory[24], found[96], needed[64];
 

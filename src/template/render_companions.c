@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#include "template/walk.h"
+#include "template/expression.h"
+#include "template/render.h"
 
 #define COMPANION_NAME_MAX 32u
 
@@ -63,7 +64,7 @@ static int add_item(Walk *walk, const Frame *frame, json_object *item)
         if (r < 0)
                 return r;
         if (json_member(item, "each"))
-                return walk_each(walk, frame, item, add_branch);
+                return expression_walk_each(walk, frame, item, add_branch);
         if (!json_member(item, "when"))
                 return add_word(walk, frame, item);
         r = walk_check_members(walk, item, members);

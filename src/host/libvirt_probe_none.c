@@ -2,7 +2,7 @@
 
 /* Instead of libvirt_probe.c in a build without libvirt. */
 
-#include "host/libvirt_facts.h"
+#include "host/libvirt_probe.h"
 
 #include <string.h>
 

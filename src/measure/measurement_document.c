@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "measure/document.h"
+#include "measure/measurement_document.h"
 
 #include <string.h>
 
