@@ -320,7 +320,7 @@ static void bridge_begin(Bridge *bridge, const Upgrade *upgrade)
         }
         past->bridge = bridge;
         bridge->past = past;
-        turns_take(upgrade->manager->host_turns, &past->turn, upgrade->account, read_past,
+        turns_take(upgrade->manager->home.turns, &past->turn, upgrade->account, read_past,
                    on_past_read);
 }
 

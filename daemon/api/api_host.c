@@ -134,7 +134,7 @@ int api_describe_host(WireCall *call, json_object *parameters, void *userdata, C
                 return cvm_error_invalid_parameter(error, "platform");
         }
         wire_call_on_gone(call, on_gone, job);
-        turns_take(manager->host_turns, &job->turn,
+        turns_take(manager->home.turns, &job->turn,
                    quota_account(manager, wire_call_peer(call)->uid), on_work, on_work_done);
         return 0;
 }

@@ -31,53 +31,75 @@ int handover_directory(Vm *vm, CvmError *error)
 }
 
 /* A QEMU that is given paths passes a directory of root's to what is its own. */
-static int let_pass(const Vm *vm, int parent_fd, const char *name)
+static int let_pass(int parent_fd, const char *name, gid_t gid)
 {
-        if (!vm->ops->traits.by_path || !vm->reserved.uid)
-                return 0;
-        if (fchownat(parent_fd, name, (uid_t)-1, vm_gid(vm), AT_SYMLINK_NOFOLLOW) < 0 ||
+        if (fchownat(parent_fd, name, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
             fchmodat(parent_fd, name, 0710, 0) < 0)
                 return -errno;
         return 0;
 }
 
+static bool handover_is_by_path(const Vm *vm)
+{
+        return vm->ops->traits.by_path && vm->reserved.uid;
+}
+
 int handover_companions(Vm *vm, CvmError *error)
 {
-        int r = let_pass(vm, vm->home->vms_fd, vm->id);
+        int r = handover_is_by_path(vm) ? let_pass(vm->home->vms_fd, vm->id, vm_gid(vm)) : 0;
 
         return r < 0 ? cvm_error_file(error, r, vm->home->vms_fd, vm->id, "let its QEMU pass") : 0;
 }
 
-int handover_shares(Vm *vm, const CvmSpec *spec, const Loaded *loaded, bool kept, Shares *ret,
-                    CvmError *error)
+int handover_open_shares(const Vm *vm, Shares *ret, CvmError *error)
 {
+        int r = shares_open(vm->home->shares_fd, vm->id, ret);
+
+        return r < 0 ? cvm_error_file(error, r, vm->home->shares_fd, vm->id, "open the shares") : 0;
+}
+
+SharesOrder handover_order_shares(const Vm *vm, const CvmSpec *spec, const Loaded *loaded)
+{
+        return (SharesOrder){
+                .parent_fd = vm->home->shares_fd,
+                .id = vm->id,
+                .uid = vm->reserved.uid ?: geteuid(),
+                .gid = vm->reserved.uid ?: getegid(),
+                .by_path = handover_is_by_path(vm),
+                .spec = spec,
+                .loaded = loaded,
+        };
+}
+
+int handover_write_shares(const SharesOrder *order, Shares *ret, CvmError *error)
+{
+        const CvmSpec *spec = order->spec;
         _cleanup_free_ SharesCert *certs = calloc(spec->n_certs + 1, sizeof(*certs));
+        Shares shares;
         int r;
 
         if (!certs)
                 return cvm_error_system(error, -ENOMEM, "write the shares");
-        if (kept) {
-                r = shares_open(vm->home->shares_fd, vm->id, ret);
-                return r < 0 ? cvm_error_file(error, r, vm->home->shares_fd, vm->id,
-                                              "open the shares")
-                             : 0;
-        }
         for (size_t i = 0; i < spec->n_certs; i++) {
-                const LoadedCert *cert = &loaded->certs[i];
+                const LoadedCert *cert = &order->loaded->certs[i];
 
                 certs[i] = (SharesCert){.name = spec->certs[i].name,
                                         .data = cert->data ?: spec->certs[i].data,
                                         .size = cert->data ? cert->size : spec->certs[i].size};
         }
-        r = shares_create(vm->home->shares_fd, vm->id, vm->reserved.uid ?: geteuid(),
-                          vm->reserved.uid ?: getegid(), spec, certs, spec->n_certs, ret, error);
+        r = shares_create(order->parent_fd, order->id, order->uid, order->gid, spec, certs,
+                          spec->n_certs, &shares, error);
         if (r < 0)
                 return r;
-        r = let_pass(vm, vm->home->shares_fd, vm->id);
-        if (r == 0)
+        r = order->by_path ? let_pass(order->parent_fd, order->id, order->gid) : 0;
+        if (r == 0) {
+                *ret = shares;
                 return 0;
-        shares_wipe(vm->home->shares_fd, vm->id);
-        return cvm_error_file(error, r, vm->home->shares_fd, vm->id, "let its QEMU pass");
+        }
+        close(shares.env_fd);
+        close(shares.certs_fd);
+        shares_wipe(order->parent_fd, order->id);
+        return cvm_error_file(error, r, order->parent_fd, order->id, "let its QEMU pass");
 }
 
 #define NAME_SIZE 48 /* of "share:TAG" and its like */

@@ -50,6 +50,7 @@ enum {
 };
 
 typedef struct Launch Launch;
+typedef struct SharesWrite SharesWrite;
 
 typedef struct LaunchStep {
         const char *name;
@@ -89,6 +90,7 @@ struct Launch {
         PreparedInputs prepared;
         LaunchPlan *plan;
         Shares shares;
+        SharesWrite *write; /* borrowed, while a worker writes them; or NULL */
         Tap tap;
         ScopeStart *scope;   /* that systemd is asked for; NULL: none, or answered */
         CommitWait recorded; /* a record gets to the disk */

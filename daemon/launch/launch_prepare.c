@@ -97,23 +97,104 @@ bool launch_close_network(Launch *launch)
         return true;
 }
 
+/* A worker's. */
+struct SharesWrite {
+        Turn turn;
+        Launch *launch; /* a reference */
+        SharesOrder order;
+        Shares shares;
+        CvmError error;
+        int r;
+};
+
+static void on_write(Turn *turn)
+{
+        SharesWrite *write = container_of(turn, SharesWrite, turn);
+
+        write->r = handover_write_shares(&write->order, &write->shares, &write->error);
+}
+
+/* Whether they were written or not, no secret is needed any more. */
+static void launch_end_write(SharesWrite *write)
+{
+        Launch *launch = write->launch;
+
+        launch->write = NULL;
+        spec_clear_secrets(launch->spec);
+        loaded_clear_secrets(&launch->loaded);
+        launch->has_shares = write->r == 0;
+        if (write->r == 0)
+                launch->shares = write->shares;
+        else if (!launch->failed)
+                cvm_error_move(&launch->error, &write->error);
+        cvm_error_done(&write->error);
+        free(write);
+}
+
+static void on_written(Turn *turn)
+{
+        SharesWrite *write = container_of(turn, SharesWrite, turn);
+        Launch *launch = write->launch;
+
+        if (write->r == -ECANCELED) /* the daemon is ending, and no worker begins any more */
+                cvm_error_system(&write->error, write->r, "write the shares");
+        launch_end_write(write);
+        if (launch->failed)
+                launch_unwind(launch);
+        else if (!launch->has_shares)
+                launch_fail(launch);
+        else
+                launch_advance(launch);
+        launch_unref(launch);
+}
+
+static int launch_begin_write(Launch *launch)
+{
+        Vm *vm = launch->vm;
+        SharesWrite *write = calloc(1, sizeof(*write));
+
+        if (!write)
+                return cvm_error_system(&launch->error, -ENOMEM, "write the shares");
+        write->launch = launch;
+        write->order = handover_order_shares(vm, launch->spec, &launch->loaded);
+        write->r = -ECANCELED;
+        launch->write = write;
+        launch->n_ref++;
+        turns_take(vm->home->turns, &write->turn, vm->account, on_write, on_written);
+        return LAUNCH_STEP_WAITS;
+}
+
 int launch_write_shares(Launch *launch)
 {
         Vm *vm = launch->vm;
-        const CvmSpec *spec = launch->spec;
         int r = handover_directory(vm, &launch->error);
 
         launch->has_directory = r == 0;
+        if (r == 0 && launch->kept_shares)
+                r = handover_open_shares(vm, &launch->shares, &launch->error);
+        else if (r == 0)
+                r = quota_take_secrets(launch->manager, vm, &launch->owner, launch->spec,
+                                       &launch->loaded, &launch->error);
         if (r == 0 && !launch->kept_shares)
-                r = quota_take_secrets(launch->manager, vm, &launch->owner, spec, &launch->loaded,
-                                       &launch->error);
-        if (r == 0)
-                r = handover_shares(vm, spec, &launch->loaded, launch->kept_shares, &launch->shares,
-                                    &launch->error);
+                return launch_begin_write(launch);
         launch->has_shares = r == 0;
         spec_clear_secrets(launch->spec);
         loaded_clear_secrets(&launch->loaded);
         return r < 0 ? r : LAUNCH_STEP_DONE;
+}
+
+/* Withdraws a write that waits for its turn. Returns whether none works. */
+static bool launch_stop_write(Launch *launch)
+{
+        SharesWrite *write = launch->write;
+
+        if (!write)
+                return true;
+        if (!turns_withdraw(&write->turn))
+                return false;
+        launch_end_write(write);
+        launch_unref(launch); /* its timers have references, too */
+        return true;
 }
 
 /* A CVM that ran before keeps what it was given, for its next launch. */
@@ -121,6 +202,8 @@ bool launch_wipe_shares(Launch *launch)
 {
         Vm *vm = launch->vm;
 
+        if (!launch_stop_write(launch))
+                return false;
         if (vm->removed)
                 return true;
         if (launch->has_directory || launch->again)

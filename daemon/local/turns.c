@@ -104,6 +104,10 @@ static void turns_next(Turns *turns)
 void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done)
 {
         *turn = (Turn){.turns = turns, .uid = uid, .run = run, .done = done};
+        if (turns->closed) {
+                done(turn);
+                return;
+        }
         TAILQ_INSERT_TAIL(&turns->all, turn, entry);
         turns_next(turns);
 }

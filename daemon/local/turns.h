@@ -40,8 +40,8 @@ void turns_close(Turns *turns);
 /* Once the loop has ended. */
 Turns *turns_free(Turns *turns);
 
-/* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes; not
- * after turns_close(). The user's turns begin in the order of these calls. */
+/* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes: after
+ * turns_close() at once, without `run`. The user's turns begin in the order of these calls. */
 void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done);
 /* Takes a turn back that has not begun; neither function is called then. False: it works. */
 bool turns_withdraw(Turn *turn);

@@ -196,7 +196,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                         (manager->home.secret_ledger = ledger_new("secrets of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0 &&
-            (!(manager->turns = turns_new(loop)) || !(manager->host_turns = turns_new(loop))))
+            (!(manager->turns = turns_new(loop)) || !(manager->home.turns = turns_new(loop))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 platforms_ask_qemus(manager);
@@ -228,8 +228,8 @@ void manager_close(Manager *manager)
         }
         if (manager->turns)
                 turns_close(manager->turns);
-        if (manager->host_turns)
-                turns_close(manager->host_turns);
+        if (manager->home.turns)
+                turns_close(manager->home.turns);
         manager->home.systemd = bus_free(manager->home.systemd);
         drivers_close(&manager->home.drivers);
 }
@@ -246,7 +246,7 @@ Manager *manager_free(Manager *manager)
         artifact_store_free(manager->artifacts);
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
-        turns_free(manager->host_turns);
+        turns_free(manager->home.turns);
         ledger_free(manager->home.artifact_ledger);
         ledger_free(manager->home.secret_ledger);
         free(manager->stray_uids);

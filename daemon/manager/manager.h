@@ -36,7 +36,6 @@ typedef struct Manager {
         QemuCache *qemus;
         RequestKey request_key;
         Turns *turns;             /* to read files of users in, which may never answer */
-        Turns *host_turns;        /* to look at the host and read the daemon's own files in */
         int runtime_fd, state_fd; /* the directories */
         bool has_admins, has_users, privileged; /* groups cvm-admin and cvm exist; euid is 0 */
         gid_t admins, users;

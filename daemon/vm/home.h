@@ -15,6 +15,7 @@
 #include "local/committer.h"
 #include "local/config.h"
 #include "local/ledger.h"
+#include "local/turns.h"
 #include "systemd/bus.h"
 #include "vm/events.h"
 #include "vm/table.h"
@@ -31,7 +32,8 @@ typedef struct VmHome {
         int vms_fd, shares_fd;                   /* below RUNTIME */
         int records_fd, consoles_fd;             /* below STATE */
         Committer *records;                      /* what writes there */
-        char *runtime_path;                      /* RUNTIME, absolute */
+        Turns *turns;       /* of work with the host and the daemon's own files, which answer */
+        char *runtime_path; /* RUNTIME, absolute */
         char boot_id[37];
         VmTable table;
         List watches; /* of all CVMs */

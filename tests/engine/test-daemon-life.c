@@ -52,7 +52,7 @@ static void check_end(const char *behaviour, const char *state, const char *reas
         test_loop_until(&d->test, !vm_state_is_live(daemon_vm(d, "web")->state));
         assert_cvm(daemon_call(d, "Status", NAME), state, reason);
         assert_int_equal(daemon_count(d, "run/vms"), 0);
-        assert_int_equal(daemon_count(d, "run/shares"), 0);
+        test_loop_until(&d->test, daemon_count(d, "run/shares") == 0);
 }
 
 static void test_the_guest_ends(void **state)

@@ -101,9 +101,10 @@ def descriptors(pid):
 
 
 def tree(directory):
-    """All paths below a directory, relative, sorted."""
-    root = pathlib.Path(directory)
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    """All paths below a directory, relative, sorted; some may go meanwhile."""
+    return sorted(os.path.relpath(os.path.join(top, name), directory)
+                  for top, directories, files in os.walk(directory)
+                  for name in directories + files)
 
 
 def has_ended(pid):
