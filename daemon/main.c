@@ -230,9 +230,11 @@ static void on_last(uv_timer_t *timer)
                           "before the disk has them, these records may go back to the versions "
                           "before: %s",
                           DISK_MSEC / 1000, names ?: "none of a CVM that is still there");
+                log_stop();
                 _exit(EXIT_FAILURE);
         }
         log_warning("a file does not answer: going down without the worker that reads it");
+        log_stop();
         _exit(0);
 }
 
@@ -321,6 +323,9 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         r = forker_start();
         if (r < 0)
                 log_warning("cannot start the process that makes children: %s", strerror(-r));
+        r = log_start();
+        if (r < 0)
+                log_warning("cannot start the thread that writes the log: %s", strerror(-r));
         r = parts_start(&daemon->loop, config, &directories, &daemon->parts, &error);
         if (r < 0) {
                 if (cvm_error_is_set(&error)) /* else it is logged */
@@ -431,6 +436,7 @@ int main(int argc, char **argv)
         if (find_paths(&options, &paths) < 0)
                 return EX_CONFIG;
         status = daemon_run(&options, TAKE_PTR(config), &paths);
+        log_stop();
         if (drivers_have_threads(driver_all)) {
                 fflush(NULL);
                 _exit(status);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "local/log.h"
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 
 #include "base/text.h"
+#include "local/log_writer.h"
 
 static struct {
         LogLevel level;
@@ -62,13 +61,8 @@ static const char *level_name(LogLevel level)
         return "";
 }
 
-static void add_field(struct iovec *fields, int *n, char *text)
-{
-        if (text)
-                fields[(*n)++] = (struct iovec){text, strlen(text)};
-}
-
-static void log_to_journal(LogLevel level, const LogSubject *subject, const char *text)
+/* The strings with the fields of an entry in the journal. Returns the message or NULL. */
+static LogMessage *log_new_entry(LogLevel level, const LogSubject *subject, const char *text)
 {
         _cleanup_free_ char *message =
                 text_format("MESSAGE=%s%s%s", subject->name ?: "", subject->name ? ": " : "", text);
@@ -77,20 +71,51 @@ static void log_to_journal(LogLevel level, const LogSubject *subject, const char
         _cleanup_free_ char *id = text_format("CVM_ID=%s", subject->id ?: "");
         _cleanup_free_ char *message_id =
                 subject->message_id ? text_format("MESSAGE_ID=%s", subject->message_id) : NULL;
-        char identifier[] = "SYSLOG_IDENTIFIER=cvmd";
-        struct iovec fields[6 + LOG_FIELDS_MAX];
-        int n = 0;
+        const char *const first[] = {message, priority, "SYSLOG_IDENTIFIER=cvmd",
+                                     name,    id,       message_id};
+        const char *fields[ARRAY_SIZE(first) + LOG_FIELDS_MAX];
+        size_t n = 0;
 
-        add_field(fields, &n, message);
-        add_field(fields, &n, priority);
-        add_field(fields, &n, identifier);
-        add_field(fields, &n, name);
-        add_field(fields, &n, id);
-        add_field(fields, &n, message_id);
+        for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+                if (first[i])
+                        fields[n++] = first[i];
         for (size_t i = 0; subject->fields[i]; i++)
-                fields[n++] = (struct iovec){(void *)(uintptr_t)subject->fields[i],
-                                             strlen(subject->fields[i])};
-        sd_journal_sendv(fields, n);
+                fields[n++] = subject->fields[i];
+        return log_message_new(true, fields, n);
+}
+
+static LogMessage *log_new_line(LogLevel level, const LogSubject *subject, const char *text)
+{
+        _cleanup_free_ char *line =
+                text_format("cvmd: %s: %s%s%s\n", level_name(level), subject->name ?: "",
+                            subject->name ? ": " : "", text);
+        const char *const strings[] = {line};
+
+        return line ? log_message_new(false, strings, 1) : NULL;
+}
+
+static LogMessage *log_new_message(LogLevel level, const LogSubject *subject, const char *text)
+{
+        return sink.journal ? log_new_entry(level, subject, text)
+                            : log_new_line(level, subject, text);
+}
+
+static LogMessage *log_new_lost(uint64_t n)
+{
+        _cleanup_free_ char *text = text_format(
+                "%" PRIu64 " messages are missing here: the log was not read in time", n);
+
+        return text ? log_new_message(LOG_LEVEL_WARNING, &(LogSubject){}, text) : NULL;
+}
+
+int log_start(void)
+{
+        return log_writer_start(log_new_lost);
+}
+
+void log_stop(void)
+{
+        log_writer_stop();
 }
 
 _printf_(3, 0) static void log_text(LogLevel level, const LogSubject *subject, const char *format,
@@ -102,13 +127,8 @@ _printf_(3, 0) static void log_text(LogLevel level, const LogSubject *subject, c
                 return;
         raw = text_format_v(format, ap);
         text = raw ? text_escape_control(raw) : NULL;
-        if (!text)
-                return;
-        if (sink.journal)
-                log_to_journal(level, subject, text);
-        else
-                fprintf(stderr, "cvmd: %s: %s%s%s\n", level_name(level), subject->name ?: "",
-                        subject->name ? ": " : "", text);
+        if (text)
+                log_writer_put(log_new_message(level, subject, text));
 }
 
 void log_about(LogLevel level, const LogSubject *subject, const char *format, ...)

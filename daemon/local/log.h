@@ -21,6 +21,11 @@ typedef enum LogLevel {
 /* "error", "warning", "info" or "debug". Returns 0 or -EINVAL. */
 int log_parse_level(const char *text, LogLevel *ret);
 void log_init(LogLevel level);
+/* From now on a thread writes what is logged, so that no other waits for the log (log_writer.h): so
+ * far each message is written at once. Returns 0 or -errno. */
+int log_start(void);
+/* Waits a second until all is written. */
+void log_stop(void);
 
 /* What programs find messages in the journal by (MESSAGE_ID=, systemd.journal-fields(7)); cvmd(8)
  * names them. */

@@ -95,6 +95,34 @@ def test_fields_of_the_journal(make_daemon, config):
         "web: ready"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
+@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
+def test_a_journal_that_nobody_reads(make_daemon, config):
+    """Its socket has room for some ten messages: the daemon goes on, and they come later."""
+    daemon = make_daemon(config, start=False)
+    directory = daemon.directory / "journal"
+    directory.mkdir()
+    found = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(directory / "socket"))
+        daemon.log_path.touch()
+        stat = daemon.log_path.stat()
+        daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
+        daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
+        daemon.start()
+        for number in range(3):
+            daemon.launch(f"web{number}", wait="ready")
+            daemon.stop(f"web{number}", force=True)
+            daemon.call("Remove", name=f"web{number}")
+        threading.Thread(target=read, args=(journal, found), daemon=True).start()
+        eventually(lambda: any("web2: Remove called" in entry["MESSAGE"] for entry in found),
+                   lambda: f"all is in the journal: {found}")
+        assert daemon.terminate() == 0
+        journal.shutdown(socket.SHUT_RD)
+    calls = [entry["CVM_METHOD"] for entry in found if entry.get("MESSAGE_ID") == IDS["CALL"]]
+    assert calls == 3 * ["Launch", "Stop", "Remove"]
+
+
 def test_the_page_names_each_message():
     page = (TOP / "man/cvmd.8.scd").read_text()
     assert len(IDS) == 3 and all(f"\n{value}\n" in page for value in IDS.values())
