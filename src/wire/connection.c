@@ -154,7 +154,7 @@ static void take_up(WireConnection *connection, size_t at, size_t *offset, WireF
 }
 
 /* Takes up calls until one stays in progress, none is left, the client does not read its replies,
- * or others are to be sent theirs first. */
+ * or others' calls or replies come first. */
 static void wire_connection_process(WireConnection *connection)
 {
         WireInbox *inbox = &connection->inbox;
@@ -163,10 +163,12 @@ static void wire_connection_process(WireConnection *connection)
         connection->processing = true;
         while (!connection->closed && !connection->broken && !wire_connection_is_busy(connection) &&
                !connection->taken) {
-                size_t at = offset, size, n_fds;
+                size_t at = offset, size, n_fds, before, made;
                 const char *data;
                 WireFd *fds;
 
+                if (!wire_holder_may_call(connection->holder, connection->server->n_turns))
+                        break;
                 if (wire_connection_unsent(connection) >= WIRE_OUTPUT_BATCH) {
                         wire_connection_flush(connection);
                         if (wire_connection_is_blocked(connection) ||
@@ -178,7 +180,12 @@ static void wire_connection_process(WireConnection *connection)
                         break;
                 }
                 fds = wire_inbox_take_fds(inbox, at, &n_fds);
+                before = wire_connection_unsent(connection);
                 take_up(connection, at, &offset, fds, n_fds);
+                if (connection->closed)
+                        break;
+                made = wire_connection_unsent(connection);
+                wire_holder_add_made(connection->holder, made > before ? made - before : 0);
                 connection->scan = (WireMethodScan){};
                 connection->scanned = 0;
         }

@@ -2,6 +2,7 @@
 #include "wire/holder.h"
 
 #include <assert.h>
+#include <sys/param.h>
 
 #include "wire/server_internal.h"
 
@@ -37,6 +38,20 @@ void wire_holder_leave(WireHolder *holder)
         assert(holder->n_bytes == 0);
         LIST_REMOVE(holder, all);
         free(holder);
+}
+
+bool wire_holder_may_call(WireHolder *holder, uint64_t turn)
+{
+        if (holder->turn != turn) {
+                holder->turn = turn;
+                holder->made = 0;
+        }
+        return holder->made < WIRE_MADE_A_TURN;
+}
+
+void wire_holder_add_made(WireHolder *holder, size_t n)
+{
+        holder->made += MAX(n, WIRE_CALL_BYTES);
 }
 
 WireHolder *wire_holder_greediest(const WireServer *server)

@@ -42,6 +42,7 @@ static void on_turn(uv_check_t *handle)
 {
         WireServer *server = handle->data;
 
+        server->n_turns++;
         server->sendable = SENT_A_TURN;
 }
 

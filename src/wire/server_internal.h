@@ -64,7 +64,8 @@ struct WireServer {
         uv_timer_t trim_due; /* active while there is memory to give back */
         uv_work_t trim;      /* gives it back */
         bool trims;          /* it works */
-        uv_check_t turn;     /* sets sendable, at the end of each turn of the loop */
+        uv_check_t turn;     /* at the end of each turn of the loop */
+        uint64_t n_turns;    /* of the loop so far */
         size_t sendable;     /* bytes that large outputs may still be sent of in this turn */
 
         LIST_HEAD(, WireListener) listeners;
