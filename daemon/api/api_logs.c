@@ -120,8 +120,9 @@ static void encode(Turn *turn)
                                                    &piece->data, &piece->size)
                            : 0;
         if (piece->r == 0 && (piece->size || !piece->follows))
-                piece->r = wire_call_prepare_reply(data_reply(piece->data, piece->size),
-                                                   piece->follows, &piece->reply);
+                piece->r = wire_call_prepare_data_reply(piece->data, piece->size, piece->follows,
+                                                        &piece->reply);
+        free(TAKE_PTR(piece->data));
 }
 
 static void on_encoded(Turn *turn);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 
 #include "base/backlog.h"
@@ -324,6 +325,14 @@ typedef struct Tail {
 /* Puts bytes in front; stops where the lines wanted are complete or the space is. */
 static void tail_prepend(Tail *tail, const char *data, size_t size)
 {
+        if (!tail->limited && !tail->done) {
+                size_t n = MIN(size, tail->start);
+
+                tail->start -= n;
+                memcpy(tail->data + tail->start, data + size - n, n);
+                tail->done = tail->start == 0;
+                return;
+        }
         while (size && !tail->done) {
                 char c = data[--size];
 

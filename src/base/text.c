@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <assert.h>
+
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
@@ -281,15 +283,26 @@ int text_unhex(const char *s, uint8_t *ret, size_t size)
         return 0;
 }
 
+size_t text_base64_length(size_t size)
+{
+        return (size + 2) / 3 * 4;
+}
+
+void text_base64_write(const void *data, size_t size, char *to)
+{
+        assert(size <= INT32_MAX / 2);
+        EVP_EncodeBlock((unsigned char *)to, data, (int)size);
+}
+
 char *text_base64(const void *data, size_t size)
 {
         char *s;
 
         if (size > INT32_MAX / 2)
                 return NULL;
-        s = malloc((size + 2) / 3 * 4 + 1);
+        s = malloc(text_base64_length(size) + 1);
         if (s)
-                EVP_EncodeBlock((unsigned char *)s, data, (int)size);
+                text_base64_write(data, size, s);
         return s;
 }
 

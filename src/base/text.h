@@ -52,6 +52,10 @@ char *text_hex(const uint8_t *data, size_t size);
 int text_unhex(const char *s, uint8_t *ret, size_t size);
 /* RFC 4648 base64 with padding; the decoder takes no white space. -EBADMSG for any other text. */
 char *text_base64(const void *data, size_t size);
+/* The length of that text, and the same into memory with room for it and a NUL. size is at most
+ * INT32_MAX / 2. */
+size_t text_base64_length(size_t size);
+void text_base64_write(const void *data, size_t size, char *to);
 int text_unbase64(const char *s, uint8_t **ret, size_t *ret_size);
 
 /* The formatted text, newly allocated. Returns NULL without memory. */

@@ -169,6 +169,11 @@ int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret
         return 0;
 }
 
+int wire_call_prepare_data_reply(const void *data, size_t size, bool continues, Buffer *ret)
+{
+        return wire_message_make_data_reply(data, size, continues, ret);
+}
+
 void wire_call_reply_prepared(WireCall *call, Buffer *reply)
 {
         if (is_open(call) && !call->oneway)

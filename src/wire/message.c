@@ -193,6 +193,22 @@ int wire_message_append_reply(Buffer *buffer, json_object *parameters, bool cont
         return append_parameters(buffer, parameters, continues ? ",\"continues\":true}" : "}");
 }
 
+int wire_message_make_data_reply(const void *data, size_t size, bool continues, Buffer *ret)
+{
+        static const char begin[] = "{\"parameters\":{\"data\":\"";
+        const char *end = continues ? "\"},\"continues\":true}" : "\"}}";
+        size_t length = text_base64_length(size), all = strlen(begin) + length + strlen(end) + 1;
+        char *text = malloc(all);
+
+        if (!text)
+                return -ENOMEM;
+        memcpy(text, begin, strlen(begin));
+        text_base64_write(data, size, text + strlen(begin));
+        memcpy(text + strlen(begin) + length, end, strlen(end) + 1);
+        *ret = (Buffer){.data = text, .size = all, .allocated = all};
+        return 0;
+}
+
 int wire_message_append_error(Buffer *buffer, const char *name, json_object *parameters)
 {
         _cleanup_json_ json_object *text = json_new_text(name);
