@@ -129,7 +129,7 @@ static void on_encoded(Turn *turn);
 
 static void piece_begin(Piece *piece)
 {
-        turns_take(piece->manager->home.turns, &piece->turn,
+        turns_take(piece->manager->home.large_turns, &piece->turn,
                    quota_account(piece->manager, wire_call_peer(piece->call)->uid), encode,
                    on_encoded);
 }

@@ -5,17 +5,20 @@
 
 struct Turns {
         uv_loop_t *loop;
+        unsigned of_a_user, of_others;
         bool closed;
         TAILQ_HEAD(, Turn) all;
 };
 
-Turns *turns_new(uv_loop_t *loop)
+Turns *turns_new(uv_loop_t *loop, unsigned of_a_user, unsigned of_others)
 {
         Turns *turns = calloc(1, sizeof(*turns));
 
         if (!turns)
                 return NULL;
         turns->loop = loop;
+        turns->of_a_user = of_a_user;
+        turns->of_others = of_others;
         TAILQ_INIT(&turns->all);
         return turns;
 }
@@ -81,8 +84,8 @@ static bool turns_contains(const uid_t *uids, size_t n, uid_t uid)
 /* Begins the first turn that waits and may begin, if there is one. */
 static void turns_next(Turns *turns)
 {
-        bool root_only = count_working(turns, true, 0) >= TURNS_OF_OTHERS;
-        uid_t busy[TURNS_OF_OTHERS / TURNS_OF_A_USER + 1]; /* root and users with all their turns */
+        bool root_only = count_working(turns, true, 0) >= turns->of_others;
+        uid_t busy[TURNS_OF_OTHERS + 1]; /* root and users with all their turns */
         size_t n_busy = 0;
         Turn *turn;
 
@@ -90,7 +93,7 @@ static void turns_next(Turns *turns)
                 if (turn->works || (root_only && turn->uid != 0) ||
                     turns_contains(busy, n_busy, turn->uid))
                         continue;
-                if (count_working(turns, false, turn->uid) < TURNS_OF_A_USER)
+                if (count_working(turns, false, turn->uid) < turns->of_a_user)
                         break;
                 busy[n_busy++] = turn->uid;
         }

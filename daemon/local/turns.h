@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Work for users in the loop's worker threads, in turns: a user has at most TURNS_OF_A_USER of the
- * threads at a time, so that one whose files never answer leaves threads to others. All users but
- * root together have at most TURNS_OF_OTHERS: a person may be many users (subuid(5)).
+ * Work for users in the loop's worker threads, in turns: a user has at most so many of the threads
+ * at a time, for example TURNS_OF_A_USER, so that one whose files never answer leaves threads to
+ * others. All users but root together have at most TURNS_OF_OTHERS, or fewer: a person may be many
+ * users (subuid(5)).
  */
 
 #include <stdbool.h>
@@ -12,12 +13,15 @@
 #include <sys/types.h>
 #include <uv.h>
 
-/* Threads of the loop: UV_THREADPOOL_SIZE. Each of the manager's two Turns uses 24 of them and root
- * 8 more; the other 8 are for what nobody must hold up: large messages (wire/parser.h), records,
- * memory, configuration. */
-#define TURNS_THREADS "72"
+/* Threads of the loop: UV_THREADPOOL_SIZE. Two of the manager's Turns use 24 of them each and root
+ * 8 more, that of large work 4 and root 1 more; the others are for what nobody must hold up: large
+ * messages (wire/parser.h), records, memory, configuration. */
+#define TURNS_THREADS "80"
 #define TURNS_OF_A_USER 8
 #define TURNS_OF_OTHERS 24
+/* Likewise, of work that takes much memory and CPU time, and waits for nobody. */
+#define TURNS_LARGE_OF_A_USER 1
+#define TURNS_LARGE_OF_OTHERS 4
 
 typedef struct Turns Turns;
 typedef struct Turn Turn;
@@ -33,8 +37,9 @@ struct Turn {
         TAILQ_ENTRY(Turn) entry;
 };
 
-/* loop: borrowed. NULL without memory. */
-Turns *turns_new(uv_loop_t *loop);
+/* loop: borrowed; of_a_user and of_others: threads, at most TURNS_OF_A_USER and TURNS_OF_OTHERS.
+ * NULL without memory. */
+Turns *turns_new(uv_loop_t *loop, unsigned of_a_user, unsigned of_others);
 /* Those that wait are done without having worked, and no more begin. */
 void turns_close(Turns *turns);
 /* Once the loop has ended. */

@@ -195,8 +195,10 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && !((manager->home.artifact_ledger = ledger_new("artifacts of one user")) &&
                         (manager->home.secret_ledger = ledger_new("secrets of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
-        if (r == 0 &&
-            (!(manager->turns = turns_new(loop)) || !(manager->home.turns = turns_new(loop))))
+        if (r == 0 && (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS)) ||
+                       !(manager->home.turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS)) ||
+                       !(manager->home.large_turns =
+                                 turns_new(loop, TURNS_LARGE_OF_A_USER, TURNS_LARGE_OF_OTHERS))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 platforms_ask_qemus(manager);
@@ -230,6 +232,8 @@ void manager_close(Manager *manager)
                 turns_close(manager->turns);
         if (manager->home.turns)
                 turns_close(manager->home.turns);
+        if (manager->home.large_turns)
+                turns_close(manager->home.large_turns);
         manager->home.systemd = bus_free(manager->home.systemd);
         drivers_close(&manager->home.drivers);
 }
@@ -247,6 +251,7 @@ Manager *manager_free(Manager *manager)
         qemu_cache_free(manager->qemus);
         turns_free(manager->turns);
         turns_free(manager->home.turns);
+        turns_free(manager->home.large_turns);
         ledger_free(manager->home.artifact_ledger);
         ledger_free(manager->home.secret_ledger);
         free(manager->stray_uids);

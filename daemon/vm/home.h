@@ -33,6 +33,7 @@ typedef struct VmHome {
         int records_fd, consoles_fd;             /* below STATE */
         Committer *records;                      /* what writes there */
         Turns *turns;       /* of work with the host and the daemon's own files, which answer */
+        Turns *large_turns; /* of what of that takes much memory */
         char *runtime_path; /* RUNTIME, absolute */
         char boot_id[37];
         VmTable table;

@@ -25,7 +25,7 @@ from harness.users import ANN, BOB, USERS, Failed, by, connect_as, connect_by, r
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
-THREADS = 72  # TURNS_THREADS of daemon/local/turns.h
+THREADS = 80  # TURNS_THREADS of daemon/local/turns.h
 OF_A_USER = 8
 OF_OTHERS = 24
 ID = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"

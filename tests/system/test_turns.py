@@ -113,7 +113,7 @@ def test_a_reload_gives_turns(make_daemon, config, tmp_path):
             bob.end()
 
 
-QUESTIONS = 80  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
+QUESTIONS = 90  # more than there are threads (TURNS_THREADS of daemon/local/turns.h)
 
 
 @pytest.fixture
