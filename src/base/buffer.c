@@ -38,6 +38,17 @@ void buffer_done(Buffer *buffer)
         *buffer = (Buffer){};
 }
 
+char *buffer_make(Buffer *ret, size_t size)
+{
+        char *data = size < SIZE_MAX ? malloc(size + 1) : NULL;
+
+        if (!data)
+                return NULL;
+        data[size] = 0;
+        *ret = (Buffer){.data = data, .size = size, .allocated = size + 1};
+        return data;
+}
+
 int buffer_append(Buffer *buffer, const void *data, size_t size)
 {
         size_t needed;

@@ -16,6 +16,9 @@ typedef struct Buffer {
 } Buffer;
 
 void buffer_done(Buffer *buffer);
+/* Makes a buffer of exactly `size` bytes, which the caller fills. Returns them, or NULL without
+ * memory. */
+char *buffer_make(Buffer *ret, size_t size);
 /* Each appends, and returns 0 or -ENOMEM. */
 int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
 int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;

@@ -198,14 +198,13 @@ int wire_message_make_data_reply(const void *data, size_t size, bool continues, 
         static const char begin[] = "{\"parameters\":{\"data\":\"";
         const char *end = continues ? "\"},\"continues\":true}" : "\"}}";
         size_t length = text_base64_length(size), all = strlen(begin) + length + strlen(end) + 1;
-        char *text = malloc(all);
+        char *text = buffer_make(ret, all);
 
         if (!text)
                 return -ENOMEM;
         memcpy(text, begin, strlen(begin));
         text_base64_write(data, size, text + strlen(begin));
         memcpy(text + strlen(begin) + length, end, strlen(end) + 1);
-        *ret = (Buffer){.data = text, .size = all, .allocated = all};
         return 0;
 }
 

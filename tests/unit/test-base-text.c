@@ -133,12 +133,33 @@ static void test_buffer(void **state)
         assert_string_equal(buffer.data, "999,");
 }
 
+/* One of a given size is like one that has grown to it: it ends in a NUL, and can shrink. */
+static void test_buffer_of_a_size(void **state)
+{
+        _cleanup_(buffer_done) Buffer buffer = {};
+        char *data = buffer_make(&buffer, 8);
+
+        assert_ptr_equal(data, buffer.data);
+        assert_int_equal(buffer.size, 8);
+        assert_true(buffer.allocated > buffer.size);
+        memcpy(data, "12345678", 8);
+        assert_string_equal(buffer.data, "12345678");
+        buffer_consume(&buffer, 3);
+        assert_string_equal(buffer.data, "45678");
+        assert_int_equal(buffer_append_text(&buffer, "9"), 0);
+        assert_string_equal(buffer.data, "456789");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_size),   cmocka_unit_test(test_format_size),
-                cmocka_unit_test(test_utf8),   cmocka_unit_test(test_escape),
-                cmocka_unit_test(test_base64), cmocka_unit_test(test_buffer),
+                cmocka_unit_test(test_size),
+                cmocka_unit_test(test_format_size),
+                cmocka_unit_test(test_utf8),
+                cmocka_unit_test(test_escape),
+                cmocka_unit_test(test_base64),
+                cmocka_unit_test(test_buffer),
+                cmocka_unit_test(test_buffer_of_a_size),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
