@@ -106,10 +106,8 @@ Descriptor descriptor_judge(int fd, MountTable *mounts)
                 return (Descriptor){DESCRIPTOR_UNKNOWN, "a file of an unknown mount"};
         if (filesystem.kind == FILESYSTEM_SERVED)
                 return (Descriptor){DESCRIPTOR_SERVED, filesystem.name};
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &st) < 0)
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
                 return (Descriptor){DESCRIPTOR_UNKNOWN, "a file that cannot be looked at"};
-        if ((st.stx_mask & STATX_MNT_ID) && st.stx_mnt_id != mount)
-                return (Descriptor){DESCRIPTOR_UNKNOWN, "a file of an unknown mount"};
         return descriptor_of_mode(st.stx_mode);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -103,6 +104,19 @@ static void test_files(void **state)
         judges(mounts, open("/sys/kernel", O_RDONLY | O_CLOEXEC), DESCRIPTOR_USABLE, "a directory");
         judges(NULL, open("/proc/self/exe", O_RDONLY | O_CLOEXEC), DESCRIPTOR_UNKNOWN,
                "a file of an unknown mount");
+}
+
+/* One with a name, which its own name in /proc does not tell from a file. */
+static void test_fifo(void **state)
+{
+        _cleanup_(mount_table_freep) MountTable *mounts = mount_table_new();
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/fifo", directory);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        judges(mounts, open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), DESCRIPTOR_USELESS, "a FIFO");
+        judges(mounts, open(path, O_PATH | O_CLOEXEC), DESCRIPTOR_USELESS, "a FIFO");
+        assert_int_equal(unlink(path), 0);
 }
 
 static void asks(int fd, DescriptorKind kind, const char *what)
@@ -207,8 +221,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_nameless), leaks_unit_test(test_memory),
-                leaks_unit_test(test_files),    leaks_unit_test(test_mounts),
-                leaks_unit_test(test_deaf),
+                leaks_unit_test(test_files),    leaks_unit_test(test_fifo),
+                leaks_unit_test(test_mounts),   leaks_unit_test(test_deaf),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
