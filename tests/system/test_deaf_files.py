@@ -3,6 +3,7 @@
 nobody else does."""
 import array
 import contextlib
+import fcntl
 import grp
 import hashlib
 import json
@@ -20,6 +21,7 @@ import time
 import pytest
 
 from harness.deaf import DeafFile, ServedFile
+from harness.peer import Peer
 from harness.processes import SLOWNESS, eventually
 from harness.users import ANN, BOB, USERS, Failed, by, connect_as, connect_by, reachable
 from harness.varlink import VarlinkError
@@ -434,6 +436,34 @@ def test_cvmctl_names_what_it_cannot_copy(cvmd):
                               check=False)
     assert refused.returncode != 0 and cvmd.cvms() == []
     assert f"{file.path}: cannot copy it from its file system: it is longer" in refused.stderr
+
+
+def test_cvmctl_copies_no_more_than_may_be(cvmd):
+    """However little the server said that there is."""
+    with served_file(b"x" * ((1 << 20) + 1)) as cert:
+        cert.size = lambda: 200000
+        path = cvmd.directory / "spec.json"
+        path.write_text(json.dumps(cvmd.spec("web", certs={"x.pem": {"path": str(cert.path)}})))
+        refused = cvmd.cvmctl("launch", "--file", path, check=False)
+        path.unlink()
+    assert refused.returncode != 0 and cvmd.cvms() == []
+    assert f"{cert.path}: cannot copy it from its file system: it is longer" in refused.stderr
+
+
+def test_what_cvmctl_copies_cannot_be_changed(served, monkeypatch):
+    """It is sealed, so that nobody changes it while the daemon reads it."""
+    def look(fd):
+        try:
+            return fcntl.fcntl(fd, fcntl.F_GET_SEALS), os.pread(fd, len(served.content) + 1, 0)
+        finally:
+            os.close(fd)
+
+    monkeypatch.setattr("harness.peer.look_at", look)
+    with Peer(Render={}) as peer:
+        peer.cvmctl("render", "--platform", "plain", "--kernel", served.path, "--json")
+        (call,) = peer.calls
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    assert call.fds == [(seals, served.content)]
 
 
 @pytest.mark.qemu_driver("a domain opens its disks by path in any case")
