@@ -84,12 +84,12 @@ static bool list_wants(const Manager *manager, const WirePeer *peer, const Filte
 /* Adds a CVM with its spec; returns the bytes that it will take. */
 static size_t list_add_with_spec(const Vm *vm, json_object *cvms)
 {
-        json_object *cvm = vm_to_json_with_spec(vm);
-        const char *text = cvm ? json_text(cvm) : NULL;
+        size_t length = 0;
+        json_object *cvm = json_to_text(vm_to_json_with_spec(vm), &length);
 
         if (cvm)
                 json_object_array_add(cvms, cvm);
-        return text ? strlen(text) : 0;
+        return length;
 }
 
 /* Adds a page of CVMs from an index of the table on; returns the index after the last. */

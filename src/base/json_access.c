@@ -52,6 +52,32 @@ const char *json_text(json_object *object)
                                                               JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
+static int json_write_text(json_object *object, struct printbuf *to, int level, int flags)
+{
+        const char *text = json_object_get_userdata(object);
+
+        return printbuf_memappend(to, text, (int)strlen(text));
+}
+
+static void json_free_text(json_object *object, void *text)
+{
+        free(text);
+}
+
+json_object *json_to_text(json_object *object, size_t *ret_length)
+{
+        _cleanup_json_ json_object *held = object;
+        const char *written = object ? json_text(object) : NULL;
+        _cleanup_free_ char *text = written ? strdup(written) : NULL;
+        json_object *ret = text ? json_object_new_object() : NULL;
+
+        if (!ret)
+                return NULL;
+        *ret_length = strlen(text);
+        json_object_set_serializer(ret, json_write_text, TAKE_PTR(text), json_free_text);
+        return ret;
+}
+
 json_object *json_member(json_object *object, const char *key)
 {
         json_object *value = NULL;

@@ -28,6 +28,10 @@ json_object *json_new_written(const char *text);
 
 /* RFC 8259 text on one line, '/' not escaped. Borrowed from the object. */
 const char *json_text(json_object *object);
+/* Takes the object and makes one in its place that has its text alone, without members, for a reply
+ * of which it is a part: what is written into it is not made a second time. *ret_length: of the
+ * text. NULL without memory, or for NULL. */
+json_object *json_to_text(json_object *object, size_t *ret_length);
 
 /* Borrowed member or NULL when absent or null. */
 json_object *json_member(json_object *object, const char *key);

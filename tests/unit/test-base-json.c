@@ -215,6 +215,25 @@ static void test_values(void **state)
         assert_int_equal(mended.values, 3);
 }
 
+/* What stands for an object is written with its text, which is made once. */
+static void test_to_text(void **state)
+{
+        _cleanup_json_ json_object *all = json_object_new_array(),
+                                   *inner = json_object_new_object();
+        size_t length = 0;
+        json_object *one;
+
+        json_add(inner, "path", json_object_new_string("/a\"b"));
+        one = json_to_text(json_build("spec", json_object_get(inner), NULL), &length);
+        json_add(inner, "later", json_object_new_int(1));
+        assert_string_equal(json_text(one), "{\"spec\":{\"path\":\"/a\\\"b\"}}");
+        assert_int_equal(length, strlen(json_text(one)));
+        json_object_array_add(all, one);
+        json_object_array_add(all, json_object_new_int(2));
+        assert_string_equal(json_text(all), "[{\"spec\":{\"path\":\"/a\\\"b\"}},2]");
+        assert_null(json_to_text(NULL, &length));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -223,6 +242,7 @@ int main(void)
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_parse_mended),
                 cmocka_unit_test(test_dispatch),
+                cmocka_unit_test(test_to_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
