@@ -39,8 +39,7 @@ int shares_open(int parent_fd, const char *id, Shares *ret);
 int shares_wipe(int parent_fd, const char *id);
 /* The same in two steps. The first, which is quick, gives ID another name, so that ID is free at
  * once; ret is "" if ID is absent. The second overwrites and removes what has that name, which may
- * take long: run it in a worker. If the daemon is killed in between, the next one finds the name.
- */
+ * take long: run it in a worker. After a kill in between the next daemon finds the name. */
 typedef struct SharesAside {
         char name[NAME_MAX + 1];
 } SharesAside;

@@ -6,8 +6,8 @@
  * grows would take too long. Private to src/wire. */
 
 /* Bytes of replies that are made for an account in one turn of the loop, so that others' calls are
- * taken up in between, however many connections it has. A call counts as at least WIRE_CALL_BYTES.
- */
+ * taken up in between, however many connections it has. A call counts as at least
+ * WIRE_CALL_BYTES. */
 #define WIRE_MADE_A_TURN 65536u
 #define WIRE_CALL_BYTES 1024u
 
