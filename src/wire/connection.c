@@ -312,8 +312,11 @@ static void receive(WireConnection *connection)
                 return;
         }
         connection->starved = false;
-        if (wire_inbox_has_fds(&connection->inbox) && !had_fds)
+        if (wire_inbox_has_fds(&connection->inbox) && !had_fds) {
+                /* each was judged */
+                wire_holder_add_made(connection->holder, connection->inbox.n_fds * WIRE_CALL_BYTES);
                 connection->broken = server->ops->has_too_many_fds(server, connection);
+        }
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -324,8 +327,9 @@ static void on_poll(uv_poll_t *handle, int status, int events)
          * data, which Varlink has not */
         if (status < 0 || (events & UV_PRIORITIZED))
                 connection->broken = true;
-        else if ((events & UV_READABLE) && wire_connection_may_read(connection))
-                receive(connection);
+        else if ((events & UV_READABLE) && wire_connection_may_read(connection) &&
+                 wire_holder_may_call(connection->holder, connection->server->n_turns))
+                receive(connection); /* else in a later turn: it stays readable */
         wire_connection_work(connection);
 }
 

@@ -7,7 +7,7 @@
 
 /* Bytes of replies that are made for an account in one turn of the loop, so that others' calls are
  * taken up in between, however many connections it has. A call counts as at least
- * WIRE_CALL_BYTES. */
+ * WIRE_CALL_BYTES, and each descriptor that comes with one as that. */
 #define WIRE_MADE_A_TURN 65536u
 #define WIRE_CALL_BYTES 1024u
 

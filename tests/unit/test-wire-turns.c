@@ -5,10 +5,13 @@
 
 #include "test.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "base/socket.h"
 #include "wire.h"
 
 #define KIB 1024u
@@ -96,6 +99,46 @@ static void test_replies_are_made_in_turns(void **state)
         for (int i = 0; i < N; i++)
                 close(fds[i]);
         close(other);
+        wire_stop(w);
+}
+
+static size_t count_fds(void)
+{
+        DIR *dir = opendir("/proc/self/fd");
+        size_t n = 0;
+
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        return n;
+}
+
+/* To look at a descriptor takes time as well: those of all connections of an account are received
+ * in turns, too. */
+static void test_descriptors_are_received_in_turns(void **state)
+{
+        enum { N = 12, FDS = 64 };
+        Wire *w = wire_start_methods(methods);
+        int fds[N], sent[FDS], top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        size_t before;
+
+        for (int i = 0; i < FDS; i++)
+                sent[i] = top;
+        for (int i = 0; i < N; i++)
+                fds[i] = wire_connect(w);
+        test_loop_until(&w->test, wire_server_connections(w->server) == N);
+        for (int i = 0; i < N; i++)
+                assert_int_equal(socket_send(fds[i], "{", 1, sent, FDS, 0), 1);
+        close(top);
+        before = count_fds();
+        uv_run(&w->test.loop, UV_RUN_NOWAIT);
+        assert_in_range(count_fds(), before + FDS, before + 2 * FDS);
+        for (int i = 0; i < N; i++)
+                uv_run(&w->test.loop, UV_RUN_NOWAIT);
+        assert_true(count_fds() >= before + 4 * FDS); /* up to what an account may have */
+        for (int i = 0; i < N; i++)
+                close(fds[i]);
+        test_loop_until(&w->test, wire_server_connections(w->server) == 0);
         wire_stop(w);
 }
 
@@ -295,6 +338,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_replies_are_made_in_turns),
+                cmocka_unit_test(test_descriptors_are_received_in_turns),
                 cmocka_unit_test(test_large_outputs_take_turns),
                 cmocka_unit_test(test_memory_is_given_back_at_times),
                 cmocka_unit_test(test_many_small_outputs),
