@@ -18,9 +18,11 @@ static const char *known_elsewhere(const char *name)
                 {"kill", "stop"},      {"destroy", "stop"},   {"shutdown", "stop"},
                 {"terminate", "stop"}, {"down", "stop"},      {"poweroff", "stop"},
                 {"ps", "list"},        {"ls", "list"},        {"show", "status"},
-                {"info", "status"},    {"inspect", "status"}, {"suspend", "pause"},
+                {"info", "status"},    {"port", "status"},    {"suspend", "pause"},
                 {"unpause", "resume"}, {"watch", "events"},   {"monitor", "events"},
                 {"shell", "console"},  {"attach", "console"}, {"login", "console"},
+                {"exec", "console"},   {"ssh", "console"},    {"top", "list"},
+                {"tail", "logs"},      {"dmesg", "logs"},     {"images", "artifacts"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -36,7 +38,8 @@ ExitStatus arguments_unknown_verb(const Cli *cli, const char *name)
 
         of_none.verb = NULL;
         for (const Verb *verb = cli->verbs; verb->name; verb++)
-                if (!verb->hidden)
+                /* what takes something away must be meant: `top` is not a misspelt `stop` */
+                if (!verb->hidden && (!verb->destroys || *verb->name == *name))
                         suggest_candidate(&best, verb->name);
         best.found = known_elsewhere(name) ?: best.found;
         if (best.found)
@@ -75,13 +78,23 @@ static bool is_choice(const char *choices, const char *word)
 
 static ExitStatus refuse_number(const Cli *cli, const Option *option, const char *value)
 {
-        const char *seconds = strcmp(option->value, "S") == 0 ? " of seconds" : "";
+        bool time = option->flags & OPTION_TIME;
+        const char *what = time ? "a time such as 90s, 5m or 1h30m," : "a number";
 
         if (option->min == 0 && option->max >= UINT32_MAX) /* the daemon knows its bounds */
-                return fail_usage(cli, "--%s must be a number%s, not '%s'", option->name, seconds,
-                                  value);
-        return fail_usage(cli, "--%s must be a number%s from %" PRIu64 " to %" PRIu64 ", not '%s'",
-                          option->name, seconds, option->min, option->max, value);
+                return fail_usage(cli, "--%s must be %s%s not '%s'", option->name, what,
+                                  time ? "" : ",", value);
+        return fail_usage(cli, "--%s must be %s from %" PRIu64 " to %" PRIu64 "%s, not '%s'",
+                          option->name, what, option->min, option->max, time ? " seconds" : "",
+                          value);
+}
+
+/* Returns 0, or -errno if the value is not a number within the option's bounds. */
+static int arguments_parse_number(const Option *option, const char *value, uint64_t *ret)
+{
+        if (option->flags & OPTION_TIME)
+                return text_parse_seconds(value, option->min, option->max, ret);
+        return text_parse_uint(value, option->min, option->max, ret);
 }
 
 static ExitStatus check_value(const Cli *cli, const Option *option, const char *value)
@@ -90,8 +103,8 @@ static ExitStatus check_value(const Cli *cli, const Option *option, const char *
 
         if (!text_is_utf8(value, strlen(value)))
                 return fail_usage(cli, "the value of --%s is not valid UTF-8", option->name);
-        if ((option->flags & OPTION_NUMBER) &&
-            text_parse_uint(value, option->min, option->max, &number) < 0)
+        if ((option->flags & (OPTION_NUMBER | OPTION_TIME)) &&
+            arguments_parse_number(option, value, &number) < 0)
                 return refuse_number(cli, option, value);
         if (option->choices && !is_choice(option->choices, value))
                 return fail_usage(cli, "invalid --%1$s '%3$s': expected one of: %2$s", option->name,
@@ -132,59 +145,138 @@ static ExitStatus arguments_add_value(Arguments *arguments, const Option *option
         return EXIT_OK;
 }
 
-/* Parses the option at argv[*i] and moves *i to the last word that belongs to it. */
-static ExitStatus parse_option(Arguments *arguments, int argc, char **argv, int *i)
+/* Where the parser is in argv. */
+typedef struct ArgumentsCursor {
+        int argc;
+        char **argv;
+        int i;     /* the word that is parsed */
+        bool json; /* --json came before the verb */
+} ArgumentsCursor;
+
+/* Takes the next word as the value of an option; written: how the user wrote the option. */
+static ExitStatus arguments_take_word(const Cli *cli, ArgumentsCursor *cursor, const Option *option,
+                                      const char *written, const char **ret)
 {
-        const char *word = argv[*i] + 2, *equals = strchrnul(word, '='), *value = NULL;
+        const char *next = cursor->i + 1 < cursor->argc ? cursor->argv[cursor->i + 1] : NULL;
+
+        if (!next)
+                return fail_usage(cli, "%s requires a value: %s", written, option->value);
+        if (strncmp(next, "--", 2) == 0)
+                return fail_usage(cli,
+                                  "%s requires a value: %s; to use '%s' as the value, write "
+                                  "--%s=%s",
+                                  written, option->value, next, option->name, next);
+        cursor->i++;
+        *ret = next;
+        return EXIT_OK;
+}
+
+/* value: what was written together with the option, or NULL. */
+static ExitStatus arguments_take_option(Arguments *arguments, ArgumentsCursor *cursor,
+                                        const Option *option, const char *written,
+                                        const char *value)
+{
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = EXIT_OK;
+
+        if (!(option->flags & OPTION_REPEATS) && arguments_has(arguments, option->name))
+                return fail_usage(cli, "--%s is given twice", option->name);
+        if (!option->value && value)
+                return fail_usage(cli, "%s does not accept a value", written);
+        if (option->value && !value && !(option->flags & OPTION_OPTIONAL))
+                status = arguments_take_word(cli, cursor, option, written, &value);
+        if (!status.code && value)
+                status = check_value(cli, option, value);
+        return status.code ? status : arguments_add_value(arguments, option, value);
+}
+
+/* "--name", "--name value" or "--name=value". */
+static ExitStatus parse_option(Arguments *arguments, ArgumentsCursor *cursor)
+{
+        const char *word = cursor->argv[cursor->i] + 2, *equals = strchrnul(word, '=');
         _cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
+        _cleanup_free_ char *written = name ? text_format("--%s", name) : NULL;
+        const Cli *cli = &arguments->cli;
         const Option *option;
 
-        if (!name)
-                return fail_memory(&arguments->cli);
-        option = verb_option(arguments->cli.verb, name);
-        if (!option && !arguments->cli.verb &&
-            verb_option(verb_find(arguments->cli.verbs, "list"), name))
-                return fail_usage(&arguments->cli, "the option '--%s' must follow a command", name);
-        if (!option)
-                return unknown_option(&arguments->cli, name);
-        if (!(option->flags & OPTION_REPEATS) && arguments_has(arguments, name))
-                return fail_usage(&arguments->cli, "--%s is given twice", name);
-
-        if (*equals)
-                value = equals + 1;
-        if (!option->value && value)
-                return fail_usage(&arguments->cli, "--%s does not accept a value", name);
-        if (option->value && !value && !(option->flags & OPTION_OPTIONAL)) {
-                if (*i + 1 >= argc)
-                        return fail_usage(&arguments->cli, "--%s requires a value: %s", name,
-                                          option->value);
-                if (strncmp(argv[*i + 1], "--", 2) == 0)
-                        return fail_usage(&arguments->cli,
-                                          "--%s requires a value: %s; to use '%s' as the value, "
-                                          "write --%s=%s",
-                                          name, option->value, argv[*i + 1], name, argv[*i + 1]);
-                value = argv[++*i];
+        if (!written)
+                return fail_memory(cli);
+        option = verb_option(cli->verb, name);
+        if (!option && !cli->verb && strcmp(name, "json") == 0 && !*equals) {
+                cursor->json = true;
+                return EXIT_OK;
         }
-        if (value) {
-                ExitStatus status = check_value(&arguments->cli, option, value);
+        if (!option && !cli->verb && verb_option(verb_find(cli->verbs, "list"), name))
+                return fail_usage(cli, "the option '--%s' must follow a command", name);
+        if (!option)
+                return unknown_option(cli, name);
+        return arguments_take_option(arguments, cursor, option, written,
+                                     *equals ? equals + 1 : NULL);
+}
 
-                if (status.code)
+/* "-a", "-ab" for two options without a value, "-a value" or "-avalue". */
+static ExitStatus parse_letters(Arguments *arguments, ArgumentsCursor *cursor)
+{
+        const char *word = cursor->argv[cursor->i];
+
+        for (const char *letter = word + 1; *letter; letter++) {
+                const Option *option = verb_option_letter(arguments->cli.verb, *letter);
+                const char written[] = {'-', *letter, 0}, *value = NULL;
+                ExitStatus status;
+
+                if (!option && letter == word + 1)
+                        return fail_usage(&arguments->cli, "unknown option '%s'", word);
+                if (!option)
+                        return fail_usage(&arguments->cli, "unknown option '%s' in '%s'", written,
+                                          word);
+                if (option->value && letter[1])
+                        value = letter + 1;
+                status = arguments_take_option(arguments, cursor, option, written, value);
+                if (status.code || value)
                         return status;
         }
-        return arguments_add_value(arguments, option, value);
+        return EXIT_OK;
+}
+
+static ExitStatus parse_verb(Arguments *arguments, const ArgumentsCursor *cursor)
+{
+        Cli *cli = &arguments->cli;
+        const char *name = cursor->argv[cursor->i];
+
+        cli->verb = verb_find(cli->verbs, name);
+        if (!cli->verb)
+                return arguments_unknown_verb(cli, name);
+        if (cursor->json && !verb_option(cli->verb, "json"))
+                return unknown_option(cli, "json");
+        return EXIT_OK;
+}
+
+/* There is an operand too many: perhaps the value of an option that is given only by "=". */
+static ExitStatus arguments_refuse_operand(const Arguments *arguments, const char *operand)
+{
+        const Cli *cli = &arguments->cli;
+
+        for (size_t i = 0; i < arguments->n_options; i++) {
+                const ArgumentsOption *given = &arguments->options[i];
+
+                if ((given->option->flags & OPTION_OPTIONAL) && !given->values.at[0])
+                        return fail_usage(cli,
+                                          "unexpected argument '%s' for %s; did you mean --%s=%s?",
+                                          operand, cli->verb->name, given->option->name, operand);
+        }
+        return fail_usage(cli, "unexpected argument '%s' for %s", operand, cli->verb->name);
 }
 
 static ExitStatus check_operands(const Arguments *arguments)
 {
         const Verb *verb = arguments->cli.verb;
 
-        if (!verb || arguments_has(arguments, "help"))
+        if (!verb || arguments_has(arguments, "help") || arguments_has(arguments, "version"))
                 return EXIT_OK;
         if (arguments->n_operands < verb->min_operands)
                 return fail_usage(&arguments->cli, "%s requires %s", verb->name, verb->synopsis);
         if (arguments->n_operands > verb->max_operands)
-                return fail_usage(&arguments->cli, "unexpected argument '%2$s' for %1$s",
-                                  verb->name, arguments->operands[verb->max_operands]);
+                return arguments_refuse_operand(arguments, arguments->operands[verb->max_operands]);
         for (size_t i = 0; i < arguments->n_operands; i++)
                 if (!text_is_utf8(arguments->operands[i], strlen(arguments->operands[i])))
                         return fail_usage(&arguments->cli, "an argument is not valid UTF-8");
@@ -193,8 +285,9 @@ static ExitStatus check_operands(const Arguments *arguments)
 
 ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *ret)
 {
+        ArgumentsCursor cursor = {.argc = argc, .argv = argv};
+        ExitStatus status = EXIT_OK;
         bool ended = false;
-        ExitStatus status;
 
         *ret = (Arguments){
                 .cli.verbs = verbs,
@@ -207,27 +300,22 @@ ExitStatus arguments_parse(int argc, char **argv, const Verb *verbs, Arguments *
         for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
                 ret->cli.json = ret->cli.json || strcmp(argv[i], "--json") == 0;
 
-        for (int i = 1; i < argc; i++) {
-                if (!ended && strcmp(argv[i], "--") == 0) {
+        for (cursor.i = 1; !status.code && cursor.i < argc; cursor.i++) {
+                const char *word = argv[cursor.i];
+
+                if (!ended && strcmp(word, "--") == 0)
                         ended = true;
-                } else if (!ended && strncmp(argv[i], "--", 2) == 0) {
-                        status = parse_option(ret, argc, argv, &i);
-                        if (status.code)
-                                return status;
-                } else if (!ended && strcmp(argv[i], "-h") == 0) {
-                        status = arguments_add_value(ret, verb_option(NULL, "help"), NULL);
-                        if (status.code)
-                                return status;
-                } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
-                        return fail_usage(&ret->cli, "unknown option '%s'", argv[i]);
-                } else if (!ret->cli.verb) {
-                        ret->cli.verb = verb_find(verbs, argv[i]);
-                        if (!ret->cli.verb)
-                                return arguments_unknown_verb(&ret->cli, argv[i]);
-                } else {
-                        ret->operands[ret->n_operands++] = argv[i];
-                }
+                else if (!ended && strncmp(word, "--", 2) == 0)
+                        status = parse_option(ret, &cursor);
+                else if (!ended && word[0] == '-' && word[1])
+                        status = parse_letters(ret, &cursor);
+                else if (!ret->cli.verb)
+                        status = parse_verb(ret, &cursor);
+                else
+                        ret->operands[ret->n_operands++] = word;
         }
+        if (status.code)
+                return status;
         ret->cli.socket = arguments_value(ret, "socket");
         return check_operands(ret);
 }
@@ -265,8 +353,7 @@ uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t
         const ArgumentsOption *found = arguments_find(arguments, name);
         const char *value = found ? found->values.at[0] : NULL;
         uint64_t number;
-
-        if (!value || text_parse_uint(value, found->option->min, found->option->max, &number) < 0)
+        if (!value || arguments_parse_number(found->option, value, &number) < 0)
                 return fallback;
         return number;
 }

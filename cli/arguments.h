@@ -4,9 +4,10 @@
 /*
  * The command line, taken apart by the table of verbs. Values are borrowed from argv.
  *
- * Options may stand before and after operands, as `--name value` or `--name=value`; a value that
- * begins with "--" is only taken in the second form, so that a forgotten value is noticed. `--`
- * ends the options. Names are given in full.
+ * Options may stand before and after operands, as `--name value` or `--name=value`, or by a letter,
+ * as `-n 5` or `-n5`; letters of options without a value may be joined. A value that begins with
+ * "--" is only taken in the second form, so that a forgotten value is noticed. `--` ends the
+ * options. Names are given in full. Global options and --json may also stand before the verb.
  *
  * The function of a verb reads the command line into a struct of its own, by a function named
  * NOUN_options(); every other function receives that struct, or single values, and a Cli. A test
@@ -54,7 +55,7 @@ bool arguments_has(const Arguments *arguments, const char *name);
 const char *arguments_value(const Arguments *arguments, const char *name);
 /* All values of an option; borrowed from the arguments. */
 OptionValues arguments_values(const Arguments *arguments, const char *name);
-/* The value of an OPTION_NUMBER, or the fallback. */
+/* The value of an OPTION_NUMBER, or of an OPTION_TIME in seconds, or the fallback. */
 uint64_t arguments_number(const Arguments *arguments, const char *name, uint64_t fallback);
 /* The index-th operand, or NULL. */
 const char *arguments_operand(const Arguments *arguments, size_t index);

@@ -22,11 +22,14 @@ static void print_value_cases(const Verb *verbs)
                 for (size_t i = 0; !verb->hidden && (option = verb_option_at(verb, i)); i++) {
                         if (!option->value || (option->flags & OPTION_OPTIONAL))
                                 continue;
-                        printf("        %s,--%s) ", verb->name, option->name);
+                        printf("        %s,--%s", verb->name, option->name);
+                        if (option->letter)
+                                printf("|%s,-%c", verb->name, option->letter);
+                        printf(") ");
                         if (option->choices)
                                 printf("words='%s' ;;\n", option->choices);
                         else if (option->completion)
-                                printf("COMPREPLY=($(compgen -%c -- \"$word\")); return ;;\n",
+                                printf("_cvmctl_paths -%c; return ;;\n",
                                        strcmp(option->completion, "file") == 0 ? 'f' : 'd');
                         else
                                 puts("return ;;");
@@ -54,6 +57,11 @@ static void print_word_cases(const Verb *verbs)
 static void print_bash(const Verb *verbs)
 {
         puts("# bash completion for cvmctl(1)\n"
+             "# Paths, which may have blanks, and go on after a directory.\n"
+             "_cvmctl_paths() {\n"
+             "        compopt -o filenames 2>/dev/null\n"
+             "        mapfile -t COMPREPLY < <(compgen \"$1\" -- \"$word\")\n"
+             "}\n"
              "_cvmctl() {\n"
              "        local word=${COMP_WORDS[COMP_CWORD]} verb= words= names= i previous\n"
              "        COMPREPLY=()\n"
@@ -70,7 +78,7 @@ static void print_bash(const Verb *verbs)
         print_word_cases(verbs);
         puts("        fi\n"
              "        if [[ -z $verb ]]; then");
-        printf("                words='--socket --help");
+        printf("                words='--socket --help --version --json");
         for (const Verb *verb = verbs; verb->name; verb++)
                 if (!verb->hidden)
                         printf(" %s", verb->name);

@@ -10,58 +10,161 @@
 #include "fail.h"
 #include "output.h"
 
-#define SYNTAX_WIDTH 34
+#define HELP_WIDTH_MAX 100  /* longer lines are hard to read */
+#define HELP_WIDTH_PIPED 80 /* where there is no terminal */
+#define VERB_COLUMN 26      /* where the explanations of verbs begin */
+#define OPTION_COLUMN 30    /* where those of options begin */
 
-/* "--memory SIZE", "--vsock[=CID]", "--env K=V..." */
+/* "-m, --memory SIZE", "    --vsock[=CID]", "-e, --env K=V..." */
 static char *option_syntax(const Option *option)
 {
+        char letter[] = "    ";
+
+        if (option->letter)
+                snprintf(letter, sizeof(letter), "-%c, ", option->letter);
         if (!option->value)
-                return text_format("--%s", option->name);
+                return text_format("%s--%s", letter, option->name);
         if (option->flags & OPTION_OPTIONAL)
-                return text_format("--%s[=%s]", option->name, option->value);
-        return text_format("--%s %s%s", option->name, option->value,
+                return text_format("%s--%s[=%s]", letter, option->name, option->value);
+        return text_format("%s--%s %s%s", letter, option->name, option->value,
                            option->flags & OPTION_REPEATS ? "..." : "");
+}
+
+/* The width of the terminal, within what help needs and what is easy to read. */
+static size_t help_width(void)
+{
+        size_t width = output_width(stdout) ?: HELP_WIDTH_PIPED;
+
+        return width < HELP_WIDTH_MAX ? width : HELP_WIDTH_MAX;
+}
+
+/* Prints text wrapped at words, each line but the first indented by `indent`. used: columns of the
+ * first line that have something. */
+static void help_wrap(const char *text, size_t indent, size_t used)
+{
+        size_t width = help_width();
+
+        for (bool first = true; *text; first = false) {
+                size_t word = strcspn(text, " ");
+
+                if (!first && used + 1 + word > width) {
+                        printf("\n%*s", (int)indent, "");
+                        used = indent;
+                } else if (!first) {
+                        putchar(' ');
+                        used++;
+                }
+                printf("%.*s", (int)word, text);
+                used += word;
+                text += word;
+                text += strspn(text, " ");
+        }
+        putchar('\n');
+}
+
+/* "  SYNTAX   TEXT": a syntax that is too long has a line of its own, and on a narrow terminal the
+ * explanation begins further to the left. */
+static void help_entry(const char *syntax, const char *text, size_t column)
+{
+        size_t used = 2 + strlen(syntax);
+
+        if (column > help_width() / 2)
+                column = 8;
+        printf("  %s", syntax);
+        if (used + 1 > column) {
+                putchar('\n');
+                used = 0;
+        }
+        printf("%*s", (int)(column - used), "");
+        help_wrap(text, column, column);
 }
 
 static void print_options(const Verb *verb)
 {
         const Option *option;
 
-        puts("\nOptions:");
         for (size_t i = 0; (option = verb_option_at(verb, i)); i++) {
                 _cleanup_free_ char *syntax = option_syntax(option);
 
-                printf("  %-*s %s\n", SYNTAX_WIDTH, syntax ?: option->name, option->help);
+                if (option->section)
+                        printf("\n%s:\n", option->section);
+                else if (i == 0)
+                        puts("\nOptions:");
+                help_entry(syntax ?: option->name, option->help, OPTION_COLUMN);
         }
 }
 
 static void print_overview(const Verb *verbs)
 {
-        puts("Usage: cvmctl [--socket PATH] VERB [ARGUMENT...]\n\nLaunch confidential virtual "
-             "machines and manage their life cycle.\n\nVerbs:");
-        for (const Verb *verb = verbs; verb->name; verb++)
-                if (!verb->hidden)
-                        printf("  %-10s %-8s  %s\n", verb->name, verb->synopsis, verb->help);
+        static const char *const titles[_VERB_SECTION_MAX] = {
+                [VERB_LIFE] = "Launch and control CVMs",
+                [VERB_LOOK] = "Look at CVMs",
+                [VERB_TRUST] = "Measure and verify",
+                [VERB_HOST] = "Look at this host",
+                [VERB_OTHER] = "Other",
+        };
+        static const VerbSection order[] = {VERB_LIFE, VERB_LOOK, VERB_TRUST, VERB_HOST,
+                                            VERB_OTHER};
+
+        puts("Usage: cvmctl [GLOBAL OPTION...] VERB [ARGUMENT...]\n");
+        help_wrap("Launch confidential virtual machines (CVMs) and manage their life cycle.", 0, 0);
+        for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+                printf("\n%s:\n", titles[order[i]]);
+                for (const Verb *verb = verbs; verb->name; verb++) {
+                        _cleanup_free_ char *syntax = text_format(
+                                "%s%s%s", verb->name, *verb->synopsis ? " " : "", verb->synopsis);
+
+                        if (!verb->hidden && verb->section == order[i])
+                                help_entry(syntax ?: verb->name, verb->help, VERB_COLUMN);
+                }
+        }
         print_options(NULL);
-        puts("\n`cvmctl help VERB` shows the options of a verb; see cvmctl(1) for everything "
-             "else.");
+        puts("\nExamples:\n"
+             "  cvmctl launch web --memory 2G --wait ready\n"
+             "  cvmctl list\n"
+             "  cvmctl console web\n"
+             "  cvmctl stop web\n");
+        help_wrap("`cvmctl help VERB` shows the options of a verb; see cvmctl(1) for everything "
+                  "else.",
+                  0, 0);
+}
+
+static void print_examples(const char *examples)
+{
+        puts("\nExamples:");
+        while (*examples) {
+                size_t length = strcspn(examples, "\n");
+
+                printf("  %.*s\n", (int)length, examples);
+                examples += length + (examples[length] == '\n');
+        }
 }
 
 void help_print(const Verb *verbs, const Verb *verb)
 {
+        _cleanup_free_ char *help = NULL;
+
         if (!verb) {
                 print_overview(verbs);
                 return;
         }
-        printf("Usage: cvmctl %s%s%s [OPTION...]\n\n%c%s.\n", verb->name,
-               *verb->synopsis ? " " : "", verb->synopsis, toupper(verb->help[0]), verb->help + 1);
+        printf("Usage: cvmctl %s%s%s [OPTION...]\n\n", verb->name, *verb->synopsis ? " " : "",
+               verb->synopsis);
+        help = text_format("%c%s.", toupper(verb->help[0]), verb->help + 1);
+        help_wrap(help ?: verb->help, 0, 0);
         print_options(verb);
-        puts("\nSee cvmctl(1) for examples and the exit status.");
+        if (verb->examples)
+                print_examples(verb->examples);
+        putchar('\n');
+        help_wrap("See cvmctl(1) for details and the exit status.", 0, 0);
 }
 
 static json_object *option_json(const Option *option)
 {
-        return json_build("name", json_new_text(option->name), "value",
+        const char letter[] = {option->letter, 0};
+
+        return json_build("name", json_new_text(option->name), "letter",
+                          option->letter ? json_new_text(letter) : NULL, "value",
                           option->value ? json_new_text(option->value) : NULL, "repeats",
                           json_object_new_boolean(option->flags & OPTION_REPEATS), "help",
                           json_new_text(option->help), NULL);

@@ -13,6 +13,7 @@
 #include "launch_files.h"
 #include "spec/spec.h"
 
+#define BYTES_MEANT_MIN 65536 /* a number below lacks its unit */
 #define EMBEDDED "embedded:"
 #define ENV_FILE_MAX (2 * SPEC_ENV_BYTES_MAX) /* comments and quotes need room too */
 
@@ -79,17 +80,24 @@ static void put_true(json_object *object, const char *key, bool value)
 
 static ExitStatus apply_scalars(const Cli *cli, const LaunchFlags *flags, json_object *object)
 {
+        char memory[24];
         uint64_t size;
 
         if (flags->memory && text_parse_size(flags->memory, &size) < 0)
-                return fail_usage(
-                        cli, "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
-                        flags->memory);
+                return fail_usage(cli,
+                                  "invalid --memory '%s': expected a size such as 512M, 2G or "
+                                  "1.5GiB",
+                                  flags->memory);
+        if (flags->memory && size < BYTES_MEANT_MIN &&
+            flags->memory[strspn(flags->memory, "0123456789")] == 0)
+                return fail_usage(cli, "--memory %s is a number of bytes; did you mean %sG?",
+                                  flags->memory, flags->memory);
         put_text(object, "platform", flags->platform);
         put_text(object, "cmdline", flags->cmdline);
         put_text(object, "network", flags->network);
         put_text(object, "driver", flags->driver);
-        put_text(object, "memory", flags->memory);
+        /* as a daemon of any version reads it */
+        put_text(object, "memory", flags->memory ? text_format_size(size, memory) : NULL);
         put_true(object, "bindWorkload", flags->bind_workload);
         put_true(object, "confidential", flags->confidential);
         put_true(object, "debug", flags->debug);

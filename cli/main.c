@@ -18,8 +18,16 @@ static ExitStatus main_run(const Arguments *arguments)
                 help_print(arguments->cli.verbs, arguments->cli.verb);
                 return EXIT_OK;
         }
-        if (!arguments->cli.verb)
-                return fail_usage(&arguments->cli, "no command given");
+        if (arguments_has(arguments, "version")) {
+                puts("cvmctl " CVMD_VERSION);
+                return EXIT_OK;
+        }
+        if (!arguments->cli.verb && arguments->cli.json)
+                return verb_help(arguments);
+        if (!arguments->cli.verb) {
+                help_print(arguments->cli.verbs, NULL);
+                return EXIT_OK;
+        }
         return arguments->cli.verb->run(arguments);
 }
 

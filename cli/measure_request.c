@@ -131,7 +131,7 @@ static ExitStatus read_numbers(const Cli *cli, const MeasureOptions *options, Me
         inputs->cpus = options->cpus ?: inputs->cpus;
         if (memory && (text_parse_size(memory, &inputs->memory) < 0 || inputs->memory == 0))
                 return fail_usage(
-                        cli, "invalid --memory '%s': expected bytes, or a number with K, M, G or T",
+                        cli, "invalid --memory '%s': expected a size such as 512M, 2G or 1.5GiB",
                         memory);
         if (features) {
                 char *end;

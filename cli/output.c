@@ -2,10 +2,13 @@
 #include "output.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/json.h"
 #include "base/text.h"
+
+#define OUTPUT_WIDTH_MIN 20
 
 bool output_is_terminal(FILE *stream)
 {
@@ -17,6 +20,16 @@ bool output_redraws(FILE *stream)
         const char *term = getenv("TERM");
 
         return output_is_terminal(stream) && term && strcmp(term, "dumb") != 0;
+}
+
+size_t output_width(FILE *stream)
+{
+        struct winsize size;
+
+        if (!output_is_terminal(stream) || ioctl(fileno(stream), TIOCGWINSZ, &size) < 0 ||
+            size.ws_col < OUTPUT_WIDTH_MIN)
+                return 0;
+        return size.ws_col;
 }
 
 bool output_colour(FILE *stream)

@@ -15,6 +15,8 @@
 bool output_is_terminal(FILE *stream);
 /* Whether the stream is a terminal that can rewrite its line (TERM is set and is not "dumb"). */
 bool output_redraws(FILE *stream);
+/* Its columns if it is a terminal that has at least 20, otherwise 0. */
+size_t output_width(FILE *stream);
 /* Whether the stream is such a terminal and NO_COLOR (no-color.org) is not set. */
 bool output_colour(FILE *stream);
 

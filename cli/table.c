@@ -3,7 +3,6 @@
 
 #include <langinfo.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/param.h>
 #include <wchar.h>
 
@@ -13,7 +12,6 @@
 #define COLUMNS_MAX 16
 #define CUT_WIDTH_MIN 8 /* to which a cell may be elided */
 #define WRAP_WIDTH_MIN 12
-#define TERMINAL_WIDTH_MIN 20
 
 typedef struct Table {
         const TableColumn *columns;
@@ -41,17 +39,6 @@ static size_t table_text_width(const char *text)
         mbstowcs(wide, text, n + 1);
         width = wcswidth(wide, n);
         return width < 0 ? n : (size_t)width;
-}
-
-/* How wide the terminal is; 0: the stream is none, or does not say. */
-static size_t table_terminal_width(FILE *stream)
-{
-        struct winsize size;
-
-        if (!output_is_terminal(stream) || ioctl(fileno(stream), TIOCGWINSZ, &size) < 0 ||
-            size.ws_col < TERMINAL_WIDTH_MIN)
-                return 0;
-        return size.ws_col;
 }
 
 static int table_fill(Table *table, json_object *array, TableRow row)
@@ -265,7 +252,7 @@ static int table_print_list(FILE *stream, const Table *table, size_t terminal)
 int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row)
 {
         _cleanup_(table_done) Table table = {.columns = columns};
-        size_t terminal = table_terminal_width(stream);
+        size_t terminal = output_width(stream);
         int r;
 
         if (!json_object_is_type(array, json_type_array))

@@ -5,8 +5,10 @@
 
 /* Ended by {}; allowed before and after the verb. */
 static const Option global_options[] = {
-        {"socket", "PATH", "the daemon's socket", .completion = "file"},
-        {"help", NULL, "show help"},
+        {"socket", "PATH", "the daemon's socket", .completion = "file",
+         .section = "Global options"},
+        {"help", NULL, "show help", .letter = 'h'},
+        {"version", NULL, "print the version of cvmctl", .letter = 'V'},
         {},
 };
 
@@ -38,6 +40,16 @@ const Option *verb_option(const Verb *verb, const char *name)
 
         for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
                 if (strcmp(option->name, name) == 0)
+                        return option;
+        return NULL;
+}
+
+const Option *verb_option_letter(const Verb *verb, char letter)
+{
+        const Option *option;
+
+        for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
+                if (option->letter == letter)
                         return option;
         return NULL;
 }

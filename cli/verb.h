@@ -13,6 +13,7 @@ typedef enum OptionFlags {
         OPTION_REPEATS = 1 << 0,  /* may be given more than once */
         OPTION_OPTIONAL = 1 << 1, /* its value may be left out; it is only given as --name=value */
         OPTION_NUMBER = 1 << 2,   /* digits only, from min to max */
+        OPTION_TIME = 1 << 3, /* seconds, or "90s", "5m", "1h30m", "2d"; from min to max seconds */
 } OptionFlags;
 
 typedef struct Option {
@@ -20,12 +21,24 @@ typedef struct Option {
         const char *value; /* what the value is called in help; NULL: takes none */
         const char *help;
         unsigned flags;
-        uint64_t min, max;      /* of OPTION_NUMBER */
+        uint64_t min, max;      /* of OPTION_NUMBER and OPTION_TIME */
         const char *choices;    /* "running ready": the only values allowed; NULL: any */
         const char *completion; /* what completes the value: "file", "directory" or NULL */
+        char letter;            /* its short form, or 0 */
+        const char *section;    /* the heading in help of this option and the next ones, or NULL */
 } Option;
 
 typedef struct Arguments Arguments;
+
+/* Where help lists a verb. */
+typedef enum VerbSection {
+        VERB_OTHER, /* not about CVMs or the host */
+        VERB_LIFE,
+        VERB_LOOK,
+        VERB_TRUST,
+        VERB_HOST,
+        _VERB_SECTION_MAX,
+} VerbSection;
 
 #define VERB_OPTION_GROUPS 3
 #define VERB_NAMES_ANY SIZE_MAX
@@ -39,12 +52,17 @@ typedef struct Verb {
         ExitStatus (*run)(const Arguments *arguments);
         bool hidden;      /* neither in help nor in completion */
         bool takes_names; /* operands are names of CVMs, for completion */
+        bool destroys;    /* ends or deletes: never suggested for what is spelt differently */
+        VerbSection section;
+        const char *examples; /* lines for help, or NULL */
 } Verb;
 
 /* The verb of that name in a table that ends with {}, or NULL. */
 const Verb *verb_find(const Verb *verbs, const char *name);
 /* The option of that name among the verb's (may be NULL) and the global ones. */
 const Option *verb_option(const Verb *verb, const char *name);
+/* Likewise, by its letter. */
+const Option *verb_option_letter(const Verb *verb, char letter);
 /* The verb's options one after the other, the global ones last; NULL at the end. */
 const Option *verb_option_at(const Verb *verb, size_t index);
 

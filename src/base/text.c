@@ -205,31 +205,83 @@ int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
         return 0;
 }
 
+#define FRACTION_DIGITS_MAX 6 /* 10^6 units of 2^40 fit into 64 bits */
+
+/* The bits of a unit of sizes, "K", "ki", "KiB" and so on, or -1. */
+static int text_size_bits(const char *unit)
+{
+        static const char letters[] = "kKmMgGtT";
+        const char *letter = strchr(letters, *unit);
+
+        if (!*unit || !letter ||
+            (unit[1] && strcmp(unit + 1, "i") != 0 && strcmp(unit + 1, "iB") != 0))
+                return -1;
+        return 10 * (int)((letter - letters) / 2 + 1);
+}
+
+/* The digits in [s, end) as a number. */
+static int text_parse_digits(const char *s, const char *end, uint64_t max, uint64_t *ret)
+{
+        _cleanup_free_ char *digits = strndup(s, (size_t)(end - s));
+
+        return digits ? text_parse_uint(digits, 0, max, ret) : -ENOMEM;
+}
+
 int text_parse_size(const char *s, uint64_t *ret)
 {
-        static const char suffixes[] = "KMGT";
-        _cleanup_free_ char *digits = NULL;
-        size_t length = strlen(s);
-        uint64_t value, unit = 1;
-        const char *suffix;
-        int r;
+        const char *point = s + strspn(s, "0123456789"), *unit = point;
+        uint64_t value, fraction = 0, scale = 1;
+        int bits = 0, r;
 
-        if (length == 0)
-                return -EINVAL;
-        suffix = strchr(suffixes, s[length - 1]);
-        if (suffix) {
-                unit = UINT64_C(1024) << (10 * (suffix - suffixes));
-                length--;
+        r = text_parse_digits(s, point, INT64_MAX, &value);
+        if (r == 0 && *point == '.') {
+                unit = point + 1 + strspn(point + 1, "0123456789");
+                for (const char *p = point + 1; p < unit && scale < 10000000; p++)
+                        scale *= 10;
+                if (unit - point - 1 > FRACTION_DIGITS_MAX || !*unit)
+                        return -EINVAL;
+                r = text_parse_digits(point + 1, unit, UINT32_MAX, &fraction);
         }
-        digits = strndup(s, length);
-        if (!digits)
-                return -ENOMEM;
-        r = text_parse_uint(digits, 0, INT64_MAX, &value);
+        if (r == 0 && *unit && (bits = text_size_bits(unit)) < 0)
+                return -EINVAL;
         if (r < 0)
                 return r;
-        if (__builtin_mul_overflow(value, unit, &value) || value > INT64_MAX)
+        if (__builtin_mul_overflow(value, UINT64_C(1) << bits, &value) ||
+            __builtin_add_overflow(value, (fraction << bits) / scale, &value) || value > INT64_MAX)
                 return -ERANGE;
         *ret = value;
+        return 0;
+}
+
+int text_parse_seconds(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
+{
+        static const struct {
+                char unit;
+                uint64_t seconds;
+        } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+        uint64_t sum = 0, value;
+        size_t next = 0;
+
+        if (!*s || s[strspn(s, "0123456789")] == 0) /* seconds without a unit */
+                return text_parse_uint(s, min, max, ret);
+        while (*s) {
+                const char *end = s + strspn(s, "0123456789");
+                int r = text_parse_digits(s, end, INT64_MAX, &value);
+
+                if (r < 0)
+                        return r;
+                while (next < ARRAY_SIZE(units) && units[next].unit != *end)
+                        next++;
+                if (next == ARRAY_SIZE(units))
+                        return -EINVAL;
+                if (__builtin_mul_overflow(value, units[next++].seconds, &value) ||
+                    __builtin_add_overflow(sum, value, &sum))
+                        return -ERANGE;
+                s = end + 1;
+        }
+        if (sum < min || sum > max)
+                return -ERANGE;
+        *ret = sum;
         return 0;
 }
 

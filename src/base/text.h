@@ -38,9 +38,13 @@ char *text_escape_control(const char *s);
 /* The same for a document in JSON: \uNNNN as RFC 8259 has it, so that no data is lost. */
 char *text_escape_json(const char *s);
 
-/* "4G", "512M", "1024K", "2T" or bytes: powers of 1024. Returns 0, -EINVAL, or -ERANGE (>
- * INT64_MAX). */
+/* Bytes, or with a unit of 1024s: "4G", "512m", "2GiB", "1.5G", "2Ti". Not "GB", which is 10^9
+ * elsewhere. A fraction needs a unit, has at most 6 digits and is rounded down to bytes. Returns 0,
+ * -EINVAL, or -ERANGE (> INT64_MAX). */
 int text_parse_size(const char *s, uint64_t *ret);
+/* Seconds, or a sum of whole numbers with the units s, m, h and d, each at most once and from the
+ * largest down: "90", "90s", "5m", "1h30m". Returns 0, -EINVAL, or -ERANGE (not in [min, max]). */
+int text_parse_seconds(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* The shortest exact form: 8589934592 is "8G", 1000 is "1000". `buffer` holds at least 24 bytes. */
 const char *text_format_size(uint64_t size, char buffer[static 24]);
 /* A decimal number, digits only, from min to max. Returns 0, -EINVAL or -ERANGE. */

@@ -22,9 +22,7 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
 # Usage
 
 @pytest.mark.parametrize("args, says", [
-    ([], "no command given"),
     (["lunch"], "unknown command 'lunch'; did you mean 'launch'?"),
-    (["stats"], "did you mean 'status'?"),
     (["xyzzy"], "unknown command 'xyzzy' (see"),
     (["rm"], "unknown command 'rm'; did you mean 'remove'?"),
     (["launch", "a", "--plaform", "x"], "unknown option '--plaform'; did you mean '--platform'?"),
@@ -42,8 +40,23 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
     (["launch", "a", "--debug=1"], "--debug does not accept a value"),
     (["launch", "a", "--cpus", "two"], "--cpus must be a number, not 'two'"),
     (["launch", "a", "--cpus", "-1"], "--cpus must be a number"),
-    (["launch", "a", "--memory", "2GB"], "invalid --memory '2GB': expected bytes"),
-    (["launch", "a", "--timeout", "0"], "--timeout must be a number of seconds from 1 to 86400"),
+    (["launch", "a", "--memory", "2GB"], "invalid --memory '2GB': expected a size"),
+    (["launch", "a", "--memory", "2"], "--memory 2 is a number of bytes; did you mean 2G?"),
+    (["launch", "a", "--vsock", "5"], "unexpected argument '5' for launch; did you mean --vsock=5?"),
+    (["launch", "a", "-e"], "-e requires a value: K=V"),
+    (["launch", "a", "-e", "--debug"], "write --env=--debug"),
+    (["launch", "a", "-f", "x", "--file", "y"], "--file is given twice"),
+    (["logs", "a", "-fx"], "unknown option '-x' in '-fx'"),
+    (["logs", "a", "-nx"], "--lines must be a number"),
+    (["--json", "console", "a"], "unknown option '--json'"),
+    (["top"], "unknown command 'top'; did you mean 'list'?"),
+    (["stpo"], "unknown command 'stpo'; did you mean 'stop'?"),
+    (["prune"], "unknown command 'prune' (see"),
+    (["atop"], "unknown command 'atop' (see"),
+    (["launch", "a", "--timeout", "0"], "--timeout must be a time such as 90s, 5m or 1h30m, "
+                                         "from 1 to 86400 seconds, not '0'"),
+    (["launch", "a", "--timeout", "5x"], "not '5x'"),
+    (["launch", "a", "--ttl", "1h2"], "--ttl must be a time"),
     (["launch", "a", "--wait", "done"], "invalid --wait 'done': expected one of: running ready"),
     (["launch", "a", "--vsock=2"], "--vsock must be a number from 3"),
     (["launch", "a", "--env", "A"], "--env must be KEY=VALUE"),
@@ -97,11 +110,57 @@ def test_usage_errors_are_json_on_request():
 
 # Help and the manual page
 
+def test_help_without_arguments():
+    assert cvmctl().code == 0 and cvmctl().out == cvmctl("--help").out == cvmctl("help").out
+    assert cvmctl("--json").json == cvmctl("help", "--json").json
+
+
+@pytest.mark.parametrize("args", [["--version"], ["-V"], ["list", "--version"], ["stop", "-V"]])
+def test_version_without_a_daemon(args):
+    done = cvmctl(*args)
+    assert done.code == 0 and re.fullmatch(r"cvmctl [0-9.]+\n", done.out)
+
+
+def test_global_options_and_json_before_the_verb():
+    with Peer(List={"cvms": [cvm("web")]}) as peer:
+        done = cvmctl("--json", "--socket", peer.path, "list")
+        assert done.json[0]["name"] == "web"
+        assert done.out == cvmctl("list", "--json", f"--socket={peer.path}").out
+
+
+@pytest.mark.parametrize("args, parameters", [
+    (["-n", "5"], {"lines": 5}), (["-n5"], {"lines": 5}), (["-f"], {"follow": True}),
+    (["-fn7"], {"follow": True, "lines": 7}), (["-fn", "7"], {"follow": True, "lines": 7}),
+    (["--lines=5"], {"lines": 5})])
+def test_letters(args, parameters):
+    with Peer(Logs={"data": ""}) as peer:
+        assert peer.cvmctl("logs", "a", *args).code == 0
+        assert peer.calls[-1].parameters == {"name": "a", **parameters}
+
+
+@pytest.mark.parametrize("given, sent", [
+    ("2g", "2G"), ("2GiB", "2G"), ("1.5G", "1536M"), ("1073741824", "1G"), ("512m", "512M")])
+def test_sizes(given, sent):
+    with Peer(Launch={"cvm": cvm("a")}) as peer:
+        assert peer.cvmctl("launch", "a", "--memory", given).code == 0
+        assert peer.calls[-1].parameters["spec"]["memory"] == sent
+
+
+@pytest.mark.parametrize("given, seconds", [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400)])
+def test_times(given, seconds):
+    with Peer(Launch={"cvm": cvm("a")}) as peer:
+        done = peer.cvmctl("launch", "a", "-e", "A=1", "--ttl", given, f"--timeout={given}")
+        assert done.code == 0, done.err
+        assert peer.calls[-1].parameters["spec"]["ttlSec"] == seconds
+        assert peer.calls[-1].parameters["timeoutSec"] == seconds
+        assert peer.calls[-1].parameters["spec"]["env"] == {"A": "1"}
+
+
 def test_help_has_every_verb_and_option():
     overview, verbs = cvmctl("--help").out, cvmctl("help", "--json").json
     assert len(verbs) >= 15
     for verb in verbs:
-        assert re.search(rf"^  {verb['name']} ", overview, re.M)
+        assert re.search(rf"^  {verb['name']}\b", overview, re.M)
         for done in (cvmctl(verb["name"], "--help"), cvmctl("help", verb["name"])):
             assert done.code == 0
             for option in verb["options"]:
@@ -121,7 +180,7 @@ def test_the_manual_page_has_every_verb_and_option():
         entries = "\n".join(line for line in body if line.startswith("\t*--"))
         for option in verb["options"]:
             name = option["name"]
-            if name in ("socket", "help"):
+            if name in ("socket", "help", "version"):
                 continue
             assert (f"--{name}" in head or f"*--{name}*" in entries or
                     ("[_SPEC OPTIONS_]" in head and f"*--{name}*" in spec) or
@@ -151,13 +210,16 @@ def test_bash_completion(tmp_path):
     script = tmp_path / "completion"
     script.write_bytes(cvmctl("completion", "bash").raw)
 
-    def complete(*words):
+    def lines(*words):
         line = " ".join(f"'{word}'" for word in words)
         code = (f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cvmctl; "
                 'printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return done.stdout.split()
+        return done.stdout.splitlines()
+
+    def complete(*words):
+        return [word for line in lines(*words) for word in line.split()]
 
     assert complete("cvmctl", "la") == ["launch"]
     assert set(complete("cvmctl", "")) >= {verb["name"] for verb in cvmctl("help", "--json").json}
@@ -166,6 +228,10 @@ def test_bash_completion(tmp_path):
     assert complete("cvmctl", "--socket", "x", "stop", "--f") == ["--force"]
     assert complete("cvmctl", "launch", "a", "--wait", "") == ["running", "ready"]
     assert complete("cvmctl", "launch", "--file", str(tmp_path) + "/com") == [str(script)]
+    assert complete("cvmctl", "launch", "-f", str(tmp_path) + "/com") == [str(script)]
+    assert complete("cvmctl", "--json", "li") == ["list"]
+    (tmp_path / "my specs").mkdir()
+    assert lines("cvmctl", "launch", "-f", str(tmp_path) + "/my") == [f"{tmp_path}/my specs"]
     assert complete("cvmctl", "launch", "a", "--certs", str(tmp_path) + "/com") == []
 
 

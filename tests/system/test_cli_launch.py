@@ -405,7 +405,7 @@ def test_names_that_are_none(name):
 
 
 @pytest.mark.parametrize("args, field", [
-    (["--cpus", "0"], "cpus"), (["--cpus", "9999"], "cpus"), (["--memory", "1"], "memory"),
+    (["--cpus", "0"], "cpus"), (["--cpus", "9999"], "cpus"), (["--memory", "1M"], "memory"),
     (["--network", "lan"], "network"), (["--share", "env_share=/tmp"], "shares[0].tag"),
     (["--cmdline", "x" * 3000], "cmdline"), (["--publish", "1.2.3:1:1"], "forwards[0].address"),
     (["--kernel", "embedded:"], "kernel"), (["--platform", "a/b"], "platform")])

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -104,3 +105,22 @@ def test_what_a_render_lacks(tmp_path):
     assert max(map(width, lines)) <= 80
     assert check["fix"] in whole and check["fix"] not in "\n".join(lines)
     assert "".join(lines).count("a b c") + "".join(lines).count("b c a") > 0
+
+
+# what is not wrapped: usage, what an option or a verb is called, examples
+WHOLE = re.compile(r"Usage: |  cvmctl |  (?:-\w, |    )--|  \w+ \S+$")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("args", [["help"], ["help", "launch"], ["help", "verify"]])
+def test_help_fits_the_terminal(args, columns):
+    lines = on_terminal(columns, *args)
+    said = " ".join(" ".join(lines).split())
+    assert said == " ".join(cvmctl(*args).out.split()), "a word is lost, joined or broken"
+    assert not [line for line in lines if len(line) > min(columns, 100) and not WHOLE.match(line)]
+    assert not [line for line in lines if line != line.rstrip()]
+
+
+def test_help_in_a_pipe_is_as_on_a_terminal_of_80_columns():
+    assert cvmctl("help", "launch").out.splitlines() == on_terminal(80, "help", "launch")
+    assert "      --memory SIZE           for example 512M, 2G or 1.5GiB" in on_terminal(80, "help", "run")

@@ -19,9 +19,26 @@ static void test_size(void **state)
                 {"G", -EINVAL, 0},
                 {"-1", -EINVAL, 0},
                 {" 1", -EINVAL, 0},
-                {"8g", -EINVAL, 0},
-                {"1.5G", -EINVAL, 0},
+                {"8g", 0, UINT64_C(8) << 30},
+                {"2GiB", 0, UINT64_C(2) << 30},
+                {"2Ti", 0, UINT64_C(2) << 40},
+                {"3kiB", 0, 3072},
+                {"1.5G", 0, UINT64_C(1536) << 20},
+                {"0.25m", 0, 256 << 10},
+                {"1.000001K", 0, 1024},
+                {"0.999999T", 0, UINT64_C(1099510528264)},
+                {"1.0000001K", -EINVAL, 0},
+                {"1.G", -EINVAL, 0},
+                {".5G", -EINVAL, 0},
+                {"1.5", -EINVAL, 0},
+                {"1.5.5G", -EINVAL, 0},
                 {"8GB", -EINVAL, 0},
+                {"8GIB", -EINVAL, 0},
+                {"8Gib", -EINVAL, 0},
+                {"8Gi ", -EINVAL, 0},
+                {"8P", -EINVAL, 0},
+                {"8388607.999999T", 0, (INT64_C(8388607) << 40) + INT64_C(1099510528264)},
+                {"8388608.5T", -ERANGE, 0},
                 {"9223372036854775807", 0, INT64_MAX},
                 {"9223372036854775808", -ERANGE, 0},
                 {"8388608T", -ERANGE, 0},
@@ -33,6 +50,45 @@ static void test_size(void **state)
 
                 assert_int_equal(text_parse_size(cases[i].text, &size), cases[i].r);
                 assert_int_equal(size, cases[i].size);
+        }
+}
+
+static void test_seconds(void **state)
+{
+        static const struct {
+                const char *text;
+                int r;
+                uint64_t seconds;
+        } cases[] = {
+                {"90", 0, 90},
+                {"90s", 0, 90},
+                {"5m", 0, 300},
+                {"1h", 0, 3600},
+                {"1h30m", 0, 5400},
+                {"1d2h3m4s", 0, 93784},
+                {"0s", -ERANGE, 0},
+                {"", -EINVAL, 0},
+                {"m", -EINVAL, 0},
+                {"1.5h", -EINVAL, 0},
+                {"30m1h", -EINVAL, 0},
+                {"1m1m", -EINVAL, 0},
+                {"1h30", -EINVAL, 0},
+                {"1 h", -EINVAL, 0},
+                {"1H", -EINVAL, 0},
+                {"-1s", -EINVAL, 0},
+                {"1ms", -EINVAL, 0},
+                {"2d", 0, 172800},
+                {"2d1s", -ERANGE, 0},
+                {"9223372036854775807d", -ERANGE, 0},
+                {"99999999999999999999s", -ERANGE, 0},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                uint64_t seconds = 0;
+
+                assert_int_equal(text_parse_seconds(cases[i].text, 1, 172800, &seconds),
+                                 cases[i].r);
+                assert_int_equal(seconds, cases[i].seconds);
         }
 }
 
@@ -153,13 +209,10 @@ static void test_buffer_of_a_size(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_size),
-                cmocka_unit_test(test_format_size),
-                cmocka_unit_test(test_utf8),
-                cmocka_unit_test(test_escape),
-                cmocka_unit_test(test_base64),
-                cmocka_unit_test(test_buffer),
-                cmocka_unit_test(test_buffer_of_a_size),
+                cmocka_unit_test(test_size),        cmocka_unit_test(test_seconds),
+                cmocka_unit_test(test_format_size), cmocka_unit_test(test_utf8),
+                cmocka_unit_test(test_escape),      cmocka_unit_test(test_base64),
+                cmocka_unit_test(test_buffer),      cmocka_unit_test(test_buffer_of_a_size),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
