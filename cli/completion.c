@@ -57,7 +57,7 @@ static void print_word_cases(const Verb *verbs)
 static void print_bash(const Verb *verbs)
 {
         puts("# bash completion for cvmctl(1)\n"
-             "# Paths, which may have blanks, and go on after a directory.\n"
+             "# Paths, which may have blanks; after a directory the next name follows.\n"
              "_cvmctl_paths() {\n"
              "        compopt -o filenames 2>/dev/null\n"
              "        mapfile -t COMPREPLY < <(compgen \"$1\" -- \"$word\")\n"
