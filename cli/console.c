@@ -181,15 +181,19 @@ ExitStatus verb_console(const Arguments *arguments)
         Console console;
         const Cli *cli = &arguments->cli;
         const char *name = arguments_operand(arguments, 0);
+        json_object *parameters = json_object_new_object();
         size_t n_early = 0;
-        ExitStatus status = session_connect(cli, &client);
+        ExitStatus status = session_add_target(cli, name, parameters, NULL);
         int r;
 
-        if (status.code)
+        if (!status.code)
+                status = session_connect(cli, &client);
+        if (status.code) {
+                json_object_put(parameters);
                 return status;
-        r = wire_client_upgrade(client, MANAGER "Console",
-                                json_build("name", json_new_text(name), NULL), &socket, &early,
-                                &n_early, &error);
+        }
+        r = wire_client_upgrade(client, MANAGER "Console", parameters, &socket, &early, &n_early,
+                                &error);
         if (r < 0)
                 return fail_error(cli, &error, NULL);
 

@@ -26,8 +26,6 @@ static json_object *events_call_parameters(const EventsOptions *options)
 {
         json_object *parameters = json_object_new_object();
 
-        if (options->name)
-                json_object_object_add(parameters, "name", json_new_text(options->name));
         if (options->from >= 0)
                 json_object_object_add(parameters, "fromSequence",
                                        json_object_new_int64(options->from));
@@ -94,6 +92,8 @@ ExitStatus verb_events(const Arguments *arguments)
         ExitStatus status = filter_apply(cli, &options.filter, parameters);
         int r;
 
+        if (!status.code && options.name)
+                status = session_add_target(cli, options.name, parameters, NULL);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (status.code) {

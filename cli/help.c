@@ -11,9 +11,9 @@
 #include "output.h"
 
 #define HELP_WIDTH_MAX 100  /* longer lines are hard to read */
-#define HELP_WIDTH_PIPED 80 /* where there is no terminal */
-#define VERB_COLUMN 26      /* where the explanations of verbs begin */
-#define OPTION_COLUMN 30    /* where those of options begin */
+#define HELP_WIDTH_PIPED 80 /* in a pipe or file */
+#define VERB_COLUMN 26      /* at which the explanations of verbs begin */
+#define OPTION_COLUMN 30    /* and those of options */
 
 /* "-m, --memory SIZE", "    --vsock[=CID]", "-e, --env K=V..." */
 static char *option_syntax(const Option *option)

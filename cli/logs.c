@@ -26,7 +26,7 @@ static LogsOptions logs_options(const Arguments *arguments)
 
 static json_object *logs_call_parameters(const LogsOptions *options)
 {
-        json_object *parameters = json_build("name", json_new_text(options->name), NULL);
+        json_object *parameters = json_object_new_object();
 
         if (options->lines >= 0)
                 json_object_object_add(parameters, "lines", json_object_new_int64(options->lines));
@@ -60,15 +60,19 @@ ExitStatus verb_logs(const Arguments *arguments)
         const LogsOptions options = logs_options(arguments);
         OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !options.raw};
         const Cli *cli = &arguments->cli;
-        ExitStatus status = session_connect(cli, &client);
+        json_object *parameters = logs_call_parameters(&options);
+        ExitStatus status = session_add_target(cli, options.name, parameters, NULL);
         int r;
 
-        if (status.code)
+        if (!status.code)
+                status = session_connect(cli, &client);
+        if (status.code) {
+                json_object_put(parameters);
                 return status;
+        }
         if (options.follow)
                 session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Logs", logs_call_parameters(&options), NULL, 0,
-                              &error);
+        r = wire_client_begin(client, MANAGER "Logs", parameters, NULL, 0, &error);
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;
 

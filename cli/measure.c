@@ -201,18 +201,13 @@ static ExitStatus measure_check_cvm(const Cli *cli, const MeasureOptions *what,
 static ExitStatus measure_cvm(const Cli *cli, const char *name, const MeasureFormatOptions *options)
 {
         _cleanup_(measurement_freep) Measurement *measurement = NULL;
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *document;
+        _cleanup_json_ json_object *document = NULL;
         const char *member;
-        ExitStatus status = session_call(cli, MANAGER "Measure",
-                                         json_build("name", json_new_text(name), NULL), &reply);
+        ExitStatus status = reply_measurement(cli, name, &document);
         int r;
 
         if (status.code)
                 return status;
-        document = reply_member(cli, reply, "measurement", json_type_object);
-        if (!document)
-                return exit_status(EXIT_FAILED);
         r = measurement_from_json(document, &measurement, &member);
         if (r == -EBADMSG)
                 return fail_local(cli, "the daemon's reply has %s that this cvmctl does not know",

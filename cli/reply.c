@@ -19,19 +19,38 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
 ExitStatus reply_cvm(const Cli *cli, const char *name, bool with_spec, json_object **ret)
 {
         _cleanup_json_ json_object *reply = NULL;
+        _cleanup_json_ json_object *parameters = json_object_new_object();
         json_object *cvm;
-        ExitStatus status =
-                session_call(cli, MANAGER "Status",
-                             json_build("name", json_new_text(name), "withSpec",
-                                        with_spec ? json_object_new_boolean(true) : NULL, NULL),
-                             &reply);
+        ExitStatus status = session_add_target(cli, name, parameters, NULL);
 
+        if (with_spec)
+                json_object_object_add(parameters, "withSpec", json_object_new_boolean(true));
+        if (!status.code)
+                status = session_call(cli, MANAGER "Status", TAKE_PTR(parameters), &reply);
         if (status.code)
                 return status;
         cvm = reply_member(cli, reply, "cvm", json_type_object);
         if (!cvm)
                 return exit_status(EXIT_FAILED);
         *ret = json_object_get(cvm);
+        return EXIT_OK;
+}
+
+ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret)
+{
+        _cleanup_json_ json_object *parameters = json_object_new_object();
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *measurement;
+        ExitStatus status = session_add_target(cli, name, parameters, NULL);
+
+        if (!status.code)
+                status = session_call(cli, MANAGER "Measure", TAKE_PTR(parameters), &reply);
+        if (status.code)
+                return status;
+        measurement = reply_member(cli, reply, "measurement", json_type_object);
+        if (!measurement)
+                return exit_status(EXIT_FAILED);
+        *ret = json_object_get(measurement);
         return EXIT_OK;
 }
 

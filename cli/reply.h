@@ -16,6 +16,10 @@ ExitStatus reply_table(const Cli *cli, const char *method, json_object *paramete
  * interface and returns NULL. Borrowed. */
 json_object *reply_member(const Cli *cli, json_object *reply, const char *member, json_type type);
 
-/* Asks for the Status of the CVM of this name. Returns EXIT_OK with the CVM in *ret (owned), with
+/* Asks for the measurement of a CVM, by what session_add_target() accepts. Returns EXIT_OK with the
+ * Measurement in *ret (owned), or the status of the failure that it printed. */
+ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret);
+
+/* Asks for the Status of a CVM, likewise. Returns EXIT_OK with the CVM in *ret (owned), with
  * its spec if with_spec is set, or the status of the failure that it printed. */
 ExitStatus reply_cvm(const Cli *cli, const char *name, bool with_spec, json_object **ret);

@@ -13,7 +13,8 @@
 #include "output.h"
 
 #define SOCKET_NAME "/cvmd/io.cvmd.Manager"
-#define CALLS_AT_ONCE 32u /* well below what the daemon allows a uid */
+#define SESSION_ID_SIZE 36 /* of a UUID */
+#define CALLS_AT_ONCE 32u  /* well below what the daemon allows a uid */
 
 char *session_socket(const Cli *cli)
 {
@@ -70,6 +71,71 @@ ExitStatus session_call(const Cli *cli, const char *method, json_object *paramet
         return r < 0 ? fail_error(cli, &error, NULL) : EXIT_OK;
 }
 
+/* Lowercase hex digits and dashes, as ids have them. */
+static bool session_may_be_id(const char *given)
+{
+        size_t length = strlen(given);
+
+        return length >= SESSION_ID_MIN && length <= SESSION_ID_SIZE &&
+               strspn(given, "0123456789abcdef-") == length;
+}
+
+/* Finds the CVM of that name, or else of an id that begins so. Returns EXIT_OK with *ret NULL if
+ * there is none; borrowed from cvms. */
+static ExitStatus session_find_target(const Cli *cli, json_object *cvms, const char *given,
+                                      json_object **ret)
+{
+        size_t n = json_object_is_type(cvms, json_type_array) ? json_object_array_length(cvms) : 0;
+        json_object *found = NULL, *other = NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *cvm = json_object_array_get_idx(cvms, i);
+                const char *name = json_member_string(cvm, "name");
+                const char *id = json_member_string(cvm, "id");
+
+                if (name && strcmp(name, given) == 0) {
+                        *ret = NULL;
+                        return EXIT_OK;
+                }
+                if (!name || !id || strncmp(id, given, strlen(given)) != 0)
+                        continue;
+                other = found;
+                found = cvm;
+        }
+        if (other)
+                return fail_usage(cli, "'%s' is the beginning of the ids of '%s' and '%s'", given,
+                                  json_member_string(other, "name"),
+                                  json_member_string(found, "name"));
+        *ret = found;
+        return EXIT_OK;
+}
+
+ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters,
+                              char **ret_name)
+{
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm = NULL;
+        const char *name = given;
+
+        if (session_may_be_id(given)) {
+                ExitStatus status = session_call(cli, MANAGER "List", NULL, &reply);
+
+                if (!status.code)
+                        status = session_find_target(cli, json_member(reply, "cvms"), given, &cvm);
+                if (status.code)
+                        return status;
+        }
+        if (cvm) {
+                name = json_member_string(cvm, "name");
+                json_object_object_add(parameters, "id", json_object_get(json_member(cvm, "id")));
+        } else {
+                json_object_object_add(parameters, "name", json_new_text(given));
+        }
+        if (ret_name && !(*ret_name = strdup(name)))
+                return fail_memory(cli);
+        return EXIT_OK;
+}
+
 static void show_done(const Cli *cli, const char *name, json_object *reply, const char *done)
 {
         json_object *cvm = json_member(reply, "cvm");
@@ -86,39 +152,61 @@ static void show_done(const Cli *cli, const char *name, json_object *reply, cons
         }
 }
 
-/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. many: a failure names its
- * CVM. */
+/* One of several calls that are made at the same time. */
+typedef struct SessionCall {
+        WireClient *client;
+        char *name; /* of the CVM */
+        CvmError error;
+        bool failed;
+        ExitStatus status; /* of a failure that was printed already */
+} SessionCall;
+
+static void session_call_begin(const Cli *cli, SessionCall *call, const char *method,
+                               json_object *parameters, const char *given)
+{
+        json_object *copy = NULL;
+
+        json_object_deep_copy(parameters, &copy, NULL);
+        call->status = session_add_target(cli, given, copy, &call->name);
+        if (!call->status.code)
+                call->status = session_connect(cli, &call->client);
+        if (!call->status.code)
+                call->failed =
+                        wire_client_begin(call->client, method, copy, NULL, 0, &call->error) < 0;
+        else
+                json_object_put(copy);
+}
+
+/* many: a failure names its CVM. */
+static ExitStatus session_call_end(const Cli *cli, SessionCall *call, const char *done, bool many)
+{
+        _cleanup_json_ json_object *reply = NULL;
+
+        if (call->status.code)
+                return call->status;
+        if (call->failed || session_next(call->client, &reply, &call->error) < 0)
+                return fail_error(cli, &call->error, many ? call->name : NULL);
+        show_done(cli, call->name, reply, done);
+        return EXIT_OK;
+}
+
+/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. */
 static ExitStatus call_batch(const Cli *cli, const char *method, json_object *parameters,
                              const char *done, const char *const *names, size_t n, bool many)
 {
-        WireClient *clients[CALLS_AT_ONCE] = {};
-        CvmError errors[CALLS_AT_ONCE] = {};
-        bool failed[CALLS_AT_ONCE] = {};
+        SessionCall calls[CALLS_AT_ONCE] = {};
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i++) {
-                json_object *copy = NULL;
-
-                status = session_connect(cli, &clients[i]);
-                if (status.code) {
-                        n = i; /* the next ones would fail alike */
-                        break;
-                }
-                json_object_deep_copy(parameters, &copy, NULL);
-                json_object_object_add(copy, "name", json_new_text(names[i]));
-                failed[i] = wire_client_begin(clients[i], method, copy, NULL, 0, &errors[i]) < 0;
+                session_call_begin(cli, &calls[i], method, parameters, names[i]);
+                if (calls[i].status.code && calls[i].status.code != EXIT_USAGE)
+                        n = i + 1; /* no daemon answers: the next ones would fail alike */
         }
         for (size_t i = 0; i < n; i++) {
-                _cleanup_json_ json_object *reply = NULL;
-
-                failed[i] = failed[i] || session_next(clients[i], &reply, &errors[i]) < 0;
-                if (failed[i])
-                        status = exit_first(status,
-                                            fail_error(cli, &errors[i], many ? names[i] : NULL));
-                else
-                        show_done(cli, names[i], reply, done);
-                cvm_error_done(&errors[i]);
-                wire_client_free(clients[i]);
+                status = exit_first(status, session_call_end(cli, &calls[i], done, many));
+                cvm_error_done(&calls[i].error);
+                wire_client_free(calls[i].client);
+                free(calls[i].name);
         }
         return status;
 }

@@ -25,10 +25,21 @@ ExitStatus session_call(const Cli *cli, const char *method, json_object *paramet
                         json_object **ret_reply);
 
 /*
- * Calls the method once for each name, all at the same time, and shows the replies in the order of
- * the names: `done` follows the name ("web: stopped"), or with --json the reply's cvm, or an object
- * with the name if the reply has no cvm. `parameters` is a call's parameters but for `name`;
- * borrowed. Returns the code of the first failure; the others are still called and printed.
+ * Adds to the parameters of a call which CVM the user means: "name", or "id" if no CVM has the name
+ * `given` but it is an id, or the first SESSION_ID_MIN characters or more of only one. A daemon is
+ * asked only for what may be an id. Returns EXIT_OK, or the status of what it printed. ret_name:
+ * the CVM's name, newly allocated; may be NULL.
+ */
+#define SESSION_ID_MIN 8 /* so that no name that was misspelt, or is gone, means another CVM */
+ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters,
+                              char **ret_name);
+
+/*
+ * Calls the method once for each name, or what session_add_target() accepts for one, all at the
+ * same time, and shows the replies in the order of the names: `done` follows the name ("web:
+ * stopped"), or with --json the reply's cvm, or an object with the name if the reply has no cvm.
+ * `parameters` is a call's parameters but for `name`; borrowed. Returns the code of the first
+ * failure; the others are still called and printed.
  */
 ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
                               const char *done, const char *const *names, size_t n);

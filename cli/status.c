@@ -118,21 +118,38 @@ static void print_cvm(json_object *cvm)
         status_print_binding(cvm);
 }
 
-ExitStatus verb_status(const Arguments *arguments)
+/* before: something was printed already. */
+static ExitStatus status_show(const Cli *cli, const char *name, bool before)
 {
-        const char *name = arguments_operand(arguments, 0);
-        const Cli *cli = &arguments->cli;
         _cleanup_json_ json_object *cvm = NULL;
-        ExitStatus status;
+        ExitStatus status = reply_cvm(cli, name, false, &cvm);
 
-        if (!name)
-                return list_print(cli, NULL);
-        status = reply_cvm(cli, name, false, &cvm);
         if (status.code)
                 return status;
+        if (before && !cli->json)
+                putchar('\n');
         if (cli->json)
                 output_json(cvm);
         else
                 print_cvm(cvm);
         return EXIT_OK;
+}
+
+ExitStatus verb_status(const Arguments *arguments)
+{
+        const Cli *cli = &arguments->cli;
+        ExitStatus status = EXIT_OK;
+        bool before = false;
+
+        if (arguments->n_operands == 0)
+                return list_print(cli, NULL);
+        for (size_t i = 0; i < arguments->n_operands; i++) {
+                ExitStatus one = status_show(cli, arguments->operands[i], before);
+
+                before = before || !one.code;
+                status = exit_first(status, one);
+                if (one.code == EXIT_UNAVAILABLE)
+                        break; /* the next ones would fail alike */
+        }
+        return status;
 }

@@ -24,14 +24,15 @@ static ExitStatus stop_is_own(const Cli *cli, const char *name, bool *ret)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_json_ json_object *reply = NULL;
-        ExitStatus status = session_connect(cli, &client);
+        _cleanup_json_ json_object *reply = NULL, *parameters = json_object_new_object();
+        ExitStatus status = session_add_target(cli, name, parameters, NULL);
         int r;
 
+        if (!status.code)
+                status = session_connect(cli, &client);
         if (status.code)
                 return status;
-        r = wire_client_call(client, MANAGER "Status",
-                             json_build("name", json_new_text(name), NULL), NULL, 0, &reply,
+        r = wire_client_call(client, MANAGER "Status", TAKE_PTR(parameters), NULL, 0, &reply,
                              &error);
         if (r < 0 && error.id != CVM_ERROR_NO_SUCH_CVM)
                 return fail_error(cli, &error, NULL);

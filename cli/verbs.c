@@ -245,10 +245,10 @@ const Verb verbs[] = {
          .examples = "cvmctl stop web db\n"
                      "cvmctl stop web --timeout 90s\n"},
         {"status",
-         "[NAME]",
-         "show a CVM, or list all",
+         "[NAME...]",
+         "show CVMs in detail, or list all",
          0,
-         1,
+         VERB_NAMES_ANY,
          {json_option},
          verb_status,
          .takes_names = true,

@@ -111,22 +111,6 @@ static ExitStatus load_document(const Cli *cli, const char *path, json_object **
         return r < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
-static ExitStatus ask_daemon(const Cli *cli, const char *name, json_object **ret)
-{
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *document;
-        ExitStatus status = session_call(cli, MANAGER "Measure",
-                                         json_build("name", json_new_text(name), NULL), &reply);
-
-        if (status.code)
-                return status;
-        document = reply_member(cli, reply, "measurement", json_type_object);
-        if (!document)
-                return exit_status(EXIT_FAILED);
-        *ret = json_object_get(document);
-        return EXIT_OK;
-}
-
 static ExitStatus load_expectation(const Cli *cli, const char *expect, VerifyFiles *files)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -137,7 +121,7 @@ static ExitStatus load_expectation(const Cli *cli, const char *expect, VerifyFil
         if (!expect)
                 return EXIT_OK;
         status = is_file(expect) ? load_document(cli, expect, &document)
-                                 : ask_daemon(cli, expect, &document);
+                                 : reply_measurement(cli, expect, &document);
         if (status.code)
                 return status;
         /* A daemon that is newer than this program may say more than this knows. */

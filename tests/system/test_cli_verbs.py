@@ -11,7 +11,7 @@ import pytest
 
 from harness import exits
 from harness.daemon import CVMCTL
-from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
+from harness.peer import TIMEOUT, Peer, cvm, cvmctl, environment, measurement, refuse
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 
@@ -320,3 +320,93 @@ def test_a_reader_that_goes_ends_it():
         assert process.wait(TIMEOUT) == -signal.SIGPIPE
         assert process.stderr.read() == b""
         process.stderr.close()
+
+
+# A CVM's name, its id, or the beginning of its id
+
+WEB, DB = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa", "6b1bd9e2-0000-4a0c-9a51-0c83f3a1f0bb"
+CAFE = "0123cafe-5a33-4a0c-9a51-0c83f3a1f0cc"
+KNOWN = {"cvms": [cvm("web", id=WEB), cvm("db", id=DB), cvm("cafecafe", id=CAFE),
+                  cvm("0123cafe", id="99999999-5a33-4a0c-9a51-0c83f3a1f0dd")]}
+WAITS = {"stop": "Stop", "pause": "Pause", "resume": "Resume", "remove": "Remove", "wait": "Wait"}
+
+
+def answer(**more):
+    def reply(call, connection):
+        connection.reply({"cvm": next(one for one in KNOWN["cvms"]
+                                      if call.parameters.get("id") == one["id"] or
+                                      call.parameters.get("name") == one["name"]), **more})
+    return reply
+
+
+@pytest.mark.parametrize("given, sent, listed", [
+    (WEB, {"id": WEB}, True), (WEB[:10], {"id": WEB}, True), (DB, {"id": DB}, True),
+    ("cafecafe", {"name": "cafecafe"}, True),  # no id begins so
+    ("0123cafe", {"name": "0123cafe"}, True),  # a name comes first
+    ("0123cafe-", {"id": CAFE}, True),
+    ("web", {"name": "web"}, False), ("db", {"name": "db"}, False)])
+@pytest.mark.parametrize("verb", sorted(WAITS))
+def test_an_id_or_its_beginning(verb, given, sent, listed):
+    with Peer(List=KNOWN, **{WAITS[verb]: answer()}) as peer:
+        done = peer.cvmctl(verb, given)
+        assert done.code == 0, done.err
+        *before, (_, parameters) = calls(peer)
+        assert {**parameters, "for": None} == {**sent, "for": None}
+        assert before == ([("List", {})] if listed else [])
+        name = next(one["name"] for one in KNOWN["cvms"] if sent in ({"id": one["id"]},
+                                                                     {"name": one["name"]}))
+        assert done.out.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("args, method", [
+    (["status"], "Status"), (["inspect"], "Status"), (["logs"], "Logs"), (["events"], "Watch"),
+    (["measure"], "Measure"), (["stop", "--own"], "Status")])
+def test_an_id_for_other_verbs(args, method):
+    with Peer(List=KNOWN, Status=answer(), Stop=answer(), Logs={"data": ""},
+              Watch={"event": {"name": "web", "kind": "removed", "at": 1, "sequence": 1}},
+              Measure={"measurement": measurement()}) as peer:
+        done = peer.cvmctl(args[0], WEB[:12], *args[1:])
+        assert done.code == 0, done.err
+        assert next(parameters["id"] for name, parameters in calls(peer) if name == method) == WEB
+
+
+def test_a_beginning_of_several_ids_is_refused():
+    with Peer(List=KNOWN) as peer:
+        done = peer.cvmctl("remove", WEB[:8])
+        assert done.code == exits.USAGE and calls(peer) == [("List", {})]
+        assert "'6b1bd9e2' is the beginning of the ids of 'web' and 'db'" in done.err
+
+
+@pytest.mark.parametrize("given", ["6b1bd9e", "6B1BD9E2", "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aaa"])
+def test_what_is_not_the_beginning_of_an_id_is_a_name(given):
+    with Peer(List=KNOWN, Stop=refuse("NoSuchCvm", name=given)) as peer:
+        assert peer.cvmctl("stop", given).code == exits.NOT_FOUND
+        assert calls(peer) == [("Stop", {"name": given})]
+
+
+def test_several_ids_at_once_and_one_that_is_wrong():
+    with Peer(List=KNOWN, Pause=answer()) as peer:
+        done = peer.cvmctl("pause", "web", WEB[:8], DB[:12], "cafecafe")
+        assert done.code == exits.USAGE and "beginning of the ids" in done.err
+        assert done.out == "web: paused\ndb: paused\ncafecafe: paused\n"
+
+
+def test_status_of_several():
+    def status(call, connection):
+        if call.parameters["name"] == "none":
+            connection.error("NoSuchCvm", name="none")
+        else:
+            answer()(call, connection)
+    with Peer(Status=status) as peer:
+        done = peer.cvmctl("status", "none", "web", "db")
+        assert done.code == exits.NOT_FOUND and "no CVM named 'none'" in done.err
+        first, second = done.out.split("\n\n")
+        assert "Name: web\n" in first and "Name: db\n" in second
+        lines = peer.cvmctl("status", "web", "db", "--json").out.splitlines()
+        assert [json.loads(line)["name"] for line in lines] == ["web", "db"]
+
+
+def test_a_daemon_that_does_not_answer_is_reported_once(tmp_path):
+    for verb in ("status", "stop"):
+        done = cvmctl("--socket", tmp_path / "none", verb, "a", "b", WEB)
+        assert done.code == exits.UNAVAILABLE and done.err.count("\n") == 1

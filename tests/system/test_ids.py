@@ -157,3 +157,13 @@ def test_cvmctl_says_what_differs(cvmd):
     done = cvmd.cvmctl("launch", "--file", spec, "--id", ID, "--memory", "128M", check=False)
     assert done.returncode == 73
     assert "'memory' differs" in done.stderr
+
+
+def test_cvmctl_accepts_ids_and_their_beginnings(cvmd):
+    launch(cvmd)
+    cvmd.call("Launch", spec=cvmd.spec("db"), id="fedcba98-89ab-4def-8123-456789abcdef")
+    shown = cvmd.cvmctl("status", ID[:8], "db", "fedcba98-8", "--json").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in shown] == ["web", "db", "db"]
+    assert cvmd.cvmctl("stop", ID[:8], "--force").stdout == "web: stopped\n"
+    assert cvmd.cvmctl("remove", ID).stdout == "web: removed\n"
+    assert [cvm["name"] for cvm in cvmd.call("List")["cvms"]] == ["db"]
