@@ -2,7 +2,7 @@
 
 /*
  * The call is open while the CVM starts: if cvmctl ends before the last reply, the connection
- * closes and the daemon undoes the launch.
+ * closes and the daemon gives the launch up.
  */
 
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "fail.h"
 #include "launch_spec.h"
+#include "launched.h"
 #include "output.h"
 #include "progress.h"
 #include "reply.h"
@@ -35,12 +36,12 @@ static LaunchOptions launch_options(const Arguments *arguments)
         };
 }
 
-static json_object *launch_call_parameters(const LaunchOptions *options, const LaunchSpec *spec)
+static json_object *launch_call_parameters(const LaunchOptions *options, const char *id,
+                                           const LaunchSpec *spec)
 {
-        json_object *parameters = json_build("spec", json_object_get(spec->object), NULL);
+        json_object *parameters =
+                json_build("spec", json_object_get(spec->object), "id", json_new_text(id), NULL);
 
-        if (options->id)
-                json_object_object_add(parameters, "id", json_new_text(options->id));
         if (options->wait)
                 json_object_object_add(parameters, "wait", json_new_text(options->wait));
         if (options->paused)
@@ -116,18 +117,25 @@ ExitStatus verb_launch(const Arguments *arguments)
         _cleanup_(cvm_error_done) CvmError error = {};
         const LaunchOptions options = launch_options(arguments);
         const Cli *cli = &arguments->cli;
+        const char *name;
+        _cleanup_free_ char *id = NULL;
         ExitStatus status = launch_spec_build(cli, &options.spec, &spec);
         int r;
 
+        if (!status.code)
+                status = launched_choose_id(cli, options.id, &id);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (status.code)
                 return status;
         wire_client_set_timeout(client, call_msec(&options));
-        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(&options, &spec),
+        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(&options, id, &spec),
                               spec.fds, spec.n_fds, &error);
         if (r < 0)
                 return fail_error(cli, &error, NULL);
-        return launch_follow(cli, client, json_member_string(spec.object, "name"),
-                             call_msec(&options), &error);
+        name = json_member_string(spec.object, "name");
+        status = launch_follow(cli, client, name, call_msec(&options), &error);
+        if (cvm_error_is_set(&error))
+                launched_explain(cli, &error, name, id);
+        return status;
 }

@@ -49,6 +49,10 @@ LaunchFlags launch_flags_options(const Arguments *arguments)
                 .publish = arguments_values(arguments, "publish"),
                 .security = arguments_values(arguments, "launch-security"),
                 .labels = arguments_values(arguments, "label"),
+                .remove = arguments_has(arguments, "rm")
+                                  ? arguments_value(arguments, "rm")
+                                            ?: spec_remove_name(SPEC_REMOVE_ENDED)
+                                  : NULL,
                 .cpus = -1,
                 .ttl_sec = arguments_number(arguments, "ttl", 0),
                 .vsock_cid = arguments_number(arguments, "vsock", 0),
@@ -96,6 +100,7 @@ static ExitStatus apply_scalars(const Cli *cli, const LaunchFlags *flags, json_o
         put_text(object, "cmdline", flags->cmdline);
         put_text(object, "network", flags->network);
         put_text(object, "driver", flags->driver);
+        put_text(object, "remove", flags->remove);
         /* as a daemon of any version reads it */
         put_text(object, "memory", flags->memory ? text_format_size(size, memory) : NULL);
         put_true(object, "bindWorkload", flags->bind_workload);

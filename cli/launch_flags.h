@@ -11,7 +11,7 @@
 /* What was given; borrowed from the arguments. NULL, false and n = 0: not given. Texts are as the
  * user wrote them. */
 typedef struct LaunchFlags {
-        const char *platform, *cmdline, *network, *driver, *memory, *restart;
+        const char *platform, *cmdline, *network, *driver, *memory, *restart, *remove;
         const char *artifacts[_ARTIFACT_KIND_MAX]; /* a path, or embedded:NAME */
         const char *env_file, *certs, *svsm_attestation;
         OptionValues env, shares, disks, gpus, publish, security, labels;

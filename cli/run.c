@@ -90,19 +90,23 @@ static ExitStatus conclude(Run *run)
         const char *reason = json_member_string(ending, "reason") ?: run->reason;
         const char *detail = json_member_string(ending, "detail");
         const char *state = json_member_string(run->cvm, "state");
+        bool failed = state && strcmp(state, "failed") == 0;
 
         while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
                 print_console(run);
         if (run->cli->json && run->cvm)
                 output_json(run->cvm);
-        if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0))
-                reason = "stopped"; /* before it ran */
+        if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0)) {
+                reason = "stopped"; /* before it ran, as was asked for */
+                detail = NULL;
+                failed = false;
+        }
         if (!reason) {
                 run_say(run, "the CVM disappeared; cause unknown");
                 return exit_status(EXIT_LOST);
         }
         run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
-        return exit_of_ending(reason, state && strcmp(state, "failed") == 0);
+        return exit_of_ending(reason, failed);
 }
 
 /* An event; returns whether it is about this CVM. Negative: the watch has ended. */

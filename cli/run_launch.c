@@ -2,37 +2,15 @@
 
 /* How `run` comes to its CVM. */
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "fail.h"
+#include "launched.h"
 #include "progress.h"
 #include "run.h"
 #include "session.h"
-
-#define UUID_SIZE 36
-
-/* An id of our own, so that the CVM can be found even if the reply is lost. */
-static ExitStatus choose_id(Run *run)
-{
-        size_t size;
-        int r;
-
-        if (run->options.id) {
-                run->id = strdup(run->options.id);
-                return run->id ? EXIT_OK : fail_memory(run->cli);
-        }
-        r = file_read_at(AT_FDCWD, "/proc/sys/kernel/random/uuid", UUID_SIZE + 1, &run->id, &size);
-        if (r == 0 && size < UUID_SIZE)
-                r = -EIO;
-        if (r < 0)
-                return fail_local(run->cli, "cannot create an id: %s", strerror(-r));
-        run->id[UUID_SIZE] = 0;
-        return EXIT_OK;
-}
 
 /* Sets run->id, and run->cvm, if a live CVM of that name is ours: it is taken over. Returns the
  * status of what it printed, or EXIT_OK in both cases. */
@@ -101,8 +79,12 @@ static ExitStatus launch_failed(Run *run, const CvmError *error)
         uint64_t msec = run->options.reconnect_msec;
 
         progress_end();
-        if (error->id != CVM_ERROR_SYSTEM)
-                return fail_error(run->cli, error, NULL);
+        if (error->id != CVM_ERROR_SYSTEM) {
+                ExitStatus status = fail_error(run->cli, error, NULL);
+
+                launched_explain(run->cli, error, run->name, run->id);
+                return status;
+        }
         for (uint64_t waited = 0; run->stops == 0; waited += RUN_RETRY_MSEC) {
                 int r = run_look(run);
 
@@ -160,7 +142,7 @@ ExitStatus run_launch(Run *run, const LaunchSpec *spec, bool *ret_there)
                 run_say(run, "attached to the CVM, which was already running");
                 return EXIT_OK;
         }
-        status = choose_id(run);
+        status = launched_choose_id(run->cli, run->options.id, &run->id);
         if (status.code)
                 return status;
         run_say(run, "launching");

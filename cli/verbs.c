@@ -51,6 +51,8 @@ static const Option spec_options[] = {
         {"bind-workload", NULL, "bind the attestation to what is launched, see cvm-spec(5)"},
         {"restart", "POLICY", "whether to launch the CVM again when it has ended, see cvm-spec(5)",
          .choices = "no on-failure always", .section = "Life cycle"},
+        {"rm", "WHEN", "remove the CVM and its logs when it has ended, or only if its launch fails",
+         OPTION_OPTIONAL, .choices = "ended failed-launch"},
         {"ttl", "TIME", "stop the CVM after this time, for example 12h", OPTION_TIME, 1,
          SPEC_TTL_SEC_MAX},
         {"label", "NAME=VALUE", "a label, to find the CVM by with list and events", OPTION_REPEATS,

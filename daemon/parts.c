@@ -26,11 +26,15 @@ int parts_start(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r < 0)
                 return r;
         parts->manager->launch_again = launch_again;
+        parts->ended = ended_new(parts->manager);
+        if (!parts->ended)
+                return cvm_error_system(error, -ENOMEM, "start");
         r = recover(parts->manager, error);
         if (r == 0)
                 r = check_config(parts, config);
         if (r < 0)
                 return r;
+        ended_trim(parts->manager);
         host_access_apply(parts->manager);
         return machines_new(parts->manager, directories->runtime, &parts->machines, error);
 }
@@ -41,6 +45,7 @@ void parts_close(Parts *parts)
                 return;
         host_access_end(parts->manager);
         parts->machines = machines_free(parts->machines);
+        parts->ended = ended_close(parts->ended);
         manager_close(parts->manager);
 }
 

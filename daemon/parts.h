@@ -2,13 +2,16 @@
 #pragma once
 
 /* What a daemon consists of besides its socket, and the order in which it starts: the manager, the
- * CVMs in the records, what guests may reach of this host, machines. */
+ * CVMs in the records, those of them that have ended and do not stay, what guests may reach of this
+ * host, machines. */
 
 #include "api/machine.h"
+#include "manager/ended.h"
 #include "manager/manager.h"
 
 typedef struct Parts {
         Manager *manager;
+        Ended *ended;
         Machines *machines; /* NULL: CVMs are not registered as machines */
         bool misconfigured; /* it could not start because of a template or the configuration */
 } Parts;

@@ -53,7 +53,8 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
         return 0;
 }
 
-/* Answers a Launch with the id of a CVM, or returns -errno. digests: of the call's spec. */
+/* Answers a Launch with the id of a CVM. Returns 0, 1 without an answer if the CVM is a kept
+ * failure that is to be launched again, or -errno. digests: of the call's spec. */
 static int launch_repeated(WireCall *call, const Vm *vm, const CvmSpec *spec, json_object *digests,
                            CvmError *error)
 {
@@ -68,6 +69,8 @@ static int launch_repeated(WireCall *call, const Vm *vm, const CvmSpec *spec, js
                 difference = strcmp(spec->name, vm->name) == 0 ? NULL : "name";
         if (difference)
                 return cvm_error_idempotency_mismatch(error, vm->id, difference);
+        if (vm->kept && !vm_state_is_live(vm->state) && vm->request)
+                return 1;
         record_reply(vm, call, json_build("cvm", vm_to_json(vm), NULL));
         return 0;
 }
@@ -97,10 +100,9 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         if (r < 0)
                 return r;
         vm = p->id ? vm_table_find_id(&manager->home.table, p->id) : NULL;
-        if (vm)
-                return launch_repeated(call, vm, spec, digests, error);
-        if (r == 0)
-                r = platform_choose(manager, spec, &template, error);
+        if (vm && (r = launch_repeated(call, vm, spec, digests, error)) <= 0)
+                return r;
+        r = platform_choose(manager, spec, &template, error);
         if (r < 0)
                 return r;
         options.admitted = on_admitted;

@@ -76,8 +76,7 @@ static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmE
 
 static int check_quota(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        const QuotaWish wish = {vm->memory, vm->cpus, quota_ports(manager->home.config, vm),
-                                find_replaced(manager, admission)};
+        const QuotaWish wish = {vm->memory, vm->cpus, quota_ports(manager->home.config, vm)};
 
         return quota_check(manager, admission->peer, &wish, error);
 }
@@ -287,6 +286,7 @@ static int fill(const Config *config, const Admission *admission, Vm *vm)
         vm->quit_sec = spec->quit_sec ?: config->quit_sec;
         vm->cpus = spec->cpus ?: config->cpus;
         vm->memory = spec->memory ?: config->memory;
+        vm->remove = spec->remove;
         vm->promised = template_promise(admission->template, vm->memory);
         vm->labels = json_object_get(spec->labels);
         vm->request = json_object_get(admission->request);
@@ -325,39 +325,96 @@ void admission_vm_drop(Vm *vm)
         vm_unref(vm);
 }
 
-/* Takes the vm. An id may be the caller's choice: what an old one with it left is not for
- * this one. */
-static int enter(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
+/* A launch with the id of a kept failure: it is the same CVM, which has ended as it did until its
+ * hypervisor starts again. */
+static void admission_inherit(Vm *vm, const Vm *old)
 {
-        Vm *old = find_replaced(manager, admission);
+        const VmEnding *ending = &old->ending;
+        const DriverEnding driver = {.has_exit_code = ending->has_exit_code,
+                                     .exit_code = ending->exit_code,
+                                     .has_signal = ending->has_signal,
+                                     .signal = ending->signal};
+
+        vm->kept = true;
+        vm_load_ending(vm, ending->reason, ending->detail, &driver);
+        vm->ending.at = ending->at;
+}
+
+/* Adds it to the table, and an older CVM of its name to the shelf. */
+static int admission_add(Manager *manager, Vm *vm, Vm *old, CvmError *error)
+{
+        VmTable *table = &manager->home.table;
+        int r = vm_logs_open(vm);
+
+        if (r < 0)
+                return cvm_error_system(error, r, "open the console's log");
+        if (old)
+                vm_table_shelve(table, old);
+        r = vm_table_add(table, vm);
+        if (r == 0)
+                return 0;
+        if (old)
+                vm_table_unshelve(table, old);
+        return cvm_error_system(error, r, "admit the CVM");
+}
+
+/* Puts an admitted CVM on record. */
+static int admission_record(Manager *manager, Vm *vm, Vm *old, CvmError *error)
+{
+        VmTable *table = &manager->home.table;
         int r;
 
-        vm_logs_remove(vm);
-        r = vm_logs_open(vm);
-        if (r < 0) {
-                admission_vm_drop(vm);
-                return cvm_error_system(error, r, "open the console's log");
-        }
-        if (old)
-                manager_remove(manager, old);
-        r = vm_table_add(&manager->home.table, vm);
-        if (r < 0) {
-                admission_vm_drop(vm);
-                return cvm_error_system(error, r, "admit the CVM");
-        }
-        vm_unref(vm); /* the table has its own */
-        vm_arm_expiry(vm);
         fail_point("admit: to be recorded");
         r = record_write(vm);
-        if (r < 0) {
-                record_write_error(vm, r, error);
+        if (r == 0)
+                return 0;
+        record_write_error(vm, r, error);
+        if (vm->kept) { /* the record is still the old one's */
+                vm_table_remove(table, vm);
+                vm_close(vm);
+        } else {
                 manager_remove(manager, vm);
+        }
+        if (old)
+                vm_table_unshelve(table, old);
+        return r;
+}
+
+/* Takes the vm. An id may be the caller's choice: what an old one with it left is not for
+ * this one, unless it is a kept failure. */
+static int enter(Manager *manager, const Admission *admission, Vm *vm, Vm **ret_replaced,
+                 CvmError *error)
+{
+        _cleanup_(vm_unrefp) Vm *old = find_replaced(manager, admission), *pin = vm_ref(vm);
+        int r;
+
+        if (old)
+                vm_ref(old);
+        if (old && strcmp(old->id, vm->id) == 0)
+                admission_inherit(vm, old);
+        else
+                vm_logs_remove(vm);
+        r = admission_add(manager, vm, old, error);
+        if (r < 0) {
+                admission_vm_drop(vm);
                 return r;
+        }
+        vm_unref(vm); /* the table has its own */
+        r = admission_record(manager, vm, old, error);
+        if (r < 0)
+                return r;
+        vm_arm_expiry(vm);
+        if (vm->kept) { /* the new one is in its place */
+                vm_table_remove(&manager->home.table, old);
+                vm_close(old);
+        } else {
+                *ret_replaced = TAKE_PTR(old);
         }
         return 0;
 }
 
-int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error)
+int admission_admit(Manager *manager, const Admission *admission, Vm **ret, Vm **ret_replaced,
+                    CvmError *error)
 {
         Vm *vm;
         int r = admission_vm_new(manager, admission, &vm, error);
@@ -370,10 +427,11 @@ int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmE
                 admission_vm_drop(vm);
                 return r;
         }
-        r = enter(manager, admission, vm, error);
+        r = enter(manager, admission, vm, ret_replaced, error);
         if (r < 0)
                 return r;
-        vm_emit(vm, "state", NULL, vm_state_name(vm->state), NULL);
+        vm_emit(vm, "state", vm->kept ? vm_state_name(VM_FAILED) : NULL, vm_state_name(vm->state),
+                NULL);
         *ret = vm;
         return 0;
 }

@@ -38,8 +38,11 @@ typedef struct AdmissionStep {
 const AdmissionStep *admission_steps(void);
 
 /* Checks name, quota and memory, reserves ports and CID, and adds a CVM in state preparing. A
- * stopped or failed CVM of the same name and owner is removed first. */
-int admission_admit(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
+ * stopped or failed CVM of the same name and owner is put on the table's shelf: *ret_replaced, a
+ * reference, else NULL. One with the same id is a kept failure (api_launch.c has made sure of
+ * that): the new one takes its place, with its ending and its logs. */
+int admission_admit(Manager *manager, const Admission *admission, Vm **ret, Vm **ret_replaced,
+                    CvmError *error);
 
 /* A CVM with all that follows from spec and configuration alone, in no table yet. Owned: given to
  * the table, or to admission_vm_drop(), which lets go of what it holds. */

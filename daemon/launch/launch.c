@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/launch_internal.h"
 
+#include "base/text.h"
 #include "launch/admission.h"
 #include "launch/reserve.h"
 #include "launch/restart.h"
@@ -75,7 +76,8 @@ static int launch_admit_new(Launch *launch)
         const Admission admission = {launch->spec, launch->template, launch->options.id,
                                      &launch->owner, launch->options.request};
         Vm *vm;
-        int r = admission_admit(launch->manager, &admission, &vm, &launch->error);
+        int r = admission_admit(launch->manager, &admission, &vm, &launch->replaced,
+                                &launch->error);
 
         launch->options.id = NULL; /* these two were borrowed */
         launch->options.request = NULL;
@@ -98,7 +100,28 @@ static int launch_admit(Launch *launch)
         return LAUNCH_STEP_DONE;
 }
 
-/* A new CVM is removed, with its record. One that ran before is tried again later. */
+/* What a failed launch leaves: the CVM with its reason and logs, or nothing, and then the one that
+ * it was to replace is there again. */
+static void launch_conclude(Launch *launch)
+{
+        VmTable *table = &launch->manager->home.table;
+        _cleanup_free_ char *detail = NULL;
+        Vm *vm = launch->vm;
+
+        if (launch->last_words)
+                detail = text_format("%s\n%s", launch->reason, launch->last_words);
+        vm->kept |= launch->keeps;
+        vm_set_ending(vm, ENDING_LAUNCH_FAILED, detail ?: launch->reason, NULL);
+        vm_set_state(vm, VM_FAILED);
+        if (vm->kept)
+                return;
+        manager_remove(launch->manager, vm);
+        if (launch->replaced)
+                vm_table_unshelve(table, launch->replaced);
+}
+
+/* A new CVM is kept as failed, or removed with its record. One that ran before is tried again
+ * later. */
 static bool launch_expel(Launch *launch)
 {
         Vm *vm = launch->vm;
@@ -114,9 +137,7 @@ static bool launch_expel(Launch *launch)
                 return true;
         }
         vm_reserved_drop_holds(&vm->reserved);
-        vm_set_ending(vm, ENDING_LAUNCH_FAILED, launch->reason, NULL);
-        vm_set_state(vm, VM_FAILED);
-        manager_remove(launch->manager, vm);
+        launch_conclude(launch);
         return true;
 }
 

@@ -6,9 +6,16 @@
  * same. launch.c has the table of its steps.
  *
  * A Launch owns itself from launch_begin() until it has answered its call. If a step fails, or the
- * caller goes away before the answer (which waits until the disk has what it says), all steps are
- * undone in reverse: process, ports, shares, record and the CVM itself are gone when the error is
- * sent. A CVM that ran before is not removed: restart.h tries again.
+ * caller goes away before the answer (which waits until the disk has what it says), the steps are
+ * undone in reverse: process, ports and shares are gone when the error is sent, and so are record
+ * and CVM, unless the hypervisor was let run: then the CVM is kept as failed, with its logs
+ * (`remove` of the spec may say otherwise). A CVM that ran before is not removed: restart.h tries
+ * again.
+ *
+ * An ended CVM of the same name is on the shelf of the table until the hypervisor is let run; then
+ * it is removed. So one of the two is there at each time, also in what a daemon leaves that is
+ * killed. A launch with the id of a kept failure takes that CVM's place at once, with its ending
+ * and logs, which go at the same point.
  *
  * Each wait is bounded: for the worker, by the files that do not answer and the caller's patience;
  * for record, companions and hypervisor, by the CVM's start_sec each; for READY, by its ready_sec;
@@ -30,8 +37,8 @@ typedef struct LaunchOptions {
         json_object *request; /* as in Admission */
 } LaunchOptions;
 
-/* Takes spec, also on failure. Returns 0 if the launch has begun: it ends the call, now or later. Or
- * a SystemError, and the call is the caller's to end. */
+/* Takes spec, also on failure. Returns 0 if the launch has begun: it ends the call, now or later.
+ * Or a SystemError, and the call is the caller's to end. */
 int launch_begin(Manager *manager, const Template *template, CvmSpec *spec, WireCall *call,
                  const LaunchOptions *options, CvmError *error);
 

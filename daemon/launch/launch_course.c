@@ -46,8 +46,10 @@ void launch_unref(Launch *launch)
         tap_close(&launch->tap);
         cvm_error_done(&launch->error);
         free(launch->reason);
+        free(launch->last_words);
         wire_peer_done(&launch->owner);
         vm_unref(launch->vm);
+        vm_unref(launch->replaced);
         free(launch);
 }
 
@@ -154,11 +156,20 @@ void launch_unwind(Launch *launch)
         launch_done(launch);
 }
 
+/* Whether what failed is worth a look: QEMU was let run, and the spec does not say otherwise. A CVM
+ * that ran before is restart.h's. */
+static bool launch_is_to_be_kept(const Launch *launch)
+{
+        return launch->vm && !launch->again && launch->n_steps > LAUNCH_CREATED &&
+               launch->vm->remove == SPEC_REMOVE_NEVER;
+}
+
 void launch_fail(Launch *launch)
 {
         if (launch->failed || launch->done)
                 return;
         launch->failed = true;
+        launch->keeps = launch_is_to_be_kept(launch);
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
         if (launch->vm) /* a refusal is the caller's affair alone */

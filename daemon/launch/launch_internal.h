@@ -74,15 +74,17 @@ struct Launch {
         const LaunchStep *steps; /* _LAUNCH_STEP_MAX of them */
         unsigned n_steps;        /* that have begun, and are not undone; the last is the current */
         LaunchTime times[_LAUNCH_STEP_MAX];
-        Vm *vm;                   /* a reference; NULL before it is admitted */
-        const Template *template; /* borrowed from the manager */
-        Allotment allotment;      /* what it was admitted to */
-        CvmSpec *spec;            /* owned; secrets go as soon as they are written */
-        WireCall *call;           /* a reference; NULL: nobody waits */
-        json_object *reply;       /* owned; waits for the disk */
-        WirePeer owner;           /* owned; in whose name */
-        bool again;               /* a CVM that ran before: what fails does not take it back */
-        bool kept_shares;         /* and its environment and certificates are there */
+        Vm *vm;                         /* a reference; NULL before it is admitted */
+        Vm *replaced;                   /* a reference: has ended, and is on the shelf until the
+                                         * hypervisor is let run; NULL: none, or it is removed */
+        const Template *template;       /* borrowed from the manager */
+        Allotment allotment;            /* what it was admitted to */
+        CvmSpec *spec;                  /* owned; secrets go as soon as they are written */
+        WireCall *call;                 /* a reference; NULL: nobody waits */
+        json_object *reply;             /* owned; waits for the disk */
+        WirePeer owner;                 /* owned; in whose name */
+        bool again;                     /* a CVM that ran before: what fails does not remove it */
+        bool kept_shares;               /* and its environment and certificates are there */
         bool has_directory, has_shares; /* it has made them; one that was there is another's */
         LaunchOptions options;
         uint64_t begun; /* loop time */
@@ -100,8 +102,10 @@ struct Launch {
         bool starts;   /* has its turn, see launch_await_turn() */
         bool waits;    /* for its turn; all is loaded */
         bool failed;   /* error is set; its steps are being undone */
+        bool keeps;    /* the same, and the CVM is kept as failed, with its record and its logs */
         CvmError error;
         char *reason;                        /* of one that failed; owned, or NULL */
+        char *last_words;                    /* of its QEMU, if the error has none; likewise */
         uv_timer_t start_timer, total_timer; /* of the current step; of all */
         unsigned n_ref;                      /* an open timer's each, and the worker's */
         VmWatch watch;

@@ -51,6 +51,7 @@ int launch_run(Launch *launch)
         uv_timer_stop(&launch->start_timer);
         (void)launch_end_turn(launch);
         vm_clear_ending(vm);
+        vm->kept = false;
         restart_done(vm);
         restart_keep(launch->manager, vm);
         vm_set_state(vm, launch->options.paused ? VM_PAUSED : VM_RUNNING);

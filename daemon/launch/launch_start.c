@@ -5,6 +5,8 @@
  * is on record, and the hypervisor until it is in its scope and the record is on the disk, too.
  */
 
+#include <string.h>
+
 #include "base/fail_point.h"
 #include "launch/admission.h"
 #include "launch/launch_internal.h"
@@ -12,6 +14,7 @@
 #include "local/log.h"
 #include "manager/manager.h"
 #include "vm/record.h"
+#include "vm/vm_logs.h"
 
 #define PORT_TRIES 5 /* starts of QEMU before a port that others keep taking is given up */
 
@@ -162,10 +165,27 @@ bool launch_await_no_record(Launch *launch)
         return launch_stop_start_timer(launch);
 }
 
+/* From now on the CVM is kept if the launch fails: the one that it replaces is removed, with its
+ * logs. */
+static void launch_replace(Launch *launch)
+{
+        Vm *vm = launch->vm, *old = TAKE_PTR(launch->replaced);
+
+        if (old) {
+                manager_remove(launch->manager, old);
+                vm_unref(old);
+        }
+        if (vm->kept && vm->ending.reason) { /* its own failure before, and its first try */
+                vm_clear_ending(vm);
+                vm_logs_remove(vm);
+        }
+}
+
 int launch_open_gate(Launch *launch)
 {
         Vm *vm = launch->vm;
 
+        launch_replace(launch);
         vm->ops->go(vm->process.driver);
         launch_start_timer(launch);
         return LAUNCH_STEP_WAITS; /* for on_created() */
@@ -233,6 +253,8 @@ static void on_ended(Vm *vm, const DriverEnding *ending, void *userdata)
         Launch *launch = userdata;
 
         if (launch->failed) {
+                if (!launch->last_words && *ending->log)
+                        launch->last_words = strdup(ending->log);
                 launch_unwind(launch);
         } else if (launch_may_try_again(launch, ending->log)) {
                 launch_try_other_ports(launch);

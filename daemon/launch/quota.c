@@ -41,17 +41,17 @@ uid_t quota_account(const Manager *manager, uid_t uid)
         return subuids_account(manager->home.config->subuids, uid);
 }
 
-static Used used_by(const Manager *manager, uid_t account, const Vm *replaced)
+static Used used_by(const Manager *manager, uid_t account, uint64_t *ret_all)
 {
         Used used = {};
         const Vm *vm;
 
-        VM_TABLE_FOREACH (vm, &manager->home.table) {
-                if (vm->account != account || vm == replaced)
+        *ret_all = 0;
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
+                ++*ret_all;
+                if (vm->account != account)
                         continue;
                 used.cvms++;
-                if (!vm_state_is_live(vm->state))
-                        continue;
                 used.memory += vm->memory;
                 used.cpus += vm->cpus;
                 used.ports += quota_ports(manager->home.config, vm);
@@ -63,14 +63,14 @@ int quota_check(const Manager *manager, const WirePeer *peer, const QuotaWish *w
                 CvmError *error)
 {
         const Config *config = manager->home.config;
-        Used used = used_by(manager, quota_account(manager, peer->uid), wish->replaced);
+        uint64_t all;
+        Used used = used_by(manager, quota_account(manager, peer->uid), &all);
         const struct {
                 const char *resource;
                 uint64_t limit, used, wanted;
                 bool of_all;
         } quotas[] = {
-                {"CVMs of this daemon", config->cvms_max,
-                 manager->home.table.n - (wish->replaced ? 1 : 0), 1, true},
+                {"CVMs of this daemon", config->cvms_max, all, 1, true},
                 {"CVMs of one user", config->cvms_per_uid_max, used.cvms, 1},
                 {"memory of one user", config->memory_per_uid_max, used.memory, wish->memory},
                 {"vCPUs of one user", config->vcpus_per_uid_max, used.cpus, wish->cpus},

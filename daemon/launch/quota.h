@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * How much one user may have: CVMs, ended ones included, and of live ones the memory, the vCPUs,
- * the host ports in the range of automatic ones (also those that a spec names), and the ASIDs and
- * key IDs. Root and administrators are exempt; how many CVMs the daemon has in all binds them, too.
+ * How much one user may have: live CVMs, and their memory, their vCPUs, the host ports in the range
+ * of automatic ones (also those that a spec names), and the ASIDs and key IDs. Root and
+ * administrators are exempt; how many CVMs the daemon has in all binds them, too.
  */
 
 #include "launch/load.h"
@@ -13,8 +13,7 @@
 typedef struct QuotaWish {
         uint64_t memory; /* bytes */
         uint32_t cpus;
-        size_t ports;       /* quota_ports() of it */
-        const Vm *replaced; /* that would go, or NULL */
+        size_t ports; /* quota_ports() of it */
 } QuotaWish;
 
 /* The uid to which what this one has is counted (subuids.h). */

@@ -63,12 +63,21 @@ static void end_unseen(Manager *manager, Vm *vm, const char *detail)
         restart_ended(manager, vm, &ending);
 }
 
-static void undo(Manager *manager, Vm *vm)
+/* Its launch was not done when the daemon ended. As after any launch that fails, the CVM is kept if
+ * its hypervisor may have run, or was kept before. */
+static void give_up_launch(Manager *manager, Vm *vm, json_object *record)
 {
         log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
                  "its launch was not done when the daemon ended: undone");
         vm_release(vm);
-        manager_remove(manager, vm);
+        if (json_member_bool(record, "hypervisor", false) && vm->remove == SPEC_REMOVE_NEVER)
+                vm->kept = true;
+        if (!vm->kept) {
+                manager_remove(manager, vm);
+                return;
+        }
+        vm_set_ending(vm, ENDING_LAUNCH_FAILED, "the daemon ended during the launch", NULL);
+        vm_set_state(vm, VM_FAILED);
 }
 
 static int open_runtime(Manager *manager, Vm *vm)
@@ -125,7 +134,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 return 0;
         }
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
-                undo(manager, vm);
+                give_up_launch(manager, vm, record);
                 return 0;
         }
         vm_arm_expiry(vm);
@@ -148,20 +157,42 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         return 0;
 }
 
-/* A crash may leave the record of a CVM that has ended beside that of the one in its place. */
-static int recover_add(Manager *manager, Vm *vm)
+/* A launch that is not done has not yet removed the CVM that it replaces, and a crash may leave the
+ * records of both later, too. The one that was read before is put on the shelf. */
+static int recover_add(Manager *manager, Vm *vm, Vm **ret_other)
 {
-        Vm *other = vm_table_find(&manager->home.table, vm->name);
+        VmTable *table = &manager->home.table;
+        Vm *other = vm_table_find(table, vm->name);
+        int r;
 
-        if (other && !vm_state_is_live(other->state) && vm_state_is_live(vm->state))
-                manager_remove(manager, other);
-        return vm_table_add(&manager->home.table, vm);
+        if (other && vm_state_is_live(other->state) && vm_state_is_live(vm->state))
+                return -EEXIST;
+        if (other)
+                vm_table_shelve(table, other);
+        r = vm_table_add(table, vm);
+        if (r < 0 && other)
+                vm_table_unshelve(table, other);
+        if (r == 0)
+                *ret_other = other;
+        return r;
 }
 
-/* Its launch has failed and was reported to have left nothing. */
+/* Of two CVMs of one name the live one stays, else the newer one. */
+static void recover_choose(Manager *manager, Vm *vm, Vm *other)
+{
+        bool newer = vm_state_is_live(vm->state) ||
+                     (!vm_state_is_live(other->state) && vm->created_at >= other->created_at);
+
+        if (!vm->removed)
+                manager_remove(manager, newer ? other : vm);
+        if (vm->removed)
+                vm_table_unshelve(&manager->home.table, other);
+}
+
+/* Its launch has failed, and was to leave nothing. */
 static bool never_was(const Vm *vm)
 {
-        return !vm_state_is_live(vm->state) &&
+        return !vm_state_is_live(vm->state) && !vm->kept &&
                ending_parse(vm->ending.reason) == ENDING_LAUNCH_FAILED;
 }
 
@@ -188,11 +219,34 @@ static int adopt_record(Manager *manager, const char *file)
         return 0;
 }
 
+/* Continues with a CVM that is in the table. */
+static int recover_vm(Manager *manager, Vm *vm, json_object *record, const char *file)
+{
+        int r;
+
+        if (never_was(vm)) {
+                manager_remove(manager, vm);
+                return 0;
+        }
+        r = adopt_record(manager, file);
+        if (r < 0)
+                return r;
+        restart_keep(manager, vm);
+        charges_recover(vm);
+        r = vm_logs_open(vm);
+        if (r == 0 && vm_state_is_live(vm->state) && vm_files(vm))
+                r = vm_boot_hold_files(&vm->boot, vm_files(vm));
+        if (r < 0)
+                return r;
+        return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;
+}
+
 static int recover_one(Manager *manager, const char *file)
 {
         _cleanup_json_ json_object *record = NULL;
         _cleanup_(vm_unrefp) Vm *vm = NULL;
         const char *reason = "out of memory";
+        Vm *other = NULL;
         int r;
 
         r = read_record(manager, file, &record, &reason);
@@ -209,7 +263,7 @@ static int recover_one(Manager *manager, const char *file)
         }
         if (r == 0) {
                 recover_confidential(manager, vm, record);
-                r = recover_add(manager, vm);
+                r = recover_add(manager, vm, &other);
                 reason = "another record has the same name";
         }
         if (r < 0) {
@@ -221,21 +275,10 @@ static int recover_one(Manager *manager, const char *file)
                                  r == -EPROTONOSUPPORT ? RECORD_NEWER : RECORD_BAD, reason);
                 return 0;
         }
-        if (never_was(vm)) {
-                manager_remove(manager, vm);
-                return 0;
-        }
-        r = adopt_record(manager, file);
-        if (r < 0)
-                return r;
-        restart_keep(manager, vm);
-        charges_recover(vm);
-        r = vm_logs_open(vm);
-        if (r == 0 && vm_state_is_live(vm->state) && vm_files(vm))
-                r = vm_boot_hold_files(&vm->boot, vm_files(vm));
-        if (r < 0)
-                return r;
-        return vm_state_is_live(vm->state) ? recover_live(manager, vm, record) : 0;
+        r = recover_vm(manager, vm, record, file);
+        if (r == 0 && other)
+                recover_choose(manager, vm, other);
+        return r;
 }
 
 /* Calls `act` for each entry of a directory, but "." and "..". */

@@ -31,8 +31,8 @@ static void count_anew(Manager *manager)
 {
         VmTable *table = &manager->home.table;
 
-        for (size_t i = 0; i < table->n; i++)
-                charges_move(table->vms[i], quota_account(manager, table->vms[i]->owner));
+        for (size_t i = 0; i < table->n_ids; i++)
+                charges_move(table->by_id[i], quota_account(manager, table->by_id[i]->owner));
 }
 
 static int put_in_force(Reload *reload)

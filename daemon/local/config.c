@@ -19,7 +19,8 @@
 /* The configuration while it is read, with the members that need more than a type beside it. */
 typedef struct Raw {
         Config config;
-        char *memory, *console_size, *memory_per_uid, *artifacts_per_uid, *secrets_per_uid;
+        char *memory, *console_size, *memory_per_uid, *artifacts_per_uid, *secrets_per_uid,
+                *ended_logs_per_uid;
         char *accelerator, *scopes, *machined, *host_access;
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
@@ -94,6 +95,8 @@ static const JsonField limits_fields[] = {
         {"artifactBytesPerUid", JSON_STRING, offsetof(Raw, artifacts_per_uid)},
         {"secretBytesPerUid", JSON_STRING, offsetof(Raw, secrets_per_uid)},
         {"portsPerUid", JSON_UINT32, offsetof(Raw, config.ports_per_uid_max), 0, 1, 65535},
+        {"endedPerUid", JSON_UINT32, offsetof(Raw, config.ended_per_uid_max), 0, 1, 65536},
+        {"endedLogBytesPerUid", JSON_STRING, offsetof(Raw, ended_logs_per_uid)},
         {"keysPerUid", JSON_UINT32, offsetof(Raw, config.keys_per_uid_max), 0, 1, 65536},
         {},
 };
@@ -295,13 +298,12 @@ static int config_check(Raw *raw, Source *source)
                 r = parse_size(raw->secrets_per_uid, "limits.secretBytesPerUid", 4096, INT64_MAX,
                                &c->secret_bytes_per_uid_max, source);
         if (r == 0)
-                r = parse_names(raw->bridges, "network.bridges", &c->bridges, source);
-        if (r == 0)
-                r = parse_names(raw->taps, "network.taps", &c->taps, source);
-        if (r == 0)
-                r = parse_names(raw->disks, "devices.disks", &c->disks, source);
-        if (r == 0)
-                r = parse_names(raw->gpus, "devices.gpus", &c->gpus, source);
+                r = parse_size(raw->ended_logs_per_uid, "limits.endedLogBytesPerUid", 4096,
+                               INT64_MAX, &c->ended_log_bytes_per_uid_max, source);
+        r = r ?: parse_names(raw->bridges, "network.bridges", &c->bridges, source);
+        r = r ?: parse_names(raw->taps, "network.taps", &c->taps, source);
+        r = r ?: parse_names(raw->disks, "devices.disks", &c->disks, source);
+        r = r ?: parse_names(raw->gpus, "devices.gpus", &c->gpus, source);
         for (char **address = c->gpus; r == 0 && *address; address++) {
                 char full[SPEC_GPU_SIZE];
 
@@ -362,6 +364,8 @@ static Config *config_new(void)
                 .vcpus_per_cpu = 128,
                 .artifact_bytes_per_uid_max = UINT64_C(4) << 30,
                 .secret_bytes_per_uid_max = UINT64_C(128) << 20,
+                .ended_per_uid_max = 32,
+                .ended_log_bytes_per_uid_max = UINT64_C(64) << 20,
                 .templates = strdup("/etc/cvmd/templates"),
                 .specs = strdup("/etc/cvmd/cvms"),
                 .subuids_path = strdup("/etc/subuid"),
@@ -476,6 +480,7 @@ static int config_parse(Config *config, Source *source)
         free(raw.memory_per_uid);
         free(raw.artifacts_per_uid);
         free(raw.secrets_per_uid);
+        free(raw.ended_logs_per_uid);
         free(raw.accelerator);
         free(raw.scopes);
         free(raw.machined);

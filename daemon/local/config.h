@@ -34,12 +34,14 @@ typedef struct Config {
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
         uint64_t console_bytes; /* of one file */
         uint32_t console_files;
-        uint32_t cvms_max;           /* of the daemon */
+        uint32_t cvms_max;           /* live ones of the daemon */
         uint32_t vcpus_per_cpu;      /* of all live CVMs, for each CPU of the host */
-        uint32_t cvms_per_uid_max;   /* of one uid, as are the next six; see quota.h */
+        uint32_t cvms_per_uid_max;   /* of one uid, as are the next eight; see quota.h */
         uint64_t memory_per_uid_max; /* bytes; 0: no limit */
         uint32_t vcpus_per_uid_max;  /* 0: no limit */
         uint64_t artifact_bytes_per_uid_max, secret_bytes_per_uid_max;
+        uint32_t ended_per_uid_max; /* CVMs that have ended and their logs; see ended.h */
+        uint64_t ended_log_bytes_per_uid_max;
         uint32_t ports_per_uid_max; /* in the range; 0: a part of it */
         uint32_t keys_per_uid_max;  /* ASIDs, key IDs; 0: half of what the host has */
         ConfigAccelerator accelerator;

@@ -222,8 +222,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
 
 void manager_close(Manager *manager)
 {
-        while (manager->home.table.n > 0) {
-                Vm *vm = manager->home.table.vms[manager->home.table.n - 1];
+        while (manager->home.table.n_ids > 0) {
+                Vm *vm = manager->home.table.by_id[manager->home.table.n_ids - 1];
 
                 vm_close(vm);
                 vm_table_remove(&manager->home.table, vm);
@@ -291,17 +291,29 @@ Vm *manager_find(const Manager *manager, const char *name, const char *id, const
         return manager_may_see(manager, peer, vm->owner) ? vm : NULL;
 }
 
-void manager_remove(Manager *manager, Vm *vm)
+static void manager_remove_detailed(Manager *manager, Vm *vm, json_object *detail)
 {
         _cleanup_(vm_unrefp) Vm *pin = vm_ref(vm);
+        _cleanup_json_ json_object *owned = detail;
 
-        if (vm_table_find(&manager->home.table, vm->name) != vm)
+        if (!vm_table_has(&manager->home.table, vm))
                 return;
         fail_point("remove: record");
         record_remove(vm);
         fail_point("remove: console");
         vm_logs_remove(vm);
-        vm_emit(vm, "removed", NULL, NULL, NULL);
+        vm_emit(vm, "removed", NULL, NULL, TAKE_PTR(owned));
         vm_table_remove(&manager->home.table, vm);
         vm_close(vm);
+}
+
+void manager_remove(Manager *manager, Vm *vm)
+{
+        manager_remove_detailed(manager, vm, NULL);
+}
+
+void manager_remove_because(Manager *manager, Vm *vm, const char *key, const char *value)
+{
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "removed: %s %s", key, value);
+        manager_remove_detailed(manager, vm, json_build(key, json_new_text(value), NULL));
 }

@@ -81,3 +81,5 @@ Vm *manager_find(const Manager *manager, const char *name, const char *id, const
 
 /* Forgets a CVM that is not live: record, console logs, table. */
 void manager_remove(Manager *manager, Vm *vm);
+/* The same by the daemon's own decision, which the log and the event's detail state: KEY: VALUE. */
+void manager_remove_because(Manager *manager, Vm *vm, const char *key, const char *value);

@@ -46,6 +46,21 @@ static int remove_file(int dirfd, const char *name, uint32_t number)
         return unlinkat(dirfd, file, 0) < 0 ? -errno : 0;
 }
 
+uint64_t console_size(int dirfd, const char *name, uint32_t files)
+{
+        uint64_t bytes = 0;
+
+        for (uint32_t i = 0; i < files; i++) {
+                _cleanup_free_ char *file = file_name(name, i);
+                struct stat st;
+
+                if (!file || fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        break;
+                bytes += (uint64_t)st.st_size;
+        }
+        return bytes;
+}
+
 /* Removes NAME.log.FIRST and those after it that there are, beyond `files` until one is missing. */
 static int remove_files(int dirfd, const char *name, uint32_t first, uint32_t files)
 {

@@ -51,6 +51,8 @@ void console_unfollow(ConsoleFollower *follower);
  * that its beginning is lost: the follower then continues with what is written next. */
 ssize_t console_unread(ConsoleFollower *follower, const char **ret);
 void console_have_read(ConsoleFollower *follower, size_t size);
+/* The bytes that the files of that name have. */
+uint64_t console_size(int dirfd, const char *name, uint32_t files);
 /* Removes the files of a console that is not open any more, or will be freed next; absent is
  * success. */
 int console_remove(int dirfd, const char *name, uint32_t files);

@@ -70,6 +70,10 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "specIsGiven", json_object_new_boolean(vm->spec_is_given));
         if (vm->paths)
                 json_object_object_add(record, "paths", json_object_get(vm->paths));
+        if (vm->kept)
+                json_object_object_add(record, "kept", json_object_new_boolean(true));
+        json_object_object_add(record, "hypervisor",
+                               json_object_new_boolean(vm->process.driver != NULL));
         if (vm->process.driver)
                 vm->ops->save(vm->process.driver, record);
         if (vm->process.companions)

@@ -12,7 +12,8 @@
  * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
  * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
  * Measurement as it was at the launch), timeouts, spec (with specIsGiven: as it was given; paths:
- * of its descriptors), request (local/request.h), what the driver saves (pid, startTime), and the
+ * of its descriptors), request (local/request.h), kept (its failed launch is not undone),
+ * hypervisor (whether its process exists), what the driver saves of it (pid, startTime), and the
  * companions (name, pid, startTime of each).
  */
 

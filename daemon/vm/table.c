@@ -47,7 +47,7 @@ size_t vm_table_after(const VmTable *table, const char *name)
 /* The index of the first CVM whose id is not before this one. */
 static size_t table_search_id(const VmTable *table, const char *id)
 {
-        size_t low = 0, high = table->n;
+        size_t low = 0, high = table->n_ids;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
@@ -64,7 +64,7 @@ Vm *vm_table_find_id(const VmTable *table, const char *id)
 {
         size_t i = table_search_id(table, id);
 
-        return i < table->n && strcmp(table->by_id[i]->id, id) == 0 ? table->by_id[i] : NULL;
+        return i < table->n_ids && strcmp(table->by_id[i]->id, id) == 0 ? table->by_id[i] : NULL;
 }
 
 Vm *vm_table_find_cid(const VmTable *table, uint32_t cid)
@@ -115,34 +115,62 @@ int vm_table_add(VmTable *table, Vm *vm)
 
         if (found)
                 return -EEXIST;
-        if (table->n == table->allocated) {
+        if (table->n_ids == table->allocated) {
                 size_t n = table->allocated ? table->allocated * 2 : 16;
 
                 if (table_grow(&table->vms, n) < 0 || table_grow(&table->by_id, n) < 0)
                         return -ENOMEM;
                 table->allocated = n;
         }
-        table_insert(table->by_id, table->n, table_search_id(table, vm->id), vm);
-        table_insert(table->vms, table->n, i, vm_ref(vm));
-        table->n++;
+        table_insert(table->by_id, table->n_ids++, table_search_id(table, vm->id), vm);
+        table_insert(table->vms, table->n++, i, vm_ref(vm));
         return 0;
+}
+
+/* The index of this CVM among the ids; n_ids: it is not there. */
+static size_t table_find_exactly(const VmTable *table, const Vm *vm)
+{
+        size_t i = table_search_id(table, vm->id);
+
+        /* another one of the same id may be beside it */
+        while (i < table->n_ids && table->by_id[i] != vm)
+                i = strcmp(table->by_id[i]->id, vm->id) == 0 ? i + 1 : table->n_ids;
+        return i;
+}
+
+bool vm_table_has(const VmTable *table, const Vm *vm)
+{
+        return table_find_exactly(table, vm) < table->n_ids;
+}
+
+void vm_table_shelve(VmTable *table, const Vm *vm)
+{
+        bool found;
+        size_t i = table_search(table, vm->name, &found);
+
+        if (found && table->vms[i] == vm)
+                table_take_out(table->vms, table->n--, i);
+}
+
+void vm_table_unshelve(VmTable *table, Vm *vm)
+{
+        bool found;
+        size_t i = table_search(table, vm->name, &found);
+
+        if (!found && vm_table_has(table, vm))
+                table_insert(table->vms, table->n++, i, vm);
 }
 
 void vm_table_remove(VmTable *table, const Vm *vm)
 {
-        bool found;
-        size_t i = table_search(table, vm->name, &found);
-        size_t j = table_search_id(table, vm->id);
+        size_t i = table_find_exactly(table, vm);
         Vm *own;
 
-        if (!found || table->vms[i] != vm)
+        if (i == table->n_ids)
                 return;
-        while (table->by_id[j] != vm) /* an old one of the same id may be beside it */
-                j++;
-        own = table->vms[i];
-        table_take_out(table->vms, table->n, i);
-        table_take_out(table->by_id, table->n, j);
-        table->n--;
+        vm_table_shelve(table, vm);
+        own = table->by_id[i];
+        table_take_out(table->by_id, table->n_ids--, i);
         vm_unref(own);
 }
 

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The CVMs of a daemon, sorted by name; the table holds a reference of each. */
+/*
+ * The CVMs of a daemon, sorted by name; the table holds a reference of each.
+ *
+ * A name has one CVM. While a launch may yet replace an ended CVM of its name, that one is on the
+ * shelf: it is found by its id alone, and is neither listed nor iterated over.
+ */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,8 +19,9 @@ typedef struct Vm Vm;
 
 typedef struct VmTable {
         Vm **vms;
-        Vm **by_id; /* the same, sorted by id */
-        size_t n, allocated;
+        Vm **by_id; /* the same and those on the shelf, sorted by id */
+        size_t n, n_ids;
+        size_t allocated; /* of both */
 } VmTable;
 
 /* NULL if there is none. Borrowed. */
@@ -35,8 +42,14 @@ int vm_table_check_uids(const VmTable *table, const Config *config, char **ret_m
 
 /* Takes a reference. -EEXIST: the name is taken; -ENOMEM. */
 int vm_table_add(VmTable *table, Vm *vm);
-/* Drops the reference of a CVM that is in the table. */
+/* Drops the reference of a CVM that is in the table or on its shelf. */
 void vm_table_remove(VmTable *table, const Vm *vm);
+/* Puts a CVM that is in the table on the shelf: its name is free. */
+void vm_table_shelve(VmTable *table, const Vm *vm);
+/* Takes it from the shelf; its name must be free. */
+void vm_table_unshelve(VmTable *table, Vm *vm);
+/* Whether it is in the table or on the shelf. */
+bool vm_table_has(const VmTable *table, const Vm *vm);
 /* Frees what an empty table has. */
 void vm_table_done(VmTable *table);
 

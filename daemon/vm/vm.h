@@ -89,6 +89,7 @@ struct Vm {
                                * spec_given_show() accepts them; owned; NULL: none */
         json_object *request; /* digests of a launch with an id (local/request.h); owned, or NULL */
         json_object *labels;  /* as in the spec; never changed, as events share it; NULL: none */
+        SpecRemove remove;    /* as in the spec */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */
 
@@ -105,6 +106,9 @@ struct Vm {
 
         /* How it comes to its end. */
         VmEnding ending;
+        bool kept; /* its launch failed after its hypervisor had started, or a launch with its
+                    * id is in progress: a launch that fails leaves the CVM and its ending */
+        uint64_t log_bytes; /* of its logs, once it has ended; 0: not counted yet */
         VmCause cause;
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */
         Deadline expires;                     /* its time to live */
@@ -165,8 +169,8 @@ VmState vm_conclude(Vm *vm, const DriverEnding *ending);
 /* The same, releases all that it holds and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);
 
-/* Begins to stop, or hastens a stop in progress. A CVM that is being launched for the first time is
- * cancelled and gets no ending; one that waits to be launched again ends at once. why:
+/* Begins to stop, or hastens a stop in progress. The launch of a CVM that is being launched for the
+ * first time is cancelled, and has failed; one that waits to be launched again ends at once. why:
  * ENDING_STOPPED or ENDING_EXPIRED. powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec);
 /* How a pause or a resume has come out: error NULL, or why not. Borrowed. */

@@ -32,6 +32,19 @@ int vm_logs_open(Vm *vm)
         return r;
 }
 
+uint64_t vm_logs_count(Vm *vm)
+{
+        const VmHome *home = vm->home;
+        char name[NAME_SIZE];
+
+        if (!vm->log_bytes)
+                vm->log_bytes =
+                        console_size(home->consoles_fd, vm->id, home->config->console_files) +
+                        console_size(home->consoles_fd, svsm_name(vm, name),
+                                     home->config->console_files);
+        return vm->log_bytes;
+}
+
 void vm_logs_remove(const Vm *vm)
 {
         char name[NAME_SIZE];

@@ -87,7 +87,7 @@ static void stop_guest(Vm *vm, bool force, uint32_t powerdown_sec)
 
 void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec)
 {
-        if (is_launching(vm)) { /* it is undone: nothing of it is kept that could have an ending */
+        if (is_launching(vm)) { /* it fails, and is undone as far as launch.h says */
                 cancel(vm, why);
                 return;
         }

@@ -207,6 +207,9 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                 {"restart", spec->restart.policy == SPEC_RESTART_NO
                                     ? NULL
                                     : spec_restart_to_json(&spec->restart)},
+                {"remove", spec->remove == SPEC_REMOVE_NEVER
+                                   ? NULL
+                                   : json_object_new_string(spec_remove_name(spec->remove))},
                 {"ttlSec", uint_or_null(spec->ttl_sec)},
                 {"driver", json_new_text(spec->driver)},
                 {"labels", json_object_get(spec->labels)},

@@ -16,7 +16,7 @@
 /* The spec and the parts of its JSON form that are taken apart in a second step. */
 typedef struct Input {
         CvmSpec spec;
-        char *memory, *network;
+        char *memory, *network, *remove;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
         json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *svsm, *security,
                 *limits, *timeouts, *restart, *labels, *missing;
@@ -48,6 +48,7 @@ static const JsonField spec_fields[] = {
         {"limits", JSON_OBJECT, offsetof(Input, limits)},
         {"timeouts", JSON_OBJECT, offsetof(Input, timeouts)},
         {"restart", JSON_OBJECT, offsetof(Input, restart)},
+        {"remove", JSON_STRING, offsetof(Input, remove)},
         {"ttlSec", JSON_UINT32, offsetof(Input, spec.ttl_sec), 0, 1, SPEC_TTL_SEC_MAX},
         {"driver", JSON_STRING, offsetof(Input, spec.driver)},
         {"labels", JSON_OBJECT, offsetof(Input, labels)},
@@ -188,6 +189,8 @@ static int parse_parts(Input *input, CvmError *error)
         if (r >= 0)
                 r = spec_parse_restart(input->restart, spec, error);
         if (r >= 0)
+                r = spec_parse_remove(input->remove, spec, error);
+        if (r >= 0)
                 r = spec_parse_labels(input->labels, spec, error);
         return r < 0 ? r : spec_check_descriptors(spec, error);
 }
@@ -267,6 +270,7 @@ static void spec_input_done(Input *input)
         spec_done(&input->spec);
         free(input->memory);
         free(input->network);
+        free(input->remove);
 }
 
 static int spec_parse_input(json_object *object, CvmSpec **ret, CvmError *error)

@@ -165,6 +165,19 @@ typedef struct SpecRestart {
         uint32_t window_sec;                   /* a CVM that ran so long begins a new row */
 } SpecRestart;
 
+/* When the daemon removes the CVM and its logs by itself. */
+typedef enum SpecRemove {
+        SPEC_REMOVE_NEVER,
+        SPEC_REMOVE_FAILED_LAUNCH,
+        SPEC_REMOVE_ENDED, /* after any end, a failed launch included */
+        _SPEC_REMOVE_MAX,
+} SpecRemove;
+
+/* "never", "failed-launch", "ended". */
+const char *spec_remove_name(SpecRemove remove);
+/* NULL: never. Returns 0 or -EINVAL. */
+int spec_remove_parse(const char *name, SpecRemove *ret);
+
 typedef enum SpecSvsmTransport { SPEC_SVSM_SERIAL, SPEC_SVSM_VSOCK } SpecSvsmTransport;
 
 /* Of an SVSM beside the guest. */
@@ -213,6 +226,7 @@ typedef struct CvmSpec {
         SpecLimits limits;
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec; /* 0: default */
         SpecRestart restart;
+        SpecRemove remove;
         uint32_t ttl_sec; /* 0: no end is set */
         char *driver;     /* "qemu" by default */
         /* The JSON form as it was given, less what is secret: values of env and inline contents of

@@ -45,6 +45,8 @@ int spec_parse_labels(json_object *object, CvmSpec *spec, CvmError *error);
 /* Sets the defaults if there is no object. */
 int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error);
 json_object *spec_restart_to_json(const SpecRestart *restart);
+/* text: the value of `remove`, or NULL. */
+int spec_parse_remove(const char *text, CvmSpec *spec, CvmError *error);
 
 /* What spec.h says of CvmSpec.given, from the JSON form of a valid spec. NULL without memory. */
 json_object *spec_given_new(json_object *object, const CvmSpec *spec);

@@ -266,6 +266,13 @@ Vm *daemon_vm(const Daemon *daemon, const char *name)
         return vm_table_find(&daemon->manager->home.table, name);
 }
 
+bool daemon_is_at(const Daemon *daemon, LaunchStepId step)
+{
+        const Launch *launch = LIST_FIRST(&daemon->manager->launches);
+
+        return launch && launch_is_at(launch, step);
+}
+
 bool daemon_is(const Daemon *daemon, const char *name, VmState state)
 {
         Vm *vm = daemon_vm(daemon, name);

@@ -9,6 +9,7 @@
 
 #include "../unit/loop.h"
 #include "api/api.h"
+#include "launch/launch_internal.h"
 #include "manager/manager.h"
 #include "parts.h"
 
@@ -62,6 +63,8 @@ json_object *daemon_launch(Daemon *daemon, const char *name, const char *behavio
 
 /* NULL: it is not there. */
 Vm *daemon_vm(const Daemon *daemon, const char *name);
+/* Whether a launch is in progress, and at this step. */
+bool daemon_is_at(const Daemon *daemon, LaunchStepId step);
 bool daemon_is(const Daemon *daemon, const char *name, VmState state);
 
 /* All of these take the reply from the caller. */

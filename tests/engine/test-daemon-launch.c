@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Launches that do not come to a good end, and what they leave: nothing. Usage: test-daemon-launch
- * FAKE-QEMU */
+/* Launches that do not come to a good end, and what they leave: nothing, or once QEMU has started
+ * the CVM as failed. Usage: test-daemon-launch FAKE-QEMU */
 #include "../unit/test.h"
 
 #include <arpa/inet.h>
@@ -32,14 +32,29 @@ static void assert_nothing_is_left(void)
         test_loop_until(&d->test, daemon_count(d, "run/shares") == 0);
 }
 
+/* The detail of its ending has this part. */
+static void assert_failure_is_kept(const char *part)
+{
+        test_loop_until(&d->test, daemon_is(d, "web", VM_FAILED));
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "launch-failed");
+        if (!strstr(daemon_vm(d, "web")->ending.detail, part))
+                fail_msg("'%s' is not in '%s'", part, daemon_vm(d, "web")->ending.detail);
+        /* the version before is kept until the last one is on the disk */
+        test_loop_until(&d->test, daemon_count(d, "state/records") == 1);
+        assert_int_equal(daemon_count(d, "run/vms"), 0);
+        test_loop_until(&d->test, daemon_count(d, "run/shares") == 0); /* by a worker */
+        json_object_put(daemon_call(d, "Remove", NAME));
+        assert_nothing_is_left();
+}
+
 static void test_qemu_does_not_start(void **state)
 {
         assert_error_says(daemon_launch(d, "web", "fake.exit=3 fake.stderr=out-of-luck", ""),
                           "LaunchFailed", "log", "out-of-luck");
-        assert_nothing_is_left();
+        assert_failure_is_kept("out-of-luck");
         assert_error_says(daemon_launch(d, "web", "fake.qmp-garbage", ""), "LaunchFailed", "log",
                           "QMP: ");
-        assert_nothing_is_left();
+        assert_failure_is_kept("QMP: ");
 }
 
 static void test_qemu_does_not_answer(void **state)
@@ -47,14 +62,14 @@ static void test_qemu_does_not_answer(void **state)
         d->config->start_sec = 1;
         assert_error_says(daemon_launch(d, "web", "fake.qmp-silent", ""), "Timeout", "stage",
                           "starting");
-        assert_nothing_is_left();
+        assert_failure_is_kept("timed out");
         assert_error_says(daemon_launch(d, "web", "fake.no-qmp", ""), "Timeout", "stage",
                           "starting");
-        assert_nothing_is_left();
+        assert_failure_is_kept("timed out");
         d->config->start_sec = 20;
         assert_error_says(daemon_launch(d, "web", "fake.no-qmp", ",\"timeoutSec\":1"), "Timeout",
                           "stage", "starting");
-        assert_nothing_is_left();
+        assert_failure_is_kept("timed out");
 }
 
 static void test_guest_is_not_ready_in_time(void **state)
@@ -62,7 +77,7 @@ static void test_guest_is_not_ready_in_time(void **state)
         assert_error_says(
                 daemon_launch(d, "web", "fake.no-ready", ",\"wait\":\"ready\",\"timeoutSec\":1"),
                 "Timeout", "stage", "ready");
-        assert_nothing_is_left();
+        assert_failure_is_kept("timed out");
 }
 
 /* It is kept with its reason; only the call has failed. */
@@ -90,34 +105,35 @@ static void test_the_caller_goes(void **state)
         assert_nothing_is_left();
 
         fd = daemon_connect(d);
-        launch_until(fd, "fake.qmp-silent", "", daemon_vm(d, "web")->state == VM_STARTING);
+        launch_until(fd, "fake.qmp-silent", "", daemon_is_at(d, LAUNCH_CREATED));
         close(fd);
-        assert_nothing_is_left();
+        assert_failure_is_kept("the caller disconnected");
 
         fd = daemon_connect(d);
         launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
                      daemon_vm(d, "web")->state == VM_RUNNING);
         close(fd);
-        assert_nothing_is_left();
+        assert_failure_is_kept("the caller disconnected");
 }
 
-static void check_stopped_launch(const char *behaviour, VmState when)
+static void check_stopped_launch(const char *behaviour, const char *extra, LaunchStepId step)
 {
         int fd = daemon_connect(d);
 
-        launch_until(fd, behaviour, "", daemon_vm(d, "web")->state == when);
+        launch_until(fd, behaviour, extra, daemon_is_at(d, step));
         assert_cvm(daemon_call(d, "Stop", NAME), "failed", "launch-failed");
         assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "stopped");
         close(fd);
-        assert_nothing_is_left();
 }
 
 static void test_stop_during_launch(void **state)
 {
         int fd;
 
-        check_stopped_launch("", VM_PREPARING);
-        check_stopped_launch("fake.qmp-silent", VM_STARTING);
+        check_stopped_launch("", "", LAUNCH_ARTIFACTS);
+        assert_nothing_is_left();
+        check_stopped_launch("fake.qmp-silent", "", LAUNCH_CREATED);
+        assert_failure_is_kept("was stopped before it ran");
 
         fd = daemon_connect(d);
         launch_until(fd, "fake.no-ready", ",\"wait\":\"ready\"",
@@ -137,11 +153,10 @@ static void test_stop_of_a_failed_launch(void **state)
         launches_cancel(d->manager, "for the test");
         daemon_send(stop, "Stop", NAME, false);
         assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "for the test");
-        /* it came in time to see the end, or was told that there is no such CVM any more */
-        json_object_put(daemon_receive(d, stop));
+        assert_cvm(daemon_receive(d, stop), "failed", "launch-failed");
         close(fd);
         close(stop);
-        assert_nothing_is_left();
+        assert_failure_is_kept("for the test");
 }
 
 static void test_same_name_and_same_id(void **state)
@@ -150,10 +165,10 @@ static void test_same_name_and_same_id(void **state)
         _cleanup_free_ char *old = NULL;
         int fd = daemon_connect(d);
 
-        launch_until(fd, "fake.qmp-silent", "", daemon_vm(d, "web")->state == VM_STARTING);
+        launch_until(fd, "fake.qmp-silent", "", daemon_is_at(d, LAUNCH_CREATED));
         assert_error(daemon_launch(d, "web", "", ""), "CvmExists");
         close(fd);
-        assert_nothing_is_left();
+        assert_failure_is_kept("disconnected");
 
         assert_launched(daemon_launch(d, "web", "", id), "running");
         assert_launched(daemon_launch(d, "web", "", id), "running"); /* the same again */
@@ -266,7 +281,7 @@ static void test_a_lost_port_that_was_named(void **state)
         thief = steal_port(d->first_port);
         assert_error_says(daemon_receive(d, fd), "LaunchFailed", "log", "host forwarding rule");
         close(thief);
-        assert_nothing_is_left();
+        assert_failure_is_kept("host forwarding rule");
 
         /* and one that another CVM has */
         daemon_send(fd, "Launch", parameters, false);
@@ -310,20 +325,22 @@ static void test_records_cannot_be_written(void **state)
         assert_int_equal(umount2(records, MNT_DETACH), 0);
 }
 
-/* The daemon's end with a launch at each stage: nothing waits for ever, the next daemon
- * clears up. */
-static void check_down(const char *behaviour, const char *extra, VmState when)
+/* The daemon's end with a launch at this step: nothing waits for ever, and the next daemon keeps
+ * what QEMU was started for. */
+static void check_down(const char *behaviour, LaunchStepId step)
 {
         int fd = daemon_connect(d);
 
-        launch_until(fd, behaviour, extra, daemon_vm(d, "web")->state == when);
+        launch_until(fd, behaviour, "", daemon_is_at(d, step));
         daemon_stop(d);
         close(fd);
         test_loop_finish(&d->test);
         test_loop_init(&d->test);
         daemon_start(d);
-        assert_null(daemon_vm(d, "web"));
-        assert_nothing_is_left();
+        if (step < LAUNCH_CREATED)
+                assert_nothing_is_left();
+        else
+                assert_failure_is_kept("the daemon ended during the launch");
         /* the CVM's process, that the daemon which is gone did not wait for */
         while (waitpid(-1, NULL, 0) > 0)
                 ;
@@ -331,8 +348,8 @@ static void check_down(const char *behaviour, const char *extra, VmState when)
 
 static void test_down_during_launch(void **state)
 {
-        check_down("", "", VM_PREPARING);
-        check_down("fake.qmp-silent", "", VM_STARTING);
+        check_down("", LAUNCH_ARTIFACTS);
+        check_down("fake.qmp-silent", LAUNCH_CREATED);
 }
 
 /* A connection of this user. Only this thread changes: libc's seteuid() would change the daemon's

@@ -128,12 +128,12 @@ static void test_launch_in_work_is_undone(void **state)
         pid_t pid;
 
         daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
-        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        test_loop_until(&d->test, daemon_is_at(d, LAUNCH_CREATED));
         pid = pid_of("web");
         crash();
         assert_int_equal(kill(pid, 0), 0);
         daemon_start(d);
-        assert_null(daemon_vm(d, "web"));
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "launch-failed");
         await_end(pid);
         close(fd);
 }
@@ -146,12 +146,12 @@ static void test_launch_without_a_directory_is_undone(void **state)
         pid_t pid;
 
         daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
-        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        test_loop_until(&d->test, daemon_is_at(d, LAUNCH_CREATED));
         pid = pid_of("web");
         crash();
         assert_int_equal(tree_remove_at(AT_FDCWD, vms), 0);
         daemon_start(d);
-        assert_null(daemon_vm(d, "web"));
+        assert_cvm(daemon_call(d, "Status", NAME), "failed", "launch-failed");
         await_end(pid);
         close(fd);
 }
@@ -193,7 +193,7 @@ static void test_one_daemon_a_directory(void **state)
         int fd = daemon_connect(d);
 
         daemon_send_launch(d, fd, "web", "fake.qmp-silent", "");
-        test_loop_until(&d->test, daemon_is(d, "web", VM_STARTING));
+        test_loop_until(&d->test, daemon_is_at(d, LAUNCH_CREATED));
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
                 _cleanup_(cvm_error_done) CvmError error = {};
                 Manager *second;
@@ -208,7 +208,7 @@ static void test_one_daemon_a_directory(void **state)
         assert_true(daemon_is(d, "web", VM_STARTING));
         assert_int_equal(daemon_count(d, "run/vms"), 1);
         close(fd);
-        test_loop_until(&d->test, !daemon_vm(d, "web"));
+        test_loop_until(&d->test, !vm_state_is_live(daemon_vm(d, "web")->state));
 }
 
 /* A record of a CVM that has ended, and one that runs under its name now. */

@@ -40,11 +40,18 @@ def control(daemon, cvm):
     processes.reap()
 
 
-def judge(daemon, ports=(), mortal=False):
+def judge(daemon, ports=(), mortal=False, removed=False):
     """The fate of each CVM in the table, by name: the state in which it was found; then ends and
-    removes them, and proves that nothing is left. Mortal ones end by themselves."""
+    removes them, and proves that nothing is left. Mortal ones end by themselves, and the daemon
+    removes the `removed` ones once they have ended."""
     fates = {}
     for cvm in daemon.cvms():
+        if removed:
+            if cvm["state"] not in ("stopped", "failed"):
+                fates[cvm["name"]] = cvm["state"]
+                daemon.stop(cvm["name"], force=True)
+            eventually(lambda: daemon.cvms() == [], "it is removed")
+            continue
         cvm = daemon.wait_state(cvm["name"], *(ENDED if mortal else SETTLED))
         fates[cvm["name"]] = cvm["state"]
         if cvm["state"] in ("running", "paused"):

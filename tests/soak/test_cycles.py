@@ -9,6 +9,7 @@ import re
 import time
 
 from harness.daemon import DEAD
+from harness.varlink import VarlinkError
 
 CYCLES = int(os.environ.get("SOAK_CYCLES", "2000"))
 CLIENTS = int(os.environ.get("SOAK_CLIENTS", "50"))
@@ -17,7 +18,8 @@ WARM_UP = min(CYCLES, 700)
 GROWTH_KIB = 1024
 SECRETS = {"env": {"TOKEN": "x" * 1000}, "certs": {"key.pem": {"text": "y" * 1000}}}
 # Stops, also of those that go by themselves just then.
-ENDS = [(None, True), (None, False), ("fake.poweroff-ms=1", True), ("fake.exit-ms=1", False)]
+ENDS = [(None, True), (None, False), ("fake.poweroff-ms=1", True), ("fake.exit-ms=1", False),
+        ("fake.exit=1", False)]
 
 
 def resident(pid):
@@ -29,13 +31,18 @@ def resident(pid):
 def cycle(daemon, number):
     name = f"n{number}"
     cmdline, force = ENDS[number % len(ENDS)]
-    daemon.launch(name, cmdline=cmdline, **SECRETS)
+    try:
+        daemon.launch(name, cmdline=cmdline, **SECRETS)
+    except VarlinkError as problem:
+        assert cmdline == "fake.exit=1" and problem.name == "LaunchFailed", problem
+        assert daemon.status(name)["ending"]["reason"] == "launch-failed"
     assert daemon.stop(name, force=force)["state"] in DEAD
     daemon.call("Remove", name=name)
 
 
 def test_launched_and_stopped(make_daemon, config, record_property):
     config["timeouts"] = {"startSec": 120, "readySec": 120, "powerdownSec": 60, "quitSec": 60}
+    config["limits"] = {"endedPerUid": 10 * CLIENTS}  # each client removes its own
     daemon = make_daemon(config)
     numbers = itertools.count()
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:

@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import subprocess
+import uuid
 
 import pytest
 
@@ -48,7 +49,17 @@ def unbase64(certs):
 # Flags
 
 def test_nothing_but_a_name():
-    assert sent("web").parameters == {"spec": {"name": "web"}}
+    parameters = sent("web").parameters
+    assert str(uuid.UUID(parameters.pop("id"))) != sent("web").parameters["id"]
+    assert parameters == {"spec": {"name": "web"}}
+
+
+def test_removal():
+    assert spec_of("--rm")["remove"] == "ended"
+    assert spec_of("--rm=ended")["remove"] == "ended"
+    assert spec_of("--rm=failed-launch")["remove"] == "failed-launch"
+    with Peer() as peer:
+        assert peer.cvmctl("launch", "web", "--rm=later").code == exits.USAGE
 
 
 def test_every_plain_flag():
@@ -514,8 +525,29 @@ def test_a_launch_that_is_refused_or_late():
     late = refuse("Timeout", stage="ready", afterMSec=1000)
     for script, code in ((late, exits.TRY_AGAIN), (refuse("CvmExists", name="web"), exits.TAKEN),
                          ({"stage": "x"}, exits.FAILED)):
-        with Peer(Launch=script) as peer:
-            assert peer.cvmctl("launch", "web", "--wait", "ready", "--timeout", "1").code == code
+        with Peer(Launch=script, Logs=refuse("NoSuchCvm")) as peer:
+            done = peer.cvmctl("launch", "web", "--wait", "ready", "--timeout", "1")
+            assert done.code == code and done.err.count("\n") == 1
+            assert ["Launch", "Logs"][:len(peer.calls)] == [call.method for call in peer.calls]
+            assert len(peer.calls) == (2 if script is late else 1)
+
+
+@pytest.mark.parametrize("output, shown", [
+    (b"one\r\n\x1b[31mtwo\n\nthree \xff\n", ["one", "\\x1b[31mtwo", "three \ufffd"]), (b"", [])])
+def test_a_failed_launch_shows_the_console(output, shown):
+    """Of the CVM that was launched, by its id; what the guest wrote controls no terminal."""
+    reply = {"data": base64.b64encode(output).decode()}
+    with Peer(Launch=refuse("LaunchFailed", stage="starting", reason="no luck"),
+              Logs=reply) as peer:
+        done = peer.cvmctl("launch", "web")
+        launched, logs = peer.calls
+    assert done.code == 1
+    assert logs.parameters == {"id": launched.parameters["id"], "lines": 10}
+    lines = done.err.splitlines()
+    assert "no luck" in lines[0]
+    assert lines[1] == ("Last lines of its console:" if shown else "Its console is empty.")
+    assert lines[2:-1] == [f"  {line}" for line in shown]
+    assert "`cvmctl logs web`" in lines[-1]
 
 
 # Render

@@ -134,8 +134,9 @@ def test_neither_name_nor_id(cvmd, method):
         "org.varlink.service.InvalidParameter", {"parameter": "id"})
 
 
-def test_many_ids(cvmd):
+def test_many_ids(make_daemon, config):
     """Each is found among the others, in whatever order they come and go."""
+    cvmd = make_daemon({**config, "limits": {"endedPerUid": 100}})
     ids = [f"{(number * 7919) % 251:08x}-89ab-4def-8123-456789abcdef" for number in range(40)]
     for number, id_ in enumerate(ids):
         cvmd.call("Launch", spec=cvmd.spec(f"web{number}", cmdline="fake.poweroff-ms=1"), id=id_)

@@ -120,8 +120,9 @@ def test_kept_over_a_restart_of_the_daemon(three):
         assert watcher.receive(more=True)[0]["event"]["name"] == "web-1"
 
 
-def test_pages(cvmd):
+def test_pages(make_daemon, config):
     """A List with more: pages of 64 at most, in order, none left out and none twice."""
+    cvmd = make_daemon({**config, "limits": {"endedPerUid": 100}})
     for i in range(70):
         cvmd.launch(f"cvm-{i:03}", labels={"even": "no" if i % 2 else "yes"})
         cvmd.stop(f"cvm-{i:03}", force=True)

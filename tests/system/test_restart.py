@@ -263,7 +263,10 @@ def test_a_launch_that_fails_is_none(cvmd):
     """A policy is for what has run."""
     with pytest.raises(VarlinkError) as refusal:
         cvmd.launch("web", cmdline="fake.exit=1", restart=ALWAYS)
-    assert refusal.value.name == "LaunchFailed" and cvmd.cvms() == []
+    assert refusal.value.name == "LaunchFailed"
+    cvm = cvmd.status("web")
+    assert (cvm["state"], cvm["ending"]["reason"]) == ("failed", "launch-failed")
+    assert not cvm.get("restarts")
 
 
 @pytest.mark.slow
@@ -474,5 +477,7 @@ def test_time_to_live_during_a_backoff(cvmd):
 
 def test_time_to_live_during_a_launch(cvmd):
     with pytest.raises(VarlinkError) as refusal:
-        cvmd.launch("web", ttlSec=1, cmdline="fake.no-qmp")
-    assert "time to live" in refusal.value.fields["reason"] and cvmd.cvms() == []
+        cvmd.launch("web", ttlSec=max(1, round(3 * SLOWNESS)), cmdline="fake.no-qmp",
+                    timeouts={"startSec": 300})
+    assert "time to live" in refusal.value.fields["reason"]
+    ended(cvmd, "failed", "launch-failed")

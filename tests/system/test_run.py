@@ -134,10 +134,12 @@ def test_exit_code_of_one_that_is_given_up(run, cvmd, word, code):
 
 def test_failing_launches_have_the_codes_of_launch(run, cvmd):
     assert run("web", spec={**cvmd.spec("web"), "cpus": 0}).code() == exits.DATA
-    assert run("web", cmdline="fake.exit=3").code() == 1
-    assert run("web", "--timeout", "1", cmdline="fake.no-qmp").code() == exits.TRY_AGAIN
-    assert Runner(cvmd, "web", "--nonsense").code() == exits.USAGE
     assert cvmd.cvms() == []
+    assert run("web", cmdline="fake.exit=3").code() == 1
+    assert cvmd.status("web")["ending"]["reason"] == "launch-failed"
+    assert run("web", "--timeout", "1", cmdline="fake.no-qmp").code() == exits.TRY_AGAIN
+    assert "timed out" in cvmd.status("web")["ending"]["detail"]
+    assert Runner(cvmd, "web", "--nonsense").code() == exits.USAGE
 
 
 def test_no_daemon(cvmd, tmp_path):
@@ -176,7 +178,7 @@ def test_a_signal_calls_a_launch_off(run, cvmd):
     there(cvmd, "starting", False)
     runner.signal()
     assert runner.code() == 0
-    eventually(lambda: cvmd.cvms() == [], "the launch is taken back")
+    eventually(lambda: cvmd.cvms() == [] or cvmd.cvms()[0]["state"] == "failed", "its end")
 
 
 def test_somebody_else_stops_it(run, cvmd):
@@ -316,7 +318,7 @@ def test_the_daemon_dies_during_the_launch(run, cvmd):
     cvmd.kill()
     cvmd.start()
     assert runner.code() == 1
-    assert cvmd.cvms() == []
+    assert cvmd.status("web")["ending"]["detail"] == "the daemon ended during the launch"
 
 
 def test_started_again_it_takes_over(run, cvmd):

@@ -60,7 +60,8 @@ static void test_every_field(void **state)
                      " \"limits\": {\"cvms\": 65536, \"cvmsPerUid\": 1,"
                      " \"memoryPerUid\": \"1T\", \"vcpusPerUid\": 7, \"portsPerUid\": 65535,"
                      " \"keysPerUid\": 3, \"artifactBytesPerUid\": \"1M\","
-                     " \"secretBytesPerUid\": \"4K\"},"
+                     " \"secretBytesPerUid\": \"4K\", \"endedPerUid\": 65536,"
+                     " \"endedLogBytesPerUid\": \"4K\"},"
                      " \"groups\": {\"users\": \"u\", \"admins\": \"a\"},"
                      " \"programs\": {\"swtpm\": \"/o/swtpm\"},"
                      " \"qemu\": {\"default\": \"/q\", \"tdx\": \"/q,=x\"},"
@@ -94,6 +95,8 @@ static void test_every_field(void **state)
         assert_int_equal(c->keys_per_uid_max, 3);
         assert_int_equal(c->artifact_bytes_per_uid_max, 1 << 20);
         assert_int_equal(c->secret_bytes_per_uid_max, 4096);
+        assert_int_equal(c->ended_per_uid_max, 65536);
+        assert_int_equal(c->ended_log_bytes_per_uid_max, 4096);
         assert_string_equal(c->users_group, "u");
         assert_string_equal(c->admins_group, "a");
         tdx = config_qemu(c, "tdx", "none");
@@ -154,6 +157,8 @@ static void test_refusals(void **state)
                 {"\"limits\": {\"artifactBytesPerUid\": \"1023K\"}", "limits.artifactBytesPerUid"},
                 {"\"limits\": {\"secretBytesPerUid\": 5000}", "limits.secretBytesPerUid"},
                 {"\"limits\": {\"keysPerUid\": 0}", "limits.keysPerUid"},
+                {"\"limits\": {\"endedPerUid\": 0}", "limits.endedPerUid"},
+                {"\"limits\": {\"endedLogBytesPerUid\": \"4095\"}", "limits.endedLogBytesPerUid"},
                 {"\"limits\": {\"memoryPerUid\": \"63M\"}", "limits.memoryPerUid"},
                 {"\"limits\": {\"memoryPerUid\": 67108864}", "limits.memoryPerUid"},
                 {"\"groups\": {\"users\": 5}", "groups.users"},

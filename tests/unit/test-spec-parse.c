@@ -362,6 +362,8 @@ static const struct {
          "restart.backoffMaxSec", "less than"},
         {"\"restart\":{\"policy\":\"no\",\"max\":1}", "restart.max", "unknown field"},
         {"\"restart\":\"always\"", "restart", "object"},
+        {"\"remove\":\"always\"", "remove", "must be 'never'"},
+        {"\"remove\":true", "remove", "string"},
         {"\"ttlSec\":0", "ttlSec", "from 1 to"},
         {"\"ttlSec\":\"1h\"", "ttlSec", "integer"},
         {"\"timeouts\":{\"startSec\":0}", "timeouts.startSec", "from 1 to 86400"},

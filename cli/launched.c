@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launched.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "fail.h"
+#include "session.h"
+
+#define UUID_SIZE 36
+#define LINES_SHOWN 10
+#define REPLY_MSEC 2000
+
+ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
+{
+        size_t size;
+        char *id;
+        int r;
+
+        if (given) {
+                *ret = strdup(given);
+                return *ret ? EXIT_OK : fail_memory(cli);
+        }
+        r = file_read_at(AT_FDCWD, "/proc/sys/kernel/random/uuid", UUID_SIZE + 1, &id, &size);
+        if (r == 0 && size < UUID_SIZE) {
+                free(id);
+                r = -EIO;
+        }
+        if (r < 0)
+                return fail_local(cli, "cannot create an id: %s", strerror(-r));
+        id[UUID_SIZE] = 0;
+        *ret = id;
+        return EXIT_OK;
+}
+
+/* The CVM's last lines as they are printed, without carriage returns; owned. NULL: there are none,
+ * or the daemon has no such CVM. */
+static char *launched_last_lines(const char *socket, const char *id)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_free_ uint8_t *data = NULL;
+        const char *encoded;
+        size_t size, used = 0;
+        char *text;
+
+        if (wire_client_connect(socket, &client, &error) < 0)
+                return NULL;
+        wire_client_set_timeout(client, REPLY_MSEC);
+        if (wire_client_call(client, MANAGER "Logs",
+                             json_build("id", json_new_text(id), "lines",
+                                        json_object_new_int64(LINES_SHOWN), NULL),
+                             NULL, 0, &reply, &error) < 0)
+                return NULL;
+        encoded = json_member_string(reply, "data");
+        if (!encoded || text_unbase64(encoded, &data, &size) < 0 || !(text = malloc(size + 1)))
+                return NULL;
+        for (size_t i = 0; i < size; i++)
+                if (data[i] && data[i] != '\r')
+                        text[used++] = (char)data[i];
+        text[used] = 0;
+        return text;
+}
+
+static void launched_print_lines(char *text)
+{
+        char *save = NULL;
+
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                _cleanup_free_ char *utf8 = text_make_utf8(line, strlen(line));
+                _cleanup_free_ char *safe = utf8 ? text_escape_control(utf8) : NULL;
+
+                fprintf(stderr, "  %s\n", safe ?: "");
+        }
+}
+
+void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id)
+{
+        _cleanup_free_ char *socket = NULL, *lines = NULL;
+
+        if (cli->json || (error->id != CVM_ERROR_LAUNCH_FAILED && error->id != CVM_ERROR_TIMEOUT))
+                return;
+        socket = session_socket(cli);
+        lines = socket ? launched_last_lines(socket, id) : NULL;
+        if (!lines)
+                return;
+        if (*lines) {
+                fprintf(stderr, "Last lines of its console:\n");
+                launched_print_lines(lines);
+        } else {
+                fprintf(stderr, "Its console is empty.\n");
+        }
+        fprintf(stderr,
+                "'%s' is kept: `cvmctl logs %s` prints its console, `cvmctl status %s` "
+                "the reason; `cvmctl remove %s` deletes it.\n",
+                name, name, name, name);
+}

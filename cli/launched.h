@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What `launch` and `run` do around the call Launch: each launch has an id, by which its CVM is
+ * found again whatever happens to the call, and a launch that fails prints what is worth a look.
+ */
+
+#include "arguments.h"
+
+/* given: the caller's id, or NULL for a new one. *ret is newly allocated. Returns EXIT_OK, or the
+ * status of the failure that it printed. */
+ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret);
+
+/* After the error of a Launch was printed: if the daemon keeps the CVM, prints the last lines of
+ * its console on standard error, and the commands that show more. Prints nothing with --json. */
+void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id);
