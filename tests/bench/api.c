@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a call costs. Usage: api [--socket PATH --name NAME] [--seconds S]
+ * What a call costs. Usage: bench-api [--socket PATH --name NAME [--libvirt URI]] [--seconds S]
  *
  * In turn, in many short rounds of S seconds together for each: raw echo of a Status call's bytes
  * over a Unix socket (a child that reads and writes, nothing else), Status one call at a time,
- * Status pipelined. Prints the medians of the rates and of the rounds' ratios, which other load on
- * the machine disturbs less; fails if Status reaches less than 40 % of the echo's rate, or
- * pipelined less than twice that of one at a time. Without --socket a child serves a reply of the
- * same kind.
+ * pipelined, and on 50 connections at once; with --libvirt also virDomainGetInfo one at a time, by
+ * 50 threads on one connection (libvirt's way to pipeline) and on 50 connections, List and
+ * virConnectListAllDomains. Prints the medians of the rates and of the rounds' ratios, which other
+ * load on the machine disturbs less; the exit status is 1 if a ratio is below its bound. Without
+ * --socket a child serves a reply of the same kind. tests/bench/api starts cvmd and libvirtd for
+ * it.
  */
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,14 +28,14 @@
 #include "base/json.h"
 #include "base/memfd.h"
 #include "base/text.h"
+#include "libvirt_rate.h"
 #include "wire/message.h"
 #include "wire/server.h"
 
 #define ROUNDS 15
 #define WINDOW 256 /* calls in flight when pipelining */
 #define BATCH 128  /* … sent at once */
-#define ECHO_SHARE_MIN 0.40
-#define PIPELINE_GAIN_MIN 2.0
+#define CONNECTIONS 50
 
 static _Noreturn void die(const char *what)
 {
@@ -235,6 +238,37 @@ static void check_status(int fd, const Buffer *call)
         printf("call %zu bytes, reply %zu bytes\n", call->size, reply.size + 1);
 }
 
+/* A call in flight on each connection. */
+static double on_connections(const int fds[static CONNECTIONS], const Buffer *call, double seconds)
+{
+        struct epoll_event events[CONNECTIONS];
+        int poll = epoll_create1(EPOLL_CLOEXEC);
+        size_t n = 0, in_flight = CONNECTIONS;
+        double start = now(), end = start + seconds;
+
+        for (int i = 0; i < CONNECTIONS; i++) {
+                struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[i]};
+
+                if (epoll_ctl(poll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+                        die("epoll");
+                send_all(fds[i], call->data, call->size);
+        }
+        while (in_flight > 0) {
+                int ready = epoll_wait(poll, events, CONNECTIONS, -1);
+                bool again = now() < end;
+
+                for (int i = 0; i < ready; i++) {
+                        n += receive(events[i].data.fd, 1);
+                        if (again)
+                                send_all(events[i].data.fd, call->data, call->size);
+                        else
+                                in_flight--;
+                }
+        }
+        close(poll);
+        return (double)n / (now() - start);
+}
+
 static int compare(const void *a, const void *b)
 {
         double x = *(const double *)a, y = *(const double *)b;
@@ -242,66 +276,185 @@ static int compare(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-static double median(double values[static ROUNDS])
+/* What is measured, in this order in each round. */
+typedef enum Kind {
+        RATE_ECHO,
+        RATE_ONE,
+        RATE_PIPELINED,
+        RATE_MANY,
+        RATE_LIST,
+        RATE_VIR_ONE,
+        RATE_VIR_THREADS,
+        RATE_VIR_MANY,
+        RATE_VIR_LIST,
+        _KIND_MAX
+} Kind;
+
+static const char *const kind_names[_KIND_MAX] = {
+        [RATE_ECHO] = "raw echo",
+        [RATE_ONE] = "Status, one at a time",
+        [RATE_PIPELINED] = "Status, pipelined",
+        [RATE_MANY] = "Status, 50 connections",
+        [RATE_LIST] = "List, one at a time",
+        [RATE_VIR_ONE] = "virDomainGetInfo, one at a time",
+        [RATE_VIR_THREADS] = "virDomainGetInfo, 50 threads on one connection",
+        [RATE_VIR_MANY] = "virDomainGetInfo, 50 connections",
+        [RATE_VIR_LIST] = "virConnectListAllDomains, one at a time",
+};
+
+static const struct {
+        Kind of, to;
+        double min; /* 0: for information */
+} bounds[] = {
+        {RATE_ONE, RATE_ECHO, 0.4},    {RATE_PIPELINED, RATE_ONE, 2},
+        {RATE_ONE, RATE_VIR_ONE, 1.5}, {RATE_PIPELINED, RATE_VIR_ONE, 4},
+        {RATE_MANY, RATE_VIR_MANY, 4}, {RATE_PIPELINED, RATE_VIR_THREADS, 0},
+        {RATE_LIST, RATE_VIR_LIST, 0},
+};
+
+typedef struct Bench {
+        int echo, fd, fds[CONNECTIONS]; /* fds: -1 without a socket's path */
+        Buffer status, list;
+        LibvirtRate *libvirt;
+        double seconds; /* of a round of one kind */
+        double rates[_KIND_MAX][ROUNDS];
+} Bench;
+
+static bool is_measured(const Bench *bench, Kind kind)
 {
-        qsort(values, ROUNDS, sizeof(values[0]), compare);
-        return values[ROUNDS / 2];
+        if (kind >= RATE_VIR_ONE)
+                return bench->libvirt != NULL;
+        return kind < RATE_MANY || bench->fds[0] >= 0;
+}
+
+static double measure(Bench *bench, Kind kind)
+{
+        switch (kind) {
+        case RATE_ECHO:
+                return one_at_a_time(bench->echo, &bench->status, bench->seconds);
+        case RATE_ONE:
+                return one_at_a_time(bench->fd, &bench->status, bench->seconds);
+        case RATE_PIPELINED:
+                return pipelined(bench->fd, &bench->status, bench->seconds);
+        case RATE_MANY:
+                return on_connections(bench->fds, &bench->status, bench->seconds);
+        case RATE_LIST:
+                return one_at_a_time(bench->fd, &bench->list, bench->seconds);
+        case RATE_VIR_ONE:
+                return libvirt_rate_info(bench->libvirt, bench->seconds);
+        case RATE_VIR_THREADS:
+                return libvirt_rate_info_threads(bench->libvirt, CONNECTIONS, bench->seconds);
+        case RATE_VIR_MANY:
+                return libvirt_rate_info_connections(bench->libvirt, bench->seconds);
+        case RATE_VIR_LIST:
+                return libvirt_rate_list(bench->libvirt, bench->seconds);
+        default:
+                abort();
+        }
+}
+
+static double median(const double values[static ROUNDS])
+{
+        double sorted[ROUNDS];
+
+        memcpy(sorted, values, sizeof(sorted));
+        qsort(sorted, ROUNDS, sizeof(sorted[0]), compare);
+        return sorted[ROUNDS / 2];
+}
+
+/* Returns whether all bounds are kept. */
+static bool report(const Bench *bench)
+{
+        bool good = true;
+
+        for (Kind kind = 0; kind < _KIND_MAX; kind++)
+                if (is_measured(bench, kind))
+                        printf("%-48s %8.0f/s\n", kind_names[kind], median(bench->rates[kind]));
+        for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+                double ratios[ROUNDS];
+
+                if (!is_measured(bench, bounds[i].of) || !is_measured(bench, bounds[i].to))
+                        continue;
+                for (int round = 0; round < ROUNDS; round++)
+                        ratios[round] = bench->rates[bounds[i].of][round] /
+                                        bench->rates[bounds[i].to][round];
+                printf("%s : %s = %.2f", kind_names[bounds[i].of], kind_names[bounds[i].to],
+                       median(ratios));
+                if (bounds[i].min > 0)
+                        printf(" (at least %g)", bounds[i].min);
+                printf("\n");
+                good = good && median(ratios) >= bounds[i].min;
+        }
+        return good;
+}
+
+static void append_call(Buffer *buffer, const char *method, json_object *parameters)
+{
+        if (wire_message_append_call(buffer, method, parameters, WIRE_CALL_PLAIN) < 0)
+                die("call");
+        json_object_put(parameters);
+}
+
+static void open_connections(Bench *bench, const char *path)
+{
+        for (int i = 0; i < CONNECTIONS; i++)
+                bench->fds[i] = path ? connect_to(path) : -1;
 }
 
 int main(int argc, char **argv)
 {
         static const struct option options[] = {{"socket", required_argument, NULL, 's'},
                                                 {"name", required_argument, NULL, 'n'},
+                                                {"libvirt", required_argument, NULL, 'l'},
                                                 {"seconds", required_argument, NULL, 't'},
                                                 {}};
-        const char *path = NULL, *name = "bench";
-        double echo[ROUNDS], one[ROUNDS], many[ROUNDS], share[ROUNDS], gain[ROUNDS], seconds = 3;
-        _cleanup_json_ json_object *parameters = NULL;
-        _cleanup_(buffer_done) Buffer call = {};
-        int echo_fd, fd, c;
+        const char *path = NULL, *name = "bench", *uri = NULL;
+        static Bench bench;
         pid_t echo_pid, server_pid = 0;
+        double seconds = 3;
+        bool good;
+        int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (c == 's')
                         path = optarg;
                 else if (c == 'n')
                         name = optarg;
+                else if (c == 'l')
+                        uri = optarg;
                 else if (c == 't')
                         seconds = strtod(optarg, NULL);
                 else
                         return 2;
         }
 
-        parameters = json_build("name", json_object_new_string(name), NULL);
-        if (wire_message_append_call(&call, "io.cvmd.Manager.Status", parameters, WIRE_CALL_PLAIN) <
-            0)
-                die("call");
-        echo_pid = start_echo(&echo_fd);
+        append_call(&bench.status, "io.cvmd.Manager.Status",
+                    json_build("name", json_object_new_string(name), NULL));
+        append_call(&bench.list, "io.cvmd.Manager.List", NULL);
+        bench.seconds = seconds / ROUNDS;
+        echo_pid = start_echo(&bench.echo);
         if (path)
-                fd = connect_to(path);
+                bench.fd = connect_to(path);
         else
-                server_pid = start_server(&fd);
-        check_status(fd, &call);
+                server_pid = start_server(&bench.fd);
+        check_status(bench.fd, &bench.status);
+        open_connections(&bench, path);
+        bench.libvirt = uri ? libvirt_rate_new(uri, CONNECTIONS) : NULL;
 
-        for (int i = 0; i < ROUNDS; i++) {
-                echo[i] = one_at_a_time(echo_fd, &call, seconds / ROUNDS);
-                one[i] = one_at_a_time(fd, &call, seconds / ROUNDS);
-                many[i] = pipelined(fd, &call, seconds / ROUNDS);
-                share[i] = one[i] / echo[i];
-                gain[i] = many[i] / one[i];
-        }
-        printf("raw echo              %8.0f/s\n", median(echo));
-        printf("Status one at a time  %8.0f/s  %.0f %% of echo (at least 40)\n", median(one),
-               100 * median(share));
-        printf("Status pipelined      %8.0f/s  %.1f times one at a time (at least 2)\n",
-               median(many), median(gain));
+        for (int round = 0; round < ROUNDS; round++)
+                for (Kind kind = 0; kind < _KIND_MAX; kind++)
+                        if (is_measured(&bench, kind))
+                                bench.rates[kind][round] = measure(&bench, kind);
+        good = report(&bench);
 
-        close(echo_fd);
-        close(fd);
+        close(bench.echo);
+        close(bench.fd);
         waitpid(echo_pid, NULL, 0);
         if (server_pid) {
                 kill(server_pid, SIGTERM);
                 waitpid(server_pid, NULL, 0);
         }
-        return median(share) < ECHO_SHARE_MIN || median(gain) < PIPELINE_GAIN_MIN;
+        buffer_done(&bench.status);
+        buffer_done(&bench.list);
+        return good ? 0 : 1;
 }

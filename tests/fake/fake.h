@@ -76,8 +76,8 @@ void igvm_load(const char *path, int64_t result);
  * with QEMU's message and status 1 where QEMU would. */
 void options_parse(int argc, char **argv);
 
-/* Notes in the file `log` of a directory that this QEMU starts, or that another one of the same UUID
- * still lives. Exits where it cannot. */
+/* Notes in the file `log` of a directory that this QEMU starts, or that another one of the same
+ * UUID still lives. Exits where it cannot. */
 void starts_note(const char *directory);
 
 extern const char *program;

@@ -368,12 +368,12 @@ static const struct {
         const char *name;
         void (*handle)(const char *text);
 } passes[] = {
-        {"append", set_append},     {"smp", set_cpus},        {"name", set_name},
-        {"uuid", set_uuid},
-        {"object", add_object},     {"chardev", add_chardev}, {"fsdev", add_fsdev},
-        {"mon", add_monitor},       {"qmp", add_qmp},         {"add-fd", add_fd},
-        {"blockdev", add_blockdev}, {"netdev", add_netdev},   {"serial", add_serial},
-        {"kernel", check_kernel},   {"initrd", check_initrd}, {"device", add_device},
+        {"append", set_append}, {"smp", set_cpus},          {"name", set_name},
+        {"uuid", set_uuid},     {"object", add_object},     {"chardev", add_chardev},
+        {"fsdev", add_fsdev},   {"mon", add_monitor},       {"qmp", add_qmp},
+        {"add-fd", add_fd},     {"blockdev", add_blockdev}, {"netdev", add_netdev},
+        {"serial", add_serial}, {"kernel", check_kernel},   {"initrd", check_initrd},
+        {"device", add_device},
 };
 
 static const struct {

@@ -8,7 +8,8 @@
  *   start UUID PID NAME
  *   twice UUID PID NAME   another one still has the lock
  *
- * The QEMUs of a daemon of root's have a uid each, so that DIR and DIR/log must be writable for all.
+ * The QEMUs of a daemon of root's have a uid each, so that DIR and DIR/log must be writable for
+ * all.
  */
 
 #include <fcntl.h>
@@ -39,8 +40,8 @@ void starts_note(const char *directory)
         starts_open(dirfd, options.uuid ?: "none", O_RDONLY | O_CREAT, &lock);
         starts_open(dirfd, "log", O_WRONLY | O_APPEND, &log);
         alone = flock(lock, LOCK_EX | LOCK_NB) == 0; /* never closed */
-        size = asprintf(&line, "%s %s %d %s\n", alone ? "start" : "twice",
-                        options.uuid ?: "none", getpid(), options.name ?: "");
+        size = asprintf(&line, "%s %s %d %s\n", alone ? "start" : "twice", options.uuid ?: "none",
+                        getpid(), options.name ?: "");
         if (size < 0 || write(log, line, (size_t)size) != size) {
                 fprintf(stderr, "%s: fake.starts: %s\n", program, strerror(errno));
                 exit(1);
