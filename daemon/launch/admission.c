@@ -91,28 +91,29 @@ static uint64_t outstanding(const Vm *vm)
         return vm->promised > resident ? vm->promised - resident : 0;
 }
 
-/* The host must be able to keep what it promised to those that run, and this promise too. */
+/* The host must be able to keep what it promised to those that run, and this promise too. What each
+ * of them has of it already is asked only as long as the answer depends on that: a launch would
+ * otherwise cost more with each CVM that is there. */
 static int check_memory(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        uint64_t available = host_memory_available(""), owed = 0, promise = vm->promised;
-        json_object *holders;
+        uint64_t available = host_memory_available(""), promise = vm->promised;
+        uint64_t owed = ledger_reserved(manager->home.artifact_ledger);
         const Vm *other;
 
         if (available == 0)
                 return cvm_error_system(error, -EIO, "read how much memory the host has left");
-        holders = json_object_new_array();
-        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
-                owed += outstanding(other);
-                holders_add(holders, manager, admission->peer, other);
-        }
-        owed += ledger_reserved(manager->home.artifact_ledger);
-        available = available > owed ? available - owed : 0;
-        if (promise <= available) {
-                json_object_put(holders);
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table)
+                owed += other->promised;
+        if (owed + promise <= available)
                 return 0;
+        VM_TABLE_FOREACH_LIVE (other, &manager->home.table) {
+                owed -= other->promised - outstanding(other);
+                if (owed + promise <= available)
+                        return 0;
         }
+        available = available > owed ? available - owed : 0;
         return cvm_error_no_resources(error, "memory", (int64_t)promise, (int64_t)available,
-                                      holders);
+                                      holders_of_live(manager, admission->peer));
 }
 
 static int copy_forwards(Vm *vm, const CvmSpec *spec)

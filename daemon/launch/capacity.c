@@ -8,22 +8,16 @@ static int check_cpus(const Manager *manager, const HostFacts *facts, const Admi
                       uint32_t cpus, CvmError *error)
 {
         uint64_t all = (uint64_t)facts->cpus * manager->home.config->vcpus_per_cpu, used = 0;
-        json_object *holders;
         const Vm *vm;
 
         if (facts->cpus == 0) /* the host does not report it */
                 return 0;
-        holders = json_object_new_array();
-        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table) {
+        VM_TABLE_FOREACH_LIVE (vm, &manager->home.table)
                 used += vm->cpus;
-                holders_add(holders, manager, admission->peer, vm);
-        }
-        if (used + cpus <= all) {
-                json_object_put(holders);
+        if (used + cpus <= all)
                 return 0;
-        }
         return cvm_error_no_resources(error, "cpus", cpus, used < all ? (int64_t)(all - used) : 0,
-                                      holders);
+                                      holders_of_live(manager, admission->peer));
 }
 
 static bool uses(const Manager *manager, const Vm *vm, const char *check)

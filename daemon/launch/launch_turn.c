@@ -34,15 +34,14 @@ int launch_await_turn(Launch *launch)
         return launch->starts ? LAUNCH_STEP_DONE : LAUNCH_STEP_WAITS;
 }
 
-/* The one that has waited longest of those whose user has a turn left; NULL: there is none. */
-static Launch *turn_find_next(const Manager *manager)
+/* The one of the account that has waited longest; NULL: none waits. */
+static Launch *turn_find_waiting(const Manager *manager, uid_t account)
 {
         Launch *oldest = NULL; /* new ones are inserted at the head */
 
         for (Launch *launch = LIST_FIRST(&manager->launches); launch;
              launch = LIST_NEXT(launch, of_manager))
-                if (launch->waits && !launch->vm->removed &&
-                    turn_is_left(manager, launch->vm->account))
+                if (launch->waits && launch->vm->account == account && !launch->vm->removed)
                         oldest = launch;
         return oldest;
 }
@@ -52,15 +51,23 @@ static void on_turn(uv_timer_t *timer)
         launch_advance(timer->data);
 }
 
-void launches_give_turns(Manager *manager)
+static void turn_give(const Manager *manager, uid_t account)
 {
         Launch *next;
 
-        while ((next = turn_find_next(manager))) {
+        while (turn_is_left(manager, account) && (next = turn_find_waiting(manager, account))) {
                 next->waits = false;
                 next->starts = true;
                 uv_timer_start(&next->start_timer, on_turn, 0, 0);
         }
+}
+
+void launches_give_turns(Manager *manager)
+{
+        for (Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager))
+                if (launch->waits)
+                        turn_give(manager, launch->vm->account);
 }
 
 bool launch_end_turn(Launch *launch)
@@ -69,7 +76,7 @@ bool launch_end_turn(Launch *launch)
 
         uv_timer_stop(&launch->start_timer);
         launch->starts = launch->waits = false;
-        if (had)
-                launches_give_turns(launch->manager);
+        if (had) /* only this user has another one now: others' launches are not looked at */
+                turn_give(launch->manager, launch->vm->account);
         return true;
 }

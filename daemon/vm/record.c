@@ -36,9 +36,10 @@ static json_object *artifact_bytes_to_json(const Vm *vm)
         return object;
 }
 
-json_object *record_from_vm(const Vm *vm, const char *boot_id)
+/* What the record has beside the members that clients see. */
+static json_object *record_own_members(const Vm *vm, const char *boot_id)
 {
-        json_object *record = vm_to_json(vm);
+        json_object *record = json_object_new_object();
 
         record_add_int(record, "version", RECORD_VERSION);
         json_object_object_add(record, "bootId", json_object_new_string(boot_id));
@@ -74,11 +75,27 @@ json_object *record_from_vm(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "kept", json_object_new_boolean(true));
         json_object_object_add(record, "hypervisor",
                                json_object_new_boolean(vm->process.driver != NULL));
-        if (vm->process.driver)
-                vm->ops->save(vm->process.driver, record);
+        if (vm->process.driver) {
+                if (vm->ops->pid(vm->process.driver) > 0)
+                        record_add_int(record, "pid", vm->ops->pid(vm->process.driver));
+                vm->ops->save(vm->process.driver, record); /* which may have another pid */
+        }
         if (vm->process.companions)
                 companions_save(vm->process.companions, record);
         return record;
+}
+
+char *record_text(const Vm *vm, const char *boot_id)
+{
+        _cleanup_json_ json_object *own = record_own_members(vm, boot_id);
+        JsonWriter writer = {};
+
+        json_write_begin(&writer, NULL, '{');
+        vm_write_members(vm, &writer);
+        json_object_object_foreach (own, key, value)
+                json_write_tree(&writer, key, value);
+        json_write_end(&writer, '}');
+        return json_writer_take(&writer);
 }
 
 static char *record_name(const Vm *vm)
@@ -96,9 +113,7 @@ static void record_failed(const Vm *vm, int r, const char *operation, const char
 
 int record_write(const Vm *vm)
 {
-        _cleanup_json_ json_object *record = record_from_vm(vm, vm->home->boot_id);
-        _cleanup_free_ char *name = record_name(vm);
-        const char *text = json_text(record);
+        _cleanup_free_ char *name = record_name(vm), *text = record_text(vm, vm->home->boot_id);
         int r;
 
         if (!name || !text)

@@ -25,7 +25,8 @@
 #define RECORD_VERSION 2
 #define RECORD_BYTES_MAX (32u << 20) /* the longest spec, twice, and what the rest may have */
 
-json_object *record_from_vm(const Vm *vm, const char *boot_id);
+/* Newly allocated; NULL without memory. */
+char *record_text(const Vm *vm, const char *boot_id);
 /* Writes the CVM's record, which a later daemon finds from then on; it gets to the disk a little
  * later, with others' (local/committer.h). A failure is logged and returned. */
 int record_write(const Vm *vm);

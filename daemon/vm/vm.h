@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/handles.h"
+#include "base/json_write.h"
 #include "base/list.h"
 #include "driver/driver.h"
 #include "local/deadline.h"
@@ -207,7 +208,9 @@ void vm_become_ready(Vm *vm);
 /* Emits what it said last, if that is untold, and no more for VM_STATUS_MSEC. */
 void vm_tell_status(Vm *vm);
 
-/* The interface's type Cvm, without its spec. */
+/* The members of the interface's type Cvm, but for its spec and pid. */
+void vm_write_members(const Vm *vm, JsonWriter *writer);
+/* All of them, as json_new_written() has them: to be written only. NULL without memory. */
 json_object *vm_to_json(const Vm *vm);
-/* The same with the spec, unless cvmd 0.1.0 launched it. NULL without memory. */
+/* The same with the spec, unless cvmd 0.1.0 launched it. */
 json_object *vm_to_json_with_spec(const Vm *vm);

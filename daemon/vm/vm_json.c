@@ -2,108 +2,113 @@
 #include "base/json.h"
 #include "vm/vm.h"
 
-static void vm_json_add_int(json_object *object, const char *key, int64_t value)
-{
-        json_add(object, key, json_object_new_int64(value));
-}
-
-static void add_text(json_object *object, const char *key, const char *value)
-{
-        if (value)
-                json_add(object, key, json_new_text(value));
-}
-
 /* The interface's type Ending. */
-static json_object *vm_ending_to_json(const VmEnding *ending)
+static void vm_write_ending(const VmEnding *ending, JsonWriter *w)
 {
-        json_object *object = json_object_new_object();
-
-        add_text(object, "reason", ending->reason);
-        add_text(object, "detail", ending->detail);
+        if (!ending->reason)
+                return;
+        json_write_begin(w, "ending", '{');
+        json_write_text(w, "reason", ending->reason);
+        json_write_text(w, "detail", ending->detail);
         if (ending->has_exit_code)
-                vm_json_add_int(object, "exitCode", ending->exit_code);
+                json_write_int(w, "exitCode", ending->exit_code);
         if (ending->has_signal)
-                vm_json_add_int(object, "signal", ending->signal);
-        vm_json_add_int(object, "at", ending->at);
-        return object;
+                json_write_int(w, "signal", ending->signal);
+        json_write_int(w, "at", ending->at);
+        json_write_end(w, '}');
 }
 
-static json_object *forwards_to_json(const Vm *vm)
+static void vm_write_forwards(const Vm *vm, JsonWriter *w)
 {
-        json_object *array = json_object_new_array();
-
+        json_write_begin(w, "forwards", '[');
         for (size_t i = 0; i < vm->reserved.n_forwards; i++) {
                 const SpecForward *f = &vm->reserved.forwards[i];
-                json_object *item = json_object_new_object();
 
-                add_text(item, "address", f->address);
-                vm_json_add_int(item, "hostPort", f->host_port);
-                vm_json_add_int(item, "guestPort", f->guest_port);
-                add_text(item, "protocol", spec_protocol_name(f->protocol));
-                json_object_array_add(array, item);
+                json_write_begin(w, NULL, '{');
+                json_write_text(w, "address", f->address);
+                json_write_int(w, "hostPort", f->host_port);
+                json_write_int(w, "guestPort", f->guest_port);
+                json_write_text(w, "protocol", spec_protocol_name(f->protocol));
+                json_write_end(w, '}');
         }
-        return array;
+        json_write_end(w, ']');
+}
+
+static void vm_write_times(const Vm *vm, JsonWriter *w)
+{
+        json_write_int(w, "createdAt", vm->created_at);
+        if (vm->guest.started_at)
+                json_write_int(w, "startedAt", vm->guest.started_at);
+        if (vm->guest.ready_at)
+                json_write_int(w, "readyAt", vm->guest.ready_at);
+        if (deadline_is_set(&vm->expires))
+                json_write_int(w, "expiresAt", vm->expires.real_usec);
+        if (vm->restart.total)
+                json_write_int(w, "restarts", vm->restart.total);
+        if (vm->state == VM_RESTARTING)
+                json_write_int(w, "restartAt", vm->restart.at.real_usec);
+}
+
+void vm_write_members(const Vm *vm, JsonWriter *w)
+{
+        json_write_text(w, "name", vm->name);
+        json_write_text(w, "id", vm->id);
+        json_write_text(w, "platform", vm->platform);
+        json_write_text(w, "driver", vm->ops->name);
+        json_write_text(w, "state", vm_state_name(vm->state));
+        json_write_bool(w, "ready", vm->guest.ready);
+        json_write_text(w, "guestStatus", vm->guest.status);
+        json_write_int(w, "owner", vm->owner);
+        if (vm->reserved.uid)
+                json_write_int(w, "uid", vm->reserved.uid);
+        json_write_int(w, "cpus", vm->cpus);
+        json_write_int(w, "memory", (int64_t)vm->memory);
+        json_write_text(w, "scope", vm->process.scope);
+        if (vm->reserved.vsock_cid)
+                json_write_int(w, "vsockCid", vm->reserved.vsock_cid);
+        vm_write_forwards(vm, w);
+        json_write_bool(w, "debug", vm->debug);
+        json_write_bool(w, "confidential", vm->confidential);
+        json_write_tree(w, "labels", vm->labels);
+        vm_write_times(vm, w);
+        vm_write_ending(&vm->ending, w);
+        json_write_begin(w, "artifacts", '{');
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                json_write_text(w, spec_artifact_kind_name(i), vm->boot.sha256[i]);
+        json_write_end(w, '}');
+        json_write_tree(w, "binding", vm->boot.binding);
+        json_write_tree(w, "measurement", vm->boot.measured.registers);
+}
+
+static json_object *vm_to_json_with(const Vm *vm, json_object *spec)
+{
+        JsonWriter w = {};
+
+        json_write_begin(&w, NULL, '{');
+        vm_write_members(vm, &w);
+        if (vm->process.driver && vm->ops->pid(vm->process.driver) > 0)
+                json_write_int(&w, "pid", vm->ops->pid(vm->process.driver));
+        json_write_tree(&w, "spec", spec);
+        json_write_end(&w, '}');
+        return json_writer_to_object(&w);
 }
 
 json_object *vm_to_json(const Vm *vm)
 {
-        json_object *o = json_object_new_object(), *artifacts = json_object_new_object();
-
-        add_text(o, "name", vm->name);
-        add_text(o, "id", vm->id);
-        add_text(o, "platform", vm->platform);
-        add_text(o, "driver", vm->ops->name);
-        add_text(o, "state", vm_state_name(vm->state));
-        json_add(o, "ready", json_object_new_boolean(vm->guest.ready));
-        add_text(o, "guestStatus", vm->guest.status);
-        vm_json_add_int(o, "owner", vm->owner);
-        if (vm->reserved.uid)
-                vm_json_add_int(o, "uid", vm->reserved.uid);
-        vm_json_add_int(o, "cpus", vm->cpus);
-        vm_json_add_int(o, "memory", (int64_t)vm->memory);
-        if (vm->process.driver && vm->ops->pid(vm->process.driver) > 0)
-                vm_json_add_int(o, "pid", vm->ops->pid(vm->process.driver));
-        add_text(o, "scope", vm->process.scope);
-        if (vm->reserved.vsock_cid)
-                vm_json_add_int(o, "vsockCid", vm->reserved.vsock_cid);
-        json_add(o, "forwards", forwards_to_json(vm));
-        json_add(o, "debug", json_object_new_boolean(vm->debug));
-        json_add(o, "confidential", json_object_new_boolean(vm->confidential));
-        if (vm->labels)
-                json_add(o, "labels", json_object_get(vm->labels));
-        vm_json_add_int(o, "createdAt", vm->created_at);
-        if (vm->guest.started_at)
-                vm_json_add_int(o, "startedAt", vm->guest.started_at);
-        if (vm->guest.ready_at)
-                vm_json_add_int(o, "readyAt", vm->guest.ready_at);
-        if (deadline_is_set(&vm->expires))
-                vm_json_add_int(o, "expiresAt", vm->expires.real_usec);
-        if (vm->restart.total)
-                vm_json_add_int(o, "restarts", vm->restart.total);
-        if (vm->state == VM_RESTARTING)
-                vm_json_add_int(o, "restartAt", vm->restart.at.real_usec);
-        if (vm->ending.reason)
-                json_add(o, "ending", vm_ending_to_json(&vm->ending));
-        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
-                add_text(artifacts, spec_artifact_kind_name(i), vm->boot.sha256[i]);
-        json_add(o, "artifacts", artifacts);
-        if (vm->boot.binding)
-                json_add(o, "binding", json_object_get(vm->boot.binding));
-        json_add(o, "measurement", json_object_get(vm->boot.measured.registers));
-        return o;
+        return vm_to_json_with(vm, NULL);
 }
 
 json_object *vm_to_json_with_spec(const Vm *vm)
 {
-        json_object *cvm = vm_to_json(vm), *spec;
+        _cleanup_json_ json_object *digests = NULL, *spec = NULL;
 
         if (!vm->spec || !vm->spec_is_given)
-                return cvm;
-        spec = spec_given_show(vm->spec, vm->paths, json_member(cvm, "artifacts"));
-        if (spec) {
-                json_add(cvm, "spec", spec);
-                return cvm;
-        }
-        json_object_put(cvm);
-        return NULL;
+                return vm_to_json(vm);
+        digests = json_object_new_object();
+        for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
+                if (vm->boot.sha256[i])
+                        json_add(digests, spec_artifact_kind_name(i),
+                                 json_new_text(vm->boot.sha256[i]));
+        spec = spec_given_show(vm->spec, vm->paths, digests);
+        return spec ? vm_to_json_with(vm, spec) : NULL;
 }

@@ -6,3 +6,4 @@
 #include "base/json_access.h"
 #include "base/json_dispatch.h"
 #include "base/json_parse.h"
+#include "base/json_write.h"

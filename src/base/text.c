@@ -46,6 +46,9 @@ size_t text_utf8_prefix(const char *s, size_t size)
         uint32_t point;
 
         for (size_t n; i < size; i += n) {
+                n = 1;
+                if ((unsigned char)s[i] < 0x80)
+                        continue;
                 n = text_utf8_point(s + i, size - i, &point);
                 if (n == 0)
                         break;
@@ -66,8 +69,13 @@ char *text_make_utf8(const char *s, size_t size)
         if (!copy)
                 return NULL;
         for (size_t i = 0; i < size;) {
-                size_t n = text_utf8_point(s + i, size - i, &point);
+                size_t n;
 
+                if ((unsigned char)s[i] < 0x80) {
+                        *out++ = s[i++];
+                        continue;
+                }
+                n = text_utf8_point(s + i, size - i, &point);
                 if (n == 0) {
                         out = mempcpy(out, "\xef\xbf\xbd", 3);
                         i++;

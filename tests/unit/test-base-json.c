@@ -50,6 +50,53 @@ static void test_members_given_twice(void **state)
         }
 }
 
+static void write_all(JsonWriter *w, const char *const texts[], size_t n, json_object *tree)
+{
+        json_write_begin(w, NULL, '{');
+        json_write_begin(w, "empty", '{');
+        json_write_end(w, '}');
+        json_write_begin(w, "texts", '[');
+        for (size_t i = 0; i < n; i++)
+                json_write_text(w, NULL, texts[i]);
+        json_write_end(w, ']');
+        json_write_text(w, "none", NULL);
+        json_write_int(w, "least", INT64_MIN);
+        json_write_int(w, "zero", 0);
+        json_write_int(w, "most", INT64_MAX);
+        json_write_bool(w, "yes", true);
+        json_write_bool(w, "no", false);
+        json_write_tree(w, "tree", tree);
+        json_write_tree(w, "no-tree", NULL);
+        json_write_end(w, '}');
+}
+
+/* The writer's text is that of json-c for the same. */
+static void test_written(void **state)
+{
+        static const char *const texts[] = {
+                "",         "a/b",      "{",           "[", "\"\\\b\f\n\r\t", "\x01\x1f\x7f",
+                "\xc3\xa4", "a\xff\"z", "\xed\xa0\x80"};
+        json_object *array = json_object_new_array();
+        _cleanup_json_ json_object *object = NULL, *written = NULL, *outer = NULL;
+        _cleanup_json_ json_object *tree = json_build("x", json_object_new_int(1), NULL);
+        JsonWriter writer = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                json_object_array_add(array, json_new_text(texts[i]));
+        object = json_build("empty", json_object_new_object(), "texts", array, "least",
+                            json_object_new_int64(INT64_MIN), "zero", json_object_new_int(0),
+                            "most", json_object_new_int64(INT64_MAX), "yes",
+                            json_object_new_boolean(true), "no", json_object_new_boolean(false),
+                            "tree", json_object_get(tree), NULL);
+        write_all(&writer, texts, ARRAY_SIZE(texts), tree);
+        written = json_writer_to_object(&writer);
+        assert_string_equal(json_text(written), json_text(object));
+        outer = json_build("cvm", json_object_get(written), NULL);
+        assert_memory_equal(json_text(outer), "{\"cvm\":{\"empty\":{},", 18);
+        writer = (JsonWriter){.failed = true};
+        assert_null(json_writer_take(&writer));
+}
+
 static void test_locate(void **state)
 {
         static const char text[] = "{\n \"a\": {\n  \"x\": 1\n },\n \"list\": [\n  {\"n\": 1},\n"
@@ -238,6 +285,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_members_given_twice),
+                cmocka_unit_test(test_written),
                 cmocka_unit_test(test_locate),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_parse_mended),

@@ -193,6 +193,14 @@ static json_object *parse(const char *text)
         return object;
 }
 
+static json_object *vm_record(const Vm *vm, const char *boot_id)
+{
+        _cleanup_free_ char *text = record_text(vm, boot_id);
+
+        assert_non_null(text);
+        return parse(text);
+}
+
 static void test_record_round_trip(void **state)
 {
         const SpecForward forward = {.address = (char *)"127.0.0.1",
@@ -219,10 +227,10 @@ static void test_record_round_trip(void **state)
         assert_int_equal(vm_reserved_set_forwards(&from->reserved, &forward, 1), 0);
         from->spec = parse("{\"name\":\"web\"}");
         vm_set_ending(from, ENDING_QEMU_EXIT, "said \xff", &ending);
-        first = record_from_vm(from, "boot");
+        first = vm_record(from, "boot");
         assert_int_equal(record_to_vm(&room->manager.home, first, &to, &reason), 0);
         to->ops = from->ops;
-        second = record_from_vm(to, "boot");
+        second = vm_record(to, "boot");
         assert_string_equal(json_object_to_json_string(first), json_object_to_json_string(second));
         vm_close(to);
         vm_unref(to);
@@ -231,7 +239,7 @@ static void test_record_round_trip(void **state)
 /* A good record but for one member. */
 static void check_bad(Room *room, const char *member, const char *value)
 {
-        _cleanup_json_ json_object *record = record_from_vm(room->vm, "boot");
+        _cleanup_json_ json_object *record = vm_record(room->vm, "boot");
         const char *reason = NULL;
         Vm *vm = NULL;
 
@@ -316,7 +324,7 @@ static void test_gpus_are_held(void **state)
         room->vm->start_sec = room->vm->ready_sec = 1;
         room->vm->powerdown_sec = room->vm->quit_sec = 1;
         room->vm->spec = json_object_get(spec->given);
-        record = record_from_vm(room->vm, "boot");
+        record = vm_record(room->vm, "boot");
         assert_int_equal(record_to_vm(&room->manager.home, record, &read, &reason), 0);
         read->state = VM_RUNNING;
         vms[0] = read;
