@@ -103,7 +103,7 @@ static void watch_fail(Watch *watch, CvmError *error)
 
 static void watch_send(Watch *watch)
 {
-        const Events *events = watch->manager->home.events;
+        Events *events = watch->manager->home.events;
         _cleanup_(cvm_error_done) CvmError error = {};
         const Event *event;
 
@@ -123,8 +123,7 @@ static void watch_send(Watch *watch)
                         return;
                 watch->next++;
                 if (api_watch_is_wanted(watch, event))
-                        wire_call_continue(watch->call,
-                                           json_build("event", json_object_get(event->json), NULL));
+                        wire_call_continue(watch->call, events_show(events, event));
         }
 }
 

@@ -15,7 +15,9 @@ struct Events {
         int64_t next;            /* number of the next event */
         Event kept[EVENTS_KEPT]; /* event n is at n % EVENTS_KEPT */
         int64_t oldest;
-        int64_t n_lost; /* that had to go without a number; said by the next that has one */
+        int64_t shown_sequence; /* of the event that `shown` is the reply for */
+        json_object *shown;     /* NULL: none yet */
+        int64_t n_lost;         /* that had to go without a number; said by the next that has one */
         List followers;
 };
 
@@ -150,6 +152,7 @@ Events *events_free(Events *events)
                 event_store_discard(events->store);
         event_store_free(events->store);
         list_clear(&events->followers);
+        json_object_put(events->shown);
         for (size_t i = 0; i < EVENTS_KEPT; i++)
                 event_done(&events->kept[i]);
         free(events);
@@ -211,6 +214,22 @@ const Event *events_get(const Events *events, int64_t sequence)
         if (sequence < events->oldest || sequence >= events->next)
                 return NULL;
         return &events->kept[sequence % EVENTS_KEPT];
+}
+
+json_object *events_show(Events *events, const Event *event)
+{
+        JsonWriter writer = {};
+
+        if (events->shown && events->shown_sequence == event->sequence)
+                return json_object_get(events->shown);
+        json_object_put(events->shown);
+        json_write_begin(&writer, NULL, '{');
+        json_write_tree(&writer, "event", event->json);
+        json_write_end(&writer, '}');
+        events->shown = json_writer_to_object(&writer);
+        events->shown_sequence = event->sequence;
+        return events->shown ? json_object_get(events->shown)
+                             : json_build("event", json_object_get(event->json), NULL);
 }
 
 void events_follow(Events *events, EventsFollower *follower)

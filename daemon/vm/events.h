@@ -60,6 +60,10 @@ int64_t events_oldest_sequence(const Events *events);
 /* The event of that number, or NULL if it is not (or no longer, or not yet) kept. */
 const Event *events_get(const Events *events, int64_t sequence);
 
+/* The reply of a Watch, {"event": …}, to be written only, as a new reference. It is made once for
+ * all who are sent the event now. */
+json_object *events_show(Events *events, const Event *event);
+
 void events_follow(Events *events, EventsFollower *follower);
 void events_unfollow(EventsFollower *follower);
 /* The daemon ends: notifies the followers, which must then finish. */

@@ -120,6 +120,29 @@ static void test_numbers_and_content(void **state)
         close_room(&room);
 }
 
+static void check_shown(Events *events, int64_t sequence)
+{
+        const Event *event = events_get(events, sequence);
+        _cleanup_json_ json_object *shown = events_show(events, event);
+        _cleanup_json_ json_object *whole = json_build("event", json_object_get(event->json), NULL);
+
+        assert_string_equal(json_text(shown), json_text(whole));
+}
+
+static void test_shown_to_each_follower(void **state)
+{
+        Room room = {};
+
+        open_room(&room);
+        begin(&room, BOOT);
+        emit(room.events, 2);
+        check_shown(room.events, 1);
+        check_shown(room.events, 2);
+        check_shown(room.events, 2);
+        check_shown(room.events, 1);
+        close_room(&room);
+}
+
 static void test_wrap(void **state)
 {
         Room room = {};
@@ -531,6 +554,7 @@ int main(void)
         uv_loop_t first; /* libuv keeps some descriptors of a process's first loop */
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_numbers_and_content),
+                leaks_unit_test(test_shown_to_each_follower),
                 leaks_unit_test(test_wrap),
                 leaks_unit_test(test_long_detail),
                 leaks_unit_test(test_over_restarts),
