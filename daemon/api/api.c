@@ -6,7 +6,7 @@
 
 static int api_refuse(void *userdata, const char *path, const char *reason)
 {
-        return cvm_error_invalid_parameter(userdata, path);
+        return cvm_error_invalid_parameter(userdata, path, "%s", reason);
 }
 
 int api_dispatch(json_object *parameters, const JsonField *fields, void *target, CvmError *error)
@@ -20,24 +20,24 @@ void api_target_done(ApiTarget *target)
         free(target->id);
 }
 
-int api_find(const WireCall *call, const ApiTarget *target, Manager *manager, Vm **ret,
-             CvmError *error)
+int api_find(WireCall *call, const ApiTarget *target, Manager *manager, Vm **ret, CvmError *error)
 {
         Vm *vm;
 
         if (!target->name && !target->id)
-                return cvm_error_invalid_parameter(error, "name");
+                return cvm_error_invalid_parameter(error, "name",
+                                                   "is missing; give the CVM's name or its id");
         if (target->id && !vm_id_is_valid(target->id))
-                return cvm_error_invalid_parameter(error, "id");
+                return cvm_error_invalid_parameter(error, "id", VM_ID_REQUIRED);
         vm = manager_find(manager, target->name, target->id, wire_call_peer(call));
         if (!vm)
                 return cvm_error_no_such_cvm(error, target->name, target->id);
+        wire_call_concerns(call, vm->name, vm->id);
         *ret = vm;
         return 0;
 }
 
-int api_named(const WireCall *call, json_object *parameters, Manager *manager, Vm **ret,
-              CvmError *error)
+int api_named(WireCall *call, json_object *parameters, Manager *manager, Vm **ret, CvmError *error)
 {
         static const JsonField fields[] = {
                 {"name", JSON_STRING, offsetof(ApiTarget, name)},

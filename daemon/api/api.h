@@ -25,7 +25,8 @@ int api_render(WireCall *call, json_object *parameters, void *userdata, CvmError
 /* api_spec.c: the parameter `spec` of a call, parsed before its handler (WirePrepare) and wiped. */
 void *api_spec_prepare(json_object *parameters);
 void api_spec_free(void *data);
-/* Returns 0, or -errno with the error set. Once, and only where the parameter is an object.
+/* Returns 0, or -errno with the error set; errors of the call name the spec's CVM from then on.
+ * Once, and only where the parameter is an object.
  * *ret_digests: request_digest() of the spec of a call that has an id, else NULL; ret_digests may
  * be NULL. */
 int api_spec_take(WireCall *call, CvmSpec **ret, json_object **ret_digests, CvmError *error);
@@ -63,13 +64,12 @@ typedef struct ApiTarget {
         }
 
 void api_target_done(ApiTarget *target);
-/* Finds the target's CVM. Returns 0; InvalidParameter if the target has neither name nor id, or the
- * id is not a UUID; NoSuchCvm if there is no such CVM or the peer may not see it. */
-int api_find(const WireCall *call, const ApiTarget *target, Manager *manager, Vm **ret,
-             CvmError *error);
+/* Finds the target's CVM, which errors of the call name from then on. Returns 0; InvalidParameter
+ * if the target has neither name nor id, or the id is not a UUID; NoSuchCvm if there is no such CVM
+ * or the peer may not see it. */
+int api_find(WireCall *call, const ApiTarget *target, Manager *manager, Vm **ret, CvmError *error);
 /* api_dispatch() and api_find() for the methods that take nothing else. */
-int api_named(const WireCall *call, json_object *parameters, Manager *manager, Vm **ret,
-              CvmError *error);
+int api_named(WireCall *call, json_object *parameters, Manager *manager, Vm **ret, CvmError *error);
 /* Logs that the peer called a method that changes the CVM. */
 void api_log_call(const WireCall *call, const Vm *vm, const char *method);
 /* The same for a stop, before it: only the first one, and the first with force, so that who repeats

@@ -131,7 +131,9 @@ int api_describe_host(WireCall *call, json_object *parameters, void *userdata, C
         job->r = -ECANCELED;
         if (platform && !(job->template = template_set_find(manager->templates, platform))) {
                 host_job_free(job);
-                return cvm_error_invalid_parameter(error, "platform");
+                return cvm_error_invalid_parameter(
+                        error, "platform", "there is no template '%s'; see `cvmctl templates`",
+                        platform);
         }
         wire_call_on_gone(call, on_gone, job);
         turns_take(manager->home.turns, &job->turn,

@@ -43,11 +43,12 @@ static int check_launch(const LaunchParameters *p, LaunchOptions *ret, CvmError 
         bool ready = p->wait && strcmp(p->wait, "ready") == 0;
 
         if (p->wait && !ready && strcmp(p->wait, "running") != 0)
-                return cvm_error_invalid_parameter(error, "wait");
-        if (ready && p->paused) /* a guest that is held never says READY */
-                return cvm_error_invalid_parameter(error, "wait");
+                return cvm_error_invalid_parameter(error, "wait", "must be running or ready");
+        if (ready && p->paused)
+                return cvm_error_invalid_parameter(
+                        error, "wait", "cannot be ready with paused: a paused guest sends nothing");
         if (p->id && !vm_id_is_valid(p->id))
-                return cvm_error_invalid_parameter(error, "id");
+                return cvm_error_invalid_parameter(error, "id", VM_ID_REQUIRED);
         *ret = (LaunchOptions){
                 .paused = p->paused, .wait_ready = ready, .timeout_sec = p->timeout_sec};
         return 0;
@@ -62,7 +63,8 @@ static int launch_repeated(WireCall *call, const Vm *vm, const CvmSpec *spec, js
 
         /* not even an administrator may guess at another's secrets until nothing differs */
         if (wire_call_peer(call)->uid != vm->owner)
-                return cvm_error_cvm_exists(error, vm->id, true);
+                return cvm_error_cvm_exists(error, vm->id, NULL, true);
+        wire_call_concerns(call, vm->name, vm->id);
         if (vm->request)
                 difference = request_difference(digests, vm->request);
         else /* version 0.1.0 has launched it, or it was launched without an id */
@@ -92,9 +94,9 @@ static int launch(WireCall *call, const LaunchParameters *p, Manager *manager, C
         r = check_launch(p, &options, error);
         if (r < 0)
                 return r;
-        if (manager->closing)
-                return cvm_error_launch(error, "admitted", NULL, "the daemon is shutting down");
         r = api_spec_take(call, &spec, &digests, error);
+        if (r == 0 && manager->closing)
+                return cvm_error_launch(error, "admitted", NULL, "the daemon is shutting down");
         if (r == 0 && digests && (r = request_seal(&manager->request_key, digests)) < 0)
                 cvm_error_system(error, r, "compare the spec");
         if (r < 0)

@@ -94,7 +94,7 @@ static void on_switched(Vm *vm, CvmError *error, void *userdata)
 }
 
 /* Finds the CVM; WrongState if it is in another state. */
-static int api_life_find_in(const WireCall *call, json_object *parameters, Manager *manager,
+static int api_life_find_in(WireCall *call, json_object *parameters, Manager *manager,
                             VmState state, Vm **ret, CvmError *error)
 {
         const char *const allowed[] = {vm_state_name(state), NULL};

@@ -164,7 +164,8 @@ int api_wait(WireCall *call, json_object *parameters, void *userdata, CvmError *
                 return r;
         goal = wait_parse(p.goal ?: "stopped");
         if (goal == _WAIT_MAX)
-                return cvm_error_invalid_parameter(error, "for");
+                return cvm_error_invalid_parameter(error, "for",
+                                                   "must be running, ready or stopped");
         r = api_find(call, &p.target, userdata, &vm, error);
         if (r < 0)
                 return r;

@@ -170,7 +170,8 @@ static int watch_start(WireCall *call, Manager *manager, WatchParameters *p, Cvm
         if (r < 0)
                 return r;
         if (p->snapshot && p->from >= 0)
-                return cvm_error_invalid_parameter(error, "fromSequence");
+                return cvm_error_invalid_parameter(error, "fromSequence",
+                                                   "cannot be combined with snapshot");
         watch = calloc(1, sizeof(*watch));
         if (!watch)
                 return cvm_error_system(error, -ENOMEM, "watch");

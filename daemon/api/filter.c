@@ -11,9 +11,9 @@ int filter_check(Filter *filter, CvmError *error)
         if (given && json_object_deep_copy(given, &filter->labels, NULL) < 0)
                 return cvm_error_system(error, -ENOMEM, "filter");
         if (filter->state_name && vm_state_parse(filter->state_name, &filter->state) < 0)
-                return cvm_error_invalid_parameter(error, "state");
+                return cvm_error_invalid_parameter(error, "state", "must be the name of a state");
         if (filter->id && !vm_id_is_valid(filter->id))
-                return cvm_error_invalid_parameter(error, "id");
+                return cvm_error_invalid_parameter(error, "id", VM_ID_REQUIRED);
         return 0;
 }
 

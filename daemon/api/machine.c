@@ -39,7 +39,7 @@ struct Machines {
 };
 
 /* The CVM. NotConnected if it is not there, PermissionDenied if the peer may not see it. */
-static int machine_admit(const WireCall *call, const Machine *machine, Vm **ret, CvmError *error)
+static int machine_admit(WireCall *call, const Machine *machine, Vm **ret, CvmError *error)
 {
         Vm *vm = machine->vm;
 
@@ -47,6 +47,7 @@ static int machine_admit(const WireCall *call, const Machine *machine, Vm **ret,
                 return cvm_error_set_wire(error, INSTANCE "NotConnected", NULL);
         if (!manager_may_see(machine->machines->manager, wire_call_peer(call), vm->owner))
                 return cvm_error_permission_denied(error);
+        wire_call_concerns(call, vm->name, vm->id);
         *ret = vm;
         return 0;
 }
@@ -224,7 +225,9 @@ static int on_subscribe(WireCall *call, json_object *parameters, void *userdata,
         if (r < 0)
                 return r;
         if (!filter_is_valid(filter))
-                return cvm_error_invalid_parameter(error, "filter");
+                return cvm_error_invalid_parameter(error, "filter",
+                                                   "must be an array of at most %d names of events",
+                                                   FILTER_MAX);
         subscription = calloc(1, sizeof(*subscription));
         /* a copy: the strings of a call are cleared after it */
         if (!subscription ||

@@ -55,7 +55,7 @@ static int check_id(const Manager *manager, const char *id, CvmError *error)
         if (!record_is_set_aside(manager->home.records_fd, id, RECORD_NEWER) &&
             !record_is_set_aside(manager->home.records_fd, id, RECORD_BAD))
                 return 0;
-        return cvm_error_cvm_exists(error, id, true);
+        return cvm_error_cvm_exists(error, id, NULL, true);
 }
 
 static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
@@ -66,9 +66,11 @@ static int check_name(Manager *manager, const Admission *admission, Vm *vm, CvmE
 
         if (r < 0)
                 return r;
-        if (other && !find_replaced(manager, admission))
-                return cvm_error_cvm_exists(
-                        error, name, !manager_may_see(manager, admission->peer, other->owner));
+        if (other && !find_replaced(manager, admission)) {
+                bool visible = manager_may_see(manager, admission->peer, other->owner);
+
+                return cvm_error_cvm_exists(error, name, visible ? other->id : NULL, !visible);
+        }
         return manager_is_admin(manager, admission->peer)
                        ? 0
                        : check_reserved(manager->home.config->specs, name, error);

@@ -84,6 +84,7 @@ static int launch_admit_new(Launch *launch)
         if (r < 0)
                 return r;
         launch_join(launch, vm);
+        wire_call_concerns(launch->call, vm->name, vm->id);
         if (launch->options.admitted)
                 launch->options.admitted(launch->call, vm);
         return 0;

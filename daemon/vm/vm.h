@@ -32,6 +32,7 @@ typedef struct Vm Vm;
 
 /* A UUID in its canonical form: it becomes part of file names. */
 bool vm_id_is_valid(const char *id);
+#define VM_ID_REQUIRED "must be a UUID in lower case, such as 2c5d4ba4-6b0e-4c0a-9d0e-0d5f2f4a7a11"
 
 typedef struct VmEnding {
         char *reason, *detail; /* reason NULL: it has not ended */

@@ -101,10 +101,11 @@ int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id)
                                         id ? error_text_new(id) : NULL, NULL));
 }
 
-int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers)
+int cvm_error_cvm_exists(CvmError *error, const char *name, const char *id, bool anothers)
 {
         return cvm_error_set(error, CVM_ERROR_CVM_EXISTS, -EEXIST,
-                             json_build("name", error_text_new(name), "anothers",
+                             json_build("name", error_text_new(name), "id",
+                                        id ? error_text_new(id) : NULL, "anothers",
                                         json_object_new_boolean(anothers), NULL));
 }
 
@@ -228,15 +229,37 @@ int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const ch
         return cvm_error_system(error, r, "%s%s%s", operation, path ? " " : "", path ?: "");
 }
 
-int cvm_error_invalid_parameter(CvmError *error, const char *parameter)
+int cvm_error_invalid_parameter(CvmError *error, const char *parameter, const char *format, ...)
 {
+        FORMAT_TEXT(format);
         return cvm_error_set(error, CVM_ERROR_INVALID_PARAMETER, -EINVAL,
-                             json_build("parameter", error_text_new(parameter), NULL));
+                             json_build("parameter", error_text_new(parameter), "reason",
+                                        error_text_new(_text), NULL));
 }
 
 int cvm_error_permission_denied(CvmError *error)
 {
         return cvm_error_set(error, CVM_ERROR_PERMISSION_DENIED, -EACCES, NULL);
+}
+
+/* Whether a member is absent or has that value. */
+static bool error_agrees(const CvmError *error, const char *key, const char *value)
+{
+        json_object *member = json_member(error->fields, key);
+
+        return !member || (value && strcmp(json_object_get_string(member), value) == 0);
+}
+
+void cvm_error_add_cvm(CvmError *error, const char *name, const char *id)
+{
+        const char *values[][2] = {{"name", name}, {"id", id}};
+
+        if (error->id == CVM_ERROR_NONE || error->id >= CVM_ERROR_INVALID_PARAMETER ||
+            !error_agrees(error, "name", name) || !error_agrees(error, "id", id))
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+                if (values[i][1] && !json_member(error->fields, values[i][0]))
+                        json_add(error->fields, values[i][0], error_text_new(values[i][1]));
 }
 
 /* A field of the error as text; lists are joined by commas. Newly allocated. */
@@ -340,6 +363,17 @@ static char *message_no_such_cvm(const CvmError *error)
         return text_format("no CVM named '%s' with id %s; see `cvmctl list`", name, id);
 }
 
+/* cvmd 0.1.0 and other services give no reason. */
+static char *message_invalid_parameter(const CvmError *error)
+{
+        _cleanup_free_ char *parameter = field(error, "parameter"),
+                            *reason = field(error, "reason");
+
+        if (!parameter || !reason)
+                return NULL;
+        return text_format("invalid parameter '%s'%s%s", parameter, *reason ? ": " : "", reason);
+}
+
 char *cvm_error_message(const CvmError *error)
 {
         char *s = NULL;
@@ -424,7 +458,7 @@ char *cvm_error_message(const CvmError *error)
                 s = text_format("%s: %s", F("operation"), F("reason"));
                 break;
         case CVM_ERROR_INVALID_PARAMETER:
-                s = text_format("invalid parameter '%s'", F("parameter"));
+                s = message_invalid_parameter(error);
                 break;
         case CVM_ERROR_METHOD_NOT_FOUND:
                 s = text_format("the daemon has no method '%s'", F("method"));

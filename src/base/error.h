@@ -78,7 +78,9 @@ char *cvm_error_message(const CvmError *error);
 /* One setter for each error; each returns the errno that its comment names. */
 /* -ENOENT. name, id: what it was looked for by; NULL if not used. */
 int cvm_error_no_such_cvm(CvmError *error, const char *name, const char *id);
-int cvm_error_cvm_exists(CvmError *error, const char *name, bool anothers); /* -EEXIST */
+/* -EEXIST. name: that is in use, or the id that is; id: of the CVM that has the name, or NULL if
+ * nothing may be reported about it (anothers). */
+int cvm_error_cvm_exists(CvmError *error, const char *name, const char *id, bool anothers);
 /* -EEXIST. field: of the spec. */
 int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *field);
 int cvm_error_not_confidential(CvmError *error, const char *platform); /* -EOPNOTSUPP */
@@ -108,5 +110,13 @@ int cvm_error_system(CvmError *error, int r, const char *format, ...) _printf_(3
 /* The same about a file: the operation, such as "write the CVM's record", is followed by the path
  * of `name` in a directory of this process's own (file_path_at()). */
 int cvm_error_file(CvmError *error, int r, int dirfd, const char *name, const char *operation);
-int cvm_error_invalid_parameter(CvmError *error, const char *parameter); /* -EINVAL */
-int cvm_error_permission_denied(CvmError *error);                        /* -EACCES */
+/* -EINVAL. parameter: its path among the parameters of the call, such as spec.env.A; the reason
+ * says what it must be. */
+int cvm_error_invalid_parameter(CvmError *error, const char *parameter, const char *format, ...)
+        _printf_(3, 4);
+int cvm_error_permission_denied(CvmError *error); /* -EACCES */
+
+/* Adds to an error's fields the name and id (each may be NULL) of the CVM that it concerns, so that
+ * a setter need not know them. Does nothing to an error that names another CVM, that is not of
+ * io.cvmd.Manager, or that is not set. */
+void cvm_error_add_cvm(CvmError *error, const char *name, const char *id);

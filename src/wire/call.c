@@ -2,6 +2,7 @@
 #include "wire/call_internal.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define OUTPUT_DRAINED (WIRE_OUTPUT_MAX / 2)
 
@@ -42,6 +43,8 @@ WireCall *wire_call_unref(WireCall *call)
         assert(call->ended || call->gone);
         wire_fds_close(call->connection->peer.uid, call->fds, call->n_fds);
         wire_prepared_done(&call->prepared);
+        free(call->cvm_name);
+        free(call->cvm_id);
         wire_connection_unref(call->connection);
         free(call);
         return NULL;
@@ -182,11 +185,24 @@ void wire_call_reply_prepared(WireCall *call, Buffer *reply)
         wire_call_end(call);
 }
 
+static void set_text(char **text, const char *value)
+{
+        free(*text);
+        *text = value ? strdup(value) : NULL;
+}
+
+void wire_call_concerns(WireCall *call, const char *name, const char *id)
+{
+        set_text(&call->cvm_name, name);
+        set_text(&call->cvm_id, id);
+}
+
 void wire_call_error(WireCall *call, CvmError *error)
 {
         _cleanup_(cvm_error_done) CvmError held = {};
 
         cvm_error_move(&held, error);
+        cvm_error_add_cvm(&held, call->cvm_name, call->cvm_id);
         if (is_open(call) && !call->oneway)
                 appended(call->connection,
                          held.name ? wire_message_append_error(&call->connection->output, held.name,

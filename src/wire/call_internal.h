@@ -13,7 +13,8 @@ struct WireCall {
         bool gone;   /* the client is */
         WireFd *fds; /* owned */
         size_t n_fds;
-        WirePrepared prepared; /* owned */
+        WirePrepared prepared;   /* owned */
+        char *cvm_name, *cvm_id; /* owned; NULL: not known */
         WireGone on_gone;
         void *on_gone_userdata;
         WireGone on_drained;

@@ -8,11 +8,11 @@
 
 #define INPUT_LARGE 131072u /* likewise of a message that has come in part */
 
-static int refuse_member(WireConnection *connection, const char *member)
+static int refuse_member(WireConnection *connection, const char *member, const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        cvm_error_invalid_parameter(&error, member);
+        cvm_error_invalid_parameter(&error, member, "%s", reason);
         return wire_message_append_error(&connection->output, error.name, error.fields);
 }
 
@@ -68,7 +68,7 @@ static void dispatch(WireConnection *connection, int result, const WireMessageCa
         else if (result == -E2BIG)
                 r = refuse_amount(connection, "json-values", WIRE_VALUES_MAX, message->values);
         else if (result == -EINVAL)
-                r = refuse_member(connection, message->bad);
+                r = refuse_member(connection, message->bad, message->bad_reason);
         else if (result == 0)
                 r = wire_call_new(connection, message, TAKE_PTR(fds), n_fds, &call);
         if (fds)

@@ -22,6 +22,30 @@ static bool take_parameters(json_object *value, json_object **ret)
         return true;
 }
 
+/* Takes a member of a call. Returns NULL, or what is wrong with it. */
+static const char *take_member(const char *key, json_object *value, WireMessageCall *call)
+{
+        bool *flag;
+
+        if (strcmp(key, "method") == 0) {
+                if (!json_object_is_type(value, json_type_string))
+                        return "must be a string";
+                call->method = json_object_get_string(value);
+                return NULL;
+        }
+        if (strcmp(key, "parameters") == 0)
+                return take_parameters(value, &call->parameters) ? NULL : "must be an object";
+        if (strcmp(key, "oneway") == 0)
+                flag = &call->oneway;
+        else if (strcmp(key, "more") == 0)
+                flag = &call->more;
+        else if (strcmp(key, "upgrade") == 0)
+                flag = &call->upgrade;
+        else
+                return "is not a member of a call: use method, parameters, oneway, more, upgrade";
+        return take_flag(value, flag) ? NULL : "must be true or false";
+}
+
 /* What a client calls a place in its call: parameters by their own names. */
 static const char *parameter_name(const char *path)
 {
@@ -34,15 +58,17 @@ int wire_message_parse_call(const char *data, size_t size, size_t values_max, Wi
 {
         _cleanup_(wire_message_call_done) WireMessageCall call = {};
         _cleanup_free_ char *path = NULL;
-        const char *bad = NULL;
+        const char *bad = NULL, *reason = NULL;
         JsonParseError where = {};
         int r;
 
         r = json_parse_bounded(data, size, values_max, &call.root, &where);
         if (r == -EBADMSG) {
                 r = json_parse_mended(data, size, values_max, &call.root, &path, &where);
-                if (r == 0)
+                if (r == 0) {
                         bad = parameter_name(path);
+                        reason = where.reason;
+                }
         }
         if (r == -E2BIG)
                 *ret = (WireMessageCall){.values = where.values};
@@ -52,37 +78,27 @@ int wire_message_parse_call(const char *data, size_t size, size_t values_max, Wi
                 return -EBADMSG;
 
         json_object_object_foreach (call.root, key, value) {
-                bool good;
+                const char *fault = take_member(key, value, &call);
 
-                if (strcmp(key, "method") == 0) {
-                        good = json_object_is_type(value, json_type_string);
-                        if (good)
-                                call.method = json_object_get_string(value);
-                } else if (strcmp(key, "parameters") == 0) {
-                        good = take_parameters(value, &call.parameters);
-                } else if (strcmp(key, "oneway") == 0) {
-                        good = take_flag(value, &call.oneway);
-                } else if (strcmp(key, "more") == 0) {
-                        good = take_flag(value, &call.more);
-                } else if (strcmp(key, "upgrade") == 0) {
-                        good = take_flag(value, &call.upgrade);
-                } else {
-                        good = false;
-                }
-                if (!good && !bad)
+                if (fault && !bad) {
                         bad = key;
+                        reason = fault;
+                }
         }
 
         if (!call.method)
                 return -EBADMSG;
-        if (!bad && call.oneway + call.more + call.upgrade > 1)
+        if (!bad && call.oneway + call.more + call.upgrade > 1) {
                 bad = call.oneway ? "oneway" : "upgrade";
+                reason = "only one of oneway, more and upgrade may be true";
+        }
         if (bad && call.oneway)
                 return -EBADMSG;
 
         if (bad) {
                 call.bad = strdup(bad);
-                if (!call.bad)
+                call.bad_reason = strdup(reason);
+                if (!call.bad || !call.bad_reason)
                         return -ENOMEM;
         }
         *ret = TAKE_STRUCT(call);
@@ -94,6 +110,7 @@ void wire_message_call_done(WireMessageCall *call)
         json_clear_strings(call->root); /* whatever became of it, some may be secrets */
         json_object_put(call->root);
         free(call->bad);
+        free(call->bad_reason);
         *call = (WireMessageCall){};
 }
 

@@ -15,18 +15,20 @@ typedef struct WireMessageCall {
         const char *method;
         json_object *parameters; /* borrowed from root */
         bool oneway, more, upgrade;
-        char *bad;     /* owned; what is wrong with it, where something is */
-        size_t values; /* after -E2BIG: how many there are */
+        char *bad, *bad_reason; /* owned; the member that is wrong, and why, where one is */
+        size_t values;          /* after -E2BIG: how many there are */
 } WireMessageCall;
 
 /* Takes a call apart; `size` does not count the NUL byte. Returns
- *   0            a call;
- *   -EINVAL      a call with a method, but a member of it is unknown or of a wrong type, two of
- *                oneway, more, upgrade are true, or a string has a NUL (\u0000): ret->bad names the
- *                member, or the string by its path among the parameters ("spec.env.A"), for an
- * error reply; *ret must not be used for anything else then; -EBADMSG     not a Varlink call: not a
- * JSON object, no method, or -EINVAL of a oneway call; -E2BIG       more JSON values than
- * values_max; no tree was made of it; -ENOMEM. */
+ * - 0: it is a call.
+ * - -EINVAL: it is a call with a method, but a member is unknown or of a wrong type, two of oneway,
+ *   more and upgrade are true, or a string has a NUL (\u0000). For an error reply ret->bad names
+ * the member, or the string by its path among the parameters ("spec.env.A"), and ret->bad_reason
+ * says what is wrong with it; *ret must not be used for anything else.
+ * - -EBADMSG: it is not a Varlink call: it is not a JSON object, has no method, or is a oneway call
+ *   with what would be -EINVAL.
+ * - -E2BIG: it has more JSON values than values_max; no tree was made of it.
+ * - -ENOMEM. */
 int wire_message_parse_call(const char *data, size_t size, size_t values_max, WireMessageCall *ret);
 void wire_message_call_done(WireMessageCall *call);
 

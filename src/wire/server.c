@@ -420,59 +420,66 @@ static void wire_server_trim(WireServer *server)
                 uv_timer_start(&server->trim_due, on_trim_due, TRIM_MSEC, 0);
 }
 
-static void wire_server_refuse(WireCall *call, CvmErrorId id, const char *field, const char *value)
+/* Whether a method can be called with these flags. */
+static int wire_server_check_flags(const WireCall *call, const WireMethod *method, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
+        bool needs_upgrade = method->flags & WIRE_METHOD_NEEDS_UPGRADE;
 
-        cvm_error_set(&error, id, -EINVAL,
-                      field ? json_build(field, json_new_text(value), NULL) : NULL);
-        wire_call_error(call, &error);
+        if ((method->flags & WIRE_METHOD_NEEDS_MORE) && !call->more)
+                return cvm_error_set(error, CVM_ERROR_EXPECTED_MORE, -EINVAL, NULL);
+        if (needs_upgrade && !call->upgrade)
+                return cvm_error_invalid_parameter(error, "upgrade",
+                                                   "must be true in a call of this method");
+        if (!needs_upgrade && call->upgrade)
+                return cvm_error_invalid_parameter(error, "upgrade",
+                                                   "is not possible in a call of this method");
+        return 0;
 }
 
-/* The one place where the error of a handler becomes the answer to its call. */
-static void wire_server_handle(WireCall *call, const WireMethod *method, json_object *parameters,
-                               void *userdata)
+/* Finds the method and calls its handler. */
+static int wire_server_handle(WireServer *server, WireCall *call, const char *name,
+                              json_object *parameters, CvmError *error)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-        int r = method->handler(call, parameters, userdata, &error);
-
-        if (r >= 0)
-                return;
-        if (!cvm_error_is_set(&error))
-                cvm_error_system(&error, r, "%s", method->name);
-        wire_call_error(call, &error);
-}
-
-static void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
-                                 json_object *parameters)
-{
-        _cleanup_json_ json_object *none = NULL;
         const char *dot = strrchr(name, '.');
         const WireInterface *interface;
         const WireMethod *method;
+        int r;
 
-        if (!dot) {
-                wire_server_refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "method");
-                return;
-        }
+        if (!dot)
+                return cvm_error_invalid_parameter(
+                        error, "method", "must be the name of an interface, a dot and a method");
         interface = find_interface(server, name, (size_t)(dot - name));
         if (!interface) {
                 _cleanup_free_ char *wanted = strndup(name, (size_t)(dot - name));
 
-                wire_server_refuse(call, CVM_ERROR_INTERFACE_NOT_FOUND, "interface", wanted ?: "");
-                return;
+                return cvm_error_set(error, CVM_ERROR_INTERFACE_NOT_FOUND, -ENOSYS,
+                                     json_build("interface", json_new_text(wanted ?: ""), NULL));
         }
         method = find_method(interface, name);
         if (!method)
-                wire_server_refuse(call, CVM_ERROR_METHOD_NOT_FOUND, "method", name);
-        else if ((method->flags & WIRE_METHOD_NEEDS_MORE) && !call->more)
-                wire_server_refuse(call, CVM_ERROR_EXPECTED_MORE, NULL, NULL);
-        else if (!(method->flags & WIRE_METHOD_NEEDS_UPGRADE) == call->upgrade)
-                wire_server_refuse(call, CVM_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
-        else
-                wire_server_handle(call, method, parameters ?: (none = json_object_new_object()),
-                                   interface == &wire_service_interface ? server
-                                                                        : server->userdata);
+                return cvm_error_set(error, CVM_ERROR_METHOD_NOT_FOUND, -ENOSYS,
+                                     json_build("method", json_new_text(name), NULL));
+        r = wire_server_check_flags(call, method, error);
+        if (r < 0)
+                return r;
+        return method->handler(call, parameters,
+                               interface == &wire_service_interface ? server : server->userdata,
+                               error);
+}
+
+/* The one place where an error of a call's handler becomes the answer. */
+static void wire_server_dispatch(WireServer *server, WireCall *call, const char *name,
+                                 json_object *parameters)
+{
+        _cleanup_json_ json_object *none = parameters ? NULL : json_object_new_object();
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r = wire_server_handle(server, call, name, parameters ?: none, &error);
+
+        if (r >= 0)
+                return;
+        if (!cvm_error_is_set(&error))
+                cvm_error_system(&error, r, "%s", name);
+        wire_call_error(call, &error);
 }
 
 static const WireServerOps server_ops = {

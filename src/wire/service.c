@@ -28,8 +28,11 @@ static const char description[] =
         "error MethodNotFound (method: string)\n"
         "# The method is described, but not implemented here.\n"
         "error MethodNotImplemented (method: string)\n"
-        "# A parameter is missing, unknown, of a wrong type or out of range.\n"
-        "error InvalidParameter (parameter: string)\n"
+        "# A parameter is missing, unknown, of a wrong type or out of range. `reason` says what "
+        "it\n"
+        "# must be; the field is an addition to the Varlink standard, and other services have "
+        "none.\n"
+        "error InvalidParameter (parameter: string, reason: ?string)\n"
         "# The client may not do this.\n"
         "error PermissionDenied ()\n"
         "# The method must be called with `more`.\n"
@@ -67,7 +70,8 @@ static int get_interface_description(WireCall *call, json_object *parameters, vo
         const char *name = json_member_string(parameters, "interface"), *text;
 
         if (!name)
-                return cvm_error_invalid_parameter(error, "interface");
+                return cvm_error_invalid_parameter(error, "interface",
+                                                   "must be the name of an interface");
         text = find_description(userdata, name);
         if (!text)
                 return cvm_error_set(error, CVM_ERROR_INTERFACE_NOT_FOUND, -ENOSYS,

@@ -21,6 +21,12 @@ class VarlinkError(Exception):
         self.name = name.removeprefix(MANAGER)
         self.fields = fields
 
+    def bad_parameter(self):
+        """The parameter that InvalidParameter names, with a reason."""
+        assert self.name == "org.varlink.service.InvalidParameter", self
+        assert set(self.fields) == {"parameter", "reason"} and self.fields["reason"], self
+        return self.fields["parameter"]
+
 
 class ConnectionClosed(Exception):
     """The peer ended the connection."""

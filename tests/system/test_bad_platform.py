@@ -72,7 +72,8 @@ def refusals(daemon, **fields):
 def test_launch_security(platforms, platform, fields, field):
     launch, rendered = refusals(platforms, platform=platform, launchSecurity=fields)
     assert launch.name == rendered.name == "InvalidSpec"
-    assert launch.fields == rendered.fields and launch.fields["reason"]
+    for member in ("field", "reason", "name"):
+        assert launch.fields[member] == rendered.fields[member] and launch.fields[member]
     assert launch.fields["field"] == f"launchSecurity.{field}"
 
 
@@ -87,7 +88,8 @@ def test_a_cid_of_another_program(vhost):
     daemon = vhost()
     refused = refused_and_listed(daemon, daemon.spec("web", vsock={"cid": TAKEN}), "NoResources",
                                  "cid", str(TAKEN))
-    assert refused.fields == {"resource": "cid", "wanted": TAKEN, "available": 0, "holders": []}
+    assert refused.fields == {"resource": "cid", "wanted": TAKEN, "available": 0, "holders": [],
+                              "name": "web"}
     free = daemon.call("Render", spec=daemon.spec("web", vsock={"cid": TAKEN + 1}))["missing"]
     assert free == []
     # where none is named, those that are free are found

@@ -18,7 +18,7 @@ def refused(cvmd, **fields):
 
 
 def test_required_by_the_spec(cvmd):
-    assert refused(cvmd, confidential=True) == {"platform": "plain"}
+    assert refused(cvmd, confidential=True) == {"platform": "plain", "name": "web"}
     # auto never takes a platform that is not confidential then
     with pytest.raises(VarlinkError) as refusal:
         cvmd.launch("web", confidential=True, platform="auto")
@@ -29,7 +29,7 @@ def test_required_by_the_spec(cvmd):
 
 def test_required_by_the_configuration(make_daemon, config):
     daemon = make_daemon({**config, "requireConfidential": True})
-    assert refused(daemon) == {"platform": "plain"}
+    assert refused(daemon) == {"platform": "plain", "name": "web"}
     with pytest.raises(VarlinkError) as refusal:
         daemon.call("Render", spec=daemon.spec("web"))
     assert refusal.value.name == "NotConfidential"

@@ -73,7 +73,8 @@ def test_a_written_disk_is_held_by_one(cvmd, tmp_path):
     cvmd.launch("one", disks=disk(path, readOnly=False))
     for again in (disk(str(link), id="x"), disk(path, id="x", readOnly=False)):
         fields = refused("NoResources", lambda spec=again: cvmd.launch("two", disks=spec))
-        assert fields == {"resource": "disk:x", "wanted": 1, "available": 0, "holders": ["one"]}
+        assert fields.pop("id") and fields == {"resource": "disk:x", "wanted": 1, "available": 0,
+                                               "holders": ["one"], "name": "two"}
     assert [cvm["name"] for cvm in cvmd.cvms()] == ["one"]
 
     cvmd.kill()

@@ -17,10 +17,15 @@ def launch(daemon, name="web", **fields):
     return daemon.call("Launch", spec=daemon.spec(name, **fields), id=ID)["cvm"]
 
 
-def refused(call, *args, **named):
+def error_of(call, *args, **named):
     with pytest.raises(VarlinkError) as refusal:
         call(*args, **named)
-    return refusal.value.name, refusal.value.fields
+    return refusal.value
+
+
+def refused(call, *args, **named):
+    error = error_of(call, *args, **named)
+    return error.name, error.fields
 
 
 @pytest.mark.parametrize("end", [None, "terminate", "kill"])
@@ -50,7 +55,7 @@ def test_another_spec_is_refused(cvmd, field, fields):
     """Secrets count, and so does what the first one had and the second has not."""
     given = {"name": "web", "env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "hidden"}}}
     first = launch(cvmd, **given)
-    mismatch = ("IdempotencyMismatch", {"id": ID, "field": field})
+    mismatch = ("IdempotencyMismatch", {"id": ID, "field": field, "name": "web"})
     assert refused(launch, cvmd, **{**given, **fields}) == mismatch
     cvmd.stop("web", force=True)
     assert refused(launch, cvmd, **{**given, **fields}) == mismatch
@@ -98,7 +103,7 @@ def test_an_id_that_the_daemon_made(cvmd):
     made = cvmd.launch("web")["id"]
     assert cvmd.call("Launch", spec=cvmd.spec("web"), id=made)["cvm"]["id"] == made
     assert refused(cvmd.call, "Launch", spec=cvmd.spec("other"), id=made) == (
-        "IdempotencyMismatch", {"id": made, "field": "name"})
+        "IdempotencyMismatch", {"id": made, "field": "name", "name": "web"})
 
 
 def test_each_method_by_id(cvmd):
@@ -128,10 +133,8 @@ def test_never_the_successor(cvmd, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_neither_name_nor_id(cvmd, method):
-    assert refused(cvmd.call, method) == (
-        "org.varlink.service.InvalidParameter", {"parameter": "name"})
-    assert refused(cvmd.call, method, id="web") == (
-        "org.varlink.service.InvalidParameter", {"parameter": "id"})
+    assert error_of(cvmd.call, method).bad_parameter() == "name"
+    assert error_of(cvmd.call, method, id="web").bad_parameter() == "id"
 
 
 def test_many_ids(make_daemon, config):

@@ -105,12 +105,13 @@ def test_paused_at_first(cvmd):
 
 
 def test_pause_and_resume(cvmd):
-    cvmd.launch("web")
+    id_ = cvmd.launch("web")["id"]
     assert cvmd.call("Pause", name="web")["cvm"]["state"] == "paused"
     with pytest.raises(VarlinkError) as refusal:
         cvmd.call("Pause", name="web")
     assert refusal.value.name == "WrongState"
-    assert refusal.value.fields == {"name": "web", "state": "paused", "allowed": ["running"]}
+    assert refusal.value.fields == {"name": "web", "id": id_, "state": "paused",
+                                    "allowed": ["running"]}
     assert cvmd.call("Resume", name="web")["cvm"]["state"] == "running"
 
 
@@ -343,11 +344,11 @@ def test_a_caller_that_leaves(cvmd):
 
 
 def test_a_name_in_use(cvmd):
-    cvmd.launch("web")
+    id_ = cvmd.launch("web")["id"]
     with pytest.raises(VarlinkError) as refusal:
         cvmd.launch("web")
     assert (refusal.value.name, refusal.value.fields) == (
-        "CvmExists", {"name": "web", "anothers": False})
+        "CvmExists", {"name": "web", "id": id_, "anothers": False})
 
 
 def test_a_stopped_one_is_replaced(cvmd):
@@ -365,7 +366,7 @@ def test_an_id_of_the_callers(cvmd):
     assert first["id"] == again["id"] == own and first.get("pid") == again.get("pid")
     with pytest.raises(VarlinkError) as refusal:
         cvmd.call("Launch", spec=cvmd.spec("two"), id="../../etc")
-    assert refusal.value.fields == {"parameter": "id"}
+    assert refusal.value.bad_parameter() == "id"
 
 
 def test_remove(cvmd):

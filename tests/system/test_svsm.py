@@ -87,7 +87,8 @@ def test_state_is_the_svsms_alone(daemon, tmp_path):
     assert not [word for word in command if "scsi" in word]
 
     fields = refused("NoResources", lambda: launch(daemon, tmp_path, "two", disks=disks))
-    assert fields == {"resource": "disk:disk0", "wanted": 1, "available": 0, "holders": ["web"]}
+    assert fields.pop("id") and fields == {"resource": "disk:disk0", "wanted": 1, "available": 0,
+                                           "holders": ["web"], "name": "two"}
     os.link(tmp_path / "state", tmp_path / "other")
     other = [{"path": str(tmp_path / "other"), "id": "x"}]
     assert refused("NoResources",

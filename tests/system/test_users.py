@@ -134,7 +134,8 @@ def test_quota_of_a_user(cvmd):
         by(ANN, lambda: cvmd.launch(f"n{number}"))
     error = refused(ANN, lambda: cvmd.launch("more"))
     assert (error.name, error.fields) == ("QuotaExceeded", {
-        "resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1})
+        "resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1,
+        "name": "more"})
     by(BOB, lambda: cvmd.launch("bobs"))
 
 
@@ -149,7 +150,8 @@ def test_quota_of_a_users_live_ones(cvmd, field, first, second, resource, limit)
     by(ANN, lambda: launch("one", first))
     error = refused(ANN, lambda: launch("two", second))
     assert (error.name, error.fields) == ("QuotaExceeded", {
-        "resource": resource, "limit": limit, "used": first, "wanted": second})
+        "resource": resource, "limit": limit, "used": first, "wanted": second,
+        "name": "two"})
     by(BOB, lambda: launch("bobs", second))
     by(ADMIN, lambda: launch("big", limit + (MIB if field == "memory" else 1)))
     by(ANN, lambda: cvmd.stop("one", force=True))
@@ -170,7 +172,8 @@ def test_quota_of_ports(few_ports):
     four = [{"guestPort": port} for port in range(1, 5)]
     error = refused(ANN, lambda: cvmd.launch("two", forwards=four))
     assert (error.name, error.fields) == ("QuotaExceeded", {
-        "resource": "ports of one user", "limit": 5, "used": 2, "wanted": 4})
+        "resource": "ports of one user", "limit": 5, "used": 2, "wanted": 4,
+        "name": "two"})
     by(ANN, lambda: cvmd.launch("two", forwards=four[:2]))
     assert refused(ANN, lambda: cvmd.launch("three", forwards=four[:2])).fields["used"] == 4
     by(ANN, lambda: cvmd.launch("three"))  # one to the agent
@@ -189,7 +192,8 @@ def test_quota_of_ports_by_default(make_daemon, config):
     for name in ("one", "two"):
         by(ANN, lambda name=name: cvmd.launch(name, forwards=many))
     assert refused(ANN, lambda: cvmd.launch("three")).fields == {
-        "resource": "ports of one user", "limit": 100, "used": 100, "wanted": 1}
+        "resource": "ports of one user", "limit": 100, "used": 100, "wanted": 1,
+        "name": "three"}
     by(BOB, lambda: cvmd.launch("bobs"))
 
 

@@ -50,8 +50,8 @@ def test_until_it_is_resumed(cvmd):
 
 @pytest.mark.parametrize("goal", ["running", "ready"])
 def test_it_does_not_come_any_more(cvmd, goal):
-    cvmd.launch("web", paused=True)
-    expected = ("WrongState", {"name": "web", "state": "stopped", "allowed": [
+    id_ = cvmd.launch("web", paused=True)["id"]
+    expected = ("WrongState", {"name": "web", "id": id_, "state": "stopped", "allowed": [
         "preparing", "starting", "running", "paused", "restarting"]})
     with begin(cvmd, name="web", **{"for": goal}) as waiting:
         cvmd.stop("web", force=True)
@@ -62,16 +62,19 @@ def test_it_does_not_come_any_more(cvmd, goal):
 
 
 def test_not_for_ever(cvmd):
-    cvmd.launch("web")
-    with begin(cvmd, name="web", timeoutSec=1) as waiting:
-        assert refused(waiting) == ("Timeout", {"stage": "stopped", "afterMSec": 1000})
+    id_ = cvmd.launch("web")["id"]
+    with begin(cvmd, id=id_, timeoutSec=1) as waiting:
+        assert refused(waiting) == (
+            "Timeout", {"stage": "stopped", "afterMSec": 1000, "name": "web", "id": id_})
 
 
 def test_what_cannot_be_waited_for(cvmd):
     cvmd.launch("web")
     for parameters in ({"for": "removed"}, {"for": ""}):
         with begin(cvmd, name="web", **parameters) as waiting:
-            assert refused(waiting)[1] == {"parameter": "for"}
+            with pytest.raises(VarlinkError) as refusal:
+                waiting.receive()
+            assert refusal.value.bad_parameter() == "for"
 
 
 def test_the_daemon_exits(cvmd):

@@ -53,8 +53,7 @@ def test_mistakes_are_named(shared, parameter):
         client.send_raw(MISTAKES[parameter])
         with pytest.raises(VarlinkError) as refusal:
             client.receive()
-        assert refusal.value.name == SERVICE + "InvalidParameter"
-        assert refusal.value.fields == {"parameter": parameter}
+        assert refusal.value.bad_parameter() == parameter
 
 
 def test_noise_after_a_call(shared):
@@ -209,8 +208,7 @@ def test_calls_of_what_is_not_there(shared):
 def test_parameters_of_the_wrong_kind(shared, method, parameters, parameter):
     with pytest.raises(VarlinkError) as refusal:
         shared.call(method, **parameters)
-    assert refusal.value.name == SERVICE + "InvalidParameter", refusal.value
-    assert refusal.value.fields == {"parameter": parameter}
+    assert refusal.value.bad_parameter() == parameter
 
 
 def test_parameters_may_be_missing_or_null(shared):
@@ -235,7 +233,7 @@ def test_methods_that_need_a_flag(shared):
     shared.launch("web")
     with pytest.raises(VarlinkError) as refusal:
         shared.call("Console", name="web")
-    assert refusal.value.name == SERVICE + "InvalidParameter"
+    assert refusal.value.bad_parameter() == "upgrade"
 
 
 def loop_seconds(daemon):

@@ -82,6 +82,12 @@ static void test_wire(void **state)
 
         assert_int_equal(cvm_error_set_wire(&error, "io.cvmd.Manager.NoSuchCvm", fields), -ENOENT);
         assert_message(&error, "no CVM named 'a\\x1b[31m'; see `cvmctl list`");
+        assert_int_equal(cvm_error_set_wire(&error, "org.varlink.service.InvalidParameter", NULL),
+                         -EINVAL);
+        json_add(error.fields, "parameter", json_object_new_string("id"));
+        assert_message(&error, "invalid parameter 'id'");
+        cvm_error_invalid_parameter(&error, "id", "must be a UUID");
+        assert_message(&error, "invalid parameter 'id': must be a UUID");
         assert_int_equal(cvm_error_set_wire(&error, "io.example.New", fields), -EPROTO);
         assert_int_equal(error.id, CVM_ERROR_OTHER);
         assert_message(&error, "error io.example.New");
@@ -96,12 +102,51 @@ static void test_not_utf8(void **state)
         cvm_error_done(&error);
 }
 
+static void assert_fields(CvmError *error, const char *expected)
+{
+        assert_string_equal(json_text(error->fields), expected);
+        cvm_error_done(error);
+}
+
+/* What an error already says of its CVM stays, and what is said of another one is not mixed in. */
+static void test_of_a_cvm(void **state)
+{
+        static const char *const running[] = {"running", NULL};
+        CvmError error = {};
+
+        cvm_error_timeout(&error, "ready", 5);
+        cvm_error_add_cvm(&error, "web", "i1");
+        assert_fields(&error,
+                      "{\"stage\":\"ready\",\"afterMSec\":5,\"name\":\"web\",\"id\":\"i1\"}");
+        cvm_error_timeout(&error, "ready", 5);
+        cvm_error_add_cvm(&error, "web", NULL);
+        assert_fields(&error, "{\"stage\":\"ready\",\"afterMSec\":5,\"name\":\"web\"}");
+        cvm_error_wrong_state(&error, "web", "paused", running);
+        cvm_error_add_cvm(&error, "web", "i1");
+        assert_fields(&error, "{\"name\":\"web\",\"state\":\"paused\",\"allowed\":[\"running\"],"
+                              "\"id\":\"i1\"}");
+        cvm_error_idempotency_mismatch(&error, "i1", "env");
+        cvm_error_add_cvm(&error, "web", NULL);
+        assert_fields(&error, "{\"id\":\"i1\",\"field\":\"env\"}");
+        cvm_error_cvm_exists(&error, "i1", NULL, true);
+        cvm_error_add_cvm(&error, "web", "i2");
+        assert_fields(&error, "{\"name\":\"i1\",\"anothers\":true}");
+        cvm_error_invalid_parameter(&error, "for", "must be %s", "ready");
+        cvm_error_add_cvm(&error, "web", "i1");
+        assert_fields(&error, "{\"parameter\":\"for\",\"reason\":\"must be ready\"}");
+        cvm_error_set_wire(&error, "io.example.New", NULL);
+        cvm_error_add_cvm(&error, "web", "i1");
+        assert_fields(&error, "{}");
+        cvm_error_add_cvm(&error, "web", "i1");
+        assert_false(cvm_error_is_set(&error));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_messages),   cmocka_unit_test(test_resources),
                 cmocka_unit_test(test_first_wins), cmocka_unit_test(test_wire),
-                cmocka_unit_test(test_not_utf8),
+                cmocka_unit_test(test_not_utf8),   cmocka_unit_test(test_of_a_cvm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,8 @@ static void test_service(void **state)
                       "{\"interface\":\"x.y\"}}");
         wire_exchange(w, fd, "{\"method\":\"org.varlink.service.GetInterfaceDescription\"}",
                       "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":"
-                      "{\"parameter\":\"interface\"}}");
+                      "{\"parameter\":\"interface\",\"reason\":\"must be the name of an "
+                      "interface\"}}");
 
         wire_send(w, fd,
                   "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
@@ -61,7 +62,9 @@ static void test_parameters_absent(void **state)
 }
 
 #define ERROR(name, fields) "{\"error\":\"" name "\",\"parameters\":" fields "}"
-#define INVALID(name) ERROR("org.varlink.service.InvalidParameter", "{\"parameter\":\"" name "\"}")
+#define INVALID(name, reason)                                                                      \
+        ERROR("org.varlink.service.InvalidParameter",                                              \
+              "{\"parameter\":\"" name "\",\"reason\":\"" reason "\"}")
 
 static void test_errors(void **state)
 {
@@ -77,23 +80,33 @@ static void test_errors(void **state)
                  ERROR("org.varlink.service.InterfaceNotFound", "{\"interface\":\"u\"}")},
                 {"{\"method\":\"t.t.Echo\"}",
                  ERROR("org.varlink.service.InterfaceNotFound", "{\"interface\":\"t.t\"}")},
-                {"{\"method\":\"\"}", INVALID("method")},
+                {"{\"method\":\"\"}",
+                 INVALID("method", "must be the name of an interface, a dot and a method")},
                 {"{\"method\":\"t.Stream\"}", ERROR("org.varlink.service.ExpectedMore", "{}")},
-                {"{\"method\":\"t.Upgrade\"}", INVALID("upgrade")},
-                {"{\"method\":\"t.Echo\",\"upgrade\":true}", INVALID("upgrade")},
-                {"{\"method\":\"t.Echo\",\"parameters\":[]}", INVALID("parameters")},
-                {"{\"method\":\"t.Echo\",\"parameters\":\"x\"}", INVALID("parameters")},
-                {"{\"method\":\"t.Echo\",\"more\":1}", INVALID("more")},
-                {"{\"method\":\"t.Echo\",\"flags\":1}", INVALID("flags")},
-                {"{\"method\":\"t.Upgrade\",\"more\":true,\"upgrade\":true}", INVALID("upgrade")},
+                {"{\"method\":\"t.Upgrade\"}",
+                 INVALID("upgrade", "must be true in a call of this method")},
+                {"{\"method\":\"t.Echo\",\"upgrade\":true}",
+                 INVALID("upgrade", "is not possible in a call of this method")},
+                {"{\"method\":\"t.Echo\",\"parameters\":[]}",
+                 INVALID("parameters", "must be an object")},
+                {"{\"method\":\"t.Echo\",\"parameters\":\"x\"}",
+                 INVALID("parameters", "must be an object")},
+                {"{\"method\":\"t.Echo\",\"more\":1}", INVALID("more", "must be true or false")},
+                {"{\"method\":\"t.Echo\",\"flags\":1}",
+                 INVALID("flags", "is not a member of a call: use method, parameters, oneway, "
+                                  "more, upgrade")},
+                {"{\"method\":\"t.Upgrade\",\"more\":true,\"upgrade\":true}",
+                 INVALID("upgrade", "only one of oneway, more and upgrade may be true")},
                 {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":{\"b\":[1,\"\\u0000\"]}}}",
-                 INVALID("a.b[1]")},
-                {"{\"method\":\"t.Echo\\u0000\",\"x\":1}", INVALID("method")},
+                 INVALID("a.b[1]", "a NUL character in a string")},
+                {"{\"method\":\"t.Echo\\u0000\",\"x\":1}",
+                 INVALID("method", "a NUL character in a string")},
                 {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":{\"b\":\"x\\udcff\"}}}",
-                 INVALID("a.b")},
+                 INVALID("a.b", "an unpaired surrogate in a string")},
                 {"{\"method\":\"t.Echo\",\"parameters\":{\"a\":[-99999999999999999999]}}",
-                 INVALID("a[0]")},
-                {"{\"method\":\"t.Echo\",\"parameters\":{\"\\ud800\":1}}", INVALID("\xef\xbf\xbd")},
+                 INVALID("a[0]", "an integer beyond 64 bits")},
+                {"{\"method\":\"t.Echo\",\"parameters\":{\"\\ud800\":1}}",
+                 INVALID("\xef\xbf\xbd", "an unpaired surrogate in a string")},
         };
         Wire *w = wire_start();
         int fd = wire_connect(w);
@@ -290,6 +303,31 @@ static void test_large_replies(void **state)
         wire_stop(w);
 }
 
+/* Also after its handler has returned. */
+static void test_errors_of_a_cvm(void **state)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        Wire *w = wire_start();
+        int fd = wire_connect(w);
+        WireCall *call;
+
+        wire_send(w, fd, "{\"method\":\"t.Hold\"}");
+        test_loop_until(&w->test, w->n_held == 1);
+        call = wire_release(w);
+        wire_call_concerns(call, "web", NULL);
+        wire_call_concerns(call, "web", "i1");
+        cvm_error_events_lost(&error, 7);
+        wire_call_error(call, &error);
+        wire_call_unref(call);
+        wire_expect(w, fd,
+                    ERROR("io.cvmd.Manager.EventsLost",
+                          "{\"oldest\":7,\"name\":\"web\",\"id\":\"i1\"}"));
+        wire_exchange(w, fd, "{\"method\":\"t.Fail\"}",
+                      ERROR("io.cvmd.Manager.NoSuchCvm", "{\"name\":\"web\\\"1\"}"));
+        close(fd);
+        wire_stop(w);
+}
+
 static void test_oneway(void **state)
 {
         Wire *w = wire_start();
@@ -358,6 +396,7 @@ static void test_gone(void **state)
         wire_call_on_drained(w->held[0], wire_count_gone, w);
         assert_false(wire_call_is_congested(w->held[0]));
         assert_int_equal(wire_call_peer(w->held[0])->pid, getpid());
+        wire_call_concerns(w->held[0], "x", NULL);
         cvm_error_no_such_cvm(&error, "x", NULL);
         wire_call_error(w->held[0], &error);
         assert_false(cvm_error_is_set(&error));
@@ -487,6 +526,7 @@ int main(void)
                 cmocka_unit_test(test_pipelined_later),
                 cmocka_unit_test(test_prepared),
                 cmocka_unit_test(test_large_replies),
+                cmocka_unit_test(test_errors_of_a_cvm),
                 cmocka_unit_test(test_oneway),
                 cmocka_unit_test(test_more),
                 cmocka_unit_test(test_gone),
