@@ -305,8 +305,10 @@ static int listen_on(Daemon *daemon, const Config *config, const int *listeners,
 
 static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths)
 {
-        static const WireServerInfo info = {
-                .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"};
+        static const WireServerInfo info = {.vendor = "cvmd",
+                                            .product = "cvmd",
+                                            .version = CVMD_VERSION,
+                                            .url = "man:io.cvmd.Manager(7)"};
         const ManagerDirectories directories = {paths->runtime, paths->state};
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_free_ int *listeners = NULL;

@@ -265,8 +265,10 @@ static const WireInterface interface = {
 /* For those who may use the daemon at all. */
 static int open_control(Machine *machine, const char *path)
 {
-        static const WireServerInfo info = {
-                .vendor = "cvmd", .product = "cvmd", .version = CVMD_VERSION, .url = "io.cvmd"};
+        static const WireServerInfo info = {.vendor = "cvmd",
+                                            .product = "cvmd",
+                                            .version = CVMD_VERSION,
+                                            .url = "man:io.cvmd.Manager(7)"};
         const Manager *manager = machine->machines->manager;
         int r = wire_server_new(manager->home.loop, &info, &interface, 1, machine,
                                 &machine->control);

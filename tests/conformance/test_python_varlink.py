@@ -52,6 +52,17 @@ except varlink.VarlinkError as error:
     assert fields["field"] == "env.A B" and fields["reason"]
 
 
+def test_a_reason_beside_the_standard(clients):
+    """The client has a class of its own for this error, which keeps what it knows."""
+    text = clients.python(OPEN + """
+try:
+    cvmd.Wait(**{"name": "web", "for": "odd"})
+except varlink.InvalidParameter as error:
+    print(json.dumps(error.parameters()))
+""")
+    assert json.loads(text) == {"parameter": "for"}
+
+
 def test_the_other_reads_all(clients):
     text = clients.python(OPEN + """
 print(json.dumps([cvmd.ListTemplates(), cvmd.ListArtifacts(), cvmd.DescribeHost(),

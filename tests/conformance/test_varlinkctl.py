@@ -29,13 +29,15 @@ def test_the_interface_is_valid(clients):
 
 def test_info(clients):
     info = documents(clients.varlinkctl("info", "--json=short", clients.socket).stdout)[0]
-    assert info["product"] == "cvmd"
+    assert info["product"] == "cvmd" and info["url"] == "man:io.cvmd.Manager(7)"
     assert set(info["interfaces"]) == {"io.cvmd.Manager", "org.varlink.service"}
 
 
 def test_introspect(clients):
     text = clients.varlinkctl("introspect", clients.socket, "io.cvmd.Manager").stdout
-    for part in ("method Launch(", "type Spec", "error InvalidSpec", "Unknown fields are refused"):
+    for part in ("method Launch(", "type Spec", "# Version 1.1 of the interface",
+                 "accepts one of them, or both", "\n\n# Launches a CVM.",
+                 "\n\n# There is no such CVM", "error InvalidSpec", "Unknown fields are refused"):
         assert part in text
 
 
@@ -71,3 +73,12 @@ def test_errors_are_typed(clients):
     assert "io.cvmd.Manager.NoSuchCvm" in done.stderr
     done = call(clients, "Launch", check=False, spec=clients.daemon.spec("web", cpus=0))
     assert "io.cvmd.Manager.InvalidSpec" in done.stderr
+    assert documents(done.stdout)[0]["name"] == "web"
+
+
+def test_a_reason_beside_the_standard(clients):
+    """InvalidParameter has a field that org.varlink.service does not declare elsewhere."""
+    done = call(clients, "Wait", check=False, name="web", **{"for": "odd"})
+    assert "org.varlink.service.InvalidParameter" in done.stderr
+    assert documents(done.stdout) == [{"parameter": "for",
+                                       "reason": "must be running, ready or stopped"}]

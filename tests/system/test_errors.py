@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an error says of the CVM that it concerns: its name and its id, whatever went wrong and when,
+"""What an error says of the CVM that it concerns: its name and id, whatever went wrong and when,
 and nothing that the caller may not know. InvalidParameter says what a parameter must be."""
 import re
 
