@@ -13,15 +13,11 @@
 static int json_parse_error(JsonParseError *ret, const char *data, size_t at, const char *reason)
 {
         if (ret) {
-                ret->line = ret->column = 1;
-                for (size_t i = 0; i < at; i++) {
-                        if (data[i] == '\n') {
-                                ret->line++;
-                                ret->column = 1;
-                        } else if ((data[i] & 0xc0) != 0x80) {
-                                ret->column++; /* the first byte of a character */
-                        }
-                }
+                JsonPlace place = {};
+
+                json_place_advance(&place, data, at);
+                ret->line = place.line;
+                ret->column = place.column;
                 snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
                 ret->values = 0;
         }

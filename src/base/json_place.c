@@ -11,16 +11,12 @@
 typedef struct Cursor {
         const char *data;
         size_t size, at;
-        unsigned line;
 } Cursor;
 
 static char json_place_peek(Cursor *c)
 {
-        while (c->at < c->size && memchr(" \t\r\n", c->data[c->at], 4)) {
-                if (c->data[c->at] == '\n')
-                        c->line++;
+        while (c->at < c->size && memchr(" \t\r\n", c->data[c->at], 4))
                 c->at++;
-        }
         return c->at < c->size ? c->data[c->at] : 0;
 }
 
@@ -177,52 +173,130 @@ int json_place_path(const char *data, size_t size, size_t offset, char **ret)
         return r < 0 ? r : 0;
 }
 
-/* What is left of the path after the member at the cursor, whose name and colon it skips; NULL if
- * the path leads elsewhere. */
-static const char *after_member(Cursor *c, const char *path)
+void json_place_advance(JsonPlace *place, const char *data, size_t at)
 {
-        _cleanup_free_ char *name = NULL;
-        size_t start, length;
+        if (!place->line)
+                *place = (JsonPlace){.line = 1, .column = 1};
+        for (; place->at < at; place->at++) {
+                if (data[place->at] == '\n') {
+                        place->line++;
+                        place->column = 1;
+                } else if ((data[place->at] & 0xc0) != 0x80) {
+                        place->column++; /* the first byte of a character */
+                }
+        }
+}
 
-        skip_name(c, &start, &length);
-        name = path ? json_place_member_name(c, start, length) : NULL;
-        length = name ? strlen(name) : 0;
-        if (!name || strncmp(path, name, length) != 0 || !strchr(".[", path[length]) ||
-            (!length && !path[length]))
+/* What is left of the path after a member of that name; NULL if the path leads elsewhere. A path
+ * that was cut and ends in "…" leads to the first member that begins like it. */
+static const char *after_member(const char *name, const char *path)
+{
+        static const char ellipsis[] = "\xe2\x80\xa6";
+        size_t length = strlen(name), size;
+
+        if (strncmp(path, name, length) == 0 && strchr(".[", path[length]) &&
+            (length || path[length]))
+                return path + length + (path[length] == '.');
+        size = strlen(path);
+        if (size < strlen(ellipsis) || strcmp(path + size - strlen(ellipsis), ellipsis) != 0)
                 return NULL;
-        return path + length + (path[length] == '.');
+        return strncmp(path, name, size - strlen(ellipsis)) == 0 ? path + size : NULL;
 }
 
 static const char *after_item(const char *path, unsigned index)
 {
         char *close;
 
-        if (!path || path[0] != '[' || strtoul(path + 1, &close, 10) != index || *close != ']')
+        if (path[0] != '[' || strtoul(path + 1, &close, 10) != index || *close != ']')
                 return NULL;
         return close + 1 + (close[1] == '.');
 }
 
-/* Walks the value at the cursor; returns the line of the member that path names in it, or 0. */
-static unsigned line_in(Cursor *c, const char *path)
+/* What is looked for at one level: of each member the rest of its path, NULL once it is found or
+ * leads elsewhere. */
+typedef struct Rests {
+        const char *of[JSON_PLACE_MAX];
+        size_t n;
+} Rests;
+
+typedef struct Search {
+        JsonMember *members;
+        JsonPlace place; /* of what was found last: what is found comes in the order of the text */
+} Search;
+
+/* The paths that lead on into a child of the value at the cursor; those that end with the child
+ * are found. name: of a member; NULL: the child is the item with that index. */
+static void enter_child(const Cursor *c, Search *search, Rests *rests, size_t at, const char *name,
+                        unsigned index, Rests *ret)
 {
-        unsigned found = 0;
+        *ret = (Rests){.n = 0};
+        for (size_t i = 0; i < rests->n; i++) {
+                const char *path = rests->of[i];
+                JsonMember *member = &search->members[i];
+
+                if (path && !member->line)
+                        path = name ? after_member(name, path) : after_item(path, index);
+                else
+                        path = NULL;
+                if (path && !*path) {
+                        json_place_advance(&search->place, c->data, at);
+                        member->line = search->place.line;
+                        member->column = search->place.column;
+                        path = NULL;
+                }
+                ret->of[i] = path;
+                if (path)
+                        ret->n = rests->n;
+        }
+}
+
+/* Walks the value at the cursor and looks for what leads into it. */
+static void search_in(Cursor *c, Search *search, Rests *rests)
+{
         char close = json_place_enter(c);
+        Rests below;
 
         if (!close)
                 skip_scalar(c);
         for (unsigned index = 0; close && more(c, close); index++) {
-                unsigned line = c->line, below;
-                const char *rest = close == '}' ? after_member(c, path) : after_item(path, index);
+                _cleanup_free_ char *name = NULL;
+                size_t at = c->at, start, length;
 
-                if (rest && !*rest && !found)
-                        found = line;
-                below = line_in(c, rest && *rest ? rest : NULL);
-                found = found ?: below;
+                if (close == '}')
+                        skip_name(c, &start, &length);
+                if (close == '}' && rests->n)
+                        name = json_place_member_name(c, start, length);
+                below.n = 0;
+                if (rests->n && (name || close == ']'))
+                        enter_child(c, search, rests, at, name, index, &below);
+                search_in(c, search, &below);
         }
-        return found;
+}
+
+void json_place_members(const char *data, size_t size, JsonMember *members, size_t n)
+{
+        Cursor cursor = {.data = data, .size = size};
+        Search search = {.members = members};
+        Rests rests = {.n = n < JSON_PLACE_MAX ? n : JSON_PLACE_MAX};
+
+        json_place_peek(&cursor);
+        for (size_t i = 0; i < n; i++)
+                members[i].line = members[i].column = 0;
+        for (size_t i = 0; i < rests.n; i++) {
+                rests.of[i] = members[i].path;
+                if (*members[i].path)
+                        continue;
+                json_place_advance(&search.place, data, cursor.at);
+                members[i].line = search.place.line;
+                members[i].column = search.place.column;
+        }
+        search_in(&cursor, &search, &rests);
 }
 
 unsigned json_place_line(const char *data, size_t size, const char *path)
 {
-        return line_in(&(Cursor){.data = data, .size = size, .line = 1}, path);
+        JsonMember member = {.path = path};
+
+        json_place_members(data, size, &member, 1);
+        return member.line;
 }

@@ -3,8 +3,8 @@
 /* Strict JSON: what json_parse() accepts must survive being written and parsed again, and
  * json_parse_mended() accepts nothing that it does, and what it gives can be written and parsed. Of
  * what json_scan() accepts json_parse() refuses nothing but members given twice and too many
- * values. The canonical text
- * of a value is that of what it parses to. */
+ * values. The canonical text of a value is that of what it parses to. Places that are looked for
+ * are in the text. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +42,26 @@ static void check_canonical(json_object *object)
                 abort();
 }
 
+/* Whatever is found stands in the text, and a path finds the same beside others as alone. */
+static void check_places(const char *data, size_t size)
+{
+        static const char *const paths[] = {"a.b[1].c", "a", "", "[0]", "name", "\xe2\x80\xa6"};
+        JsonMember members[ARRAY_SIZE(paths)] = {};
+        JsonPlace end = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                members[i].path = paths[i];
+        json_place_members(data, size, members, ARRAY_SIZE(members));
+        json_place_advance(&end, data, size);
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+                if (json_place_line(data, size, paths[i]) != members[i].line ||
+                    members[i].line > end.line || !members[i].line != !members[i].column)
+                        abort();
+        }
+        if (!members[2].line)
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_json_ json_object *object = NULL, *again = NULL, *replaced = NULL;
@@ -61,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (json_parse(text, strlen(text), &again, NULL) < 0)
                 abort();
         check_canonical(object);
-        json_place_line((const char *)data, size, "a.b[1].c");
+        if (good)
+                check_places((const char *)data, size);
         return 0;
 }
