@@ -8,8 +8,10 @@
 #include <systemd/sd-id128.h>
 
 #include "base/fail_point.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "launch/admission.h"
 #include "launch/capacity.h"
@@ -167,13 +169,17 @@ static int check_proxy(Manager *manager, const Admission *admission, Vm *vm, Cvm
 
 static int check_driver(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
+        Suggestion best = suggest_begin(admission->spec->driver);
         _cleanup_free_ char *names = NULL;
 
         if (vm->ops)
                 return 0;
         names = driver_names(manager->home.drivers.all);
-        return cvm_error_invalid_spec(error, "driver", "this build has no driver '%s', only: %s",
-                                      admission->spec->driver, names ?: "");
+        for (const DriverOps *const *ops = manager->home.drivers.all; *ops; ops++)
+                suggest_candidate(&best, (*ops)->name);
+        fault_add_near(error, "driver", best.found, "this build has no driver '%s', only: %s",
+                       admission->spec->driver, names ?: "");
+        return -EINVAL;
 }
 
 static int check_capacity(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
+#include "base/suggest.h"
+
 bool platform_use_kvm(const Manager *manager)
 {
         ConfigAccelerator accelerator = manager->home.config->accelerator;
@@ -96,6 +99,17 @@ bool platform_is_available(const Manager *manager, const Template *template)
         return host_can_run(manager, template) && has_artifacts(manager, template, NULL);
 }
 
+static int platform_refuse_unknown(const Manager *manager, const char *platform, CvmError *error)
+{
+        Suggestion best = suggest_begin(platform);
+
+        for (size_t i = 0; i < template_set_size(manager->templates); i++)
+                suggest_candidate(&best, template_name(template_set_get(manager->templates, i)));
+        fault_add_near(error, "platform", best.found,
+                       "unknown template '%s'; `cvmctl templates` lists the templates", platform);
+        return -EINVAL;
+}
+
 int platform_choose(const Manager *manager, const CvmSpec *spec, const Template **ret,
                     CvmError *error)
 {
@@ -106,10 +120,7 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
         if (strcmp(spec->platform, "auto") != 0) {
                 best = template_set_find(manager->templates, spec->platform);
                 if (!best)
-                        return cvm_error_invalid_spec(
-                                error, "platform",
-                                "unknown template '%s'; `cvmctl templates` lists the templates",
-                                spec->platform);
+                        return platform_refuse_unknown(manager, spec->platform, error);
                 if (confidential && !template_is_confidential(best))
                         return cvm_error_not_confidential(error, spec->platform);
                 *ret = best;

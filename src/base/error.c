@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -124,10 +125,14 @@ int cvm_error_not_confidential(CvmError *error, const char *platform)
 
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
 {
+        json_object *list = json_object_new_array();
+
         FORMAT_TEXT(format);
-        return cvm_error_set(
-                error, CVM_ERROR_INVALID_SPEC, -EINVAL,
-                json_build("field", error_text_new(field), "reason", error_text_new(_text), NULL));
+        json_object_array_add(list, json_build("field", error_text_new(field), "reason",
+                                               error_text_new(_text), NULL));
+        return cvm_error_set(error, CVM_ERROR_INVALID_SPEC, -EINVAL,
+                             json_build("field", error_text_new(field), "reason",
+                                        error_text_new(_text), "errors", list, NULL));
 }
 
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
@@ -374,6 +379,27 @@ static char *message_invalid_parameter(const CvmError *error)
         return text_format("invalid parameter '%s'%s%s", parameter, *reason ? ": " : "", reason);
 }
 
+/* The first fault of a spec, and how many there are. */
+static char *message_invalid_spec(const CvmError *error)
+{
+        json_object *list = json_member(error->fields, "errors");
+        size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+        json_object *first = n ? json_object_array_get_idx(list, 0) : NULL;
+        const char *suggestion = json_member_string(first, "suggestion");
+        _cleanup_free_ char *name = field(error, "field"), *reason = field(error, "reason");
+        _cleanup_free_ char *near = suggestion ? text_escape_control(suggestion) : NULL;
+        _cleanup_free_ char *rest =
+                n > 1 ? text_format(" (the first of %s%zu errors)", n > FAULTS_MAX ? "over " : "",
+                                    n > FAULTS_MAX ? (size_t)FAULTS_MAX : n)
+                      : NULL;
+
+        if (!name || !reason || (suggestion && !near) || (n > 1 && !rest))
+                return NULL;
+        return text_format("spec field '%s': %s%s%s%s%s", name, reason,
+                           near ? "; did you mean '" : "", near ?: "", near ? "'?" : "",
+                           rest ?: "");
+}
+
 char *cvm_error_message(const CvmError *error)
 {
         char *s = NULL;
@@ -418,7 +444,7 @@ char *cvm_error_message(const CvmError *error)
                                 F("platform"));
                 break;
         case CVM_ERROR_INVALID_SPEC:
-                s = text_format("spec field '%s': %s", F("field"), F("reason"));
+                s = message_invalid_spec(error);
                 break;
         case CVM_ERROR_ARTIFACT_INVALID:
                 s = text_format("artifact '%s': %s", F("artifact"), F("reason"));

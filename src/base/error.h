@@ -52,6 +52,7 @@ typedef struct CvmError {
         CvmErrorId id;
         char *name;          /* wire name; owned; set for every error but NONE */
         json_object *fields; /* the error's parameters, an object; owned */
+        unsigned faults;     /* of a spec, see base/fault.h */
 } CvmError;
 
 void cvm_error_done(CvmError *error);
@@ -84,8 +85,9 @@ int cvm_error_cvm_exists(CvmError *error, const char *name, const char *id, bool
 /* -EEXIST. field: of the spec. */
 int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *field);
 int cvm_error_not_confidential(CvmError *error, const char *platform); /* -EOPNOTSUPP */
+/* -EINVAL. For one fault, after which nothing else is looked at; base/fault.h collects several. */
 int cvm_error_invalid_spec(CvmError *error, const char *field, const char *format, ...)
-        _printf_(3, 4); /* -EINVAL */
+        _printf_(3, 4);
 int cvm_error_artifact(CvmError *error, const char *artifact, const char *format, ...)
         _printf_(3, 4); /* -EBADMSG */
 int cvm_error_template(CvmError *error, const char *template, const char *format, ...)

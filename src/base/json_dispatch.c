@@ -7,6 +7,8 @@
 #include "base/json_access.h"
 #include "base/text.h"
 
+const char json_unknown_field[] = "unknown field";
+
 static const char *json_kind_name(JsonKind kind)
 {
         static const char *const names[] = {
@@ -107,42 +109,52 @@ static int refuse_field(const char *prefix, const char *name, const char *reason
         return refuse(userdata, path, reason);
 }
 
-int json_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
-                  JsonRefuse refuse, void *userdata)
+static int json_dispatch_unknown(json_object *object, const JsonField *fields, const char *prefix,
+                                 JsonRefuse refuse, void *userdata)
 {
-        if (!json_object_is_type(object, json_type_object))
-                return refuse(userdata, prefix, "must be an object");
-
         json_object_object_foreach (object, key, ignored) {
                 const JsonField *field = fields;
+                int r;
 
                 (void)ignored;
                 while (field->name && strcmp(field->name, key) != 0)
                         field++;
-                if (!field->name)
-                        return refuse_field(prefix, key, "unknown field", refuse, userdata);
-        }
-
-        for (const JsonField *field = fields; field->name; field++) {
-                json_object *value = json_member(object, field->name);
-                char range[96];
-
-                if (!value) {
-                        if (field->flags & JSON_REQUIRED)
-                                return refuse_field(prefix, field->name, "is missing", refuse,
-                                                    userdata);
-                        continue;
-                }
-                if (json_dispatch_store(value, field, target))
-                        continue;
-                if (field->kind <= JSON_UINT32 && (field->min || field->max)) {
-                        snprintf(range, sizeof(range),
-                                 "must be an integer from %" PRId64 " to %" PRId64, field->min,
-                                 field->max);
-                        return refuse_field(prefix, field->name, range, refuse, userdata);
-                }
-                return refuse_field(prefix, field->name, json_kind_name(field->kind), refuse,
-                                    userdata);
+                r = field->name ? 0
+                                : refuse_field(prefix, key, json_unknown_field, refuse, userdata);
+                if (r < 0)
+                        return r;
         }
         return 0;
+}
+
+static int json_dispatch_refuse(const JsonField *field, const char *prefix, JsonRefuse refuse,
+                                void *userdata)
+{
+        char range[96];
+
+        if (field->kind > JSON_UINT32 || !(field->min || field->max))
+                return refuse_field(prefix, field->name, json_kind_name(field->kind), refuse,
+                                    userdata);
+        snprintf(range, sizeof(range), "must be an integer from %" PRId64 " to %" PRId64,
+                 field->min, field->max);
+        return refuse_field(prefix, field->name, range, refuse, userdata);
+}
+
+int json_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
+                  JsonRefuse refuse, void *userdata)
+{
+        int r;
+
+        if (!json_object_is_type(object, json_type_object))
+                return refuse(userdata, prefix, "must be an object");
+        r = json_dispatch_unknown(object, fields, prefix, refuse, userdata);
+        for (const JsonField *field = fields; r >= 0 && field->name; field++) {
+                json_object *value = json_member(object, field->name);
+
+                if (!value && field->flags & JSON_REQUIRED)
+                        r = refuse_field(prefix, field->name, "is missing", refuse, userdata);
+                else if (value && !json_dispatch_store(value, field, target))
+                        r = json_dispatch_refuse(field, prefix, refuse, userdata);
+        }
+        return r < 0 ? r : 0;
 }

@@ -33,11 +33,16 @@ typedef struct JsonField {
         int64_t min, max;
 } JsonField;
 
-/* Called with the member's path and the reason; its result is what json_dispatch() returns. */
+/* The reason of a member that the table does not have. */
+extern const char json_unknown_field[];
+
+/* Called with the member's path and the reason. If it returns 0, json_dispatch() continues with
+ * the next member; else that is what json_dispatch() returns. */
 typedef int (*JsonRefuse)(void *userdata, const char *path, const char *reason);
 
 /* Takes `object` apart by `fields` (ended by {}) into `target`. `prefix` is put before member names
- * in refusals ("" for none). Returns 0 or the result of `refuse`. On failure strings that were
- * stored stay with the target. */
+ * in refusals ("" for none). Returns 0, also after refusals that returned 0; the result of the
+ * `refuse` that ended it; or -ENOMEM. A member that is refused leaves the target as it was. On
+ * failure strings that were stored stay with the target. */
 int json_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
                   JsonRefuse refuse, void *userdata);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define LENGTH_MAX 32
+#define DISTANCE_MAX 2
 
 static size_t min3(size_t a, size_t b, size_t c)
 {
@@ -17,7 +18,7 @@ static size_t distance(const char *a, const char *b)
         size_t rows[3][LENGTH_MAX + 1], n = strlen(a), m = strlen(b);
         size_t *before = rows[0], *last = rows[1], *row = rows[2];
 
-        if (n > LENGTH_MAX || m > LENGTH_MAX)
+        if (n > LENGTH_MAX || m > LENGTH_MAX || (n > m ? n - m : m - n) > DISTANCE_MAX)
                 return SIZE_MAX;
         for (size_t j = 0; j <= m; j++)
                 last[j] = j;
@@ -44,7 +45,7 @@ Suggestion suggest_begin(const char *word)
         size_t length = strlen(word);
 
         /* up to a third of the word may be wrong, but at least one character and at most two */
-        return (Suggestion){.word = word, .distance = length < 6 ? 2 : 3};
+        return (Suggestion){.word = word, .distance = length < 6 ? DISTANCE_MAX : DISTANCE_MAX + 1};
 }
 
 void suggest_candidate(Suggestion *suggestion, const char *candidate)
@@ -58,4 +59,13 @@ void suggest_candidate(Suggestion *suggestion, const char *candidate)
                 suggestion->distance = d;
                 suggestion->found = candidate;
         }
+}
+
+const char *suggest_among(const char *word, const char *const *candidates, size_t n)
+{
+        Suggestion best = suggest_begin(word);
+
+        for (size_t i = 0; i < n; i++)
+                suggest_candidate(&best, candidates[i]);
+        return best.found;
 }

@@ -13,3 +13,6 @@ typedef struct Suggestion {
 
 Suggestion suggest_begin(const char *word);
 void suggest_candidate(Suggestion *suggestion, const char *candidate);
+
+/* The nearest of n candidates, or NULL. Borrowed. */
+const char *suggest_among(const char *word, const char *const *candidates, size_t n);

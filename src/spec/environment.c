@@ -37,6 +37,30 @@ static int spec_env_compare(const void *a, const void *b)
         return strcmp(((const SpecEnv *)a)->name, ((const SpecEnv *)b)->name);
 }
 
+/* Adds one variable to spec->env, which has room for it, unless it is refused. */
+static int parse_variable(const char *name, json_object *value, CvmSpec *spec, CvmError *error)
+{
+        SpecEnv *env = &spec->env[spec->n_env];
+        char field[SPEC_FIELD_MAX];
+        const char *fault;
+
+        spec_field(field, "env", name);
+        if (!spec_env_name_is_valid(name))
+                fault_add(error, field,
+                          "a variable's name must consist of letters, digits and '_' and must not "
+                          "begin with a digit");
+        if (!json_object_is_type(value, json_type_string))
+                return fault_add(error, field, "must be a string");
+        fault = value_fault(json_object_get_string(value),
+                            (size_t)json_object_get_string_len(value));
+        if (fault)
+                return fault_add(error, field, "%s", fault);
+        spec->n_env++;
+        env->name = strdup(name);
+        env->value = strdup(json_object_get_string(value));
+        return env->name && env->value ? 0 : -ENOMEM;
+}
+
 int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
 {
         size_t n = object ? (size_t)json_object_object_length(object) : 0, bytes = 0, names = 0;
@@ -44,45 +68,26 @@ int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_ENV_MAX)
-                return cvm_error_invalid_spec(
-                        error, "env", "has %zu variables; at most %d are allowed", n, SPEC_ENV_MAX);
+                return fault_add(error, "env", "has %zu variables; at most %d are allowed", n,
+                                 SPEC_ENV_MAX);
+        json_object_object_foreach (object, key, text) {
+                names += strlen(key);
+                if (json_object_is_type(text, json_type_string))
+                        bytes += (size_t)json_object_get_string_len(text);
+        }
+        if (names > SPEC_ENV_NAMES_BYTES_MAX) /* they are kept with the CVM */
+                return fault_add(error, "env", "names exceed %u bytes", SPEC_ENV_NAMES_BYTES_MAX);
+        if (names + bytes > SPEC_ENV_BYTES_MAX)
+                return fault_add(error, "env", "names and values exceed %u bytes",
+                                 SPEC_ENV_BYTES_MAX);
         spec->env = calloc(n, sizeof(*spec->env));
         if (!spec->env)
                 return -ENOMEM;
-
         json_object_object_foreach (object, name, value) {
-                SpecEnv *env = &spec->env[spec->n_env];
-                char field[SPEC_FIELD_MAX];
-                const char *fault;
-                size_t size;
+                int r = parse_variable(name, value, spec, error);
 
-                spec_field(field, "env", name);
-                if (!spec_env_name_is_valid(name))
-                        return cvm_error_invalid_spec(
-                                error, field,
-                                "a variable's name must consist of letters, digits and '_' and "
-                                "must not begin with a digit");
-                if (!json_object_is_type(value, json_type_string))
-                        return cvm_error_invalid_spec(error, field, "must be a string");
-                size = (size_t)json_object_get_string_len(value);
-                fault = value_fault(json_object_get_string(value), size);
-                if (fault)
-                        return cvm_error_invalid_spec(error, field, "%s", fault);
-                names += strlen(name);
-                bytes += strlen(name) + size;
-                if (names > SPEC_ENV_NAMES_BYTES_MAX) /* they are kept with the CVM */
-                        return cvm_error_invalid_spec(error, "env", "names exceed %u bytes",
-                                                      SPEC_ENV_NAMES_BYTES_MAX);
-                if (bytes > SPEC_ENV_BYTES_MAX)
-                        return cvm_error_invalid_spec(error, "env",
-                                                      "names and values exceed %u bytes",
-                                                      SPEC_ENV_BYTES_MAX);
-
-                spec->n_env++;
-                env->name = strdup(name);
-                env->value = strdup(json_object_get_string(value));
-                if (!env->name || !env->value)
-                        return -ENOMEM;
+                if (r < 0)
+                        return r;
         }
         qsort(spec->env, spec->n_env, sizeof(*spec->env), spec_env_compare);
         return 0;

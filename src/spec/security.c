@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 #include "spec/spec_internal.h"
 
@@ -55,19 +56,18 @@ int spec_security_parse_number(const char *text, uint64_t *ret)
 
 static int parse_number(const char *field, SpecSecurity *entry, CvmError *error)
 {
-        int r = spec_security_parse_number(entry->text, &entry->number);
-
-        return r < 0 ? cvm_error_invalid_spec(error, field,
-                                              "must be a number of at most 64 bits, decimal or "
-                                              "hexadecimal with 0x, as a string")
-                     : 0;
+        if (spec_security_parse_number(entry->text, &entry->number) < 0)
+                fault_add(error, field,
+                          "must be a number of at most 64 bits, decimal or hexadecimal with 0x, as "
+                          "a string");
+        return 0;
 }
 
 static int parse_bool(const char *field, SpecSecurity *entry, CvmError *error)
 {
         entry->number = strcmp(entry->text, "true") == 0;
         if (!entry->number && strcmp(entry->text, "false") != 0)
-                return cvm_error_invalid_spec(error, field, "must be \"true\" or \"false\"");
+                fault_add(error, field, "must be \"true\" or \"false\"");
         return 0;
 }
 
@@ -80,26 +80,36 @@ static int spec_security_parse_bytes(const char *field, const SpecSecurity *entr
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return cvm_error_invalid_spec(error, field,
-                                              "is not base64 (with padding, without line breaks)");
-        if (size != entry->key->size)
-                return cvm_error_invalid_spec(
-                        error, field, "must be base64 of exactly %zu bytes, but is base64 of %zu",
-                        entry->key->size, size);
+                fault_add(error, field, "is not base64 (with padding, without line breaks)");
+        else if (size != entry->key->size)
+                fault_add(error, field, "must be base64 of exactly %zu bytes, but is base64 of %zu",
+                          entry->key->size, size);
         return 0;
 }
 
-static int spec_security_parse_entry(const char *name, const char *text, SpecSecurity *entry,
+static int spec_security_refuse_unknown(const char *field, const char *name, CvmError *error)
+{
+        Suggestion best = suggest_begin(name);
+
+        for (const SpecSecurityKey *key = spec_security_keys; key->name; key++)
+                suggest_candidate(&best, key->name);
+        return fault_add_near(error, field, best.found, "unknown field; see cvm-spec(5)");
+}
+
+/* Adds a field that is known to spec->security, which has room for it. */
+static int spec_security_parse_entry(const char *name, const char *text, CvmSpec *spec,
                                      CvmError *error)
 {
+        SpecSecurity *entry = &spec->security[spec->n_security];
         char field[SPEC_FIELD_MAX];
 
         spec_field(field, "launchSecurity", name);
         entry->key = spec_security_find_key(name);
         if (!entry->key)
-                return cvm_error_invalid_spec(error, field, "unknown field; see cvm-spec(5)");
+                return spec_security_refuse_unknown(field, name, error);
+        spec->n_security++;
         if (strlen(text) > TEXT_MAX)
-                return cvm_error_invalid_spec(error, field, "is longer than %u bytes", TEXT_MAX);
+                return fault_add(error, field, "is longer than %u bytes", TEXT_MAX);
         entry->text = strdup(text);
         if (!entry->text)
                 return -ENOMEM;
@@ -123,22 +133,20 @@ const SpecSecurity *spec_security_find(const CvmSpec *spec, const char *name)
 
 /* An ID block is only taken with its signatures, and an author's key only signs one (SEV-SNP
  * firmware ABI, SNP_LAUNCH_FINISH: ID_BLOCK_EN, AUTH_KEY_EN). */
-static int check_together(const CvmSpec *spec, CvmError *error)
+static void check_together(const CvmSpec *spec, CvmError *error)
 {
         const SpecSecurity *block = spec_security_find(spec, "idBlock");
         const SpecSecurity *auth = spec_security_find(spec, "idAuth");
         const SpecSecurity *author = spec_security_find(spec, "authorKeyEnabled");
 
         if (block && !auth)
-                return cvm_error_invalid_spec(error, "launchSecurity.idAuth",
-                                              "is missing: idBlock and idAuth go together");
+                fault_add(error, "launchSecurity.idAuth",
+                          "is missing: idBlock and idAuth go together");
         if (auth && !block)
-                return cvm_error_invalid_spec(error, "launchSecurity.idBlock",
-                                              "is missing: idBlock and idAuth go together");
-        if (author && author->number && !block)
-                return cvm_error_invalid_spec(error, "launchSecurity.authorKeyEnabled",
-                                              "requires idBlock and idAuth");
-        return 0;
+                fault_add(error, "launchSecurity.idBlock",
+                          "is missing: idBlock and idAuth go together");
+        else if (author && author->number && !block)
+                fault_add(error, "launchSecurity.authorKeyEnabled", "requires idBlock and idAuth");
 }
 
 int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error)
@@ -148,17 +156,17 @@ int spec_parse_security(json_object *object, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_SECURITY_MAX)
-                return cvm_error_invalid_spec(error, "launchSecurity",
-                                              "has %zu fields, which is more than exist", n);
+                return fault_add(error, "launchSecurity",
+                                 "has %zu fields, which is more than exist", n);
         spec->security = calloc(n, sizeof(*spec->security));
         if (!spec->security)
                 return -ENOMEM;
         json_object_object_foreach (object, name, value) {
-                int r = spec_security_parse_entry(name, json_object_get_string(value),
-                                                  &spec->security[spec->n_security++], error);
+                int r = spec_security_parse_entry(name, json_object_get_string(value), spec, error);
 
                 if (r < 0)
                         return r;
         }
-        return check_together(spec, error);
+        check_together(spec, error);
+        return 0;
 }

@@ -87,44 +87,44 @@ static bool driver_is_valid(const char *driver)
         return length >= 1 && length <= SPEC_DRIVER_MAX && strspn(driver, LOWER DIGITS) == length;
 }
 
-static int spec_check_names(const CvmSpec *spec, CvmError *error)
+static void spec_check_names(const CvmSpec *spec, CvmError *error)
 {
-        if (!spec_name_is_valid(spec->name))
-                return cvm_error_invalid_spec(error, "name",
-                                              "must be 1 to %d letters, digits, '.', '_' and '-', "
-                                              "begin with a letter or digit and not contain '..'",
-                                              SPEC_NAME_MAX);
+        if (spec->name && !spec_name_is_valid(spec->name))
+                fault_add(error, "name",
+                          "must be 1 to %d letters, digits, '.', '_' and '-', "
+                          "begin with a letter or digit and not contain '..'",
+                          SPEC_NAME_MAX);
         if (!platform_is_valid(spec->platform))
-                return cvm_error_invalid_spec(
-                        error, "platform",
-                        "must be 'auto' or a template's name: 1 to %d lowercase letters, digits "
-                        "and '-', not beginning with '-'",
-                        SPEC_PLATFORM_MAX);
+                fault_add(error, "platform",
+                          "must be 'auto' or a template's name: 1 to %d lowercase letters, digits "
+                          "and '-', not beginning with '-'",
+                          SPEC_PLATFORM_MAX);
         if (!driver_is_valid(spec->driver))
-                return cvm_error_invalid_spec(
-                        error, "driver",
-                        "must be a driver's name, such as 'qemu' or 'libvirt': 1 to %d lowercase "
-                        "letters and digits",
-                        SPEC_DRIVER_MAX);
-        return 0;
+                fault_add(error, "driver",
+                          "must be a driver's name, such as 'qemu' or 'libvirt': 1 to %d lowercase "
+                          "letters and digits",
+                          SPEC_DRIVER_MAX);
 }
 
+/* spec->memory stays 0 after a fault, so that nothing is compared with it. */
 static int parse_memory(const char *text, CvmSpec *spec, CvmError *error)
 {
-        int r = text_parse_size(text, &spec->memory);
+        uint64_t memory = 0;
+        int r = text_parse_size(text, &memory);
 
         if (r == -ENOMEM)
                 return r;
         if (r == -ERANGE)
-                return cvm_error_invalid_spec(error, "memory", "is more than any machine supports");
+                return fault_add(error, "memory", "is more than any machine supports");
         if (r < 0)
-                return cvm_error_invalid_spec(error, "memory",
-                                              "must be a number of bytes, or a number with a "
-                                              "suffix K, M, G or T, for example '2G'");
-        if (spec->memory < SPEC_MEMORY_MIN)
-                return cvm_error_invalid_spec(error, "memory", "must be at least 64M");
-        if (spec->memory % SPEC_MEMORY_UNIT)
-                return cvm_error_invalid_spec(error, "memory", "must be a multiple of 1M");
+                return fault_add(error, "memory",
+                                 "must be a number of bytes, or a number with a suffix K, M, G or "
+                                 "T, for example '2G'");
+        if (memory < SPEC_MEMORY_MIN)
+                return fault_add(error, "memory", "must be at least 64M");
+        if (memory % SPEC_MEMORY_UNIT)
+                return fault_add(error, "memory", "must be a multiple of 1M");
+        spec->memory = memory;
         return 0;
 }
 
@@ -134,13 +134,13 @@ static int check_cmdline(const char *cmdline, CvmError *error)
 
         for (size_t i = 0; i < length; i++)
                 if (cmdline[i] < 0x20 || cmdline[i] > 0x7e)
-                        return cvm_error_invalid_spec(error, "cmdline",
-                                                      "must be printable ASCII; byte %zu is 0x%02x",
-                                                      i + 1, (unsigned char)cmdline[i]);
+                        return fault_add(error, "cmdline",
+                                         "must be printable ASCII; byte %zu is 0x%02x", i + 1,
+                                         (unsigned char)cmdline[i]);
         if (length > SPEC_CMDLINE_MAX)
-                return cvm_error_invalid_spec(
-                        error, "cmdline", "is %zu bytes long; a Linux kernel accepts at most %d",
-                        length, SPEC_CMDLINE_MAX);
+                return fault_add(error, "cmdline",
+                                 "is %zu bytes long; a Linux kernel accepts at most %d", length,
+                                 SPEC_CMDLINE_MAX);
         return 0;
 }
 
@@ -192,7 +192,9 @@ static int parse_parts(Input *input, CvmError *error)
                 r = spec_parse_remove(input->remove, spec, error);
         if (r >= 0)
                 r = spec_parse_labels(input->labels, spec, error);
-        return r < 0 ? r : spec_check_descriptors(spec, error);
+        if (r >= 0)
+                spec_check_descriptors(spec, error);
+        return r;
 }
 
 static void clear_bytes(void *data, size_t size)
@@ -273,6 +275,7 @@ static void spec_input_done(Input *input)
         free(input->remove);
 }
 
+/* Collects the faults of the spec; *ret is set if there are none. */
 static int spec_parse_input(json_object *object, CvmSpec **ret, CvmError *error)
 {
         _cleanup_(spec_input_done) Input input = {};
@@ -285,12 +288,12 @@ static int spec_parse_input(json_object *object, CvmSpec **ret, CvmError *error)
         if (set_default(&input.spec.platform, "auto") < 0 ||
             set_default(&input.spec.driver, "qemu") < 0)
                 return -ENOMEM;
-        r = spec_check_names(&input.spec, error);
-        if (r < 0)
-                return r;
+        spec_check_names(&input.spec, error);
         r = parse_parts(&input, error);
         if (r >= 0)
                 r = spec_check_missing(object, input.missing, error);
+        if (r >= 0)
+                r = fault_result(error);
         if (r < 0)
                 return r;
         input.spec.given = spec_given_new(object, &input.spec);

@@ -50,20 +50,15 @@ int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spe
         if (r < 0)
                 return r;
         if (input.name && (input.path || input.fd >= 0))
-                return cvm_error_invalid_spec(error, prefix,
-                                              "must have either a name, or a path or fd");
+                fault_add(error, prefix, "must have either a name, or a path or fd");
         if (input.name && !spec_name_is_valid(input.name))
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "name"),
-                                              "must be the name of an embedded artifact (see "
-                                              "`cvmctl artifacts`); use 'path' for a file");
-        if (input.path) {
-                r = spec_check_path(input.path, spec_field(field, prefix, "path"), error);
-                if (r < 0)
-                        return r;
-        }
+                fault_add(error, spec_field(field, prefix, "name"),
+                          "must be the name of an embedded artifact (see `cvmctl artifacts`); use "
+                          "'path' for a file");
+        if (input.path)
+                spec_check_path(input.path, spec_field(field, prefix, "path"), error);
         if (input.sha256 && hash_parse_sha256(input.sha256, artifact->sha256) < 0)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "sha256"),
-                                              "must be 64 hex digits");
+                fault_add(error, spec_field(field, prefix, "sha256"), "must be 64 hex digits");
 
         artifact->given = true;
         artifact->has_sha256 = input.sha256;

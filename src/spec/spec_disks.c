@@ -70,44 +70,31 @@ static int take_id(DiskInput *input, const CvmSpec *spec, const char *field, Cvm
                 return -ENOMEM;
         }
         if (!id_is_valid(input->id))
-                return cvm_error_invalid_spec(error, field,
-                                              "must be 1 to %d letters, digits, '-' and '_'",
-                                              SPEC_DISK_ID_MAX);
+                return fault_add(error, field, "must be 1 to %d letters, digits, '-' and '_'",
+                                 SPEC_DISK_ID_MAX);
         for (size_t i = 0; i < spec->n_disks; i++)
                 if (strcmp(spec->disks[i].id, input->id) == 0)
-                        return cvm_error_invalid_spec(
-                                error, field, "'%s' is already the id of disks[%zu]", input->id, i);
+                        return fault_add(error, field, "'%s' is already the id of disks[%zu]",
+                                         input->id, i);
         return 0;
 }
 
-/* The index of text in names, 0 if text is NULL, or -1 if it is not among them. */
-static int spec_disks_choose(const char *text, const char *const *names, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (!text || strcmp(names[i], text) == 0)
-                        return (int)i;
-        return -1;
-}
-
 /* The SVSM writes its state, and reads one raw disk. */
-static int spec_disks_check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
-                                 CvmError *error)
+static void spec_disks_check_svsm(const SpecDisk *disk, const CvmSpec *spec, const char *prefix,
+                                  CvmError *error)
 {
         char field[SPEC_FIELD_MAX];
 
         if (disk->format != SPEC_DISK_RAW)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "format"),
-                                              "must be raw on the bus svsm");
+                fault_add(error, spec_field(field, prefix, "format"),
+                          "must be raw on the bus svsm");
         if (disk->read_only)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "readOnly"),
-                                              "must be false on the bus svsm: the SVSM keeps its "
-                                              "state there");
+                fault_add(error, spec_field(field, prefix, "readOnly"),
+                          "must be false on the bus svsm: the SVSM keeps its state there");
         if (spec_svsm_disk(spec) != SIZE_MAX)
-                return cvm_error_invalid_spec(
-                        error, spec_field(field, prefix, "bus"),
-                        "disks[%zu] is already on the bus svsm, which accepts one disk",
-                        spec_svsm_disk(spec));
-        return 0;
+                fault_add(error, spec_field(field, prefix, "bus"),
+                          "disks[%zu] is already on the bus svsm, which accepts one disk",
+                          spec_svsm_disk(spec));
 }
 
 static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
@@ -123,32 +110,23 @@ static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *e
                 r = take_id(&input, spec, spec_field(field, prefix, "id"), error);
         if (r < 0)
                 return r;
-        if (!input.path && input.fd < 0)
-                return cvm_error_invalid_spec(error, prefix, "must have a path or fd");
-        if (input.path) {
-                r = spec_check_path(input.path, spec_field(field, prefix, "path"), error);
-                if (r < 0)
-                        return r;
-        }
-        format = spec_disks_choose(input.format, format_names, ARRAY_SIZE(format_names));
-        if (format < 0)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "format"),
-                                              "must be raw or qcow2");
-        bus = spec_disks_choose(input.bus, bus_names, ARRAY_SIZE(bus_names));
-        if (bus < 0)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "bus"),
-                                              "must be scsi, virtio or svsm");
+        if (!spec_has_source(object))
+                fault_add(error, prefix, "must have a path or fd");
+        if (input.path)
+                spec_check_path(input.path, spec_field(field, prefix, "path"), error);
+        format = spec_choose(input.format, format_names, ARRAY_SIZE(format_names), SPEC_DISK_RAW,
+                             prefix, "format", "must be raw or qcow2", error);
+        bus = spec_choose(input.bus, bus_names, ARRAY_SIZE(bus_names), SPEC_DISK_SCSI, prefix,
+                          "bus", "must be scsi, virtio or svsm", error);
         disk = (SpecDisk){
                 .fd = input.fd,
-                .format = (SpecDiskFormat)format,
-                .bus = (SpecDiskBus)bus,
+                .format = format < 0 ? SPEC_DISK_RAW : (SpecDiskFormat)format,
+                .bus = bus < 0 ? SPEC_DISK_SCSI : (SpecDiskBus)bus,
                 .read_only = input.read_only,
         };
         if (disk.bus == SPEC_DISK_SVSM) {
                 disk.read_only = input.read_only && json_member(object, "readOnly");
-                r = spec_disks_check_svsm(&disk, spec, prefix, error);
-                if (r < 0)
-                        return r;
+                spec_disks_check_svsm(&disk, spec, prefix, error);
         }
         disk.id = TAKE_PTR(input.id);
         if (input.fd < 0) /* else it is only a note */
@@ -164,9 +142,8 @@ int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_DISKS_MAX)
-                return cvm_error_invalid_spec(error, "disks",
-                                              "has %zu entries; at most %d are allowed", n,
-                                              SPEC_DISKS_MAX);
+                return fault_add(error, "disks", "has %zu entries; at most %d are allowed", n,
+                                 SPEC_DISKS_MAX);
         spec->disks = calloc(n, sizeof(*spec->disks));
         if (!spec->disks)
                 return -ENOMEM;

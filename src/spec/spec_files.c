@@ -70,9 +70,7 @@ static int take_source(CertInput *input, const char *prefix, SpecCert *cert, Cvm
 
         cert->fd = input->fd;
         if (input->path) {
-                r = spec_check_path(input->path, spec_field(field, prefix, "path"), error);
-                if (r < 0)
-                        return r;
+                spec_check_path(input->path, spec_field(field, prefix, "path"), error);
                 cert->path = TAKE_PTR(input->path);
         } else if (input->text) {
                 cert->size = strlen(input->text);
@@ -82,16 +80,27 @@ static int take_source(CertInput *input, const char *prefix, SpecCert *cert, Cvm
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
-                        return cvm_error_invalid_spec(error, spec_field(field, prefix, "base64"),
-                                                      "is not base64 with padding and without line "
-                                                      "breaks, as `base64 -w0` writes it");
+                        return fault_add(error, spec_field(field, prefix, "base64"),
+                                         "is not base64 with padding and without line breaks, as "
+                                         "`base64 -w0` writes it");
         }
         if (cert->size > SPEC_CERT_BYTES_MAX)
-                return cvm_error_invalid_spec(error, prefix, "is %zu bytes; at most %u are allowed",
-                                              cert->size, SPEC_CERT_BYTES_MAX);
+                fault_add(error, prefix, "is %zu bytes; at most %u are allowed", cert->size,
+                          SPEC_CERT_BYTES_MAX);
         return 0;
 }
 
+/* The number of sources that the object has, whatever may be wrong with them. */
+static size_t count_sources(json_object *object)
+{
+        size_t n = 0;
+
+        for (const JsonField *field = cert_fields; field->name; field++)
+                n += json_member(object, field->name) != NULL;
+        return n;
+}
+
+/* cert has its name. */
 static int parse_cert(const char *name, json_object *object, SpecCert *cert, CvmError *error)
 {
         _cleanup_(cert_input_done) CertInput input = {.fd = -1};
@@ -99,20 +108,18 @@ static int parse_cert(const char *name, json_object *object, SpecCert *cert, Cvm
         int r;
 
         spec_field(prefix, "certs", name);
-        cert->fd = -1;
         if (!cert_name_is_valid(name))
-                return cvm_error_invalid_spec(error, prefix,
-                                              "a file name must be 1 to %d bytes without '/' and "
-                                              "control characters, and not '.' or '..'",
-                                              NAME_MAX);
+                fault_add(error, prefix,
+                          "a file name must be 1 to %d bytes without '/' and control characters, "
+                          "and not '.' or '..'",
+                          NAME_MAX);
         r = spec_dispatch(object, cert_fields, &input, prefix, error);
-        if (r < 0)
+        if (r < 0 || !json_object_is_type(object, json_type_object))
                 return r;
-        if (!!input.text + !!input.base64 + !!input.path + (input.fd >= 0) != 1)
-                return cvm_error_invalid_spec(error, prefix,
-                                              "must have exactly one of text, base64, path and fd");
-        cert->name = strdup(name);
-        return cert->name ? take_source(&input, prefix, cert, error) : -ENOMEM;
+        if (count_sources(object) != 1)
+                return fault_add(error, prefix,
+                                 "must have exactly one of text, base64, path and fd");
+        return take_source(&input, prefix, cert, error);
 }
 
 static int spec_files_compare(const void *a, const void *b)
@@ -127,15 +134,18 @@ int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_CERTS_MAX)
-                return cvm_error_invalid_spec(
-                        error, "certs", "has %zu files; at most %d are allowed", n, SPEC_CERTS_MAX);
+                return fault_add(error, "certs", "has %zu files; at most %d are allowed", n,
+                                 SPEC_CERTS_MAX);
         spec->certs = calloc(n, sizeof(*spec->certs));
         if (!spec->certs)
                 return -ENOMEM;
 
         json_object_object_foreach (object, name, source) {
-                int r = parse_cert(name, source, &spec->certs[spec->n_certs++], error);
+                SpecCert *cert = &spec->certs[spec->n_certs++];
+                int r;
 
+                *cert = (SpecCert){.name = strdup(name), .fd = -1};
+                r = cert->name ? parse_cert(name, source, cert, error) : -ENOMEM;
                 if (r < 0)
                         return r;
         }
@@ -152,20 +162,19 @@ static bool tag_is_valid(const char *tag)
         return length >= 1 && length <= TAG_MAX && strspn(tag, allowed) == length;
 }
 
-static int check_tag(const char *tag, const CvmSpec *spec, const char *field, CvmError *error)
+static void check_tag(const char *tag, const CvmSpec *spec, const char *field, CvmError *error)
 {
         if (!tag_is_valid(tag))
-                return cvm_error_invalid_spec(
-                        error, field, "must be 1 to %d letters, digits, '-' and '_'", TAG_MAX);
-        if (strcmp(tag, "env_share") == 0 || strcmp(tag, "certs_share") == 0)
-                return cvm_error_invalid_spec(
-                        error, field, "'%s' is reserved: every CVM has this share, filled from %s",
-                        tag, tag[0] == 'e' ? "env" : "certs");
+                fault_add(error, field, "must be 1 to %d letters, digits, '-' and '_'", TAG_MAX);
+        else if (strcmp(tag, "env_share") == 0 || strcmp(tag, "certs_share") == 0)
+                fault_add(error, field,
+                          "'%s' is reserved: every CVM has this share, filled from %s", tag,
+                          tag[0] == 'e' ? "env" : "certs");
         for (size_t i = 0; i < spec->n_shares; i++)
-                if (strcmp(spec->shares[i].tag, tag) == 0)
-                        return cvm_error_invalid_spec(
-                                error, field, "'%s' is already the tag of shares[%zu]", tag, i);
-        return 0;
+                if (spec->shares[i].tag && strcmp(spec->shares[i].tag, tag) == 0) {
+                        fault_add(error, field, "'%s' is already the tag of shares[%zu]", tag, i);
+                        break;
+                }
 }
 
 static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
@@ -181,16 +190,12 @@ static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
         path = input.path;
         if (r < 0)
                 return r;
-        r = check_tag(tag, spec, spec_field(field, prefix, "tag"), error);
-        if (r < 0)
-                return r;
-        if (!path && input.fd < 0)
-                return cvm_error_invalid_spec(error, prefix, "must have a path or fd");
-        if (path) {
-                r = spec_check_path(path, spec_field(field, prefix, "path"), error);
-                if (r < 0)
-                        return r;
-        }
+        if (tag)
+                check_tag(tag, spec, spec_field(field, prefix, "tag"), error);
+        if (!spec_has_source(object))
+                fault_add(error, prefix, "must have a path or fd");
+        if (path)
+                spec_check_path(path, spec_field(field, prefix, "path"), error);
 
         spec->shares[spec->n_shares++] = (SpecShare){
                 .tag = TAKE_PTR(tag),
@@ -208,9 +213,8 @@ int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (n > SPEC_SHARES_MAX)
-                return cvm_error_invalid_spec(error, "shares",
-                                              "has %zu entries; at most %d are allowed", n,
-                                              SPEC_SHARES_MAX);
+                return fault_add(error, "shares", "has %zu entries; at most %d are allowed", n,
+                                 SPEC_SHARES_MAX);
         spec->shares = calloc(n, sizeof(*spec->shares));
         if (!spec->shares)
                 return -ENOMEM;
@@ -224,33 +228,30 @@ int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error)
 }
 
 /* Notes that `prefix` uses the descriptor; `users` holds the first user of each index. */
-static int claim(char users[][SPEC_FIELD_MAX], int64_t fd, const char *prefix, CvmError *error)
+static void claim(char users[][SPEC_FIELD_MAX], int64_t fd, const char *prefix, CvmError *error)
 {
         char field[SPEC_FIELD_MAX];
 
         if (fd < 0)
-                return 0;
+                return;
         if (users[fd][0])
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "fd"),
-                                              "descriptor %d is already used by %s", (int)fd,
-                                              users[fd]);
-        spec_field(users[fd], "", prefix);
-        return 0;
+                fault_add(error, spec_field(field, prefix, "fd"),
+                          "descriptor %d is already used by %s", (int)fd, users[fd]);
+        else
+                spec_field(users[fd], "", prefix);
 }
 
-int spec_check_descriptors(const CvmSpec *spec, CvmError *error)
+void spec_check_descriptors(const CvmSpec *spec, CvmError *error)
 {
         char users[SPEC_FD_MAX + 1][SPEC_FIELD_MAX] = {}, prefix[SPEC_FIELD_MAX];
-        int r = 0;
 
-        for (SpecArtifactKind kind = 0; r >= 0 && kind < _ARTIFACT_KIND_MAX; kind++)
-                r = claim(users, spec->artifacts[kind].fd, spec_artifact_kind_name(kind), error);
-        for (size_t i = 0; r >= 0 && i < spec->n_certs; i++)
-                r = claim(users, spec->certs[i].fd,
-                          spec_field(prefix, "certs", spec->certs[i].name), error);
-        for (size_t i = 0; r >= 0 && i < spec->n_shares; i++)
-                r = claim(users, spec->shares[i].fd, spec_field_index(prefix, "shares", i), error);
-        for (size_t i = 0; r >= 0 && i < spec->n_disks; i++)
-                r = claim(users, spec->disks[i].fd, spec_field_index(prefix, "disks", i), error);
-        return r;
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                claim(users, spec->artifacts[kind].fd, spec_artifact_kind_name(kind), error);
+        for (size_t i = 0; i < spec->n_certs; i++)
+                claim(users, spec->certs[i].fd, spec_field(prefix, "certs", spec->certs[i].name),
+                      error);
+        for (size_t i = 0; i < spec->n_shares; i++)
+                claim(users, spec->shares[i].fd, spec_field_index(prefix, "shares", i), error);
+        for (size_t i = 0; i < spec->n_disks; i++)
+                claim(users, spec->disks[i].fd, spec_field_index(prefix, "disks", i), error);
 }

@@ -256,25 +256,22 @@ int spec_check_missing(json_object *object, json_object *array, CvmError *error)
         size_t n = array ? json_object_array_length(array) : 0;
 
         if (n > SPEC_MISSING_MAX)
-                return cvm_error_invalid_spec(error, "missing",
-                                              "has %zu entries; at most %d are allowed", n,
-                                              SPEC_MISSING_MAX);
+                return fault_add(error, "missing", "has %zu entries; at most %d are allowed", n,
+                                 SPEC_MISSING_MAX);
         for (size_t i = 0; i < n; i++) {
                 json_object *item = json_object_array_get_idx(array, i);
                 const char *name = json_object_get_string(item);
                 char field[SPEC_FIELD_MAX];
 
                 if (!json_object_is_type(item, json_type_string))
-                        return cvm_error_invalid_spec(error, spec_field_index(field, "missing", i),
-                                                      "must be a string");
-                if (!has_field(object, name))
-                        return cvm_error_invalid_spec(
-                                error, spec_field(field, "", name),
-                                "is missing: the CVM from which this spec was read had it, but "
-                                "it is not shown; add it (cvmctl: %s)",
-                                strncmp(name, "env.", 4) == 0     ? "--env-file"
-                                : strncmp(name, "certs.", 6) == 0 ? "--certs"
-                                                                  : "an option or a path");
+                        fault_add(error, spec_field_index(field, "missing", i), "must be a string");
+                else if (!has_field(object, name))
+                        fault_add(error, spec_field(field, "", name),
+                                  "is missing: the CVM from which this spec was read had it, but "
+                                  "it is not shown; add it (cvmctl: %s)",
+                                  strncmp(name, "env.", 4) == 0     ? "--env-file"
+                                  : strncmp(name, "certs.", 6) == 0 ? "--certs"
+                                                                    : "an option or a path");
         }
         return 0;
 }

@@ -35,22 +35,23 @@ int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE])
         return 0;
 }
 
+/* One that is refused is NULL in spec->gpus, so that those after it keep their index. */
 static int parse_gpu(json_object *item, CvmSpec *spec, CvmError *error)
 {
+        size_t index = spec->n_gpus++;
         char field[SPEC_FIELD_MAX], address[SPEC_GPU_SIZE];
 
-        spec_field_index(field, "gpus", spec->n_gpus);
+        spec_field_index(field, "gpus", index);
         if (!json_object_is_type(item, json_type_string) ||
             strlen(json_object_get_string(item)) != (size_t)json_object_get_string_len(item) ||
             spec_gpu_parse(json_object_get_string(item), address) < 0)
-                return cvm_error_invalid_spec(error, field,
-                                              "must be a PCI address such as 0000:41:00.0");
-        for (size_t i = 0; i < spec->n_gpus; i++)
-                if (strcmp(spec->gpus[i], address) == 0)
-                        return cvm_error_invalid_spec(
-                                error, field, "%s is already given as gpus[%zu]", address, i);
-        spec->gpus[spec->n_gpus] = strdup(address);
-        return spec->gpus[spec->n_gpus++] ? 0 : -ENOMEM;
+                return fault_add(error, field, "must be a PCI address such as 0000:41:00.0");
+        for (size_t i = 0; i < index; i++)
+                if (spec->gpus[i] && strcmp(spec->gpus[i], address) == 0)
+                        return fault_add(error, field, "%s is already given as gpus[%zu]", address,
+                                         i);
+        spec->gpus[index] = strdup(address);
+        return spec->gpus[index] ? 0 : -ENOMEM;
 }
 
 int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error)
@@ -58,8 +59,8 @@ int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error)
         size_t n = array ? json_object_array_length(array) : 0;
 
         if (n > SPEC_GPUS_MAX)
-                return cvm_error_invalid_spec(
-                        error, "gpus", "has %zu entries; at most %d are allowed", n, SPEC_GPUS_MAX);
+                return fault_add(error, "gpus", "has %zu entries; at most %d are allowed", n,
+                                 SPEC_GPUS_MAX);
         for (size_t i = 0; i < n; i++) {
                 int r = parse_gpu(json_object_array_get_idx(array, i), spec, error);
 

@@ -4,9 +4,11 @@
 /*
  * What the files of this layer share. Each spec_parse_x() takes one part of the JSON form
  * (borrowed; NULL: not given) and fills its part of the spec, which spec_done() clears also after a
- * failure. All return 0 or -errno; -ENOMEM is the only one that comes without an error set.
+ * failure. It adds each fault to the error (base/fault.h) and continues: after a fault the part of
+ * the spec is incomplete, but later parts can be checked against it. All return 0 or -ENOMEM.
  */
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "spec/spec.h"
 
@@ -17,12 +19,20 @@ const char *spec_field(char buffer[static SPEC_FIELD_MAX], const char *prefix, c
 /* NAME[INDEX] */
 const char *spec_field_index(char buffer[static SPEC_FIELD_MAX], const char *name, size_t index);
 
-/* json_dispatch() whose refusals are InvalidSpec. */
+/* json_dispatch() that adds its refusals to the faults, unknown fields with the one that was
+ * probably meant. */
 int spec_dispatch(json_object *object, const JsonField *fields, void *target, const char *prefix,
                   CvmError *error);
 
+/* The index of text in names, `fallback` if text is NULL, or -1 if it is not among them, which is a
+ * fault of PREFIX.KEY for that reason. */
+int spec_choose(const char *text, const char *const *names, size_t n, int fallback,
+                const char *prefix, const char *key, const char *reason, CvmError *error);
+
+/* Whether an object has a path or fd, or is not an object: nothing is to be added about that. */
+bool spec_has_source(json_object *object);
 /* Refuses a path that is not absolute or longer than the kernel takes; `field` is its full path. */
-int spec_check_path(const char *path, const char *field, CvmError *error);
+void spec_check_path(const char *path, const char *field, CvmError *error);
 
 int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spec, CvmError *error);
 int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error);
@@ -54,4 +64,4 @@ json_object *spec_given_new(json_object *object, const CvmSpec *spec);
 int spec_check_missing(json_object *object, json_object *array, CvmError *error);
 
 /* Refuses a descriptor index that two fields name: each descriptor has one owner. */
-int spec_check_descriptors(const CvmSpec *spec, CvmError *error);
+void spec_check_descriptors(const CvmSpec *spec, CvmError *error);

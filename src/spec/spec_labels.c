@@ -36,59 +36,59 @@ static const char *label_value_fault(const char *value, size_t size)
         return NULL;
 }
 
-static int label_check(const char *name, json_object *value, CvmError *error)
+static void label_check(const char *name, json_object *value, CvmError *error)
 {
         char field[SPEC_FIELD_MAX];
         const char *fault;
 
         spec_field(field, "labels", name);
         if (!label_name_is_valid(name))
-                return cvm_error_invalid_spec(error, field,
-                                              "a label's name must be 1 to %d letters, digits, "
-                                              "'.', '_', '-' and '/', and begin with a letter or "
-                                              "digit",
-                                              SPEC_LABEL_NAME_MAX);
-        if (!json_object_is_type(value, json_type_string))
-                return cvm_error_invalid_spec(error, field, "must be a string");
+                fault_add(error, field,
+                          "a label's name must be 1 to %d letters, digits, '.', '_', '-' and '/', "
+                          "and begin with a letter or digit",
+                          SPEC_LABEL_NAME_MAX);
+        if (!json_object_is_type(value, json_type_string)) {
+                fault_add(error, field, "must be a string");
+                return;
+        }
         fault = label_value_fault(json_object_get_string(value),
                                   (size_t)json_object_get_string_len(value));
-        return fault ? cvm_error_invalid_spec(error, field, "%s", fault) : 0;
+        if (fault)
+                fault_add(error, field, "%s", fault);
 }
 
 int spec_check_labels(json_object *object, CvmError *error)
 {
         size_t n = object ? (size_t)json_object_object_length(object) : 0, bytes = 0;
 
-        if (n > SPEC_LABELS_MAX)
-                return cvm_error_invalid_spec(error, "labels",
-                                              "has %zu labels; at most %d are allowed", n,
-                                              SPEC_LABELS_MAX);
         if (n == 0)
                 return 0;
-        json_object_object_foreach (object, name, value) {
-                int r = label_check(name, value, error);
-
-                if (r < 0)
-                        return r;
-                bytes += strlen(name) + (size_t)json_object_get_string_len(value);
+        if (n > SPEC_LABELS_MAX) {
+                fault_add(error, "labels", "has %zu labels; at most %d are allowed", n,
+                          SPEC_LABELS_MAX);
+                return -EINVAL;
         }
-        return bytes > SPEC_LABELS_BYTES_MAX
-                       ? cvm_error_invalid_spec(error, "labels",
-                                                "names and values have %zu bytes together; at most "
-                                                "%d are allowed",
-                                                bytes, SPEC_LABELS_BYTES_MAX)
-                       : 0;
+        json_object_object_foreach (object, name, value) {
+                label_check(name, value, error);
+                bytes += strlen(name);
+                if (json_object_is_type(value, json_type_string))
+                        bytes += (size_t)json_object_get_string_len(value);
+        }
+        if (bytes > SPEC_LABELS_BYTES_MAX)
+                fault_add(error, "labels",
+                          "names and values have %zu bytes together; at most %d are allowed", bytes,
+                          SPEC_LABELS_BYTES_MAX);
+        return fault_result(error);
 }
 
 int spec_parse_labels(json_object *object, CvmSpec *spec, CvmError *error)
 {
-        int r = spec_check_labels(object, error);
-
-        if (r < 0 || !object || json_object_object_length(object) == 0)
-                return r;
+        /* after any fault, one elsewhere in the spec included, nobody uses them */
+        if (spec_check_labels(object, error) < 0 || !object ||
+            json_object_object_length(object) == 0)
+                return 0;
         /* a copy: the strings of the call are cleared after it */
-        r = json_object_deep_copy(object, &spec->labels, NULL);
-        return r < 0 ? -ENOMEM : 0;
+        return json_object_deep_copy(object, &spec->labels, NULL) < 0 ? -ENOMEM : 0;
 }
 
 bool spec_labels_match(json_object *labels, json_object *wanted)

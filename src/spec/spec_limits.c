@@ -21,16 +21,18 @@ static const JsonField fields[] = {
         {},
 };
 
+/* *ret stays 0 after a fault, so that nothing is compared with it. */
 static int spec_limits_parse_size(const char *text, const char *field, uint64_t *ret,
                                   CvmError *error)
 {
-        int r = text ? text_parse_size(text, ret) : 0;
+        uint64_t size = 0;
+        int r = text ? text_parse_size(text, &size) : 0;
 
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || (text && (*ret < SPEC_MEMORY_MIN || *ret > INT64_MAX)))
-                return cvm_error_invalid_spec(error, field,
-                                              "must be a size of at least 64M, for example '3G'");
+        if (r < 0 || (text && (size < SPEC_MEMORY_MIN || size > INT64_MAX)))
+                return fault_add(error, field, "must be a size of at least 64M, for example '3G'");
+        *ret = size;
         return 0;
 }
 
@@ -53,7 +55,9 @@ int spec_parse_limits(json_object *object, CvmSpec *spec, CvmError *error)
         if (r < 0)
                 return r;
         spec->limits = input.limits;
-        return spec->memory ? spec_check_limits(spec, spec->memory, error) : 0;
+        if (spec->memory)
+                spec_check_limits(spec, spec->memory, error);
+        return 0;
 }
 
 bool spec_has_limits(const CvmSpec *spec)
@@ -68,13 +72,12 @@ int spec_check_limits(const CvmSpec *spec, uint64_t memory, CvmError *error)
         const SpecLimits *limits = &spec->limits;
 
         if (limits->memory_max && limits->memory_max <= memory)
-                return cvm_error_invalid_spec(
-                        error, "limits.memoryMax",
-                        "must be more than the CVM's memory, because QEMU uses memory of its own");
+                fault_add(error, "limits.memoryMax",
+                          "must be more than the CVM's memory, because QEMU uses memory of its "
+                          "own");
         if (limits->memory_max && limits->memory_high > limits->memory_max)
-                return cvm_error_invalid_spec(error, "limits.memoryHigh",
-                                              "must not be above limits.memoryMax");
-        return 0;
+                fault_add(error, "limits.memoryHigh", "must not be above limits.memoryMax");
+        return fault_result(error);
 }
 
 json_object *spec_limits_to_json(const SpecLimits *limits)

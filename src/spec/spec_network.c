@@ -55,57 +55,37 @@ static bool interface_is_valid(const char *name)
                strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
+/* A network that is more than one word: the interface's name begins behind the prefix. */
+static int parse_interface(const char *text, SpecNetwork network, CvmSpec *spec, CvmError *error)
 {
-        const char *interface;
-
-        if (!text || strcmp(text, "user") == 0) {
-                spec->network = SPEC_NETWORK_USER;
-                return 0;
-        }
-        if (strcmp(text, "none") == 0) {
-                spec->network = SPEC_NETWORK_NONE;
-                return 0;
-        }
-        if (strcmp(text, "isolated") == 0) {
-                spec->network = SPEC_NETWORK_ISOLATED;
-                return 0;
-        }
-        if (strcmp(text, "passt") == 0) {
-                spec->network = SPEC_NETWORK_PASST;
-                return 0;
-        }
-        if (strncmp(text, "bridge:", 7) == 0) {
-                spec->network = SPEC_NETWORK_BRIDGE;
-                interface = text + 7;
-        } else if (strncmp(text, "tap:", 4) == 0) {
-                spec->network = SPEC_NETWORK_TAP;
-                interface = text + 4;
-        } else {
-                return cvm_error_invalid_spec(error, "network",
-                                              "must be user, isolated, passt, none, "
-                                              "bridge:NAME or tap:NAME");
-        }
-        if (!interface_is_valid(interface))
-                return cvm_error_invalid_spec(error, "network",
-                                              "an interface's name must be 1 to %d letters, "
-                                              "digits, '-', '_' and '.'",
-                                              IF_NAMESIZE - 1);
-        spec->interface = strdup(interface);
+        spec->network = network;
+        if (!interface_is_valid(text))
+                return fault_add(error, "network",
+                                 "an interface's name must be 1 to %d letters, digits, '-', '_' "
+                                 "and '.'",
+                                 IF_NAMESIZE - 1);
+        spec->interface = strdup(text);
         return spec->interface ? 0 : -ENOMEM;
 }
 
-static int parse_protocol(const char *text, const char *field, SpecProtocol *ret, CvmError *error)
+int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error)
 {
-        *ret = SPEC_TCP;
-        if (!text)
-                return 0;
-        for (size_t i = 0; i < ARRAY_SIZE(protocol_names); i++)
-                if (strcmp(text, protocol_names[i]) == 0) {
-                        *ret = (SpecProtocol)i;
-                        return 0;
-                }
-        return cvm_error_invalid_spec(error, field, "must be tcp or udp");
+        static const char *const names[] = {
+                [SPEC_NETWORK_USER] = "user",         [SPEC_NETWORK_NONE] = "none",
+                [SPEC_NETWORK_ISOLATED] = "isolated", [SPEC_NETWORK_PASST] = "passt",
+                [SPEC_NETWORK_BRIDGE] = "bridge:",    [SPEC_NETWORK_TAP] = "tap:",
+        };
+        int network;
+
+        if (text && strncmp(text, "bridge:", 7) == 0)
+                return parse_interface(text + 7, SPEC_NETWORK_BRIDGE, spec, error);
+        if (text && strncmp(text, "tap:", 4) == 0)
+                return parse_interface(text + 4, SPEC_NETWORK_TAP, spec, error);
+        network =
+                spec_choose(text, names, ARRAY_SIZE(names), SPEC_NETWORK_USER, "", "network",
+                            "must be user, isolated, passt, none, bridge:NAME or tap:NAME", error);
+        spec->network = network < 0 ? SPEC_NETWORK_USER : (SpecNetwork)network;
+        return 0;
 }
 
 /* Whether both cannot be bound at once: the same port on one address, or on one and on all. passt
@@ -126,41 +106,40 @@ bool spec_network_forwards(SpecNetwork network)
                network == SPEC_NETWORK_PASST;
 }
 
+/* An entry that is refused is kept with host port 0, which clashes with nothing. */
 static int parse_forward(json_object *object, CvmSpec *spec, CvmError *error)
 {
         _cleanup_(forward_input_done) ForwardInput input = {};
         SpecForward *forward = &spec->forwards[spec->n_forwards];
         char prefix[SPEC_FIELD_MAX], field[SPEC_FIELD_MAX];
         struct in_addr address;
-        int r;
+        int protocol, r;
 
-        spec_field_index(prefix, "forwards", spec->n_forwards);
+        spec_field_index(prefix, "forwards", spec->n_forwards++);
         r = spec_dispatch(object, forward_fields, &input, prefix, error);
         if (r < 0)
                 return r;
+        protocol = spec_choose(input.protocol, protocol_names, ARRAY_SIZE(protocol_names), SPEC_TCP,
+                               prefix, "protocol", "must be tcp or udp", error);
         if (!input.address)
                 input.address = strdup("127.0.0.1");
         if (!input.address)
                 return -ENOMEM;
-        if (inet_pton(AF_INET, input.address, &address) != 1)
-                return cvm_error_invalid_spec(error, spec_field(field, prefix, "address"),
-                                              "must be an IPv4 address such as 127.0.0.1");
-        r = parse_protocol(input.protocol, spec_field(field, prefix, "protocol"),
-                           &forward->protocol, error);
-        if (r < 0)
-                return r;
-        forward->host_port = (uint16_t)input.host_port;
         forward->guest_port = (uint16_t)input.guest_port;
         forward->address = TAKE_PTR(input.address);
-        spec->n_forwards++;
-
+        if (inet_pton(AF_INET, forward->address, &address) != 1)
+                return fault_add(error, spec_field(field, prefix, "address"),
+                                 "must be an IPv4 address such as 127.0.0.1");
+        if (protocol < 0)
+                return 0;
+        forward->protocol = (SpecProtocol)protocol;
+        forward->host_port = (uint16_t)input.host_port;
         for (size_t i = 0; i + 1 < spec->n_forwards; i++)
                 if (forwards_clash(spec->network, &spec->forwards[i], forward))
-                        return cvm_error_invalid_spec(
-                                error, spec_field(field, prefix, "hostPort"),
-                                "%s port %d of %s is already used by forwards[%zu]",
-                                protocol_names[forward->protocol], forward->host_port,
-                                forward->address, i);
+                        return fault_add(error, spec_field(field, prefix, "hostPort"),
+                                         "%s port %d of %s is already used by forwards[%zu]",
+                                         protocol_names[forward->protocol], forward->host_port,
+                                         forward->address, i);
         return 0;
 }
 
@@ -172,13 +151,12 @@ int spec_parse_forwards(json_object *array, CvmSpec *spec, CvmError *error)
         if (n == 0)
                 return 0;
         if (!spec_network_forwards(spec->network))
-                return cvm_error_invalid_spec(error, "forwards",
-                                              "require network 'user', 'isolated' or 'passt'; on "
-                                              "another network, use the guest's own address");
+                fault_add(error, "forwards",
+                          "require network 'user', 'isolated' or 'passt'; on another network, use "
+                          "the guest's own address");
         if (n > SPEC_FORWARDS_MAX)
-                return cvm_error_invalid_spec(error, "forwards",
-                                              "has %zu entries; at most %d are allowed", n,
-                                              SPEC_FORWARDS_MAX);
+                return fault_add(error, "forwards", "has %zu entries; at most %d are allowed", n,
+                                 SPEC_FORWARDS_MAX);
         spec->forwards = calloc(n, sizeof(*spec->forwards));
         if (!spec->forwards)
                 return -ENOMEM;

@@ -15,6 +15,8 @@ static const char *const policies[] = {
         [SPEC_RESTART_ALWAYS] = "always",
 };
 
+static const char policy_reason[] = "must be 'no', 'on-failure' or 'always'";
+
 typedef struct Input {
         SpecRestart restart;
         char *policy;
@@ -29,37 +31,31 @@ static const JsonField fields[] = {
         {},
 };
 
-static int parse_policy(const char *name, SpecRestartPolicy *ret, CvmError *error)
-{
-        for (SpecRestartPolicy i = 0; name && i < ARRAY_SIZE(policies); i++)
-                if (strcmp(policies[i], name) == 0) {
-                        *ret = i;
-                        return 0;
-                }
-        return cvm_error_invalid_spec(error, "restart.policy",
-                                      "must be 'no', 'on-failure' or 'always'");
-}
-
 int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error)
 {
         Input input = {.restart = {.backoff_sec = BACKOFF_SEC,
                                    .backoff_max_sec = BACKOFF_MAX_SEC,
                                    .window_sec = WINDOW_SEC}};
-        int r = 0;
+        int policy = SPEC_RESTART_NO, r = 0;
 
         if (object) {
                 r = spec_dispatch(object, fields, &input, "restart", error);
-                if (r >= 0)
-                        r = parse_policy(input.policy, &input.restart.policy, error);
+                if (r >= 0 && !json_member(object, "policy"))
+                        fault_add(error, "restart.policy", "%s", policy_reason);
+                else if (r >= 0)
+                        policy = spec_choose(input.policy, policies, ARRAY_SIZE(policies),
+                                             SPEC_RESTART_NO, "restart", "policy", policy_reason,
+                                             error);
                 free(input.policy);
         }
         if (r < 0)
                 return r;
+        input.restart.policy = policy < 0 ? SPEC_RESTART_NO : (SpecRestartPolicy)policy;
         /* where only the first is given, the second follows */
         if (input.restart.backoff_max_sec < input.restart.backoff_sec) {
                 if (json_member(object, "backoffMaxSec"))
-                        return cvm_error_invalid_spec(error, "restart.backoffMaxSec",
-                                                      "must not be less than restart.backoffSec");
+                        fault_add(error, "restart.backoffMaxSec",
+                                  "must not be less than restart.backoffSec");
                 input.restart.backoff_max_sec = input.restart.backoff_sec;
         }
         spec->restart = input.restart;

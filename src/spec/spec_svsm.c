@@ -51,30 +51,18 @@ static int check_url(const char *url, CvmError *error)
         size_t host = rest ? strcspn(rest, "/?#") : 0;
 
         if (!host || strlen(url) > URL_MAX)
-                return cvm_error_invalid_spec(error, field,
-                                              "must be http://HOST[:PORT][/PATH] or the same with "
-                                              "https, at most %u bytes long",
-                                              URL_MAX);
+                return fault_add(error, field,
+                                 "must be http://HOST[:PORT][/PATH] or the same with https, at "
+                                 "most %u bytes long",
+                                 URL_MAX);
         for (const char *p = url; *p; p++)
                 if (*p <= 0x20 || *p > 0x7e)
-                        return cvm_error_invalid_spec(error, field,
-                                                      "must be printable ASCII without spaces");
+                        return fault_add(error, field, "must be printable ASCII without spaces");
         if (memchr(rest, '@', host))
-                return cvm_error_invalid_spec(error, field,
-                                              "must not contain a user name or password, because "
-                                              "all users of the host can see it");
+                return fault_add(error, field,
+                                 "must not contain a user name or password, because all users of "
+                                 "the host can see it");
         return 0;
-}
-
-static int parse_transport(const char *text, SpecSvsmTransport *ret, CvmError *error)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(transport_names); i++)
-                if (strcmp(text, transport_names[i]) == 0) {
-                        *ret = (SpecSvsmTransport)i;
-                        return 0;
-                }
-        return cvm_error_invalid_spec(error, "svsm.attestation.transport",
-                                      "must be 'serial' or 'vsock'");
 }
 
 static bool protocol_is_valid(const char *protocol)
@@ -87,25 +75,27 @@ static bool protocol_is_valid(const char *protocol)
 
 static int spec_svsm_parse_attestation(Input *input, CvmSpec *spec, CvmError *error)
 {
-        int r = spec_dispatch(input->attestation, attestation_fields, input, "svsm.attestation",
-                              error);
+        static const char prefix[] = "svsm.attestation";
+        int transport,
+                r = spec_dispatch(input->attestation, attestation_fields, input, prefix, error);
 
-        if (r >= 0)
-                r = check_url(input->url, error);
-        if (r >= 0 && input->transport)
-                r = parse_transport(input->transport, &spec->svsm.transport, error);
         if (r < 0)
                 return r;
+        if (input->url)
+                check_url(input->url, error);
+        transport = spec_choose(input->transport, transport_names, ARRAY_SIZE(transport_names),
+                                SPEC_SVSM_SERIAL, prefix, "transport",
+                                "must be 'serial' or 'vsock'", error);
         if (!input->protocol && !(input->protocol = strdup(PROTOCOL_DEFAULT)))
                 return -ENOMEM;
         if (!protocol_is_valid(input->protocol))
-                return cvm_error_invalid_spec(error, "svsm.attestation.protocol",
-                                              "must be 1 to %u lowercase letters, digits and '-'",
-                                              PROTOCOL_MAX);
-        if (spec->vsock && spec->svsm.transport == SPEC_SVSM_VSOCK)
-                return cvm_error_invalid_spec(
-                        error, "vsock",
-                        "a CVM has one CID, which svsm.attestation.transport assigns to the SVSM");
+                fault_add(error, "svsm.attestation.protocol",
+                          "must be 1 to %u lowercase letters, digits and '-'", PROTOCOL_MAX);
+        if (spec->vsock && transport == SPEC_SVSM_VSOCK)
+                fault_add(error, "vsock",
+                          "a CVM has one CID, which svsm.attestation.transport assigns to the "
+                          "SVSM");
+        spec->svsm.transport = transport < 0 ? SPEC_SVSM_SERIAL : (SpecSvsmTransport)transport;
         spec->svsm.url = TAKE_PTR(input->url);
         spec->svsm.protocol = TAKE_PTR(input->protocol);
         return 0;

@@ -20,10 +20,11 @@ static void walk_done(Walk *walk)
 static int bind_workload(Walk *walk, const PlanInputs *inputs)
 {
         WorkloadBinding *binding = &walk->plan->binding;
-        int r = workload_check(walk->template, inputs->spec, walk->error);
+        int r;
 
-        if (r < 0)
-                return r;
+        /* requirements_check() ends with the fault, after it has looked for others */
+        if (workload_check(walk->template, inputs->spec, walk->error) < 0)
+                return 0;
         r = workload_bind(walk->template, inputs, binding);
         if (r == -ENODATA) {
                 r = host_check_list_add_new(&walk->plan->missing, "bindWorkload",

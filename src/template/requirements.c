@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/text.h"
 #include "template/requirements.h"
 
@@ -95,24 +96,25 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
         return host_check_list_add_new(missing, name, found, "a file", false, fix);
 }
 
-static int refuse_service(Walk *walk, const char *field)
+static void refuse_service(Walk *walk, const char *field)
 {
-        return cvm_error_invalid_spec(walk->error, field,
-                                      "the IGVM file is for a service VM (highest VTL 0), which "
-                                      "boots no kernel: omit it");
+        fault_add(walk->error, field,
+                  "the IGVM file is for a service VM (highest VTL 0), which boots no kernel: omit "
+                  "it");
 }
 
 /* What a service VM's IGVM file has no use for. */
-static int requirements_check_service(Walk *walk, const PlanInputs *inputs)
+static void requirements_check_service(Walk *walk, const PlanInputs *inputs)
 {
         static const SpecArtifactKind kinds[] = {ARTIFACT_KERNEL, ARTIFACT_INITRAMFS};
 
         if (!inputs->igvm.service)
-                return 0;
+                return;
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (inputs->spec->artifacts[kinds[i]].given)
-                        return refuse_service(walk, spec_artifact_kind_name(kinds[i]));
-        return inputs->spec->cmdline ? refuse_service(walk, "cmdline") : 0;
+                        refuse_service(walk, spec_artifact_kind_name(kinds[i]));
+        if (inputs->spec->cmdline)
+                refuse_service(walk, "cmdline");
 }
 
 static bool mentions(const LaunchPlan *plan, const char *text)
@@ -138,7 +140,7 @@ static bool restricts_network(const LaunchPlan *plan)
         return found;
 }
 
-static int requirements_check_network(Walk *walk, SpecNetwork network)
+static void requirements_check_network(Walk *walk, SpecNetwork network)
 {
         static const char *const descriptors[] = {
                 [SPEC_NETWORK_PASST] = "companion:passt",
@@ -149,14 +151,14 @@ static int requirements_check_network(Walk *walk, SpecNetwork network)
         bool is_there = network != SPEC_NETWORK_ISOLATED || restricts_network(walk->plan);
 
         if ((!what && is_there) || (what && launch_plan_fd(walk->plan, what) >= 0))
-                return 0;
-        return cvm_error_invalid_spec(walk->error, "network",
-                                      "the template of platform %s does not support this network",
-                                      walk->template->name);
+                return;
+        fault_add(walk->error, "network",
+                  "the template of platform %s does not support this network",
+                  walk->template->name);
 }
 
 /* What a template leaves out would be missing silently: a fragment is included or not. */
-static int check_used(Walk *walk, const PlanInputs *inputs)
+static void check_used(Walk *walk, const PlanInputs *inputs)
 {
         const CvmSpec *spec = inputs->spec;
         char field[32], what[sizeof("disk:") + SPEC_DISK_ID_MAX];
@@ -165,20 +167,18 @@ static int check_used(Walk *walk, const PlanInputs *inputs)
                 snprintf(what, sizeof(what), "disk:%s", spec->disks[i].id);
                 snprintf(field, sizeof(field), "disks[%zu]", i);
                 if (launch_plan_fd(walk->plan, what) < 0)
-                        return cvm_error_invalid_spec(
-                                walk->error, field,
-                                "the template of platform %s does not support disks",
-                                walk->template->name);
+                        fault_add(walk->error, field,
+                                  "the template of platform %s does not support disks",
+                                  walk->template->name);
         }
         for (size_t i = 0; i < spec->n_gpus; i++) {
                 snprintf(field, sizeof(field), "gpus[%zu]", i);
                 if (!mentions(walk->plan, spec->gpus[i]))
-                        return cvm_error_invalid_spec(
-                                walk->error, field,
-                                "the template of platform %s does not support GPUs",
-                                walk->template->name);
+                        fault_add(walk->error, field,
+                                  "the template of platform %s does not support GPUs",
+                                  walk->template->name);
         }
-        return requirements_check_network(walk, spec->network);
+        requirements_check_network(walk, spec->network);
 }
 
 static bool attests(const LaunchPlan *plan, const char *url)
@@ -189,75 +189,79 @@ static bool attests(const LaunchPlan *plan, const char *url)
         return false;
 }
 
-static int requirements_check_svsm(Walk *walk, const CvmSpec *spec)
+static void requirements_check_svsm(Walk *walk, const CvmSpec *spec)
 {
         size_t disk = spec_svsm_disk(spec);
         char field[32] = "svsm";
 
         if (disk != SIZE_MAX)
                 snprintf(field, sizeof(field), "disks[%zu].bus", disk);
-        if ((disk != SIZE_MAX || spec->svsm.given) && !walk->template->requires_svsm)
-                return cvm_error_invalid_spec(walk->error, field,
-                                              "platform %s does not have an SVSM",
-                                              walk->template->name);
+        if ((disk != SIZE_MAX || spec->svsm.given) && !walk->template->requires_svsm) {
+                fault_add(walk->error, field, "platform %s does not have an SVSM",
+                          walk->template->name);
+                return;
+        }
         if (spec->svsm.log && launch_plan_fd(walk->plan, "svsm-log") < 0)
-                return cvm_error_invalid_spec(walk->error, "svsm.log",
-                                              "the template of platform %s does not support it",
-                                              walk->template->name);
+                fault_add(walk->error, "svsm.log",
+                          "the template of platform %s does not support it", walk->template->name);
         if (spec->svsm.url && !attests(walk->plan, spec->svsm.url))
-                return cvm_error_invalid_spec(
-                        walk->error, "svsm.attestation",
-                        "the template of platform %s does not have an attestation proxy",
-                        walk->template->name);
-        return 0;
+                fault_add(walk->error, "svsm.attestation",
+                          "the template of platform %s does not have an attestation proxy",
+                          walk->template->name);
+}
+
+/* What only QEMU as a child of the daemon supports. */
+static void requirements_check_domain(Walk *walk, const CvmSpec *spec)
+{
+        if (spec->n_shares)
+                fault_add(walk->error, "shares",
+                          "not supported with driver libvirt: its QEMU opens a directory by path, "
+                          "which may lead elsewhere by then than when your rights were checked");
+        if (spec_has_limits(spec))
+                fault_add(walk->error, "limits",
+                          "not supported with driver libvirt: libvirt places its QEMUs in control "
+                          "groups of its own");
+        if (spec->n_gpus)
+                fault_add(walk->error, "gpus", "not supported with driver libvirt");
+        if (spec->n_disks)
+                fault_add(walk->error, "disks",
+                          "not supported with driver libvirt: its QEMU opens a file by path, which "
+                          "may lead elsewhere by then than when your rights were checked");
+        if (spec->network == SPEC_NETWORK_PASST)
+                fault_add(walk->error, "network",
+                          "driver libvirt does not support 'passt': use 'user', for which it uses "
+                          "passt if it can");
+        if (spec->network == SPEC_NETWORK_ISOLATED)
+                fault_add(walk->error, "network",
+                          "driver libvirt does not support 'isolated': use a bridge that libvirt "
+                          "isolates");
+        if (spec->svsm.given)
+                fault_add(walk->error, "svsm", "not supported with driver libvirt");
+}
+
+/* All contradictions between the spec and its platform or driver. */
+static int requirements_check_spec(Walk *walk, const PlanInputs *inputs)
+{
+        const Template *template = walk->template;
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
+                        fault_add(walk->error, spec_artifact_kind_name(kind),
+                                  "platform %s does not accept it", template->name);
+        if (inputs->domain)
+                requirements_check_domain(walk, inputs->spec);
+        else
+                check_used(walk, inputs);
+        requirements_check_svsm(walk, inputs->spec);
+        requirements_check_service(walk, inputs);
+        return security_check(template, inputs, walk->error);
 }
 
 int requirements_check(Walk *walk, const PlanInputs *inputs)
 {
         const Template *template = walk->template;
         HostCheckList *missing = &walk->plan->missing;
-        int r = 0;
-
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
-                        return cvm_error_invalid_spec(walk->error, spec_artifact_kind_name(kind),
-                                                      "platform %s does not accept it",
-                                                      template->name);
-        if (inputs->domain && inputs->spec->n_shares)
-                return cvm_error_invalid_spec(
-                        walk->error, "shares",
-                        "not supported with driver libvirt: its QEMU opens a directory by path, "
-                        "which may lead elsewhere by then than when your rights were checked");
-        if (inputs->domain && spec_has_limits(inputs->spec))
-                return cvm_error_invalid_spec(walk->error, "limits",
-                                              "not supported with driver libvirt: libvirt places "
-                                              "its QEMUs in control groups of its own");
-        if (inputs->domain && inputs->spec->n_gpus)
-                return cvm_error_invalid_spec(walk->error, "gpus",
-                                              "not supported with driver libvirt");
-        if (inputs->domain && inputs->spec->n_disks)
-                return cvm_error_invalid_spec(
-                        walk->error, "disks",
-                        "not supported with driver libvirt: its QEMU opens a file by path, which "
-                        "may lead elsewhere by then than when your rights were checked");
-        if (inputs->domain && inputs->spec->network == SPEC_NETWORK_PASST)
-                return cvm_error_invalid_spec(walk->error, "network",
-                                              "driver libvirt does not support 'passt': use "
-                                              "'user', for which it uses passt if it can");
-        if (inputs->domain && inputs->spec->network == SPEC_NETWORK_ISOLATED)
-                return cvm_error_invalid_spec(walk->error, "network",
-                                              "driver libvirt does not support 'isolated': use a "
-                                              "bridge that libvirt isolates");
-        if (inputs->domain && inputs->spec->svsm.given)
-                return cvm_error_invalid_spec(walk->error, "svsm",
-                                              "not supported with driver libvirt");
-        r = inputs->domain ? 0 : check_used(walk, inputs);
-        if (r == 0)
-                r = requirements_check_svsm(walk, inputs->spec);
-        if (r == 0)
-                r = requirements_check_service(walk, inputs);
-        if (r == 0)
-                r = security_check(template, inputs, walk->error);
+        int r = requirements_check_spec(walk, inputs);
         if (r < 0)
                 return r;
         r = requirements_add_host_checks(walk, inputs, missing);

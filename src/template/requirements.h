@@ -5,6 +5,6 @@
 
 #include "template/walk.h"
 
-/* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec for what the
- * platform does not take. */
+/* All that a launch of these inputs lacks, into walk->plan->missing; InvalidSpec with all that
+ * the platform does not accept, after which nothing is said about the host. */
 int requirements_check(Walk *walk, const PlanInputs *inputs);

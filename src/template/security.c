@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "template/template_internal.h"
 #include "template/workload.h"
 
@@ -83,7 +84,7 @@ int security_parse(json_object *rules, JsonRefuse refuse, void *userdata)
         return 0;
 }
 
-static int refuse_unknown(const Template *template, const char *field, CvmError *error)
+static void refuse_unknown(const Template *template, const char *field, CvmError *error)
 {
         _cleanup_(buffer_done) Buffer names = {};
 
@@ -91,65 +92,72 @@ static int refuse_unknown(const Template *template, const char *field, CvmError 
                 json_object_object_foreach (template->security, name, rule) {
                         (void)rule;
                         if (buffer_appendf(&names, "%s%s", names.size ? ", " : "", name) < 0)
-                                return cvm_error_system(error, -ENOMEM, "render");
+                                break; /* the list is only for help */
                 }
         }
-        if (!names.size)
-                return cvm_error_invalid_spec(
-                        error, field, "platform %s does not accept launchSecurity", template->name);
-        return cvm_error_invalid_spec(error, field, "platform %s does not accept it; it accepts %s",
-                                      template->name, names.data);
+        if (names.size)
+                fault_add(error, field, "platform %s does not accept it; it accepts %s",
+                          template->name, names.data);
+        else
+                fault_add(error, field, "platform %s does not accept launchSecurity",
+                          template->name);
 }
 
-static int security_check_number(const Template *template, const char *field, json_object *rule,
-                                 uint64_t number, CvmError *error)
+static void security_check_number(const Template *template, const char *field, json_object *rule,
+                                  uint64_t number, CvmError *error)
 {
         int64_t bits = json_member_int(rule, "bits", 64);
         const char *text = json_member_string(rule, "set");
         uint64_t set = 0;
 
         if (bits < 64 && number >> bits)
-                return cvm_error_invalid_spec(error, field,
-                                              "must have at most %d bits on platform %s", (int)bits,
-                                              template->name);
+                fault_add(error, field, "must have at most %d bits on platform %s", (int)bits,
+                          template->name);
         if (text)
                 spec_security_parse_number(text, &set);
         if ((number & set) != set)
-                return cvm_error_invalid_spec(error, field,
-                                              "must have the bits 0x%" PRIx64 " set on platform %s",
-                                              set, template->name);
-        return 0;
+                fault_add(error, field, "must have the bits 0x%" PRIx64 " set on platform %s", set,
+                          template->name);
 }
 
-/* QEMU's sev-snp-guest frees its ID block twice once it takes an IGVM file's policy (10.2,
+static const char *const block_names[] = {"idBlock", "idAuth", "authorKeyEnabled"};
+
+/* Whether a field belongs to the ID block, which cannot be given where the guest boots from an IGVM
+ * file: QEMU's sev-snp-guest frees its ID block twice once it takes an IGVM file's policy (10.2,
  * target/i386/sev.c, cgs_set_guest_policy()). */
-int template_check_id_block(const Template *template, const CvmSpec *spec, bool has_igvm,
-                            CvmError *error)
+static bool refuses_block(const Template *template, bool has_igvm, const char *name)
 {
-        static const char *const names[] = {"idBlock", "idAuth", "authorKeyEnabled"};
         const TemplateArtifact *igvm = &template->artifacts[ARTIFACT_IGVM];
 
         if (!igvm->taken || !(igvm->needed || has_igvm))
-                return 0;
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(block_names); i++)
+                if (strcmp(block_names[i], name) == 0)
+                        return json_member(template->security, name) ||
+                               (igvm->guest && strcmp(igvm->guest, "sev-snp") == 0);
+        return false;
+}
+
+int template_check_id_block(const Template *template, const CvmSpec *spec, bool has_igvm,
+                            CvmError *error)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(block_names); i++) {
                 char field[64];
 
-                if (!spec_security_find(spec, names[i]) ||
-                    !(json_member(template->security, names[i]) ||
-                      (igvm->guest && strcmp(igvm->guest, "sev-snp") == 0)))
+                if (!spec_security_find(spec, block_names[i]) ||
+                    !refuses_block(template, has_igvm, block_names[i]))
                         continue;
-                snprintf(field, sizeof(field), "launchSecurity.%s", names[i]);
-                return cvm_error_invalid_spec(
-                        error, field,
-                        "QEMU crashes when an ID block is given with an IGVM file: the block must "
-                        "be in the file, as its header 0x30b (SNP_ID_BLOCK); `cvmctl measure "
-                        "--format igvm` writes such a file");
+                snprintf(field, sizeof(field), "launchSecurity.%s", block_names[i]);
+                fault_add(error, field,
+                          "QEMU crashes when an ID block is given with an IGVM file: the block "
+                          "must be in the file, as its header 0x30b (SNP_ID_BLOCK); `cvmctl "
+                          "measure --format igvm` writes such a file");
         }
-        return 0;
+        return fault_result(error);
 }
 
 /* The policy of an IGVM file is what the hardware is given: the spec's cannot be another one. */
-static int check_igvm_policy(const Template *template, const PlanInputs *inputs, CvmError *error)
+static void check_igvm_policy(const Template *template, const PlanInputs *inputs, CvmError *error)
 {
         const SpecSecurity *given = spec_security_find(inputs->spec, "policy");
         json_object *rule = json_member(template->security, "policy");
@@ -157,42 +165,42 @@ static int check_igvm_policy(const Template *template, const PlanInputs *inputs,
         uint64_t policy = inputs->igvm.policy, set = 0;
 
         if (!rule || !inputs->igvm.has_policy)
-                return 0;
+                return;
         if (given && given->number != policy)
-                return cvm_error_invalid_spec(
-                        error, "launchSecurity.policy",
-                        "is 0x%" PRIx64 ", but the IGVM file was made for the policy 0x%" PRIx64
-                        ": omit it to use the file's policy",
-                        given->number, policy);
+                fault_add(error, "launchSecurity.policy",
+                          "is 0x%" PRIx64 ", but the IGVM file was made for the policy 0x%" PRIx64
+                          ": omit it to use the file's policy",
+                          given->number, policy);
         if (text)
                 spec_security_parse_number(text, &set);
         if ((policy & set) != set)
-                return cvm_error_artifact(
-                        error, "igvm",
-                        "its policy 0x%" PRIx64 " lacks the bits 0x%" PRIx64
-                        ", which platform %s requires: build it with another policy",
-                        policy, set, template->name);
-        return 0;
+                cvm_error_artifact(error, "igvm",
+                                   "its policy 0x%" PRIx64 " lacks the bits 0x%" PRIx64
+                                   ", which platform %s requires: build it with another policy",
+                                   policy, set, template->name);
 }
 
 int security_check(const Template *template, const PlanInputs *inputs, CvmError *error)
 {
         const CvmSpec *spec = inputs->spec;
-        int r = template_check_id_block(template, spec, inputs->artifacts[ARTIFACT_IGVM].present,
-                                        error);
+        bool has_igvm = inputs->artifacts[ARTIFACT_IGVM].present;
 
-        for (size_t i = 0; r == 0 && i < spec->n_security; i++) {
+        template_check_id_block(template, spec, has_igvm, error);
+        for (size_t i = 0; i < spec->n_security; i++) {
                 const SpecSecurity *entry = &spec->security[i];
                 json_object *rule = json_member(template->security, entry->key->name);
                 char field[64];
 
                 snprintf(field, sizeof(field), "launchSecurity.%s", entry->key->name);
+                if (refuses_block(template, has_igvm, entry->key->name))
+                        continue;
                 if (!rule)
-                        return refuse_unknown(template, field, error);
-                if (entry->key->kind == SPEC_SECURITY_NUMBER)
-                        r = security_check_number(template, field, rule, entry->number, error);
+                        refuse_unknown(template, field, error);
+                else if (entry->key->kind == SPEC_SECURITY_NUMBER)
+                        security_check_number(template, field, rule, entry->number, error);
         }
-        return r < 0 ? r : check_igvm_policy(template, inputs, error);
+        check_igvm_policy(template, inputs, error);
+        return fault_result(error);
 }
 
 /* QEMU's options take hexadecimal, which people know these numbers by; its JSON does not. */

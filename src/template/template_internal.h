@@ -144,7 +144,8 @@ bool plan_needs_artifact(const Template *template, const PlanInputs *inputs, Spe
 
 /* What a template says of launchSecurity: refuses fields that there are not (security.c). */
 int security_parse(json_object *rules, JsonRefuse refuse, void *userdata);
-/* Refuses, as InvalidSpec, what the platform does not take. */
+/* Adds what the platform does not accept to the faults of an InvalidSpec (base/fault.h), and
+ * returns fault_result(). ArtifactInvalid if only the IGVM file's policy is wrong. */
 int security_check(const Template *template, const PlanInputs *inputs, CvmError *error);
 /* Each field by its name: bytes as base64, "" where not given (a policy: that of the IGVM file, or
  * the template's default); numbers as hexadecimal text, and as

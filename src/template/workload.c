@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/canonical.h"
+#include "base/fault.h"
 #include "base/hash_pair.h"
 #include "base/text.h"
 #include "template/template_internal.h"
@@ -35,15 +36,17 @@ int workload_check(const Template *template, const CvmSpec *spec, CvmError *erro
         if (!spec->bind_workload)
                 return 0;
         field = find_field(template, &size);
-        if (!field)
-                return cvm_error_invalid_spec(
-                        error, "bindWorkload",
-                        "platform %s has no attestation field that could be bound", template->name);
+        if (!field) {
+                fault_add(error, "bindWorkload",
+                          "platform %s has no attestation field that could be bound",
+                          template->name);
+                return -EINVAL;
+        }
         if (!spec_security_find(spec, field))
                 return 0;
         snprintf(path, sizeof(path), "launchSecurity.%s", field);
-        return cvm_error_invalid_spec(error, path,
-                                      "bindWorkload sets this field: give only one of the two");
+        fault_add(error, path, "bindWorkload sets this field: give only one of the two");
+        return -EINVAL;
 }
 
 static json_object *workload_env_to_json(const CvmSpec *spec)

@@ -14,7 +14,7 @@
 #define WORKLOAD_VERSION 1
 
 /* Whether the spec wants it, and this platform and the spec's launchSecurity leave room for it.
- * InvalidSpec naming bindWorkload or the field of launchSecurity. */
+ * -EINVAL after a fault of bindWorkload or of the field of launchSecurity. */
 int workload_check(const Template *template, const CvmSpec *spec, CvmError *error);
 /* What is bound, by a template whose workload_check() passed. 0 (ret->field stays NULL where
  * nothing is to be bound), -ENODATA: the digest of an artifact is not known; -ENOMEM or -EIO. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "fuzz.h"
 #include "spec/spec.h"
@@ -23,9 +24,15 @@ static void check_refusal(const CvmError *error)
         _cleanup_free_ char *message = cvm_error_message(error);
         const char *field = json_member_string(error->fields, "field");
         const char *reason = json_member_string(error->fields, "reason");
+        json_object *errors = json_member(error->fields, "errors"), *first;
 
         require(error->id == CVM_ERROR_INVALID_SPEC);
         require(field && *field && strlen(field) < 400 && reason && *reason && message);
+        require(json_object_array_length(errors) ==
+                (error->faults <= FAULTS_MAX ? error->faults : (size_t)FAULTS_MAX + 1));
+        first = json_object_array_get_idx(errors, 0);
+        require(strcmp(json_member_string(first, "field"), field) == 0 &&
+                strcmp(json_member_string(first, "reason"), reason) == 0);
 }
 
 /* Reads the file by the rules of systemd.exec(5). */

@@ -98,13 +98,50 @@ def test_refused(shared, what):
                             **{k: v for k, v in fields.items() if v is not None}})
     error = refusal.value
     assert error.name == "InvalidSpec", error
-    assert set(error.fields) - {"name", "id"} == {"field", "reason"} and error.fields["reason"]
+    assert set(error.fields) - {"name", "id"} == {"field", "reason", "errors"}
     named = "name" not in fields
     assert error.fields.get("name") == ("web" if named else None)
     assert named or "id" not in error.fields
+    first = error.fields["errors"][0]
+    assert first["reason"]
+    assert [first["field"], first["reason"]] == [error.fields["field"], error.fields["reason"]]
     if field is not None:
         assert error.fields["field"] == field
     assert shared.cvms() == []
+
+
+def faults(error):
+    """[field, suggestion or None] of each fault."""
+    return [[fault["field"], fault.get("suggestion")] for fault in error.fields["errors"]]
+
+
+@pytest.mark.parametrize("method", ["Launch", "Render"])
+@pytest.mark.parametrize("fields, expected", [
+    ({"memroy": "2G", "cpus": 0, "shares": [{"tag": "a"}, {"tga": "b", "path": "/"}],
+      "restart": {"policy": "alway"}},
+     [["memroy", "memory"], ["cpus", None], ["shares[0]", None], ["shares[1].tga", "tag"],
+      ["shares[1].tag", None], ["restart.policy", "always"]]),
+    ({"platform": "plian"}, [["platform", "plain"]]),
+    # each is valid, but not on this platform
+    ({"platform": "plain", "bindWorkload": True, "svsm": {"log": True},
+      "launchSecurity": {"policy": "0x30000", "vcekDisabled": "true"}},
+     [["bindWorkload", None], ["svsm", None], ["launchSecurity.policy", None],
+      ["launchSecurity.vcekDisabled", None]]),
+])
+def test_all_faults_are_listed(shared, method, fields, expected):
+    with pytest.raises(VarlinkError) as refusal:
+        shared.call(method, spec=shared.spec("web", **fields))
+    assert refusal.value.name == "InvalidSpec" and faults(refusal.value) == expected
+    assert not {"line", "column"} & set(refusal.value.fields["errors"][0])
+    assert shared.cvms() == []
+
+
+def test_more_faults_than_are_listed(shared):
+    with pytest.raises(VarlinkError) as refusal:
+        shared.launch("web", **{f"memory{i}": 1 for i in range(10000)})
+    errors = refusal.value.fields["errors"]
+    assert len(errors) == 33 and errors[31]["field"] == "memory31"
+    assert errors[32] == {"field": "", "reason": "9968 more errors are not listed"}
 
 
 def test_a_number_beyond_64_bits(shared):
