@@ -5,24 +5,40 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "progress.h"
+
+/* A message that does not begin with a place in a file begins with the program's name. */
+static void fail_print_line(const char *message, bool has_place)
+{
+        _cleanup_free_ char *safe = text_escape_control(message);
+
+        fprintf(stderr, "%s%s\n", has_place ? "" : "cvmctl: ", safe ?: "out of memory");
+}
+
+/* Takes `parameters`. */
+static void fail_print_json(const char *name, json_object *parameters)
+{
+        _cleanup_json_ json_object *object =
+                json_build("error", json_new_text(name), "parameters", parameters, NULL);
+        _cleanup_free_ char *json = object ? text_escape_json(json_text(object)) : NULL;
+
+        fprintf(stderr, "%s\n", json ?: "{}");
+}
 
 /* Prints one line; takes `parameters`. */
 static void fail_print(const Cli *cli, const char *name, json_object *parameters,
                        const char *message)
 {
-        _cleanup_free_ char *safe = text_escape_control(message);
-        _cleanup_json_ json_object *object =
-                json_build("error", json_new_text(name), "parameters", parameters, NULL);
-        _cleanup_free_ char *json = object ? text_escape_json(json_text(object)) : NULL;
-
         progress_end();
-        if (cli->json)
-                fprintf(stderr, "%s\n", json ?: "{}");
-        else
-                fprintf(stderr, "cvmctl: %s\n", safe ?: "out of memory");
+        if (cli->json) {
+                fail_print_json(name, parameters);
+                return;
+        }
+        fail_print_line(message, false);
+        json_object_put(parameters);
 }
 
 static json_object *message_parameters(const char *message)
@@ -63,19 +79,30 @@ ExitStatus fail_memory(const Cli *cli)
         return fail_local(cli, "out of memory");
 }
 
-static ExitStatus print_file(const Cli *cli, const char *file, unsigned line, const char *text)
+static ExitStatus print_file(const Cli *cli, const char *file, unsigned line, unsigned column,
+                             const char *text)
 {
         _cleanup_free_ char *message = NULL;
         json_object *parameters;
 
-        message = line ? text_format("%s:%u: %s", file, line, text)
-                       : text_format("%s: %s", file, text);
+        if (!line)
+                message = text_format("%s: %s", file, text);
+        else if (!column)
+                message = text_format("%s:%u: %s", file, line, text);
+        else
+                message = text_format("%s:%u:%u: %s", file, line, column, text);
         if (!message)
                 return fail_memory(cli);
-        parameters = json_build("message", json_new_text(text), "file", json_new_text(file), NULL);
-        if (line)
-                json_object_object_add(parameters, "line", json_object_new_int64(line));
-        fail_print(cli, "cvmctl.FileInvalid", parameters, message);
+        progress_end();
+        parameters = json_build("message", json_new_text(text), "file", json_new_text(file), "line",
+                                line ? json_object_new_int64(line) : NULL, "column",
+                                column ? json_object_new_int64(column) : NULL, NULL);
+        if (cli->json) {
+                fail_print_json("cvmctl.FileInvalid", parameters);
+        } else {
+                fail_print_line(message, line > 0);
+                json_object_put(parameters);
+        }
         return exit_status(EXIT_DATA);
 }
 
@@ -87,7 +114,15 @@ ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char
         va_start(ap, format);
         text = text_format_v(format, ap);
         va_end(ap);
-        return text ? print_file(cli, file, line, text) : fail_memory(cli);
+        return text ? print_file(cli, file, line, 0, text) : fail_memory(cli);
+}
+
+ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *where,
+                     const char *hint)
+{
+        _cleanup_free_ char *text = text_format("not valid JSON: %s%s", where->reason, hint);
+
+        return text ? print_file(cli, file, where->line, where->column, text) : fail_memory(cli);
 }
 
 ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what)
@@ -97,7 +132,7 @@ ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *
         text = text_format("%s%s%s", what ?: "", what ? ": " : "", strerror(-r));
         if (!text)
                 return fail_memory(cli);
-        print_file(cli, file, 0, text);
+        print_file(cli, file, 0, 0, text);
         return exit_of_file(r);
 }
 
@@ -126,5 +161,46 @@ ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
                 return fail_memory(cli);
         fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
                    line ?: message);
+        return exit_of_error(error->id);
+}
+
+/* One fault of a spec: where it is in the file, else which field it is of. */
+static ExitStatus print_fault(const Cli *cli, json_object *fault, const char *file)
+{
+        const char *field = json_member_string(fault, "field") ?: "";
+        const char *reason = json_member_string(fault, "reason") ?: "";
+        const char *suggestion = json_member_string(fault, "suggestion");
+        int64_t line = file ? json_member_int(fault, "line", 0) : 0;
+        _cleanup_free_ char *what = NULL, *meant = NULL, *message = NULL;
+
+        if (line > 0)
+                what = text_format("%s:%" PRId64 ":%" PRId64 ": %s: ", file, line,
+                                   json_member_int(fault, "column", 1), field);
+        else
+                what = *field ? text_format("spec field '%s': ", field) : strdup("");
+        meant = suggestion ? text_format("; did you mean '%s'?", suggestion) : strdup("");
+        if (what && meant)
+                message = text_format("%s%s%s", what, reason, meant);
+        if (!message)
+                return fail_memory(cli);
+        fail_print_line(message, line > 0);
+        return EXIT_OK;
+}
+
+ExitStatus fail_faults(const Cli *cli, const CvmError *error, const char *file)
+{
+        json_object *faults = json_member(error->fields, "errors");
+        size_t n =
+                json_object_is_type(faults, json_type_array) ? json_object_array_length(faults) : 0;
+
+        progress_end();
+        if (cli->json)
+                fail_print_json(error->name, json_object_get(error->fields));
+        for (size_t i = 0; !cli->json && i < n && i <= FAULTS_MAX; i++) {
+                ExitStatus status = print_fault(cli, json_object_array_get_idx(faults, i), file);
+
+                if (status.code)
+                        return status;
+        }
         return exit_of_error(error->id);
 }

@@ -2,15 +2,17 @@
 #pragma once
 
 /*
- * How cvmctl says what went wrong: one line on stderr, "cvmctl: MESSAGE", or with --json one JSON
- * object {"error": NAME, "parameters": {...}}. NAME and parameters are the daemon's own error, or
- * cvmctl.Usage, cvmctl.Failed, cvmctl.NoDaemon, cvmctl.FileInvalid with a "message".
+ * How cvmctl says what went wrong: one line on stderr, "cvmctl: MESSAGE", or for a place in a file
+ * "FILE:LINE:COLUMN: MESSAGE", as compilers do; or with --json one JSON object {"error": NAME,
+ * "parameters": {...}}. NAME and parameters are the daemon's own error, or cvmctl.Usage,
+ * cvmctl.Failed, cvmctl.NoDaemon, cvmctl.FileInvalid with a "message".
  *
  * Each returns the status that goes with it.
  */
 
 #include "arguments.h"
 #include "base/error.h"
+#include "base/json_parse.h"
 
 /* EXIT_USAGE; the line ends by naming the help. */
 ExitStatus fail_usage(const Cli *cli, const char *format, ...) _printf_(2, 3);
@@ -20,6 +22,9 @@ ExitStatus fail_memory(const Cli *cli);
 /* EXIT_DATA: what a file holds that was named is refused. line 0: none. */
 ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char *format, ...)
         _printf_(4, 5);
+/* EXIT_DATA: a file is not JSON. hint: put after the reason, or "". */
+ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *where,
+                     const char *hint);
 /* The exit status of exit_of_file(): a file that was named cannot be read or written; r is -errno.
  * what: "cannot read the key", put before the error's text, or NULL. */
 ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what);
@@ -27,3 +32,6 @@ ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *
 ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r);
 /* What the error's kind says. `where` is put before the message, or NULL. */
 ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where);
+/* The same for each entry in `errors` of an InvalidSpec, a line each; with --json one object for
+ * all. file: to which their lines and columns belong, or NULL. */
+ExitStatus fail_faults(const Cli *cli, const CvmError *error, const char *file);

@@ -77,9 +77,11 @@ static int call_msec(const LaunchOptions *options)
 }
 
 /* msec: how long an answer may take, for the message. */
-static ExitStatus launch_follow(const Cli *cli, WireClient *client, const char *name, int msec,
-                                CvmError *error)
+static ExitStatus launch_follow(const Cli *cli, WireClient *client, const LaunchSpec *spec,
+                                int msec, CvmError *error)
 {
+        const char *name = json_member_string(spec->object, "name");
+
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
                 const char *stage;
@@ -92,7 +94,7 @@ static ExitStatus launch_follow(const Cli *cli, WireClient *client, const char *
                         cvm_error_timeout(error, "answer of the daemon", msec);
                 }
                 if (r < 0)
-                        return fail_error(cli, error, NULL);
+                        return launch_spec_fail(cli, spec, error);
                 stage = json_member_string(reply, "stage");
                 if (r > 0) {
                         if (stage)
@@ -134,7 +136,7 @@ ExitStatus verb_launch(const Arguments *arguments)
         if (r < 0)
                 return fail_error(cli, &error, NULL);
         name = json_member_string(spec.object, "name");
-        status = launch_follow(cli, client, name, call_msec(&options), &error);
+        status = launch_follow(cli, client, &spec, call_msec(&options), &error);
         if (cvm_error_is_set(&error))
                 launched_explain(cli, &error, name, id);
         return status;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -22,6 +23,7 @@ typedef struct Credentials {
         const Cli *cli;
         bool render;
         int dirfd; /* -1: none is set */
+        CvmError *error;
 } Credentials;
 
 typedef struct Secret {
@@ -36,16 +38,18 @@ static void secret_done(Secret *secret)
         free(secret->data);
 }
 
-static ExitStatus launch_credentials_refuse(const Cli *cli, const char *field, const char *name,
-                                            const char *reason)
+/* A credential that cannot be had stands for an empty one, so that its field has one fault. */
+static ExitStatus launch_credentials_refuse(const Credentials *credentials, const char *field,
+                                            const char *name, const char *reason, Secret *ret)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        cvm_error_invalid_spec(&error, field, "credential %s: %s", name, reason);
-        return fail_error(cli, &error, NULL);
+        fault_add(credentials->error, field, "credential %s: %s", name, reason);
+        if (ret->data)
+                explicit_bzero(ret->data, ret->size);
+        free(ret->data);
+        *ret = (Secret){.data = strdup("")};
+        return ret->data ? EXIT_OK : fail_memory(credentials->cli);
 }
 
-/* As systemd's: a file's name. */
 static bool name_is_valid(const char *name)
 {
         return *name && strlen(name) <= 255 && !strchr(name, '/') && strcmp(name, ".") != 0 &&
@@ -61,7 +65,6 @@ static bool is_reference(json_object *value)
 static ExitStatus read_secret(const Credentials *credentials, const char *field,
                               json_object *reference, size_t max, Secret *ret)
 {
-        const Cli *cli = credentials->cli;
         const char *name = json_member_string(reference, "credential");
         _cleanup_close_ int fd = -1;
         struct stat st;
@@ -69,29 +72,33 @@ static ExitStatus read_secret(const Credentials *credentials, const char *field,
 
         if (!name || !name_is_valid(name) || json_object_object_length(reference) != 1)
                 return launch_credentials_refuse(
-                        cli, field, name ?: "?",
-                        "must be {\"credential\": NAME}, where NAME is a file's name");
+                        credentials, field, name ?: "?",
+                        "must be {\"credential\": NAME}, where NAME is a file's name", ret);
         if (credentials->dirfd < 0 && credentials->render) {
                 ret->data = strdup("");
-                return ret->data ? EXIT_OK : fail_memory(cli);
+                return ret->data ? EXIT_OK : fail_memory(credentials->cli);
         }
         if (credentials->dirfd < 0)
                 return launch_credentials_refuse(
-                        cli, field, name,
+                        credentials, field, name,
                         "CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with "
-                        "LoadCredential= or LoadCredentialEncrypted=");
+                        "LoadCredential= or LoadCredentialEncrypted=",
+                        ret);
         fd = openat(credentials->dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0 || fstat(fd, &st) < 0)
-                return launch_credentials_refuse(cli, field, name,
+                return launch_credentials_refuse(credentials, field, name,
                                                  errno == ENOENT
                                                          ? "the unit has no credential of that name"
-                                                         : strerror(errno));
+                                                         : strerror(errno),
+                                                 ret);
         if (!S_ISREG(st.st_mode))
-                return launch_credentials_refuse(cli, field, name, "not a regular file");
+                return launch_credentials_refuse(credentials, field, name, "not a regular file",
+                                                 ret);
         r = fd_read_all(fd, max, &ret->data, &ret->size);
         if (r == -EFBIG)
-                return launch_credentials_refuse(cli, field, name, "too large");
-        return r < 0 ? launch_credentials_refuse(cli, field, name, strerror(-r)) : EXIT_OK;
+                return launch_credentials_refuse(credentials, field, name, "too large", ret);
+        return r < 0 ? launch_credentials_refuse(credentials, field, name, strerror(-r), ret)
+                     : EXIT_OK;
 }
 
 /* A variable's value is one line: the line break that editors leave at the end is not of it. */
@@ -112,10 +119,14 @@ static ExitStatus resolve_variable(const Credentials *credentials, json_object *
         size = secret.size;
         if (size && secret.data[size - 1] == '\n')
                 size--;
-        if (memchr(secret.data, 0, size) || !text_is_utf8(secret.data, size))
-                return launch_credentials_refuse(credentials->cli, field,
-                                                 json_member_string(reference, "credential"),
-                                                 "not text in UTF-8");
+        if (memchr(secret.data, 0, size) || !text_is_utf8(secret.data, size)) {
+                status = launch_credentials_refuse(credentials, field,
+                                                   json_member_string(reference, "credential"),
+                                                   "not text in UTF-8", &secret);
+                size = 0;
+        }
+        if (status.code)
+                return status;
         json_object_object_add(env, key, json_object_new_string_len(secret.data, (int)size));
         return EXIT_OK;
 }
@@ -160,11 +171,12 @@ static ExitStatus resolve_members(const Credentials *credentials, json_object *o
         return status;
 }
 
-ExitStatus launch_credentials_resolve(const Cli *cli, bool render, json_object *object)
+ExitStatus launch_credentials_resolve(const Cli *cli, bool render, json_object *object,
+                                      CvmError *error)
 {
         const char *path = getenv("CREDENTIALS_DIRECTORY");
         _cleanup_close_ int dirfd = -1;
-        Credentials credentials = {.cli = cli, .render = render, .dirfd = -1};
+        Credentials credentials = {.cli = cli, .render = render, .dirfd = -1, .error = error};
         ExitStatus status;
 
         if (path && *path == '/')

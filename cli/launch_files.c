@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "artifact/artifact.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -37,48 +38,52 @@ json_object *launch_files_path(const char *directory, const char *path)
         return json_new_text(absolute);
 }
 
-/* One object that may have a path. `field` is its name in messages. */
-static ExitStatus resolve(const Cli *cli, json_object *object, const char *file,
-                          const char *directory, const char *field)
+/* One object that may have a path. `field` is its path in the spec. */
+static void launch_files_resolve_one(json_object *object, const char *directory, const char *field,
+                                     CvmError *error)
 {
         const char *path = json_member_string(object, "path");
+        _cleanup_free_ char *fd = NULL;
 
-        if (json_member(object, "fd"))
-                return fail_file(cli, file, 0,
-                                 "%s.fd: a file cannot carry descriptors; give a path", field);
+        if (json_member(object, "fd")) {
+                fd = text_format("%s.fd", field);
+                fault_add(error, fd ?: field, "a file cannot carry descriptors; give a path");
+        }
         if (path && *path)
                 json_object_object_add(object, "path", launch_files_path(directory, path));
-        return EXIT_OK;
 }
 
-ExitStatus launch_files_resolve(const Cli *cli, json_object *object, const char *file,
-                                const char *directory)
+static void launch_files_resolve_list(json_object *list, const char *directory, const char *key,
+                                      CvmError *error)
 {
-        json_object *certs = json_member(object, "certs"), *shares = json_member(object, "shares");
-        json_object *disks = json_member(object, "disks");
-        ExitStatus status = EXIT_OK;
+        if (!json_object_is_type(list, json_type_array))
+                return;
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+                _cleanup_free_ char *field = text_format("%s[%zu]", key, i);
 
-        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++) {
+                launch_files_resolve_one(json_object_array_get_idx(list, i), directory,
+                                         field ?: key, error);
+        }
+}
+
+void launch_files_resolve(json_object *object, const char *directory, CvmError *error)
+{
+        json_object *certs = json_member(object, "certs");
+
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
 
-                status = resolve(cli, json_member(object, name), file, directory, name);
+                launch_files_resolve_one(json_member(object, name), directory, name, error);
         }
-        if (!status.code && json_object_is_type(certs, json_type_object)) {
+        if (json_object_is_type(certs, json_type_object)) {
                 json_object_object_foreach (certs, name, source) {
-                        (void)name;
-                        status = status.code ? status
-                                             : resolve(cli, source, file, directory, "certs");
+                        _cleanup_free_ char *field = text_format("certs.%s", name);
+
+                        launch_files_resolve_one(source, directory, field ?: "certs", error);
                 }
         }
-        if (json_object_is_type(shares, json_type_array))
-                for (size_t i = 0; !status.code && i < json_object_array_length(shares); i++)
-                        status = resolve(cli, json_object_array_get_idx(shares, i), file, directory,
-                                         "shares");
-        if (json_object_is_type(disks, json_type_array))
-                for (size_t i = 0; !status.code && i < json_object_array_length(disks); i++)
-                        status = resolve(cli, json_object_array_get_idx(disks, i), file, directory,
-                                         "disks");
-        return status;
+        launch_files_resolve_list(json_member(object, "shares"), directory, "shares", error);
+        launch_files_resolve_list(json_member(object, "disks"), directory, "disks", error);
 }
 
 /* "." and "..", and what Kubernetes keeps for itself in a volume of secrets: the files are links
@@ -123,26 +128,27 @@ ExitStatus launch_files_read_certs(const Cli *cli, const char *path, json_object
         return status;
 }
 
-static ExitStatus launch_files_refuse(const Cli *cli, const char *field, const char *path,
-                                      const char *reason)
+/* A path that cannot be used: the launch is refused once the others have been tried, too. Returns
+ * EXIT_OK, so that they are. */
+static ExitStatus launch_files_refuse(LaunchSpec *spec, ExitStatus status, const char *field,
+                                      const char *path, const char *reason)
 {
-        _cleanup_(cvm_error_done) CvmError error = {};
-
-        cvm_error_invalid_spec(&error, field, "%s: %s", path, reason);
-        return fail_error(cli, &error, NULL);
+        fault_add(&spec->faults, field, "%s: %s", path, reason);
+        spec->fault_status = exit_first(spec->fault_status, status);
+        return EXIT_OK;
 }
 
-/* The same of a system call that failed; r is -errno. */
-static ExitStatus refuse_error(const Cli *cli, const char *field, const char *path, int r)
+/* The same of a system call that failed; r is -errno. A failure that is not the file's own ends the
+ * launch at once. */
+static ExitStatus refuse_error(const Cli *cli, LaunchSpec *spec, const char *field,
+                               const char *path, int r)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
 
-        if (file_fault(r) == FILE_FAULT_FILE) {
-                launch_files_refuse(cli, field, path, strerror(-r));
-        } else {
-                cvm_error_system(&error, r, "open %s", path);
-                fail_error(cli, &error, NULL);
-        }
+        if (file_fault(r) == FILE_FAULT_FILE)
+                return launch_files_refuse(spec, exit_of_file(r), field, path, strerror(-r));
+        cvm_error_system(&error, r, "open %s", path);
+        fail_error(cli, &error, NULL);
         return exit_of_file(r);
 }
 
@@ -159,25 +165,25 @@ static const char *unwanted(Wanted wanted, mode_t mode)
         return S_ISREG(mode) || S_ISBLK(mode) ? NULL : "neither a regular file nor a block device";
 }
 
-/* Opens what a field names. An fd of -1 with 0 as the result: not here, and `absent_ok`. */
-static ExitStatus open_path(const Cli *cli, const char *field, const char *path, Wanted wanted,
-                            bool absent_ok, int *ret)
+/* Opens what a field names. An fd of -1 with EXIT_OK: it is refused, or it is not here, and
+ * `absent_ok`. */
+static ExitStatus open_path(const Cli *cli, LaunchSpec *spec, const char *field, const char *path,
+                            Wanted wanted, bool absent_ok, int *ret)
 {
         int access = wanted == WANTED_WRITABLE_DISK ? O_RDWR : O_RDONLY;
         const char *problem;
         _cleanup_close_ int fd = -1;
         struct stat st;
 
+        *ret = -1;
         fd = open(path, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 && errno == ENOENT && absent_ok) {
-                *ret = -1;
+        if (fd < 0 && errno == ENOENT && absent_ok)
                 return EXIT_OK;
-        }
         if (fd < 0 || fstat(fd, &st) < 0)
-                return refuse_error(cli, field, path, -errno);
+                return refuse_error(cli, spec, field, path, -errno);
         problem = unwanted(wanted, st.st_mode);
         if (problem)
-                return launch_files_refuse(cli, field, path, problem);
+                return launch_files_refuse(spec, exit_status(EXIT_DATA), field, path, problem);
         *ret = TAKE_FD(fd);
         return EXIT_OK;
 }
@@ -223,7 +229,7 @@ static ExitStatus open_one(const Cli *cli, bool render, LaunchSpec *spec, json_o
 
         if (!path)
                 return EXIT_OK;
-        status = open_path(cli, field, path, wanted, render, &fd);
+        status = open_path(cli, spec, field, path, wanted, render, &fd);
         if (!status.code)
                 status = settle_served(cli, spec, field, path, wanted, max, &fd);
         if (!status.code && fd >= 0)
@@ -277,15 +283,15 @@ static ExitStatus open_disks(const Cli *cli, bool render, LaunchSpec *spec)
         return EXIT_OK;
 }
 
-static ExitStatus inline_cert(const Cli *cli, const char *field, const char *path, int fd,
-                              json_object *source)
+static ExitStatus inline_cert(const Cli *cli, LaunchSpec *spec, const char *field, const char *path,
+                              int fd, json_object *source)
 {
         _cleanup_free_ char *data = NULL, *encoded = NULL;
         size_t size;
         int r = fd_read_all(fd, SPEC_CERT_BYTES_MAX, &data, &size);
 
         if (r < 0)
-                return refuse_error(cli, field, path, r);
+                return refuse_error(cli, spec, field, path, r);
         encoded = text_base64(data, size);
         explicit_bzero(data, size);
         if (!encoded)
@@ -310,15 +316,15 @@ static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const
         field = text_format("certs.%s", name);
         if (!field)
                 return fail_memory(cli);
-        status = open_path(cli, field, path, WANTED_FILE, render, &fd);
+        status = open_path(cli, spec, field, path, WANTED_FILE, render, &fd);
         if (status.code || fd < 0)
                 return status;
         if (fstat(fd, &st) < 0)
-                return refuse_error(cli, field, path, -errno);
+                return refuse_error(cli, spec, field, path, -errno);
         if (st.st_size > SPEC_CERT_BYTES_MAX)
-                return launch_files_refuse(cli, field, path, "over 1 MiB");
+                return launch_files_refuse(spec, exit_status(EXIT_DATA), field, path, "over 1 MiB");
         if (st.st_size <= INLINE_MAX || spec->n_fds == LAUNCH_FDS_MAX)
-                return inline_cert(cli, field, path, fd, source);
+                return inline_cert(cli, spec, field, path, fd, source);
         if (launch_copy_is_served(fd))
                 status = launch_copy(cli, field, path, SPEC_CERT_BYTES_MAX, &fd);
         if (status.code)
@@ -328,7 +334,7 @@ static ExitStatus open_cert(const Cli *cli, bool render, LaunchSpec *spec, const
         return status;
 }
 
-ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
+static ExitStatus launch_files_open_all(const Cli *cli, bool render, LaunchSpec *spec)
 {
         json_object *certs = json_member(spec->object, "certs");
         ExitStatus status = EXIT_OK;
@@ -350,4 +356,14 @@ ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
                 status = status.code ? status : open_cert(cli, render, spec, name, source);
         }
         return status;
+}
+
+ExitStatus launch_files_open(const Cli *cli, bool render, LaunchSpec *spec)
+{
+        ExitStatus status = launch_files_open_all(cli, render, spec);
+
+        if (status.code || !cvm_error_is_set(&spec->faults))
+                return status;
+        spec_file_fail(cli, &spec->file, &spec->faults);
+        return spec->fault_status;
 }

@@ -14,6 +14,7 @@
 
 #include "launch_flags.h"
 #include "spec/spec.h"
+#include "spec_file.h"
 
 #define LAUNCH_FDS_MAX 64 /* what the daemon takes with one message */
 #define LAUNCH_SPEC_BYTES_MAX                                                                      \
@@ -24,6 +25,9 @@ typedef struct LaunchSpec {
         int fds[LAUNCH_FDS_MAX]; /* owned */
         size_t n_fds;
         json_object *paths; /* what ("kernel", "share:TAG") to the path behind its fd; owned */
+        SpecFile file;
+        CvmError faults;         /* while it is built: what was found so far */
+        ExitStatus fault_status; /* of the first path that cannot be opened */
 } LaunchSpec;
 
 /* What a spec is built from; borrowed. */
@@ -42,6 +46,8 @@ LaunchSpecOptions launch_spec_options(const Arguments *arguments);
 /* Returns EXIT_OK, or the status of what it printed; likewise below. */
 ExitStatus launch_spec_build(const Cli *cli, const LaunchSpecOptions *options, LaunchSpec *ret);
 void launch_spec_done(LaunchSpec *spec);
+/* Prints why the daemon refused the call with the spec, as spec_file_fail(). */
+ExitStatus launch_spec_fail(const Cli *cli, const LaunchSpec *spec, CvmError *error);
 
 /* A spec file alone, checked: paths are made absolute, none is opened; outside a unit credentials
  * are empty. It need not have a name. */

@@ -222,6 +222,6 @@ ExitStatus verb_render(const Arguments *arguments)
                              json_build("spec", json_object_get(spec.object), NULL), spec.fds,
                              spec.n_fds, &reply, &error);
         if (r < 0)
-                return fail_error(cli, &error, NULL);
+                return launch_spec_fail(cli, &spec, &error);
         return print_plan(cli, reply, &spec);
 }

@@ -74,13 +74,13 @@ static int take_reply(Run *run, CvmError *error)
 }
 
 /* The call has broken off: the daemon may have died after the launch was done. EXIT_OK: it was. */
-static ExitStatus launch_failed(Run *run, const CvmError *error)
+static ExitStatus launch_failed(Run *run, const LaunchSpec *spec, CvmError *error)
 {
         uint64_t msec = run->options.reconnect_msec;
 
         progress_end();
         if (error->id != CVM_ERROR_SYSTEM) {
-                ExitStatus status = fail_error(run->cli, error, NULL);
+                ExitStatus status = launch_spec_fail(run->cli, spec, error);
 
                 launched_explain(run->cli, error, run->name, run->id);
                 return status;
@@ -149,5 +149,5 @@ ExitStatus run_launch(Run *run, const LaunchSpec *spec, bool *ret_there)
         if (call_launch(run, spec, ret_there, &error) == 0)
                 return EXIT_OK;
         run_disconnect(run, RUN_MAIN);
-        return launch_failed(run, &error);
+        return launch_failed(run, spec, &error);
 }

@@ -106,8 +106,7 @@ static ExitStatus load_document(const Cli *cli, const char *path, json_object **
                 return status;
         r = json_parse(data, bytes.size, ret, &where);
         if (r == -EBADMSG)
-                return fail_file(cli, path, where.line, "not valid JSON (column %u): %s",
-                                 where.column, where.reason);
+                return fail_json(cli, path, &where, "");
         return r < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
