@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wire/server_internal.h"
+
 #define OUTPUT_DRAINED (WIRE_OUTPUT_MAX / 2)
 
 int wire_call_new(WireConnection *connection, const WireMessageCall *message, WireFd *fds,
@@ -18,6 +20,7 @@ int wire_call_new(WireConnection *connection, const WireMessageCall *message, Wi
         *call = (WireCall){
                 .n_ref = 1,
                 .connection = wire_connection_ref(connection),
+                .begun = uv_hrtime(),
                 .oneway = message->oneway,
                 .more = message->more,
                 .upgrade = message->upgrade,
@@ -55,6 +58,13 @@ const WirePeer *wire_call_peer(const WireCall *call)
         return &call->connection->peer;
 }
 
+size_t wire_call_connections(const WireCall *call)
+{
+        const WireServer *server = call->connection->server;
+
+        return server ? server->n_seats : 0;
+}
+
 bool wire_call_wants_more(const WireCall *call)
 {
         return call->more;
@@ -87,7 +97,17 @@ static void appended(WireConnection *connection, int r)
                 connection->broken = true;
 }
 
-static void wire_call_end(WireCall *call)
+static void wire_call_tell_observer(const WireCall *call, const CvmError *error, bool lost)
+{
+        const WireObserver *observer = &call->connection->server->observer;
+
+        if (observer->ended)
+                observer->ended(call->method, error, lost, uv_hrtime() - call->begun,
+                                observer->userdata);
+}
+
+/* error: NULL: none. */
+static void wire_call_end(WireCall *call, const CvmError *error)
 {
         WireConnection *connection = call->connection;
 
@@ -95,6 +115,7 @@ static void wire_call_end(WireCall *call)
         call->ended = true;
         if (call->gone)
                 return;
+        wire_call_tell_observer(call, error, false);
         connection->call = NULL;
         wire_connection_changed(connection);
 }
@@ -157,7 +178,7 @@ void wire_call_reply(WireCall *call, json_object *parameters)
                 appended(call->connection,
                          wire_message_append_reply(&call->connection->output, parameters, false));
         json_object_put(TAKE_PTR(held)); /* before a large reply's memory is given back */
-        wire_call_end(call);
+        wire_call_end(call, NULL);
 }
 
 int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret)
@@ -182,7 +203,7 @@ void wire_call_reply_prepared(WireCall *call, Buffer *reply)
         if (is_open(call) && !call->oneway)
                 append_prepared(call->connection, reply);
         buffer_done(reply);
-        wire_call_end(call);
+        wire_call_end(call, NULL);
 }
 
 static void set_text(char **text, const char *value)
@@ -208,7 +229,7 @@ void wire_call_error(WireCall *call, CvmError *error)
                          held.name ? wire_message_append_error(&call->connection->output, held.name,
                                                                held.fields)
                                    : -ENOMEM);
-        wire_call_end(call);
+        wire_call_end(call, &held);
 }
 
 void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
@@ -217,14 +238,14 @@ void wire_call_upgrade(WireCall *call, WireUpgraded taken, void *userdata)
 
         assert(call->upgrade);
         if (call->gone) {
-                wire_call_end(call);
+                wire_call_end(call, NULL);
                 taken(-1, NULL, "", 0, userdata);
                 return;
         }
         appended(connection, wire_message_append_reply(&connection->output, NULL, false));
         connection->taken = taken;
         connection->taken_userdata = userdata;
-        wire_call_end(call);
+        wire_call_end(call, NULL);
 }
 
 void wire_call_on_gone(WireCall *call, WireGone gone, void *userdata)
@@ -254,6 +275,7 @@ void wire_call_lose(WireCall *call)
         WireGone gone = TAKE_PTR(call->on_gone);
 
         assert(is_open(call));
+        wire_call_tell_observer(call, NULL, true);
         call->gone = true;
         call->on_drained = NULL;
         if (!gone)

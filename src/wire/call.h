@@ -43,6 +43,8 @@ WireCall *wire_call_unref(WireCall *call);
 DEFINE_CLEANUP(WireCall *, wire_call_unref)
 
 const WirePeer *wire_call_peer(const WireCall *call);
+/* How many connections its server has, those that were upgraded included. */
+size_t wire_call_connections(const WireCall *call);
 bool wire_call_wants_more(const WireCall *call);
 /* The index-th descriptor that came with the call, or -1; ownership moves to the caller, a second
  * call gives -1. Those not taken are closed with the call. */

@@ -8,6 +8,8 @@
 struct WireCall {
         unsigned n_ref;
         WireConnection *connection; /* a reference */
+        const WireMethod *method;   /* NULL: not known yet, or there is none */
+        uint64_t begun;             /* uv_hrtime() */
         bool oneway, more, upgrade;
         bool ended;
         bool gone;   /* the client is */

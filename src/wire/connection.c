@@ -8,6 +8,15 @@
 
 #define INPUT_LARGE 131072u /* likewise of a message that has come in part */
 
+/* What is refused here never becomes a call. */
+static void connection_tell_observer(const WireConnection *connection, const CvmError *error)
+{
+        const WireObserver *observer = &connection->server->observer;
+
+        if (observer->refused)
+                observer->refused(error, observer->userdata);
+}
+
 static int refuse_member(WireConnection *connection, const char *member, const char *reason)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -22,6 +31,7 @@ static int refuse_amount(WireConnection *connection, const char *what, size_t li
         _cleanup_(cvm_error_done) CvmError error = {};
 
         cvm_error_quota(&error, what, (int64_t)limit, 0, (int64_t)wanted);
+        connection_tell_observer(connection, &error);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
                 wire_connection_flush_last(connection);
         return -E2BIG;
@@ -33,6 +43,7 @@ static void connection_refuse_fds(WireConnection *connection)
         _cleanup_(cvm_error_done) CvmError error = {};
 
         cvm_error_quota(&error, "descriptors", FOREIGN_WAITING_PER_UID, FOREIGN_WAITING_PER_UID, 1);
+        connection_tell_observer(connection, &error);
         if (wire_message_append_error(&connection->output, error.name, error.fields) == 0)
                 wire_connection_flush_last(connection);
 }

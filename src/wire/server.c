@@ -333,6 +333,11 @@ void wire_server_close(WireServer *server)
         uv_close((uv_handle_t *)&server->trim_due, on_handle_closed);
 }
 
+void wire_server_observe(WireServer *server, const WireObserver *observer)
+{
+        server->observer = *observer;
+}
+
 size_t wire_server_connections(const WireServer *server)
 {
         return server->n_connections;
@@ -455,7 +460,7 @@ static int wire_server_handle(WireServer *server, WireCall *call, const char *na
                 return cvm_error_set(error, CVM_ERROR_INTERFACE_NOT_FOUND, -ENOSYS,
                                      json_build("interface", json_new_text(wanted ?: ""), NULL));
         }
-        method = find_method(interface, name);
+        method = call->method = find_method(interface, name);
         if (!method)
                 return cvm_error_set(error, CVM_ERROR_METHOD_NOT_FOUND, -ENOSYS,
                                      json_build("method", json_new_text(name), NULL));

@@ -67,9 +67,21 @@ typedef struct WireServerInfo {
         const char *vendor, *product, *version, *url;
 } WireServerInfo;
 
+/* Notified of the end of each call, and of each message that is refused before it is a call. */
+typedef struct WireObserver {
+        /* method: NULL: there is none of that name. error: borrowed; NULL: the client was replied
+         * to, or lost: it went before the end of the call. */
+        void (*ended)(const WireMethod *method, const CvmError *error, bool lost, uint64_t nsec,
+                      void *userdata);
+        void (*refused)(const CvmError *error, void *userdata);
+        void *userdata;
+} WireObserver;
+
 /* All pointers must outlive the server. */
 int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInterface *interfaces,
                     size_t n_interfaces, void *userdata, WireServer **ret);
+/* Before the first connection. */
+void wire_server_observe(WireServer *server, const WireObserver *observer);
 /* Creates and listens on a path of at most 107 bytes (sun_path), replacing a dead socket of the
  * same name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at
  * close. */

@@ -52,6 +52,7 @@ struct WireServer {
         const WireInterface *interfaces;
         size_t n_interfaces;
         void *userdata;
+        WireObserver observer; /* its functions are NULL if there is none */
 
         bool closed;
         Handles handles;
