@@ -14,6 +14,7 @@
 #include "measure/igvm_id_block.h"
 #include "measure_format.h"
 #include "output.h"
+#include "output_file.h"
 #include "spec/spec.h"
 
 /* An ID block, signed. */
@@ -213,43 +214,6 @@ static ExitStatus check_signed(const Cli *cli, const MeasureInputs *inputs, Byte
                                         "so its measurement would differ from what was signed");
 }
 
-static bool is_standard_output(const char *path)
-{
-        return strcmp(path, "-") == 0;
-}
-
-/* The file is replaced as a whole: a device, a FIFO or a link would be lost. */
-static bool is_replaceable(int directory, const char *name)
-{
-        struct stat st;
-
-        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode);
-}
-
-static ExitStatus write_output(const Cli *cli, const char *path, Bytes file)
-{
-        const char *name = strrchr(path, '/');
-        _cleanup_free_ char *directory = name ? strndup(path, (size_t)(name - path) + 1) : NULL;
-        _cleanup_close_ int fd = -1;
-        mode_t mask = umask(0);
-        int r;
-
-        umask(mask);
-        if (is_standard_output(path))
-                return fwrite(file.data, 1, file.size, stdout) == file.size
-                               ? EXIT_OK
-                               : fail_file_error(cli, "standard output", -errno, "cannot write it");
-        name = name ? name + 1 : path;
-        fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
-        if (r == 0 && !is_replaceable(fd, name))
-                return fail_file(cli, path, 0,
-                                 "is not a regular file, and cvmctl does not replace it by one");
-        if (r == 0)
-                r = file_write_atomic_at(fd, name, file.data, file.size, 0666 & ~mask);
-        return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
-}
-
 ExitStatus measure_id_block_igvm(const Cli *cli, const MeasureFormatOptions *options,
                                  const MeasureInputs *inputs, const Measurement *measurement)
 {
@@ -263,7 +227,7 @@ ExitStatus measure_id_block_igvm(const Cli *cli, const MeasureFormatOptions *opt
 
         if (inputs->method != MEASURE_SEV_SNP_IGVM || !inputs->igvm.bytes.data)
                 return fail_usage(cli, "--format igvm requires an IGVM file for SEV-SNP (--igvm)");
-        if (is_standard_output(options->output) && output_is_terminal(stdout))
+        if (output_file_is_stdout(options->output) && output_is_terminal(stdout))
                 return fail_usage(cli, "an IGVM file is binary: redirect it to a file or a pipe");
         if (igvm_parse(inputs->igvm.bytes, "igvm", &igvm, &error) < 0)
                 return fail_error(cli, &error, NULL);
@@ -277,9 +241,9 @@ ExitStatus measure_id_block_igvm(const Cli *cli, const MeasureFormatOptions *opt
                 return fail_error(cli, &error, NULL);
         status = check_signed(cli, inputs, (Bytes){data, size});
         if (!status.code)
-                status = write_output(cli, options->output, (Bytes){data, size});
+                status = output_file_write(cli, options->output, data, size, 0);
         if (status.code)
                 return status;
-        return print_signed(cli, is_standard_output(options->output) ? stderr : stdout, &is_signed,
-                            "output", json_new_text(options->output));
+        return print_signed(cli, output_file_is_stdout(options->output) ? stderr : stdout,
+                            &is_signed, "output", json_new_text(options->output));
 }

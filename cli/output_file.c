@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "fail.h"
+
+bool output_file_is_stdout(const char *path)
+{
+        return strcmp(path, "-") == 0;
+}
+
+static bool is_replaceable(int directory, const char *name)
+{
+        struct stat st;
+
+        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode);
+}
+
+static mode_t output_file_default_mode(void)
+{
+        mode_t mask = umask(0);
+
+        umask(mask);
+        return 0666 & ~mask;
+}
+
+ExitStatus output_file_write(const Cli *cli, const char *path, const void *data, size_t size,
+                             mode_t mode)
+{
+        const char *name = strrchr(path, '/');
+        _cleanup_free_ char *directory = name ? strndup(path, (size_t)(name - path) + 1) : NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (output_file_is_stdout(path))
+                return fwrite(data, 1, size, stdout) == size
+                               ? EXIT_OK
+                               : fail_file_error(cli, "standard output", -errno, "cannot write it");
+        name = name ? name + 1 : path;
+        fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;
+        if (r == 0 && !is_replaceable(fd, name))
+                return fail_file(cli, path, 0,
+                                 "is not a regular file, and cvmctl does not replace it by one");
+        if (r == 0)
+                r = file_write_atomic_at(fd, name, data, size, mode ?: output_file_default_mode());
+        return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
+}
