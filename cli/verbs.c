@@ -212,6 +212,14 @@ static const Option verify_options[] = {
         {},
 };
 
+static const Option metrics_options[] = {
+        {"format", "openmetrics|prometheus", "text format (default: openmetrics)",
+         .choices = "openmetrics prometheus"},
+        {"output", "FILE", "replace this file at once, instead of printing", .completion = "file"},
+        {"json", NULL, "print the text as JSON"},
+        {},
+};
+
 const Verb verbs[] = {
         {"launch",
          "NAME",
@@ -405,6 +413,14 @@ const Verb verbs[] = {
          verb_doctor,
          .section = VERB_HOST,
          .examples = "cvmctl doctor --platform sev-snp\n"},
+        {"metrics",
+         "",
+         "print what the daemon counts, for Prometheus and others",
+         0,
+         0,
+         {metrics_options},
+         verb_metrics,
+         .section = VERB_HOST},
         {"version", "", "print versions", 0, 0, {json_option}, verb_version},
         {"help", "[VERB]", "explain cvmctl or a verb", 0, 1, {json_option}, verb_help},
         {"completion",

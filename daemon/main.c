@@ -342,6 +342,7 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
                             &daemon->server);
         if (r < 0)
                 return r;
+        api_observe(daemon->parts.manager, &api_interface, daemon->server);
         return listen_on(daemon, config, listeners, n_listeners, paths->socket);
 }
 

@@ -42,6 +42,10 @@ int api_status(WireCall *call, json_object *parameters, void *userdata, CvmError
 int api_list(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list_templates(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list_artifacts(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+/* api_metrics.c */
+int api_metrics(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+/* From now on the calls on this server are counted; interface: the manager's. */
+void api_observe(Manager *manager, const WireInterface *interface, WireServer *server);
 /* api_wait.c */
 int api_wait(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_watch.c, api_logs.c, api_console.c */

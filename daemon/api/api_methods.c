@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "api/api.h"
 #include "wire/manager.h"
 
 #define METHOD(name) "io.cvmd.Manager." name
 
+/* At most METRICS_SERVICE. */
 static const WireMethod methods[] = {
         {METHOD("Launch"), api_launch, 0, WIRE_MESSAGE_MAX, api_spec_prepare, api_spec_free},
         {METHOD("Stop"), api_stop, 0},
@@ -21,8 +24,11 @@ static const WireMethod methods[] = {
         {METHOD("DescribeHost"), api_describe_host, 0},
         {METHOD("ListTemplates"), api_list_templates, 0},
         {METHOD("ListArtifacts"), api_list_artifacts, 0},
+        {METHOD("Metrics"), api_metrics, 0},
         {},
 };
+
+static_assert(ARRAY_SIZE(methods) - 1 <= METRICS_SERVICE, "each method has its counters");
 
 const WireInterface api_interface = {
         .name = "io.cvmd.Manager",

@@ -85,14 +85,33 @@ static int check_quota(Manager *manager, const Admission *admission, Vm *vm, Cvm
         return quota_check(manager, admission->peer, &wish, error);
 }
 
-/* What a live CVM may still take of the memory that is free now. */
-static uint64_t outstanding(const Vm *vm)
+uint64_t admission_outstanding(pid_t pid, uint64_t promised, uint64_t *ret_resident)
 {
         uint64_t resident = 0;
 
-        if (vm->process.driver)
-                process_resident(vm->ops->pid(vm->process.driver), &resident);
-        return vm->promised > resident ? vm->promised - resident : 0;
+        if (pid > 0)
+                (void)process_resident(pid, &resident);
+        *ret_resident = resident;
+        return promised > resident ? promised - resident : 0;
+}
+
+int admission_memory_left(const Manager *manager, uint64_t owed, uint64_t *ret)
+{
+        uint64_t available = host_memory_available("");
+
+        if (available == 0)
+                return -EIO;
+        owed += ledger_reserved(manager->home.artifact_ledger);
+        *ret = available > owed ? available - owed : 0;
+        return 0;
+}
+
+static uint64_t outstanding(const Vm *vm)
+{
+        pid_t pid = vm->process.driver ? vm->ops->pid(vm->process.driver) : 0;
+        uint64_t resident;
+
+        return admission_outstanding(pid, vm->promised, &resident);
 }
 
 /* The host must be able to keep what it promised to those that run, and this promise too. What each
@@ -100,12 +119,12 @@ static uint64_t outstanding(const Vm *vm)
  * otherwise cost more with each CVM that is there. */
 static int check_memory(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        uint64_t available = host_memory_available(""), promise = vm->promised;
-        uint64_t owed = ledger_reserved(manager->home.artifact_ledger);
+        uint64_t available, promise = vm->promised, owed = 0;
         const Vm *other;
+        int r = admission_memory_left(manager, owed, &available);
 
-        if (available == 0)
-                return cvm_error_system(error, -EIO, "read how much memory the host has left");
+        if (r < 0)
+                return cvm_error_system(error, r, "read how much memory the host has left");
         VM_TABLE_FOREACH_LIVE (other, &manager->home.table)
                 owed += other->promised;
         if (owed + promise <= available)

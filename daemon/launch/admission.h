@@ -58,6 +58,13 @@ void admission_allot(const Manager *manager, const Vm *vm, const Template *templ
 void admission_prospect(const Manager *manager, const Template *template, const CvmSpec *spec,
                         uid_t owner, SpecForward *forwards, Allotment *ret);
 
+/* Bytes that a CVM may still take of the memory that the host has available now: what it was
+ * promised and its process does not have resident. pid 0: it has no process. In any thread. */
+uint64_t admission_outstanding(pid_t pid, uint64_t promised, uint64_t *ret_resident);
+/* Bytes of the host's memory that may still be promised; owed: the sum of the above, of all live
+ * CVMs. Returns 0, or -EIO if the host does not report what it has. In any thread. */
+int admission_memory_left(const Manager *manager, uint64_t owed, uint64_t *ret);
+
 /* Checks that no other CVM has the tap: the kernel would refuse it, too, but could not name the
  * CVM. NoResources. */
 int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/launch_internal.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 #include "launch/admission.h"
 #include "launch/reserve.h"
@@ -195,6 +197,26 @@ void launches_cancel(Manager *manager, const char *reason)
                         launch_cancel(launch, reason);
                         launch = LIST_FIRST(&manager->launches); /* it may be gone, and others */
                 }
+}
+
+void launches_count(const Manager *manager, size_t *ret_pending, size_t *ret_waiting)
+{
+        size_t pending = 0, waiting = 0;
+
+        for (const Launch *launch = LIST_FIRST(&manager->launches); launch;
+             launch = LIST_NEXT(launch, of_manager)) {
+                pending++;
+                waiting += launch->waits;
+        }
+        *ret_pending = pending;
+        *ret_waiting = waiting;
+}
+
+static_assert((unsigned)_LAUNCH_STEP_MAX <= METRICS_STEPS_MAX, "each step is counted");
+
+const char *launch_step_name(size_t n)
+{
+        return n < _LAUNCH_STEP_MAX ? steps[n].name : NULL;
 }
 
 bool launches_are_pending(const Manager *manager)

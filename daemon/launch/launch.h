@@ -54,5 +54,9 @@ void launch_again(Manager *manager, Vm *vm, const Template *template, CvmSpec *s
 void launches_give_turns(Manager *manager);
 /* Ends all launches in progress as failed; stage and reason go to their callers. */
 void launches_cancel(Manager *manager, const char *reason);
+/* How many of these there are, and how many of them wait for their turn to start QEMU. */
+void launches_count(const Manager *manager, size_t *ret_pending, size_t *ret_waiting);
+/* The name of the n-th step of a launch, in their order; NULL: there are not so many. */
+const char *launch_step_name(size_t n);
 /* Whether one of them is not done, be it that a failed one waits for its process to be gone. */
 bool launches_are_pending(const Manager *manager);

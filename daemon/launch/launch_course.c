@@ -58,9 +58,21 @@ static void on_timer_closed(uv_handle_t *handle)
         launch_unref(handle->data);
 }
 
+/* A launch that was not admitted is counted as a call alone. */
+static void launch_count(const Launch *launch)
+{
+        MetricsLaunch result = !launch->failed     ? METRICS_LAUNCH_SUCCEEDED
+                               : launch->cancelled ? METRICS_LAUNCH_CANCELLED
+                                                   : METRICS_LAUNCH_FAILED;
+
+        if (launch->vm)
+                metrics_count_launch(&launch->manager->home.metrics, launch->again, result);
+}
+
 void launch_done(Launch *launch)
 {
         launch->done = true;
+        launch_count(launch);
         if (launch->vm)
                 LIST_REMOVE(launch, of_manager);
         vm_unwatch(&launch->watch);
@@ -90,9 +102,15 @@ static void launch_tell(Launch *launch, const char *stage)
 static void launch_end_step(Launch *launch)
 {
         const LaunchStep *step = launch_current(launch);
-        LaunchTime *time = &launch->times[step - launch->steps];
+        Metrics *metrics = &launch->manager->home.metrics;
+        size_t id = (size_t)(step - launch->steps);
+        LaunchTime *time = &launch->times[id];
 
         time->ended = uv_hrtime();
+        metrics_count_step(metrics, id, time->ended - time->begun);
+        if (id == LAUNCH_RUNNING)
+                histogram_add(&metrics->to_running,
+                              time->ended - launch->times[LAUNCH_ADMITTED].begun);
         log_emit(LOG_LEVEL_DEBUG, launch->vm->name, launch->vm->id,
                  "launch: %s after %" PRIu64 " µs", step->name, (time->ended - time->begun) / 1000);
         if (step->told)
@@ -170,6 +188,9 @@ void launch_fail(Launch *launch)
                 return;
         launch->failed = true;
         launch->keeps = launch_is_to_be_kept(launch);
+        if (launch->vm && !launch->cancelled)
+                metrics_count_launch_failure(&launch->manager->home.metrics,
+                                             (size_t)(launch_current(launch) - launch->steps));
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
         if (launch->vm) /* a refusal is the caller's affair alone */
@@ -182,6 +203,7 @@ void launch_cancel(Launch *launch, const char *reason)
 {
         if (launch->failed)
                 return;
+        launch->cancelled = true;
         cvm_error_launch(&launch->error, launch_current(launch)->stage, NULL, "%s", reason);
         launch_fail(launch);
 }

@@ -103,6 +103,7 @@ struct Launch {
         bool waits;    /* for its turn; all is loaded */
         bool failed;   /* error is set; its steps are being undone */
         bool keeps;    /* the same, and the CVM is kept as failed, with its record and its logs */
+        bool cancelled; /* likewise, and nobody wants it any more */
         CvmError error;
         char *reason;                        /* of one that failed; owned, or NULL */
         char *last_words;                    /* of its QEMU, if the error has none; likewise */

@@ -88,6 +88,7 @@ void restart_resume(Manager *manager, Vm *vm)
 static void restart_begin(Manager *manager, Vm *vm)
 {
         schedule(vm);
+        metrics_count_restart(&manager->home.metrics);
         vm_release_process(vm);
         vm->restart.pending = true;
         vm_set_state(vm, VM_RESTARTING);

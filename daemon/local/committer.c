@@ -267,6 +267,19 @@ bool committer_is_idle(const Committer *committer)
         return !committer || !committer->works;
 }
 
+void committer_count(const Committer *committer, size_t *ret_waiting, size_t *ret_working)
+{
+        size_t waiting = 0, working = 0;
+        const CommitFile *file;
+
+        LIST_FOREACH (file, &committer->files, entry) {
+                waiting += file->fd >= 0;
+                working += file->at_worker != 0;
+        }
+        *ret_waiting = waiting;
+        *ret_working = working;
+}
+
 char *committer_list_unwritten(const Committer *committer)
 {
         _cleanup_(buffer_done) Buffer text = {};

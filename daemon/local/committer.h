@@ -33,6 +33,9 @@ Committer *committer_free(Committer *committer);
 /* Whether all that was written is on disk, or could not be brought there. NULL: yes. */
 bool committer_is_idle(const Committer *committer);
 
+/* How many files wait for the worker, and how many it has. */
+void committer_count(const Committer *committer, size_t *ret_waiting, size_t *ret_working);
+
 /* The names of those of which that is not so, some 8 and the number of the rest; owned. NULL: none,
  * or without memory. */
 char *committer_list_unwritten(const Committer *committer);

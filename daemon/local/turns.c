@@ -115,6 +115,17 @@ void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunct
         turns_next(turns);
 }
 
+void turns_count(const Turns *turns, size_t *ret_waiting, size_t *ret_working)
+{
+        size_t waiting = 0, working = 0;
+        const Turn *turn;
+
+        TAILQ_FOREACH (turn, &turns->all, entry)
+                turn->works ? working++ : waiting++;
+        *ret_waiting = waiting;
+        *ret_working = working;
+}
+
 bool turns_withdraw(Turn *turn)
 {
         if (turn->works)

@@ -48,5 +48,8 @@ Turns *turns_free(Turns *turns);
 /* `run` in a worker when it is the user's turn, then `done` in the loop, which always comes: after
  * turns_close() at once, without `run`. The user's turns begin in the order of these calls. */
 void turns_take(Turns *turns, Turn *turn, uid_t uid, TurnFunction run, TurnFunction done);
+/* How many turns wait, and how many threads work. */
+void turns_count(const Turns *turns, size_t *ret_waiting, size_t *ret_working);
+
 /* Takes a turn back that has not begun; neither function is called then. False: it works. */
 bool turns_withdraw(Turn *turn);

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include "artifact/embedded.h"
+#include "base/clock.h"
 #include "base/dir.h"
 #include "base/fail_point.h"
 #include "base/file.h"
@@ -168,6 +169,7 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (!manager)
                 return cvm_error_system(error, -ENOMEM, "start");
         manager->home.loop = loop;
+        manager->home.metrics.started_at = clock_now_usec();
         manager->runtime_fd = manager->home.vms_fd = manager->home.shares_fd = -1;
         manager->state_fd = manager->home.records_fd = manager->home.consoles_fd = -1;
         manager->privileged = geteuid() == 0;

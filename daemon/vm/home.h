@@ -15,6 +15,7 @@
 #include "local/committer.h"
 #include "local/config.h"
 #include "local/ledger.h"
+#include "local/metrics.h"
 #include "local/turns.h"
 #include "systemd/bus.h"
 #include "vm/events.h"
@@ -36,6 +37,7 @@ typedef struct VmHome {
         Turns *large_turns; /* of what of that takes much memory */
         char *runtime_path; /* RUNTIME, absolute */
         char boot_id[37];
+        Metrics metrics; /* what the daemon counts of itself */
         VmTable table;
         List watches; /* of all CVMs */
 } VmHome;

@@ -133,6 +133,7 @@ void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *
 {
         const EventSubject subject = {vm->owner, vm->name, vm->id, vm->platform, vm->labels};
 
+        metrics_count_event(&vm->home->metrics, kind);
         events_emit(vm->home->events, &subject, kind, old_state, new_state, detail);
 }
 

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "local/log.h"
+#include "vm/home.h"
 #include "vm/record.h"
 
 /* From state (row) to states (bits). */
@@ -105,6 +106,8 @@ void vm_load_ending(Vm *vm, const char *reason, const char *detail, const Driver
 
 void vm_set_ending(Vm *vm, EndingKind kind, const char *detail, const DriverEnding *driver)
 {
+        if (!vm->ending.reason)
+                metrics_count_ending(&vm->home->metrics, kind);
         vm_load_ending(vm, ending_get(kind)->name, detail, driver);
 }
 

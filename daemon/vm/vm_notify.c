@@ -17,6 +17,9 @@ void vm_become_ready(Vm *vm)
         const LogSubject subject = {vm->name, vm->id, LOG_MESSAGE_READY, {}};
 
         vm_guest_set_ready(&vm->guest, false);
+        if (vm->guest.started_at && vm->guest.ready_at >= vm->guest.started_at)
+                histogram_add(&vm->home->metrics.to_ready,
+                              (uint64_t)(vm->guest.ready_at - vm->guest.started_at) * 1000);
         record_write(vm);
         log_about(LOG_LEVEL_INFO, &subject, "ready");
         vm_emit(vm, "ready", NULL, NULL, NULL);

@@ -48,6 +48,11 @@ void cvm_error_done(CvmError *error)
         *error = (CvmError){};
 }
 
+const char *cvm_error_name(CvmErrorId id)
+{
+        return errors[id].name;
+}
+
 void cvm_error_move(CvmError *to, CvmError *from)
 {
         *to = TAKE_STRUCT(*from);

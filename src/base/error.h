@@ -62,6 +62,9 @@ static inline bool cvm_error_is_set(const CvmError *error)
         return error->id != CVM_ERROR_NONE;
 }
 
+/* The wire name of an error that this program knows, static; "" for NONE and OTHER. */
+const char *cvm_error_name(CvmErrorId id);
+
 /* Moves *from into *to, which must be unset. */
 void cvm_error_move(CvmError *to, CvmError *from);
 

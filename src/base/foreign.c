@@ -224,6 +224,20 @@ bool foreign_is_full(uid_t uid)
         return n > FOREIGN_WAITING_PER_UID;
 }
 
+void foreign_count(size_t *ret_waiting, size_t *ret_closing)
+{
+        size_t waits = 0, closing = 0;
+
+        pthread_mutex_lock(&lock);
+        for (int fd = head; fd >= 0; fd = table[fd].next)
+                waits++;
+        for (size_t i = 0; i < ARRAY_SIZE(closers); i++)
+                closing += closers[i].runs;
+        pthread_mutex_unlock(&lock);
+        *ret_waiting = waits;
+        *ret_closing = closing;
+}
+
 /* One look at what waits in a socket. Returns the number of bytes looked at or -errno; *ret_fds:
  * descriptors come with them. */
 static ssize_t foreign_peek(int fd, void *data, size_t size, bool *ret_fds)

@@ -35,6 +35,9 @@ void foreign_close(uid_t uid, const int *fds, size_t n);
  * closed. */
 bool foreign_is_full(uid_t uid);
 
+/* How many descriptors of all accounts wait for a thread, and how many threads close one. */
+void foreign_count(size_t *ret_waiting, size_t *ret_closing);
+
 /* Takes a connected Unix socket whose peer is not trusted, and returns at once; the peer sees the
  * end of the stream. If only bytes wait in the socket it is closed here, otherwise in a thread,
  * counted to the peer's uid (SO_PEERCRED). A socket that is not a Unix socket carries no

@@ -180,6 +180,7 @@ static void test_only_bytes(void **state)
 static void test_deaf(void **state)
 {
         int fds[FOREIGN_WAITING_PER_UID + 1], of_many[FOREIGN_CLOSERS_MAX + 16], other;
+        size_t waiting, closing;
         Deaf deaf;
 
         if (!deaf_mount(&deaf))
@@ -189,6 +190,9 @@ static void test_deaf(void **state)
         foreign_close(UID, fds, ARRAY_SIZE(fds) - 1);
         usleep(50000);
         assert_false(foreign_is_full(UID));
+        foreign_count(&waiting, &closing);
+        assert_int_equal(closing, FOREIGN_CLOSERS_PER_UID);
+        assert_int_equal(waiting, ARRAY_SIZE(fds) - 1 - FOREIGN_CLOSERS_PER_UID);
         foreign_close(UID, &fds[ARRAY_SIZE(fds) - 1], 1);
         assert_true(foreign_is_full(UID));
         assert_false(foreign_is_full(UID + 1));
