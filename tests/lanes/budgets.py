@@ -28,7 +28,7 @@ BUDGETS = {
     "hostile": Budget(120),
     "api-load": Budget(120),
     "sweep": Budget(200, parts=2),
-    "conformance": Budget(10),
+    "conformance": Budget(20),
     "systemd": Budget(170),
     "modern-qemu": Budget(75),
     "peers": Budget(60),

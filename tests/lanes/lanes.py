@@ -193,10 +193,14 @@ def lane_fuzz(run):
 
 def lane_conformance(run):
     try:
-        root = needs.DEBIAN_13.get()
+        env = {"CLIENT_ROOT": str(needs.DEBIAN_13.get()),
+               "PROMETHEUS": str(needs.PROMETHEUS.get()),
+               "NODE_EXPORTER": str(needs.NODE_EXPORTER.get()),
+               "PROMETHEUS_CLIENT": str(needs.PROMETHEUS_CLIENT.get()),
+               "PYTHON_DECORATOR": str(needs.PYTHON_DECORATOR.get())}
     except Unavailable as reason:
         return Result().skip("conformance", str(reason))
-    return run.pytest("conformance", run.builds.plain(), {"CLIENT_ROOT": str(root)})
+    return run.pytest("conformance", run.builds.plain(), env)
 
 
 def no_containers():
@@ -340,7 +344,7 @@ LANES = {
     "hostile": (lane_hostile, "a user and a guest attack root's daemon while another uses it"),
     "api-load": (lane_api_load, "a client keeps 50 CVMs while all around it is killed at random"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
-    "conformance": (lane_conformance, "varlinkctl and python3-varlink of Debian 13 against cvmd"),
+    "conformance": (lane_conformance, "clients of Varlink and readers of metrics against cvmd"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),

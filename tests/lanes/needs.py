@@ -78,6 +78,12 @@ FIRMWARE_SID = Package("sid", "ovmf-generic", "usr/share/ovmf/OVMF.fd")
 PEERS = Root("sid", ("cargo", "librust-openssl-dev", "librust-sev-dev", "systemd-tpm"))
 # Debian 12's valgrind does not know openat2(2).
 VALGRIND = Package("trixie", "valgrind")
+# Who reads metrics: Debian's Prometheus with promtool, node-exporter, and Python's parser, which
+# imports the last one.
+PROMETHEUS = Package("bookworm", "prometheus")
+NODE_EXPORTER = Package("bookworm", "prometheus-node-exporter")
+PROMETHEUS_CLIENT = Package("bookworm", "python3-prometheus-client")
+PYTHON_DECORATOR = Package("bookworm", "python3-decorator")
 # What a stranger has who starts from nothing: a minimal Debian 12 and what our scripts install.
 FRESH = Root("bookworm", tuple(sorted({
     name for purpose in ("build", "guest", "run", "test") for name in packages(purpose)})),
@@ -85,7 +91,7 @@ FRESH = Root("bookworm", tuple(sorted({
 
 OF_LANES = {
     "fresh": [FRESH],
-    "conformance": [DEBIAN_13],
+    "conformance": [DEBIAN_13, PROMETHEUS, NODE_EXPORTER, PROMETHEUS_CLIENT, PYTHON_DECORATOR],
     "systemd": [DEBIAN_13, NEWEST, OWN_KERNEL],
     "modern-qemu": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_SEV, FIRMWARE_TDX, OWN_KERNEL],
     "peers": [PEERS, FIRMWARE_SEV],
