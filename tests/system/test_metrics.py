@@ -44,7 +44,7 @@ def test_launches_and_failures(cvmd):
     cvmd.stop("good1", force=True)
     found = metrics(cvmd)
     by_state = {state: found["cvmd_cvms"].value(state=state, platform="plain") for state in STATES}
-    assert by_state == {**dict.fromkeys(STATES, 0), "running": 2, "stopped": 1}
+    assert by_state == {**dict.fromkeys(STATES, 0), "running": 2, "stopped": 1, "failed": 1}
     assert found["cvmd_ready_cvms"].value() == 2
     launches = found["cvmd_launches"]
     assert launches.value("_total", kind="new", result="succeeded") == 3
@@ -77,7 +77,7 @@ def test_a_launch_that_nobody_wants_any_more(cvmd):
         client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.qmp-silent")})
         cvmd.wait_state("web", "starting")
         assert value(cvmd, "cvmd_queue_working", queue="launches") == 1
-    eventually(lambda: not cvmd.cvms(), cvmd.log)
+    cvmd.wait_state("web", "failed")
     found = metrics(cvmd)
     assert found["cvmd_launches"].value("_total", kind="new", result="cancelled") == 1
     assert sum(found["cvmd_launch_failures"].samples.values()) == 0
@@ -294,7 +294,8 @@ def test_the_older_format(shared):
     assert "# TYPE cvmd_build_info gauge\n" in old
     with pytest.raises(VarlinkError) as refusal:
         shared.call("Metrics", format="xml")
-    assert refusal.value.fields == {"parameter": "format"}
+    assert refusal.value.fields == {"parameter": "format",
+                                    "reason": "must be openmetrics or prometheus"}
 
 
 @ROOT
