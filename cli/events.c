@@ -33,7 +33,7 @@ static json_object *events_call_parameters(const EventsOptions *options)
 }
 
 /* One line: when, number, name, kind, and what the kind comes with. */
-static int events_show(json_object *event)
+static int events_print(json_object *event)
 {
         _cleanup_free_ char *sequence = output_member(event, "sequence");
         _cleanup_free_ char *name = output_member(event, "name");
@@ -73,7 +73,7 @@ static ExitStatus events_print_all(const Cli *cli, WireClient *client, CvmError 
                         return exit_status(EXIT_FAILED);
                 if (cli->json)
                         output_json(event);
-                else if (events_show(event) < 0)
+                else if (events_print(event) < 0)
                         return fail_memory(cli);
                 if (output_finish() < 0)
                         return fail_local(cli, "cannot write the output");

@@ -6,10 +6,21 @@
 
 #define FILE_MODE 0644 /* node-exporter is another user */
 
-static ExitStatus metrics_show(const Arguments *arguments, json_object *reply)
+typedef struct MetricsOptions {
+        const char *format; /* NULL: the daemon's default */
+        const char *output; /* a file; NULL: standard output */
+} MetricsOptions;
+
+static MetricsOptions metrics_options(const Arguments *arguments)
 {
-        const Cli *cli = &arguments->cli;
-        const char *path = arguments_value(arguments, "output");
+        return (MetricsOptions){
+                .format = arguments_value(arguments, "format"),
+                .output = arguments_value(arguments, "output"),
+        };
+}
+
+static ExitStatus metrics_print(const Cli *cli, const char *path, json_object *reply)
+{
         json_object *text = reply_member(cli, reply, "text", json_type_string);
         OutputRaw raw = {.escape = output_is_terminal(stdout)};
 
@@ -24,17 +35,18 @@ static ExitStatus metrics_show(const Arguments *arguments, json_object *reply)
 
 ExitStatus verb_metrics(const Arguments *arguments)
 {
-        const char *format = arguments_value(arguments, "format");
+        const MetricsOptions options = metrics_options(arguments);
+        json_object *format = options.format ? json_object_new_string(options.format) : NULL;
+        const Cli *cli = &arguments->cli;
         _cleanup_json_ json_object *reply = NULL;
-        ExitStatus status = session_call(
-                &arguments->cli, MANAGER "Metrics",
-                json_build("format", format ? json_object_new_string(format) : NULL, NULL), &reply);
+        ExitStatus status =
+                session_call(cli, MANAGER "Metrics", json_build("format", format, NULL), &reply);
 
         if (status.code)
                 return status;
-        if (arguments->cli.json && !arguments_has(arguments, "output")) {
+        if (cli->json && !options.output) {
                 output_json(reply);
                 return EXIT_OK;
         }
-        return metrics_show(arguments, reply);
+        return metrics_print(cli, options.output, reply);
 }

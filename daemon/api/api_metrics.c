@@ -74,7 +74,8 @@ int api_metrics(WireCall *call, json_object *parameters, void *userdata, CvmErro
         if (!manager_is_admin(manager, wire_call_peer(call)))
                 return cvm_error_permission_denied(error);
         if (name && exposition_format_parse(name, &format) < 0)
-                return cvm_error_invalid_parameter(error, "format", "must be openmetrics or prometheus");
+                return cvm_error_invalid_parameter(error, "format",
+                                                   "must be openmetrics or prometheus");
         job = calloc(1, sizeof(*job));
         r = job ? snapshot_take(manager, wire_call_connections(call), &job->snapshot) : -ENOMEM;
         if (r < 0) {

@@ -11,7 +11,7 @@
 
 typedef struct ParsedSpec {
         CvmSpec *spec;
-        char *name; /* that it gives the CVM, also if the spec is refused; NULL: none, or not valid */
+        char *name; /* of the CVM, also if the spec is refused; NULL: none, or not valid */
         json_object *digests; /* local/request.h; NULL: the call has no id */
         int result;           /* of spec_parse() and of these */
         CvmError error;

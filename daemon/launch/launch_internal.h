@@ -97,12 +97,12 @@ struct Launch {
         ScopeStart *scope;   /* that systemd is asked for; NULL: none, or answered */
         CommitWait recorded; /* a record gets to the disk */
         unsigned tries;
-        bool loading;  /* the worker has not come back */
-        LoadJob *load; /* borrowed, until it has; or NULL */
-        bool starts;   /* has its turn, see launch_await_turn() */
-        bool waits;    /* for its turn; all is loaded */
-        bool failed;   /* error is set; its steps are being undone */
-        bool keeps;    /* the same, and the CVM is kept as failed, with its record and its logs */
+        bool loading;   /* the worker has not come back */
+        LoadJob *load;  /* borrowed, until it has; or NULL */
+        bool starts;    /* has its turn, see launch_await_turn() */
+        bool waits;     /* for its turn; all is loaded */
+        bool failed;    /* error is set; its steps are being undone */
+        bool keeps;     /* the same, and the CVM is kept as failed, with its record and its logs */
         bool cancelled; /* likewise, and nobody wants it any more */
         CvmError error;
         char *reason;                        /* of one that failed; owned, or NULL */

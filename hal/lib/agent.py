@@ -9,8 +9,8 @@ import tempfile
 from .failure import Failure, run, tool
 
 # What the agent shares with the daemon and the client.
-SHARED = ("assignments", "buffer", "error", "file", "json_access", "json_dispatch", "json_parse",
-          "json_place", "json_scan", "json_tree", "memfd", "text")
+SHARED = ("assignments", "buffer", "error", "fd", "file", "json_access", "json_dispatch",
+          "json_parse", "json_place", "json_scan", "json_tree", "memfd", "text")
 
 
 def version(hal):

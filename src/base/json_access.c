@@ -52,7 +52,7 @@ const char *json_text(json_object *object)
                                                               JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-static int json_write_text(json_object *object, struct printbuf *to, int level, int flags)
+static int json_serialize_text(json_object *object, struct printbuf *to, int level, int flags)
 {
         const char *text = json_object_get_userdata(object);
 
@@ -74,7 +74,7 @@ json_object *json_to_text(json_object *object, size_t *ret_length)
         if (!ret)
                 return NULL;
         *ret_length = strlen(text);
-        json_object_set_serializer(ret, json_write_text, TAKE_PTR(text), json_free_text);
+        json_object_set_serializer(ret, json_serialize_text, TAKE_PTR(text), json_free_text);
         return ret;
 }
 

@@ -127,6 +127,12 @@ void json_write_tree(JsonWriter *writer, const char *key, json_object *value)
                 writer->failed = true;
 }
 
+static void json_writer_done(JsonWriter *writer)
+{
+        buffer_done(&writer->text);
+        *writer = (JsonWriter){};
+}
+
 char *json_writer_take(JsonWriter *writer)
 {
         char *text = writer->failed ? NULL : buffer_take(&writer->text);
@@ -146,10 +152,4 @@ json_object *json_writer_to_object(JsonWriter *writer)
         else
                 free(text);
         return object;
-}
-
-void json_writer_done(JsonWriter *writer)
-{
-        buffer_done(&writer->text);
-        *writer = (JsonWriter){};
 }

@@ -29,7 +29,6 @@ void json_write_bool(JsonWriter *writer, const char *key, bool value);
 /* Borrowed; NULL: the member is left out. */
 void json_write_tree(JsonWriter *writer, const char *key, json_object *value);
 
-/* All of these end the writer. The text is newly allocated; NULL without memory. */
+/* Both end the writer. The text is newly allocated; NULL without memory. */
 char *json_writer_take(JsonWriter *writer);
 json_object *json_writer_to_object(JsonWriter *writer); /* as of json_new_written() */
-void json_writer_done(JsonWriter *writer);

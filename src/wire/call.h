@@ -54,8 +54,8 @@ int wire_call_take_fd(WireCall *call, size_t index);
 const Descriptor *wire_call_judgement(const WireCall *call, size_t index);
 
 /* Notes which CVM the call concerns, as far as that is known (each may be NULL; both are copied):
- * an error that ends the call then has fields with its name and id, also one that comes much later.
- */
+ * an error that ends the call then has fields with its name and id, also one that comes much
+ * later. */
 void wire_call_concerns(WireCall *call, const char *name, const char *id);
 
 /* What the method's `prepare` returned; the caller owns it. NULL: nothing, or it is taken. */
