@@ -82,6 +82,7 @@ ExitStatus verb_metrics(const Arguments *arguments);
 ExitStatus verb_pause(const Arguments *arguments);
 ExitStatus verb_remove(const Arguments *arguments);
 ExitStatus verb_render(const Arguments *arguments);
+ExitStatus verb_restart(const Arguments *arguments);
 ExitStatus verb_resume(const Arguments *arguments);
 ExitStatus verb_run(const Arguments *arguments);
 ExitStatus verb_status(const Arguments *arguments);

@@ -107,6 +107,14 @@ static const Option stop_options[] = {
         {},
 };
 
+static const Option restart_options[] = {
+        {"force", NULL, "skip the power button and make QEMU quit at once"},
+        {"timeout", "TIME", "how long the guest may take to power off", OPTION_TIME, 1,
+         SECONDS_MAX},
+        {"json", NULL, "print each CVM as JSON"},
+        {},
+};
+
 /* Which CVMs, or whose events, for list and events. */
 static const Option filter_options[] = {
         {"state", "S", "only CVMs in this state, or events of a change to it",
@@ -254,6 +262,18 @@ const Verb verbs[] = {
          .destroys = true,
          .examples = "cvmctl stop web db\n"
                      "cvmctl stop web --timeout 90s\n"},
+        {"restart",
+         "NAME...",
+         "stop CVMs and launch them again",
+         1,
+         VERB_NAMES_ANY,
+         {restart_options},
+         verb_restart,
+         .takes_names = true,
+         .section = VERB_LIFE,
+         .destroys = true,
+         .examples = "cvmctl restart web\n"
+                     "cvmctl restart web db --timeout 90s\n"},
         {"status",
          "[NAME...]",
          "show CVMs in detail, or list all",

@@ -35,6 +35,8 @@ int api_stop(WireCall *call, json_object *parameters, void *userdata, CvmError *
 int api_pause(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_resume(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_remove(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+/* api_restart.c */
+int api_restart(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_measure.c */
 int api_measure(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_list.c */

@@ -153,7 +153,10 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         if (!vm->guest.ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING)
-                vm_stop(vm, ENDING_STOPPED, false, 0);
+                vm_stop(vm,
+                        vm->cause.kind == ENDING_RESTART_REQUESTED ? ENDING_RESTART_REQUESTED
+                                                                   : ENDING_STOPPED,
+                        false, 0);
         return 0;
 }
 

@@ -13,8 +13,12 @@
 #include "local/log.h"
 #include "manager/manager.h"
 #include "vm/charges.h"
+#include "vm/record.h"
 
 #define USEC_PER_SEC INT64_C(1000000)
+/* How long an attempt waits for the ports that the CVM had before, and how often. */
+#define PORT_MSEC 50
+#define PORT_WAITS 20u
 
 /* A row of restarts ends with a CVM that ran for the whole window. */
 static bool was_quiet(const Vm *vm)
@@ -28,6 +32,7 @@ typedef enum RestartVerdict {
         RESTART_NONE,     /* nobody wants one: the end is the last one */
         RESTART_AGAIN,    /* the policy asks for one */
         RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
+        RESTART_NOW,      /* a client asks for one */
 } RestartVerdict;
 
 /* What follows an ending with this reason. */
@@ -64,13 +69,16 @@ static uint32_t next_backoff(const Vm *vm)
 
 static void on_timer(uv_timer_t *timer);
 
-static void schedule(Vm *vm)
+/* now: a client asks for it, which begins a new row. */
+static void schedule(Vm *vm, bool now)
 {
-        if (was_quiet(vm))
+        if (now || was_quiet(vm))
                 vm->restart.in_row = 0;
         vm->restart.began_usec = 0;
-        vm->restart.at = deadline_in(next_backoff(vm));
-        vm->restart.in_row++;
+        vm->restart.waits = 0;
+        vm->restart.at = deadline_in(now ? 0 : next_backoff(vm));
+        if (!now)
+                vm->restart.in_row++;
         vm->restart.total++;
 }
 
@@ -85,9 +93,9 @@ void restart_resume(Manager *manager, Vm *vm)
 }
 
 /* Makes a CVM that has ended a restarting one. */
-static void restart_begin(Manager *manager, Vm *vm)
+static void restart_begin(Manager *manager, Vm *vm, bool now)
 {
-        schedule(vm);
+        schedule(vm, now);
         metrics_count_restart(&manager->home.metrics);
         vm_release_process(vm);
         vm->restart.pending = true;
@@ -113,13 +121,17 @@ static void note_given_up(Vm *vm)
 
 void restart_ended(Manager *manager, Vm *vm, const DriverEnding *ending)
 {
+        bool requested = vm->cause.kind == ENDING_RESTART_REQUESTED;
         VmState state = vm_conclude(vm, ending);
+        RestartVerdict verdict =
+                requested ? RESTART_NOW : restart_judge(vm, vm->ending.reason ?: "");
 
-        switch (restart_judge(vm, vm->ending.reason ?: "")) {
+        switch (verdict) {
         case RESTART_NONE:
                 break;
         case RESTART_AGAIN:
-                restart_begin(manager, vm);
+        case RESTART_NOW:
+                restart_begin(manager, vm, verdict == RESTART_NOW);
                 return;
         case RESTART_GIVEN_UP:
                 state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
@@ -197,6 +209,27 @@ static int pin(const Vm *vm, CvmSpec *spec)
         return 0;
 }
 
+/* The spec that it is launched from again. */
+static int restart_read_spec(const Vm *vm, CvmSpec **ret, CvmError *error)
+{
+        _cleanup_json_ json_object *given = spec_given_again(vm->spec, vm->paths);
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        int r = given ? spec_parse(given, &spec, error)
+                      : cvm_error_system(error, -ENOMEM, "read the spec on record");
+
+        if (r == 0 && (r = pin(vm, spec)) < 0)
+                cvm_error_system(error, r, "read the digests on record");
+        if (r == 0)
+                *ret = TAKE_PTR(spec);
+        return r;
+}
+
+/* Whether its environment and certificates are still there. */
+static bool restart_has_shares(const Manager *manager, const Vm *vm)
+{
+        return faccessat(manager->home.shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Launches it again; what is wrong by now is another failed attempt. */
 static int attempt(Manager *manager, Vm *vm, CvmError *error)
 {
@@ -205,18 +238,14 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
                                 .gid = vm->owner_group,
                                 .groups = vm->owner_groups,
                                 .n_groups = vm->n_owner_groups};
-        _cleanup_json_ json_object *given = spec_given_again(vm->spec, vm->paths);
         _cleanup_(spec_freep) CvmSpec *spec = NULL;
-        bool kept = faccessat(manager->home.shares_fd, vm->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        bool kept = restart_has_shares(manager, vm);
         int r;
 
         if (!template)
                 return cvm_error_launch(error, "admitted", NULL,
                                         "the template '%s' no longer exists", vm->platform);
-        r = given ? spec_parse(given, &spec, error)
-                  : cvm_error_system(error, -ENOMEM, "read the spec on record");
-        if (r == 0 && (r = pin(vm, spec)) < 0)
-                cvm_error_system(error, r, "read the digests on record");
+        r = restart_read_spec(vm, &spec, error);
         if (r < 0)
                 return r;
         if (!kept && !has_references(spec)) {
@@ -232,6 +261,14 @@ static int attempt(Manager *manager, Vm *vm, CvmError *error)
         return 0;
 }
 
+/* The kernel may still be taking apart the process that had the CVM's ports and its CID. */
+static bool restart_has_ports(Manager *manager, Vm *vm)
+{
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+
+        return reserve_again(manager, vm, NULL, NULL, &ignored) == 0;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
         _cleanup_(cvm_error_done) CvmError error = {};
@@ -244,10 +281,77 @@ static void on_timer(uv_timer_t *timer)
                 deadline_arm(&vm->restart.at, timer, on_timer);
                 return;
         }
+        if (!restart_has_ports(manager, vm) && vm->restart.waits++ < PORT_WAITS) {
+                uv_timer_start(timer, on_timer, PORT_MSEC, 0);
+                return;
+        }
         if (attempt(manager, vm, &error) < 0) {
                 _cleanup_free_ char *message = cvm_error_message(&error);
 
                 restart_failed(manager, vm, message);
+        }
+}
+
+/* A descriptor without a known path refers to nothing any more. */
+static int restart_check_files(const CvmSpec *spec, CvmError *error)
+{
+        static const char reason[] =
+                "was sent as a descriptor whose path is not known, so that the "
+                "CVM cannot be restarted; stop it and launch it again";
+        char field[32];
+
+        for (size_t i = 0; i < spec->n_shares; i++)
+                if (spec->shares[i].fd >= 0) {
+                        snprintf(field, sizeof(field), "shares[%zu]", i);
+                        return cvm_error_invalid_spec(error, field, "%s", reason);
+                }
+        for (size_t i = 0; i < spec->n_disks; i++)
+                if (spec->disks[i].fd >= 0) {
+                        snprintf(field, sizeof(field), "disks[%zu]", i);
+                        return cvm_error_invalid_spec(error, field, "%s", reason);
+                }
+        return 0;
+}
+
+/* Whether it is restarting, and the next attempt has not begun. */
+static bool restart_waits(const Vm *vm)
+{
+        return vm->state == VM_RESTARTING && vm->keeper == &restart_keeper;
+}
+
+/* One that is stopped for good stays stopped. */
+static bool restart_may_be_requested(const Vm *vm)
+{
+        if (vm->restart.pending)
+                return !vm_cause_is_asked_for(&vm->cause);
+        if (vm->state == VM_STOPPING)
+                return vm->cause.kind == ENDING_RESTART_REQUESTED;
+        return (vm->state == VM_RUNNING || vm->state == VM_PAUSED) && vm->process.driver;
+}
+
+int restart_check(const Manager *manager, const Vm *vm, CvmError *error)
+{
+        static const char *const allowed[] = {"running", "paused", "restarting", NULL};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+        int r;
+
+        if (!restart_may_be_requested(vm))
+                return cvm_error_wrong_state(error, vm->name, vm_state_name(vm->state), allowed);
+        r = restart_read_spec(vm, &spec, error);
+        if (r == 0 && !restart_has_shares(manager, vm) && !has_references(spec))
+                r = cvm_error_secrets_gone(error, vm->name, vm->id);
+        return r < 0 ? r : restart_check_files(spec, error);
+}
+
+void restart_request(Vm *vm, bool force, uint32_t powerdown_sec)
+{
+        if (!vm->restart.pending) {
+                vm_stop(vm, ENDING_RESTART_REQUESTED, force, powerdown_sec);
+        } else if (restart_waits(vm) && deadline_left_usec(&vm->restart.at) > 0) {
+                vm->restart.in_row = 0;
+                vm->restart.at = deadline_in(0);
+                (void)record_write(vm); /* a failure is logged */
+                deadline_arm(&vm->restart.at, &vm->restart.timer, on_timer);
         }
 }
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What follows the end of a CVM that was not stopped: `restart` of cvm-spec(5).
+ * What follows the end of a CVM that was not stopped: `restart` of cvm-spec(5), and a client's
+ * Restart, which is the same without a backoff.
  *
  * A CVM that is to run again becomes `restarting`: its process, scope and sockets are gone, but it
  * keeps its id, name, uid, environment and certificates, artifacts and, if possible, its ports and
@@ -24,6 +25,14 @@ void restart_ended(Manager *manager, Vm *vm, const DriverEnding *ending);
 void restart_resume(Manager *manager, Vm *vm);
 /* The new launch did not come to run: the next attempt, or the end. */
 void restart_failed(Manager *manager, Vm *vm, const char *detail);
+/* Whether a client's Restart can succeed as far as can be known before anything is stopped.
+ * WrongState: it is being launched for the first time, stopped for good, or has ended; SecretsGone;
+ * InvalidSpec: it has a file of which only a descriptor was known. */
+int restart_check(const Manager *manager, const Vm *vm, CvmError *error);
+/* Restarts a CVM that restart_check() accepts: stops it as vm_stop() does, and launches it again at
+ * once, whatever its policy is. One that waits for its next attempt is launched now; one that is
+ * being launched again is left alone. If the launch fails, its policy decides. */
+void restart_request(Vm *vm, bool force, uint32_t powerdown_sec);
 /* It runs again. */
 void restart_done(Vm *vm);
 

@@ -57,7 +57,7 @@ static json_object *record_own_members(const Vm *vm, const char *boot_id)
                                           "readySec", json_object_new_int64(vm->ready_sec),
                                           "powerdownSec", json_object_new_int64(vm->powerdown_sec),
                                           "quitSec", json_object_new_int64(vm->quit_sec), NULL));
-        if (vm->restart.spec.policy != SPEC_RESTART_NO)
+        if (vm->restart.spec.policy != SPEC_RESTART_NO || vm->restart.total)
                 json_object_object_add(record, "restart", vm_restart_to_json(&vm->restart));
         if (deadline_is_set(&vm->expires))
                 json_object_object_add(record, "expires", deadline_to_json(&vm->expires));

@@ -9,7 +9,8 @@
  * A record of an older version is brought up to date when it is read; one of a newer version is
  * left as it is.
  *
- * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, ownerGroup, ownerGroups,
+ * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, stopPowerdownSec,
+ * ownerGroup, ownerGroups,
  * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
  * Measurement as it was at the launch), timeouts, spec (with specIsGiven: as it was given; paths:
  * of its descriptors), request (local/request.h), kept (its failed launch is not undone),

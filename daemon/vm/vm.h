@@ -173,7 +173,8 @@ void vm_end(Vm *vm, const DriverEnding *ending);
 
 /* Begins to stop, or hastens a stop in progress. The launch of a CVM that is being launched for the
  * first time is cancelled, and has failed; one that waits to be launched again ends at once. why:
- * ENDING_STOPPED or ENDING_EXPIRED. powerdown_sec 0: the CVM's own. */
+ * ENDING_STOPPED, ENDING_EXPIRED, or ENDING_RESTART_REQUESTED (restart_request() alone).
+ * powerdown_sec 0: the CVM's own. */
 void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec);
 /* How a pause or a resume has come out: error NULL, or why not. Borrowed. */
 typedef void (*VmSwitched)(Vm *vm, CvmError *error, void *userdata);

@@ -25,7 +25,7 @@ static const unsigned transitions[_VM_STATE_MAX] = {
                        TO(VM_FAILED),
         [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_RESTARTING) | TO(VM_STOPPED) |
                       TO(VM_FAILED),
-        [VM_STOPPING] = TO(VM_STOPPED) | TO(VM_FAILED),
+        [VM_STOPPING] = TO(VM_RESTARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
         [VM_RESTARTING] = TO(VM_RESTARTING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
 };
 

@@ -15,6 +15,7 @@ typedef struct VmRestart {
         uint32_t in_row;    /* attempts since it ran for the whole window */
         uint32_t total;     /* attempts in its life */
         Deadline at;        /* of the next attempt, while it is pending */
+        unsigned waits;     /* of the next attempt, for ports and CID that are still in use */
         int64_t began_usec; /* CLOCK_BOOTTIME when it began to run; 0: it has not, in this boot */
         uv_timer_t timer;   /* to the next attempt */
 } VmRestart;

@@ -37,15 +37,33 @@ bool vm_cause_is_asked_for(const VmCause *cause)
         return cause->kind == ENDING_STOPPED || cause->kind == ENDING_EXPIRED;
 }
 
+/* Of two causes the one with the higher rank counts. */
+static unsigned vm_cause_rank(EndingKind kind)
+{
+        switch (kind) {
+        case ENDING_NONE:
+                return 0;
+        case ENDING_RESTART_REQUESTED:
+                return 2;
+        case ENDING_STOPPED:
+        case ENDING_EXPIRED:
+                return 3;
+        default: /* what the guest did */
+                return 1;
+        }
+}
+
 bool vm_cause_note(VmCause *cause, EndingKind kind)
 {
-        const VmCause wish = {.kind = kind};
-
-        if (cause->kind != ENDING_NONE &&
-            (vm_cause_is_asked_for(cause) || !vm_cause_is_asked_for(&wish)))
+        if (vm_cause_rank(kind) <= vm_cause_rank(cause->kind))
                 return false;
         cause->kind = kind;
         return true;
+}
+
+void vm_cause_set_powerdown(VmCause *cause, uint32_t seconds)
+{
+        cause->powerdown_sec = seconds;
 }
 
 void vm_cause_set_step(VmCause *cause, VmStopStep step)
@@ -81,14 +99,21 @@ void vm_cause_save(const VmCause *cause, json_object *record)
         if (cause->kind != ENDING_NONE && !asked)
                 json_object_object_add(record, "leaving",
                                        json_object_new_string(ending_get(cause->kind)->name));
+        if (cause->powerdown_sec)
+                json_object_object_add(record, "stopPowerdownSec",
+                                       json_object_new_int64(cause->powerdown_sec));
 }
 
 void vm_cause_load(VmCause *cause, json_object *record)
 {
+        int64_t seconds;
+
         if (json_member_bool(record, "expired", false))
                 cause->kind = ENDING_EXPIRED;
         else if (json_member_bool(record, "stopRequested", false))
                 cause->kind = ENDING_STOPPED;
         else
                 cause->kind = ending_parse(json_member_string(record, "leaving"));
+        seconds = json_member_int(record, "stopPowerdownSec", 0);
+        cause->powerdown_sec = seconds > 0 && seconds <= 86400 ? (uint32_t)seconds : 0;
 }

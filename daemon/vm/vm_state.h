@@ -37,17 +37,22 @@ typedef enum VmStopStep {
 
 /* Changed by this module alone. */
 typedef struct VmCause {
-        /* ENDING_STOPPED: a client ends it; ENDING_EXPIRED: its time to live is over; any other:
-         * its hypervisor is asked to end because the guest has ended so; ENDING_NONE: nobody ends
+        /* ENDING_STOPPED: a client ends it; ENDING_EXPIRED: its time to live is over;
+         * ENDING_RESTART_REQUESTED: a client ends it, and it is launched again; any other: its
+         * hypervisor is asked to end because the guest has ended so; ENDING_NONE: nobody ends
          * it. */
         EndingKind kind;
         VmStopStep step;
+        uint32_t powerdown_sec; /* from the power button to quit; 0: the CVM's own */
 } VmCause;
 
-/* Whether this is the cause from now on: what was asked for first stays, and goes before what the
- * guest did. */
+/* Notes why the CVM ends. Returns whether this is the cause from now on: an end for good replaces a
+ * restart that was requested, and both replace what the guest did; of two that are equal the first
+ * one stays. */
 bool vm_cause_note(VmCause *cause, EndingKind kind);
 void vm_cause_set_step(VmCause *cause, VmStopStep step);
+/* seconds: not 0. */
+void vm_cause_set_powerdown(VmCause *cause, uint32_t seconds);
 /* Whether a client or the time to live ends it: nothing is to follow. */
 bool vm_cause_is_asked_for(const VmCause *cause);
 /* How it has ended, where the driver has seen it end like that. */
@@ -56,6 +61,6 @@ EndingKind vm_cause_ending(const VmCause *cause, EndingKind seen);
 void vm_cause_conclude(VmCause *cause);
 /* It is launched again. */
 void vm_cause_reset(VmCause *cause);
-/* Its members of a record: stopRequested, expired, leaving. */
+/* Its members of a record: stopRequested, expired, leaving, stopPowerdownSec. */
 void vm_cause_save(const VmCause *cause, json_object *record);
 void vm_cause_load(VmCause *cause, json_object *record);

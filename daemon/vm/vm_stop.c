@@ -3,6 +3,7 @@
 /* How a CVM is stopped: on request, or because its time to live is over. */
 
 #include "local/log.h"
+#include "vm/record.h"
 #include "vm/vm.h"
 
 static void stop_next(Vm *vm);
@@ -21,7 +22,7 @@ static void stop_next(Vm *vm)
         case VM_STOP_NONE:
                 vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
                 vm->ops->powerdown(vm->process.driver);
-                seconds = vm->powerdown_sec;
+                seconds = vm->cause.powerdown_sec ?: vm->powerdown_sec;
                 break;
         case VM_STOP_POWERDOWN:
                 vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
@@ -65,15 +66,15 @@ static void cancel(Vm *vm, EndingKind why)
                 vm->keeper->cancel(vm, reason, vm->keeper_userdata);
 }
 
-/* The power button first, unless that is asked for or in vain. */
-static void stop_guest(Vm *vm, bool force, uint32_t powerdown_sec)
+/* The power button first, unless that is asked for or in vain. What follows is on record first. */
+static void stop_guest(Vm *vm, bool force, bool is_new_cause)
 {
         bool paused = vm->state == VM_PAUSED; /* it cannot act on the power button */
 
-        if (powerdown_sec)
-                vm->powerdown_sec = powerdown_sec;
         if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
                 vm_set_state(vm, VM_STOPPING);
+        else if (vm->state == VM_STOPPING && is_new_cause)
+                (void)record_write(vm); /* a failure is logged */
         if (vm->state != VM_STOPPING || !vm->process.driver)
                 return;
         if ((force || paused) && vm->cause.step < VM_STOP_POWERDOWN)
@@ -87,15 +88,19 @@ static void stop_guest(Vm *vm, bool force, uint32_t powerdown_sec)
 
 void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec)
 {
+        bool is_new_cause;
+
         if (is_launching(vm)) { /* it fails, and is undone as far as launch.h says */
                 cancel(vm, why);
                 return;
         }
-        (void)vm_cause_note(&vm->cause, why);
+        is_new_cause = vm_cause_note(&vm->cause, why);
+        if (powerdown_sec)
+                vm_cause_set_powerdown(&vm->cause, powerdown_sec);
         if (vm->restart.pending)
                 cancel(vm, why);
         else
-                stop_guest(vm, force, powerdown_sec);
+                stop_guest(vm, force, is_new_cause);
 }
 
 static void on_expiry_timer(uv_timer_t *timer)

@@ -21,6 +21,7 @@ static const Ending endings[_ENDING_MAX] = {
         [ENDING_COMPANION] = {"companion", true, ENDING_RESTARTS_ON_FAILURE, 17},
         [ENDING_RESTART_FAILED] = {"restart-failed", true, ENDING_RESTARTS_ON_FAILURE, 19},
         [ENDING_SECRETS_GONE] = {"secrets-gone", true, ENDING_IS_FINAL, 19},
+        [ENDING_RESTART_REQUESTED] = {"restart-requested", false, ENDING_RESTARTS_ON_FAILURE, 0},
 };
 
 const Ending *ending_get(EndingKind kind)

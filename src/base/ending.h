@@ -26,6 +26,7 @@ typedef enum EndingKind {
         ENDING_COMPANION,
         ENDING_RESTART_FAILED,
         ENDING_SECRETS_GONE,
+        ENDING_RESTART_REQUESTED, /* a client's Restart: never the last one */
         _ENDING_MAX,
 } EndingKind;
 

@@ -21,6 +21,7 @@ static const struct {
         [CVM_ERROR_NO_SUCH_CVM] = {MANAGER "NoSuchCvm", -ENOENT},
         [CVM_ERROR_CVM_EXISTS] = {MANAGER "CvmExists", -EEXIST},
         [CVM_ERROR_IDEMPOTENCY_MISMATCH] = {MANAGER "IdempotencyMismatch", -EEXIST},
+        [CVM_ERROR_SECRETS_GONE] = {MANAGER "SecretsGone", -ENODATA},
         [CVM_ERROR_NOT_CONFIDENTIAL] = {MANAGER "NotConfidential", -EOPNOTSUPP},
         [CVM_ERROR_INVALID_SPEC] = {MANAGER "InvalidSpec", -EINVAL},
         [CVM_ERROR_ARTIFACT_INVALID] = {MANAGER "ArtifactInvalid", -EBADMSG},
@@ -120,6 +121,13 @@ int cvm_error_idempotency_mismatch(CvmError *error, const char *id, const char *
         return cvm_error_set(
                 error, CVM_ERROR_IDEMPOTENCY_MISMATCH, -EEXIST,
                 json_build("id", error_text_new(id), "field", error_text_new(field), NULL));
+}
+
+int cvm_error_secrets_gone(CvmError *error, const char *name, const char *id)
+{
+        return cvm_error_set(
+                error, CVM_ERROR_SECRETS_GONE, -ENODATA,
+                json_build("name", error_text_new(name), "id", error_text_new(id), NULL));
 }
 
 int cvm_error_not_confidential(CvmError *error, const char *platform)
@@ -442,6 +450,11 @@ char *cvm_error_message(const CvmError *error)
                 s = text_format("id %s is that of a CVM that was launched with another spec: '%s' "
                                 "differs; choose another id",
                                 F("id"), F("field"));
+                break;
+        case CVM_ERROR_SECRETS_GONE:
+                s = text_format("the environment and certificates of '%s' are no longer there; "
+                                "remove it and launch it with them again",
+                                F("name"));
                 break;
         case CVM_ERROR_NOT_CONFIDENTIAL:
                 s = text_format("platform '%s' is not confidential, but the spec or cvmd.conf "

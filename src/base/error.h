@@ -33,6 +33,7 @@ typedef enum CvmErrorId {
         CVM_ERROR_NO_RESOURCES,
         CVM_ERROR_LAUNCH_FAILED,
         CVM_ERROR_WRONG_STATE,
+        CVM_ERROR_SECRETS_GONE,
         CVM_ERROR_QUOTA_EXCEEDED,
         CVM_ERROR_TIMEOUT,
         CVM_ERROR_EVENTS_LOST,
@@ -105,7 +106,8 @@ int cvm_error_launch(CvmError *error, const char *stage, const char *log, const 
         _printf_(4, 5); /* -EIO */
 /* allowed: a NULL-terminated array of state names. */
 int cvm_error_wrong_state(CvmError *error, const char *name, const char *state,
-                          const char *const *allowed); /* -EBUSY */
+                          const char *const *allowed);                         /* -EBUSY */
+int cvm_error_secrets_gone(CvmError *error, const char *name, const char *id); /* -ENODATA */
 int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_t used,
                     int64_t wanted);                                           /* -EDQUOT */
 int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec); /* -ETIMEDOUT */

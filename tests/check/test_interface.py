@@ -22,16 +22,33 @@ ALLOWED = {
         "a daemon that exits: 0.1.0 then closed the connection",
 }
 
+# Types that gave their names to methods. Names of types are not on the wire; what they have is
+# compared under the new name.
+RENAMED = {"Restart": "RestartPolicy"}
+
+
+def released(path):
+    """The interface of then, whose types have their names of now."""
+    text = path.read_text()
+    for old, new in RENAMED.items():
+        text = re.sub(rf"(^type |^  \w+: [?]?(?:\[\w*\])?){old}\b", rf"\g<1>{new}", text,
+                      flags=re.MULTILINE)
+    return text
+
 
 @pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
 def test_released_clients_miss_nothing(path):
-    assert [problem for problem in missed(path.read_text(), CURRENT)
+    assert [problem for problem in missed(released(path), CURRENT)
             if problem not in ALLOWED] == []
 
 
 def test_exceptions_are_needed():
-    found = {problem for path in RELEASED for problem in missed(path.read_text(), CURRENT)}
+    found = {problem for path in RELEASED for problem in missed(released(path), CURRENT)}
     assert RELEASED and set(ALLOWED) <= found
+    current, types = Interface(CURRENT), {name for path in RELEASED
+                                          for name in Interface(path.read_text()).types}
+    assert set(RENAMED) <= types & set(current.methods) and set(RENAMED.values()) <= set(
+        current.types)
 
 
 # What is planted in the interface as it is now, and how it is reported.
@@ -55,6 +72,8 @@ PLANTED = [
     ("  startedAt: ?int,\n", "  started: ?int,\n", "Cvm.startedAt is missing"),
     ("  createdAt: int,\n", "  createdAt: ?int,\n", "Cvm.createdAt became optional"),
     ("type Check (", "type Checks (", "type Check is missing"),
+    ("  backoffMaxSec: ?int,\n", "  backoffMaxSec: ?string,\n",
+     "RestartPolicy.backoffMaxSec has another type"),
 ]
 
 
@@ -62,7 +81,7 @@ PLANTED = [
 def test_a_planted_break_is_found(old, new, problem):
     assert CURRENT.count(old) == 1
     broken = CURRENT.replace(old, new)
-    found = missed((TOP / "tests/interface/0.1.0.varlink").read_text(), broken)
+    found = missed(released(TOP / "tests/interface/0.1.0.varlink"), broken)
     assert problem in found and problem not in ALLOWED
 
 

@@ -70,6 +70,10 @@ def force(daemon):
     return daemon.stop("web", force=True)["state"]
 
 
+def restart(daemon):
+    return daemon.call("Restart", name="web")["cvm"]["state"]
+
+
 def remove(daemon):
     daemon.call("Remove", name="web")
     return None
@@ -138,6 +142,7 @@ STORIES = [
           then=[wait_end]),
     Story("restart", {**RICH, "share": True, "restart": {"policy": "always", "backoffSec": 1}},
           before=[], then=[die, wait_again]),
+    Story("restart by request", {**RICH, "share": True}, before=[], then=[restart]),
     Story("stop of a restart", {**RICH, "restart": {"policy": "always"}}, before=[],
           then=[die, stop]),
     Story("remove", RICH, before=[force], then=[remove]),

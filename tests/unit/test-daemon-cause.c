@@ -34,6 +34,15 @@ static void test_what_goes_before_what(void **state)
                 {{ENDING_STOPPED, ENDING_EXPIRED}, VM_STOP_QUIT, ENDING_STOPPED},
                 {{ENDING_EXPIRED, ENDING_STOPPED}, VM_STOP_QUIT, ENDING_EXPIRED},
                 {{ENDING_POWER_OFF, ENDING_EXPIRED}, VM_STOP_KILL, ENDING_EXPIRED},
+                {{ENDING_POWER_OFF, ENDING_RESTART_REQUESTED},
+                 VM_STOP_QUIT,
+                 ENDING_RESTART_REQUESTED},
+                {{ENDING_RESTART_REQUESTED, ENDING_GUEST_PANIC},
+                 VM_STOP_KILL,
+                 ENDING_RESTART_REQUESTED},
+                {{ENDING_RESTART_REQUESTED, ENDING_STOPPED}, VM_STOP_QUIT, ENDING_STOPPED},
+                {{ENDING_RESTART_REQUESTED, ENDING_EXPIRED}, VM_STOP_QUIT, ENDING_EXPIRED},
+                {{ENDING_EXPIRED, ENDING_RESTART_REQUESTED}, VM_STOP_QUIT, ENDING_EXPIRED},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -43,11 +52,13 @@ static void test_what_goes_before_what(void **state)
                 for (size_t n = 0; n < 3 && cases[i].noted[n]; n++)
                         (void)vm_cause_note(&cause, cases[i].noted[n]);
                 vm_cause_set_step(&cause, cases[i].step);
+                vm_cause_set_powerdown(&cause, (uint32_t)i + 1);
                 assert_ending(vm_cause_ending(&cause, ENDING_QEMU_SIGNAL), cases[i].ending);
                 vm_cause_save(&cause, record);
                 vm_cause_load(&read, record);
                 assert_ending(read.kind, cause.kind);
                 assert_int_equal(read.step, VM_STOP_NONE);
+                assert_int_equal(read.powerdown_sec, i + 1);
                 vm_cause_conclude(&cause);
                 assert_ending(cause.kind, vm_cause_is_asked_for(&read) ? read.kind : ENDING_NONE);
         }
