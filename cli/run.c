@@ -20,7 +20,7 @@
 
 #define SPECS_DIRECTORY "/etc/cvmd/cvms"
 #define SETTLED_MSEC 5000   /* a connection of that age does not count as a failed attempt */
-#define LAST_WORDS_MSEC 200 /* for the console's end to come */
+#define LAST_WORDS_MSEC 200 /* for the console's end and the last events to come */
 
 /* A reply with console output; at the stream's end there is no more. */
 static void print_console(Run *run)
@@ -83,32 +83,6 @@ static void announce(Run *run)
         }
 }
 
-/* Says how it ended, and returns the exit status for it. */
-static ExitStatus conclude(Run *run)
-{
-        json_object *ending = json_member(run->cvm, "ending");
-        const char *reason = json_member_string(ending, "reason") ?: run->reason;
-        const char *detail = json_member_string(ending, "detail");
-        const char *state = json_member_string(run->cvm, "state");
-        bool failed = state && strcmp(state, "failed") == 0;
-
-        while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
-                print_console(run);
-        if (run->cli->json && run->cvm)
-                output_json(run->cvm);
-        if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0)) {
-                reason = "stopped"; /* before it ran, as was asked for */
-                detail = NULL;
-                failed = false;
-        }
-        if (!reason) {
-                run_say(run, "the CVM disappeared; cause unknown");
-                return exit_status(EXIT_LOST);
-        }
-        run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
-        return exit_of_ending(reason, failed);
-}
-
 /* An event; returns whether it is about this CVM. Negative: the watch has ended. */
 static int take_event(Run *run)
 {
@@ -134,6 +108,36 @@ static int take_event(Run *run)
         if (reason && !run->reason)
                 run->reason = strdup(reason);
         return 1;
+}
+
+/* Says how it ended, and returns the exit status for it. */
+static ExitStatus conclude(Run *run)
+{
+        json_object *ending = json_member(run->cvm, "ending");
+        const char *reason, *detail = json_member_string(ending, "detail");
+        const char *state = json_member_string(run->cvm, "state");
+        bool failed = state && strcmp(state, "failed") == 0;
+
+        /* a CVM that was removed with its end is known by its events alone */
+        while (!ending && !run->reason && run->links[RUN_MAIN] &&
+               run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_MAIN && take_event(run) >= 0)
+                ;
+        reason = json_member_string(ending, "reason") ?: run->reason;
+        while (run->links[RUN_LOGS] && run_wait(run, LAST_WORDS_MSEC) & 1u << RUN_LOGS)
+                print_console(run);
+        if (run->cli->json && run->cvm)
+                output_json(run->cvm);
+        if (run->stops > 0 && (!reason || strcmp(reason, "launch-failed") == 0)) {
+                reason = "stopped"; /* before it ran, as was asked for */
+                detail = NULL;
+                failed = false;
+        }
+        if (!reason) {
+                run_say(run, "the CVM disappeared; cause unknown");
+                return exit_status(EXIT_LOST);
+        }
+        run_say(run, "%s%s%s", reason, detail ? ": " : "", detail ?: "");
+        return exit_of_ending(reason, failed);
 }
 
 /* Until the CVM has ended (0) or the connection has (negative). */

@@ -164,7 +164,8 @@ def test_a_snapshot_of_one(cvmd):
 def test_a_snapshot_has_its_own_place(cvmd):
     with cvmd.client() as client, pytest.raises(VarlinkError) as refusal:
         client.call_more("Watch", snapshot=True, fromSequence=1)
-    assert refusal.value.fields == {"parameter": "fromSequence"}
+    assert refusal.value.fields == {"parameter": "fromSequence",
+                                    "reason": "cannot be combined with snapshot"}
 
 
 def test_the_last_message_says_where_to_continue(cvmd):

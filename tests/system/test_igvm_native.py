@@ -148,7 +148,7 @@ def test_without_a_kernel(make, files, tmp_path):
 
 def refused(name, daemon, wanted, **fields):
     with pytest.raises(VarlinkError) as refusal:
-        daemon.call("Launch", spec=wanted)
+        daemon.call("Launch", spec={**wanted, "remove": "failed-launch"})
     assert refusal.value.name == name, refusal.value.fields
     assert {key: refusal.value.fields[key] for key in fields} == fields
     assert daemon.cvms() == []

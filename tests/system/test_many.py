@@ -12,7 +12,7 @@ COUNT = 40 if libvirt.USED else 200
 
 @pytest.fixture
 def config(config):
-    return {**config, "limits": {"cvms": COUNT, "vcpusPerCpu": COUNT}}
+    return {**config, "limits": {"cvms": COUNT, "endedPerUid": COUNT, "vcpusPerCpu": COUNT}}
 
 
 @pytest.mark.slow

@@ -398,7 +398,7 @@ def refusal(code, *args):
     assert (done.code, done.out) == (exits.DATA, ""), done
     error = json.loads(done.err)
     assert error["error"] == f"io.cvmd.Manager.{code}"
-    return " ".join(error["parameters"].values())
+    return " ".join(value for value in error["parameters"].values() if isinstance(value, str))
 
 
 INVALID_SPEC, INVALID_FILE = "InvalidSpec", "ArtifactInvalid"

@@ -322,7 +322,8 @@ def test_a_file_is_replaced_at_once(cvmd):
     directory.mkdir()
     path = directory / "cvmd.prom"
     cvmd.cvmctl("metrics", "--output", path)
-    first = path.stat()
+    kept = path.open()  # so that no other file gets its inode
+    first = os.fstat(kept.fileno())
     assert first.st_mode & 0o777 == 0o644
     done = threading.Event()
     found = []
@@ -340,6 +341,7 @@ def test_a_file_is_replaced_at_once(cvmd):
     finally:
         done.set()
         reader.join()
+        kept.close()
     assert found and all(found)
     assert path.stat().st_mode & 0o777 == 0o644 and path.stat().st_ino != first.st_ino
     assert os.listdir(directory) == ["cvmd.prom"]
@@ -358,10 +360,10 @@ def test_a_file_is_replaced_at_once(cvmd):
 
 
 @ROOT
-def test_queues_of_files(make_daemon, config, tmp_path):
+def test_queues_of_files(make_daemon, config):
     """Of one user's launches whose files never answer, eight are being read."""
     cvmd = reachable(make_daemon({**config, "groups": {"users": USERS}}))
-    with DeafFile(tmp_path / "there") as deaf:
+    with DeafFile(cvmd.directory / "there") as deaf:
         spec = {"kernel": {"path": str(deaf.path)}}
         clients = [connect_by(ANN, cvmd.client) for _ in range(10)]
         for number, client in enumerate(clients):

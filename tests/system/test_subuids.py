@@ -47,7 +47,7 @@ def test_cvms_and_memory(cvmd):
     assert refused(1, lambda: cvmd.launch("n2", memory="192M"))["resource"] == "memory of one user"
     by_subordinate(2, lambda: cvmd.launch("n2"))
     assert refused(3, lambda: cvmd.launch("n3")) == {
-        "resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1}
+        "resource": "CVMs of one user", "limit": 3, "used": 3, "wanted": 1, "name": "n3"}
     by(BOB, lambda: cvmd.launch("bobs"))
     as_user(FIRST + 1000, FIRST + 1000, [grp.getgrnam(USERS).gr_gid],
             lambda: cvmd.launch("anothers"))

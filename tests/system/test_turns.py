@@ -31,7 +31,8 @@ def launch_in_order(link, cvmd, count):
     clients = []
     for number in range(count):
         client = cvmd.client()
-        client.send("Launch", {"spec": cvmd.spec(f"n{number:02}", cmdline="fake.qmp-silent")})
+        client.send("Launch", {"spec": cvmd.spec(f"n{number:02}", cmdline="fake.qmp-silent",
+                                                   remove="failed-launch")})
         clients.append(client)
         eventually(lambda n=number: any(cvm["name"] == f"n{n:02}" for cvm in cvmd.cvms()), cvmd.log)
     link.say(begun=len(clients))

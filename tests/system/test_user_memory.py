@@ -50,8 +50,8 @@ def test_a_sparse_file_counts_whole(cvmd):
     before = shared_memory()
     error = refused(ANN, lambda: cvmd.launch("web", initramfs=large))
     assert (error.name, error.fields) == ("QuotaExceeded", {
-        "resource": "artifacts of one user", "limit": LIMIT, "used": kernel_size(cvmd),
-        "wanted": 1 << 30})
+        "name": "web", "id": error.fields["id"], "resource": "artifacts of one user",
+        "limit": LIMIT, "used": kernel_size(cvmd), "wanted": 1 << 30})
     shown = by(ANN, lambda: cvmd.call("Render", spec=cvmd.spec("web", initramfs=large)))
     assert "artifacts of one user" in str(shown["missing"])
     assert shared_memory() < before + (512 << 20)
@@ -109,9 +109,9 @@ def test_secrets_count(cvmd):
     error = refused(ANN, lambda: cvmd.launch("two", certs={"a": key, "b": key}))
     assert (error.name, error.fields["resource"], error.fields["limit"]) == (
         "QuotaExceeded", "secrets of one user", 64 << 10)
-    assert refused(ANN, lambda: cvmd.launch("two", env={"A": "b" * 40000})).fields == {
-        "resource": "secrets of one user", "limit": 64 << 10, "used": 28 << 10,
-        "wanted": 40 << 10}
+    fields = refused(ANN, lambda: cvmd.launch("two", env={"A": "b" * 40000})).fields
+    assert fields == {"name": "two", "id": fields["id"], "resource": "secrets of one user",
+                      "limit": 64 << 10, "used": 28 << 10, "wanted": 40 << 10}
     cvmd.kill()
     cvmd.start()
     assert refused(ANN, lambda: cvmd.launch("two", env={"A": "b" * 40000})).fields[
