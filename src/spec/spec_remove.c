@@ -26,8 +26,9 @@ int spec_remove_parse(const char *name, SpecRemove *ret)
 
 int spec_parse_remove(const char *text, CvmSpec *spec, CvmError *error)
 {
-        if (spec_remove_parse(text, &spec->remove) == 0)
-                return 0;
-        return cvm_error_invalid_spec(error, "remove",
-                                      "must be 'never', 'failed-launch' or 'ended'");
+        int remove = spec_choose(text, removes, _SPEC_REMOVE_MAX, SPEC_REMOVE_NEVER, "", "remove",
+                                 "must be 'never', 'failed-launch' or 'ended'", error);
+
+        spec->remove = remove < 0 ? SPEC_REMOVE_NEVER : (SpecRemove)remove;
+        return 0;
 }

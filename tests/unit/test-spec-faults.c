@@ -60,12 +60,12 @@ static void test_all_parts(void **state)
                       "\"forwards\":[{\"guestport\":1},{\"guestPort\":1,\"protocol\":\"tpc\"}],"
                       "\"vsock\":{\"cid\":1},\"limits\":{\"memoryMax\":\"1\",\"cpuWeight\":0},"
                       "\"timeouts\":{\"startSec\":0},\"restart\":{\"policy\":\"allways\"},"
-                      "\"labels\":{\"-\":1}}",
+                      "\"remove\":\"endet\",\"labels\":{\"-\":1}}",
                       "memroy?memory cpus name memory kernel.path kernel.sha256 cmdline env.1 "
                       "env.A env.B certs.a certs... certs.b.base64 gpus[0] gpus[2] network?passt "
                       "forwards[0].guestport?guestPort forwards[0].guestPort "
                       "forwards[1].protocol?tcp vsock.cid limits.cpuWeight limits.memoryMax "
-                      "timeouts.startSec restart.policy?always labels.- labels.-");
+                      "timeouts.startSec restart.policy?always remove?ended labels.- labels.-");
 }
 
 static void test_lists_and_security(void **state)
@@ -114,6 +114,25 @@ static void test_no_follow_ups(void **state)
         assert_faults("{\"name\":\"a\",\"disks\":[\"/a\"]}", "disks[0]");
         assert_faults("{\"name\":1}", "name");
         assert_faults("[]", "spec");
+}
+
+/* What `missing` names may have any type, and so may what it is a member of. */
+static void test_missing_of_any_type(void **state)
+{
+        assert_faults("{\"name\":\"a\",\"certs\":{\"a\":\"x\"},\"missing\":[\"certs.a\"]}",
+                      "certs.a");
+        assert_faults("{\"name\":\"a\",\"certs\":{\"a\":[]},\"missing\":[\"certs.a\"]}", "certs.a");
+        assert_faults("{\"name\":\"a\",\"certs\":{\"a\":1},\"missing\":[\"certs.a\",\"certs.b\"]}",
+                      "certs.a certs.b");
+        assert_faults("{\"name\":\"a\",\"certs\":\"x\",\"missing\":[\"certs.a\"]}",
+                      "certs certs.a");
+        assert_faults("{\"name\":\"a\",\"env\":[],\"missing\":[\"env.A\"]}", "env env.A");
+        assert_faults("{\"name\":\"a\",\"kernel\":\"x\",\"missing\":[\"kernel.path\"]}",
+                      "kernel kernel.path");
+        assert_faults("{\"name\":\"a\",\"disks\":{},\"missing\":[\"disks[0].path\"]}",
+                      "disks disks[0].path");
+        assert_faults("{\"name\":\"a\",\"shares\":[1],\"missing\":[\"shares[0].path\"]}",
+                      "shares[0] shares[0].path");
 }
 
 static void test_first_and_message(void **state)
@@ -183,9 +202,13 @@ static void test_bounded(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_all_parts),         cmocka_unit_test(test_lists_and_security),
-                cmocka_unit_test(test_contradictions),    cmocka_unit_test(test_no_follow_ups),
-                cmocka_unit_test(test_first_and_message), cmocka_unit_test(test_other_errors),
+                cmocka_unit_test(test_all_parts),
+                cmocka_unit_test(test_lists_and_security),
+                cmocka_unit_test(test_contradictions),
+                cmocka_unit_test(test_no_follow_ups),
+                cmocka_unit_test(test_missing_of_any_type),
+                cmocka_unit_test(test_first_and_message),
+                cmocka_unit_test(test_other_errors),
                 cmocka_unit_test(test_bounded),
         };
 
