@@ -174,12 +174,14 @@ void launch_unwind(Launch *launch)
         launch_done(launch);
 }
 
-/* Whether what failed is worth a look: QEMU was let run, and the spec does not say otherwise. A CVM
- * that ran before is restart.h's. */
+/* Whether what failed is worth a look: QEMU was let run, in this try or in one before it with other
+ * ports, and the spec does not say otherwise. A CVM that ran before is restart.h's. */
 static bool launch_is_to_be_kept(const Launch *launch)
 {
-        return launch->vm && !launch->again && launch->n_steps > LAUNCH_CREATED &&
-               launch->vm->remove == SPEC_REMOVE_NEVER;
+        const Vm *vm = launch->vm;
+
+        return vm && !launch->again &&
+               (vm->kept || (launch->n_steps > LAUNCH_CREATED && vm->remove == SPEC_REMOVE_NEVER));
 }
 
 void launch_fail(Launch *launch)

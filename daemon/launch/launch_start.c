@@ -165,17 +165,20 @@ bool launch_await_no_record(Launch *launch)
         return launch_stop_start_timer(launch);
 }
 
-/* From now on the CVM is kept if the launch fails: the one that it replaces is removed, with its
- * logs. */
+/* From now on the CVM is kept if the launch fails, also where it fails while other ports are tried:
+ * the one that it replaces is removed, with its logs. */
 static void launch_replace(Launch *launch)
 {
         Vm *vm = launch->vm, *old = TAKE_PTR(launch->replaced);
+        bool failed_before = vm->kept && vm->ending.reason;
 
+        if (!launch->again && vm->remove == SPEC_REMOVE_NEVER)
+                vm->kept = true;
         if (old) {
                 manager_remove(launch->manager, old);
                 vm_unref(old);
         }
-        if (vm->kept && vm->ending.reason) { /* its own failure before, and its first try */
+        if (failed_before) { /* at its first try: the failure of the launch before this one */
                 vm_clear_ending(vm);
                 vm_logs_remove(vm);
         }

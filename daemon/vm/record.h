@@ -13,7 +13,7 @@
  * ownerGroup, ownerGroups,
  * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
  * Measurement as it was at the launch), timeouts, spec (with specIsGiven: as it was given; paths:
- * of its descriptors), request (local/request.h), kept (its failed launch is not undone),
+ * of its descriptors), request (local/request.h), kept (vm.h),
  * hypervisor (whether its process exists), what the driver saves of it (pid, startTime), and the
  * companions (name, pid, startTime of each).
  */

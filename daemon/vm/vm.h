@@ -108,8 +108,9 @@ struct Vm {
 
         /* How it comes to its end. */
         VmEnding ending;
-        bool kept; /* its launch failed after its hypervisor had started, or a launch with its
-                    * id is in progress: a launch that fails leaves the CVM and its ending */
+        bool kept; /* a launch that fails leaves the CVM and its ending: its hypervisor was let run
+                    * and the guest does not run yet, its launch has failed after that, or the same
+                    * launch is in progress again */
         uint64_t log_bytes; /* of its logs, once it has ended; 0: not counted yet */
         VmCause cause;
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */

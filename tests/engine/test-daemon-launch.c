@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "../unit/mounts.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "daemon.h"
 #include "launch/admission.h"
@@ -231,6 +232,53 @@ static void test_a_lost_port_is_replaced(void **state)
         close(thief);
         close(fd);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+}
+
+/* The record of the CVM says that a launch which fails leaves it. */
+static void assert_kept_is_on_record(const Vm *vm)
+{
+        _cleanup_free_ char *relative = NULL, *path = NULL, *text = NULL;
+        _cleanup_json_ json_object *record = NULL;
+        size_t size;
+
+        assert_true(asprintf(&relative, "state/records/%s.json", vm->id) > 0);
+        path = daemon_path(d, relative);
+        assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &text, &size), 0);
+        assert_int_equal(json_parse(text, size, &record, NULL), 0);
+        assert_true(json_member_bool(record, "kept", false));
+}
+
+/* The older CVM went when QEMU was let run for the first time: whatever ends the second try, with
+ * another port, leaves the new one. */
+static void test_the_second_try_fails(void **state)
+{
+        for (int goes = 0; goes < 2; goes++) {
+                int fd = daemon_connect(d), thief;
+
+                assert_launched(daemon_launch(d, "web", "", ""), "running");
+                assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+                launch_until(fd, "", "", daemon_vm(d, "web")->state == VM_PREPARING);
+                thief = steal_port(daemon_vm(d, "web")->reserved.forwards[0].host_port);
+                test_loop_until(&d->test, LIST_FIRST(&d->manager->launches)->tries == 1);
+                assert_true(daemon_is_at(d, LAUNCH_RECORDED));
+                assert_int_equal(d->manager->home.table.n_ids, 1);
+                assert_kept_is_on_record(daemon_vm(d, "web"));
+                if (goes) {
+                        parts_close(&d->parts); /* without a word */
+                        daemon_stop(d);
+                        daemon_start(d);
+                        assert_failure_is_kept("the daemon ended during the launch");
+                        while (waitpid(-1, NULL, 0) > 0) /* that daemon's child */
+                                ;
+                } else {
+                        vm_stop(daemon_vm(d, "web"), ENDING_STOPPED, true, 0);
+                        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason",
+                                          "stopped");
+                        assert_failure_is_kept("was stopped before it ran");
+                }
+                close(thief);
+                close(fd);
+        }
 }
 
 /* Driver libvirt gives the CID up with the ports, as libvirt takes both by itself: the second try
@@ -457,6 +505,7 @@ int main(int argc, char **argv)
                 daemon_test(test_same_name_and_same_id),
                 daemon_test(test_a_chosen_id_begins_without_logs),
                 daemon_test(test_a_lost_port_is_replaced),
+                daemon_test(test_the_second_try_fails),
                 daemon_test(test_the_second_try_notifies),
                 daemon_test(test_a_lost_port_that_was_named),
                 daemon_test(test_records_cannot_be_written),
