@@ -14,8 +14,7 @@
 #include "base/memfd.h"
 #include "base/tree.h"
 
-#define ASIDE_MAX 1000u /* of one id that are still to be wiped */
-#define DEPTH_MAX 16u   /* of directories that a share is wiped in; the guest may have made some */
+#define DEPTH_MAX 16u /* of directories that a share is wiped in; the guest may have made some */
 
 typedef struct Owner {
         uid_t uid;
@@ -347,25 +346,4 @@ int shares_wipe(int parent_fd, const char *id)
         else
                 r = wipe_tree(parent_fd, id);
         return first ?: r;
-}
-
-int shares_set_aside(int parent_fd, const char *id, SharesAside *ret)
-{
-        for (unsigned n = 0; n < ASIDE_MAX; n++) {
-                snprintf(ret->name, sizeof(ret->name), ".%s.%u", id, n);
-                if (renameat2(parent_fd, id, parent_fd, ret->name, RENAME_NOREPLACE) == 0) {
-                        fail_point("shares: set aside");
-                        return 0;
-                }
-                if (errno != EEXIST)
-                        break;
-        }
-        *ret = (SharesAside){};
-        return errno == ENOENT ? 0 : -errno;
-}
-
-int shares_wipe_aside(int parent_fd, const SharesAside *aside)
-{
-        fail_point("shares: to be wiped");
-        return *aside->name ? wipe_tree(parent_fd, aside->name) : 0;
 }

@@ -10,7 +10,6 @@
  * runs as; ID stays the daemon's. All of it is secret.
  */
 
-#include <limits.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -37,11 +36,3 @@ int shares_open(int parent_fd, const char *id, Shares *ret);
 /* Overwrites and removes ID, whole or half made; absent is success. Goes on after a failure and
  * returns the first. */
 int shares_wipe(int parent_fd, const char *id);
-/* The same in two steps. The first, which is quick, gives ID another name, so that ID is free at
- * once; ret is "" if ID is absent. The second overwrites and removes what has that name, which may
- * take long: run it in a worker. After a kill in between the next daemon finds the name. */
-typedef struct SharesAside {
-        char name[NAME_MAX + 1];
-} SharesAside;
-int shares_set_aside(int parent_fd, const char *id, SharesAside *ret);
-int shares_wipe_aside(int parent_fd, const SharesAside *aside);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,6 +73,7 @@ void daemon_make(Daemon *daemon, const char *fake_qemu)
         _cleanup_free_ char *text = NULL, *message = NULL, *path = NULL;
         _cleanup_free_ char *program = realpath(fake_qemu, NULL);
 
+        setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 1); /* as cvmd does */
         signal(SIGPIPE, SIG_IGN);
         *daemon = (Daemon){.root = strdup("/tmp/cvmd-engine-XXXXXX")};
         assert_non_null(mkdtemp(daemon->root));
@@ -135,10 +137,53 @@ size_t daemon_count(const Daemon *daemon, const char *relative)
         return n;
 }
 
+struct HeldTurn {
+        Turn turn;
+        sem_t go;
+        bool done;
+};
+
+static void on_hold(Turn *turn)
+{
+        while (sem_wait(&container_of(turn, HeldTurn, turn)->go) < 0 && errno == EINTR)
+                ;
+}
+
+static void on_held(Turn *turn)
+{
+        container_of(turn, HeldTurn, turn)->done = true;
+}
+
+void daemon_hold_turns(Daemon *daemon, uid_t uid)
+{
+        daemon->held = calloc(TURNS_OF_A_USER, sizeof(*daemon->held));
+        assert_non_null(daemon->held);
+        for (size_t i = 0; i < TURNS_OF_A_USER; i++) {
+                HeldTurn *held = &daemon->held[i];
+
+                assert_int_equal(sem_init(&held->go, 0, 0), 0);
+                turns_take(daemon->manager->home.turns, &held->turn, uid, on_hold, on_held);
+        }
+}
+
+void daemon_let_turns_go(Daemon *daemon)
+{
+        for (size_t i = 0; i < TURNS_OF_A_USER; i++)
+                sem_post(&daemon->held[i].go);
+        for (size_t i = 0; i < TURNS_OF_A_USER; i++) {
+                test_loop_until(&daemon->test, daemon->held[i].done);
+                sem_destroy(&daemon->held[i].go);
+        }
+        free(daemon->held);
+        daemon->held = NULL;
+}
+
 void daemon_done(Daemon *daemon)
 {
         size_t first = 0;
 
+        if (daemon->held) /* of a test that failed */
+                daemon_let_turns_go(daemon);
         if (daemon->manager)
                 assert_null(vm_table_next_live(&daemon->manager->home.table, &first));
         daemon_stop(daemon);

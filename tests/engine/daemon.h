@@ -15,6 +15,8 @@
 
 #define DAEMON_PORTS 20u /* of its range */
 
+typedef struct HeldTurn HeldTurn;
+
 typedef struct Daemon {
         TestLoop test;
         char *root; /* owned */
@@ -23,6 +25,7 @@ typedef struct Daemon {
         Parts parts;
         Manager *manager; /* of the parts */
         WireServer *server;
+        HeldTurn *held; /* those of daemon_hold_turns(); NULL: none */
 } Daemon;
 
 /* A test with a daemon of its own, daemon_of_test, that was made, started and at its end is done.
@@ -45,6 +48,11 @@ void daemon_done(Daemon *daemon);
 char *daemon_path(const Daemon *daemon, const char *relative);
 /* How many entries a directory below its directory has. */
 size_t daemon_count(const Daemon *daemon, const char *relative);
+
+/* From here until daemon_let_turns_go() no worker is free for what the manager's home.turns do for
+ * this user. */
+void daemon_hold_turns(Daemon *daemon, uid_t uid);
+void daemon_let_turns_go(Daemon *daemon);
 
 int daemon_connect(Daemon *daemon);
 /* parameters: JSON text, or NULL. */
