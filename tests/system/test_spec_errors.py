@@ -219,6 +219,7 @@ def test_on_a_terminal_of_80_columns(tmp_path):
     assert shown.decode().replace("\r\n", "\n").splitlines() == LINES
 
 
+@pytest.mark.qemu_driver("driver libvirt adds what it cannot do")
 @pytest.mark.parametrize("verb", ["launch", "run", "render"])
 def test_contradictions_of_platform_and_members(shared, tmp_path, verb):
     """The real daemon's: found once the spec itself has no fault."""
