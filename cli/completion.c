@@ -13,29 +13,47 @@
 #include "session.h"
 #include "spec/spec.h"
 
+/* verb NULL: the options before it. */
+static void print_values_of(const Verb *verb)
+{
+        const char *name = verb ? verb->name : "";
+        const Option *option;
+
+        for (size_t i = 0; (option = verb_option_at(verb, i)); i++) {
+                if (!option->value)
+                        continue;
+                /* "=" stands for what follows one, as bash splits words there */
+                printf("        %s,--%s=", name, option->name);
+                if (!(option->flags & OPTION_OPTIONAL))
+                        printf("|%s,--%s", name, option->name);
+                if (option->letter)
+                        printf("|%s,-%c", name, option->letter);
+                printf(") ");
+                if (option->choices)
+                        printf("words='%s' ;;\n", option->choices);
+                else if (option->completion)
+                        printf("_cvmctl_paths -%c; return ;;\n",
+                               strcmp(option->completion, "file") == 0 ? 'f' : 'd');
+                else
+                        puts("return ;;");
+        }
+}
+
 static void print_value_cases(const Verb *verbs)
 {
         puts("        case $previous in");
-        for (const Verb *verb = verbs; verb->name; verb++) {
-                const Option *option;
-
-                for (size_t i = 0; !verb->hidden && (option = verb_option_at(verb, i)); i++) {
-                        if (!option->value || (option->flags & OPTION_OPTIONAL))
-                                continue;
-                        printf("        %s,--%s", verb->name, option->name);
-                        if (option->letter)
-                                printf("|%s,-%c", verb->name, option->letter);
-                        printf(") ");
-                        if (option->choices)
-                                printf("words='%s' ;;\n", option->choices);
-                        else if (option->completion)
-                                printf("_cvmctl_paths -%c; return ;;\n",
-                                       strcmp(option->completion, "file") == 0 ? 'f' : 'd');
-                        else
-                                puts("return ;;");
-                }
-        }
+        print_values_of(NULL);
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (!verb->hidden)
+                        print_values_of(verb);
         puts("        esac");
+}
+
+static void print_verb_names(const Verb *verbs)
+{
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (!verb->hidden)
+                        printf(" %s", verb->name);
 }
 
 static void print_word_cases(const Verb *verbs)
@@ -49,6 +67,8 @@ static void print_word_cases(const Verb *verbs)
                 printf("                %s) words='", verb->name);
                 for (size_t i = 0; (option = verb_option_at(verb, i)); i++)
                         printf("%s--%s", i ? " " : "", option->name);
+                if (verb->run == verb_help)
+                        print_verb_names(verbs);
                 printf("'%s ;;\n", verb->takes_names ? "; names=1" : "");
         }
         puts("                esac");
@@ -67,21 +87,22 @@ static void print_bash(const Verb *verbs)
              "        COMPREPLY=()\n"
              "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
              "                case ${COMP_WORDS[i]} in\n"
-             "                --socket) ((i++)) ;;\n"
+             "                --socket) [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)); ((i++)) ;;\n"
              "                -*) ;;\n"
              "                *) verb=${COMP_WORDS[i]}; break ;;\n"
              "                esac\n"
              "        done\n"
-             "        previous=$verb,${COMP_WORDS[COMP_CWORD - 1]}");
+             "        previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
+             "        [[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}=\n"
+             "        [[ $word == = ]] && previous+== word=\n"
+             "        previous=$verb,$previous");
         print_value_cases(verbs);
         puts("        if [[ -z $words ]]; then");
         print_word_cases(verbs);
         puts("        fi\n"
-             "        if [[ -z $verb ]]; then");
+             "        if [[ -z $words && -z $verb ]]; then");
         printf("                words='--socket --help --version --json");
-        for (const Verb *verb = verbs; verb->name; verb++)
-                if (!verb->hidden)
-                        printf(" %s", verb->name);
+        print_verb_names(verbs);
         puts("'\n"
              "        fi\n"
              "        if [[ $names && $word != -* ]]; then\n"

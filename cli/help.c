@@ -140,14 +140,10 @@ static void print_examples(const char *examples)
         }
 }
 
-void help_print(const Verb *verbs, const Verb *verb)
+static void print_verb(const Verb *verb)
 {
         _cleanup_free_ char *help = NULL;
 
-        if (!verb) {
-                print_overview(verbs);
-                return;
-        }
         printf("Usage: cvmctl %s%s%s [OPTION...]\n\n", verb->name, *verb->synopsis ? " " : "",
                verb->synopsis);
         help = text_format("%c%s.", toupper(verb->help[0]), verb->help + 1);
@@ -192,6 +188,16 @@ static void print_json(const Verb *verbs, const Verb *only)
         output_json(all);
 }
 
+void help_print(const Verb *verbs, const Verb *verb, bool json)
+{
+        if (json)
+                print_json(verbs, verb);
+        else if (verb)
+                print_verb(verb);
+        else
+                print_overview(verbs);
+}
+
 ExitStatus verb_help(const Arguments *arguments)
 {
         const char *name = arguments_operand(arguments, 0);
@@ -199,9 +205,6 @@ ExitStatus verb_help(const Arguments *arguments)
 
         if (name && !verb)
                 return arguments_unknown_verb(&arguments->cli, name);
-        if (arguments->cli.json)
-                print_json(arguments->cli.verbs, verb);
-        else
-                help_print(arguments->cli.verbs, verb);
+        help_print(arguments->cli.verbs, verb, arguments->cli.json);
         return EXIT_OK;
 }

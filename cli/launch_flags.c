@@ -11,9 +11,9 @@
 #include "fail.h"
 #include "labels.h"
 #include "launch_files.h"
+#include "memory_flag.h"
 #include "spec/spec.h"
 
-#define BYTES_MEANT_MIN 65536 /* a number below lacks its unit */
 #define EMBEDDED "embedded:"
 #define ENV_FILE_MAX (2 * SPEC_ENV_BYTES_MAX) /* comments and quotes need room too */
 
@@ -86,16 +86,10 @@ static ExitStatus apply_scalars(const Cli *cli, const LaunchFlags *flags, json_o
 {
         char memory[24];
         uint64_t size;
+        ExitStatus status = flags->memory ? memory_flag_parse(cli, flags->memory, &size) : EXIT_OK;
 
-        if (flags->memory && text_parse_size(flags->memory, &size) < 0)
-                return fail_usage(cli,
-                                  "invalid --memory '%s': expected a size such as 512M, 2G or "
-                                  "1.5GiB",
-                                  flags->memory);
-        if (flags->memory && size < BYTES_MEANT_MIN &&
-            flags->memory[strspn(flags->memory, "0123456789")] == 0)
-                return fail_usage(cli, "--memory %s is a number of bytes; did you mean %sG?",
-                                  flags->memory, flags->memory);
+        if (status.code)
+                return status;
         put_text(object, "platform", flags->platform);
         put_text(object, "cmdline", flags->cmdline);
         put_text(object, "network", flags->network);

@@ -7,28 +7,37 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "base/json.h"
 #include "fail.h"
 #include "help.h"
 #include "output.h"
 #include "verbs.h"
 
+static void main_print_version(bool json)
+{
+        _cleanup_json_ json_object *version = NULL;
+
+        if (!json) {
+                puts("cvmctl " CVMD_VERSION);
+                return;
+        }
+        version = json_build("cvmctl", json_new_text(CVMD_VERSION), NULL);
+        output_json(version);
+}
+
 static ExitStatus main_run(const Arguments *arguments)
 {
-        if (arguments_has(arguments, "help")) {
-                help_print(arguments->cli.verbs, arguments->cli.verb);
+        const Cli *cli = &arguments->cli;
+
+        if (!arguments_has(arguments, "help") && arguments_has(arguments, "version")) {
+                main_print_version(cli->json);
                 return EXIT_OK;
         }
-        if (arguments_has(arguments, "version")) {
-                puts("cvmctl " CVMD_VERSION);
+        if (!cli->verb || arguments_has(arguments, "help")) {
+                help_print(cli->verbs, cli->verb, cli->json);
                 return EXIT_OK;
         }
-        if (!arguments->cli.verb && arguments->cli.json)
-                return verb_help(arguments);
-        if (!arguments->cli.verb) {
-                help_print(arguments->cli.verbs, NULL);
-                return EXIT_OK;
-        }
-        return arguments->cli.verb->run(arguments);
+        return cli->verb->run(arguments);
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "launch_spec.h"
 #include "measure/boot_check.h"
+#include "memory_flag.h"
 #include "template/template.h"
 
 #define ACPI_FILE_MAX (4u << 20) /* QEMU's tables are of some 128 KiB */
@@ -129,10 +130,12 @@ static ExitStatus read_numbers(const Cli *cli, const MeasureOptions *options, Me
         const char *memory = options->memory, *features = options->features;
 
         inputs->cpus = options->cpus ?: inputs->cpus;
-        if (memory && (text_parse_size(memory, &inputs->memory) < 0 || inputs->memory == 0))
-                return fail_usage(
-                        cli, "invalid --memory '%s': expected a size such as 512M, 2G or 1.5GiB",
-                        memory);
+        if (memory) {
+                ExitStatus status = memory_flag_parse(cli, memory, &inputs->memory);
+
+                if (status.code)
+                        return status;
+        }
         if (features) {
                 char *end;
 

@@ -42,6 +42,10 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
     (["launch", "a", "--cpus", "-1"], "--cpus must be a number"),
     (["launch", "a", "--memory", "2GB"], "invalid --memory '2GB': expected a size"),
     (["launch", "a", "--memory", "2"], "--memory 2 is a number of bytes; did you mean 2G?"),
+    (["measure", "--platform", "tdx", "--memory", "2"],
+     "--memory 2 is a number of bytes; did you mean 2G?"),
+    (["launch", "a", "--memory", "0"], "invalid --memory '0': expected a size"),
+    (["measure", "--platform", "tdx", "--memory", "0"], "invalid --memory '0': expected a size"),
     (["launch", "a", "--vsock", "5"],
      "unexpected argument '5' for launch; did you mean --vsock=5?"),
     (["launch", "a", "-e"], "-e requires a value: K=V"),
@@ -120,6 +124,24 @@ def test_help_without_arguments():
 def test_version_without_a_daemon(args):
     done = cvmctl(*args)
     assert done.code == 0 and re.fullmatch(r"cvmctl [0-9.]+\n", done.out)
+
+
+@pytest.mark.parametrize("args", [["--json", "--version"], ["-V", "--json"],
+                                  ["list", "--json", "-V"]])
+def test_version_in_json(args):
+    done = cvmctl(*args)
+    assert done.code == 0 and {"cvmctl": cvmctl("-V").out.split()[1]} == done.json
+
+
+def test_help_in_json():
+    for verb in cvmctl("help", "--json").json:
+        for args in (["--help", "--json"], ["--json", "-h"]):
+            done = cvmctl(verb["name"], *args)
+            if "json" in [option["name"] for option in verb["options"]]:
+                assert done.code == 0 and done.json == [verb]
+            else:
+                assert done.code == exits.USAGE and done.out == ""
+    assert cvmctl("--json", "--help").json == cvmctl("help", "--json").json
 
 
 def test_global_options_and_json_before_the_verb():
@@ -231,6 +253,14 @@ def test_bash_completion(tmp_path):
     assert complete("cvmctl", "launch", "--file", str(tmp_path) + "/com") == [str(script)]
     assert complete("cvmctl", "launch", "-f", str(tmp_path) + "/com") == [str(script)]
     assert complete("cvmctl", "--json", "li") == ["list"]
+    assert complete("cvmctl", "--socket", str(tmp_path) + "/com") == [str(script)]
+    assert complete("cvmctl", "--socket", "=", str(tmp_path) + "/com") == [str(script)]
+    assert complete("cvmctl", "--socket", "=", "x", "stop", "--f") == ["--force"]
+    assert complete("cvmctl", "help", "la") == ["launch"]
+    assert complete("cvmctl", "launch", "a", "--rm", "=") == ["ended", "failed-launch"]
+    assert complete("cvmctl", "launch", "a", "--rm", "=", "f") == ["failed-launch"]
+    assert complete("cvmctl", "launch", "a", "--wait", "=", "re") == ["ready"]
+    assert complete("cvmctl", "launch", "a", "--rm", "--pla") == ["--platform"]
     (tmp_path / "my specs").mkdir()
     assert lines("cvmctl", "launch", "-f", str(tmp_path) + "/my") == [f"{tmp_path}/my specs"]
     assert complete("cvmctl", "launch", "a", "--certs", str(tmp_path) + "/com") == []
