@@ -37,26 +37,37 @@ ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
         return EXIT_OK;
 }
 
+/* A call about the CVM; its failure is not printed. Takes parameters, adds the id. NULL: it
+ * failed. */
+static json_object *launched_ask(const char *socket, const char *method, const char *id,
+                                 json_object *parameters)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *owned = parameters;
+        json_object *reply = NULL;
+
+        if (wire_client_connect(socket, &client, &error) < 0)
+                return NULL;
+        wire_client_set_timeout(client, REPLY_MSEC);
+        json_object_object_add(parameters, "id", json_new_text(id));
+        if (wire_client_call(client, method, TAKE_PTR(owned), NULL, 0, &reply, &error) < 0)
+                return NULL;
+        return reply;
+}
+
 /* The CVM's last lines as they are printed, without carriage returns; owned. NULL: there are none,
  * or the daemon has no such CVM. */
 static char *launched_last_lines(const char *socket, const char *id)
 {
-        _cleanup_(wire_client_freep) WireClient *client = NULL;
-        _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_json_ json_object *reply =
+                launched_ask(socket, MANAGER "Logs", id,
+                             json_build("lines", json_object_new_int64(LINES_SHOWN), NULL));
         _cleanup_free_ uint8_t *data = NULL;
         const char *encoded;
         size_t size, used = 0;
         char *text;
 
-        if (wire_client_connect(socket, &client, &error) < 0)
-                return NULL;
-        wire_client_set_timeout(client, REPLY_MSEC);
-        if (wire_client_call(client, MANAGER "Logs",
-                             json_build("id", json_new_text(id), "lines",
-                                        json_object_new_int64(LINES_SHOWN), NULL),
-                             NULL, 0, &reply, &error) < 0)
-                return NULL;
         encoded = json_member_string(reply, "data");
         if (!encoded || text_unbase64(encoded, &data, &size) < 0 || !(text = malloc(size + 1)))
                 return NULL;
@@ -79,6 +90,16 @@ static void launched_print_lines(char *text)
         }
 }
 
+/* Whether it has ended and is there: neither removed by `remove`, nor restarted or running on. */
+static bool launched_is_kept(const char *socket, const char *id)
+{
+        _cleanup_json_ json_object *reply =
+                launched_ask(socket, MANAGER "Status", id, json_object_new_object());
+        const char *state = json_member_string(json_member(reply, "cvm"), "state") ?: "";
+
+        return strcmp(state, "failed") == 0 || strcmp(state, "stopped") == 0;
+}
+
 void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id)
 {
         _cleanup_free_ char *socket = NULL, *lines = NULL;
@@ -95,6 +116,8 @@ void launched_explain(const Cli *cli, const CvmError *error, const char *name, c
         } else {
                 fprintf(stderr, "Its console is empty.\n");
         }
+        if (!launched_is_kept(socket, id))
+                return;
         fprintf(stderr,
                 "'%s' is kept: `cvmctl logs %s` prints its console, `cvmctl status %s` "
                 "the reason; `cvmctl remove %s` deletes it.\n",

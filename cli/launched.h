@@ -13,5 +13,6 @@
 ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret);
 
 /* After the error of a Launch was printed: if the daemon keeps the CVM, prints the last lines of
- * its console on standard error, and the commands that show more. Prints nothing with --json. */
+ * its console on standard error and, if it has ended, the commands that show more. Prints nothing
+ * with --json. */
 void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id);

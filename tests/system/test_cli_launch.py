@@ -538,9 +538,9 @@ def test_a_failed_launch_shows_the_console(output, shown):
     """Of the CVM that was launched, by its id; what the guest wrote controls no terminal."""
     reply = {"data": base64.b64encode(output).decode()}
     with Peer(Launch=refuse("LaunchFailed", stage="starting", reason="no luck"),
-              Logs=reply) as peer:
+              Logs=reply, Status={"cvm": cvm(state="failed")}) as peer:
         done = peer.cvmctl("launch", "web")
-        launched, logs = peer.calls
+        launched, logs, _ = peer.calls
     assert done.code == 1
     assert logs.parameters == {"id": launched.parameters["id"], "lines": 10}
     lines = done.err.splitlines()
@@ -615,3 +615,20 @@ def test_render_of_a_file_that_is_elsewhere(tmp_path):
         assert peer.cvmctl("render", "x", "--igvm", tmp_path / "none").code == 0
         assert peer.calls[0].parameters["spec"] == {
             "name": "x", "igvm": {"path": f"{tmp_path}/none"}}
+
+
+@pytest.mark.parametrize("error, status, kept", [
+    (refuse("LaunchFailed", stage="start", reason="x"), {"cvm": cvm(state="failed")}, True),
+    (refuse("LaunchFailed", stage="start", reason="x"), {"cvm": cvm(state="stopped")}, True),
+    (refuse("LaunchFailed", stage="start", reason="x"), {"cvm": cvm(state="restarting")}, False),
+    (refuse("LaunchFailed", stage="start", reason="x"), refuse("NoSuchCvm"), False),
+    (refuse("Timeout", stage="answered", afterMSec=5), {"cvm": cvm(state="running")}, False),
+    (refuse("Timeout", stage="ready", afterMSec=5), {"cvm": cvm(state="failed")}, True),
+])
+def test_only_what_has_ended_is_said_to_be_kept(error, status, kept):
+    with Peer(Launch=error, Logs={"data": "YQo="}, Status=status) as peer:
+        done = peer.cvmctl("launch", "web")
+        asked = {call.method.rsplit(".", 1)[-1]: call.parameters for call in peer.calls}
+    assert asked["Status"] == {"id": asked["Launch"]["id"]}
+    assert "Last lines of its console:\n  a\n" in done.err
+    assert ("is kept" in done.err) == ("cvmctl remove web" in done.err) == kept
