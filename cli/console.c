@@ -183,7 +183,7 @@ ExitStatus verb_console(const Arguments *arguments)
         const char *name = arguments_operand(arguments, 0);
         json_object *parameters = json_object_new_object();
         size_t n_early = 0;
-        ExitStatus status = session_add_target(cli, name, parameters, NULL);
+        ExitStatus status = session_add_target(cli, name, parameters);
         int r;
 
         if (!status.code)

@@ -93,7 +93,7 @@ ExitStatus verb_events(const Arguments *arguments)
         int r;
 
         if (!status.code && options.name)
-                status = session_add_target(cli, options.name, parameters, NULL);
+                status = session_add_target(cli, options.name, parameters);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (status.code) {

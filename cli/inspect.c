@@ -63,9 +63,14 @@ ExitStatus verb_inspect(const Arguments *arguments)
         const InspectOptions options = inspect_options(arguments);
         const Cli *cli = &arguments->cli;
         _cleanup_json_ json_object *cvm = NULL;
-        ExitStatus status = reply_cvm(cli, options.name, true, &cvm);
+        SessionTarget *target = NULL;
+        ExitStatus status = session_resolve(cli, &options.name, 1, true, &target);
         json_object *spec;
 
+        if (status.code)
+                return status;
+        status = reply_cvm(cli, target, true, &cvm);
+        session_targets_free(target, 1);
         if (status.code)
                 return status;
         if (!options.spec)

@@ -61,7 +61,7 @@ ExitStatus verb_logs(const Arguments *arguments)
         OutputRaw raw = {.escape = isatty(STDOUT_FILENO) && !options.raw};
         const Cli *cli = &arguments->cli;
         json_object *parameters = logs_call_parameters(&options);
-        ExitStatus status = session_add_target(cli, options.name, parameters, NULL);
+        ExitStatus status = session_add_target(cli, options.name, parameters);
         int r;
 
         if (!status.code)

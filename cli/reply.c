@@ -3,7 +3,6 @@
 
 #include "base/json.h"
 #include "fail.h"
-#include "session.h"
 
 json_object *reply_member(const Cli *cli, json_object *reply, const char *member, json_type type)
 {
@@ -16,17 +15,16 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
         return NULL;
 }
 
-ExitStatus reply_cvm(const Cli *cli, const char *name, bool with_spec, json_object **ret)
+ExitStatus reply_cvm(const Cli *cli, const SessionTarget *target, bool with_spec, json_object **ret)
 {
+        json_object *parameters = json_object_new_object(), *cvm;
         _cleanup_json_ json_object *reply = NULL;
-        _cleanup_json_ json_object *parameters = json_object_new_object();
-        json_object *cvm;
-        ExitStatus status = session_add_target(cli, name, parameters, NULL);
+        ExitStatus status;
 
+        session_put_target(target, parameters);
         if (with_spec)
                 json_object_object_add(parameters, "withSpec", json_object_new_boolean(true));
-        if (!status.code)
-                status = session_call(cli, MANAGER "Status", TAKE_PTR(parameters), &reply);
+        status = session_call(cli, MANAGER "Status", parameters, &reply);
         if (status.code)
                 return status;
         cvm = reply_member(cli, reply, "cvm", json_type_object);
@@ -41,7 +39,7 @@ ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret
         _cleanup_json_ json_object *parameters = json_object_new_object();
         _cleanup_json_ json_object *reply = NULL;
         json_object *measurement;
-        ExitStatus status = session_add_target(cli, name, parameters, NULL);
+        ExitStatus status = session_add_target(cli, name, parameters);
 
         if (!status.code)
                 status = session_call(cli, MANAGER "Measure", TAKE_PTR(parameters), &reply);

@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "output.h"
+#include "session.h"
 #include "table.h"
 
 /* Calls a method whose reply has an array and prints that: a table, or with --json the array. Takes
@@ -20,6 +21,7 @@ json_object *reply_member(const Cli *cli, json_object *reply, const char *member
  * Measurement in *ret (owned), or the status of the failure that it printed. */
 ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret);
 
-/* Asks for the Status of a CVM, likewise. Returns EXIT_OK with the CVM in *ret (owned), with
+/* Asks for the Status of a CVM. Returns EXIT_OK with the CVM in *ret (owned), with
  * its spec if with_spec is set, or the status of the failure that it printed. */
-ExitStatus reply_cvm(const Cli *cli, const char *name, bool with_spec, json_object **ret);
+ExitStatus reply_cvm(const Cli *cli, const SessionTarget *target, bool with_spec,
+                     json_object **ret);

@@ -80,29 +80,34 @@ static bool session_may_be_id(const char *given)
                strspn(given, "0123456789abcdef-") == length;
 }
 
-/* Finds the CVM of that name, or else of an id that begins so. Returns EXIT_OK with *ret NULL if
- * there is none; borrowed from cvms. */
+static bool session_is_whole_id(const char *given)
+{
+        return session_may_be_id(given) && strlen(given) == SESSION_ID_SIZE;
+}
+
+/* Finds the CVM of that whole id, or else of that name, or else of an id that begins so. Returns
+ * EXIT_OK with *ret NULL if it is a name or there is none; borrowed from cvms. */
 static ExitStatus session_find_target(const Cli *cli, json_object *cvms, const char *given,
                                       json_object **ret)
 {
         size_t n = json_object_is_type(cvms, json_type_array) ? json_object_array_length(cvms) : 0;
         json_object *found = NULL, *other = NULL;
+        bool named = false;
 
         for (size_t i = 0; i < n; i++) {
                 json_object *cvm = json_object_array_get_idx(cvms, i);
                 const char *name = json_member_string(cvm, "name");
                 const char *id = json_member_string(cvm, "id");
 
-                if (name && strcmp(name, given) == 0) {
-                        *ret = NULL;
-                        return EXIT_OK;
-                }
+                named = named || (name && strcmp(name, given) == 0);
                 if (!name || !id || strncmp(id, given, strlen(given)) != 0)
                         continue;
                 other = found;
                 found = cvm;
         }
-        if (other)
+        if (named && !session_is_whole_id(given))
+                found = NULL;
+        else if (other)
                 return fail_usage(cli, "'%s' is the beginning of the ids of '%s' and '%s'", given,
                                   json_member_string(other, "name"),
                                   json_member_string(found, "name"));
@@ -110,29 +115,80 @@ static ExitStatus session_find_target(const Cli *cli, json_object *cvms, const c
         return EXIT_OK;
 }
 
-ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters,
-                              char **ret_name)
+SessionTarget *session_targets_free(SessionTarget *targets, size_t n)
 {
-        _cleanup_json_ json_object *reply = NULL;
+        for (size_t i = 0; targets && i < n; i++) {
+                free(targets[i].name);
+                free(targets[i].id);
+        }
+        free(targets);
+        return NULL;
+}
+
+static ExitStatus session_set_target(const Cli *cli, json_object *cvms, const char *given,
+                                     SessionTarget *target)
+{
         json_object *cvm = NULL;
-        const char *name = given;
+        ExitStatus status = EXIT_OK;
+        const char *id;
 
-        if (session_may_be_id(given)) {
-                ExitStatus status = session_call(cli, MANAGER "List", NULL, &reply);
+        if (cvms && session_may_be_id(given))
+                status = session_find_target(cli, cvms, given, &cvm);
+        if (status.code)
+                return status;
+        target->unsure = !cvms && session_is_whole_id(given);
+        id = target->unsure ? given : json_member_string(cvm, "id");
+        target->name = strdup(cvm ? json_member_string(cvm, "name") : given);
+        target->id = id ? strdup(id) : NULL;
+        return target->name && (target->id || !id) ? EXIT_OK : fail_memory(cli);
+}
 
-                if (!status.code)
-                        status = session_find_target(cli, json_member(reply, "cvms"), given, &cvm);
-                if (status.code)
-                        return status;
-        }
-        if (cvm) {
-                name = json_member_string(cvm, "name");
-                json_object_object_add(parameters, "id", json_object_get(json_member(cvm, "id")));
-        } else {
-                json_object_object_add(parameters, "name", json_new_text(given));
-        }
-        if (ret_name && !(*ret_name = strdup(name)))
+ExitStatus session_resolve(const Cli *cli, const char *const *given, size_t n, bool look_up,
+                           SessionTarget **ret)
+{
+        SessionTarget *targets = calloc(n + 1, sizeof(*targets));
+        _cleanup_json_ json_object *reply = NULL;
+        ExitStatus status = EXIT_OK;
+        bool ask = false;
+
+        if (!targets)
                 return fail_memory(cli);
+        for (size_t i = 0; i < n; i++)
+                ask = ask ||
+                      (session_may_be_id(given[i]) && (look_up || !session_is_whole_id(given[i])));
+        if (ask)
+                status = session_call(cli, MANAGER "List", NULL, &reply);
+        if (!status.code) {
+                json_object *cvms = json_member(reply, "cvms");
+
+                for (size_t i = 0; i < n; i++)
+                        status = exit_first(status,
+                                            session_set_target(cli, cvms, given[i], &targets[i]));
+        }
+        if (status.code)
+                session_targets_free(targets, n);
+        else
+                *ret = targets;
+        return status;
+}
+
+void session_put_target(const SessionTarget *target, json_object *parameters)
+{
+        if (target->id)
+                json_object_object_add(parameters, "id", json_new_text(target->id));
+        else
+                json_object_object_add(parameters, "name", json_new_text(target->name));
+}
+
+ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters)
+{
+        SessionTarget *target = NULL;
+        ExitStatus status = session_resolve(cli, &given, 1, true, &target);
+
+        if (status.code)
+                return status;
+        session_put_target(target, parameters);
+        session_targets_free(target, 1);
         return EXIT_OK;
 }
 
@@ -155,58 +211,82 @@ static void show_done(const Cli *cli, const char *name, json_object *reply, cons
 /* One of several calls that are made at the same time. */
 typedef struct SessionCall {
         WireClient *client;
-        char *name; /* of the CVM */
         CvmError error;
         bool failed;
         ExitStatus status; /* of a failure that was printed already */
 } SessionCall;
 
-static void session_call_begin(const Cli *cli, SessionCall *call, const char *method,
-                               json_object *parameters, const char *given)
+/* What a batch of calls has in common. */
+typedef struct SessionBatch {
+        const Cli *cli;
+        const char *method, *done;
+        json_object *parameters;
+        bool many; /* a failure names its CVM */
+} SessionBatch;
+
+static void session_call_begin(const SessionBatch *batch, SessionCall *call,
+                               const SessionTarget *target)
 {
         json_object *copy = NULL;
 
-        json_object_deep_copy(parameters, &copy, NULL);
-        call->status = session_add_target(cli, given, copy, &call->name);
-        if (!call->status.code)
-                call->status = session_connect(cli, &call->client);
-        if (!call->status.code)
-                call->failed =
-                        wire_client_begin(call->client, method, copy, NULL, 0, &call->error) < 0;
-        else
-                json_object_put(copy);
+        call->status = session_connect(batch->cli, &call->client);
+        if (call->status.code)
+                return;
+        json_object_deep_copy(batch->parameters, &copy, NULL);
+        session_put_target(target, copy);
+        call->failed =
+                wire_client_begin(call->client, batch->method, copy, NULL, 0, &call->error) < 0;
 }
 
-/* many: a failure names its CVM. */
-static ExitStatus session_call_end(const Cli *cli, SessionCall *call, const char *done, bool many)
+/* No CVM has that id: there may be one whose name looks like an id. */
+static void session_call_by_name(const SessionBatch *batch, SessionCall *call,
+                                 const SessionTarget *target)
+{
+        json_object *copy = NULL;
+
+        cvm_error_done(&call->error);
+        json_object_deep_copy(batch->parameters, &copy, NULL);
+        json_object_object_add(copy, "name", json_new_text(target->name));
+        call->failed =
+                wire_client_begin(call->client, batch->method, copy, NULL, 0, &call->error) < 0;
+}
+
+static ExitStatus session_call_end(const SessionBatch *batch, SessionCall *call,
+                                   const SessionTarget *target)
 {
         _cleanup_json_ json_object *reply = NULL;
+        const char *name;
+        int r;
 
         if (call->status.code)
                 return call->status;
-        if (call->failed || session_next(call->client, &reply, &call->error) < 0)
-                return fail_error(cli, &call->error, many ? call->name : NULL);
-        show_done(cli, call->name, reply, done);
+        r = call->failed ? -1 : session_next(call->client, &reply, &call->error);
+        if (r < 0 && target->unsure && call->error.id == CVM_ERROR_NO_SUCH_CVM) {
+                session_call_by_name(batch, call, target);
+                r = call->failed ? -1 : session_next(call->client, &reply, &call->error);
+        }
+        if (r < 0)
+                return fail_error(batch->cli, &call->error, batch->many ? target->name : NULL);
+        name = target->unsure ? json_member_string(json_member(reply, "cvm"), "name") : NULL;
+        show_done(batch->cli, name ?: target->name, reply, batch->done);
         return EXIT_OK;
 }
 
-/* Begins the calls for up to CALLS_AT_ONCE names, then waits for each. */
-static ExitStatus call_batch(const Cli *cli, const char *method, json_object *parameters,
-                             const char *done, const char *const *names, size_t n, bool many)
+/* Begins the calls for up to CALLS_AT_ONCE CVMs, then waits for each. */
+static ExitStatus call_batch(const SessionBatch *batch, const SessionTarget *targets, size_t n)
 {
         SessionCall calls[CALLS_AT_ONCE] = {};
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i++) {
-                session_call_begin(cli, &calls[i], method, parameters, names[i]);
-                if (calls[i].status.code && calls[i].status.code != EXIT_USAGE)
+                session_call_begin(batch, &calls[i], &targets[i]);
+                if (calls[i].status.code)
                         n = i + 1; /* no daemon answers: the next ones would fail alike */
         }
         for (size_t i = 0; i < n; i++) {
-                status = exit_first(status, session_call_end(cli, &calls[i], done, many));
+                status = exit_first(status, session_call_end(batch, &calls[i], &targets[i]));
                 cvm_error_done(&calls[i].error);
                 wire_client_free(calls[i].client);
-                free(calls[i].name);
         }
         return status;
 }
@@ -223,20 +303,36 @@ static void set_timeout(json_object *parameters, int64_t end)
                         json_object_new_int64(left > 1000000 ? (left + 999999) / 1000000 : 1));
 }
 
-ExitStatus session_call_names_within(const Cli *cli, const char *method, json_object *parameters,
-                                     const char *done, const char *const *names, size_t n,
-                                     uint64_t timeout_sec)
+ExitStatus session_call_targets(const Cli *cli, const char *method, json_object *parameters,
+                                const char *done, const SessionTarget *targets, size_t n,
+                                uint64_t timeout_sec)
 {
         int64_t end = timeout_sec ? clock_monotonic_usec() + (int64_t)timeout_sec * 1000000 : 0;
+        const SessionBatch batch = {cli, method, done, parameters, n > 1};
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i += CALLS_AT_ONCE) {
                 size_t size = n - i < CALLS_AT_ONCE ? n - i : CALLS_AT_ONCE;
 
                 set_timeout(parameters, end);
-                status = exit_first(
-                        status, call_batch(cli, method, parameters, done, &names[i], size, n > 1));
+                status = exit_first(status, call_batch(&batch, &targets[i], size));
         }
+        return status;
+}
+
+ExitStatus session_call_names_within(const Cli *cli, const char *method, json_object *parameters,
+                                     const char *done, const char *const *names, size_t n,
+                                     uint64_t timeout_sec)
+{
+        /* its reply does not say which CVM it was */
+        bool look_up = strcmp(method, MANAGER "Remove") == 0;
+        SessionTarget *targets = NULL;
+        ExitStatus status = session_resolve(cli, names, n, look_up, &targets);
+
+        if (status.code)
+                return status;
+        status = session_call_targets(cli, method, parameters, done, targets, n, timeout_sec);
+        session_targets_free(targets, n);
         return status;
 }
 

@@ -24,22 +24,34 @@ ExitStatus session_connect(const Cli *cli, WireClient **ret);
 ExitStatus session_call(const Cli *cli, const char *method, json_object *parameters,
                         json_object **ret_reply);
 
-/*
- * Adds to the parameters of a call which CVM the user means: "name", or "id" if no CVM has the name
- * `given` but it is an id, or the first SESSION_ID_MIN characters or more of only one. A daemon is
- * asked only for what may be an id. Returns EXIT_OK, or the status of what it printed. ret_name:
- * the CVM's name, newly allocated; may be NULL.
- */
-#define SESSION_ID_MIN 8 /* so that no name that was misspelt, or is gone, means another CVM */
-ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters,
-                              char **ret_name);
+/* Which CVM the user means. */
+typedef struct SessionTarget {
+        char *name;  /* or what the user gave, if the daemon was not asked */
+        char *id;    /* NULL: the CVM is called by its name */
+        bool unsure; /* no CVM may have the id, and one may have it as its name */
+} SessionTarget;
 
 /*
- * Calls the method once for each name, or what session_add_target() accepts for one, all at the
- * same time, and shows the replies in the order of the names: `done` follows the name ("web:
- * stopped"), or with --json the reply's cvm, or an object with the name if the reply has no cvm.
- * `parameters` is a call's parameters but for `name`; borrowed. Returns the code of the first
- * failure; the others are still called and printed.
+ * Finds out which CVMs the user means: each of `given` is a whole id, or else a name, or else the
+ * first SESSION_ID_MIN characters or more of one id only. A daemon is asked, once, only if one of
+ * them may be an id that is not whole; look_up: also for whole ones. Returns EXIT_OK with n
+ * targets, newly allocated, or the status of what it printed: of each that is ambiguous, too.
+ */
+#define SESSION_ID_MIN 8 /* so that no name that was misspelt, or is gone, means another CVM */
+ExitStatus session_resolve(const Cli *cli, const char *const *given, size_t n, bool look_up,
+                           SessionTarget **ret);
+SessionTarget *session_targets_free(SessionTarget *targets, size_t n);
+/* Adds "id" or "name" to the parameters of a call. */
+void session_put_target(const SessionTarget *target, json_object *parameters);
+/* session_resolve() with look_up and session_put_target() for one. */
+ExitStatus session_add_target(const Cli *cli, const char *given, json_object *parameters);
+
+/*
+ * Calls the method once for each name, or what session_resolve() accepts for one, all at the same
+ * time, and shows the replies in the order of the names: `done` follows the name ("web: stopped"),
+ * or with --json the reply's cvm, or an object with the name if the reply has no cvm. `parameters`
+ * is a call's parameters but for `name`; borrowed. If a name cannot be resolved, nothing is called.
+ * Returns the code of the first failure; the others are still called and printed.
  */
 ExitStatus session_call_names(const Cli *cli, const char *method, json_object *parameters,
                               const char *done, const char *const *names, size_t n);
@@ -48,6 +60,10 @@ ExitStatus session_call_names(const Cli *cli, const char *method, json_object *p
 ExitStatus session_call_names_within(const Cli *cli, const char *method, json_object *parameters,
                                      const char *done, const char *const *names, size_t n,
                                      uint64_t timeout_sec);
+/* The same for CVMs that were found already. */
+ExitStatus session_call_targets(const Cli *cli, const char *method, json_object *parameters,
+                                const char *done, const SessionTarget *targets, size_t n,
+                                uint64_t timeout_sec);
 
 /*
  * From here on SIGINT and SIGTERM end the reading from this connection, with an error, rather than

@@ -119,10 +119,10 @@ static void print_cvm(json_object *cvm)
 }
 
 /* before: something was printed already. */
-static ExitStatus status_show(const Cli *cli, const char *name, bool before)
+static ExitStatus status_show(const Cli *cli, const SessionTarget *target, bool before)
 {
         _cleanup_json_ json_object *cvm = NULL;
-        ExitStatus status = reply_cvm(cli, name, false, &cvm);
+        ExitStatus status = reply_cvm(cli, target, false, &cvm);
 
         if (status.code)
                 return status;
@@ -138,18 +138,22 @@ static ExitStatus status_show(const Cli *cli, const char *name, bool before)
 ExitStatus verb_status(const Arguments *arguments)
 {
         const Cli *cli = &arguments->cli;
-        ExitStatus status = EXIT_OK;
+        size_t n = arguments->n_operands;
+        SessionTarget *targets = NULL;
+        ExitStatus status;
         bool before = false;
 
-        if (arguments->n_operands == 0)
+        if (n == 0)
                 return list_print(cli, NULL);
-        for (size_t i = 0; i < arguments->n_operands; i++) {
-                ExitStatus one = status_show(cli, arguments->operands[i], before);
+        status = session_resolve(cli, arguments->operands, n, true, &targets);
+        for (size_t i = 0; targets && i < n; i++) {
+                ExitStatus one = status_show(cli, &targets[i], before);
 
                 before = before || !one.code;
                 status = exit_first(status, one);
                 if (one.code == EXIT_UNAVAILABLE)
                         break; /* the next ones would fail alike */
         }
+        session_targets_free(targets, n);
         return status;
 }

@@ -19,21 +19,21 @@ static StopOptions stop_options(const Arguments *arguments)
         };
 }
 
-/* Whether there is a CVM of that name that this user launched. */
-static ExitStatus stop_is_own(const Cli *cli, const char *name, bool *ret)
+/* Whether there is such a CVM that this user launched. */
+static ExitStatus stop_is_own(const Cli *cli, const SessionTarget *target, bool *ret)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
-        _cleanup_json_ json_object *reply = NULL, *parameters = json_object_new_object();
-        ExitStatus status = session_add_target(cli, name, parameters, NULL);
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *parameters;
+        ExitStatus status = session_connect(cli, &client);
         int r;
 
-        if (!status.code)
-                status = session_connect(cli, &client);
         if (status.code)
                 return status;
-        r = wire_client_call(client, MANAGER "Status", TAKE_PTR(parameters), NULL, 0, &reply,
-                             &error);
+        parameters = json_object_new_object();
+        session_put_target(target, parameters);
+        r = wire_client_call(client, MANAGER "Status", parameters, NULL, 0, &reply, &error);
         if (r < 0 && error.id != CVM_ERROR_NO_SUCH_CVM)
                 return fail_error(cli, &error, NULL);
         *ret = r == 0 &&
@@ -41,19 +41,22 @@ static ExitStatus stop_is_own(const Cli *cli, const char *name, bool *ret)
         return EXIT_OK;
 }
 
-/* Moves the names of the user's own CVMs to the front of *names and counts them. */
-static ExitStatus stop_keep_own(const Cli *cli, const char **names, size_t *n)
+/* Moves the user's own CVMs to the front and counts them. */
+static ExitStatus stop_keep_own(const Cli *cli, SessionTarget *targets, size_t *n)
 {
         size_t n_own = 0;
 
         for (size_t i = 0; i < *n; i++) {
+                SessionTarget target = targets[i];
                 bool own = false;
-                ExitStatus status = stop_is_own(cli, names[i], &own);
+                ExitStatus status = stop_is_own(cli, &target, &own);
 
                 if (status.code)
                         return status;
-                if (own)
-                        names[n_own++] = names[i];
+                if (!own)
+                        continue;
+                targets[i] = targets[n_own];
+                targets[n_own++] = target;
         }
         *n = n_own;
         return EXIT_OK;
@@ -63,22 +66,23 @@ ExitStatus verb_stop(const Arguments *arguments)
 {
         _cleanup_json_ json_object *parameters = json_object_new_object();
         const StopOptions options = stop_options(arguments);
+        const Cli *cli = &arguments->cli;
         size_t n = arguments->n_operands;
-        _cleanup_free_ const char **names = calloc(n, sizeof(*names));
-        ExitStatus status = EXIT_OK;
+        SessionTarget *targets = NULL;
+        ExitStatus status = session_resolve(cli, arguments->operands, n, options.own, &targets);
 
-        if (!names)
-                return fail_memory(&arguments->cli);
-        for (size_t i = 0; i < n; i++)
-                names[i] = arguments->operands[i];
-        if (options.own)
-                status = stop_keep_own(&arguments->cli, names, &n);
         if (status.code)
                 return status;
+        if (options.own)
+                status = stop_keep_own(cli, targets, &n);
         if (options.force)
                 json_object_object_add(parameters, "force", json_object_new_boolean(true));
         if (options.timeout_sec)
                 json_object_object_add(parameters, "timeoutSec",
                                        json_object_new_int64((int64_t)options.timeout_sec));
-        return session_call_names(&arguments->cli, MANAGER "Stop", parameters, "stopped", names, n);
+        if (!status.code)
+                status = session_call_targets(cli, MANAGER "Stop", parameters, "stopped", targets,
+                                              n, 0);
+        session_targets_free(targets, arguments->n_operands);
+        return status;
 }

@@ -2,6 +2,7 @@
 """cvmctl's other verbs: what they ask, and what they show."""
 import base64
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -146,6 +147,37 @@ def test_names_are_called_at_once_and_shown_in_order():
     assert done.out.splitlines() == [f"{name}: stopped" for name in names
                                      if name not in ("n3", "n60")]
     assert [line[:12] for line in done.err.splitlines()] == ["cvmctl: n3: ", "cvmctl: n60:"]
+
+
+@pytest.mark.parametrize("args", [["stop"], ["stop", "--own"], ["remove"]])
+def test_ids_of_one_command_are_looked_up_once(args):
+    ids = [f"{number:08x}-5a33-4a0c-9a51-0c83f3a1f0aa" for number in range(40)]
+    found = [cvm(f"n{number}", id=id_) for number, id_ in enumerate(ids)]
+    with Peer(List={"cvms": found}, Stop={"cvm": cvm()}, Remove={},
+              Status={"cvm": cvm(owner=os.geteuid())}) as peer:
+        done = peer.cvmctl(*args, *[id_[:9] for id_ in ids], ids[0])
+        methods = [method for method, _ in calls(peer)]
+        assert methods[0] == "List" and methods.count("List") == 1
+        assert sorted(parameters["id"] for method, parameters in calls(peer)
+                      if method in ("Stop", "Remove")) == sorted(ids + ids[:1])
+    assert done.code == 0 and len(done.out.splitlines()) == 41
+
+
+def test_a_whole_id_is_sent_at_once():
+    whole = cvm()["id"]
+    with Peer(Stop={"cvm": cvm()}) as peer:
+        assert peer.cvmctl("stop", whole).out == "web: stopped\n"
+        assert calls(peer) == [("Stop", {"id": whole})]
+
+    def stop(call, connection):
+        if "id" in call.parameters:
+            connection.error("NoSuchCvm", id=whole)
+        else:
+            connection.error("NoSuchCvm", name=whole)
+
+    with Peer(Stop=stop) as peer:
+        assert peer.cvmctl("stop", whole).code == exits.NOT_FOUND
+        assert calls(peer) == [("Stop", {"id": whole}), ("Stop", {"name": whole})]
 
 
 def test_wait_has_one_timeout_for_all_names():
@@ -352,6 +384,8 @@ def test_an_id_or_its_beginning(verb, given, sent, listed):
         assert done.code == 0, done.err
         *before, (_, parameters) = calls(peer)
         assert {**parameters, "for": None} == {**sent, "for": None}
+        # a whole id is one; only for what Remove should print the name is not in the reply
+        listed = listed and (verb == "remove" or len(given) < len(WEB))
         assert before == ([("List", {})] if listed else [])
         name = next(one["name"] for one in KNOWN["cvms"] if sent in ({"id": one["id"]},
                                                                      {"name": one["name"]}))
@@ -384,11 +418,12 @@ def test_what_is_not_the_beginning_of_an_id_is_a_name(given):
         assert calls(peer) == [("Stop", {"name": given})]
 
 
-def test_several_ids_at_once_and_one_that_is_wrong():
-    with Peer(List=KNOWN, Pause=answer()) as peer:
-        done = peer.cvmctl("pause", "web", WEB[:8], DB[:12], "cafecafe")
-        assert done.code == exits.USAGE and "beginning of the ids" in done.err
-        assert done.out == "web: paused\ndb: paused\ncafecafe: paused\n"
+@pytest.mark.parametrize("verb", ["pause", "remove", "status"])
+def test_several_ids_and_one_that_is_wrong(verb):
+    with Peer(List=KNOWN) as peer:
+        done = peer.cvmctl(verb, "web", WEB[:8], DB[:12], WEB[:9], WEB)
+        assert (done.code, done.out) == (exits.USAGE, "") and calls(peer) == [("List", {})]
+        assert done.err.count("beginning of the ids") == 2
 
 
 def test_status_of_several():

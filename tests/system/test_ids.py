@@ -171,3 +171,26 @@ def test_cvmctl_accepts_ids_and_their_beginnings(cvmd):
     assert cvmd.cvmctl("stop", ID[:8], "--force").stdout == "web: stopped\n"
     assert cvmd.cvmctl("remove", ID).stdout == "web: removed\n"
     assert [cvm["name"] for cvm in cvmd.call("List")["cvms"]] == ["db"]
+
+
+@pytest.mark.parametrize("verb", [["stop"], ["stop", "--own"], ["pause"], ["restart"]])
+def test_cvmctl_does_nothing_if_a_beginning_is_ambiguous(cvmd, verb):
+    for name, id_ in (("a", ID), ("b", OTHER)):
+        cvmd.call("Launch", spec=cvmd.spec(name), id=id_)
+    pid = libvirt.with_pid(cvmd.launch("db"))["pid"]
+    done = cvmd.cvmctl(*verb, "db", ID[:8], "b", check=False)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert f"'{ID[:8]}' is the beginning of the ids of " in done.stderr
+    assert {cvm["state"] for cvm in cvmd.cvms()} == {"running"}
+    assert libvirt.with_pid(cvmd.status("db"))["pid"] == pid
+
+
+def test_cvmctl_takes_a_whole_id_before_a_name(cvmd):
+    launch(cvmd, "web")
+    cvmd.launch(ID)
+    cvmd.launch(OTHER)
+    assert cvmd.cvmctl("pause", ID, OTHER).stdout == f"web: paused\n{OTHER}: paused\n"
+    assert json.loads(cvmd.cvmctl("status", ID, "--json").stdout)["name"] == "web"
+    assert cvmd.cvmctl("stop", "--own", "--force", ID).stdout == "web: stopped\n"
+    assert cvmd.cvmctl("remove", ID).stdout == "web: removed\n"
+    assert cvmd.status(ID)["state"] == "running"
