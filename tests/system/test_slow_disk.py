@@ -112,7 +112,8 @@ def begin_launch(cvmd, **parameters):
     """A launch of a guest that is ready; its answer waits for the disk. The client and the pid."""
     client = cvmd.client()
     client.send("Launch", {"spec": cvmd.spec("web", cmdline="fake.ready-ms=3000",
-                                               remove="failed-launch", timeouts={"startSec": int(6 * SLOWNESS)}),
+                                               remove="failed-launch",
+                                               timeouts={"startSec": int(6 * SLOWNESS)}),
                            "wait": "ready", **parameters})
     eventually(lambda: cvmd.cvms() and cvmd.status("web")["state"] == "running" and not kept(cvmd),
                cvmd.log)
