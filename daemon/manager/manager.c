@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "artifact/embedded.h"
 #include "base/clock.h"
@@ -21,6 +22,8 @@
 #include "vm/confine.h"
 #include "vm/record.h"
 #include "vm/vm_logs.h"
+
+#define LOCK_MSEC 2000 /* for a lock whose owner is ending */
 
 /* Opens PATH or PATH/NAME as a directory that is the daemon's alone. */
 static int open_directory(const char *path, const char *name, mode_t mode, int *ret,
@@ -44,14 +47,18 @@ static int open_directory(const char *path, const char *name, mode_t mode, int *
         return 0;
 }
 
-/* For as long as the daemon lives: two in one directory would undo each other's launches. */
+/* For as long as the daemon lives: two in one directory would undo each other's launches. A child
+ * that a killed daemon was just making has the lock until it has closed what it inherited. */
 static int lock_directory(int fd, const char *path, CvmError *error)
 {
+        const int64_t end = clock_monotonic_msec() + LOCK_MSEC;
         int r;
 
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        while ((r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0) == -EWOULDBLOCK &&
+               clock_monotonic_msec() < end)
+                nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
+        if (r == 0)
                 return 0;
-        r = -errno;
         return r == -EWOULDBLOCK
                        ? cvm_error_system(error, -EBUSY,
                                           "use directory %s, which another cvmd already uses", path)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -10,9 +11,11 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/socket.h"
 
-#define LOCK_TRIES 100 /* 10 ms each: a holder needs the lock for a few system calls only */
+#define LOCK_TRIES 300 /* 10 ms each: a holder needs the lock for ENDING_MSEC at most */
+#define ENDING_MSEC 2000
 
 static int wire_listener_lock_directory(const char *path)
 {
@@ -34,23 +37,56 @@ static int wire_listener_lock_directory(const char *path)
         return -EBUSY;
 }
 
+/* Waits until the other end is closed, at most until `end`. Returns whether it is. */
+static bool wire_listener_hangs_up(int fd, int64_t end)
+{
+        struct pollfd peer = {.fd = fd}; /* POLLHUP is always reported */
+        int r;
+
+        do {
+                const int64_t left = end - clock_monotonic_msec();
+
+                r = poll(&peer, 1, left > 0 ? (int)left : 0);
+        } while (r < 0 && errno == EINTR);
+        return r > 0;
+}
+
+/* -ECONNREFUSED: nobody listens at the address. -EADDRINUSE: a process does, which is not only a
+ * child that a killed daemon was just making: that has the socket until it has closed what it
+ * inherited. */
+static int wire_listener_probe(const struct sockaddr_un *address)
+{
+        const int64_t end = clock_monotonic_msec() + ENDING_MSEC;
+
+        do {
+                _cleanup_close_ int fd = socket_connect(address, SOCK_NONBLOCK);
+
+                if (fd == -EPROTOTYPE) /* a socket of another type */
+                        return -EADDRINUSE;
+                if (fd < 0 && fd != -EAGAIN)
+                        return fd;
+                /* EAGAIN is a full backlog */
+                if (fd >= 0 && !wire_listener_hangs_up(fd, end))
+                        return -EADDRINUSE;
+                nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
+        } while (clock_monotonic_msec() < end);
+        return -EADDRINUSE;
+}
+
 /* Makes way at the address: 0 once there is nothing. */
 static int remove_dead_socket(const struct sockaddr_un *address)
 {
-        _cleanup_close_ int fd = -1;
         struct stat st;
+        int r;
 
         if (lstat(address->sun_path, &st) < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (!S_ISSOCK(st.st_mode))
                 return -EEXIST;
 
-        fd = socket_connect(address, SOCK_NONBLOCK);
-        /* EAGAIN is a full backlog, EPROTOTYPE a socket of another type: it is in use */
-        if (fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE)
-                return -EADDRINUSE;
-        if (fd != -ECONNREFUSED)
-                return fd;
+        r = wire_listener_probe(address);
+        if (r != -ECONNREFUSED)
+                return r;
         return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 

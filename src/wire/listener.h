@@ -21,7 +21,7 @@ typedef struct WireListenerPath {
 
 /* group: (gid_t)-1 leaves it. Returns a listening, non-blocking socket, or
  *   -ENAMETOOLONG  over 107 bytes (sun_path, unix(7));
- *   -EADDRINUSE    a process listens there;
+ *   -EADDRINUSE    a process listens there, for 2 s;
  *   -EEXIST        there is something other than a socket;
  *   -EBUSY         the directory stays locked;
  *   -errno. */

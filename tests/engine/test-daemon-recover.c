@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -211,6 +212,29 @@ static void test_one_daemon_a_directory(void **state)
         test_loop_until(&d->test, !vm_state_is_live(daemon_vm(d, "web")->state));
 }
 
+/* A child that a killed daemon was just making has its lock for some milliseconds. */
+static void test_the_lock_of_one_that_is_dying(void **state)
+{
+        _cleanup_free_ char *path = daemon_path(d, "run/vms");
+        pid_t pid;
+        int fd;
+
+        daemon_stop(d);
+        test_loop_finish(&d->test);
+        test_loop_init(&d->test);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                usleep(300 * 1000);
+                _exit(0);
+        }
+        close(fd);
+        daemon_start(d);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* A record of a CVM that has ended, and one that runs under its name now. */
 static void test_the_living_has_the_name(void **state)
 {
@@ -318,6 +342,7 @@ int main(int argc, char **argv)
                 daemon_test(test_launch_without_a_directory_is_undone),
                 daemon_test(test_foreign_process_is_left_alone),
                 daemon_test(test_one_daemon_a_directory),
+                daemon_test(test_the_lock_of_one_that_is_dying),
                 daemon_test(test_the_living_has_the_name),
                 daemon_test(test_left_consoles_go),
                 daemon_test(test_want_of_descriptors),

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -86,6 +87,30 @@ static void test_dead_socket(void **state)
         fd = try_connect(p.path);
         assert_true(fd >= 0);
         close(fd);
+        wire_stop(w);
+        assert_int_equal(rmdir(p.directory), 0);
+}
+
+/* A child of a daemon that was killed has its socket for some milliseconds. */
+static void test_socket_that_is_dying(void **state)
+{
+        Wire *w = wire_start();
+        Place p = place();
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        pid_t pid;
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", p.path);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 4), 0);
+        pid = fork();
+        if (pid == 0) {
+                usleep(300 * 1000);
+                _exit(0);
+        }
+        close(fd);
+        assert_int_equal(wire_server_listen_path(w->server, p.path, 0600, (gid_t)-1), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
         wire_stop(w);
         assert_int_equal(rmdir(p.directory), 0);
 }
@@ -438,6 +463,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_path),
                 cmocka_unit_test(test_dead_socket),
+                cmocka_unit_test(test_socket_that_is_dying),
                 cmocka_unit_test(test_foreign),
                 cmocka_unit_test(test_forbidden),
                 cmocka_unit_test(test_inherited),
