@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 
@@ -61,23 +62,39 @@ LogMessage *log_message_new(bool journal, const char *const *strings, size_t n)
         return message;
 }
 
-/* Takes the message. A log that cannot be written to has nowhere to say so. */
-static void log_message_write(LogMessage *message)
+/* Writes the line, or what is left of it. Where another process has set O_NONBLOCK, waits for room
+ * up to `msec`, -1: without limit. Returns false if there was none; the message keeps the rest. A
+ * log that cannot be written to has nowhere to say so. */
+static bool log_line_write(LogMessage *message, int msec)
 {
-        const struct iovec *line = &message->strings[0];
+        struct iovec *line = &message->strings[0];
+        struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
 
+        while (line->iov_len > 0) {
+                ssize_t n = write(STDERR_FILENO, line->iov_base, line->iov_len);
+
+                if (n < 0 && errno == EAGAIN) {
+                        if (poll(&err, 1, msec) == 0)
+                                return false;
+                } else if (n < 0 && errno != EINTR) {
+                        break;
+                } else if (n > 0) {
+                        line->iov_base = (char *)line->iov_base + n;
+                        line->iov_len -= (size_t)n;
+                }
+        }
+        return true;
+}
+
+/* Frees the message, unless it returns false: then there was no room for the rest of a line. */
+static bool log_message_write(LogMessage *message, int msec)
+{
         if (message->journal)
                 sd_journal_sendv(message->strings, message->n);
-        else
-                for (size_t done = 0; done < line->iov_len;) {
-                        ssize_t n = write(STDERR_FILENO, (char *)line->iov_base + done,
-                                          line->iov_len - done);
-
-                        if (n < 0 && errno != EINTR)
-                                break;
-                        done += n > 0 ? (size_t)n : 0;
-                }
+        else if (!log_line_write(message, msec))
+                return false;
         free(message);
+        return true;
 }
 
 /* With the lock held. Queues what says how many were dropped, if some were. */
@@ -111,7 +128,7 @@ static void *log_writer_run(void *userdata)
                 writer.size -= message->size;
                 writer.works = true;
                 pthread_mutex_unlock(&writer.lock);
-                log_message_write(message);
+                (void)log_message_write(message, -1);
                 pthread_mutex_lock(&writer.lock);
                 writer.works = false;
         }
@@ -135,13 +152,16 @@ int log_writer_start(LogLost lost)
 }
 
 /* With the lock held: whether the message can be written here without waiting. A pipe that polls as
- * writable has room for PIPE_BUF bytes (pipe(7)). */
+ * writable has room for PIPE_BUF bytes (pipe(7)); of a terminal that says nothing. */
 static bool log_can_be_written(const LogMessage *message)
 {
         struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+        struct stat st;
 
         if (!writer.runs)
                 return true;
+        if (fstat(STDERR_FILENO, &st) < 0 || S_ISCHR(st.st_mode))
+                return false;
         return STAILQ_EMPTY(&writer.queue) && !writer.works && !message->journal &&
                message->size <= PIPE_BUF && poll(&err, 1, 0) == 1 && err.revents == POLLOUT;
 }
@@ -151,8 +171,11 @@ void log_writer_put(LogMessage *message)
         if (!message)
                 return;
         pthread_mutex_lock(&writer.lock);
-        if (log_can_be_written(message)) {
-                log_message_write(message);
+        if (log_can_be_written(message) &&
+            log_message_write(message, writer.runs ? 0 : LOG_STOP_MSEC)) {
+                /* done */
+        } else if (!writer.runs) {
+                free(message);
         } else if (writer.size + message->size > LOG_QUEUE_MAX) {
                 writer.n_lost++;
                 free(message);
@@ -175,9 +198,9 @@ void log_writer_stop(void)
         pthread_mutex_unlock(&writer.lock);
         if (!writer.runs)
                 return;
-        clock_gettime(CLOCK_REALTIME, &end);
+        clock_gettime(CLOCK_MONOTONIC, &end);
         end.tv_sec += LOG_STOP_MSEC / 1000;
-        if (pthread_timedjoin_np(writer.thread, NULL, &end) != 0)
+        if (pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC, &end) != 0)
                 return; /* who is not heard: nothing more can be said */
         pthread_mutex_lock(&writer.lock);
         writer.runs = false;

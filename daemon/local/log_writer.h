@@ -4,7 +4,8 @@
 /*
  * What is logged, on its way to the journal or to stderr: both block while their reader, journald
  * for example, does not keep up. So a thread writes them, from a queue of LOG_QUEUE_MAX bytes; only
- * a line for which stderr has room, behind which nothing waits, is written at once.
+ * a line for which stderr, not being a terminal, has room, and behind which nothing waits, is
+ * written at once.
  * Messages that find no room are dropped and counted, and the count is logged where they would have
  * been. Thread-safe.
  */
