@@ -37,7 +37,8 @@ void forker_stop(void);
 
 /* Has a child run the function, then exit. *ret_socket is the other end of the child's `socket`
  * (SOCK_SEQPACKET); it and *ret_pidfd are owned by the caller, who reaps the child with __WALL
- * (waitid(2)): its end raises no signal. Returns the child's pid; -ENOSYS if there is no forker or
- * the request is too large for one; or another -errno. Thread-safe. */
+ * (waitid(2)): its end raises no signal. Returns the child's pid; -ENOSYS if there is no forker,
+ * if it has ended or cannot make a child, if a child ended before its first words, which are before
+ * the function, or if the request is too large; or another -errno. Thread-safe. */
 pid_t forker_make(ForkerFunction function, const void *data, size_t size, const int *fds, size_t n,
                   int *ret_socket, int *ret_pidfd);

@@ -73,8 +73,11 @@ static void check(unsigned of_a_user, unsigned of_others)
         assert_in_range(all.most, 1, of_others);
         assert_int_equal(of_uid[0].most, of_a_user); /* Ann came first */
         turns_close(turns);
+        assert_true(jobs[0].ran);
+        jobs[0].ran = false;
         turns_take(turns, &jobs[0].turn, ANN, on_run, on_done);
         assert_int_equal(n_done, ARRAY_SIZE(jobs) + 1); /* at once, and it did not run */
+        assert_false(jobs[0].ran);
         test_loop_finish(&test);
         turns_free(turns);
 }
@@ -85,9 +88,40 @@ static void test_of_a_user(void **state)
         check(4, 6);
 }
 
+/* One works; one that is withdrawn is neither run nor done; one that waits at the end is not run,
+ * but done. */
+static void test_that_wait(void **state)
+{
+        Count own = {}, all = {};
+        Job jobs[3] = {};
+        unsigned n_done[3] = {};
+        TestLoop test;
+        Turns *turns;
+
+        test_loop_init(&test);
+        turns = turns_new(&test.loop, 1, 1);
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+                jobs[i] = (Job){.own = &own, .all = &all, .n_done = &n_done[i]};
+                turns_take(turns, &jobs[i].turn, ANN, on_run, on_done);
+        }
+        assert_false(turns_withdraw(&jobs[0].turn));
+        assert_true(turns_withdraw(&jobs[1].turn));
+        turns_close(turns);
+        assert_int_equal(n_done[2], 1);
+        test_loop_until(&test, n_done[0] == 1);
+        assert_true(jobs[0].ran);
+        for (size_t i = 1; i < ARRAY_SIZE(jobs); i++)
+                assert_false(jobs[i].ran);
+        assert_int_equal(n_done[1], 0);
+        assert_int_equal(n_done[2], 1);
+        test_loop_finish(&test);
+        turns_free(turns);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_of_a_user)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_of_a_user),
+                                           cmocka_unit_test(test_that_wait)};
 
         setenv("UV_THREADPOOL_SIZE", "16", 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
