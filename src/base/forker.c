@@ -139,8 +139,9 @@ void forker_stop(void)
 
         if (socket < 0)
                 return;
-        close(socket);
+        /* before the close, which would wake it: it would make a child that nobody reaps */
         kill(forker_pid, SIGKILL); /* not reaped yet: the pid is its */
+        close(socket);
         while (waitpid(forker_pid, NULL, __WALL) < 0 && errno == EINTR)
                 ;
 }
