@@ -382,14 +382,19 @@ static int admission_add(Manager *manager, Vm *vm, Vm *old, CvmError *error)
         if (r == 0)
                 return 0;
         if (old)
-                vm_table_unshelve(table, old);
+                (void)vm_table_unshelve(table, old);
         return cvm_error_system(error, r, "admit the CVM");
+}
+
+void admission_bring_back(Manager *manager, Vm *old)
+{
+        if (vm_table_unshelve(&manager->home.table, old))
+                vm_emit(old, "state", NULL, vm_state_name(old->state), NULL);
 }
 
 /* Puts an admitted CVM on record. */
 static int admission_record(Manager *manager, Vm *vm, Vm *old, CvmError *error)
 {
-        VmTable *table = &manager->home.table;
         int r;
 
         fail_point("admit: to be recorded");
@@ -398,13 +403,13 @@ static int admission_record(Manager *manager, Vm *vm, Vm *old, CvmError *error)
                 return 0;
         record_write_error(vm, r, error);
         if (vm->kept) { /* the record is still the old one's */
-                vm_table_remove(table, vm);
+                vm_table_remove(&manager->home.table, vm);
                 vm_close(vm);
         } else {
                 manager_remove(manager, vm);
         }
         if (old)
-                vm_table_unshelve(table, old);
+                admission_bring_back(manager, old);
         return r;
 }
 

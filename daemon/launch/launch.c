@@ -107,7 +107,6 @@ static int launch_admit(Launch *launch)
  * it was to replace is there again. */
 static void launch_conclude(Launch *launch)
 {
-        VmTable *table = &launch->manager->home.table;
         _cleanup_free_ char *detail = NULL;
         Vm *vm = launch->vm;
 
@@ -120,7 +119,7 @@ static void launch_conclude(Launch *launch)
                 return;
         manager_remove(launch->manager, vm);
         if (launch->replaced)
-                vm_table_unshelve(table, launch->replaced);
+                admission_bring_back(launch->manager, launch->replaced);
 }
 
 /* A new CVM is kept as failed, or removed with its record. One that ran before is tried again

@@ -174,7 +174,7 @@ static int recover_add(Manager *manager, Vm *vm, Vm **ret_other)
                 vm_table_shelve(table, other);
         r = vm_table_add(table, vm);
         if (r < 0 && other)
-                vm_table_unshelve(table, other);
+                (void)vm_table_unshelve(table, other);
         if (r == 0)
                 *ret_other = other;
         return r;
@@ -189,7 +189,7 @@ static void recover_choose(Manager *manager, Vm *vm, Vm *other)
         if (!vm->removed)
                 manager_remove(manager, newer ? other : vm);
         if (vm->removed)
-                vm_table_unshelve(&manager->home.table, other);
+                (void)vm_table_unshelve(&manager->home.table, other);
 }
 
 /* Its launch has failed, and was to leave nothing. */

@@ -152,13 +152,15 @@ void vm_table_shelve(VmTable *table, const Vm *vm)
                 table_take_out(table->vms, table->n--, i);
 }
 
-void vm_table_unshelve(VmTable *table, Vm *vm)
+bool vm_table_unshelve(VmTable *table, Vm *vm)
 {
         bool found;
         size_t i = table_search(table, vm->name, &found);
 
-        if (!found && vm_table_has(table, vm))
-                table_insert(table->vms, table->n++, i, vm);
+        if (found || !vm_table_has(table, vm))
+                return false;
+        table_insert(table->vms, table->n++, i, vm);
+        return true;
 }
 
 void vm_table_remove(VmTable *table, const Vm *vm)

@@ -46,8 +46,9 @@ int vm_table_add(VmTable *table, Vm *vm);
 void vm_table_remove(VmTable *table, const Vm *vm);
 /* Puts a CVM that is in the table on the shelf: its name is free. */
 void vm_table_shelve(VmTable *table, const Vm *vm);
-/* Takes it from the shelf; its name must be free. */
-void vm_table_unshelve(VmTable *table, Vm *vm);
+/* Takes it from the shelf. Returns whether it is in the table again: its name must be free, and it
+ * may have been removed meanwhile. */
+bool vm_table_unshelve(VmTable *table, Vm *vm);
 /* Whether it is in the table or on the shelf. */
 bool vm_table_has(const VmTable *table, const Vm *vm);
 /* Frees what an empty table has. */

@@ -77,6 +77,47 @@ static void test_an_older_one_stays_until_all_is_read(void **state)
         stop_and_remove();
 }
 
+/* The next message of a watch has this member, the CVM or event that it is about, with this id. */
+static void assert_told(int watch, const char *member, const char *id, const char *kind,
+                        const char *new_state)
+{
+        _cleanup_json_ json_object *reply = daemon_receive(d, watch);
+        json_object *told = json_member(json_member(reply, "parameters"), member);
+
+        assert_non_null(told);
+        assert_string_equal(json_member_string(told, "id"), id);
+        if (kind)
+                assert_string_equal(json_member_string(told, "kind"), kind);
+        if (new_state)
+                assert_string_equal(json_member_string(told, "newState"), new_state);
+}
+
+/* Whoever takes a snapshot meanwhile sees the new one, and learns that the older one is there
+ * again. */
+static void test_an_older_one_is_reported_again(void **state)
+{
+        _cleanup_free_ char *old = NULL, *new = NULL;
+        int fd = daemon_connect(d), watch = daemon_connect(d);
+
+        assert_launched(daemon_launch(d, "web", "", ",\"wait\":\"ready\""), "running");
+        assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        old = strdup(daemon_vm(d, "web")->id);
+        daemon_send_launch(d, fd, "web", "", "");
+        test_loop_until(&d->test, daemon_is_at(d, LAUNCH_ARTIFACTS));
+        new = strdup(daemon_vm(d, "web")->id);
+        daemon_send(watch, "Watch", "{\"snapshot\":true}", true);
+        assert_told(watch, "cvm", new, NULL, NULL);
+        json_object_put(daemon_receive(d, watch)); /* sequence */
+        assert_true(daemon_is_at(d, LAUNCH_ARTIFACTS));
+        vm_stop(daemon_vm(d, "web"), ENDING_STOPPED, true, 0);
+        assert_error(daemon_receive(d, fd), "LaunchFailed");
+        assert_told(watch, "event", new, "state", "failed");
+        assert_told(watch, "event", new, "removed", NULL);
+        assert_told(watch, "event", old, "state", "stopped");
+        close(fd);
+        close(watch);
+}
+
 /* Meanwhile it is found by its id, and may be removed. */
 static void test_an_older_one_is_removed_meanwhile(void **state)
 {
@@ -361,6 +402,7 @@ int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
                 daemon_test(test_an_older_one_stays_until_all_is_read),
+                daemon_test(test_an_older_one_is_reported_again),
                 daemon_test(test_an_older_one_is_removed_meanwhile),
                 daemon_test(test_a_kept_failure_is_launched_again),
                 daemon_test(test_a_second_launch_succeeds),
