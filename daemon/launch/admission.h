@@ -44,8 +44,9 @@ const AdmissionStep *admission_steps(void);
 int admission_admit(Manager *manager, const Admission *admission, Vm **ret, Vm **ret_replaced,
                     CvmError *error);
 
-/* The launch that was to replace this CVM has failed: takes it from the shelf, unless it was removed
- * meanwhile, and reports its state to whoever watches: they may know of the new one alone. */
+/* The launch that was to replace this CVM has failed: takes it from the shelf, unless it was
+ * removed meanwhile, and reports its state to clients that watch: a client may know of the new one
+ * alone. */
 void admission_bring_back(Manager *manager, Vm *old);
 
 /* A CVM with all that follows from spec and configuration alone, in no table yet. Owned: given to

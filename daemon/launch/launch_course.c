@@ -184,20 +184,26 @@ static bool launch_is_to_be_kept(const Launch *launch)
                (vm->kept || (launch->n_steps > LAUNCH_CREATED && vm->remove == SPEC_REMOVE_NEVER));
 }
 
+void launch_note_failure(Launch *launch)
+{
+        launch->failed = true;
+        if (!launch->vm) /* a refusal is the caller's affair alone */
+                return;
+        if (!launch->cancelled)
+                metrics_count_launch_failure(&launch->manager->home.metrics,
+                                             (size_t)(launch_current(launch) - launch->steps));
+        log_failure(LOG_LEVEL_WARNING, launch->vm->name, launch->vm->id, "launch failed",
+                    &launch->error);
+}
+
 void launch_fail(Launch *launch)
 {
         if (launch->failed || launch->done)
                 return;
-        launch->failed = true;
         launch->keeps = launch_is_to_be_kept(launch);
-        if (launch->vm && !launch->cancelled)
-                metrics_count_launch_failure(&launch->manager->home.metrics,
-                                             (size_t)(launch_current(launch) - launch->steps));
         uv_timer_stop(&launch->total_timer);
         launch->reason = cvm_error_message(&launch->error);
-        if (launch->vm) /* a refusal is the caller's affair alone */
-                log_failure(LOG_LEVEL_WARNING, launch->vm->name, launch->vm->id, "launch failed",
-                            &launch->error);
+        launch_note_failure(launch);
         launch_unwind(launch);
 }
 

@@ -127,7 +127,9 @@ const LaunchStep *launch_current(const Launch *launch);
 bool launch_is_at(const Launch *launch, LaunchStepId id);
 /* Undoes the steps from this one on, of which none may have to wait. */
 void launch_retreat(Launch *launch, LaunchStepId id);
-/* launch->error is set: undoes all steps, then answers. Does nothing if it has failed before. */
+/* launch->error is set: counts and logs the launch as failed, or cancelled, at the current step. */
+void launch_note_failure(Launch *launch);
+/* The same, undoes all steps, then answers. Does nothing if it has failed before. */
 void launch_fail(Launch *launch);
 /* Continues to undo the steps of one that has failed. */
 void launch_unwind(Launch *launch);

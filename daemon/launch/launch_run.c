@@ -112,19 +112,23 @@ int launch_answer(Launch *launch)
         return LAUNCH_STEP_WAITS;
 }
 
-/* It ran and has ended by itself: it is kept with its reason, or restarted. The launch is over, and
- * failed only if its caller waits for READY. */
+/* It ran and has ended, by itself or by a Stop: it is kept with its reason, or restarted. The
+ * launch is over, and failed only if its caller waits for READY. */
 static void launch_outlive(Launch *launch)
 {
-        const VmEnding *ending = &launch->vm->ending;
+        Vm *vm = launch->vm;
+        const VmEnding *ending = &vm->ending;
 
         if (launch_is_at(launch, LAUNCH_READY)) {
                 cvm_error_launch(&launch->error, launch_current(launch)->stage, ending->detail,
                                  "the CVM ended before it was ready: %s", ending->reason);
+                launch->cancelled = vm_cause_is_asked_for(&vm->cause);
+                launch_note_failure(launch);
+                vm->launch_failed = !vm_state_is_live(vm->state); /* for ended_trim() */
                 wire_call_error(launch->call, &launch->error);
         } else {
                 commit_wait_cancel(&launch->recorded);
-                record_reply(launch->vm, launch->call, TAKE_PTR(launch->reply));
+                record_reply(vm, launch->call, TAKE_PTR(launch->reply));
         }
         launch_done(launch);
 }

@@ -109,6 +109,14 @@ static Vm **ended_list(const Manager *manager, size_t *ret_n)
         return vms;
 }
 
+/* Whether its spec says that it does not stay. A launch that failed before the guest ran has
+ * removed its CVM itself. */
+static bool ended_is_to_go(const Vm *vm)
+{
+        return vm->remove == SPEC_REMOVE_ENDED ||
+               (vm->remove == SPEC_REMOVE_FAILED_LAUNCH && vm->launch_failed);
+}
+
 void ended_trim(Manager *manager)
 {
         size_t n, stay = 0;
@@ -117,7 +125,7 @@ void ended_trim(Manager *manager)
         for (size_t i = 0; i < n; i++) {
                 Vm *vm = vms[i];
 
-                if (vm->remove == SPEC_REMOVE_ENDED) {
+                if (ended_is_to_go(vm)) {
                         manager_remove_because(manager, vm, "remove", spec_remove_name(vm->remove));
                         vm_unref(vm);
                 } else {

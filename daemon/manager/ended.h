@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Which CVMs that have ended stay: with `remove: ended` in the spec none does; of each user at most
+ * Which CVMs that have ended stay: with `remove: ended` in the spec none does, and with
+ * `failed-launch` none whose launch waited for READY in vain; of each user at most
  * limits.endedPerUid, and as many as have limits.endedLogBytesPerUid of logs together. The oldest
  * go first, by the time of their end, and the newest always stays. Root and administrators are not
  * exempt.

@@ -111,6 +111,7 @@ struct Vm {
         bool kept; /* a launch that fails leaves the CVM and its ending: its hypervisor was let run
                     * and the guest does not run yet, its launch has failed after that, or the same
                     * launch is in progress again */
+        bool launch_failed; /* it ran and has ended while its launch waited for READY */
         uint64_t log_bytes; /* of its logs, once it has ended; 0: not counted yet */
         VmCause cause;
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */

@@ -81,13 +81,52 @@ static void test_guest_is_not_ready_in_time(void **state)
         assert_failure_is_kept("timed out");
 }
 
-/* It is kept with its reason; only the call has failed. */
+/* New launches with this result, and failures of the step ready, are counted so often. */
+static void assert_counted(MetricsLaunch result, uint64_t launches, uint64_t failures)
+{
+        const Metrics *metrics = &d->manager->home.metrics;
+
+        assert_int_equal(metrics->launches[false][METRICS_LAUNCH_SUCCEEDED], 0);
+        assert_int_equal(metrics->launches[false][result], launches);
+        assert_int_equal(metrics->launch_failures[LAUNCH_READY], failures);
+}
+
+/* A launch of web with this member `remove`, which waits for READY. */
+static void send_waiting(int fd, const char *behaviour, const char *remove)
+{
+        _cleanup_free_ char *members = NULL, *spec = NULL, *parameters = NULL;
+
+        assert_true(asprintf(&members, ",\"remove\":\"%s\"", remove) > 0);
+        spec = daemon_spec(d, "web", behaviour, members);
+        assert_true(asprintf(&parameters, "{\"spec\":%s,\"wait\":\"ready\"}", spec) > 0);
+        daemon_send(fd, "Launch", parameters, false);
+}
+
+/* The launch has failed, or is cancelled by a Stop; the CVM is left as it ended, or goes if its
+ * spec says so. */
 static void test_guest_ends_before_it_is_ready(void **state)
 {
-        assert_error_says(
-                daemon_launch(d, "web", "fake.no-ready fake.poweroff-ms=20", ",\"wait\":\"ready\""),
-                "LaunchFailed", "reason", "power-off");
+        static const char behaviour[] = "fake.no-ready fake.poweroff-ms=20";
+        int fd = daemon_connect(d);
+
+        send_waiting(fd, behaviour, "never");
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "power-off");
         assert_true(daemon_is(d, "web", VM_STOPPED));
+        assert_counted(METRICS_LAUNCH_FAILED, 1, 1);
+        test_loop_turn(&d->test); /* in which ended_trim() would remove it */
+        assert_true(daemon_is(d, "web", VM_STOPPED));
+        send_waiting(fd, behaviour, "failed-launch");
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "stage", "ready");
+        assert_nothing_is_left();
+        assert_counted(METRICS_LAUNCH_FAILED, 2, 2);
+
+        send_waiting(fd, "fake.no-ready", "failed-launch");
+        test_loop_until(&d->test, daemon_is_at(d, LAUNCH_READY));
+        vm_stop(daemon_vm(d, "web"), ENDING_STOPPED, true, 0);
+        assert_error_says(daemon_receive(d, fd), "LaunchFailed", "reason", "stopped");
+        assert_nothing_is_left();
+        assert_counted(METRICS_LAUNCH_CANCELLED, 1, 2);
+        close(fd);
 }
 
 /* Begins a launch and turns the loop until the expression is true of its CVM. */
@@ -351,6 +390,7 @@ static void test_records_cannot_be_written(void **state)
 {
         _cleanup_free_ char *records = daemon_path(d, "state/records");
         _cleanup_free_ char *fill = daemon_path(d, "state/records/fill");
+        _cleanup_json_ json_object *event = NULL;
         char block[4096] = {};
         int fd;
 
@@ -373,6 +413,18 @@ static void test_records_cannot_be_written(void **state)
         assert_error(daemon_launch(d, "other", "", ""), "SystemError");
         assert_cvm(daemon_call(d, "Pause", NAME), "paused", NULL);
         assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+        /* it is there again, which is reported, if the one to replace it cannot be written */
+        fd = daemon_connect(d);
+        daemon_send(fd, "Watch", "{\"snapshot\":true,\"state\":\"stopped\"}", true);
+        json_object_put(daemon_receive(d, fd)); /* the CVM */
+        json_object_put(daemon_receive(d, fd)); /* sequence */
+        assert_error(daemon_launch(d, "web", "", ""), "SystemError");
+        assert_cvm(daemon_call(d, "Status", NAME), "stopped", "stopped");
+        event = daemon_receive(d, fd);
+        assert_string_equal(
+                json_member_string(json_member(json_member(event, "parameters"), "event"), "id"),
+                daemon_vm(d, "web")->id);
+        close(fd);
         daemon_stop(d);
         assert_int_equal(umount2(records, MNT_DETACH), 0);
 }
