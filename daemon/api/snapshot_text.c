@@ -25,7 +25,7 @@ static const MetricFamily threads = {"cvmd_threads", METRIC_GAUGE, NULL, "Thread
 static const MetricFamily cvms = {
         "cvmd_cvms", METRIC_GAUGE, NULL, "CVMs, ended ones included.", {"state", "platform"}};
 static const MetricFamily cvms_limit = {"cvmd_cvms_limit", METRIC_GAUGE, NULL,
-                                        "How many CVMs the daemon may have (limits.cvms)."};
+                                        "How many live CVMs the daemon may have (limits.cvms)."};
 static const MetricFamily ready_cvms = {"cvmd_ready_cvms", METRIC_GAUGE, NULL,
                                         "CVMs whose guest has reported READY."};
 static const MetricFamily endings = {"cvmd_endings",

@@ -39,8 +39,9 @@ CASES = {
         {"cvmd_memory_promised_bytes": "80x60", "cvmd_memory_available_bytes": "20x60"}),
     "CvmdCvmsNearLimit": (
         {'cvmd_cvms{state="running",platform="plain"}': "50x60",
-         'cvmd_cvms{state="stopped",platform="tdx"}': "45x60", "cvmd_cvms_limit": "100x60"},
-        {'cvmd_cvms{state="running",platform="plain"}': "50x60", "cvmd_cvms_limit": "100x60"}),
+         'cvmd_cvms{state="paused",platform="tdx"}': "45x60", "cvmd_cvms_limit": "100x60"},
+        {'cvmd_cvms{state="running",platform="plain"}': "50x60",
+         'cvmd_cvms{state="stopped",platform="tdx"}': "45x60", "cvmd_cvms_limit": "100x60"}),
     "CvmdRestarts": ({"cvmd_restarts_total": "0+1x60"}, {"cvmd_restarts_total": "9x60"}),
     "CvmdGuestPanics": (
         {'cvmd_endings_total{reason="guest-panic"}': "0x20 1x40"},
