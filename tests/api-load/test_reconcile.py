@@ -85,7 +85,7 @@ class Load:
     def spoil(self):
         """A file that cannot be read changes nothing, and then it has another content."""
         name = self.random.choice(sorted(self.specs))
-        self.put(name, '{"cpus": ')
+        self.put(name, self.random.choice(('{"cpus": ', '{"cpus": NaN}')))
         time.sleep(self.random.uniform(0, 0.5))
         self.write(name)
         return f"{name}: serial {self.serial}"

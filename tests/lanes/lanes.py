@@ -168,7 +168,11 @@ def lane_valgrind(run):
     wrap = needs.valgrind(build)
     part = run.part("valgrind", "unit, engine and system tests", result)
     result.add(run.meson(build, "unit", wrap, left_out=VALGRIND_CANNOT, part=part))
-    result.add(run.meson(build, "engine", wrap, part=part))
+    if run.reachable()[0]:
+        result.skip("engine", "valgrind starts a QEMU of another user by its path, which that user "
+                    "may not enter here")
+    else:
+        result.add(run.meson(build, "engine", wrap, part=part))
     command = shlex.join(map(str, wrap))
     cvmctl = run.scratch / "cvmctl"
     cvmctl.write_text(f'#!/bin/sh\nexec {command} {build / "cli/cvmctl"} "$@"\n')

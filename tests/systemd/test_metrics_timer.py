@@ -22,6 +22,11 @@ def test_units(machine):
     assert float(text.split(EXPOSURE)[1].split()[0]) <= EXPOSURE_MAX, text
 
 
+def journal(machine):
+    return machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u",
+                       "cvmd-metrics.service").stdout
+
+
 def test_nothing_without_node_exporter(machine):
     machine.run("rm", "-rf", DIRECTORY)
     machine.systemctl("start", "cvmd-metrics.service")
@@ -43,6 +48,14 @@ def test_the_timer_writes_and_replaces_the_file(machine):
     finally:
         machine.systemctl("stop", "cvmd-metrics.timer")
         machine.run("rm", "-rf", DIRECTORY)
-    said = machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u",
-                       "cvmd-metrics.service").stdout
-    assert said == ""
+    assert journal(machine) == ""
+
+
+def test_the_journal_says_what_goes_wrong(machine):
+    machine.run("mkdir", "-p", FILE)  # a directory is not replaced
+    try:
+        machine.systemctl("start", "cvmd-metrics.service", check=False)
+        assert "cvmctl: " in journal(machine)
+    finally:
+        machine.run("rm", "-rf", DIRECTORY)
+        machine.systemctl("reset-failed", "cvmd-metrics.service")

@@ -67,6 +67,11 @@ def replies(path, method, parameters, more=False):
 reported = {}  # name to the last line about it
 
 
+def refuse_constant(text):
+    """Python reads NaN and Infinity, which are no JSON: cvmd would close the connection."""
+    raise ValueError(f"{text} is not JSON")
+
+
 def report(name, text):
     if reported.get(name) != text:
         reported[name] = text
@@ -81,7 +86,8 @@ def read_specs(directory, owner):
         if extension != ".json" or name.startswith("."):
             continue
         try:
-            spec = json.loads(pathlib.Path(directory, file).read_text(encoding="utf-8"))
+            spec = json.loads(pathlib.Path(directory, file).read_text(encoding="utf-8"),
+                              parse_constant=refuse_constant)
             if spec.setdefault("name", name) != name:
                 raise ValueError(f"the name in it must be {name}")
             specs[name] = {**spec, "labels": {**spec.get("labels", {}), LABEL: owner}}
