@@ -37,7 +37,7 @@ static int launch_keep_artifact(Launch *launch, SpecArtifactKind kind, Artifact 
                 artifact_unref(artifact);
                 return -ENOMEM;
         }
-        if (!artifact->embedded)
+        if (!artifact_is_own(artifact))
                 artifact = artifact_store_add(launch->manager->artifacts, artifact);
         return artifact ? vm_boot_set_artifact(&launch->vm->boot, kind, artifact, name) : -ENOMEM;
 }
@@ -61,7 +61,7 @@ static int launch_keep_artifacts(Launch *launch)
                 if (launch_keep_artifact(launch, kind, artifact) < 0)
                         return cvm_error_system(&launch->error, -ENOMEM, "keep an artifact");
                 artifact = vm->boot.artifacts[kind];
-                if (!launch->loaded.reserved[kind] || artifact->embedded)
+                if (!launch->loaded.reserved[kind] || artifact_is_own(artifact))
                         continue;
                 charge_artifact(vm, kind, launch->loaded.reserved[kind], launch->loaded.account);
                 launch->loaded.reserved[kind] = 0;

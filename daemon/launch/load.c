@@ -443,8 +443,9 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
         return r;
 }
 
-/* The embedded artifacts that the spec names, or that the template takes where it names none. */
-static void find_embedded(LoadJob *job, const LoadSource *source)
+/* The daemon's own artifacts that the spec names, or that the template takes where it names none.
+ */
+static void find_own(LoadJob *job, const LoadSource *source)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const SpecArtifact *spec = &job->spec->artifacts[kind];
@@ -460,8 +461,8 @@ static void find_embedded(LoadJob *job, const LoadSource *source)
                 if (spec->path || spec->fd >= 0)
                         continue;
                 if (name)
-                        artifact_store_find_embedded(source->store, kind, name,
-                                                     &job->loaded.artifacts[kind], error);
+                        artifact_store_find_own(source->store, kind, name,
+                                                &job->loaded.artifacts[kind], error);
                 if (!job->loaded.artifacts[kind] && !spec->name)
                         job->default_paths[kind] =
                                 template_default_path(source->allotment->template, kind);
@@ -522,7 +523,7 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 load_job_free(job);
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
-        find_embedded(job, source);
+        find_own(job, source);
         job->loaded.files = source->files;
         if (source->driver && source->driver->ops->probe &&
             (!source->driver->ops->probe_begin ||

@@ -34,6 +34,7 @@ static const JsonField top_fields[] = {
         {"accelerator", JSON_STRING, offsetof(Raw, accelerator)},
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"specs", JSON_STRING, offsetof(Raw, config.specs)},
+        {"guest", JSON_STRING, offsetof(Raw, config.guest)},
         {"subuids", JSON_STRING, offsetof(Raw, config.subuids_path)},
         {"scopes", JSON_STRING, offsetof(Raw, scopes)},
         {"machined", JSON_STRING, offsetof(Raw, machined)},
@@ -333,6 +334,8 @@ static int config_check(Raw *raw, Source *source)
                 return config_refuse(source, "templates", "must be an absolute path");
         if (c->specs[0] != '/')
                 return config_refuse(source, "specs", "must be an absolute path");
+        if (c->guest[0] != '/')
+                return config_refuse(source, "guest", "must be an absolute path");
         if (c->subuids_path[0] != '/')
                 return config_refuse(source, "subuids", "must be an absolute path");
         return 0;
@@ -368,6 +371,7 @@ static Config *config_new(void)
                 .ended_log_bytes_per_uid_max = UINT64_C(64) << 20,
                 .templates = strdup("/etc/cvmd/templates"),
                 .specs = strdup("/etc/cvmd/cvms"),
+                .guest = strdup(CVMD_GUEST_DIRECTORY),
                 .subuids_path = strdup("/etc/subuid"),
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
@@ -378,7 +382,7 @@ static Config *config_new(void)
                 .disks = calloc(1, sizeof(char *)),
                 .gpus = calloc(1, sizeof(char *)),
         };
-        if (!c->templates || !c->specs || !c->users_group || !c->admins_group || !c->bridges ||
+        if (!c->templates || !c->specs || !c->guest || !c->users_group || !c->admins_group || !c->bridges ||
             !c->taps || !c->disks || !c->gpus || !c->libvirt_uri || !c->libvirt_user ||
             !c->subuids_path)
                 return config_free(c);
@@ -398,6 +402,7 @@ Config *config_free(Config *config)
                 return NULL;
         free(config->templates);
         free(config->specs);
+        free(config->guest);
         free(config->subuids_path);
         subuids_free(config->subuids);
         free(config->libvirt_uri);
@@ -423,6 +428,7 @@ int config_keep_fixed(Config *config, const Config *old, char **ret_fixed)
                 const char *then;
         } fixed[] = {
                 {"templates", &config->templates, old->templates},
+                {"guest", &config->guest, old->guest},
                 {"groups.users", &config->users_group, old->users_group},
                 {"groups.admins", &config->admins_group, old->admins_group},
                 {"libvirt.uri", &config->libvirt_uri, old->libvirt_uri},

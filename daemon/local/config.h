@@ -51,6 +51,7 @@ typedef struct Config {
         bool require_confidential; /* refuse launches on other platforms */
         char *templates;           /* override directory */
         char *specs;               /* directory of those of cvm@.service */
+        char *guest;               /* directory of the installed artifacts */
         char *libvirt_uri;         /* of driver libvirt */
         char *libvirt_user;        /* that its QEMUs run as */
         char *users_group, *admins_group;
@@ -68,7 +69,7 @@ typedef struct Config {
  * person: "FILE:LINE: field 'ports.first': reason". */
 int config_load(const char *path, Config **ret, char **ret_message);
 Config *config_free(Config *config);
-/* Before `config`, just loaded, takes the place of `old`: gives it old's templates, console.files,
+/* Before `config`, just loaded, takes the place of `old`: gives it old's templates, guest, console.files,
  * groups, machined and libvirt, which only a start can change. *ret_fixed: those that the file
  * would have changed, for a person, newly allocated; NULL: none. 0 or -ENOMEM. */
 int config_keep_fixed(Config *config, const Config *old, char **ret_fixed);

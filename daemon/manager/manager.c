@@ -159,6 +159,24 @@ static int open_paths(Manager *manager, CvmError *error)
                      : 0;
 }
 
+static void on_artifact_fault(const CvmError *error)
+{
+        log_failure(LOG_LEVEL_WARNING, NULL, NULL, "an installed file of the guest is left out",
+                    error);
+}
+
+static int list_artifacts(Manager *manager, const char *guest, CvmError *error)
+{
+        int r = artifact_store_new(embedded_artifacts, &manager->artifacts);
+
+        if (r < 0)
+                return cvm_error_system(error, r, "list the embedded artifacts");
+        r = artifact_store_install(manager->artifacts, guest, on_artifact_fault);
+        if (r < 0)
+                log_warning("the guest's files in %s are left out: %s", guest, strerror(-r));
+        return 0;
+}
+
 void manager_configure(Manager *manager, const Config *config)
 {
         manager->home.config = config;
@@ -197,8 +215,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 r = template_set_load(config->templates, &manager->templates, error);
         if (r == 0 && (r = host_probe("", &manager->host)) < 0)
                 cvm_error_system(error, r, "probe the host");
-        if (r == 0 && (r = artifact_store_new(embedded_artifacts, &manager->artifacts)) < 0)
-                cvm_error_system(error, r, "list the embedded artifacts");
+        if (r == 0)
+                r = list_artifacts(manager, config->guest, error);
         if (r == 0)
                 r = open_qemu_cache(manager, directories, error);
         if (r == 0 && !((manager->home.artifact_ledger = ledger_new("artifacts of one user")) &&

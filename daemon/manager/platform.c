@@ -64,13 +64,12 @@ void platforms_ask_qemus(Manager *manager)
         }
 }
 
-static bool is_embedded(const Manager *manager, SpecArtifactKind kind, const char *name)
+static bool platform_has_own(const Manager *manager, SpecArtifactKind kind, const char *name)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
         _cleanup_(cvm_error_done) CvmError ignored = {};
 
-        return artifact_store_find_embedded(manager->artifacts, kind, name, &artifact, &ignored) ==
-               0;
+        return artifact_store_find_own(manager->artifacts, kind, name, &artifact, &ignored) == 0;
 }
 
 /* Whether the CVM would have all that the template needs, from the spec or from the
@@ -85,7 +84,7 @@ static bool has_artifacts(const Manager *manager, const Template *template, cons
                 if (spec && (spec->artifacts[kind].name || spec->artifacts[kind].path ||
                              spec->artifacts[kind].fd >= 0))
                         continue;
-                if (name && is_embedded(manager, kind, name))
+                if (name && platform_has_own(manager, kind, name))
                         continue;
                 if (!template_default_path(template, kind) ||
                     access(template_default_path(template, kind), R_OK) < 0)
@@ -143,10 +142,12 @@ int platform_choose(const Manager *manager, const CvmSpec *spec, const Template 
         }
         if (!best && bare)
                 return cvm_error_host(error, "platform",
-                                      "this cvmd has no embedded kernel and initramfs for it",
+                                      "this cvmd has no kernel and initramfs for it, neither "
+                                      "embedded nor installed",
                                       "both in the spec",
-                                      "pass --kernel and --initramfs, or build cvmd with them, as "
-                                      "scripts/quickstart does");
+                                      "pass --kernel and --initramfs, install the package "
+                                      "cvmd-guest, or build cvmd with them, as scripts/quickstart "
+                                      "does");
         if (!best && open)
                 return cvm_error_not_confidential(error, template_name(open));
         if (!best)

@@ -36,8 +36,9 @@ typedef struct ArtifactStore ArtifactStore;
 typedef struct Artifact {
         unsigned n_ref;
         SpecArtifactKind kind;
-        char *name;                       /* embedded name, or the file's base name or "fd" */
+        char *name;                       /* its name of its own, or the file's base name or "fd" */
         const EmbeddedArtifact *embedded; /* NULL: the bytes were a file's */
+        bool installed;                   /* the file's that is installed under `name` */
         int fd; /* sealed memfd, owned; -1: embedded and not prepared yet, or private */
         pthread_mutex_t prepare_lock; /* guards fd of an embedded one until it is prepared */
         uint64_t size;
@@ -50,10 +51,22 @@ int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret);
 ArtifactStore *artifact_store_free(ArtifactStore *store);
 DEFINE_CLEANUP(ArtifactStore *, artifact_store_free)
 
-/* A reference to an embedded artifact, to be prepared before its fd is used. The names that those
- * for confidential platforms once had stand for the one kernel and initramfs of all platforms.
- * ArtifactInvalid if there is none of that name and kind (the reason lists those there are). */
-int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+/* Loads the files `kernel`, `initramfs`, `initramfs-debug`, `igvm`, `firmware-tdx` and
+ * `firmware-sev` of a directory, each under its name, unless an embedded artifact has that name. To
+ * be called before any artifact_store_add(). The directory is trusted; one that does not exist has
+ * no files. A file that cannot be used is left out; `on_fault` is called with the reason. Returns 0,
+ * or a negative errno if the directory cannot be opened or memory is short. */
+int artifact_store_install(ArtifactStore *store, const char *directory,
+                           void (*on_fault)(const CvmError *error));
+
+/* Whether the store itself keeps the artifact, under its name: it is embedded or installed. */
+bool artifact_is_own(const Artifact *artifact);
+
+/* A reference to an artifact of the store's own, to be prepared before its fd is used. The names
+ * that those for confidential platforms once had stand for the one kernel and initramfs of all
+ * platforms. ArtifactInvalid if there is none of that name and kind (the reason lists those there
+ * are). */
+int artifact_store_find_own(ArtifactStore *store, SpecArtifactKind kind, const char *name,
                                  Artifact **ret, CvmError *error);
 /* Makes fd usable: on an embedded artifact's first use its bytes are copied to a sealed memfd and
  * their form and digest are checked against the build's; else it does nothing. Thread-safe. */
@@ -67,7 +80,7 @@ Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded);
 Artifact *artifact_ref(Artifact *artifact);
 Artifact *artifact_unref(Artifact *artifact);
 DEFINE_CLEANUP(Artifact *, artifact_unref)
-/* As the type Artifact of the interface: all embedded ones and the files in use. */
+/* As the type Artifact of the interface: the store's own ones and the files in use. */
 json_object *artifact_store_to_json(const ArtifactStore *store);
 
 /* Copies a regular file (fd is borrowed, read from its start by pread) into a sealed memfd while

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "artifact/artifact.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "artifact/artifact_internal.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
 
-/* The embedded ones, in the build's order, hold a reference of the store for its life; files are
- * borrowed: the last unref takes them out. */
+/* The store's own ones stand first, embedded before installed, and each has a reference of the
+ * store for its life; other files are borrowed: the last unref takes them out. */
 struct ArtifactStore {
         Artifact **items;
-        size_t n, allocated, n_embedded;
+        size_t n, allocated, n_own;
 };
 
 Artifact *artifact_new(SpecArtifactKind kind, const char *name, uint64_t size)
@@ -96,9 +98,73 @@ int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret)
                 if (r < 0)
                         return r;
                 TAKE_PTR(artifact); /* the store's */
-                store->n_embedded++;
+                store->n_own++;
         }
         *ret = TAKE_PTR(store);
+        return 0;
+}
+
+bool artifact_is_own(const Artifact *artifact)
+{
+        return artifact->embedded || artifact->installed;
+}
+
+static int store_install_file(ArtifactStore *store, int directory, SpecArtifactKind kind,
+                              const char *name, CvmError *error)
+{
+        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
+        _cleanup_close_ int fd =
+                openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        int r;
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : cvm_error_file(error, -errno, directory, name, "open");
+        r = artifact_load(kind, name, fd, NULL, &artifact, error);
+        if (r < 0)
+                return r;
+        artifact->installed = true;
+        r = store_append(store, artifact);
+        if (r < 0)
+                return cvm_error_system(error, r, "list artifact '%s'", name);
+        TAKE_PTR(artifact); /* the store's */
+        store->n_own++;
+        return 0;
+}
+
+static bool store_has_own(const ArtifactStore *store, const char *name)
+{
+        for (size_t i = 0; i < store->n_own; i++)
+                if (strcmp(store->items[i]->name, name) == 0)
+                        return true;
+        return false;
+}
+
+int artifact_store_install(ArtifactStore *store, const char *directory,
+                           void (*on_fault)(const CvmError *error))
+{
+        static const struct {
+                const char *name;
+                SpecArtifactKind kind;
+        } files[] = {
+                {"kernel", ARTIFACT_KERNEL},
+                {"initramfs", ARTIFACT_INITRAMFS},
+                {"initramfs-debug", ARTIFACT_INITRAMFS},
+                {"igvm", ARTIFACT_IGVM},
+                {"firmware-tdx", ARTIFACT_FIRMWARE},
+                {"firmware-sev", ARTIFACT_FIRMWARE},
+        };
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+                _cleanup_(cvm_error_done) CvmError error = {};
+
+                if (store_has_own(store, files[i].name))
+                        continue;
+                if (store_install_file(store, fd, files[i].kind, files[i].name, &error) < 0)
+                        on_fault(&error);
+        }
         return 0;
 }
 
@@ -108,7 +174,7 @@ ArtifactStore *artifact_store_free(ArtifactStore *store)
                 return NULL;
         for (size_t i = 0; i < store->n; i++)
                 store->items[i]->store = NULL;
-        for (size_t i = 0; i < store->n_embedded; i++)
+        for (size_t i = 0; i < store->n_own; i++)
                 artifact_unref(store->items[i]);
         free(store->items);
         free(store);
@@ -120,12 +186,13 @@ static int refuse_name(const ArtifactStore *store, SpecArtifactKind kind, const 
 {
         _cleanup_(buffer_done) Buffer there = {};
 
-        for (size_t i = 0; i < store->n_embedded; i++)
+        for (size_t i = 0; i < store->n_own; i++)
                 if (store->items[i]->kind == kind &&
                     buffer_appendf(&there, "%s%s", there.size ? ", " : "", store->items[i]->name) <
                             0)
                         return cvm_error_system(error, -ENOMEM, "find artifact '%s'", name);
-        return cvm_error_artifact(error, name, "no embedded %s of that name; available: %s",
+        return cvm_error_artifact(error, name,
+                                  "no embedded or installed %s of that name; available: %s",
                                   spec_artifact_kind_name(kind), there.data ?: "none");
 }
 
@@ -146,11 +213,11 @@ static const char *present_name(const char *name)
         return name;
 }
 
-int artifact_store_find_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
-                                 Artifact **ret, CvmError *error)
+int artifact_store_find_own(ArtifactStore *store, SpecArtifactKind kind, const char *name,
+                            Artifact **ret, CvmError *error)
 {
         name = present_name(name);
-        for (size_t i = 0; i < store->n_embedded; i++)
+        for (size_t i = 0; i < store->n_own; i++)
                 if (store->items[i]->kind == kind && strcmp(store->items[i]->name, name) == 0) {
                         *ret = artifact_ref(store->items[i]);
                         return 0;
@@ -193,7 +260,8 @@ static int add_to_json(json_object *list, const Artifact *artifact)
 {
         _cleanup_free_ char *sha256 = text_hex(artifact->digest.sha256, SHA256_SIZE);
         _cleanup_free_ char *sha384 = text_hex(artifact->digest.sha384, SHA384_SIZE);
-        unsigned users = artifact->n_ref - (artifact->embedded ? 1 : 0); /* the store is none */
+        unsigned users =
+                artifact->n_ref - (artifact_is_own(artifact) ? 1 : 0); /* the store is none */
         json_object *object;
 
         if (!sha256 || !sha384)
@@ -202,8 +270,10 @@ static int add_to_json(json_object *list, const Artifact *artifact)
                             json_new_text(spec_artifact_kind_name(artifact->kind)), "size",
                             json_object_new_int64((int64_t)artifact->size), "sha256",
                             json_new_text(sha256), "sha384", json_new_text(sha384), "origin",
-                            json_new_text(artifact->embedded ? "embedded" : "file"), "users",
-                            json_object_new_int64(users), NULL);
+                            json_new_text(artifact->embedded    ? "embedded"
+                                          : artifact->installed ? "installed"
+                                                                : "file"),
+                            "users", json_object_new_int64(users), NULL);
         if (!object)
                 return -ENOMEM;
         if (json_object_array_add(list, object) < 0) {

@@ -83,13 +83,15 @@ static int add_artifact(Walk *walk, SpecArtifactKind kind, bool debug, HostCheck
         if (!embedded)
                 return host_check_list_add_new(missing, name, "none given", "a file", false,
                                                "give a file in the spec");
-        found = text_format("none given, and this cvmd has no embedded '%s'", embedded);
+        found = text_format("none given, and this cvmd has no '%s', neither embedded nor installed",
+                            embedded);
         if (!found) {
                 return -ENOMEM;
         }
-        fix = text_format(
-                "give a file in the spec (cvmctl --%s FILE), or build cvmd with -D%s=FILE", name,
-                embedded);
+        fix = text_format("give a file in the spec (cvmctl --%s FILE), install one (guest in "
+                          "cvmd.conf(5)), or "
+                          "build cvmd with -D%s=FILE",
+                          name, embedded);
         if (!fix) {
                 return -ENOMEM;
         }

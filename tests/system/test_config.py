@@ -40,6 +40,7 @@ def refused(daemon, text, status=exits.CONFIG):
     ('{\n"qemu": []}', 2, "qemu"),
     ('{"accelerator": "hvf"}', 1, "accelerator"),
     ('{"templates": "templates"}', 1, "templates"),
+    ('{"guest": "guest"}', 1, "guest"),
     ('{"scopes": "on"}', 1, "scopes"),
     ('{"machined": true}', 1, "machined"),
     ('{"machined": "on"}', 1, "machined"),

@@ -25,11 +25,11 @@ static size_t count_resident(const uint8_t *start, const uint8_t *end)
         return n;
 }
 
-static int get_embedded(ArtifactStore *store, SpecArtifactKind kind, const char *name,
-                        Artifact **ret, CvmError *error)
+static int get_own(ArtifactStore *store, SpecArtifactKind kind, const char *name, Artifact **ret,
+                   CvmError *error)
 {
         _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
-        int r = artifact_store_find_embedded(store, kind, name, &artifact, error);
+        int r = artifact_store_find_own(store, kind, name, &artifact, error);
 
         if (r < 0)
                 return r;
@@ -52,8 +52,7 @@ static void test_embedded(void **state)
         assert_int_equal((uintptr_t)embedded->start % 4096, 0);
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
         assert_int_equal(
-                artifact_store_find_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
-                0);
+                artifact_store_find_own(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error), 0);
         assert_int_equal(a->fd, -1);
         assert_int_equal(a->size, size);
         assert_int_equal(artifact_prepare(a, &error), 0);
@@ -70,7 +69,7 @@ static void test_embedded(void **state)
         assert_int_equal(pwrite(a->fd, "x", 1, 0), -1);
         assert_int_equal(ftruncate(a->fd, 0), -1);
 
-        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &b, &error), 0);
+        assert_int_equal(get_own(store, ARTIFACT_INITRAMFS, "test-cpio", &b, &error), 0);
         assert_ptr_equal(a, b);
 }
 
@@ -81,9 +80,9 @@ static void test_no_such(void **state)
         Artifact *a = NULL;
 
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
-        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "other", &a, &error), -EBADMSG);
+        assert_int_equal(get_own(store, ARTIFACT_INITRAMFS, "other", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "available: test-cpio, test-short");
-        assert_int_equal(get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
+        assert_int_equal(get_own(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "available: none");
         assert_null(a);
 }
@@ -98,12 +97,12 @@ static void test_former_names(void **state)
 
         table[0].name = "initramfs-debug";
         assert_int_equal(artifact_store_new(table, &store), 0);
-        assert_int_equal(artifact_store_find_embedded(store, ARTIFACT_INITRAMFS,
-                                                      "initramfs-confidential-debug", &a, &error),
+        assert_int_equal(artifact_store_find_own(store, ARTIFACT_INITRAMFS,
+                                                 "initramfs-confidential-debug", &a, &error),
                          0);
         assert_string_equal(a->name, "initramfs-debug");
-        assert_int_equal(artifact_store_find_embedded(store, ARTIFACT_INITRAMFS,
-                                                      "initramfs-confidential", &a, &error),
+        assert_int_equal(artifact_store_find_own(store, ARTIFACT_INITRAMFS,
+                                                 "initramfs-confidential", &a, &error),
                          -EBADMSG);
         assert_artifact_error(&error, "available: initramfs-debug");
 }
@@ -118,8 +117,7 @@ static void test_damaged(void **state)
 
         table[0].digest.sha384[47] ^= 1;
         assert_int_equal(artifact_store_new(table, &store), 0);
-        assert_int_equal(get_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
-                         -EBADMSG);
+        assert_int_equal(get_own(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error), -EBADMSG);
         assert_null(a);
         assert_artifact_error(&error, "the one of the file that the build embedded");
 }
@@ -134,7 +132,7 @@ static void test_wrong_kind(void **state)
 
         table[0].kind = ARTIFACT_KERNEL;
         assert_int_equal(artifact_store_new(table, &store), 0);
-        assert_int_equal(get_embedded(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
+        assert_int_equal(get_own(store, ARTIFACT_KERNEL, "test-cpio", &a, &error), -EBADMSG);
         assert_artifact_error(&error, "not a bzImage");
 }
 
@@ -204,6 +202,72 @@ static void test_share_embedded(void **state)
         assert_int_equal(a->fd, fd);
 }
 
+static unsigned n_faults;
+
+static void on_fault(const CvmError *error)
+{
+        assert_int_equal(error->id, CVM_ERROR_ARTIFACT_INVALID);
+        n_faults++;
+}
+
+static void write_file(int directory, const char *name, const void *data, size_t size)
+{
+        _cleanup_close_ int fd = openat(directory, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, data, size), size);
+}
+
+/* What is installed has a name as what is embedded has, which comes first. */
+static void test_installed(void **state)
+{
+        static const EmbeddedArtifact none[] = {{}};
+        const EmbeddedArtifact mine[] = {
+                {"kernel", embedded_artifacts[0].kind, embedded_artifacts[0].start,
+                 embedded_artifacts[0].end, embedded_artifacts[0].digest},
+                {},
+        };
+        char directory[] = "/tmp/test-installed-XXXXXX";
+        _cleanup_(artifact_store_freep) ArtifactStore *store = NULL, *other = NULL;
+        _cleanup_(artifact_unrefp) Artifact *a = NULL, *b = NULL, *c = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_close_ int fd = -1;
+        uint8_t data[BZIMAGE_SIZE];
+
+        make_bzimage(data);
+        assert_non_null(mkdtemp(directory));
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        write_file(fd, "kernel", data, sizeof(data));
+        write_file(fd, "initramfs", "not one", 7);
+        write_file(fd, "else", data, sizeof(data));
+        n_faults = 0;
+        assert_int_equal(artifact_store_new(none, &store), 0);
+        assert_int_equal(artifact_store_install(store, "/nonexistent", on_fault), 0);
+        assert_int_equal(artifact_store_install(store, directory, on_fault), 0);
+        assert_int_equal(n_faults, 1); /* the initramfs */
+        assert_int_equal(get_own(store, ARTIFACT_KERNEL, "kernel", &a, &error), 0);
+        assert_true(a->fd >= 0 && artifact_is_own(a) && !a->embedded);
+        b = artifact_store_add(store, load(ARTIFACT_KERNEL, "f", data, sizeof(data)));
+        assert_ptr_equal(a, b);
+        assert_int_equal(get_own(store, ARTIFACT_KERNEL, "else", &c, &error), -EBADMSG);
+        assert_artifact_error(&error, "available: kernel");
+        _cleanup_json_ json_object *list = artifact_store_to_json(store);
+        assert_int_equal(json_object_array_length(list), 1);
+        assert_string_equal(json_member_string(json_object_array_get_idx(list, 0), "origin"),
+                            "installed");
+        assert_int_equal(json_member_int(json_object_array_get_idx(list, 0), "users", -1), 2);
+
+        assert_int_equal(artifact_store_new(mine, &other), 0);
+        assert_int_equal(artifact_store_install(other, directory, on_fault), 0);
+        _cleanup_json_ json_object *embedded = artifact_store_to_json(other);
+        assert_int_equal(json_object_array_length(embedded), 1);
+        assert_string_equal(json_member_string(json_object_array_get_idx(embedded, 0), "origin"),
+                            "embedded");
+        for (size_t i = 0; i < 3; i++)
+                unlinkat(fd, (const char *[]){"kernel", "initramfs", "else"}[i], 0);
+        rmdir(directory);
+}
+
 static void assert_member(json_object *list, size_t index, const char *key, const char *value)
 {
         assert_string_equal(json_member_string(json_object_array_get_idx(list, index), key), value);
@@ -254,8 +318,7 @@ static void test_prepare_at_once(void **state)
 
         assert_int_equal(artifact_store_new(embedded_artifacts, &store), 0);
         assert_int_equal(
-                artifact_store_find_embedded(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error),
-                0);
+                artifact_store_find_own(store, ARTIFACT_INITRAMFS, "test-cpio", &a, &error), 0);
         for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, prepare, a), 0);
         for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
@@ -274,7 +337,7 @@ int main(void)
                 leaks_unit_test(test_former_names),    leaks_unit_test(test_damaged),
                 leaks_unit_test(test_wrong_kind),      leaks_unit_test(test_share),
                 leaks_unit_test(test_share_embedded),  leaks_unit_test(test_json),
-                leaks_unit_test(test_prepare_at_once),
+                leaks_unit_test(test_prepare_at_once), leaks_unit_test(test_installed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
