@@ -134,6 +134,7 @@ static int pump(Console *console)
                                                                                  : STDIN_FILENO,
                          .events = POLLIN},
                         {.fd = console->signals, .events = POLLIN},
+                        {.fd = STDOUT_FILENO}, /* whether it still has a reader */
                 };
                 int r = 0;
 
@@ -144,6 +145,8 @@ static int pump(Console *console)
                 }
                 if (fds[2].revents)
                         r = on_signal(console);
+                if (fds[3].revents & (POLLERR | POLLHUP))
+                        return -EPIPE;
                 if (r == 0 && (fds[0].revents & ~POLLOUT))
                         r = on_output(console);
                 if (r == 0 && fds[1].revents) {

@@ -1,84 +1,166 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
 #include "base/json.h"
+#include "base/text.h"
+#include "event_text.h"
 #include "fail.h"
 #include "filter.h"
 #include "reply.h"
 #include "session.h"
+#include "since.h"
 
 typedef struct EventsOptions {
         FilterOptions filter;
-        const char *name; /* NULL: the events of all CVMs */
-        int64_t from;     /* a sequence number; -1: from now on */
+        OptionValues kinds; /* none: all */
+        const char *name;   /* NULL: the events of all CVMs */
+        const char *from;   /* "oldest" or a sequence number; NULL: from now on */
+        const char *since;  /* NULL: any time */
+        bool quit;          /* with the last event that is kept */
 } EventsOptions;
 
 static EventsOptions events_options(const Arguments *arguments)
 {
         return (EventsOptions){
                 .filter = filter_options(arguments),
+                .kinds = arguments_values(arguments, "kind"),
                 .name = arguments_operand(arguments, 0),
-                .from = arguments_has(arguments, "from")
-                                ? (int64_t)arguments_number(arguments, "from", 0)
-                                : -1,
+                .from = arguments_value(arguments, "from"),
+                .since = arguments_value(arguments, "since"),
+                .quit = arguments_has(arguments, "quit"),
         };
 }
 
-static json_object *events_call_parameters(const EventsOptions *options)
-{
-        json_object *parameters = json_object_new_object();
+/* What is watched, and how it ends. */
+typedef struct EventsWatch {
+        const Cli *cli;
+        OptionValues kinds;
+        const char *name; /* as the user gave it; NULL: all CVMs */
+        int64_t since;    /* events before it are not printed; 0: all */
+        bool replay;      /* the events that are kept come first */
+        bool gone;        /* there is no such CVM, but it may have left events */
+        size_t printed;
+} EventsWatch;
 
-        if (options->from >= 0)
-                json_object_object_add(parameters, "fromSequence",
-                                       json_object_new_int64(options->from));
-        return parameters;
+static ExitStatus events_set_start(EventsWatch *watch, const EventsOptions *options,
+                                   json_object *parameters)
+{
+        const char *from = options->from ?: "oldest";
+        uint64_t number = 0;
+
+        if (options->since) {
+                ExitStatus status = since_parse(watch->cli, options->since, &watch->since);
+
+                if (status.code)
+                        return status;
+        }
+        watch->replay = options->from || options->since || options->quit;
+        if (!watch->replay)
+                return EXIT_OK;
+        if (strcmp(from, "oldest") != 0 && text_parse_uint(from, 0, INT64_MAX, &number) < 0)
+                return fail_usage(watch->cli, "invalid --from '%s': expected oldest or a number",
+                                  from);
+        json_object_object_add(parameters, "fromSequence", json_object_new_int64((int64_t)number));
+        return EXIT_OK;
 }
 
-/* One line: when, number, name, kind, and what the kind comes with. */
-static int events_print(json_object *event)
+/* Selects the CVM. One that is gone, or never was, is an error, unless it has left events. */
+static ExitStatus events_set_target(EventsWatch *watch, const char *name, json_object *parameters)
 {
-        _cleanup_free_ char *sequence = output_member(event, "sequence");
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        json_object *target = NULL;
+        ExitStatus status;
+        int r;
+
+        if (!name)
+                return EXIT_OK;
+        watch->name = name;
+        status = session_add_target(watch->cli, name, parameters);
+        if (!status.code)
+                status = session_connect(watch->cli, &client);
+        if (status.code)
+                return status;
+        target = json_build("name", json_object_get(json_member(parameters, "name")), "id",
+                            json_object_get(json_member(parameters, "id")), NULL);
+        r = wire_client_call(client, MANAGER "Status", target, NULL, 0, NULL, &error);
+        watch->gone = r < 0 && error.id == CVM_ERROR_NO_SUCH_CVM && watch->replay;
+        return r < 0 && !watch->gone ? fail_error(watch->cli, &error, NULL) : EXIT_OK;
+}
+
+static bool events_is_wanted(const EventsWatch *watch, json_object *event)
+{
+        const char *kind = json_member_string(event, "kind") ?: "";
+
+        if (watch->since && json_member_int(event, "at", 0) < watch->since)
+                return false;
+        for (size_t i = 0; i < watch->kinds.n; i++)
+                if (strcmp(watch->kinds.at[i], kind) == 0)
+                        return true;
+        return watch->kinds.n == 0;
+}
+
+/* One line: when, of which CVM, and what happened. */
+static int events_print_line(json_object *event)
+{
+        _cleanup_free_ char *text = event_text(event);
         _cleanup_free_ char *name = output_member(event, "name");
-        _cleanup_free_ char *kind = output_member(event, "kind");
-        _cleanup_free_ char *old = output_member(event, "oldState");
-        _cleanup_free_ char *new = output_member(event, "newState");
-        _cleanup_free_ char *detail = output_member(event, "detail");
         char when[OUTPUT_TIME_MAX];
 
-        if (!sequence || !name || !kind || !old || !new || !detail)
+        if (!text || !name)
                 return -ENOMEM;
-        printf("%s %s %s %s", output_time(json_member_int(event, "at", 0), when), sequence, name,
-               kind);
-        if (json_member(event, "newState"))
-                printf(" %s -> %s", old, new);
-        if (json_member(event, "detail"))
-                printf(" %s", detail);
-        putchar('\n');
+        output_clock(json_member_int(event, "at", 0), when);
+        if (strcmp(name, "-") == 0) /* it is about no CVM */
+                printf("%s %s\n", when, text);
+        else
+                printf("%s %s: %s\n", when, name, text);
         return 0;
 }
 
-static ExitStatus events_print_all(const Cli *cli, WireClient *client, CvmError *error)
+static ExitStatus events_print(EventsWatch *watch, json_object *event)
+{
+        if (!events_is_wanted(watch, event))
+                return EXIT_OK;
+        watch->printed++;
+        if (watch->cli->json)
+                output_json(event);
+        else if (events_print_line(event) < 0)
+                return fail_memory(watch->cli);
+        return output_finish() < 0 ? fail_local(watch->cli, "cannot write the output") : EXIT_OK;
+}
+
+/* The last reply, which has no event. */
+static ExitStatus events_finish(const EventsWatch *watch, json_object *reply)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+
+        if (json_member(reply, "ended"))
+                return fail_local(watch->cli, "cvmd is going down; continue with --from %" PRId64,
+                                  json_member_int(reply, "sequence", 0));
+        if (!watch->gone || watch->printed)
+                return EXIT_OK;
+        cvm_error_no_such_cvm(&error, watch->name, NULL);
+        return fail_error(watch->cli, &error, NULL);
+}
+
+static ExitStatus events_print_all(EventsWatch *watch, WireClient *client, CvmError *error)
 {
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
                 json_object *event;
+                ExitStatus status;
                 int r = session_next(client, &reply, error);
 
                 if (r < 0)
                         return session_interrupted() ? session_interrupted_exit()
-                                                     : fail_error(cli, error, NULL);
+                                                     : fail_error(watch->cli, error, NULL);
                 if (r == 0 && !json_member(reply, "event"))
-                        return fail_local(cli, "cvmd is going down; continue with --from %" PRId64,
-                                          json_member_int(reply, "sequence", 0));
-                event = reply_member(cli, reply, "event", json_type_object);
-                if (!event)
-                        return exit_status(EXIT_FAILED);
-                if (cli->json)
-                        output_json(event);
-                else if (events_print(event) < 0)
-                        return fail_memory(cli);
-                if (output_finish() < 0)
-                        return fail_local(cli, "cannot write the output");
-                if (r == 0)
-                        return EXIT_OK;
+                        return events_finish(watch, reply);
+                event = reply_member(watch->cli, reply, "event", json_type_object);
+                status = event ? events_print(watch, event) : exit_status(EXIT_FAILED);
+                if (status.code || r == 0)
+                        return status;
         }
 }
 
@@ -86,24 +168,28 @@ ExitStatus verb_events(const Arguments *arguments)
 {
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *parameters = json_object_new_object();
         const EventsOptions options = events_options(arguments);
-        json_object *parameters = events_call_parameters(&options);
         const Cli *cli = &arguments->cli;
-        ExitStatus status = filter_apply(cli, &options.filter, parameters);
+        EventsWatch watch = {.cli = cli, .kinds = options.kinds};
+        ExitStatus status = events_set_start(&watch, &options, parameters);
         int r;
 
-        if (!status.code && options.name)
-                status = session_add_target(cli, options.name, parameters);
+        if (!status.code)
+                status = filter_apply(cli, &options.filter, parameters);
+        if (!status.code)
+                status = events_set_target(&watch, options.name, parameters);
         if (!status.code)
                 status = session_connect(cli, &client);
-        if (status.code) {
-                json_object_put(parameters);
+        if (status.code)
                 return status;
-        }
+        if (options.quit || watch.gone)
+                json_object_object_add(parameters, "follow", json_object_new_boolean(false));
         session_catch_interrupts(client);
-        r = wire_client_begin(client, MANAGER "Watch", parameters, NULL, 0, &error);
+        session_watch_output(client);
+        r = wire_client_begin(client, MANAGER "Watch", TAKE_PTR(parameters), NULL, 0, &error);
         if (r < 0)
                 return session_interrupted() ? session_interrupted_exit()
                                              : fail_error(cli, &error, NULL);
-        return events_print_all(cli, client, &error);
+        return events_print_all(&watch, client, &error);
 }

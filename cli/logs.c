@@ -72,6 +72,7 @@ ExitStatus verb_logs(const Arguments *arguments)
         }
         if (options.follow)
                 session_catch_interrupts(client);
+        session_watch_output(client);
         r = wire_client_begin(client, MANAGER "Logs", parameters, NULL, 0, &error);
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;

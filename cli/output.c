@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -74,6 +75,18 @@ const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
         if (usec <= 0 || !localtime_r(&seconds, &tm) ||
             strftime(buffer, OUTPUT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 snprintf(buffer, OUTPUT_TIME_MAX, "-");
+        return buffer;
+}
+
+const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
+{
+        static const size_t date = sizeof("2026-11-21 ") - 1;
+        char today[OUTPUT_TIME_MAX];
+
+        output_time(clock_now_usec(), today);
+        output_time(usec, buffer);
+        if (strncmp(today, buffer, date) == 0)
+                memmove(buffer, buffer + date, strlen(buffer + date) + 1);
         return buffer;
 }
 

@@ -31,6 +31,8 @@ char *output_member(json_object *object, const char *key);
 /* Microseconds since the epoch in local time: "2026-11-21 07:16:33". "-" for 0 and below. */
 #define OUTPUT_TIME_MAX 64
 const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
+/* The same without the date if that is today's: "07:16:33". */
+const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
 /* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" if there are none. */
 char *output_forwards(json_object *cvm);
 /* A member that counts bytes, as text_format_size() has it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -374,6 +375,18 @@ ExitStatus session_interrupted_exit(void)
         return exit_status(interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE);
 }
 
+void session_watch_output(WireClient *client)
+{
+        wire_client_set_output(client, STDOUT_FILENO);
+}
+
+bool session_output_is_gone(void)
+{
+        struct pollfd output = {.fd = STDOUT_FILENO};
+
+        return poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP));
+}
+
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error)
 {
         int r;
@@ -383,5 +396,10 @@ int session_next(WireClient *client, json_object **ret_reply, CvmError *error)
                 if (r == -EINTR && !interrupted)
                         cvm_error_done(error);
         } while (r == -EINTR && !interrupted);
+        if (r == -EPIPE && session_output_is_gone()) {
+                raise(SIGPIPE);
+                cvm_error_done(error);
+                return cvm_error_system(error, r, "write the output");
+        }
         return r;
 }

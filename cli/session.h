@@ -74,5 +74,14 @@ int session_interrupted(void);
 /* EXIT_INTERRUPTED after SIGINT, else EXIT_DONE. */
 ExitStatus session_interrupted_exit(void);
 
+/*
+ * From here on session_next() ends this process as SIGPIPE does, if nobody reads standard output
+ * any more: at once, also while nothing is to be printed. If SIGPIPE is ignored, it returns -EPIPE
+ * with an error.
+ */
+void session_watch_output(WireClient *client);
+/* Whether standard output is a pipe or socket whose reader has gone. */
+bool session_output_is_gone(void);
+
 /* wire_client_next(), which continues after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

@@ -157,7 +157,12 @@ static const Option logs_options[] = {
 };
 
 static const Option events_options[] = {
-        {"from", "N", "start with event number N", OPTION_NUMBER, 0, INT64_MAX},
+        {"since", "TIME", "print first what happened since then: 5m ago, or 14:03"},
+        {"from", "oldest|N", "print first what is kept, from event number N on"},
+        {"quit", NULL, "quit after the events that are kept; do not wait for new ones",
+         .letter = 'q'},
+        {"kind", "KIND", "only events of this kind", OPTION_REPEATS,
+         .choices = "state ready status panic internal-error note removed events-lost"},
         {"json", NULL, "print one object per line"},
         {},
 };
@@ -332,7 +337,8 @@ const Verb verbs[] = {
          .takes_names = true,
          .section = VERB_LOOK,
          .examples = "cvmctl events web\n"
-                     "cvmctl events --state failed --json\n"},
+                     "cvmctl events --since 1h -q\n"
+                     "cvmctl events --from oldest --state failed --json\n"},
         {"pause",
          "NAME...",
          "pause CVMs",

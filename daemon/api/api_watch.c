@@ -18,6 +18,7 @@ typedef struct Watch {
         bool snapshot; /* it is being sent */
         char *sent;    /* the name that it has come to; NULL: none yet */
         bool waiting;  /* for the client to read */
+        bool brief;    /* it ends after the events that are kept */
         EventsFollower follower;
 } Watch;
 
@@ -101,6 +102,16 @@ static void watch_fail(Watch *watch, CvmError *error)
         watch_free(watch);
 }
 
+/* The last message says where a later Watch continues. reason: NULL if it was asked for. */
+static void watch_end(Watch *watch, const char *reason)
+{
+        wire_call_reply(watch->call,
+                        json_build("sequence",
+                                   watch->snapshot ? NULL : json_object_new_int64(watch->next),
+                                   "ended", reason ? json_object_new_string(reason) : NULL, NULL));
+        watch_free(watch);
+}
+
 static void watch_send(Watch *watch)
 {
         Events *events = watch->manager->home.events;
@@ -125,6 +136,8 @@ static void watch_send(Watch *watch)
                 if (api_watch_is_wanted(watch, event))
                         wire_call_continue(watch->call, events_show(events, event));
         }
+        if (watch->brief && !watch->snapshot)
+                watch_end(watch, NULL);
 }
 
 static void on_more(void *userdata)
@@ -132,22 +145,15 @@ static void on_more(void *userdata)
         watch_send(userdata);
 }
 
-/* The last message says where a later Watch continues. */
 static void on_end(void *userdata)
 {
-        Watch *watch = userdata;
-
-        wire_call_reply(watch->call,
-                        json_build("sequence",
-                                   watch->snapshot ? NULL : json_object_new_int64(watch->next),
-                                   "ended", json_object_new_string("daemon-exit"), NULL));
-        watch_free(watch);
+        watch_end(userdata, "daemon-exit");
 }
 
 typedef struct WatchParameters {
         Filter filter;
         int64_t from;
-        bool snapshot;
+        bool snapshot, follow;
 } WatchParameters;
 
 static void watch_parameters_done(WatchParameters *p)
@@ -181,6 +187,7 @@ static int watch_start(WireCall *call, Manager *manager, WatchParameters *p, Cvm
                 .filter = p->filter,
                 .next = watch_begin_at(manager->home.events, p),
                 .snapshot = p->snapshot,
+                .brief = !p->follow,
                 .follower = {.more = on_more, .end = on_end, .userdata = watch},
         };
         p->filter = (Filter){};
@@ -196,10 +203,12 @@ int api_watch(WireCall *call, json_object *parameters, void *userdata, CvmError 
                 {"name", JSON_STRING, offsetof(WatchParameters, filter.name)},
                 {"fromSequence", JSON_INT, offsetof(WatchParameters, from), 0, 0, INT64_MAX},
                 {"snapshot", JSON_BOOL, offsetof(WatchParameters, snapshot)},
+                {"follow", JSON_BOOL, offsetof(WatchParameters, follow)},
                 FILTER_FIELDS(WatchParameters, filter),
                 {},
         };
-        _cleanup_(watch_parameters_done) WatchParameters p = {.filter = FILTER_ANY, .from = -1};
+        _cleanup_(watch_parameters_done)
+                WatchParameters p = {.filter = FILTER_ANY, .from = -1, .follow = true};
         int r = api_dispatch(parameters, fields, &p, error);
 
         return r < 0 ? r : watch_start(call, userdata, &p, error);

@@ -14,6 +14,8 @@
 #include "vm/home.h"
 #include "vm/record.h"
 
+#define DETAIL_TEXT_MAX 512u /* bytes of an ending that its event has */
+
 /* From state (row) to states (bits). */
 #define TO(state) (1u << (state))
 static const unsigned transitions[_VM_STATE_MAX] = {
@@ -29,13 +31,26 @@ static const unsigned transitions[_VM_STATE_MAX] = {
         [VM_RESTARTING] = TO(VM_RESTARTING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED),
 };
 
+/* The first line of an ending's detail, or NULL if there is none; cut to what an event may keep. */
+static json_object *state_detail_text(const char *detail)
+{
+        size_t size = detail ? strcspn(detail, "\r\n") : 0;
+        _cleanup_free_ char *line = NULL;
+
+        if (size > DETAIL_TEXT_MAX)
+                size = text_utf8_prefix(detail, DETAIL_TEXT_MAX);
+        line = size ? strndup(detail, size) : NULL;
+        return line ? json_new_text(line) : NULL;
+}
+
 static json_object *state_detail(const Vm *vm)
 {
         bool restarts = vm->state == VM_RESTARTING;
 
         if (!vm->ending.reason)
                 return NULL;
-        return json_build("reason", json_object_new_string(vm->ending.reason), "restarts",
+        return json_build("reason", json_object_new_string(vm->ending.reason), "text",
+                          state_detail_text(vm->ending.detail), "restarts",
                           restarts ? json_object_new_int64(vm->restart.total) : NULL, "restartAt",
                           restarts ? json_object_new_int64(vm->restart.at.real_usec) : NULL, NULL);
 }

@@ -13,6 +13,7 @@
 struct WireClient {
         int fd; /* -1 once handed over */
         int timeout;
+        int output;   /* -1: none */
         bool pending; /* a call has begun and its last reply has not come */
         bool more;    /* … which may have several */
         bool spent;   /* the stream is out of step, or ended */
@@ -44,6 +45,7 @@ int wire_client_connect(const char *path, WireClient **ret, CvmError *error)
         if (!client)
                 return cvm_error_system(error, -ENOMEM, "connect to %s", path);
         client->timeout = -1;
+        client->output = -1;
         client->fd = wire_client_open(path);
         if (client->fd < 0)
                 return cvm_error_system(error, client->fd, "connect to %s", path);
@@ -71,6 +73,11 @@ void wire_client_set_timeout(WireClient *client, int msec)
         client->timeout = msec;
 }
 
+void wire_client_set_output(WireClient *client, int fd)
+{
+        client->output = fd;
+}
+
 /* The stream cannot be used any more. */
 static int wire_client_fail(WireClient *client, int r, CvmError *error)
 {
@@ -79,14 +86,18 @@ static int wire_client_fail(WireClient *client, int r, CvmError *error)
         return cvm_error_system(error, r, "%s", system_operation);
 }
 
-/* 0 or -errno; -EINTR after a signal. */
+/* 0 or -errno; -EINTR after a signal, -EPIPE if nobody reads the output any more. */
 static int wire_client_wait_for(WireClient *client, short events)
 {
-        struct pollfd p = {.fd = client->fd, .events = events};
-        int n = poll(&p, 1, client->timeout);
+        struct pollfd fds[] = {
+                {.fd = client->fd, .events = events}, {.fd = client->output}, /* its error alone */
+        };
+        int n = poll(fds, ARRAY_SIZE(fds), client->timeout);
 
         if (n < 0)
                 return -errno;
+        if (fds[1].revents & (POLLERR | POLLHUP))
+                return -EPIPE;
         return n == 0 ? -ETIMEDOUT : 0;
 }
 
@@ -142,7 +153,6 @@ static int receive_some(WireClient *client)
 {
         char scratch[READ_SIZE];
         ssize_t n;
-        int r;
 
         n = recv(client->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
         if (n > 0)
@@ -151,8 +161,7 @@ static int receive_some(WireClient *client)
                 return -ECONNRESET;
         if (errno != EAGAIN)
                 return -errno;
-        r = wire_client_wait_for(client, POLLIN);
-        return r;
+        return wire_client_wait_for(client, POLLIN);
 }
 
 /* The next message, consumed from the input. */

@@ -25,6 +25,9 @@ int wire_client_fd(const WireClient *client);
 
 /* Milliseconds for each wait on the peer; -1 (default): no limit. */
 void wire_client_set_timeout(WireClient *client, int msec);
+/* A pipe or socket that the caller writes the replies to, borrowed; -1 (default): none. If its
+ * reader goes, wire_client_next() returns -EPIPE instead of waiting for the peer. */
+void wire_client_set_output(WireClient *client, int fd);
 
 /* A plain call. Takes parameters (NULL: {}); fds are borrowed and sent with the message's first
  * byte. ret_reply (the parameters, never NULL on success) may be NULL. */

@@ -299,61 +299,6 @@ def test_logs_that_the_daemon_ends():
     assert "cvmd is going down" in done.err
 
 
-# events
-
-EVENTS = [
-    {"sequence": 7, "at": 1700000000000000, "name": "web", "id": "i", "kind": "state",
-     "oldState": "starting", "newState": "running"},
-    {"sequence": 8, "at": 1700000001000000, "name": "web", "id": "i", "kind": "status",
-     "detail": {"text": "warm"}},
-]
-
-
-def watch(call, connection):
-    assert call.more
-    for event in EVENTS:
-        connection.reply({"event": event}, continues=True)
-    connection.error("EventsLost", oldest=20)
-
-
-def test_events():
-    with Peer(Watch=watch) as peer:
-        done = peer.cvmctl("events", "web", "--from", "7")
-        found = peer.cvmctl("events", "--json")
-        assert calls(peer) == [("Watch", {"name": "web", "fromSequence": 7}), ("Watch", {})]
-    assert done.out.splitlines() == [
-        "2023-11-14 22:13:20 7 web state starting -> running",
-        '2023-11-14 22:13:21 8 web status {"text":"warm"}']
-    assert done.code == 1 and "before number 20" in done.err
-    assert [json.loads(line) for line in found.out.splitlines()] == EVENTS
-
-
-def test_a_daemon_that_ends_while_events_are_followed():
-    def end(call, connection):
-        connection.reply({"event": EVENTS[0]}, continues=True)
-        connection.close()
-    with Peer(Watch=end) as peer:
-        done = peer.cvmctl("events")
-    assert done.code == 1 and done.err.count("\n") == 1 and done.out.count("\n") == 1
-
-
-def test_a_reader_that_goes_ends_it():
-    def flood(call, connection):
-        try:
-            while True:
-                connection.reply({"event": EVENTS[0]}, continues=True)
-        except OSError:
-            connection.close()
-    with Peer(Watch=flood) as peer:
-        process = subprocess.Popen([CVMCTL, "--socket", peer.path, "events"], env=environment(),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(TIMEOUT) == -signal.SIGPIPE
-        assert process.stderr.read() == b""
-        process.stderr.close()
-
-
 # A CVM's name, its id, or the beginning of its id
 
 WEB, DB = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa", "6b1bd9e2-0000-4a0c-9a51-0c83f3a1f0bb"

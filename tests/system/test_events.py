@@ -310,3 +310,45 @@ def test_cvmctl_events(cvmd):
         process.wait(10)
         process.stdout.close()
     assert states(events)[:3] == ["preparing", "starting", "running"]
+
+
+def test_the_life_of_a_cvm_in_sentences(cvmd):
+    cvmd.launch("web")
+    cvmd.call("Pause", name="web")
+    cvmd.call("Resume", name="web")
+    cvmd.stop("web", force=True)
+    cvmd.discard("web")
+    done = cvmd.cvmctl("events", "web", "-q")
+    said = [line.split(" web: ")[1] for line in done.stdout.splitlines()]
+    assert [text for text in said if text != "ready" and "guest says" not in text] == [
+        "launch admitted", "starting", "running", "paused", "running again", "stopping",
+        said[-2], "removed"]
+    assert said[-2].startswith("stopped: on request")
+
+
+def test_watch_without_following(cvmd):
+    """The reply after what is kept says with which number a later Watch continues."""
+    cvmd.launch("web")
+    upto = cvmd.call("List")["sequence"]
+    with cvmd.client() as client:
+        replies = list(client.stream("Watch", fromSequence=0, follow=False))
+    assert replies[0]["event"]["newState"] == "preparing"
+    assert replies[-2]["event"]["sequence"] == upto - 1
+    assert replies[-1] == {"sequence": upto}
+    with cvmd.client() as client:
+        assert list(client.stream("Watch", follow=False)) == [{"sequence": upto}]
+    with cvmd.client() as client:
+        replies = list(client.stream("Watch", follow=False, snapshot=True))
+    assert [set(reply) for reply in replies] == [{"cvm"}, {"sequence", "boot"}, {"sequence"}]
+
+
+def test_why_a_launch_failed_is_in_the_event(cvmd):
+    """Its first line; the rest is in the CVM's ending."""
+    with pytest.raises(VarlinkError):
+        cvmd.launch("web", cmdline='fake.exit=1 fake.stderr="out of luck"')
+    first = cvmd.status("web")["ending"]["detail"].splitlines()[0]
+    with cvmd.client() as client:
+        *_, last, _ = client.stream("Watch", fromSequence=0, follow=False)
+    assert last["event"]["detail"] == {"reason": "launch-failed", "text": first}
+    shown = cvmd.cvmctl("events", "-q", "--state", "failed").stdout
+    assert shown.endswith(f" web: failed: the launch failed: {first}\n")
