@@ -9,6 +9,14 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "progress.h"
+#include "terminal.h"
+
+/* Makes the terminal one that shows a message. */
+static void fail_clear(void)
+{
+        terminal_leave();
+        progress_end();
+}
 
 /* A message that does not begin with a place in a file begins with the program's name. */
 static void fail_print_line(const char *message, bool has_place)
@@ -32,7 +40,7 @@ static void fail_print_json(const char *name, json_object *parameters)
 static void fail_print(const Cli *cli, const char *name, json_object *parameters,
                        const char *message)
 {
-        progress_end();
+        fail_clear();
         if (cli->json) {
                 fail_print_json(name, parameters);
                 return;
@@ -93,7 +101,7 @@ static ExitStatus print_file(const Cli *cli, const char *file, unsigned line, un
                 message = text_format("%s:%u:%u: %s", file, line, column, text);
         if (!message)
                 return fail_memory(cli);
-        progress_end();
+        fail_clear();
         parameters = json_build("message", json_new_text(text), "file", json_new_text(file), "line",
                                 line ? json_object_new_int64(line) : NULL, "column",
                                 column ? json_object_new_int64(column) : NULL, NULL);
@@ -193,7 +201,7 @@ ExitStatus fail_faults(const Cli *cli, const CvmError *error, const char *file)
         size_t n =
                 json_object_is_type(faults, json_type_array) ? json_object_array_length(faults) : 0;
 
-        progress_end();
+        fail_clear();
         if (cli->json)
                 fail_print_json(error->name, json_object_get(error->fields));
         for (size_t i = 0; !cli->json && i < n && i <= FAULTS_MAX; i++) {

@@ -72,6 +72,17 @@ ExitStatus session_call(const Cli *cli, const char *method, json_object *paramet
         return r < 0 ? fail_error(cli, &error, NULL) : EXIT_OK;
 }
 
+ExitStatus session_call_again(const Cli *cli, WireClient *client, const char *method,
+                              json_object *parameters, json_object **ret_reply)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        int r = wire_client_call(client, method, parameters, NULL, 0, ret_reply, &error);
+
+        if (r < 0 && session_interrupted())
+                return session_interrupted_exit();
+        return r < 0 ? fail_error(cli, &error, NULL) : EXIT_OK;
+}
+
 /* Lowercase hex digits and dashes, as ids have them. */
 static bool session_may_be_id(const char *given)
 {
@@ -363,6 +374,15 @@ void session_catch_interrupts(const WireClient *client)
         interrupt_fd = wire_client_fd(client);
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
+}
+
+void session_catch_hangups(const WireClient *client)
+{
+        struct sigaction action = {.sa_handler = on_interrupt};
+
+        session_catch_interrupts(client);
+        sigaction(SIGHUP, &action, NULL);
+        sigaction(SIGQUIT, &action, NULL);
 }
 
 int session_interrupted(void)

@@ -24,6 +24,11 @@ ExitStatus session_connect(const Cli *cli, WireClient **ret);
 ExitStatus session_call(const Cli *cli, const char *method, json_object *parameters,
                         json_object **ret_reply);
 
+/* The same on a connection that stays. After a signal that session_catch_interrupts() caught, the
+ * status is session_interrupted_exit() and *ret_reply is not set. */
+ExitStatus session_call_again(const Cli *cli, WireClient *client, const char *method,
+                              json_object *parameters, json_object **ret_reply);
+
 /* Which CVM the user means. */
 typedef struct SessionTarget {
         char *name;  /* or what the user gave, if the daemon was not asked */
@@ -71,6 +76,8 @@ ExitStatus session_call_targets(const Cli *cli, const char *method, json_object 
  */
 void session_catch_interrupts(const WireClient *client);
 int session_interrupted(void);
+/* The same for SIGHUP and SIGQUIT too. */
+void session_catch_hangups(const WireClient *client);
 /* EXIT_INTERRUPTED after SIGINT, else EXIT_DONE. */
 ExitStatus session_interrupted_exit(void);
 

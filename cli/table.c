@@ -41,8 +41,11 @@ static size_t table_text_width(const char *text)
         return width < 0 ? n : (size_t)width;
 }
 
+/* Nothing is filled in if it is not an array. */
 static int table_fill(Table *table, json_object *array, TableRow row)
 {
+        if (!json_object_is_type(array, json_type_array))
+                return 0;
         while (table->columns[table->n_columns].title)
                 table->n_columns++;
         table->n_rows = json_object_array_length(array);
@@ -253,17 +256,29 @@ int table_print(FILE *stream, const TableColumn *columns, json_object *array, Ta
 {
         _cleanup_(table_done) Table table = {.columns = columns};
         size_t terminal = output_width(stream);
-        int r;
+        int r = table_fill(&table, array, row);
 
-        if (!json_object_is_type(array, json_type_array))
-                return 0;
-        r = table_fill(&table, array, row);
         if (r < 0)
                 return r;
         if (terminal && !table_narrow(&table, terminal))
                 return table_print_list(stream, &table, terminal);
         if (terminal)
                 r = table_fit_cells(&table);
+        if (r == 0)
+                table_print_columns(stream, &table);
+        return r;
+}
+
+int table_print_within(FILE *stream, size_t width, const TableColumn *columns, json_object *array,
+                       TableRow row)
+{
+        _cleanup_(table_done) Table table = {.columns = columns};
+        int r = table_fill(&table, array, row);
+
+        if (r == 0 && width) {
+                (void)table_narrow(&table, width);
+                r = table_fit_cells(&table);
+        }
         if (r == 0)
                 table_print_columns(stream, &table);
         return r;

@@ -25,3 +25,7 @@ typedef void (*TableRow)(json_object *item, char **cells);
 
 /* Prints an array as a table, columns ended by {}. Returns 0 or -ENOMEM. */
 int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row);
+/* The same for a stream whose lines are cut at that width (screen.h): fitted to it as far as
+ * possible, and never a list. 0: not fitted. */
+int table_print_within(FILE *stream, size_t width, const TableColumn *columns, json_object *array,
+                       TableRow row);

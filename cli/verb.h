@@ -88,6 +88,7 @@ ExitStatus verb_run(const Arguments *arguments);
 ExitStatus verb_status(const Arguments *arguments);
 ExitStatus verb_stop(const Arguments *arguments);
 ExitStatus verb_wait(const Arguments *arguments);
+ExitStatus verb_top(const Arguments *arguments);
 ExitStatus verb_templates(const Arguments *arguments);
 ExitStatus verb_verify(const Arguments *arguments);
 ExitStatus verb_version(const Arguments *arguments);

@@ -141,6 +141,13 @@ static const Option list_options[] = {
         {},
 };
 
+static const Option top_options[] = {
+        {"interval", "TIME", "how often to ask the daemon (default: 2s)", OPTION_TIME, 1,
+         SECONDS_MAX},
+        {"json", NULL, "print an array of CVMs as JSON, once"},
+        {},
+};
+
 static const Option inspect_options[] = {
         {"spec", NULL, "print only the spec, as a file for launch"},
         {"json", NULL, "print one line"},
@@ -307,6 +314,14 @@ const Verb verbs[] = {
          verb_list,
          .section = VERB_LOOK,
          .examples = "cvmctl list --state running --label tier=front\n"},
+        {"top",
+         "",
+         "show all CVMs, again and again",
+         0,
+         0,
+         {filter_options, top_options},
+         verb_top,
+         .section = VERB_LOOK},
         {"logs",
          "NAME",
          "print a CVM's console output",

@@ -54,10 +54,11 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
     (["logs", "a", "-fx"], "unknown option '-x' in '-fx'"),
     (["logs", "a", "-nx"], "--lines must be a number"),
     (["--json", "console", "a"], "unknown option '--json'"),
-    (["top"], "unknown command 'top'; did you mean 'list'?"),
+    (["tpo"], "unknown command 'tpo'; did you mean 'top'?"),
     (["stpo"], "unknown command 'stpo'; did you mean 'stop'?"),
     (["prune"], "unknown command 'prune' (see"),
-    (["atop"], "unknown command 'atop' (see"),
+    (["xstop"], "unknown command 'xstop' (see"),
+    (["atop"], "unknown command 'atop'; did you mean 'top'?"),
     (["launch", "a", "--timeout", "0"], "--timeout must be a time such as 90s, 5m or 1h30m, "
                                          "from 1 to 86400 seconds, not '0'"),
     (["launch", "a", "--timeout", "5x"], "not '5x'"),
