@@ -63,15 +63,28 @@ static void end_unseen(Manager *manager, Vm *vm, const char *detail)
         restart_ended(manager, vm, &ending);
 }
 
-/* Its launch was not done when the daemon ended. As after any launch that fails, the CVM is kept if
- * its hypervisor may have run, or was kept before. */
-static void give_up_launch(Manager *manager, Vm *vm, json_object *record)
+/* Its launch was not done when the daemon ended, or had failed and was to leave nothing. What becomes
+ * of it is decided once all records are read: there may be an older CVM of its name. */
+static void defer_launch(Vm *vm, json_object *record, bool same_boot)
 {
-        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
-                 "its launch was not done when the daemon ended: undone");
-        vm_release(vm);
-        if (json_member_bool(record, "hypervisor", false) && vm->remove == SPEC_REMOVE_NEVER)
+        vm->given_up = true;
+        vm->may_have_run = vm->remove == SPEC_REMOVE_NEVER &&
+                           json_member_bool(record, "hypervisor", false);
+        if (vm->may_have_run && !same_boot) /* the removal of an older one may not be on the disk */
                 vm->kept = true;
+}
+
+/* As after any launch that fails, the CVM is kept if its hypervisor may have run, or was kept
+ * before. */
+static void give_up_launch(Manager *manager, Vm *vm)
+{
+        vm->given_up = false;
+        if (vm_state_is_live(vm->state)) {
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                         "its launch was not done when the daemon ended: undone");
+                vm_release(vm);
+        }
+        vm->kept |= vm->may_have_run;
         if (!vm->kept) {
                 manager_remove(manager, vm);
                 return;
@@ -134,7 +147,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 return 0;
         }
         if (vm->state == VM_PREPARING || vm->state == VM_STARTING) {
-                give_up_launch(manager, vm, record);
+                defer_launch(vm, record, same_boot);
                 return 0;
         }
         vm_arm_expiry(vm);
@@ -160,6 +173,12 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         return 0;
 }
 
+/* Whether it has the name for itself, unlike one that has ended or will have once it is given up. */
+static bool recover_is_live(const Vm *vm)
+{
+        return vm_state_is_live(vm->state) && !vm->given_up;
+}
+
 /* A launch that is not done has not yet removed the CVM that it replaces, and a crash may leave the
  * records of both later, too. The one that was read before is put on the shelf. */
 static int recover_add(Manager *manager, Vm *vm, Vm **ret_other)
@@ -168,7 +187,7 @@ static int recover_add(Manager *manager, Vm *vm, Vm **ret_other)
         Vm *other = vm_table_find(table, vm->name);
         int r;
 
-        if (other && vm_state_is_live(other->state) && vm_state_is_live(vm->state))
+        if (other && recover_is_live(other) && vm_state_is_live(vm->state))
                 return -EEXIST;
         if (other)
                 vm_table_shelve(table, other);
@@ -180,16 +199,51 @@ static int recover_add(Manager *manager, Vm *vm, Vm **ret_other)
         return r;
 }
 
-/* Of two CVMs of one name the live one stays, else the newer one. */
+/* Its launch is given up, and nothing says that its hypervisor was let run. */
+static bool recover_is_nothing(const Vm *vm)
+{
+        return vm->given_up && !vm->kept;
+}
+
+/* Whether of two CVMs of one name this one stays: the live one, else the newer one. But where the
+ * older one is still there, the newer one's hypervisor was not let run (launch_replace()), unless
+ * its record says so: such a launch leaves the older one as it was. */
+static bool recover_prefers(const Vm *vm, const Vm *other)
+{
+        if (recover_is_nothing(vm) != recover_is_nothing(other))
+                return recover_is_nothing(other);
+        if (recover_is_live(vm) != recover_is_live(other))
+                return recover_is_live(vm);
+        return vm->created_at >= other->created_at;
+}
+
+/* vm is in the table, and other on its shelf. */
 static void recover_choose(Manager *manager, Vm *vm, Vm *other)
 {
-        bool newer = vm_state_is_live(vm->state) ||
-                     (!vm_state_is_live(other->state) && vm->created_at >= other->created_at);
+        bool is_first = recover_prefers(vm, other);
+        Vm *winner = is_first ? vm : other, *loser = is_first ? other : vm;
+        bool comes_back = recover_is_nothing(loser) && !winner->given_up;
 
-        if (!vm->removed)
-                manager_remove(manager, newer ? other : vm);
-        if (vm->removed)
+        if (loser->given_up) {
+                loser->kept = loser->may_have_run = false;
+                give_up_launch(manager, loser);
+        } else {
+                manager_remove(manager, loser);
+        }
+        if (winner == other)
                 (void)vm_table_unshelve(&manager->home.table, other);
+        if (comes_back) /* whoever follows the events saw the other one take its place */
+                vm_emit(winner, "state", NULL, vm_state_name(winner->state), NULL);
+}
+
+/* Once all records are read. */
+static void recover_give_up(Manager *manager)
+{
+        const VmTable *table = &manager->home.table;
+
+        for (size_t i = table->n; i > 0; i--) /* one may be removed */
+                if (table->vms[i - 1]->given_up)
+                        give_up_launch(manager, table->vms[i - 1]);
 }
 
 /* Its launch has failed, and was to leave nothing. */
@@ -228,7 +282,7 @@ static int recover_vm(Manager *manager, Vm *vm, json_object *record, const char 
         int r;
 
         if (never_was(vm)) {
-                manager_remove(manager, vm);
+                vm->given_up = true;
                 return 0;
         }
         r = adopt_record(manager, file);
@@ -398,9 +452,11 @@ int recover(Manager *manager, CvmError *error)
         int r;
 
         r = for_each(manager->home.records_fd, manager, on_record);
-        if (r == 0)
+        if (r == 0) {
+                recover_give_up(manager);
                 /* before their consoles are looked at */
                 record_trim_bad(manager->home.records_fd, time(NULL));
+        }
         if (r == 0)
                 r = for_each(manager->home.shares_fd, manager, on_shares);
         if (r == 0)

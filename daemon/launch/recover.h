@@ -4,9 +4,10 @@
 /*
  * What a starting daemon does with the records that the last one left.
  *
- * Ended CVMs are kept as they are. A launch that was in progress is undone: its caller is gone. A
- * live CVM whose process is still the recorded one (pid and start time, this boot) is adopted, any
- * other is reported as lost. A record that a crash has torn or that the disk cannot read is
+ * Ended CVMs are kept as they are. A launch that was in progress is undone: its caller is gone. It
+ * leaves what any launch that fails leaves (launch.h), the older CVM of its name included. A live
+ * CVM whose process is still the recorded one (pid and start time, this boot) is adopted, any other
+ * is reported as lost. A record that a crash has torn or that the disk cannot read is
  * replaced by the version before it that is kept, if there is one. A file that is not a record of
  * ours is set aside as NAME.bad and never acted on (vm/record_aside.h). Directories in RUNTIME that
  * no live CVM owns are wiped, console logs of no CVM are removed. If memory or descriptors are

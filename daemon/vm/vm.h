@@ -111,6 +111,8 @@ struct Vm {
         bool kept; /* a launch that fails leaves the CVM and its ending: its hypervisor was let run
                     * and the guest does not run yet, its launch has failed after that, or the same
                     * launch is in progress again */
+        bool given_up;      /* recover.c's: as its launch was not done when the last daemon ended */
+        bool may_have_run;  /* likewise: its hypervisor waited at its gate, or was let run */
         bool launch_failed; /* it ran and has ended while its launch waited for READY */
         uint64_t log_bytes; /* of its logs, once it has ended; 0: not counted yet */
         VmCause cause;

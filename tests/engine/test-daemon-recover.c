@@ -139,6 +139,44 @@ static void test_launch_in_work_is_undone(void **state)
         close(fd);
 }
 
+/* QEMU waits at its gate: the launch leaves nothing, and the CVM that it was to replace is there as
+ * it was. In which order the records are read depends on the ids. */
+static void test_launch_at_the_gate_leaves_the_older_one(void **state)
+{
+        for (char c = '0'; c <= '7'; c++) {
+                _cleanup_json_ json_object *before = NULL, *after = NULL;
+                _cleanup_free_ char *id = NULL;
+                char extra[] = ",\"id\":\"" OTHER_ID "\"";
+                int fd = daemon_connect(d);
+                const Event *last;
+                pid_t pid;
+
+                extra[strlen(",\"id\":\"")] = c;
+                assert_launched(daemon_launch(d, "web", "", ""), "running");
+                assert_cvm(daemon_call(d, "Stop", NAME), "stopped", "stopped");
+                id = strdup(daemon_vm(d, "web")->id);
+                before = daemon_call(d, "Status", NAME);
+                daemon_send_launch(d, fd, "web", "", extra);
+                test_loop_until(&d->test, daemon_is_at(d, LAUNCH_RECORDED));
+                pid = pid_of("web");
+                crash();
+                daemon_start(d);
+                assert_string_equal(daemon_vm(d, "web")->id, id);
+                after = daemon_call(d, "Status", NAME);
+                assert_true(json_object_equal(before, after));
+                assert_int_equal(d->manager->home.table.n_ids, 1);
+                assert_int_equal(daemon_count(d, "run/vms"), 0);
+                last = events_get(d->manager->home.events,
+                                  events_next_sequence(d->manager->home.events) - 1);
+                assert_string_equal(last->id, id);
+                assert_string_equal(json_member_string(last->json, "newState"), "stopped");
+                await_end(pid);
+                close(fd);
+                json_object_put(daemon_call(d, "Remove", NAME));
+                assert_int_equal(daemon_count(d, "state/records"), 0);
+        }
+}
+
 /* Its sockets are gone; its process is not. */
 static void test_launch_without_a_directory_is_undone(void **state)
 {
@@ -339,6 +377,7 @@ int main(int argc, char **argv)
                 daemon_test(test_running_is_adopted),
                 daemon_test(test_ended_meanwhile),
                 daemon_test(test_launch_in_work_is_undone),
+                daemon_test(test_launch_at_the_gate_leaves_the_older_one),
                 daemon_test(test_launch_without_a_directory_is_undone),
                 daemon_test(test_foreign_process_is_left_alone),
                 daemon_test(test_one_daemon_a_directory),
