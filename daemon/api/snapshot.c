@@ -10,15 +10,30 @@
 #include "launch/admission.h"
 #include "launch/launch.h"
 
-static size_t platform_index(const Manager *manager, const char *platform)
+/* The number of templates: there is none of that name. */
+static size_t template_index(const TemplateSet *set, const char *name)
 {
-        const TemplateSet *set = manager->templates;
         size_t i = 0;
 
         while (i < template_set_size(set) &&
-               strcmp(template_name(template_set_get(set, i)), platform) != 0)
+               strcmp(template_name(template_set_get(set, i)), name) != 0)
                 i++;
         return i;
+}
+
+size_t snapshot_n_platforms(const Manager *manager)
+{
+        size_t n = template_set_size(manager->templates);
+
+        return n + (template_index(manager->templates, METRICS_OTHER) == n);
+}
+
+static size_t platform_index(const Manager *manager, const char *platform)
+{
+        const TemplateSet *set = manager->templates;
+        size_t i = template_index(set, platform);
+
+        return i < template_set_size(set) ? i : template_index(set, METRICS_OTHER);
 }
 
 static void snapshot_take_cvms(Snapshot *snapshot)
@@ -46,6 +61,8 @@ static void snapshot_take_queues(Snapshot *snapshot)
                     &snapshot->queues[SNAPSHOT_FILES].working);
         turns_count(manager->home.turns, &snapshot->queues[SNAPSHOT_HOST].waiting,
                     &snapshot->queues[SNAPSHOT_HOST].working);
+        turns_count(manager->home.large_turns, &snapshot->queues[SNAPSHOT_LARGE].waiting,
+                    &snapshot->queues[SNAPSHOT_LARGE].working);
         committer_count(manager->home.records, &snapshot->queues[SNAPSHOT_COMMITS].waiting,
                         &snapshot->queues[SNAPSHOT_COMMITS].working);
         foreign_count(&snapshot->queues[SNAPSHOT_CLOSES].waiting,
@@ -62,7 +79,7 @@ int snapshot_take(const Manager *manager, size_t n_connections, Snapshot *ret)
                 .metrics = manager->home.metrics,
                 .n_connections = n_connections,
                 .n_cvms_max = manager->home.config->cvms_max,
-                .cvms = calloc(template_set_size(manager->templates) + 1, sizeof(*snapshot.cvms)),
+                .cvms = calloc(snapshot_n_platforms(manager), sizeof(*snapshot.cvms)),
                 .live = calloc(manager->home.table.n + 1, sizeof(*snapshot.live)),
         };
 

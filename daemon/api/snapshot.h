@@ -13,6 +13,7 @@
 typedef enum SnapshotQueue {
         SNAPSHOT_FILES,    /* users' files to be read */
         SNAPSHOT_HOST,     /* work with the host and the daemon's own files */
+        SNAPSHOT_LARGE,    /* work that takes much memory, such as logs to be encoded */
         SNAPSHOT_COMMITS,  /* records to be brought to the disk */
         SNAPSHOT_CLOSES,   /* descriptors to be closed */
         SNAPSHOT_LAUNCHES, /* launches; those wait whose user has none of the turns left */
@@ -27,7 +28,9 @@ typedef struct SnapshotCvm {
 typedef struct Snapshot {
         const Manager *manager; /* borrowed; a worker uses only what never changes */
         Metrics metrics;
-        size_t (*cvms)[_VM_STATE_MAX]; /* owned; of each template, and of all other platforms */
+        size_t (*cvms)[_VM_STATE_MAX]; /* owned; of each template, and of all other platforms, which
+                                        * count as those of a template named METRICS_OTHER, if
+                                        * there is one */
         size_t n_ready, n_connections, n_cvms_max;
         struct {
                 size_t waiting, working;
@@ -41,6 +44,8 @@ typedef struct Snapshot {
         size_t n_fds, n_fds_max, n_threads;
 } Snapshot;
 
+/* How many platforms have samples of their own: what `cvms` has. */
+size_t snapshot_n_platforms(const Manager *manager);
 /* On the loop. n_connections: of the daemon's socket. Returns 0 or -ENOMEM. */
 int snapshot_take(const Manager *manager, size_t n_connections, Snapshot *ret);
 void snapshot_done(Snapshot *snapshot);

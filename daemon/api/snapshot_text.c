@@ -127,7 +127,7 @@ static void write_cvms(Exposition *e, const Snapshot *s)
         const TemplateSet *set = s->manager->templates;
 
         exposition_begin(e, &cvms);
-        for (size_t i = 0; i <= template_set_size(set); i++)
+        for (size_t i = 0; i < snapshot_n_platforms(s->manager); i++)
                 for (VmState state = 0; state < _VM_STATE_MAX; state++)
                         exposition_add(e, s->cvms[i][state], vm_state_name(state),
                                        i < template_set_size(set)
@@ -204,8 +204,8 @@ static void write_resources(Exposition *e, const Snapshot *s)
 {
         static const char *const queues[_SNAPSHOT_QUEUE_MAX] = {
                 [SNAPSHOT_FILES] = "files",       [SNAPSHOT_HOST] = "host",
-                [SNAPSHOT_COMMITS] = "commits",   [SNAPSHOT_CLOSES] = "closes",
-                [SNAPSHOT_LAUNCHES] = "launches",
+                [SNAPSHOT_LARGE] = "large",       [SNAPSHOT_COMMITS] = "commits",
+                [SNAPSHOT_CLOSES] = "closes",     [SNAPSHOT_LAUNCHES] = "launches",
         };
 
         write_value(e, &memory_promised, s->promised);

@@ -73,8 +73,10 @@ void launch_done(Launch *launch)
 {
         launch->done = true;
         launch_count(launch);
-        if (launch->vm)
+        if (launch->vm) {
                 LIST_REMOVE(launch, of_manager);
+                launch->vm->ready_is_awaited = false;
+        }
         vm_unwatch(&launch->watch);
         wire_call_unref(TAKE_PTR(launch->call));
         uv_close((uv_handle_t *)&launch->start_timer, on_timer_closed);

@@ -75,6 +75,7 @@ int launch_await_ready(Launch *launch)
                 return LAUNCH_STEP_SKIPPED;
         if (vm->guest.ready) /* before the answer that it runs */
                 return LAUNCH_STEP_DONE;
+        vm->ready_is_awaited = true;
         if (!launch->options.timeout_sec)
                 uv_timer_start(&launch->total_timer, launch_on_timeout,
                                (uint64_t)vm->ready_sec * 1000, 0);
@@ -124,7 +125,6 @@ static void launch_outlive(Launch *launch)
                                  "the CVM ended before it was ready: %s", ending->reason);
                 launch->cancelled = vm_cause_is_asked_for(&vm->cause);
                 launch_note_failure(launch);
-                vm->launch_failed = !vm_state_is_live(vm->state); /* for ended_trim() */
                 wire_call_error(launch->call, &launch->error);
         } else {
                 commit_wait_cancel(&launch->recorded);
@@ -147,6 +147,7 @@ void launch_on_vm_changed(Vm *vm, void *userdata)
         } else if (launch->failed || launch->n_steps <= LAUNCH_READY) {
                 return;
         } else if (launch_is_at(launch, LAUNCH_READY) && vm->guest.ready) {
+                vm->ready_is_awaited = false;
                 launch_advance(launch);
         } else if (!vm_state_is_live(vm->state) || vm->state == VM_RESTARTING) {
                 launch_outlive(launch);

@@ -10,6 +10,7 @@
 #include "launch/launch.h"
 #include "launch/quota.h"
 #include "local/log.h"
+#include "manager/ended.h"
 #include "vm/charges.h"
 
 static void begin(Reload *reload);
@@ -51,6 +52,7 @@ static int put_in_force(Reload *reload)
         manager_configure(reload->manager, reload->config);
         count_anew(reload->manager);
         launches_give_turns(reload->manager);
+        ended_trim(reload->manager);
         host_access_apply(reload->manager);
         if (fixed)
                 log_warning("configuration: a restart is required to change %s", fixed);

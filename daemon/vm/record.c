@@ -71,6 +71,8 @@ static json_object *record_own_members(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "specIsGiven", json_object_new_boolean(vm->spec_is_given));
         if (vm->paths)
                 json_object_object_add(record, "paths", json_object_get(vm->paths));
+        if (vm->launch_failed)
+                json_object_object_add(record, "launchFailed", json_object_new_boolean(true));
         if (vm->kept)
                 json_object_object_add(record, "kept", json_object_new_boolean(true));
         json_object_object_add(record, "hypervisor",

@@ -10,12 +10,11 @@
  * left as it is.
  *
  * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, stopPowerdownSec,
- * ownerGroup, ownerGroups,
- * restart, expires, expired, the members of the interface's type Cvm, measured (the interface's
- * Measurement as it was at the launch), timeouts, spec (with specIsGiven: as it was given; paths:
- * of its descriptors), request (local/request.h), kept (vm.h),
- * hypervisor (whether its process exists), what the driver saves of it (pid, startTime), and the
- * companions (name, pid, startTime of each).
+ * ownerGroup, ownerGroups, restart, expires, expired, the members of the interface's type Cvm,
+ * measured (the interface's Measurement as it was at the launch), timeouts, spec (with specIsGiven:
+ * as it was given; paths: of its descriptors), request (local/request.h), kept and launchFailed
+ * (vm.h), hypervisor (whether its process exists), what the driver saves of it (pid, startTime),
+ * and the companions (name, pid, startTime of each).
  */
 
 #include "local/committer.h"

@@ -173,6 +173,7 @@ static void load_rest(Vm *vm, json_object *record)
         vm->quit_sec = (uint32_t)json_member_int(timeouts, "quitSec", 5);
         vm->spec = json_object_get(json_member(record, "spec"));
         (void)spec_remove_parse(json_member_string(vm->spec, "remove"), &vm->remove);
+        vm->launch_failed = json_member_bool(record, "launchFailed", false);
         vm->kept = json_member_bool(record, "kept", false);
         vm->spec_is_given = json_member_bool(record, "specIsGiven", false);
         vm->paths = json_object_get(json_member(record, "paths"));

@@ -113,8 +113,10 @@ struct Vm {
                     * launch is in progress again */
         bool given_up;      /* recover.c's: as its launch was not done when the last daemon ended */
         bool may_have_run;  /* likewise: its hypervisor waited at its gate, or was let run */
-        bool launch_failed; /* it ran and has ended while its launch waited for READY */
-        uint64_t log_bytes; /* of its logs, once it has ended; 0: not counted yet */
+        bool launch_failed; /* it has ended for good while its launch waited for READY */
+        bool ready_is_awaited; /* by its launch */
+        uint64_t log_bytes;    /* of its logs, once it has ended */
+        bool logs_are_counted; /* log_bytes is set */
         VmCause cause;
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */
         Deadline expires;                     /* its time to live */

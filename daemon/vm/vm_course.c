@@ -91,6 +91,7 @@ int vm_set_state(Vm *vm, VmState state)
         if (!vm_state_is_live(state)) {
                 vm_restart_set_pending(&vm->restart, false);
                 uv_timer_stop(&vm->expiry_timer);
+                vm->launch_failed = vm->ready_is_awaited;
         }
         r = record_write(vm);
         fail_point("vm: state is on record");

@@ -37,11 +37,12 @@ uint64_t vm_logs_count(Vm *vm)
         const VmHome *home = vm->home;
         char name[NAME_SIZE];
 
-        if (!vm->log_bytes)
+        if (!vm->logs_are_counted)
                 vm->log_bytes =
                         console_size(home->consoles_fd, vm->id, home->config->console_files) +
                         console_size(home->consoles_fd, svsm_name(vm, name),
                                      home->config->console_files);
+        vm->logs_are_counted = true;
         return vm->log_bytes;
 }
 

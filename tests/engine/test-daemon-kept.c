@@ -52,7 +52,7 @@ static void test_an_older_one_stays_until_all_is_read(void **state)
         assert_string_equal(daemon_vm(d, "web")->id, id);
         assert_cvm(daemon_call(d, "Status", NAME), "stopped", "stopped");
         test_loop_until(&d->test, daemon_count(d, "state/records") == 1);
-        daemon_vm(d, "web")->log_bytes = 0;
+        daemon_vm(d, "web")->logs_are_counted = false;
         assert_int_equal(vm_logs_count(daemon_vm(d, "web")), logs);
         /* nor does a daemon that ends meanwhile take it */
         assert_int_equal(rename(away, kernel), 0);
@@ -264,6 +264,25 @@ static void test_so_many_stay(void **state)
         assert_non_null(daemon_vm(d, "n4"));
 }
 
+/* What the logs have is counted once for each that has ended, also where it is nothing. */
+static void test_logs_are_counted_once(void **state)
+{
+        _cleanup_free_ char *path = NULL, *relative = NULL;
+        int fd;
+
+        end_one(0, "");
+        test_loop_until(&d->test, daemon_vm(d, "n0")->logs_are_counted);
+        assert_true(asprintf(&relative, "state/consoles/%s.log", daemon_vm(d, "n0")->id) > 0);
+        path = daemon_path(d, relative);
+        assert_int_equal(unlink(path), 0);
+        daemon_vm(d, "n0")->logs_are_counted = false;
+        assert_int_equal(vm_logs_count(daemon_vm(d, "n0")), 0);
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, "late", 4), 4);
+        close(fd);
+        assert_int_equal(vm_logs_count(daemon_vm(d, "n0")), 0);
+}
+
 /* The newest stays, however much it has written. */
 static void test_so_many_bytes_of_logs_stay(void **state)
 {
@@ -408,6 +427,7 @@ int main(int argc, char **argv)
                 daemon_test(test_a_second_launch_succeeds),
                 daemon_test(test_remove_by_the_spec),
                 daemon_test(test_so_many_stay),
+                daemon_test(test_logs_are_counted_once),
                 daemon_test(test_so_many_bytes_of_logs_stay),
                 daemon_test(test_ended_ones_are_no_live_ones),
                 daemon_test(test_stop_at_each_step),

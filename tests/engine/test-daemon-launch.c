@@ -129,6 +129,28 @@ static void test_guest_ends_before_it_is_ready(void **state)
         close(fd);
 }
 
+/* The daemon is gone before the turn in which it would have removed the CVM: the next one does. */
+static void test_a_failed_launch_is_on_record(void **state)
+{
+        static const struct {
+                const char *remove;
+                bool goes;
+        } cases[] = {{"failed-launch", true}, {"never", false}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                int fd = daemon_connect(d);
+
+                send_waiting(fd, "fake.no-ready fake.poweroff-ms=20", cases[i].remove);
+                test_loop_until(&d->test, daemon_is(d, "web", VM_STOPPED));
+                parts_close(&d->parts);
+                daemon_stop(d);
+                close(fd);
+                daemon_start(d);
+                test_loop_turn(&d->test);
+                assert_int_equal(!daemon_vm(d, "web"), cases[i].goes);
+        }
+}
+
 /* Begins a launch and turns the loop until the expression is true of its CVM. */
 #define launch_until(fd, behaviour, extra, expression)                                             \
         do {                                                                                       \
@@ -555,6 +577,7 @@ int main(int argc, char **argv)
                 daemon_test(test_qemu_does_not_answer),
                 daemon_test(test_guest_is_not_ready_in_time),
                 daemon_test(test_guest_ends_before_it_is_ready),
+                daemon_test(test_a_failed_launch_is_on_record),
                 daemon_test(test_the_caller_goes),
                 daemon_test(test_stop_during_launch),
                 daemon_test(test_stop_of_a_failed_launch),

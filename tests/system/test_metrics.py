@@ -379,6 +379,26 @@ def test_queues_of_files(make_daemon, config):
     eventually(lambda: not cvmd.cvms(), cvmd.log)
 
 
+def test_a_template_of_the_name_for_others(make_daemon, config, tmp_path):
+    """There is one sample for it and for platforms that have no template any more."""
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    plain = json.loads((TOP / "templates" / "plain.json").read_text())
+    for name in "other", "passing":
+        (templates / f"{name}.json").write_text(json.dumps({**plain, "name": name}))
+    config["templates"] = str(templates)
+    cvmd = make_daemon(config)
+    cvmd.launch("web", platform="other")
+    cvmd.launch("two", platform="passing")
+    for name in "web", "two":
+        cvmd.stop(name, force=True)
+    assert value(cvmd, "cvmd_cvms", state="stopped", platform="other") == 1
+    assert cvmd.terminate() == 0
+    (templates / "passing.json").unlink()
+    cvmd.start()
+    assert value(cvmd, "cvmd_cvms", state="stopped", platform="other") == 2
+
+
 def test_queue_of_commits(make_daemon, config, tmp_path):
     cvmd = make_daemon(config, start=False)
     (tmp_path / "disk").write_text("0")

@@ -40,6 +40,16 @@ def test_a_bad_file_changes_nothing(make_daemon, config):
     assert daemon.launch("one", memory=None)["memory"] == 64 << 20
 
 
+def test_limits_of_what_has_ended(make_daemon, config):
+    daemon = make_daemon(config)
+    for name in "web", "two", "three":
+        daemon.launch(name)
+        daemon.stop(name, force=True)
+    assert len(daemon.cvms()) == 3
+    reload(daemon, {**config, "limits": {"endedPerUid": 1}}, "configuration reloaded")
+    assert [cvm["name"] for cvm in daemon.cvms()] == ["three"]
+
+
 def test_what_only_a_start_changes(make_daemon, config):
     daemon = make_daemon(config)
     reload(daemon, {**config, "memory": "96M", "templates": "/nonexistent",
