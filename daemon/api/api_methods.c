@@ -5,6 +5,7 @@
 #include "wire/manager.h"
 
 #define METHOD(name) "io.cvmd.Manager." name
+#define VERSION "1.1" /* of the interface, as its description says */
 
 /* At most METRICS_SERVICE. */
 static const WireMethod methods[] = {
@@ -35,4 +36,5 @@ const WireInterface api_interface = {
         .name = "io.cvmd.Manager",
         .description = wire_manager_interface,
         .methods = methods,
+        .version = VERSION,
 };

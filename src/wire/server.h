@@ -61,6 +61,7 @@ typedef struct WireInterface {
         const char *name;          /* "io.cvmd.Manager" */
         const char *description;   /* its .varlink text, NUL-terminated */
         const WireMethod *methods; /* ended by {} */
+        const char *version;       /* shown by GetInfo; NULL: it has none */
 } WireInterface;
 
 typedef struct WireServerInfo {

@@ -11,12 +11,16 @@ static const char description[] =
         "interface org.varlink.service\n"
         "\n"
         "# Vendor, product, version and URL of the service, and the names of its interfaces.\n"
+        "# interfaceVersions: of interfaces that have versions, by name; an addition to the "
+        "Varlink\n"
+        "# standard, and other services have none.\n"
         "method GetInfo() -> (\n"
         "  vendor: string,\n"
         "  product: string,\n"
         "  version: string,\n"
         "  url: string,\n"
-        "  interfaces: []string\n"
+        "  interfaces: []string,\n"
+        "  interfaceVersions: ?[string]string\n"
         ")\n"
         "\n"
         "# The description of an interface, in the language of this text.\n"
@@ -42,15 +46,24 @@ static int get_info(WireCall *call, json_object *parameters, void *userdata, Cvm
 {
         const WireServer *server = userdata;
         const WireServerInfo *info = server->info;
-        json_object *interfaces = json_object_new_array();
+        json_object *interfaces = json_object_new_array(), *versions = NULL;
 
         json_object_array_add(interfaces, json_new_text(wire_service_interface.name));
-        for (size_t i = 0; i < server->n_interfaces; i++)
-                json_object_array_add(interfaces, json_new_text(server->interfaces[i].name));
-        wire_call_reply(call, json_build("vendor", json_new_text(info->vendor), "product",
-                                         json_new_text(info->product), "version",
-                                         json_new_text(info->version), "url",
-                                         json_new_text(info->url), "interfaces", interfaces, NULL));
+        for (size_t i = 0; i < server->n_interfaces; i++) {
+                const WireInterface *interface = &server->interfaces[i];
+
+                json_object_array_add(interfaces, json_new_text(interface->name));
+                if (!interface->version)
+                        continue;
+                versions = versions ?: json_object_new_object();
+                json_object_object_add(versions, interface->name,
+                                       json_new_text(interface->version));
+        }
+        wire_call_reply(call,
+                        json_build("vendor", json_new_text(info->vendor), "product",
+                                   json_new_text(info->product), "version",
+                                   json_new_text(info->version), "url", json_new_text(info->url),
+                                   "interfaces", interfaces, "interfaceVersions", versions, NULL));
         return 0;
 }
 

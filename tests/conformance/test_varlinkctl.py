@@ -31,6 +31,8 @@ def test_info(clients):
     info = documents(clients.varlinkctl("info", "--json=short", clients.socket).stdout)[0]
     assert info["product"] == "cvmd" and info["url"] == "man:io.cvmd.Manager(7)"
     assert set(info["interfaces"]) == {"io.cvmd.Manager", "org.varlink.service"}
+    text = clients.varlinkctl("introspect", clients.socket, "org.varlink.service").stdout
+    assert "interfaceVersions: ?[string]string" in text
 
 
 def test_introspect(clients):

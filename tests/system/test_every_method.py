@@ -65,6 +65,17 @@ def answers(cvmd, method, anns):
     return found
 
 
+def test_the_version_of_the_interface(shared):
+    """GetInfo has the one that the description states, and names a page that is there."""
+    info = shared.call("org.varlink.service.GetInfo")
+    text = shared.call("org.varlink.service.GetInterfaceDescription",
+                       interface="io.cvmd.Manager")["description"]
+    stated, = re.findall(r"^# Version (\d+\.\d+) of the interface", text, re.MULTILINE)
+    assert info["interfaceVersions"] == {"io.cvmd.Manager": stated}
+    name, section = re.fullmatch(r"man:([\w.]+)\((\d)\)", info["url"]).groups()
+    assert (TOP / f"man/{name}.{section}.scd").exists()
+
+
 def test_the_interface_file_is_read():
     assert len(METHODS) == len(re.findall(r"^method ", INTERFACE, re.MULTILINE)) > 10
     assert {"Status", "Stop", "Console", "Logs"} <= set(OF_A_CVM)

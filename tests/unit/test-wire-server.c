@@ -19,7 +19,7 @@ static void test_service(void **state)
                 w, fd, "{\"method\":\"org.varlink.service.GetInfo\"}",
                 "{\"parameters\":{\"vendor\":\"cvmd\",\"product\":\"test\",\"version\":\"1\","
                 "\"url\":\"https://example.com\",\"interfaces\":[\"org.varlink.service\",\"t\","
-                "\"io.cvmd.Manager\"]}}");
+                "\"io.cvmd.Manager\"],\"interfaceVersions\":{\"t\":\"1.2\"}}}");
         wire_exchange(w, fd,
                       "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
                       "{\"interface\":\"t\"}}",

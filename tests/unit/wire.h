@@ -180,7 +180,7 @@ static inline Wire *wire_start_methods(const WireMethod *methods)
         static WireInterface interfaces[2];
         Wire *w = calloc(1, sizeof(*w));
 
-        interfaces[0] = (WireInterface){"t", "interface t\n", methods};
+        interfaces[0] = (WireInterface){"t", "interface t\n", methods, "1.2"};
         interfaces[1] = (WireInterface){"io.cvmd.Manager", wire_manager_interface,
                                         wire_methods + ARRAY_SIZE(wire_methods) - 1};
         w->taken_fd = -2;
