@@ -125,12 +125,23 @@ ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char
         return text ? print_file(cli, file, line, 0, text) : fail_memory(cli);
 }
 
+ExitStatus fail_place(const Cli *cli, const char *file, unsigned line, unsigned column,
+                      const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = text_format_v(format, ap);
+        va_end(ap);
+        return text ? print_file(cli, file, line, column, text) : fail_memory(cli);
+}
+
 ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *where,
                      const char *hint)
 {
-        _cleanup_free_ char *text = text_format("not valid JSON: %s%s", where->reason, hint);
-
-        return text ? print_file(cli, file, where->line, where->column, text) : fail_memory(cli);
+        return fail_place(cli, file, where->line, where->column, "not valid JSON: %s%s",
+                          where->reason, hint);
 }
 
 ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what)

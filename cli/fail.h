@@ -22,6 +22,9 @@ ExitStatus fail_memory(const Cli *cli);
 /* EXIT_DATA: what a file holds that was named is refused. line 0: none. */
 ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char *format, ...)
         _printf_(4, 5);
+/* The same, with a column. */
+ExitStatus fail_place(const Cli *cli, const char *file, unsigned line, unsigned column,
+                      const char *format, ...) _printf_(5, 6);
 /* EXIT_DATA: a file is not JSON. hint: put after the reason, or "". */
 ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *where,
                      const char *hint);

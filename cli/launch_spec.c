@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch_spec.h"
 
-#include <ctype.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,62 +23,19 @@ void launch_spec_done(LaunchSpec *spec)
         *spec = (LaunchSpec){};
 }
 
-/* Whether a line begins like "name: value" or "name = value": a word and `mark`. */
-static bool has_key(const char *line, size_t size, char mark)
-{
-        size_t i = 0;
-
-        while (i < size && (isalnum((unsigned char)line[i]) || strchr("_-.", line[i])))
-                i++;
-        if (i == 0)
-                return false;
-        while (i < size && line[i] == ' ')
-                i++;
-        return i < size && line[i] == mark && (i + 1 == size || strchr(" \r", line[i + 1]));
-}
-
-/* What a text that is not JSON looks like by the first line that says something. */
-static const char *other_syntax(const char *text, size_t size)
-{
-        for (const char *end; size > 0; size -= (size_t)(end - text), text = end) {
-                const char *line_end = memchr(text, '\n', size);
-                size_t length = line_end ? (size_t)(line_end - text) : size;
-
-                end = text + length + (line_end != NULL);
-                if (length == 0 || memchr("#\r", text[0], 2))
-                        continue;
-                if (has_key(text, length, ':') || (length >= 3 && memcmp(text, "---", 3) == 0) ||
-                    (length >= 5 && memcmp(text, "%YAML", 5) == 0))
-                        return "; it looks like YAML: a spec is JSON, see cvm-spec(5)";
-                if (has_key(text, length, '='))
-                        return "; it looks like TOML: a spec is JSON, see cvm-spec(5)";
-                break;
-        }
-        return "";
-}
-
 /* Faults of the files that the spec names are added to the error. */
 static ExitStatus load_file(const Cli *cli, SpecFile *file, json_object **ret, CvmError *error)
 {
         _cleanup_free_ char *copy = strdup(file->path);
         _cleanup_json_ json_object *object = NULL;
         bool is_stdin = strcmp(file->path, "-") == 0;
-        JsonParseError where;
         ExitStatus status;
-        int r;
 
         if (!copy)
                 return fail_memory(cli);
-        status = spec_file_read(cli, LAUNCH_SPEC_BYTES_MAX, file);
+        status = spec_file_read(cli, LAUNCH_SPEC_BYTES_MAX, file, &object);
         if (status.code)
                 return status;
-        r = json_parse(file->text, file->size, &object, &where);
-        if (r == -ENOMEM)
-                return fail_memory(cli);
-        if (r < 0)
-                return fail_json(cli, file->path, &where, other_syntax(file->text, file->size));
-        if (!json_object_is_type(object, json_type_object))
-                return fail_file(cli, file->path, 1, "a spec must be a JSON object");
         launch_files_resolve(object, is_stdin ? "." : dirname(copy), error);
         *ret = TAKE_PTR(object);
         return EXIT_OK;

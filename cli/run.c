@@ -14,11 +14,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "named_spec.h"
 #include "run.h"
 #include "session.h"
 #include "spec/spec.h"
 
-#define SPECS_DIRECTORY "/etc/cvmd/cvms"
 #define SETTLED_MSEC 5000   /* a connection of that age does not count as a failed attempt */
 #define LAST_WORDS_MSEC 200 /* for the console's end and the last events to come */
 
@@ -242,29 +242,29 @@ static RunOptions run_options(const Arguments *arguments)
                 .wait_running = wait && strcmp(wait, "running") == 0,
                 .console = arguments_has(arguments, "console"),
                 .notify = arguments_has(arguments, "notify"),
+                .defaults = arguments_has(arguments, "defaults"),
                 .timeout_sec = arguments_number(arguments, "timeout", 0),
                 .reconnect_msec =
                         arguments_number(arguments, "reconnect-timeout", RUN_RECONNECT_SEC) * 1000,
         };
 }
 
-/* The spec file: the one that is given, or that of a name which stands alone; *ret is NULL if there
- * is none. */
-static ExitStatus find_spec(const Cli *cli, const char *given, const char *name, char **ret)
+/* The spec file: the one that is given, or that of the name; *ret is NULL with --defaults. */
+static ExitStatus find_spec(const Cli *cli, const RunOptions *options, char **ret)
 {
+        const LaunchSpecOptions *spec = &options->spec;
+
         *ret = NULL;
-        if (given) {
-                *ret = strdup(given);
-        } else if (name && spec_name_is_valid(name)) {
-                *ret = text_format(SPECS_DIRECTORY "/%s.json", name);
-        } else {
-                return EXIT_OK;
+        if (options->defaults && spec->file)
+                return fail_usage(cli, "--defaults and --file exclude each other");
+        if (spec->file) {
+                *ret = strdup(spec->file);
+                return *ret ? EXIT_OK : fail_memory(cli);
         }
-        if (!*ret)
-                return fail_memory(cli);
-        if (!given && access(*ret, F_OK) < 0)
-                free(TAKE_PTR(*ret));
-        return EXIT_OK;
+        /* what is not a name is refused later, as the field of a spec */
+        if (options->defaults || !spec->name || !spec_name_is_valid(spec->name))
+                return EXIT_OK;
+        return named_spec_find(cli, spec->name, ret);
 }
 
 ExitStatus verb_run(const Arguments *arguments)
@@ -275,7 +275,7 @@ ExitStatus verb_run(const Arguments *arguments)
         RunOptions options = run_options(arguments);
         const Cli *cli = &arguments->cli;
         bool there, fresh;
-        ExitStatus status = find_spec(cli, options.spec.file, options.spec.name, &file);
+        ExitStatus status = find_spec(cli, &options, &file);
 
         options.spec.file = file;
         if (!status.code)

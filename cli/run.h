@@ -31,6 +31,7 @@ typedef struct RunOptions {
         const char *id;    /* or NULL */
         bool wait_running; /* --wait running: it counts as started once it runs */
         bool console, notify;
+        bool defaults;           /* no spec file is looked for */
         uint64_t timeout_sec;    /* of the launch; 0: none */
         uint64_t reconnect_msec; /* how long a daemon may be away */
 } RunOptions;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spec_file.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -13,26 +14,135 @@
 
 void spec_file_done(SpecFile *file)
 {
-        if (file->text)
-                explicit_bzero(file->text, file->size);
-        free(file->text);
+        buffer_done(&file->text);
+        yaml_json_done(&file->yaml);
         json_object_put(file->members);
         json_object_put(file->below);
         json_object_put(file->given);
         *file = (SpecFile){};
 }
 
-ExitStatus spec_file_read(const Cli *cli, size_t max, SpecFile *file)
+/* Reads the bytes of the file. */
+static ExitStatus spec_file_load(const Cli *cli, size_t max, SpecFile *file)
 {
+        char *data = NULL;
+        size_t size;
         int r;
 
         if (strcmp(file->path, "-") == 0) {
                 file->path = "standard input";
-                r = fd_read_all(STDIN_FILENO, max, &file->text, &file->size);
+                r = fd_read_all(STDIN_FILENO, max, &data, &size);
         } else {
-                r = file_read_at(AT_FDCWD, file->path, max, &file->text, &file->size);
+                r = file_read_at(AT_FDCWD, file->path, max, &data, &size);
         }
-        return r < 0 ? fail_file_error(cli, file->path, r, "cannot read the spec") : EXIT_OK;
+        if (r < 0)
+                return fail_file_error(cli, file->path, r, "cannot read the spec");
+        file->text = (Buffer){.data = data, .size = size, .allocated = size};
+        return EXIT_OK;
+}
+
+/* Whether a line begins like "name: value" or "name = value": a word and `mark`. */
+static bool has_key(const char *line, size_t size, char mark)
+{
+        size_t i = 0;
+
+        while (i < size && (isalnum((unsigned char)line[i]) || strchr("_-.", line[i])))
+                i++;
+        if (i == 0)
+                return false;
+        while (i < size && line[i] == ' ')
+                i++;
+        return i < size && line[i] == mark && (i + 1 == size || strchr(" \r", line[i + 1]));
+}
+
+typedef enum SpecSyntax {
+        SYNTAX_JSON, /* or nothing that is known */
+        SYNTAX_YAML,
+        SYNTAX_TOML,
+} SpecSyntax;
+
+/* What a text looks like by the first line that says something. */
+static SpecSyntax spec_file_look(const char *text, size_t size)
+{
+        for (const char *end; size > 0; size -= (size_t)(end - text), text = end) {
+                const char *line_end = memchr(text, '\n', size);
+                size_t length = line_end ? (size_t)(line_end - text) : size;
+
+                end = text + length + (line_end != NULL);
+                if (length == 0 || memchr("#\r", text[0], 2))
+                        continue;
+                if (has_key(text, length, ':') || (length >= 3 && memcmp(text, "---", 3) == 0) ||
+                    (length >= 5 && memcmp(text, "%YAML", 5) == 0))
+                        return SYNTAX_YAML;
+                if (has_key(text, length, '='))
+                        return SYNTAX_TOML;
+                break;
+        }
+        return SYNTAX_JSON;
+}
+
+static bool spec_file_is_yaml(const SpecFile *file)
+{
+        if (text_has_suffix(file->path, ".json"))
+                return false;
+        return text_has_suffix(file->path, ".yaml") || text_has_suffix(file->path, ".yml") ||
+               spec_file_look(file->text.data, file->text.size) == SYNTAX_YAML;
+}
+
+static ExitStatus spec_file_parse_json(const Cli *cli, SpecFile *file, json_object **ret)
+{
+        static const char *const hints[] = {
+                [SYNTAX_JSON] = "",
+                [SYNTAX_YAML] = "; it looks like YAML: name the file .yaml",
+                [SYNTAX_TOML] = "; it looks like TOML: a spec is JSON or YAML, see cvm-spec(5)",
+        };
+        JsonParseError where;
+        int r = json_parse(file->text.data, file->text.size, ret, &where);
+
+        if (r == -ENOMEM)
+                return fail_memory(cli);
+        return r < 0 ? fail_json(cli, file->path, &where,
+                                 hints[spec_file_look(file->text.data, file->text.size)])
+                     : EXIT_OK;
+}
+
+/* The text becomes that of the same value in JSON. */
+static ExitStatus spec_file_parse_yaml(const Cli *cli, SpecFile *file, json_object **ret)
+{
+        JsonParseError where;
+        int r = yaml_json_new(file->text.data, file->text.size, &file->yaml, &where);
+
+        if (r == 0) {
+                buffer_done(&file->text);
+                file->text = TAKE_STRUCT(file->yaml.text);
+                r = json_parse(file->text.data, file->text.size, ret, &where);
+                if (r < 0) {
+                        YamlPlace place = yaml_json_place(&file->yaml, where.line);
+
+                        where.line = place.line;
+                        where.column = place.column;
+                }
+        }
+        if (r == -ENOMEM)
+                return fail_memory(cli);
+        return r < 0 ? fail_place(cli, file->path, where.line, where.column, "%s", where.reason)
+                     : EXIT_OK;
+}
+
+ExitStatus spec_file_read(const Cli *cli, size_t max, SpecFile *file, json_object **ret)
+{
+        _cleanup_json_ json_object *object = NULL;
+        ExitStatus status = spec_file_load(cli, max, file);
+
+        if (!status.code)
+                status = spec_file_is_yaml(file) ? spec_file_parse_yaml(cli, file, &object)
+                                                 : spec_file_parse_json(cli, file, &object);
+        if (status.code)
+                return status;
+        if (!json_object_is_type(object, json_type_object))
+                return fail_file(cli, file->path, 1, "a spec must be an object");
+        *ret = TAKE_PTR(object);
+        return EXIT_OK;
 }
 
 /* A new object or array with the same values, or NULL for anything else. */
@@ -143,15 +253,18 @@ static void place_faults(const SpecFile *file, json_object *faults, bool parent)
                 paths[i] = path_of(file, json_object_array_get_idx(faults, i), parent);
                 members[i].path = paths[i] ?: "";
         }
-        json_place_members(file->text, file->size, members, n);
+        json_place_members(file->text.data, file->text.size, members, n);
         for (size_t i = 0; i < n; i++) {
                 json_object *fault = json_object_array_get_idx(faults, i);
 
                 if (*members[i].path && members[i].line) {
-                        json_object_object_add(fault, "line",
-                                               json_object_new_int64(members[i].line));
+                        YamlPlace place = {members[i].line, members[i].column};
+
+                        if (file->yaml.n_places > 0)
+                                place = yaml_json_place(&file->yaml, members[i].line);
+                        json_object_object_add(fault, "line", json_object_new_int64(place.line));
                         json_object_object_add(fault, "column",
-                                               json_object_new_int64(members[i].column));
+                                               json_object_new_int64(place.column));
                 }
                 free(paths[i]);
         }
@@ -193,7 +306,7 @@ ExitStatus spec_file_fail(const Cli *cli, const SpecFile *file, CvmError *error)
         if (error->id != CVM_ERROR_INVALID_SPEC)
                 return fail_error(cli, error, NULL);
         faults = faults_of(error);
-        if (file->text) {
+        if (file->text.data) {
                 place_faults(file, faults, false);
                 place_faults(file, faults, true);
                 json_object_array_sort(faults, compare_places);

@@ -12,7 +12,7 @@ static const Option json_option[] = {
 
 /* The fields of a spec, for launch and render. */
 static const Option spec_options[] = {
-        {"file", "SPEC", "a spec as JSON, see cvm-spec(5); - reads standard input",
+        {"file", "SPEC", "a spec as JSON or YAML, see cvm-spec(5); - reads standard input",
          .completion = "file", .letter = 'f', .section = "Spec"},
         {"platform", "P", "a template's name, or auto"},
         {"driver", "D", "back end: qemu or libvirt"},
@@ -85,6 +85,7 @@ static const Option launch_options[] = {
 };
 
 static const Option run_options[] = {
+        {"defaults", NULL, "launch without a spec file"},
         {"console", NULL, "print the guest's console", .section = "Foreground"},
         {"notify", NULL, "report the CVM's state to systemd with sd_notify(3)"},
         {"reconnect-timeout", "TIME", "how long to wait for a daemon that went away", OPTION_TIME,
@@ -175,7 +176,7 @@ static const Option events_options[] = {
 };
 
 static const Option measure_options[] = {
-        {"file", "SPEC", "a spec as JSON, see cvm-spec(5); - reads standard input",
+        {"file", "SPEC", "a spec as JSON or YAML, see cvm-spec(5); - reads standard input",
          .completion = "file", .letter = 'f'},
         {"platform", "P", "a template's name, or a measuring method"},
         {"igvm", "F", "IGVM file", .completion = "file"},
@@ -259,9 +260,9 @@ const Verb verbs[] = {
          {spec_options, start_options, run_options},
          verb_run,
          .section = VERB_LIFE,
-         .examples =
-                 "cvmctl run web -f web.json --console\n"
-                 "cvmctl run web --notify    (in a unit; the spec is /etc/cvmd/cvms/web.json)\n"},
+         .examples = "cvmctl run web -f web.json --console\n"
+                     "cvmctl run web --notify    (in a unit; the spec is /etc/cvmd/cvms/web.json "
+                     "or .yaml)\n"},
         {"stop",
          "NAME...",
          "stop CVMs",

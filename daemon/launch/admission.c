@@ -35,15 +35,26 @@ static Vm *find_replaced(const Manager *manager, const Admission *admission)
                                                                                           : NULL;
 }
 
+/* Whether there is such a file, wherever it leads to. Returns -ENOMEM without memory. */
+static int is_specs_file(const char *specs, const char *name, const char *ending)
+{
+        _cleanup_free_ char *path = text_format("%s/%s%s", specs, name, ending);
+
+        if (!path)
+                return -ENOMEM;
+        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* cvm@NAME.service finds its name free: who may not write its spec may not take it. */
 static int check_reserved(const char *specs, const char *name, CvmError *error)
 {
-        _cleanup_free_ char *path = NULL;
+        int r = is_specs_file(specs, name, ".json");
 
-        path = text_format("%s/%s.json", specs, name);
-        if (!path)
-                return cvm_error_system(error, -ENOMEM, "check the name");
-        if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (r == 0)
+                r = is_specs_file(specs, name, ".yaml");
+        if (r < 0)
+                return cvm_error_system(error, r, "check the name");
+        if (r == 0)
                 return 0;
         return cvm_error_invalid_spec(error, "name",
                                       "'%s' is reserved for cvm@%s.service: only root and "

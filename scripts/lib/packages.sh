@@ -5,7 +5,7 @@
 # Compiles cvmd and cvmctl.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libjson-c-dev libssl-dev
                 libsystemd-dev libcap-ng-dev liblzma-dev libcbor-dev libvirt-dev
-                libxml2-dev libseccomp-dev scdoc)
+                libxml2-dev libseccomp-dev libyaml-dev scdoc)
 # hal/build: unpacks a kernel package, packs an initramfs.
 packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod xz-utils
                 zstd python3)

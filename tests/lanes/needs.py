@@ -60,7 +60,7 @@ DEBIAN_13 = Root("trixie", (
     "systemd-dev", "qemu-system-x86", "libcmocka-dev", *packages("build")))
 # Systems with libvirt and QEMU that systemd boots; what was built elsewhere runs there.
 _LIBVIRT = ("systemd", "systemd-sysv", "dbus", "procps", "libvirt-daemon-system", "qemu-system-x86",
-            "libxml2-utils", "swtpm", "swtpm-tools")
+            "libxml2-utils", "swtpm", "swtpm-tools", "libyaml-0-2")
 LIBVIRT_12 = Root("bookworm", _LIBVIRT)
 # The newest systemd, for what machinectl can do there, and the newest libvirt.
 NEWEST = Root("sid", (

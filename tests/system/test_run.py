@@ -143,8 +143,9 @@ def test_failing_launches_have_the_codes_of_launch(run, cvmd):
 
 
 def test_no_daemon(cvmd, tmp_path):
-    done = subprocess.run([CVMCTL, "--socket", tmp_path / "none", "run", "web"], timeout=20,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([CVMCTL, "--socket", tmp_path / "none", "run", "web", "--defaults"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=20)
     assert done.returncode == exits.UNAVAILABLE and "no daemon listens" in done.stderr
 
 

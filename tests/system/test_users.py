@@ -94,12 +94,13 @@ def test_nobody_guesses_at_another_s_secrets(cvmd):
             assert (error.name, error.fields) == ("CvmExists", {"name": ID, "anothers": True})
 
 
-def test_a_name_with_a_unit_is_root_s(make_daemon, config):
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+def test_a_name_with_a_unit_is_root_s(make_daemon, config, ending):
     """A user cannot hold the name of cvm@NAME.service before it."""
     daemon = make_daemon(config, start=False)
     specs = daemon.directory / "specs"
     specs.mkdir(mode=0o750)
-    (specs / "web.json").symlink_to("elsewhere")  # whatever it leads to
+    (specs / f"web.{ending}").symlink_to("elsewhere")  # whatever it leads to
     daemon.config["specs"] = str(specs)
     daemon.start()
     reachable(daemon)

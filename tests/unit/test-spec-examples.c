@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every spec of examples/specs is one that spec_parse() takes, and cvm-spec(5) shows the same. */
+/* Every spec in JSON of examples/specs is one that spec_parse() accepts, and cvm-spec(5) shows the
+ * same. */
 #include "test.h"
 
 #include <dirent.h>
@@ -7,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "spec/spec.h"
 
 static char *read_source(const char *path)
@@ -47,7 +49,7 @@ static void test_all(void **state)
 
         assert_non_null(dir);
         while ((entry = readdir(dir)))
-                if (entry->d_name[0] != '.') {
+                if (text_has_suffix(entry->d_name, ".json")) {
                         spec_free(parse_example(entry->d_name));
                         n++;
                 }
@@ -76,9 +78,10 @@ static void test_full(void **state)
 /* The manual's examples are these files; in its source a backslash is written twice. */
 static void test_manual(void **state)
 {
-        static const char *const names[] = {
-                "examples/specs/minimal.json", "examples/specs/full.json",
-                "examples/specs/confidential.json", "examples/specs/bound.json"};
+        static const char *const names[] = {"examples/specs/minimal.json",
+                                            "examples/specs/full.json",
+                                            "examples/specs/confidential.json",
+                                            "examples/specs/bound.json", "examples/specs/web.yaml"};
         _cleanup_free_ char *manual = read_source("man/cvm-spec.5.scd");
 
         for (char *p = strstr(manual, "\\\\"); p; p = strstr(p + 1, "\\\\"))
