@@ -15,20 +15,37 @@
 #include <sys/socket.h>
 #include <termios.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/memfd.h"
+#include "console_hint.h"
 #include "fail.h"
 #include "output.h"
 #include "session.h"
 
 #define ESCAPE 0x1d /* Ctrl-] */
 #define CHUNK 65536
+/* The replay of the most recent output has no end that can be seen: it is over when nothing has
+ * come for so long, or at the latest after so long altogether. */
+#define BANNER_QUIET_MSEC 150
+#define BANNER_LATEST_MSEC 2000
+
+/* What a guest may have changed of the terminal (ECMA-48, xterm's control
+ * sequences): a soft reset, which also leaves the cursor where it is, and what some terminals do
+ * not count to it: line wrap, colours, cursor, keypad, character set, reports of the mouse, of
+ * focus and of pasted text, the alternate screen. */
+#define TERMINAL_RESET                                                                             \
+        "\033[!p\033[?7h\033[0m\033[?25h\033[?1l\033>\033(B\017\033[4l\033[?1000l\033[?1002l"      \
+        "\033[?1003l\033[?1004l\033[?1006l\033[?2004l\033[?1047l"
 
 typedef struct Console {
         const Cli *cli;
-        int socket;  /* non-blocking */
-        int signals; /* signalfd */
+        const char *name;
+        const char *hint;     /* why the console may be empty; NULL: none */
+        int64_t banner_until; /* until then it waits for the replay's end; 0: it was printed */
+        int socket;           /* non-blocking */
+        int signals;          /* signalfd */
         bool terminal;
         struct termios saved; /* of the terminal */
         bool input_ended;
@@ -47,8 +64,35 @@ static int terminal_raw(const Console *console)
 /* Every way out comes through here: signals are read from a descriptor, none ends the process. */
 static void terminal_restore(const Console *console)
 {
-        if (console->terminal)
-                tcsetattr(STDIN_FILENO, TCSADRAIN, &console->saved);
+        if (!console->terminal)
+                return;
+        if (output_redraws(stdout)) {
+                fputs(TERMINAL_RESET, stdout);
+                fflush(stdout);
+        }
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &console->saved);
+}
+
+/* How to leave, after what the guest wrote before: that may clear the screen. The terminal is raw.
+ */
+static void console_print_banner(Console *console)
+{
+        console->banner_until = 0;
+        /* on a line of its own, wrapped, and not in the guest's colours */
+        fputs(output_redraws(stderr) ? "\033[?7h\033[0m" : "", stderr);
+        fprintf(stderr, "\r\ncvmctl: console of %s; Ctrl-] disconnects\r\n", console->name);
+        if (console->hint)
+                fprintf(stderr, "cvmctl: note: %s\r\n", console->hint);
+}
+
+/* How long poll(2) may wait; -1: no limit. */
+static int console_banner_msec(const Console *console)
+{
+        int64_t left = console->banner_until - clock_monotonic_msec();
+
+        if (!console->banner_until)
+                return -1;
+        return left < 0 ? 0 : left < BANNER_QUIET_MSEC ? (int)left : BANNER_QUIET_MSEC;
 }
 
 static int signals_open(void)
@@ -136,13 +180,17 @@ static int pump(Console *console)
                         {.fd = console->signals, .events = POLLIN},
                         {.fd = STDOUT_FILENO}, /* whether it still has a reader */
                 };
-                int r = 0;
+                int msec = console_banner_msec(console);
+                int r = poll(fds, ARRAY_SIZE(fds), msec);
 
-                if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+                if (r < 0) {
                         if (errno == EINTR)
                                 continue;
                         return -errno;
                 }
+                if (r == 0 || msec == 0)
+                        console_print_banner(console);
+                r = 0;
                 if (fds[2].revents)
                         r = on_signal(console);
                 if (fds[3].revents & (POLLERR | POLLHUP))
@@ -180,7 +228,7 @@ ExitStatus verb_console(const Arguments *arguments)
         _cleanup_(wire_client_freep) WireClient *client = NULL;
         _cleanup_(cvm_error_done) CvmError error = {};
         _cleanup_close_ int socket = -1, signals = -1;
-        _cleanup_free_ char *early = NULL;
+        _cleanup_free_ char *early = NULL, *hint = NULL;
         Console console;
         const Cli *cli = &arguments->cli;
         const char *name = arguments_operand(arguments, 0);
@@ -195,6 +243,8 @@ ExitStatus verb_console(const Arguments *arguments)
                 json_object_put(parameters);
                 return status;
         }
+        if (isatty(STDIN_FILENO))
+                hint = console_hint(cli, name, parameters);
         r = wire_client_upgrade(client, MANAGER "Console", parameters, &socket, &early, &n_early,
                                 &error);
         if (r < 0)
@@ -203,10 +253,11 @@ ExitStatus verb_console(const Arguments *arguments)
         signals = signals_open();
         if (signals < 0 || fcntl(socket, F_SETFL, O_NONBLOCK) < 0)
                 return fail_local(cli, "cannot set up the console: %s", strerror(errno));
-        console = (Console){.cli = cli, .socket = socket, .signals = signals};
+        console = (Console){
+                .cli = cli, .name = name, .hint = hint, .socket = socket, .signals = signals};
         console.terminal = tcgetattr(STDIN_FILENO, &console.saved) == 0;
         if (console.terminal) {
-                fprintf(stderr, "cvmctl: console of %s; Ctrl-] disconnects\n", name);
+                console.banner_until = clock_monotonic_msec() + BANNER_LATEST_MSEC;
                 r = terminal_raw(&console);
                 if (r < 0)
                         return fail_local(cli, "cannot set up the terminal: %s", strerror(-r));

@@ -49,6 +49,22 @@ static void fail_print(const Cli *cli, const char *name, json_object *parameters
         json_object_put(parameters);
 }
 
+void fail_note(const Cli *cli, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        va_list ap;
+
+        if (cli->json)
+                return;
+        va_start(ap, format);
+        text = text_format_v(format, ap);
+        va_end(ap);
+        line = text ? text_format("note: %s", text) : NULL;
+        progress_end();
+        if (line)
+                fail_print_line(line, false);
+}
+
 static json_object *message_parameters(const char *message)
 {
         return json_build("message", json_new_text(message), NULL);

@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "base/json_parse.h"
 
+/* Not a failure: a line "cvmctl: note: …" on stderr; nothing with --json. */
+void fail_note(const Cli *cli, const char *format, ...) _printf_(2, 3);
 /* EXIT_USAGE; the line ends by naming the help. */
 ExitStatus fail_usage(const Cli *cli, const char *format, ...) _printf_(2, 3);
 /* EXIT_FAILED. */

@@ -64,9 +64,8 @@ static ExitStatus print_summary(const Cli *cli, json_object *cvm)
         printf("%s: %s%s%s%s\n", name, state, ready ? ", ready" : "",
                strcmp(forwards, "-") != 0 ? ", " : "", strcmp(forwards, "-") != 0 ? forwards : "");
         if (json_member_bool(cvm, "debug", false))
-                fputs("cvmctl: note: this is a debug CVM: its measurement differs from the "
-                      "production image's\n",
-                      stderr);
+                fail_note(cli, "this is a debug CVM: its measurement differs from the production "
+                               "image's");
         return EXIT_OK;
 }
 

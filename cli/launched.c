@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "output_raw.h"
 #include "session.h"
 
 #define UUID_SIZE 36
@@ -83,10 +84,11 @@ static void launched_print_lines(char *text)
         char *save = NULL;
 
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                _cleanup_free_ char *utf8 = text_make_utf8(line, strlen(line));
-                _cleanup_free_ char *safe = utf8 ? text_escape_control(utf8) : NULL;
+                OutputRaw raw = {.stream = stderr, .escape = true, .within_line = true};
 
-                fprintf(stderr, "  %s\n", safe ?: "");
+                fputs("  ", stderr);
+                output_raw(&raw, line, strlen(line));
+                output_raw_end(&raw);
         }
 }
 

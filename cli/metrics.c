@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 #include "output_file.h"
+#include "output_raw.h"
 #include "reply.h"
 #include "session.h"
 

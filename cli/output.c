@@ -139,51 +139,6 @@ char *output_size(json_object *object, const char *key)
         return strdup(text_format_size((uint64_t)json_member_int(object, key, 0), buffer));
 }
 
-static void raw_escape(OutputRaw *state)
-{
-        for (size_t i = 0; i < state->n_held; i++)
-                printf("\\x%02x", (unsigned char)state->held[i]);
-        state->n_held = 0;
-}
-
-/* A whole character, or bytes that are none. */
-static void raw_print(OutputRaw *state)
-{
-        uint32_t point;
-
-        if (text_utf8_point(state->held, state->n_held, &point) != state->n_held ||
-            (text_is_control(point) && point != '\n' && point != '\t')) {
-                raw_escape(state);
-                return;
-        }
-        fwrite(state->held, 1, state->n_held, stdout);
-        state->n_held = 0;
-}
-
-void output_raw(OutputRaw *state, const void *data, size_t size)
-{
-        const char *bytes = data;
-
-        if (!state->escape) {
-                fwrite(data, 1, size, stdout);
-                return;
-        }
-        for (size_t i = 0; i < size; i++) {
-                char c = bytes[i];
-
-                if (state->carriage_return)
-                        fputs(c == '\n' ? "" : "\\x0d", stdout);
-                if (state->n_held && (c & 0xc0) != 0x80)
-                        raw_escape(state);
-                state->carriage_return = c == '\r';
-                if (state->carriage_return)
-                        continue;
-                state->held[state->n_held++] = c;
-                if (state->n_held == text_utf8_length((unsigned char)state->held[0]))
-                        raw_print(state);
-        }
-}
-
 int output_finish(void)
 {
         if (fflush(stdout) != 0 || ferror(stdout))

@@ -42,16 +42,5 @@ char *output_forwards(json_object *cvm);
 /* A member that counts bytes, as text_format_size() has it. */
 char *output_size(json_object *object, const char *key);
 
-/* Bytes of a guest to stdout: exactly as they are, or with `escape` the bytes of each character
- * that text_is_control() names, other than line ends and tabs, and of what is not UTF-8, as \xNN.
- * The state holds what a piece left unfinished. */
-typedef struct OutputRaw {
-        bool escape;
-        bool carriage_return; /* seen last, not printed yet */
-        char held[4];         /* the start of a character, not printed yet */
-        size_t n_held;
-} OutputRaw;
-void output_raw(OutputRaw *state, const void *data, size_t size);
-
 /* Flushes stdout. Returns 0 or -errno of the first write that failed. */
 int output_finish(void);

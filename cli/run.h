@@ -14,6 +14,7 @@
 
 #include "launch_spec.h"
 #include "output.h"
+#include "output_raw.h"
 #include "wire/client.h"
 
 #define RUN_RECONNECT_SEC 60 /* how long a daemon may be away, by default */

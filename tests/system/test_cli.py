@@ -157,7 +157,7 @@ def test_global_options_and_json_before_the_verb():
     (["-fn7"], {"follow": True, "lines": 7}), (["-fn", "7"], {"follow": True, "lines": 7}),
     (["--lines=5"], {"lines": 5})])
 def test_letters(args, parameters):
-    with Peer(Logs={"data": ""}) as peer:
+    with Peer(Logs={"data": ""}, Status={"cvm": cvm()}) as peer:
         assert peer.cvmctl("logs", "a", *args).code == 0
         assert peer.calls[-1].parameters == {"name": "a", **parameters}
 

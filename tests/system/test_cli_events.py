@@ -211,7 +211,7 @@ def trickle(call, connection):
     (["events"], flood), (["events"], trickle), (["logs", "web", "--follow"], trickle)])
 def test_a_reader_that_goes_ends_it(args, script):
     """At once, also if nothing more is to be printed."""
-    with Peer(Watch=script, Logs=script) as peer:
+    with Peer(Watch=script, Logs=script, Status={"cvm": cvm()}) as peer:
         process = subprocess.Popen([CVMCTL, "--socket", peer.path, *args], env=environment(),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         process.stdout.readline()

@@ -223,12 +223,16 @@ def pieces(*data):
     return answer
 
 
+STATUS = {"cvm": cvm(spec={"name": "web", "cmdline": "console=ttyS0"})}
+
+
 def test_logs_are_exact_when_piped():
     data = bytes(range(256)) + b"\r\n\xc2\x9b"
-    with Peer(Logs=pieces(data[:100], b"", data[100:])) as peer:
+    with Peer(Logs=pieces(data[:100], b"", data[100:]), Status=STATUS) as peer:
         assert peer.cvmctl("logs", "web").raw == data
         found = peer.cvmctl("logs", "web", "--lines", "5", "--json").out.splitlines()
-        assert calls(peer) == [("Logs", {"name": "web"}), ("Logs", {"name": "web", "lines": 5})]
+        assert calls(peer) == [("Status", {"name": "web", "withSpec": True}),
+                               ("Logs", {"name": "web"}), ("Logs", {"name": "web", "lines": 5})]
     assert b"".join(base64.b64decode(json.loads(line)["data"]) for line in found) == data
 
 
@@ -242,24 +246,64 @@ def on_terminal(path, *args, term="xterm"):
 
 
 def test_logs_are_escaped_on_a_terminal():
-    data = pieces(b"a\x1b", b"[31mb\r", b"\nc\rd\t\xc2", b"\x9b1m\xc3\xa4\xc2", b"\xa0\x7f\n")
-    with Peer(Logs=data) as peer:
+    data = pieces(b"a\x1b", b"\x05b\r", b"\nc\rd\t\xc2", b"\x9b1m\xc3\xa4\xc2", b"\xa0\x7f\n\x1b[31m")
+    with Peer(Logs=data, Status=STATUS) as peer:
         assert on_terminal(peer.path, "logs", "web") == (
-            b"a\\x1b[31mb\r\nc\\x0dd\t\\xc2\\x9b1m\xc3\xa4\xc2\xa0\\x7f\r\n")
+            b"a\\x1b\\x05b\r\nc\\x0dd\t\\xc2\\x9b1m\xc3\xa4\xc2\xa0\\x7f\r\n")
         assert b"\x1b[31m" in on_terminal(peer.path, "logs", "web", "--raw")
 
 
 def test_logs_show_what_changes_the_order_of_a_text():
     data = pieces(b"a\xe2", b"\x80", b"\xaeb\xe2\x82\xac\xf0\x9f\x98\x80\xf3\xa0\x81", b"\x81c",
                   b"\xff\xe2\x80d\xe2\x80\x8d\n")
-    with Peer(Logs=data) as peer:
+    with Peer(Logs=data, Status=STATUS) as peer:
         assert on_terminal(peer.path, "logs", "web") == (
             b"a\\xe2\\x80\\xaeb\xe2\x82\xac\xf0\x9f\x98\x80\\xf3\\xa0\\x81\\x81c"
             b"\\xff\\xe2\\x80d\xe2\x80\x8d\r\n")
 
 
+@pytest.mark.parametrize("sequence", [
+    b"\x1bc", b"\x1b[?7l", b"\x1b[2J", b"\x1b[0m", b"\x1b[1;31m", b"\x1b[ q", b"\x1b]0;title\x07",
+    b"\x1b]8;;http://x\x1b\\", b"\x1bP+q\x1b\\", b"\x1b(B", b"\x1b=", b"\x1b7", b"\x1b#8"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_known_sequences_are_left_out_on_a_terminal(sequence, at_once):
+    data = b"one" + sequence + b"two\r" + sequence + b"\n"
+    with Peer(Logs=pieces(*([data] if at_once else [bytes([c]) for c in data])),
+              Status=STATUS) as peer:
+        assert on_terminal(peer.path, "logs", "web") == b"onetwo\r\n"
+
+
+@pytest.mark.parametrize("data, shown", [
+    (b"\x1bzx", b"\\x1bzx"), (b"\x1b[1\x01m", b"\\x1b[1\\x01m"), (b"\x1b", b"\\x1b"),
+    (b"\x1b[12", b"\\x1b[12"), (b"\x1b\x1b[m!", b"\\x1b!"), (b"\x1b]0;x\ny", b"\\x1b]0;x\r\ny"),
+    (b"\x1b]0;a\x1b[mb", b"\\x1b]0;ab"), (b"\x1b(\x1b[m", b"\\x1b("),
+    (b"\x1b]" + b"a" * 300 + b"\x07", b"\\x1b]" + b"a" * 300 + b"\\x07"),
+    (b"\x1b[" + b"1" * 300 + b"m", b"\\x1b[" + b"1" * 300 + b"m")])
+def test_other_sequences_are_shown_on_a_terminal(data, shown):
+    with Peer(Logs=pieces(data), Status=STATUS) as peer:
+        assert on_terminal(peer.path, "logs", "web") == shown + b"\r\n"
+
+
+@pytest.mark.parametrize("args", [[], ["--raw"], ["--follow"]])
+def test_the_last_line_is_ended_on_a_terminal(args):
+    with Peer(Logs=pieces(b"a\nlogin: "), Status=STATUS) as peer:
+        assert on_terminal(peer.path, "logs", "web", *args) == b"a\r\nlogin: \r\n"
+        assert peer.cvmctl("logs", "web", *args).raw == b"a\nlogin: "
+    with Peer(Logs=pieces(b""), Status=STATUS) as peer:
+        assert on_terminal(peer.path, "logs", "web", *args) == b""
+
+
+@pytest.mark.parametrize("args, told", [([], True), (["-f"], True), (["--svsm"], False),
+                                        (["--json"], False)])
+def test_logs_say_that_the_kernel_has_no_console(args, told):
+    with Peer(Logs=pieces(b"SeaBIOS\n"), Status={"cvm": cvm(spec={"name": "web"})}) as peer:
+        done = peer.cvmctl("logs", "web", *args)
+    assert done.code == 0 and ("has console=null" in done.err) == told
+    assert not told or (done.out, done.err.count("\n")) == ("SeaBIOS\n", 1)
+
+
 def test_logs_that_are_no_base64():
-    with Peer(Logs={"data": "?"}) as peer:
+    with Peer(Logs={"data": "?"}, Status=STATUS) as peer:
         assert peer.cvmctl("logs", "web").code == 1
 
 
@@ -278,7 +322,7 @@ def test_streams_end_clean_at_a_signal(args, how, code):
         connection.wait_closed()
         connection.close()
 
-    with Peer(Logs=stream, Watch=stream) as peer:
+    with Peer(Logs=stream, Watch=stream, Status=STATUS) as peer:
         process = subprocess.Popen([CVMCTL, "--socket", peer.path, *args], env=environment(),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout.readline()  # each piece is flushed
@@ -293,7 +337,7 @@ def test_logs_that_the_daemon_ends():
         connection.reply({"data": base64.b64encode(b"one\n").decode()}, continues=True)
         connection.reply({"data": "", "ended": "daemon-exit"})
 
-    with Peer(Logs=stream) as peer:
+    with Peer(Logs=stream, Status=STATUS) as peer:
         done = peer.cvmctl("logs", "web", "--follow")
     assert (done.code, done.raw) == (1, b"one\n")
     assert "cvmd is going down" in done.err
