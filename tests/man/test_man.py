@@ -57,6 +57,28 @@ def test_page_builds_and_renders(page, tmp_path):
     assert text.stdout.find(f'.TH "{name}" "{section}"') >= 0
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_what_driver_libvirt_does_not_do(page):
+    """Each page says it where its subject is affected."""
+    text = " ".join(words(source(page)).replace("_", "").split())
+    assert re.search(r"(?i)(?:driver )?libvirt\b[^.]*\b(?:not|no|nor)\b", text)
+
+
+@pytest.mark.parametrize("page", ["cvm-spec.5", "cvmctl.1"])
+def test_all_that_driver_libvirt_refuses(page):
+    code = (TOP / "src/template/requirements.c").read_text()
+    code = code[code.index("static void requirements_check_domain("):]
+    code = code[:code.index("\n}\n")]
+    refused = set(re.findall(r'fault_add\(walk->error, "(\w+)"', code)) - {"network"}
+    refused |= {network.lower() for network in re.findall(r"SPEC_NETWORK_(\w+)", code)}
+    assert {"shares", "disks", "passt"} <= refused
+    text = " ".join(words(source(page)).replace("_", "").split())
+    found = re.findall(r"libvirt does not support ([^.:]*)", text)[0]
+    if page == "cvmctl.1":
+        refused = {name.removesuffix("s") for name in refused} - {"limit"}  # it has no option
+    assert not [name for name in refused if name not in found]
+
+
 def verbs():
     done = subprocess.run([CVMCTL, "help", "--json"], capture_output=True, check=True)
     return json.loads(done.stdout)
