@@ -7,45 +7,50 @@
 
 #include "base/suggest.h"
 #include "base/text.h"
+#include "elsewhere.h"
 #include "fail.h"
 
-/* What other programs call it, or NULL. */
-static const char *known_elsewhere(const char *name)
+/* The verb that may be meant, or NULL. What takes something away must be meant: it has the first
+ * letter, and is one slip away. */
+static const char *arguments_suggest_verb(const Cli *cli, const char *name)
 {
-        static const char *const names[][2] = {
-                {"start", "launch"},   {"create", "launch"},  {"up", "launch"},
-                {"rm", "remove"},      {"delete", "remove"},  {"undefine", "remove"},
-                {"kill", "stop"},      {"destroy", "stop"},   {"shutdown", "stop"},
-                {"terminate", "stop"}, {"down", "stop"},      {"poweroff", "stop"},
-                {"ps", "list"},        {"ls", "list"},        {"show", "status"},
-                {"info", "status"},    {"port", "status"},    {"suspend", "pause"},
-                {"unpause", "resume"}, {"watch", "events"},   {"monitor", "events"},
-                {"shell", "console"},  {"attach", "console"}, {"login", "console"},
-                {"exec", "console"},   {"ssh", "console"},    {"top", "list"},
-                {"tail", "logs"},      {"dmesg", "logs"},     {"images", "artifacts"},
-        };
+        Suggestion best = suggest_begin(name);
 
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                if (strcmp(names[i][0], name) == 0)
-                        return names[i][1];
-        return NULL;
+        for (const Verb *verb = cli->verbs; verb->name; verb++) {
+                Suggestion slip = suggest_begin(name);
+
+                suggest_candidate(&slip, verb->name);
+                if (!verb->hidden &&
+                    (!verb->destroys || (*verb->name == *name && slip.distance <= 1)))
+                        suggest_candidate(&best, verb->name);
+        }
+        return best.found;
 }
 
 ExitStatus arguments_unknown_verb(const Cli *cli, const char *name)
 {
+        const ElsewhereWord *word = elsewhere_find(name);
+        const char *instead = word ? word->instead : arguments_suggest_verb(cli, name);
         Cli of_none = *cli; /* the verb that the help is asked of */
-        Suggestion best = suggest_begin(name);
 
         of_none.verb = NULL;
-        for (const Verb *verb = cli->verbs; verb->name; verb++)
-                /* what takes something away must be meant: `top` is not a misspelt `stop` */
-                if (!verb->hidden && (!verb->destroys || *verb->name == *name))
-                        suggest_candidate(&best, verb->name);
-        best.found = known_elsewhere(name) ?: best.found;
-        if (best.found)
+        if (word && word->why)
+                return fail_usage(&of_none, "unknown command '%s': %s", name, word->why);
+        if (instead)
                 return fail_usage(&of_none, "unknown command '%s'; did you mean '%s'?", name,
-                                  best.found);
+                                  instead);
         return fail_usage(&of_none, "unknown command '%s'", name);
+}
+
+/* "-i", or "-i" in "-it". */
+static ExitStatus arguments_unknown_letter(const Cli *cli, const char *written, const char *word)
+{
+        bool launches = cli->verb && verb_option(cli->verb, "kernel");
+        const char *instead = launches ? elsewhere_option(written[1]) : NULL;
+        bool alone = strcmp(written, word) == 0;
+
+        return fail_usage(cli, "unknown option '%s'%s%s%s%s%s", written, alone ? "" : " in '",
+                          alone ? "" : word, alone ? "" : "'", instead ? "; " : "", instead ?: "");
 }
 
 static ExitStatus unknown_option(const Cli *cli, const char *name)
@@ -224,11 +229,8 @@ static ExitStatus parse_letters(Arguments *arguments, ArgumentsCursor *cursor)
                 const char written[] = {'-', *letter, 0}, *value = NULL;
                 ExitStatus status;
 
-                if (!option && letter == word + 1)
-                        return fail_usage(&arguments->cli, "unknown option '%s'", word);
                 if (!option)
-                        return fail_usage(&arguments->cli, "unknown option '%s' in '%s'", written,
-                                          word);
+                        return arguments_unknown_letter(&arguments->cli, written, word);
                 if (option->value && letter[1])
                         value = letter + 1;
                 status = arguments_take_option(arguments, cursor, option, written, value);

@@ -50,14 +50,15 @@ typedef struct Verb {
         size_t min_operands, max_operands;
         const Option *groups[VERB_OPTION_GROUPS]; /* each ended by {} */
         ExitStatus (*run)(const Arguments *arguments);
-        bool hidden;      /* neither in help nor in completion */
-        bool takes_names; /* operands are names of CVMs, for completion */
-        bool destroys;    /* ends or deletes: never suggested for what is spelt differently */
+        const char *alias; /* another name, which help does not list; or NULL */
+        bool hidden;       /* neither in help nor in completion */
+        bool takes_names;  /* operands are names of CVMs, for completion */
+        bool destroys;     /* ends or deletes: never suggested for what is spelt differently */
         VerbSection section;
         const char *examples; /* lines for help, or NULL */
 } Verb;
 
-/* The verb of that name in a table that ends with {}, or NULL. */
+/* The verb of that name or alias in a table that ends with {}, or NULL. */
 const Verb *verb_find(const Verb *verbs, const char *name);
 /* The option of that name among the verb's (may be NULL) and the global ones. */
 const Option *verb_option(const Verb *verb, const char *name);

@@ -417,6 +417,7 @@ const Verb verbs[] = {
          0,
          {json_option},
          verb_artifacts,
+         .alias = "images",
          .section = VERB_HOST},
         {"measure",
          "[NAME]",

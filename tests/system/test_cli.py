@@ -56,7 +56,6 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
     (["--json", "console", "a"], "unknown option '--json'"),
     (["tpo"], "unknown command 'tpo'; did you mean 'top'?"),
     (["stpo"], "unknown command 'stpo'; did you mean 'stop'?"),
-    (["prune"], "unknown command 'prune' (see"),
     (["xstop"], "unknown command 'xstop' (see"),
     (["atop"], "unknown command 'atop'; did you mean 'top'?"),
     (["launch", "a", "--timeout", "0"], "--timeout must be a time such as 90s, 5m or 1h30m, "
@@ -88,6 +87,58 @@ def test_wrong_usage_is_one_line_and_status_2(args, says):
     else:
         assert done.err.startswith("cvmctl: ") and says in done.err
     assert done.err.count("\n") == 1 and done.out == ""
+
+
+# What other programs have: docker, podman, virsh, machinectl, kubectl, systemctl.
+ELSEWHERE = {
+    "ls": "'list'", "ps": "'list", "info": "'doctor'", "attach": "'console'", "login": "'console'",
+    "unpause": "'resume'", "suspend": "'pause'", "reset": "'restart'", "reboot": "'restart'",
+    "shutdown": "'stop'", "poweroff": "'stop'", "kill": "'stop --force'",
+    "destroy": "'stop --force'", "terminate": "'stop --force'", "start": "'launch'",
+    "create": "'launch'", "rm": "'remove'", "undefine": "'remove'", "dumpxml": "'inspect'",
+    "watch": "'events'", "exec": "cannot run programs in a guest", "shell": "'console'",
+    "ssh": "no SSH server in the guest", "cp": "--share TAG=DIRECTORY, or --certs",
+    "enable": "cvm@NAME"}
+
+
+@pytest.mark.parametrize("word", ELSEWHERE)
+def test_a_word_of_another_program_leads_on(word):
+    done = cvmctl(word, "x")
+    assert done.code == exits.USAGE and done.err.count("\n") == 1
+    assert done.err.startswith(f"cvmctl: unknown command '{word}'") and ELSEWHERE[word] in done.err
+
+
+HARMLESS = """build commit cp diff export history images import info inspect load login logs ls port
+    ps pull push rename save search start stats tag top unpause update version wait attach exec run
+    autostart console cpu-stats define domblklist domid dominfo domname domstate domstats dumpxml
+    edit list migrate restore resume screenshot setmem setvcpus snapshot suspend vcpuinfo vncdisplay
+    bind clone copy-to copy-from enable image-status poweron pull-tar read-only shell show status
+    apply describe explain expose get patch proxy rollout scale set cat daemon-reload help
+    is-active isolate preset reload remote states stack stat store""".split()
+
+
+@pytest.mark.parametrize("word", HARMLESS)
+def test_nothing_harmless_leads_to_what_takes_away(word):
+    if word in {verb["name"] for verb in cvmctl("help", "--json").json} | {"images"}:
+        return
+    error = cvmctl(word, "x").err
+    assert not re.search("did you mean '(stop|remove|restart|prune)", error), error
+
+
+@pytest.mark.parametrize("args, says", [
+    (["run", "--rm", "-it", "web"], "unknown option '-i' in '-it'; `cvmctl launch NAME` and then "
+                                    "`cvmctl console NAME`"),
+    (["launch", "-d", "web"], "unknown option '-d'; `cvmctl launch NAME` returns"),
+    (["list", "-i"], "unknown option '-i' (see")])
+def test_letters_of_other_programs(args, says):
+    done = cvmctl(*args)
+    assert done.code == exits.USAGE and says in done.err
+
+
+def test_images_is_another_name_of_artifacts():
+    with Peer(ListArtifacts={"artifacts": []}) as peer:
+        assert peer.cvmctl("images", "--json").json == []
+    assert cvmctl("help", "images").out == cvmctl("help", "artifacts").out
 
 
 @pytest.mark.parametrize("publish", [
