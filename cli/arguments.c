@@ -66,19 +66,20 @@ static ExitStatus unknown_option(const Cli *cli, const char *name)
         return fail_usage(cli, "unknown option '--%s'", name);
 }
 
-/* Whether `word` is one of the words of `choices`. */
-static bool is_choice(const char *choices, const char *word)
+/* Whether the value is one of the option's choices, or each of several with commas between them. */
+static bool arguments_is_choice(const Option *option, const char *value)
 {
-        size_t length = strlen(word);
+        bool several = option->flags & OPTION_LIST;
 
-        for (const char *p = choices; *p; p += strspn(p, " ")) {
-                size_t n = strcspn(p, " ");
+        for (;;) {
+                size_t size = several ? strcspn(value, ",") : strlen(value);
 
-                if (n == length && memcmp(p, word, n) == 0)
+                if (!verb_is_choice(option->choices, value, size))
+                        return false;
+                if (!value[size])
                         return true;
-                p += n;
+                value += size + 1;
         }
-        return false;
 }
 
 static ExitStatus refuse_number(const Cli *cli, const Option *option, const char *value)
@@ -111,7 +112,7 @@ static ExitStatus check_value(const Cli *cli, const Option *option, const char *
         if ((option->flags & (OPTION_NUMBER | OPTION_TIME)) &&
             arguments_parse_number(option, value, &number) < 0)
                 return refuse_number(cli, option, value);
-        if (option->choices && !is_choice(option->choices, value))
+        if (option->choices && !arguments_is_choice(option, value))
                 return fail_usage(cli, "invalid --%1$s '%3$s': expected one of: %2$s", option->name,
                                   option->choices, value);
         return EXIT_OK;

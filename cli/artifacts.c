@@ -3,27 +3,18 @@
 #include "session.h"
 
 static const TableColumn columns[] = {
-        {"NAME"},
-        {"KIND"},
-        {"SIZE", .right = true},
-        {"ORIGIN"},
-        {"USERS", .right = true},
-        {"SHA256", .cut = true},
-        {"SHA384", .cut = true},
+        {"NAME", "name", .cut = true, .least = 28},
+        {"KIND", "kind"},
+        {"SIZE", "size", .text = output_size, .right = true},
+        {"ORIGIN", "origin", .rank = 1},
+        {"USERS", "users", .right = true},
+        {"SHA256", "sha256", .cut = true},
+        {"SHA384", "sha384", .cut = true, .rank = 2},
         {},
 };
-
-static void artifacts_row(json_object *artifact, char **cells)
-{
-        static const char *const members[] = {"name",  "kind",   "size",  "origin",
-                                              "users", "sha256", "sha384"};
-
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                cells[i] = output_member(artifact, members[i]);
-}
 
 ExitStatus verb_artifacts(const Arguments *arguments)
 {
         return reply_table(&arguments->cli, MANAGER "ListArtifacts", NULL, "artifacts", columns,
-                           artifacts_row);
+                           arguments_has(arguments, "full"));
 }

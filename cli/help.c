@@ -9,11 +9,10 @@
 #include "base/text.h"
 #include "fail.h"
 #include "output.h"
+#include "paragraph.h"
 
-#define HELP_WIDTH_MAX 100  /* longer lines are hard to read */
-#define HELP_WIDTH_PIPED 80 /* in a pipe or file */
-#define VERB_COLUMN 26      /* at which the explanations of verbs begin */
-#define OPTION_COLUMN 30    /* and those of options */
+#define VERB_COLUMN 26   /* at which the explanations of verbs begin */
+#define OPTION_COLUMN 30 /* and those of options */
 
 /* "-m, --memory SIZE", "    --vsock[=CID]", "-e, --env K=V..." */
 static char *option_syntax(const Option *option)
@@ -30,45 +29,13 @@ static char *option_syntax(const Option *option)
                            option->flags & OPTION_REPEATS ? "..." : "");
 }
 
-/* The width of the terminal, within what help needs and what is easy to read. */
-static size_t help_width(void)
-{
-        size_t width = output_width(stdout) ?: HELP_WIDTH_PIPED;
-
-        return width < HELP_WIDTH_MAX ? width : HELP_WIDTH_MAX;
-}
-
-/* Prints text wrapped at words, each line but the first indented by `indent`. used: columns of the
- * first line that have something. */
-static void help_wrap(const char *text, size_t indent, size_t used)
-{
-        size_t width = help_width();
-
-        for (bool first = true; *text; first = false) {
-                size_t word = strcspn(text, " ");
-
-                if (!first && used + 1 + word > width) {
-                        printf("\n%*s", (int)indent, "");
-                        used = indent;
-                } else if (!first) {
-                        putchar(' ');
-                        used++;
-                }
-                printf("%.*s", (int)word, text);
-                used += word;
-                text += word;
-                text += strspn(text, " ");
-        }
-        putchar('\n');
-}
-
 /* "  SYNTAX   TEXT": a syntax that is too long has a line of its own, and on a narrow terminal the
  * explanation begins further to the left. */
 static void help_entry(const char *syntax, const char *text, size_t column)
 {
         size_t used = 2 + strlen(syntax);
 
-        if (column > help_width() / 2)
+        if (column > paragraph_width(stdout) / 2)
                 column = 8;
         printf("  %s", syntax);
         if (used + 1 > column) {
@@ -76,7 +43,7 @@ static void help_entry(const char *syntax, const char *text, size_t column)
                 used = 0;
         }
         printf("%*s", (int)(column - used), "");
-        help_wrap(text, column, column);
+        paragraph_print(stdout, text, column, column);
 }
 
 static void print_options(const Verb *verb)
@@ -107,7 +74,9 @@ static void print_overview(const Verb *verbs)
                                             VERB_OTHER};
 
         puts("Usage: cvmctl [GLOBAL OPTION...] VERB [ARGUMENT...]\n");
-        help_wrap("Launch confidential virtual machines (CVMs) and manage their life cycle.", 0, 0);
+        paragraph_print(stdout,
+                        "Launch confidential virtual machines (CVMs) and manage their life cycle.",
+                        0, 0);
         for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
                 printf("\n%s:\n", titles[order[i]]);
                 for (const Verb *verb = verbs; verb->name; verb++) {
@@ -124,9 +93,11 @@ static void print_overview(const Verb *verbs)
              "  cvmctl list\n"
              "  cvmctl console web\n"
              "  cvmctl stop web\n");
-        help_wrap("`cvmctl help VERB` shows the options of a verb; see cvmctl(1) for everything "
-                  "else.",
-                  0, 0);
+        paragraph_print(
+                stdout,
+                "`cvmctl help VERB` shows the options of a verb; see cvmctl(1) for everything "
+                "else.",
+                0, 0);
 }
 
 static void print_examples(const char *examples)
@@ -147,12 +118,12 @@ static void print_verb(const Verb *verb)
         printf("Usage: cvmctl %s%s%s [OPTION...]\n\n", verb->name, *verb->synopsis ? " " : "",
                verb->synopsis);
         help = text_format("%c%s.", toupper(verb->help[0]), verb->help + 1);
-        help_wrap(help ?: verb->help, 0, 0);
+        paragraph_print(stdout, help ?: verb->help, 0, 0);
         print_options(verb);
         if (verb->examples)
                 print_examples(verb->examples);
         putchar('\n');
-        help_wrap("See cvmctl(1) for details and the exit status.", 0, 0);
+        paragraph_print(stdout, "See cvmctl(1) for details and the exit status.", 0, 0);
 }
 
 static json_object *option_json(const Option *option)

@@ -11,43 +11,33 @@
 #include "output.h"
 #include "table.h"
 
+static char *igvm_pages(json_object *platform, const char *key)
+{
+        return output_member(json_member(platform, "pages"), key);
+}
+
 static const TableColumn columns[] = {
-        {"PLATFORM"},
-        {"MODE"},
-        {"VTL", .right = true},
-        {"POLICY"},
-        {"VMSAS", .right = true},
-        {"DATA", .right = true},
-        {"ZEROS", .right = true},
-        {"UNMEASURED", .right = true},
-        {"SECRETS", .right = true},
-        {"CPUID", .right = true},
-        {"PARAMETERS", .right = true},
-        {"LOWEST"},
-        {"HIGHEST"},
+        {"PLATFORM", "platform"},
+        {"MODE", "mode"},
+        {"VTL", "highestVtl", .right = true},
+        {"POLICY", "policy"},
+        {"VMSAS", "vmsas", .right = true},
+        {"DATA", "data", .text = igvm_pages, .right = true},
+        {"ZEROS", "zeros", .text = igvm_pages, .right = true},
+        {"UNMEASURED", "unmeasured", .text = igvm_pages, .right = true},
+        {"SECRETS", "secrets", .text = igvm_pages, .right = true},
+        {"CPUID", "cpuid", .text = igvm_pages, .right = true},
+        {"PARAMETERS", "parameters", .text = igvm_pages, .right = true},
+        {"LOWEST", "lowest"},
+        {"HIGHEST", "highest"},
         {},
 };
-
-static void igvm_row(json_object *platform, char **cells)
-{
-        static const char *const members[] = {"platform", "mode", "highestVtl", "policy", "vmsas"};
-        static const char *const pages[] = {"data",    "zeros", "unmeasured",
-                                            "secrets", "cpuid", "parameters"};
-        size_t n = 0;
-
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                cells[n++] = output_member(platform, members[i]);
-        for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
-                cells[n++] = output_member(json_member(platform, "pages"), pages[i]);
-        cells[n++] = output_member(platform, "lowest");
-        cells[n++] = output_member(platform, "highest");
-}
 
 static ExitStatus igvm_print(const Cli *cli, json_object *summary)
 {
         json_object *refused = json_member(summary, "notLoadable");
 
-        if (table_print(stdout, columns, json_member(summary, "platforms"), igvm_row) < 0)
+        if (table_print(stdout, columns, json_member(summary, "platforms"), NULL) < 0)
                 return fail_memory(cli);
         for (size_t i = 0; i < json_object_array_length(refused); i++) {
                 json_object *header = json_object_array_get_idx(refused, i);

@@ -2,51 +2,259 @@
 #include "list.h"
 
 #include <string.h>
+#include <sys/param.h>
 
 #include "base/json.h"
-#include "filter.h"
-#include "reply.h"
-#include "session.h"
+#include "cvm_text.h"
+#include "fail.h"
+#include "output.h"
+#include "table.h"
 
-static const TableColumn columns[] = {
-        {"NAME"},
-        {"STATE"},
-        {"READY"},
-        {"PLATFORM"},
-        {"CPUS", .right = true},
-        {"MEMORY", .right = true},
-        {"STARTED"},
-        {"FORWARDS", .wrap = true},
+/* The columns without --format; OWNER only for those who see CVMs of others. */
+static const TableColumn list_columns[] = {
+        {"NAME", "name", .cut = true, .least = 20},
+        {"STATE", "state", .text = cvm_text_state, .colour = cvm_text_state_colour, .wrap = true},
+        {"AGE", "createdAt", .text = cvm_text_age, .rank = 2},
+        {"OWNER", "owner", .text = cvm_text_user, .cut = true, .rank = 5},
+        {"CONFIDENTIAL", "confidential", .colour = cvm_text_confidential_colour},
+        {"PLATFORM", "platform", .rank = 3},
+        {"MEMORY", "memory", .text = output_size, .right = true, .rank = 6},
+        {"READY", "ready", .text = cvm_text_ready, .rank = 1},
+        {"FORWARDS", "forwards", .text = cvm_text_forwards, .wrap = true, .rank = 4},
         {},
 };
 
-static void list_row(json_object *cvm, char **cells)
+/* Whether the caller sees CVMs of several users. */
+static bool list_has_owners(json_object *cvms)
 {
-        char when[OUTPUT_TIME_MAX];
-
-        cells[0] = output_member(cvm, "name");
-        cells[1] = output_member(cvm, "state");
-        cells[2] = output_member(cvm, "ready");
-        cells[3] = output_member(cvm, "platform");
-        cells[4] = output_member(cvm, "cpus");
-        cells[5] = output_size(cvm, "memory");
-        cells[6] = strdup(output_time(json_member_int(cvm, "startedAt", 0), when));
-        cells[7] = output_forwards(cvm);
+        if (geteuid() == 0)
+                return true;
+        for (size_t i = 0; i < json_object_array_length(cvms); i++)
+                if (json_member_int(json_object_array_get_idx(cvms, i), "owner", geteuid()) !=
+                    (int64_t)geteuid())
+                        return true;
+        return false;
 }
 
-ExitStatus list_print(const Cli *cli, json_object *parameters)
+/* Without OWNER, if it would be the same user in each row. */
+static void list_choose_columns(json_object *cvms, TableColumn *ret)
 {
-        return reply_table(cli, MANAGER "List", parameters, "cvms", columns, list_row);
+        bool owners = list_has_owners(cvms);
+
+        for (size_t i = 0; list_columns[i].title; i++)
+                if (owners || strcmp(list_columns[i].key, "owner") != 0)
+                        *ret++ = list_columns[i];
+        *ret = (TableColumn){};
+}
+
+/* The columns of --format; they borrow from `fields`, which is taken apart. */
+static void list_split_fields(char *fields, TableColumn *ret)
+{
+        const char *field;
+
+        while ((field = strsep(&fields, ",")))
+                *ret++ = (TableColumn){field, field, .text = cvm_text_field, .cut = true};
+        *ret = (TableColumn){};
+}
+
+static ExitStatus list_check_field(const Cli *cli, const char *option, const char *path)
+{
+        const char *suggestion;
+
+        if (cvm_text_has_field(path, &suggestion))
+                return EXIT_OK;
+        return fail_usage(cli, "invalid %s: a CVM has no field '%s'%s%s%s", option, path,
+                          suggestion ? "; did you mean '" : "", suggestion ?: "",
+                          suggestion ? "'?" : "");
+}
+
+static ExitStatus list_check_fields(const Cli *cli, const char *fields)
+{
+        _cleanup_free_ char *copy = strdup(fields);
+        char *rest = copy;
+        const char *field;
+        size_t n = 0;
+
+        if (!copy)
+                return fail_memory(cli);
+        while ((field = strsep(&rest, ","))) {
+                ExitStatus status = list_check_field(cli, "--format", field);
+
+                if (status.code)
+                        return status;
+                if (++n >= TABLE_COLUMNS_MAX)
+                        return fail_usage(cli, "--format has too many fields");
+        }
+        return EXIT_OK;
+}
+
+/* An integer or a boolean as a number. */
+static bool list_is_number(json_object *value)
+{
+        return json_object_is_type(value, json_type_int) ||
+               json_object_is_type(value, json_type_boolean);
+}
+
+typedef struct ListItem {
+        json_object *cvm, *value; /* borrowed; the value by which it is sorted, or NULL */
+        size_t index;
+} ListItem;
+
+/* CVMs without the field come last; numbers are ordered by size, all else as text. reverse: a
+ * bool. */
+static int list_compare(const void *a, const void *b, void *reverse)
+{
+        const ListItem *one = a, *other = b;
+        int order;
+
+        if (!one->value || !other->value) {
+                order = !one->value - !other->value;
+        } else if (list_is_number(one->value) && list_is_number(other->value)) {
+                int64_t x = json_object_get_int64(one->value);
+                int64_t y = json_object_get_int64(other->value);
+
+                order = (x > y) - (x < y);
+        } else {
+                order = strcmp(json_object_get_string(one->value),
+                               json_object_get_string(other->value));
+        }
+        if (one->value && other->value && *(bool *)reverse)
+                order = -order;
+        return order ?: (one->index > other->index) - (one->index < other->index);
+}
+
+/* A new array in the order of a field; CVMs that are equal in it stay in their order. NULL without
+ * memory. */
+static json_object *list_sort(json_object *cvms, const char *sort)
+{
+        size_t n = json_object_array_length(cvms);
+        _cleanup_free_ ListItem *items = calloc(n + 1, sizeof(*items));
+        json_object *sorted = items ? json_object_new_array() : NULL;
+        bool reverse = *sort == '-';
+
+        if (!sorted)
+                return NULL;
+        for (size_t i = 0; i < n; i++) {
+                json_object *cvm = json_object_array_get_idx(cvms, i);
+
+                items[i] = (ListItem){cvm, cvm_text_find(cvm, sort + reverse), i};
+        }
+        qsort_r(items, n, sizeof(*items), list_compare, &reverse);
+        for (size_t i = 0; i < n; i++)
+                json_object_array_add(sorted, json_object_get(items[i].cvm));
+        return sorted;
+}
+
+static void list_print_lines(const ListFormat *format, json_object *cvms)
+{
+        for (size_t i = 0; i < json_object_array_length(cvms); i++) {
+                json_object *cvm = json_object_array_get_idx(cvms, i);
+                _cleanup_free_ char *name = output_member(cvm, "name");
+
+                if (format->quiet)
+                        puts(name ?: "-");
+                else
+                        output_json(cvm);
+        }
+}
+
+static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, json_object *cvms)
+{
+        _cleanup_free_ char *fields = format->fields ? strdup(format->fields) : NULL;
+        TableColumn columns[TABLE_COLUMNS_MAX + 1];
+        const TableView view = {
+                .columns = columns,
+                .terminal = format->full ? 0 : output_width(stdout),
+                .colour = output_colour(stdout),
+                .no_legend = format->no_legend,
+        };
+
+        if (format->fields && !fields)
+                return fail_memory(cli);
+        if (fields)
+                list_split_fields(fields, columns);
+        else
+                list_choose_columns(cvms, columns);
+        if (json_object_array_length(cvms) == 0 && !format->no_legend)
+                puts("No CVMs.");
+        return table_print_view(stdout, &view, cvms) < 0 ? fail_memory(cli) : EXIT_OK;
+}
+
+static bool list_is_spec(const char *path)
+{
+        return strncmp(path, "spec", 4) == 0 && (!path[4] || path[4] == '.' || path[4] == ',');
+}
+
+/* Whether a field of CVMs' specs is shown or sorted by. */
+static bool list_has_spec(const ListFormat *format)
+{
+        bool found = format->sort && list_is_spec(format->sort + (*format->sort == '-'));
+
+        for (const char *field = format->fields; field && *field; field += strspn(field, ",")) {
+                found = found || list_is_spec(field);
+                field += strcspn(field, ",");
+        }
+        return found;
+}
+
+ExitStatus list_print(const Cli *cli, const ListSelection *selection, const ListFormat *format)
+{
+        _cleanup_json_ json_object *cvms = NULL, *sorted = NULL;
+        ExitStatus status = list_select_call(cli, selection, list_has_spec(format), &cvms);
+
+        if (!cvms)
+                return status;
+        sorted = format->sort ? list_sort(cvms, format->sort) : json_object_get(cvms);
+        if (!sorted)
+                return fail_memory(cli);
+        if (format->quiet || format->lines)
+                list_print_lines(format, sorted);
+        else if (format->json)
+                output_json(sorted);
+        else
+                status = exit_first(status, list_print_table(cli, format, sorted));
+        return status;
+}
+
+static ListFormat list_format_options(const Arguments *arguments)
+{
+        const char *format = arguments_value(arguments, "format");
+        bool json = format && strcmp(format, "json") == 0;
+        bool lines = format && strcmp(format, "jsonl") == 0;
+
+        return (ListFormat){
+                .sort = arguments_value(arguments, "sort"),
+                .fields = json || lines ? NULL : format,
+                .json = json || (!format && arguments->cli.json),
+                .lines = lines,
+                .quiet = arguments_has(arguments, "quiet"),
+                .full = arguments_has(arguments, "full"),
+                .no_legend = arguments_has(arguments, "no-legend"),
+        };
+}
+
+static ExitStatus list_check_format(const Cli *cli, const ListFormat *format)
+{
+        ExitStatus status = EXIT_OK;
+
+        if (format->quiet + (format->fields != NULL) + (cli->json || format->json) + format->lines >
+            1)
+                return fail_usage(cli, "--quiet, --format and --json exclude each other");
+        if (format->sort)
+                status = list_check_field(cli, "--sort", format->sort + (*format->sort == '-'));
+        if (!status.code && format->fields)
+                status = list_check_fields(cli, format->fields);
+        return status;
 }
 
 ExitStatus verb_list(const Arguments *arguments)
 {
-        json_object *parameters = json_object_new_object();
-        const FilterOptions filter = filter_options(arguments);
-        ExitStatus status = filter_apply(&arguments->cli, &filter, parameters);
+        const ListFormat format = list_format_options(arguments);
+        const ListSelectOptions options = list_select_options(arguments);
+        _cleanup_(list_select_done) ListSelection selection = {};
+        ExitStatus status = list_check_format(&arguments->cli, &format);
 
         if (!status.code)
-                return list_print(&arguments->cli, parameters);
-        json_object_put(parameters);
-        return status;
+                status = list_select_read(&arguments->cli, &options, &selection);
+        return status.code ? status : list_print(&arguments->cli, &selection, &format);
 }

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The list of CVMs, for `list` and for `status` without a name. */
-
 #include <json-c/json.h>
 
-#include "arguments.h"
+#include "list_select.h"
 
-/* Takes the parameters of List; NULL: {}. */
-ExitStatus list_print(const Cli *cli, json_object *parameters);
+/* How `list` prints CVMs. Borrowed from the arguments; NULL: not given. */
+typedef struct ListFormat {
+        const char *sort; /* a field's path; with "-" before it from the largest to the smallest */
+        const char *fields; /* of --format: paths with commas between them */
+        bool json, lines;   /* as JSON: an array, or a CVM a line */
+        bool quiet;         /* names only */
+        bool full;          /* not fitted to the terminal */
+        bool no_legend;     /* without titles, and without "No CVMs." */
+} ListFormat;
+
+/* Lists the CVMs that are selected as `cvmctl list` does. Prints failures. */
+ExitStatus list_print(const Cli *cli, const ListSelection *selection, const ListFormat *format);

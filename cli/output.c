@@ -134,9 +134,24 @@ char *output_forwards(json_object *cvm)
 
 char *output_size(json_object *object, const char *key)
 {
-        char buffer[24];
+        static const char units[] = "KMGT";
+        int64_t size = json_member_int(object, key, -1);
+        uint64_t unit = 1024, tenths;
+        size_t i = 0;
 
-        return strdup(text_format_size((uint64_t)json_member_int(object, key, 0), buffer));
+        if (size < 0)
+                return strdup("-");
+        if (size < 1024)
+                return text_format("%" PRId64, size);
+        while (i + 1 < sizeof(units) - 1 && (uint64_t)size / unit >= 1024) {
+                unit *= 1024;
+                i++;
+        }
+        tenths = (uint64_t)size % unit * 10 + unit / 2;
+        tenths = (uint64_t)size / unit * 10 + tenths / unit;
+        if (tenths % 10 == 0)
+                return text_format("%" PRIu64 "%c", tenths / 10, units[i]);
+        return text_format("%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10, units[i]);
 }
 
 int output_finish(void)

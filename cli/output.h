@@ -20,6 +20,13 @@ size_t output_width(FILE *stream);
 /* Whether the stream is such a terminal and NO_COLOR (no-color.org) is not set. */
 bool output_colour(FILE *stream);
 
+/* SGR (ECMA-48) of a terminal with output_colour(). */
+#define OUTPUT_RED "\033[31m"
+#define OUTPUT_GREEN "\033[32m"
+#define OUTPUT_YELLOW "\033[33m"
+#define OUTPUT_BOLD "\033[1m"
+#define OUTPUT_PLAIN "\033[0m"
+
 /* One line of JSON, flushed: safe on a terminal, and no data is lost. Borrows the object. */
 void output_json(json_object *object);
 void output_json_to(FILE *stream, json_object *object);
@@ -39,7 +46,8 @@ const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
 const char *output_age(int64_t usec, char buffer[static OUTPUT_AGE_MAX]);
 /* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" if there are none. */
 char *output_forwards(json_object *cvm);
-/* A member that counts bytes, as text_format_size() has it. */
+/* A member that counts bytes, for people: "2G", "7.9M", "512"; the last digit is rounded. "-" if it
+ * is absent. */
 char *output_size(json_object *object, const char *key);
 
 /* Flushes stdout. Returns 0 or -errno of the first write that failed. */

@@ -53,8 +53,13 @@ ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret
 }
 
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
-                       const char *member, const TableColumn *columns, TableRow row)
+                       const char *member, const TableColumn *columns, bool full)
 {
+        const TableView view = {
+                .columns = columns,
+                .terminal = full ? 0 : output_width(stdout),
+                .colour = output_colour(stdout),
+        };
         _cleanup_json_ json_object *reply = NULL;
         json_object *array;
         ExitStatus status = session_call(cli, method, parameters, &reply);
@@ -68,5 +73,5 @@ ExitStatus reply_table(const Cli *cli, const char *method, json_object *paramete
                 output_json(array);
                 return EXIT_OK;
         }
-        return table_print(stdout, columns, array, row) < 0 ? fail_memory(cli) : EXIT_OK;
+        return table_print_view(stdout, &view, array) < 0 ? fail_memory(cli) : EXIT_OK;
 }

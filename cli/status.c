@@ -135,6 +135,16 @@ static ExitStatus status_show(const Cli *cli, const SessionTarget *target, bool 
         return EXIT_OK;
 }
 
+/* All CVMs, as `list` shows them. */
+static ExitStatus status_list(const Cli *cli)
+{
+        _cleanup_(list_select_done)
+                ListSelection selection = {.parameters = json_object_new_object()};
+        const ListFormat format = {.json = cli->json};
+
+        return list_print(cli, &selection, &format);
+}
+
 ExitStatus verb_status(const Arguments *arguments)
 {
         const Cli *cli = &arguments->cli;
@@ -144,7 +154,7 @@ ExitStatus verb_status(const Arguments *arguments)
         bool before = false;
 
         if (n == 0)
-                return list_print(cli, NULL);
+                return status_list(cli);
         status = session_resolve(cli, arguments->operands, n, true, &targets);
         for (size_t i = 0; targets && i < n; i++) {
                 ExitStatus one = status_show(cli, &targets[i], before);

@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cvm_text.h"
 #include "reply.h"
 #include "session.h"
 
 static const TableColumn columns[] = {
-        {"NAME"},
-        {"CONFIDENTIAL"},
-        {"AVAILABLE"},
-        {"STRENGTH", .right = true},
-        {"ORIGIN"},
-        {"DESCRIPTION", .cut = true},
+        {"NAME", "name"},
+        {"CONFIDENTIAL", "confidential", .colour = cvm_text_confidential_colour},
+        {"AVAILABLE", "available"},
+        {"STRENGTH", "strength", .right = true, .rank = 1},
+        {"ORIGIN", "origin", .cut = true, .rank = 2},
+        {"DESCRIPTION", "description", .wrap = true},
         {},
 };
-
-static void templates_row(json_object *template, char **cells)
-{
-        static const char *const members[] = {"name",     "confidential", "available",
-                                              "strength", "origin",       "description"};
-
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                cells[i] = output_member(template, members[i]);
-}
 
 ExitStatus verb_templates(const Arguments *arguments)
 {
         return reply_table(&arguments->cli, MANAGER "ListTemplates", NULL, "templates", columns,
-                           templates_row);
+                           arguments_has(arguments, "full"));
 }

@@ -21,6 +21,18 @@ const Verb *verb_find(const Verb *verbs, const char *name)
         return NULL;
 }
 
+bool verb_is_choice(const char *choices, const char *word, size_t size)
+{
+        for (const char *p = choices; *p; p += strspn(p, " ")) {
+                size_t n = strcspn(p, " ");
+
+                if (n == size && memcmp(p, word, n) == 0)
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
 const Option *verb_option_at(const Verb *verb, size_t index)
 {
         for (size_t i = 0; i <= VERB_OPTION_GROUPS; i++) {

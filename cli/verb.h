@@ -14,6 +14,7 @@ typedef enum OptionFlags {
         OPTION_OPTIONAL = 1 << 1, /* its value may be left out; it is only given as --name=value */
         OPTION_NUMBER = 1 << 2,   /* digits only, from min to max */
         OPTION_TIME = 1 << 3, /* seconds, or "90s", "5m", "1h30m", "2d"; from min to max seconds */
+        OPTION_LIST = 1 << 4, /* one of the choices, or several with commas between them */
 } OptionFlags;
 
 typedef struct Option {
@@ -64,6 +65,8 @@ const Verb *verb_find(const Verb *verbs, const char *name);
 const Option *verb_option(const Verb *verb, const char *name);
 /* Likewise, by its letter. */
 const Option *verb_option_letter(const Verb *verb, char letter);
+/* Whether a word of `size` bytes is one of `choices`, which have blanks between them. */
+bool verb_is_choice(const char *choices, const char *word, size_t size);
 /* The verb's options one after the other, the global ones last; NULL at the end. */
 const Option *verb_option_at(const Verb *verb, size_t index);
 

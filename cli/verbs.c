@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verbs.h"
 
+#include "cvm_text.h"
 #include "spec/spec.h"
 
 #define SECONDS_MAX 86400
 
 static const Option json_option[] = {
+        {"json", NULL, "print JSON"},
+        {},
+};
+
+static const Option table_options[] = {
+        {"full", NULL, "do not fit the table to the terminal"},
         {"json", NULL, "print JSON"},
         {},
 };
@@ -118,10 +125,8 @@ static const Option restart_options[] = {
 
 /* Which CVMs, or whose events, for list and events. */
 static const Option filter_options[] = {
-        {"state", "S", "only CVMs in this state, or events of a change to it",
-         .choices = "preparing starting running paused stopping restarting stopped failed"},
         {"platform", "P", "only CVMs of this platform"},
-        {"label", "NAME=VALUE", "only CVMs with this label", OPTION_REPEATS},
+        {"label", "NAME=VALUE", "only CVMs with this label", OPTION_REPEATS, .letter = 'l'},
         {"owner", "USER", "only CVMs of this user, by name or uid"},
         {"name-prefix", "PREFIX", "only CVMs whose name begins with this"},
         {"id", "UUID", "only the CVM with this id"},
@@ -138,11 +143,23 @@ static const Option wait_options[] = {
 };
 
 static const Option list_options[] = {
+        {"state", "S[,S...]", "only CVMs in this state, or in one of these", OPTION_LIST,
+         .choices = CVM_STATES},
+        {"running", NULL, "the same as --state running"},
+        {"all", NULL, "all CVMs, also those that have ended (the default)", .letter = 'a'},
+        {"filter", "KEY=VALUE", "any of these conditions: label, state, platform, owner, name, id",
+         OPTION_REPEATS},
+        {"quiet", NULL, "print only names", .letter = 'q', .section = "Output"},
+        {"format", "FIELDS|json|jsonl", "print these fields, for example name,state,ending.reason"},
+        {"sort", "[-]FIELD", "sort by this field; with - from the largest down"},
+        {"full", NULL, "do not fit the table to the terminal"},
+        {"no-legend", NULL, "print no column titles"},
         {"json", NULL, "print an array of CVMs as JSON"},
         {},
 };
 
 static const Option top_options[] = {
+        {"state", "S", "only CVMs in this state", .choices = CVM_STATES},
         {"interval", "TIME", "how often to ask the daemon (default: 2s)", OPTION_TIME, 1,
          SECONDS_MAX},
         {"json", NULL, "print an array of CVMs as JSON, once"},
@@ -165,6 +182,7 @@ static const Option logs_options[] = {
 };
 
 static const Option events_options[] = {
+        {"state", "S", "only events of a change to this state", .choices = CVM_STATES},
         {"since", "TIME", "print first what happened since then: 5m ago, or 14:03"},
         {"from", "oldest|N", "print first what is kept, from event number N on"},
         {"quit", NULL, "quit after the events that are kept; do not wait for new ones",
@@ -307,14 +325,16 @@ const Verb verbs[] = {
          .section = VERB_LOOK,
          .examples = "cvmctl inspect web --spec > web.json\n"},
         {"list",
-         "",
+         "[NAME...]",
          "list CVMs",
          0,
-         0,
+         VERB_NAMES_ANY,
          {filter_options, list_options},
          verb_list,
+         .takes_names = true,
          .section = VERB_LOOK,
-         .examples = "cvmctl list --state running --label tier=front\n"},
+         .examples = "cvmctl list --running -l tier=front\n"
+                     "cvmctl list --format name,state,ending.reason --sort -createdAt\n"},
         {"top",
          "",
          "show all CVMs, again and again",
@@ -407,7 +427,7 @@ const Verb verbs[] = {
          "list platforms",
          0,
          0,
-         {json_option},
+         {table_options},
          verb_templates,
          .section = VERB_HOST},
         {"artifacts",
@@ -415,7 +435,7 @@ const Verb verbs[] = {
          "list the daemon's kernels, initramfs, firmware and IGVM files",
          0,
          0,
-         {json_option},
+         {table_options},
          verb_artifacts,
          .alias = "images",
          .section = VERB_HOST},

@@ -1,45 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmctl's tables: as wide as the terminal, and whole anywhere else."""
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 import unicodedata
 
 import pytest
 
 from harness import images
-from harness.daemon import CVMCTL
 from harness.peer import Peer, cvmctl
+from harness.screens import on_terminal
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing")
 
 
 def width(line):
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
-
-
-def on_terminal(columns, *args, environment=None):
-    """What a terminal of that width shows, line by line."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", **(environment or {})}
-    with subprocess.Popen([CVMCTL, *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
-                          env=env) as process:
-        os.close(slave)
-        data = b""
-        while True:
-            try:
-                piece = os.read(master, 65536)
-            except OSError:
-                break
-            data += piece
-        assert process.wait(60) == 0, data
-    os.close(master)
-    return data.decode().replace("\r\n", "\n").splitlines()
 
 
 ARTIFACT = {"name": "kernel-" + "ä" * 20, "kind": "kernel", "size": 14000000, "origin": "embedded",
@@ -52,29 +26,41 @@ def test_digests_are_elided():
         for columns in (80, 100, 200, 300):
             title, row = on_terminal(columns, "--socket", peer.path, "artifacts")
             assert width(row) <= columns and title.split()[:2] == ["NAME", "KIND"]
-            assert ARTIFACT["name"] in row
+            assert ARTIFACT["name"] in row and "13.4M" in row
             assert (ARTIFACT["sha384"] in row) == (columns == 300)
             assert row.count("…") == {80: 2, 100: 2, 200: 1, 300: 0}[columns], row
         plain = on_terminal(120, "--socket", peer.path, "artifacts", environment={"LC_ALL": "C"})
-        assert "…" not in plain[1] and plain[1].count("~") == 2
+        assert "…" not in plain[1] and plain[1].count("~") == 3
+        assert on_terminal(80, "--socket", peer.path, "artifacts", "--full") == whole.splitlines()
         lines = on_terminal(50, "--socket", peer.path, "artifacts")
         assert max(map(width, lines)) <= 50 and lines[0].split(": ") == ["  NAME", ARTIFACT["name"]]
     assert ARTIFACT["sha256"] in "".join(line[8:] for line in lines)
     assert ARTIFACT["sha256"] in whole and ARTIFACT["sha384"] in whole
 
 
-def test_words_are_wrapped():
+def test_sizes_are_rounded_to_a_digit():
+    sizes = {0: "0", 1023: "1023", 1024: "1K", 1536: "1.5K", (1 << 20) - 1: "1024K",
+             8247232: "7.9M", 1 << 40: "1T", 5 << 50: "5120T"}
+    artifacts = [{**ARTIFACT, "size": size} for size in sizes]
+    with Peer(ListArtifacts={"artifacts": artifacts}) as peer:
+        rows = peer.cvmctl("artifacts").out.splitlines()[1:]
+    assert [row.split()[2] for row in rows] == list(sizes.values())
+
+
+def test_forwards_are_wrapped_between_two():
     forwards = [{"address": "127.0.0.1", "hostPort": 6100 + i, "guestPort": 7000 + i,
                  "protocol": "tcp"} for i in range(9)]
     cvm = {"name": "web", "state": "running", "ready": True, "platform": "plain", "cpus": 2,
-           "memory": 1 << 30, "forwards": forwards, "startedAt": 1}
+           "memory": 1 << 30, "forwards": forwards, "createdAt": 1, "owner": 0}
     with Peer(List={"cvms": [cvm, {**cvm, "name": "db", "forwards": []}]}) as peer:
         lines = on_terminal(100, "--socket", peer.path, "list")
         whole = peer.cvmctl("list").out.splitlines()
     assert max(map(width, lines)) <= 100 and len(lines) > 4 and len(whole) == 3
-    said = " ".join(line[lines[0].index("FORWARDS"):].strip() for line in lines[1:-1])
-    assert said == ", ".join(f"127.0.0.1:{6100 + i} -> {7000 + i}/tcp" for i in range(9))
-    assert whole[1].endswith(said)
+    said = [line[lines[0].index("FORWARDS"):].strip() for line in lines[1:-1]]
+    assert " ".join(said) == ", ".join(f"127.0.0.1:{6100 + i} -> {7000 + i}/tcp" for i in range(9))
+    assert all(re.fullmatch(r"(\S+ -> \S+ ?)+", line) for line in said), said
+    assert whole[1].endswith(" ".join(said))
+    assert not [line for line in lines + whole if line != line.rstrip()]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 102, 103])

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -37,17 +38,21 @@ def test_list():
         assert calls(peer) == [("List", {})] * 4 + [
             ("List", {"state": "running", "platform": "tdx"})]
     head, first, second = done.out.splitlines()
-    assert head.split() == ["NAME", "STATE", "READY", "PLATFORM", "CPUS", "MEMORY", "STARTED",
-                            "FORWARDS"]
-    assert first.split() == ["web", "running", "yes", "plain", "2", "2G", "2023-11-14",
-                             "22:13:21", "127.0.0.1:6100", "->", "7002/tcp"]
-    assert second.split() == ["db", "stopped", "no", "plain", "2", "2G", "-", "-"]
+    assert head.split() == ["NAME", "STATE", "AGE", "OWNER", "CONFIDENTIAL", "PLATFORM", "MEMORY",
+                            "READY", "FORWARDS"]
+    assert re.fullmatch(r"web +running +\d+d +root +- +plain +2G +yes +127.0.0.1:6100 -> 7002/tcp",
+                        first)
+    assert re.fullmatch(r"db +stopped +\d+d +root +- +plain +2G +- +-", second)
 
 
 def test_an_empty_list():
     with Peer(List={"cvms": []}) as peer:
         assert peer.cvmctl("list", "--json").json == []
-        assert peer.cvmctl("list").code == 0
+        done = peer.cvmctl("list")
+        assert (done.code, done.out) == (0, "No CVMs.\n")
+        for args in (["-q"], ["--no-legend"], ["--format", "jsonl"]):
+            assert (peer.cvmctl("list", *args).code, peer.cvmctl("list", *args).out) == (0, "")
+        assert peer.cvmctl("list", "--format", "json").json == []
 
 
 def test_tables_are_whole_when_piped():
