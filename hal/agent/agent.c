@@ -48,7 +48,7 @@ static void say_ready(const AnswerSources *sources, const Notify *notify)
         notify_send(notify, "STATUS=Agent listens on port %d%s\nREADY=1\n", AGENT_PORT, problems);
 }
 
-int agent_run(const Shares *shares, const Notify *notify)
+int agent_run(const Shares *shares, const Notify *notify, int stop)
 {
         Environment environment = {};
         AnswerSources sources = {
@@ -74,5 +74,5 @@ int agent_run(const Shares *shares, const Notify *notify)
                 return listener;
         log_info("listening on port %d", AGENT_PORT);
         say_ready(&sources, notify);
-        return server_run(listener, -1, &handler);
+        return server_run(listener, stop, &handler);
 }

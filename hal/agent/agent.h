@@ -9,5 +9,6 @@
 #define AGENT_PORT 7002
 #define AGENT_ENVIRONMENT "/etc/cocos/environment"
 
-/* Reads the environment, listens, says READY and serves; returns only on failure, -errno. */
-int agent_run(const Shares *shares, const Notify *notify);
+/* Reads the environment, listens, says READY and serves until `stop` (-1: none) is readable.
+ * Returns 0 then, or -errno. */
+int agent_run(const Shares *shares, const Notify *notify, int stop);

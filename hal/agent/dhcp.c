@@ -27,6 +27,7 @@ enum {
         OPTION_PAD = 0,
         OPTION_NETMASK = 1,
         OPTION_ROUTER = 3,
+        OPTION_DNS = 6,
         OPTION_ADDRESS = 50,
         OPTION_SECONDS = 51,
         OPTION_TYPE = 53,
@@ -47,7 +48,8 @@ static uint8_t *put_option(uint8_t *next, uint8_t code, const void *data, uint8_
 size_t dhcp_build(DhcpType type, uint32_t xid, const uint8_t mac[static DHCP_MAC_SIZE],
                   const DhcpLease *offer, uint8_t ret[static DHCP_MESSAGE_MAX])
 {
-        static const uint8_t parameters[] = {OPTION_NETMASK, OPTION_ROUTER, OPTION_SECONDS};
+        static const uint8_t parameters[] = {OPTION_NETMASK, OPTION_ROUTER, OPTION_DNS,
+                                             OPTION_SECONDS};
         uint8_t *next = ret + OPTIONS, kind = (uint8_t)type;
 
         memset(ret, 0, DHCP_MESSAGE_MAX);
@@ -67,6 +69,25 @@ size_t dhcp_build(DhcpType type, uint32_t xid, const uint8_t mac[static DHCP_MAC
         *next++ = OPTION_END;
         /* Some servers drop what is shorter than BOOTP's 300 bytes; the rest is padding. */
         return next - ret < 300 ? 300 : (size_t)(next - ret);
+}
+
+/* An option's value of at least four bytes. */
+static void parse_option(uint8_t code, const uint8_t *value, uint8_t length, DhcpLease *lease)
+{
+        if (code == OPTION_NETMASK)
+                memcpy(&lease->netmask, value, 4);
+        else if (code == OPTION_ROUTER)
+                memcpy(&lease->router, value, 4);
+        else if (code == OPTION_SERVER)
+                memcpy(&lease->server, value, 4);
+        else if (code == OPTION_SECONDS)
+                lease->seconds = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 |
+                                 (uint32_t)value[2] << 8 | value[3];
+        else if (code == OPTION_DNS)
+                for (lease->n_dns = 0; lease->n_dns < DHCP_DNS_MAX && length >= 4; length -= 4) {
+                        memcpy(lease->dns + lease->n_dns++, value, 4);
+                        value += 4;
+                }
 }
 
 int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
@@ -94,20 +115,10 @@ int dhcp_parse(const uint8_t *data, size_t size, uint32_t xid,
                 if (size - i - 2 < length)
                         return -EBADMSG;
                 i += 2 + (size_t)length;
-                if (code == OPTION_TYPE && length == 1) {
+                if (code == OPTION_TYPE && length == 1)
                         lease.type = value[0];
-                } else if (length >= 4) {
-                        if (code == OPTION_NETMASK)
-                                memcpy(&lease.netmask, value, 4);
-                        else if (code == OPTION_ROUTER)
-                                memcpy(&lease.router, value, 4);
-                        else if (code == OPTION_SERVER)
-                                memcpy(&lease.server, value, 4);
-                        else if (code == OPTION_SECONDS)
-                                lease.seconds = (uint32_t)value[0] << 24 |
-                                                (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 |
-                                                value[3];
-                }
+                else if (length >= 4)
+                        parse_option(code, value, length, &lease);
         }
         if (lease.type != DHCP_OFFER && lease.type != DHCP_ACK && lease.type != DHCP_NAK)
                 return -EBADMSG;

@@ -10,6 +10,7 @@
 
 #define DHCP_MESSAGE_MAX 576
 #define DHCP_MAC_SIZE 6
+#define DHCP_DNS_MAX 3 /* as many as resolv.conf(5) uses */
 
 typedef enum DhcpType {
         DHCP_DISCOVER = 1,
@@ -22,7 +23,9 @@ typedef enum DhcpType {
 typedef struct DhcpLease {
         DhcpType type;                                   /* of the message that it came in */
         struct in_addr address, netmask, router, server; /* 0.0.0.0: not given */
-        uint32_t seconds;                                /* 0: not given */
+        struct in_addr dns[DHCP_DNS_MAX];
+        size_t n_dns;
+        uint32_t seconds; /* 0: not given */
 } DhcpLease;
 
 /* A DISCOVER, or the REQUEST for an offer. Returns its size, at most DHCP_MESSAGE_MAX. */

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/*
- * The guest's first process: makes the system usable, starts the agent and keeps it, and ends the
- * machine when it is asked to. It waits for nobody: whatever may block is a process of its own.
- */
+#include "init.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -95,7 +91,7 @@ static void start_agent(Init *init)
         pid_t pid = child_fork("cvm-agent");
 
         if (pid == 0) {
-                int r = agent_run(&init->shares, &init->notify);
+                int r = agent_run(&init->shares, &init->notify, -1);
 
                 log_error("agent: %s", strerror(-r));
                 _exit(1);
@@ -210,12 +206,10 @@ static void end_machine(Init *init)
         reboot(init->end);
 }
 
-int main(void)
+_Noreturn void init_run(void)
 {
         Init init = {.notify = NOTIFY_NONE};
 
-        if (getpid() != 1)
-                return 1;
         umask(022);
         mount_system();
         open_standard();

@@ -15,14 +15,16 @@
 #include "child.h"
 #include "dhcp.h"
 #include "log.h"
+#include "resolver.h"
 
 #define INTERFACE "eth0"
 
 /* QEMU's documentation, "Network emulation", user-mode networking: net 10.0.2.0/24, gateway .2,
- * first guest .15. */
+ * DNS server .3, first guest .15. */
 #define USER_ADDRESS "10.0.2.15"
 #define USER_NETMASK "255.255.255.0"
 #define USER_ROUTER "10.0.2.2"
+#define USER_DNS "10.0.2.3"
 
 /* Seconds until DHCP is asked again. */
 #define PAUSE_MIN 1U
@@ -96,12 +98,17 @@ static int interface_lease(int fd, DhcpLease *lease)
                 inet_aton(USER_ADDRESS, &lease->address);
                 inet_aton(USER_NETMASK, &lease->netmask);
                 inet_aton(USER_ROUTER, &lease->router);
+                inet_aton(USER_DNS, lease->dns);
+                lease->n_dns = 1;
         }
         r = interface_configure(fd, lease);
         if (r < 0)
                 log_error(INTERFACE ": %s", strerror(-r));
         else
                 log_info(INTERFACE " has %s", inet_ntoa(lease->address));
+        r = resolver_write(RESOLVER_FILE, lease->dns, lease->n_dns);
+        if (r < 0)
+                log_error(RESOLVER_FILE ": %s", strerror(-r));
         return asked;
 }
 

@@ -7,9 +7,13 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/memfd.h"
 #include "child.h"
@@ -121,7 +125,7 @@ static void notify_by_vsock(int messages)
 
 void notify_start(Notify *notify)
 {
-        static const NotifyWay ways[] = {notify_by_port, notify_by_vsock};
+        static const NotifyWay ways[NOTIFY_WAYS] = {notify_by_port, notify_by_vsock};
 
         *notify = NOTIFY_NONE;
         for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -147,6 +151,29 @@ void notify_start(Notify *notify)
         }
 }
 
+void notify_connect(Notify *notify)
+{
+        const char *path = getenv("NOTIFY_SOCKET");
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        socklen_t size;
+        int fd;
+
+        if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
+                return;
+        memcpy(address.sun_path, path, strlen(path));
+        size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        if (path[0] == '@') /* sd_notify(3): a name that is no file's */
+                address.sun_path[0] = 0;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&address, size) < 0) {
+                log_error("notifying the service manager: %s", strerror(errno));
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        notify->manager = fd;
+}
+
 void notify_send(const Notify *notify, const char *format, ...)
 {
         char message[NOTIFY_MESSAGE_MAX];
@@ -161,6 +188,8 @@ void notify_send(const Notify *notify, const char *format, ...)
         for (size_t i = 0; i < ARRAY_SIZE(notify->fds); i++)
                 if (notify->fds[i] >= 0)
                         send(notify->fds[i], message, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (notify->manager >= 0 && send(notify->manager, message, (size_t)n, MSG_NOSIGNAL) < 0)
+                log_error("notifying the service manager: %s", strerror(errno));
 }
 
 void notify_done(Notify *notify)
@@ -168,5 +197,21 @@ void notify_done(Notify *notify)
         for (size_t i = 0; i < ARRAY_SIZE(notify->fds); i++)
                 if (notify->fds[i] >= 0)
                         close(notify->fds[i]);
+        if (notify->manager >= 0)
+                close(notify->manager);
         *notify = NOTIFY_NONE;
+}
+
+void notify_finish(Notify *notify, int msec)
+{
+        notify_done(notify);
+        for (int waited = 0; waited < msec; waited += 10) {
+                pid_t pid;
+
+                while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                        ;
+                if (pid < 0)
+                        return;
+                poll(NULL, 0, 10);
+        }
 }

@@ -8,7 +8,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "log.h"
 
 #define DRIVER "/sys/bus/virtio/drivers/9pnet_virtio"
@@ -65,4 +67,49 @@ void shares_mount(Shares *shares)
                 share_mount(shares, tag, path);
         }
         closedir(directory);
+}
+
+int shares_save(const Shares *shares, const char *path)
+{
+        _cleanup_(buffer_done) Buffer text = {};
+        _cleanup_close_ int fd = -1;
+        char *parent = strdupa(path);
+
+        for (size_t i = 0; i < shares->n_shares; i++) {
+                const Share *share = shares->shares + i;
+                _cleanup_free_ char *line = NULL;
+
+                if (asprintf(&line, "%d %s %s\n", share->error, share->tag, share->path) < 0 ||
+                    buffer_append_text(&text, line) < 0)
+                        return -ENOMEM;
+        }
+        *strrchr(parent, '/') = 0;
+        mkdir(parent, 0755);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : fd_write_all(fd, text.data, text.size);
+}
+
+int shares_load(const char *path, Shares *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        Shares shares = {};
+        char *rest, *line;
+        int r;
+
+        r = file_read_at(AT_FDCWD, path, SHARE_MAX * (sizeof(Share) + 16), &text, NULL);
+        if (r < 0)
+                return r;
+        rest = text;
+        while ((line = strsep(&rest, "\n"))) {
+                Share *share = shares.shares + shares.n_shares;
+
+                if (!*line)
+                        continue;
+                if (shares.n_shares == SHARE_MAX ||
+                    sscanf(line, "%d %31s %46s", &share->error, share->tag, share->path) != 3)
+                        return -EBADMSG;
+                shares.n_shares++;
+        }
+        *ret = shares;
+        return 0;
 }

@@ -25,3 +25,11 @@ typedef struct Shares {
 } Shares;
 
 void shares_mount(Shares *shares);
+
+/* Where the first process tells the agent what it has mounted, if they are not the same process: a
+ * line "ERROR TAG PATH" each. */
+#define SHARES_FILE "/run/cvm/shares"
+
+/* Both return 0 or -errno; -EBADMSG if a line is not one that shares_save() writes. */
+int shares_save(const Shares *shares, const char *path);
+int shares_load(const char *path, Shares *ret);

@@ -24,7 +24,8 @@ static const uint8_t ack[] = {
         1,   4,  255, 255, 255,  0,                /* netmask */
         3,   8,  10,  0,   2,    2,    9, 9, 9, 9, /* routers */
         51,  4,  0,   1,   0x51, 0x80,             /* a day */
-        6,   4,  10,  0,   2,    3,                /* not asked for */
+        6,   4,  10,  0,   2,    3,                /* DNS server */
+        42,  4,  10,  0,   2,    4,                /* not asked for */
         255, 53, 1,   2,                           /* the end, and what is after it */
 };
 
@@ -41,6 +42,30 @@ static void test_parse(void **state)
         assert_int_equal(lease.router.s_addr, inet_addr("10.0.2.2"));
         assert_int_equal(lease.server.s_addr, inet_addr("10.0.2.2"));
         assert_int_equal(lease.seconds, 86400);
+        assert_int_equal(lease.n_dns, 1);
+        assert_int_equal(lease.dns[0].s_addr, inet_addr("10.0.2.3"));
+}
+
+/* As many DNS servers as resolv.conf(5) uses, and no part of one. */
+static void test_dns_servers(void **state)
+{
+        static const uint8_t many[] = {53, 1, 5, 6, 17, 1, 1, 1, 1, 2, 2,  2,
+                                       2,  3, 3, 3, 3,  4, 4, 4, 4, 9, 255};
+        static const uint8_t part[] = {53, 1, 5, 6, 7, 1, 1, 1, 1, 2, 2, 2, 255};
+        static const uint8_t none[] = {53, 1, 5, 6, 3, 1, 1, 1, 255};
+        uint8_t message[DHCP_MESSAGE_MAX];
+        DhcpLease lease;
+
+        assert_int_equal(
+                dhcp_parse(message, make_reply(many, sizeof(many), message), XID, mac, &lease), 0);
+        assert_int_equal(lease.n_dns, 3);
+        assert_int_equal(lease.dns[2].s_addr, inet_addr("3.3.3.3"));
+        assert_int_equal(
+                dhcp_parse(message, make_reply(part, sizeof(part), message), XID, mac, &lease), 0);
+        assert_int_equal(lease.n_dns, 1);
+        assert_int_equal(
+                dhcp_parse(message, make_reply(none, sizeof(none), message), XID, mac, &lease), 0);
+        assert_int_equal(lease.n_dns, 0);
 }
 
 /* Each cut of a message is refused or read, never read beyond: the copy ends where it ends. */
@@ -160,9 +185,9 @@ static void test_unwrap(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parse),   cmocka_unit_test(test_cut),
-                cmocka_unit_test(test_refused), cmocka_unit_test(test_build),
-                cmocka_unit_test(test_unwrap),
+                cmocka_unit_test(test_parse), cmocka_unit_test(test_dns_servers),
+                cmocka_unit_test(test_cut),   cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_build), cmocka_unit_test(test_unwrap),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
