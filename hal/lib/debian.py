@@ -73,7 +73,7 @@ class Archive:
         self.offline = offline
         self.root = cache / "apt" / profile.name
         self.debs = cache / "debs"
-        self.index = self.root / "packages.json"
+        self.index = self.root / f"packages{named(profile.extra)}.json"
         self.kernel_suite = profile.suite + ("-backports" if profile.backports else "")
         self.debs.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.root / "lists" / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,6 +83,9 @@ class Archive:
         """[{name, version, sha256, size}], from the cache or, first, from the archive."""
         decided = [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern,
                    *self.profile.tools]
+        if self.profile.contents:
+            decided = [self.profile.suite, *self.profile.contents, "", *self.profile.extra, "",
+                       *self.profile.debug, "", *self.profile.helpers]
         if not update:
             try:
                 known = json.loads(self.index.read_text())
@@ -93,8 +96,11 @@ class Archive:
         self.go_online("the list of packages")
         self.apt("apt-get", "update", "-qq", "--error-on=any",
                  what="reading Debian's package index")
-        found = [self.show("busybox-static")]
-        found += self.source_packages() if self.profile.tools else self.kernel_packages()
+        if self.profile.contents:
+            found = self.image_packages()
+        else:
+            found = [self.show("busybox-static")]
+            found += self.source_packages() if self.profile.tools else self.kernel_packages()
         for package in found:
             package.pop("depends", None)
         found.sort(key=lambda package: package["name"])
@@ -131,14 +137,32 @@ class Archive:
         if not series:
             raise Unavailable(f"{self.kernel_suite} has no linux-source-{SOURCE_SERIES}.* of "
                               f"{'.'.join(map(str, SOURCE_LEAST))} or newer")
+        return self.show_all([max(series)[2], *self.closure(self.profile.tools,
+                                                            "what the kernel is compiled with")])
+
+    def closure(self, names, what):
+        """NAME=VERSION of the named packages and of all that they depend on."""
         listed = self.apt("apt-get", "install", "--simulate", "--no-install-recommends", "-q",
-                          *self.profile.tools, what="what the kernel is compiled with").decode()
-        tools = re.findall(r"^Inst (\S+) \((\S+) ", listed, re.MULTILINE)
-        return self.show_all([max(series)[2], *(f"{name}={version}" for name, version in tools)])
+                          *names, what=what).decode()
+        return [f"{name}={version}" for name, version in
+                re.findall(r"^Inst (\S+) \((\S+) ", listed, re.MULTILINE)]
+
+    def image_packages(self):
+        """The packages of a whole image; `part` says which part of it holds each: the default
+        image, what the debug image adds, or the programs that pack it."""
+        profile, parts = self.profile, {}
+        for part, names in (("image", ()), ("debug", profile.debug), ("helper", profile.helpers)):
+            for name in self.closure([*profile.contents, *profile.extra, *names],
+                                     f"what the {part} is made of"):
+                parts.setdefault(name, part)
+        found = self.show_all(list(parts))
+        for package in found:
+            package["part"] = parts[f"{package['name']}={package['version']}"]
+        return found
 
     def prune(self):
         """Drops the files that no profile's index names any more."""
-        named = "".join(path.read_text() for path in self.root.parent.glob("*/packages.json"))
+        named = "".join(path.read_text() for path in self.root.parent.glob("*/packages*.json"))
         for path in self.debs.glob("*.deb"):
             if path.stem not in named:
                 path.unlink()
@@ -193,6 +217,9 @@ class Archive:
     def update(self):
         """The command that looks for newer packages of this profile."""
         which = "--kernel own" if self.profile.tools else f"--profile {self.profile.name}"
+        if self.profile.contents:
+            which = " ".join(("--image full", *(f"--package {name}"
+                                                for name in self.profile.extra)))
         return f"hal/build {which} --update"
 
     def apt(self, program, *arguments, what, cwd=None):
@@ -245,6 +272,11 @@ class Archive:
                 entries.append((security, f"{suite}-security"))
         return "".join(f"deb [arch=amd64 signed-by={KEYRING}] {uri} {its} main\n"
                        for uri, its in entries)
+
+
+def named(extra):
+    """What the name of an index has for a choice of further packages."""
+    return "-" + hashlib.sha256(" ".join(extra).encode()).hexdigest()[:16] if extra else ""
 
 
 def digest(path):

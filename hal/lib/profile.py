@@ -11,6 +11,10 @@ class Profile:
     required: tuple = ()  # modules without which the guest cannot do its duty
     wanted: tuple = ()    # modules that only some machines or kernels have
     tools: tuple = ()     # packages that the kernel is compiled with; none: it is Debian's
+    contents: tuple = ()  # packages that the full image consists of; none: this is a kernel
+    extra: tuple = ()     # packages that a user adds to it
+    debug: tuple = ()     # packages that its debug image adds
+    helpers: tuple = ()   # packages whose programs pack it
 
 
 # In the order in which they are loaded; dependencies come before by themselves. Named as in file
@@ -33,6 +37,18 @@ TOOLS = (
     "flex", "gcc", "grep", "gzip", "libc6-dev", "libelf-dev", "libssl-dev", "make", "mawk", "patch",
     "perl", "python3-minimal", "sed", "tar", "xz-utils", "zstd",
 )
+# What programs in the full image can rely on. Debian's essential packages are not there by
+# themselves: nothing is installed.
+CONTENTS = (
+    "bash", "ca-certificates", "coreutils", "dbus-broker", "docker-cli", "docker.io", "findutils",
+    "grep", "gzip", "iproute2", "libc-bin", "mawk", "mount", "ncurses-base", "procps", "python3",
+    "python3-pip", "python3-venv", "sed", "systemd", "systemd-sysv", "tar", "tzdata", "util-linux",
+    "wasmedge",
+)
+
+# The full image.
+FULL = Profile("full", "trixie", False, contents=CONTENTS, debug=("login",),
+               helpers=("erofs-utils",))
 
 PROFILES = {
     # One kernel for every platform, compiled from Debian's source by hal/kernel/config.

@@ -111,7 +111,9 @@ class Machine:
                  memory="256M"):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="machine-"))
         self.port = free_port()
-        name = "initramfs-debug.cpio.gz" if debug else "initramfs.cpio.gz"
+        name = "initramfs-debug.cpio" if debug else "initramfs.cpio"
+        if not (guest / name).exists():  # that of the full image is not compressed
+            name += ".gz"
         self.argv = [
             QEMU, "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m", memory, "-smp", "1",
             "-nodefaults", "-nographic", "-vga", "none",
