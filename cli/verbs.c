@@ -172,6 +172,12 @@ static const Option inspect_options[] = {
         {},
 };
 
+static const Option timeline_options[] = {
+        {"svg", "FILE", "write a drawing to this file; - is standard output", .completion = "file"},
+        {"json", NULL, "print the steps and their times as JSON"},
+        {},
+};
+
 static const Option logs_options[] = {
         {"follow", NULL, "continue with new output", .letter = 'f'},
         {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000, .letter = 'n'},
@@ -343,6 +349,17 @@ const Verb verbs[] = {
          {filter_options, top_options},
          verb_top,
          .section = VERB_LOOK},
+        {"timeline",
+         "NAME",
+         "show how long each step of a CVM's launch took",
+         1,
+         1,
+         {timeline_options},
+         verb_timeline,
+         .takes_names = true,
+         .section = VERB_LOOK,
+         .examples = "cvmctl timeline web\n"
+                     "cvmctl timeline web --svg web.svg\n"},
         {"logs",
          "NAME",
          "print a CVM's console output",

@@ -28,6 +28,7 @@
  *   fake.ready-ms=N        READY=1 after N ms (0)
  *   fake.no-ready          no READY=1 at all
  *   fake.status=TEXT       STATUS=TEXT before READY=1
+ *   fake.uptime=TEXT       X_CVMD_UPTIME_USEC=TEXT before READY=1
  *   fake.notify-garbage    at boot, noise and a line of 70,000 bytes over notify
  *   fake.notify-lines=N    N different lines STATUS=, with noise in them, as fast as they are read
  *   fake.notify-part       after READY=1, a line that is never ended

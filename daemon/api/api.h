@@ -39,6 +39,8 @@ int api_remove(WireCall *call, json_object *parameters, void *userdata, CvmError
 int api_restart(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_measure.c */
 int api_measure(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+/* api_timeline.c */
+int api_timeline(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_list.c */
 int api_status(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list(WireCall *call, json_object *parameters, void *userdata, CvmError *error);

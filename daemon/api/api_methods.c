@@ -17,6 +17,7 @@ static const WireMethod methods[] = {
         {METHOD("Remove"), api_remove, 0},
         {METHOD("Status"), api_status, 0},
         {METHOD("Measure"), api_measure, 0},
+        {METHOD("Timeline"), api_timeline, 0},
         {METHOD("List"), api_list, 0},
         {METHOD("Wait"), api_wait, 0},
         {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},

@@ -86,6 +86,8 @@ static int launch_admit_new(Launch *launch)
         if (r < 0)
                 return r;
         launch_join(launch, vm);
+        vm_stages_begin(&vm->stages, steps[LAUNCH_ADMITTED].name,
+                        launch->times[LAUNCH_ADMITTED].begun);
         wire_call_concerns(launch->call, vm->name, vm->id);
         if (launch->options.admitted)
                 launch->options.admitted(launch->call, vm);

@@ -101,6 +101,16 @@ static void launch_tell(Launch *launch, const char *stage)
                                    json_build("stage", json_object_new_string(stage), NULL));
 }
 
+/* The steps up to the guest's start are kept with the CVM; those behind it are about its caller. */
+static void launch_note_begin(Launch *launch, LaunchStepId id)
+{
+        if (!launch->vm || id > LAUNCH_RESUMED)
+                return;
+        if (id == LAUNCH_ADMITTED)
+                vm_stages_reset(&launch->vm->stages);
+        vm_stages_begin(&launch->vm->stages, launch->steps[id].name, launch->times[id].begun);
+}
+
 static void launch_end_step(Launch *launch)
 {
         const LaunchStep *step = launch_current(launch);
@@ -110,6 +120,7 @@ static void launch_end_step(Launch *launch)
 
         time->ended = uv_hrtime();
         metrics_count_step(metrics, id, time->ended - time->begun);
+        vm_stages_end(&launch->vm->stages, false);
         if (id == LAUNCH_RUNNING)
                 histogram_add(&metrics->to_running,
                               time->ended - launch->times[LAUNCH_ADMITTED].begun);
@@ -119,6 +130,12 @@ static void launch_end_step(Launch *launch)
                 launch_tell(launch, step->told);
 }
 
+static void launch_skip_step(Launch *launch)
+{
+        launch->times[launch->n_steps - 1] = (LaunchTime){};
+        vm_stages_drop(&launch->vm->stages);
+}
+
 void launch_begin_step(Launch *launch, LaunchStepId id)
 {
         for (; id < _LAUNCH_STEP_MAX; id++) {
@@ -126,6 +143,7 @@ void launch_begin_step(Launch *launch, LaunchStepId id)
 
                 launch->n_steps = id + 1u;
                 launch->times[id] = (LaunchTime){.begun = uv_hrtime()};
+                launch_note_begin(launch, id);
                 r = launch->steps[id].begin(launch);
                 if (launch->failed || launch->done || r == LAUNCH_STEP_WAITS)
                         return;
@@ -134,7 +152,7 @@ void launch_begin_step(Launch *launch, LaunchStepId id)
                         return;
                 }
                 if (r == LAUNCH_STEP_SKIPPED)
-                        launch->times[id] = (LaunchTime){};
+                        launch_skip_step(launch);
                 else
                         launch_end_step(launch);
         }
@@ -164,6 +182,7 @@ static bool launch_undo_to(Launch *launch, LaunchStepId id)
 
 void launch_retreat(Launch *launch, LaunchStepId id)
 {
+        vm_stages_end(&launch->vm->stages, true);
         (void)launch_undo_to(launch, id);
 }
 
@@ -191,6 +210,7 @@ void launch_note_failure(Launch *launch)
         launch->failed = true;
         if (!launch->vm) /* a refusal is the caller's affair alone */
                 return;
+        vm_stages_end(&launch->vm->stages, true);
         if (!launch->cancelled)
                 metrics_count_launch_failure(&launch->manager->home.metrics,
                                              (size_t)(launch_current(launch) - launch->steps));

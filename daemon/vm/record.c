@@ -61,6 +61,10 @@ static json_object *record_own_members(const Vm *vm, const char *boot_id)
                 json_object_object_add(record, "restart", vm_restart_to_json(&vm->restart));
         if (deadline_is_set(&vm->expires))
                 json_object_object_add(record, "expires", deadline_to_json(&vm->expires));
+        if (vm->stages.n > 0)
+                json_object_object_add(record, "stages", vm_stages_to_json(&vm->stages));
+        if (vm->guest.uptime_usec)
+                record_add_int(record, "guestUptimeUsec", vm->guest.uptime_usec);
         if (vm->boot.measured.document)
                 json_object_object_add(record, "measured",
                                        json_new_written(vm->boot.measured.document));

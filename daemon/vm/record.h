@@ -13,8 +13,9 @@
  * ownerGroup, ownerGroups, restart, expires, expired, the members of the interface's type Cvm,
  * measured (the interface's Measurement as it was at the launch), timeouts, spec (with specIsGiven:
  * as it was given; paths: of its descriptors), request (local/request.h), kept and launchFailed
- * (vm.h), hypervisor (whether its process exists), what the driver saves of it (pid, startTime),
- * and the companions (name, pid, startTime of each).
+ * (vm.h), stages and guestUptimeUsec (as Timeline returns them), hypervisor (whether its process
+ * exists), what the driver saves of it (pid, startTime), and the companions (name, pid, startTime
+ * of each).
  */
 
 #include "local/committer.h"

@@ -30,9 +30,11 @@ static bool numbers_are_right(json_object *record)
                 const char *key;
                 int64_t max;
         } members[] = {
-                {"owner", UINT32_MAX - 1}, {"ownerGroup", UINT32_MAX - 1}, {"uid", UINT32_MAX - 1},
-                {"cpus", SPEC_CPUS_MAX},   {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
-                {"promised", INT64_MAX},   {"sharesBytes", INT64_MAX},
+                {"owner", UINT32_MAX - 1},      {"ownerGroup", UINT32_MAX - 1},
+                {"uid", UINT32_MAX - 1},        {"cpus", SPEC_CPUS_MAX},
+                {"vsockCid", UINT32_MAX - 1},   {"memory", INT64_MAX},
+                {"promised", INT64_MAX},        {"sharesBytes", INT64_MAX},
+                {"guestUptimeUsec", INT64_MAX},
         };
         static const char *const timeouts[] = {"startSec", "readySec", "powerdownSec", "quitSec"};
 
@@ -182,6 +184,7 @@ static void load_rest(Vm *vm, json_object *record)
         if (scope && scope_unit_is_valid(scope))
                 vm_process_set_scope(&vm->process, strdup(scope));
         vm_guest_load(&vm->guest, record);
+        vm_stages_load(&vm->stages, json_member(record, "stages"));
         load_ending(vm, json_member(record, "ending"));
 }
 

@@ -89,6 +89,7 @@ Vm *vm_unref(Vm *vm)
         vm_boot_done(&vm->boot);
         vm_process_done(&vm->process);
         vm_guest_done(&vm->guest);
+        vm_stages_done(&vm->stages);
         console_free(vm->console);
         console_free(vm->svsm_log);
         json_object_put(vm->spec);

@@ -24,6 +24,7 @@
 #include "vm/vm_process.h"
 #include "vm/vm_reserved.h"
 #include "vm/vm_restart.h"
+#include "vm/vm_stages.h"
 #include "vm/vm_state.h"
 #include "wire/peer.h"
 
@@ -100,6 +101,7 @@ struct Vm {
         VmProcess process;
         VmGuest guest;
         VmRestart restart;
+        VmStages stages;
 
         VmState state;
         const VmKeeper *keeper; /* NULL: nobody is in charge */
@@ -206,8 +208,8 @@ void vm_clear_ending(Vm *vm);
 /* Starts waiting for READY; only reported. */
 void vm_arm_ready_timer(Vm *vm);
 
-/* What the guest says over its notify port (sd_notify(3) lines): READY=1, STATUS=…; unknown lines
- * are ignored, lines are bounded. */
+/* What the guest says over its notify port (sd_notify(3) lines): READY=1, STATUS=…,
+ * X_CVMD_UPTIME_USEC=…; unknown lines are ignored, lines are bounded. */
 void vm_notify(Vm *vm, const char *data, size_t size);
 /* The same in a message of its own, each line of which ends in it. */
 void vm_notify_message(Vm *vm, const char *data, size_t size);

@@ -45,7 +45,7 @@ void vm_guest_stop_timers(VmGuest *guest)
 
 void vm_guest_forget(VmGuest *guest)
 {
-        guest->started_at = guest->ready_at = 0;
+        guest->started_at = guest->ready_at = guest->uptime_usec = 0;
         free(TAKE_PTR(guest->status));
         buffer_done(&guest->notify);
         guest->panic_line = (PanicLine){};
@@ -61,6 +61,11 @@ void vm_guest_set_ready(VmGuest *guest, bool early)
         guest->ready = true;
         guest->ready_at = clock_now_usec();
         uv_timer_stop(&guest->ready_timer);
+}
+
+void vm_guest_set_uptime(VmGuest *guest, int64_t usec)
+{
+        guest->uptime_usec = usec;
 }
 
 void vm_guest_await_ready(VmGuest *guest, uint32_t seconds, uv_timer_cb late)
@@ -112,4 +117,5 @@ void vm_guest_load(VmGuest *guest, json_object *record)
         guest->status = status ? strndup(status, VM_STATUS_MAX) : NULL;
         guest->started_at = json_member_int(record, "startedAt", 0);
         guest->ready_at = json_member_int(record, "readyAt", 0);
+        guest->uptime_usec = json_member_int(record, "guestUptimeUsec", 0);
 }

@@ -14,6 +14,7 @@
 
 typedef struct VmGuest {
         int64_t started_at, ready_at; /* 0: not yet */
+        int64_t uptime_usec;          /* of its kernel when it reported READY; 0: it did not say */
         bool ready;
         bool early_ready;     /* READY came before the answer that the guest runs */
         char *status;         /* what the guest said last */
@@ -40,6 +41,8 @@ void vm_guest_stop_timers(VmGuest *guest);
 void vm_guest_forget(VmGuest *guest);
 /* It has said READY; early: before the answer that it runs. */
 void vm_guest_set_ready(VmGuest *guest, bool early);
+/* What it says of its kernel's uptime, before READY. */
+void vm_guest_set_uptime(VmGuest *guest, int64_t usec);
 /* Calls `late` where READY has not come in time. */
 void vm_guest_await_ready(VmGuest *guest, uint32_t seconds, uv_timer_cb late);
 /* Whether this status is another than the last. */

@@ -11,12 +11,24 @@
 #include "vm/record.h"
 
 #define NOTIFY_LINE_MAX 4096 /* bytes of one line */
+#define NOTIFY_UPTIME "X_CVMD_UPTIME_USEC="
+
+/* A kernel that claims to be older than its guest is not believed. While the guest was paused its
+ * clock stood still, so less than the whole time is right. */
+static void notify_judge_uptime(Vm *vm)
+{
+        int64_t begun = vm_stages_begun(&vm->stages, "resumed") ?: vm->guest.started_at;
+
+        if (begun == 0 || vm->guest.uptime_usec > vm->guest.ready_at - begun)
+                vm_guest_set_uptime(&vm->guest, 0);
+}
 
 void vm_become_ready(Vm *vm)
 {
         const LogSubject subject = {vm->name, vm->id, LOG_MESSAGE_READY, {}};
 
         vm_guest_set_ready(&vm->guest, false);
+        notify_judge_uptime(vm);
         if (vm->guest.started_at && vm->guest.ready_at >= vm->guest.started_at)
                 histogram_add(&vm->home->metrics.to_ready,
                               (uint64_t)(vm->guest.ready_at - vm->guest.started_at) * 1000);
@@ -49,6 +61,14 @@ static void notify_status(Vm *vm, const char *text)
                 vm_tell_status(vm);
 }
 
+static void notify_uptime(Vm *vm, const char *text)
+{
+        uint64_t usec;
+
+        if (!vm->guest.ready && text_parse_uint(text, 1, INT64_MAX, &usec) == 0)
+                vm_guest_set_uptime(&vm->guest, (int64_t)usec);
+}
+
 static void notify_line(Vm *vm, const char *line)
 {
         /* before its start it cannot have spoken: this was said by one that had its CID before */
@@ -61,6 +81,8 @@ static void notify_line(Vm *vm, const char *line)
                         vm_become_ready(vm);
         } else if (strncmp(line, "STATUS=", 7) == 0) {
                 notify_status(vm, line + 7);
+        } else if (strncmp(line, NOTIFY_UPTIME, sizeof(NOTIFY_UPTIME) - 1) == 0) {
+                notify_uptime(vm, line + sizeof(NOTIFY_UPTIME) - 1);
         }
 }
 

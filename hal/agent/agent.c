@@ -2,10 +2,12 @@
 #include "agent.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "answer.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "log.h"
 #include "server.h"
@@ -45,7 +47,9 @@ static void say_ready(const AnswerSources *sources, const Notify *notify)
         if (sources->problem && used < sizeof(problems))
                 snprintf(problems + used, sizeof(problems) - used, ", environment: %s",
                          sources->problem);
-        notify_send(notify, "STATUS=Agent listens on port %d%s\nREADY=1\n", AGENT_PORT, problems);
+        notify_send(notify,
+                    "STATUS=Agent listens on port %d%s\nX_CVMD_UPTIME_USEC=%" PRId64 "\nREADY=1\n",
+                    AGENT_PORT, problems, clock_monotonic_usec());
 }
 
 int agent_run(const Shares *shares, const Notify *notify, int stop)

@@ -13,6 +13,7 @@ WRITERS = {
     "guest": {"vm/vm_guest.c"},
     "cause": {"vm/vm_state.c"},
     "restart": {"vm/vm_restart.c", "launch/restart.c"},
+    "stages": {"vm/vm_stages.c"},
 }
 GROUPS = "|".join(WRITERS)
 MEMBER = rf"\w+->({GROUPS})\.\w+(?:\[[^]]*\]|\.\w+|->\w+)*"

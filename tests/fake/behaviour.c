@@ -13,6 +13,7 @@ static const struct {
         {"ready-ms", offsetof(Behaviour, ready_ms), NUMBER},
         {"no-ready", offsetof(Behaviour, no_ready), SWITCH},
         {"status", offsetof(Behaviour, status), TEXT},
+        {"uptime", offsetof(Behaviour, uptime), TEXT},
         {"notify-garbage", offsetof(Behaviour, notify_garbage), SWITCH},
         {"notify-part", offsetof(Behaviour, notify_part), SWITCH},
         {"notify-lines", offsetof(Behaviour, notify_lines), NUMBER},

@@ -38,7 +38,7 @@ typedef struct Behaviour {
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms, igvm;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;
         bool no_qmp, qmp_garbage, qmp_garbage_again, qmp_silent, qmp_flood;
-        const char *stderr_text, *status, *panic_says, *starts;
+        const char *stderr_text, *status, *uptime, *panic_says, *starts;
 } Behaviour;
 
 int behaviour_parse(const char *append, Behaviour *ret); /* -EINVAL: an unknown fake.* word */

@@ -183,6 +183,8 @@ static void do_deed(Deed deed)
         case DEED_READY:
                 if (behaviour.status)
                         link_printf(&notify, "STATUS=%s\n", behaviour.status);
+                if (behaviour.uptime)
+                        link_printf(&notify, "X_CVMD_UPTIME_USEC=%s\n", behaviour.uptime);
                 link_printf(&notify, "READY=1\n");
                 if (behaviour.notify_part)
                         link_printf(&notify, "STATUS=half");

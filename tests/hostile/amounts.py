@@ -136,7 +136,7 @@ def of_others(link, daemon, _directory):
     answers = set()
     while not link.stopped() and len(answers) < 1000:
         for at in range(40):
-            for method in ("Stop", "Pause", "Remove", "Status", "Measure", "Logs"):
+            for method in ("Stop", "Pause", "Remove", "Status", "Measure", "Timeline", "Logs"):
                 answers.add(str(answered(daemon, method, {"name": f"bobs{at}"})))
         break
     link.say(answers=sorted(answers))

@@ -10,7 +10,7 @@ from harness.varlink import VarlinkError
 
 ID = "01234567-89ab-4def-8123-456789abcdef"
 OTHER = "01234567-89ab-4def-8123-456789abcdee"
-METHODS = ["Status", "Stop", "Pause", "Resume", "Remove", "Measure", "Logs"]
+METHODS = ["Status", "Stop", "Pause", "Resume", "Remove", "Measure", "Timeline", "Logs"]
 
 
 def launch(daemon, name="web", **fields):

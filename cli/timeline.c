@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* How long each step of a CVM's last launch took, drawn. */
+
+#include <langinfo.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "fail.h"
+#include "output.h"
+#include "output_file.h"
+#include "reply.h"
+#include "session.h"
+#include "timeline_chart.h"
+#include "timeline_svg.h"
+
+typedef struct TimelineOptions {
+        const char *name;
+        const char *svg; /* file; NULL: print text */
+} TimelineOptions;
+
+static TimelineOptions timeline_options(const Arguments *arguments)
+{
+        return (TimelineOptions){
+                .name = arguments_operand(arguments, 0),
+                .svg = arguments_value(arguments, "svg"),
+        };
+}
+
+static ExitStatus timeline_write_svg(const Cli *cli, const char *path, const Timeline *timeline)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return fail_memory(cli);
+        timeline_svg(stream, timeline);
+        if (ferror(stream) | fclose(stream))
+                return fail_memory(cli);
+        return output_file_write(cli, path, text, size, 0);
+}
+
+static void timeline_print(const Timeline *timeline)
+{
+        const TimelineLook look = {
+                .width = output_width(stdout),
+                .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+                .colour = output_colour(stdout),
+        };
+
+        timeline_chart(stdout, timeline, &look);
+}
+
+static ExitStatus timeline_show(const Cli *cli, const TimelineOptions *options, json_object *reply)
+{
+        _cleanup_(timeline_done) Timeline timeline = {};
+        ExitStatus status = EXIT_OK;
+
+        if (timeline_read(reply, clock_now_usec(), &timeline) < 0)
+                return fail_memory(cli);
+        if (options->svg)
+                status = timeline_write_svg(cli, options->svg, &timeline);
+        else if (cli->json)
+                output_json(reply);
+        else
+                timeline_print(&timeline);
+        return status;
+}
+
+ExitStatus verb_timeline(const Arguments *arguments)
+{
+        const TimelineOptions options = timeline_options(arguments);
+        const Cli *cli = &arguments->cli;
+        json_object *parameters = json_object_new_object();
+        _cleanup_json_ json_object *reply = NULL;
+        ExitStatus status = session_add_target(cli, options.name, parameters);
+
+        if (status.code) {
+                json_object_put(parameters);
+                return status;
+        }
+        status = session_call(cli, MANAGER "Timeline", parameters, &reply);
+        if (status.code)
+                return status;
+        if (!reply_member(cli, reply, "cvm", json_type_object) ||
+            !reply_member(cli, reply, "stages", json_type_array))
+                return exit_status(EXIT_FAILED);
+        return timeline_show(cli, &options, reply);
+}
