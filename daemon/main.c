@@ -26,6 +26,7 @@
 #include "driver/driver.h"
 #include "launch/launch.h"
 #include "launch/reload.h"
+#include "local/config_review.h"
 #include "local/log.h"
 #include "manager/manager.h"
 #include "parts.h"
@@ -40,7 +41,8 @@
 typedef struct Options {
         const char *config, *socket, *runtime_dir, *state_dir;
         LogLevel log_level;
-        bool done; /* --help and --version have printed */
+        bool check; /* the configuration alone */
+        bool done;  /* --help and --version have printed */
 } Options;
 
 typedef struct Daemon {
@@ -60,6 +62,7 @@ static const char help[] =
         "foreground.\n"
         "\n"
         "  --config FILE       configuration (default " CONFIG_PATH ", if it is there)\n"
+        "  --check-config      check the configuration, print what is wrong with it, and exit\n"
         "  --socket PATH       where to listen (default RUNTIME-DIR/" SOCKET_NAME ")\n"
         "  --runtime-dir DIR   sockets and secrets of live CVMs (default /run/cvmd, or\n"
         "                      $XDG_RUNTIME_DIR/cvmd where not root)\n"
@@ -73,9 +76,19 @@ static const char help[] =
 
 static int parse_options(int argc, char **argv, Options *ret)
 {
-        enum { CONFIG = 256, SOCKET, RUNTIME_DIR, STATE_DIR, LOG_LEVEL, VERSION, HELP };
+        enum {
+                CONFIG = 256,
+                CHECK_CONFIG,
+                SOCKET,
+                RUNTIME_DIR,
+                STATE_DIR,
+                LOG_LEVEL,
+                VERSION,
+                HELP
+        };
         static const struct option options[] = {
                 {"config", required_argument, NULL, CONFIG},
+                {"check-config", no_argument, NULL, CHECK_CONFIG},
                 {"socket", required_argument, NULL, SOCKET},
                 {"runtime-dir", required_argument, NULL, RUNTIME_DIR},
                 {"state-dir", required_argument, NULL, STATE_DIR},
@@ -91,6 +104,9 @@ static int parse_options(int argc, char **argv, Options *ret)
                 switch (c) {
                 case CONFIG:
                         o.config = optarg;
+                        break;
+                case CHECK_CONFIG:
+                        o.check = true;
                         break;
                 case SOCKET:
                         o.socket = optarg;
@@ -168,7 +184,7 @@ static int find_paths(const Options *options, Paths *ret)
         if (options->state_dir)
                 ret->state = strdup(options->state_dir);
         else
-                ret->state = root ? strdup("/var/lib/cvmd")
+                ret->state = root ? strdup(CONFIG_STATE_DIRECTORY)
                                   : user_directory("XDG_STATE_HOME", ".local/state");
         if (!ret->state) {
                 log_error("neither XDG_STATE_HOME nor HOME is set: name a directory with "
@@ -346,6 +362,11 @@ static int daemon_start(Daemon *daemon, const Config *config, const Paths *paths
         return listen_on(daemon, config, listeners, n_listeners, paths->socket);
 }
 
+static void log_finding(const char *finding)
+{
+        log_warning("configuration: %s", finding);
+}
+
 /* Takes config. Returns an exit status. */
 static int daemon_run(const Options *options, Config *config, const Paths *paths)
 {
@@ -369,7 +390,8 @@ static int daemon_run(const Options *options, Config *config, const Paths *paths
         uv_timer_init(&daemon.loop, &daemon.last);
         daemon.last.data = &daemon;
         uv_unref((uv_handle_t *)&daemon.last); /* it keeps no loop going that has come to its end */
-        reload_init(&daemon.reload, &daemon.loop, options->config, config);
+        reload_init(&daemon.reload, &daemon.loop, options->config, paths->state, config);
+        config_review(config, log_finding);
 
         r = daemon_start(&daemon, config, paths);
         daemon.reload.manager = daemon.parts.manager;
@@ -432,12 +454,16 @@ int main(int argc, char **argv)
                 return 0;
         log_init(options.log_level);
         set_up_process();
-        if (config_load(options.config, &config, &message) < 0) {
+        if (find_paths(&options, &paths) < 0)
+                return EX_CONFIG;
+        if (config_load(options.config, paths.state, &config, &message) < 0) {
                 log_error("%s", message ?: "out of memory");
                 return EX_CONFIG;
         }
-        if (find_paths(&options, &paths) < 0)
-                return EX_CONFIG;
+        if (options.check) {
+                config_review(config, log_finding);
+                return 0;
+        }
         status = daemon_run(&options, TAKE_PTR(config), &paths);
         log_stop();
         if (drivers_have_threads(driver_all)) {

@@ -203,9 +203,9 @@ static void write_calls(Exposition *e, const Snapshot *s)
 static void write_resources(Exposition *e, const Snapshot *s)
 {
         static const char *const queues[_SNAPSHOT_QUEUE_MAX] = {
-                [SNAPSHOT_FILES] = "files",       [SNAPSHOT_HOST] = "host",
-                [SNAPSHOT_LARGE] = "large",       [SNAPSHOT_COMMITS] = "commits",
-                [SNAPSHOT_CLOSES] = "closes",     [SNAPSHOT_LAUNCHES] = "launches",
+                [SNAPSHOT_FILES] = "files",   [SNAPSHOT_HOST] = "host",
+                [SNAPSHOT_LARGE] = "large",   [SNAPSHOT_COMMITS] = "commits",
+                [SNAPSHOT_CLOSES] = "closes", [SNAPSHOT_LAUNCHES] = "launches",
         };
 
         write_value(e, &memory_promised, s->promised);

@@ -57,7 +57,8 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
                 /* One that was named and failed to load still has its place in the plan. */
                 to->present = artifacts[kind] || from->path || from->fd >= 0 || from->name;
                 to->path = from->path;
-                if (artifacts[kind] && !artifact_is_own(artifacts[kind]) && from->fd < 0 && !to->path)
+                if (artifacts[kind] && !artifact_is_own(artifacts[kind]) && from->fd < 0 &&
+                    !to->path)
                         to->path = template_default_path(template, kind);
                 if (!artifacts[kind])
                         continue;

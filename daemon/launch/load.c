@@ -443,7 +443,7 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
         return r;
 }
 
-/* The daemon's own artifacts that the spec names, or that the template takes where it names none.
+/* Artifacts of the daemon's own that the spec names, or that the template takes if it names none.
  */
 static void find_own(LoadJob *job, const LoadSource *source)
 {

@@ -63,13 +63,13 @@ static void end_unseen(Manager *manager, Vm *vm, const char *detail)
         restart_ended(manager, vm, &ending);
 }
 
-/* Its launch was not done when the daemon ended, or had failed and was to leave nothing. What becomes
- * of it is decided once all records are read: there may be an older CVM of its name. */
+/* Its launch was not done when the daemon ended, or had failed and was to leave nothing. What
+ * happens to it is decided once all records are read: there may be an older CVM of its name. */
 static void defer_launch(Vm *vm, json_object *record, bool same_boot)
 {
         vm->given_up = true;
-        vm->may_have_run = vm->remove == SPEC_REMOVE_NEVER &&
-                           json_member_bool(record, "hypervisor", false);
+        vm->may_have_run =
+                vm->remove == SPEC_REMOVE_NEVER && json_member_bool(record, "hypervisor", false);
         if (vm->may_have_run && !same_boot) /* the removal of an older one may not be on the disk */
                 vm->kept = true;
 }
@@ -173,7 +173,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
         return 0;
 }
 
-/* Whether it has the name for itself, unlike one that has ended or will have once it is given up. */
+/* Whether it has the name for itself: not if it has ended, or will have once it is given up. */
 static bool recover_is_live(const Vm *vm)
 {
         return vm_state_is_live(vm->state) && !vm->given_up;
@@ -232,7 +232,7 @@ static void recover_choose(Manager *manager, Vm *vm, Vm *other)
         }
         if (winner == other)
                 (void)vm_table_unshelve(&manager->home.table, other);
-        if (comes_back) /* whoever follows the events saw the other one take its place */
+        if (comes_back) /* a user who follows the events saw the other one take its place */
                 vm_emit(winner, "state", NULL, vm_state_name(winner->state), NULL);
 }
 

@@ -19,7 +19,7 @@ static void on_work(uv_work_t *work)
 {
         Reload *reload = work->data;
 
-        reload->r = config_load(reload->path, &reload->loaded, &reload->message);
+        reload->r = config_load(reload->path, reload->state, &reload->loaded, &reload->message);
 }
 
 static uid_t account_by(const void *table, uid_t uid)
@@ -109,11 +109,12 @@ static void on_signal(uv_signal_t *signal, int number)
         begin(reload);
 }
 
-int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *config)
+int reload_init(Reload *reload, uv_loop_t *loop, const char *path, const char *state,
+                Config *config)
 {
         int r;
 
-        *reload = (Reload){.path = path, .config = config};
+        *reload = (Reload){.path = path, .state = state, .config = config};
         account_set(account_by, config->subuids);
         r = uv_signal_init(loop, &reload->signal);
         if (r < 0)

@@ -12,9 +12,9 @@
 
 typedef struct Reload {
         Manager *manager;
-        WireServer *server; /* whose socket is made again where its path is gone; borrowed */
-        const char *path;   /* as for config_load() */
-        Config *config;     /* in force; owned */
+        WireServer *server;       /* whose socket is made again where its path is gone; borrowed */
+        const char *path, *state; /* as for config_load() */
+        Config *config;           /* in force; owned */
         uv_signal_t signal;
         uv_work_t work;
         bool busy, again;
@@ -23,8 +23,9 @@ typedef struct Reload {
         int r;
 } Reload;
 
-/* Takes config. To be closed with the daemon's other handles. */
-int reload_init(Reload *reload, uv_loop_t *loop, const char *path, Config *config);
+/* Takes config; path and state are borrowed. To be closed with the daemon's other handles. */
+int reload_init(Reload *reload, uv_loop_t *loop, const char *path, const char *state,
+                Config *config);
 void reload_close(Reload *reload);
 /* Once the loop is done. */
 void reload_done(Reload *reload);

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/json_place.h"
 #include "base/program.h"
@@ -15,6 +16,9 @@
 #include "host/libvirt_facts.h"
 #include "local/log.h"
 #include "spec/spec.h"
+
+#define UIDS_DEFAULT 65536u
+#define UID_RANGES 1000u
 
 /* The configuration while it is read, with the members that need more than a type beside it. */
 typedef struct Raw {
@@ -355,7 +359,7 @@ static Config *config_new(void)
                 .cid_first = 1000,
                 .cid_last = 65535,
                 .uid_first = 1900000000,
-                .uid_last = 1900065535,
+                .uid_last = 1900000000 + UIDS_DEFAULT - 1,
                 .start_sec = 30,
                 .ready_sec = 120,
                 .powerdown_sec = 30,
@@ -375,16 +379,16 @@ static Config *config_new(void)
                 .subuids_path = strdup("/etc/subuid"),
                 .libvirt_uri = strdup(LIBVIRT_URI),
                 .libvirt_user = strdup("libvirt-qemu"),
-                .users_group = strdup("cvm"),
-                .admins_group = strdup("cvm-admin"),
+                .users_group = strdup(CONFIG_USERS_GROUP),
+                .admins_group = strdup(CONFIG_ADMINS_GROUP),
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
                 .disks = calloc(1, sizeof(char *)),
                 .gpus = calloc(1, sizeof(char *)),
         };
-        if (!c->templates || !c->specs || !c->guest || !c->users_group || !c->admins_group || !c->bridges ||
-            !c->taps || !c->disks || !c->gpus || !c->libvirt_uri || !c->libvirt_user ||
-            !c->subuids_path)
+        if (!c->templates || !c->specs || !c->guest || !c->users_group || !c->admins_group ||
+            !c->bridges || !c->taps || !c->disks || !c->gpus || !c->libvirt_uri ||
+            !c->libvirt_user || !c->subuids_path)
                 return config_free(c);
         return c;
 }
@@ -420,46 +424,22 @@ Config *config_free(Config *config)
         return NULL;
 }
 
-int config_keep_fixed(Config *config, const Config *old, char **ret_fixed)
+/* The first range of UIDS_DEFAULT uids is the usual state directory's, and each other directory has
+ * one of the next UID_RANGES by its name. */
+static int config_choose_uids(Config *config, const char *state)
 {
-        const struct {
-                const char *name;
-                char **now;
-                const char *then;
-        } fixed[] = {
-                {"templates", &config->templates, old->templates},
-                {"guest", &config->guest, old->guest},
-                {"groups.users", &config->users_group, old->users_group},
-                {"groups.admins", &config->admins_group, old->admins_group},
-                {"libvirt.uri", &config->libvirt_uri, old->libvirt_uri},
-                {"libvirt.user", &config->libvirt_user, old->libvirt_user},
-        };
-        _cleanup_(buffer_done) Buffer names = {};
-        int r = 0;
+        HashDigest digest;
+        uint32_t range;
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(fixed); i++) {
-                char *copy;
-
-                if (strcmp(*fixed[i].now, fixed[i].then) == 0)
-                        continue;
-                copy = strdup(fixed[i].then);
-                if (!copy)
-                        return -ENOMEM;
-                free(*fixed[i].now);
-                *fixed[i].now = copy;
-                r = buffer_appendf(&names, "%s%s", names.size ? ", " : "", fixed[i].name);
-        }
-        if (r >= 0 && config->machined != old->machined) {
-                config->machined = old->machined;
-                r = buffer_appendf(&names, "%smachined", names.size ? ", " : "");
-        }
-        if (r >= 0 && config->console_files != old->console_files) {
-                config->console_files = old->console_files;
-                r = buffer_appendf(&names, "%sconsole.files", names.size ? ", " : "");
-        }
+        if (!state || strcmp(state, CONFIG_STATE_DIRECTORY) == 0)
+                return 0;
+        r = hash_bytes(HASH_SHA256, state, strlen(state), &digest);
         if (r < 0)
                 return r;
-        *ret_fixed = names.size ? buffer_take(&names) : NULL;
+        range = 1 + (digest.bytes[0] | (uint32_t)digest.bytes[1] << 8) % UID_RANGES;
+        config->uid_first += range * UIDS_DEFAULT;
+        config->uid_last += range * UIDS_DEFAULT;
         return 0;
 }
 
@@ -528,7 +508,7 @@ static int load_subuids(Config *config, char **ret_message)
                                      config->uid_last, ret_message);
 }
 
-int config_load(const char *path, Config **ret, char **ret_message)
+int config_load(const char *path, const char *state, Config **ret, char **ret_message)
 {
         _cleanup_(config_freep) Config *config = config_new();
         _cleanup_free_ char *data = NULL;
@@ -537,6 +517,9 @@ int config_load(const char *path, Config **ret, char **ret_message)
 
         if (!config)
                 return -ENOMEM;
+        r = config_choose_uids(config, state);
+        if (r < 0)
+                return r;
         r = read_file(source.path, &data, &source.size, ret_message);
         if (r == -ENOENT && !path) {
                 free(TAKE_PTR(*ret_message));

@@ -14,6 +14,9 @@
 
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
 #define CONFIG_BYTES_MAX (1u << 20)
+#define CONFIG_USERS_GROUP "cvm"
+#define CONFIG_ADMINS_GROUP "cvm-admin"
+#define CONFIG_STATE_DIRECTORY "/var/lib/cvmd" /* of root's daemon, unless it is named */
 
 typedef enum ConfigAccelerator {
         ACCELERATOR_AUTO,
@@ -65,13 +68,15 @@ typedef struct Config {
         struct Config *previous; /* that was in force before; owned */
 } Config;
 
-/* path NULL: CONFIG_PATH if it is there, else the defaults. On failure *ret_message is a line for a
- * person: "FILE:LINE: field 'ports.first': reason". */
-int config_load(const char *path, Config **ret, char **ret_message);
+/* path NULL: CONFIG_PATH if it is there, else the defaults. The default range of uids depends on
+ * `state`, the daemon's state directory: the ranges of daemons side by side differ (NULL: the one
+ * of CONFIG_STATE_DIRECTORY). On failure *ret_message is a line for a person: "FILE:LINE: field
+ * 'ports.first': reason". */
+int config_load(const char *path, const char *state, Config **ret, char **ret_message);
 Config *config_free(Config *config);
-/* Before `config`, just loaded, takes the place of `old`: gives it old's templates, guest, console.files,
- * groups, machined and libvirt, which only a start can change. *ret_fixed: those that the file
- * would have changed, for a person, newly allocated; NULL: none. 0 or -ENOMEM. */
+/* Before `config`, just loaded, takes the place of `old`: gives it old's templates, guest,
+ * console.files, groups, machined and libvirt, which only a start can change. *ret_fixed: those
+ * that the file would have changed, for a person, newly allocated; NULL: none. 0 or -ENOMEM. */
 int config_keep_fixed(Config *config, const Config *old, char **ret_fixed);
 DEFINE_CLEANUP(Config *, config_free)
 

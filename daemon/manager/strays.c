@@ -73,7 +73,8 @@ static bool note(pid_t pid, uid_t uid, void *userdata)
         if (!is_stray(manager, uid) || is_noted(manager, uid))
                 return true;
         log_warning("process %d runs as uid %u, which is reserved for CVMs, but belongs to no "
-                    "known CVM; leaving it alone and not reusing the uid",
+                    "known CVM; leaving it alone and not reusing the uid (if it belongs to another "
+                    "cvmd, give each a range of its own: uids in cvmd.conf(5))",
                     (int)pid, uid);
         uids = reallocarray(manager->stray_uids, manager->n_stray_uids + 1, sizeof(uid_t));
         if (!uids)

@@ -54,8 +54,8 @@ DEFINE_CLEANUP(ArtifactStore *, artifact_store_free)
 /* Loads the files `kernel`, `initramfs`, `initramfs-debug`, `igvm`, `firmware-tdx` and
  * `firmware-sev` of a directory, each under its name, unless an embedded artifact has that name. To
  * be called before any artifact_store_add(). The directory is trusted; one that does not exist has
- * no files. A file that cannot be used is left out; `on_fault` is called with the reason. Returns 0,
- * or a negative errno if the directory cannot be opened or memory is short. */
+ * no files. A file that cannot be used is left out; `on_fault` is called with the reason. Returns
+ * 0, or a negative errno if the directory cannot be opened or memory is short. */
 int artifact_store_install(ArtifactStore *store, const char *directory,
                            void (*on_fault)(const CvmError *error));
 
@@ -67,7 +67,7 @@ bool artifact_is_own(const Artifact *artifact);
  * platforms. ArtifactInvalid if there is none of that name and kind (the reason lists those there
  * are). */
 int artifact_store_find_own(ArtifactStore *store, SpecArtifactKind kind, const char *name,
-                                 Artifact **ret, CvmError *error);
+                            Artifact **ret, CvmError *error);
 /* Makes fd usable: on an embedded artifact's first use its bytes are copied to a sealed memfd and
  * their form and digest are checked against the build's; else it does nothing. Thread-safe. */
 int artifact_prepare(Artifact *artifact, CvmError *error);

@@ -91,7 +91,7 @@ void daemon_make(Daemon *daemon, const char *fake_qemu)
                              daemon->first_port + DAEMON_PORTS - 1) >= 0);
         write_file(daemon, "conf", text, strlen(text));
         path = daemon_path(daemon, "conf");
-        if (config_load(path, &daemon->config, &message) < 0)
+        if (config_load(path, NULL, &daemon->config, &message) < 0)
                 fail_msg("%s", message);
         test_loop_init(&daemon->test);
 }

@@ -54,6 +54,45 @@ def test_bad_field(make_daemon, config, text, line, field):
     assert f"cvmd.conf:{line}: " in said and f"'{field}'" in said
 
 
+def check(path):
+    done = subprocess.run([CVMD, "--check-config", "--config", path], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=20 * SLOWNESS, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_check_config(tmp_path):
+    path = tmp_path / "cvmd.conf"
+    path.write_text('{"cpus": 0}')
+    status, said = check(path)
+    assert status == exits.CONFIG and "field 'cpus'" in said
+    path.write_text("{}")
+    assert check(path) == (0, "")
+
+
+MISSING = {
+    "qemu.default": {"qemu": {"default": "/nonexistent/qemu"}},
+    "programs.swtpm": {"programs": {"swtpm": "/etc/passwd"}},
+    "network.bridges[0]": {"network": {"bridges": ["cvmd-absent"]}},
+    "devices.disks[0]": {"devices": {"disks": ["/dev/null"]}},
+    "devices.gpus[0]": {"devices": {"gpus": ["ffff:ff:1f.7"]}},
+    "groups.users": {"groups": {"users": "cvmd-absent"}},
+}
+
+
+@pytest.mark.parametrize("field", MISSING)
+def test_what_the_host_lacks_is_a_warning(make_daemon, config, tmp_path, field):
+    """By --check-config, and when a daemon starts, which it does."""
+    if field.startswith("groups") and os.geteuid() != 0:
+        pytest.skip("only root's daemon has groups")
+    path = tmp_path / "cvmd.conf"
+    path.write_text(json.dumps(MISSING[field]))
+    status, said = check(path)
+    assert status == 0 and f"warning: configuration: field '{field}'" in said
+    daemon = make_daemon({**config, **MISSING[field]})
+    assert f"configuration: field '{field}'" in daemon.log()
+
+
 @pytest.mark.parametrize("text", [
     "", "{", "[]", '{"cpus": 1,}', '{"cpus": 1} {}', "cpus = 1", b'{"cpus": "\xff"}',
     "[" * 10000, '{"cpus": 1, "cpus": 2}',

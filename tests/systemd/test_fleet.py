@@ -553,5 +553,11 @@ def test_reload(machine):
         machine.write("/etc/cvmd/cvms/b.json", json.dumps({"name": "b"}))
         machine.systemctl("start", "cvm@b.service")
         assert machine.status("b")["memory"] == 80 << 20
+        # Of an invalid file systemctl says that it failed, and nothing changes.
+        machine.write("/etc/cvmd/cvmd.conf", '{"cpus": 0}')
+        done = machine.run("systemctl", "reload", "cvmd.service", check=False)
+        assert done.returncode and "field 'cpus'" in machine.journal(20)
+        assert machine.show("cvmd.service", "MainPID") == daemon
+        assert machine.status("b")["memory"] == 80 << 20
     finally:
         machine.configure()

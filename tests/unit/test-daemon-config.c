@@ -20,7 +20,7 @@ static Config *load(const char *text, char **ret_message)
         *ret_message = NULL;
         assert_int_equal(file_write_atomic_at(dirfd, "conf", text, strlen(text), 0600), 0);
         assert_true(asprintf(&path, "%s/conf", directory) > 0);
-        if (config_load(path, &config, &message) == 0)
+        if (config_load(path, NULL, &config, &message) == 0)
                 return config;
         assert_non_null(message);
         assert_memory_equal(message, path, strlen(path));
@@ -220,11 +220,31 @@ static void test_bad_files(void **state)
 
                         assert_int_equal(ftruncate(fd, CONFIG_BYTES_MAX + 1), 0);
                 }
-                assert_true(config_load(path, &config, &message) < 0);
+                assert_true(config_load(path, NULL, &config, &message) < 0);
                 assert_null(config);
                 assert_memory_equal(message, path, strlen(path));
                 tree_remove_at(AT_FDCWD, path);
         }
+}
+
+static void test_uids_by_state_directory(void **state)
+{
+        const char *directories[] = {NULL, "/var/lib/cvmd", "/srv/a", "/srv/b"};
+        uint32_t first[ARRAY_SIZE(directories)];
+
+        for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+                _cleanup_(config_freep) Config *config = NULL;
+                _cleanup_free_ char *message = NULL;
+
+                assert_int_equal(config_load(NULL, directories[i], &config, &message), 0);
+                first[i] = config->uid_first;
+                assert_int_equal(config->uid_last - config->uid_first, 65535);
+                assert_int_equal((config->uid_first - 1900000000) % 65536, 0);
+                assert_true(config->uid_last < INT32_MAX);
+        }
+        assert_int_equal(first[0], 1900000000);
+        assert_int_equal(first[1], 1900000000);
+        assert_true(first[2] != first[0] && first[3] != first[0] && first[2] != first[3]);
 }
 
 int main(void)
@@ -232,7 +252,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 leaks_unit_test(test_defaults),  leaks_unit_test(test_every_field),
                 leaks_unit_test(test_refusals),  leaks_unit_test(test_no_json),
-                leaks_unit_test(test_bad_files),
+                leaks_unit_test(test_bad_files), leaks_unit_test(test_uids_by_state_directory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
