@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/param.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -88,25 +87,6 @@ const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
         output_time(usec, buffer);
         if (strncmp(today, buffer, date) == 0)
                 memmove(buffer, buffer + date, strlen(buffer + date) + 1);
-        return buffer;
-}
-
-const char *output_age(int64_t usec, char buffer[static OUTPUT_AGE_MAX])
-{
-        int64_t age = MAX((clock_now_usec() - usec) / 1000000, 0);
-
-        if (usec <= 0)
-                snprintf(buffer, OUTPUT_AGE_MAX, "-");
-        else if (age < 60)
-                snprintf(buffer, OUTPUT_AGE_MAX, "%" PRId64 "s", age);
-        else if (age < 3600)
-                snprintf(buffer, OUTPUT_AGE_MAX, "%" PRId64 "m %" PRId64 "s", age / 60, age % 60);
-        else if (age < 86400)
-                snprintf(buffer, OUTPUT_AGE_MAX, "%" PRId64 "h %" PRId64 "m", age / 3600,
-                         age % 3600 / 60);
-        else
-                snprintf(buffer, OUTPUT_AGE_MAX, "%" PRId64 "d %" PRId64 "h", age / 86400,
-                         age % 86400 / 3600);
         return buffer;
 }
 

@@ -40,10 +40,6 @@ char *output_member(json_object *object, const char *key);
 const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
 /* The same without the date if that is today's: "07:16:33". */
 const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX]);
-/* How long ago that is, by its two largest units: "5s", "2m 3s", "3h 4m", "2d 7h". "-" for 0 and
- * below. */
-#define OUTPUT_AGE_MAX 48
-const char *output_age(int64_t usec, char buffer[static OUTPUT_AGE_MAX]);
 /* "127.0.0.1:6100 -> 7002/tcp, ..." of a Cvm's forwards, "-" if there are none. */
 char *output_forwards(json_object *cvm);
 /* A member that counts bytes, for people: "2G", "7.9M", "512"; the last digit is rounded. "-" if it

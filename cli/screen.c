@@ -46,7 +46,7 @@ static int screen_open_signals(void)
         return screen.signals < 0 ? -errno : 0;
 }
 
-int screen_open(const WireClient *client)
+int screen_open_undrawn(const WireClient *client)
 {
         int r = screen_open_signals();
 
@@ -54,6 +54,15 @@ int screen_open(const WireClient *client)
                 return r;
         session_catch_hangups(client);
         screen.open = true;
+        return 0;
+}
+
+int screen_open(const WireClient *client)
+{
+        int r = screen_open_undrawn(client);
+
+        if (r < 0)
+                return r;
         screen.redraws = output_redraws(stdout);
         if (screen.redraws)
                 terminal_enter();

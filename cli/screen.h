@@ -34,6 +34,8 @@ typedef enum ScreenNews {
 /* From here on the signals above end a call on this connection (session_catch_hangups()). There is
  * one screen. Returns 0 or -errno. */
 int screen_open(const WireClient *client);
+/* The same where nothing is drawn, for screen_wait() alone: the terminal is let be. */
+int screen_open_undrawn(const WireClient *client);
 /* Leaves the terminal as it was found, which fail_*() does by itself. */
 void screen_close(void);
 

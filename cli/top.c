@@ -3,13 +3,14 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "fail.h"
 #include "filter.h"
+#include "moment.h"
 #include "reply.h"
+#include "sampler.h"
 #include "screen.h"
 #include "session.h"
-
-#define TOP_INTERVAL_SEC 2
 
 typedef struct TopOptions {
         FilterOptions filter;
@@ -17,32 +18,80 @@ typedef struct TopOptions {
 } TopOptions;
 
 static const TableColumn columns[] = {
-        {"NAME", .cut = true},       {"STATE"}, {"READY"}, {"AGE", .right = true},
-        {"RESTARTS", .right = true}, {},
+        {"NAME", .cut = true},
+        {"STATE"},
+        {"READY"},
+        {"AGE", .right = true},
+        {"CPU %", .right = true},
+        {"MEMORY", .right = true},
+        {"RESTARTS", .right = true},
+        {"LAST EVENT", .cut = true},
+        {},
 };
 
 static TopOptions top_options(const Arguments *arguments)
 {
         return (TopOptions){
                 .filter = filter_options(arguments),
-                .interval = (int64_t)arguments_number(arguments, "interval", TOP_INTERVAL_SEC) *
+                .interval = (int64_t)arguments_number(arguments, "interval", SAMPLER_INTERVAL_SEC) *
                             1000000,
         };
 }
 
+/* "state stopped, 12 s ago" */
+static char *top_show_event(json_object *stats)
+{
+        json_object *event = json_member(stats, "lastEvent");
+        _cleanup_free_ char *kind = output_member(event, "kind");
+        _cleanup_free_ char *state = output_member(event, "newState");
+        _cleanup_free_ char *age = moment_relative(json_member_int(event, "at", 0));
+        bool has_state = json_member(event, "newState");
+
+        if (!event)
+                return strdup("-");
+        if (!kind || !state || !age)
+                return NULL;
+        return text_format("%s%s%s, %s", kind, has_state ? " " : "", has_state ? state : "", age);
+}
+
 static void top_row(json_object *cvm, char **cells)
 {
-        char age[OUTPUT_AGE_MAX];
+        json_object *stats = json_member(cvm, "stats");
 
         cells[0] = output_member(cvm, "name");
         cells[1] = output_member(cvm, "state");
         cells[2] = output_member(cvm, "ready");
-        cells[3] = strdup(output_age(json_member_int(cvm, "createdAt", 0), age));
-        cells[4] = output_member(cvm, "restarts");
+        cells[3] = moment_age(json_member_int(cvm, "createdAt", 0));
+        cells[4] = sampler_show_cpu(stats);
+        cells[5] = sampler_show_size(stats, "memory");
+        cells[6] = output_member(cvm, "restarts");
+        cells[7] = top_show_event(stats);
 }
 
-/* Returns EXIT_OK with the CVMs in *ret; of a signal's status, *ret is not set. */
-static ExitStatus top_ask(const Cli *cli, WireClient *client, json_object *filter,
+/* Gives each CVM its statistics. Both arrays are sorted by name. */
+static void top_join(json_object *cvms, json_object *stats)
+{
+        size_t n_stats = json_object_array_length(stats), s = 0;
+
+        for (size_t i = 0; i < json_object_array_length(cvms); i++) {
+                json_object *cvm = json_object_array_get_idx(cvms, i);
+                const char *name = json_member_string(cvm, "name") ?: "";
+                const char *id = json_member_string(cvm, "id") ?: "";
+                json_object *one = NULL;
+
+                for (; s < n_stats; s++) {
+                        one = json_object_array_get_idx(stats, s);
+                        if (strcmp(json_member_string(one, "name") ?: "", name) >= 0)
+                                break;
+                }
+                if (s < n_stats && strcmp(json_member_string(one, "id") ?: "", id) == 0)
+                        json_object_object_add(cvm, "stats", json_object_get(one));
+        }
+}
+
+/* Returns EXIT_OK with the CVMs in *ret, or the status of what it printed; after a signal *ret is
+ * not set. */
+static ExitStatus top_ask(Sampler *sampler, json_object *filter, json_object *stats,
                           json_object **ret)
 {
         _cleanup_json_ json_object *reply = NULL;
@@ -50,12 +99,14 @@ static ExitStatus top_ask(const Cli *cli, WireClient *client, json_object *filte
         ExitStatus status;
 
         json_object_deep_copy(filter, &parameters, NULL);
-        status = session_call_again(cli, client, MANAGER "List", parameters, &reply);
+        status = session_call_again(sampler->cli, sampler->client, MANAGER "List", parameters,
+                                    &reply);
         if (status.code || !reply)
                 return status;
-        cvms = reply_member(cli, reply, "cvms", json_type_array);
+        cvms = reply_member(sampler->cli, reply, "cvms", json_type_array);
         if (!cvms)
                 return exit_status(EXIT_FAILED);
+        top_join(cvms, stats);
         *ret = json_object_get(cvms);
         return EXIT_OK;
 }
@@ -70,32 +121,56 @@ static ExitStatus top_draw(const Cli *cli, json_object *cvms)
         return screen_draw() < 0 ? fail_local(cli, "cannot write the output") : EXIT_OK;
 }
 
-static ExitStatus top_show(const Cli *cli, WireClient *client, const TopOptions *options,
-                           json_object *filter)
+static ExitStatus top_redraw(Sampler *sampler, json_object *filter, int64_t interval)
 {
-        bool again = output_redraws(stdout);
         ExitStatus status;
+        int64_t until;
 
         do {
-                int64_t until = clock_monotonic_usec() + options->interval;
                 _cleanup_json_ json_object *cvms = NULL;
+                json_object *stats;
 
-                status = top_ask(cli, client, filter, &cvms);
+                until = clock_monotonic_usec() + interval;
+                status = sampler_next(sampler, &stats);
+                if (!status.code && stats)
+                        status = top_ask(sampler, filter, stats, &cvms);
                 if (status.code || !cvms)
                         return status;
-                status = top_draw(cli, cvms);
-                again = again && !status.code && screen_wait(client, until) != SCREEN_LEFT;
-        } while (again);
+                status = top_draw(sampler->cli, cvms);
+        } while (!status.code && screen_wait(sampler->client, until) != SCREEN_LEFT);
         return session_interrupted() ? session_interrupted_exit() : status;
 }
 
-static ExitStatus top_print_json(const Cli *cli, WireClient *client, json_object *filter)
+static ExitStatus top_print_once(Sampler *sampler, json_object *filter)
 {
         _cleanup_json_ json_object *cvms = NULL;
-        ExitStatus status = top_ask(cli, client, filter, &cvms);
+        const Cli *cli = sampler->cli;
+        json_object *stats;
+        ExitStatus status = sampler_once(sampler, &stats);
 
-        if (!status.code && cvms)
+        if (!status.code)
+                status = top_ask(sampler, filter, stats, &cvms);
+        if (status.code)
+                return status;
+        if (cli->json)
                 output_json(cvms);
+        else if (table_print(stdout, columns, cvms, top_row) < 0)
+                return fail_memory(cli);
+        return EXIT_OK;
+}
+
+static ExitStatus top_run(Sampler *sampler, const TopOptions *options, json_object *filter)
+{
+        ExitStatus status;
+        int r;
+
+        if (sampler->cli->json || !output_redraws(stdout))
+                return top_print_once(sampler, filter);
+        r = screen_open(sampler->client);
+        if (r < 0)
+                return fail_local(sampler->cli, "cannot set up the screen: %s", strerror(-r));
+        status = top_redraw(sampler, filter, options->interval);
+        screen_close();
         return status;
 }
 
@@ -106,18 +181,14 @@ ExitStatus verb_top(const Arguments *arguments)
         const TopOptions options = top_options(arguments);
         const Cli *cli = &arguments->cli;
         ExitStatus status = filter_apply(cli, &options.filter, filter);
-        int r;
 
         if (!status.code)
                 status = session_connect(cli, &client);
-        if (status.code)
-                return status;
-        if (cli->json)
-                return top_print_json(cli, client, filter);
-        r = screen_open(client);
-        if (r < 0)
-                return fail_local(cli, "cannot set up the screen: %s", strerror(-r));
-        status = top_show(cli, client, &options, filter);
-        screen_close();
+        if (!status.code) {
+                Sampler sampler = {.cli = cli, .client = client};
+
+                status = top_run(&sampler, &options, filter);
+                sampler_done(&sampler);
+        }
         return status;
 }

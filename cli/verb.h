@@ -89,6 +89,7 @@ ExitStatus verb_render(const Arguments *arguments);
 ExitStatus verb_restart(const Arguments *arguments);
 ExitStatus verb_resume(const Arguments *arguments);
 ExitStatus verb_run(const Arguments *arguments);
+ExitStatus verb_stats(const Arguments *arguments);
 ExitStatus verb_status(const Arguments *arguments);
 ExitStatus verb_stop(const Arguments *arguments);
 ExitStatus verb_wait(const Arguments *arguments);

@@ -158,6 +158,13 @@ static const Option list_options[] = {
         {},
 };
 
+static const Option stats_options[] = {
+        {"watch", NULL, "show them again and again", .letter = 'w'},
+        {"interval", "TIME", "how often, with --watch (default: 2s)", OPTION_TIME, 1, SECONDS_MAX},
+        {"json", NULL, "print an array of CvmStats as JSON"},
+        {},
+};
+
 static const Option top_options[] = {
         {"state", "S", "only CVMs in this state", .choices = CVM_STATES},
         {"interval", "TIME", "how often to ask the daemon (default: 2s)", OPTION_TIME, 1,
@@ -341,6 +348,17 @@ const Verb verbs[] = {
          .section = VERB_LOOK,
          .examples = "cvmctl list --running -l tier=front\n"
                      "cvmctl list --format name,state,ending.reason --sort -createdAt\n"},
+        {"stats",
+         "[NAME...]",
+         "show what CVMs use of CPU, memory, disks and network",
+         0,
+         VERB_NAMES_ANY,
+         {stats_options},
+         verb_stats,
+         .takes_names = true,
+         .section = VERB_LOOK,
+         .examples = "cvmctl stats\n"
+                     "cvmctl stats web --watch\n"},
         {"top",
          "",
          "show all CVMs, again and again",

@@ -50,6 +50,8 @@ int api_list_artifacts(WireCall *call, json_object *parameters, void *userdata, 
 int api_metrics(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* From now on the calls on this server are counted; interface: the manager's. */
 void api_observe(Manager *manager, const WireInterface *interface, WireServer *server);
+/* api_stats.c */
+int api_stats(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_wait.c */
 int api_wait(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_watch.c, api_logs.c, api_console.c */

@@ -19,6 +19,7 @@ static const WireMethod methods[] = {
         {METHOD("Measure"), api_measure, 0},
         {METHOD("Timeline"), api_timeline, 0},
         {METHOD("List"), api_list, 0},
+        {METHOD("Stats"), api_stats, 0},
         {METHOD("Wait"), api_wait, 0},
         {METHOD("Watch"), api_watch, WIRE_METHOD_NEEDS_MORE},
         {METHOD("Logs"), api_logs, 0},

@@ -183,7 +183,9 @@ struct DriverOps {
          * (-EAGAIN: later). */
         ssize_t (*console_write)(DriverVm *vm, const void *data, size_t size);
         pid_t (*pid)(const DriverVm *vm); /* 0: none */
-        void (*close)(DriverVm *vm);      /* accepts NULL */
+        /* When that process started, as base/process.h has it. NULL: it has none. */
+        uint64_t (*start_time)(const DriverVm *vm);
+        void (*close)(DriverVm *vm); /* accepts NULL */
 };
 
 /* What every driver's own structure begins with. */

@@ -132,6 +132,10 @@ static int append_properties(sd_bus_message *m, const ScopeSpec *spec)
          * goes, and only then what is left. */
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)", "Before", "as", 1, "cvmd.service");
+        /* for local/usage.h: memory and tasks are counted unless the host's administrator says
+         * otherwise, and CPU time always */
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sv)", "IOAccounting", "b", 1);
         if (r >= 0)
                 r = append_number(m, "TasksMax", limits->tasks_max ?: spec->tasks_max);
         if (r >= 0)

@@ -48,10 +48,24 @@ int process_exit_status(int pidfd, int *ret)
         return 0;
 }
 
-int process_start_time(pid_t pid, uint64_t *ret)
+/* Fields of /proc/PID/stat by their numbers in proc(5), from PROCESS_STAT_FIRST on. */
+#define PROCESS_STAT_FIRST 3
+#define PROCESS_STAT_FIELDS 24
+
+int process_stat(pid_t pid, ProcessStat *ret)
 {
+        static const struct {
+                unsigned field;
+                size_t offset;
+        } wanted[] = {
+                {14, offsetof(ProcessStat, user_ticks)},
+                {15, offsetof(ProcessStat, system_ticks)},
+                {20, offsetof(ProcessStat, threads)},
+                {22, offsetof(ProcessStat, start_time)},
+                {24, offsetof(ProcessStat, resident_pages)},
+        };
         _cleanup_free_ char *stat = NULL;
-        char path[40], *p, *save = NULL;
+        char path[40], *fields[PROCESS_STAT_FIELDS + 1] = {}, *p, *save = NULL;
         int r;
 
         snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -59,12 +73,30 @@ int process_start_time(pid_t pid, uint64_t *ret)
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
         p = strrchr(stat, ')'); /* the command name, field 2, may hold anything */
-        if (!p)
-                return -EBADMSG;
-        p = strtok_r(p + 1, " ", &save); /* field 3 */
-        for (unsigned i = 3; p && i < 22; i++)
+        p = p ? strtok_r(p + 1, " ", &save) : NULL;
+        for (unsigned i = PROCESS_STAT_FIRST; p && i <= PROCESS_STAT_FIELDS; i++) {
+                fields[i] = p;
                 p = strtok_r(NULL, " ", &save);
-        return p ? text_parse_uint(p, 0, UINT64_MAX, ret) : -EBADMSG;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+                uint64_t *to = (uint64_t *)((char *)ret + wanted[i].offset);
+                const char *text = fields[wanted[i].field];
+
+                r = text ? text_parse_uint(text, 0, UINT64_MAX, to) : -EBADMSG;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int process_start_time(pid_t pid, uint64_t *ret)
+{
+        ProcessStat stat;
+        int r = process_stat(pid, &stat);
+
+        if (r == 0)
+                *ret = stat.start_time;
+        return r;
 }
 
 int process_uid(pid_t pid, uid_t *ret)

@@ -14,6 +14,15 @@ int process_open(pid_t pid);                      /* pidfd (CLOEXEC), -ESRCH: go
 int process_signal(int pidfd, int signal);        /* 0 or -errno; -ESRCH: it is gone */
 int process_start_time(pid_t pid, uint64_t *ret); /* 0, -ESRCH, or -errno */
 
+/* Of /proc/PID/stat (proc(5)), all of one process. Ticks: of sysconf(_SC_CLK_TCK). */
+typedef struct ProcessStat {
+        uint64_t user_ticks, system_ticks; /* of all its threads, ended ones too */
+        uint64_t threads;
+        uint64_t start_time;
+        uint64_t resident_pages;
+} ProcessStat;
+int process_stat(pid_t pid, ProcessStat *ret); /* 0, -ESRCH, or -errno; *ret is set in part */
+
 /* The status that wait(2) gave or will give to the parent of a process that has ended, for any
  * process that has its pidfd. Returns 0; -EAGAIN if its parent has not waited for it yet, or the
  * kernel never reports it (before Linux 6.15); another -errno if it will never be known. */

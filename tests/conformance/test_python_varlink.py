@@ -21,13 +21,15 @@ def test_life_of_a_cvm(clients):
 spec = json.loads(sys.argv[2])
 states = [cvmd.Launch(spec=spec)["cvm"]["state"]]
 names = [cvm["name"] for cvm in cvmd.List()["cvms"]]
+names += [one["name"] for one in cvmd.Stats()["stats"] if one["cpuUsec"] >= 0]
 for method in (cvmd.Pause, cvmd.Resume):
     states.append(method(name="web")["cvm"]["state"])
 states.append(cvmd.Stop(name="web", force=True)["cvm"]["state"])
 cvmd.Remove(name="web")
 print(json.dumps([states, names, cvmd.List()["cvms"]]))
 """, json.dumps(clients.daemon.spec("web", env={"A": 'x y,z="q"'})))
-    assert json.loads(text) == [["running", "paused", "running", "stopped"], ["web"], []]
+    assert json.loads(text) == [["running", "paused", "running", "stopped"], ["web", "web"],
+                                []]
 
 
 def test_stages_come_with_more(clients):

@@ -256,6 +256,24 @@ def test_qemu_is_in_a_scope_with_its_limits(machine):
         "CPUQuotaPerSecUSec": "infinity", "Description": "Confidential VM a"}
 
 
+def test_stats_are_of_the_scope(machine):
+    (cvm,) = start(machine, "a", limits=LIMITS)
+    found = json.loads(machine.cvmctl("stats", "a", "--json").stdout)[0]
+    assert found["source"] == "scope" and found["lastEvent"]["kind"]
+
+    def count(name):
+        return machine.run("cat", f"/sys/fs/cgroup/cvm.slice/{cvm['scope']}/{name}",
+                           check=False).stdout.split()
+
+    assert 0 < found["cpuUsec"] <= int(count("cpu.stat")[1])
+    for member, name in (("memory", "memory.current"), ("memoryMax", "memory.max"),
+                         ("memoryHigh", "memory.high"), ("tasks", "pids.current")):
+        # a host may leave controllers to the old hierarchies
+        assert (member in found) == bool(count(name)), name
+    if count("memory.max"):
+        assert (found["memoryMax"], found["memoryHigh"]) == (512 << 20, 96 << 20)
+
+
 def may_open(machine, cvm, device):
     """Whether a process in the CVM's control group may."""
     done = machine.run("sh", "-c", f"echo $$ >/sys/fs/cgroup/cvm.slice/{cvm['scope']}/cgroup.procs"

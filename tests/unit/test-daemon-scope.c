@@ -19,6 +19,7 @@ static struct {
         char stopped[64];
         char *devices, *slice; /* what the last start named */
         uint32_t pid;
+        int counts_io;
         uint64_t memory_max, tasks_max, cpu_weight, memory_high;
 } fake;
 
@@ -82,6 +83,8 @@ static void read_property(sd_bus_message *m, const char *name, const char *conte
                         free(old);
                 }
                 sd_bus_message_exit_container(m);
+        } else if (strcmp(name, "IOAccounting") == 0) {
+                assert_true(sd_bus_message_read(m, "b", &fake.counts_io) > 0);
         } else if (strcmp(name, "Slice") == 0) {
                 assert_true(sd_bus_message_read(m, "s", &text) > 0);
                 fake.slice = strdup(text);
@@ -223,6 +226,7 @@ static void test_done(void **state)
         assert_int_equal(fake.tasks_max, 258);
         assert_int_equal(fake.cpu_weight, 50);
         assert_string_equal(fake.slice, "cvm.slice");
+        assert_true(fake.counts_io);
         assert_string_equal(fake.devices, "/dev/kvm rw;/dev/vhost-vsock rw;");
         /* the same connection serves what follows */
         scope_stop(t.bus, "cvm-a-42.scope");

@@ -548,6 +548,11 @@ static pid_t qemu_pid(const DriverVm *base)
         return container_of(base, QemuVm, base)->child.pid;
 }
 
+static uint64_t qemu_start_time(const DriverVm *base)
+{
+        return container_of(base, QemuVm, base)->start_time;
+}
+
 const DriverOps driver_qemu = {
         .name = "qemu",
         .start = qemu_start,
@@ -561,5 +566,6 @@ const DriverOps driver_qemu = {
         .kill = qemu_kill,
         .console_write = qemu_console_write,
         .pid = qemu_pid,
+        .start_time = qemu_start_time,
         .close = qemu_close,
 };
