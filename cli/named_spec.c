@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "named_spec.h"
 
+#include <dirent.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "fail.h"
+#include "spec/spec.h"
 
 static const char *const endings[] = {".json", ".yaml"};
 
@@ -39,4 +41,24 @@ ExitStatus named_spec_find(const Cli *cli, const char *name, char **ret)
         }
         *ret = TAKE_PTR(found);
         return EXIT_OK;
+}
+
+void named_spec_each(void (*take)(void *userdata, const char *name), void *userdata)
+{
+        DIR *directory = opendir(NAMED_SPECS);
+        const struct dirent *entry;
+
+        while (directory && (entry = readdir(directory))) {
+                for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+                        _cleanup_free_ char *name = NULL;
+
+                        if (!text_has_suffix(entry->d_name, endings[i]))
+                                continue;
+                        name = strndup(entry->d_name, strlen(entry->d_name) - strlen(endings[i]));
+                        if (name && spec_name_is_valid(name))
+                                take(userdata, name);
+                }
+        }
+        if (directory)
+                closedir(directory);
 }

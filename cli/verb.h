@@ -24,7 +24,7 @@ typedef struct Option {
         unsigned flags;
         uint64_t min, max;      /* of OPTION_NUMBER and OPTION_TIME */
         const char *choices;    /* "running ready": the only values allowed; NULL: any */
-        const char *completion; /* what completes the value: "file", "directory" or NULL */
+        const char *completion; /* what completes the value, see complete.c; NULL: choices do */
         char letter;            /* its short form, or 0 */
         const char *section;    /* the heading in help of this option and the next ones, or NULL */
 } Option;
@@ -51,10 +51,12 @@ typedef struct Verb {
         size_t min_operands, max_operands;
         const Option *groups[VERB_OPTION_GROUPS]; /* each ended by {} */
         ExitStatus (*run)(const Arguments *arguments);
-        const char *alias; /* another name, which help does not list; or NULL */
-        bool hidden;       /* neither in help nor in completion */
-        bool takes_names;  /* operands are names of CVMs, for completion */
-        bool destroys;     /* ends or deletes: never suggested for what is spelt differently */
+        const char *alias;      /* another name, which help does not list; or NULL */
+        bool hidden;            /* neither in help nor in completion */
+        bool takes_names;       /* operands are names of CVMs, for completion */
+        const char *states;     /* … in these states: "running paused"; NULL: in any */
+        const char *completion; /* what completes other operands, see complete.c */
+        bool destroys;          /* ends or deletes: never suggested for what is spelt differently */
         VerbSection section;
         const char *examples; /* lines for help, or NULL */
 } Verb;
@@ -71,6 +73,7 @@ bool verb_is_choice(const char *choices, const char *word, size_t size);
 const Option *verb_option_at(const Verb *verb, size_t index);
 
 ExitStatus verb_artifacts(const Arguments *arguments);
+ExitStatus verb_complete(const Arguments *arguments);
 ExitStatus verb_completion(const Arguments *arguments);
 ExitStatus verb_console(const Arguments *arguments);
 ExitStatus verb_doctor(const Arguments *arguments);

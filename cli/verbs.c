@@ -5,6 +5,7 @@
 #include "spec/spec.h"
 
 #define SECONDS_MAX 86400
+#define LIVE "preparing starting running paused stopping restarting"
 
 static const Option json_option[] = {
         {"json", NULL, "print JSON"},
@@ -21,15 +22,15 @@ static const Option table_options[] = {
 static const Option spec_options[] = {
         {"file", "SPEC", "a spec as JSON or YAML, see cvm-spec(5); - reads standard input",
          .completion = "file", .letter = 'f', .section = "Spec"},
-        {"platform", "P", "a template's name, or auto"},
-        {"driver", "D", "back end: qemu or libvirt"},
+        {"platform", "P", "a template's name, or auto", .completion = "auto platforms"},
+        {"driver", "D", "back end: qemu or libvirt", .completion = "qemu libvirt"},
         {"cpus", "N", "virtual CPUs", OPTION_NUMBER, 0, UINT32_MAX},
         {"memory", "SIZE", "for example 512M, 2G or 1.5GiB"},
-        {"kernel", "F", "kernel: a file, or embedded:NAME", .completion = "file",
+        {"kernel", "F", "kernel: a file, or embedded:NAME", .completion = "artifacts file",
          .section = "What boots"},
-        {"initramfs", "F", "initramfs: a file, or embedded:NAME", .completion = "file"},
-        {"firmware", "F", "firmware: a file, or embedded:NAME", .completion = "file"},
-        {"igvm", "F", "IGVM: a file, or embedded:NAME", .completion = "file"},
+        {"initramfs", "F", "initramfs: a file, or embedded:NAME", .completion = "artifacts file"},
+        {"firmware", "F", "firmware: a file, or embedded:NAME", .completion = "artifacts file"},
+        {"igvm", "F", "IGVM: a file, or embedded:NAME", .completion = "artifacts file"},
         {"cmdline", "S", "kernel command line"},
         {"env", "K=V", "a variable of the guest's environment", OPTION_REPEATS, .letter = 'e',
          .section = "For the guest"},
@@ -38,14 +39,15 @@ static const Option spec_options[] = {
         {"certs", "DIR", "a directory whose files go to the guest's /etc/certs",
          .completion = "directory"},
         {"share", "TAG=PATH[:rw]", "a host directory for the guest to mount", OPTION_REPEATS,
-         .completion = "directory"},
+         .completion = "=directory"},
         {"disk", "PATH[,rw][,format=F][,bus=B][,id=ID]",
          "a file or block device that the guest sees as a disk", OPTION_REPEATS,
          .completion = "file"},
         {"gpu", "ADDRESS", "a PCI device for the guest's exclusive use", OPTION_REPEATS},
         {"publish", "[ADDR:]HOST:GUEST[/udp]", "forward a host port to a guest port, or 'none'",
          OPTION_REPEATS, .letter = 'p', .section = "Network"},
-        {"network", "N", "user, isolated, passt, none, bridge:NAME or tap:NAME"},
+        {"network", "N", "user, isolated, passt, none, bridge:NAME or tap:NAME",
+         .completion = "user isolated passt none bridge: tap:"},
         {"vsock", "CID", "a vsock device; without CID a free one is chosen",
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
         {"confidential", NULL, "refuse a platform that is not confidential",
@@ -80,7 +82,7 @@ static const Option start_options[] = {
 };
 
 static const Option doctor_options[] = {
-        {"platform", "P", "all checks of this platform"},
+        {"platform", "P", "all checks of this platform", .completion = "platforms"},
         {"driver", "D", "back end to check", .choices = "qemu libvirt"},
         {"json", NULL, "print platforms and checks as JSON"},
         {},
@@ -125,7 +127,7 @@ static const Option restart_options[] = {
 
 /* Which CVMs, or whose events, for list and events. */
 static const Option filter_options[] = {
-        {"platform", "P", "only CVMs of this platform"},
+        {"platform", "P", "only CVMs of this platform", .completion = "platforms"},
         {"label", "NAME=VALUE", "only CVMs with this label", OPTION_REPEATS, .letter = 'l'},
         {"owner", "USER", "only CVMs of this user, by name or uid"},
         {"name-prefix", "PREFIX", "only CVMs whose name begins with this"},
@@ -209,7 +211,8 @@ static const Option events_options[] = {
 static const Option measure_options[] = {
         {"file", "SPEC", "a spec as JSON or YAML, see cvm-spec(5); - reads standard input",
          .completion = "file", .letter = 'f'},
-        {"platform", "P", "a template's name, or a measuring method"},
+        {"platform", "P", "a template's name, or a measuring method",
+         .completion = "platforms sev-snp-igvm vtpm"},
         {"igvm", "F", "IGVM file", .completion = "file"},
         {"firmware", "F", "OVMF or TDVF image", .completion = "file"},
         {"kernel", "F", "kernel", .completion = "file"},
@@ -250,7 +253,7 @@ static const Option verify_options[] = {
          "an SEV-SNP report, a TDX quote, the agent's answer or PCRs; - reads standard input",
          .completion = "file"},
         {"expect", "FILE|NAME", "the expected values: a file of measure --json, or a CVM's name",
-         .completion = "file"},
+         .completion = "names file"},
         {"event-log", "FILE", "event log of the boot", .completion = "file"},
         {"vcek", "FILE", "certificate of the VCEK or VLEK that signed the report",
          .completion = "file"},
@@ -272,6 +275,11 @@ static const Option metrics_options[] = {
         {},
 };
 
+static const Option complete_options[] = {
+        {"quoted", NULL, "the words have a shell's quotes and backslashes"},
+        {},
+};
+
 const Verb verbs[] = {
         {"launch",
          "NAME",
@@ -290,6 +298,7 @@ const Verb verbs[] = {
          1,
          {spec_options, start_options, run_options},
          verb_run,
+         .completion = "specs",
          .section = VERB_LIFE,
          .examples = "cvmctl run web -f web.json --console\n"
                      "cvmctl run web --notify    (in a unit; the spec is /etc/cvmd/cvms/web.json "
@@ -302,6 +311,7 @@ const Verb verbs[] = {
          {stop_options},
          verb_stop,
          .takes_names = true,
+         .states = LIVE,
          .section = VERB_LIFE,
          .destroys = true,
          .examples = "cvmctl stop web db\n"
@@ -314,6 +324,7 @@ const Verb verbs[] = {
          {restart_options},
          verb_restart,
          .takes_names = true,
+         .states = LIVE,
          .section = VERB_LIFE,
          .destroys = true,
          .examples = "cvmctl restart web\n"
@@ -397,6 +408,7 @@ const Verb verbs[] = {
          {},
          verb_console,
          .takes_names = true,
+         .states = LIVE,
          .section = VERB_LOOK},
         {"events",
          "[NAME]",
@@ -418,6 +430,7 @@ const Verb verbs[] = {
          {json_option},
          verb_pause,
          .takes_names = true,
+         .states = "running",
          .section = VERB_LIFE},
         {"wait",
          "NAME...",
@@ -427,6 +440,7 @@ const Verb verbs[] = {
          {wait_options},
          verb_wait,
          .takes_names = true,
+         .states = LIVE,
          .section = VERB_LIFE,
          .examples = "cvmctl wait web --for ready --timeout 2m\n"},
         {"resume",
@@ -437,6 +451,7 @@ const Verb verbs[] = {
          {json_option},
          verb_resume,
          .takes_names = true,
+         .states = "paused",
          .section = VERB_LIFE},
         {"remove",
          "NAME...",
@@ -446,6 +461,7 @@ const Verb verbs[] = {
          {json_option},
          verb_remove,
          .takes_names = true,
+         .states = "stopped failed",
          .section = VERB_LIFE,
          .destroys = true},
         {"render",
@@ -501,6 +517,7 @@ const Verb verbs[] = {
          1,
          {json_option},
          verb_igvm,
+         .completion = "file",
          .section = VERB_TRUST},
         {"doctor",
          "",
@@ -520,14 +537,30 @@ const Verb verbs[] = {
          verb_metrics,
          .section = VERB_HOST},
         {"version", "", "print versions", 0, 0, {json_option}, verb_version},
-        {"help", "[VERB]", "explain cvmctl or a verb", 0, 1, {json_option}, verb_help},
+        {"help",
+         "[VERB]",
+         "explain cvmctl or a verb",
+         0,
+         1,
+         {json_option},
+         verb_help,
+         .completion = "verbs"},
         {"completion",
-         "bash|names",
-         "print data for shell completion",
+         "bash|zsh|fish",
+         "print the script by which a shell completes cvmctl",
          1,
          1,
          {},
          verb_completion,
+         .completion = "bash zsh fish",
+         .examples = "source <(cvmctl completion bash)\n"},
+        {"complete",
+         "WORD...",
+         "print what can follow, for that script",
+         0,
+         VERB_NAMES_ANY,
+         {complete_options},
+         verb_complete,
          .hidden = true},
         {},
 };

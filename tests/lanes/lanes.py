@@ -331,6 +331,10 @@ def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
 
+def lane_use(run):
+    return run.pytest("use", run.builds.plain(), options=SIDE_BY_SIDE)
+
+
 def lane_check(run):
     return run.pytest("check", run.builds.plain())
 
@@ -342,6 +346,7 @@ LANES = {
     "fuzz": (lane_fuzz, "the fuzz targets over their corpora"),
     "man": (lane_man, "the pages build and name every verb, option, method and field"),
     "system": (lane_system, "cvmd and cvmctl with tests/fake-qemu as QEMU"),
+    "use": (lane_use, "what people type in the first hour, and completion in the real shells"),
     "system-libvirt": (lane_system_libvirt, "the same with CVMs of driver libvirt"),
     "fresh": (lane_fresh, "scripts and tests use nothing that a new machine lacks"),
     "soak": (lane_soak, "2,000 CVMs come and go, 50 at once, and leave nothing"),

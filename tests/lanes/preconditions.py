@@ -148,6 +148,7 @@ REAL = [*PLAIN, lambda run: qemu_starts()]
 OF_LANES = {
     "system": PLAIN,
     "system-libvirt": [*REAL, lambda run: libvirtd_starts()],
+    "use": PLAIN,
     "soak": PLAIN,
     "hostile": PLAIN,
     "api-load": PLAIN,

@@ -88,7 +88,7 @@ NAMED = ["logs", "pause", "resume", "remove", "status", "stop", "console"]
     (["logs", "a", "--lines", "x"], "--lines must be a number"),
     (["render", "--shell", "--json"], "--shell and --json exclude each other"),
     (["help", "xyzzy"], "unknown command 'xyzzy' (see `cvmctl help`)"),
-    (["completion", "zsh"], "not for 'zsh'"),
+    (["completion", "csh"], "not for 'csh'"),
     *([[verb], f"{verb} requires NAME"] for verb in NAMED if verb != "status"),
 ])
 def test_wrong_usage_is_one_line_and_status_2(args, says):
@@ -291,48 +291,6 @@ def test_every_error_has_its_exit_status_in_the_manual_page():
             raise AssertionError(f"{error} is not listed")
         with Peer(Status=refuse(error)) as peer:
             assert peer.cvmctl("status", "a").code == code, error
-
-
-def test_bash_completion(tmp_path):
-    script = tmp_path / "completion"
-    script.write_bytes(cvmctl("completion", "bash").raw)
-
-    def lines(*words):
-        line = " ".join(f"'{word}'" for word in words)
-        code = (f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cvmctl; "
-                'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
-
-    def complete(*words):
-        return [word for line in lines(*words) for word in line.split()]
-
-    assert complete("cvmctl", "la") == ["launch"]
-    assert set(complete("cvmctl", "")) >= {verb["name"] for verb in cvmctl("help", "--json").json}
-    assert "completion" not in complete("cvmctl", "")
-    assert complete("cvmctl", "launch", "--pla") == ["--platform"]
-    assert complete("cvmctl", "--socket", "x", "stop", "--f") == ["--force"]
-    assert complete("cvmctl", "launch", "a", "--wait", "") == ["running", "ready"]
-    assert complete("cvmctl", "launch", "--file", str(tmp_path) + "/com") == [str(script)]
-    assert complete("cvmctl", "launch", "-f", str(tmp_path) + "/com") == [str(script)]
-    assert complete("cvmctl", "--json", "li") == ["list"]
-    assert complete("cvmctl", "--socket", str(tmp_path) + "/com") == [str(script)]
-    assert complete("cvmctl", "--socket", "=", str(tmp_path) + "/com") == [str(script)]
-    assert complete("cvmctl", "--socket", "=", "x", "stop", "--f") == ["--force"]
-    assert complete("cvmctl", "help", "la") == ["launch"]
-    assert complete("cvmctl", "launch", "a", "--rm", "=") == ["ended", "failed-launch"]
-    assert complete("cvmctl", "launch", "a", "--rm", "=", "f") == ["failed-launch"]
-    assert complete("cvmctl", "launch", "a", "--wait", "=", "re") == ["ready"]
-    assert complete("cvmctl", "launch", "a", "--rm", "--pla") == ["--platform"]
-    (tmp_path / "my specs").mkdir()
-    assert lines("cvmctl", "launch", "-f", str(tmp_path) + "/my") == [f"{tmp_path}/my specs"]
-    assert complete("cvmctl", "launch", "a", "--certs", str(tmp_path) + "/com") == []
-
-
-def test_completion_lists_only_names():
-    with Peer(List={"cvms": [cvm("web"), cvm("$(reboot)"), cvm("x\x1b[31m")]}) as peer:
-        assert peer.cvmctl("completion", "names").out == "web\n"
 
 
 # Exit codes
