@@ -14,10 +14,11 @@
 #include "base/json.h"
 #include "base/program.h"
 #include "base/text.h"
+#include "check_block.h"
 #include "fail.h"
 #include "host/libvirt_probe.h"
 #include "output.h"
-#include "table.h"
+#include "paragraph.h"
 #include "template/survey.h"
 
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
@@ -191,38 +192,22 @@ static char *auto_reason(const Doctor *doctor, json_object *best)
         return text;
 }
 
-static const TableColumn platform_columns[] = {
-        {"PLATFORM"},
-        {"CONFIDENTIAL"},
-        {"READY"},
-        {"OBSTACLE", .wrap = true},
-        {"FIX", .wrap = true},
-        {},
-};
-
-static void platform_row(json_object *platform, char **cells)
+/* A block: whether it can be launched, and what prevents it. */
+static void platform_print(json_object *platform)
 {
-        static const char *const members[] = {"name", "confidential", "ready", "obstacle", "fix"};
+        json_object *checks = json_member(platform, "checks"), *obstacle = NULL;
+        bool ready = json_member_bool(platform, "ready", false);
 
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                cells[i] = output_member(platform, members[i]);
-}
+        for (size_t i = 0; !obstacle && i < json_object_array_length(checks); i++) {
+                json_object *check = json_object_array_get_idx(checks, i);
 
-static const TableColumn check_columns[] = {
-        {"CHECK"},
-        {"PASSED"},
-        {"FOUND", .wrap = true},
-        {"NEEDED", .wrap = true},
-        {"FIX", .wrap = true},
-        {},
-};
-
-static void check_row(json_object *check, char **cells)
-{
-        static const char *const members[] = {"name", "passed", "found", "needed", "fix"};
-
-        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-                cells[i] = output_member(check, members[i]);
+                obstacle = json_member_bool(check, "passed", false) ? NULL : check;
+        }
+        check_block_title(stdout, ready, json_member_string(platform, "name"),
+                          json_member_bool(platform, "confidential", false) ? "confidential"
+                                                                            : "NOT confidential");
+        if (!ready)
+                check_block_details(stdout, obstacle);
 }
 
 /* The check of what keeps guests from this host's addresses. No platform depends on it. Returns
@@ -243,11 +228,29 @@ static json_object *check_nft(const Doctor *doctor)
         return json_object_get(json_object_array_get_idx(array, 0));
 }
 
-static int doctor_print(const Cli *cli, const char *platform, json_object *platforms,
-                        json_object *best, const char *reason, json_object *nft)
+static void doctor_print_default(json_object *best, const char *reason)
+{
+        _cleanup_free_ char *text =
+                text_format("Default platform ('auto'): %s, %s.",
+                            best ? json_member_string(best, "name") : "none", reason);
+
+        paragraph_print(stdout, text ?: reason, 0, 0);
+}
+
+/* What is not an obstacle: the check of nft, unless it passed. */
+static void doctor_print_note(json_object *nft)
+{
+        _cleanup_free_ char *text = text_format("Note: %s; %s", json_member_string(nft, "found"),
+                                                json_member_string(nft, "fix"));
+
+        if (!json_member_bool(nft, "passed", false))
+                paragraph_print(stdout, text ?: "", 0, 0);
+}
+
+static void doctor_print(const Cli *cli, const char *platform, json_object *platforms,
+                         json_object *best, const char *reason, json_object *nft)
 {
         json_object *first = json_object_array_get_idx(platforms, 0);
-        int r;
 
         if (cli->json) {
                 _cleanup_json_ json_object *all = json_build(
@@ -257,22 +260,22 @@ static int doctor_print(const Cli *cli, const char *platform, json_object *platf
                         platform ? NULL : json_object_get(nft), NULL);
 
                 output_json(all);
-                return 0;
+                return;
         }
         if (platform) {
-                r = table_print(stdout, check_columns, json_member(first, "checks"), check_row);
-                printf("\n%s %s be launched here\n", platform,
-                       json_member_bool(first, "ready", false) ? "can" : "cannot");
-                return r;
+                bool ready = json_member_bool(first, "ready", false);
+
+                check_block_list(stdout, json_member(first, "checks"));
+                printf("\n%s %s be launched here\n", platform, ready ? "can" : "cannot");
+                return;
         }
-        r = table_print(stdout, platform_columns, platforms, platform_row);
-        printf("\nDefault platform ('auto'): %s, %s\n",
-               best ? json_member_string(best, "name") : "none", reason);
-        if (!json_member_bool(nft, "passed", false))
-                printf("Note: %s; %s\n", json_member_string(nft, "found"),
-                       json_member_string(nft, "fix"));
-        printf("To see every check for one platform: cvmctl doctor --platform NAME\n");
-        return r;
+        for (size_t i = 0; i < json_object_array_length(platforms); i++)
+                platform_print(json_object_array_get_idx(platforms, i));
+        putchar('\n');
+        doctor_print_default(best, reason);
+        doctor_print_note(nft);
+        paragraph_print(stdout,
+                        "To see every check for one platform: cvmctl doctor --platform NAME", 0, 0);
 }
 
 static ExitStatus examine(const Cli *cli, Doctor *doctor, const char *platform)
@@ -297,8 +300,9 @@ static ExitStatus examine(const Cli *cli, Doctor *doctor, const char *platform)
                                   platform);
         best = choose(platforms);
         reason = auto_reason(doctor, best);
-        if (!reason || !nft || doctor_print(cli, platform, platforms, best, reason, nft) < 0)
+        if (!reason || !nft)
                 return fail_memory(cli);
+        doctor_print(cli, platform, platforms, best, reason, nft);
         if (platform)
                 best = json_member_bool(json_object_array_get_idx(platforms, 0), "ready", false)
                                ? platforms

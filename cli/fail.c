@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "check_block.h"
 #include "progress.h"
 #include "terminal.h"
 
@@ -188,10 +189,23 @@ ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r)
         return exit_status(EXIT_UNAVAILABLE);
 }
 
+/* HostNotReady: the check as a block. */
+static ExitStatus fail_host(const CvmError *error, const char *where)
+{
+        progress_end();
+        fprintf(stderr, "cvmctl: %s%scannot launch on this host:\n", where ?: "",
+                where ? ": " : "");
+        check_block_title(stderr, false, json_member_string(error->fields, "check") ?: "-", NULL);
+        check_block_details(stderr, error->fields);
+        return exit_of_error(error->id);
+}
+
 ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
 {
         _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
 
+        if (!cli->json && error->id == CVM_ERROR_HOST_NOT_READY)
+                return fail_host(error, where);
         if (!message || (where && !(line = text_format("%s: %s", where, message))))
                 return fail_memory(cli);
         fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),

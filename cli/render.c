@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "check_block.h"
 #include "fail.h"
 #include "launch_spec.h"
 #include "reply.h"
@@ -22,18 +23,6 @@ static RenderOptions render_options(const Arguments *arguments)
 
         options.spec.render = true;
         return options;
-}
-
-static const TableColumn missing_columns[] = {
-        {"MISSING"}, {"FOUND", .wrap = true}, {"NEEDED", .wrap = true}, {"FIX", .wrap = true}, {},
-};
-
-static void missing_row(json_object *check, char **cells)
-{
-        cells[0] = output_member(check, "name");
-        cells[1] = output_member(check, "found");
-        cells[2] = output_member(check, "needed");
-        cells[3] = output_member(check, "fix");
 }
 
 /* A word as a POSIX shell reads it back. Control characters need $'...' (bash, POSIX.1-2024), which
@@ -196,8 +185,8 @@ static ExitStatus print_plan(const Cli *cli, json_object *reply, const LaunchSpe
                 return EXIT_OK;
         fflush(stdout);
         fputs("cvmctl: a launch would be refused here:\n", stderr);
-        return table_print(stderr, missing_columns, missing, missing_row) < 0 ? fail_memory(cli)
-                                                                              : EXIT_OK;
+        check_block_list(stderr, missing);
+        return EXIT_OK;
 }
 
 ExitStatus verb_render(const Arguments *arguments)

@@ -120,13 +120,6 @@ static int add_qemu(const Template *template, const SurveyQemu *qemu, HostCheckL
                     : -ENOMEM;
 }
 
-/* Whether the check is one of the host's: of a platform's own ones each says what lacks of KVM,
- * too, and more. */
-static bool is_specific(const HostCheck *check)
-{
-        return check->name[0] != '/' && strcmp(check->name, "qemu") != 0;
-}
-
 int template_survey(const Template *template, const SurveyHost *host, const SurveyQemu *qemu,
                     HostCheckList *ret)
 {
@@ -166,17 +159,8 @@ int template_survey_libvirt(const TemplateSet *set, const Template *template,
 
 const HostCheck *survey_obstacle(const HostCheckList *list)
 {
-        const HostCheck *kvm = NULL;
-
-        for (size_t i = 0; i < list->n; i++) {
-                const HostCheck *check = &list->items[i];
-
-                if (check->passed)
-                        continue;
-                if (strcmp(check->name, "kvm") == 0)
-                        kvm = check;
-                else
-                        return kvm && !is_specific(check) ? kvm : check;
-        }
-        return kvm;
+        for (size_t i = 0; i < list->n; i++)
+                if (!list->items[i].passed)
+                        return &list->items[i];
+        return NULL;
 }

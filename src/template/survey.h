@@ -35,6 +35,5 @@ int template_survey(const Template *template, const SurveyHost *host, const Surv
 /* Adds what driver libvirt needs beside that. 0 or -ENOMEM. */
 int template_survey_libvirt(const TemplateSet *set, const Template *template,
                             const SurveyLibvirt *libvirt, HostCheckList *list);
-/* The obstacle: the first check that failed, KVM only if no other one says more; or NULL.
- * Borrowed. */
+/* The obstacle: the first check that failed, or NULL. Borrowed. */
 const HostCheck *survey_obstacle(const HostCheckList *list);

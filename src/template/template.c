@@ -122,6 +122,22 @@ static int refuse_item(Source *source, const char *list, size_t index, const cha
         return template_refuse(source, path, reason);
 }
 
+/* Lets "kvm" come last: the platform's own checks say what lacks of KVM, too, and more. */
+static void template_order_host_checks(char **names)
+{
+        char *kvm = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; names[i]; i++) {
+                if (!kvm && strcmp(names[i], "kvm") == 0)
+                        kvm = names[i];
+                else
+                        names[n++] = names[i];
+        }
+        if (kvm)
+                names[n] = kvm;
+}
+
 static int parse_host_checks(Raw *raw, json_object *names, Source *source)
 {
         size_t n = names ? json_object_array_length(names) : 0;
@@ -143,6 +159,7 @@ static int parse_host_checks(Raw *raw, json_object *names, Source *source)
                 if (!raw->template.host_checks[i])
                         return -ENOMEM;
         }
+        template_order_host_checks(raw->template.host_checks);
         return 0;
 }
 

@@ -300,8 +300,6 @@ def test_every_error_has_its_exit_status_in_the_manual_page():
     ("CvmExists", {"name": "a"}, exits.TAKEN, "exists"),
     ("InvalidSpec", {"field": "cpus", "reason": "must be less"}, exits.DATA,
      "'cpus': must be less"),
-    ("HostNotReady", {"check": "kvm", "found": "none", "needed": "kvm", "fix": "modprobe"},
-     exits.UNAVAILABLE, "modprobe"),
     ("NoResources", {"resource": "port", "wanted": 80, "available": 0, "holders": ["b"]},
      exits.TRY_AGAIN, "port 80 is in use by b"),
     ("WrongState", {"name": "a", "state": "stopped", "allowed": ["running"]}, exits.FAILED,
@@ -325,6 +323,21 @@ def test_errors_of_the_daemon(error, fields, code, says):
         name = error if "." in error else MANAGER + error
         assert done.code == code
         assert json.loads(done.err) == {"error": name, "parameters": fields}
+
+
+def test_a_host_that_is_not_ready():
+    fields = {"check": "kvm", "found": "none \x1b", "needed": "kvm", "fix": "modprobe " * 20}
+    with Peer(Launch=refuse("HostNotReady", **fields)) as peer:
+        done = peer.cvmctl("launch", "web")
+        assert done.code == exits.UNAVAILABLE and done.out == ""
+        first, title, found, required, fix, *rest = done.err.splitlines()
+        assert (first, title, found, required) == (
+            "cvmctl: cannot launch on this host:", "FAIL kvm", "    found:    none \\x1b",
+            "    required: kvm")
+        assert fix.startswith("    fix:      modprobe modprobe") and len(rest) == 2
+        assert max(map(len, done.err.splitlines())) <= 80
+        done = peer.cvmctl("launch", "web", "--json")
+        assert json.loads(done.err) == {"error": MANAGER + "HostNotReady", "parameters": fields}
 
 
 # Finding the daemon

@@ -81,16 +81,19 @@ def test_what_does_not_fit_is_a_list(tmp_path, columns):
     assert [list(row.values()) for row in rows] == [line.split() for line in whole[1:]]
 
 
-def test_what_a_render_lacks(tmp_path):
+def test_what_a_render_lacks():
     check = {"name": "kvm", "passed": False, "found": "a b c " * 40, "needed": "d e " * 30,
              "fix": "unbreakable" * 12}
-    reply = {"argv": ["qemu"], "descriptors": [], "missing": [check]}
+    reply = {"argv": ["qemu"], "descriptors": [], "missing": [
+        check, {**check, "needed": "another", "fix": "x"}, {**check, "name": "qemu"}]}
     with Peer(Render=reply) as peer:
         lines = on_terminal(80, "--socket", peer.path, "render", "web")
-        whole = peer.cvmctl("render", "web").err
-    assert max(map(width, lines)) <= 80
-    assert check["fix"] in whole and check["fix"] not in "\n".join(lines)
-    assert "".join(lines).count("a b c") + "".join(lines).count("b c a") > 0
+        piped = peer.cvmctl("render", "web").err
+    assert [line for line in lines if width(line) > 80] == ["    fix:      " + check["fix"]] * 2
+    said = " ".join(" ".join(lines).split())
+    assert said.count("FAIL kvm") == 1 and said.count(check["found"].strip()) == 2
+    assert "required: another fix: x ✗ FAIL qemu found: a b" in said
+    assert piped.splitlines() == [line.removeprefix("✗ ") for line in lines[1:]]
 
 
 # what is not wrapped: usage, what an option or a verb is called, examples

@@ -9,6 +9,7 @@ import pytest
 
 from harness import exits
 from harness.daemon import CVMCTL
+from harness.screens import on_terminal
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing")
 
@@ -41,6 +42,34 @@ def test_all_platforms(report):
         assert platform["ready"] == ("obstacle" not in platform)
 
 
+def test_the_obstacle_comes_first(report):
+    """What the platform lacks, and KVM only if that is all."""
+    for platform in report[1]["platforms"]:
+        failed = [check for check in platform["checks"] if not check["passed"]]
+        if failed:
+            assert failed[0]["found"] == platform["obstacle"]
+        assert failed == [] or failed[0]["name"] != "kvm" or not platform["confidential"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_blocks_fit_the_terminal(report, columns):
+    lines = on_terminal(columns, "doctor", code=None)
+    said = " ".join(" ".join(lines).split())
+    for platform in report[1]["platforms"]:
+        kind = "confidential" if platform["confidential"] else "NOT confidential"
+        assert f"{'✓ OK' if platform['ready'] else '✗ FAIL'} {platform['name']}: {kind}" in said
+        assert platform.get("fix", "") in said and platform.get("obstacle", "") in said
+    assert not [line for line in lines if len(line) > columns and " " in line[14:]]
+
+
+def test_colours_and_symbols_are_for_terminals():
+    text = "".join(on_terminal(80, "doctor", code=None, environment={"NO_COLOR": ""}))
+    assert "\x1b[31m✗ FAIL\x1b[0m " in text
+    dumb = "".join(on_terminal(80, "doctor", code=None, environment={"TERM": "dumb"}))
+    plain = "".join(on_terminal(80, "doctor", code=None, environment={"LC_ALL": "C"}))
+    assert not set(dumb + plain) & set("\x1b✗") and "FAIL" in dumb and "FAIL" in plain
+
+
 def test_auto_is_the_strongest_that_is_ready(report):
     _, told = report
     ready = {platform["name"]: platform["strength"] for platform in told["platforms"]
@@ -58,8 +87,12 @@ def test_one_platform(report, name):
     done = doctor("--platform", name)
     assert done.returncode == (0 if known["ready"] else exits.UNAVAILABLE)
     assert ("cannot" in done.stdout.splitlines()[-1]) != known["ready"]
+    said = " ".join(done.stdout.split())
     for check in known["checks"]:
-        assert check["name"] in done.stdout and check["needed"] in done.stdout
+        assert f"{'OK' if check['passed'] else 'FAIL'} {check['name']}" in said
+        assert all(check[key] in said for key in ("found", "needed"))
+        assert check.get("fix", "") in said
+    assert not [line for line in done.stdout.splitlines() if len(line) > 80 and " " in line[14:]]
 
 
 def test_both_vendors_are_never_ready(report):

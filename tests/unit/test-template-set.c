@@ -313,7 +313,9 @@ static void test_builtin(void **state)
         assert_string_equal(template_measure(plain), "none");
         assert_string_equal(template_qemu(snp), "qemu-system-x86_64");
         assert_null(template_host_checks(plain)[0]);
-        assert_string_equal(template_host_checks(snp)[1], "sev-snp");
+        assert_string_equal(template_host_checks(snp)[0], "sev-snp");
+        assert_string_equal(template_host_checks(snp)[2], "kvm"); /* the template has it first */
+        assert_null(template_host_checks(snp)[3]);
         assert_string_equal(json_text(json_member(template_requires_qemu(snp), "objects")),
                             "[\"sev-snp-guest\",\"igvm-cfg\",\"memory-backend-memfd\"]");
         assert_string_equal(template_default_artifact(plain, ARTIFACT_INITRAMFS, false),
