@@ -95,8 +95,7 @@ def test_a_launch_that_fails_shows_where(cvmd):
 
 def test_a_guest_that_is_never_ready(cvmd):
     with pytest.raises(VarlinkError):
-        cvmd.call("Launch", spec=cvmd.spec("web", cmdline="fake.no-ready"), wait="ready",
-                  timeoutSec=1)
+        cvmd.launch("web", wait="ready", cmdline="fake.no-ready", timeouts={"readySec": 1})
     reply = timeline(cvmd)
     assert names(reply) == steps_to("resumed", reply)
     assert not any("failed" in stage for stage in reply["stages"])
