@@ -4,6 +4,7 @@
  * it was computed when it was launched. */
 
 #include <inttypes.h>
+#include <langinfo.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,9 @@
 #include "measure_format.h"
 #include "measure_id_block.h"
 #include "measure_request.h"
+#include "measure_tree.h"
 #include "output.h"
+#include "output_file.h"
 #include "reply.h"
 #include "session.h"
 
@@ -88,6 +91,29 @@ static void measure_print(const Measurement *measurement)
                 print_input(&measurement->inputs[i]);
 }
 
+static void measure_draw(FILE *stream, const void *tree)
+{
+        measure_tree_svg(stream, tree);
+}
+
+/* svg: the file for a drawing; NULL: text. */
+static ExitStatus measure_show_tree(const Cli *cli, const char *svg, const Measurement *measurement)
+{
+        _cleanup_(measure_tree_done) MeasureTree tree = {};
+        const TreeLook look = {
+                .width = output_width(stdout),
+                .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+                .colour = output_colour(stdout),
+        };
+
+        if (measure_tree_make(measurement, &tree) < 0)
+                return fail_memory(cli);
+        if (svg)
+                return output_file_draw(cli, svg, measure_draw, &tree);
+        measure_tree_print(stdout, &tree, &look);
+        return EXIT_OK;
+}
+
 /* document: the measurement as JSON. policy: the guest's, or NULL. */
 static ExitStatus measure_show(const Cli *cli, const MeasureFormatOptions *options,
                                const Measurement *measurement, json_object *document,
@@ -101,6 +127,9 @@ static ExitStatus measure_show(const Cli *cli, const MeasureFormatOptions *optio
         case FORMAT_TEXT:
                 measure_print(measurement);
                 break;
+        case FORMAT_TREE:
+        case FORMAT_SVG:
+                return measure_show_tree(cli, options->svg, measurement);
         case FORMAT_JSON:
         case FORMAT_IGVM: /* only of files, see measure_files() */
                 output_json(document);

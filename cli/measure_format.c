@@ -54,6 +54,8 @@ MeasureFormatOptions measure_format_options(const Arguments *arguments)
                 .image_id = arguments_value(arguments, "image-id"),
                 .policy = arguments_value(arguments, "policy"),
                 .digest = arguments_value(arguments, "digest"),
+                .tree = arguments_has(arguments, "tree"),
+                .svg = arguments_value(arguments, "svg"),
                 .svn = arguments_has(arguments, "svn")
                                ? (int64_t)arguments_number(arguments, "svn", 0)
                                : -1,
@@ -62,6 +64,9 @@ MeasureFormatOptions measure_format_options(const Arguments *arguments)
         for (MeasureFormat format = FORMAT_JSON; name && format <= FORMAT_IGVM; format++)
                 if (strcmp(format_names[format], name) == 0)
                         options.format = format;
+        options.other_form = options.format != FORMAT_TEXT;
+        if (options.tree || options.svg)
+                options.format = options.svg ? FORMAT_SVG : FORMAT_TREE;
         return options;
 }
 
@@ -104,6 +109,9 @@ ExitStatus measure_format_check(const Cli *cli, const MeasureFormatOptions *opti
 
         if (status.code)
                 return status;
+        if ((options->tree || options->svg) &&
+            (options->other_form || (options->tree && options->svg)))
+                return fail_usage(cli, "--tree, --svg, --json and --format exclude each other");
         if (options->format == FORMAT_CORIM && cli->json)
                 return fail_usage(cli, "--json and --format corim exclude each other");
         if (options->signer && !options->key)

@@ -14,6 +14,8 @@ typedef enum MeasureFormat {
         FORMAT_CORIM,
         FORMAT_ID_BLOCK, /* snp-id-block */
         FORMAT_IGVM,
+        FORMAT_TREE, /* --tree */
+        FORMAT_SVG,  /* --svg */
 } MeasureFormat;
 
 /* What the command line says of the form; borrowed from the arguments. NULL: not given. */
@@ -23,7 +25,10 @@ typedef struct MeasureFormatOptions {
         const char *key, *signer; /* of FORMAT_CORIM */
         const char *id_key, *author_key, *family_id, *image_id; /* of an ID block */
         const char *policy, *digest;
-        int64_t svn; /* -1: not given */
+        int64_t svn;     /* -1: not given */
+        bool tree;       /* --tree was given */
+        bool other_form; /* --json or --format was */
+        const char *svg; /* a file */
 } MeasureFormatOptions;
 
 MeasureFormatOptions measure_format_options(const Arguments *arguments);

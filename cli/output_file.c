@@ -51,3 +51,20 @@ ExitStatus output_file_write(const Cli *cli, const char *path, const void *data,
                 r = file_write_atomic_at(fd, name, data, size, mode ?: output_file_default_mode());
         return r < 0 ? fail_file_error(cli, path, r, "cannot write it") : EXIT_OK;
 }
+
+ExitStatus output_file_draw(const Cli *cli, const char *path,
+                            void (*draw)(FILE *stream, const void *what), const void *what)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+        bool failed;
+
+        if (!stream)
+                return fail_memory(cli);
+        draw(stream, what);
+        failed = ferror(stream);
+        if (fclose(stream) != 0 || failed)
+                return fail_memory(cli);
+        return output_file_write(cli, path, text, size, 0);
+}

@@ -3,6 +3,7 @@
 
 /* A file that an option of a verb names for its output. */
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "arguments.h"
@@ -16,3 +17,6 @@ bool output_file_is_stdout(const char *path);
  * printed. */
 ExitStatus output_file_write(const Cli *cli, const char *path, const void *data, size_t size,
                              mode_t mode);
+/* The same with what `draw` prints of `what` to a stream. */
+ExitStatus output_file_draw(const Cli *cli, const char *path,
+                            void (*draw)(FILE *stream, const void *what), const void *what);

@@ -29,18 +29,9 @@ static TimelineOptions timeline_options(const Arguments *arguments)
         };
 }
 
-static ExitStatus timeline_write_svg(const Cli *cli, const char *path, const Timeline *timeline)
+static void timeline_draw(FILE *stream, const void *timeline)
 {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        FILE *stream = open_memstream(&text, &size);
-
-        if (!stream)
-                return fail_memory(cli);
         timeline_svg(stream, timeline);
-        if (ferror(stream) | fclose(stream))
-                return fail_memory(cli);
-        return output_file_write(cli, path, text, size, 0);
 }
 
 static void timeline_print(const Timeline *timeline)
@@ -62,7 +53,7 @@ static ExitStatus timeline_show(const Cli *cli, const TimelineOptions *options, 
         if (timeline_read(reply, clock_now_usec(), &timeline) < 0)
                 return fail_memory(cli);
         if (options->svg)
-                status = timeline_write_svg(cli, options->svg, &timeline);
+                status = output_file_draw(cli, options->svg, timeline_draw, &timeline);
         else if (cli->json)
                 output_json(reply);
         else

@@ -4,17 +4,15 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "output.h"
+
 #define CHART_TIME 9  /* columns of a time */
 #define CHART_MARK 11 /* columns that a mark of the axis has at least */
 
-#define COLOUR_FAILED "\033[31m"
-#define COLOUR_BOLD "\033[1m"
-#define COLOUR_END "\033[0m"
-
 static const char *const part_colours[_TIMELINE_PART_MAX] = {
         [TIMELINE_DAEMON] = "\033[34m",
-        [TIMELINE_HYPERVISOR] = "\033[33m",
-        [TIMELINE_GUEST] = "\033[32m",
+        [TIMELINE_HYPERVISOR] = OUTPUT_YELLOW,
+        [TIMELINE_GUEST] = OUTPUT_GREEN,
 };
 
 /* The signs of a bar: eighths of a column, a whole one, a moment, what has not ended. */
@@ -132,13 +130,13 @@ static void chart_row(const Chart *chart, const TimelineRow *row)
                 timeline_time(row->end - row->begin, time);
         fprintf(chart->stream, "%-*s %*s  ", chart->names, row->name, CHART_TIME, time);
         if (colour)
-                fputs(row->failed ? COLOUR_FAILED : part_colours[row->part], chart->stream);
+                fputs(row->failed ? OUTPUT_RED : part_colours[row->part], chart->stream);
         if (row->moment)
                 chart_moment(chart, row);
         else
                 chart_bar(chart, row);
         fputs(chart_remark(chart, row), chart->stream);
-        fprintf(chart->stream, "%s\n", colour ? COLOUR_END : "");
+        fprintf(chart->stream, "%s\n", colour ? OUTPUT_PLAIN : "");
 }
 
 static void chart_plain_row(const Chart *chart, const TimelineRow *row)
@@ -167,8 +165,8 @@ void timeline_chart(FILE *stream, const Timeline *timeline, const TimelineLook *
 
         for (size_t i = 0; i < timeline->n; i++)
                 chart.names = MAX(chart.names, (int)strlen(timeline->rows[i].name));
-        fprintf(stream, "%s%s%s\n%s\n", look->colour ? COLOUR_BOLD : "", timeline->title,
-                look->colour ? COLOUR_END : "", timeline->subtitle);
+        fprintf(stream, "%s%s%s\n%s\n", look->colour ? OUTPUT_BOLD : "", timeline->title,
+                look->colour ? OUTPUT_PLAIN : "", timeline->subtitle);
         if (plain)
                 fprintf(stream, "%-*s %*s %*s\n", chart.names, "STEP", CHART_TIME, "BEGAN",
                         CHART_TIME, "TOOK");

@@ -226,6 +226,8 @@ static const Option measure_options[] = {
         {"acpi", "DIR", "files table-loader, rsdp and tables of the machine's ACPI",
          .completion = "directory"},
         {"profile", "K=V,...", "facts that depend on firmware and QEMU, see cvm-measure(7)"},
+        {"tree", NULL, "show which input leads by which event to which register"},
+        {"svg", "FILE", "write the same as a drawing; - is standard output", .completion = "file"},
         {"json", NULL, "print JSON, see cvm-measure(7)"},
         {},
 };
@@ -500,7 +502,7 @@ const Verb verbs[] = {
          .takes_names = true,
          .section = VERB_TRUST,
          .examples = "cvmctl measure -f web.json --platform plain --json > expected.json\n"
-                     "cvmctl measure web\n"},
+                     "cvmctl measure web --tree\n"},
         {"verify",
          "",
          "check an attestation against expected values",

@@ -11,6 +11,9 @@
 #include "output.h"
 #include "verify_files.h"
 
+#define VALUE_ROOM_MIN 16 /* columns that a value has, however narrow the terminal is */
+#define VALUE_DIGITS "0123456789abcdefx"
+
 /* Texts of a foreign file may be among them. */
 static void verify_print_line(const char *title, const char *text)
 {
@@ -20,18 +23,52 @@ static void verify_print_line(const char *title, const char *text)
                 printf("    %s%s\n", title, safe ?: "-");
 }
 
+/* The sequence of a colour, or nothing if standard output is to have no colours. */
+static const char *verify_colour(const char *sequence)
+{
+        return output_colour(stdout) ? sequence : "";
+}
+
+/* Of a difference: what is expected is green, what was found red, one below the other. On a
+ * terminal, a value that is wider continues below its beginning. */
+static void verify_print_value(const char *title, const char *text, const char *colour)
+{
+        _cleanup_free_ char *safe = text ? text_escape_control(text) : NULL;
+        size_t indent = strlen("    ") + strlen(title), width = output_width(stdout);
+        size_t room = width > indent + VALUE_ROOM_MIN ? width - indent : VALUE_ROOM_MIN;
+        const char *rest = safe;
+
+        if (!safe)
+                return;
+        if (width == 0 || strlen(safe) > strspn(safe, VALUE_DIGITS)) /* it is not a number */
+                room = strlen(safe) + 1;
+        for (bool first = true; first || *rest; first = false) {
+                size_t size = strnlen(rest, room);
+
+                printf("    %*s%s%.*s%s\n", (int)strlen(title), first ? title : "", colour,
+                       (int)size, rest, *colour ? OUTPUT_PLAIN : "");
+                rest += size;
+        }
+}
+
 static void print_finding(const Finding *finding)
 {
-        static const char *const titles[] = {
-                [FINDING_RIGHT] = "pass",
-                [FINDING_WRONG] = "FAIL",
-                [FINDING_NOT_CHECKED] = "not checked",
+        static const struct {
+                const char *title, *colour;
+        } results[] = {
+                [FINDING_RIGHT] = {"pass", OUTPUT_GREEN},
+                [FINDING_WRONG] = {"FAIL", OUTPUT_RED},
+                [FINDING_NOT_CHECKED] = {"not checked", OUTPUT_YELLOW},
         };
+        bool differs = finding->result == FINDING_WRONG;
+        const char *colour = verify_colour(results[finding->result].colour);
 
-        printf("%-11s %s\n", titles[finding->result], finding->check);
+        printf("%s%-11s%s %s\n", colour, results[finding->result].title,
+               *colour ? OUTPUT_PLAIN : "", finding->check);
         verify_print_line("", finding->reason);
-        verify_print_line("expected ", finding->expected);
-        verify_print_line("found    ", finding->found);
+        verify_print_value("expected ", finding->expected,
+                           differs ? verify_colour(OUTPUT_GREEN) : "");
+        verify_print_value("found    ", finding->found, differs ? verify_colour(OUTPUT_RED) : "");
 }
 
 static void verify_print_names(const Findings *findings, FindingResult result)

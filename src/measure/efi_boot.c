@@ -79,8 +79,13 @@ int efi_boot_extend_kernel(const EfiBoot *boot, Register *reg)
 
         if (r < 0)
                 return r;
-        return register_extend(reg, &digest,
-                               boot->patched ? "kernel, with QEMU's setup header" : "kernel");
+        if (!boot->patched)
+                return register_made_from(reg, INPUT_KERNEL,
+                                          register_extend(reg, &digest, "kernel"));
+        /* the header has the addresses of the others, and their sizes */
+        return register_made_from(
+                reg, INPUT_KERNEL | INPUT_INITRAMFS | INPUT_CMDLINE | INPUT_MEMORY,
+                register_extend(reg, &digest, "kernel, with QEMU's setup header"));
 }
 
 static int extend_action(Register *reg, const char *action)
@@ -116,7 +121,8 @@ static int extend_options(Register *reg, const char *options)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 wide[2 * i] = (uint8_t)options[i];
-        return register_extend_bytes(reg, wide, 2 * n, what);
+        return register_made_from(reg, INPUT_CMDLINE,
+                                  register_extend_bytes(reg, wide, 2 * n, what));
 }
 
 static int extend_initrd(const EfiBoot *boot, Register *reg)
@@ -126,7 +132,7 @@ static int extend_initrd(const EfiBoot *boot, Register *reg)
         if (!boot->initrd)
                 return 0;
         digest = hash_pair_digest(boot->initrd, reg->value.algorithm);
-        return register_extend(reg, &digest, "initramfs");
+        return register_made_from(reg, INPUT_INITRAMFS, register_extend(reg, &digest, "initramfs"));
 }
 
 /* Of a kernel whose stub measures the load options. */

@@ -20,6 +20,37 @@ static json_object *digest_json(const HashDigest *digest)
         return measure_document_hex_json(digest->bytes, hash_size(digest->algorithm));
 }
 
+static json_object *made_from_json(unsigned inputs)
+{
+        json_object *array = inputs ? json_object_new_array() : NULL;
+
+        for (size_t bit = 0; bit < REGISTER_INPUTS; bit++)
+                if (inputs & (1u << bit))
+                        json_object_array_add(array,
+                                              json_object_new_string(register_input_name(bit)));
+        return array;
+}
+
+/* Names of a later version are left out. */
+static unsigned made_from_parse(json_object *array)
+{
+        size_t n =
+                json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+        unsigned inputs = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *item = json_object_array_get_idx(array, i);
+                const char *name = json_object_is_type(item, json_type_string)
+                                           ? json_object_get_string(item)
+                                           : "";
+
+                for (size_t bit = 0; bit < REGISTER_INPUTS; bit++)
+                        if (strcmp(name, register_input_name(bit)) == 0)
+                                inputs |= 1u << bit;
+        }
+        return inputs;
+}
+
 static json_object *register_json(const Register *reg)
 {
         json_object *events = reg->n_events ? json_object_new_array() : NULL;
@@ -28,9 +59,9 @@ static json_object *register_json(const Register *reg)
                 const MeasurementEvent *event = &reg->events[i];
 
                 json_object_array_add(
-                        events,
-                        json_build("event", json_new_text(event->what), "digest",
-                                   event->has_digest ? digest_json(&event->digest) : NULL, NULL));
+                        events, json_build("event", json_new_text(event->what), "digest",
+                                           event->has_digest ? digest_json(&event->digest) : NULL,
+                                           "inputs", made_from_json(event->inputs), NULL));
         }
         return json_build("name", json_object_new_string(reg->name), "algorithm",
                           json_object_new_string(hash_name(reg->value.algorithm)), "state",
@@ -110,7 +141,8 @@ static int measure_document_parse_event(json_object *item, Register *reg)
         if (!what || (json_member(item, "digest") &&
                       measure_document_parse_digest(hex, reg->value.algorithm, &digest) < 0))
                 return -EBADMSG;
-        return register_note(reg, hex ? &digest : NULL, "%s", what);
+        return register_made_from(reg, made_from_parse(json_member(item, "inputs")),
+                                  register_note(reg, hex ? &digest : NULL, "%s", what));
 }
 
 static int measure_document_parse_register(Measurement *measurement, json_object *item)

@@ -6,6 +6,17 @@
 
 #include "base/text.h"
 
+const char *register_input_name(size_t bit)
+{
+        static const char *const names[REGISTER_INPUTS] = {
+                "firmware",  "igvm",        "kernel",        "initramfs", "cmdline",
+                "cpus",      "cpuModel",    "guestFeatures", "memory",    "acpi/table-loader",
+                "acpi/rsdp", "acpi/tables",
+        };
+
+        return names[bit];
+}
+
 void register_forget_events(Register *reg)
 {
         for (size_t i = 0; i < reg->n_events; i++)
@@ -74,6 +85,13 @@ int register_note(Register *reg, const HashDigest *digest, const char *format, .
                 return -ENOMEM;
         events[reg->n_events++] = event;
         return 0;
+}
+
+int register_made_from(Register *reg, unsigned inputs, int r)
+{
+        if (r == 0 && reg->n_events > 0)
+                reg->events[reg->n_events - 1].inputs = inputs;
+        return r;
 }
 
 int register_extend(Register *reg, const HashDigest *digest, const char *what)

@@ -14,12 +14,35 @@ typedef enum MeasurementState {
         MEASUREMENT_NOT_PREDICTABLE, /* no input determines it, or none that can be given here */
 } MeasurementState;
 
+/* What a step is made from: bits, in the order of register_input_name(). Other things that it may
+ * depend on, such as constants of the firmware, are the same for all CVMs. */
+typedef enum RegisterInput {
+        INPUT_FIRMWARE = 1 << 0,
+        INPUT_IGVM = 1 << 1,
+        INPUT_KERNEL = 1 << 2,
+        INPUT_INITRAMFS = 1 << 3,
+        INPUT_CMDLINE = 1 << 4,
+        INPUT_CPUS = 1 << 5,
+        INPUT_CPU_MODEL = 1 << 6,
+        INPUT_GUEST_FEATURES = 1 << 7,
+        INPUT_MEMORY = 1 << 8,
+        INPUT_ACPI_LOADER = 1 << 9,
+        INPUT_ACPI_RSDP = 1 << 10,
+        INPUT_ACPI_TABLES = 1 << 11,
+} RegisterInput;
+
+#define REGISTER_INPUTS 12u
+
+/* The name that the measurement has for it (MeasurementInput.name): "kernel", "cmdline", … */
+const char *register_input_name(size_t bit);
+
 /* A step: of a PCR or RTMR the digest that extends it; of an SNP launch digest the digest after it;
  * of MRTD none. */
 typedef struct MeasurementEvent {
         char *what;
         bool has_digest;
         HashDigest digest;
+        unsigned inputs; /* RegisterInput; 0: constant, or not known */
 } MeasurementEvent;
 
 typedef struct Register {
@@ -39,6 +62,9 @@ void register_forget_events(Register *reg);
 void register_clear(Register *reg);
 int register_remark(Register *reg, const char *format, ...) _printf_(2, 3);
 
+/* Says what the last step is made from, if r is 0: the result of the call that noted it. Returns
+ * r. */
+int register_made_from(Register *reg, unsigned inputs, int r);
 /* Notes a step without changing the value. digest NULL: none. */
 int register_note(Register *reg, const HashDigest *digest, const char *format, ...) _printf_(3, 4);
 /* Notes a digest and extends the register with it. */

@@ -106,7 +106,9 @@ static int extend_hob(const Tdvf *tdvf, uint64_t memory, Register *reg)
                 return r;
         /* it ends with a block of 8 bytes that is not measured */
         le64_put((uint8_t *)hob.data + 48, find_section(tdvf, TDVF_TD_HOB)->gpa + hob.size + 8);
-        return register_extend_bytes(reg, hob.data, hob.size, "TD hand-off block");
+        return register_made_from(
+                reg, INPUT_FIRMWARE | INPUT_MEMORY,
+                register_extend_bytes(reg, hob.data, hob.size, "TD hand-off block"));
 }
 
 /* UEFI_VARIABLE_DATA of a variable without a value. */
@@ -183,6 +185,26 @@ static const char *why_not(const Tdvf *tdvf, const Profile *profile)
         return NULL;
 }
 
+static int extend_acpi(const AcpiFiles *acpi, Register *reg)
+{
+        const struct {
+                Bytes bytes;
+                const char *name;
+                RegisterInput input;
+        } files[] = {
+                {acpi->loader, "etc/table-loader", INPUT_ACPI_LOADER},
+                {acpi->rsdp, "etc/acpi/rsdp", INPUT_ACPI_RSDP},
+                {acpi->tables, "etc/acpi/tables", INPUT_ACPI_TABLES},
+        };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+                r = register_made_from(reg, files[i].input,
+                                       register_extend_bytes(reg, files[i].bytes.data,
+                                                             files[i].bytes.size, files[i].name));
+        return r;
+}
+
 int rtmr0_measure(const Tdvf *tdvf, const Profile *profile, const AcpiFiles *acpi, uint64_t memory,
                   Register *reg)
 {
@@ -195,20 +217,15 @@ int rtmr0_measure(const Tdvf *tdvf, const Profile *profile, const AcpiFiles *acp
         cfv = find_section(tdvf, TDVF_CFV);
         r = extend_hob(tdvf, memory, reg);
         if (r == 0)
-                r = register_extend_bytes(reg, cfv->data.data, cfv->data.size,
-                                          "configuration volume");
+                r = register_made_from(reg, INPUT_FIRMWARE,
+                                       register_extend_bytes(reg, cfv->data.data, cfv->data.size,
+                                                             "configuration volume"));
         if (r == 0)
                 r = extend_variables(reg);
         if (r == 0)
                 r = register_extend_bytes(reg, "\0\0\0\0", 4, "separator");
         if (r == 0)
-                r = register_extend_bytes(reg, acpi->loader.data, acpi->loader.size,
-                                          "etc/table-loader");
-        if (r == 0)
-                r = register_extend_bytes(reg, acpi->rsdp.data, acpi->rsdp.size, "etc/acpi/rsdp");
-        if (r == 0)
-                r = register_extend_bytes(reg, acpi->tables.data, acpi->tables.size,
-                                          "etc/acpi/tables");
+                r = extend_acpi(acpi, reg);
         if (r == 0)
                 r = register_extend_bytes(reg, "\0\0", 2, "variable BootOrder");
         if (r == 0)

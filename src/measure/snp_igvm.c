@@ -28,9 +28,11 @@ static int snp_igvm_flush(Walk *walk)
         int r = 0;
 
         if (run->n_pages)
-                r = register_note(walk->reg, &walk->digest.value, "%s: %zu page%s at 0x%llx",
-                                  run->what, run->n_pages, run->n_pages == 1 ? "" : "s",
-                                  (unsigned long long)run->gpa);
+                r = register_made_from(walk->reg, INPUT_IGVM,
+                                       register_note(walk->reg, &walk->digest.value,
+                                                     "%s: %zu page%s at 0x%llx", run->what,
+                                                     run->n_pages, run->n_pages == 1 ? "" : "s",
+                                                     (unsigned long long)run->gpa));
         *run = (Run){};
         return r;
 }
@@ -93,8 +95,9 @@ static int finish_first(Walk *walk)
         if (!walk->every)
                 return 0;
         walk->reg = walk->every;
-        return register_note(walk->every, &walk->digest.value,
-                             "everything that the other launch digest covers");
+        return register_made_from(walk->every, INPUT_IGVM,
+                                  register_note(walk->every, &walk->digest.value,
+                                                "everything that the other launch digest covers"));
 }
 
 static int add_vp_context(Walk *walk, const IgvmHeader *header)
@@ -109,8 +112,10 @@ static int add_vp_context(Walk *walk, const IgvmHeader *header)
                 r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, context.data.data,
                                    VMSA_SIZE);
         if (r == 0)
-                r = register_note(walk->reg, &walk->digest.value, "VMSA of vCPU %zu, from the file",
-                                  walk->n_vmsas);
+                r = register_made_from(walk->reg, INPUT_IGVM,
+                                       register_note(walk->reg, &walk->digest.value,
+                                                     "VMSA of vCPU %zu, from the file",
+                                                     walk->n_vmsas));
         if (r == 0 && walk->n_vmsas++ == 0)
                 r = finish_first(walk);
         return r;
@@ -146,8 +151,9 @@ static int add_resets(Walk *walk, uint64_t features)
         for (size_t i = walk->n_vmsas; r == 0 && i < walk->input->cpus; i++) {
                 r = snp_digest_add(&walk->digest, SNP_PAGE_VMSA, VMSA_GPA, vmsa, VMSA_SIZE);
                 if (r == 0)
-                        r = register_note(walk->reg, &walk->digest.value,
-                                          "VMSA of vCPU %zu, as at reset", i);
+                        r = register_made_from(walk->reg, INPUT_IGVM | INPUT_CPUS | INPUT_CPU_MODEL,
+                                               register_note(walk->reg, &walk->digest.value,
+                                                             "VMSA of vCPU %zu, as at reset", i));
         }
         if (r == 0)
                 walk->every->value = walk->digest.value;

@@ -6,9 +6,11 @@
 static int note_pages(Register *reg, const SnpDigest *digest, const char *what, SnpPageType type,
                       uint64_t gpa, uint64_t size)
 {
-        return register_note(reg, &digest->value, "%s: %llu %s page%s at 0x%llx", what,
-                             (unsigned long long)(size / SNP_PAGE_SIZE), snp_page_type_name(type),
-                             size == SNP_PAGE_SIZE ? "" : "s", (unsigned long long)gpa);
+        return register_made_from(
+                reg, INPUT_FIRMWARE,
+                register_note(reg, &digest->value, "%s: %llu %s page%s at 0x%llx", what,
+                              (unsigned long long)(size / SNP_PAGE_SIZE), snp_page_type_name(type),
+                              size == SNP_PAGE_SIZE ? "" : "s", (unsigned long long)gpa));
 }
 
 static const char *section_name(OvmfSectionType type)
@@ -56,12 +58,16 @@ static int add_sections(SnpDigest *digest, const OvmfSev *sev, const uint8_t *ha
                 if (r == 0)
                         r = note_pages(reg, digest, section_name(section->type), type, section->gpa,
                                        section->size);
+                if (type == SNP_PAGE_NORMAL)
+                        r = register_made_from(reg, INPUT_KERNEL | INPUT_INITRAMFS | INPUT_CMDLINE,
+                                               r);
         }
         return r;
 }
 
 static int add_vmsas(SnpDigest *digest, const OvmfSev *sev, const SnpOvmf *input, Register *reg)
 {
+        const unsigned inputs = INPUT_CPUS | INPUT_CPU_MODEL | INPUT_GUEST_FEATURES;
         uint8_t vmsa[VMSA_SIZE];
         int r = 0;
 
@@ -72,7 +78,9 @@ static int add_vmsas(SnpDigest *digest, const OvmfSev *sev, const SnpOvmf *input
                           vmsa);
                 r = snp_digest_add(digest, SNP_PAGE_VMSA, VMSA_GPA, vmsa, VMSA_SIZE);
                 if (r == 0)
-                        r = register_note(reg, &digest->value, "VMSA of vCPU %u", i);
+                        r = register_made_from(
+                                reg, inputs | (i > 0 ? INPUT_FIRMWARE : 0), /* its reset address */
+                                register_note(reg, &digest->value, "VMSA of vCPU %u", i));
         }
         return r;
 }

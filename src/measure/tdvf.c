@@ -150,12 +150,14 @@ static void measure_section(Hash *hash, const TdvfSection *section, ProfileMrtd 
 
 static int note_section(Register *reg, const TdvfSection *section)
 {
-        return register_note(reg, NULL, "%s: %llu pages at 0x%llx%s%s",
-                             tdvf_section_name(section->type),
-                             (unsigned long long)(section->size / TDVF_PAGE_SIZE),
-                             (unsigned long long)section->gpa,
-                             section->attributes & TDVF_PAGE_AUG ? ", not added" : ", added",
-                             section->attributes & TDVF_MR_EXTEND ? ", extended" : "");
+        return register_made_from(
+                reg, INPUT_FIRMWARE,
+                register_note(reg, NULL, "%s: %llu pages at 0x%llx%s%s",
+                              tdvf_section_name(section->type),
+                              (unsigned long long)(section->size / TDVF_PAGE_SIZE),
+                              (unsigned long long)section->gpa,
+                              section->attributes & TDVF_PAGE_AUG ? ", not added" : ", added",
+                              section->attributes & TDVF_MR_EXTEND ? ", extended" : ""));
 }
 
 int tdvf_measure(const Tdvf *tdvf, ProfileMrtd order, Register *reg)

@@ -24,7 +24,7 @@ static const char *const top_names[] = {
         "spec", NULL};
 static const char *const register_members[] = {"name",   "algorithm", "state", "value",
                                                "reason", "events",    NULL};
-static const char *const event_members[] = {"event", "digest", NULL};
+static const char *const event_members[] = {"event", "digest", "inputs", NULL};
 static const char *const binding_members[] = {"field", "value", "document", NULL};
 static const char *const register_names[] = {"LaunchDigest", "LaunchDigestAllVcpus",
                                              "MRTD",         "RTMR0",
