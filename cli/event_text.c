@@ -88,6 +88,24 @@ static char *event_text_removed(json_object *detail)
                     : strdup("removed");
 }
 
+/* "updated: labels, ttlSec" */
+static char *event_text_updated(json_object *detail)
+{
+        json_object *fields = json_member(detail, "fields");
+        size_t n =
+                json_object_is_type(fields, json_type_array) ? json_object_array_length(fields) : 0;
+        _cleanup_(buffer_done) Buffer text = {};
+
+        if (buffer_append_text(&text, "updated") < 0)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                if (buffer_appendf(&text, "%s%s", i ? ", " : ": ",
+                                   json_object_get_string(json_object_array_get_idx(fields, i))) <
+                    0)
+                        return NULL;
+        return buffer_take(&text);
+}
+
 static char *event_text_lost(json_object *detail)
 {
         const char *reason = json_member_string(detail, "reason") ?: "";
@@ -123,6 +141,8 @@ static char *event_text_of_kind(const char *kind, json_object *event, json_objec
                                    line);
         if (strcmp(kind, "note") == 0 && *text)
                 return strdup(text);
+        if (strcmp(kind, "updated") == 0)
+                return event_text_updated(detail);
         if (strcmp(kind, "removed") == 0)
                 return event_text_removed(detail);
         if (strcmp(kind, "events-lost") == 0)

@@ -99,5 +99,6 @@ ExitStatus verb_wait(const Arguments *arguments);
 ExitStatus verb_top(const Arguments *arguments);
 ExitStatus verb_templates(const Arguments *arguments);
 ExitStatus verb_timeline(const Arguments *arguments);
+ExitStatus verb_update(const Arguments *arguments);
 ExitStatus verb_verify(const Arguments *arguments);
 ExitStatus verb_version(const Arguments *arguments);

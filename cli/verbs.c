@@ -135,6 +135,20 @@ static const Option filter_options[] = {
         {},
 };
 
+static const Option update_options[] = {
+        {"label", "NAME=VALUE", "set a label", OPTION_REPEATS, .letter = 'l'},
+        {"remove-label", "NAME", "remove a label", OPTION_REPEATS},
+        {"ttl", "TIME", "stop the CVM this long after its launch; 0: never", OPTION_TIME, 0,
+         SPEC_TTL_SEC_MAX},
+        {"restart", "POLICY", "whether to launch the CVM again when it has ended, see cvm-spec(5)",
+         .choices = "no on-failure always"},
+        {"cpu-weight", "N", "share of the CPUs among CVMs; 0: the default", OPTION_NUMBER, 0,
+         10000},
+        {"memory-high", "SIZE", "memory above which the kernel reclaims; 0: no limit"},
+        {"json", NULL, "print each CVM as JSON"},
+        {},
+};
+
 static const Option wait_options[] = {
         {"for", "running|ready|stopped", "what to wait for (default: stopped)",
          .choices = "running ready stopped"},
@@ -455,6 +469,16 @@ const Verb verbs[] = {
          .takes_names = true,
          .states = "paused",
          .section = VERB_LIFE},
+        {"update",
+         "NAME...",
+         "change labels, time to live, restart policy and limits of CVMs",
+         1,
+         VERB_NAMES_ANY,
+         {update_options},
+         verb_update,
+         .takes_names = true,
+         .section = VERB_LIFE,
+         .examples = "cvmctl update web --ttl 12h --label tier=front\n"},
         {"remove",
          "NAME...",
          "delete stopped CVMs and their logs",

@@ -37,6 +37,8 @@ int api_resume(WireCall *call, json_object *parameters, void *userdata, CvmError
 int api_remove(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_restart.c */
 int api_restart(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+/* api_update.c */
+int api_update(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_measure.c */
 int api_measure(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_timeline.c */

@@ -12,6 +12,7 @@ static const WireMethod methods[] = {
         {METHOD("Launch"), api_launch, 0, WIRE_MESSAGE_MAX, api_spec_prepare, api_spec_free},
         {METHOD("Stop"), api_stop, 0},
         {METHOD("Restart"), api_restart, 0},
+        {METHOD("Update"), api_update, 0},
         {METHOD("Pause"), api_pause, 0},
         {METHOD("Resume"), api_resume, 0},
         {METHOD("Remove"), api_remove, 0},

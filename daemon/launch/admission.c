@@ -166,16 +166,21 @@ static int copy_forwards(Vm *vm, const CvmSpec *spec)
 }
 
 /* A weight above what everybody has would be taken from others' CVMs. */
+int admission_check_weight(const Manager *manager, const CvmSpec *spec, const WirePeer *peer,
+                           CvmError *error)
+{
+        if (spec->limits.cpu_weight <= CPU_WEIGHT_DEFAULT || manager_is_admin(manager, peer))
+                return 0;
+        return cvm_error_invalid_spec(error, "limits.cpuWeight",
+                                      "only administrators may set more than %d",
+                                      CPU_WEIGHT_DEFAULT);
+}
+
 static int check_limits(Manager *manager, const Admission *admission, Vm *vm, CvmError *error)
 {
-        const CvmSpec *spec = admission->spec;
+        int r = admission_check_weight(manager, admission->spec, admission->peer, error);
 
-        if (spec->limits.cpu_weight > CPU_WEIGHT_DEFAULT &&
-            !manager_is_admin(manager, admission->peer))
-                return cvm_error_invalid_spec(error, "limits.cpuWeight",
-                                              "only administrators may set more than %d",
-                                              CPU_WEIGHT_DEFAULT);
-        return spec_check_limits(spec, vm->memory, error);
+        return r < 0 ? r : spec_check_limits(admission->spec, vm->memory, error);
 }
 
 /* An attestation proxy listens for all CIDs on the one port that SVSMs connect to. */

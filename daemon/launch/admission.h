@@ -70,6 +70,10 @@ uint64_t admission_outstanding(pid_t pid, uint64_t promised, uint64_t *ret_resid
  * CVMs. Returns 0, or -EIO if the host does not report what it has. In any thread. */
 int admission_memory_left(const Manager *manager, uint64_t owed, uint64_t *ret);
 
+/* Whether this user may set the CPU weight of the spec. InvalidSpec. */
+int admission_check_weight(const Manager *manager, const CvmSpec *spec, const WirePeer *peer,
+                           CvmError *error);
+
 /* Checks that no other CVM has the tap: the kernel would refuse it, too, but could not name the
  * CVM. NoResources. */
 int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spec,

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/tree.h"
 #include "launch/restart.h"
+#include "launch/update.h"
 #include "local/log.h"
 #include "manager/strays.h"
 #include "vm/charges.h"
@@ -163,6 +164,7 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(manager, vm, "the CVM ended while no daemon was running");
                 return 0;
         }
+        update_settle(vm);
         if (!vm->guest.ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING)

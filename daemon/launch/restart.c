@@ -313,8 +313,7 @@ static int restart_check_files(const CvmSpec *spec, CvmError *error)
         return 0;
 }
 
-/* Whether it is restarting, and the next attempt has not begun. */
-static bool restart_waits(const Vm *vm)
+bool restart_waits(const Vm *vm)
 {
         return vm->state == VM_RESTARTING && vm->keeper == &restart_keeper;
 }

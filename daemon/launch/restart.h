@@ -29,6 +29,8 @@ void restart_failed(Manager *manager, Vm *vm, const char *detail);
  * WrongState: it is being launched for the first time, stopped for good, or has ended; SecretsGone;
  * InvalidSpec: it has a file of which only a descriptor was known. */
 int restart_check(const Manager *manager, const Vm *vm, CvmError *error);
+/* Whether it is restarting, and the next attempt has not begun. */
+bool restart_waits(const Vm *vm);
 /* Restarts a CVM that restart_check() accepts: stops it as vm_stop() does, and launches it again at
  * once, whatever its policy is. One that waits for its next attempt is launched now; one that is
  * being launched again is left alone. If the launch fails, its policy decides. */

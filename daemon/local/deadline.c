@@ -9,8 +9,11 @@
 
 Deadline deadline_in(uint32_t seconds)
 {
-        int64_t usec = (int64_t)seconds * USEC_PER_SEC;
+        return deadline_in_usec((int64_t)seconds * USEC_PER_SEC);
+}
 
+Deadline deadline_in_usec(int64_t usec)
+{
         return (Deadline){clock_boot_usec() + usec, clock_now_usec() + usec};
 }
 

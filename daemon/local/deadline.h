@@ -20,6 +20,7 @@ typedef struct Deadline {
 } Deadline;
 
 Deadline deadline_in(uint32_t seconds);
+Deadline deadline_in_usec(int64_t usec);
 bool deadline_is_set(const Deadline *deadline);
 /* Microseconds; 0: it has passed. */
 int64_t deadline_left_usec(const Deadline *deadline);

@@ -43,7 +43,7 @@ typedef enum MetricsLaunch {
 
 /* Names of resources and of kinds of events, among them one for any other name. */
 #define METRICS_RESOURCES_MAX 28u
-#define METRICS_EVENTS_MAX 8u
+#define METRICS_EVENTS_MAX 9u
 
 #define METRICS_OTHER "other" /* the value of a label for what has no name of its own */
 
@@ -67,8 +67,8 @@ typedef struct Metrics {
 static inline const char *metrics_event(size_t i)
 {
         static const char *const kinds[METRICS_EVENTS_MAX] = {
-                "state",          "ready", "status",  "panic",
-                "internal-error", "note",  "removed", METRICS_OTHER,
+                "state", "ready",   "status",  "panic",       "internal-error",
+                "note",  "updated", "removed", METRICS_OTHER,
         };
 
         return kinds[i];

@@ -209,6 +209,78 @@ int scope_start(uv_loop_t *loop, Bus *bus, const ScopeSpec *spec, ScopeDone done
         return 0;
 }
 
+struct ScopeSet {
+        sd_bus_slot *call; /* owned */
+        ScopeDone done;
+        void *userdata;
+};
+
+void scope_set_cancel(ScopeSet *set)
+{
+        sd_bus_slot_unref(set->call);
+        free(set);
+}
+
+static int on_set_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        bool unknown = sd_bus_message_get_errno(reply) == ETIMEDOUT;
+        ScopeSet *set = userdata;
+        ScopeDone done = set->done;
+        void *data = set->userdata;
+
+        scope_set_cancel(set);
+        if (!error)
+                done(0, NULL, data);
+        else
+                done(unknown ? -ETIMEDOUT : -EREMOTEIO, error->message ?: error->name, data);
+        return 0;
+}
+
+/* Until the scope's end, like all that a transient unit has. */
+static int scope_set_make_call(sd_bus *connection, const char *unit, const SpecLimits *limits,
+                               sd_bus_message **ret)
+{
+        uint64_t weight = limits->cpu_weight ?: UINT64_MAX;
+        uint64_t high = limits->memory_high ?: UINT64_MAX;
+        int r = sd_bus_message_new_method_call(connection, ret, SYSTEMD, SYSTEMD_PATH,
+                                               SYSTEMD_MANAGER, "SetUnitProperties");
+
+        return r < 0 ? r
+                     : sd_bus_message_append(*ret, "sba(sv)", unit, 1, 2, "CPUWeight", "t", weight,
+                                             "MemoryHigh", "t", high);
+}
+
+int scope_set_limits(Bus *bus, const char *unit, const SpecLimits *limits, unsigned msec,
+                     ScopeDone done, void *userdata, ScopeSet **ret)
+{
+        sd_bus_message *message = NULL;
+        sd_bus *connection;
+        ScopeSet *set = NULL;
+        int r = bus_get(bus, &connection);
+
+        if (r < 0)
+                return r;
+        if (done && !(set = calloc(1, sizeof(*set))))
+                return -ENOMEM;
+        r = scope_set_make_call(connection, unit, limits, &message);
+        if (r >= 0 && set) {
+                *set = (ScopeSet){.done = done, .userdata = userdata};
+                r = sd_bus_call_async(connection, &set->call, message, on_set_reply, set,
+                                      msec * UINT64_C(1000));
+        } else if (r >= 0) {
+                r = sd_bus_send(connection, message, NULL);
+        }
+        sd_bus_message_unref(message);
+        if (r < 0 && set)
+                scope_set_cancel(set);
+        if (r < 0)
+                return r;
+        if (set)
+                *ret = set;
+        return 0;
+}
+
 void scope_stop(Bus *bus, const char *unit)
 {
         sd_bus *connection;

@@ -38,6 +38,17 @@ void scope_start_cancel(ScopeStart *start);
 /* Asks to stop it; one that is not there is no error. */
 void scope_stop(Bus *bus, const char *unit);
 
+/* A change of a scope's limits. */
+typedef struct ScopeSet ScopeSet;
+
+/* Asks for the weight and the upper mark of memory of `limits`; one that is 0 is lifted. systemd
+ * (SetUnitProperties) changes both or none. `done` as in scope_start(); with -ETIMEDOUT nobody
+ * knows whether they are changed. NULL: nobody waits for the answer, and *ret is not set. */
+int scope_set_limits(Bus *bus, const char *unit, const SpecLimits *limits, unsigned msec,
+                     ScopeDone done, void *userdata, ScopeSet **ret);
+/* Before `done` was called: it never will be. The limits may be changed all the same. */
+void scope_set_cancel(ScopeSet *set);
+
 /* "cvm-NAME-PID.scope": no two processes at a time have one. Newly allocated. */
 char *scope_unit_name(const char *name, pid_t pid);
 /* Whether scope_unit_name() can have made it. */

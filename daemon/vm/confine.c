@@ -86,6 +86,21 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
         return 0;
 }
 
+int confine_limit(const Vm *vm, const SpecLimits *limits, ScopeDone done, void *userdata,
+                  ScopeSet **ret, CvmError *error)
+{
+        int r;
+
+        if (!vm->process.scope || !vm->home->systemd)
+                return cvm_error_host(error, "scopes", "the CVM has no control group of its own",
+                                      "a scope that systemd has created for the CVM",
+                                      "run cvmd under systemd with scopes set to auto or required, "
+                                      "and restart the CVM");
+        r = scope_set_limits(vm->home->systemd, vm->process.scope, limits, SCOPE_MSEC, done,
+                             userdata, ret);
+        return r < 0 ? cvm_error_system(error, r, "ask systemd to change the CVM's limits") : 0;
+}
+
 void confine_end(Vm *vm)
 {
         if (vm->process.scope && vm->home->systemd)

@@ -25,6 +25,10 @@ int confine_begin(const Vm *vm, const CvmSpec *spec, const LaunchPlan *plan, Sco
                   void *userdata, ScopeStart **ret);
 /* Returns 0 if the launch may continue without a scope, or LaunchFailed. */
 int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmError *error);
+/* Changes the limits of a live CVM's scope as scope_set_limits() does. HostNotReady: the CVM has no
+ * scope. */
+int confine_limit(const Vm *vm, const SpecLimits *limits, ScopeDone done, void *userdata,
+                  ScopeSet **ret, CvmError *error);
 /* What is left of a scope that is on record, of a CVM that has ended. */
 void confine_end(Vm *vm);
 

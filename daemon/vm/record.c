@@ -49,6 +49,8 @@ static json_object *record_own_members(const Vm *vm, const char *boot_id)
         json_object_object_add(record, "artifactBytes", artifact_bytes_to_json(vm));
         record_add_int(record, "sharesBytes", (int64_t)vm->boot.secret_bytes);
         vm_cause_save(&vm->cause, record);
+        if (vm->limits_in_doubt)
+                json_object_object_add(record, "limitsInDoubt", json_object_new_boolean(true));
         if (vm->reserved.n_disks)
                 json_object_object_add(record, "disks",
                                        disks_to_json(vm->reserved.disks, vm->reserved.n_disks));

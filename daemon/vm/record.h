@@ -10,6 +10,7 @@
  * left as it is.
  *
  * The object: version (RECORD_VERSION), bootId, stopRequested, leaving, stopPowerdownSec,
+ * limitsInDoubt (an update asks for other limits),
  * ownerGroup, ownerGroups, restart, expires, expired, the members of the interface's type Cvm,
  * measured (the interface's Measurement as it was at the launch), timeouts, spec (with specIsGiven:
  * as it was given; paths: of its descriptors), request (local/request.h), kept and launchFailed

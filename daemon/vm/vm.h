@@ -73,7 +73,7 @@ struct Vm {
         VmHome *home; /* borrowed */
         bool removed; /* from the daemon that it lives in; no handle is open then */
 
-        /* Who it is, as it was admitted: constant. */
+        /* Who it is, as it was admitted: constant, but for spec and labels (vm_update()). */
         char *name, *id, *platform;
         uid_t owner;
         uid_t account; /* to which quotas count what it has (subuids.h); charges_move() */
@@ -91,7 +91,8 @@ struct Vm {
         json_object *paths;   /* of files in the spec that were sent as descriptors, as
                                * spec_given_show() accepts them; owned; NULL: none */
         json_object *request; /* digests of a launch with an id (local/request.h); owned, or NULL */
-        json_object *labels;  /* as in the spec; never changed, as events share it; NULL: none */
+        json_object *labels;  /* as in the spec; replaced, never changed, as events share it; NULL:
+                               * none */
         SpecRemove remove;    /* as in the spec */
         Console *console;
         Console *svsm_log; /* NULL: its spec asks for none */
@@ -120,6 +121,8 @@ struct Vm {
         uint64_t log_bytes;    /* of its logs, once it has ended */
         bool logs_are_counted; /* log_bytes is set */
         VmCause cause;
+        unsigned limits_in_doubt;             /* updates that ask for other limits than its spec has
+                                               * (launch/update.h) */
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */
         Deadline expires;                     /* its time to live */
         uv_timer_t stop_timer, expiry_timer;
@@ -203,6 +206,11 @@ void vm_release_artifacts(Vm *vm);
 void vm_release_shares(Vm *vm);
 /* Ends it when its time to live is over. */
 void vm_arm_expiry(Vm *vm);
+/* Changes what `spec` has of the time to live, the restart policy, the labels and the limits, which
+ * is on record then, and emits the event. given: the CVM's spec from now on; names: an array of the
+ * fields that change; both are taken. Returns 0, or -errno with SystemError: nothing is changed. */
+int vm_update(Vm *vm, const CvmSpec *spec, json_object *given, Deadline expires, json_object *names,
+              CvmError *error);
 /* Forgets the previous ending; called before a relaunch. */
 void vm_clear_ending(Vm *vm);
 /* Starts waiting for READY; only reported. */

@@ -274,6 +274,29 @@ def test_stats_are_of_the_scope(machine):
         assert (found["memoryMax"], found["memoryHigh"]) == (512 << 20, 96 << 20)
 
 
+def test_limits_of_a_scope_are_updated(machine):
+    (cvm,) = start(machine, "a", limits=LIMITS)
+
+    def limits():
+        found = machine.show(cvm["scope"], "MemoryHigh", "MemoryMax", "CPUWeight", "TasksMax")
+        return tuple(found[name] for name in ("MemoryHigh", "MemoryMax", "CPUWeight", "TasksMax"))
+
+    machine.cvmctl("update", "a", "--cpu-weight", "70", "--memory-high", "128M", "--ttl", "1h")
+    assert limits() == (str(128 << 20), str(512 << 20), "70", "99")
+    shown = json.loads(machine.cvmctl("inspect", "a", "--spec").stdout)
+    assert shown["limits"] == {**LIMITS, "cpuWeight": 70, "memoryHigh": "128M"}
+    machine.systemctl("restart", "cvmd.service")
+    assert json.loads(machine.cvmctl("inspect", "a", "--spec").stdout) == shown
+    machine.cvmctl("update", "a", "--cpu-weight", "0", "--memory-high", "0")
+    assert limits() == ("infinity", str(512 << 20), "[not set]", "99")
+    left = {key: value for key, value in LIMITS.items() if key not in ("cpuWeight", "memoryHigh")}
+    shown = json.loads(machine.cvmctl("inspect", "a", "--spec").stdout)
+    assert shown["limits"] == left
+    done = machine.cvmctl("update", "a", "--memory-high", "1G", check=False)
+    assert done.returncode != 0 and "memoryHigh" in done.stderr
+    assert limits()[0] == "infinity"
+
+
 def may_open(machine, cvm, device):
     """Whether a process in the CVM's control group may."""
     done = machine.run("sh", "-c", f"echo $$ >/sys/fs/cgroup/cvm.slice/{cvm['scope']}/cgroup.procs"

@@ -14,7 +14,7 @@ typedef enum Behaviour { DONE, JOB_FAILS, REFUSES, SILENT, HANGS_UP } Behaviour;
 
 static struct {
         int ends[2]; /* daemon's, manager's; -1 once taken */
-        unsigned connects, starts, stops;
+        unsigned connects, starts, stops, sets;
         Behaviour behaviour;
         char stopped[64];
         char *devices, *slice; /* what the last start named */
@@ -127,12 +127,37 @@ static void on_start_call(sd_bus *bus, sd_bus_message *m)
         }
 }
 
+static void on_set_call(sd_bus *bus, sd_bus_message *m)
+{
+        const char *unit, *name;
+        int runtime;
+
+        fake.sets++;
+        assert_true(sd_bus_message_read(m, "sb", &unit, &runtime) > 0);
+        assert_string_equal(unit, "cvm-a-42.scope");
+        assert_true(runtime);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(sv)") > 0);
+        while (sd_bus_message_enter_container(m, 'r', "sv") > 0) {
+                assert_true(sd_bus_message_read(m, "s", &name) > 0);
+                read_property(m, name, "t");
+                sd_bus_message_exit_container(m);
+        }
+        if (fake.behaviour == DONE)
+                sd_bus_reply_method_return(m, NULL);
+        else if (fake.behaviour == REFUSES)
+                sd_bus_reply_method_errorf(m, "org.freedesktop.systemd1.NoSuchUnit", "not there");
+        else if (fake.behaviour == HANGS_UP)
+                sd_bus_close(bus);
+}
+
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *unit;
 
         if (sd_bus_message_is_method_call(m, NULL, "StartTransientUnit")) {
                 on_start_call(sd_bus_message_get_bus(m), m);
+        } else if (sd_bus_message_is_method_call(m, NULL, "SetUnitProperties")) {
+                on_set_call(sd_bus_message_get_bus(m), m);
         } else if (sd_bus_message_is_method_call(m, NULL, "StopUnit")) {
                 fake.stops++;
                 assert_true(sd_bus_message_read(m, "s", &unit) > 0);
@@ -311,6 +336,63 @@ static void test_lost(void **state)
         test_end(&t);
 }
 
+static int begin_limits(Test *t, const SpecLimits *limits, ScopeSet **ret)
+{
+        return scope_set_limits(t->bus, "cvm-a-42.scope", limits,
+                                fake.behaviour == SILENT ? 200 : TEST_LOOP_MSEC, on_done, t, ret);
+}
+
+static void test_limits(void **state)
+{
+        static const struct {
+                SpecLimits limits;
+                uint64_t cpu_weight, memory_high;
+        } cases[] = {
+                {{.cpu_weight = 50, .memory_high = 1u << 30, .memory_max = 5}, 50, 1u << 30},
+                {{.cpu_weight = 7}, 7, UINT64_MAX},
+                {{}, UINT64_MAX, UINT64_MAX},
+        };
+        ScopeSet *set;
+        Test t;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                test_begin(&t, DONE);
+                assert_int_equal(begin_limits(&t, &cases[i].limits, &set), 0);
+                test_loop_until(&t.loop, t.r != 1);
+                assert_int_equal(t.r, 0);
+                assert_int_equal(fake.cpu_weight, cases[i].cpu_weight);
+                assert_int_equal(fake.memory_high, cases[i].memory_high);
+                assert_int_equal(fake.memory_max, 0);
+                test_end(&t);
+        }
+}
+
+static void test_limits_refused(void **state)
+{
+        static const struct {
+                Behaviour behaviour;
+                int r;
+        } cases[] = {{REFUSES, -EREMOTEIO}, {HANGS_UP, -ETIMEDOUT}, {SILENT, -ETIMEDOUT}};
+        ScopeSet *set;
+        Test t;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                test_begin(&t, cases[i].behaviour);
+                assert_int_equal(begin_limits(&t, &(SpecLimits){.cpu_weight = 1}, &set), 0);
+                test_loop_until(&t.loop, t.r != 1);
+                assert_int_equal(t.r, cases[i].r);
+                assert_non_null(t.reason);
+                test_end(&t);
+        }
+        test_begin(&t, DONE);
+        assert_int_equal(begin_limits(&t, &(SpecLimits){.cpu_weight = 1}, &set), 0);
+        scope_set_cancel(set);
+        test_loop_until(&t.loop, fake.sets == 1);
+        test_loop_for(&t.loop, 20);
+        assert_int_equal(t.r, 1);
+        test_end(&t);
+}
+
 static void test_names(void **state)
 {
         _cleanup_free_ char *name = scope_unit_name("web.a_b-1", 4194304);
@@ -330,6 +412,7 @@ int main(void)
                 cmocka_unit_test(test_done),         cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_silence),      cmocka_unit_test(test_cancel),
                 cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_lost),
+                cmocka_unit_test(test_limits),       cmocka_unit_test(test_limits_refused),
                 cmocka_unit_test(test_names),
         };
 
