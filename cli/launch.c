@@ -63,6 +63,7 @@ static ExitStatus print_summary(const Cli *cli, json_object *cvm)
                 return fail_memory(cli);
         printf("%s: %s%s%s%s\n", name, state, ready ? ", ready" : "",
                strcmp(forwards, "-") != 0 ? ", " : "", strcmp(forwards, "-") != 0 ? forwards : "");
+        launched_note_plain(cvm);
         if (json_member_bool(cvm, "debug", false))
                 fail_note(cli, "this is a debug CVM: its measurement differs from the production "
                                "image's");

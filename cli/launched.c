@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "output.h"
 #include "output_raw.h"
 #include "session.h"
 
@@ -124,4 +125,17 @@ void launched_explain(const Cli *cli, const CvmError *error, const char *name, c
                 "'%s' is kept: `cvmctl logs %s` prints its console, `cvmctl status %s` "
                 "the reason; `cvmctl remove %s` deletes it.\n",
                 name, name, name, name);
+}
+
+void launched_note_plain(json_object *cvm)
+{
+        _cleanup_free_ char *name = output_member(cvm, "name");
+        _cleanup_free_ char *platform = output_member(cvm, "platform");
+
+        if (json_member_bool(cvm, "confidential", true))
+                return;
+        fprintf(stderr,
+                "cvmctl: note: %s is NOT confidential (platform %s): this host can read and change "
+                "its memory; see `cvmctl doctor`\n",
+                name ?: "the CVM", platform ?: "?");
 }

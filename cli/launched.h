@@ -16,3 +16,6 @@ ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret);
  * its console on standard error and, if it has ended, the commands that show more. Prints nothing
  * with --json. */
 void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id);
+/* Says on standard error that a CVM is not confidential; nothing if it is, or if the daemon does
+ * not report it. */
+void launched_note_plain(json_object *cvm);

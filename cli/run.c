@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "launched.h"
 #include "named_spec.h"
 #include "run.h"
 #include "session.h"
@@ -78,6 +79,7 @@ static void announce(Run *run)
                 return;
         if (ready || run->options.wait_running) {
                 run->announced = true;
+                launched_note_plain(run->cvm);
                 run_say(run, ready ? "ready" : "running");
                 run_notify(run, "READY=1");
         }

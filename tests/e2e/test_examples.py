@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from harness import ports
 from harness.agent import Agent
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples/specs"
@@ -33,7 +34,9 @@ def test_example(cvmd, tmp_path, name):
     shutil.copytree(EXAMPLES, folder)
     with open(folder / "disk.img", "wb") as disk:
         disk.truncate(16 << 20)
-    done = cvmd.cvmctl("launch", "-f", folder / name, "--wait", "ready", "--json", timeout=300)
+    path = folder / name
+    path.write_text(path.read_text().replace("8702", str(ports.port(0))))  # others may have it, too
+    done = cvmd.cvmctl("launch", "-f", path, "--wait", "ready", "--json", timeout=300)
     cvm = json.loads(done.stdout.splitlines()[-1])
     assert cvm["ready"] and cvm["state"] == "running"
     if cvm["forwards"]:

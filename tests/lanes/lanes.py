@@ -332,7 +332,7 @@ def lane_man(run):
 
 
 def lane_use(run):
-    return run.pytest("use", run.builds.plain(), options=SIDE_BY_SIDE)
+    return run.pytest("use", run.builds.plain(), options=[*SIDE_BY_SIDE, "--dist", "loadgroup"])
 
 
 def lane_check(run):

@@ -166,7 +166,8 @@ def test_the_scripts(shell):
 
 # What shells make of it
 
-@pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
+@pytest.fixture(scope="module", params=[
+    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("bash", "zsh", "fish")])
 def shell(request, tmp_path_factory, peer):
     if reason := missing(request.param):
         pytest.skip(reason)
