@@ -200,13 +200,26 @@ static ExitStatus fail_host(const CvmError *error, const char *where)
         return exit_of_error(error->id);
 }
 
+/* One of several messages: its subject once, and without a hint that each of them would have. */
+static char *fail_shorten(const char *message, const char *where)
+{
+        static const char hint[] = "; see `cvmctl list`";
+        _cleanup_free_ char *quoted = text_format("'%s'", where);
+        bool named = quoted && strstr(message, quoted);
+        size_t size = strlen(message);
+
+        if (text_has_suffix(message, hint))
+                size -= sizeof(hint) - 1;
+        return text_format("%s%s%.*s", named ? "" : where, named ? "" : ": ", (int)size, message);
+}
+
 ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
 {
         _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
 
         if (!cli->json && error->id == CVM_ERROR_HOST_NOT_READY)
                 return fail_host(error, where);
-        if (!message || (where && !(line = text_format("%s: %s", where, message))))
+        if (!message || (where && !(line = fail_shorten(message, where))))
                 return fail_memory(cli);
         fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),
                    line ?: message);

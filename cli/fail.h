@@ -35,7 +35,8 @@ ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *whe
 ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what);
 /* EXIT_UNAVAILABLE: nobody listens on the socket; r is -errno. */
 ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r);
-/* What the error's kind says. `where` is put before the message, or NULL. */
+/* What the error's kind says. where: which of several things it is about, put before the message
+ * unless that names it; or NULL. */
 ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where);
 /* The same for each entry in `errors` of an InvalidSpec, a line each; with --json one object for
  * all. file: to which their lines and columns belong, or NULL. */

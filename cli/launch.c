@@ -5,8 +5,10 @@
  * closes and the daemon gives the launch up.
  */
 
+#include <poll.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "fail.h"
 #include "launch_spec.h"
@@ -21,7 +23,7 @@
 typedef struct LaunchOptions {
         LaunchSpecOptions spec;
         const char *id, *wait; /* or NULL */
-        bool paused;
+        bool paused, quiet;
         uint64_t timeout_sec; /* 0: none */
 } LaunchOptions;
 
@@ -32,6 +34,7 @@ static LaunchOptions launch_options(const Arguments *arguments)
                 .id = arguments_value(arguments, "id"),
                 .wait = arguments_value(arguments, "wait"),
                 .paused = arguments_has(arguments, "paused"),
+                .quiet = arguments_has(arguments, "quiet"),
                 .timeout_sec = arguments_number(arguments, "timeout", 0),
         };
 }
@@ -76,39 +79,93 @@ static int call_msec(const LaunchOptions *options)
         return options->timeout_sec ? (int)(options->timeout_sec + TIMEOUT_GRACE_SEC) * 1000 : -1;
 }
 
-/* msec: how long an answer may take, for the message. */
-static ExitStatus launch_follow(const Cli *cli, WireClient *client, const LaunchSpec *spec,
-                                int msec, CvmError *error)
-{
-        const char *name = json_member_string(spec->object, "name");
+/* A launch in progress. */
+typedef struct LaunchCall {
+        const Cli *cli;
+        const LaunchOptions *options;
+        const LaunchSpec *spec;
+        const char *name, *id; /* of the CVM; borrowed */
+        WireClient *client;
+        Progress progress;
+} LaunchCall;
 
+/* Shows the time that passes until a reply begins to come. */
+static void launch_await(LaunchCall *call)
+{
+        struct pollfd p = {.fd = wire_client_fd(call->client), .events = POLLIN};
+        int limit = call_msec(call->options);
+
+        if (call->progress.quiet || !output_redraws(stderr))
+                return;
+        progress_draw(&call->progress);
+        while (!wire_client_has_reply(call->client) && !session_interrupted()) {
+                if (poll(&p, 1, PROGRESS_TICK_MSEC) > 0)
+                        return;
+                progress_draw(&call->progress);
+                if (limit > 0 && clock_monotonic_msec() - call->progress.begun_msec > limit) {
+                        wire_client_set_timeout(call->client, 0);
+                        return;
+                }
+        }
+}
+
+static ExitStatus launch_print(const LaunchCall *call, json_object *reply)
+{
+        json_object *cvm = reply_member(call->cli, reply, "cvm", json_type_object);
+
+        progress_end();
+        if (!cvm)
+                return exit_status(EXIT_FAILED);
+        if (call->cli->json)
+                output_json(cvm);
+        else if (call->options->quiet)
+                printf("%s\n", call->name);
+        else
+                return print_summary(call->cli, cvm);
+        return EXIT_OK;
+}
+
+/* r: -errno of the reply. */
+static ExitStatus launch_call_fail(const LaunchCall *call, int r, CvmError *error)
+{
+        ExitStatus status;
+
+        if (session_interrupted()) {
+                progress_end();
+                return launched_interrupted(call->cli, call->name, call->id);
+        }
+        if (r == -ETIMEDOUT && error->id == CVM_ERROR_SYSTEM) {
+                /* the daemon itself hangs: it keeps its own time otherwise */
+                cvm_error_done(error);
+                cvm_error_timeout(error, "answer of the daemon", call_msec(call->options));
+        }
+        status = launch_spec_fail(call->cli, call->spec, error);
+        launched_explain(call->cli, error, call->name, call->id);
+        return status;
+}
+
+static ExitStatus launch_follow(LaunchCall *call)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const LaunchOptions *options = call->options;
+        int r = wire_client_begin(call->client, MANAGER "Launch",
+                                  launch_call_parameters(options, call->id, call->spec),
+                                  call->spec->fds, call->spec->n_fds, &error);
+
+        if (r < 0)
+                return session_interrupted() ? launch_call_fail(call, r, &error)
+                                             : fail_error(call->cli, &error, NULL);
+        progress_begin(&call->progress);
         for (;;) {
                 _cleanup_json_ json_object *reply = NULL;
-                const char *stage;
-                json_object *cvm;
-                int r = session_next(client, &reply, error);
 
-                if (r == -ETIMEDOUT && error->id == CVM_ERROR_SYSTEM) {
-                        /* the daemon itself hangs: it keeps its own time otherwise */
-                        cvm_error_done(error);
-                        cvm_error_timeout(error, "answer of the daemon", msec);
-                }
+                launch_await(call);
+                r = session_next(call->client, &reply, &error);
                 if (r < 0)
-                        return launch_spec_fail(cli, spec, error);
-                stage = json_member_string(reply, "stage");
-                if (r > 0) {
-                        if (stage)
-                                progress_show(name, stage);
-                        continue;
-                }
-                progress_end();
-                cvm = reply_member(cli, reply, "cvm", json_type_object);
-                if (!cvm)
-                        return exit_status(EXIT_FAILED);
-                if (!cli->json)
-                        return print_summary(cli, cvm);
-                output_json(cvm);
-                return EXIT_OK;
+                        return launch_call_fail(call, r, &error);
+                if (r == 0)
+                        return launch_print(call, reply);
+                progress_step(&call->progress, reply);
         }
 }
 
@@ -116,28 +173,34 @@ ExitStatus verb_launch(const Arguments *arguments)
 {
         _cleanup_(launch_spec_done) LaunchSpec spec = {};
         _cleanup_(wire_client_freep) WireClient *client = NULL;
-        _cleanup_(cvm_error_done) CvmError error = {};
-        const LaunchOptions options = launch_options(arguments);
+        LaunchOptions options = launch_options(arguments);
         const Cli *cli = &arguments->cli;
-        const char *name;
         _cleanup_free_ char *id = NULL;
-        ExitStatus status = launch_spec_build(cli, &options.spec, &spec);
-        int r;
+        ExitStatus status = launched_choose_id(cli, options.id, &id);
+        LaunchCall call;
 
+        options.spec.id = id;
         if (!status.code)
-                status = launched_choose_id(cli, options.id, &id);
+                status = launch_spec_build(cli, &options.spec, &spec);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (status.code)
                 return status;
         wire_client_set_timeout(client, call_msec(&options));
-        r = wire_client_begin(client, MANAGER "Launch", launch_call_parameters(&options, id, &spec),
-                              spec.fds, spec.n_fds, &error);
-        if (r < 0)
-                return fail_error(cli, &error, NULL);
-        name = json_member_string(spec.object, "name");
-        status = launch_follow(cli, client, &spec, call_msec(&options), &error);
-        if (cvm_error_is_set(&error))
-                launched_explain(cli, &error, name, id);
-        return status;
+        session_catch_interrupts(client);
+        call = (LaunchCall){
+                .cli = cli,
+                .options = &options,
+                .spec = &spec,
+                .name = json_member_string(spec.object, "name"),
+                .id = id,
+                .client = client,
+        };
+        call.progress = (Progress){
+                .subject = call.name,
+                .quiet = options.quiet || cli->json,
+                .limit_sec = options.timeout_sec,
+                .waits_ready = options.wait && strcmp(options.wait, "ready") == 0,
+        };
+        return launch_follow(&call);
 }

@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "launch_credentials.h"
 #include "launch_files.h"
+#include "made_name.h"
 
 void launch_spec_done(LaunchSpec *spec)
 {
@@ -52,11 +53,17 @@ LaunchSpecOptions launch_spec_options(const Arguments *arguments)
 
 static ExitStatus apply_name(const Cli *cli, const LaunchSpecOptions *options, json_object *object)
 {
+        _cleanup_free_ char *made = NULL;
+
         if (options->name)
                 json_object_object_add(object, "name", json_new_text(options->name));
-        else if (!json_member(object, "name") && options->render)
+        else if (json_member(object, "name"))
+                return EXIT_OK;
+        else if (options->render)
                 json_object_object_add(object, "name", json_new_text("cvm"));
-        else if (!json_member(object, "name"))
+        else if (options->id && (made = made_name(options->id)))
+                json_object_object_add(object, "name", json_new_text(made));
+        else
                 return fail_usage(cli, "%s requires a NAME, or a --file that has one",
                                   cli->verb->name);
         return EXIT_OK;

@@ -34,6 +34,7 @@ typedef struct LaunchSpec {
 typedef struct LaunchSpecOptions {
         const char *name; /* NULL: that of the file */
         const char *file; /* NULL: none */
+        const char *id;   /* of the CVM, from which a missing name is made; NULL: it is refused */
         LaunchFlags flags;
         /* The daemon is only asked what it would run: a path that does not exist here is sent as a
          * path rather than refused, and a missing name is "cvm". */

@@ -2,9 +2,12 @@
 #include "launched.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -15,9 +18,12 @@
 
 #define UUID_SIZE 36
 #define LINES_SHOWN 10
+#define MEMORY_LITTLE (INT64_C(256) << 20) /* for a kernel and an initramfs as they are today */
 #define REPLY_MSEC 2000
+#define UNDO_MSEC 5000 /* how long to wait for the daemon to undo a launch */
+#define UNDO_POLL_MSEC 50
 
-ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
+        ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
 {
         size_t size;
         char *id;
@@ -94,18 +100,96 @@ static void launched_print_lines(char *text)
 }
 
 /* Whether it has ended and is there: neither removed by `remove`, nor restarted or running on. */
-static bool launched_is_kept(const char *socket, const char *id)
+static bool launched_is_kept(json_object *cvm)
 {
-        _cleanup_json_ json_object *reply =
-                launched_ask(socket, MANAGER "Status", id, json_object_new_object());
-        const char *state = json_member_string(json_member(reply, "cvm"), "state") ?: "";
+        const char *state = json_member_string(cvm, "state") ?: "";
 
         return strcmp(state, "failed") == 0 || strcmp(state, "stopped") == 0;
+}
+
+/* A kernel without room for its initramfs resets or panics, and says nothing. */
+static void launched_doubt_memory(const Cli *cli, json_object *cvm)
+{
+        int64_t memory = json_member_int(cvm, "memory", INT64_MAX);
+        const char *reason = json_member_string(json_member(cvm, "ending"), "reason") ?: "";
+        _cleanup_free_ char *size = output_size(cvm, "memory");
+
+        if (memory < MEMORY_LITTLE && size &&
+            (strcmp(reason, "guest-reset") == 0 || strcmp(reason, "guest-panic") == 0))
+                fail_note(cli, "the guest had only %s of memory; try --memory 512M", size);
+}
+
+/* What the daemon has of the CVM now: 1 and its state, newly allocated; 0: nothing; negative: it
+ * does not answer. */
+static int launched_get_state(const char *socket, const char *id, char **ret)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_json_ json_object *reply = NULL;
+        int r = wire_client_connect(socket, &client, &error);
+
+        if (r < 0)
+                return r;
+        wire_client_set_timeout(client, REPLY_MSEC);
+        r = wire_client_call(client, MANAGER "Status", json_build("id", json_new_text(id), NULL),
+                             NULL, 0, &reply, &error);
+        if (r < 0)
+                return error.id == CVM_ERROR_NO_SUCH_CVM ? 0 : r;
+        *ret = strdup(json_member_string(json_member(reply, "cvm"), "state") ?: "");
+        return *ret ? 1 : -ENOMEM;
+}
+
+/* Prints what is left of a launch that was interrupted, once that is known. */
+static void launched_print_rest(const Cli *cli, const char *name, const char *id)
+{
+        int64_t end = clock_monotonic_msec() + UNDO_MSEC;
+        _cleanup_free_ char *socket = session_socket(cli), *state = NULL;
+        int r = -ENOMEM;
+
+        while (socket) {
+                free(TAKE_PTR(state));
+                r = launched_get_state(socket, id, &state);
+                if (r <= 0 || strcmp(state, "failed") == 0 || strcmp(state, "stopped") == 0 ||
+                    clock_monotonic_msec() > end)
+                        break;
+                poll(NULL, 0, UNDO_POLL_MSEC);
+        }
+        if (r < 0)
+                fprintf(stderr, "cvmctl: %s: launch interrupted; the daemon does not answer\n",
+                        name);
+        else if (r == 0)
+                fprintf(stderr, "cvmctl: %s: launch undone\n", name);
+        else if (strcmp(state, "failed") == 0 || strcmp(state, "stopped") == 0)
+                fprintf(stderr,
+                        "cvmctl: %s: launch undone; the CVM is kept as %s: `cvmctl logs %s` prints "
+                        "its console, `cvmctl remove %s` deletes it\n",
+                        name, state, name, name);
+        else
+                fprintf(stderr,
+                        "cvmctl: %s: launch not undone: the CVM is %s; `cvmctl stop %s` stops it\n",
+                        name, state, name);
+}
+
+ExitStatus launched_interrupted(const Cli *cli, const char *name, const char *id)
+{
+        int signal_number = session_interrupted();
+        _cleanup_free_ char *safe = text_escape_control(name);
+
+        /* another one ends this wait */
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        if (!cli->json && safe)
+                launched_print_rest(cli, safe, id);
+        if (signal_number != SIGINT)
+                raise(signal_number);
+        return exit_status(EXIT_INTERRUPTED);
 }
 
 void launched_explain(const Cli *cli, const CvmError *error, const char *name, const char *id)
 {
         _cleanup_free_ char *socket = NULL, *lines = NULL;
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *cvm;
 
         if (cli->json || (error->id != CVM_ERROR_LAUNCH_FAILED && error->id != CVM_ERROR_TIMEOUT))
                 return;
@@ -119,7 +203,10 @@ void launched_explain(const Cli *cli, const CvmError *error, const char *name, c
         } else {
                 fprintf(stderr, "Its console is empty.\n");
         }
-        if (!launched_is_kept(socket, id))
+        reply = launched_ask(socket, MANAGER "Status", id, json_object_new_object());
+        cvm = json_member(reply, "cvm");
+        launched_doubt_memory(cli, cvm);
+        if (!launched_is_kept(cvm))
                 return;
         fprintf(stderr,
                 "'%s' is kept: `cvmctl logs %s` prints its console, `cvmctl status %s` "

@@ -12,6 +12,10 @@
  * status of the failure that it printed. */
 ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret);
 
+/* A signal has ended a Launch (session_catch_interrupts()): waits until the daemon has undone it,
+ * and prints what there is of the CVM. Returns EXIT_INTERRUPTED after SIGINT; another signal ends
+ * the process. */
+ExitStatus launched_interrupted(const Cli *cli, const char *name, const char *id);
 /* After the error of a Launch was printed: if the daemon keeps the CVM, prints the last lines of
  * its console on standard error and, if it has ended, the commands that show more. Prints nothing
  * with --json. */

@@ -46,6 +46,18 @@ static ExitStatus take_over(Run *run)
         return EXIT_OK;
 }
 
+/* The spec and options of this command do not change a CVM that is there. */
+static void run_say_attached(const Run *run)
+{
+        const char *platform = json_member_string(run->cvm, "platform") ?: "";
+        char when[OUTPUT_TIME_MAX];
+
+        run_say(run,
+                "attached to the CVM, which was already running: platform %s, launched at %s; the "
+                "spec of this command is not used",
+                platform, output_time(json_member_int(run->cvm, "createdAt", 0), when));
+}
+
 static json_object *run_launch_call_parameters(const Run *run, const LaunchSpec *spec)
 {
         uint64_t timeout = run->options.timeout_sec;
@@ -59,17 +71,14 @@ static json_object *run_launch_call_parameters(const Run *run, const LaunchSpec 
 }
 
 /* A reply to Launch: 1: another one follows, 0: it is done, negative: error. */
-static int take_reply(Run *run, CvmError *error)
+static int take_reply(Run *run, Progress *progress, CvmError *error)
 {
         _cleanup_json_ json_object *reply = NULL;
-        const char *stage;
         int r = wire_client_next(run->links[RUN_MAIN], &reply, error);
 
         if (r <= 0)
                 return r;
-        stage = json_member_string(reply, "stage");
-        if (stage && output_redraws(stderr))
-                progress_show(run->name, stage);
+        progress_step(progress, reply);
         return 1;
 }
 
@@ -100,6 +109,9 @@ static ExitStatus launch_failed(Run *run, const LaunchSpec *spec, CvmError *erro
 /* Starts the call and waits for its end. Returns 0 with *ret_there, see run_launch(), or -errno. */
 static int call_launch(Run *run, const LaunchSpec *spec, bool *ret_there, CvmError *error)
 {
+        Progress progress = {.subject = run->name,
+                             .quiet = run->cli->json,
+                             .limit_sec = run->options.timeout_sec};
         int r = run_connect(run, RUN_MAIN);
 
         if (r == 0)
@@ -108,8 +120,13 @@ static int call_launch(Run *run, const LaunchSpec *spec, bool *ret_there, CvmErr
                                       error);
         else
                 cvm_error_system(error, r, "connect to %s", run->socket);
+        progress_begin(&progress);
         while (r >= 0) {
-                unsigned ready = run_wait(run, -1);
+                bool redraws = !progress.quiet && output_redraws(stderr);
+                unsigned ready;
+
+                progress_draw(&progress);
+                ready = run_wait(run, redraws ? PROGRESS_TICK_MSEC : -1);
 
                 if (run->stops) {
                         /* the daemon takes back what nobody waits for; should it be done already,
@@ -120,7 +137,7 @@ static int call_launch(Run *run, const LaunchSpec *spec, bool *ret_there, CvmErr
                 }
                 if (!(ready & 1u << RUN_MAIN))
                         continue;
-                r = take_reply(run, error);
+                r = take_reply(run, &progress, error);
                 if (r == 0) {
                         progress_end();
                         *ret_there = true;
@@ -139,7 +156,7 @@ ExitStatus run_launch(Run *run, const LaunchSpec *spec, bool *ret_there)
         if (status.code)
                 return status;
         if (run->id) {
-                run_say(run, "attached to the CVM, which was already running");
+                run_say_attached(run);
                 return EXIT_OK;
         }
         status = launched_choose_id(run->cli, run->options.id, &run->id);

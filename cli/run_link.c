@@ -195,5 +195,10 @@ void run_stop(Run *run)
                 return;
         }
         run->stops_sent = run->stops;
-        run_say(run, run->stops > 1 ? "stopping immediately" : "stopping");
+        if (run->stops > 1)
+                run_say(run, "stopping immediately");
+        else if (run->interrupted)
+                run_say(run, "stopping; a second Ctrl-C makes QEMU quit at once");
+        else
+                run_say(run, "stopping");
 }

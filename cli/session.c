@@ -277,6 +277,8 @@ static ExitStatus session_call_end(const SessionBatch *batch, SessionCall *call,
                 session_call_by_name(batch, call, target);
                 r = call->failed ? -1 : session_next(call->client, &reply, &call->error);
         }
+        if (r < 0 && target->may_be_gone && call->error.id == CVM_ERROR_NO_SUCH_CVM)
+                return EXIT_OK;
         if (r < 0)
                 return fail_error(batch->cli, &call->error, batch->many ? target->name : NULL);
         name = target->unsure ? json_member_string(json_member(reply, "cvm"), "name") : NULL;

@@ -31,9 +31,10 @@ ExitStatus session_call_again(const Cli *cli, WireClient *client, const char *me
 
 /* Which CVM the user means. */
 typedef struct SessionTarget {
-        char *name;  /* or what the user gave, if the daemon was not asked */
-        char *id;    /* NULL: the CVM is called by its name */
-        bool unsure; /* no CVM may have the id, and one may have it as its name */
+        char *name;       /* or what the user gave, if the daemon was not asked */
+        char *id;         /* NULL: the CVM is called by its name */
+        bool unsure;      /* no CVM may have the id, and one may have it as its name */
+        bool may_be_gone; /* that there is no such CVM any more is not an error */
 } SessionTarget;
 
 /*

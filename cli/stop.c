@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "all_targets.h"
 #include "base/json.h"
 #include "fail.h"
 #include "session.h"
 
 typedef struct StopOptions {
-        bool force, own;
+        bool force, own, all;
         uint64_t timeout_sec; /* 0: the CVM's own */
 } StopOptions;
 
@@ -15,6 +16,7 @@ static StopOptions stop_options(const Arguments *arguments)
         return (StopOptions){
                 .force = arguments_has(arguments, "force"),
                 .own = arguments_has(arguments, "own"),
+                .all = arguments_has(arguments, "all"),
                 .timeout_sec = arguments_number(arguments, "timeout", 0),
         };
 }
@@ -62,27 +64,49 @@ static ExitStatus stop_keep_own(const Cli *cli, SessionTarget *targets, size_t *
         return EXIT_OK;
 }
 
+static ExitStatus stop_all(const Cli *cli, bool own, json_object *parameters)
+{
+        _cleanup_(all_targets_done) AllTargets live = {.live = true, .own = own};
+        ExitStatus status = all_targets_find(cli, &live);
+
+        return status.code ? status
+                           : all_targets_call(cli, MANAGER "Stop", parameters, "stopped", "stop",
+                                              &live);
+}
+
+static ExitStatus stop_names(const Cli *cli, bool own, json_object *parameters,
+                             const char *const *names, size_t n_names)
+{
+        SessionTarget *targets = NULL;
+        size_t n = n_names;
+        ExitStatus status = session_resolve(cli, names, n, own, &targets);
+
+        if (status.code)
+                return status;
+        if (own)
+                status = stop_keep_own(cli, targets, &n);
+        if (!status.code)
+                status = session_call_targets(cli, MANAGER "Stop", parameters, "stopped", targets,
+                                              n, 0);
+        session_targets_free(targets, n_names);
+        return status;
+}
+
 ExitStatus verb_stop(const Arguments *arguments)
 {
         _cleanup_json_ json_object *parameters = json_object_new_object();
         const StopOptions options = stop_options(arguments);
         const Cli *cli = &arguments->cli;
-        size_t n = arguments->n_operands;
-        SessionTarget *targets = NULL;
-        ExitStatus status = session_resolve(cli, arguments->operands, n, options.own, &targets);
+        ExitStatus status = all_targets_check(cli, options.all, arguments->n_operands);
 
         if (status.code)
                 return status;
-        if (options.own)
-                status = stop_keep_own(cli, targets, &n);
         if (options.force)
                 json_object_object_add(parameters, "force", json_object_new_boolean(true));
         if (options.timeout_sec)
                 json_object_object_add(parameters, "timeoutSec",
                                        json_object_new_int64((int64_t)options.timeout_sec));
-        if (!status.code)
-                status = session_call_targets(cli, MANAGER "Stop", parameters, "stopped", targets,
-                                              n, 0);
-        session_targets_free(targets, arguments->n_operands);
-        return status;
+        if (options.all)
+                return stop_all(cli, options.own, parameters);
+        return stop_names(cli, options.own, parameters, arguments->operands, arguments->n_operands);
 }

@@ -86,6 +86,8 @@ ExitStatus verb_list(const Arguments *arguments);
 ExitStatus verb_logs(const Arguments *arguments);
 ExitStatus verb_measure(const Arguments *arguments);
 ExitStatus verb_metrics(const Arguments *arguments);
+ExitStatus verb_port(const Arguments *arguments);
+ExitStatus verb_prune(const Arguments *arguments);
 ExitStatus verb_pause(const Arguments *arguments);
 ExitStatus verb_remove(const Arguments *arguments);
 ExitStatus verb_render(const Arguments *arguments);

@@ -90,6 +90,7 @@ static const Option doctor_options[] = {
 
 static const Option launch_options[] = {
         {"paused", NULL, "hold the guest before its first instruction, until resume"},
+        {"quiet", NULL, "print only the name of the CVM, and no progress", .letter = 'q'},
         {},
 };
 
@@ -110,10 +111,31 @@ static const Option render_options[] = {
 
 static const Option stop_options[] = {
         {"force", NULL, "skip the power button and make QEMU quit at once"},
+        {"all", NULL, "all CVMs that run and that you may stop"},
         {"own", NULL, "only your own CVMs; ignore names that do not exist"},
         {"timeout", "TIME", "how long the guest may take to power off", OPTION_TIME, 1,
          SECONDS_MAX},
         {"json", NULL, "print each CVM as JSON"},
+        {},
+};
+
+static const Option remove_options[] = {
+        {"all", NULL, "all CVMs that have ended and that you may remove"},
+        {"own", NULL, "with --all, only your own CVMs"},
+        {"json", NULL, "print an object with the name of each"},
+        {},
+};
+
+static const Option prune_options[] = {
+        {"older-than", "TIME", "only CVMs that ended longer ago, for example 7d", OPTION_TIME, 1,
+         SPEC_TTL_SEC_MAX},
+        {"own", NULL, "only your own CVMs"},
+        {"json", NULL, "print an object with the name of each"},
+        {},
+};
+
+static const Option port_options[] = {
+        {"json", NULL, "print the forwards as JSON"},
         {},
 };
 
@@ -298,7 +320,7 @@ static const Option complete_options[] = {
 
 const Verb verbs[] = {
         {"launch",
-         "NAME",
+         "[NAME]",
          "launch a CVM",
          0,
          1,
@@ -322,7 +344,7 @@ const Verb verbs[] = {
         {"stop",
          "NAME...",
          "stop CVMs",
-         1,
+         0,
          VERB_NAMES_ANY,
          {stop_options},
          verb_stop,
@@ -331,7 +353,8 @@ const Verb verbs[] = {
          .section = VERB_LIFE,
          .destroys = true,
          .examples = "cvmctl stop web db\n"
-                     "cvmctl stop web --timeout 90s\n"},
+                     "cvmctl stop web --timeout 90s\n"
+                     "cvmctl stop --all\n"},
         {"restart",
          "NAME...",
          "stop CVMs and launch them again",
@@ -416,6 +439,17 @@ const Verb verbs[] = {
          .section = VERB_LOOK,
          .examples = "cvmctl logs web -n 50\n"
                      "cvmctl logs web -f\n"},
+        {"port",
+         "NAME [PORT]",
+         "print the host ports that lead into a CVM",
+         1,
+         2,
+         {port_options},
+         verb_port,
+         .takes_names = true,
+         .section = VERB_LOOK,
+         .examples = "cvmctl port web\n"
+                     "cvmctl port web 7002\n"},
         {"console",
          "NAME",
          "connect this terminal to a CVM's console",
@@ -482,14 +516,26 @@ const Verb verbs[] = {
         {"remove",
          "NAME...",
          "delete stopped CVMs and their logs",
-         1,
+         0,
          VERB_NAMES_ANY,
-         {json_option},
+         {remove_options},
          verb_remove,
          .takes_names = true,
          .states = "stopped failed",
          .section = VERB_LIFE,
-         .destroys = true},
+         .destroys = true,
+         .examples = "cvmctl remove web\n"
+                     "cvmctl remove --all\n"},
+        {"prune",
+         "",
+         "delete all CVMs that have ended, and their logs",
+         0,
+         0,
+         {prune_options},
+         verb_prune,
+         .section = VERB_LIFE,
+         .destroys = true,
+         .examples = "cvmctl prune --older-than 7d\n"},
         {"render",
          "[NAME]",
          "print the command that a launch would run",

@@ -93,12 +93,20 @@ bool launch_is_at(const Launch *launch, LaunchStepId id)
         return launch->n_steps == id + 1u;
 }
 
+/* limitSec: how long READY may take, if the launch waits for it and has no limit of its own. */
 static void launch_tell(Launch *launch, const char *stage)
 {
+        const LaunchOptions *options = &launch->options;
+        bool has_limit = launch_is_at(launch, LAUNCH_RUNNING) && options->wait_ready &&
+                         !options->timeout_sec;
+
         fail_point("launch: stage");
         if (launch->call && wire_call_wants_more(launch->call))
-                wire_call_continue(launch->call,
-                                   json_build("stage", json_object_new_string(stage), NULL));
+                wire_call_continue(
+                        launch->call,
+                        json_build("stage", json_object_new_string(stage), "limitSec",
+                                   has_limit ? json_object_new_int64(launch->vm->ready_sec) : NULL,
+                                   NULL));
 }
 
 /* The steps up to the guest's start are kept with the CVM; those behind it are about its caller. */

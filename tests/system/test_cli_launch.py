@@ -4,10 +4,12 @@ import base64
 import json
 import os
 import pty
+import re
 import resource
 import select
 import signal
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -478,25 +480,122 @@ def test_progress_on_a_terminal():
     with Peer(Launch=staged) as peer:
         out, seen = on_terminal(peer.path, "launch", "web")
         assert out == f"web: running, ready, {FORWARD}\n"
-        assert "admitted" in seen and "starting" in seen and "\033[1m" in seen
+        assert "web: \033[1mwaiting for QEMU\033[0m, 0 s" in seen
         assert seen.endswith("\r\033[K"), "the line is gone at the end"
         _, plain = on_terminal(peer.path, "launch", "web", env={"NO_COLOR": "1"})
-        assert "starting" in plain and "\033[1m" not in plain
+        assert "web: waiting for QEMU, 0 s" in plain and "\033[1m" not in plain
         _, dumb = on_terminal(peer.path, "launch", "web", env={"TERM": "dumb"})
         assert dumb == ""
 
 
-def test_stages_are_escaped():
+def test_stages_are_not_shown_as_they_come():
     def evil(call, connection):
         connection.reply({"stage": "\x1b]0;owned\x07" + "x" * 500}, continues=True)
         connection.reply({"cvm": cvm()})
     with Peer(Launch=evil) as peer:
-        _, seen = on_terminal(peer.path, "launch", "web")
-    assert "\x1b]" not in seen and "\\x1b]0;owned" in seen and len(seen) < 200
+        _, seen = on_terminal(peer.path, "launch", "web", env={"NO_COLOR": "1"})
+    assert "owned" not in seen and "waiting for the daemon, 0 s" in seen
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_closes_the_connection(how):
+@pytest.mark.parametrize("args, limit", [
+    (["--wait", "ready"], {"limitSec": 120}), (["--wait", "ready", "--timeout", "2m"], {})])
+def test_progress_says_what_is_awaited_and_for_how_long(args, limit):
+    def slow(call, connection):
+        connection.reply({"stage": "running", **limit}, continues=True)
+        time.sleep(2.3)
+        connection.reply({"cvm": cvm()})
+    with Peer(Launch=slow) as peer:
+        _, seen = on_terminal(peer.path, "launch", "web", *args, env={"NO_COLOR": "1"})
+        assert all(f"web: waiting for READY, {second} s of 120 s" in seen for second in range(3))
+        _, quiet = on_terminal(peer.path, "launch", "web", "-q", *args)
+        assert quiet == ""
+
+
+def test_running_is_awaited_without_a_word_of_ready():
+    def slow(call, connection):
+        for stage in ("admitted", "artifacts", "rendered", "starting", "running"):
+            connection.reply({"stage": stage}, continues=True)
+        connection.reply({"cvm": cvm()})
+    with Peer(Launch=slow) as peer:
+        assert "READY" not in on_terminal(peer.path, "launch", "web")[1]
+
+
+def test_a_daemon_that_hangs_while_progress_is_shown():
+    def hang(call, connection):
+        connection.wait_closed()
+        connection.close()
+    with Peer(Launch=hang, Logs=refuse("NoSuchCvm"), Status=refuse("NoSuchCvm")) as peer:
+        begun = time.monotonic()
+        _, seen = on_terminal(peer.path, "launch", "web", "--timeout", "1")
+    assert "timed out" in seen and 11 <= time.monotonic() - begun < 15
+
+
+def test_quiet_prints_the_name():
+    with Peer(Launch=staged) as peer:
+        done = peer.cvmctl("launch", "web", "-q")
+    assert (done.code, done.out, done.err) == (0, "web\n", "")
+
+
+ID = "6b1bd9e2-5a33-4a0c-9a51-0c83f3a1f0aa"
+
+
+def test_a_name_is_made():
+    """Of the id: a launch that is repeated has the same."""
+    with Peer(Launch={"cvm": cvm()}) as peer:
+        for args in (["--id", ID], ["--id", ID], [], []):
+            assert peer.cvmctl("launch", *args).code == 0
+        names = [call.parameters["spec"]["name"] for call in peer.calls]
+    assert names[0] == names[1] and len(set(names)) == 3
+    assert all(re.fullmatch("[a-z]+-[a-z]+-[0-9a-f]{4}", name) for name in names)
+    assert names[0].endswith("-6b1b")
+
+
+def test_made_names_differ():
+    with Peer(Launch=refuse("NoResources", resource="uid", wanted=1, available=0, holders=[])) as p:
+        for i in range(40):
+            p.cvmctl("launch", "-q", "--id", f"00000000-5a33-4a0c-9a51-{i:012x}")
+        names = {call.parameters["spec"]["name"] for call in p.calls}
+    assert len(names) > 35 and all(len(name) <= 63 for name in names)
+
+
+@pytest.mark.parametrize("status, says", [
+    (refuse("NoSuchCvm"), "web: launch undone\n"),
+    ({"cvm": cvm(state="failed")}, "web: launch undone; the CVM is kept as failed: `cvmctl logs "),
+    ({"cvm": cvm(state="running")}, "web: launch not undone: the CVM is running; `cvmctl stop web`"),
+    (lambda call, connection: connection.close(), "web: launch interrupted; the daemon does not"),
+])
+def test_ctrl_c_says_what_is_left(status, says):
+    state = {}
+
+    def hang(call, connection):
+        connection.reply({"stage": "admitted"}, continues=True)
+        state["process"].send_signal(signal.SIGINT)
+        connection.wait_closed()
+        connection.close()
+
+    with Peer(Launch=hang, Status=status) as peer:
+        process = state["process"] = subprocess.Popen(
+            [CVMCTL, "--socket", peer.path, "launch", "web"], env=environment(),
+            stderr=subprocess.PIPE, text=True)
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == exits.INTERRUPTED
+    assert errors.startswith("cvmctl: " + says) and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("memory, reason, told", [
+    (64 << 20, "guest-reset", True), (64 << 20, "launch-failed", False),
+    (64 << 20, "qemu-exit", False), (2 << 30, "guest-reset", False)])
+def test_little_memory_is_doubted(memory, reason, told):
+    status = {"cvm": cvm(state="failed", memory=memory, ending={"reason": reason, "at": 1})}
+    with Peer(Launch=refuse("LaunchFailed", stage="ready", reason=reason), Status=status,
+              Logs={"data": ""}) as peer:
+        done = peer.cvmctl("launch", "web")
+    assert ("the guest had only 64M of memory; try --memory 512M" in done.err) == told
+
+
+@pytest.mark.parametrize("how, code", [(signal.SIGINT, exits.INTERRUPTED),
+                                       (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_signal_closes_the_connection(how, code):
     state = {}
 
     def hang(call, connection):
@@ -505,10 +604,10 @@ def test_a_signal_closes_the_connection(how):
         state["closed"] = connection.wait_closed()
         connection.close()
 
-    with Peer(Launch=hang) as peer:
+    with Peer(Launch=hang, Status=refuse("NoSuchCvm")) as peer:
         process = state["process"] = subprocess.Popen(
             [CVMCTL, "--socket", peer.path, "launch", "web"], env=environment())
-        assert process.wait(TIMEOUT) == -how
+        assert process.wait(TIMEOUT) == code
     assert state["closed"]
 
 

@@ -151,7 +151,7 @@ def test_names_are_called_at_once_and_shown_in_order():
     assert done.code == exits.NOT_FOUND
     assert done.out.splitlines() == [f"{name}: stopped" for name in names
                                      if name not in ("n3", "n60")]
-    assert [line[:12] for line in done.err.splitlines()] == ["cvmctl: n3: ", "cvmctl: n60:"]
+    assert done.err.splitlines() == ["cvmctl: no CVM named 'n3'", "cvmctl: no CVM named 'n60'"]
 
 
 @pytest.mark.parametrize("args", [["stop"], ["stop", "--own"], ["remove"]])
