@@ -22,6 +22,12 @@
 /* Likewise, of work that takes much memory and CPU time, and waits for nobody. */
 #define TURNS_LARGE_OF_A_USER 1
 #define TURNS_LARGE_OF_OTHERS 4
+/* After large work that took a while, its user's next piece of it begins this many times that while
+ * later. Otherwise the worker, and the client that reads the results as fast as it can, would keep
+ * this machine's CPUs from what other users wait for: a launch has some dozen hand-overs between
+ * processes, and each of them would queue. */
+#define TURNS_LARGE_REST 3
+#define TURNS_REST_MSEC_MAX 1000
 
 typedef struct Turns Turns;
 typedef struct Turn Turn;
@@ -33,14 +39,17 @@ struct Turn {
         Turns *turns;
         uid_t uid;
         bool works;
+        uint64_t took; /* ns in the worker */
         TurnFunction run, done;
         TAILQ_ENTRY(Turn) entry;
 };
 
-/* loop: borrowed; of_a_user and of_others: threads, at most TURNS_OF_A_USER and TURNS_OF_OTHERS.
- * NULL without memory. */
-Turns *turns_new(uv_loop_t *loop, unsigned of_a_user, unsigned of_others);
-/* Those that wait are done without having worked, and no more begin. */
+/* loop: borrowed; of_a_user and of_others: threads, at most TURNS_OF_A_USER and TURNS_OF_OTHERS;
+ * rest: how many times as long as a turn took its user rests before the next one, at most
+ * TURNS_REST_MSEC_MAX; 0: not at all. Returns NULL without memory. */
+Turns *turns_new(uv_loop_t *loop, unsigned of_a_user, unsigned of_others, unsigned rest);
+/* Those that wait are done without having worked, and no more begin. Call it before the loop
+ * ends. Idempotent. */
 void turns_close(Turns *turns);
 /* Once the loop has ended. */
 Turns *turns_free(Turns *turns);

@@ -222,10 +222,11 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && !((manager->home.artifact_ledger = ledger_new("artifacts of one user")) &&
                         (manager->home.secret_ledger = ledger_new("secrets of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
-        if (r == 0 && (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS)) ||
-                       !(manager->home.turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS)) ||
+        if (r == 0 && (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
+                       !(manager->home.turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
                        !(manager->home.large_turns =
-                                 turns_new(loop, TURNS_LARGE_OF_A_USER, TURNS_LARGE_OF_OTHERS))))
+                                 turns_new(loop, TURNS_LARGE_OF_A_USER, TURNS_LARGE_OF_OTHERS,
+                                           TURNS_LARGE_REST))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 platforms_ask_qemus(manager);

@@ -60,7 +60,7 @@ static void check(unsigned of_a_user, unsigned of_others)
         Turns *turns;
 
         test_loop_init(&test);
-        turns = turns_new(&test.loop, of_a_user, of_others);
+        turns = turns_new(&test.loop, of_a_user, of_others, 0);
         for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
                 size_t user = i / N;
 
@@ -99,7 +99,7 @@ static void test_that_wait(void **state)
         Turns *turns;
 
         test_loop_init(&test);
-        turns = turns_new(&test.loop, 1, 1);
+        turns = turns_new(&test.loop, 1, 1, 0);
         for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
                 jobs[i] = (Job){.own = &own, .all = &all, .n_done = &n_done[i]};
                 turns_take(turns, &jobs[i].turn, ANN, on_run, on_done);
@@ -118,10 +118,45 @@ static void test_that_wait(void **state)
         turns_free(turns);
 }
 
+/* A user rests after a turn, for so many times what it took; nobody else waits for that, and at
+ * the end nobody rests. */
+static void test_rest(void **state)
+{
+        enum { ANNS = 4, WORKS_MSEC = 5, REST = 6 };
+        Count own = {}, all = {};
+        Job jobs[ANNS + 2] = {};
+        unsigned n_anns = 0, n_bobs = 0;
+        TestLoop test;
+        Turns *turns;
+        uint64_t begun;
+
+        test_loop_init(&test);
+        turns = turns_new(&test.loop, 1, 2, REST);
+        begun = uv_hrtime();
+        for (size_t i = 0; i < ANNS; i++) {
+                jobs[i] = (Job){.own = &own, .all = &all, .n_done = &n_anns};
+                turns_take(turns, &jobs[i].turn, ANN, on_run, on_done);
+        }
+        test_loop_until(&test, n_anns == 1);
+        jobs[ANNS] = (Job){.own = &own, .all = &all, .n_done = &n_bobs};
+        turns_take(turns, &jobs[ANNS].turn, BOB, on_run, on_done);
+        test_loop_until(&test, n_bobs == 1);
+        assert_int_equal(n_anns, 1);
+        test_loop_until(&test, n_anns == ANNS - 1);
+        assert_true(uv_hrtime() - begun >= (ANNS - 2) * (REST + 1) * WORKS_MSEC * 1000000ull);
+        turns_close(turns);
+        turns_close(turns);
+        assert_int_equal(n_anns, ANNS);
+        assert_false(jobs[ANNS - 1].ran);
+        test_loop_finish(&test);
+        turns_free(turns);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_of_a_user),
-                                           cmocka_unit_test(test_that_wait)};
+                                           cmocka_unit_test(test_that_wait),
+                                           cmocka_unit_test(test_rest)};
 
         setenv("UV_THREADPOOL_SIZE", "16", 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
