@@ -249,7 +249,11 @@ static void on_last(uv_timer_t *timer)
                 log_stop();
                 _exit(EXIT_FAILURE);
         }
-        log_warning("a file does not answer: going down without the worker that reads it");
+        if (!disk_queue_is_idle(daemon->parts.manager->home.disk))
+                log_warning("the disk did not answer in time: the last output of guests may be "
+                            "missing in their logs");
+        else
+                log_warning("a file does not answer: going down without the worker that reads it");
         log_stop();
         _exit(0);
 }

@@ -62,9 +62,10 @@ typedef struct DriverCallbacks {
         void (*adopted)(RunState state, void *userdata);
         /* Somebody else has paused or resumed its CPUs. */
         void (*status)(RunState state, void *userdata);
-        void (*console)(const void *data, size_t size, void *userdata);
-        /* Of a plan with the descriptor "svsm-log". */
-        void (*svsm_log)(const void *data, size_t size, void *userdata);
+        /* Returns for how many milliseconds the driver should read nothing more of it. */
+        unsigned (*console)(const void *data, size_t size, void *userdata);
+        /* Likewise, of a plan with the descriptor "svsm-log". */
+        unsigned (*svsm_log)(const void *data, size_t size, void *userdata);
         /* Bytes of the guest's notify port, a stream; not to be trusted. */
         void (*notify)(const void *data, size_t size, void *userdata);
         void (*panicked)(json_object *info, void *userdata);

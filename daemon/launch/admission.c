@@ -435,19 +435,20 @@ static int enter(Manager *manager, const Admission *admission, Vm *vm, Vm **ret_
                  CvmError *error)
 {
         _cleanup_(vm_unrefp) Vm *old = find_replaced(manager, admission), *pin = vm_ref(vm);
+        bool inherits = old && strcmp(old->id, vm->id) == 0;
         int r;
 
         if (old)
                 vm_ref(old);
-        if (old && strcmp(old->id, vm->id) == 0)
+        if (inherits)
                 admission_inherit(vm, old);
-        else
-                vm_logs_remove(vm);
         r = admission_add(manager, vm, old, error);
         if (r < 0) {
                 admission_vm_drop(vm);
                 return r;
         }
+        if (!inherits)
+                vm_logs_clear(vm);
         vm_unref(vm); /* the table has its own */
         r = admission_record(manager, vm, old, error);
         if (r < 0)

@@ -180,7 +180,7 @@ static void launch_replace(Launch *launch)
         }
         if (failed_before) { /* at its first try: the failure of the launch before this one */
                 vm_clear_ending(vm);
-                vm_logs_remove(vm);
+                vm_logs_clear(vm);
         }
 }
 

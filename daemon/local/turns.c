@@ -82,7 +82,7 @@ static TurnsRest *turns_find_rest(const Turns *turns, uid_t uid)
         return NULL;
 }
 
-/* Lets the user of a turn that has worked rest; without memory it may go on. */
+/* Lets the user of a turn that has worked rest; without memory the user does not rest. */
 static void turns_rest(Turns *turns, const Turn *turn)
 {
         uint64_t pause = MIN(turn->took * turns->rest, TURNS_REST_MSEC_MAX * NSEC_PER_MSEC);

@@ -207,7 +207,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
                 cvm_error_system(error, r, "read the boot id");
         if (r == 0)
                 r = open_directories(manager, directories, error);
-        if (r == 0 && !(manager->home.records = committer_new(loop, manager->home.records_fd)))
+        if (r == 0 && (!(manager->home.records = committer_new(loop, manager->home.records_fd)) ||
+                       !(manager->home.disk = disk_queue_new(loop))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0 && !(manager->home.runtime_path = realpath(directories->runtime, NULL)))
                 r = cvm_error_system(error, -errno, "find directory %s", directories->runtime);
@@ -222,11 +223,11 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0 && !((manager->home.artifact_ledger = ledger_new("artifacts of one user")) &&
                         (manager->home.secret_ledger = ledger_new("secrets of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
-        if (r == 0 && (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
-                       !(manager->home.turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
-                       !(manager->home.large_turns =
-                                 turns_new(loop, TURNS_LARGE_OF_A_USER, TURNS_LARGE_OF_OTHERS,
-                                           TURNS_LARGE_REST))))
+        if (r == 0 &&
+            (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
+             !(manager->home.turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
+             !(manager->home.large_turns = turns_new(loop, TURNS_LARGE_OF_A_USER,
+                                                     TURNS_LARGE_OF_OTHERS, TURNS_LARGE_REST))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0)
                 platforms_ask_qemus(manager);
@@ -271,6 +272,7 @@ Manager *manager_free(Manager *manager)
         if (!manager)
                 return NULL;
         committer_free(manager->home.records); /* before another daemon may have them */
+        disk_queue_free(manager->home.disk);
         drivers_free(&manager->home.drivers);
         free(manager->home.runtime_path);
         events_free(manager->home.events);

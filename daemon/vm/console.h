@@ -2,16 +2,20 @@
 #pragma once
 
 /*
- * What a CVM wrote to its console: rotated files on disk and a ring of the last bytes in memory.
+ * What a CVM wrote to its console: rotated files on disk (console_files.h) and a ring of the last
+ * bytes in memory.
  *
- * Files NAME.log, NAME.log.1, … below a directory, mode 0600, never more than bytes × files on disk
- * whatever the guest writes. A disk that is full costs the files, not the ring. A Console that is
- * created again for the same name continues with its files.
+ * The files never have more than bytes × files, whatever the guest writes, and a worker writes
+ * them: a disk that is full or does not answer costs the files their contents, neither the ring nor
+ * the loop. Up to CONSOLE_QUEUE bytes wait for the worker, and in its hands are 256 KiB more. A
+ * Console that is created again for the same name continues with its files.
  */
 
 #include "base/list.h"
+#include "local/disk_queue.h"
 
 #define CONSOLE_RING 65536u
+#define CONSOLE_QUEUE (1u << 20)
 
 typedef struct Console Console;
 
@@ -25,18 +29,34 @@ struct ConsoleFollower {
         ListItem item; /* of those who follow (base/list.h) */
 };
 
-/* dirfd is borrowed for the console's life. bytes (of one file) and files are at least 1. The disk
- * is first touched by a write; its failures are never reported. Returns 0 or -ENOMEM. */
-int console_new(int dirfd, const char *name, uint64_t bytes, uint32_t files, Console **ret);
-Console *console_free(Console *console); /* accepts NULL; the files stay, followers are removed */
+/* queue and dirfd are borrowed for as long as the queue works. queue: where the files are written
+ * and removed; NULL: at once. bytes (of one file) and files are at least 1. The disk is first
+ * touched for a write; its failures are not reported, but output that the files lack is logged
+ * once. Returns 0 or -ENOMEM. */
+int console_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes, uint32_t files,
+                Console **ret);
+/* Accepts NULL. Leaves what is not in the files yet to the queue; the files stay, followers are
+ * removed. */
+Console *console_free(Console *console);
 DEFINE_CLEANUP(Console *, console_free)
-void console_write(Console *console, const void *data, size_t size);
+/* Returns for how many milliseconds nothing more should be read of the guest: 0 unless the disk is
+ * behind, and at most 256. */
+unsigned console_write(Console *console, const void *data, size_t size);
+/* The bytes that the files do not have yet. */
+size_t console_unsaved(const Console *console);
+/* Forgets what was written: lets the queue remove the files, which nobody reads any more, and
+ * begins with new ones. Returns 0, or -ENOMEM: the files stay. */
+int console_clear(Console *console);
+/* Lets the queue remove the files, after what it was given before; nothing more is saved. Returns 0
+ * or -ENOMEM: the files stay. */
+int console_remove(Console *console);
 /* The last `lines` lines (0: all), at most `max` bytes from the end, from the files, or from the
  * ring where they could not be written. Newly allocated, with a NUL after its end. Returns 0,
  * -ENOMEM, or -errno of a file that cannot be read. */
 int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_t *ret_size);
-/* The same in two steps: what the console holds now, opened in the loop, and its tail, which may be
- * read in a worker while the console is in use. Returns NULL without memory. */
+/* Does the same in two steps: console_snapshot() notes in the loop what the console has now, and
+ * touches no file; the tail of that may be read in a worker while the console is in use. Returns
+ * NULL without memory. */
 typedef struct ConsoleSnapshot ConsoleSnapshot;
 ConsoleSnapshot *console_snapshot(const Console *console);
 int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,
@@ -51,8 +71,3 @@ void console_unfollow(ConsoleFollower *follower);
  * that its beginning is lost: the follower then continues with what is written next. */
 ssize_t console_unread(ConsoleFollower *follower, const char **ret);
 void console_have_read(ConsoleFollower *follower, size_t size);
-/* The bytes that the files of that name have. */
-uint64_t console_size(int dirfd, const char *name, uint32_t files);
-/* Removes the files of a console that is not open any more, or will be freed next; absent is
- * success. */
-int console_remove(int dirfd, const char *name, uint32_t files);

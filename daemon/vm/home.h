@@ -32,7 +32,8 @@ typedef struct VmHome {
         Ledger *artifact_ledger, *secret_ledger; /* what users have of the host's memory */
         int vms_fd, shares_fd;                   /* below RUNTIME */
         int records_fd, consoles_fd;             /* below STATE */
-        Committer *records;                      /* what writes there */
+        Committer *records;                      /* what writes the records */
+        DiskQueue *disk;                         /* where consoles are written and removed */
         Turns *turns;       /* of work with the host and the daemon's own files, which answer */
         Turns *large_turns; /* of what of that takes much memory */
         char *runtime_path; /* RUNTIME, absolute */

@@ -54,25 +54,25 @@ static void emit_panic(Vm *vm, json_object *detail)
         vm_emit(vm, "panic", NULL, NULL, detail);
 }
 
-static void on_console(const void *data, size_t size, void *userdata)
+static unsigned on_console(const void *data, size_t size, void *userdata)
 {
         _cleanup_(vm_unrefp) Vm *vm = vm_ref(userdata);
         _cleanup_free_ char *text = NULL;
+        unsigned pause = console_write(vm->console, data, size);
 
-        console_write(vm->console, data, size);
         if (!vm->debug || vm->removed)
-                return;
+                return pause;
         text = vm_guest_find_panic(&vm->guest, data, size);
         if (text)
                 emit_panic(vm, json_build("console", json_new_text(text), NULL));
+        return pause;
 }
 
-static void on_svsm_log(const void *data, size_t size, void *userdata)
+static unsigned on_svsm_log(const void *data, size_t size, void *userdata)
 {
         Vm *vm = userdata;
 
-        if (vm->svsm_log)
-                console_write(vm->svsm_log, data, size);
+        return vm->svsm_log ? console_write(vm->svsm_log, data, size) : 0;
 }
 
 static void on_notify(const void *data, size_t size, void *userdata)

@@ -2,8 +2,11 @@
 #include "vm/vm_logs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
+#include "local/log.h"
+#include "vm/console_files.h"
 #include "vm/home.h"
 
 #define NAME_SIZE 64 /* of a UUID and ".svsm" */
@@ -18,8 +21,8 @@ static int open_log(const VmHome *home, const char *name, Console **ret)
 {
         const Config *config = home->config;
 
-        return console_new(home->consoles_fd, name, config->console_bytes, config->console_files,
-                           ret);
+        return console_new(home->disk, home->consoles_fd, name, config->console_bytes,
+                           config->console_files, ret);
 }
 
 int vm_logs_open(Vm *vm)
@@ -32,24 +35,48 @@ int vm_logs_open(Vm *vm)
         return r;
 }
 
+static uint64_t count_log(const VmHome *home, const char *name, const Console *log)
+{
+        return console_files_size(home->consoles_fd, name, home->config->console_files) +
+               (log ? console_unsaved(log) : 0);
+}
+
 uint64_t vm_logs_count(Vm *vm)
 {
-        const VmHome *home = vm->home;
         char name[NAME_SIZE];
 
         if (!vm->logs_are_counted)
-                vm->log_bytes =
-                        console_size(home->consoles_fd, vm->id, home->config->console_files) +
-                        console_size(home->consoles_fd, svsm_name(vm, name),
-                                     home->config->console_files);
+                vm->log_bytes = count_log(vm->home, vm->id, vm->console) +
+                                count_log(vm->home, svsm_name(vm, name), vm->svsm_log);
         vm->logs_are_counted = true;
         return vm->log_bytes;
+}
+
+void vm_logs_clear(const Vm *vm)
+{
+        if (console_clear(vm->console) < 0 || (vm->svsm_log && console_clear(vm->svsm_log) < 0))
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "cannot remove its old logs: %s",
+                         strerror(ENOMEM));
+}
+
+/* log: as it is open, or NULL. */
+static void remove_log(const VmHome *home, const char *name, Console *log)
+{
+        _cleanup_(console_freep) Console *opened = NULL;
+        int r = 0;
+
+        if (!log)
+                r = open_log(home, name, &opened);
+        if (r == 0)
+                r = console_remove(log ?: opened);
+        if (r < 0)
+                log_warning("cannot remove consoles/%s.log: %s", name, strerror(-r));
 }
 
 void vm_logs_remove(const Vm *vm)
 {
         char name[NAME_SIZE];
 
-        console_remove(vm->home->consoles_fd, vm->id, vm->home->config->console_files);
-        console_remove(vm->home->consoles_fd, svsm_name(vm, name), vm->home->config->console_files);
+        remove_log(vm->home, vm->id, vm->console);
+        remove_log(vm->home, svsm_name(vm, name), vm->svsm_log);
 }

@@ -12,5 +12,7 @@ typedef struct Vm Vm;
 int vm_logs_open(Vm *vm);
 /* The bytes that the files of both have: of a CVM that has ended, as they are counted once. */
 uint64_t vm_logs_count(Vm *vm);
-/* Removes the files of both. */
+/* Forgets what is in the open logs, also from a CVM of that id before; what comes is kept. */
+void vm_logs_clear(const Vm *vm);
+/* Of a CVM that goes: lets the disk queue remove the files of both. */
 void vm_logs_remove(const Vm *vm);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 
 #include "base/foreign.h"
@@ -56,22 +57,32 @@ static void on_pause_end(uv_timer_t *timer)
         stream_go_on(timer->data);
 }
 
-static void stream_pause(Stream *stream)
+static void stream_pause(Stream *stream, unsigned msec)
 {
         uv_poll_stop(&stream->poll);
-        uv_timer_start(&stream->pause, on_pause_end, stream->callbacks->pause_msec, 0);
+        uv_timer_start(&stream->pause, on_pause_end, msec, 0);
+}
+
+void stream_ask_pause(Stream *stream, unsigned msec)
+{
+        stream->asked_msec = msec;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
         Stream *stream = poll->data;
-        ssize_t n = status < 0 ? -EPIPE : stream_read_chunk(stream);
+        unsigned pause = 0;
+        ssize_t n;
 
+        stream->asked_msec = 0;
+        n = status < 0 ? -EPIPE : stream_read_chunk(stream);
+        if (n >= (ssize_t)stream->callbacks->much)
+                pause = stream->callbacks->pause_msec;
+        pause = MAX(pause, stream->asked_msec);
         if (n < 0)
                 stream_close(stream);
-        else if (stream_is_open(stream) && stream->callbacks->pause_msec &&
-                 n >= (ssize_t)stream->callbacks->much)
-                stream_pause(stream);
+        else if (stream_is_open(stream) && pause)
+                stream_pause(stream, pause);
 }
 
 int stream_open(uv_loop_t *loop, Stream *stream, int fd, const StreamCallbacks *callbacks,

@@ -27,8 +27,9 @@ typedef struct StreamCallbacks {
 struct Stream {
         uv_poll_t poll;
         uv_timer_t pause;
-        Handles handles; /* both */
-        int fd;          /* owned; -1: closed */
+        Handles handles;     /* both */
+        int fd;              /* owned; -1: closed */
+        unsigned asked_msec; /* of stream_ask_pause() */
         const StreamCallbacks *callbacks;
         void *userdata;
 };
@@ -41,6 +42,9 @@ static inline bool stream_is_open(const Stream *stream)
 {
         return stream->fd >= 0;
 }
+/* Called in `data`: the stream is not read for `msec` milliseconds, or pause_msec, if that is
+ * more. */
+void stream_ask_pause(Stream *stream, unsigned msec);
 /* Without waiting: how many bytes were taken, or -errno; -ENOTCONN: it is closed,
  * -EAGAIN: later. */
 ssize_t stream_write(const Stream *stream, const void *data, size_t size);

@@ -28,7 +28,7 @@ static void assert_nothing_is_left(void)
 {
         test_loop_until(&d->test, !daemon_vm(d, "web"));
         assert_int_equal(daemon_count(d, "state/records"), 0);
-        assert_int_equal(daemon_count(d, "state/consoles"), 0);
+        test_loop_until(&d->test, daemon_count(d, "state/consoles") == 0);
         assert_int_equal(daemon_count(d, "run/vms"), 0);
         assert_int_equal(daemon_count(d, "run/shares"), 0);
 }

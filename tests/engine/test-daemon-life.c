@@ -31,7 +31,7 @@ static void test_whole_life(void **state)
         json_object_put(daemon_call(d, "Remove", NAME));
         assert_error(daemon_call(d, "Status", NAME), "NoSuchCvm");
         assert_int_equal(daemon_count(d, "state/records"), 0);
-        assert_int_equal(daemon_count(d, "state/consoles"), 0);
+        test_loop_until(&d->test, daemon_count(d, "state/consoles") == 0);
 }
 
 /* When the end is told, the secrets are gone: no worker is needed for that. */

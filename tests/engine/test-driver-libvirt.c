@@ -52,6 +52,12 @@ static void on_bytes(const void *data, size_t size, void *userdata)
         memcpy(room->heard, data, size);
 }
 
+static unsigned on_console(const void *data, size_t size, void *userdata)
+{
+        on_bytes(data, size, userdata);
+        return 0;
+}
+
 static void on_ended(const DriverEnding *ending, void *userdata)
 {
         Room *room = userdata;
@@ -70,7 +76,7 @@ static void on_leaving(EndingKind kind, void *userdata)
 static const DriverCallbacks callbacks = {.created = on_created,
                                           .adopted = on_status,
                                           .status = on_status,
-                                          .console = on_bytes,
+                                          .console = on_console,
                                           .notify = on_bytes,
                                           .leaving = on_leaving,
                                           .ended = on_ended};

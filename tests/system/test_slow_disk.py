@@ -186,7 +186,7 @@ def test_going_down_waits_for_a_while(cvmd):
     assert cvmd.process.wait(60) == 1
     assert 20 <= time.monotonic() - begin
     stop.join()
-    assert "the disk did not answer for 20 s" in cvmd.log() and record.name in cvmd.log()
+    assert "the disk did not answer for 20 s" in cvmd.log(None) and record.name in cvmd.log(None)
     cvmd.disk.write_text("0")
     cvmd.start()
     assert cvmd.status("web")["state"] == "stopped"
@@ -249,7 +249,7 @@ def test_a_record_that_the_disk_cannot_read(unreadable):
     unreadable.bad.write_text(str(web.stat().st_ino))
     unreadable.start()
     assert unreadable.status("web")["state"] == "running"
-    assert f"{web.name} is lost" in unreadable.log()
+    assert f"{web.name} is lost" in unreadable.log(None)
     eventually(lambda: not kept(unreadable), lambda: kept(unreadable))
     assert unreadable.stop("web", force=True)["state"] == "stopped"
 
@@ -281,7 +281,80 @@ def test_records_that_were_set_aside_are_bounded(cvmd):
     left = sorted(path.name for path in records.glob("*.bad"))
     assert left == [f"{name}.bad" for name in names[4:]]
     assert not log.exists()
-    assert "/records/*.json.bad: 16; look at them" in cvmd.log()
-    assert f"{names[0]}.bad, a record that was set aside, is removed" in cvmd.log()
+    assert "/records/*.json.bad: 16; look at them" in cvmd.log(None)
+    assert f"{names[0]}.bad, a record that was set aside, is removed" in cvmd.log(None)
     for path in records.glob("*.bad"):
         path.unlink()
+
+
+@pytest.fixture
+def logging(make_daemon, config, tmp_path):
+    """Its disk takes long for the logs of guests alone."""
+    daemon = make_daemon({**config, "console": {"size": "8M", "files": 2}}, start=False)
+    daemon.disk = tmp_path / "disk"
+    daemon.disk.write_text("0")
+    daemon.preload("libslow-fsync.so", SLOW_CONSOLES=str(daemon.disk))
+    return daemon.start()
+
+
+@pytest.mark.not_valgrind("its threads take turns")
+def test_logs_on_a_slow_disk(logging):
+    """Neither its guest nor anybody else waits long for it, and all that is in memory is read."""
+    logging.disk.write_text(str(60 * SLOW))
+    logging.launch("web", cmdline="fake.console-bytes=3000000 fake.echo", wait="ready")
+    slowest = 0
+    for _ in range(50):
+        begin = time.monotonic()
+        logging.call("List")
+        logging.call("Status", name="web")
+        slowest = max(slowest, time.monotonic() - begin)
+        time.sleep(0.02)
+    assert slowest < 0.5 * SLOWNESS
+    eventually(lambda: "the disk is too slow" in logging.log(None), logging.log, seconds=30)
+    assert logging.log(None).count("the disk is too slow") == 1
+    begin = time.monotonic()
+    logging.launch("other", wait="ready")
+    logging.stop("web", force=True)
+    logging.call("Remove", name="web")
+    assert time.monotonic() - begin < 20 * SLOWNESS
+    logging.disk.write_text("0")
+    eventually(lambda: len(list((logging.state / "consoles").iterdir())) == 1, logging.log)
+    logging.discard("other")
+
+
+@pytest.mark.not_valgrind("its threads take turns")
+def test_logs_are_whole_on_a_disk_that_is_late(logging):
+    """A guest is slowed down a little rather than that a part of its output is lost."""
+    logging.disk.write_text("20")
+    logging.launch("web", cmdline="fake.console-bytes=3000000", wait="ready")
+
+    def on_disk():
+        return sum(path.stat().st_size for path in (logging.state / "consoles").iterdir())
+
+    eventually(lambda: on_disk() > 3_000_000, lambda: f"{on_disk()}\n{logging.log()}", seconds=60)
+    assert "lacks" not in logging.log(None)
+
+
+@pytest.mark.not_valgrind("its threads take turns")
+def test_going_down_with_logs_that_are_late(logging):
+    """The last output gets there if the disk answers, and is waited for no longer than that."""
+    logging.launch("web", cmdline="fake.console-bytes=100000", wait="ready")
+    logging.disk.write_text("300")
+    assert logging.terminate() == 0
+    logging.disk.write_text("0")
+    assert "may be missing" not in logging.log(None)
+    logging.start()
+    eventually(lambda: logging.status("web")["state"] == "running", logging.log)
+    logging.discard("web")
+
+
+@pytest.mark.not_valgrind("its threads take turns")
+def test_going_down_without_the_disk(logging):
+    logging.disk.write_text(str(3600 * SLOW))
+    logging.launch("web", cmdline="fake.console-bytes=100000", wait="ready")
+    logging.process.terminate()
+    assert logging.process.wait(15 * SLOWNESS) == 0
+    assert "the last output of guests may be missing" in logging.log(None)
+    logging.disk.write_text("0")
+    logging.start()
+    logging.discard("web")

@@ -2,12 +2,14 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 
 #include "base/backlog.h"
 #include "base/file.h"
 #include "base/tree.h"
 #include "leaks.h"
+#include "loop.h"
 #include "mounts.h"
 #include "vm/console.h"
 
@@ -16,9 +18,14 @@
 
 static char directory[] = "/tmp/cvmd-test-console-XXXXXX";
 static int dirfd_ = -1;
+static DiskQueue *queue; /* NULL in most tests: all is written at once */
 
 static int setup(void **state)
 {
+        TestLoop first;
+
+        test_loop_init(&first); /* libuv keeps some descriptors from its first loop on */
+        test_loop_finish(&first);
         assert_non_null(mkdtemp(directory));
         dirfd_ = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return dirfd_ < 0;
@@ -35,14 +42,14 @@ static Console *make(uint64_t bytes, uint32_t files)
 {
         Console *console = NULL;
 
-        assert_int_equal(console_new(dirfd_, "c", bytes, files, &console), 0);
+        assert_int_equal(console_new(queue, dirfd_, "c", bytes, files, &console), 0);
         return console;
 }
 
 static void finish(Console *console)
 {
+        assert_int_equal(console_remove(console), 0);
         console_free(console);
-        assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
 }
 
 static void write_text(Console *console, const char *text)
@@ -240,7 +247,7 @@ static void test_full_disk(void **state)
                 skip();
         }
         fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        assert_int_equal(console_new(fd, "c", 1 << 20, FILES, &console), 0);
+        assert_int_equal(console_new(NULL, fd, "c", 1 << 20, FILES, &console), 0);
         for (int i = 0; i < 40; i++) {
                 write_stream(console, &offset, 1000);
                 assert_stream(console, offset, offset);
@@ -248,7 +255,7 @@ static void test_full_disk(void **state)
         assert_int_equal(mount("test", directory, "tmpfs", MS_REMOUNT, "size=1m,mode=0700"), 0);
         write_stream(console, &offset, 1000);
         console_free(console);
-        assert_int_equal(console_new(fd, "c", 1 << 20, FILES, &console), 0);
+        assert_int_equal(console_new(NULL, fd, "c", 1 << 20, FILES, &console), 0);
         assert_stream(console, offset, offset); /* all of it is in the file */
 
         /* More than the ring holds: its beginning is lost to the file, its end is right. */
@@ -322,7 +329,7 @@ static void test_followers(void **state)
         write_text(console, "f");
         assert_null(readers[2].follower.item.list);
         assert_null(readers[3].follower.item.list);
-        assert_int_equal(console_remove(dirfd_, "c", FILES), 0);
+        finish(make(BYTES, FILES));
 }
 
 static void ignore(void *userdata)
@@ -377,6 +384,164 @@ static void test_slow_followers(void **state)
         assert_null(slow.item.list);
 }
 
+/* A disk that answers when it is let. */
+typedef struct Disk {
+        DiskJob job;
+        sem_t answers;
+        TestLoop test;
+} Disk;
+
+static void on_disk(DiskJob *job)
+{
+        sem_wait(&container_of(job, Disk, job)->answers);
+}
+
+static void on_disk_answered(DiskJob *job)
+{
+}
+
+static void disk_init(Disk *disk)
+{
+        test_loop_init(&disk->test);
+        sem_init(&disk->answers, 0, 0);
+        queue = disk_queue_new(&disk->test.loop);
+        disk_queue_add(queue, &disk->job, on_disk, on_disk_answered);
+}
+
+static void disk_let(Disk *disk)
+{
+        sem_post(&disk->answers);
+        test_loop_until(&disk->test, disk_queue_is_idle(queue));
+}
+
+static void disk_done(Disk *disk)
+{
+        test_loop_finish(&disk->test);
+        queue = disk_queue_free(queue);
+        sem_destroy(&disk->answers);
+}
+
+/* While the disk does not answer, what is written and read waits for nobody; then the files have
+ * all of it. */
+static void test_late_disk(void **state)
+{
+        Console *console;
+        uint64_t offset = 0;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(1 << 20, FILES);
+        for (int i = 0; i < 20; i++)
+                write_stream(console, &offset, 20000);
+        assert_int_equal(file_size("c.log"), -1);
+        assert_int_equal(console_unsaved(console), offset);
+        assert_stream(console, offset, offset);
+        disk_let(&disk);
+        assert_int_equal(console_unsaved(console), 0);
+        assert_int_equal(file_size("c.log"), offset);
+        assert_stream(console, offset, offset);
+        finish(console);
+        test_loop_until(&disk.test, disk_queue_is_idle(queue));
+        assert_int_equal(file_size("c.log"), -1);
+        disk_done(&disk);
+}
+
+/* A reader takes what was there when it asked, whatever was saved since: no byte twice, none
+ * missing. */
+static void test_snapshot_of_the_past(void **state)
+{
+        _cleanup_(console_snapshot_freep) ConsoleSnapshot *snapshot = NULL;
+        _cleanup_free_ char *tail = NULL;
+        uint64_t offset = 0, then;
+        Console *console;
+        size_t size;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(1 << 20, FILES);
+        write_stream(console, &offset, 50000);
+        snapshot = console_snapshot(console);
+        then = offset;
+        write_stream(console, &offset, 30000);
+        disk_let(&disk);
+        assert_int_equal(file_size("c.log"), offset);
+        assert_int_equal(console_snapshot_tail(snapshot, 0, SIZE_MAX, &tail, &size), 0);
+        assert_int_equal(size, then);
+        for (size_t i = 0; i < size; i++)
+                assert_int_equal(tail[i], byte_at(i));
+        finish(console);
+        disk_done(&disk);
+}
+
+/* The guest is slowed down, then what is oldest is lost; the end is right all the same. */
+static void test_silent_disk(void **state)
+{
+        char piece[32768] = {};
+        uint64_t offset = 0;
+        unsigned longest = 0;
+        Console *console;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(4 << 20, FILES);
+        for (int i = 0; i < 100; i++) {
+                unsigned pause;
+
+                for (size_t at = 0; at < sizeof(piece); at++)
+                        piece[at] = byte_at(offset + at);
+                pause = console_write(console, piece, sizeof(piece));
+                offset += sizeof(piece);
+                assert_true(pause >= longest && pause <= 256);
+                assert_true(pause > 0 || offset <= CONSOLE_QUEUE / 2);
+                longest = pause;
+        }
+        assert_int_equal(longest, 256);
+        assert_int_equal(console_unsaved(console), CONSOLE_QUEUE);
+        disk_let(&disk);
+        assert_int_equal(console_unsaved(console), 0);
+        assert_in_range(file_size("c.log"), CONSOLE_QUEUE, CONSOLE_QUEUE + 262144);
+        assert_int_equal(console_write(console, "x", 1), 0);
+        console_free(console);
+        test_loop_until(&disk.test, disk_queue_is_idle(queue));
+        finish(make(BYTES, FILES));
+        disk_done(&disk);
+}
+
+/* What is left when a console is freed is written first, then removed if it is to be; who comes
+ * after has nothing of it. */
+static void test_order(void **state)
+{
+        Console *console;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(BYTES, FILES);
+        write_text(console, "first\n");
+        console_free(console);
+        console = make(BYTES, FILES);
+        write_text(console, "second\n");
+        disk_let(&disk);
+        assert_tail(console, 0, 100, "first\nsecond\n");
+        disk_queue_add(queue, &disk.job, on_disk, on_disk_answered);
+        write_text(console, "third\n");
+        finish(console);
+        console = make(BYTES, FILES);
+        write_text(console, "fourth\n");
+        disk_let(&disk);
+        assert_tail(console, 0, 100, "fourth\n");
+        assert_int_equal(file_size("c.log"), strlen("fourth\n"));
+        disk_queue_add(queue, &disk.job, on_disk, on_disk_answered);
+        assert_int_equal(console_clear(console), 0);
+        assert_tail(console, 0, 100, ""); /* at once, although the files are still there */
+        write_text(console, "fifth\n");
+        assert_tail(console, 0, 100, "fifth\n");
+        disk_let(&disk);
+        assert_tail(console, 0, 100, "fifth\n");
+        assert_int_equal(file_size("c.log"), strlen("fifth\n"));
+        finish(console);
+        disk_done(&disk);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -385,6 +550,8 @@ int main(void)
                 leaks_unit_test(test_reopen),       leaks_unit_test(test_files_gone),
                 leaks_unit_test(test_not_followed), leaks_unit_test(test_full_disk),
                 leaks_unit_test(test_followers),    leaks_unit_test(test_slow_followers),
+                leaks_unit_test(test_late_disk),    leaks_unit_test(test_snapshot_of_the_past),
+                leaks_unit_test(test_silent_disk),  leaks_unit_test(test_order),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

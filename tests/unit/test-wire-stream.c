@@ -16,6 +16,7 @@
 typedef struct Reader {
         Stream stream;
         size_t n_bytes, n_reads, n_closed;
+        unsigned asks; /* for a pause, in milliseconds */
 } Reader;
 
 static void on_data(Stream *stream, const char *data, size_t size)
@@ -24,6 +25,8 @@ static void on_data(Stream *stream, const char *data, size_t size)
 
         reader->n_reads++;
         reader->n_bytes += size;
+        if (reader->asks)
+                stream_ask_pause(stream, reader->asks);
 }
 
 static void on_closed(Stream *stream)
@@ -107,6 +110,34 @@ static void test_flood(void **state)
         test_loop_finish(&test);
 }
 
+/* Whoever gets the bytes may want a pause after each; one that asks no more gets none. */
+static void test_pause_on_request(void **state)
+{
+        int64_t begin = test_now_msec();
+        Reader reader;
+        TestLoop test;
+        int fd;
+
+        test_loop_init(&test);
+        fd = reader_open(&reader, &test, &unpaced);
+        reader.asks = PAUSE_MSEC;
+        for (size_t i = 1; i <= 3; i++) {
+                write_bytes(fd, 10);
+                test_loop_until(&test, reader.n_bytes == 10 * i);
+        }
+        assert_true(test_now_msec() - begin >= 2 * PAUSE_MSEC - 10);
+        reader.asks = 0;
+        begin = test_now_msec();
+        for (size_t i = 1; i <= 100; i++) {
+                write_bytes(fd, 10);
+                test_loop_until(&test, reader.n_bytes == 30 + 10 * i);
+        }
+        assert_true(test_now_msec() - begin < 100 * PAUSE_MSEC);
+        close(fd);
+        test_loop_until(&test, reader.n_closed == 1);
+        test_loop_finish(&test);
+}
+
 static void test_unpaced(void **state)
 {
         int64_t begin = test_now_msec();
@@ -133,6 +164,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_little),
                 cmocka_unit_test(test_flood),
+                cmocka_unit_test(test_pause_on_request),
                 cmocka_unit_test(test_unpaced),
         };
 

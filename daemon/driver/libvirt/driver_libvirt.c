@@ -68,7 +68,8 @@ static void on_console(Stream *stream, const char *data, size_t size)
         LibvirtVm *vm = stream->userdata;
 
         if (vm->home)
-                vm->base.callbacks->console(data, size, vm->base.userdata);
+                stream_ask_pause(stream,
+                                 vm->base.callbacks->console(data, size, vm->base.userdata));
 }
 
 static void on_notify(Stream *stream, const char *data, size_t size)

@@ -102,7 +102,8 @@ static void on_console(Stream *stream, const char *data, size_t size)
         QemuVm *vm = stream->userdata;
 
         if (!vm->closed)
-                vm->base.callbacks->console(data, size, vm->base.userdata);
+                stream_ask_pause(stream,
+                                 vm->base.callbacks->console(data, size, vm->base.userdata));
 }
 
 static void on_svsm_log(Stream *stream, const char *data, size_t size)
@@ -110,7 +111,8 @@ static void on_svsm_log(Stream *stream, const char *data, size_t size)
         QemuVm *vm = stream->userdata;
 
         if (!vm->closed)
-                vm->base.callbacks->svsm_log(data, size, vm->base.userdata);
+                stream_ask_pause(stream,
+                                 vm->base.callbacks->svsm_log(data, size, vm->base.userdata));
 }
 
 static void on_notify(Stream *stream, const char *data, size_t size)
