@@ -14,11 +14,10 @@
 #include "base/clock.h"
 #include "base/socket.h"
 
-#define LOCK_TRIES 300 /* 10 ms each: a holder needs the lock for ENDING_MSEC at most */
-#define ENDING_MSEC 2000
-
-static int wire_listener_lock_directory(const char *path)
+/* Waits up to `msec` for another process that has the lock. */
+static int wire_listener_lock_directory(const char *path, int msec)
 {
+        const int64_t end = clock_monotonic_msec() + msec;
         _cleanup_free_ char *copy = strdup(path);
         _cleanup_close_ int fd = -1;
 
@@ -27,14 +26,15 @@ static int wire_listener_lock_directory(const char *path)
         fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        for (int i = 0; i < LOCK_TRIES; i++) {
+        for (;;) {
                 if (flock(fd, LOCK_EX | LOCK_NB) == 0)
                         return TAKE_FD(fd);
                 if (errno != EWOULDBLOCK)
                         return -errno;
+                if (clock_monotonic_msec() >= end)
+                        return -EBUSY;
                 nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
         }
-        return -EBUSY;
 }
 
 /* Waits until the other end is closed, at most until `end`. Returns whether it is. */
@@ -51,14 +51,14 @@ static bool wire_listener_hangs_up(int fd, int64_t end)
         return r > 0;
 }
 
-/* -ECONNREFUSED: nobody listens at the address. -EADDRINUSE: a process does, which is not only a
- * child that a killed daemon was just making: that has the socket until it has closed what it
- * inherited. */
-static int wire_listener_probe(const struct sockaddr_un *address)
+/* Returns -ECONNREFUSED if nobody listens at the address, or -EADDRINUSE if a process does so
+ * for `msec`: a child that a killed daemon was just making has the socket until it has closed what
+ * it inherited. */
+static int wire_listener_probe(const struct sockaddr_un *address, int msec)
 {
-        const int64_t end = clock_monotonic_msec() + ENDING_MSEC;
+        const int64_t end = clock_monotonic_msec() + msec;
 
-        do {
+        for (;;) {
                 _cleanup_close_ int fd = socket_connect(address, SOCK_NONBLOCK);
 
                 if (fd == -EPROTOTYPE) /* a socket of another type */
@@ -68,13 +68,14 @@ static int wire_listener_probe(const struct sockaddr_un *address)
                 /* EAGAIN is a full backlog */
                 if (fd >= 0 && !wire_listener_hangs_up(fd, end))
                         return -EADDRINUSE;
+                if (clock_monotonic_msec() >= end)
+                        return -EADDRINUSE;
                 nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
-        } while (clock_monotonic_msec() < end);
-        return -EADDRINUSE;
+        }
 }
 
 /* Makes way at the address: 0 once there is nothing. */
-static int remove_dead_socket(const struct sockaddr_un *address)
+static int remove_dead_socket(const struct sockaddr_un *address, int msec)
 {
         struct stat st;
         int r;
@@ -84,7 +85,7 @@ static int remove_dead_socket(const struct sockaddr_un *address)
         if (!S_ISSOCK(st.st_mode))
                 return -EEXIST;
 
-        r = wire_listener_probe(address);
+        r = wire_listener_probe(address, msec);
         if (r != -ECONNREFUSED)
                 return r;
         return unlink(address->sun_path) < 0 ? -errno : 0;
@@ -104,7 +105,7 @@ static int publish(int fd, const char *path, mode_t mode, gid_t group, struct st
         return 0;
 }
 
-int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret)
+int wire_listener_open(const char *path, mode_t mode, gid_t group, int msec, WireListenerPath *ret)
 {
         struct sockaddr_un address;
         _cleanup_close_ int lock = -1, fd = -1;
@@ -118,10 +119,11 @@ int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerP
         if (!copy)
                 return -ENOMEM;
 
-        lock = wire_listener_lock_directory(path);
+        /* the process that has the lock may wait for as long, and work then */
+        lock = wire_listener_lock_directory(path, msec + msec / 2);
         if (lock < 0)
                 return lock;
-        r = remove_dead_socket(&address);
+        r = remove_dead_socket(&address, msec);
         if (r < 0)
                 return r;
 

@@ -19,13 +19,17 @@ typedef struct WireListenerPath {
         ino_t inode; /* of the socket's file */
 } WireListenerPath;
 
-/* group: (gid_t)-1 leaves it. Returns a listening, non-blocking socket, or
+/* How long a daemon that starts waits for what is left of one that was just killed. */
+#define WIRE_LISTENER_START_MSEC 2000
+
+/* group: (gid_t)-1 leaves it. msec: how long to wait, blocking, for a process that listens there to
+ * end; 0 in an event loop. Returns a listening, non-blocking socket, or
  *   -ENAMETOOLONG  over 107 bytes (sun_path, unix(7));
- *   -EADDRINUSE    a process listens there, for 2 s;
+ *   -EADDRINUSE    a process listens there, for `msec` at least;
  *   -EEXIST        there is something other than a socket;
  *   -EBUSY         the directory stays locked;
  *   -errno. */
-int wire_listener_open(const char *path, mode_t mode, gid_t group, WireListenerPath *ret);
+int wire_listener_open(const char *path, mode_t mode, gid_t group, int msec, WireListenerPath *ret);
 
 /* Whether the socket's file is still the one that was made. */
 bool wire_listener_path_is_there(const WireListenerPath *path);

@@ -267,10 +267,11 @@ static int add_listener(WireServer *server, int fd, WireListenerPath path)
         return uv_poll_start(&TAKE_PTR(listener)->poll, UV_READABLE, on_listener_poll);
 }
 
-int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group)
+static int wire_server_listen_at(WireServer *server, const char *path, mode_t mode, gid_t group,
+                                 int msec)
 {
         WireListenerPath bound;
-        int fd = wire_listener_open(path, mode, group, &bound), r;
+        int fd = wire_listener_open(path, mode, group, msec, &bound), r;
 
         r = fd < 0 ? fd : add_listener(server, fd, bound);
         if (r == 0) {
@@ -278,6 +279,11 @@ int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, g
                 LIST_FIRST(&server->listeners)->group = group;
         }
         return r;
+}
+
+int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group)
+{
+        return wire_server_listen_at(server, path, mode, group, WIRE_LISTENER_START_MSEC);
 }
 
 int wire_server_listen_fd(WireServer *server, int fd)
@@ -306,8 +312,8 @@ int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)
                 next = LIST_NEXT(listener, all);
                 if (!listener->path.path || wire_listener_path_is_there(&listener->path))
                         continue;
-                r = wire_server_listen_path(server, listener->path.path, listener->mode,
-                                            listener->group);
+                r = wire_server_listen_at(server, listener->path.path, listener->mode,
+                                          listener->group, 0);
                 if (r < 0)
                         return r;
                 listener_close(listener);

@@ -84,11 +84,11 @@ int wire_server_new(uv_loop_t *loop, const WireServerInfo *info, const WireInter
 /* Before the first connection. */
 void wire_server_observe(WireServer *server, const WireObserver *observer);
 /* Creates and listens on a path of at most 107 bytes (sun_path), replacing a dead socket of the
- * same name, refusing a live one with -EADDRINUSE, anything but a socket with -EEXIST. Removed at
- * close. */
+ * same name, refusing a live one with -EADDRINUSE after 2 s, for which it blocks, and anything but
+ * a socket with -EEXIST. Removed at close. */
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
 /* Creates again, and listens on, the paths that were removed or replaced since; a live socket of
- * another process there is refused as above. Connections stay. */
+ * another process there is refused as above, but at once. Connections stay. */
 int wire_server_restore_paths(WireServer *server, unsigned *ret_restored);
 /* Listens on an inherited, already listening socket (socket activation); takes fd. */
 int wire_server_listen_fd(WireServer *server, int fd);

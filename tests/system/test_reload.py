@@ -3,11 +3,12 @@
 import json
 import signal
 import socket
+import time
 
 import pytest
 
 from harness.ports import port
-from harness.processes import eventually
+from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
 
@@ -95,11 +96,15 @@ def test_a_removed_socket_is_made_again(make_daemon, config, replaced):
 
 def test_somebody_else_s_socket_stays(make_daemon, config):
     daemon = make_daemon(config)
-    daemon.socket.unlink()
-    with socket.socket(socket.AF_UNIX) as other:
+    with socket.socket(socket.AF_UNIX) as other, daemon.client() as client:
+        client.call("List")
+        daemon.socket.unlink()
         other.bind(str(daemon.socket))
         other.listen()
+        begin = time.monotonic()
         reload(daemon, config, "cannot create the socket again: Address already in use")
+        client.call("List")
+        assert time.monotonic() - begin < 1.5 * SLOWNESS  # nobody waits for what listens there
     daemon.socket.unlink()
     reload(daemon, config, "the socket has been created again")
     daemon.call("List")
