@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import fates, processes
+from harness import fates, ports, processes
 from harness.history import History
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import ConnectionClosed, VarlinkError
@@ -18,7 +18,7 @@ from harness.varlink import ConnectionClosed, VarlinkError
 GONE = (ConnectionClosed, ConnectionRefusedError, ConnectionResetError, FileNotFoundError,
         BrokenPipeError)
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-PORTS = [5871 + 3 * WORKER + number for number in range(3)]
+PORTS = ports.block(3)
 FORWARDS = [{"guestPort": 80 + number, "hostPort": port} for number, port in enumerate(PORTS)]
 RICH = {"env": {"TOKEN": "secret"}, "certs": {"key.pem": {"text": "secret"}},
         "forwards": FORWARDS}

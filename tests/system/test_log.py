@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's log: who called what, and the journal's fields."""
+import contextlib
 import os
 import re
 import socket
@@ -56,20 +57,28 @@ def read(journal, found):
         found.append(dict(line.split("=", 1) for line in text.splitlines()))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
-@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
-def test_fields_of_the_journal(make_daemon, config):
+@contextlib.contextmanager
+def journaling(make_daemon, config):
+    """A daemon, not started yet, that logs to a journal of its own, and the journal's socket."""
     daemon = make_daemon(config, start=False)
     directory = daemon.directory / "journal"
     directory.mkdir()
-    found = []
+    daemon.log_path.touch()
+    stat = daemon.log_path.stat()
+    daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
+    daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.bind(str(directory / "socket"))
+        yield daemon, journal
+        journal.shutdown(socket.SHUT_RD)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
+@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
+def test_fields_of_the_journal(make_daemon, config):
+    found = []
+    with journaling(make_daemon, config) as (daemon, journal):
         threading.Thread(target=read, args=(journal, found), daemon=True).start()
-        daemon.log_path.touch()
-        stat = daemon.log_path.stat()
-        daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
-        daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
         daemon.start()
         cvm = daemon.launch("web", wait="ready")
         daemon.stop("web", force=True)
@@ -77,7 +86,6 @@ def test_fields_of_the_journal(make_daemon, config):
                    lambda: f"the end is in the journal: {found}")
         daemon.call("Remove", name="web")
         assert daemon.terminate() == 0
-        journal.shutdown(socket.SHUT_RD)
     for entry in found:
         assert entry["SYSLOG_IDENTIFIER"] == "cvmd" and entry["PRIORITY"] in "34567"
     ours = [entry for entry in found if entry["CVM_NAME"] == "web"]
@@ -99,16 +107,8 @@ def test_fields_of_the_journal(make_daemon, config):
 @pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
 def test_a_journal_that_nobody_reads(make_daemon, config):
     """Its socket has room for some ten messages: the daemon goes on, and they come later."""
-    daemon = make_daemon(config, start=False)
-    directory = daemon.directory / "journal"
-    directory.mkdir()
     found = []
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
-        journal.bind(str(directory / "socket"))
-        daemon.log_path.touch()
-        stat = daemon.log_path.stat()
-        daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
-        daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
+    with journaling(make_daemon, config) as (daemon, journal):
         daemon.start()
         for number in range(3):
             daemon.launch(f"web{number}", wait="ready")
@@ -118,7 +118,6 @@ def test_a_journal_that_nobody_reads(make_daemon, config):
         eventually(lambda: any("web2: Remove called" in entry["MESSAGE"] for entry in found),
                    lambda: f"all is in the journal: {found}")
         assert daemon.terminate() == 0
-        journal.shutdown(socket.SHUT_RD)
     calls = [entry["CVM_METHOD"] for entry in found if entry.get("MESSAGE_ID") == IDS["CALL"]]
     assert calls == 3 * ["Launch", "Stop", "Remove"]
 
