@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks by what is sent, how much of it, and by not reading what comes back."""
 import json
+import random
+import re
 import select
 import socket
 import threading
 import time
 
 from harness import varlink
+from harness.daemon import TOP
 from hostile.descriptors import GONE, answered
 
+INTERFACE = (TOP / "src/wire/io.cvmd.Manager.varlink").read_text()
+METHODS = dict(re.findall(r"^method (\w+)\((.*?)\)\s*->", INTERFACE, re.MULTILINE | re.DOTALL))
+MUTATIONS = 60  # of each method's message
 MESSAGE = 16 << 20  # WIRE_MESSAGE_MAX of src/wire/server.h
 LAUNCH = b'{"method": "io.cvmd.Manager.Launch", "parameters": {"spec": {"shares": ['
 SMALL = {"objects": (b"{},", b"{}]}}}"), "arrays": (b"[],", b"[]]}}}"),
@@ -139,4 +145,58 @@ def unread_events(link, daemon, _directory):
         spec = daemon.spec(f"anns{floods}", cmdline="fake.notify-lines=1000000")
         floods += answered(daemon, "Launch", {"spec": spec, "wait": "ready"}) == ""
     link.say(watchers=len(watchers), floods=floods)
+    link.stopped(3600)
+
+
+def declared_errors():
+    """As the interface files name them."""
+    return {f"org.varlink.service.{name}" for name in
+            ("InterfaceNotFound", "MethodNotFound", "MethodNotImplemented", "InvalidParameter",
+             "PermissionDenied", "ExpectedMore")} | set(
+        re.findall(r"^error (\w+)", INTERFACE, re.MULTILINE))
+
+
+def valid(daemon, method, identifier):
+    """A message that the daemon would take, with all parameters of the method that are listed."""
+    values = {"name": "anns", "id": identifier, "wait": "running", "timeoutSec": 5, "force": True,
+              "fromSequence": 0, "lines": 10, "follow": False, "for": "running", "withSpec": True,
+              "format": "prometheus", "platform": "plain",
+              "spec": daemon.spec("annz", env={"TOKEN": "x"})}
+    parameters = {name: values[name] for name in re.findall(r"(\w+):", METHODS[method])
+                  if name in values}
+    if method == "Launch":
+        del parameters["id"]
+    return json.dumps({"method": varlink.MANAGER + method, "parameters": parameters}).encode()
+
+
+def outcome(daemon, data):
+    """ "" for an answer, the name of an error; "closed", or "waits" where neither comes soon."""
+    try:
+        with varlink.Client(daemon.socket, 0.5) as client:
+            client.send_raw(data + b"\0")
+            client.receive()
+            return ""
+    except varlink.VarlinkError as error:
+        return error.name
+    except TimeoutError:
+        return "waits"
+    except GONE:
+        return "closed"
+
+
+def of_mutations(link, daemon, _directory):
+    """Valid messages of all methods, each with one byte changed, wherever and to whatever."""
+    chance = random.Random(1)
+    outcomes = {}
+    assert answered(daemon, "Launch", {"spec": daemon.spec("anns"), "wait": "ready"}, (), 20) == ""
+    with varlink.Client(daemon.socket) as client:
+        identifier = client.call("Status", name="anns")["cvm"]["id"]
+    for method in METHODS:
+        data = valid(daemon, method, identifier)
+        seen = outcomes[method] = {}
+        for at in chance.sample(range(len(data)), MUTATIONS):
+            changed = bytes([(data[at] + chance.randrange(1, 256)) % 256])
+            what = outcome(daemon, data[:at] + changed + data[at + 1:])
+            seen[what] = seen.get(what, 0) + 1
+    link.say(outcomes=outcomes)
     link.stopped(3600)

@@ -30,3 +30,15 @@ def test_answers_that_nobody_reads(attacked):
 def test_watchers_that_do_not_read(attacked):
     said = attacked(messages.unread_events)
     assert said["watchers"] == 200 and said["floods"] > 0, said
+
+
+def test_a_byte_of_each_method_is_changed(attacked):
+    """What is no message ends the connection, any other is answered, and no name is made up."""
+    outcomes = attacked(messages.of_mutations)["outcomes"]
+    assert set(outcomes) == set(messages.METHODS)
+    for method, seen in outcomes.items():
+        assert sum(seen.values()) == messages.MUTATIONS
+        assert seen.get("closed") and len(seen) > 2, (method, seen)
+    names = {name for seen in outcomes.values() for name in seen} - {"", "closed", "waits"}
+    known = messages.declared_errors()
+    assert names <= known and {"InvalidSpec", "org.varlink.service.MethodNotFound"} <= names, names

@@ -22,7 +22,8 @@ ATTACKS = ["Descriptors that do not answer", "Sockets that linger", "Messages",
            "Memory beside the guest's", "Files on slow file systems",
            "Files that the kernel writes",
            "The host's loopback", "The agent's answers", "A verdict that says too much",
-           "Ordinary calls in numbers", "A log that is not read", "Ports and keys",
+           "Ordinary calls in numbers", "A log that is not read",
+           "A disk that is full or slow", "Ports and keys",
            "Names and text"]
 PARTIES = ["Root of the host", "Administrators", "Users of the group", "Other local users",
            "Guests", "The network", "Owner and verifier"]
