@@ -443,8 +443,7 @@ static int take_fds(LoadJob *job, WireCall *call, CvmError *error)
         return r;
 }
 
-/* Artifacts of the daemon's own that the spec names, or that the template takes if it names none.
- */
+/* Embedded and installed artifacts that the spec names, or that the template takes by default. */
 static void find_own(LoadJob *job, const LoadSource *source)
 {
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {

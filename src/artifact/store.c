@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "artifact/artifact.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "artifact/artifact_internal.h"
-#include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -94,11 +92,10 @@ int artifact_store_new(const EmbeddedArtifact *embedded, ArtifactStore **ret)
                         return -ENOMEM;
                 artifact->embedded = embedded;
                 artifact->digest = embedded->digest;
-                r = store_append(store, artifact);
+                r = artifact_store_append_own(store, artifact);
                 if (r < 0)
                         return r;
                 TAKE_PTR(artifact); /* the store's */
-                store->n_own++;
         }
         *ret = TAKE_PTR(store);
         return 0;
@@ -109,29 +106,7 @@ bool artifact_is_own(const Artifact *artifact)
         return artifact->embedded || artifact->installed;
 }
 
-static int store_install_file(ArtifactStore *store, int directory, SpecArtifactKind kind,
-                              const char *name, CvmError *error)
-{
-        _cleanup_(artifact_unrefp) Artifact *artifact = NULL;
-        _cleanup_close_ int fd =
-                openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        int r;
-
-        if (fd < 0)
-                return errno == ENOENT ? 0 : cvm_error_file(error, -errno, directory, name, "open");
-        r = artifact_load(kind, name, fd, NULL, &artifact, error);
-        if (r < 0)
-                return r;
-        artifact->installed = true;
-        r = store_append(store, artifact);
-        if (r < 0)
-                return cvm_error_system(error, r, "list artifact '%s'", name);
-        TAKE_PTR(artifact); /* the store's */
-        store->n_own++;
-        return 0;
-}
-
-static bool store_has_own(const ArtifactStore *store, const char *name)
+bool artifact_store_has_own(const ArtifactStore *store, const char *name)
 {
         for (size_t i = 0; i < store->n_own; i++)
                 if (strcmp(store->items[i]->name, name) == 0)
@@ -139,32 +114,13 @@ static bool store_has_own(const ArtifactStore *store, const char *name)
         return false;
 }
 
-int artifact_store_install(ArtifactStore *store, const char *directory,
-                           void (*on_fault)(const CvmError *error))
+int artifact_store_append_own(ArtifactStore *store, Artifact *artifact)
 {
-        static const struct {
-                const char *name;
-                SpecArtifactKind kind;
-        } files[] = {
-                {"kernel", ARTIFACT_KERNEL},
-                {"initramfs", ARTIFACT_INITRAMFS},
-                {"initramfs-debug", ARTIFACT_INITRAMFS},
-                {"igvm", ARTIFACT_IGVM},
-                {"firmware-tdx", ARTIFACT_FIRMWARE},
-                {"firmware-sev", ARTIFACT_FIRMWARE},
-        };
-        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = store_append(store, artifact);
 
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-                _cleanup_(cvm_error_done) CvmError error = {};
-
-                if (store_has_own(store, files[i].name))
-                        continue;
-                if (store_install_file(store, fd, files[i].kind, files[i].name, &error) < 0)
-                        on_fault(&error);
-        }
+        if (r < 0)
+                return r;
+        store->n_own++;
         return 0;
 }
 
