@@ -71,8 +71,9 @@ def leader_of(boot):
     return next((pid for pid in found if command(pid).endswith("systemd")), None)
 
 
-def boot(make, script, *arguments, log, seconds):
-    """Runs the script, which boots what make(leader) stands for; returns the two."""
+def boot(make, script, *arguments, log, seconds, units=("cvmd.socket",)):
+    """Runs the script, which boots what make(leader) stands for, and starts these units there.
+    Returns the two."""
     started = subprocess.Popen(
         ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
          "--mount-proc", script, *arguments, machine_name(arguments[0])],
@@ -92,7 +93,7 @@ def boot(make, script, *arguments, log, seconds):
         machine = make(leader)
         eventually(lambda: machine.run("systemctl", "is-system-running", check=False)
                    .stdout.strip() in ("running", "degraded"), text, 60, 0.3)
-        machine.systemctl("start", "cvmd.socket")
+        machine.systemctl("start", *units)
         return started, machine
     except BaseException:
         end_machine(started, leader_of(started))

@@ -35,6 +35,7 @@ BUDGETS = {
     "peers": Budget(60),
     "boot": Budget(120),
     "libvirt": Budget(150),
+    "packages": Budget(300),
     "igvm": Budget(60),
     "e2e": Budget(260),
     "asan": Budget(300, parts=3),

@@ -327,6 +327,23 @@ def lane_fresh(run):
     return run.pytest("fresh", TOP / "build", env)
 
 
+def lane_packages(run):
+    if reason := no_containers():
+        return Result().skip("packages", reason)
+    try:
+        env = {"PACKAGES_BUILD_12": str(needs.PACKAGING_12.get()),
+               "PACKAGES_BUILD_13": str(needs.PACKAGING_13.get()),
+               "PACKAGES_ROOT_12": str(needs.INSTALLED_12.get()),
+               "PACKAGES_ROOT_13": str(needs.INSTALLED_13.get())}
+    except Unavailable as reason:
+        return Result().skip("packages", str(reason))
+    try:
+        env["GUEST"] = str(run.builds.usual_guest())
+    except BuildFailed as problem:
+        return Result().fail("the guest", str(problem))
+    return run.pytest("packages", TOP / "build", env, ["-n", "2", "--dist", "loadgroup"])
+
+
 def lane_man(run):
     return run.pytest("man", run.builds.plain())
 
@@ -359,6 +376,7 @@ LANES = {
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
     "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
     "libvirt": (lane_libvirt, "driver libvirt with libvirtd of Debian 12 and of unstable"),
+    "packages": (lane_packages, "Debian packages: built, installed, upgraded, purged on 12 and 13"),
     "igvm": (lane_igvm, "IGVM files by cvmd and by QEMU's own loader, native ones to READY"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
     "asan": (lane_asan, "unit, engine, fuzz and a part of system under ASan, LSan and UBSan"),

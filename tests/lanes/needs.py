@@ -88,6 +88,16 @@ PYTHON_DECORATOR = Package("bookworm", "python3-decorator")
 FRESH = Root("bookworm", tuple(sorted({
     name for purpose in ("build", "guest", "run", "test") for name in packages(purpose)})),
     variant="minbase")
+# Where the Debian packages are built and looked at, without a network; and what they are installed
+# in: a system that systemd boots, with the libraries that they depend on and QEMU.
+_PACKAGING = ("build-essential", "debhelper", "lintian", "ccache", "apparmor", "systemd", "udev",
+              *packages("build"))
+_INSTALLED = ("systemd", "systemd-sysv", "dbus", "udev", "procps", "nftables", "qemu-system-x86",
+              "libcap-ng0", "libjson-c5", "liblzma5", "libseccomp2", "libsystemd0", "libyaml-0-2")
+PACKAGING_12 = Root("bookworm", _PACKAGING)
+PACKAGING_13 = Root("trixie", (*_PACKAGING, "systemd-dev"))
+INSTALLED_12 = Root("bookworm", (*_INSTALLED, "libcbor0.8", "libssl3", "libuv1"))
+INSTALLED_13 = Root("trixie", (*_INSTALLED, "libcbor0.10", "libssl3t64", "libuv1t64"))
 
 OF_LANES = {
     "fresh": [FRESH],
@@ -98,6 +108,7 @@ OF_LANES = {
     "libvirt": [LIBVIRT_12, NEWEST, FIRMWARE_12, FIRMWARE_SID, OWN_KERNEL],
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID, OWN_KERNEL],
     "e2e": [OWN_KERNEL],
+    "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL],
     "valgrind": [VALGRIND],
 }
 

@@ -15,8 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 MAN = TOP / "man"
 CVMCTL = os.environ.get("CVMCTL", str(TOP / "build/cli/cvmctl"))
 CVMD = os.environ.get("CVMD", str(TOP / "build/daemon/cvmd"))
-PAGES = ["cvmctl.1", "cvmd.8", "cvmd.conf.5", "cvm-spec.5", "cvm-template.5", "cvm-guest.7",
-         "cvm-measure.7", "cvm-verify.7", "cvmd-security.7", "io.cvmd.Manager.7", "cvm-unit.8"]
+PAGES = sorted(path.stem for path in MAN.glob("*.scd"))
 # Classes of attacks that cvmd-security(7) must answer.
 ATTACKS = ["Descriptors that do not answer", "Sockets that linger", "Messages",
            "Memory beside the guest's", "Files on slow file systems",
