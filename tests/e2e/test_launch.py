@@ -49,6 +49,11 @@ def test_the_whole_way(cvmd, tmp_path):
     status = json.loads(cvmd.cvmctl("status", "web", "--json").stdout)
     assert status.get("cvm", status)["readyAt"] >= status.get("cvm", status)["startedAt"]
     cvmd.cvmctl("logs", "web")
+    timeline = cvmd.call("Timeline", name="web")
+    ran = timeline["cvm"]["readyAt"] - timeline["stages"][-1]["at"]
+    assert 0 < timeline["guestUptimeUsec"] < ran
+    rows = [line.split()[0] for line in cvmd.cvmctl("timeline", "web").stdout.splitlines()]
+    assert rows[-4:] == ["resumed", "firmware", "kernel,", "READY"]
 
     cvmd.cvmctl("stop", "web")
     stopped = cvmd.status("web")
