@@ -2,6 +2,7 @@
 """Timeline and cvmctl timeline: how long each step of a launch took, and what the guest said."""
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -10,7 +11,8 @@ from harness.peer import Peer
 from harness.screens import on_terminal
 from harness.varlink import VarlinkError
 
-GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+GOLDEN = TOP / "tests/golden"
 STEPS = ["admitted", "artifacts", "turn", "rendered", "network", "shares", "companions",
          "hypervisor", "scope", "recorded", "created", "resumed"]
 
@@ -205,6 +207,18 @@ def test_the_drawing(tmp_path):
             assert word in text
         refused = peer.cvmctl("timeline", "web", "--svg", tmp_path / "none" / "web.svg")
         assert refused.code == 66 and "none/web.svg" in refused.err
+
+
+@pytest.mark.qemu_driver("it launches nothing")
+def test_the_drawing_in_the_readme():
+    """It is one of this program; if the drawing changes, a new one is drawn from a real boot."""
+    drawn = (TOP / "doc/timeline.svg").read_bytes()
+    assert b"](doc/timeline.svg)" in (TOP / "README.md").read_bytes()
+    assert "firmware" in xml.texts(drawn)
+    with Peer(Timeline=REPLIES["ready"]) as peer:
+        now = peer.cvmctl("timeline", "web", "--svg", "-").raw
+    style = re.compile(rb"<style>.*</style>")
+    assert style.search(drawn).group() == style.search(now).group()
 
 
 HOSTILE = [
