@@ -198,7 +198,7 @@ static void write_guest(Bridge *bridge)
 
 static void read_client(Bridge *bridge)
 {
-        char data[TO_GUEST_MAX];
+        _uninitialized_ char data[TO_GUEST_MAX];
         size_t room = TO_GUEST_MAX - bridge->to_guest.size;
         ssize_t n = room ? foreign_recv(bridge->fd, data, room) : 0;
 

@@ -167,8 +167,8 @@ int reserve_again(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
         return r < 0 ? r : hold_cid_again(vm, error);
 }
 
-/* A uid that no live CVM has, and no process that once was one. */
-static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
+/* The next uid that no live CVM has and for which `is_taken` does not hold. */
+static bool next_uid(Manager *manager, bool (*is_taken)(Manager *manager, uid_t uid), uid_t *ret)
 {
         const Config *config = manager->home.config;
         uint64_t count = (uint64_t)config->uid_last - config->uid_first + 1;
@@ -177,11 +177,20 @@ static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
                 uid_t uid = manager->uid_cursor;
 
                 manager->uid_cursor = uid == config->uid_last ? config->uid_first : uid + 1;
-                if (!vm_table_find_uid(&manager->home.table, uid) && !strays_have(manager, uid)) {
+                if (!vm_table_find_uid(&manager->home.table, uid) && !is_taken(manager, uid)) {
                         *ret = uid;
-                        return 0;
+                        return true;
                 }
         }
+        return false;
+}
+
+/* A uid that no live CVM has, and no process that once was one. To look for such a process takes
+ * long, and is left until there is no other uid. */
+static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
+{
+        if (next_uid(manager, strays_had, ret) || next_uid(manager, strays_have, ret))
+                return 0;
         return cvm_error_no_resources(error, "uid", 1, 0, NULL);
 }
 

@@ -43,18 +43,18 @@ static bool is_a_cvms(const Manager *manager, uid_t uid)
         return vm_table_find_uid(&manager->home.table, uid) != NULL;
 }
 
-static bool is_noted(const Manager *manager, uid_t uid)
+static bool is_stray(const Manager *manager, uid_t uid)
+{
+        return uid >= manager->home.config->uid_first && uid <= manager->home.config->uid_last &&
+               !is_a_cvms(manager, uid);
+}
+
+bool strays_had(Manager *manager, uid_t uid)
 {
         for (size_t i = 0; i < manager->n_stray_uids; i++)
                 if (manager->stray_uids[i] == uid)
                         return true;
         return false;
-}
-
-static bool is_stray(const Manager *manager, uid_t uid)
-{
-        return uid >= manager->home.config->uid_first && uid <= manager->home.config->uid_last &&
-               !is_a_cvms(manager, uid);
 }
 
 static bool see(pid_t pid, uid_t uid, void *userdata)
@@ -70,7 +70,7 @@ static bool note(pid_t pid, uid_t uid, void *userdata)
         Manager *manager = userdata;
         uid_t *uids;
 
-        if (!is_stray(manager, uid) || is_noted(manager, uid))
+        if (!is_stray(manager, uid) || strays_had(manager, uid))
                 return true;
         log_warning("process %d runs as uid %u, which is reserved for CVMs, but belongs to no "
                     "known CVM; leaving it alone and not reusing the uid (if it belongs to another "

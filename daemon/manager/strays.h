@@ -8,5 +8,7 @@
 
 /* Looks for them, and logs each; for a root daemon that has recovered its CVMs. 0 or -errno. */
 int strays_find(Manager *manager);
-/* Whether one has this uid, still. */
+/* Whether one had this uid when they were looked for. */
+bool strays_had(Manager *manager, uid_t uid);
+/* Whether one has it, still: looks at all processes if one had it. */
 bool strays_have(Manager *manager, uid_t uid);

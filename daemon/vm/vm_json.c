@@ -2,6 +2,8 @@
 #include "base/json.h"
 #include "vm/vm.h"
 
+#define TEXT_SIZE 1000u /* bytes that most CVMs fit in */
+
 /* The interface's type Ending. */
 static void vm_write_ending(const VmEnding *ending, JsonWriter *w)
 {
@@ -84,6 +86,7 @@ static json_object *vm_to_json_with(const Vm *vm, json_object *spec)
 {
         JsonWriter w = {};
 
+        json_write_reserve(&w, TEXT_SIZE);
         json_write_begin(&w, NULL, '{');
         vm_write_members(vm, &w);
         if (vm->process.driver && vm->ops->pid(vm->process.driver) > 0)

@@ -49,32 +49,45 @@ char *buffer_make(Buffer *ret, size_t size)
         return data;
 }
 
-int buffer_append(Buffer *buffer, const void *data, size_t size)
+static int buffer_grow(Buffer *buffer, size_t needed)
+{
+        size_t allocated = buffer->allocated ?: 64;
+        char *grown;
+
+        while (allocated < needed + 1)
+                if (__builtin_mul_overflow(allocated, 2, &allocated))
+                        return -ENOMEM;
+        grown = malloc(allocated); /* not realloc(): it would leave a copy */
+        if (!grown)
+                return -ENOMEM;
+        if (buffer->size)
+                memcpy(grown, buffer->data, buffer->size);
+        clear_free(buffer->data, buffer->allocated);
+        grown[buffer->size] = 0;
+        buffer->data = grown;
+        buffer->allocated = allocated;
+        return 0;
+}
+
+int buffer_reserve(Buffer *buffer, size_t size)
 {
         size_t needed;
 
         if (__builtin_add_overflow(buffer->size, size, &needed) || needed == SIZE_MAX)
                 return -ENOMEM;
-        if (needed + 1 > buffer->allocated) {
-                size_t allocated = buffer->allocated ?: 64;
-                char *grown;
+        return needed < buffer->allocated ? 0 : buffer_grow(buffer, needed);
+}
 
-                while (allocated < needed + 1)
-                        if (__builtin_mul_overflow(allocated, 2, &allocated))
-                                return -ENOMEM;
-                grown = malloc(allocated); /* not realloc(): it would leave a copy */
-                if (!grown)
-                        return -ENOMEM;
-                if (buffer->size)
-                        memcpy(grown, buffer->data, buffer->size);
-                clear_free(buffer->data, buffer->allocated);
-                buffer->data = grown;
-                buffer->allocated = allocated;
-        }
+int buffer_append(Buffer *buffer, const void *data, size_t size)
+{
+        int r = buffer_reserve(buffer, size);
+
+        if (r < 0)
+                return r;
         if (size)
                 memcpy(buffer->data + buffer->size, data, size);
-        buffer->size = needed;
-        buffer->data[needed] = 0;
+        buffer->size += size;
+        buffer->data[buffer->size] = 0;
         return 0;
 }
 

@@ -19,6 +19,8 @@ void buffer_done(Buffer *buffer);
 /* Makes a buffer of exactly `size` bytes, which the caller fills. Returns them, or NULL without
  * memory. */
 char *buffer_make(Buffer *ret, size_t size);
+/* Makes room for `size` more bytes and a NUL; the text stays as it is. Returns 0 or -ENOMEM. */
+int buffer_reserve(Buffer *buffer, size_t size) _warn_unused_;
 /* Each appends, and returns 0 or -ENOMEM. */
 int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
 int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;

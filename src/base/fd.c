@@ -12,7 +12,7 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
         _cleanup_(buffer_done) Buffer buffer = {};
 
         for (;;) {
-                char chunk[16384];
+                _uninitialized_ char chunk[16384];
                 ssize_t n = read(fd, chunk, sizeof(chunk));
                 int r;
 

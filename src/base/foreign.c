@@ -255,7 +255,7 @@ static ssize_t foreign_peek(int fd, void *data, size_t size, bool *ret_fds)
 static bool has_only_bytes(int fd)
 {
         const int from_start = 0;
-        char bytes[4096];
+        _uninitialized_ char bytes[4096];
         bool fds = false;
         ssize_t n;
 

@@ -34,29 +34,10 @@ static int too_many_values(JsonParseError *ret, size_t values, size_t max)
         return -E2BIG;
 }
 
-/* Of all objects of the tree. */
-static size_t count_members(json_object *object)
-{
-        size_t n = 0;
-
-        if (json_object_is_type(object, json_type_array)) {
-                for (size_t i = 0; i < json_object_array_length(object); i++)
-                        n += count_members(json_object_array_get_idx(object, i));
-        } else if (json_object_is_type(object, json_type_object)) {
-                json_object_object_foreach (object, name, value) {
-                        (void)name;
-                        n += 1 + count_members(value);
-                }
-        }
-        return n;
-}
-
 int json_parse_bounded(const char *data, size_t size, size_t values_max, json_object **ret,
                        JsonParseError *ret_where)
 {
-        _cleanup_json_ json_object *object = NULL;
-        size_t duplicate, end;
-        const char *reason;
+        size_t at;
         JsonScan scan;
         int r;
 
@@ -67,20 +48,8 @@ int json_parse_bounded(const char *data, size_t size, size_t values_max, json_ob
                 return json_parse_error(ret_where, data, scan.at, scan.reason);
         if (scan.values > values_max)
                 return too_many_values(ret_where, scan.values, values_max);
-        /* Of members of the same name json-c keeps the last and frees the others as they are, which
-         * may be secrets. So they are looked for first. */
-        duplicate = scan.members > 1 ? json_place_duplicate(data, size) : 0;
-        if (duplicate)
-                return json_parse_error(ret_where, data, duplicate, "a duplicate member");
-        r = json_tree_new(data, size, &object, &end, &reason);
-        if (r < 0)
-                return r == -EBADMSG ? json_parse_error(ret_where, data, end, reason) : r;
-        if (count_members(object) != scan.members) { /* memory was short at the first look */
-                json_clear_strings(object);
-                return json_parse_error(ret_where, data, 0, "a duplicate member");
-        }
-        *ret = TAKE_PTR(object);
-        return 0;
+        r = json_tree_new(data, size, ret, &at);
+        return r == -EEXIST ? json_parse_error(ret_where, data, at, "a duplicate member") : r;
 }
 
 int json_parse(const char *data, size_t size, json_object **ret, JsonParseError *ret_where)

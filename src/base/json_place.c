@@ -49,12 +49,11 @@ static void skip_scalar(Cursor *c)
 static char *json_place_member_name(const Cursor *c, size_t start, size_t length)
 {
         _cleanup_json_ json_object *decoded = NULL;
-        const char *reason;
-        size_t end;
+        size_t at;
 
         if (!memchr(c->data + start, '\\', length))
                 return strndup(c->data + start, length);
-        if (json_tree_new(c->data + start - 1, length + 2, &decoded, &end, &reason) < 0)
+        if (json_tree_new(c->data + start - 1, length + 2, &decoded, &at) < 0)
                 return NULL;
         return strdup(json_object_get_string(decoded));
 }
@@ -89,38 +88,6 @@ static void skip_name(Cursor *c, size_t *ret_start, size_t *ret_length)
         json_place_skip_string(c, ret_start, ret_length);
         json_place_peek(c);
         c->at++;
-}
-
-/* Walks the value at the cursor; returns the offset of the first member given twice, or 0. */
-static size_t duplicate_in(Cursor *c)
-{
-        _cleanup_json_ json_object *seen = NULL;
-        size_t found = 0, start, length;
-        char close = json_place_enter(c);
-
-        if (!close)
-                skip_scalar(c);
-        else if (close == '}' && !(seen = json_object_new_object()))
-                return 0;
-        while (close && !found && more(c, close)) {
-                if (close == '}') {
-                        _cleanup_free_ char *name = NULL;
-
-                        skip_name(c, &start, &length);
-                        name = json_place_member_name(c, start, length);
-                        if (name && json_object_object_get_ex(seen, name, NULL))
-                                return start - 1; /* the quote */
-                        if (name)
-                                json_object_object_add(seen, name, NULL);
-                }
-                found = duplicate_in(c);
-        }
-        return found;
-}
-
-size_t json_place_duplicate(const char *data, size_t size)
-{
-        return duplicate_in(&(Cursor){.data = data, .size = size});
 }
 
 /* As json_place_path(), of the value at the cursor; returns 1 if found, 0 if the value ends before

@@ -194,7 +194,7 @@ static int scan_digits(Scanner *s)
 static int check_range(Scanner *s, size_t start, bool is_integer)
 {
         size_t length = s->at - start;
-        char text[JSON_NUMBER_MAX + 1];
+        _uninitialized_ char text[JSON_NUMBER_MAX + 1];
         bool fits;
 
         if (length > JSON_NUMBER_MAX)
@@ -303,7 +303,6 @@ static int scan_name(Scanner *s)
         if (json_scan_next(s) != ':')
                 return unexpected(s, "':' expected");
         s->at++;
-        s->result->members++;
         return 0;
 }
 

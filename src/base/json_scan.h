@@ -18,8 +18,7 @@
 #define JSON_NUMBER_MAX 256 /* characters */
 
 typedef struct JsonScan {
-        size_t members;     /* names and their values, of all objects; if the text is accepted */
-        size_t values;      /* scalars, arrays and objects; likewise */
+        size_t values;      /* scalars, arrays and objects, if the text is accepted */
         size_t at;          /* offset of what is wrong with it, if it is refused */
         const char *reason; /* and what that is; static */
 } JsonScan;

@@ -6,90 +6,139 @@
 
 #include "base/text.h"
 
-static void json_write_bytes(JsonWriter *writer, const void *data, size_t size)
+/* Room for `size` bytes at the end, which json_write_up_to() makes part of the text; NULL without
+ * memory. */
+static char *json_write_room(JsonWriter *writer, size_t size)
 {
-        if (buffer_append(&writer->text, data, size) < 0)
+        if (buffer_reserve(&writer->text, size) < 0) {
                 writer->failed = true;
+                return NULL;
+        }
+        return writer->text.data + writer->text.size;
 }
 
-/* What stands before a value. */
-static void json_write_key(JsonWriter *writer, const char *key)
+static void json_write_up_to(JsonWriter *writer, char *end)
 {
-        const Buffer *text = &writer->text;
-        char bytes[JSON_WRITE_KEY_MAX + 4], *p = bytes;
-        size_t size = key ? strlen(key) : 0;
+        *end = 0;
+        writer->text.size = (size_t)(end - writer->text.data);
+}
 
-        assert(size <= JSON_WRITE_KEY_MAX);
-        if (text->size > 0 && text->data[text->size - 1] != '{' &&
-            text->data[text->size - 1] != '[')
+/* Writes what stands before a value, and leaves room for `size` bytes of that: returns where, or
+ * NULL. The caller ends with json_write_up_to(). */
+static char *json_write_key(JsonWriter *writer, const char *key, size_t size)
+{
+        size_t length = key ? strlen(key) : 0;
+        char *begin = json_write_room(writer, length + 4 + size), *p = begin;
+
+        assert(length <= JSON_WRITE_KEY_MAX);
+        if (!p)
+                return NULL;
+        if (writer->text.size > 0 && p[-1] != '{' && p[-1] != '[')
                 *p++ = ',';
         if (key) {
                 *p++ = '"';
-                p = mempcpy(p, key, size);
+                p = mempcpy(p, key, length);
                 *p++ = '"';
                 *p++ = ':';
         }
-        json_write_bytes(writer, bytes, (size_t)(p - bytes));
+        return p;
+}
+
+/* A value that is written as it is. */
+static void json_write_value(JsonWriter *writer, const char *key, const char *text, size_t size)
+{
+        char *p = json_write_key(writer, key, size);
+
+        if (p)
+                json_write_up_to(writer, mempcpy(p, text, size));
+}
+
+void json_write_reserve(JsonWriter *writer, size_t size)
+{
+        (void)json_write_room(writer, size);
 }
 
 void json_write_begin(JsonWriter *writer, const char *key, char open)
 {
-        json_write_key(writer, key);
-        json_write_bytes(writer, &open, 1);
+        json_write_value(writer, key, &open, 1);
 }
 
 void json_write_end(JsonWriter *writer, char close)
 {
-        json_write_bytes(writer, &close, 1);
+        char *p = json_write_room(writer, 1);
+
+        if (!p)
+                return;
+        *p++ = close;
+        json_write_up_to(writer, p);
 }
 
 /* A character that may not stand in a string as it is (RFC 8259, section 7). */
-static void json_write_escaped(JsonWriter *writer, unsigned char c)
+static char *json_write_escaped(char *p, unsigned char c)
 {
         static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt", digits[] = "0123456789abcdef";
-        char escape[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
 
-        for (const char *p = named; *p; p += 2)
-                if ((unsigned char)*p == c) {
-                        escape[1] = p[1];
-                        json_write_bytes(writer, escape, 2);
-                        return;
+        *p++ = '\\';
+        for (const char *name = named; *name; name += 2)
+                if ((unsigned char)*name == c) {
+                        *p++ = name[1];
+                        return p;
                 }
-        json_write_bytes(writer, escape, sizeof(escape));
+        p = mempcpy(p, "u00", 3);
+        *p++ = digits[c >> 4];
+        *p++ = digits[c & 15];
+        return p;
 }
 
-static void json_write_string(JsonWriter *writer, const char *s)
-{
-        json_write_bytes(writer, "\"", 1);
-        while (*s) {
-                size_t n = 0;
+#define ESCAPED 1u
+#define NOT_ASCII 2u
 
-                while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\')
-                        n++;
-                json_write_bytes(writer, s, n);
-                s += n;
-                if (*s)
-                        json_write_escaped(writer, (unsigned char)*s++);
-        }
-        json_write_bytes(writer, "\"", 1);
+/* Most text is neither, which is seen by one look at each byte. */
+static const uint8_t kinds[256] = {
+        [0 ... 0x1f] = ESCAPED,
+        ['"'] = ESCAPED,
+        ['\\'] = ESCAPED,
+        [0x80 ... 0xff] = NOT_ASCII,
+};
+
+static bool is_escaped(char c)
+{
+        return kinds[(unsigned char)c] == ESCAPED;
 }
 
 void json_write_text(JsonWriter *writer, const char *key, const char *value)
 {
         _cleanup_free_ char *valid = NULL;
-        const char *p = value;
+        size_t size = 0, escapes = 0;
+        unsigned all = 0;
+        char *p;
 
         if (!value)
                 return;
-        while (*p && (unsigned char)*p < 0x80)
-                p++;
-        if (*p) {
-                valid = text_make_utf8(value, strlen(value));
-                if (!valid)
-                        writer->failed = true;
+        for (; value[size]; size++)
+                all |= kinds[(unsigned char)value[size]];
+        if (all & NOT_ASCII) {
+                valid = text_make_utf8(value, size);
+                writer->failed |= !valid;
+                value = valid ?: "";
+                size = strlen(value);
         }
-        json_write_key(writer, key);
-        json_write_string(writer, valid ?: (*p ? "" : value));
+        for (size_t i = 0; all & ESCAPED && i < size; i++)
+                escapes += is_escaped(value[i]);
+        p = json_write_key(writer, key, size + 5 * escapes + 2);
+        if (!p)
+                return;
+        *p++ = '"';
+        if (!escapes)
+                p = mempcpy(p, value, size);
+        else
+                for (size_t i = 0; i < size; i++)
+                        if (is_escaped(value[i]))
+                                p = json_write_escaped(p, (unsigned char)value[i]);
+                        else
+                                *p++ = value[i];
+        *p++ = '"';
+        json_write_up_to(writer, p);
 }
 
 void json_write_int(JsonWriter *writer, const char *key, int64_t value)
@@ -102,28 +151,24 @@ void json_write_int(JsonWriter *writer, const char *key, int64_t value)
         while (rest /= 10);
         if (value < 0)
                 *--p = '-';
-        json_write_key(writer, key);
-        json_write_bytes(writer, p, (size_t)(digits + sizeof(digits) - p));
+        json_write_value(writer, key, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 void json_write_bool(JsonWriter *writer, const char *key, bool value)
 {
-        const char *text = value ? "true" : "false";
-
-        json_write_key(writer, key);
-        json_write_bytes(writer, text, strlen(text));
+        if (value)
+                json_write_value(writer, key, "true", strlen("true"));
+        else
+                json_write_value(writer, key, "false", strlen("false"));
 }
 
 void json_write_tree(JsonWriter *writer, const char *key, json_object *value)
 {
         const char *text = value ? json_text(value) : NULL;
 
-        if (!value)
-                return;
-        json_write_key(writer, key);
         if (text)
-                json_write_bytes(writer, text, strlen(text));
-        else
+                json_write_value(writer, key, text, strlen(text));
+        else if (value)
                 writer->failed = true;
 }
 

@@ -19,6 +19,8 @@ typedef struct JsonWriter {
         bool failed;
 } JsonWriter;
 
+/* Makes room for a text of about that size at once. */
+void json_write_reserve(JsonWriter *writer, size_t size);
 /* open: '{' or '[', which json_write_end() closes. */
 void json_write_begin(JsonWriter *writer, const char *key, char open);
 void json_write_end(JsonWriter *writer, char close);

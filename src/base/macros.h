@@ -21,6 +21,9 @@
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _sentinel_ __attribute__((sentinel))
 #define _warn_unused_ __attribute__((warn_unused_result))
+/* Of an array for what is read: it is not filled with zeros first, as -ftrivial-auto-var-init has
+ * it, which takes longer than the read. */
+#define _uninitialized_ __attribute__((uninitialized))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -49,7 +49,7 @@ static int qemu_talk_wait_for(Talk *talk, short events)
 
 static int qemu_talk_receive(Talk *talk)
 {
-        char bytes[16384];
+        _uninitialized_ char bytes[16384];
         ssize_t n;
         int r = qemu_talk_wait_for(talk, POLLIN);
 

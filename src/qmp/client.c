@@ -245,7 +245,7 @@ static void process_input(QmpClient *client)
 /* Returns whether bytes were read. */
 static bool read_some(QmpClient *client)
 {
-        char bytes[READ_SIZE];
+        _uninitialized_ char bytes[READ_SIZE];
         ssize_t n = foreign_recv(client->fd, bytes, sizeof(bytes));
 
         if (n < 0) {

@@ -151,7 +151,7 @@ static int wire_client_send_call(WireClient *client, const char *method, json_ob
 /* Reads on. 0 or -errno; -ECONNRESET at the end of the stream. */
 static int receive_some(WireClient *client)
 {
-        char scratch[READ_SIZE];
+        _uninitialized_ char scratch[READ_SIZE];
         ssize_t n;
 
         n = recv(client->fd, scratch, sizeof(scratch), MSG_DONTWAIT);

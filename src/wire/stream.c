@@ -34,7 +34,7 @@ void stream_close(Stream *stream)
 /* Returns the number of bytes, 0 for none at this time, or -EPIPE when the stream has ended. */
 static ssize_t stream_read_chunk(Stream *stream)
 {
-        char chunk[STREAM_CHUNK];
+        _uninitialized_ char chunk[STREAM_CHUNK];
         ssize_t n = foreign_recv(stream->fd, chunk, sizeof(chunk));
 
         if (n > 0) {

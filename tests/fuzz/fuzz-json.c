@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Strict JSON: what json_parse() accepts must survive being written and parsed again, and
+/* Strict JSON: what json_parse() accepts must be what json-c's own parser makes of it, and survive
+ * being written and parsed again, and
  * json_parse_mended() accepts nothing that it does, and what it gives can be written and parsed. Of
  * what json_scan() accepts json_parse() refuses nothing but members given twice and too many
  * values. The canonical text of a value is that of what it parses to. Places that are looked for
@@ -13,6 +14,24 @@
 #include "base/json.h"
 #include "base/json_place.h"
 #include "fuzz.h"
+
+/* A tree of ours, and json-c's of the same text. */
+static void check_like_json_c(json_object *ours, const char *data, size_t size)
+{
+        json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+        json_object *theirs;
+
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        theirs = json_tokener_parse_ex(tokener, data, (int)size);
+        if (json_tokener_get_error(tokener) == json_tokener_continue) /* a number ends here */
+                theirs = json_tokener_parse_ex(tokener, "", -1);
+        if (json_tokener_get_error(tokener) != json_tokener_success ||
+            !json_object_equal(ours, theirs) ||
+            strcmp(json_object_to_json_string(ours), json_object_to_json_string(theirs)) != 0)
+                abort();
+        json_object_put(theirs);
+        json_tokener_free(tokener);
+}
 
 static bool parse(const char *data, size_t size, json_object **ret)
 {
@@ -27,6 +46,8 @@ static bool parse(const char *data, size_t size, json_object **ret)
                 abort();
         if (!scanned && (scan.at > size || !scan.reason))
                 abort();
+        if (parsed)
+                check_like_json_c(*ret, data, size);
         return parsed;
 }
 

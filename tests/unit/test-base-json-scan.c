@@ -344,13 +344,13 @@ static void test_long_numbers(void **state)
         assert_string_equal(scan.reason, "a number that is too long");
 }
 
-static void test_members(void **state)
+static void test_values(void **state)
 {
         static const char text[] = "{\"a\":{\"b\":1,\"c\":[{\"d\":{}},{}]},\"e\":[1,2]}";
         JsonScan scan;
 
         assert_int_equal(json_scan(text, strlen(text), &scan), 0);
-        assert_int_equal(scan.members, 5);
+        assert_int_equal(scan.values, 10);
 }
 
 static void test_lines(void **state)
@@ -370,7 +370,7 @@ int main(void)
                 cmocka_unit_test(test_accepts),   cmocka_unit_test(test_refuses),
                 cmocka_unit_test(test_nul_bytes), cmocka_unit_test(test_beginnings),
                 cmocka_unit_test(test_depth),     cmocka_unit_test(test_long_numbers),
-                cmocka_unit_test(test_members),   cmocka_unit_test(test_lines),
+                cmocka_unit_test(test_values),    cmocka_unit_test(test_lines),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,51 @@ static int parse(const char *s, json_object **ret, JsonParseError *where)
         return json_parse(s, strlen(s), ret, where);
 }
 
+/* A tree of ours is the one that json-c's parser makes of the text. */
+static void test_as_json_c_has_it(void **state)
+{
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+        static const char *const texts[] = {
+                "null",
+                " true ",
+                "false",
+                "0",
+                "-0",
+                "-0.0",
+                "1e3",
+                "1E-2",
+                "0.1",
+                "[1.50]",
+                "9223372036854775807",
+                "9223372036854775808",
+                "18446744073709551615",
+                "-9223372036854775808",
+                "\"\"",
+                "\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"",
+                "\"\\u0041\\u00e4\\u20AC\\ud83d\\uDE00\\ufffd\"",
+                "\"\xc3\xa4\\u00E4\"",
+                "\"" LONG LONG "\\n" LONG "\"",
+                "{}",
+                "[ ]",
+                "[[],{},[{}]]",
+                "{\"\":1,\"a\\u0062\":[null , true],\"" LONG LONG "\" : { \"x\" : \"y\" } }",
+                "{\"\\u0031" LONG LONG "\":-1.25e+2,\"a.b\":{\"a.b\":[]}}\n\t",
+                "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                _cleanup_json_ json_object *ours = NULL, *theirs = NULL;
+
+                assert_int_equal(json_parse(texts[i], strlen(texts[i]), &ours, NULL), 0);
+                theirs = json_tokener_parse(texts[i]);
+                assert_int_equal(!theirs, i == 0);
+                if (!json_object_equal(ours, theirs))
+                        fail_msg("%s", texts[i]);
+                assert_string_equal(json_object_to_json_string(ours),
+                                    json_object_to_json_string(theirs));
+        }
+}
+
 static void test_members_given_twice(void **state)
 {
         static const struct {
@@ -284,13 +329,10 @@ static void test_to_text(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_members_given_twice),
-                cmocka_unit_test(test_written),
-                cmocka_unit_test(test_locate),
-                cmocka_unit_test(test_values),
-                cmocka_unit_test(test_parse_mended),
-                cmocka_unit_test(test_dispatch),
-                cmocka_unit_test(test_to_text),
+                cmocka_unit_test(test_as_json_c_has_it), cmocka_unit_test(test_members_given_twice),
+                cmocka_unit_test(test_written),          cmocka_unit_test(test_locate),
+                cmocka_unit_test(test_values),           cmocka_unit_test(test_parse_mended),
+                cmocka_unit_test(test_dispatch),         cmocka_unit_test(test_to_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,10 +397,10 @@ static void qemu_close(DriverVm *base)
         handles_closed(&vm->handles);
 }
 
-static int qemu_vm_spawn(QemuVm *vm, const DriverStart *start, const int *sockets, int output,
-                         CvmError *error)
+static int qemu_vm_spawn(QemuVm *vm, DriverHome *home, const DriverStart *start, const int *sockets,
+                         int output, CvmError *error)
 {
-        int r = qemu_spawn(start, sockets, output, &vm->child, error);
+        int r = qemu_spawn(home, start, sockets, output, &vm->child, error);
 
         if (r < 0)
                 return r;
@@ -440,7 +440,7 @@ static int qemu_start(DriverHome *home, const DriverStart *start, const DriverCa
         if (r == 0 && pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
                 r = cvm_error_system(error, -errno, "make a pipe for QEMU's output");
         if (r == 0)
-                r = qemu_vm_spawn(vm, start, sockets, output[1], error);
+                r = qemu_vm_spawn(vm, home, start, sockets, output[1], error);
         if (r == 0) {
                 r = open_stream(vm, &vm->output, TAKE_FD(output[0]), &output_callbacks);
                 if (r == 0)
@@ -555,8 +555,15 @@ static uint64_t qemu_start_time(const DriverVm *base)
         return container_of(base, QemuVm, base)->start_time;
 }
 
+static int qemu_home_new(uv_loop_t *loop, const Config *config, DriverHome **ret)
+{
+        return qemu_spawn_home_new(&driver_qemu, loop, ret);
+}
+
 const DriverOps driver_qemu = {
         .name = "qemu",
+        .home_new = qemu_home_new,
+        .home_free = qemu_spawn_home_free,
         .start = qemu_start,
         .go = qemu_go,
         .save = qemu_save,

@@ -4,6 +4,36 @@
 #include <string.h>
 #include <sys/stat.h>
 
+typedef struct QemuHome {
+        DriverHome base;
+        FileFilter filter; /* to make it takes as long as to fork */
+} QemuHome;
+
+int qemu_spawn_home_new(const DriverOps *ops, uv_loop_t *loop, DriverHome **ret)
+{
+        QemuHome *home = calloc(1, sizeof(*home));
+        int r;
+
+        if (!home)
+                return -ENOMEM;
+        home->base = (DriverHome){.ops = ops, .loop = loop};
+        r = file_filter_init(&home->filter);
+        if (r < 0) {
+                free(home);
+                return r;
+        }
+        *ret = &home->base;
+        return 0;
+}
+
+void qemu_spawn_home_free(DriverHome *base)
+{
+        QemuHome *home = container_of(base, QemuHome, base);
+
+        file_filter_done(&home->filter);
+        free(home);
+}
+
 /* Groups of the devices that the plan names: all that the program may open beyond its own. */
 static int collect_groups(const LaunchPlan *plan, gid_t **ret, size_t *ret_n)
 {
@@ -39,16 +69,16 @@ static int find_fd(const DriverStart *start, const int *sockets, const char *wha
         return -1;
 }
 
-int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *ret,
-               CvmError *error)
+int qemu_spawn(DriverHome *home, const DriverStart *start, const int *sockets, int output,
+               Child *ret, CvmError *error)
 {
         const LaunchPlan *plan = start->plan;
         _cleanup_free_ ChildFd *fds = calloc(plan->n_descriptors + 1, sizeof(*fds));
         _cleanup_free_ gid_t *groups = NULL;
-        _cleanup_(file_filter_done) FileFilter filter = {};
         ChildSpawn child = {.argv = plan->argv,
                             .fds = fds,
                             .output_fd = output,
+                            .filter = &container_of(home, QemuHome, base)->filter,
                             .switch_ids = start->uid != 0,
                             .uid = start->uid,
                             .gid = start->uid};
@@ -66,11 +96,8 @@ int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *
                 fds[child.n_fds++] = (ChildFd){.fd = fd, .number = plan->descriptors[i].number};
         }
         r = collect_groups(plan, &groups, &child.n_groups);
-        if (r == 0)
-                r = file_filter_init(&filter);
         if (r == 0) {
                 child.groups = groups;
-                child.filter = &filter;
                 r = child_spawn(&child, ret);
         }
         return r < 0 ? cvm_error_system(error, r, "start QEMU") : 0;

@@ -8,7 +8,11 @@
 #include "driver/driver.h"
 #include "driver/qemu_sockets.h"
 
-/* sockets: listening, by QemuSocket; output: for what QEMU prints; all borrowed. The child is held
- * (child.h). LaunchFailed or SystemError; nothing is left then. */
-int qemu_spawn(const DriverStart *start, const int *sockets, int output, Child *ret,
-               CvmError *error);
+/* A driver's home that has what is the same for each QEMU. Returns 0 or -errno. */
+int qemu_spawn_home_new(const DriverOps *ops, uv_loop_t *loop, DriverHome **ret);
+void qemu_spawn_home_free(DriverHome *base);
+
+/* home: one of those; sockets: listening, by QemuSocket; output: for what QEMU prints; all
+ * borrowed. The child is held (child.h). LaunchFailed or SystemError; nothing is left then. */
+int qemu_spawn(DriverHome *home, const DriverStart *start, const int *sockets, int output,
+               Child *ret, CvmError *error);
