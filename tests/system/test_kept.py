@@ -150,8 +150,8 @@ def test_the_daemon_ends_at_a_stage(cvmd, stage, number):
 
 @pytest.mark.qemu_driver("a domain takes long to start")
 def test_many_launches_of_many_clients(make_daemon, config, record_property):
-    """Each with a connection and a name of its own: each is answered, at the first try or, where the
-    host has no memory for so many at once, at a later one; and what has ended is bounded."""
+    """Each with a connection and a name of its own: each is answered, at the first try or, where
+    the host has no memory for so many at once, at a later one; and what has ended is bounded."""
     config["timeouts"] = {"startSec": 300, "readySec": 300, "powerdownSec": 60, "quitSec": 60}
     config["limits"] = {"cvms": 2 * CLIENTS, "cvmsPerUid": 2 * CLIENTS, "vcpusPerCpu": 65536}
     cvmd = make_daemon(config)
