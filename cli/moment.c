@@ -14,13 +14,17 @@
 /* A unit of time in which a duration is at least one. */
 typedef struct MomentUnit {
         int64_t seconds;
-        const char *letter, *word;
+        const char *letter, *one, *many;
 } MomentUnit;
 
 static const MomentUnit *moment_unit(int64_t seconds)
 {
         static const MomentUnit units[] = {
-                {86400, "d", "days"}, {3600, "h", "h"}, {60, "m", "min"}, {1, "s", "s"}};
+                {86400, "d", "day", "days"},
+                {3600, "h", "h", "h"},
+                {60, "m", "min", "min"},
+                {1, "s", "s", "s"},
+        };
         size_t i = 0;
 
         while (i + 1 < ARRAY_SIZE(units) && seconds < units[i].seconds)
@@ -45,7 +49,7 @@ char *moment_relative(int64_t usec)
         bool future = seconds < 0;
         const MomentUnit *unit = moment_unit(future ? -seconds : seconds);
         int64_t n = (future ? -seconds : seconds) / unit->seconds;
-        const char *word = n == 1 && strcmp(unit->word, "days") == 0 ? "day" : unit->word;
+        const char *word = n == 1 ? unit->one : unit->many;
 
         return text_format(future ? "in" PARAGRAPH_NO_BREAK "%" PRId64 PARAGRAPH_NO_BREAK "%s"
                                   : "%" PRId64 PARAGRAPH_NO_BREAK "%s" PARAGRAPH_NO_BREAK "ago",
