@@ -13,10 +13,10 @@
 #include "base/text.h"
 #include "base/tree.h"
 #include "launch/restart.h"
-#include "launch/update.h"
 #include "local/log.h"
 #include "manager/strays.h"
 #include "vm/charges.h"
+#include "vm/confine.h"
 #include "vm/record.h"
 #include "vm/record_aside.h"
 #include "vm/shares.h"
@@ -164,7 +164,10 @@ static int recover_live(Manager *manager, Vm *vm, json_object *record)
                 end_unseen(manager, vm, "the CVM ended while no daemon was running");
                 return 0;
         }
-        update_settle(vm);
+        if (vm->limits_in_doubt) { /* an update was not done when the last daemon ended */
+                vm->limits_in_doubt = 0;
+                confine_restore_limits(vm);
+        }
         if (!vm->guest.ready && vm->state == VM_RUNNING)
                 vm_arm_ready_timer(vm);
         if (vm->state == VM_STOPPING)

@@ -7,7 +7,6 @@
 #include "base/json.h"
 #include "launch/admission.h"
 #include "launch/restart.h"
-#include "local/log.h"
 #include "vm/confine.h"
 #include "vm/record.h"
 
@@ -87,8 +86,7 @@ static json_object *update_merge(const Vm *vm, const UpdateChanges *changes)
         return given;
 }
 
-/* Which fields the parsed spec has otherwise than the CVM; those are as a launch would keep them.
- */
+/* In which fields the parsed spec differs from the CVM; they are as a launch would keep them. */
 static void update_compare(const Vm *vm, UpdateResult *result)
 {
         result->names = json_object_new_array();
@@ -188,23 +186,6 @@ typedef struct Update {
         void *userdata;
 } Update;
 
-static SpecLimits update_limits(const Vm *vm)
-{
-        _cleanup_(cvm_error_done) CvmError ignored = {};
-        _cleanup_(spec_freep) CvmSpec *spec = NULL;
-
-        return spec_parse(vm->spec, &spec, &ignored) == 0 ? spec->limits : (SpecLimits){};
-}
-
-/* Gives the control group the limits of the spec again, as far as there is one. */
-static void update_restore_limits(const Vm *vm)
-{
-        const SpecLimits limits = update_limits(vm);
-        _cleanup_(cvm_error_done) CvmError ignored = {};
-
-        (void)confine_limit(vm, &limits, NULL, NULL, NULL, &ignored);
-}
-
 /* Answers, and frees. error: set if nothing was changed. */
 static void update_finish(Update *update, CvmError *error)
 {
@@ -252,8 +233,7 @@ static void on_limits_set(int r, const char *reason, void *userdata)
         vm->limits_in_doubt--;
         r = update_conclude(update, r, reason, &error);
         if (r < 0 && is_current) {
-                update_restore_limits(vm);
-                (void)record_write(vm); /* a failure is logged */
+                confine_restore_limits(vm);
         }
         update_finish(update, &error);
 }
@@ -353,15 +333,4 @@ int update_begin(Manager *manager, Vm *vm, const UpdateChanges *changes, const W
         if (r == 0)
                 done(vm, NULL, userdata);
         return r;
-}
-
-void update_settle(Vm *vm)
-{
-        if (!vm->limits_in_doubt)
-                return;
-        vm->limits_in_doubt = 0;
-        log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
-                 "an update was not done when the daemon ended: undone");
-        update_restore_limits(vm);
-        (void)record_write(vm); /* a failure is logged */
 }

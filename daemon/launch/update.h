@@ -8,7 +8,7 @@
  * All of an update happens or nothing does. systemd is asked for other limits first, bounded, while
  * the loop continues; then the spec on record and the CVM change together. While systemd is asked,
  * the record says so: a daemon that follows one that was killed meanwhile gives the control group
- * the limits that are on record (update_settle()).
+ * the limits that are on record (confine_restore_limits()).
  */
 
 #include "manager/manager.h"
@@ -32,5 +32,3 @@ typedef void (*UpdateDone)(Vm *vm, CvmError *error, void *userdata);
  * Timeout, WrongState. What `changes` refers to is only used, or copied, during the call. */
 int update_begin(Manager *manager, Vm *vm, const UpdateChanges *changes, const WirePeer *peer,
                  UpdateDone done, void *userdata, CvmError *error);
-/* For an adopted CVM, of which the last daemon may not have finished an update. */
-void update_settle(Vm *vm);

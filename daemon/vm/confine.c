@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "local/log.h"
 #include "vm/home.h"
+#include "vm/record.h"
 
 #define SCOPE_MSEC 10000
 #define SCOPE_TASKS 256 /* threads of a QEMU beside its vCPUs', where the spec says nothing */
@@ -99,6 +100,16 @@ int confine_limit(const Vm *vm, const SpecLimits *limits, ScopeDone done, void *
         r = scope_set_limits(vm->home->systemd, vm->process.scope, limits, SCOPE_MSEC, done,
                              userdata, ret);
         return r < 0 ? cvm_error_system(error, r, "ask systemd to change the CVM's limits") : 0;
+}
+
+void confine_restore_limits(const Vm *vm)
+{
+        _cleanup_(cvm_error_done) CvmError ignored = {};
+        _cleanup_(spec_freep) CvmSpec *spec = NULL;
+
+        if (spec_parse(vm->spec, &spec, &ignored) == 0)
+                (void)confine_limit(vm, &spec->limits, NULL, NULL, NULL, &ignored);
+        (void)record_write(vm); /* a failure is logged */
 }
 
 void confine_end(Vm *vm)

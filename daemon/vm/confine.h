@@ -29,6 +29,9 @@ int confine_failed(Vm *vm, const CvmSpec *spec, int r, const char *reason, CvmEr
  * scope. */
 int confine_limit(const Vm *vm, const SpecLimits *limits, ScopeDone done, void *userdata,
                   ScopeSet **ret, CvmError *error);
+/* Gives the scope of a CVM the limits of its spec again, as far as there is one, and notes in its
+ * record how many updates still ask for others (vm->limits_in_doubt). */
+void confine_restore_limits(const Vm *vm);
 /* What is left of a scope that is on record, of a CVM that has ended. */
 void confine_end(Vm *vm);
 

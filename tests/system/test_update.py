@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import libvirt, processes
+from harness import libvirt, processes, users
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
@@ -190,6 +190,24 @@ def test_a_record_that_cannot_be_written(cvmd):
     aside.rename(path)
     update(cvmd, labels={"c": "d"})
     assert record(cvmd)["labels"] == {"c": "d"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
+@pytest.mark.qemu_driver("driver libvirt has no limits")
+def test_the_weight_that_users_may_set(make_daemon, config):
+    cvmd = users.reachable(make_daemon({**config, "groups": {"users": users.USERS}}))
+
+    def ask(**changes):
+        """The fields of the refusal, from a process of that user's."""
+        return refused(cvmd, **changes)
+
+    users.by(users.ANN, lambda: cvmd.launch("web"))
+    name, fields = users.by(users.ANN, lambda: ask(cpuWeight=101))
+    assert name == INVALID and fields["parameter"] == "cpuWeight"
+    assert "administrators" in fields["reason"]
+    name, fields = users.by(users.ANN, lambda: ask(cpuWeight=100))
+    assert (name, fields["check"]) == ("HostNotReady", "scopes")  # no service manager is there
+    assert users.by(users.BOB, lambda: ask(labels={"a": "b"})) == ("NoSuchCvm", {"name": "web"})
 
 
 def test_states(cvmd):

@@ -297,6 +297,22 @@ def test_limits_of_a_scope_are_updated(machine):
     assert limits()[0] == "infinity"
 
 
+def test_an_update_that_a_killed_daemon_left(machine):
+    """The scope may have the new limits already, and the record says that an update was asked for:
+    the next daemon gives the scope the limits that are on record."""
+    (cvm,) = start(machine, "a", limits=LIMITS)
+    record = json.loads(machine.run("cat", live_record(machine, cvm)).stdout)
+    assert "limitsInDoubt" not in record
+    machine.systemctl("set-property", "--runtime", cvm["scope"], "MemoryHigh=300M", "CPUWeight=7")
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    machine.write(live_record(machine, cvm), json.dumps({**record, "limitsInDoubt": True}))
+    machine.systemctl("start", "cvmd.socket", "cvmd.service")
+    eventually(lambda: machine.show(cvm["scope"], "MemoryHigh", "CPUWeight") == {
+        "MemoryHigh": str(96 << 20), "CPUWeight": "50"}, "the limits are as recorded")
+    assert "limitsInDoubt" not in json.loads(machine.run("cat", live_record(machine, cvm)).stdout)
+    assert machine.status("a")["pid"] == cvm["pid"]
+
+
 def may_open(machine, cvm, device):
     """Whether a process in the CVM's control group may."""
     done = machine.run("sh", "-c", f"echo $$ >/sys/fs/cgroup/cvm.slice/{cvm['scope']}/cgroup.procs"
