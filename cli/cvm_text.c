@@ -13,11 +13,11 @@
 
 /* The fields of Cvm in the interface. */
 static const char *const cvm_text_fields[] = {
-        "name",        "id",        "platform",    "driver",    "state",        "ready",
-        "guestStatus", "owner",     "uid",         "cpus",      "memory",       "pid",
-        "scope",       "vsockCid",  "forwards",    "debug",     "confidential", "labels",
-        "createdAt",   "startedAt", "readyAt",     "expiresAt", "restarts",     "restartAt",
-        "ending",      "artifacts", "measurement", "binding",   "spec",
+        "name",        "id",        "platform",  "driver",      "state",        "ready",
+        "guestStatus", "owner",     "uid",       "cpus",        "memory",       "pid",
+        "scope",       "vsockCid",  "forwards",  "debug",       "confidential", "emulated",
+        "labels",      "createdAt", "startedAt", "readyAt",     "expiresAt",    "restarts",
+        "restartAt",   "ending",    "artifacts", "measurement", "binding",      "spec",
 };
 
 static bool cvm_text_is(const char *text, const char *expected)

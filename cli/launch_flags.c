@@ -58,7 +58,7 @@ LaunchFlags launch_flags_options(const Arguments *arguments)
                 .vsock_cid = arguments_number(arguments, "vsock", 0),
                 .vsock = arguments_has(arguments, "vsock"),
                 .bind_workload = arguments_has(arguments, "bind-workload"),
-                .confidential = arguments_has(arguments, "confidential"),
+                .confidential = arguments_has(arguments, "require-confidential"),
                 .debug = arguments_has(arguments, "debug"),
                 .svsm_log = arguments_has(arguments, "svsm-log"),
         };

@@ -222,7 +222,9 @@ void launched_note_plain(json_object *cvm)
         if (json_member_bool(cvm, "confidential", true))
                 return;
         fprintf(stderr,
-                "cvmctl: note: %s is NOT confidential (platform %s): this host can read and change "
+                "cvmctl: note: %s is NOT confidential (platform %s%s): this host can read and "
+                "change "
                 "its memory; see `cvmctl doctor`\n",
-                name ?: "the CVM", platform ?: "?");
+                name ?: "the CVM", platform ?: "?",
+                json_member_bool(cvm, "emulated", false) ? ", emulated" : "");
 }

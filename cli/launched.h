@@ -6,6 +6,8 @@
  * found again whatever happens to the call, and a launch that fails prints what is worth a look.
  */
 
+#include <json-c/json.h>
+
 #include "arguments.h"
 
 /* given: the caller's id, or NULL for a new one. *ret is newly allocated. Returns EXIT_OK, or the

@@ -67,3 +67,12 @@ char *moment_local(int64_t usec)
                 return strdup("-");
         return strdup(when);
 }
+
+char *moment_full(int64_t usec)
+{
+        _cleanup_free_ char *relative = moment_relative(usec), *local = moment_local(usec);
+
+        if (!relative || !local || strcmp(local, "-") == 0)
+                return relative ? TAKE_PTR(local) : NULL;
+        return text_format("%s, %s", local, paragraph_finish(relative));
+}

@@ -17,3 +17,6 @@ char *moment_relative(int64_t usec);
 
 /* "2026-11-21 07:16:33 +0100" in local time, "-" for 0 and below. Newly allocated. */
 char *moment_local(int64_t usec);
+
+/* "2026-11-21 07:16:33 +0100, 5 min ago"; "-" for 0 and below. Newly allocated. */
+char *moment_full(int64_t usec);

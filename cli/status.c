@@ -1,45 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "base/json.h"
 #include "base/text.h"
+#include "cvm_text.h"
 #include "fail.h"
 #include "list.h"
 #include "reply.h"
 #include "session.h"
-
-/* "Title:  text" in one column. */
-static void line(const char *title, const char *text)
-{
-        printf("%12s: %s\n", title, text ?: "-");
-}
-
-static void member_line(json_object *object, const char *title, const char *key)
-{
-        _cleanup_free_ char *text = output_member(object, key);
-
-        if (json_member(object, key))
-                line(title, text);
-}
-
-static void time_line(json_object *object, const char *title, const char *key)
-{
-        char when[OUTPUT_TIME_MAX];
-
-        if (json_member(object, key))
-                line(title, output_time(json_member_int(object, key, 0), when));
-}
+#include "status_spec.h"
 
 static void print_state(json_object *cvm)
 {
         _cleanup_free_ char *state = output_member(cvm, "state");
-        _cleanup_free_ char *text = NULL;
-        bool ready = json_member_bool(cvm, "ready", false);
+        const char *colour = output_colour(stdout) ? cvm_text_state_colour(cvm, "state") : NULL;
 
-        text = text_format("%s%s%s", state ?: "-", ready ? ", ready" : "",
-                           json_member_bool(cvm, "debug", false) ? ", debug" : "");
-        if (text)
-                line("State", text);
+        printf("%*s: %s%s%s%s%s\n", STATUS_TITLE_WIDTH, "State", colour ?: "", state ?: "-",
+               colour ? OUTPUT_PLAIN : "", json_member_bool(cvm, "ready", false) ? ", ready" : "",
+               json_member_bool(cvm, "debug", false) ? ", debug" : "");
 }
 
 static void print_ending(json_object *cvm)
@@ -48,11 +24,11 @@ static void print_ending(json_object *cvm)
 
         if (!ending)
                 return;
-        member_line(ending, "Ended by", "reason");
-        time_line(ending, "Ended", "at");
-        member_line(ending, "Exit code", "exitCode");
-        member_line(ending, "Signal", "signal");
-        member_line(ending, "Detail", "detail");
+        status_spec_member(ending, "Ended by", "reason");
+        status_spec_time(ending, "Ended", "at");
+        status_spec_member(ending, "Exit code", "exitCode");
+        status_spec_member(ending, "Signal", "signal");
+        status_spec_member(ending, "Detail", "detail");
 }
 
 /* A map of names to texts, a line each. */
@@ -69,7 +45,7 @@ static void print_map(json_object *cvm, const char *title, const char *key)
                 (void)ignored;
                 text = text_format("%s %s", safe ?: "-", digest ?: "-");
                 if (text)
-                        line(title, text);
+                        status_spec_line(title, text);
         }
 }
 
@@ -83,35 +59,43 @@ static void status_print_binding(json_object *cvm)
                 return;
         text = text_format("%s %s", field ?: "-", value ?: "-");
         if (text)
-                line("Bound by", text);
-        member_line(binding, "Bound to", "document");
+                status_spec_line("Bound by", text);
+        status_spec_member(binding, "Bound to", "document");
 }
 
 static void print_cvm(json_object *cvm)
 {
         _cleanup_free_ char *memory = output_size(cvm, "memory");
+        _cleanup_free_ char *owner = cvm_text_user(cvm, "owner");
+        bool confidential = json_member(cvm, "confidential");
         _cleanup_free_ char *forwards = output_forwards(cvm);
 
-        member_line(cvm, "Name", "name");
+        status_spec_member(cvm, "Name", "name");
         print_state(cvm);
-        member_line(cvm, "Guest says", "guestStatus");
-        member_line(cvm, "Platform", "platform");
-        member_line(cvm, "Confidential", "confidential");
-        member_line(cvm, "Driver", "driver");
-        member_line(cvm, "CPUs", "cpus");
-        line("Memory", memory);
-        line("Forwards", forwards);
-        member_line(cvm, "Vsock CID", "vsockCid");
-        member_line(cvm, "PID", "pid");
-        member_line(cvm, "Owner", "owner");
-        member_line(cvm, "ID", "id");
-        time_line(cvm, "Created", "createdAt");
-        time_line(cvm, "Started", "startedAt");
-        time_line(cvm, "Ready", "readyAt");
-        time_line(cvm, "Expires", "expiresAt");
-        member_line(cvm, "Restarts", "restarts");
-        time_line(cvm, "Next start", "restartAt");
+        status_spec_member(cvm, "Guest says", "guestStatus");
+        status_spec_member(cvm, "Platform", "platform");
+        status_spec_line("Confidential", confidential ? json_member_bool(cvm, "confidential", false)
+                                                                ? "yes"
+                                                                : "no, the host can read the guest"
+                                                      : NULL);
+        if (json_member_bool(cvm, "emulated", false))
+                status_spec_line("Emulated", "yes, by QEMU (TCG), which is slow");
+        status_spec_member(cvm, "Driver", "driver");
+        status_spec_member(cvm, "CPUs", "cpus");
+        status_spec_line("Memory", memory);
+        status_spec_line("Forwards", forwards);
+        status_spec_member(cvm, "Vsock CID", "vsockCid");
+        status_spec_member(cvm, "PID", "pid");
+        status_spec_line("Owner", owner);
+        status_spec_member(cvm, "ID", "id");
+        status_spec_time(cvm, "Created", "createdAt");
+        status_spec_time(cvm, "Started", "startedAt");
+        status_spec_time(cvm, "Ready", "readyAt");
+        status_spec_time(cvm, "Expires", "expiresAt");
+        status_spec_member(cvm, "Restarts", "restarts");
+        status_spec_time(cvm, "Next start", "restartAt");
         print_ending(cvm);
+        status_spec_print(json_member(cvm, "spec"));
         print_map(cvm, "Label", "labels");
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");
@@ -122,7 +106,7 @@ static void print_cvm(json_object *cvm)
 static ExitStatus status_show(const Cli *cli, const SessionTarget *target, bool before)
 {
         _cleanup_json_ json_object *cvm = NULL;
-        ExitStatus status = reply_cvm(cli, target, false, &cvm);
+        ExitStatus status = reply_cvm(cli, target, true, &cvm);
 
         if (status.code)
                 return status;

@@ -50,7 +50,7 @@ static const Option spec_options[] = {
          .completion = "user isolated passt none bridge: tap:"},
         {"vsock", "CID", "a vsock device; without CID a free one is chosen",
          OPTION_NUMBER | OPTION_OPTIONAL, 3, UINT32_MAX - 1},
-        {"confidential", NULL, "refuse a platform that is not confidential",
+        {"require-confidential", NULL, "refuse a platform that is not confidential",
          .section = "Confidential computing"},
         {"svsm-attestation", "URL[,vsock][,protocol=P]",
          "let the SVSM attest to a server, through a proxy on this host"},
@@ -328,7 +328,7 @@ const Verb verbs[] = {
          verb_launch,
          .section = VERB_LIFE,
          .examples = "cvmctl launch web --memory 2G --cpus 2 -p 8080:80 --wait ready\n"
-                     "cvmctl launch web -f web.json -e TOKEN=x --confidential\n"},
+                     "cvmctl launch web -f web.json -e TOKEN=x --require-confidential\n"},
         {"run",
          "NAME",
          "launch a CVM and stay in the foreground while it lives",

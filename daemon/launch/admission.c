@@ -19,6 +19,7 @@
 #include "launch/reserve.h"
 #include "local/log.h"
 #include "manager/holders.h"
+#include "manager/platform.h"
 #include "vm/confine.h"
 #include "vm/record.h"
 #include "vm/record_aside.h"
@@ -313,14 +314,16 @@ static int keep_groups(Vm *vm, const WirePeer *peer)
         return 0;
 }
 
-static int fill(const Config *config, const Admission *admission, Vm *vm)
+static int fill(const Manager *manager, const Admission *admission, Vm *vm)
 {
+        const Config *config = manager->home.config;
         const CvmSpec *spec = admission->spec;
         int r;
 
         vm->ops = driver_find(vm->home->drivers.all, spec->driver);
         vm->debug = spec->debug;
         vm->confidential = template_is_confidential(admission->template);
+        vm->emulated = !vm->confidential && !platform_use_kvm(manager);
         vm_restart_set_policy(&vm->restart, &spec->restart);
         if (spec->ttl_sec)
                 vm->expires = deadline_in(spec->ttl_sec);
@@ -352,7 +355,7 @@ int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, Cvm
         sd_id128_to_uuid_string(random, id);
         vm = vm_new(&manager->home, admission->spec->name, admission->id ?: id,
                     template_name(admission->template), admission->peer->uid, admission->peer->gid);
-        r = vm ? fill(manager->home.config, admission, vm) : -ENOMEM;
+        r = vm ? fill(manager, admission, vm) : -ENOMEM;
         if (r < 0) {
                 if (vm)
                         admission_vm_drop(vm);

@@ -164,6 +164,7 @@ static void load_rest(Vm *vm, json_object *record)
 
         vm->debug = json_member_bool(record, "debug", false);
         vm->confidential = json_member_bool(record, "confidential", false);
+        vm->emulated = json_member_bool(record, "emulated", false);
         vm_cause_load(&vm->cause, record);
         vm->limits_in_doubt = json_member_bool(record, "limitsInDoubt", false);
         vm->cpus = (uint32_t)json_member_int(record, "cpus", 0);

@@ -85,6 +85,7 @@ struct Vm {
         uint64_t memory;
         uint64_t promised; /* bytes of the host's memory that it may come to use */
         bool debug, confidential;
+        bool emulated; /* by TCG, as far as it is known: not of records of older versions */
         uint32_t start_sec, ready_sec, powerdown_sec, quit_sec;
         json_object *spec;    /* CvmSpec.given; owned */
         bool spec_is_given;   /* false: cvmd 0.1.0 launched it, and the spec has all its defaults */

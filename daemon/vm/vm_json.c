@@ -71,6 +71,8 @@ void vm_write_members(const Vm *vm, JsonWriter *w)
         vm_write_forwards(vm, w);
         json_write_bool(w, "debug", vm->debug);
         json_write_bool(w, "confidential", vm->confidential);
+        if (vm->emulated)
+                json_write_bool(w, "emulated", true);
         json_write_tree(w, "labels", vm->labels);
         vm_write_times(vm, w);
         vm_write_ending(&vm->ending, w);

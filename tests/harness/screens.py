@@ -51,6 +51,24 @@ def forward(host, guest, address="127.0.0.1", protocol="tcp"):
     return {"address": address, "hostPort": host, "guestPort": guest, "protocol": protocol}
 
 
+FULL_SPEC = {
+    "name": "web", "platform": "auto", "cpus": 2, "memory": "2G",
+    "kernel": {"path": "/srv/images/bzImage", "sha256": "c0ffee00" * 8},
+    "cmdline": "console=ttyS0 root=/dev/vda ro roothash=" + "5eed" * 16,
+    "certs": {"tls.key": {}, "tls.crt": {"path": "/etc/ssl/certs/web.pem"}},
+    "shares": [{"tag": "data", "path": "/srv/web/data", "readOnly": False},
+               {"tag": "conf", "path": "/srv/web/conf"}],
+    "disks": [{"id": "root", "path": "/srv/images/web.qcow2", "format": "qcow2", "bus": "virtio"},
+              {"path": "/dev/vg/state", "readOnly": False}],
+    "gpus": ["0000:41:00.0"], "network": "passt", "vsock": {"cid": 7},
+    "launchSecurity": {"policy": "0x30000"}, "confidential": False, "debug": False,
+    "limits": {"memoryMax": "3G", "cpuWeight": 200}, "timeouts": {"readySec": 120},
+    "restart": {"policy": "on-failure", "limit": 5}, "ttlSec": 86400,
+    "labels": {"team": "x", "tier": "front"},
+    "missing": ["env.TOKEN", "env.DATABASE_URL", "certs.tls.key"],
+}
+
+
 def cvms():
     """CVMs in many states, sorted by name as List has them."""
     return [
@@ -87,6 +105,16 @@ def cvms():
     ]
 
 
+def _status(call, connection):
+    wanted = call.parameters
+    for cvm in cvms():
+        if cvm["name"] == wanted.get("name") or cvm["id"] == wanted.get("id"):
+            full = {"spec": FULL_SPEC} if wanted.get("withSpec") and cvm["name"] == "web" else {}
+            connection.reply({"cvm": {**cvm, **full}})
+            return
+    connection.error("NoSuchCvm", name=wanted.get("name"))
+
+
 ARTIFACTS = [
     {"name": name, "kind": kind, "size": size, "origin": origin, "users": users,
      "sha256": f"{users + 3:x}" * 64, "sha384": f"{users + 7:x}" * 96}
@@ -108,7 +136,26 @@ TEMPLATES = [
         ("tdx", "Intel TDX with TDVF", True, 900, "/etc/cvmd/templates/tdx.json", False))]
 
 
+RENDERED = {
+    "argv": ["/usr/bin/qemu-system-x86_64", "-name", "web", "-m", "2G"], "descriptors": [],
+    "missing": [
+        {"name": "sev-snp", "passed": False, "found": "CPU vendor GenuineIntel",
+         "needed": "AMD SEV-SNP, enabled in firmware and kernel",
+         "fix": "use a bare-metal host with an AMD EPYC of the 7003 series or newer"},
+        {"name": "kvm", "passed": False, "found": "/dev/kvm does not exist",
+         "needed": "working KVM that runs ordinary guests",
+         "fix": "load the module kvm_intel, and enable virtualization in the firmware"},
+        *({"name": "qemu", "passed": False, "needed": needed, "fix": fix,
+           "found": "QEMU 7.2.22 at /usr/bin/qemu-system-x86_64, which does not support it"}
+          for needed, fix in (
+              ("object sev-snp-guest", "install QEMU 9.1 or newer"),
+              ("object igvm-cfg", "install QEMU 10.1 or newer built with IGVM (configure "
+                                  "--enable-igvm), such as COCONUT-SVSM's")))]}
+
+
 STATE = {
+    "Status": _status,
+    "Render": RENDERED,
     "ListArtifacts": {"artifacts": ARTIFACTS},
     "ListTemplates": {"templates": TEMPLATES},
     "List": lambda call, connection: connection.reply({"cvms": cvms(), "sequence": 1, "boot": ""}),
@@ -128,6 +175,8 @@ def show(columns, peer, *args, **options):
 # name of the files in tests/screens: arguments
 SCREENS = {
     "list": ["list"],
+    "status": ["status", "web", "batch-17"],
+    "render": ["render", "web", "--platform", "sev-snp"],
     "artifacts": ["artifacts"],
     "templates": ["templates"],
     "help-launch": ["help", "launch"],

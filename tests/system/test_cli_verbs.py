@@ -72,20 +72,28 @@ def test_status():
     with Peer(Status={"cvm": one}) as peer:
         shown = peer.cvmctl("status", "web").out
         assert peer.cvmctl("status", "web", "--json").json == one
-        assert calls(peer) == [("Status", {"name": "web"})] * 2
+        assert calls(peer) == [("Status", {"name": "web", "withSpec": True})] * 2
     fields = [line.strip() for line in shown.splitlines()]
     for line in ("Name: web", "State: failed", "Guest says: warming up", "Memory: 2G",
                  "Forwards: 127.0.0.1:6100 -> 7002/tcp", "Vsock CID: 6", "Exit code: 1",
-                 "Started: 2023-11-14 22:13:21", "Ended: 2023-11-14 22:13:23",
                  "Ended by: qemu-exit", "Detail: no space\\nleft",
                  f"Artifact: kernel {'ab' * 32}", f"Measurement: PCR4 {'ef' * 32}"):
         assert line in fields, shown
+    for line in ("Started: 2023-11-14 22:13:21", "Ended: 2023-11-14 22:13:23"):
+        assert re.search(rf"^ *{line} \+0000, \d+ days ago$", shown, re.M), shown
+
+
+def test_status_without_a_spec():
+    """Of cvmd 0.1.0, or of a CVM that it launched."""
+    with Peer(Status={"cvm": cvm()}) as peer:
+        shown = peer.cvmctl("status", "web").out
+    assert "Network" not in shown and "Confidential: -" in shown
 
 
 def test_times_are_local():
     with Peer(Status={"cvm": cvm()}) as peer:
         shown = peer.cvmctl("status", "web", env={"TZ": "UTC-5"}).out
-    assert "Started: 2023-11-15 03:13:21" in shown
+    assert "Started: 2023-11-15 03:13:21 +0500, " in shown
 
 
 @pytest.mark.parametrize("verb, script", [

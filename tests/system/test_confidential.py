@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CVM says whether it is confidential; a spec or the configuration can require it."""
 import json
+import re
 
 import pytest
 
@@ -38,8 +39,30 @@ def test_required_by_the_configuration(make_daemon, config):
 def test_by_cvmctl(cvmd, tmp_path):
     file = tmp_path / "web.json"
     file.write_text(json.dumps(cvmd.spec("web")))
-    done = cvmd.cvmctl("launch", "--file", file, "--confidential", check=False)
+    done = cvmd.cvmctl("launch", "--file", file, "--require-confidential", check=False)
     assert done.returncode == exits.UNAVAILABLE and "not confidential" in done.stderr
+
+
+def test_a_plain_cvm_is_announced(cvmd, tmp_path):
+    """launch, run, status and list say it; --json says it by the field alone."""
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps(cvmd.spec("web", cmdline="quiet seen")))
+    done = cvmd.cvmctl("launch", "--file", file)
+    assert re.fullmatch(r"cvmctl: note: web is NOT confidential \(platform plain(, emulated)?\): "
+                        r"this host .* see `cvmctl doctor`\n", done.stderr), done.stderr
+    emulated = cvmd.status("web").get("emulated", False)
+    assert (", emulated" in done.stderr) == emulated
+    shown = cvmd.cvmctl("status", "web").stdout
+    assert "Confidential: no, the host" in shown and "Command line: quiet seen\n" in shown
+    assert ("Emulated: yes" in shown) == emulated
+    assert cvmd.cvmctl("list", "--format", "confidential", "--no-legend").stdout == "no\n"
+    cvmd.kill()
+    cvmd.start()
+    assert cvmd.status("web").get("emulated", False) == emulated
+    done = cvmd.cvmctl("run", "short", "--file", file, "--ttl", "1", check=False, timeout=60)
+    assert done.stderr.count("short is NOT confidential (platform plain") == 1, done.stderr
+    done = cvmd.cvmctl("launch", "other", "--file", file, "--json")
+    assert done.stderr == "" and json.loads(done.stdout)["confidential"] is False
 
 
 @pytest.mark.qemu_driver("the record is of a CVM whose QEMU is the daemon's own child")
