@@ -13,7 +13,7 @@ class Failure(Exception):
 
 
 class Unavailable(Failure):
-    """The archive does not have it: nothing that could be mended here."""
+    """The archive does not have it, or cannot be reached: nothing that could be mended here."""
     status = 69  # EX_UNAVAILABLE of sysexits.h; tests/lanes/builds.py knows it
 
 

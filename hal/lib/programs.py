@@ -12,7 +12,7 @@ import time
 import uuid
 
 from . import debian
-from .failure import Failure, run
+from .failure import Failure, run, tool
 from .tree import TIME
 
 # mkfs.erofs, Python, and the libraries of both.
@@ -52,8 +52,11 @@ class Programs:
         self.scratch.cleanup()
 
     def run(self, program, *arguments, what, env=None):
-        command = [self.root / LOADER, "--library-path", self.root / LIBRARIES, program, *arguments]
-        return run(list(map(str, command)), what, env=env or {})
+        """With these variables and no other: the caller's may change what the programs make."""
+        variables = {"LC_ALL": "C", "SOURCE_DATE_EPOCH": str(TIME), **(env or {})}
+        command = [tool("env", "coreutils"), "-i", *(f"{n}={v}" for n, v in variables.items()),
+                   self.root / LOADER, "--library-path", self.root / LIBRARIES, program, *arguments]
+        return run(list(map(str, command)), what)
 
     def erofs(self, tree, name):
         """The bytes of a file system with the tree's files."""
