@@ -38,6 +38,7 @@ BUDGETS = {
     "packages": Budget(300),
     "igvm": Budget(60),
     "e2e": Budget(260),
+    "hal": Budget(200),
     "asan": Budget(300, parts=3),
     "valgrind": Budget(260, parts=6),
 }

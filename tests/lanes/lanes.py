@@ -153,6 +153,14 @@ def lane_e2e(run):
     return result.add(run.pytest("e2e", build, env, ["-m", "alone"]))
 
 
+def lane_hal(run):
+    if not shutil.which("qemu-system-x86_64"):
+        return Result().skip("hal", "qemu-system-x86_64 is not installed")
+    result = Result()
+    env = guests(run, ("full",), result)
+    return result.add(run.pytest("hal", run.builds.plain(), env, TWO_GUESTS)) if env else result
+
+
 def lane_asan(run):
     build = run.builds.asan()
     result = engine(run, build, env=SANITIZERS)
@@ -379,6 +387,7 @@ LANES = {
     "packages": (lane_packages, "Debian packages: built, installed, upgraded, purged on 12 and 13"),
     "igvm": (lane_igvm, "IGVM files by cvmd and by QEMU's own loader, native ones to READY"),
     "e2e": (lane_e2e, "a real QEMU (TCG) boots the real guests"),
+    "hal": (lane_hal, "the full image: what is in it, boots, runs programs, is closed to the host"),
     "asan": (lane_asan, "unit, engine, fuzz and a part of system under ASan, LSan and UBSan"),
     "valgrind": (lane_valgrind, "a part of unit, engine and system under valgrind"),
 }

@@ -158,6 +158,7 @@ OF_LANES = {
     "boot": [*REAL, lambda run: swtpm_starts()],
     "igvm": PLAIN,
     "e2e": REAL,
+    "hal": REAL,
     "asan": [lambda run: daemon_serves(run.builds.asan())],
     "valgrind": [*PLAIN, lambda run: valgrind_starts(run.builds.plain())],
 }
