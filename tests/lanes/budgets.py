@@ -23,7 +23,7 @@ BUDGETS = {
     "man": Budget(12),
     "fresh": Budget(60),
     "system": Budget(300),
-    "use": Budget(60),
+    "use": Budget(75),
     "system-libvirt": Budget(300),
     "soak": Budget(50),
     "hostile": Budget(120),

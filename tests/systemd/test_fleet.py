@@ -472,6 +472,21 @@ def test_a_refused_spec(machine):
     assert "cpus" in machine.run("journalctl", "-u", "cvm@a", "-o", "cat").stdout
 
 
+def test_a_spec_in_yaml(machine):
+    """It is found, unless there is one in JSON, too; without either nothing is started."""
+    assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
+    assert machine.show("cvm@a", "AssertResult") == "no"
+    machine.write("/etc/cvmd/cvms/a.yaml", "memory: 64M  # small\n")
+    machine.systemctl("start", "cvm@a.service")
+    assert machine.status("a")["memory"] == 64 << 20
+    machine.systemctl("stop", "cvm@a.service")
+    machine.write("/etc/cvmd/cvms/a.json", "{}")
+    assert machine.run("systemctl", "start", "cvm@a", check=False).returncode != 0
+    assert fate(machine, "cvm@a") == ("failed", "exit-code", exits.DATA)
+    said = machine.run("journalctl", "-u", "cvm@a", "-o", "cat").stdout
+    assert "/etc/cvmd/cvms/a.yaml: there is also /etc/cvmd/cvms/a.json" in said
+
+
 def test_another_users_cvm_of_that_name_is_spared(machine):
     machine.run("systemd-sysusers", "--inline", "u someone - someone /run /bin/sh", "m someone cvm")
     try:

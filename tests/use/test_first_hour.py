@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""first-hour.txt: what a user of docker, virsh or machinectl types in the first hour, one session of
-which each line is a test, with the real QEMU and the embedded guest."""
+"""first-hour.txt: what a user of docker, virsh or machinectl types in the first hour, in one go;
+each line is a test, with the real QEMU and the embedded guest."""
 import dataclasses
 import os
 import pathlib
@@ -23,13 +23,7 @@ SECONDS = 120 * SLOWNESS
 PORT = ports.port(0)
 # Lines whose verb or option is still missing.
 MISSING = {
-    "cvmctl launch": "no name is made",
-    "cvmctl port web": "there is no verb port",
     "cvmctl logs --since 1m web": "logs has no --since",
-    "cvmctl stats web": "there is no verb stats",
-    "cvmctl prune": "there is no verb prune",
-    "cvmctl remove --all": "remove has no --all",
-    "cvmctl stop --all": "stop has no --all",
     "cvmctl status web": "status does not show the environment's names",
 }
 
@@ -97,20 +91,18 @@ def events_since(session, line):
 
 def console(session, line):
     with session.terminal() as tmux:
-        tmux.run(line)
+        tmux.run(f"{line}; clear; echo {'sane ' * 20}")
         tmux.expect("Ctrl-]")
         tmux.type("C-]")
-        tmux.run(f"echo {'sane ' * 20}")
-        # the shell's line wraps again at the terminal's edge
-        eventually(lambda: tmux.screen().count("sane") == 40, tmux.screen)
+        # lines wrap again at the terminal's edge
+        eventually(lambda: tmux.screen().count("sane") == 20, tmux.screen)
 
 
 def top(session, line):
     with session.terminal() as tmux:
-        tmux.run(line)
+        tmux.run(f"{line}; echo left''it")
         tmux.expect("web")
         tmux.type("q")
-        tmux.run("echo left''it")
         tmux.expect("leftit")
         assert "did you mean" not in tmux.screen()
 

@@ -83,8 +83,9 @@ def test_example(session, number):
     out, errors = process.communicate(timeout=SECONDS)
     # what is not on this host is named by render, and is no failure
     assert process.returncode == 0, f"{BLOCKS[number]}\n{out}{errors}"
-    if "hostPort" in BLOCKS[number]:
-        assert out == f"{daemon.status('web')['forwards'][0]['hostPort']}\n"
+    if "cvmctl port" in BLOCKS[number]:
+        forward = daemon.status("web")["forwards"][0]
+        assert out == f"{forward['address']}:{forward['hostPort']}\n"
     if "signed.json" in BLOCKS[number]:
         signed = json.loads((directory / "signed.json").read_text())
         assert {"idBlock", "idAuth"} <= {*signed["launchSecurity"]} and signed["cpus"] == 2
