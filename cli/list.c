@@ -4,11 +4,15 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cvm_text.h"
 #include "fail.h"
 #include "output.h"
+#include "screen.h"
 #include "table.h"
+
+#define LIST_WATCH_USEC 2000000 /* between two frames */
 
 /* The columns without --format; OWNER only for those who see CVMs of others. */
 static const TableColumn list_columns[] = {
@@ -158,14 +162,16 @@ static void list_print_lines(const ListFormat *format, json_object *cvms)
         }
 }
 
-static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, json_object *cvms)
+/* To a stream that is fitted to a width; 0: to none. */
+static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, json_object *cvms,
+                                   FILE *stream, size_t width)
 {
         _cleanup_free_ char *fields = format->fields ? strdup(format->fields) : NULL;
         TableColumn columns[TABLE_COLUMNS_MAX + 1];
         const TableView view = {
                 .columns = columns,
-                .terminal = format->full ? 0 : output_width(stdout),
-                .colour = output_colour(stdout),
+                .terminal = format->full ? 0 : width,
+                .colour = output_colour(stream),
                 .no_legend = format->no_legend,
         };
 
@@ -176,8 +182,8 @@ static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, jso
         else
                 list_choose_columns(cvms, columns);
         if (json_object_array_length(cvms) == 0 && !format->no_legend)
-                puts("No CVMs.");
-        return table_print_view(stdout, &view, cvms) < 0 ? fail_memory(cli) : EXIT_OK;
+                fputs("No CVMs.\n", stream);
+        return table_print_view(stream, &view, cvms) < 0 ? fail_memory(cli) : EXIT_OK;
 }
 
 static bool list_is_spec(const char *path)
@@ -212,8 +218,54 @@ ExitStatus list_print(const Cli *cli, const ListSelection *selection, const List
         else if (format->json)
                 output_json(sorted);
         else
-                status = exit_first(status, list_print_table(cli, format, sorted));
+                status = exit_first(status, list_print_table(cli, format, sorted, stdout,
+                                                             output_width(stdout)));
         return status;
+}
+
+/* One frame of --watch. */
+static ExitStatus list_draw(const Cli *cli, const ListSelection *selection,
+                            const ListFormat *format)
+{
+        _cleanup_json_ json_object *cvms = NULL, *sorted = NULL;
+        ExitStatus status = list_select_call(cli, selection, list_has_spec(format), &cvms);
+        size_t width;
+        FILE *frame;
+
+        if (status.code)
+                return status;
+        sorted = format->sort ? list_sort(cvms, format->sort) : json_object_get(cvms);
+        frame = screen_begin(&width);
+        if (!sorted || !frame)
+                return fail_memory(cli);
+        status = list_print_table(cli, format, sorted, frame, width);
+        if (!status.code && screen_draw() < 0)
+                return fail_local(cli, "cannot write the output");
+        return status;
+}
+
+/* Draws the table again and again until the user leaves. */
+static ExitStatus list_watch(const Cli *cli, const ListSelection *selection,
+                             const ListFormat *format)
+{
+        _cleanup_(wire_client_freep) WireClient *client = NULL;
+        ExitStatus status = session_connect(cli, &client);
+        int r;
+
+        if (status.code)
+                return status;
+        r = screen_open(client);
+        if (r < 0)
+                return fail_local(cli, "cannot set up the screen: %s", strerror(-r));
+        do {
+                int64_t until = clock_monotonic_usec() + LIST_WATCH_USEC;
+
+                status = list_draw(cli, selection, format);
+                if (status.code || screen_wait(client, until) == SCREEN_LEFT)
+                        break;
+        } while (true);
+        screen_close();
+        return session_interrupted() ? session_interrupted_exit() : status;
 }
 
 static ListFormat list_format_options(const Arguments *arguments)
@@ -228,6 +280,7 @@ static ListFormat list_format_options(const Arguments *arguments)
                 .json = json || (!format && arguments->cli.json),
                 .lines = lines,
                 .quiet = arguments_has(arguments, "quiet"),
+                .watch = arguments_has(arguments, "watch"),
                 .full = arguments_has(arguments, "full"),
                 .no_legend = arguments_has(arguments, "no-legend"),
         };
@@ -240,6 +293,8 @@ static ExitStatus list_check_format(const Cli *cli, const ListFormat *format)
         if (format->quiet + (format->fields != NULL) + (cli->json || format->json) + format->lines >
             1)
                 return fail_usage(cli, "--quiet, --format and --json exclude each other");
+        if (format->watch && (format->quiet || format->json || format->lines))
+                return fail_usage(cli, "--watch draws a table: without --quiet and JSON");
         if (format->sort)
                 status = list_check_field(cli, "--sort", format->sort + (*format->sort == '-'));
         if (!status.code && format->fields)
@@ -256,5 +311,9 @@ ExitStatus verb_list(const Arguments *arguments)
 
         if (!status.code)
                 status = list_select_read(&arguments->cli, &options, &selection);
-        return status.code ? status : list_print(&arguments->cli, &selection, &format);
+        if (status.code)
+                return status;
+        return format.watch && output_redraws(stdout)
+                       ? list_watch(&arguments->cli, &selection, &format)
+                       : list_print(&arguments->cli, &selection, &format);
 }

@@ -11,6 +11,7 @@ typedef struct ListFormat {
         const char *fields; /* of --format: paths with commas between them */
         bool json, lines;   /* as JSON: an array, or a CVM a line */
         bool quiet;         /* names only */
+        bool watch;         /* drawn again and again */
         bool full;          /* not fitted to the terminal */
         bool no_legend;     /* without titles, and without "No CVMs." */
 } ListFormat;

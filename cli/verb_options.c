@@ -189,6 +189,7 @@ const Option verb_list_options[] = {
         {"quiet", NULL, "print only names", .letter = 'q', .section = "Output"},
         {"format", "FIELDS|json|jsonl", "print these fields, for example name,state,ending.reason"},
         {"sort", "[-]FIELD", "sort by this field; with - from the largest down"},
+        {"watch", NULL, "draw the table again and again; q leaves it", .letter = 'w'},
         {"full", NULL, "do not fit the table to the terminal"},
         {"no-legend", NULL, "print no column titles"},
         {"json", NULL, "print an array of CVMs as JSON"},

@@ -6,8 +6,10 @@ import subprocess
 import pytest
 
 from harness import exits
+from harness.daemon import CVMCTL
 from harness.peer import Peer, cvm
 from harness.screens import ago, on_terminal
+from harness.terminal import Terminal
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 
@@ -142,3 +144,21 @@ def test_it_fits_the_terminal(peer, columns):
     assert not [line for line in lines if line != line.rstrip()]
     assert on_terminal(columns, "--socket", peer.path, "list", "--full") == \
         peer.cvmctl("list").out.splitlines()
+
+
+def test_watch(peer):
+    command = [CVMCTL, "--socket", peer.path, "list", "--watch", "--sort", "name"]
+    with Terminal(command, rows=8, columns=90) as terminal:
+        terminal.wait_for("web")
+        lines = terminal.screen.lines
+        assert lines[0].split()[:3] == ["NAME", "STATE", "AGE"] and "failed:" in lines[1]
+        assert terminal.screen.other is not None and not terminal.screen.modes["25"]
+        peer.scripts["List"] = {"cvms": []}
+        terminal.wait_for("No CVMs.")
+        assert terminal.screen.lines == ["No CVMs."]
+        peer.scripts["List"] = {"cvms": [cvm("late")]}
+        terminal.wait_for("late")
+        terminal.type("q")
+        assert terminal.wait() == 0 and terminal.screen.lines == []
+    assert peer.cvmctl("list", "-w").out.splitlines()[1].startswith("late ")  # once in a pipe
+    assert peer.cvmctl("list", "-w", "-q").code == exits.USAGE
