@@ -23,7 +23,7 @@
 #define UNDO_MSEC 5000 /* how long to wait for the daemon to undo a launch */
 #define UNDO_POLL_MSEC 50
 
-        ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
+ExitStatus launched_choose_id(const Cli *cli, const char *given, char **ret)
 {
         size_t size;
         char *id;
