@@ -225,6 +225,8 @@ const Option verb_timeline_options[] = {
 
 const Option verb_logs_options[] = {
         {"follow", NULL, "continue with new output", .letter = 'f'},
+        {"since", "TIME", "only what was written since then: 5m ago, or 14:03"},
+        {"timestamps", NULL, "print before each line when it was written", .letter = 't'},
         {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000, .letter = 'n'},
         {"raw", NULL, "print control characters unchanged on a terminal"},
         {"svsm", NULL, "print the SVSM's log instead of the console"},

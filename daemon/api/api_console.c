@@ -284,7 +284,7 @@ static void read_past(Turn *turn)
 {
         Past *past = container_of(turn, Past, turn);
 
-        if (console_snapshot_tail(past->snapshot, 0, TAIL_BYTES, &past->text, &past->size) < 0)
+        if (console_snapshot_tail(past->snapshot, 0, 0, TAIL_BYTES, &past->text, &past->size) < 0)
                 past->size = 0;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/param.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "launch/quota.h"
 #include "local/log.h"
@@ -29,6 +30,7 @@ typedef struct Follow {
         Piece *piece; /* that is encoded and comes first; NULL: it was sent */
         bool waits;   /* for the client to read */
         bool ended;   /* the CVM has */
+        bool times;   /* are wanted */
         ConsoleFollower console;
         VmWatch watch;
         EventsFollower daemon; /* for its end */
@@ -42,6 +44,9 @@ struct Piece {
         Manager *manager;          /* borrowed */
         ConsoleSnapshot *snapshot; /* the past; NULL: it is in data */
         uint64_t lines;            /* of the snapshot; 0: all */
+        int64_t since;             /* likewise; 0: all */
+        bool times;                /* they are wanted */
+        int64_t at;                /* of the data, which is not of a snapshot */
         char *data;
         size_t size;
         bool follows;
@@ -111,17 +116,38 @@ static Piece *piece_new(WireCall *call, Manager *manager)
         return piece;
 }
 
+/* The member of the reply, as text; newly allocated. */
+static char *piece_times(const Piece *piece)
+{
+        const ConsoleTime point = {0, piece->at};
+        const ConsoleTimes of_data = {
+                .points = (ConsoleTime *)&point, .n = 1, .written = piece->size};
+        _cleanup_json_ json_object *array = console_times_show(
+                piece->snapshot ? console_snapshot_times(piece->snapshot) : &of_data, piece->size);
+
+        return text_format(",\"times\":%s", json_text(array));
+}
+
+static int piece_reply(Piece *piece)
+{
+        _cleanup_free_ char *times = piece->times ? piece_times(piece) : NULL;
+
+        if (piece->times && !times)
+                return -ENOMEM;
+        return wire_call_prepare_data_reply(piece->data, piece->size, times, piece->follows,
+                                            &piece->reply);
+}
+
 static void encode(Turn *turn)
 {
         Piece *piece = container_of(turn, Piece, turn);
 
         piece->r = piece->snapshot
-                           ? console_snapshot_tail(piece->snapshot, piece->lines, LOGS_BYTES_MAX,
-                                                   &piece->data, &piece->size)
+                           ? console_snapshot_tail(piece->snapshot, piece->lines, piece->since,
+                                                   LOGS_BYTES_MAX, &piece->data, &piece->size)
                            : 0;
         if (piece->r == 0 && (piece->size || !piece->follows))
-                piece->r = wire_call_prepare_data_reply(piece->data, piece->size, piece->follows,
-                                                        &piece->reply);
+                piece->r = piece_reply(piece);
         free(TAKE_PTR(piece->data));
 }
 
@@ -161,6 +187,8 @@ static bool follow_take(Follow *follow)
         if (piece && piece->data) {
                 memcpy(piece->data, n < 0 ? gap : data, size);
                 piece->size = size;
+                piece->times = follow->times;
+                piece->at = clock_now_usec();
         }
         if (n > 0)
                 console_have_read(&follow->console, size);
@@ -234,8 +262,8 @@ static void on_encoded(Turn *turn)
 
 typedef struct LogsParameters {
         ApiTarget target;
-        int64_t lines;
-        bool follow, svsm;
+        int64_t lines, since;
+        bool follow, svsm, times;
 } LogsParameters;
 
 static void logs_parameters_done(LogsParameters *p)
@@ -280,7 +308,7 @@ static void on_past_gone(WireCall *call, void *userdata)
 }
 
 /* follow: that waits for it, or NULL. */
-static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t lines,
+static int past_begin(WireCall *call, Manager *manager, Console *log, const LogsParameters *p,
                       Follow *follow)
 {
         Piece *piece = piece_new(call, manager);
@@ -292,7 +320,9 @@ static int past_begin(WireCall *call, Manager *manager, Console *log, uint64_t l
                 piece_free(piece);
                 return -ENOMEM;
         }
-        piece->lines = lines;
+        piece->lines = p->lines < 0 ? 0 : (uint64_t)p->lines;
+        piece->since = p->since;
+        piece->times = p->times;
         if (follow) {
                 piece_begin_for(piece, follow);
         } else {
@@ -317,10 +347,11 @@ static int logs(WireCall *call, Manager *manager, Vm *vm, Console *log, const Lo
                 follow = follow_begin(call, manager, vm, log);
                 if (!follow)
                         return -ENOMEM;
+                follow->times = p->times;
         }
         if (p->lines == 0)
                 return 0;
-        r = past_begin(call, manager, log, p->lines < 0 ? 0 : (uint64_t)p->lines, follow);
+        r = past_begin(call, manager, log, p, follow);
         if (r < 0 && follow)
                 follow_free(follow); /* which answers */
         return follow ? 0 : r;
@@ -331,6 +362,8 @@ int api_logs(WireCall *call, json_object *parameters, void *userdata, CvmError *
         static const JsonField fields[] = {
                 API_TARGET_FIELDS(LogsParameters, target),
                 {"lines", JSON_INT, offsetof(LogsParameters, lines), 0, 0, INT32_MAX},
+                {"since", JSON_INT, offsetof(LogsParameters, since), 0, 0, INT64_MAX},
+                {"times", JSON_BOOL, offsetof(LogsParameters, times)},
                 {"follow", JSON_BOOL, offsetof(LogsParameters, follow)},
                 {"svsm", JSON_BOOL, offsetof(LogsParameters, svsm)},
                 {},

@@ -40,6 +40,7 @@ struct Console {
         size_t capacity;             /* of ring, at most CONSOLE_QUEUE */
         size_t start, used, unsaved; /* of ring; unsaved <= used <= capacity */
         uint64_t end;                /* how many bytes were written */
+        ConsoleTimes times;
 };
 
 int console_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes, uint32_t files,
@@ -51,6 +52,7 @@ int console_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes, u
                 return -ENOMEM;
         console->queue = queue;
         console->files = console_files_new(dirfd, name, bytes, files);
+        console_times_clear(&console->times);
         console->name = strdup(name);
         if (!console->files || !console->name) {
                 console_free(console);
@@ -212,6 +214,7 @@ static int console_remove_files(Console *console, bool final)
 int console_clear(Console *console)
 {
         console->unsaved = console->used = 0;
+        console_times_clear(&console->times);
         return console_remove_files(console, false);
 }
 
@@ -233,6 +236,7 @@ Console *console_free(Console *console)
         console_save_last(console);
         list_clear(&console->followers);
         backlog_free(console->backlog);
+        console_times_done(&console->times);
         console_files_unref(console->files);
         free(console->name);
         free(console->ring);
@@ -358,6 +362,7 @@ unsigned console_write(Console *console, const void *data, size_t size)
         size_t left = size;
         unsigned pause;
 
+        console_times_add(&console->times, size);
         console_ring_grow(console, size);
         while (left && console->capacity) {
                 size_t n = MIN(left, console->capacity);
@@ -380,6 +385,7 @@ struct ConsoleSnapshot {
         ConsoleFiles *files; /* a reference */
         uint64_t end;        /* how many bytes were written */
         size_t used;
+        ConsoleTimes times;
         char ring[]; /* the last bytes written, in order */
 };
 
@@ -388,6 +394,7 @@ ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot)
         if (!snapshot)
                 return NULL;
         console_files_unref(snapshot->files);
+        console_times_done(&snapshot->times);
         free(snapshot);
         return NULL;
 }
@@ -399,6 +406,10 @@ ConsoleSnapshot *console_snapshot(const Console *console)
 
         if (!snapshot)
                 return NULL;
+        if (console_times_copy(&console->times, &snapshot->times) < 0) {
+                free(snapshot);
+                return NULL;
+        }
         snapshot->files = console_files_ref(console->files);
         snapshot->end = console->end;
         snapshot->used = console->used;
@@ -409,13 +420,20 @@ ConsoleSnapshot *console_snapshot(const Console *console)
         return snapshot;
 }
 
-int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,
-                          size_t *ret_size)
+const ConsoleTimes *console_snapshot_times(const ConsoleSnapshot *snapshot)
+{
+        return &snapshot->times;
+}
+
+int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, int64_t since,
+                          size_t max, char **ret, size_t *ret_size)
 {
         uint64_t all = console_files_max(snapshot->files) + snapshot->used;
         ConsoleTail tail = {.lines = lines, .limited = lines > 0};
         int r = -ENOMEM;
 
+        if (since)
+                all = MIN(all, console_times_since(&snapshot->times, since));
         tail.size = tail.start = (size_t)MIN(all, max);
         tail.done = tail.size == 0;
         tail.data = malloc(tail.size + 1);
@@ -437,5 +455,5 @@ int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_
 {
         _cleanup_(console_snapshot_freep) ConsoleSnapshot *snapshot = console_snapshot(console);
 
-        return snapshot ? console_snapshot_tail(snapshot, lines, max, ret, ret_size) : -ENOMEM;
+        return snapshot ? console_snapshot_tail(snapshot, lines, 0, max, ret, ret_size) : -ENOMEM;
 }

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "local/disk_queue.h"
+#include "vm/console_times.h"
 
 #define CONSOLE_RING 65536u
 #define CONSOLE_QUEUE (1u << 20)
@@ -59,8 +60,12 @@ int console_tail(Console *console, uint64_t lines, size_t max, char **ret, size_
  * NULL without memory. */
 typedef struct ConsoleSnapshot ConsoleSnapshot;
 ConsoleSnapshot *console_snapshot(const Console *console);
-int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, size_t max, char **ret,
-                          size_t *ret_size);
+/* As console_tail(); since: only of what was written then or later, see console_times_since(); in
+ * microseconds since the epoch, 0: of all. */
+int console_snapshot_tail(const ConsoleSnapshot *snapshot, uint64_t lines, int64_t since,
+                          size_t max, char **ret, size_t *ret_size);
+/* When it was written. Borrowed. */
+const ConsoleTimes *console_snapshot_times(const ConsoleSnapshot *snapshot);
 ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot);
 DEFINE_CLEANUP(ConsoleSnapshot *, console_snapshot_free)
 /* From what is written next on. Returns 0 or -ENOMEM. */

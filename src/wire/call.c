@@ -193,9 +193,10 @@ int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret
         return 0;
 }
 
-int wire_call_prepare_data_reply(const void *data, size_t size, bool continues, Buffer *ret)
+int wire_call_prepare_data_reply(const void *data, size_t size, const char *more, bool continues,
+                                 Buffer *ret)
 {
-        return wire_message_make_data_reply(data, size, continues, ret);
+        return wire_message_make_data_reply(data, size, more, continues, ret);
 }
 
 void wire_call_reply_prepared(WireCall *call, Buffer *reply)

@@ -68,8 +68,10 @@ void wire_call_reply(WireCall *call, json_object *parameters);
 /* Both in two steps, for a large reply that is written in a worker. The first takes parameters and
  * needs no call (0 or -ENOMEM); the second takes what it has written. */
 int wire_call_prepare_reply(json_object *parameters, bool continues, Buffer *ret);
-/* A reply whose one field, `data`, has these bytes in base64; up to 1 GiB. */
-int wire_call_prepare_data_reply(const void *data, size_t size, bool continues, Buffer *ret);
+/* A reply whose field `data` has these bytes in base64; up to 1 GiB. more: what else it has, as
+ * wire_message_make_data_reply() accepts it. */
+int wire_call_prepare_data_reply(const void *data, size_t size, const char *more, bool continues,
+                                 Buffer *ret);
 void wire_call_continue_prepared(WireCall *call, Buffer *reply);
 void wire_call_reply_prepared(WireCall *call, Buffer *reply);
 /* Ends the call with an error; the error is moved from (left unset). For a failure that comes after

@@ -210,12 +210,14 @@ int wire_message_append_reply(Buffer *buffer, json_object *parameters, bool cont
         return append_parameters(buffer, parameters, continues ? ",\"continues\":true}" : "}");
 }
 
-int wire_message_make_data_reply(const void *data, size_t size, bool continues, Buffer *ret)
+int wire_message_make_data_reply(const void *data, size_t size, const char *more, bool continues,
+                                 Buffer *ret)
 {
         static const char begin[] = "{\"parameters\":{\"data\":\"";
-        const char *end = continues ? "\"},\"continues\":true}" : "\"}}";
-        size_t length = text_base64_length(size), all = strlen(begin) + length + strlen(end) + 1;
-        char *text = buffer_make(ret, all);
+        _cleanup_free_ char *end =
+                text_format("\"%s}%s}", more ?: "", continues ? ",\"continues\":true" : "");
+        size_t length = text_base64_length(size);
+        char *text = end ? buffer_make(ret, strlen(begin) + length + strlen(end) + 1) : NULL;
 
         if (!text)
                 return -ENOMEM;

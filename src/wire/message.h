@@ -56,7 +56,9 @@ typedef enum WireCallKind {
 int wire_message_append_call(Buffer *buffer, const char *method, json_object *parameters,
                              WireCallKind kind);
 int wire_message_append_reply(Buffer *buffer, json_object *parameters, bool continues);
-/* A reply with the one field `data`, the bytes in base64: of several MiB it takes their size and
- * that of the message, where a JSON object would take several times as much. 0 or -ENOMEM. */
-int wire_message_make_data_reply(const void *data, size_t size, bool continues, Buffer *ret);
+/* A reply with the field `data`, the bytes in base64, and what `more` adds (",\"a\":1"; NULL:
+ * nothing): of several MiB it takes their size and that of the message, where a JSON object would
+ * take several times as much. 0 or -ENOMEM. */
+int wire_message_make_data_reply(const void *data, size_t size, const char *more, bool continues,
+                                 Buffer *ret);
 int wire_message_append_error(Buffer *buffer, const char *name, json_object *parameters);

@@ -315,6 +315,30 @@ def test_logs_say_that_the_kernel_has_no_console(args, told):
     assert not told or (done.out, done.err.count("\n")) == ("SeaBIOS\n", 1)
 
 
+TIMED = {"data": base64.b64encode(b"one\ntwo\nthree").decode(),
+         "times": [{"position": 2, "at": 1700000000000000}, {"position": 8, "at": 1700000001000000}]}
+
+
+def test_logs_with_their_times():
+    """Each line has that of its first byte; what begins in an earlier piece has none of its own."""
+    def reply(call, connection):
+        assert call.parameters == {"name": "web", "times": True}
+        connection.reply(TIMED, continues=True)
+        connection.reply({"data": base64.b64encode(b"!\nfour\n").decode(),
+                          "times": [{"position": 0, "at": 1700000002000000}]})
+    with Peer(Logs=reply, Status=STATUS) as peer:
+        done = peer.cvmctl("logs", "web", "-t")
+    assert done.out.splitlines() == ["- one", "2023-11-14 22:13:20 two", "2023-11-14 22:13:21 three!",
+                                     "2023-11-14 22:13:22 four"]
+
+
+def test_logs_since():
+    with Peer(Logs=pieces(b"x\n"), Status=STATUS) as peer:
+        assert peer.cvmctl("logs", "web", "--since", "@1700000000").out == "x\n"
+        assert peer.calls[-1].parameters == {"name": "web", "since": 1700000000000000}
+        assert peer.cvmctl("logs", "web", "--since", "x").code == exits.USAGE
+
+
 def test_logs_that_are_no_base64():
     with Peer(Logs={"data": "?"}, Status=STATUS) as peer:
         assert peer.cvmctl("logs", "web").code == 1

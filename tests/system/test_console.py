@@ -260,3 +260,56 @@ def test_logs_as_json(cvmd):
     eventually(lambda: logs(cvmd), "there is output")
     lines = cvmd.cvmctl("logs", "web", "--json").stdout.splitlines()
     assert b"".join(base64.b64decode(json.loads(line)["data"]) for line in lines) == logs(cvmd)
+
+
+def timed_logs(daemon, **parameters):
+    reply = daemon.call("Logs", name="web", **parameters)
+    return base64.b64decode(reply["data"]), reply.get("times")
+
+
+def test_logs_since_and_their_times(cvmd):
+    """Each piece has the time at which it came, and `since` selects by it."""
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as typing:
+        stream = typing.upgrade("Console", name="web")
+        for text in (b"first\n", b"second\n"):
+            time.sleep(0.2)  # what comes soon after other output may have its time
+            begun = time.time_ns() // 1000
+            stream.sendall(text)
+            eventually(lambda text=text: timed_logs(cvmd)[0].endswith(text), "the log has it")
+            ended = time.time_ns() // 1000
+            data, times = timed_logs(cvmd, times=True)
+            at = data.rindex(text)
+            last = [point for point in times if point["position"] <= at][-1]
+            assert begun <= last["at"] <= ended and times[0]["position"] == 0
+    data, times = timed_logs(cvmd, since=begun, times=True)
+    assert data == b"second\n" and [point["position"] for point in times] == [0]
+    assert timed_logs(cvmd, since=begun, lines=5)[0] == b"second\n"
+    assert timed_logs(cvmd, since=ended + 1)[0] == b""
+    assert timed_logs(cvmd, since=1)[0] == timed_logs(cvmd)[0] and timed_logs(cvmd)[1] is None
+
+
+def test_since_after_a_restart_of_the_daemon(cvmd):
+    """Output from before has no time: it comes if the time asked for is before the new daemon's."""
+    before = time.time_ns() // 1000
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as typing:
+        typing.upgrade("Console", name="web").sendall(b"first\n")
+        eventually(lambda: timed_logs(cvmd)[0].endswith(b"first\n"), "the log has it")
+    assert cvmd.terminate() == 0
+    cvmd.start()
+    data, times = timed_logs(cvmd, since=before, times=True)
+    assert data.endswith(b"first\n") and times == []
+    assert timed_logs(cvmd, since=time.time_ns() // 1000)[0] == b""
+
+
+def test_followed_output_has_times(cvmd):
+    cvmd.launch("web", cmdline="fake.echo", wait="ready")
+    with cvmd.client() as reader, cvmd.client() as typing:
+        reader.send("Logs", {"name": "web", "follow": True, "lines": 0, "times": True}, more=True)
+        cvmd.call("List")
+        begun = time.time_ns() // 1000
+        typing.upgrade("Console", name="web").sendall(b"now\n")
+        reply, continues = reader.receive(more=True)
+    assert continues and reply["times"][0]["position"] == 0
+    assert begun <= reply["times"][0]["at"] <= time.time_ns() // 1000

@@ -7,6 +7,7 @@
 
 #include "base/backlog.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/tree.h"
 #include "leaks.h"
 #include "loop.h"
@@ -465,7 +466,7 @@ static void test_snapshot_of_the_past(void **state)
         write_stream(console, &offset, 30000);
         disk_let(&disk);
         assert_int_equal(file_size("c.log"), offset);
-        assert_int_equal(console_snapshot_tail(snapshot, 0, SIZE_MAX, &tail, &size), 0);
+        assert_int_equal(console_snapshot_tail(snapshot, 0, 0, SIZE_MAX, &tail, &size), 0);
         assert_int_equal(size, then);
         for (size_t i = 0; i < size; i++)
                 assert_int_equal(tail[i], byte_at(i));
@@ -542,16 +543,89 @@ static void test_order(void **state)
         disk_done(&disk);
 }
 
+/* Points 1 s apart, of 10 bytes each, up to the most that there are. */
+static void fill_times(ConsoleTimes *times)
+{
+        times->points = calloc(CONSOLE_TIMES_MAX, sizeof(*times->points));
+        times->n = times->room = CONSOLE_TIMES_MAX;
+        for (size_t i = 0; i < times->n; i++)
+                times->points[i] = (ConsoleTime){10 * i, INT64_C(1000000) * (int64_t)(i + 1)};
+        times->written = 10 * times->n;
+}
+
+static void test_times_are_bounded(void **state)
+{
+        ConsoleTimes times = {};
+
+        fill_times(&times);
+        console_times_add(&times, 7);
+        assert_int_equal(times.n, CONSOLE_TIMES_MAX * 3 / 4 + 1);
+        assert_int_equal(times.room, CONSOLE_TIMES_MAX);
+        assert_int_equal(times.points[0].offset, 0);
+        assert_int_equal(times.points[1].offset, 20);
+        assert_int_equal(times.points[times.n - 1].offset, 10 * CONSOLE_TIMES_MAX);
+        assert_int_equal(times.points[times.n - 2].offset, 10 * CONSOLE_TIMES_MAX - 10);
+        for (size_t i = 1; i < times.n; i++)
+                assert_true(times.points[i].offset > times.points[i - 1].offset);
+        console_times_done(&times);
+}
+
+static void test_since(void **state)
+{
+        ConsoleTimes times = {};
+
+        fill_times(&times);
+        times.begun = 500000;
+        assert_int_equal(console_times_since(&times, 500000), UINT64_MAX);
+        assert_int_equal(console_times_since(&times, 500001), 10 * CONSOLE_TIMES_MAX);
+        assert_int_equal(console_times_since(&times, 1000001), 10 * CONSOLE_TIMES_MAX - 10);
+        assert_int_equal(console_times_since(&times, INT64_C(1000000) * CONSOLE_TIMES_MAX), 10);
+        assert_int_equal(console_times_since(&times, INT64_C(1000000) * CONSOLE_TIMES_MAX + 1), 0);
+        console_times_done(&times);
+}
+
+static void assert_times(const ConsoleTimes *times, size_t size, const char *text)
+{
+        _cleanup_json_ json_object *shown = console_times_show(times, size);
+
+        assert_string_equal(json_text(shown), text);
+}
+
+static void test_times_of_a_piece(void **state)
+{
+        ConsoleTimes times = {};
+
+        assert_times(&times, 5, "[]");
+        fill_times(&times);
+        assert_times(&times, 10, "[{\"position\":0,\"at\":1024000000}]");
+        assert_times(&times, 15,
+                     "[{\"position\":0,\"at\":1023000000},{\"position\":5,\"at\":1024000000}]");
+        times.n = 1; /* what an earlier daemon wrote has none */
+        times.written = 10;
+        assert_times(&times, 12, "[{\"position\":2,\"at\":1000000}]");
+        console_times_done(&times);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                leaks_unit_test(test_lines),        leaks_unit_test(test_private),
-                leaks_unit_test(test_flood),        leaks_unit_test(test_one_file),
-                leaks_unit_test(test_reopen),       leaks_unit_test(test_files_gone),
-                leaks_unit_test(test_not_followed), leaks_unit_test(test_full_disk),
-                leaks_unit_test(test_followers),    leaks_unit_test(test_slow_followers),
-                leaks_unit_test(test_late_disk),    leaks_unit_test(test_snapshot_of_the_past),
-                leaks_unit_test(test_silent_disk),  leaks_unit_test(test_order),
+                cmocka_unit_test(test_times_are_bounded),
+                cmocka_unit_test(test_since),
+                cmocka_unit_test(test_times_of_a_piece),
+                leaks_unit_test(test_lines),
+                leaks_unit_test(test_private),
+                leaks_unit_test(test_flood),
+                leaks_unit_test(test_one_file),
+                leaks_unit_test(test_reopen),
+                leaks_unit_test(test_files_gone),
+                leaks_unit_test(test_not_followed),
+                leaks_unit_test(test_full_disk),
+                leaks_unit_test(test_followers),
+                leaks_unit_test(test_slow_followers),
+                leaks_unit_test(test_late_disk),
+                leaks_unit_test(test_snapshot_of_the_past),
+                leaks_unit_test(test_silent_disk),
+                leaks_unit_test(test_order),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,7 +23,6 @@ SECONDS = 120 * SLOWNESS
 PORT = ports.port(0)
 # Lines whose verb or option is still missing.
 MISSING = {
-    "cvmctl logs --since 1m web": "logs has no --since",
     "cvmctl status web": "status does not show the environment's names",
 }
 
