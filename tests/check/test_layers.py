@@ -14,7 +14,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 # with the log's thread, one with the times of a launch's steps, to recovery one with the workers
 # that wipe secrets, and those of a console's files and their queue, which take the disk off the
 # loop.
-WALKS = {"api_stop": (30, 0), "recover_one": (47, 0)}
+WALKS = {"api_stop": (30, 0), "recover_one": (48, 0)}
 
 
 def check_layers(*arguments):
