@@ -23,7 +23,6 @@ SECONDS = 120 * SLOWNESS
 PORT = ports.port(0)
 # Lines whose verb or option is still missing.
 MISSING = {
-    "cvmctl status web": "status does not show the environment's names",
 }
 
 
