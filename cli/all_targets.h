@@ -8,8 +8,7 @@
 typedef struct AllTargets {
         bool live;            /* those that have not ended, else those that have */
         bool own;             /* only those that this user launched */
-        int64_t ended_before; /* only those that ended before: microseconds since the epoch; 0: all
-                               */
+        int64_t ended_before; /* only those that ended before, in µs since the epoch; 0: all */
         SessionTarget *at;    /* what was found: newly allocated, each with its id */
         size_t n;
         size_t n_other; /* how many there are that have ended, or have not, against `live` */

@@ -27,7 +27,8 @@ void check_block_title(FILE *stream, bool passed, const char *name, const char *
         paragraph_print(stream, text ?: safe ?: "", indent, indent);
 }
 
-void check_block_line(FILE *stream, const char *label, const char *text)
+/* A line below it: "    found:    TEXT". Nothing if text is NULL or empty. */
+static void check_block_line(FILE *stream, const char *label, const char *text)
 {
         _cleanup_free_ char *safe = text ? text_escape_control(text) : NULL;
 

@@ -20,8 +20,6 @@
 
 /* The first line of a block: "OK   NAME", followed by ": NOTE" unless that is NULL. */
 void check_block_title(FILE *stream, bool passed, const char *name, const char *note);
-/* A line below it: "    found:    TEXT". Nothing if text is NULL or empty. */
-void check_block_line(FILE *stream, const char *label, const char *text);
 
 /* Prints an array of Check. Checks in succession of the same name and with the same finding have
  * one title. */

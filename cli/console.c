@@ -73,8 +73,8 @@ static void terminal_restore(const Console *console)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &console->saved);
 }
 
-/* How to leave, after what the guest wrote before: that may clear the screen. The terminal is raw.
- */
+/* Says how to leave, after what the guest wrote before, which may clear the screen. The terminal is
+ * raw. */
 static void console_print_banner(Console *console)
 {
         console->banner_until = 0;

@@ -402,7 +402,8 @@ void session_watch_output(WireClient *client)
         wire_client_set_output(client, STDOUT_FILENO);
 }
 
-bool session_output_is_gone(void)
+/* Whether standard output is a pipe or socket whose reader has gone. */
+static bool session_output_is_gone(void)
 {
         struct pollfd output = {.fd = STDOUT_FILENO};
 

@@ -88,8 +88,6 @@ ExitStatus session_interrupted_exit(void);
  * with an error.
  */
 void session_watch_output(WireClient *client);
-/* Whether standard output is a pipe or socket whose reader has gone. */
-bool session_output_is_gone(void);
 
 /* wire_client_next(), which continues after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

@@ -8,9 +8,10 @@ import signal
 import pytest
 
 from harness import libvirt, processes
-from harness.daemon import FAKE_QEMU, SPAWNED, WRAPPER, Daemon
+from harness.daemon import FAKE_QEMU, NO_GUEST, SPAWNED, WRAPPER, Daemon
 
 FAKE = {
+    "guest": NO_GUEST,
     "accelerator": "tcg",
     "qemu": {"default": FAKE_QEMU},
     "timeouts": {"startSec": 10, "readySec": 10, "powerdownSec": 2, "quitSec": 2},

@@ -255,7 +255,8 @@ int console_files_remove(ConsoleFiles *files, bool final)
         return r;
 }
 
-void console_tail_prepend(ConsoleTail *tail, const char *data, size_t size)
+/* Puts bytes in front; ends where the lines are complete or the space is used up. */
+static void console_tail_prepend(ConsoleTail *tail, const char *data, size_t size)
 {
         if (!tail->limited && !tail->done) {
                 size_t n = MIN(size, tail->start);

@@ -55,8 +55,6 @@ typedef struct ConsoleTail {
         bool limited, done;
 } ConsoleTail;
 
-/* Puts bytes in front; ends where the lines are complete or the space is used up. */
-void console_tail_prepend(ConsoleTail *tail, const char *data, size_t size);
 /* Gathers the stream up to `end`, the last `used` bytes of which are in `ring`. They come from the
  * files, too, as far as those have them. Returns 0, -ENOMEM, or -errno of a file that cannot be
  * read. */

@@ -29,6 +29,8 @@ WRAPPER = shlex.split(os.environ.get("CVMD_WRAPPER", ""))
 SOCKET = "io.cvmd.Manager"
 # Daemons that tests started: children of this process that are no orphans.
 SPAWNED = set()
+# Whatever this machine has installed, a test's daemon has what the test gives it.
+NO_GUEST = "/nonexistent"
 DEAD = ("stopped", "failed")
 OWN_FILES = ("events", "events.old", "sequence", ".sequence.kept", ".sequence.sync", "key")
 CALL_SECONDS = 20  # for a call that waits for nothing, on a machine that is busy
@@ -73,8 +75,7 @@ class Daemon:
                             "ASAN_OPTIONS": f"{sanitizer}:verify_asan_link_order=0", **environment}
 
     def spawn(self):
-        # Whatever this machine has installed, a test's daemon has what the test gives it.
-        self.config_path.write_text(json.dumps({"guest": "/nonexistent", **self.config}))
+        self.config_path.write_text(json.dumps({"guest": NO_GUEST, **self.config}))
         command = [*self.launcher, *WRAPPER, self.program,
                    "--config", self.config_path, "--socket", self.socket,
                    "--runtime-dir", self.runtime, "--state-dir", self.state, "--log-level", "debug"]

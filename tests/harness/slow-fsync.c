@@ -3,8 +3,8 @@
 /* A slow or broken disk, preloaded: each fsync(2) takes as many milliseconds more as the file that
  * SLOW_FSYNC names says, also while it lasts; "error" there when it begins, and it fails. The file
  * that FSYNC_LOG names, if it is set, gets a letter for each: d of a directory, f of any other
- * file. Likewise each write(2) to the log of a console, as the file that SLOW_CONSOLES names says.
- */
+ * file. Likewise each write(2) to the log of a console, as the file that SLOW_CONSOLES
+ * names says. */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -208,7 +208,8 @@ def test_raw_again_after_a_stop(guest):
 
 def test_a_refusal_leaves_the_terminal_alone():
     with Peer(Console=refuse("WrongState", name="web", state="stopped",
-                             allowed=["running"]), Status=STATUS) as peer, Terminal(peer.path) as terminal:
+                             allowed=["running"]), Status=STATUS) as peer, \
+            Terminal(peer.path) as terminal:
         terminal.expect(b"web' is stopped")
         assert terminal.wait() == exits.FAILED
 

@@ -259,7 +259,8 @@ def on_terminal(path, *args, term="xterm"):
 
 
 def test_logs_are_escaped_on_a_terminal():
-    data = pieces(b"a\x1b", b"\x05b\r", b"\nc\rd\t\xc2", b"\x9b1m\xc3\xa4\xc2", b"\xa0\x7f\n\x1b[31m")
+    data = pieces(b"a\x1b", b"\x05b\r", b"\nc\rd\t\xc2", b"\x9b1m\xc3\xa4\xc2",
+                  b"\xa0\x7f\n\x1b[31m")
     with Peer(Logs=data, Status=STATUS) as peer:
         assert on_terminal(peer.path, "logs", "web") == (
             b"a\\x1b\\x05b\r\nc\\x0dd\t\\xc2\\x9b1m\xc3\xa4\xc2\xa0\\x7f\r\n")
@@ -316,7 +317,8 @@ def test_logs_say_that_the_kernel_has_no_console(args, told):
 
 
 TIMED = {"data": base64.b64encode(b"one\ntwo\nthree").decode(),
-         "times": [{"position": 2, "at": 1700000000000000}, {"position": 8, "at": 1700000001000000}]}
+         "times": [{"position": 2, "at": 1700000000000000},
+                   {"position": 8, "at": 1700000001000000}]}
 
 
 def test_logs_with_their_times():
@@ -328,8 +330,8 @@ def test_logs_with_their_times():
                           "times": [{"position": 0, "at": 1700000002000000}]})
     with Peer(Logs=reply, Status=STATUS) as peer:
         done = peer.cvmctl("logs", "web", "-t")
-    assert done.out.splitlines() == ["- one", "2023-11-14 22:13:20 two", "2023-11-14 22:13:21 three!",
-                                     "2023-11-14 22:13:22 four"]
+    assert done.out.splitlines() == ["- one", "2023-11-14 22:13:20 two",
+                                     "2023-11-14 22:13:21 three!", "2023-11-14 22:13:22 four"]
 
 
 def test_logs_since():

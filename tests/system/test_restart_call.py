@@ -257,7 +257,7 @@ def test_several_by_cvmctl(cvmd):
         cvmd.launch(name)
     done = cvmd.cvmctl("restart", "a", "none", "b", "--force", check=False)
     assert done.stdout.splitlines() == ["a: restarted", "b: restarted"]
-    assert done.returncode == 66 and done.stderr.startswith("cvmctl: none: ")
+    assert done.returncode == 66 and done.stderr == "cvmctl: no CVM named 'none'\n"
     shown = json.loads(cvmd.cvmctl("restart", "a", "--timeout", "5", "--json").stdout)
     assert (shown["name"], shown["restarts"]) == ("a", 2)
     assert "Restart called by uid" in cvmd.log(None)
