@@ -42,7 +42,7 @@ const ElsewhereWord *elsewhere_find(const char *name)
                 {"ls", "list"},
                 {"monitor", "events"},
                 {"poweroff", "stop"},
-                {"ps", "list"},
+                {"ps", "list --all"},
                 {"reboot", "restart"},
                 {"remote", NULL, "cvmctl controls the CVMs of this host only"},
                 {"reset", "restart"},

@@ -35,7 +35,9 @@ static ExitStatus main_run(const Arguments *arguments)
         }
         if (!cli->verb || arguments_has(arguments, "help")) {
                 help_print(cli->verbs, cli->verb, cli->json);
-                return EXIT_OK;
+                /* A script that lost its verb is not to go on. */
+                return cli->verb || arguments_has(arguments, "help") ? EXIT_OK
+                                                                     : exit_status(EXIT_USAGE);
         }
         return cli->verb->run(arguments);
 }

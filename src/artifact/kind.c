@@ -22,6 +22,15 @@ static const char uki[] =
         "a unified kernel image (UKI), not a bzImage: give its kernel, initramfs and command line "
         "separately (objcopy -O binary --only-section=.linux UKI KERNEL extracts the kernel)";
 
+/* Whether the file begins as a text does: no control characters but those of white space. */
+static bool artifact_kind_is_text(const uint8_t *data, uint64_t size)
+{
+        for (uint64_t i = 0; i < size && i < ARTIFACT_HEAD_SIZE; i++)
+                if ((data[i] < 0x20 && !(data[i] >= '\t' && data[i] <= '\r')) || data[i] == 0x7f)
+                        return false;
+        return size > 0;
+}
+
 /* Whether a PE image has the section that the UAPI group's specification of UKIs requires. */
 static bool has_linux_section(const uint8_t *data, uint64_t size, uint64_t coff)
 {
@@ -90,6 +99,8 @@ static const char *name_foreign_kernel(const uint8_t *data, uint64_t size)
         for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
                 if (memcmp(data + formats[i].offset, formats[i].bytes, formats[i].size) == 0)
                         return formats[i].what;
+        if (artifact_kind_is_text(data, size))
+                return "a text file, not a bzImage";
         return name_pe(data, size) ?: "not a bzImage (no Linux boot header)";
 }
 
@@ -99,7 +110,8 @@ static const char *check_kernel(const uint8_t *data, uint64_t size)
         uint64_t setup_sectors;
 
         if (size < 0x264) /* end of the header of protocol 2.12 */
-                return "too short for a bzImage";
+                return artifact_kind_is_text(data, size) ? "a text file, not a bzImage"
+                                                         : "too short for a bzImage";
         if (le16(data + 0x1fe) != 0xaa55 || memcmp(data + 0x202, "HdrS", 4) != 0)
                 return name_foreign_kernel(data, size);
         if (le16(data + 0x206) < 0x20c) /* the first with xloadflags: a 64-bit entry */

@@ -49,6 +49,7 @@ FOREIGN = {
     "an ELF file": lambda: b"\x7fELF" + bytes(4096),
     "gzip-compressed": lambda: b"\x1f\x8b\x08" + bytes(4096),
     "zstd-compressed": lambda: b"\x28\xb5\x2f\xfd" + bytes(4096),
+    "a text file": lambda: b"root:x:0:0:root:/root:/bin/bash\n" * 40,
     "an arm64 Image": lambda: bytes(0x38) + b"ARM\x64" + bytes(4096),
 }
 

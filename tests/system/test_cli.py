@@ -186,7 +186,7 @@ def test_usage_errors_are_json_on_request():
 # Help and the manual page
 
 def test_help_without_arguments():
-    assert cvmctl().code == 0 and cvmctl().out == cvmctl("--help").out == cvmctl("help").out
+    assert cvmctl().code == exits.USAGE and cvmctl().out == cvmctl("--help").out == cvmctl("help").out
     assert cvmctl("--json").json == cvmctl("help", "--json").json
 
 

@@ -115,12 +115,12 @@ def ready(session, line):
 
 LOGS = Expect(has=("SeaBIOS",))
 EXPECTED = {
-    "cvmctl": Expect(has=("Usage: cvmctl", "launch")),
+    "cvmctl": Expect(exits.USAGE, ("Usage: cvmctl", "launch")),
     "cvmctl --version": Expect(has=(r"^cvmctl \d",)),
     "cvmctl -h": Expect(has=("Usage: cvmctl",)),
     "cvmctl help launch": Expect(has=("Usage: cvmctl launch", "Examples:"), width=80),
     "cvmctl ls": says("list"),
-    "cvmctl ps -a": says("list"),
+    "cvmctl ps -a": says("list --all"),
     "cvmctl images": Expect(has=("NAME", "kernel")),
     "cvmctl version": Expect(has=(r"^cvmctl \d", r"(?m)^cvmd \d")),
     "cvmctl info": says("doctor"),
