@@ -8,17 +8,14 @@
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/json_place.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "host/libvirt_facts.h"
+#include "local/config_uids.h"
 #include "local/log.h"
 #include "spec/spec.h"
-
-#define UIDS_DEFAULT 65536u
-#define UID_RANGES 1000u
 
 /* The configuration while it is read, with the members that need more than a type beside it. */
 typedef struct Raw {
@@ -132,7 +129,7 @@ static const JsonField devices_fields[] = {
 };
 
 typedef struct Source {
-        const char *path, *data;
+        const char *path, *state, *data; /* state: the daemon's directory */
         size_t size;
         char *message; /* owned until taken */
 } Source;
@@ -359,7 +356,7 @@ static Config *config_new(void)
                 .cid_first = 1000,
                 .cid_last = 65535,
                 .uid_first = 1900000000,
-                .uid_last = 1900000000 + UIDS_DEFAULT - 1,
+                .uid_last = 1900000000 + CONFIG_UIDS_DEFAULT - 1,
                 .start_sec = 30,
                 .ready_sec = 120,
                 .powerdown_sec = 30,
@@ -424,25 +421,6 @@ Config *config_free(Config *config)
         return NULL;
 }
 
-/* The first range of UIDS_DEFAULT uids is the usual state directory's, and each other directory has
- * one of the next UID_RANGES by its name. */
-static int config_choose_uids(Config *config, const char *state)
-{
-        HashDigest digest;
-        uint32_t range;
-        int r;
-
-        if (!state || strcmp(state, CONFIG_STATE_DIRECTORY) == 0)
-                return 0;
-        r = hash_bytes(HASH_SHA256, state, strlen(state), &digest);
-        if (r < 0)
-                return r;
-        range = 1 + (digest.bytes[0] | (uint32_t)digest.bytes[1] << 8) % UID_RANGES;
-        config->uid_first += range * UIDS_DEFAULT;
-        config->uid_last += range * UIDS_DEFAULT;
-        return 0;
-}
-
 static int config_parse(Config *config, Source *source)
 {
         _cleanup_json_ json_object *object = NULL;
@@ -460,6 +438,8 @@ static int config_parse(Config *config, Source *source)
                 r = parse_fields(object, &raw, source);
         if (r == 0)
                 r = config_check(&raw, source);
+        if (r == 0 && !raw.uids)
+                r = config_choose_uids(&raw.config, source->state);
         *config = raw.config;
         free(raw.memory);
         free(raw.console_size);
@@ -512,18 +492,17 @@ int config_load(const char *path, const char *state, Config **ret, char **ret_me
 {
         _cleanup_(config_freep) Config *config = config_new();
         _cleanup_free_ char *data = NULL;
-        Source source = {.path = path ?: CONFIG_PATH};
+        Source source = {.path = path ?: CONFIG_PATH, .state = state};
         int r;
 
         if (!config)
                 return -ENOMEM;
-        r = config_choose_uids(config, state);
-        if (r < 0)
-                return r;
         r = read_file(source.path, &data, &source.size, ret_message);
         if (r == -ENOENT && !path) {
                 free(TAKE_PTR(*ret_message));
-                r = load_subuids(config, ret_message);
+                r = config_choose_uids(config, state);
+                if (r == 0)
+                        r = load_subuids(config, ret_message);
                 if (r == 0)
                         *ret = TAKE_PTR(config);
                 return r;

@@ -14,6 +14,7 @@
 
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
 #define CONFIG_BYTES_MAX (1u << 20)
+#define CONFIG_UIDS_DEFAULT 65536u /* uids of the default range */
 #define CONFIG_USERS_GROUP "cvm"
 #define CONFIG_ADMINS_GROUP "cvm-admin"
 #define CONFIG_STATE_DIRECTORY "/var/lib/cvmd" /* of root's daemon, unless it is named */
@@ -68,10 +69,10 @@ typedef struct Config {
         struct Config *previous; /* that was in force before; owned */
 } Config;
 
-/* path NULL: CONFIG_PATH if it is there, else the defaults. The default range of uids depends on
- * `state`, the daemon's state directory: the ranges of daemons side by side differ (NULL: the one
- * of CONFIG_STATE_DIRECTORY). On failure *ret_message is a line for a person: "FILE:LINE: field
- * 'ports.first': reason". */
+/* path NULL: CONFIG_PATH if it is there, else the defaults. If the file does not set uids, their
+ * range depends on `state`, the daemon's state directory, so that those of daemons side by side
+ * differ; NULL stands for CONFIG_STATE_DIRECTORY. On failure *ret_message is a line for a person:
+ * "FILE:LINE: field 'ports.first': reason". */
 int config_load(const char *path, const char *state, Config **ret, char **ret_message);
 Config *config_free(Config *config);
 /* Before `config`, just loaded, takes the place of `old`: gives it old's templates, guest,

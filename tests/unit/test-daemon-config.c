@@ -242,6 +242,15 @@ static void test_uids_by_state_directory(void **state)
                 assert_int_equal((config->uid_first - 1900000000) % 65536, 0);
                 assert_true(config->uid_last < INT32_MAX);
         }
+        const char *same[] = {"/srv/a/", "/srv/../srv/a", "/srv//a"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+                _cleanup_(config_freep) Config *config = NULL;
+                _cleanup_free_ char *message = NULL;
+
+                assert_int_equal(config_load(NULL, same[i], &config, &message), 0);
+                assert_int_equal(config->uid_first, first[2]);
+        }
         assert_int_equal(first[0], 1900000000);
         assert_int_equal(first[1], 1900000000);
         assert_true(first[2] != first[0] && first[3] != first[0] && first[2] != first[3]);
