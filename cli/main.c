@@ -35,7 +35,7 @@ static ExitStatus main_run(const Arguments *arguments)
         }
         if (!cli->verb || arguments_has(arguments, "help")) {
                 help_print(cli->verbs, cli->verb, cli->json);
-                /* A script that lost its verb is not to go on. */
+                /* A script that lost its verb must not continue as if all was well. */
                 return cli->verb || arguments_has(arguments, "help") ? EXIT_OK
                                                                      : exit_status(EXIT_USAGE);
         }

@@ -89,7 +89,12 @@ def test_from_install_to_purge(machine, packages, tmp_path):
     after = machine.status("web")
     assert (after["pid"], after["id"], after["ready"]) == (cvm["pid"], cvm["id"], True)
 
-    # A removal stops it and keeps what is on disk; a purge leaves nothing but the groups.
+    # A removal stops it, though it is paused and no daemon runs, and keeps what is on disk; a purge
+    # leaves nothing but the groups.
+    machine.run("systemctl", "enable", "cvm@web.service")
+    machine.cvmctl("pause", "web")
+    machine.systemctl("stop", "cvmd.socket", "cvmd.service")
+    assert machine.run("test", "-e", f"/proc/{cvm['pid']}", check=False).returncode == 0
     apt(machine, "remove", "cvmd")
     assert machine.run("test", "-e", f"/proc/{cvm['pid']}", check=False).returncode
     assert machine.run("test", "-d", "/var/lib/cvmd", check=False).returncode == 0
