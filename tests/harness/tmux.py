@@ -8,7 +8,7 @@ from harness.processes import eventually
 
 
 class Tmux:
-    """with Tmux(directory, columns) as tmux: a server of its own, with its socket in the directory."""
+    """with Tmux(directory, columns) as tmux: a server of its own in that directory."""
 
     def __init__(self, directory, columns=80, rows=24, shell=("bash", "--norc", "--noprofile")):
         self.command = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux")]

@@ -186,7 +186,8 @@ def test_usage_errors_are_json_on_request():
 # Help and the manual page
 
 def test_help_without_arguments():
-    assert cvmctl().code == exits.USAGE and cvmctl().out == cvmctl("--help").out == cvmctl("help").out
+    assert cvmctl().code == exits.USAGE
+    assert cvmctl().out == cvmctl("--help").out == cvmctl("help").out
     assert cvmctl("--json").json == cvmctl("help", "--json").json
 
 

@@ -561,7 +561,8 @@ def test_made_names_differ():
 @pytest.mark.parametrize("status, says", [
     (refuse("NoSuchCvm"), "web: launch undone\n"),
     ({"cvm": cvm(state="failed")}, "web: launch undone; the CVM is kept as failed: `cvmctl logs "),
-    ({"cvm": cvm(state="running")}, "web: launch not undone: the CVM is running; `cvmctl stop web`"),
+    ({"cvm": cvm(state="running")},
+     "web: launch not undone: the CVM is running; `cvmctl stop web`"),
     (lambda call, connection: connection.close(), "web: launch interrupted; the daemon does not"),
 ])
 def test_ctrl_c_says_what_is_left(status, says):
