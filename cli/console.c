@@ -217,7 +217,7 @@ static ExitStatus console_run(Console *console, const char *early, size_t n_earl
                 r = pump(console);
         terminal_restore(console);
         if (r < 0 && r != -EPIPE)
-                return fail_local(console->cli, "the console's output: %s", strerror(-r));
+                return fail_output(console->cli, r);
         if (console->terminal)
                 fputs("\ncvmctl: disconnected from the console\n", stderr);
         return EXIT_OK;
@@ -234,8 +234,8 @@ ExitStatus verb_console(const Arguments *arguments)
         const char *name = arguments_operand(arguments, 0);
         json_object *parameters = json_object_new_object();
         size_t n_early = 0;
-        ExitStatus status = session_add_target(cli, name, parameters);
-        int r;
+        int r = output_check();
+        ExitStatus status = r < 0 ? fail_output(cli, r) : session_add_target(cli, name, parameters);
 
         if (!status.code)
                 status = session_connect(cli, &client);

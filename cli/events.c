@@ -120,6 +120,8 @@ static int events_print_line(json_object *event)
 
 static ExitStatus events_print(EventsWatch *watch, json_object *event)
 {
+        int r;
+
         if (!events_is_wanted(watch, event))
                 return EXIT_OK;
         watch->printed++;
@@ -127,7 +129,8 @@ static ExitStatus events_print(EventsWatch *watch, json_object *event)
                 output_json(event);
         else if (events_print_line(event) < 0)
                 return fail_memory(watch->cli);
-        return output_finish() < 0 ? fail_local(watch->cli, "cannot write the output") : EXIT_OK;
+        r = output_finish();
+        return r < 0 ? fail_output(watch->cli, r) : EXIT_OK;
 }
 
 /* The last reply, which has no event. */
@@ -186,7 +189,9 @@ ExitStatus verb_events(const Arguments *arguments)
         if (options.quit || watch.gone)
                 json_object_object_add(parameters, "follow", json_object_new_boolean(false));
         session_catch_interrupts(client);
-        session_watch_output(client);
+        status = session_watch_output(cli, client);
+        if (status.code)
+                return status;
         r = wire_client_begin(client, MANAGER "Watch", TAKE_PTR(parameters), NULL, 0, &error);
         if (r < 0)
                 return session_interrupted() ? session_interrupted_exit()

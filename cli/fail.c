@@ -99,6 +99,16 @@ ExitStatus fail_local(const Cli *cli, const char *format, ...)
         return exit_status(EXIT_FAILED);
 }
 
+ExitStatus fail_output(const Cli *cli, int r)
+{
+        static bool printed;
+
+        if (!printed)
+                fail_local(cli, "cannot write the output: %s", strerror(-r));
+        printed = true;
+        return exit_status(EXIT_FAILED);
+}
+
 ExitStatus fail_memory(const Cli *cli)
 {
         return fail_local(cli, "out of memory");

@@ -30,6 +30,9 @@ ExitStatus fail_place(const Cli *cli, const char *file, unsigned line, unsigned 
 /* EXIT_DATA: a file is not JSON. hint: put after the reason, or "". */
 ExitStatus fail_json(const Cli *cli, const char *file, const JsonParseError *where,
                      const char *hint);
+/* EXIT_FAILED: standard output cannot be written; r is -errno. Printed once, however often it
+ * fails. */
+ExitStatus fail_output(const Cli *cli, int r);
 /* The exit status of exit_of_file(): a file that was named cannot be read or written; r is -errno.
  * what: "cannot read the key", put before the error's text, or NULL. */
 ExitStatus fail_file_error(const Cli *cli, const char *file, int r, const char *what);

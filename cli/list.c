@@ -231,6 +231,7 @@ static ExitStatus list_draw(const Cli *cli, const ListSelection *selection,
         ExitStatus status = list_select_call(cli, selection, list_has_spec(format), &cvms);
         size_t width;
         FILE *frame;
+        int r;
 
         if (status.code)
                 return status;
@@ -239,9 +240,10 @@ static ExitStatus list_draw(const Cli *cli, const ListSelection *selection,
         if (!sorted || !frame)
                 return fail_memory(cli);
         status = list_print_table(cli, format, sorted, frame, width);
-        if (!status.code && screen_draw() < 0)
-                return fail_local(cli, "cannot write the output");
-        return status;
+        if (status.code)
+                return status;
+        r = screen_draw();
+        return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
 /* Draws the table again and again until the user leaves. */

@@ -124,6 +124,7 @@ static ExitStatus logs_print_all(const Cli *cli, WireClient *client, LogsOutput 
         while (r >= 0) {
                 _cleanup_json_ json_object *reply = NULL;
                 ExitStatus status;
+                int written;
 
                 r = session_next(client, &reply, &error);
                 if (r < 0)
@@ -131,8 +132,9 @@ static ExitStatus logs_print_all(const Cli *cli, WireClient *client, LogsOutput 
                 status = logs_show(cli, output, reply);
                 if (status.code)
                         return status;
-                if (output_finish() < 0)
-                        return fail_local(cli, "cannot write the output");
+                written = output_finish();
+                if (written < 0)
+                        return fail_output(cli, written);
                 if (r == 0 && json_member(reply, "ended"))
                         return fail_local(cli, "cvmd is going down; the CVM may still run");
                 if (r == 0)
@@ -180,6 +182,6 @@ ExitStatus verb_logs(const Arguments *arguments)
                 return status;
         if (options.follow)
                 session_catch_interrupts(client);
-        session_watch_output(client);
-        return logs_run(cli, &options, client, parameters);
+        status = session_watch_output(cli, client);
+        return status.code ? status : logs_run(cli, &options, client, parameters);
 }

@@ -4,9 +4,9 @@
 
 #include <locale.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "arguments.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "fail.h"
 #include "help.h"
@@ -47,6 +47,8 @@ int main(int argc, char **argv)
         Arguments arguments;
         ExitStatus status;
 
+        if (fd_occupy_standard() < 0)
+                return EXIT_FAILED; /* nothing says so: a message could reach another file */
         setlocale(LC_CTYPE, "");
         status = arguments_parse(argc, argv, verbs, &arguments);
         if (!status.code) {
@@ -55,8 +57,7 @@ int main(int argc, char **argv)
                 status = main_run(&arguments);
                 r = output_finish();
                 if (r < 0 && (!status.code || exit_is_verdict(status)))
-                        status = fail_local(&arguments.cli, "cannot write the output: %s",
-                                            strerror(-r));
+                        status = fail_output(&arguments.cli, r);
         }
         arguments_done(&arguments);
         return (int)status.code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -45,7 +46,10 @@ void output_json_to(FILE *stream, json_object *object)
         _cleanup_free_ char *safe = text_escape_json(json_text(object));
 
         fprintf(stream, "%s\n", safe ?: "{}");
-        fflush(stream);
+        if (stream == stdout)
+                output_finish();
+        else
+                fflush(stream);
 }
 
 void output_json(json_object *object)
@@ -134,9 +138,26 @@ char *output_size(json_object *object, const char *key)
         return text_format("%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10, units[i]);
 }
 
+/* The reason why a write failed whose error number is lost: that of one more. */
+static int output_retry(void)
+{
+        return write(STDOUT_FILENO, "\n", 1) < 0 ? -errno : -EIO;
+}
+
 int output_finish(void)
 {
-        if (fflush(stdout) != 0 || ferror(stdout))
-                return errno ? -errno : -EIO;
-        return 0;
+        static int failure; /* a stream only remembers that there was one */
+
+        if (fflush(stdout) != 0 && !failure)
+                failure = -errno;
+        if (ferror(stdout) && !failure)
+                failure = output_retry();
+        return failure;
+}
+
+int output_check(void)
+{
+        int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+        return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? 0 : -EBADF;
 }

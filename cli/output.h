@@ -46,5 +46,8 @@ char *output_forwards(json_object *cvm);
  * is absent. */
 char *output_size(json_object *object, const char *key);
 
-/* Flushes stdout. Returns 0 or -errno of the first write that failed. */
+/* Flushes stdout. Returns 0 or -errno of the first flush that failed. */
 int output_finish(void);
+/* 0, or -EBADF if stdout was not opened for writing: what waits for something to print need not
+ * begin. */
+int output_check(void);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "fail.h"
+#include "output.h"
 
 bool output_file_is_stdout(const char *path)
 {
@@ -37,10 +38,11 @@ ExitStatus output_file_write(const Cli *cli, const char *path, const void *data,
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (output_file_is_stdout(path))
-                return fwrite(data, 1, size, stdout) == size
-                               ? EXIT_OK
-                               : fail_file_error(cli, "standard output", -errno, "cannot write it");
+        if (output_file_is_stdout(path)) {
+                fwrite(data, 1, size, stdout);
+                r = output_finish();
+                return r < 0 ? fail_output(cli, r) : EXIT_OK;
+        }
         name = name ? name + 1 : path;
         fd = open(directory ?: ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : *name == 0 ? -EISDIR : 0;

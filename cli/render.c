@@ -183,7 +183,7 @@ static ExitStatus print_plan(const Cli *cli, json_object *reply, const LaunchSpe
                 return fail_memory(cli);
         if (json_object_array_length(missing) == 0)
                 return EXIT_OK;
-        fflush(stdout);
+        output_finish();
         fputs("cvmctl: a launch would be refused here:\n", stderr);
         check_block_list(stderr, missing);
         return EXIT_OK;

@@ -31,12 +31,17 @@ static void print_console(Run *run)
         _cleanup_free_ uint8_t *bytes = NULL;
         const char *data;
         size_t size;
+        int written;
         int r = wire_client_next(run->links[RUN_LOGS], &reply, &error);
 
         data = r < 0 ? NULL : json_member_string(reply, "data");
         if (data && text_unbase64(data, &bytes, &size) == 0) {
                 output_raw(&run->console, bytes, size);
-                fflush(stdout);
+                written = output_finish();
+                if (written < 0) { /* the CVM goes on; the exit status tells it, too */
+                        fail_output(run->cli, written);
+                        r = written;
+                }
         }
         if (r <= 0)
                 run_disconnect(run, RUN_LOGS);

@@ -210,7 +210,7 @@ static void show_done(const Cli *cli, const char *name, json_object *reply, cons
 
         if (!cli->json) {
                 printf("%s: %s\n", name, done);
-                fflush(stdout);
+                output_finish();
         } else if (cvm) {
                 output_json(cvm);
         } else {
@@ -397,9 +397,12 @@ ExitStatus session_interrupted_exit(void)
         return exit_status(interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE);
 }
 
-void session_watch_output(WireClient *client)
+ExitStatus session_watch_output(const Cli *cli, WireClient *client)
 {
+        int r = output_check();
+
         wire_client_set_output(client, STDOUT_FILENO);
+        return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
 /* Whether standard output is a pipe or socket whose reader has gone. */
@@ -422,7 +425,7 @@ int session_next(WireClient *client, json_object **ret_reply, CvmError *error)
         if (r == -EPIPE && session_output_is_gone()) {
                 raise(SIGPIPE);
                 cvm_error_done(error);
-                return cvm_error_system(error, r, "write the output");
+                return cvm_error_system(error, r, "cannot write the output");
         }
         return r;
 }

@@ -85,9 +85,9 @@ ExitStatus session_interrupted_exit(void);
 /*
  * From here on session_next() ends this process as SIGPIPE does, if nobody reads standard output
  * any more: at once, also while nothing is to be printed. If SIGPIPE is ignored, it returns -EPIPE
- * with an error.
+ * with an error. Fails at once if standard output is not open for writing.
  */
-void session_watch_output(WireClient *client);
+ExitStatus session_watch_output(const Cli *cli, WireClient *client);
 
 /* wire_client_next(), which continues after signals other than those two. */
 int session_next(WireClient *client, json_object **ret_reply, CvmError *error);

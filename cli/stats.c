@@ -62,24 +62,29 @@ static json_object *stats_select(const Sampler *sampler, json_object *array)
 
 static ExitStatus stats_print(const Cli *cli, json_object *selected)
 {
+        int r;
+
         if (cli->json)
                 output_json(selected);
         else if (table_print(stdout, columns, selected, stats_row) < 0)
                 return fail_memory(cli);
-        return output_finish() < 0 ? fail_local(cli, "cannot write the output") : EXIT_OK;
+        r = output_finish();
+        return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
 static ExitStatus stats_draw(const Cli *cli, json_object *selected)
 {
         size_t width;
         FILE *frame;
+        int r;
 
         if (cli->json)
                 return stats_print(cli, selected);
         frame = screen_begin(&width);
         if (!frame || table_print_within(frame, width, columns, selected, stats_row) < 0)
                 return fail_memory(cli);
-        return screen_draw() < 0 ? fail_local(cli, "cannot write the output") : EXIT_OK;
+        r = screen_draw();
+        return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
 static ExitStatus stats_once(Sampler *sampler)

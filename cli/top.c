@@ -115,10 +115,12 @@ static ExitStatus top_draw(const Cli *cli, json_object *cvms)
 {
         size_t width;
         FILE *frame = screen_begin(&width);
+        int r;
 
         if (!frame || table_print_within(frame, width, columns, cvms, top_row) < 0)
                 return fail_memory(cli);
-        return screen_draw() < 0 ? fail_local(cli, "cannot write the output") : EXIT_OK;
+        r = screen_draw();
+        return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
 static ExitStatus top_redraw(Sampler *sampler, json_object *filter, int64_t interval)

@@ -18,6 +18,7 @@
 
 #include "api/api.h"
 #include "api/vsock.h"
+#include "base/fd.h"
 #include "base/foreign.h"
 #include "base/fork.h"
 #include "base/forker.h"
@@ -452,6 +453,8 @@ int main(int argc, char **argv)
         Options options;
         int status;
 
+        if (fd_occupy_standard() < 0)
+                return EXIT_FAILURE; /* nothing says so: a message could reach another file */
         if (parse_options(argc, argv, &options) < 0)
                 return EX_USAGE;
         if (options.done)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fd.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,19 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
                 *ret_size = buffer.size;
         *ret = buffer_take(&buffer);
         return *ret ? 0 : -ENOMEM;
+}
+
+int fd_occupy_standard(void)
+{
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+                int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+                if (fcntl(fd, F_GETFD) >= 0)
+                        continue;
+                if (open("/dev/null", flags) < 0) /* it gets the lowest number, which is fd */
+                        return -errno;
+        }
+        return 0;
 }
 
 int fd_write_all(int fd, const void *data, size_t size)

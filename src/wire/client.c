@@ -78,12 +78,19 @@ void wire_client_set_output(WireClient *client, int fd)
         client->output = fd;
 }
 
+/* What failed; the peer that ends or resets the connection is cvmd. */
+static const char *wire_client_operation(int r)
+{
+        return r == -ECONNRESET || r == -EPIPE ? "the connection to cvmd was lost"
+                                               : system_operation;
+}
+
 /* The stream cannot be used any more. */
 static int wire_client_fail(WireClient *client, int r, CvmError *error)
 {
         client->spent = true;
         client->pending = false;
-        return cvm_error_system(error, r, "%s", system_operation);
+        return cvm_error_system(error, r, "%s", wire_client_operation(r));
 }
 
 /* 0 or -errno; -EINTR after a signal, -EPIPE if nobody reads the output any more. */
