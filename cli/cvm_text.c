@@ -11,13 +11,49 @@
 #include "output.h"
 #include "paragraph.h"
 
-/* The fields of Cvm in the interface. */
-static const char *const cvm_text_fields[] = {
-        "name",        "id",        "platform",  "driver",      "state",        "ready",
-        "guestStatus", "owner",     "uid",       "cpus",        "memory",       "pid",
-        "scope",       "vsockCid",  "forwards",  "debug",       "confidential", "emulated",
-        "labels",      "createdAt", "startedAt", "readyAt",     "expiresAt",    "restarts",
-        "restartAt",   "ending",    "artifacts", "measurement", "binding",      "spec",
+#define CVM_TEXT_ANY "" /* a map, whose members have any name */
+#define CVM_TEXT_SPEC                                                                              \
+        "name platform cpus memory kernel initramfs firmware igvm cmdline env certs shares disks " \
+        "gpus forwards network vsock svsm launchSecurity bindWorkload confidential debug limits "  \
+        "timeouts restart remove ttlSec driver labels missing"
+
+/* The fields of Cvm in the interface, and the members of those that are objects, with blanks
+ * between; NULL: it has none. */
+typedef struct CvmTextField {
+        const char *name, *members;
+} CvmTextField;
+
+static const CvmTextField cvm_text_fields[] = {
+        {"name"},
+        {"id"},
+        {"platform"},
+        {"driver"},
+        {"state"},
+        {"ready"},
+        {"guestStatus"},
+        {"owner"},
+        {"uid"},
+        {"cpus"},
+        {"memory"},
+        {"pid"},
+        {"scope"},
+        {"vsockCid"},
+        {"forwards"},
+        {"debug"},
+        {"confidential"},
+        {"emulated"},
+        {"labels", CVM_TEXT_ANY},
+        {"createdAt"},
+        {"startedAt"},
+        {"readyAt"},
+        {"expiresAt"},
+        {"restarts"},
+        {"restartAt"},
+        {"ending", "reason detail exitCode signal at"},
+        {"artifacts", "kernel initramfs firmware igvm"},
+        {"measurement", CVM_TEXT_ANY},
+        {"binding", "field value document"},
+        {"spec", CVM_TEXT_SPEC},
 };
 
 static bool cvm_text_is(const char *text, const char *expected)
@@ -137,16 +173,46 @@ char *cvm_text_field(json_object *cvm, const char *path)
         return output_member(alone, "value");
 }
 
-bool cvm_text_has_field(const char *path, const char **ret_suggestion)
+/* Whether a field has the member that the path names; what a member has itself is not checked. */
+static bool cvm_text_has_member(const CvmTextField *field, const char *member,
+                                char **ret_suggestion)
 {
-        _cleanup_free_ char *first = strndup(path, strcspn(path, "."));
+        size_t size = strcspn(member, ".");
+        _cleanup_free_ char *names = strdup(field->members ?: ""), *word = strndup(member, size);
+        Suggestion best = suggest_begin(word ?: "");
+        char *rest = names;
+        const char *name;
+
+        if (!field->members)
+                *ret_suggestion = strdup(field->name);
+        if (!field->members || !names || !word)
+                return false;
+        if (!*field->members)
+                return *member;
+        while ((name = strsep(&rest, " "))) {
+                if (strcmp(name, word) == 0)
+                        return true;
+                suggest_candidate(&best, name);
+        }
+        *ret_suggestion = best.found ? text_format("%s.%s", field->name, best.found) : NULL;
+        return false;
+}
+
+bool cvm_text_has_field(const char *path, char **ret_suggestion)
+{
+        size_t size = strcspn(path, ".");
+        _cleanup_free_ char *first = strndup(path, size);
+        Suggestion best = suggest_begin(first ?: "");
 
         *ret_suggestion = NULL;
-        for (size_t i = 0; first && i < ARRAY_SIZE(cvm_text_fields); i++)
-                if (strcmp(cvm_text_fields[i], first) == 0)
-                        return true;
-        if (first)
-                *ret_suggestion =
-                        suggest_among(first, cvm_text_fields, ARRAY_SIZE(cvm_text_fields));
+        for (size_t i = 0; first && i < ARRAY_SIZE(cvm_text_fields); i++) {
+                const CvmTextField *field = &cvm_text_fields[i];
+
+                if (strcmp(field->name, first) == 0)
+                        return !path[size] ||
+                               cvm_text_has_member(field, path + size + 1, ret_suggestion);
+                suggest_candidate(&best, field->name);
+        }
+        *ret_suggestion = best.found ? strdup(best.found) : NULL;
         return false;
 }

@@ -37,6 +37,6 @@ json_object *cvm_text_find(json_object *cvm, const char *path);
 /* The same as a text: sizes and times for people, all else as in JSON. */
 char *cvm_text_field(json_object *cvm, const char *path);
 
-/* Whether the path begins with a field of Cvm. If it does not, *ret_suggestion is the field that is
- * probably meant, or NULL. */
-bool cvm_text_has_field(const char *path, const char **ret_suggestion);
+/* Whether the path names a field of Cvm, or a member of one. If it does not, *ret_suggestion is the
+ * path that is probably meant, newly allocated, or NULL. */
+bool cvm_text_has_field(const char *path, char **ret_suggestion);

@@ -63,7 +63,7 @@ static void list_split_fields(char *fields, TableColumn *ret)
 
 static ExitStatus list_check_field(const Cli *cli, const char *option, const char *path)
 {
-        const char *suggestion;
+        _cleanup_free_ char *suggestion = NULL;
 
         if (cvm_text_has_field(path, &suggestion))
                 return EXIT_OK;
@@ -217,7 +217,7 @@ ExitStatus list_print(const Cli *cli, const ListSelection *selection, const List
                 list_print_lines(format, sorted);
         else if (format->json)
                 output_json(sorted);
-        else
+        else if (!status.code || json_object_array_length(sorted)) /* else an error says it all */
                 status = exit_first(status, list_print_table(cli, format, sorted, stdout,
                                                              output_width(stdout)));
         return status;

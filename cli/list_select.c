@@ -174,20 +174,33 @@ static bool list_select_matches(const ListSelection *selection, json_object *cvm
                (!selection->states || verb_is_choice(selection->states, state, strlen(state)));
 }
 
-/* Reports the CVMs that were named and are not there. */
-static ExitStatus list_select_check_targets(const Cli *cli, const ListSelection *selection,
-                                            json_object *cvms)
+static bool list_select_has_target(const SessionTarget *target, json_object *cvms)
+{
+        for (size_t i = 0; i < json_object_array_length(cvms); i++)
+                if (list_select_is_target(target, json_object_array_get_idx(cvms, i)))
+                        return true;
+        return false;
+}
+
+static bool list_select_has_all_targets(const ListSelection *selection, json_object *cvms)
+{
+        for (size_t i = 0; selection->targets && i < selection->n_targets; i++)
+                if (!list_select_has_target(&selection->targets[i], cvms))
+                        return false;
+        return true;
+}
+
+/* Reports the CVMs that were named and are not there. cvms: all of the caller's. */
+static ExitStatus list_select_report_missing(const Cli *cli, const ListSelection *selection,
+                                             json_object *cvms)
 {
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; selection->targets && i < selection->n_targets; i++) {
                 const SessionTarget *target = &selection->targets[i];
                 _cleanup_(cvm_error_done) CvmError error = {};
-                bool found = false;
 
-                for (size_t k = 0; !found && k < json_object_array_length(cvms); k++)
-                        found = list_select_is_target(target, json_object_array_get_idx(cvms, k));
-                if (found)
+                if (list_select_has_target(target, cvms))
                         continue;
                 cvm_error_no_such_cvm(&error, target->id ? NULL : target->name, target->id);
                 status = exit_first(status, fail_error(cli, &error, NULL));
@@ -228,13 +241,12 @@ static ExitStatus list_select_call_pages(const Cli *cli, const ListSelection *se
         return EXIT_OK;
 }
 
-static ExitStatus list_select_call_once(const Cli *cli, const ListSelection *selection,
-                                        json_object **ret)
+/* parameters: of List; the function takes the reference. */
+static ExitStatus list_select_call_once(const Cli *cli, json_object *parameters, json_object **ret)
 {
         _cleanup_json_ json_object *reply = NULL;
         json_object *cvms;
-        ExitStatus status =
-                session_call(cli, MANAGER "List", json_object_get(selection->parameters), &reply);
+        ExitStatus status = session_call(cli, MANAGER "List", parameters, &reply);
 
         if (status.code)
                 return status;
@@ -245,12 +257,27 @@ static ExitStatus list_select_call_once(const Cli *cli, const ListSelection *sel
         return EXIT_OK;
 }
 
+/* A CVM that was named may exist and only not meet the conditions by which the daemon selected. */
+static ExitStatus list_select_check_targets(const Cli *cli, const ListSelection *selection,
+                                            json_object *cvms)
+{
+        _cleanup_json_ json_object *all = NULL;
+        ExitStatus status;
+
+        if (list_select_has_all_targets(selection, cvms))
+                return EXIT_OK;
+        status = list_select_call_once(cli, json_object_new_object(), &all);
+        return status.code ? status : list_select_report_missing(cli, selection, all);
+}
+
 ExitStatus list_select_call(const Cli *cli, const ListSelection *selection, bool with_spec,
                             json_object **ret)
 {
         _cleanup_json_ json_object *cvms = NULL, *selected = json_object_new_array();
-        ExitStatus status = with_spec ? list_select_call_pages(cli, selection, &cvms)
-                                      : list_select_call_once(cli, selection, &cvms);
+        ExitStatus status =
+                with_spec
+                        ? list_select_call_pages(cli, selection, &cvms)
+                        : list_select_call_once(cli, json_object_get(selection->parameters), &cvms);
 
         if (status.code)
                 return status;

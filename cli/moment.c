@@ -76,3 +76,11 @@ char *moment_full(int64_t usec)
                 return relative ? TAKE_PTR(local) : NULL;
         return text_format("%s, %s", local, paragraph_finish(relative));
 }
+
+bool moment_is_day(const struct tm *tm)
+{
+        struct tm day = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday};
+
+        timegm(&day);
+        return day.tm_mon == tm->tm_mon;
+}

@@ -4,6 +4,7 @@
 /* Points in time as people read them; they are microseconds since the epoch. */
 
 #include <json-c/json.h>
+#include <time.h>
 
 #include "base/macros.h"
 
@@ -17,6 +18,9 @@ char *moment_relative(int64_t usec);
 
 /* "2026-11-21 07:16:33 +0100" in local time, "-" for 0 and below. Newly allocated. */
 char *moment_local(int64_t usec);
+
+/* Whether the month has the day: strptime() accepts the 31st of each. */
+bool moment_is_day(const struct tm *tm);
 
 /* "2026-11-21 07:16:33 +0100, 5 min ago"; "-" for 0 and below. Newly allocated. */
 char *moment_full(int64_t usec);

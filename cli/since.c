@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "fail.h"
+#include "moment.h"
 
 #define SINCE_SECONDS_MAX (UINT64_C(1) << 40) /* of a duration, and after the epoch */
 
@@ -39,7 +40,7 @@ static int since_parse_date(const char *text, int64_t now, int64_t *ret)
         tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
         tm.tm_isdst = -1; /* of that day, whatever today has */
         for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
-                if (since_scan(local, formats[i], &tm)) {
+                if (since_scan(local, formats[i], &tm) && moment_is_day(&tm)) {
                         *ret = utc ? timegm(&tm) : mktime(&tm);
                         return 0;
                 }

@@ -241,7 +241,7 @@ const Option verb_events_options[] = {
         {"quit", NULL, "quit after the events that are kept; do not wait for new ones",
          .letter = 'q'},
         {"kind", "KIND", "only events of this kind", OPTION_REPEATS,
-         .choices = "state ready status panic internal-error note removed events-lost"},
+         .choices = "state ready status panic internal-error note updated removed events-lost"},
         {"json", NULL, "print one object per line"},
         {},
 };

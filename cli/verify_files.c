@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
+#include "moment.h"
 #include "reply.h"
 #include "session.h"
 #include "verify/expectation_members.h"
@@ -170,7 +171,7 @@ static ExitStatus load_time(const Cli *cli, const char *text, time_t *ret)
         if (!text)
                 return EXIT_OK;
         end = strptime(text, "%Y-%m-%d", &tm);
-        if (!end || *end)
+        if (!end || *end || !moment_is_day(&tm))
                 return fail_usage(cli, "invalid --at '%s': expected a date such as 2026-11-21",
                                   text);
         *ret = timegm(&tm);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmctl events: a sentence a line, from when on, and how it ends."""
 import json
+import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -9,10 +11,11 @@ import pytest
 
 from harness import exits
 from harness.daemon import CVMCTL
-from harness.peer import TIMEOUT, Peer, cvm, environment, refuse
+from harness.peer import TIMEOUT, Peer, cvm, cvmctl, environment, refuse
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 
+INTERFACE = pathlib.Path(__file__).resolve().parents[2] / "src/wire/io.cvmd.Manager.varlink"
 SECOND = 1_000_000
 AT = 1700000000 * SECOND  # 2023-11-14 22:13:20 UTC
 GONE = refuse("NoSuchCvm", name="web")
@@ -123,7 +126,7 @@ def test_events_of_some_kinds():
 @pytest.mark.parametrize("since, shown", [
     ("@1700000000", [0, 1]), ("@1700000001", [1]), ("2023-11-14 22:13:21", [1]),
     ("2023-11-14T22:13:21", [1]), ("2023-11-14 22:14", []), ("2023-11-14", [0, 1]),
-    ("2023-11-15", []), ("1h", []), ("36500d", [0, 1]),
+    ("2023-11-15", []), ("1h", []), ("2024-02-29", []), ("2020-02-29", [0, 1]), ("36500d", [0, 1]),
 ])
 def test_since(since, shown):
     expected = [line for i, line in enumerate(lines(EVENTS)) if i in shown]
@@ -144,10 +147,21 @@ def test_since_a_time_of_today():
     assert not lines([event(kind="ready", at=at * SECOND)], "--since", "01:00:01")
 
 
+def test_kinds_of_the_interface():
+    """--kind offers those, and no other."""
+    text = re.search(r"# kind: (state.*? events-lost):", INTERFACE.read_text(), re.DOTALL)[1]
+    text = re.sub(r"\([^)]*\)", "", text.replace("\n#", ""))
+    kinds = {re.match(r"\s*(?:or )?([\w-]+)", part)[1] for part in re.split("[,;]", text)}
+    assert {"updated", "internal-error", "events-lost"} < kinds
+    offered = cvmctl("complete", "--", "events", "--kind", "").out.splitlines()[1:]
+    assert {line.rstrip("\t") for line in offered} == kinds
+
+
 @pytest.mark.parametrize("args, wrong", [
     (["--since", "5x"], "invalid --since '5x'"), (["--since", "2023-11-14 22:13:20 x"], "--since"),
     (["--since", ""], "--since"), (["--from", "newest"], "invalid --from 'newest'"),
-    (["--from", "-1"], "--from")])
+    (["--from", "-1"], "--from"), (["--since", "2026-02-30"], "invalid --since '2026-02-30'"),
+    (["--since", "2026-11-31T10:00Z"], "--since"), (["--since", "2026-02-29 10:00"], "--since")])
 def test_a_start_that_is_none(args, wrong):
     with Peer() as peer:
         done = peer.cvmctl("events", *args)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvmctl list: which CVMs, in which order, and in which form."""
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -10,7 +11,9 @@ from harness.daemon import CVMCTL
 from harness.peer import Peer, cvm
 from harness.screens import ago, on_terminal
 from harness.terminal import Terminal
+from harness.varlink_idl import Interface
 
+INTERFACE = pathlib.Path(__file__).resolve().parents[2] / "src/wire/io.cvmd.Manager.varlink"
 pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 
 
@@ -105,6 +108,44 @@ def test_fields_of_the_spec(peer):
     done = peer.cvmctl("list", "db", "--format", "name,spec.cmdline", "--no-legend")
     assert done.out == "db quiet\n"
     assert [(call.more, call.parameters) for call in peer.calls] == [(True, {"withSpec": True})]
+
+
+@pytest.mark.parametrize("path, hint", [
+    ("ending.resaon", "; did you mean 'ending.reason'?"), ("binding.vlaue", "binding.value"),
+    ("spec.cmdlnie", "; did you mean 'spec.cmdline'?"), ("memroy", "; did you mean 'memory'?"),
+    ("state.x", "; did you mean 'state'?"), ("labels.", ""), ("artifacts.zzzzzzz", "")])
+def test_a_field_that_a_cvm_has_not(peer, path, hint):
+    for option, value in (("--format", f"name,{path}"), ("--sort", f"-{path}")):
+        done = peer.cvmctl("list", option, value)
+        assert done.code == exits.USAGE and f"has no field '{path}'{hint[:1] and ';'}" in done.err
+        assert hint in done.err and not done.out and not peer.calls
+
+
+def test_fields_of_the_interface_and_their_members(peer):
+    types = Interface(INTERFACE.read_text()).types
+    members = {"ending": "Ending", "binding": "Binding", "spec": "Spec"}
+    paths = [*types["Cvm"][1], *(f"{field}.{name}" for field, kind in members.items()
+                                 for name in types[kind][1])]
+    assert len(paths) > 60
+    for path in paths:
+        assert peer.cvmctl("list", "--format", path, "--no-legend").code == 0, path
+
+
+def list_by_state(call, connection):
+    state = call.parameters.get("state")
+    connection.reply({"cvms": [one for one in make_cvms() if state in (None, one["state"])]})
+
+
+def test_a_cvm_that_does_not_meet_the_condition():
+    """It is there, so an empty list is the answer, and no error."""
+    with Peer(List=list_by_state) as peer:
+        done = peer.cvmctl("list", "old", "--state", "running")
+        assert (done.code, done.out.splitlines()[0], done.err) == (0, "No CVMs.", "")
+        done = peer.cvmctl("list", "old", "nope", "--state", "running")
+        assert (done.code, done.out) == (exits.NOT_FOUND, "")
+        assert "nope" in done.err and "old" not in done.err
+        done = peer.cvmctl("list", "nope")
+        assert (done.code, done.out) == (exits.NOT_FOUND, "") and "nope" in done.err
 
 
 def test_json(peer):

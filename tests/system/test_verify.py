@@ -453,6 +453,7 @@ def test_hostile_texts_are_escaped(expect):
     ((*MILAN, "--nonce", "x"), exits.USAGE, "--nonce"),
     ((*MILAN, "--nonce", "AAEC", "--report-data", "00" * 64), exits.USAGE, "exclude each other"),
     ((*MILAN[:-1], "yesterday"), exits.USAGE, "--at"),
+    ((*MILAN[:-1], "2026-02-30"), exits.USAGE, "--at"),
     ((*MILAN, "--expect", "/nonexistent"), exits.NOT_FOUND, "No such file"),
     ((*MILAN, "--expect", VECTORS / "amd-milan.pem"), exits.DATA, "amd-milan.pem"),
 ])
