@@ -21,9 +21,6 @@ CONFIG = {"accelerator": "tcg", "network": {"hostAccess": "allow"},
           "timeouts": {"startSec": 60, "readySec": 300, "powerdownSec": 60, "quitSec": 10}}
 SECONDS = 120 * SLOWNESS
 PORT = ports.port(0)
-# Lines whose verb or option is still missing.
-MISSING = {
-}
 
 
 @dataclasses.dataclass
@@ -203,14 +200,12 @@ def session(tmp_path_factory):
 
 
 def test_all_lines_are_here():
-    assert {*COMMANDS} == {*EXPECTED} and {*MISSING} <= {*COMMANDS}
+    assert {*COMMANDS} == {*EXPECTED}
     assert len(COMMANDS) == 61  # one of them twice
 
 
 @pytest.mark.xdist_group("first-hour")
-@pytest.mark.parametrize("line", [
-    pytest.param(command, marks=pytest.mark.xfail(reason=MISSING[command]))
-    if command in MISSING else command for command in COMMANDS])
+@pytest.mark.parametrize("line", COMMANDS)
 def test_line(session, line):
     expected = EXPECTED[line]
     if not isinstance(expected, Expect):
