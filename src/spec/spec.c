@@ -165,11 +165,11 @@ static int parse_parts(Input *input, CvmError *error)
         if (r >= 0)
                 r = spec_parse_env(input->env, spec, error);
         if (r >= 0)
-                r = spec_parse_certs(input->certs, spec, error);
+                r = spec_parse_certs(input->certs, input->missing, spec, error);
         if (r >= 0)
-                r = spec_parse_shares(input->shares, spec, error);
+                r = spec_parse_shares(input->shares, input->missing, spec, error);
         if (r >= 0)
-                r = spec_parse_disks(input->disks, spec, error);
+                r = spec_parse_disks(input->disks, input->missing, spec, error);
         if (r >= 0)
                 r = spec_parse_gpus(input->gpus, spec, error);
         if (r >= 0)

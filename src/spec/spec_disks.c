@@ -97,7 +97,8 @@ static void spec_disks_check_svsm(const SpecDisk *disk, const CvmSpec *spec, con
                           spec_svsm_disk(spec));
 }
 
-static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *error)
+static int spec_disks_parse_disk(json_object *object, json_object *missing, CvmSpec *spec,
+                                 CvmError *error)
 {
         _cleanup_(disk_input_done) DiskInput input = {.fd = -1, .read_only = true};
         char prefix[SPEC_FIELD_MAX], field[SPEC_FIELD_MAX];
@@ -110,7 +111,7 @@ static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *e
                 r = take_id(&input, spec, spec_field(field, prefix, "id"), error);
         if (r < 0)
                 return r;
-        if (!spec_has_source(object))
+        if (!spec_has_source(object) && !spec_is_missing(missing, prefix, "path"))
                 fault_add(error, prefix, "must have a path or fd");
         if (input.path)
                 spec_check_path(input.path, spec_field(field, prefix, "path"), error);
@@ -135,7 +136,7 @@ static int spec_disks_parse_disk(json_object *object, CvmSpec *spec, CvmError *e
         return 0;
 }
 
-int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
+int spec_parse_disks(json_object *array, json_object *missing, CvmSpec *spec, CvmError *error)
 {
         size_t n = array ? json_object_array_length(array) : 0;
 
@@ -148,7 +149,8 @@ int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error)
         if (!spec->disks)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                int r = spec_disks_parse_disk(json_object_array_get_idx(array, i), spec, error);
+                int r = spec_disks_parse_disk(json_object_array_get_idx(array, i), missing, spec,
+                                              error);
 
                 if (r < 0)
                         return r;

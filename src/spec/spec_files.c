@@ -101,10 +101,12 @@ static size_t count_sources(json_object *object)
 }
 
 /* cert has its name. */
-static int parse_cert(const char *name, json_object *object, SpecCert *cert, CvmError *error)
+static int parse_cert(const char *name, json_object *object, json_object *missing, SpecCert *cert,
+                      CvmError *error)
 {
         _cleanup_(cert_input_done) CertInput input = {.fd = -1};
         char prefix[SPEC_FIELD_MAX];
+        size_t n_sources;
         int r;
 
         spec_field(prefix, "certs", name);
@@ -116,7 +118,10 @@ static int parse_cert(const char *name, json_object *object, SpecCert *cert, Cvm
         r = spec_dispatch(object, cert_fields, &input, prefix, error);
         if (r < 0 || !json_object_is_type(object, json_type_object))
                 return r;
-        if (count_sources(object) != 1)
+        n_sources = count_sources(object);
+        if (n_sources == 0 && spec_is_missing(missing, prefix, ""))
+                return 0;
+        if (n_sources != 1)
                 return fault_add(error, prefix,
                                  "must have exactly one of text, base64, path and fd");
         return take_source(&input, prefix, cert, error);
@@ -127,7 +132,7 @@ static int spec_files_compare(const void *a, const void *b)
         return strcmp(((const SpecCert *)a)->name, ((const SpecCert *)b)->name);
 }
 
-int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error)
+int spec_parse_certs(json_object *object, json_object *missing, CvmSpec *spec, CvmError *error)
 {
         size_t n = object ? (size_t)json_object_object_length(object) : 0;
 
@@ -145,7 +150,7 @@ int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error)
                 int r;
 
                 *cert = (SpecCert){.name = strdup(name), .fd = -1};
-                r = cert->name ? parse_cert(name, source, cert, error) : -ENOMEM;
+                r = cert->name ? parse_cert(name, source, missing, cert, error) : -ENOMEM;
                 if (r < 0)
                         return r;
         }
@@ -177,7 +182,7 @@ static void check_tag(const char *tag, const CvmSpec *spec, const char *field, C
                 }
 }
 
-static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
+static int parse_share(json_object *object, json_object *missing, CvmSpec *spec, CvmError *error)
 {
         ShareInput input = {.fd = -1, .read_only = true};
         _cleanup_free_ char *tag = NULL, *path = NULL;
@@ -192,7 +197,7 @@ static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
                 return r;
         if (tag)
                 check_tag(tag, spec, spec_field(field, prefix, "tag"), error);
-        if (!spec_has_source(object))
+        if (!spec_has_source(object) && !spec_is_missing(missing, prefix, "path"))
                 fault_add(error, prefix, "must have a path or fd");
         if (path)
                 spec_check_path(path, spec_field(field, prefix, "path"), error);
@@ -206,7 +211,7 @@ static int parse_share(json_object *object, CvmSpec *spec, CvmError *error)
         return 0;
 }
 
-int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error)
+int spec_parse_shares(json_object *array, json_object *missing, CvmSpec *spec, CvmError *error)
 {
         size_t n = array ? json_object_array_length(array) : 0;
 
@@ -219,7 +224,7 @@ int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error)
         if (!spec->shares)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                int r = parse_share(json_object_array_get_idx(array, i), spec, error);
+                int r = parse_share(json_object_array_get_idx(array, i), missing, spec, error);
 
                 if (r < 0)
                         return r;

@@ -253,6 +253,22 @@ static bool has_field(json_object *spec, const char *field)
         return json_member(file, "path") || json_member(file, "fd") || json_member(file, "name");
 }
 
+bool spec_is_missing(json_object *missing, const char *prefix, const char *key)
+{
+        size_t n = missing ? json_object_array_length(missing) : 0;
+        char field[SPEC_FIELD_MAX];
+
+        spec_field(field, *key ? prefix : "", *key ? key : prefix);
+        for (size_t i = 0; i < n && i < SPEC_MISSING_MAX; i++) {
+                json_object *item = json_object_array_get_idx(missing, i);
+
+                if (json_object_is_type(item, json_type_string) &&
+                    strcmp(json_object_get_string(item), field) == 0)
+                        return true;
+        }
+        return false;
+}
+
 int spec_check_missing(json_object *object, json_object *array, CvmError *error)
 {
         size_t n = array ? json_object_array_length(array) : 0;

@@ -36,9 +36,10 @@ void spec_check_path(const char *path, const char *field, CvmError *error);
 
 int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spec, CvmError *error);
 int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error);
-int spec_parse_certs(json_object *object, CvmSpec *spec, CvmError *error);
-int spec_parse_shares(json_object *array, CvmSpec *spec, CvmError *error);
-int spec_parse_disks(json_object *array, CvmSpec *spec, CvmError *error);
+/* What `missing`, the spec's, names has no fault here: spec_check_missing() reports it. */
+int spec_parse_certs(json_object *object, json_object *missing, CvmSpec *spec, CvmError *error);
+int spec_parse_shares(json_object *array, json_object *missing, CvmSpec *spec, CvmError *error);
+int spec_parse_disks(json_object *array, json_object *missing, CvmSpec *spec, CvmError *error);
 int spec_parse_gpus(json_object *array, CvmSpec *spec, CvmError *error);
 /* text: the value of `network`; to be called before spec_parse_forwards(). */
 int spec_parse_network(const char *text, CvmSpec *spec, CvmError *error);
@@ -60,6 +61,8 @@ int spec_parse_remove(const char *text, CvmSpec *spec, CvmError *error);
 
 /* What spec.h says of CvmSpec.given, from the JSON form of a valid spec. NULL without memory. */
 json_object *spec_given_new(json_object *object, const CvmSpec *spec);
+/* Whether `missing` (NULL: none) names the field PREFIX, or PREFIX.KEY if key is not "". */
+bool spec_is_missing(json_object *missing, const char *prefix, const char *key);
 /* Refuses a spec (object) that lacks one of what `array` names, as spec_given_show() writes it. */
 int spec_check_missing(json_object *object, json_object *array, CvmError *error);
 

@@ -58,6 +58,7 @@ static void test_given_hides(void **state)
                     "[{\"tag\":\"data\",\"path\":\"/srv\"},"
                     "{\"tag\":\"w\",\"readOnly\":false,\"path\":\"/found\"}]");
         assert_int_equal(spec_parse(shown, &spec, &error), -EINVAL); /* what is missing */
+        assert_int_equal(error.faults, 7); /* each once, and the digest that is none */
         again = spec_given_again(given, paths);
         assert_json(json_member(again, "shares"), json_text(json_member(shown, "shares")));
         assert_json(json_member(again, "firmware"), "{\"fd\":0}");
