@@ -45,6 +45,7 @@ const ElsewhereWord *elsewhere_find(const char *name)
                 {"ps", "list --all"},
                 {"reboot", "restart"},
                 {"remote", NULL, "cvmctl controls the CVMs of this host only"},
+                {"rename", NULL, "a CVM keeps its name until it is removed"},
                 {"reset", "restart"},
                 {"rm", "remove"},
                 {"shell", NULL, NO_EXEC},

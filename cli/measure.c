@@ -243,6 +243,9 @@ static ExitStatus measure_cvm(const Cli *cli, const char *name, const MeasureFor
                                   member);
         if (r < 0)
                 return fail_memory(cli);
+        /* the document says by itself that it has no registers */
+        if (measurement->n_registers == 0 && options->format != FORMAT_JSON)
+                return measure_request_refuse_unmeasured(cli);
         return measure_show(cli, options, measurement, document, NULL);
 }
 

@@ -104,11 +104,16 @@ static ExitStatus read_spec(const Cli *cli, const MeasureOptions *options, Measu
         }
         request->platform = options->platform ?: request->spec ? request->spec->platform : NULL;
         if (!request->platform)
-                return fail_usage(cli, "--platform or --file is required");
+                return fail_usage(cli, "a CVM's name, --platform or --file is required");
         if (strcmp(request->platform, "auto") == 0)
                 return refuse(cli, "platform",
                               "%s depends on the host: give a platform (--platform)", "auto");
         return EXIT_OK;
+}
+
+ExitStatus measure_request_refuse_unmeasured(const Cli *cli)
+{
+        return refuse(cli, "platform", "this platform does not measure anything of a CVM");
 }
 
 /* The method of a platform: of its template, or named itself. */

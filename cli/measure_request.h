@@ -35,6 +35,8 @@ typedef struct MeasureRequest {
         char *acpi[3]; /* contents of the files of --acpi */
 } MeasureRequest;
 
+/* Says that the platform of a CVM measures nothing, as measure_run() does. */
+ExitStatus measure_request_refuse_unmeasured(const Cli *cli);
 /* Returns EXIT_OK or the status of what it printed. */
 ExitStatus measure_request_load(const Cli *cli, const MeasureOptions *options, MeasureRequest *ret);
 void measure_request_done(MeasureRequest *request);

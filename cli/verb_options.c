@@ -225,7 +225,7 @@ const Option verb_timeline_options[] = {
 
 const Option verb_logs_options[] = {
         {"follow", NULL, "continue with new output", .letter = 'f'},
-        {"since", "TIME", "only what was written since then: 5m ago, or 14:03"},
+        {"since", "TIME", "only what was written since then: 5m, or 14:03"},
         {"timestamps", NULL, "print before each line when it was written", .letter = 't'},
         {"lines", "N", "only the last N lines", OPTION_NUMBER, 0, 1000000000, .letter = 'n'},
         {"raw", NULL, "print control characters unchanged on a terminal"},
@@ -236,7 +236,7 @@ const Option verb_logs_options[] = {
 
 const Option verb_events_options[] = {
         {"state", "S", "only events of a change to this state", .choices = CVM_STATES},
-        {"since", "TIME", "print first what happened since then: 5m ago, or 14:03"},
+        {"since", "TIME", "print first what happened since then: 5m, or 14:03"},
         {"from", "oldest|N", "print first what is kept, from event number N on"},
         {"quit", NULL, "quit after the events that are kept; do not wait for new ones",
          .letter = 'q'},

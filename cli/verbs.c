@@ -17,7 +17,7 @@ const Verb verbs[] = {
          .examples = "cvmctl launch web --memory 2G --cpus 2 -p 8080:80 --wait ready\n"
                      "cvmctl launch web -f web.json -e TOKEN=x --require-confidential\n"},
         {"run",
-         "NAME",
+         "[NAME]",
          "launch a CVM and stay in the foreground while it lives",
          0,
          1,
@@ -29,7 +29,7 @@ const Verb verbs[] = {
                      "cvmctl run web --notify    (in a unit; the spec is /etc/cvmd/cvms/web.json "
                      "or .yaml)\n"},
         {"stop",
-         "NAME...",
+         "NAME... | --all",
          "stop CVMs",
          0,
          VERB_NAMES_ANY,
@@ -134,6 +134,7 @@ const Verb verbs[] = {
          {verb_port_options},
          verb_port,
          .takes_names = true,
+         .states = "running paused",
          .section = VERB_LOOK,
          .examples = "cvmctl port web\n"
                      "cvmctl port web 7002\n"},
@@ -198,10 +199,11 @@ const Verb verbs[] = {
          {verb_update_options},
          verb_update,
          .takes_names = true,
+         .states = "running paused restarting",
          .section = VERB_LIFE,
          .examples = "cvmctl update web --ttl 12h --label tier=front\n"},
         {"remove",
-         "NAME...",
+         "NAME... | --all",
          "delete stopped CVMs and their logs",
          0,
          VERB_NAMES_ANY,
@@ -258,7 +260,7 @@ const Verb verbs[] = {
          verb_measure,
          .takes_names = true,
          .section = VERB_TRUST,
-         .examples = "cvmctl measure -f web.json --platform plain --json > expected.json\n"
+         .examples = "cvmctl measure -f snp.json --json > expected.json\n"
                      "cvmctl measure web --tree\n"},
         {"verify",
          "",

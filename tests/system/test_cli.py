@@ -116,7 +116,7 @@ ELSEWHERE = {
     "create": "'launch'", "rm": "'remove'", "undefine": "'remove'", "dumpxml": "'inspect'",
     "watch": "'events'", "exec": "cannot run programs in a guest", "shell": "'console'",
     "ssh": "no SSH server in the guest", "cp": "--share TAG=DIRECTORY, or --certs",
-    "enable": "cvm@NAME"}
+    "enable": "cvm@NAME", "rename": "a CVM keeps its name"}
 
 
 @pytest.mark.parametrize("word", ELSEWHERE)

@@ -280,3 +280,17 @@ def test_files_are_read_with_the_callers_eyes(files):
     os.mkfifo(files / "fifo")
     done = cvmctl("measure", "--file", spec(files, "sev-snp-ovmf", kernel={"path": "fifo"}))
     assert done.code == exits.DATA and "regular" in done.err
+
+
+@pytest.mark.parametrize("form", [[], ["--tree"], ["--svg", "-"], ["--format", "corim"]])
+def test_a_cvm_of_which_nothing_is_measured(form):
+    nothing = {"version": 1, "platform": "plain", "registers": [], "inputs": {}}
+    with Peer(Measure={"measurement": nothing}) as peer:
+        done = peer.cvmctl("measure", "web", *form)
+        offline = cvmctl("measure", "--platform", "plain")
+        assert (done.code, done.out, done.err) == (exits.DATA, "", offline.err)
+        assert peer.cvmctl("measure", "web", "--json").json["registers"] == []
+
+
+def test_measure_of_nothing_names_what_is_required():
+    assert "a CVM's name, --platform or --file" in cvmctl("measure").err

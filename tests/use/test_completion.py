@@ -234,3 +234,10 @@ def test_a_list(shell):
     assert "data.txt" in offered and "data/" in offered
     offered = shell.offers("cvmctl remove ")
     assert "old" in offered and "bad" in offered and "web" not in offered
+
+
+def test_what_an_ended_cvm_does_not_have(peer):
+    """Its limits cannot be changed, and it has no ports."""
+    for verb in ("update", "port"):
+        assert "web" in words(peer, verb, "") and not {"old", "bad"} & {*words(peer, verb, "")}
+    assert {"old", "bad"} < {*words(peer, "status", "")}
