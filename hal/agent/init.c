@@ -166,7 +166,7 @@ static void run(Init *init)
                 if (polled[0].revents)
                         on_signals(init);
                 for (size_t i = 0; i < init->power.n_fds; i++)
-                        if (polled[i + 1].revents && power_is_pressed(init->power.fds[i]))
+                        if (polled[i + 1].revents && power_is_pressed(init->power.fds + i))
                                 init->end = RB_POWER_OFF;
         }
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/input.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -29,16 +30,20 @@ void power_open(Power *power)
                 log_error("no power button: this guest cannot be asked to power off");
 }
 
-bool power_is_pressed(int fd)
+bool power_is_pressed(int *fd)
 {
         struct input_event events[16];
         bool pressed = false;
         ssize_t n;
 
-        while ((n = read(fd, events, sizeof(events))) > 0)
+        while ((n = read(*fd, events, sizeof(events))) > 0)
                 for (size_t i = 0; i < (size_t)n / sizeof(events[0]); i++)
                         if (events[i].type == EV_KEY && events[i].code == KEY_POWER &&
                             events[i].value == 1)
                                 pressed = true;
+        if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+                close(*fd);
+                *fd = -1;
+        }
         return pressed;
 }

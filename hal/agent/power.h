@@ -8,12 +8,13 @@
 #define POWER_DEVICES_MAX 16
 
 typedef struct Power {
-        int fds[POWER_DEVICES_MAX];
+        int fds[POWER_DEVICES_MAX]; /* -1, which poll(2) skips: the device has gone */
         size_t n_fds;
 } Power;
 
 /* Opens all input devices. */
 void power_open(Power *power);
 
-/* Reads what a device has; whether the power key was pressed. */
-bool power_is_pressed(int fd);
+/* Reads what a device has; whether the power key was pressed. Closes a device that has gone and
+ * sets *fd to -1. */
+bool power_is_pressed(int *fd);

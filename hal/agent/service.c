@@ -68,7 +68,7 @@ int service_power(void)
         for (;;) {
                 poll(polled, power.n_fds, -1);
                 for (size_t i = 0; i < power.n_fds; i++)
-                        if (polled[i].revents && power_is_pressed(power.fds[i])) {
+                        if (polled[i].revents && power_is_pressed(&polled[i].fd)) {
                                 log_info("power button pressed");
                                 kill(1, SIGRTMIN + 4); /* systemd(1): starts poweroff.target */
                         }
