@@ -2,6 +2,7 @@
 """The guest's side of cvm-guest(7): what hal/build makes, booted by a bare QEMU without cvmd."""
 import gzip
 import json
+import re
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from harness.agent import GIVEN, assert_environment, cert_mac, proof, sha256
 from harness.machine import Machine
 
 GUESTS = ["own", "confidential"]
+UPTIME = "X_CVMD_UPTIME_USEC=[1-9][0-9]*\n"
 
 # By the names that the guest's environment file shall give them, quoted as cvmd does it.
 ENVIRONMENT = {
@@ -48,7 +50,8 @@ def test_the_contract(guest, shares, name):
     manifest = json.loads((directory / "manifest.json").read_text())
     with Machine(directory, shares=shares) as machine:
         machine.hear("READY=1\n")
-        assert machine.notify.text == "STATUS=Agent listens on port 7002\nREADY=1\n"
+        assert re.fullmatch("STATUS=Agent listens on port 7002\n" + UPTIME + "READY=1\n",
+                            machine.notify.text)
 
         plain, nonce, bad, again, given = machine.ask("{}", '{"nonce":"AAEC"}', "{]", "{}",
                                                       proof())
@@ -131,9 +134,9 @@ def test_no_way_in(guest):
         assert (answer["environmentCount"], answer["certsCount"]) == (0, 0)
         assert answer["environmentProblem"] == missing
         machine.hear("READY=1\n")
-        assert machine.notify.text == (
+        assert re.fullmatch(
             "STATUS=Agent listens on port 7002, without env_share, without certs_share, "
-            f"environment: {missing}\nREADY=1\n")
+            f"environment: {missing}\n{UPTIME}READY=1\n", machine.notify.text)
         # This machine has no vsock: that the guest tried it says that it found the credential.
         lines = ("cvm-agent: notifying by vsock: ",
                  "share certs_share is not mounted on /etc/certs: ")
