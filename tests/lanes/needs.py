@@ -53,6 +53,7 @@ class Guest:
 
 
 OWN_KERNEL = Guest("own")
+FULL_IMAGE = Guest("full")  # waits for that kernel and compiles none beside it
 # A machine that systemd boots, in which the project is built; the Varlink clients of systemd and of
 # Python; and a QEMU between this machine's and the newest.
 DEBIAN_13 = Root("trixie", (
@@ -109,7 +110,7 @@ OF_LANES = {
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID, OWN_KERNEL],
     "e2e": [OWN_KERNEL],
     "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL],
-    "hal": [OWN_KERNEL],
+    "hal": [OWN_KERNEL, FULL_IMAGE],
     "valgrind": [VALGRIND],
 }
 
