@@ -5,6 +5,8 @@ The machine's own sources, lists and package database are read for the mirror's 
 never written. apt verifies the archive's signature over the index; the SHA-256 of each package
 comes from that index, is kept in packages.json and is compared each time a file is used.
 """
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -14,6 +16,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
+import time
 
 from .failure import Failure, Unavailable, run, tool
 
@@ -25,6 +28,13 @@ KERNEL_PARTS = re.compile(r"^linux-(image|binary|modules|base)-[0-9][a-z0-9.+-]*
 KERNEL_SOURCE = re.compile(r"^linux-source-([0-9]+)\.([0-9]+)$")
 SOURCE_SERIES = 7          # linux-source-7.*
 SOURCE_LEAST = (7, 2)
+SET_SECONDS = 30 * 24 * 3600  # that the index of a set of further packages is kept
+# What apt says where the archive cannot be reached or lacks a package, as the first of its errors.
+UNREACHABLE = re.compile(r"Failed to fetch|Unable to fetch|Could not resolve|Temporary failure|"
+                         r"Could not connect|Unable to connect|Connection (failed|timed out)")
+LACKING = re.compile(r"Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation|"
+                     r"Version '[^']*' for '([^']+)' was not found|No packages found")
+DAMAGED = re.compile(r"No space left|Hash Sum mismatch|Permission denied")
 
 
 def sources(etc=pathlib.Path("/etc/apt")):
@@ -107,7 +117,7 @@ class Archive:
         temporary = self.index.with_suffix(".new")
         temporary.write_text(json.dumps({"decided": decided, "packages": found}, indent=2) + "\n")
         temporary.rename(self.index)
-        self.prune()
+        self.prune(update)
         return found
 
     def kernel_packages(self):
@@ -160,8 +170,29 @@ class Archive:
             package["part"] = parts[f"{package['name']}={package['version']}"]
         return found
 
-    def prune(self):
-        """Drops the files that no profile's index names any more."""
+    @contextlib.contextmanager
+    def reading(self):
+        """Nothing drops a package meanwhile. To be entered under the cache's own lock."""
+        with open(self.debs / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
+    def prune(self, update):
+        """Drops the indexes of other sets of further packages, on an update all of them, and then
+        the files that no index names any more. If another build reads packages, the next one does
+        so."""
+        with open(self.debs / "lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self.drop_others(update)
+
+    def drop_others(self, update):
+        for path in self.root.glob("packages-*.json"):
+            if path != self.index and (update or
+                                       time.time() - path.stat().st_mtime > SET_SECONDS):
+                path.unlink()
         named = "".join(path.read_text() for path in self.root.parent.glob("*/packages*.json"))
         for path in self.debs.glob("*.deb"):
             if path.stem not in named:
@@ -200,8 +231,8 @@ class Archive:
             try:
                 self.apt("apt-get", "download", "-qq", *names, what=what, cwd=directory)
             except Failure as failure:
-                raise Failure(f"{failure}; if the archive has a newer one: {self.update()}") \
-                    from failure
+                raise type(failure)(f"{failure}; if the archive has a newer one: "
+                                    f"{self.update()}") from failure
             files = {digest(path): path for path in pathlib.Path(directory).glob("*.deb")}
             for package, name in zip(lacking, names):
                 if package["sha256"] not in files:
@@ -228,7 +259,19 @@ class Archive:
         configuration.write_text(self.configuration())
         if not (self.root / "sources.list").exists() or arguments[0] == "update":
             (self.root / "sources.list").write_text(self.sources_list())
-        return run([path, *arguments], what, cwd=cwd, env={"APT_CONFIG": str(configuration)})
+        try:
+            return run([path, *arguments], what, cwd=cwd, env={"APT_CONFIG": str(configuration)})
+        except Failure as failure:
+            raise self.judged(str(failure)) from failure
+
+    def judged(self, reason):
+        """Whose fault an error of apt's is: the archive's, or one that can be mended here, as of a
+        name that a user has given."""
+        lacking = LACKING.search(reason)
+        added = lacking and set(lacking.groups()) & set(self.profile.extra)
+        if not added and not DAMAGED.search(reason) and (lacking or UNREACHABLE.search(reason)):
+            return Unavailable(reason)
+        return Failure(reason)
 
     def configuration(self):
         # How this machine reaches the network (proxies, certificates) holds here too; its hooks and

@@ -9,6 +9,7 @@ written. What is in the layers is decided by the lists in hal/full.
 import re
 import stat
 
+from .failure import Failure
 from .image import Cpio
 from .tree import Patterns, Tree
 
@@ -31,6 +32,14 @@ class Lists:
         self.debug_paths = [tuple(row.split()) for row in self.rows("paths-debug")]
         self.layout = [row.split() for row in self.rows("layout")]
         self.units = [row.split() for row in self.rows("units")]
+
+    def check_added(self, packages):
+        """Refuses what a user adds and the image would leave out."""
+        for name in packages:
+            if name in self.packages_left_out:
+                raise Failure(f"--package {name}: hal/full/packages-left-out names it, since an "
+                              "image in which nothing is installed has no use for it: remove the "
+                              "line there to have it")
 
     def text(self, name):
         return (self.top / name).read_text(encoding="utf-8")

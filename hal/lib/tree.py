@@ -129,7 +129,11 @@ class Tree:
     def add_directory(self, top, modes=True):
         """All that is below a directory of this machine. Without `modes`, files are 0644 and
         directories 0755, as in a clone made with any umask."""
-        for path, directories, files in os.walk(top):
+        def refuse(error):
+            raise Failure(f"{error.filename}: {error.strerror}: hal/build, which adds all that is "
+                          "below it, has to be able to read it") from error
+
+        for path, directories, files in os.walk(top, onerror=refuse):
             directories.sort()
             for name in sorted([*directories, *files]):
                 self.add_path(os.path.join(path, name), top, modes)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """hal/build --image full: the same bytes for another user in another place, and what it refuses."""
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,6 +10,8 @@ import subprocess
 import tempfile
 
 import pytest
+from lib import debian, full as full_image, profile
+from lib.failure import Failure
 
 from harness.agent import sha256
 
@@ -94,3 +97,100 @@ def test_refused_overlays(tmp_path):
     done = build(TOP, "--overlay", overlay, "--output", tmp_path / "out")
     assert done.returncode == 1 and f"{program}: neither a file" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def fill_cache(cache):
+    """With what says which packages there are, but for the packages."""
+    copy = CACHE / "cvmd" / "guest" / "apt"
+    for name in ("own", "full"):
+        if not (copy / name / "packages.json").exists():
+            pytest.skip(f"{copy / name} is not there: the guest was built with another cache")
+        (cache / "apt" / name).mkdir(parents=True)
+        shutil.copy(copy / name / "packages.json", cache / "apt" / name)
+
+
+def test_directories_that_cannot_be_read(tmp_path, monkeypatch):
+    """They are refused, not left out."""
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("closed"):  # root would read it
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(Failure, match="closed: Permission denied"):
+        full_image.overlay_tree(tmp_path, None)
+
+
+def test_refused_packages(tmp_path):
+    done = build(TOP, "--package", "passwd", "--output", tmp_path / "out")
+    assert done.returncode == 1 and "--package passwd: hal/full/packages-left-out" in done.stderr
+
+
+def test_whose_fault_it_is(tmp_path):
+    """Only an archive that cannot be reached lets a lane skip: neither a cache that has nothing nor
+    a machine without apt."""
+    cache = tmp_path / "cache"
+    fill_cache(cache)
+    done = build(TOP, "--cache", cache, "--output", tmp_path / "out")
+    assert done.returncode == 1 and "is not in the cache" in done.stderr
+    command = [TOP / "hal/build", "--image", "full", "--cache", cache, "--output", tmp_path / "out",
+               "--mirror", "http://127.0.0.1:1/debian", "--update"]
+    for path, status, reason in ((os.environ["PATH"], 69, "127.0.0.1"),
+                                 (str(tmp_path), 1, "apt-get is missing")):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False, timeout=SECONDS, env={**os.environ, "PATH": path})
+        assert done.returncode == status and reason in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("said, status", [
+    ("E: Unable to locate package misspelt", 1),
+    ("E: Version '1' for 'misspelt' was not found", 1),
+    ("E: Unable to locate package systemd", 69),
+    ("E: Package 'systemd' has no installation candidate", 69),
+    ("E: Failed to fetch http://a/b.deb  Temporary failure resolving 'a'", 69),
+    ("E: Failed to fetch http://a/b.deb  Hash Sum mismatch", 1),
+    ("E: Failed to fetch http://a/b.deb  Could not write - write (28: No space left on device)", 1),
+    ("E: Unable to correct problems, you have held broken packages.", 1),
+])
+def test_what_apt_says(tmp_path, said, status):
+    chosen = dataclasses.replace(profile.FULL, extra=("misspelt",))
+    assert debian.Archive(tmp_path, chosen).judged(f"what: {said}").status == status
+
+
+def indexed(cache, extra, *digests):
+    """An archive whose index names packages, of which the cache has the files."""
+    archive = debian.Archive(cache, dataclasses.replace(profile.FULL, extra=extra))
+    archive.index.write_text(json.dumps({"packages": [{"sha256": name} for name in digests]}))
+    for name in digests:
+        (archive.debs / f"{name}.deb").touch()
+    return archive
+
+
+def left(cache):
+    return {path.stem for path in (cache / "debs").glob("*.deb")}
+
+
+def test_nothing_is_dropped_while_it_is_read(tmp_path):
+    archive = indexed(tmp_path, (), "aa")
+    (archive.debs / "old.deb").touch()
+    reader = debian.Archive(tmp_path, profile.PROFILES["own"])
+    with reader.reading(), archive.reading():
+        archive.prune(True)
+        assert left(tmp_path) == {"aa", "old"}
+    archive.prune(True)
+    assert left(tmp_path) == {"aa"}
+
+
+def test_sets_of_further_packages_do_not_stay_for_ever(tmp_path):
+    usual, first, second = (indexed(tmp_path, extra, name) for extra, name in (
+        ((), "aa"), (("nano",), "bb"), (("vim",), "cc")))
+    second.prune(False)
+    assert left(tmp_path) == {"aa", "bb", "cc"}
+    os.utime(first.index, (0, 0))
+    second.prune(False)
+    assert left(tmp_path) == {"aa", "cc"} and not first.index.exists()
+    usual.prune(True)
+    assert left(tmp_path) == {"aa"} and not second.index.exists()
