@@ -9,20 +9,25 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "log.h"
 #include "notify.h"
 #include "share.h"
 
-#define BOTTOM_LAYER "/root.erofs"
+#define MARK "/full"
 #define MANAGER "/usr/lib/systemd/systemd"
 #define NEW_ROOT "/root"
 #define MEMORY "/memory"
+#define MACHINE_ID "/etc/machine-id"
+#define MACHINE_ID_LENGTH 32
+#define VARIABLES "/sys/firmware/efi/efivars"
 #define NO_ACCESS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 int root_parse_layers(const char *text, RootLayers *ret)
@@ -63,7 +68,7 @@ int root_check_layer(const char *path, size_t size)
 
 bool root_has_layers(void)
 {
-        return access(ROOT_LAYERS, F_OK) == 0 || access(BOTTOM_LAYER, F_OK) == 0;
+        return access(MARK, F_OK) == 0;
 }
 
 /* What the machine's user is told; then the machine ends. */
@@ -206,6 +211,41 @@ static void root_mount_system(void)
                         log_error("%s: %s", mounts[i].path, strerror(errno));
 }
 
+/* The firmware's variables are not measured, and systemd takes words of its command line from one
+ * (SystemdOptions): it finds this empty file system mounted where it would mount them. */
+static int root_hide_variables(void)
+{
+        if (mount("tmpfs", VARIABLES, "tmpfs", MS_RDONLY | NO_ACCESS, "mode=0555,size=4k") < 0 &&
+            errno != ENOENT) /* no EFI, or none of its services at run time */
+                return -errno;
+        return 0;
+}
+
+/* Without an identifier in the image, systemd would take one from a credential or from the tables
+ * of the firmware, which the host decides. */
+static int root_identify(void)
+{
+        _cleanup_free_ char *text = NULL;
+        _cleanup_close_ int fd = -1;
+        unsigned char bytes[MACHINE_ID_LENGTH / 2];
+        char line[MACHINE_ID_LENGTH + 2];
+        ssize_t n;
+
+        if (file_read_at(AT_FDCWD, MACHINE_ID, 256, &text, NULL) == 0 &&
+            strspn(text, "0123456789abcdef") == MACHINE_ID_LENGTH)
+                return 0; /* of an overlay, so measured */
+        n = getrandom(bytes, sizeof(bytes), 0);
+        if (n != (ssize_t)sizeof(bytes))
+                return n < 0 ? -errno : -EIO;
+        bytes[6] = (bytes[6] & 0x0f) | 0x40; /* a UUID of version 4, see machine-id(5) */
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                snprintf(line + 2 * i, 3, "%02x", bytes[i]);
+        line[MACHINE_ID_LENGTH] = '\n';
+        fd = open(MACHINE_ID, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0444);
+        return fd < 0 ? -errno : fd_write_all(fd, line, MACHINE_ID_LENGTH + 1);
+}
+
 _Noreturn void root_run(void)
 {
         /* Nothing of what the kernel makes of its command line. */
@@ -225,6 +265,12 @@ _Noreturn void root_run(void)
         if (r < 0)
                 root_refuse("Powering off: the root cannot be mounted: %s", strerror(-r));
         root_mount_system();
+        r = root_hide_variables();
+        if (r < 0)
+                root_refuse("Powering off: " VARIABLES ": %s", strerror(-r));
+        r = root_identify();
+        if (r < 0)
+                root_refuse("Powering off: " MACHINE_ID ": %s", strerror(-r));
         shares_mount(&shares);
         shares_save(&shares, SHARES_FILE);
         execve(MANAGER, arguments, environment);

@@ -7,7 +7,8 @@
  * The initramfs has layers: EROFS file systems that lie over each other, read-only, below a file
  * system in memory that takes what is written. The file ROOT_LAYERS lists them, one a line, the
  * lowest first: a file name, a space and the file's size. It is the last entry of the initramfs, so
- * that a machine whose memory is too small for all of it is noticed: the kernel itself goes on.
+ * that a machine whose memory is too small for all of it is noticed: the kernel itself goes on. An
+ * empty file `full` comes before the first process: it says that there should be layers.
  */
 
 #include "base/macros.h"
@@ -31,7 +32,7 @@ int root_parse_layers(const char *text, RootLayers *ret);
 /* 0 if the file has `size` bytes and none of them is missing; else -ENOSPC or -errno. */
 int root_check_layer(const char *path, size_t size);
 
-/* Whether this initramfs has layers, whole or not. */
+/* Whether this initramfs has layers, even if all of them were cut off. */
 bool root_has_layers(void);
 
 /* Makes the root, mounts the shares in it and becomes the service manager. If that fails, it says

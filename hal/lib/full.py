@@ -13,6 +13,7 @@ from .failure import Failure
 from .image import Cpio
 from .tree import Patterns, Tree
 
+MARK = "full"  # sorts before all layers: where it is, the first process expects them
 LAYERS = "root.layers"  # sorts behind all other names: it is there only if the others are, whole
 UNITS = "usr/lib/systemd/system"
 CERTIFICATES = "usr/share/ca-certificates/"
@@ -135,11 +136,13 @@ def initramfs(program, layers):
     # The kernel opens this for the first process before anything is mounted.
     cpio.node("dev/console", stat.S_IFCHR | 0o600, 5, 1)
     cpio.node("dev/null", stat.S_IFCHR | 0o666, 1, 3)
+    cpio.file(MARK, b"")
     cpio.file("init", program, 0o755)
     for name, data in layers:
         cpio.file(f"{name}.erofs", data)
     cpio.file(LAYERS, "".join(f"{name}.erofs {len(data)}\n" for name, data in layers).encode())
-    assert max(cpio.entries) == LAYERS
+    names = sorted(cpio.entries)
+    assert names[:5] == ["dev", "dev/console", "dev/null", MARK, "init"] and names[-1] == LAYERS
     return cpio.bytes()
 
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The full image keeps cvm-guest(7), and says so where its machine is too small."""
+import pathlib
 import re
 import time
 
 import pytest
+from lib import agent, full as image
 
 from harness.agent import GIVEN, assert_environment, proof
 from harness.machine import Machine
+
+HAL = pathlib.Path(__file__).resolve().parents[2] / "hal"
 
 
 def test_the_contract(full, manifest, shares):
@@ -48,3 +52,28 @@ def test_too_little_memory(full, memory):
                      "STOPPING=1\n", seconds=120)
         assert machine.wait_end(30) == "guest-shutdown"
         assert "READY" not in machine.notify.text
+
+
+def test_cut_before_all_layers(full, tmp_path):
+    """Also where the cut is in the first of the layers, a large overlay: the first process would be
+    that of a small image, if it asked for layers only."""
+    layers = [("root", b"x" * 4096), ("overlay", b"x" * (160 << 20))]
+    (tmp_path / "bzImage").symlink_to(full / "bzImage")
+    (tmp_path / "initramfs.cpio").write_bytes(
+        image.initramfs(agent.compile_agent(HAL), layers))
+    with Machine(tmp_path, memory="256M") as machine:
+        machine.hear("STATUS=Powering off: this machine has too little memory for its initramfs\n"
+                     "STOPPING=1\n", seconds=120)
+        assert machine.wait_end(30) == "guest-shutdown"
+        assert "READY" not in machine.notify.text
+
+
+def test_layers_follow_the_first_process():
+    """Of a debug image with an overlay, too."""
+    archive = image.initramfs(b"program", [("root", b"r"), ("overlay", b"o"), ("root.debug", b"d")])
+    names = [b"full\0", b"init\0", b"overlay.erofs\0", b"root.debug.erofs\0", b"root.erofs\0",
+             b"root.layers\0"]
+    places = [archive.index(name) for name in names]
+    assert places == sorted(places)
+    with pytest.raises(AssertionError):
+        image.initramfs(b"program", [("debug", b"sorts before the first process")])

@@ -2,14 +2,17 @@
 """The default image takes nothing from the host that is not measured, and the hooks of systemd's
 command line start nothing."""
 import base64
+import os
 import pathlib
 import re
+import shutil
 import time
 
 import pytest
 from lib import debian, full as image, profile, programs
 from lib.tree import Tree
 
+from harness.login import Login
 from harness.machine import Machine
 
 CREDENTIAL = "io.systemd.credential.binary"
@@ -24,6 +27,8 @@ SMBIOS = {
     "passwd.hashed-password.root": "",
     "passwd.plaintext-password.root": "",
     "tmpfiles.extra": "w /dev/ttyS0 - - - - HOST-TMPFILES\n",
+    "system.hostname": "host-name",
+    "system.machine_id": "00000000000040008000000000000e11",
     "ttys.other": "ttyS0",
     "getty.ttys.serial": "ttyS0",
 }
@@ -35,6 +40,13 @@ CMDLINE = ("console=ttyS0 quiet systemd.debug_shell=ttyS0 systemd.debug-shell=1 
            "\"systemd.run=/bin/sh -c 'echo HOST-RUN >/dev/ttyS0'\" systemd.run_success_action=none "
            "LD_PRELOAD=/etc/certs/evil.so PATH=/etc/certs")
 GENERATORS = re.compile("usr/lib/systemd/system-generators/systemd-debug-generator")
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or
+                     pathlib.Path.home() / ".cache") / "cvmd" / "guest"
+FIRMWARE = pathlib.Path("/usr/share/OVMF")
+VARIABLES = "/sys/firmware/efi/efivars"
+# What systemd takes for more words of its command line where Secure Boot is off.
+OPTIONS_VARIABLE = "SystemdOptions-8cf2644b-4b0b-428f-9387-6d876050dc67"
+UUID = "00000000-0000-4000-8000-00000000e5c1"
 FEW_SECONDS = 6  # for what starts after READY
 
 
@@ -74,8 +86,7 @@ def test_hooks_start_nothing(full, shares, tmp_path):
 @pytest.fixture
 def opened(full, manifest, tmp_path):
     """The image with systemd's generators put back, as one more layer behind it."""
-    cache = pathlib.Path.home() / ".cache" / "cvmd" / "guest"
-    archive = debian.Archive(cache, profile.FULL, offline=True)
+    archive = debian.Archive(CACHE, profile.FULL, offline=True)
     debs = archive.fetch_all(archive.packages())
     tree = Tree()
     tree.add_package(debs["systemd"], GENERATORS.match)
@@ -96,3 +107,50 @@ def test_the_same_hooks_with_generators(opened, shares, tmp_path):
     """This is what the test above would see if they were there."""
     text, _, _ = attacked(opened, shares, tmp_path)
     assert "HOST-UNIT" in text and "HOST-FWCFG" in text and "HOST-DROPIN" in text, text
+
+
+def test_no_identity_of_the_host(full, tmp_path):
+    """Neither the name nor the identifier of the machine come from the firmware's tables."""
+    found = []
+    for _ in range(2):
+        with Machine(full, debug=True, cmdline="console=ttyS0 quiet", memory="1G",
+                     options=[*options(tmp_path), "-uuid", UUID]) as machine:
+            shell = Login(machine)
+            assert shell.run("cat /proc/sys/kernel/hostname") == "cvm\n"
+            found.append(shell.run("cat /etc/machine-id"))
+            assert shell.run("systemctl --failed --no-legend --plain") == ""
+    assert all(re.fullmatch("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}\n", text)
+               for text in found), found
+    assert found[0] != found[1]
+    assert not {SMBIOS["system.machine_id"], UUID.replace("-", "")} & {
+        text.strip() for text in found}
+
+
+def test_no_firmware_variables(full, tmp_path):
+    """Neither are words of systemd's command line among the firmware's variables, which the host
+    writes, here by the guest's hand."""
+    if not (FIRMWARE / "OVMF_CODE_4M.fd").exists():
+        pytest.skip("OVMF_CODE_4M.fd is not there: apt-get install ovmf")
+    variables = tmp_path / "variables"
+    shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", variables)
+    drives = ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE / 'OVMF_CODE_4M.fd'}",
+              "-drive", f"if=pflash,format=raw,file={variables}"]
+    found = []
+    for _ in range(2):
+        with Machine(full, debug=True, cmdline="console=ttyS0 quiet", memory="1G",
+                     options=drives) as machine:
+            shell = Login(machine, seconds=240)
+            assert shell.run(f"ls -A {VARIABLES}") == ""
+            assert shell.run(f"touch {VARIABLES}/x 2>/dev/null", status=1) == ""
+            pid = shell.run("systemctl show -P MainPID cvm-agent").strip()
+            assert "HOST" not in shell.run(f"tr '\\0' '\\n' </proc/{pid}/environ")
+            shell.run(f"mount -t efivarfs efivarfs {VARIABLES}")
+            found.append(OPTIONS_VARIABLE in shell.run(f"ls {VARIABLES}"))
+            shell.run("python3 -c 'import sys; t = \"systemd.setenv=HOST=1\\0\"; "
+                      "sys.stdout.buffer.write(bytes([7, 0, 0, 0]) + t.encode(\"utf-16-le\"))' "
+                      ">/tmp/words")
+            shell.run(f"dd if=/tmp/words of={VARIABLES}/{OPTIONS_VARIABLE} bs=1k 2>/dev/null"
+                      if not found[-1] else "true")
+            machine.command("system_powerdown")
+            machine.wait_end(60)
+    assert found == [False, True]

@@ -15,9 +15,9 @@ static void test_layers(void **state)
         assert_int_equal(layers.n_layers, 1);
         assert_string_equal(layers.layers[0].path, "/root.erofs");
         assert_int_equal(layers.layers[0].size, 4096);
-        assert_int_equal(root_parse_layers("root.erofs 4096\ndebug.erofs 8192\n", &layers), 0);
+        assert_int_equal(root_parse_layers("root.erofs 4096\nroot.debug.erofs 8192\n", &layers), 0);
         assert_int_equal(layers.n_layers, 2);
-        assert_string_equal(layers.layers[1].path, "/debug.erofs");
+        assert_string_equal(layers.layers[1].path, "/root.debug.erofs");
         assert_int_equal(layers.layers[1].size, 8192);
 }
 
