@@ -40,6 +40,7 @@ struct Console {
         size_t capacity;             /* of ring, at most CONSOLE_QUEUE */
         size_t start, used, unsaved; /* of ring; unsaved <= used <= capacity */
         uint64_t end;                /* how many bytes were written */
+        uint64_t cleared_at;         /* its value then */
         ConsoleTimes times;
 };
 
@@ -139,6 +140,27 @@ static void console_save(Console *console)
         disk_queue_add(console->queue, &save->job, on_save, on_saved);
 }
 
+static void console_note_loss(Console *console)
+{
+        if (console->lost || console->removed)
+                return;
+        console->lost = true;
+        log_warning("consoles/%s.log lacks some of the guest's output: the disk is %s",
+                    console->name, console->failed ? "full or has failed" : "too slow");
+}
+
+/* first: the offset up to which the files have the stream, or will have it. What lies between that
+ * and the ring is lost to them. */
+static void console_check_loss(Console *console, uint64_t first)
+{
+        uint64_t kept = console->end - console->used;
+
+        if (MAX(first, console->cleared_at) >= kept)
+                return;
+        console_note_loss(console);
+        console_times_forget(&console->times, kept);
+}
+
 static void on_saved(DiskJob *job)
 {
         ConsoleSave *save = container_of(job, ConsoleSave, job);
@@ -148,6 +170,7 @@ static void on_saved(DiskJob *job)
                 console->saving = NULL;
                 console->failed = save->r < 0;
                 console->unsaved = (size_t)MIN(console->unsaved, console->end - save->end);
+                console_check_loss(console, save->end);
                 if (!console->unsaved && console->capacity > CONSOLE_RING)
                         console_ring_resize(console, CONSOLE_RING);
         }
@@ -214,6 +237,7 @@ static int console_remove_files(Console *console, bool final)
 int console_clear(Console *console)
 {
         console->unsaved = console->used = 0;
+        console->cleared_at = console->end;
         console_times_clear(&console->times);
         return console_remove_files(console, false);
 }
@@ -259,15 +283,6 @@ static void console_ring_grow(Console *console, size_t size)
                 console_ring_resize(console, wanted);
 }
 
-static void console_note_loss(Console *console)
-{
-        if (console->lost || console->removed)
-                return;
-        console->lost = true;
-        log_warning("consoles/%s.log lacks some of the guest's output: the disk is %s",
-                    console->name, console->failed ? "full or has failed" : "too slow");
-}
-
 /* The offset from which on neither the files nor a worker have the stream. */
 static uint64_t console_unqueued(const Console *console)
 {
@@ -294,8 +309,7 @@ static void console_ring_add(Console *console, const char *data, size_t size)
         console->unsaved += size;
         console->end += size;
         console->unsaved = MIN(console->unsaved, console->used);
-        if (unqueued < console->end - console->used)
-                console_note_loss(console);
+        console_check_loss(console, unqueued);
 }
 
 int console_follow(Console *console, ConsoleFollower *follower)
@@ -362,8 +376,9 @@ unsigned console_write(Console *console, const void *data, size_t size)
         size_t left = size;
         unsigned pause;
 
-        console_times_add(&console->times, size);
         console_ring_grow(console, size);
+        if (console->capacity) /* else it is lost */
+                console_times_add(&console->times, size);
         while (left && console->capacity) {
                 size_t n = MIN(left, console->capacity);
 

@@ -9,16 +9,19 @@
 
 #define ROOM_FIRST 16u
 
-/* Drops every second point of the older half. */
+/* Doubles the distance of the points until at most half of them are left. */
 static void console_times_thin(ConsoleTimes *times)
 {
-        size_t half = times->n / 2, kept = 0;
+        while (times->n > CONSOLE_TIMES_MAX / 2) {
+                size_t kept = 1;
 
-        for (size_t i = 0; i < half; i += 2)
-                times->points[kept++] = times->points[i];
-        memmove(times->points + kept, times->points + half,
-                (times->n - half) * sizeof(*times->points));
-        times->n = kept + times->n - half;
+                times->apart *= 2;
+                for (size_t i = 1; i < times->n; i++)
+                        if (llabs(times->points[i].usec - times->points[kept - 1].usec) >=
+                            times->apart)
+                                times->points[kept++] = times->points[i];
+                times->n = kept;
+        }
 }
 
 /* Whether there is room for one more. */
@@ -29,10 +32,6 @@ static bool console_times_grow(ConsoleTimes *times)
 
         if (times->n < times->room)
                 return true;
-        if (times->room >= CONSOLE_TIMES_MAX) {
-                console_times_thin(times);
-                return true;
-        }
         points = reallocarray(times->points, room, sizeof(*points));
         if (!points)
                 return false;
@@ -44,19 +43,45 @@ static bool console_times_grow(ConsoleTimes *times)
 void console_times_clear(ConsoleTimes *times)
 {
         times->n = 0;
+        times->apart = CONSOLE_TIMES_APART_USEC;
         times->begun = clock_now_usec();
+        times->last = 0;
 }
 
 void console_times_add(ConsoleTimes *times, size_t size)
 {
-        int64_t now = clock_now_usec();
-        const ConsoleTime *last = times->n ? &times->points[times->n - 1] : NULL;
-        /* the clock may have been set back */
-        bool due = !last || now >= last->usec + CONSOLE_TIMES_APART_USEC || now < last->usec;
+        console_times_add_at(times, size, clock_now_usec());
+}
 
+void console_times_add_at(ConsoleTimes *times, size_t size, int64_t now)
+{
+        const ConsoleTime *last = times->n ? &times->points[times->n - 1] : NULL;
+        bool due = !last || llabs(now - last->usec) >= times->apart;
+
+        if (due && times->n == CONSOLE_TIMES_MAX) {
+                console_times_thin(times);
+                last = &times->points[times->n - 1];
+                due = llabs(now - last->usec) >= times->apart;
+        }
         if (due && console_times_grow(times))
                 times->points[times->n++] = (ConsoleTime){times->written, now};
         times->written += size;
+        times->last = now;
+}
+
+void console_times_forget(ConsoleTimes *times, uint64_t offset)
+{
+        size_t n = 0;
+
+        if (times->n == 0 || times->points[0].offset >= offset)
+                return;
+        /* the last of those before holds for what follows */
+        while (n + 1 < times->n && times->points[n + 1].offset <= offset)
+                n++;
+        times->n -= n;
+        memmove(times->points, times->points + n, times->n * sizeof(*times->points));
+        times->points[0].offset = offset;
+        times->begun = times->points[0].usec;
 }
 
 int console_times_copy(const ConsoleTimes *times, ConsoleTimes *ret)
@@ -85,7 +110,12 @@ uint64_t console_times_since(const ConsoleTimes *times, int64_t since)
 
         if (since <= times->begun)
                 return UINT64_MAX;
+        if (since > times->last)
+                return 0;
         while (i > 0 && times->points[i - 1].usec >= since)
+                i--;
+        /* some of what has the time before was written as much as that later */
+        if (i > 0 && times->points[i - 1].usec + CONSOLE_TIMES_COARSE * times->apart > since)
                 i--;
         return i == times->n ? 0 : times->written - times->points[i].offset;
 }

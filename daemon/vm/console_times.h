@@ -5,8 +5,10 @@
  * When the bytes of a console were written: a bounded list of points, in memory only. What an
  * earlier daemon wrote has no times.
  *
- * A point is made CONSOLE_TIMES_APART_USEC after the one before, at the earliest. If there are
- * CONSOLE_TIMES_MAX, every second one of the older half goes: the newest have the best resolution.
+ * Points are `apart` from each other, CONSOLE_TIMES_APART_USEC at first. If there are
+ * CONSOLE_TIMES_MAX, `apart` doubles until half of them or fewer remain: so it is at most 1/256 of
+ * the time from the first point to the last. What was written has the time of the point before it,
+ * which is less than CONSOLE_TIMES_COARSE * apart too early.
  */
 
 #include <json-c/json.h>
@@ -15,6 +17,7 @@
 
 #define CONSOLE_TIMES_MAX 1024u
 #define CONSOLE_TIMES_APART_USEC 100000
+#define CONSOLE_TIMES_COARSE 2
 
 typedef struct ConsoleTime {
         uint64_t offset; /* of the first byte that was written then, counted by this daemon */
@@ -25,19 +28,26 @@ typedef struct ConsoleTimes {
         ConsoleTime *points; /* in the order of their offsets */
         size_t n, room;
         uint64_t written; /* bytes, by this daemon */
-        int64_t begun;    /* when this daemon began to write */
+        int64_t apart;    /* microseconds */
+        int64_t begun;    /* from when on the times are known, since the epoch */
+        int64_t last;     /* when the last byte was written; 0: none was */
 } ConsoleTimes;
 
 /* Nothing was written before. */
 void console_times_clear(ConsoleTimes *times);
 /* Bytes are written now. Without memory they have the time of those before. */
 void console_times_add(ConsoleTimes *times, size_t size);
+/* As if it were `now`. */
+void console_times_add_at(ConsoleTimes *times, size_t size, int64_t now);
+/* Bytes that were written before this offset are lost: those before them have no time any more,
+ * because nobody knows how many bytes from the end they are. */
+void console_times_forget(ConsoleTimes *times, uint64_t offset);
 /* Returns 0 or -ENOMEM. */
 int console_times_copy(const ConsoleTimes *times, ConsoleTimes *ret);
 void console_times_done(ConsoleTimes *times);
 
-/* How many of the last bytes were written since then; UINT64_MAX for all, those of earlier daemons
- * included: where this daemon began after `since`, they may be as new. */
+/* How many of the last bytes were written since then, rounded up to a point; UINT64_MAX for all,
+ * those without a time included, which may be as new: the times are known from a later time on. */
 uint64_t console_times_since(const ConsoleTimes *times, int64_t since);
 /* Array of {position, at} for the last `size` bytes: from which byte on which time holds. Bytes
  * before the first position have no time. */

@@ -234,6 +234,17 @@ static void test_not_followed(void **state)
         assert_int_equal(unlinkat(dirfd_, "victim", 0), 0);
 }
 
+/* The last `size` bytes have times, and what was written before does not. */
+static void assert_first_timed(Console *console, size_t size)
+{
+        _cleanup_(console_snapshot_freep) ConsoleSnapshot *snapshot = console_snapshot(console);
+        _cleanup_json_ json_object *shown =
+                console_times_show(console_snapshot_times(snapshot), 1 << 20);
+        json_object *first = json_object_array_get_idx(shown, 0);
+
+        assert_int_equal(json_member_int(first, "position", -1), (1 << 20) - size);
+}
+
 /* A full disk costs nothing but the files, and is caught up with when there is room. */
 static void test_full_disk(void **state)
 {
@@ -267,6 +278,7 @@ static void test_full_disk(void **state)
         assert_int_equal(size, CONSOLE_RING);
         for (size_t i = 0; i < size; i++)
                 assert_int_equal(tail[i], byte_at(offset - size + i));
+        assert_first_timed(console, CONSOLE_RING);
         console_free(console);
         close(fd);
         assert_int_equal(umount2(directory, MNT_DETACH), 0);
@@ -551,22 +563,73 @@ static void fill_times(ConsoleTimes *times)
         for (size_t i = 0; i < times->n; i++)
                 times->points[i] = (ConsoleTime){10 * i, INT64_C(1000000) * (int64_t)(i + 1)};
         times->written = 10 * times->n;
+        times->last = INT64_C(1000000) * CONSOLE_TIMES_MAX;
+        times->apart = CONSOLE_TIMES_APART_USEC;
 }
 
-static void test_times_are_bounded(void **state)
+#define SECOND INT64_C(1000000)
+
+/* A day of a line of 10 bytes a second: what is old is as exact as what is new. */
+static void test_times_of_a_day(void **state)
+{
+        ConsoleTimes times = {};
+        const int64_t day = 86400;
+
+        console_times_clear(&times);
+        times.begun = 1;
+        for (int64_t second = 1; second <= day; second++) {
+                console_times_add_at(&times, 10, second * SECOND);
+                assert_true(times.n <= CONSOLE_TIMES_MAX);
+        }
+        assert_true(times.apart <= day * SECOND / 256);
+        for (size_t i = 1; i < times.n; i++) {
+                assert_true(times.points[i].offset > times.points[i - 1].offset);
+                assert_in_range(times.points[i].usec - times.points[i - 1].usec, 0,
+                                2 * times.apart);
+        }
+        for (int64_t since = 1; since <= day; since += 977) {
+                uint64_t wanted = 10 * (uint64_t)(day - since + 1);
+
+                assert_in_range(console_times_since(&times, since * SECOND), wanted,
+                                wanted + 10 * (uint64_t)day / 100);
+        }
+        assert_int_equal(console_times_since(&times, day * SECOND + 1), 0);
+        console_times_done(&times);
+}
+
+/* A clock that is set to and fro makes no more points. */
+static void test_times_of_a_clock_that_jumps(void **state)
 {
         ConsoleTimes times = {};
 
-        fill_times(&times);
-        console_times_add(&times, 7);
-        assert_int_equal(times.n, CONSOLE_TIMES_MAX * 3 / 4 + 1);
-        assert_int_equal(times.room, CONSOLE_TIMES_MAX);
-        assert_int_equal(times.points[0].offset, 0);
-        assert_int_equal(times.points[1].offset, 20);
-        assert_int_equal(times.points[times.n - 1].offset, 10 * CONSOLE_TIMES_MAX);
-        assert_int_equal(times.points[times.n - 2].offset, 10 * CONSOLE_TIMES_MAX - 10);
-        for (size_t i = 1; i < times.n; i++)
-                assert_true(times.points[i].offset > times.points[i - 1].offset);
+        console_times_clear(&times);
+        for (int64_t i = 0; i < 5000; i++) {
+                console_times_add_at(&times, 1, i % 2 ? 4000000000 * SECOND : i);
+                assert_true(times.n <= CONSOLE_TIMES_MAX);
+        }
+        console_times_done(&times);
+}
+
+/* What was lost is in no position: what came before it has no time. */
+static void test_times_before_a_gap(void **state)
+{
+        ConsoleTimes times = {};
+
+        console_times_clear(&times);
+        times.begun = 1;
+        for (int64_t second = 1; second <= 10; second++)
+                console_times_add_at(&times, 10, second * SECOND);
+        console_times_forget(&times, 0);
+        assert_int_equal(times.n, 10);
+        console_times_forget(&times, 75);
+        assert_int_equal(times.n, 3);
+        assert_int_equal(times.points[0].offset, 75);
+        assert_int_equal(times.points[0].usec, 8 * SECOND);
+        assert_int_equal(console_times_since(&times, 8 * SECOND), UINT64_MAX);
+        assert_int_equal(console_times_since(&times, 9 * SECOND), 20);
+        console_times_forget(&times, 90);
+        assert_int_equal(times.n, 1);
+        assert_int_equal(times.points[0].usec, 10 * SECOND);
         console_times_done(&times);
 }
 
@@ -578,7 +641,8 @@ static void test_since(void **state)
         times.begun = 500000;
         assert_int_equal(console_times_since(&times, 500000), UINT64_MAX);
         assert_int_equal(console_times_since(&times, 500001), 10 * CONSOLE_TIMES_MAX);
-        assert_int_equal(console_times_since(&times, 1000001), 10 * CONSOLE_TIMES_MAX - 10);
+        assert_int_equal(console_times_since(&times, 1000001), 10 * CONSOLE_TIMES_MAX);
+        assert_int_equal(console_times_since(&times, 1200001), 10 * CONSOLE_TIMES_MAX - 10);
         assert_int_equal(console_times_since(&times, INT64_C(1000000) * CONSOLE_TIMES_MAX), 10);
         assert_int_equal(console_times_since(&times, INT64_C(1000000) * CONSOLE_TIMES_MAX + 1), 0);
         console_times_done(&times);
@@ -609,7 +673,9 @@ static void test_times_of_a_piece(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_times_are_bounded),
+                cmocka_unit_test(test_times_of_a_day),
+                cmocka_unit_test(test_times_of_a_clock_that_jumps),
+                cmocka_unit_test(test_times_before_a_gap),
                 cmocka_unit_test(test_since),
                 cmocka_unit_test(test_times_of_a_piece),
                 leaks_unit_test(test_lines),
