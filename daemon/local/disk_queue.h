@@ -6,7 +6,7 @@
  * one job after the other in a worker thread, in the order in which they were added, so that a disk
  * that is slow or does not answer never holds up the loop.
  *
- * Its users bound its length: one job at a time for each log, and one for its removal.
+ * Its users bound its length: one job at a time for each log, and one for its removal and its end.
  */
 
 #include <stdbool.h>

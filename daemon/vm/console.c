@@ -52,7 +52,7 @@ int console_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes, u
         if (!console)
                 return -ENOMEM;
         console->queue = queue;
-        console->files = console_files_new(dirfd, name, bytes, files);
+        console->files = console_files_new(queue, dirfd, name, bytes, files);
         console_times_clear(&console->times);
         console->name = strdup(name);
         if (!console->files || !console->name) {

@@ -17,7 +17,9 @@
 
 struct ConsoleFiles {
         unsigned n_ref;
-        int dirfd; /* borrowed */
+        DiskQueue *queue; /* borrowed */
+        DiskJob closing;  /* after the last reference */
+        int dirfd;        /* borrowed */
         char *name;
         uint64_t bytes;
         uint32_t files;
@@ -29,7 +31,8 @@ struct ConsoleFiles {
         bool removed;
 };
 
-ConsoleFiles *console_files_new(int dirfd, const char *name, uint64_t bytes, uint32_t files)
+ConsoleFiles *console_files_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes,
+                                uint32_t files)
 {
         ConsoleFiles *new = calloc(1, sizeof(*new));
 
@@ -38,6 +41,7 @@ ConsoleFiles *console_files_new(int dirfd, const char *name, uint64_t bytes, uin
                 return NULL;
         }
         new->n_ref = 1;
+        new->queue = queue;
         new->dirfd = dirfd;
         new->bytes = bytes;
         new->files = files;
@@ -52,14 +56,28 @@ ConsoleFiles *console_files_ref(ConsoleFiles *files)
         return files;
 }
 
+static void on_end(DiskJob *job)
+{
+        closep(&container_of(job, ConsoleFiles, closing)->fd);
+}
+
+static void on_ended(DiskJob *job)
+{
+        ConsoleFiles *files = container_of(job, ConsoleFiles, closing);
+
+        pthread_mutex_destroy(&files->lock);
+        free(files->name);
+        free(files);
+}
+
 ConsoleFiles *console_files_unref(ConsoleFiles *files)
 {
         if (!files || --files->n_ref > 0)
                 return NULL;
-        closep(&files->fd);
-        pthread_mutex_destroy(&files->lock);
-        free(files->name);
-        free(files);
+        if (files->fd < 0)
+                on_ended(&files->closing);
+        else
+                disk_queue_add(files->queue, &files->closing, on_end, on_ended);
         return NULL;
 }
 

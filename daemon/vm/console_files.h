@@ -15,12 +15,15 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "local/disk_queue.h"
 
 typedef struct ConsoleFiles ConsoleFiles;
 
-/* dirfd is borrowed until the last reference is dropped. bytes (of one file) and files are at
- * least 1. Touches no file. Returns NULL without memory. */
-ConsoleFiles *console_files_new(int dirfd, const char *name, uint64_t bytes, uint32_t files);
+/* queue and dirfd are borrowed until the last reference is dropped. queue: where the last open file
+ * is closed, which may have to wait for the disk; NULL: at once. bytes (of one file) and files are
+ * at least 1. Touches no file. Returns NULL without memory. */
+ConsoleFiles *console_files_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes,
+                                uint32_t files);
 /* Counted on the loop. */
 ConsoleFiles *console_files_ref(ConsoleFiles *files);
 ConsoleFiles *console_files_unref(ConsoleFiles *files); /* accepts NULL; the files stay */

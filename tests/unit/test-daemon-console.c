@@ -555,6 +555,33 @@ static void test_order(void **state)
         disk_done(&disk);
 }
 
+/* Closing a file may wait for the disk, too, so the queue does it. */
+static void test_closing_waits_for_nobody(void **state)
+{
+        Disk disk;
+        size_t n;
+
+        for (int unsaved = 0; unsaved < 2; unsaved++) {
+                Console *console;
+
+                disk_init(&disk);
+                console = make(BYTES, FILES);
+                write_text(console, "text");
+                disk_let(&disk);
+                n = test_count_fds();
+                disk_queue_add(queue, &disk.job, on_disk, on_disk_answered);
+                if (unsaved)
+                        write_text(console, "last");
+                console_free(console);
+                assert_int_equal(test_count_fds(), n);
+                disk_let(&disk);
+                assert_int_equal(test_count_fds(), n - 1);
+                finish(make(BYTES, FILES));
+                test_loop_until(&disk.test, disk_queue_is_idle(queue));
+                disk_done(&disk);
+        }
+}
+
 /* Points 1 s apart, of 10 bytes each, up to the most that there are. */
 static void fill_times(ConsoleTimes *times)
 {
@@ -692,6 +719,7 @@ int main(void)
                 leaks_unit_test(test_snapshot_of_the_past),
                 leaks_unit_test(test_silent_disk),
                 leaks_unit_test(test_order),
+                leaks_unit_test(test_closing_waits_for_nobody),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
