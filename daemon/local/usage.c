@@ -52,14 +52,14 @@ static int64_t usage_parse_number(const char *text)
         return digits && text_parse_uint(digits, 0, INT64_MAX, &number) == 0 ? (int64_t)number : -1;
 }
 
-/* The number after "KEY" and a separator at the start of a line or after a blank; -1: none. Moves
- * *text behind it. */
-static int64_t usage_find_number(const char **text, const char *key)
+/* The number after "KEY" and a separator; -1: none. before: '\n' if the key begins a line, ' ' if it
+ * follows a blank. Moves *text behind the key. */
+static int64_t usage_find_number(const char **text, const char *key, char before)
 {
         size_t length = strlen(key);
 
         for (const char *p = *text; (p = strstr(p, key)); p += length) {
-                bool begins = p == *text || p[-1] == '\n' || p[-1] == ' ';
+                bool begins = p == *text ? before == '\n' : p[-1] == before;
 
                 if (!begins || !strchr(" =:", p[length]) || !p[length])
                         continue;
@@ -70,17 +70,19 @@ static int64_t usage_find_number(const char **text, const char *key)
         return -1;
 }
 
+/* Only at the start of a line: elsewhere in a process's status is its name, which is its own
+ * choice. */
 static int64_t usage_find(const char *text, const char *key)
 {
-        return usage_find_number(&text, key);
+        return usage_find_number(&text, key, '\n');
 }
 
-/* Of all lines; -1 if none has the key. */
+/* Of all lines, in which the key follows a blank; -1 if none has the key. */
 static int64_t usage_sum(const char *text, const char *key)
 {
         int64_t sum = -1, number;
 
-        while ((number = usage_find_number(&text, key)) >= 0)
+        while ((number = usage_find_number(&text, key, ' ')) >= 0)
                 sum = (sum < 0 ? 0 : sum) + number;
         return sum;
 }

@@ -209,31 +209,49 @@ int scope_start(uv_loop_t *loop, Bus *bus, const ScopeSpec *spec, ScopeDone done
         return 0;
 }
 
+/* sd-bus bounds a call, too, but does not answer those of a connection that bus_get() replaces. */
 struct ScopeSet {
+        uv_timer_t timer;
         sd_bus_slot *call; /* owned */
         ScopeDone done;
         void *userdata;
 };
 
+static void on_set_closed(uv_handle_t *handle)
+{
+        free(container_of((uv_timer_t *)handle, ScopeSet, timer));
+}
+
 void scope_set_cancel(ScopeSet *set)
 {
-        sd_bus_slot_unref(set->call);
-        free(set);
+        sd_bus_slot_unref(TAKE_PTR(set->call));
+        uv_close((uv_handle_t *)&set->timer, on_set_closed);
+}
+
+static void scope_set_finish(ScopeSet *set, int r, const char *reason)
+{
+        ScopeDone done = set->done;
+        void *userdata = set->userdata;
+
+        scope_set_cancel(set);
+        done(r, reason, userdata);
+}
+
+static void on_set_timeout(uv_timer_t *timer)
+{
+        scope_set_finish(container_of(timer, ScopeSet, timer), -ETIMEDOUT, "it does not respond");
 }
 
 static int on_set_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored)
 {
         const sd_bus_error *error = sd_bus_message_get_error(reply);
         bool unknown = sd_bus_message_get_errno(reply) == ETIMEDOUT;
-        ScopeSet *set = userdata;
-        ScopeDone done = set->done;
-        void *data = set->userdata;
 
-        scope_set_cancel(set);
         if (!error)
-                done(0, NULL, data);
+                scope_set_finish(userdata, 0, NULL);
         else
-                done(unknown ? -ETIMEDOUT : -EREMOTEIO, error->message ?: error->name, data);
+                scope_set_finish(userdata, unknown ? -ETIMEDOUT : -EREMOTEIO,
+                                 error->message ?: error->name);
         return 0;
 }
 
@@ -251,8 +269,16 @@ static int scope_set_make_call(sd_bus *connection, const char *unit, const SpecL
                                              "MemoryHigh", "t", high);
 }
 
-int scope_set_limits(Bus *bus, const char *unit, const SpecLimits *limits, unsigned msec,
-                     ScopeDone done, void *userdata, ScopeSet **ret)
+/* Takes nothing. */
+static int scope_set_send(sd_bus *connection, sd_bus_message *message, unsigned msec, ScopeSet *set)
+{
+        return set ? sd_bus_call_async(connection, &set->call, message, on_set_reply, set,
+                                       msec * UINT64_C(1000))
+                   : sd_bus_send(connection, message, NULL);
+}
+
+int scope_set_limits(uv_loop_t *loop, Bus *bus, const char *unit, const SpecLimits *limits,
+                     unsigned msec, ScopeDone done, void *userdata, ScopeSet **ret)
 {
         sd_bus_message *message = NULL;
         sd_bus *connection;
@@ -261,16 +287,18 @@ int scope_set_limits(Bus *bus, const char *unit, const SpecLimits *limits, unsig
 
         if (r < 0)
                 return r;
-        if (done && !(set = calloc(1, sizeof(*set))))
-                return -ENOMEM;
-        r = scope_set_make_call(connection, unit, limits, &message);
-        if (r >= 0 && set) {
-                *set = (ScopeSet){.done = done, .userdata = userdata};
-                r = sd_bus_call_async(connection, &set->call, message, on_set_reply, set,
-                                      msec * UINT64_C(1000));
-        } else if (r >= 0) {
-                r = sd_bus_send(connection, message, NULL);
+        if (done) {
+                set = calloc(1, sizeof(*set));
+                if (!set)
+                        return -ENOMEM;
+                set->done = done;
+                set->userdata = userdata;
+                uv_timer_init(loop, &set->timer);
+                uv_timer_start(&set->timer, on_set_timeout, msec, 0);
         }
+        r = scope_set_make_call(connection, unit, limits, &message);
+        if (r >= 0)
+                r = scope_set_send(connection, message, msec, set);
         sd_bus_message_unref(message);
         if (r < 0 && set)
                 scope_set_cancel(set);

@@ -44,8 +44,8 @@ typedef struct ScopeSet ScopeSet;
 /* Asks for the weight and the upper mark of memory of `limits`; one that is 0 is lifted. systemd
  * (SetUnitProperties) changes both or none. `done` as in scope_start(); with -ETIMEDOUT nobody
  * knows whether they are changed. NULL: nobody waits for the answer, and *ret is not set. */
-int scope_set_limits(Bus *bus, const char *unit, const SpecLimits *limits, unsigned msec,
-                     ScopeDone done, void *userdata, ScopeSet **ret);
+int scope_set_limits(uv_loop_t *loop, Bus *bus, const char *unit, const SpecLimits *limits,
+                     unsigned msec, ScopeDone done, void *userdata, ScopeSet **ret);
 /* Before `done` was called: it never will be. The limits may be changed all the same. */
 void scope_set_cancel(ScopeSet *set);
 

@@ -97,8 +97,8 @@ int confine_limit(const Vm *vm, const SpecLimits *limits, ScopeDone done, void *
                                       "a scope that systemd has created for the CVM",
                                       "run cvmd under systemd with scopes set to auto or required, "
                                       "and restart the CVM");
-        r = scope_set_limits(vm->home->systemd, vm->process.scope, limits, SCOPE_MSEC, done,
-                             userdata, ret);
+        r = scope_set_limits(vm->home->loop, vm->home->systemd, vm->process.scope, limits,
+                             SCOPE_MSEC, done, userdata, ret);
         return r < 0 ? cvm_error_system(error, r, "ask systemd to change the CVM's limits") : 0;
 }
 

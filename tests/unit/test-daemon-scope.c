@@ -338,7 +338,7 @@ static void test_lost(void **state)
 
 static int begin_limits(Test *t, const SpecLimits *limits, ScopeSet **ret)
 {
-        return scope_set_limits(t->bus, "cvm-a-42.scope", limits,
+        return scope_set_limits(&t->loop.loop, t->bus, "cvm-a-42.scope", limits,
                                 fake.behaviour == SILENT ? 200 : TEST_LOOP_MSEC, on_done, t, ret);
 }
 
@@ -393,6 +393,25 @@ static void test_limits_refused(void **state)
         test_end(&t);
 }
 
+/* A user of the bus finds its connection broken and replaces it before the loop has noticed: no
+ * answer comes from sd-bus, and the change is still given up in time. */
+static void test_limits_of_a_lost_connection(void **state)
+{
+        sd_bus *connection;
+        ScopeSet *set;
+        Test t;
+
+        test_begin(&t, SILENT);
+        assert_int_equal(begin_limits(&t, &(SpecLimits){.cpu_weight = 1}, &set), 0);
+        test_loop_until(&t.loop, fake.sets == 1);
+        assert_int_equal(bus_get(t.bus, &connection), 0);
+        sd_bus_close(connection);
+        assert_int_equal(bus_get(t.bus, &connection), -ECONNREFUSED);
+        test_loop_until(&t.loop, t.r != 1);
+        assert_int_equal(t.r, -ETIMEDOUT);
+        test_end(&t);
+}
+
 static void test_names(void **state)
 {
         _cleanup_free_ char *name = scope_unit_name("web.a_b-1", 4194304);
@@ -413,6 +432,7 @@ int main(void)
                 cmocka_unit_test(test_silence),      cmocka_unit_test(test_cancel),
                 cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_lost),
                 cmocka_unit_test(test_limits),       cmocka_unit_test(test_limits_refused),
+                cmocka_unit_test(test_limits_of_a_lost_connection),
                 cmocka_unit_test(test_names),
         };
 

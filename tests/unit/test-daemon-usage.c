@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -134,7 +135,8 @@ static void test_where_the_scope_is(void **state)
 
 #define TOUCHED (64u << 20)
 
-/* Uses the CPU for a while and memory, and waits for its end. */
+/* Uses the CPU for a while and memory, and waits for its end. Its name is like a line of its
+ * status. */
 static pid_t start_child(void)
 {
         int ready[2];
@@ -147,6 +149,8 @@ static pid_t start_child(void)
                 char *memory = mmap(NULL, TOUCHED, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not end it */
+                prctl(PR_SET_NAME, "a VmHWM: 7 kB");
                 memset(memory, 1, TOUCHED);
                 while (clock() < CLOCKS_PER_SEC / 10)
                         ;
