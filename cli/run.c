@@ -38,7 +38,7 @@ static void print_console(Run *run)
         if (data && text_unbase64(data, &bytes, &size) == 0) {
                 output_raw(&run->console, bytes, size);
                 written = output_finish();
-                if (written < 0) { /* the CVM goes on; the exit status tells it, too */
+                if (written < 0) { /* the CVM keeps running; the exit status says so, too */
                         fail_output(run->cli, written);
                         r = written;
                 }

@@ -186,17 +186,22 @@ typedef struct Update {
         void *userdata;
 } Update;
 
+static void update_free(Update *update)
+{
+        free(update->unit);
+        free(update->changes.memory_high);
+        json_object_put(update->changes.restart);
+        json_object_put(update->changes.labels);
+        free(update);
+}
+
 /* Answers, and frees. error: set if nothing was changed. */
 static void update_finish(Update *update, CvmError *error)
 {
         events_unfollow(&update->daemon);
         update->done(update->vm, cvm_error_is_set(error) ? error : NULL, update->userdata);
         vm_unref(update->vm);
-        free(update->unit);
-        free(update->changes.memory_high);
-        json_object_put(update->changes.restart);
-        json_object_put(update->changes.labels);
-        free(update);
+        update_free(update);
 }
 
 /* Whether the process that was given other limits is still there. */
@@ -266,33 +271,56 @@ static int update_ask(Update *update, const SpecLimits *limits, CvmError *error)
         return r;
 }
 
+/* What is needed once systemd has answered. The objects of the call are gone by then, and their
+ * texts are wiped. */
+static int update_keep_changes(Update *update, const UpdateChanges *changes, const char *unit)
+{
+        update->changes = *changes;
+        update->changes.memory_high = NULL;
+        update->changes.restart = update->changes.labels = NULL;
+        if (changes->memory_high && !(update->changes.memory_high = strdup(changes->memory_high)))
+                return -ENOMEM;
+        if (changes->restart &&
+            json_object_deep_copy(changes->restart, &update->changes.restart, NULL) < 0)
+                return -ENOMEM;
+        if (changes->labels &&
+            json_object_deep_copy(changes->labels, &update->changes.labels, NULL) < 0)
+                return -ENOMEM;
+        if (unit && !(update->unit = strdup(unit)))
+                return -ENOMEM;
+        return 0;
+}
+
 static int update_set_limits(Vm *vm, const UpdateChanges *changes, const SpecLimits *limits,
                              UpdateDone done, void *userdata, CvmError *error)
 {
-        Update *update = calloc(1, sizeof(*update));
+        Update *update;
         int r;
 
+        /* Both limits are set at a time, so a second change would undo the first. */
+        if (vm->limits_in_doubt)
+                return cvm_error_invalid_parameter(
+                        error, changes->cpu_weight != UPDATE_KEEPS ? "cpuWeight" : "memoryHigh",
+                        "must wait until another change of this CVM's limits is done; try again");
+        update = calloc(1, sizeof(*update));
         if (!update)
                 return cvm_error_system(error, -ENOMEM, "update");
         *update = (Update){
                 .vm = vm,
-                .changes = *changes,
-                .unit = vm->process.scope ? strdup(vm->process.scope) : NULL,
                 .daemon = {.end = on_daemon_ends, .userdata = update},
                 .done = done,
                 .userdata = userdata,
         };
-        update->changes.memory_high = changes->memory_high ? strdup(changes->memory_high) : NULL;
-        r = update_ask(update, limits, error);
+        r = update_keep_changes(update, changes, vm->process.scope);
+        if (r < 0)
+                cvm_error_system(error, r, "update");
+        else
+                r = update_ask(update, limits, error);
         if (r < 0) {
-                free(update->changes.memory_high);
-                free(update->unit);
-                free(update);
+                update_free(update);
                 return r;
         }
         vm_ref(vm);
-        json_object_get(changes->restart);
-        json_object_get(changes->labels);
         events_follow(vm->home->events, &update->daemon);
         return 0;
 }

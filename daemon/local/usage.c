@@ -52,8 +52,8 @@ static int64_t usage_parse_number(const char *text)
         return digits && text_parse_uint(digits, 0, INT64_MAX, &number) == 0 ? (int64_t)number : -1;
 }
 
-/* The number after "KEY" and a separator; -1: none. before: '\n' if the key begins a line, ' ' if it
- * follows a blank. Moves *text behind the key. */
+/* The number after "KEY" and a separator; -1: none. before: '\n' if the key begins a line, ' ' if
+ * it follows a blank. Moves *text behind the key. */
 static int64_t usage_find_number(const char **text, const char *key, char before)
 {
         size_t length = strlen(key);

@@ -71,7 +71,8 @@ def test_nothing_is_written_into_the_connection():
 
 def test_run_says_at_once_that_the_console_cannot_be_written(shared, tmp_path):
     spec = tmp_path / "web.json"
-    spec.write_text(json.dumps(shared.spec("web", cmdline="fake.ready-ms=1 fake.console-bytes=100")))
+    spec.write_text(json.dumps(shared.spec(
+        "web", cmdline="fake.ready-ms=1 fake.console-bytes=100")))
     process = subprocess.Popen(
         ["sh", "-c", 'exec "$0" "$@" >/dev/full', CVMCTL, "run", "--file", spec, "--console",
          "--socket", str(shared.socket)],

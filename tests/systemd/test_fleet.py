@@ -281,10 +281,12 @@ def test_limits_of_a_scope_are_updated(machine):
         found = machine.show(cvm["scope"], "MemoryHigh", "MemoryMax", "CPUWeight", "TasksMax")
         return tuple(found[name] for name in ("MemoryHigh", "MemoryMax", "CPUWeight", "TasksMax"))
 
-    machine.cvmctl("update", "a", "--cpu-weight", "70", "--memory-high", "128M", "--ttl", "1h")
+    machine.cvmctl("update", "a", "--cpu-weight", "70", "--memory-high", "128M", "--ttl", "1h",
+                   "--label", "app=b")
     assert limits() == (str(128 << 20), str(512 << 20), "70", "99")
     shown = json.loads(machine.cvmctl("inspect", "a", "--spec").stdout)
     assert shown["limits"] == {**LIMITS, "cpuWeight": 70, "memoryHigh": "128M"}
+    assert shown["labels"] == {"app": "b"}
     machine.systemctl("restart", "cvmd.service")
     assert json.loads(machine.cvmctl("inspect", "a", "--spec").stdout) == shown
     machine.cvmctl("update", "a", "--cpu-weight", "0", "--memory-high", "0")

@@ -428,10 +428,14 @@ static void test_names(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_done),         cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_silence),      cmocka_unit_test(test_cancel),
-                cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_lost),
-                cmocka_unit_test(test_limits),       cmocka_unit_test(test_limits_refused),
+                cmocka_unit_test(test_done),
+                cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_silence),
+                cmocka_unit_test(test_cancel),
+                cmocka_unit_test(test_nobody_there),
+                cmocka_unit_test(test_lost),
+                cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_limits_refused),
                 cmocka_unit_test(test_limits_of_a_lost_connection),
                 cmocka_unit_test(test_names),
         };
