@@ -103,12 +103,26 @@ static int arguments_parse_number(const Option *option, const char *value, uint6
         return text_parse_uint(value, option->min, option->max, ret);
 }
 
+/* A variable of a script that is not set must not mean the default, for example another daemon.
+ * Other options have a message of their own, or a meaning for an empty path. */
+static bool arguments_needs_path(const Option *option)
+{
+        static const char *const names[] = {"socket", "file", "svg", "output"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(option->name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
 static ExitStatus check_value(const Cli *cli, const Option *option, const char *value)
 {
         uint64_t number;
 
         if (!text_is_utf8(value, strlen(value)))
                 return fail_usage(cli, "the value of --%s is not valid UTF-8", option->name);
+        if (!*value && arguments_needs_path(option))
+                return fail_usage(cli, "--%s requires a path, not an empty text", option->name);
         if ((option->flags & (OPTION_NUMBER | OPTION_TIME)) &&
             arguments_parse_number(option, value, &number) < 0)
                 return refuse_number(cli, option, value);

@@ -85,12 +85,13 @@ const char *output_time(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
 const char *output_clock(int64_t usec, char buffer[static OUTPUT_TIME_MAX])
 {
         static const size_t date = sizeof("2026-11-21 ") - 1;
-        char today[OUTPUT_TIME_MAX];
+        char today[OUTPUT_TIME_MAX], full[OUTPUT_TIME_MAX];
+        bool is_today;
 
         output_time(clock_now_usec(), today);
-        output_time(usec, buffer);
-        if (strncmp(today, buffer, date) == 0)
-                memmove(buffer, buffer + date, strlen(buffer + date) + 1);
+        output_time(usec, full);
+        is_today = strncmp(today, full, date) == 0;
+        snprintf(buffer, OUTPUT_TIME_MAX, "%s", is_today ? full + date : full);
         return buffer;
 }
 

@@ -207,9 +207,13 @@ ExitStatus session_add_target(const Cli *cli, const char *given, json_object *pa
 static void show_done(const Cli *cli, const char *name, json_object *reply, const char *done)
 {
         json_object *cvm = json_member(reply, "cvm");
+        const char *state = json_member_string(cvm, "state");
+        const char *reason = json_member_string(json_member(cvm, "ending"), "reason");
+        bool has_failed = state && strcmp(state, "failed") == 0 && strcmp(done, "stopped") == 0;
 
         if (!cli->json) {
-                printf("%s: %s\n", name, done);
+                printf("%s: %s%s%s\n", name, has_failed ? state : done,
+                       has_failed && reason ? ": " : "", has_failed && reason ? reason : "");
                 output_finish();
         } else if (cvm) {
                 output_json(cvm);

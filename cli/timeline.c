@@ -65,9 +65,14 @@ ExitStatus verb_timeline(const Arguments *arguments)
 {
         const TimelineOptions options = timeline_options(arguments);
         const Cli *cli = &arguments->cli;
-        json_object *parameters = json_object_new_object();
         _cleanup_json_ json_object *reply = NULL;
-        ExitStatus status = session_add_target(cli, options.name, parameters);
+        json_object *parameters;
+        ExitStatus status;
+
+        if (cli->json && options.svg && output_file_is_stdout(options.svg))
+                return fail_usage(cli, "--svg - and --json exclude each other");
+        parameters = json_object_new_object();
+        status = session_add_target(cli, options.name, parameters);
 
         if (status.code) {
                 json_object_put(parameters);

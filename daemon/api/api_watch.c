@@ -116,11 +116,14 @@ static void watch_send(Watch *watch)
 {
         Events *events = watch->manager->home.events;
         _cleanup_(cvm_error_done) CvmError error = {};
+        int64_t oldest = events_oldest_sequence(events), next = events_next_sequence(events);
         const Event *event;
 
-        if (watch->next < events_oldest_sequence(events) ||
-            watch->next > events_next_sequence(events)) {
-                cvm_error_events_lost(&error, events_oldest_sequence(events));
+        if (watch->next < oldest || watch->next > next) {
+                if (watch->next > next)
+                        cvm_error_events_ahead(&error, oldest, watch->next, next);
+                else
+                        cvm_error_events_lost(&error, oldest);
                 watch_fail(watch, &error);
                 return;
         }

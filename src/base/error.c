@@ -232,6 +232,14 @@ int cvm_error_events_lost(CvmError *error, int64_t oldest)
                              json_build("oldest", json_object_new_int64(oldest), NULL));
 }
 
+int cvm_error_events_ahead(CvmError *error, int64_t oldest, int64_t wanted, int64_t next)
+{
+        return cvm_error_set(error, CVM_ERROR_EVENTS_LOST, -ENODATA,
+                             json_build("oldest", json_object_new_int64(oldest), "wanted",
+                                        json_object_new_int64(wanted), "next",
+                                        json_object_new_int64(next), NULL));
+}
+
 int cvm_error_system(CvmError *error, int r, const char *format, ...)
 {
         FORMAT_TEXT(format);
@@ -496,7 +504,11 @@ char *cvm_error_message(const CvmError *error)
                 s = text_format("timed out at stage '%s' after %s ms", F("stage"), F("afterMSec"));
                 break;
         case CVM_ERROR_EVENTS_LOST:
-                s = text_format("events before number %s are no longer kept", F("oldest"));
+                s = json_member(error->fields, "next")
+                            ? text_format("no event has number %s yet; the next is number %s",
+                                          F("wanted"), F("next"))
+                            : text_format("events before number %s are no longer kept",
+                                          F("oldest"));
                 break;
         case CVM_ERROR_SYSTEM:
                 s = text_format("%s: %s", F("operation"), F("reason"));

@@ -112,6 +112,8 @@ int cvm_error_quota(CvmError *error, const char *resource, int64_t limit, int64_
                     int64_t wanted);                                           /* -EDQUOT */
 int cvm_error_timeout(CvmError *error, const char *stage, int64_t after_msec); /* -ETIMEDOUT */
 int cvm_error_events_lost(CvmError *error, int64_t oldest);                    /* -ENODATA */
+/* -ENODATA. The same error for a number that no event has yet. next: the one after the last. */
+int cvm_error_events_ahead(CvmError *error, int64_t oldest, int64_t wanted, int64_t next);
 /* A system call failed: what was tried, and -errno. Returns r. */
 int cvm_error_system(CvmError *error, int r, const char *format, ...) _printf_(3, 4);
 /* The same about a file: the operation, such as "write the CVM's record", is followed by the path

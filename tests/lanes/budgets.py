@@ -23,7 +23,7 @@ BUDGETS = {
     "man": Budget(12),
     "fresh": Budget(60),
     "system": Budget(340),
-    "use": Budget(75),
+    "use": Budget(90),
     "system-libvirt": Budget(360),
     "soak": Budget(50),
     "hostile": Budget(120),
@@ -40,7 +40,7 @@ BUDGETS = {
     "e2e": Budget(260),
     "hal": Budget(200),
     "asan": Budget(300, parts=3),
-    "valgrind": Budget(260, parts=6),
+    "valgrind": Budget(330, parts=6),
 }
 
 

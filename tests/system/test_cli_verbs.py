@@ -13,7 +13,7 @@ import pytest
 
 from harness import exits
 from harness.daemon import CVMCTL
-from harness.peer import TIMEOUT, Peer, cvm, cvmctl, environment, measurement, refuse
+from harness.peer import TIMEOUT, Peer, cvm, cvmctl, environment, measurement, refuse, register
 
 pytestmark = pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 
@@ -174,6 +174,13 @@ def test_ids_of_one_command_are_looked_up_once(args):
         assert sorted(parameters["id"] for method, parameters in calls(peer)
                       if method in ("Stop", "Remove")) == sorted(ids + ids[:1])
     assert done.code == 0 and len(done.out.splitlines()) == 41
+
+
+@pytest.mark.parametrize("verb, method", [("stop", "Stop"), ("wait", "Wait")])
+def test_a_cvm_that_has_failed_is_not_said_to_have_stopped(verb, method):
+    failed = cvm(state="failed", ending={"reason": "qemu-exit"})
+    with Peer(**{method: {"cvm": failed}}) as peer:
+        assert peer.cvmctl(verb, "web").out == "web: failed: qemu-exit\n"
 
 
 def test_a_whole_id_is_sent_at_once():
@@ -426,7 +433,7 @@ def test_an_id_or_its_beginning(verb, given, sent, listed):
 def test_an_id_for_other_verbs(args, method):
     with Peer(List=KNOWN, Status=answer(), Stop=answer(), Logs={"data": ""},
               Watch={"event": {"name": "web", "kind": "removed", "at": 1, "sequence": 1}},
-              Measure={"measurement": measurement()}) as peer:
+              Measure={"measurement": measurement(register("MRTD", "ab" * 48))}) as peer:
         done = peer.cvmctl(args[0], WEB[:12], *args[1:])
         assert done.code == 0, done.err
         assert next(parameters["id"] for name, parameters in calls(peer) if name == method) == WEB

@@ -119,6 +119,9 @@ def test_after_a_crash_of_the_host(cvmd):
             client.call_more("Watch", fromSequence=number)
         assert refusal.value.name == "EventsLost"
         assert refusal.value.fields["oldest"] == event["sequence"]
+        ahead = {"wanted": number, "next": after} if number > after else {}
+        assert {key: refusal.value.fields[key] for key in ("wanted", "next")
+                if key in refusal.value.fields} == ahead
     cvmd.terminate()
     cvmd.start()
     assert kept(cvmd) == ([event], after)
