@@ -3,10 +3,15 @@
 
 #include <stdlib.h>
 
+/* What the worker gets at once: each time, it first waits for the work of others. */
+#define BATCH_MAX 64u
+
+typedef STAILQ_HEAD(DiskJobs, DiskJob) DiskJobs;
+
 struct DiskQueue {
         uv_loop_t *loop;
-        STAILQ_HEAD(, DiskJob) waiting;
-        DiskJob *works; /* the worker has it; NULL: there is none */
+        DiskJobs waiting;
+        DiskJobs batch; /* the worker has it, unless it is empty */
         uv_work_t work;
 };
 
@@ -18,16 +23,17 @@ DiskQueue *disk_queue_new(uv_loop_t *loop)
                 return NULL;
         queue->loop = loop;
         STAILQ_INIT(&queue->waiting);
+        STAILQ_INIT(&queue->batch);
         return queue;
 }
 
-/* Takes the first job that waits; NULL if there is none. */
-static DiskJob *disk_queue_take(DiskQueue *queue)
+/* Takes the first of the jobs; NULL if there is none. */
+static DiskJob *disk_jobs_take(DiskJobs *jobs)
 {
-        DiskJob *job = STAILQ_FIRST(&queue->waiting);
+        DiskJob *job = STAILQ_FIRST(jobs);
 
         if (job)
-                STAILQ_REMOVE_HEAD(&queue->waiting, entry);
+                STAILQ_REMOVE_HEAD(jobs, entry);
         return job;
 }
 
@@ -35,7 +41,7 @@ DiskQueue *disk_queue_free(DiskQueue *queue)
 {
         DiskJob *job;
 
-        while (queue && (job = disk_queue_take(queue))) {
+        while (queue && (job = disk_jobs_take(&queue->waiting))) {
                 job->run(job);
                 job->done(job);
         }
@@ -46,8 +52,10 @@ DiskQueue *disk_queue_free(DiskQueue *queue)
 static void on_work(uv_work_t *work)
 {
         DiskQueue *queue = container_of(work, DiskQueue, work);
+        DiskJob *job;
 
-        queue->works->run(queue->works);
+        STAILQ_FOREACH (job, &queue->batch, entry)
+                job->run(job);
 }
 
 static void disk_queue_next(DiskQueue *queue);
@@ -55,15 +63,24 @@ static void disk_queue_next(DiskQueue *queue);
 static void on_done(uv_work_t *work, int status)
 {
         DiskQueue *queue = container_of(work, DiskQueue, work);
-        DiskJob *job = TAKE_PTR(queue->works);
+        DiskJobs done = STAILQ_HEAD_INITIALIZER(done);
+        DiskJob *job;
 
+        STAILQ_CONCAT(&done, &queue->batch);
         disk_queue_next(queue);
-        job->done(job);
+        while ((job = disk_jobs_take(&done)))
+                job->done(job);
 }
 
 static void disk_queue_next(DiskQueue *queue)
 {
-        if (queue->works || !(queue->works = disk_queue_take(queue)))
+        DiskJob *job;
+
+        if (!STAILQ_EMPTY(&queue->batch))
+                return;
+        for (unsigned i = 0; i < BATCH_MAX && (job = disk_jobs_take(&queue->waiting)); i++)
+                STAILQ_INSERT_TAIL(&queue->batch, job, entry);
+        if (STAILQ_EMPTY(&queue->batch))
                 return;
         /* fails without a function only */
         (void)uv_queue_work(queue->loop, &queue->work, on_work, on_done);
@@ -84,5 +101,5 @@ void disk_queue_add(DiskQueue *queue, DiskJob *job, DiskFunction run, DiskFuncti
 
 bool disk_queue_is_idle(const DiskQueue *queue)
 {
-        return !queue || (!queue->works && STAILQ_EMPTY(&queue->waiting));
+        return !queue || (STAILQ_EMPTY(&queue->batch) && STAILQ_EMPTY(&queue->waiting));
 }

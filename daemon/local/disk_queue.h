@@ -32,7 +32,8 @@ DiskQueue *disk_queue_free(DiskQueue *queue);
 DEFINE_CLEANUP(DiskQueue *, disk_queue_free)
 
 /* Calls `run` in the worker, after all jobs that were added before, and then `done` in the loop,
- * which may free the job. With queue NULL both are called at once, in this thread. */
+ * which may free the job. The worker gets up to 64 jobs at once, and `done` follows when all of
+ * those have run. With queue NULL both are called at once, in this thread. */
 void disk_queue_add(DiskQueue *queue, DiskJob *job, DiskFunction run, DiskFunction done);
 
 /* Whether all jobs are done. Accepts NULL, for which that is true. */
