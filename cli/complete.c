@@ -31,7 +31,7 @@
 typedef struct Completion {
         const CompleteLine *line;
         const char *typed;  /* what is completed */
-        const char *before; /* the part of the word before it; so many bytes: */
+        const char *before; /* the part of the word before it, of the length below */
         size_t n_before;
         const char *states; /* of the CVMs that are offered; NULL: all */
         const char *kind;   /* of the artifacts */

@@ -39,7 +39,7 @@ typedef struct EventsWatch {
         const char *name; /* as the user gave it; NULL: all CVMs */
         int64_t since;    /* events before it are not printed; 0: all */
         bool replay;      /* the events that are kept come first */
-        bool gone;        /* there is no such CVM, but it may have left events */
+        bool gone;        /* the CVM does not exist, but may have left events */
         size_t printed;
 } EventsWatch;
 

@@ -32,11 +32,10 @@ ExitStatus named_spec_find(const Cli *cli, const char *name, char **ret)
                 found = TAKE_PTR(path);
         }
         if (!found) {
-                fail_local(
-                        cli,
-                        "there is no spec for '%s': neither %s.json nor %s.yaml is in " NAMED_SPECS
-                        "; give one with --file, or launch with --defaults",
-                        name, name, name);
+                fail_local(cli,
+                           "'%s' has no spec: neither %s.json nor %s.yaml is in " NAMED_SPECS
+                           "; give one with --file, or launch with --defaults",
+                           name, name, name);
                 return exit_status(EXIT_NOT_FOUND);
         }
         *ret = TAKE_PTR(found);

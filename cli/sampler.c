@@ -4,10 +4,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "output.h"
 #include "reply.h"
+#include "screen.h"
 
 void sampler_done(Sampler *sampler)
 {
@@ -70,7 +72,8 @@ static void sampler_compare(json_object *now, json_object *before)
                                json_object_new_double_s(strtod(text, NULL), text));
 }
 
-ExitStatus sampler_next(Sampler *sampler, json_object **ret)
+/* Asks for the next sample; see sampler_once(). */
+static ExitStatus sampler_next(Sampler *sampler, json_object **ret)
 {
         _cleanup_json_ json_object *array = json_object_new_array();
         ExitStatus status = EXIT_OK;
@@ -92,6 +95,23 @@ ExitStatus sampler_next(Sampler *sampler, json_object **ret)
         json_object_put(sampler->last);
         *ret = sampler->last = TAKE_PTR(array);
         return EXIT_OK;
+}
+
+ExitStatus sampler_watch(Sampler *sampler, int64_t interval, SamplerDraw draw, void *userdata)
+{
+        ExitStatus status;
+        int64_t until;
+
+        do {
+                json_object *stats;
+
+                until = clock_monotonic_usec() + interval;
+                status = sampler_next(sampler, &stats);
+                if (status.code || !stats)
+                        return status;
+                status = draw(sampler, stats, userdata);
+        } while (!status.code && screen_wait(sampler->client, until) != SCREEN_LEFT);
+        return session_interrupted() ? session_interrupted_exit() : status;
 }
 
 ExitStatus sampler_once(Sampler *sampler, json_object **ret)

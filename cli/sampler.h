@@ -23,14 +23,19 @@ typedef struct Sampler {
 
 void sampler_done(Sampler *sampler);
 
-/* Asks for the next sample: an array of CvmStats, of which each that the sample before has too has
- * the member cpuPercent: 100 is one CPU of the host. Borrowed until the next call. Returns EXIT_OK,
- * or the status of what it printed; after a signal *ret is NULL (session_call_again()). */
-ExitStatus sampler_next(Sampler *sampler, json_object **ret);
-
-/* Two samples with a second between them, of which the second one is returned, likewise: for a verb
- * that prints once. */
+/* Asks for two samples with a second between them, and returns the second one: an array of
+ * CvmStats, of which each that the first has too has the member cpuPercent: 100 is one CPU of the
+ * host. For a verb that prints once. Borrowed until the next call. Returns EXIT_OK, or the status
+ * of what it printed; after a signal *ret is NULL (session_call_again()). */
 ExitStatus sampler_once(Sampler *sampler, json_object **ret);
+
+/* Draws a sample as sampler_once() returns it; borrowed. Returns EXIT_OK, or the status of what it
+ * printed. */
+typedef ExitStatus (*SamplerDraw)(Sampler *sampler, json_object *stats, void *userdata);
+
+/* Draws sample after sample on the open screen (screen.h), each `interval` microseconds after the
+ * one before, until the user leaves. */
+ExitStatus sampler_watch(Sampler *sampler, int64_t interval, SamplerDraw draw, void *userdata);
 
 /* Cells of a table: newly allocated; "-" if it is not known, or for NULL. */
 char *sampler_show_cpu(json_object *stats);

@@ -34,7 +34,7 @@ typedef struct SessionTarget {
         char *name;       /* or what the user gave, if the daemon was not asked */
         char *id;         /* NULL: the CVM is called by its name */
         bool unsure;      /* no CVM may have the id, and one may have it as its name */
-        bool may_be_gone; /* that there is no such CVM any more is not an error */
+        bool may_be_gone; /* a CVM that does not exist any more is not an error */
 } SessionTarget;
 
 /*

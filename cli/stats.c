@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
@@ -72,8 +71,10 @@ static ExitStatus stats_print(const Cli *cli, json_object *selected)
         return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
-static ExitStatus stats_draw(const Cli *cli, json_object *selected)
+static ExitStatus stats_draw(Sampler *sampler, json_object *stats, void *userdata)
 {
+        _cleanup_json_ json_object *selected = stats_select(sampler, stats);
+        const Cli *cli = sampler->cli;
         size_t width;
         FILE *frame;
         int r;
@@ -99,25 +100,6 @@ static ExitStatus stats_once(Sampler *sampler)
         return stats_print(sampler->cli, selected);
 }
 
-static ExitStatus stats_watch(Sampler *sampler, int64_t interval)
-{
-        ExitStatus status;
-        int64_t until;
-
-        do {
-                _cleanup_json_ json_object *selected = NULL;
-                json_object *array;
-
-                until = clock_monotonic_usec() + interval;
-                status = sampler_next(sampler, &array);
-                if (status.code || !array)
-                        return status;
-                selected = stats_select(sampler, array);
-                status = stats_draw(sampler->cli, selected);
-        } while (!status.code && screen_wait(sampler->client, until) != SCREEN_LEFT);
-        return session_interrupted() ? session_interrupted_exit() : status;
-}
-
 static ExitStatus stats_run(Sampler *sampler, const StatsOptions *options)
 {
         ExitStatus status;
@@ -129,7 +111,7 @@ static ExitStatus stats_run(Sampler *sampler, const StatsOptions *options)
                                : screen_open(sampler->client);
         if (r < 0)
                 return fail_local(sampler->cli, "cannot set up the screen: %s", strerror(-r));
-        status = stats_watch(sampler, options->interval);
+        status = sampler_watch(sampler, options->interval, stats_draw, NULL);
         screen_close();
         return status;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "fail.h"
@@ -123,24 +122,12 @@ static ExitStatus top_draw(const Cli *cli, json_object *cvms)
         return r < 0 ? fail_output(cli, r) : EXIT_OK;
 }
 
-static ExitStatus top_redraw(Sampler *sampler, json_object *filter, int64_t interval)
+static ExitStatus on_sample(Sampler *sampler, json_object *stats, void *userdata)
 {
-        ExitStatus status;
-        int64_t until;
+        _cleanup_json_ json_object *cvms = NULL;
+        ExitStatus status = top_ask(sampler, userdata, stats, &cvms);
 
-        do {
-                _cleanup_json_ json_object *cvms = NULL;
-                json_object *stats;
-
-                until = clock_monotonic_usec() + interval;
-                status = sampler_next(sampler, &stats);
-                if (!status.code && stats)
-                        status = top_ask(sampler, filter, stats, &cvms);
-                if (status.code || !cvms)
-                        return status;
-                status = top_draw(sampler->cli, cvms);
-        } while (!status.code && screen_wait(sampler->client, until) != SCREEN_LEFT);
-        return session_interrupted() ? session_interrupted_exit() : status;
+        return status.code || !cvms ? status : top_draw(sampler->cli, cvms);
 }
 
 static ExitStatus top_print_once(Sampler *sampler, json_object *filter)
@@ -171,7 +158,7 @@ static ExitStatus top_run(Sampler *sampler, const TopOptions *options, json_obje
         r = screen_open(sampler->client);
         if (r < 0)
                 return fail_local(sampler->cli, "cannot set up the screen: %s", strerror(-r));
-        status = top_redraw(sampler, filter, options->interval);
+        status = sampler_watch(sampler, options->interval, on_sample, filter);
         screen_close();
         return status;
 }

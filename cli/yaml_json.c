@@ -295,7 +295,7 @@ static int yaml_take_start(YamlReader *reader, const yaml_event_t *event)
         if (event->type == YAML_STREAM_START_EVENT)
                 return 0;
         if (event->type == YAML_STREAM_END_EVENT)
-                return yaml_refuse(reader, event->start_mark, "there is no document in it");
+                return yaml_refuse(reader, event->start_mark, "it has no document");
         if (version && (version->major != 1 || version->minor != 2))
                 return yaml_refuse(reader, event->start_mark,
                                    "only version 1.2 of YAML is accepted");

@@ -38,7 +38,7 @@ def test_neither(specs):
     (specs / "web.yml").write_text("name: web")
     code, said = refused(specs, "web")
     assert code == exits.NOT_FOUND
-    assert said == ("cvmctl: there is no spec for 'web': neither web.json nor web.yaml is in "
+    assert said == ("cvmctl: 'web' has no spec: neither web.json nor web.yaml is in "
                     "/etc/cvmd/cvms; give one with --file, or launch with --defaults\n")
 
 
