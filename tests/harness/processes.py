@@ -8,6 +8,8 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 SLOWNESS = float(os.environ.get("TEST_SLOWNESS", "1"))
+# A limit that a test waits for, after stages which have to fit into it.
+BRIEF_SEC = max(2, round(2 * SLOWNESS))
 
 
 def become_subreaper():

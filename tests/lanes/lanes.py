@@ -28,6 +28,7 @@ VALGRIND_CANNOT = {
     "test-artifact-caller": "valgrind answers for /proc/self itself and keeps its own user's files",
     "test-base-descriptor": "it makes system calls that valgrind does not know",
     "test-base-errand": "its children do not share descriptors, and wait in a close of a deaf file",
+    "test-base-forker": "its grandchildren are its children by a flag that valgrind does not know",
     "test-base-foreign": "no other thread runs under it while one is in close(2)",
     "test-base-mount-table": "what it forks is under valgrind, too, and ends as valgrind will",
     "test-daemon-child": "what it forks is under valgrind, too, and ends as valgrind will",

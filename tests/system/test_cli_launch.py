@@ -527,7 +527,7 @@ def test_a_daemon_that_hangs_while_progress_is_shown():
     with Peer(Launch=hang, Logs=refuse("NoSuchCvm"), Status=refuse("NoSuchCvm")) as peer:
         begun = time.monotonic()
         _, seen = on_terminal(peer.path, "launch", "web", "--timeout", "1")
-    assert "timed out" in seen and 11 <= time.monotonic() - begun < 15
+    assert "timed out" in seen and 11 <= time.monotonic() - begun < 40
 
 
 def test_quiet_prints_the_name():

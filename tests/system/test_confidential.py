@@ -7,6 +7,7 @@ import pytest
 
 from harness import exits
 from harness.daemon import TOP
+from harness.processes import BRIEF_SEC
 from harness.varlink import VarlinkError
 
 
@@ -59,7 +60,8 @@ def test_a_plain_cvm_is_announced(cvmd, tmp_path):
     cvmd.kill()
     cvmd.start()
     assert cvmd.status("web").get("emulated", False) == emulated
-    done = cvmd.cvmctl("run", "short", "--file", file, "--ttl", "1", check=False, timeout=60)
+    done = cvmd.cvmctl("run", "short", "--file", file, "--ttl", BRIEF_SEC, check=False,
+                       timeout=60)
     assert done.stderr.count("short is NOT confidential (platform plain") == 1, done.stderr
     done = cvmd.cvmctl("launch", "other", "--file", file, "--json")
     assert done.stderr == "" and json.loads(done.stdout)["confidential"] is False

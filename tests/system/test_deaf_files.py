@@ -327,7 +327,7 @@ def test_descriptors_are_refused_at_receipt(cvmd, deaf, field):
         threading.Thread(target=close_late, args=[fd], daemon=True).start()
         with pytest.raises(VarlinkError) as refusal:
             client.receive()
-    assert time.monotonic() - began < 2 * SLOWNESS
+    assert time.monotonic() - began < 10 * SLOWNESS
     assert refusal.value.name == "InvalidSpec" and refusal.value.fields["field"] == field
     assert "on FUSE" in refusal.value.fields["reason"]
     assert "give its path" in refusal.value.fields["reason"]
@@ -353,7 +353,7 @@ def test_the_loop_is_quick_meanwhile(cvmd, deaf):
     threading.Thread(target=close_late, args=[fd], daemon=True).start()
     eventually(lambda: not (fds / str(fd)).is_symlink(), "the test's own is being closed")
     print(f"worst of {len(times)} calls: {max(times) * 1000:.1f} ms")
-    assert max(times) < 0.5 * SLOWNESS
+    assert max(times) < 2 * SLOWNESS
 
 
 def useless(kind):

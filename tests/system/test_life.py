@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import exits, libvirt, processes
-from harness.processes import SLOWNESS, eventually
+from harness.processes import BRIEF_SEC, SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
 # Reasons for leaving a test out with driver libvirt.
@@ -82,17 +82,19 @@ def test_never_ready(make_daemon, config):
 
 def test_launch_that_waits_for_ready_in_vain(cvmd):
     """timeoutSec bounds the call; at its end the CVM has failed."""
+    cvmd.launch("other")  # and its files are read and in memory: the time is READY's
     with pytest.raises(VarlinkError) as refusal:
         cvmd.call("Launch", spec=cvmd.spec("web", cmdline="fake.no-ready"), wait="ready",
-                  timeoutSec=max(1, round(SLOWNESS)))
+                  timeoutSec=BRIEF_SEC)
     assert refusal.value.name == "Timeout" and refusal.value.fields["stage"] == "ready"
     assert "timed out at stage 'ready'" in launch_failed(cvmd)
 
 
 def test_cvmctl_timeout_is_5(cvmd):
+    cvmd.launch("other")
     done = cvmd.cvmctl("launch", "web", "--platform", "plain", "--kernel", cvmd.kernel,
                        "--initramfs", cvmd.initramfs, "--memory", "64M", "--cmdline",
-                       "fake.no-ready", "--wait", "ready", "--timeout", "1", check=False)
+                       "fake.no-ready", "--wait", "ready", "--timeout", BRIEF_SEC, check=False)
     assert done.returncode == exits.TRY_AGAIN
     assert done.stderr.splitlines()[0].startswith("cvmctl: timed out at stage 'ready'")
 
@@ -134,7 +136,7 @@ def test_stop_by_the_power_button(cvmd):
     cvmd.launch("web")
     start = time.monotonic()
     assert cvmd.stop("web")["state"] == "stopped"
-    assert time.monotonic() - start < 1.5 * SLOWNESS
+    assert time.monotonic() - start < 10 * SLOWNESS
     assert ended(cvmd, "stopped", "stopped").get("signal") is None
 
 
@@ -142,7 +144,7 @@ def test_stop_by_quit(cvmd):
     cvmd.launch("web", cmdline="fake.ignore-powerdown")
     start = time.monotonic()
     assert cvmd.stop("web", timeoutSec=1)["state"] == "stopped"
-    assert 0.9 < time.monotonic() - start < 2.5 * SLOWNESS
+    assert 0.9 < time.monotonic() - start < 10 * SLOWNESS
     assert ended(cvmd, "stopped", "stopped").get("signal") is None
 
 
@@ -152,7 +154,7 @@ def test_stop_by_sigkill(cvmd):
                 timeouts={"powerdownSec": 1, "quitSec": 1})
     start = time.monotonic()
     assert cvmd.stop("web")["state"] == "stopped"
-    assert 1.9 < time.monotonic() - start < 4 * SLOWNESS
+    assert 1.9 < time.monotonic() - start < 15 * SLOWNESS
     assert ended(cvmd, "stopped", "killed")["signal"] == signal.SIGKILL
 
 
@@ -167,7 +169,7 @@ def test_stop_by_force_leaves_the_button_out(cvmd):
     cvmd.launch("web", cmdline="fake.ignore-powerdown", timeouts={"powerdownSec": 60})
     start = time.monotonic()
     assert cvmd.stop("web", force=True)["state"] == "stopped"
-    assert time.monotonic() - start < 1.5 * SLOWNESS
+    assert time.monotonic() - start < 10 * SLOWNESS
 
 
 def test_force_hastens_a_stop_in_work(cvmd):
@@ -188,7 +190,7 @@ def test_stop_of_a_hanging_qemu(cvmd):
         client.send("Stop", {"name": "web"})
         start = time.monotonic()
         assert cvmd.stop("other")["state"] == "stopped"
-        assert time.monotonic() - start < 1 * SLOWNESS
+        assert time.monotonic() - start < 10 * SLOWNESS
         assert client.receive()[0]["cvm"]["state"] == "stopped"
     if not libvirt.USED:
         assert ended(cvmd, "stopped", "killed")["signal"] == signal.SIGKILL

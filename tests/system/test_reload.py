@@ -104,7 +104,7 @@ def test_somebody_else_s_socket_stays(make_daemon, config):
         begin = time.monotonic()
         reload(daemon, config, "cannot create the socket again: Address already in use")
         client.call("List")
-        assert time.monotonic() - begin < 1.5 * SLOWNESS  # nobody waits for what listens there
+        assert time.monotonic() - begin < 10 * SLOWNESS  # nobody waits for what listens there
     daemon.socket.unlink()
     reload(daemon, config, "the socket has been created again")
     daemon.call("List")

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import libvirt, processes
-from harness.processes import SLOWNESS, eventually
+from harness.processes import BRIEF_SEC, SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
 ALWAYS = {"policy": "always", "backoffSec": 1}
@@ -418,19 +418,18 @@ def test_secrets_by_reference_outlive_the_host(cvmd):
 
 # Time to live
 
-TTL = max(1, round(SLOWNESS))
-
-
 def test_time_to_live(cvmd):
-    cvm = cvmd.launch("web", ttlSec=TTL, restart=ALWAYS)
-    assert cvm["expiresAt"] - cvm["createdAt"] == pytest.approx(TTL * 1e6, abs=1e5 * SLOWNESS)
+    cvm = cvmd.launch("web", ttlSec=BRIEF_SEC, restart=ALWAYS)
+    lives = (cvm["expiresAt"] - cvm["createdAt"]) / 1e6
+    assert lives == pytest.approx(BRIEF_SEC, abs=0.1 * SLOWNESS)
     assert "Expires" in cvmd.cvmctl("status", "web").stdout
     cvm = ended(cvmd, "stopped", "expired")
-    assert 0.9e6 * TTL < cvm["ending"]["at"] - cvm["createdAt"] < 2.5e6 * SLOWNESS
+    lived = (cvm["ending"]["at"] - cvm["createdAt"]) / 1e6
+    assert 0.9 * BRIEF_SEC < lived < BRIEF_SEC + 10 * SLOWNESS
 
 
 def test_time_to_live_over_a_restart_of_the_daemon(cvmd):
-    cvm = cvmd.launch("web", ttlSec=2)
+    cvm = cvmd.launch("web", ttlSec=BRIEF_SEC)
     cvmd.kill()
     cvmd.start()
     assert cvmd.status("web")["expiresAt"] == cvm["expiresAt"]
@@ -439,9 +438,9 @@ def test_time_to_live_over_a_restart_of_the_daemon(cvmd):
 
 
 def test_time_to_live_that_ends_while_no_daemon_is_there(cvmd):
-    cvmd.launch("web", ttlSec=TTL)
+    cvmd.launch("web", ttlSec=BRIEF_SEC)
     cvmd.kill()
-    time.sleep(TTL + 0.2)
+    time.sleep(BRIEF_SEC + 0.2)
     cvmd.start()
     ended(cvmd, "stopped", "expired")
     processes.reap()
@@ -463,13 +462,13 @@ def test_the_hosts_clock_jumps(make_daemon, config, jump):
     daemon.wait_state("again", "restarting")
     ended_at = wait_again(daemon, cvm, "again")["startedAt"]
     assert abs(ended_at / 1e6 - time.time() - jump) < 60  # the clock did jump
-    assert 2 <= time.monotonic() - begun < 3 * SLOWNESS + 2
+    assert 2 <= time.monotonic() - begun < 12 * SLOWNESS
     ended(daemon, "stopped", "expired", "lives")
-    assert 3 <= time.monotonic() - begun < 5 * SLOWNESS
+    assert 3 <= time.monotonic() - begun < 15 * SLOWNESS
 
 
 def test_time_to_live_during_a_backoff(cvmd):
-    cvm = cvmd.launch("web", ttlSec=2 * TTL, restart=SLOWLY)
+    cvm = cvmd.launch("web", ttlSec=2 * BRIEF_SEC, restart=SLOWLY)
     kill(cvm)
     cvmd.wait_state("web", "restarting")
     ended(cvmd, "stopped", "expired")

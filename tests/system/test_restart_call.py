@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from harness import libvirt, processes
-from harness.processes import SLOWNESS, eventually
+from harness.processes import BRIEF_SEC, SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
 SECRETS = {"env": {"TOKEN": "s3cret"}, "certs": {"key.pem": {"text": "s3cret"}}}
@@ -128,8 +128,8 @@ def test_a_stop_is_told_to_who_restarts(cvmd):
 
 
 def test_the_time_to_live_wins(cvmd):
-    cvmd.launch("web", cmdline="fake.ignore-powerdown", ttlSec=1)
-    with begin(cvmd, "Restart", timeoutSec=2) as restarting:
+    cvmd.launch("web", cmdline="fake.ignore-powerdown", ttlSec=BRIEF_SEC)
+    with begin(cvmd, "Restart", timeoutSec=2 * BRIEF_SEC) as restarting:
         assert refused(restarting.receive)[0] == "WrongState"
     assert cvmd.status("web")["ending"]["reason"] == "expired"
 

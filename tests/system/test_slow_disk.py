@@ -309,7 +309,7 @@ def test_logs_on_a_slow_disk(logging):
         logging.call("Status", name="web")
         slowest = max(slowest, time.monotonic() - begin)
         time.sleep(0.02)
-    assert slowest < 0.5 * SLOWNESS
+    assert slowest < 2 * SLOWNESS
     eventually(lambda: "the disk is too slow" in logging.log(None), logging.log, seconds=30)
     assert logging.log(None).count("the disk is too slow") == 1
     begin = time.monotonic()

@@ -293,7 +293,7 @@ def test_its_log_is_its_own(daemon, tmp_path):
     daemon.stop("web", force=True)
     assert daemon.cvmctl("logs", "web", "--svsm", "--lines", "1").stdout == WROTE
     daemon.cvmctl("remove", "web")
-    assert not list((daemon.state / "consoles").iterdir())
+    eventually(lambda: not list((daemon.state / "consoles").iterdir()), "its logs are removed")
 
 
 def test_its_log_goes_on_with_a_later_daemon(daemon, tmp_path):
