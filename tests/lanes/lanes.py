@@ -295,6 +295,10 @@ def lane_boot(run):
     return result.add(run.pytest("boot", run.builds.plain(), env, TWO_GUESTS))
 
 
+def lane_attest(run):
+    return run.pytest("attest", run.builds.plain(), options=SIDE_BY_SIDE)
+
+
 def lane_igvm(run):
     env = {}
     if os.environ.get("CVMD_TEST_QEMU_IGVM"):  # its tests say so where there is none
@@ -383,6 +387,7 @@ LANES = {
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),
+    "attest": (lane_attest, "what TPMs and platforms attest, judged, and changed at random"),
     "boot": (lane_boot, "real guests measure what was predicted, over firmware and kernels"),
     "libvirt": (lane_libvirt, "driver libvirt with libvirtd of Debian 12 and of unstable"),
     "packages": (lane_packages, "Debian packages: built, installed, upgraded, purged on 12 and 13"),

@@ -155,6 +155,7 @@ OF_LANES = {
     "sweep": [lambda run: daemon_serves(run.builds.sweep())],
     "conformance": PLAIN,
     "modern-qemu": PLAIN,
+    "attest": [*PLAIN, lambda run: swtpm_starts()],
     "boot": [*REAL, lambda run: swtpm_starts()],
     "igvm": PLAIN,
     "e2e": REAL,
