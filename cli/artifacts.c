@@ -16,5 +16,5 @@ static const TableColumn columns[] = {
 ExitStatus verb_artifacts(const Arguments *arguments)
 {
         return reply_table(&arguments->cli, MANAGER "ListArtifacts", NULL, "artifacts", columns,
-                           arguments_has(arguments, "full"));
+                           arguments_has(arguments, "full"), "No artifacts.");
 }

@@ -5,12 +5,12 @@
  * and from what the daemon has. The first line of the output says what the shell completes by
  * itself: "words" (nothing), "files N" or "directories N", whose path begins after N characters of
  * the word. Each further line is a whole word, a tab and what it stands for. After a word that ends
- * in '=' or
- * ':' the user types on.
+ * in '=' or ':' the user types on.
  *
  * What completes a value or an operand is said in the table by words: "file", "directory", "names"
  * (of CVMs), "platforms", "artifacts" (of the daemon), "specs" (of cvm@.service), "verbs",
- * "=directory" (after a '='); any other word stands for itself.
+ * "=directory" (after a '='), "labels" (of CVMs), "fields" (of a Cvm) and "-fields" (the same after
+ * a '-', too), "filters" (of list); any other word stands for itself.
  */
 
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "complete_line.h"
+#include "cvm_text.h"
 #include "fail.h"
 #include "named_spec.h"
 #include "session.h"
@@ -75,6 +76,15 @@ static json_object *complete_ask(const Completion *completion, const char *metho
         array = json_member(*ret, member);
         return json_object_is_type(array, json_type_array) ? array : NULL;
 }
+
+/* So many characters of what is typed are complete. */
+static void complete_skip(Completion *completion, size_t n)
+{
+        completion->n_before += n;
+        completion->typed += n;
+}
+
+static void complete_words(Completion *completion, const char *whats);
 
 static void complete_names(const Completion *completion)
 {
@@ -141,6 +151,64 @@ static void on_spec(void *userdata, const char *name)
         complete_offer(completion, name, NAMED_SPECS);
 }
 
+static void on_field(void *userdata, const char *path)
+{
+        complete_offer(userdata, path, "");
+}
+
+/* minus: a '-' may come before the field. */
+static void complete_fields(Completion *completion, bool minus)
+{
+        if (minus && *completion->typed == '-')
+                complete_skip(completion, 1);
+        cvm_text_each_field(completion->typed, on_field, completion);
+}
+
+/* Each label that a CVM has, as NAME=VALUE. */
+static void complete_labels(const Completion *completion)
+{
+        _cleanup_json_ json_object *reply = NULL, *offered = json_object_new_object();
+        json_object *cvms = complete_ask(completion, MANAGER "List", "cvms", &reply);
+
+        for (size_t i = 0; cvms && i < json_object_array_length(cvms); i++) {
+                json_object *labels = json_member(json_object_array_get_idx(cvms, i), "labels");
+
+                if (!json_object_is_type(labels, json_type_object))
+                        continue;
+                json_object_object_foreach (labels, name, value) {
+                        _cleanup_free_ char *word =
+                                text_format("%s=%s", name, json_object_get_string(value) ?: "");
+
+                        if (word && !json_object_object_get_ex(offered, word, NULL)) {
+                                json_object_object_add(offered, word, NULL);
+                                complete_offer(completion, word, "");
+                        }
+                }
+        }
+}
+
+/* KEY=VALUE of list --filter: the key, then its values. */
+static void complete_filters(Completion *completion)
+{
+        static const struct {
+                const char *key, *values;
+        } filters[] = {
+                {"label=", "labels"}, {"state=", CVM_STATES}, {"platform=", "platforms"},
+                {"owner=", ""},       {"name=", "names"},     {"id=", ""},
+        };
+        size_t size = strcspn(completion->typed, "=");
+
+        for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+                if (!completion->typed[size]) {
+                        complete_offer(completion, filters[i].key, "");
+                } else if (strncmp(completion->typed, filters[i].key, size + 1) == 0) {
+                        complete_skip(completion, size + 1);
+                        complete_words(completion, filters[i].values);
+                        return;
+                }
+        }
+}
+
 static void complete_verbs(const Completion *completion)
 {
         for (const Verb *verb = completion->line->cli.verbs; verb->name; verb++)
@@ -161,6 +229,12 @@ static void complete_by(Completion *completion, const char *what)
                 named_spec_each(on_spec, completion);
         else if (strcmp(what, "verbs") == 0)
                 complete_verbs(completion);
+        else if (strcmp(what, "labels") == 0)
+                complete_labels(completion);
+        else if (strcmp(what, "filters") == 0)
+                complete_filters(completion);
+        else if (strcmp(what, "fields") == 0 || strcmp(what, "-fields") == 0)
+                complete_fields(completion, *what == '-');
         else if (strcmp(what, "file") != 0 && strcmp(what, "directory") != 0 &&
                  strcmp(what, "=directory") != 0)
                 complete_offer(completion, what, "");
@@ -182,11 +256,10 @@ static void complete_begin(const Completion *completion, const char *whats)
                 puts("words");
 }
 
-/* whats: words of the table, or NULL. */
-static void complete_value(Completion *completion, const char *whats)
+/* Each word of the table. */
+static void complete_words(Completion *completion, const char *whats)
 {
-        complete_begin(completion, whats ?: "");
-        for (const char *p = whats ?: ""; *p; p += strspn(p, " ")) {
+        for (const char *p = whats; *p; p += strspn(p, " ")) {
                 size_t n = strcspn(p, " ");
                 _cleanup_free_ char *what = strndup(p, n);
 
@@ -196,15 +269,20 @@ static void complete_value(Completion *completion, const char *whats)
         }
 }
 
+/* whats: words of the table, or NULL. */
+static void complete_value(Completion *completion, const char *whats)
+{
+        complete_begin(completion, whats ?: "");
+        complete_words(completion, whats ?: "");
+}
+
 /* Of a list only what follows the last comma is typed. */
 static void complete_skip_list(Completion *completion)
 {
         const char *comma = strrchr(completion->typed, ',');
 
-        if (comma) {
-                completion->n_before += (size_t)(comma + 1 - completion->typed);
-                completion->typed = comma + 1;
-        }
+        if (comma)
+                complete_skip(completion, (size_t)(comma + 1 - completion->typed));
 }
 
 /* Those that are not given yet, or can be given again. */

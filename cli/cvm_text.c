@@ -198,6 +198,33 @@ static bool cvm_text_has_member(const CvmTextField *field, const char *member,
         return false;
 }
 
+/* Those members of a field whose path begins with `typed`. */
+static void cvm_text_each_member(const CvmTextField *field, const char *typed,
+                                 void (*take)(void *userdata, const char *path), void *userdata)
+{
+        for (const char *member = field->members ?: ""; *member; member += strspn(member, " ")) {
+                size_t size = strcspn(member, " ");
+                _cleanup_free_ char *path = text_format("%s.%.*s", field->name, (int)size, member);
+
+                if (path && strncmp(path, typed, strlen(typed)) == 0)
+                        take(userdata, path);
+                member += size;
+        }
+}
+
+void cvm_text_each_field(const char *typed, void (*take)(void *userdata, const char *path),
+                         void *userdata)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(cvm_text_fields); i++) {
+                const CvmTextField *field = &cvm_text_fields[i];
+
+                if (strncmp(field->name, typed, strlen(typed)) == 0)
+                        take(userdata, field->name);
+                if (*typed)
+                        cvm_text_each_member(field, typed, take, userdata);
+        }
+}
+
 bool cvm_text_has_field(const char *path, char **ret_suggestion)
 {
         size_t size = strcspn(path, ".");

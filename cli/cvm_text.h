@@ -37,6 +37,11 @@ json_object *cvm_text_find(json_object *cvm, const char *path);
 /* The same as a text: sizes and times for people, all else as in JSON. */
 char *cvm_text_field(json_object *cvm, const char *path);
 
+/* Calls the function with the path of each field of Cvm that begins with `typed`; members of fields
+ * come only after a first letter, as there are many. */
+void cvm_text_each_field(const char *typed, void (*take)(void *userdata, const char *path),
+                         void *userdata);
+
 /* Whether the path names a field of Cvm, or a member of one. If it does not, *ret_suggestion is the
  * path that is probably meant, newly allocated, or NULL. */
 bool cvm_text_has_field(const char *path, char **ret_suggestion);

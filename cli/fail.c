@@ -199,12 +199,14 @@ ExitStatus fail_no_daemon(const Cli *cli, const char *socket, int r)
         return exit_status(EXIT_UNAVAILABLE);
 }
 
-/* HostNotReady: the check as a block. */
-static ExitStatus fail_host(const CvmError *error, const char *where)
+/* HostNotReady: the check as a block, below what cannot be done. */
+static ExitStatus fail_host(const Cli *cli, const CvmError *error, const char *where)
 {
-        progress_end();
-        fprintf(stderr, "cvmctl: %s%scannot launch on this host:\n", where ?: "",
-                where ? ": " : "");
+        const char *verb = cli->verb ? cli->verb->name : "run";
+
+        fail_clear();
+        fprintf(stderr, "cvmctl: %s%scannot %s on this host:\n", where ?: "", where ? ": " : "",
+                strcmp(verb, "run") == 0 ? "launch" : verb);
         check_block_title(stderr, false, json_member_string(error->fields, "check") ?: "-", NULL);
         check_block_details(stderr, error->fields);
         return exit_of_error(error->id);
@@ -228,7 +230,7 @@ ExitStatus fail_error(const Cli *cli, const CvmError *error, const char *where)
         _cleanup_free_ char *message = cvm_error_message(error), *line = NULL;
 
         if (!cli->json && error->id == CVM_ERROR_HOST_NOT_READY)
-                return fail_host(error, where);
+                return fail_host(cli, error, where);
         if (!message || (where && !(line = fail_shorten(message, where))))
                 return fail_memory(cli);
         fail_print(cli, error->name ?: "cvmctl.Failed", json_object_get(error->fields),

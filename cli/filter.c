@@ -29,8 +29,7 @@ static ExitStatus filter_apply_owner(const Cli *cli, const char *owner, json_obj
         if (text_parse_uint(owner, 0, UINT32_MAX - 1, &uid) < 0) {
                 entry = getpwnam(owner);
                 if (!entry)
-                        return fail_usage(cli, "invalid --owner '%s': no user has this name",
-                                          owner);
+                        return fail_usage(cli, "invalid owner '%s': no user has this name", owner);
                 uid = entry->pw_uid;
         }
         json_object_object_add(parameters, "owner", json_object_new_int64((int64_t)uid));

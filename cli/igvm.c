@@ -37,7 +37,7 @@ static ExitStatus igvm_print(const Cli *cli, json_object *summary)
 {
         json_object *refused = json_member(summary, "notLoadable");
 
-        if (table_print(stdout, columns, json_member(summary, "platforms"), NULL) < 0)
+        if (table_print(stdout, columns, json_member(summary, "platforms"), NULL, NULL) < 0)
                 return fail_memory(cli);
         for (size_t i = 0; i < json_object_array_length(refused); i++) {
                 json_object *header = json_object_array_get_idx(refused, i);

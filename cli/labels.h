@@ -7,6 +7,9 @@
 
 #include "arguments.h"
 
+/* Whether it is NAME=VALUE. */
+bool labels_is_label(const char *text);
+
 /* Puts each label into `labels`, an object (NULL: they are only checked). Returns EXIT_OK, or the
  * status of what it printed. */
 ExitStatus labels_read(const Cli *cli, const OptionValues *values, json_object *labels);

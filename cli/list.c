@@ -162,7 +162,7 @@ static void list_print_lines(const ListFormat *format, json_object *cvms)
         }
 }
 
-/* To a stream that is fitted to a width; 0: to none. */
+/* To standard output or a frame of it, fitted to a width; 0: to none. */
 static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, json_object *cvms,
                                    FILE *stream, size_t width)
 {
@@ -171,8 +171,9 @@ static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, jso
         const TableView view = {
                 .columns = columns,
                 .terminal = format->full ? 0 : width,
-                .colour = output_colour(stream),
+                .colour = output_colour(stdout),
                 .no_legend = format->no_legend,
+                .empty = "No CVMs.",
         };
 
         if (format->fields && !fields)
@@ -181,8 +182,6 @@ static ExitStatus list_print_table(const Cli *cli, const ListFormat *format, jso
                 list_split_fields(fields, columns);
         else
                 list_choose_columns(cvms, columns);
-        if (json_object_array_length(cvms) == 0 && !format->no_legend)
-                fputs("No CVMs.\n", stream);
         return table_print_view(stream, &view, cvms) < 0 ? fail_memory(cli) : EXIT_OK;
 }
 

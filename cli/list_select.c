@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cvm_text.h"
 #include "fail.h"
+#include "labels.h"
 #include "reply.h"
 
 #define SELECT_FILTERS "label, state, platform, owner, name or id"
@@ -80,6 +81,9 @@ static ExitStatus list_select_add_filter(const Cli *cli, ListSelection *selectio
         if (key == strlen("state") && strncmp(filter, "state", key) == 0)
                 return list_select_add_states(cli, selection, value);
         if (key == strlen("label") && strncmp(filter, "label", key) == 0) {
+                if (!labels_is_label(value))
+                        return fail_usage(cli, "invalid --filter '%s': expected label=NAME=VALUE",
+                                          filter);
                 options->labels.at[options->labels.n++] = value;
                 return EXIT_OK;
         }

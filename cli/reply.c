@@ -53,12 +53,13 @@ ExitStatus reply_measurement(const Cli *cli, const char *name, json_object **ret
 }
 
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
-                       const char *member, const TableColumn *columns, bool full)
+                       const char *member, const TableColumn *columns, bool full, const char *empty)
 {
         const TableView view = {
                 .columns = columns,
                 .terminal = full ? 0 : output_width(stdout),
                 .colour = output_colour(stdout),
+                .empty = empty,
         };
         _cleanup_json_ json_object *reply = NULL;
         json_object *array;

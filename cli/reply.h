@@ -10,9 +10,10 @@
 
 /* Calls a method whose reply has an array and prints that: a table, or with --json the array. Takes
  * parameters (NULL: {}). `member` is the array's name in the reply. full: it is not fitted to the
- * terminal. */
+ * terminal. empty: what is printed if the array is empty. */
 ExitStatus reply_table(const Cli *cli, const char *method, json_object *parameters,
-                       const char *member, const TableColumn *columns, bool full);
+                       const char *member, const TableColumn *columns, bool full,
+                       const char *empty);
 
 /* The member of a reply; if it is absent or of another type, prints that the peer broke the
  * interface and returns NULL. Borrowed. */

@@ -129,6 +129,23 @@ static ExitStatus spec_file_parse_yaml(const Cli *cli, SpecFile *file, json_obje
                      : EXIT_OK;
 }
 
+/* From a place in the text, which may be that made from YAML, to the place in the file. */
+static YamlPlace spec_file_place(const SpecFile *file, unsigned line, unsigned column)
+{
+        return file->yaml.n_places > 0 ? yaml_json_place(&file->yaml, line)
+                                       : (YamlPlace){line, column};
+}
+
+static ExitStatus spec_file_fail_type(const Cli *cli, const SpecFile *file)
+{
+        JsonMember value = {.path = ""};
+        YamlPlace place;
+
+        json_place_members(file->text.data, file->text.size, &value, 1);
+        place = spec_file_place(file, value.line, value.column);
+        return fail_place(cli, file->path, place.line, place.column, "a spec must be an object");
+}
+
 ExitStatus spec_file_read(const Cli *cli, size_t max, SpecFile *file, json_object **ret)
 {
         _cleanup_json_ json_object *object = NULL;
@@ -140,7 +157,7 @@ ExitStatus spec_file_read(const Cli *cli, size_t max, SpecFile *file, json_objec
         if (status.code)
                 return status;
         if (!json_object_is_type(object, json_type_object))
-                return fail_file(cli, file->path, 1, "a spec must be an object");
+                return spec_file_fail_type(cli, file);
         *ret = TAKE_PTR(object);
         return EXIT_OK;
 }
@@ -258,10 +275,8 @@ static void place_faults(const SpecFile *file, json_object *faults, bool parent)
                 json_object *fault = json_object_array_get_idx(faults, i);
 
                 if (*members[i].path && members[i].line) {
-                        YamlPlace place = {members[i].line, members[i].column};
+                        YamlPlace place = spec_file_place(file, members[i].line, members[i].column);
 
-                        if (file->yaml.n_places > 0)
-                                place = yaml_json_place(&file->yaml, members[i].line);
                         json_object_object_add(fault, "line", json_object_new_int64(place.line));
                         json_object_object_add(fault, "column",
                                                json_object_new_int64(place.column));

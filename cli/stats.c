@@ -9,6 +9,8 @@
 #include "screen.h"
 #include "table.h"
 
+#define STATS_EMPTY "No CVMs that run."
+
 typedef struct StatsOptions {
         bool watch;
         int64_t interval; /* microseconds */
@@ -65,7 +67,7 @@ static ExitStatus stats_print(const Cli *cli, json_object *selected)
 
         if (cli->json)
                 output_json(selected);
-        else if (table_print(stdout, columns, selected, stats_row) < 0)
+        else if (table_print(stdout, columns, selected, stats_row, STATS_EMPTY) < 0)
                 return fail_memory(cli);
         r = output_finish();
         return r < 0 ? fail_output(cli, r) : EXIT_OK;
@@ -82,7 +84,8 @@ static ExitStatus stats_draw(Sampler *sampler, json_object *stats, void *userdat
         if (cli->json)
                 return stats_print(cli, selected);
         frame = screen_begin(&width);
-        if (!frame || table_print_within(frame, width, columns, selected, stats_row) < 0)
+        if (!frame ||
+            table_print_within(frame, width, columns, selected, stats_row, STATS_EMPTY) < 0)
                 return fail_memory(cli);
         r = screen_draw();
         return r < 0 ? fail_output(cli, r) : EXIT_OK;
@@ -123,8 +126,11 @@ ExitStatus verb_stats(const Arguments *arguments)
         const Cli *cli = &arguments->cli;
         size_t n = arguments->n_operands;
         SessionTarget *targets = NULL;
-        ExitStatus status = session_connect(cli, &client);
+        ExitStatus status;
 
+        if (arguments_has(arguments, "interval") && !options.watch)
+                return fail_usage(cli, "--interval requires --watch");
+        status = session_connect(cli, &client);
         if (!status.code && n)
                 status = session_resolve(cli, arguments->operands, n, true, &targets);
         if (!status.code) {

@@ -30,15 +30,18 @@ static void table_done(Table *table)
         free(table->colours);
 }
 
-/* By the columns' keys. */
+/* By the view's function, or by the columns' keys. */
 static void table_fill_row(Table *table, json_object *item, size_t row)
 {
+        if (table->view->row)
+                table->view->row(item, &table->cells[row * table->n_columns]);
         for (size_t c = 0; c < table->n_columns; c++) {
                 const TableColumn *column = &table->columns[c];
                 size_t i = row * table->n_columns + c;
 
-                table->cells[i] = column->text ? column->text(item, column->key)
-                                               : output_member(item, column->key);
+                if (!table->view->row)
+                        table->cells[i] = column->text ? column->text(item, column->key)
+                                                       : output_member(item, column->key);
                 if (table->view->colour && column->colour)
                         table->colours[i] = column->colour(item, column->key);
         }
@@ -62,10 +65,7 @@ static int table_fill(Table *table, json_object *array)
                 json_object *item = json_object_array_get_idx(array, i);
                 char **cells = &table->cells[i * table->n_columns];
 
-                if (table->view->row)
-                        table->view->row(item, cells);
-                else
-                        table_fill_row(table, item, i);
+                table_fill_row(table, item, i);
                 for (size_t c = 0; c < table->n_columns; c++) {
                         if (!cells[c])
                                 return -ENOMEM;
@@ -285,6 +285,8 @@ int table_print_view(FILE *stream, const TableView *view, json_object *array)
 
         if (!json_object_is_type(array, json_type_array))
                 return 0;
+        if (json_object_array_length(array) == 0 && view->empty && !view->no_legend)
+                fprintf(stream, "%s\n", view->empty);
         r = table_fill(&table, array);
         if (r < 0)
                 return r;
@@ -299,27 +301,31 @@ int table_print_view(FILE *stream, const TableView *view, json_object *array)
         return r;
 }
 
-int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row)
+int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row,
+                const char *empty)
 {
         const TableView view = {
                 .columns = columns,
                 .row = row,
                 .terminal = output_width(stream),
                 .colour = output_colour(stream),
+                .empty = empty,
         };
 
         return table_print_view(stream, &view, array);
 }
 
-int table_print_within(FILE *stream, size_t width, const TableColumn *columns, json_object *array,
-                       TableRow row)
+int table_print_within(FILE *frame, size_t width, const TableColumn *columns, json_object *array,
+                       TableRow row, const char *empty)
 {
         const TableView view = {
                 .columns = columns,
                 .row = row,
                 .terminal = width,
+                .colour = output_colour(stdout),
                 .no_list = true,
+                .empty = empty,
         };
 
-        return table_print_view(stream, &view, array);
+        return table_print_view(frame, &view, array);
 }

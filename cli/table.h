@@ -37,17 +37,19 @@ typedef struct TableView {
         TableRow row;               /* NULL: each column has its key */
         size_t terminal;            /* the columns to which it is fitted; 0: any */
         bool colour;
-        bool no_legend; /* without titles */
-        bool no_list;   /* too wide rather than a list */
+        bool no_legend;    /* without titles */
+        bool no_list;      /* too wide rather than a list */
+        const char *empty; /* what is printed in place of the titles if there is no row */
 } TableView;
 
 #define TABLE_COLUMNS_MAX 32
 
 /* Prints an array. Returns 0 or -ENOMEM. */
 int table_print_view(FILE *stream, const TableView *view, json_object *array);
-/* The same with titles, as the stream has width and colours. */
-int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row);
-/* The same for a stream whose lines are cut at that width (screen.h): fitted to it as far as
+/* The same with titles, or with `empty` (NULL: nothing), as the stream has width and colours. */
+int table_print(FILE *stream, const TableColumn *columns, json_object *array, TableRow row,
+                const char *empty);
+/* The same for a frame (screen.h), whose lines are cut at that width: fitted to it as far as
  * possible, and never a list. 0: not fitted. */
-int table_print_within(FILE *stream, size_t width, const TableColumn *columns, json_object *array,
-                       TableRow row);
+int table_print_within(FILE *frame, size_t width, const TableColumn *columns, json_object *array,
+                       TableRow row, const char *empty);

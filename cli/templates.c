@@ -16,5 +16,5 @@ static const TableColumn columns[] = {
 ExitStatus verb_templates(const Arguments *arguments)
 {
         return reply_table(&arguments->cli, MANAGER "ListTemplates", NULL, "templates", columns,
-                           arguments_has(arguments, "full"));
+                           arguments_has(arguments, "full"), "No platforms.");
 }

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cvm_text.h"
 #include "fail.h"
 #include "filter.h"
 #include "moment.h"
@@ -18,7 +19,7 @@ typedef struct TopOptions {
 
 static const TableColumn columns[] = {
         {"NAME", .cut = true},
-        {"STATE"},
+        {"STATE", "state", .colour = cvm_text_state_colour},
         {"READY"},
         {"AGE", .right = true},
         {"CPU %", .right = true},
@@ -116,7 +117,7 @@ static ExitStatus top_draw(const Cli *cli, json_object *cvms)
         FILE *frame = screen_begin(&width);
         int r;
 
-        if (!frame || table_print_within(frame, width, columns, cvms, top_row) < 0)
+        if (!frame || table_print_within(frame, width, columns, cvms, top_row, "No CVMs.") < 0)
                 return fail_memory(cli);
         r = screen_draw();
         return r < 0 ? fail_output(cli, r) : EXIT_OK;
@@ -143,7 +144,7 @@ static ExitStatus top_print_once(Sampler *sampler, json_object *filter)
                 return status;
         if (cli->json)
                 output_json(cvms);
-        else if (table_print(stdout, columns, cvms, top_row) < 0)
+        else if (table_print(stdout, columns, cvms, top_row, "No CVMs.") < 0)
                 return fail_memory(cli);
         return EXIT_OK;
 }
@@ -169,8 +170,11 @@ ExitStatus verb_top(const Arguments *arguments)
         _cleanup_json_ json_object *filter = json_object_new_object();
         const TopOptions options = top_options(arguments);
         const Cli *cli = &arguments->cli;
-        ExitStatus status = filter_apply(cli, &options.filter, filter);
+        ExitStatus status;
 
+        if (cli->json && arguments_has(arguments, "interval"))
+                return fail_usage(cli, "--json prints once: without --interval");
+        status = filter_apply(cli, &options.filter, filter);
         if (!status.code)
                 status = session_connect(cli, &client);
         if (!status.code) {

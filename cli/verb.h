@@ -14,7 +14,7 @@ typedef enum OptionFlags {
         OPTION_OPTIONAL = 1 << 1, /* its value may be left out; it is only given as --name=value */
         OPTION_NUMBER = 1 << 2,   /* digits only, from min to max */
         OPTION_TIME = 1 << 3, /* seconds, or "90s", "5m", "1h30m", "2d"; from min to max seconds */
-        OPTION_LIST = 1 << 4, /* one of the choices, or several with commas between them */
+        OPTION_LIST = 1 << 4, /* one value, or several with commas between them */
 } OptionFlags;
 
 typedef struct Option {

@@ -480,10 +480,8 @@ char *cvm_error_message(const CvmError *error)
                 break;
         case CVM_ERROR_HOST_NOT_READY:
                 fix = F("fix");
-                s = text_format(
-                        "cannot launch on this host: check '%s' failed. Found: %s. Required: "
-                        "%s.%s%s",
-                        F("check"), F("found"), F("needed"), *fix ? " Fix: " : "", fix);
+                s = text_format("check '%s' of this host failed. Found: %s. Required: %s.%s%s",
+                                F("check"), F("found"), F("needed"), *fix ? " Fix: " : "", fix);
                 break;
         case CVM_ERROR_NO_RESOURCES:
                 s = message_no_resources(error);

@@ -148,6 +148,21 @@ def test_a_cvm_that_does_not_meet_the_condition():
         assert (done.code, done.out) == (exits.NOT_FOUND, "") and "nope" in done.err
 
 
+@pytest.mark.parametrize("arguments, text", [
+    (["--filter", "label=x"], "invalid --filter 'label=x': expected label=NAME=VALUE"),
+    (["--filter", "label==x"], "invalid --filter 'label==x': expected label=NAME=VALUE"),
+    (["-l", "x"], "invalid --label 'x': expected NAME=VALUE"),
+    (["--filter", "label=a=1", "-l", "a=2"], "label 'a' is given twice"),
+    (["--filter", "owner=no such"], "invalid owner 'no such': no user has this name"),
+    (["--filter", "state=x"], "invalid state 'x': expected one of: preparing"),
+    (["--filter", "tier=x"], "unknown --filter 'tier': expected label, state"),
+    (["--filter", "x"], "invalid --filter 'x': expected KEY=VALUE"),
+])
+def test_errors_quote_what_was_typed(peer, arguments, text):
+    done = peer.cvmctl("list", *arguments)
+    assert done.code == exits.USAGE and text in done.err and done.out == ""
+
+
 def test_json(peer):
     assert peer.cvmctl("list", "--format", "json").out == peer.cvmctl("list", "--json").out
     lines = peer.cvmctl("list", "--format", "jsonl", "--state", "failed,stopped").out.splitlines()

@@ -20,6 +20,16 @@ ARTIFACT = {"name": "kernel-" + "ä" * 20, "kind": "kernel", "size": 14000000, "
             "users": 3, "sha256": "0123456789abcdef" * 4, "sha384": "fedcba9876543210" * 6}
 
 
+@pytest.mark.parametrize("verb, method, member, text", [
+    ("artifacts", "ListArtifacts", "artifacts", "No artifacts."),
+    ("templates", "ListTemplates", "templates", "No platforms."),
+])
+def test_an_empty_table(verb, method, member, text):
+    with Peer(**{method: {member: []}}) as peer:
+        assert peer.cvmctl(verb).out == f"{text}\n"
+        assert peer.cvmctl(verb, "--json").json == []
+
+
 def test_digests_are_elided():
     with Peer(ListArtifacts={"artifacts": [ARTIFACT]}) as peer:
         whole = peer.cvmctl("artifacts").out

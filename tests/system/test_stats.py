@@ -182,6 +182,17 @@ def test_numbers():
 
 
 @pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
+def test_nothing_to_show_and_what_is_of_no_use():
+    with Peer(Stats={"stats": [one(source=None)]}) as peer:
+        assert peer.cvmctl("stats").out == "No CVMs that run.\n"
+        assert peer.cvmctl("stats", "--json").json == []
+        calls = len(peer.calls)
+        done = peer.cvmctl("stats", "--interval", "5s")
+        assert done.code == exits.USAGE and "--interval requires --watch" in done.err
+        assert len(peer.calls) == calls
+
+
+@pytest.mark.qemu_driver("it launches nothing: cvmctl and a scripted daemon")
 def test_frames_elsewhere_than_on_a_terminal():
     """They follow one another until nobody reads them any more."""
     with Peer(Stats=lambda _, connection: connection.reply({"stats": FIRST})) as peer:

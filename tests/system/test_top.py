@@ -33,7 +33,8 @@ class Daemon(Peer):
 
 
 def test_frames_are_drawn_over_each_other():
-    with Daemon("web", "db") as daemon, daemon.top(rows=6, columns=90) as terminal:
+    with Daemon("web", "db") as daemon, daemon.top(
+            rows=6, columns=90, environment={"NO_COLOR": "1"}) as terminal:
         terminal.wait_for("web")
         assert terminal.screen.lines[0].split() == ["NAME", "STATE", "READY", "AGE", "CPU", "%",
                                                      "MEMORY", "RESTARTS", "LAST", "EVENT"]
@@ -55,6 +56,29 @@ def test_frames_are_drawn_over_each_other():
             assert last.endswith(b"\x1b[K\x1b[J") and frame.count(b"\x1b[") == len(lines) + 2
         terminal.type("q")
         assert terminal.wait() == 0 and terminal.screen.lines == []
+
+
+@pytest.mark.parametrize("verb", [["top"], ["list", "-w"]])
+def test_frames_have_the_colours_of_tables(verb):
+    with Daemon("web") as daemon:
+        for no_color, text in (("", "\x1b[32mrunning\x1b[0m"), ("1", " running ")):
+            with Terminal([CVMCTL, "--socket", daemon.path, *verb], columns=100,
+                          environment={"NO_COLOR": no_color}) as terminal:
+                terminal.wait_for("running")
+                assert text in terminal.raw.decode(), terminal.raw
+                terminal.type("q")
+                assert terminal.wait() == 0
+
+
+def test_nothing_to_show_and_what_is_of_no_use():
+    with Daemon() as daemon, Terminal([CVMCTL, "--socket", daemon.path, "top"]) as terminal:
+        terminal.wait_for("No CVMs.")
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert daemon.cvmctl("top").out == "No CVMs.\n"
+        assert daemon.cvmctl("top", "--json").json == []
+        done = daemon.cvmctl("top", "--json", "--interval", "1")
+        assert done.code == exits.USAGE and "without --interval" in done.err
 
 
 def test_a_window_that_is_too_small_and_grows():

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import libvirt, processes, users
+from harness import exits, libvirt, processes, users
 from harness.processes import SLOWNESS, eventually
 from harness.varlink import VarlinkError
 
@@ -152,6 +152,9 @@ def test_limits_without_a_control_group(cvmd):
         assert (name, fields["parameter"]) == (INVALID, "cpuWeight")
     else:
         assert (name, fields["check"]) == ("HostNotReady", "scopes")
+        done = cvmd.cvmctl("update", "web", "--cpu-weight", "50", check=False)
+        assert done.returncode == exits.UNAVAILABLE
+        assert done.stderr.startswith("cvmctl: cannot update on this host:\nFAIL scopes\n")
     assert cvmd.status("web")["labels"] == {"app": "shop", "old": "1"}
     update(cvmd, cpuWeight=0, memoryHigh="0")  # as it is
 

@@ -66,8 +66,9 @@ def test_as_json(tmp_path):
     ("name: &a b\n", "web.yaml:1:7: an anchor is not accepted"),
     ("name: a\n--- b\n", "web.yaml:2:1: a second document is not accepted"),
     ("name: 'a\n", "web.yaml:2:1: not valid YAML: found unexpected end of stream"),
-    ("- a\n", "web.yaml:1: a spec must be an object"),
-    ("x" * 200, "web.yaml:1: a spec must be an object"),
+    ("# x\n\n  - a\n", "web.yaml:3:3: a spec must be an object"),
+    ("x" * 200, "web.yaml:1:1: a spec must be an object"),
+    ("---\n'a'", "web.yaml:2:1: a spec must be an object"),
 ])
 def test_syntax(tmp_path, text, expected):
     (line,) = refused(tmp_path, "launch", text=text)

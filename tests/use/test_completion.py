@@ -11,7 +11,8 @@ from harness.daemon import CVMCTL
 from harness.peer import Peer, cvm, cvmctl, environment
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "cli/completions"
-CVMS = [cvm("web"), cvm("api", state="paused"), cvm("old", state="stopped"),
+CVMS = [cvm("web", labels={"tier": "front", "app": "shop"}),
+        cvm("api", state="paused", labels={"tier": "front"}), cvm("old", state="stopped"),
         cvm("bad", state="failed"), cvm("$(reboot)"), cvm("x\x1b[31m")]
 DAEMON = {
     "List": {"cvms": CVMS},
@@ -84,6 +85,28 @@ def test_values(peer):
     assert words(peer, "measure", "--format", "c") == ["corim"]
     assert words(peer, "completion", "") == ["bash", "zsh", "fish"]
     assert words(peer, "launch", "--cpus", "") == [] == words(peer, "launch", "--cpus=")
+
+
+def test_values_of_list(peer):
+    fields = words(peer, "list", "--format", "")
+    assert fields[:2] == ["json", "jsonl"] and {"name", "ending", "spec"} < {*fields}
+    assert not [field for field in fields if "." in field]
+    assert words(peer, "list", "--format", "name,end") == [
+        "name,ending", *(f"name,ending.{m}" for m in "reason detail exitCode signal at".split())]
+    assert words(peer, "list", "--format=name,ending.r") == ["--format=name,ending.reason"]
+    assert "spec.restart" in words(peer, "list", "--format", "spec.")
+    assert words(peer, "list", "--sort", "createdA") == ["createdAt"]
+    assert words(peer, "list", "--sort", "-createdA") == ["-createdAt"]
+    assert words(peer, "list", "--sort=-createdA") == ["--sort=-createdAt"]
+    assert words(peer, "list", "--filter", "") == ["label=", "state=", "platform=", "owner=",
+                                                   "name=", "id="]
+    assert words(peer, "list", "--filter", "st") == ["state="]
+    assert words(peer, "list", "--filter", "state=p") == ["state=preparing", "state=paused"]
+    assert words(peer, "list", "--filter=platform=t") == ["--filter=platform=tdx"]
+    assert words(peer, "list", "--filter", "name=w") == ["name=web"]
+    assert words(peer, "list", "--filter", "owner=") == [] == words(peer, "list", "--filter", "x=")
+    assert words(peer, "list", "--filter", "label=") == ["label=tier=front", "label=app=shop"]
+    assert words(peer, "list", "-l", "t") == ["tier=front"] == words(peer, "events", "-l", "t")
 
 
 def test_artifacts(peer):
@@ -214,6 +237,17 @@ def shell(request, tmp_path_factory, peer):
     ("cvmctl resume ", "cvmctl resume api "),
     ("cvmctl logs ol", "cvmctl logs old "),
     ("cvmctl completion f", "cvmctl completion fish "),
+    ("cvmctl list --format jsonl", "cvmctl list --format jsonl "),
+    ("cvmctl list --format name,ending.r", "cvmctl list --format name,ending.reason "),
+    ("cvmctl list --format=name,readyA", "cvmctl list --format=name,readyAt "),
+    ("cvmctl list --sort createdA", "cvmctl list --sort createdAt "),
+    ("cvmctl list --sort -createdA", "cvmctl list --sort -createdAt "),
+    ("cvmctl list --sort=-createdA", "cvmctl list --sort=-createdAt "),
+    ("cvmctl list --filter sta", "cvmctl list --filter state="),
+    ("cvmctl list --filter state=fa", "cvmctl list --filter state=failed "),
+    ("cvmctl list --filter=state=fa", "cvmctl list --filter=state=failed "),
+    ("cvmctl list --filter label=ti", "cvmctl list --filter label=tier=front "),
+    ("cvmctl list --filter platform=t", "cvmctl list --filter platform=tdx "),
     ("cvmctl launch -f my", "cvmctl launch -f my\\ specs/"),
     ("cvmctl launch -f my\\ specs/w", "cvmctl launch -f my\\ specs/web.yaml "),
     ("cvmctl launch --file=my", "cvmctl launch --file=my\\ specs/"),
