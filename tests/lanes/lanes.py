@@ -223,6 +223,16 @@ def no_containers():
     return os.environ.get(NO_CONTAINERS)
 
 
+def lane_cluster(run):
+    try:
+        env = {"RESOURCE_AGENTS": str(needs.RESOURCE_AGENTS_12.get()),
+               "RESOURCE_AGENTS_13": str(needs.RESOURCE_AGENTS_13.get()),
+               "XMLLINT": str(needs.XMLLINT.get())}
+    except Unavailable as reason:
+        return Result().skip("cluster", str(reason))
+    return run.pytest("cluster", run.builds.plain(), env, SIDE_BY_SIDE)
+
+
 def lane_systemd(run):
     if reason := no_containers():
         return Result().skip("systemd", reason)
@@ -384,6 +394,7 @@ LANES = {
     "api-load": (lane_api_load, "a client keeps 50 CVMs while all around it is killed at random"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
     "conformance": (lane_conformance, "clients of Varlink and readers of metrics against cvmd"),
+    "cluster": (lane_cluster, "the resource agent for Pacemaker, by ocf-tester and by itself"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),

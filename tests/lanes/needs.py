@@ -85,6 +85,10 @@ PROMETHEUS = Package("bookworm", "prometheus")
 NODE_EXPORTER = Package("bookworm", "prometheus-node-exporter")
 PROMETHEUS_CLIENT = Package("bookworm", "python3-prometheus-client")
 PYTHON_DECORATOR = Package("bookworm", "python3-decorator")
+# The tester of OCF agents with the library that agents share, and xmllint, which it calls.
+RESOURCE_AGENTS_12 = Package("bookworm", "resource-agents")
+RESOURCE_AGENTS_13 = Package("trixie", "resource-agents")
+XMLLINT = Package("bookworm", "libxml2-utils")
 # What a stranger has who starts from nothing: a minimal Debian 12 and what our scripts install.
 FRESH = Root("bookworm", tuple(sorted({
     name for purpose in ("build", "guest", "run", "test") for name in packages(purpose)})),
@@ -108,6 +112,7 @@ OF_LANES = {
     "peers": [PEERS, FIRMWARE_SEV],
     "libvirt": [LIBVIRT_12, NEWEST, FIRMWARE_12, FIRMWARE_SID, OWN_KERNEL],
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID, OWN_KERNEL],
+    "cluster": [RESOURCE_AGENTS_12, RESOURCE_AGENTS_13, XMLLINT],
     "e2e": [OWN_KERNEL],
     "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL],
     "hal": [OWN_KERNEL, FULL_IMAGE],

@@ -154,6 +154,7 @@ OF_LANES = {
     "api-load": PLAIN,
     "sweep": [lambda run: daemon_serves(run.builds.sweep())],
     "conformance": PLAIN,
+    "cluster": PLAIN,
     "modern-qemu": PLAIN,
     "attest": [*PLAIN, lambda run: swtpm_starts()],
     "boot": [*REAL, lambda run: swtpm_starts()],
