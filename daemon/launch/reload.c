@@ -13,6 +13,9 @@
 #include "manager/ended.h"
 #include "vm/charges.h"
 
+/* How often the daemon looks whether its socket's path is there. */
+#define LOOK_MSEC 3000
+
 static void begin(Reload *reload);
 
 static void on_work(uv_work_t *work)
@@ -88,15 +91,28 @@ static void begin(Reload *reload)
         reload->busy = uv_queue_work(reload->signal.loop, &reload->work, on_work, on_loaded) == 0;
 }
 
-static void restore_socket(WireServer *server)
+static void restore_socket(Reload *reload)
 {
         unsigned restored;
-        int r = wire_server_restore_paths(server, &restored);
+        int r = wire_server_restore_paths(reload->server, &restored);
 
-        if (r < 0)
-                log_error("cannot create the socket again: %s", strerror(-r));
-        else if (restored > 0)
+        if (restored > 0)
                 log_warning("the socket's path was missing; the socket has been created again");
+        if (r == -EOWNERDEAD && r != reload->lost)
+                log_error("the socket's path is missing, and nobody can connect; systemd made it: "
+                          "`systemctl restart cvmd.socket cvmd.service` creates it again, and "
+                          "CVMs keep running meanwhile");
+        else if (r < 0 && r != reload->lost)
+                log_error("cannot create the socket again: %s", strerror(-r));
+        reload->lost = r;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+        Reload *reload = timer->data;
+
+        if (reload->server && reload->manager && !reload->manager->closing)
+                restore_socket(reload);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -105,7 +121,8 @@ static void on_signal(uv_signal_t *signal, int number)
 
         if (!reload->manager || reload->manager->closing)
                 return;
-        restore_socket(reload->server);
+        reload->lost = 0; /* who asks is told again */
+        restore_socket(reload);
         begin(reload);
 }
 
@@ -119,14 +136,22 @@ int reload_init(Reload *reload, uv_loop_t *loop, const char *path, const char *s
         r = uv_signal_init(loop, &reload->signal);
         if (r < 0)
                 return r;
-        reload->signal.data = reload->work.data = reload;
+        reload->signal.data = reload->work.data = reload->look.data = reload;
+        r = uv_timer_init(loop, &reload->look);
+        if (r < 0)
+                return r;
+        r = uv_timer_start(&reload->look, on_look, LOOK_MSEC, LOOK_MSEC);
+        if (r < 0)
+                return r;
         return uv_signal_start(&reload->signal, on_signal, SIGHUP);
 }
 
 void reload_close(Reload *reload)
 {
-        if (!uv_is_closing((uv_handle_t *)&reload->signal))
-                uv_close((uv_handle_t *)&reload->signal, NULL);
+        if (uv_is_closing((uv_handle_t *)&reload->signal))
+                return;
+        uv_close((uv_handle_t *)&reload->signal, NULL);
+        uv_close((uv_handle_t *)&reload->look, NULL);
 }
 
 void reload_done(Reload *reload)

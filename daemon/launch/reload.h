@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* SIGHUP: the configuration is read again, by a worker, and put in force; the daemon's socket is
- * made again where its path was removed. A file that is not understood changes nothing and is
+/* SIGHUP: the configuration is read again, by a worker, and put in force. The daemon's socket is
+ * created again if its path was removed: at the signal, and every few seconds without one. A file that is not understood changes nothing and is
  * reported; members that only a start can change stay as they are and are named. Told to systemd
  * (RELOADING=1, READY=1, sd_notify(3)). */
 
@@ -12,7 +12,9 @@
 
 typedef struct Reload {
         Manager *manager;
-        WireServer *server;       /* whose socket is made again where its path is gone; borrowed */
+        WireServer *server;       /* whose socket is created again if its path is gone; borrowed */
+        uv_timer_t look;          /* when to look for its path */
+        int lost;                 /* why it is gone, as was logged; 0: it is there */
         const char *path, *state; /* as for config_load() */
         Config *config;           /* in force; owned */
         uv_signal_t signal;

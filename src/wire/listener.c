@@ -149,6 +149,26 @@ int wire_listener_open(const char *path, mode_t mode, gid_t group, int msec, Wir
         return TAKE_FD(fd);
 }
 
+int wire_listener_path_of(int fd, WireListenerPath *ret)
+{
+        struct sockaddr_un address = {};
+        socklen_t length = sizeof(address) - 1; /* a path of full length has no NUL */
+        struct stat st;
+        char *copy;
+
+        if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+                return -errno;
+        if (address.sun_family != AF_UNIX || address.sun_path[0] == '\0')
+                return -ENOENT;
+        if (lstat(address.sun_path, &st) < 0)
+                return -errno;
+        copy = strdup(address.sun_path);
+        if (!copy)
+                return -ENOMEM;
+        *ret = (WireListenerPath){.path = copy, .device = st.st_dev, .inode = st.st_ino};
+        return 0;
+}
+
 bool wire_listener_path_is_there(const WireListenerPath *path)
 {
         struct stat st;
@@ -160,6 +180,11 @@ void wire_listener_path_done(WireListenerPath *path)
 {
         if (path->path && wire_listener_path_is_there(path))
                 unlink(path->path);
+        wire_listener_path_leave(path);
+}
+
+void wire_listener_path_leave(WireListenerPath *path)
+{
         free(path->path);
         *path = (WireListenerPath){};
 }

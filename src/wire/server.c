@@ -288,14 +288,26 @@ int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, g
 
 int wire_server_listen_fd(WireServer *server, int fd)
 {
-        return add_listener(server, fd, (WireListenerPath){});
+        _cleanup_(wire_listener_path_leave) WireListenerPath path = {};
+        int r;
+
+        wire_listener_path_of(fd, &path); /* without one, there is nothing to look after */
+        r = add_listener(server, fd, (WireListenerPath){});
+        if (r == 0) {
+                LIST_FIRST(&server->listeners)->path = TAKE_STRUCT(path);
+                LIST_FIRST(&server->listeners)->inherited = true;
+        }
+        return r;
 }
 
 static void listener_close(WireListener *listener)
 {
         LIST_REMOVE(listener, all);
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
-        wire_listener_path_done(&listener->path);
+        if (listener->inherited)
+                wire_listener_path_leave(&listener->path);
+        else
+                wire_listener_path_done(&listener->path);
         /* connections that were not accepted may hold descriptors already */
         foreign_close(0, &listener->fd, 1);
         listener->fd = -1;
@@ -304,6 +316,7 @@ static void listener_close(WireListener *listener)
 int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)
 {
         WireListener *listener, *next;
+        bool lost = false;
 
         *ret_restored = 0;
         for (listener = LIST_FIRST(&server->listeners); listener; listener = next) {
@@ -312,6 +325,10 @@ int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)
                 next = LIST_NEXT(listener, all);
                 if (!listener->path.path || wire_listener_path_is_there(&listener->path))
                         continue;
+                if (listener->inherited) {
+                        lost = true;
+                        continue;
+                }
                 r = wire_server_listen_at(server, listener->path.path, listener->mode,
                                           listener->group, 0);
                 if (r < 0)
@@ -319,7 +336,7 @@ int wire_server_restore_paths(WireServer *server, unsigned *ret_restored)
                 listener_close(listener);
                 ++*ret_restored;
         }
-        return 0;
+        return lost ? -EOWNERDEAD : 0;
 }
 
 void wire_server_close(WireServer *server)

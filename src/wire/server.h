@@ -88,7 +88,8 @@ void wire_server_observe(WireServer *server, const WireObserver *observer);
  * a socket with -EEXIST. Removed at close. */
 int wire_server_listen_path(WireServer *server, const char *path, mode_t mode, gid_t group);
 /* Creates again, and listens on, the paths that were removed or replaced since; a live socket of
- * another process there is refused as above, but at once. Connections stay. */
+ * another process there is refused as above, but at once. Connections stay. Returns -EOWNERDEAD if
+ * the path of an inherited socket is gone, which only the process that made it creates again. */
 int wire_server_restore_paths(WireServer *server, unsigned *ret_restored);
 /* Listens on an inherited, already listening socket (socket activation); takes fd. */
 int wire_server_listen_fd(WireServer *server, int fd);

@@ -14,8 +14,9 @@ typedef struct WireListener {
         WireServer *server;
         uv_poll_t poll;
         int fd;                /* owned */
-        WireListenerPath path; /* empty for an inherited socket */
-        mode_t mode;           /* of the path, as is the group */
+        WireListenerPath path; /* empty if an inherited socket has none */
+        bool inherited;        /* whoever made the socket's file removes it */
+        mode_t mode;           /* of the path that is not inherited, as is the group */
         gid_t group;
         LIST_ENTRY(WireListener) all;
 } WireListener;

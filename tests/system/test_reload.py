@@ -106,5 +106,28 @@ def test_somebody_else_s_socket_stays(make_daemon, config):
         client.call("List")
         assert time.monotonic() - begin < 10 * SLOWNESS  # nobody waits for what listens there
     daemon.socket.unlink()
-    reload(daemon, config, "the socket has been created again")
+    reload(daemon, config, "configuration reloaded")
+    assert "the socket has been created again" in daemon.log(None)
+    daemon.call("List")
+
+
+def test_a_removed_socket_comes_back_by_itself(make_daemon, config):
+    """Each time, with its rights; what stands in the way is reported once."""
+    daemon = make_daemon(config)
+    status = daemon.socket.stat()
+    for times in (1, 2):
+        daemon.socket.unlink()
+        eventually(lambda: daemon.log(None).count("the socket has been created again") == times,
+                   daemon.log, 30)
+        again = daemon.socket.stat()
+        assert (again.st_mode, again.st_gid) == (status.st_mode, status.st_gid)
+        daemon.call("List")
+    daemon.socket.unlink()
+    daemon.socket.mkdir()
+    said = "cannot create the socket again: File exists"
+    eventually(lambda: said in daemon.log(None), daemon.log, 30)
+    daemon.socket.rmdir()
+    eventually(lambda: daemon.log(None).count("the socket has been created again") == 3,
+               daemon.log, 30)
+    assert daemon.log(None).count(said) == 1
     daemon.call("List")

@@ -196,16 +196,27 @@ static void test_inherited(void **state)
         Place p = place();
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char aside[PATH_MAX];
+        unsigned restored;
 
         snprintf(address.sun_path, sizeof(address.sun_path), "%s", p.path);
+        snprintf(aside, sizeof(aside), "%s.aside", p.path);
         assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(listen(fd, 8), 0);
         assert_int_equal(wire_server_listen_fd(w->server, fd), 0);
+        assert_int_equal(wire_server_restore_paths(w->server, &restored), 0);
         fd = try_connect(p.path);
         wire_exchange(w, fd, "{\"method\":\"t.Echo\"}", "{\"parameters\":{}}");
         close(fd);
+        /* whoever made it creates it again */
+        assert_int_equal(rename(p.path, aside), 0);
+        assert_int_equal(wire_server_restore_paths(w->server, &restored), -EOWNERDEAD);
+        assert_int_equal(restored, 0);
+        assert_int_equal(access(p.path, F_OK), -1);
+        assert_int_equal(rename(aside, p.path), 0);
+        assert_int_equal(wire_server_restore_paths(w->server, &restored), 0);
         wire_stop(w);
-        /* whoever made it removes it */
+        /* and removes it */
         assert_int_equal(unlink(p.path), 0);
         assert_int_equal(rmdir(p.directory), 0);
 }
