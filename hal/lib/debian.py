@@ -83,6 +83,7 @@ class Archive:
         self.offline = offline
         self.root = cache / "apt" / profile.name
         self.debs = cache / "debs"
+        self.due = self.debs / "prune-due"
         self.index = self.root / f"packages{named(profile.extra)}.json"
         self.kernel_suite = profile.suite + ("-backports" if profile.backports else "")
         self.debs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -100,6 +101,8 @@ class Archive:
             try:
                 known = json.loads(self.index.read_text())
                 if known["decided"] == decided:
+                    if self.due.exists():
+                        self.prune(False)
                     return known["packages"]
             except (OSError, ValueError, KeyError, TypeError):
                 pass
@@ -179,14 +182,16 @@ class Archive:
 
     def prune(self, update):
         """Drops the indexes of other sets of further packages, on an update all of them, and then
-        the files that no index names any more. If another build reads packages, the next one does
-        so."""
+        the files that no index names any more. If another build reads packages, the next one that
+        asks for any does so."""
         with open(self.debs / "lock", "w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                self.due.touch()
                 return
             self.drop_others(update)
+            self.due.unlink(missing_ok=True)
 
     def drop_others(self, update):
         for path in self.root.glob("packages-*.json"):

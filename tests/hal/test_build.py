@@ -184,6 +184,26 @@ def test_nothing_is_dropped_while_it_is_read(tmp_path):
     assert left(tmp_path) == {"aa"}
 
 
+def test_what_a_busy_prune_has_left_goes_with_the_next_build(tmp_path):
+    """Also if that finds its list of packages in the cache."""
+    archive = indexed(tmp_path, (), "aa")
+    (archive.debs / "old.deb").touch()
+    packages = [{"name": "systemd", "version": "1", "sha256": "aa", "size": 1}]
+    chosen = archive.profile
+    decided = [chosen.suite, archive.kernel_suite, debian.KERNEL_PARTS.pattern, *chosen.tools,
+               chosen.suite, *chosen.contents, "", *chosen.extra, "", *chosen.debug, "",
+               *chosen.helpers]
+    archive.index.write_text(json.dumps({"decided": decided, "packages": packages}))
+    with archive.reading():
+        archive.prune(True)
+    assert left(tmp_path) == {"aa", "old"}
+    assert archive.packages() == packages
+    assert left(tmp_path) == {"aa"}
+    (archive.debs / "old.deb").touch()
+    assert archive.packages() == packages  # and no further one looks through the cache
+    assert left(tmp_path) == {"aa", "old"}
+
+
 def test_sets_of_further_packages_do_not_stay_for_ever(tmp_path):
     usual, first, second = (indexed(tmp_path, extra, name) for extra, name in (
         ((), "aa"), (("nano",), "bb"), (("vim",), "cc")))
