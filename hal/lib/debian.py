@@ -90,13 +90,17 @@ class Archive:
         (self.root / "lists" / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.root / "archives" / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def decided(self):
+        """What the list of packages depends on."""
+        if not self.profile.contents:
+            return [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern,
+                    *self.profile.tools]
+        return [self.profile.suite, *self.profile.contents, "", *self.profile.extra, "",
+                *self.profile.debug, "", *self.profile.helpers]
+
     def packages(self, update=False):
         """[{name, version, sha256, size}], from the cache or, first, from the archive."""
-        decided = [self.profile.suite, self.kernel_suite, KERNEL_PARTS.pattern,
-                   *self.profile.tools]
-        if self.profile.contents:
-            decided = [self.profile.suite, *self.profile.contents, "", *self.profile.extra, "",
-                       *self.profile.debug, "", *self.profile.helpers]
+        decided = self.decided()
         if not update:
             try:
                 known = json.loads(self.index.read_text())

@@ -189,11 +189,7 @@ def test_what_a_busy_prune_has_left_goes_with_the_next_build(tmp_path):
     archive = indexed(tmp_path, (), "aa")
     (archive.debs / "old.deb").touch()
     packages = [{"name": "systemd", "version": "1", "sha256": "aa", "size": 1}]
-    chosen = archive.profile
-    decided = [chosen.suite, archive.kernel_suite, debian.KERNEL_PARTS.pattern, *chosen.tools,
-               chosen.suite, *chosen.contents, "", *chosen.extra, "", *chosen.debug, "",
-               *chosen.helpers]
-    archive.index.write_text(json.dumps({"decided": decided, "packages": packages}))
+    archive.index.write_text(json.dumps({"decided": archive.decided(), "packages": packages}))
     with archive.reading():
         archive.prune(True)
     assert left(tmp_path) == {"aa", "old"}
