@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "base/foreign.h"
 #include "base/text.h"
+#include "launch/measuring.h"
 #include "measure/boot_check.h"
-#include "vm/measuring.h"
 
 typedef struct LoadJob {
         Turn turn;

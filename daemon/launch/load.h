@@ -20,7 +20,8 @@
 #include "local/qemu_cache.h"
 #include "local/turns.h"
 #include "template/plan.h"
-#include "vm/measuring.h"
+#include "vm/allotment.h"
+#include "vm/vm_boot.h"
 #include "wire/server.h"
 
 typedef struct LoadedCert {

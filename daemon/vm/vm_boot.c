@@ -6,6 +6,13 @@
 #include "base/json.h"
 #include "base/text.h"
 
+void measured_done(Measured *measured)
+{
+        json_object_put(measured->registers);
+        free(measured->document);
+        *measured = (Measured){};
+}
+
 int vm_boot_init(VmBoot *boot)
 {
         *boot = (VmBoot){.measured.registers = json_object_new_object()};

@@ -4,9 +4,25 @@
 /* What a CVM boots from, and what of that its owner is charged for. Changed by this
  * module alone. */
 
+#include <json-c/json.h>
+
 #include "artifact/artifact.h"
 #include "local/artifact_files.h"
-#include "vm/measuring.h"
+
+#define MEASURED_DOCUMENT_MAX (256u << 10)
+
+/* What the CVM will measure (launch/measuring.h). */
+typedef struct Measured {
+        /* The registers that can be predicted, as the interface's Cvm.measurement: name to hex,
+         * PCRs by bank ("PCR4-sha256"). An empty object for a method that measures nothing. */
+        json_object *registers;
+        /* The whole measurement as JSON (measure/measurement_document.h), at most
+         * MEASURED_DOCUMENT_MAX bytes; NULL for a method that measures nothing. A register that
+         * very many steps extended is listed without its steps: no event log contains these. */
+        char *document;
+} Measured;
+
+void measured_done(Measured *measured);
 
 typedef struct VmBoot {
         Artifact *artifacts[_ARTIFACT_KIND_MAX];

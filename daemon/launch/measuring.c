@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vm/measuring.h"
+#include "launch/measuring.h"
 
 #include <sys/mman.h>
 
@@ -36,13 +36,6 @@ static int map_all(const Measuring *measuring, Maps *maps, CvmError *error)
                 maps->files[kind] = (MeasureFile){{data, artifact->size}, artifact->digest};
         }
         return 0;
-}
-
-void measured_done(Measured *measured)
-{
-        json_object_put(measured->registers);
-        free(measured->document);
-        *measured = (Measured){};
 }
 
 static char *write_document(const Measuring *measuring, MeasureMethod method,
