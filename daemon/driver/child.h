@@ -20,6 +20,8 @@
 #include "base/macros.h"
 #include "local/file_filter.h"
 
+#define CHILD_TAIL_BYTES 4096u /* kept of what a child printed, for the reason of its end */
+
 typedef struct ChildFd {
         int fd;     /* in the daemon; borrowed */
         int number; /* in the program; from 3, without gaps between the lowest and the highest */

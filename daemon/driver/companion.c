@@ -19,7 +19,6 @@
 #include "base/tree.h"
 #include "driver/child.h"
 #include "driver/driver.h"
-#include "local/tail.h"
 #include "wire/stream.h"
 
 #define SOCKET_NAME "socket"
@@ -38,7 +37,7 @@ typedef struct Companion {
         uv_poll_t exit_poll;
         bool exit_poll_open;
         Stream output;
-        Tail tail;
+        Buffer tail;      /* of its output: the last CHILD_TAIL_BYTES */
         int directory_fd; /* until the socket is connected */
         int socket_fd;    /* the hypervisor's end, or -1 */
         int own_fd;       /* the companion's end of a pair until it has it, or -1 */
@@ -77,7 +76,7 @@ static void companions_free(void *owner)
                 companion_drop_fd(&companion->directory_fd);
                 companion_drop_fd(&companion->socket_fd);
                 companion_drop_fd(&companion->own_fd);
-                tail_done(&companion->tail);
+                buffer_done(&companion->tail);
                 free(companion->name);
         }
         free(set->reason);
@@ -102,7 +101,7 @@ static void on_output(Stream *stream, const char *data, size_t size)
 {
         Companion *companion = stream->userdata;
 
-        tail_add(&companion->tail, data, size);
+        (void)buffer_append_last(&companion->tail, data, size, CHILD_TAIL_BYTES);
 }
 
 static void on_output_closed(Stream *stream)
@@ -155,7 +154,7 @@ static void on_failure_due(uv_timer_t *timer)
 
         /* its last words may have come after its end was seen */
         stream_finish(&set->culprit->output);
-        set->callbacks->failed(set->reason ?: "out of memory", tail_text(&set->culprit->tail),
+        set->callbacks->failed(set->reason ?: "out of memory", buffer_trim_end(&set->culprit->tail),
                                set->userdata);
 }
 

@@ -123,3 +123,20 @@ char *buffer_take(Buffer *buffer)
 
         return taken.data ?: strdup("");
 }
+
+int buffer_append_last(Buffer *buffer, const void *data, size_t size, size_t most)
+{
+        size_t left_out = size > most ? size - most : 0;
+        int r = buffer_append(buffer, (const char *)data + left_out, size - left_out);
+
+        if (r == 0 && buffer->size > most)
+                buffer_consume(buffer, buffer->size - most);
+        return r;
+}
+
+const char *buffer_trim_end(Buffer *buffer)
+{
+        while (buffer->size && strchr(" \r\n", buffer->data[buffer->size - 1]))
+                buffer->data[--buffer->size] = 0;
+        return buffer->data ?: "";
+}

@@ -25,6 +25,11 @@ int buffer_reserve(Buffer *buffer, size_t size) _warn_unused_;
 int buffer_append(Buffer *buffer, const void *data, size_t size) _warn_unused_;
 int buffer_append_text(Buffer *buffer, const char *s) _warn_unused_;
 int buffer_appendf(Buffer *buffer, const char *format, ...) _printf_(2, 3) _warn_unused_;
+/* Appends, and keeps only the last `most` bytes of all. Returns 0 or -ENOMEM. */
+int buffer_append_last(Buffer *buffer, const void *data, size_t size, size_t most);
+/* Removes spaces and line ends from the end. Returns the text, "" if it is empty; borrowed until
+ * the buffer changes. */
+const char *buffer_trim_end(Buffer *buffer);
 /* Removes `size` bytes from the front; the buffer must have as many. */
 void buffer_consume(Buffer *buffer, size_t size);
 /* Empties the buffer. Returns its text, newly owned by the caller: "" if it was empty, NULL without

@@ -206,6 +206,24 @@ static void test_buffer_of_a_size(void **state)
         assert_string_equal(buffer.data, "456789");
 }
 
+/* Only the last bytes stay, however they come, and the text without white space at its end. */
+static void test_last_bytes(void **state)
+{
+        _cleanup_(buffer_done) Buffer buffer = {};
+
+        assert_string_equal(buffer_trim_end(&buffer), "");
+        assert_int_equal(buffer_append_last(&buffer, "abc", 3, 5), 0);
+        assert_int_equal(buffer_append_last(&buffer, "def", 3, 5), 0);
+        assert_string_equal(buffer.data, "bcdef");
+        assert_int_equal(buffer_append_last(&buffer, "0123456789", 10, 5), 0);
+        assert_string_equal(buffer.data, "56789");
+        assert_int_equal(buffer_append_last(&buffer, "\r\n ", 3, 5), 0);
+        assert_string_equal(buffer_trim_end(&buffer), "89");
+        assert_int_equal(buffer.size, 2);
+        assert_int_equal(buffer_append_last(&buffer, " \n", 2, 2), 0);
+        assert_string_equal(buffer_trim_end(&buffer), "");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -213,6 +231,7 @@ int main(void)
                 cmocka_unit_test(test_format_size), cmocka_unit_test(test_utf8),
                 cmocka_unit_test(test_escape),      cmocka_unit_test(test_base64),
                 cmocka_unit_test(test_buffer),      cmocka_unit_test(test_buffer_of_a_size),
+                cmocka_unit_test(test_last_bytes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

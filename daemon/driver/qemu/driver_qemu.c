@@ -30,7 +30,6 @@
 #include "driver/qemu/qemu_spawn.h"
 #include "driver/qemu_sockets.h"
 #include "local/log.h"
-#include "local/tail.h"
 #include "qmp/qmp.h"
 #include "wire/stream.h"
 
@@ -52,7 +51,7 @@ typedef struct QemuVm {
         unsigned reap_tries;
         Stream output, console, svsm_log, notify;
         QmpClient *qmp;
-        Tail tail;       /* of its output */
+        Buffer tail;     /* of its output: the last CHILD_TAIL_BYTES */
         EndingKind told; /* how its guest has ended, as QMP says; ENDING_NONE: it has not */
         bool panicked;
 } QemuVm;
@@ -70,7 +69,7 @@ static void qemu_free(void *owner)
                 close(vm->child.go_fd);
         if (vm->child.pidfd >= 0)
                 close(vm->child.pidfd);
-        tail_done(&vm->tail);
+        buffer_done(&vm->tail);
         free(vm);
 }
 
@@ -94,7 +93,7 @@ static void on_output(Stream *stream, const char *data, size_t size)
 {
         QemuVm *vm = stream->userdata;
 
-        tail_add(&vm->tail, data, size);
+        (void)buffer_append_last(&vm->tail, data, size, CHILD_TAIL_BYTES);
 }
 
 static void on_console(Stream *stream, const char *data, size_t size)
@@ -183,7 +182,7 @@ static void take_end(QemuVm *vm)
         if (!vm->closed)
                 qmp_client_finish(vm->qmp);
         ending.kind = qemu_ending_conclude(vm->told, &ending);
-        ending.log = tail_text(&vm->tail);
+        ending.log = buffer_trim_end(&vm->tail);
         if (!vm->closed)
                 vm->base.callbacks->ended(&ending, vm->base.userdata);
         handles_closed(&vm->handles);
@@ -247,7 +246,7 @@ static void on_halt(QmpClient *client, json_object *result, const char *error_cl
         if (state != RUN_STATE_INTERNAL_ERROR && state != RUN_STATE_IO_ERROR)
                 return;
         stream_drain(&vm->output); /* what QEMU has to say of it comes before the event */
-        vm->base.callbacks->held(state, tail_text(&vm->tail), vm->base.userdata);
+        vm->base.callbacks->held(state, buffer_trim_end(&vm->tail), vm->base.userdata);
         if (state != RUN_STATE_INTERNAL_ERROR || vm->closed)
                 return;
         vm->told = vm->told ?: qemu_ending_of_state(state);
@@ -274,6 +273,7 @@ static void on_qmp_event(QmpClient *client, const char *name, json_object *data,
 static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, void *userdata)
 {
         QemuVm *vm = userdata;
+        _cleanup_free_ char *text = NULL;
         bool closed = vm->closed;
 
         vm->qmp = NULL;
@@ -286,9 +286,9 @@ static void on_qmp_closed(QmpClient *client, const char *reason, bool broken, vo
                 return;
         /* QEMU breaks the protocol and cannot be controlled any more: it must not keep running. */
         log_error("QEMU (pid %d) broke the QMP protocol: %s: killed", (int)vm->child.pid, reason);
-        tail_add(&vm->tail, "QMP: ", 5);
-        tail_add(&vm->tail, reason, strlen(reason));
-        tail_add(&vm->tail, "\n", 1);
+        text = text_format("QMP: %s\n", reason);
+        if (text)
+                (void)buffer_append_last(&vm->tail, text, strlen(text), CHILD_TAIL_BYTES);
         process_signal(vm->child.pidfd, SIGKILL);
 }
 
