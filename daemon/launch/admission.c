@@ -22,7 +22,6 @@
 #include "manager/platform.h"
 #include "vm/confine.h"
 #include "vm/record.h"
-#include "vm/record_aside.h"
 #include "vm/vm_logs.h"
 
 #define CPU_WEIGHT_DEFAULT 100 /* cpu.weight of a control group for which none is set */

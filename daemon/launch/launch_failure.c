@@ -2,8 +2,10 @@
 
 /* Why a hypervisor, or a companion, did not come to run: by its end and its last words. */
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "host/qemu_message.h"
 #include "launch/launch_internal.h"
 
@@ -30,6 +32,24 @@ bool launch_lost_a_port(const Launch *launch, const char *log)
         return false;
 }
 
+/* Which of n disks another program has locked, by what QEMU printed; -1: none, or something else.
+ * QEMU's message has two lines: 'Failed to get shared "write" lock' and 'Is another process using
+ * the image [/dev/fdset/0]?', with the number that the template gives to the disk. */
+static int launch_find_locked_disk(const char *log, size_t n)
+{
+        static const char sign[] = "Is another process using the image [/dev/fdset/";
+        const char *number = strstr(log, sign), *end;
+        _cleanup_free_ char *digits = NULL;
+        uint64_t index;
+
+        if (!number || n == 0)
+                return -1;
+        number += strlen(sign);
+        end = strchr(number, ']');
+        digits = end ? strndup(number, (size_t)(end - number)) : NULL;
+        return digits && text_parse_uint(digits, 0, n - 1, &index) == 0 ? (int)index : -1;
+}
+
 /* QEMU knows its disks by number only. */
 static void launch_describe_lock(Launch *launch, size_t index, const char *log)
 {
@@ -47,7 +67,7 @@ void launch_describe_end(Launch *launch, const DriverEnding *ending)
         const char *stage = launch_current(launch)->stage;
         char buffer[QEMU_MESSAGE_MAX];
         const char *meaning = qemu_message_explain(ending->log, buffer);
-        int locked = disks_find_locked(ending->log, launch->loaded.n_disks);
+        int locked = launch_find_locked_disk(ending->log, launch->loaded.n_disks);
 
         if (locked >= 0)
                 launch_describe_lock(launch, (size_t)locked, ending->log);

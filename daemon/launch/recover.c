@@ -18,7 +18,6 @@
 #include "vm/charges.h"
 #include "vm/confine.h"
 #include "vm/record.h"
-#include "vm/record_aside.h"
 #include "vm/shares.h"
 #include "vm/vm_logs.h"
 

@@ -9,7 +9,7 @@
  * CVM whose process is still the recorded one (pid and start time, this boot) is adopted, any other
  * is reported as lost. A record that a crash has torn or that the disk cannot read is
  * replaced by the version before it that is kept, if there is one. A file that is not a record of
- * ours is set aside as NAME.bad and never acted on (vm/record_aside.h). Directories in RUNTIME that
+ * ours is set aside as NAME.bad and never acted on (vm/vm/record.h). Directories in RUNTIME that
  * no live CVM owns are wiped, console logs of no CVM are removed. If memory or descriptors are
  * lacking, the start fails, and nothing is given up.
  */

@@ -84,7 +84,7 @@ static bool load_disks(Vm *vm, json_object *array)
         DiskHold *disks;
         size_t n;
 
-        if (!disks_from_json(array, &disks, &n))
+        if (!disk_holds_from_json(array, &disks, &n))
                 return false;
         vm_reserved_set_disks(&vm->reserved, disks, n);
         return true;

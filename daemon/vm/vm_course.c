@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The course of a CVM's life: from state to state, and how it ends. */
+/* The course of a CVM's life: from state to state, how it is stopped, what it gives back at its
+ * end. */
 
 #include <assert.h>
 #include <string.h>
@@ -8,11 +9,16 @@
 #include "base/clock.h"
 #include "base/ending.h"
 #include "base/fail_point.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "local/log.h"
+#include "vm/charges.h"
+#include "vm/confine.h"
 #include "vm/home.h"
 #include "vm/record.h"
+#include "vm/shares.h"
 
 #define DETAIL_TEXT_MAX 512u /* bytes of an ending that its event has */
 
@@ -149,10 +155,172 @@ VmState vm_conclude(Vm *vm, const DriverEnding *ending)
         return known->failed ? VM_FAILED : VM_STOPPED;
 }
 
+void vm_release_directory(Vm *vm)
+{
+        int r;
+
+        vm_process_close_directory(&vm->process);
+        r = tree_remove_at(vm->home->vms_fd, vm->id);
+        if (r < 0)
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id,
+                         "cannot remove its sockets in %s/vms/%s: %s", vm->home->runtime_path,
+                         vm->id, strerror(-r));
+}
+
+void vm_release_artifacts(Vm *vm)
+{
+        charges_drop_artifacts(vm);
+        vm_boot_release(&vm->boot, vm->home->files);
+}
+
+/* Here and not in a worker: that a CVM has ended is reported only once its secrets are wiped. */
+void vm_release_shares(Vm *vm)
+{
+        int r = shares_wipe(vm->home->shares_fd, vm->id);
+
+        charges_drop_secrets(vm);
+        if (r < 0)
+                log_emit(LOG_LEVEL_ERROR, vm->name, vm->id,
+                         "cannot remove its environment and certificates in %s/shares/%s: %s",
+                         vm->home->runtime_path, vm->id, strerror(-r));
+}
+
+void vm_release_process(Vm *vm)
+{
+        fail_point("vm: to be released");
+        vm_reserved_drop_holds(&vm->reserved);
+        vm_process_end_companions(&vm->process);
+        confine_end(vm);
+        vm_release_directory(vm);
+}
+
+void vm_release(Vm *vm)
+{
+        vm_release_process(vm);
+        fail_point("vm: without sockets");
+        vm_release_artifacts(vm);
+        vm_release_shares(vm);
+}
+
 void vm_end(Vm *vm, const DriverEnding *ending)
 {
         VmState state = vm_conclude(vm, ending);
 
         vm_release(vm);
         vm_set_state(vm, state);
+}
+
+static void stop_next(Vm *vm);
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+        stop_next(timer->data);
+}
+
+/* Each step gives the one before it its time; SIGKILL cannot be refused. */
+static void stop_next(Vm *vm)
+{
+        uint32_t seconds = 0;
+
+        switch (vm->cause.step) {
+        case VM_STOP_NONE:
+                vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
+                vm->ops->powerdown(vm->process.driver);
+                seconds = vm->cause.powerdown_sec ?: vm->powerdown_sec;
+                break;
+        case VM_STOP_POWERDOWN:
+                vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
+                vm->ops->quit(vm->process.driver);
+                seconds = vm->quit_sec;
+                break;
+        case VM_STOP_QUIT:
+                log_emit(LOG_LEVEL_WARNING, vm->name, vm->id, "QEMU does not quit: killed");
+                vm_cause_set_step(&vm->cause, VM_STOP_KILL);
+                vm->ops->kill(vm->process.driver);
+                break;
+        case VM_STOP_KILL:
+                break;
+        }
+        if (seconds)
+                uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)seconds * 1000, 0);
+}
+
+void vm_await_quit(Vm *vm)
+{
+        if (vm->cause.step >= VM_STOP_QUIT)
+                return;
+        vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
+        uv_timer_start(&vm->stop_timer, on_stop_timer, (uint64_t)vm->quit_sec * 1000, 0);
+}
+
+/* For the first time: one that is launched again is restarting. */
+static bool is_launching(const Vm *vm)
+{
+        return (vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending;
+}
+
+/* There is no guest to ask: who is in charge gives up what it prepares or waits for. */
+static void cancel(Vm *vm, EndingKind why)
+{
+        const char *reason = why == ENDING_EXPIRED ? "the CVM's time to live is over"
+                             : vm->restart.pending ? "the CVM was stopped before it ran again"
+                                                   : "the CVM was stopped before it ran";
+
+        if (vm->keeper && vm->keeper->cancel)
+                vm->keeper->cancel(vm, reason, vm->keeper_userdata);
+}
+
+/* The power button first, unless that is asked for or in vain. What follows is on record first. */
+static void stop_guest(Vm *vm, bool force, bool is_new_cause)
+{
+        bool paused = vm->state == VM_PAUSED; /* it cannot act on the power button */
+
+        if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
+                vm_set_state(vm, VM_STOPPING);
+        else if (vm->state == VM_STOPPING && is_new_cause)
+                (void)record_write(vm); /* a failure is logged */
+        if (vm->state != VM_STOPPING || !vm->process.driver)
+                return;
+        if ((force || paused) && vm->cause.step < VM_STOP_POWERDOWN)
+                vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
+        else if (!force && vm->cause.step != VM_STOP_NONE)
+                return; /* a second, patient Stop waits for the first */
+        else if (force && vm->cause.step > VM_STOP_POWERDOWN)
+                return;
+        stop_next(vm);
+}
+
+void vm_stop(Vm *vm, EndingKind why, bool force, uint32_t powerdown_sec)
+{
+        bool is_new_cause;
+
+        if (is_launching(vm)) { /* it fails, and is undone as far as launch.h says */
+                cancel(vm, why);
+                return;
+        }
+        is_new_cause = vm_cause_note(&vm->cause, why);
+        if (powerdown_sec)
+                vm_cause_set_powerdown(&vm->cause, powerdown_sec);
+        if (vm->restart.pending)
+                cancel(vm, why);
+        else
+                stop_guest(vm, force, is_new_cause);
+}
+
+static void on_expiry_timer(uv_timer_t *timer)
+{
+        Vm *vm = timer->data;
+
+        if (deadline_left_usec(&vm->expires) > 0) {
+                vm_arm_expiry(vm);
+                return;
+        }
+        log_emit(LOG_LEVEL_INFO, vm->name, vm->id, "the CVM's time to live is over");
+        vm_stop(vm, ENDING_EXPIRED, false, 0);
+}
+
+void vm_arm_expiry(Vm *vm)
+{
+        if (deadline_is_set(&vm->expires))
+                deadline_arm(&vm->expires, &vm->expiry_timer, on_expiry_timer);
 }

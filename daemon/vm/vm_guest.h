@@ -8,9 +8,24 @@
 #include <uv.h>
 
 #include "base/text.h"
-#include "vm/panic_line.h"
 
 #define VM_STATUS_MAX 256 /* bytes kept of the guest's STATUS= */
+
+#define PANIC_LINE_MAX 256u /* bytes of a line that are kept, prefixes included */
+
+/*
+ * Finds the line by which a Linux kernel reports its panic in what a guest writes to its console:
+ * "Kernel panic - not syncing: REASON" (kernel/panic.c), at the start of a line or after the prefix
+ * that printk gives it: "[    1.234567] ", with CONFIG_PRINTK_CALLER "[    1.234567][    T1] ".
+ *
+ * The guest controls every byte. The finder keeps the first PANIC_LINE_MAX bytes of the current
+ * line and nothing else; a longer line is cut. A guest whose kernel has not panicked can write such
+ * a line, too: the line may be reported, but must not decide anything.
+ */
+typedef struct PanicLine {
+        char data[PANIC_LINE_MAX];
+        size_t size; /* bytes of the current line, at most PANIC_LINE_MAX */
+} PanicLine;
 
 typedef struct VmGuest {
         int64_t started_at, ready_at; /* 0: not yet */
@@ -55,3 +70,8 @@ bool vm_guest_set_panicked(VmGuest *guest);
 char *vm_guest_find_panic(VmGuest *guest, const void *data, size_t size);
 /* From a record. */
 void vm_guest_load(VmGuest *guest, json_object *record);
+
+/* Reads the next bytes of the console. Returns the first panic line that ends in them, from "Kernel
+ * panic" on and without its line end, as UTF-8 (other bytes are replaced); newly allocated, NULL if
+ * there is none or without memory. The bytes after that line are not read. Start with zeros. */
+char *panic_line_feed(PanicLine *line, const char *data, size_t size);

@@ -9,11 +9,19 @@
  * of ports and CID over to the hypervisor, or back.
  */
 
+#include <json-c/json.h>
 #include <sys/types.h>
 
+#include "artifact/disk.h"
 #include "local/ports.h"
 #include "spec/spec.h"
-#include "vm/disks.h"
+
+/* A disk that one live CVM may write to is reserved for it, and others may not even read it; any
+ * number may read one that none writes. The record names them, so that a later daemon knows. */
+typedef struct DiskHold {
+        DiskIdentity identity;
+        bool writable;
+} DiskHold;
 
 typedef struct VmReserved {
         uid_t uid; /* that its QEMU runs as, with a group of the same number; 0: the daemon's own */
@@ -45,3 +53,11 @@ void vm_reserved_drop_holds(VmReserved *reserved);
 /* Reserves what a record has: the uid, the CID, and the GPUs of its redacted spec. Returns false if
  * that spec has what no spec can have. */
 bool vm_reserved_load(VmReserved *reserved, json_object *record);
+
+/* Whether both are of the same disk, and at least one of them is for writing. */
+bool disk_holds_conflict(const DiskHold *a, const DiskHold *b);
+/* For the record. */
+json_object *disk_holds_to_json(const DiskHold *disks, size_t n);
+/* Returns false if `array` is not an array, or has what disk_holds_to_json() does not write. NULL:
+ * no disks. */
+bool disk_holds_from_json(json_object *array, DiskHold **ret, size_t *ret_n);

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "leaks.h"
-#include "vm/panic_line.h"
+#include "vm/vm_guest.h"
 
 #define PANIC "Kernel panic - not syncing: "
 #define END "---[ end " PANIC "x ]---\r\n"

@@ -5,7 +5,7 @@
 
 #include "directory.h"
 #include "leaks.h"
-#include "vm/record_aside.h"
+#include "vm/record.h"
 
 #define N 20u
 #define DAY 86400
