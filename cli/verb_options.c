@@ -295,6 +295,8 @@ const Option verb_verify_options[] = {
         {"report", "FILE",
          "an SEV-SNP report, a TDX quote, the agent's answer or PCRs; - reads standard input",
          .completion = "file"},
+        {"evidence", "FILE", "what a running CVM showed, in place of --report; see cvm-verify(7)",
+         .completion = "file"},
         {"expect", "FILE|NAME", "the expected values: a file of measure --json, or a CVM's name",
          .completion = "names file"},
         {"event-log", "FILE", "event log of the boot", .completion = "file"},

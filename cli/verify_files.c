@@ -24,6 +24,7 @@ void verify_files_done(VerifyFiles *files)
         certificates_done(&files->others);
         certificates_done(&files->root);
         expectation_done(&files->expectation);
+        attestation_done(&files->attestation);
         *files = (VerifyFiles){};
 }
 
@@ -32,6 +33,7 @@ VerifyOptions verify_options(const Arguments *arguments)
         return (VerifyOptions){
                 .report = arguments_value(arguments, "report"),
                 .event_log = arguments_value(arguments, "event-log"),
+                .evidence = arguments_value(arguments, "evidence"),
                 .expect = arguments_value(arguments, "expect"),
                 .leaf = arguments_value(arguments, "vcek"),
                 .others = arguments_value(arguments, "cert-chain"),
@@ -83,6 +85,39 @@ static ExitStatus load_certificates(const Cli *cli, const char *option, const ch
         if (single && certificates->n != 1)
                 return fail_usage(cli, "--%s must contain one certificate, but this file has %zu",
                                   option, certificates->n);
+        return EXIT_OK;
+}
+
+static ExitStatus load_attestation(const Cli *cli, const char *path, VerifyFiles *files)
+{
+        _cleanup_(cvm_error_done) CvmError error = {};
+        _cleanup_free_ char *data = NULL;
+        Bytes bytes = {};
+        ExitStatus status =
+                verify_files_load_option(cli, path, ATTESTATION_FILE_MAX, true, &data, &bytes);
+        int r;
+
+        if (status.code || !data)
+                return status;
+        r = attestation_parse_file(bytes, &files->attestation, &error);
+        if (r < 0)
+                return cvm_error_is_set(&error) ? fail_error(cli, &error, path) : fail_memory(cli);
+        files->has_attestation = true;
+        return EXIT_OK;
+}
+
+/* A file of attest has what these options give for a report alone. */
+static ExitStatus verify_files_check_options(const Cli *cli, const VerifyOptions *options)
+{
+        if (options->report && options->evidence)
+                return fail_usage(cli, "--report and --evidence exclude each other");
+        if (!options->report && !options->evidence)
+                return fail_usage(cli, "--report or --evidence is required");
+        if (options->evidence && (options->event_log || options->report_data || options->nonce))
+                return fail_usage(cli, "--evidence excludes --%s: the file has its own",
+                                  options->event_log     ? "event-log"
+                                  : options->report_data ? "report-data"
+                                                         : "nonce");
         return EXIT_OK;
 }
 
@@ -181,11 +216,10 @@ static ExitStatus load_time(const Cli *cli, const char *text, time_t *ret)
 ExitStatus verify_files_load(const Cli *cli, const VerifyOptions *options, VerifyFiles *files,
                              VerifyInputs *inputs)
 {
-        ExitStatus status;
+        ExitStatus status = verify_files_check_options(cli, options);
 
-        if (!options->report)
-                return fail_usage(cli, "--report is required");
-        status = load_report_data(cli, options, files, inputs);
+        if (!status.code)
+                status = load_report_data(cli, options, files, inputs);
         if (!status.code)
                 status = load_time(cli, options->date, &inputs->trust.at);
         if (!status.code)
@@ -194,6 +228,8 @@ ExitStatus verify_files_load(const Cli *cli, const VerifyOptions *options, Verif
         if (!status.code)
                 status = verify_files_load_option(cli, options->event_log, EVENT_LOG_MAX, false,
                                                   &files->event_log, &inputs->event_log);
+        if (!status.code)
+                status = load_attestation(cli, options->evidence, files);
         if (!status.code)
                 status = load_certificates(cli, "vcek", options->leaf, true, &files->leaf);
         if (!status.code)

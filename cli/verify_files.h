@@ -5,11 +5,13 @@
  * printed the failure. */
 
 #include "arguments.h"
+#include "verify/attestation.h"
 #include "verify/verify.h"
 
 /* What the command line names; NULL: not given. */
 typedef struct VerifyOptions {
         const char *report, *event_log;         /* files */
+        const char *evidence;                   /* a file of attest, in place of these */
         const char *expect;                     /* a file, or a CVM's name */
         const char *leaf, *others, *root;       /* files: --vcek, --cert-chain, --root-ca */
         const char *report_data, *nonce, *date; /* hex, base64, YYYY-MM-DD */
@@ -23,6 +25,8 @@ typedef struct VerifyFiles {
         Certificates leaf, others, root;
         Expectation expectation;
         bool has_expectation;
+        Attestation attestation;
+        bool has_attestation;
         uint8_t report_data[VERIFY_REPORT_DATA_SIZE];
 } VerifyFiles;
 

@@ -14,7 +14,7 @@
 
 const char *report_kind_name(ReportKind kind)
 {
-        static const char *const names[] = {"sev-snp", "tdx", "pcrs"};
+        static const char *const names[] = {"sev-snp", "tdx", "pcrs", "tpm"};
 
         return names[kind];
 }

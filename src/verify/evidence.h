@@ -21,6 +21,7 @@ typedef enum ReportKind {
         REPORT_SEV_SNP, /* "sev-snp": ATTESTATION_REPORT */
         REPORT_TDX,     /* "tdx": quote */
         REPORT_PCRS,    /* "pcrs": values that nobody signed */
+        REPORT_TPM,     /* "tpm": quotes of a TPM (attestation.h) */
 } ReportKind;
 
 const char *report_kind_name(ReportKind kind);

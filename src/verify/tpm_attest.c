@@ -187,6 +187,31 @@ int tpm_attest_verify(const TpmAttest *attest, const TpmSignature *signature, co
                      : tpm_attest_verify_rsa(attest, signature, public);
 }
 
+int tpm_attest_check_signer(const TpmAttest *attest, const TpmPublic *key)
+{
+        static const uint8_t hierarchies[] = {0x01, 0x07, 0x0b, 0x0c}; /* of 0x40000000 */
+        uint8_t input[4 + sizeof((TpmName){}.bytes)] = {0x40};
+        HashDigest digest;
+        TpmName name;
+        int r = tpm_public_name(key, &name);
+
+        if (r < 0)
+                return r;
+        if (attest->qualified_signer.size != name.size ||
+            memcmp(attest->qualified_signer.data, name.bytes, 2) != 0)
+                return -EKEYREJECTED;
+        memcpy(input + 4, name.bytes, name.size);
+        for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++) {
+                input[3] = hierarchies[i];
+                r = hash_bytes(key->name_hash, input, 4 + name.size, &digest);
+                if (r < 0)
+                        return r;
+                if (memcmp(attest->qualified_signer.data + 2, digest.bytes, name.size - 2) == 0)
+                        return 0;
+        }
+        return -EKEYREJECTED;
+}
+
 int tpm_attest_digest(const TpmAttest *attest, const Pcrs *pcrs, HashAlgorithm hash,
                       HashDigest *ret, uint16_t *ret_bank, unsigned *ret_index)
 {

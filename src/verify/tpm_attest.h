@@ -52,6 +52,12 @@ int tpm_signature_parse(Bytes bytes, TpmSignature *ret, CvmError *error);
  * -EKEYREJECTED. */
 int tpm_attest_verify(const TpmAttest *attest, const TpmSignature *signature, const TpmPublic *key);
 
+/* Whether the quote names that key, with all of its public area, as its signer: a primary key of
+ * any hierarchy. Returns 0, -ENOMEM, -EIO, or -EKEYREJECTED.
+ *
+ * Source: part 1, 16.4 (Qualified Names). */
+int tpm_attest_check_signer(const TpmAttest *attest, const TpmPublic *key);
+
 /* The digest of the PCRs that the quote names, in its order. Returns 0, -ENOMEM, -EIO, or -ENOENT:
  * one of them is not given, then *ret_bank is its bank's identifier and *ret_index its number. */
 int tpm_attest_digest(const TpmAttest *attest, const Pcrs *pcrs, HashAlgorithm hash,

@@ -63,7 +63,8 @@ static int tpm_public_parse_scheme(Reader *reader, const char *what, TpmPublic *
                     : key->scheme == TPM_ALG_ECDSA || key->scheme == TPM_ALG_ECDH;
         if (known)
                 key->scheme_hash = tpm_take16(reader);
-        else if (!reader->failed && key->scheme != TPM_ALG_NULL && !(rsa && key->scheme == TPM_ALG_RSAES))
+        else if (!reader->failed && key->scheme != TPM_ALG_NULL &&
+                 !(rsa && key->scheme == TPM_ALG_RSAES))
                 return cvm_error_artifact(error, what, "has an unknown scheme 0x%x", key->scheme);
         return 0;
 }

@@ -34,7 +34,7 @@ BUDGETS = {
     "systemd": Budget(170),
     "modern-qemu": Budget(75),
     "peers": Budget(60),
-    "attest": Budget(30),
+    "attest": Budget(40),
     "boot": Budget(120),
     "libvirt": Budget(150),
     "packages": Budget(300),

@@ -441,7 +441,7 @@ def test_hostile_texts_are_escaped(expect):
 
 
 @pytest.mark.parametrize("args,code,part", [
-    ((), exits.USAGE, "--report is required"),
+    ((), exits.USAGE, "--report or --evidence is required"),
     (("--report", "/nonexistent"), exits.NOT_FOUND, "No such file"),
     (("--report", "/dev/null"), exits.DATA, "empty"),
     ((*QUOTE, "--vcek", VECTORS / "snp-milan.vcek.der"), exits.DATA, "its own certificates"),

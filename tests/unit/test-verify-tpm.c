@@ -105,6 +105,10 @@ static void test_names(void **state)
                 assert_memory_equal(quoted.attest.qualified_signer.data, name.bytes, 2);
                 assert_memory_equal(quoted.attest.qualified_signer.data + 2, digest.bytes,
                                     name.size - 2);
+                assert_int_equal(tpm_attest_check_signer(&quoted.attest, &quoted.key), 0);
+                ((uint8_t *)quoted.public.data)[7] ^= 1;
+                assert_int_equal(tpm_attest_check_signer(&quoted.attest, &quoted.key),
+                                 -EKEYREJECTED);
                 quoted_done(&quoted);
         }
 }

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cvmctl verify --evidence: the chain from a root to the kernel, and each link that can break."""
+import base64
+import copy
+import hashlib
+import json
+import pathlib
+
+import jsonschema
+import pytest
+
+from harness import evidence, exits, tpm
+from harness.peer import cvmctl
+
+LINKS = ["root", "platform certificate", "report", "SVSM manifest", "EK", "AK", "quote",
+         "PCR 4 (kernel)", "PCR 9 (command line, initramfs)"]
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "man/cvm-verify.7.scd"
+SCHEMA = jsonschema.Draft7Validator(json.loads(
+    PAGE.read_text().partition("## Schema")[2].split("```")[1]))
+OF_TPM = ["root", "EK", "AK", "quote", *LINKS[-2:]]
+
+
+@pytest.fixture(name="judge")
+def judge_file(tmp_path, root, registers):
+    """Exit status, answer and the links that do not hold, of a file's content."""
+    def judge(document, *more, expected=None, trusted=root, **others):
+        (tmp_path / "evidence").write_text(json.dumps(document))
+        (tmp_path / "expect.json").write_text(json.dumps(
+            {"registers": registers if expected is None else expected, **others}))
+        done = cvmctl("verify", "--evidence", tmp_path / "evidence", "--expect",
+                      tmp_path / "expect.json", "--at", "2026-06-01", "--json",
+                      *(("--root-ca", trusted) if trusted else ()), *more)
+        assert not done.err, done.err
+        SCHEMA.validate(done.json)
+        return done.code, done.json, {link["link"]: link["check"] for link in done.json["chain"]
+                                      if link["result"] != "right"}
+    return judge
+
+
+def first_broken(answer):
+    return next(link["link"] for link in answer["chain"] if link["result"] == "wrong")
+
+
+def launch_digest(platform):
+    return {"name": "LaunchDigest", "algorithm": "sha384", "state": "value",
+            "value": platform.measurement}
+
+
+def test_a_tpm_with_a_certificate(judge, session, part, authority):
+    code, answer, broken = judge(evidence.file_of(session, evidence.plain(part, authority)))
+    assert (code, answer["report"]) == (exits.VERIFIED_TEST_ROOT, "tpm")
+    assert (answer["verdict"], answer["except"]) == ("verified", ["ak-binding"])
+    assert [link["link"] for link in answer["chain"]] == OF_TPM
+    assert broken == {"AK": "ak-binding"}
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_an_svsm(judge, session, part, platform, registers, every):
+    code, answer, broken = judge(
+        evidence.file_of(session, evidence.svsm(platform, session, part, every)),
+        expected=[launch_digest(platform), *registers])
+    assert code == exits.VERIFIED_TEST_ROOT, answer
+    assert set(answer["except"]) == {"ak-binding", "revocation", "tcb-level"}
+    assert [link["link"] for link in answer["chain"]] == LINKS
+    assert broken == {"AK": "ak-binding"}
+
+
+def test_a_processor_without_an_svsm(judge, session, platform):
+    """The launch digest covers the kernel: a TPM of the guest's own is not needed."""
+    shown = {"version": 1, "provider": "sev_guest", "report": evidence.text(platform.report(
+        session.binding)), "reportCertificates": evidence.text(platform.table())}
+    code, answer, broken = judge(evidence.file_of(session, shown, None),
+                                 expected=[launch_digest(platform)])
+    assert (code, broken) == (exits.VERIFIED_TEST_ROOT, {})
+    assert [link["link"] for link in answer["chain"]] == LINKS[:3]
+
+
+def test_only_the_guest_vouches(judge, session, part, platform, registers):
+    """A report of the guest's own VMPL says nothing of a TPM, whatever the TPM signs."""
+    shown = evidence.svsm(platform, session, part)
+    del shown["svsm"]
+    code, _, broken = judge(evidence.file_of(session, shown),
+                            expected=[launch_digest(platform), *registers])
+    assert code == exits.UNCHECKED
+    assert broken["EK"] == "ek-origin"
+
+
+def test_no_certificate(judge, session, part):
+    code, answer, broken = judge(evidence.file_of(session, evidence.plain(part)))
+    assert (code, broken["EK"]) == (exits.UNCHECKED, "ek-origin")
+    assert "only the guest's kernel vouches" in str(answer["chain"])
+
+
+def test_no_root(judge, session, part, authority):
+    code, _, broken = judge(evidence.file_of(session, evidence.plain(part, authority)),
+                            trusted=None)
+    assert (code, broken["root"]) == (exits.UNCHECKED, "certificates")
+
+
+def test_no_challenge(judge, session, part, authority):
+    """Nobody says that EK and AK are of one TPM."""
+    code, _, broken = judge(evidence.file_of(session, evidence.plain(part, authority), None))
+    assert (code, broken) == (exits.UNCHECKED, {"AK": "ak-binding"})
+
+
+@pytest.fixture(name="honest")
+def all_of_plain(session, part, authority):
+    return evidence.file_of(session, evidence.plain(part, authority))
+
+
+def test_another_kernel(judge, honest, registers):
+    expected = copy.deepcopy(registers)
+    expected[0]["value"] = hashlib.sha256(b"other").hexdigest()
+    code, answer, broken = judge(honest, expected=expected)
+    assert (code, first_broken(answer)) == (exits.REFUTED, "PCR 4 (kernel)")
+    assert broken["PCR 4 (kernel)"] == "PCR4-sha256"
+
+
+def test_another_channel(judge, honest):
+    for member in ("random", "spki", "exporter"):
+        other = copy.deepcopy(honest)
+        other["channel"][member] = evidence.text(bytes(32))
+        code, answer, _ = judge(other)
+        assert (code, first_broken(answer)) == (exits.REFUTED, "quote"), member
+
+
+def test_a_forged_ak(judge, device, session, part, authority):
+    """The EK is a real one's, the AK is the forger's: at best it is what the file says."""
+    own = evidence.tpm_part(device, session, ak_template=tpm.ecc(
+        tpm.AK & ~tpm.RESTRICTED, scheme=tpm.ECDSA))
+    forged = evidence.plain(part, authority)
+    forged["tpm"].update({name: own[name] for name in ("akPublic", "quotes")})
+    code, answer, broken = judge(evidence.file_of(session, forged))
+    assert (code, first_broken(answer), broken["AK"]) == (exits.REFUTED, "AK", "ak")
+
+
+def test_swapped_sessions(judge, device, session, part, authority):
+    other = evidence.tpm_part(device, evidence.Session(b"other"), ak_template=tpm.AKS["ecc"])
+    for names in (["quotes"], ["akPublic"], ["quotes", "akPublic"]):
+        mixed = evidence.plain(part, authority)
+        mixed["tpm"].update({name: other[name] for name in names})
+        code, answer, _ = judge(evidence.file_of(session, mixed))
+        assert (code, first_broken(answer)) == (exits.REFUTED, "quote"), names
+
+
+def test_anothers_certificate(judge, device, session, part, authority):
+    other = device.create_primary(tpm.rsa(tpm.EK, bits=128), tpm.OWNER)
+    device.flush(other[0])
+    shown = evidence.plain(part, authority)
+    shown["tpm"]["ekCertificate"] = evidence.text(authority.certify_ek(other[1]))
+    code, answer, broken = judge(evidence.file_of(session, shown))
+    assert (code, first_broken(answer), broken["EK"]) == (exits.REFUTED, "EK", "ek-certificate")
+
+
+def test_a_certificate_of_another_purpose(judge, session, part, authority):
+    shown = evidence.plain(part, authority)
+    shown["tpm"]["ekCertificate"] = evidence.text(authority.certify_ek(
+        base64.b64decode(part["ekPublic"]), evidence.ObjectIdentifier("1.3.6.1.5.5.7.3.1")))
+    code, answer, _ = judge(evidence.file_of(session, shown))
+    assert (code, first_broken(answer)) == (exits.REFUTED, "EK")
+
+
+def test_another_authority(judge, session, part):
+    code, answer, broken = judge(evidence.file_of(
+        session, evidence.plain(part, evidence.Authority())))
+    assert (code, first_broken(answer), broken["root"]) == (exits.REFUTED, "root", "certificates")
+
+
+@pytest.mark.parametrize("change, link", [
+    ({"vmpl": 2}, "report"), ({"manifest": b"another"}, "SVSM manifest")])
+def test_an_svsm_that_is_none(judge, session, part, platform, registers, change, link):
+    shown = evidence.svsm(platform, session, part, **change)
+    code, answer, _ = judge(evidence.file_of(session, shown),
+                            expected=[launch_digest(platform), *registers])
+    assert (code, first_broken(answer)) == (exits.REFUTED, link)
+
+
+def test_one_bank(judge, honest):
+    """A TPM without SHA-384: the other bank is enough."""
+    shown = copy.deepcopy(honest)
+    del shown["evidence"]["tpm"]["quotes"][1]
+    code, _, broken = judge(shown)
+    assert (code, broken) == (exits.VERIFIED_TEST_ROOT, {"AK": "ak-binding"})
+
+
+BROKEN = {
+    "no evidence": lambda file: file.pop("evidence"),
+    "another version": lambda file: file["evidence"].update(version=2),
+    "a channel of 31 bytes": lambda file: file["channel"].update(random=evidence.text(bytes(31))),
+    "no base64": lambda file: file["evidence"]["tpm"].update(akPublic="!"),
+    "an EK of 1025 bytes": lambda file: file["evidence"]["tpm"].update(
+        ekPublic=evidence.text(bytes(1025))),
+    "no quotes": lambda file: file["evidence"]["tpm"].update(quotes=[]),
+    "two of a bank": lambda file: file["evidence"]["tpm"]["quotes"].__setitem__(
+        1, file["evidence"]["tpm"]["quotes"][0]),
+    "23 PCRs": lambda file: file["evidence"]["tpm"]["quotes"][0]["pcrs"].pop(),
+    "nothing signed": lambda file: file["evidence"].pop("tpm"),
+    "a date that is none": lambda file: file["activation"].update(date="\x1b[2J"),
+    "a cut EK": lambda file: file["evidence"]["tpm"].update(ekPublic=evidence.text(
+        base64.b64decode(file["evidence"]["tpm"]["ekPublic"])[:-1])),
+    "a certificate and more": lambda file: file["evidence"]["tpm"].update(
+        ekCertificate=evidence.text(base64.b64decode(
+            file["evidence"]["tpm"]["ekCertificate"]) + b"\0")),
+    "a log that is none": lambda file: file["evidence"]["tpm"].update(eventLog="AAAA"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_broken_files(honest, tmp_path, root, what):
+    BROKEN[what](honest)
+    path = tmp_path / "evidence"
+    path.write_text(json.dumps(honest))
+    done = cvmctl("verify", "--evidence", path, "--root-ca", root)
+    assert done.code == exits.DATA and not done.out
+    assert len(done.err.splitlines()) == 1, done.err
+
+
+def test_options(tmp_path):
+    for more in (["--report", "x"], ["--nonce", "AA=="], ["--event-log", "x"]):
+        done = cvmctl("verify", "--evidence", "x", *more)
+        assert done.code == exits.USAGE, done.err
+
+
+def test_a_person_can_follow(honest, tmp_path, root, registers):
+    (tmp_path / "evidence").write_text(json.dumps(honest))
+    (tmp_path / "expect.json").write_text(json.dumps({"registers": registers}))
+    done = cvmctl("verify", "--evidence", tmp_path / "evidence", "--root-ca", root, "--expect",
+                  tmp_path / "expect.json", "--at", "2026-06-01")
+    lines = done.out.splitlines()
+    chain = [line.strip() for line in lines[lines.index("chain") + 1:-1]]
+    assert chain[0] == "pass        root: up to the given root"
+    assert chain[2].startswith("not checked AK: ak-binding, as seen by the attester of 2026-01-01")
+    assert lines[-1] == "Verdict: verified under a test root except: ak-binding"
