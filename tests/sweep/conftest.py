@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cvmd that dies at a chosen moment; see src/base/fail_point.h."""
 import mmap
+import os
+import signal
 import struct
 
 import pytest
@@ -19,10 +21,16 @@ class Moment:
     def arm(self, number):
         self.memory[:] = struct.pack("=q", number)
 
-    def disarm(self):
-        """Returns whether the moment had come."""
+    def disarm(self, process):
+        """Returns whether the moment had come. The daemon is held meanwhile: if one of its workers
+        passed a fail point between the look and the disarming, it would die of a moment that the
+        caller was told had not come."""
+        process.send_signal(signal.SIGSTOP)
+        if process.returncode is None:  # else nobody is there to be held
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         (left,) = struct.unpack("=q", self.memory[:])
         self.arm(0)
+        process.send_signal(signal.SIGCONT)
         return left <= 0
 
 

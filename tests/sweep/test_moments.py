@@ -208,7 +208,7 @@ def test_killed_in(story, cvmd, record_property, request):
         history.begin()
         cvmd.moment.arm(number)
         tell(cvmd, story, told)
-        died = cvmd.moment.disarm()
+        died = cvmd.moment.disarm(cvmd.process)
         if died:
             assert cvmd.process.wait(5 * SLOWNESS) == -9
             cvmd.start()
@@ -246,7 +246,7 @@ def test_killed_in_its_start(cvmd, record_property):
         cvmd.moment.arm(number)
         cvmd.spawn()
         eventually(lambda: cvmd.process.poll() is not None or answers(cvmd), "a start or an end")
-        died = cvmd.moment.disarm()
+        died = cvmd.moment.disarm(cvmd.process)
         if died:
             assert cvmd.process.wait(5 * SLOWNESS) == -9
             cvmd.start()
