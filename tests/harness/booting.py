@@ -71,12 +71,12 @@ def leader_of(boot):
     return next((pid for pid in found if command(pid).endswith("systemd")), None)
 
 
-def boot(make, script, *arguments, log, seconds, units=("cvmd.socket",)):
+def boot(make, script, *arguments, log, seconds, units=("cvmd.socket",), name=None):
     """Runs the script, which boots what make(leader) stands for, and starts these units there.
-    Returns the two."""
+    Returns the two. `name` is the machine's, by default that of the root."""
     started = subprocess.Popen(
         ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-         "--mount-proc", script, *arguments, machine_name(arguments[0])],
+         "--mount-proc", script, *arguments, name or machine_name(arguments[0])],
         stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def text():

@@ -30,7 +30,7 @@ BUDGETS = {
     "api-load": Budget(120),
     "sweep": Budget(200, parts=2),
     "conformance": Budget(20),
-    "cluster": Budget(30),
+    "cluster": Budget(100),
     "systemd": Budget(170),
     "modern-qemu": Budget(75),
     "peers": Budget(60),

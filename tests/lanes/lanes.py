@@ -228,9 +228,13 @@ def lane_cluster(run):
         env = {"RESOURCE_AGENTS": str(needs.RESOURCE_AGENTS_12.get()),
                "RESOURCE_AGENTS_13": str(needs.RESOURCE_AGENTS_13.get()),
                "XMLLINT": str(needs.XMLLINT.get())}
+        if reason := no_containers():
+            progress(f"no nodes: {reason}")  # their tests are skipped
+        else:
+            env["CLUSTER_ROOT"] = str(needs.CLUSTER_12.get())
     except Unavailable as reason:
         return Result().skip("cluster", str(reason))
-    return run.pytest("cluster", run.builds.plain(), env, SIDE_BY_SIDE)
+    return run.pytest("cluster", run.builds.plain(), env, ["-n", "2", "--dist", "loadgroup"])
 
 
 def lane_systemd(run):
@@ -394,7 +398,7 @@ LANES = {
     "api-load": (lane_api_load, "a client keeps 50 CVMs while all around it is killed at random"),
     "sweep": (lane_sweep, "cvmd is killed between two lasting steps and started again"),
     "conformance": (lane_conformance, "clients of Varlink and readers of metrics against cvmd"),
-    "cluster": (lane_cluster, "the resource agent for Pacemaker, by ocf-tester and by itself"),
+    "cluster": (lane_cluster, "the agent for Pacemaker, and a real cluster that loses nodes"),
     "systemd": (lane_systemd, "the units under a booted systemd of Debian 13"),
     "modern-qemu": (lane_modern_qemu, "confidential platforms by QEMU 11, 10.0 and this machine's"),
     "peers": (lane_peers, "measurements by systemd-pcrlock and the Rust crate sev of unstable"),

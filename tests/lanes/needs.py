@@ -88,6 +88,12 @@ PYTHON_DECORATOR = Package("bookworm", "python3-decorator")
 # The tester of OCF agents with the library that agents share, and xmllint, which it calls.
 RESOURCE_AGENTS_12 = Package("bookworm", "resource-agents")
 RESOURCE_AGENTS_13 = Package("trixie", "resource-agents")
+# A node of a cluster that systemd boots, with the libraries of what was built elsewhere.
+CLUSTER_12 = Root("bookworm", (
+    "systemd", "systemd-sysv", "dbus", "procps", "iproute2", "corosync", "pacemaker",
+    "pacemaker-cli-utils", "resource-agents", "python3-minimal", "nftables", "libcap-ng0",
+    "libcbor0.8", "libjson-c5", "libseccomp2", "libsmartcols1", "libssl3", "libsystemd0", "libuv1",
+    "libvirt0", "libxml2", "libyaml-0-2"))
 XMLLINT = Package("bookworm", "libxml2-utils")
 # What a stranger has who starts from nothing: a minimal Debian 12 and what our scripts install.
 FRESH = Root("bookworm", tuple(sorted({
@@ -112,7 +118,7 @@ OF_LANES = {
     "peers": [PEERS, FIRMWARE_SEV],
     "libvirt": [LIBVIRT_12, NEWEST, FIRMWARE_12, FIRMWARE_SID, OWN_KERNEL],
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID, OWN_KERNEL],
-    "cluster": [RESOURCE_AGENTS_12, RESOURCE_AGENTS_13, XMLLINT],
+    "cluster": [RESOURCE_AGENTS_12, RESOURCE_AGENTS_13, XMLLINT, CLUSTER_12],
     "e2e": [OWN_KERNEL],
     "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL],
     "hal": [OWN_KERNEL, FULL_IMAGE],
