@@ -16,7 +16,7 @@ packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist python3-cbo
                python3-cryptography python3-jsonschema clang libclang-rt-14-dev clang-format
                shellcheck shfmt mmdebstrap procps systemd-container ovmf qemu-utils swtpm passt
                iproute2 tmux libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients libc6-dbg
-               zsh fish jq)
+               zsh fish jq netcat-openbsd)
 
 # Installs those of the named packages that are missing: as root, or by sudo. Where it can do
 # neither, it says what to run and fails.
