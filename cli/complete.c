@@ -8,7 +8,8 @@
  * in '=' or ':' the user types on.
  *
  * What completes a value or an operand is said in the table by words: "file", "directory", "names"
- * (of CVMs), "platforms", "artifacts" (of the daemon), "specs" (of cvm@.service), "verbs",
+ * (of CVMs), "platforms", "artifacts" and "images" (of the daemon), "specs" (of cvm@.service),
+ * "verbs",
  * "=directory" (after a '='), "labels" (of CVMs), "fields" (of a Cvm) and "-fields" (the same after
  * a '-', too), "filters" (of list); any other word stands for itself.
  */
@@ -144,6 +145,20 @@ static void complete_artifacts(const Completion *completion)
         }
 }
 
+static void complete_images(const Completion *completion)
+{
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *images = complete_ask(completion, MANAGER "ListImages", "images", &reply);
+
+        for (size_t i = 0; images && i < json_object_array_length(images); i++) {
+                json_object *image = json_object_array_get_idx(images, i);
+                const char *name = json_member_string(image, "name");
+
+                if (name && spec_name_is_valid(name) && !json_member(image, "unusable"))
+                        complete_offer(completion, name, json_member_string(image, "origin") ?: "");
+        }
+}
+
 static void on_spec(void *userdata, const char *name)
 {
         const Completion *completion = userdata;
@@ -225,6 +240,8 @@ static void complete_by(Completion *completion, const char *what)
                 complete_platforms(completion);
         else if (strcmp(what, "artifacts") == 0)
                 complete_artifacts(completion);
+        else if (strcmp(what, "images") == 0)
+                complete_images(completion);
         else if (strcmp(what, "specs") == 0)
                 named_spec_each(on_spec, completion);
         else if (strcmp(what, "verbs") == 0)

@@ -34,6 +34,7 @@ LaunchFlags launch_flags_options(const Arguments *arguments)
 {
         LaunchFlags flags = {
                 .platform = arguments_value(arguments, "platform"),
+                .image = arguments_value(arguments, "image"),
                 .cmdline = arguments_value(arguments, "cmdline"),
                 .network = arguments_value(arguments, "network"),
                 .driver = arguments_value(arguments, "driver"),
@@ -91,6 +92,7 @@ static ExitStatus apply_scalars(const Cli *cli, const LaunchFlags *flags, json_o
         if (status.code)
                 return status;
         put_text(object, "platform", flags->platform);
+        put_text(object, "image", flags->image);
         put_text(object, "cmdline", flags->cmdline);
         put_text(object, "network", flags->network);
         put_text(object, "driver", flags->driver);

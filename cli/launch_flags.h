@@ -12,6 +12,7 @@
  * user wrote them. */
 typedef struct LaunchFlags {
         const char *platform, *cmdline, *network, *driver, *memory, *restart, *remove;
+        const char *image;
         const char *artifacts[_ARTIFACT_KIND_MAX]; /* a path, or embedded:NAME */
         const char *env_file, *certs, *svsm_attestation;
         OptionValues env, shares, disks, gpus, publish, security, labels;

@@ -25,6 +25,10 @@ void measure_request_done(MeasureRequest *request)
                 measured_file_done(&request->files[kind]);
         for (size_t i = 0; i < ARRAY_SIZE(request->acpi); i++)
                 free(request->acpi[i]);
+        image_done(&request->image);
+        free(request->image_reference);
+        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
+                free(request->image_paths[kind]);
         spec_free(request->spec);
         *request = (MeasureRequest){};
 }
@@ -49,6 +53,7 @@ MeasureOptions measure_options(const Arguments *arguments)
         MeasureOptions options = {
                 .file = arguments_value(arguments, "file"),
                 .platform = arguments_value(arguments, "platform"),
+                .image = arguments_value(arguments, "image"),
                 .cmdline = arguments_value(arguments, "cmdline"),
                 .cpu_model = arguments_value(arguments, "cpu-model"),
                 .features = arguments_value(arguments, "guest-features"),
@@ -69,15 +74,11 @@ const char *measure_options_given(const MeasureOptions *options)
         const struct {
                 const char *name, *value;
         } texts[] = {
-                {"file", options->file},
-                {"platform", options->platform},
-                {"cmdline", options->cmdline},
-                {"cpu-model", options->cpu_model},
-                {"guest-features", options->features},
-                {"memory", options->memory},
-                {"qemu", options->qemu},
-                {"profile", options->profile},
-                {"acpi", options->acpi},
+                {"file", options->file},           {"platform", options->platform},
+                {"image", options->image},         {"cmdline", options->cmdline},
+                {"cpu-model", options->cpu_model}, {"guest-features", options->features},
+                {"memory", options->memory},       {"qemu", options->qemu},
+                {"profile", options->profile},     {"acpi", options->acpi},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -164,6 +165,61 @@ static ExitStatus read_profile(const Cli *cli, const char *text, const char *qem
         if (qemu && profile_parse_qemu(profile, qemu, &error) < 0)
                 return fail_error(cli, &error, NULL);
         return EXIT_OK;
+}
+
+/* The image that the option or the spec names, with the paths of its files. */
+static ExitStatus find_image(const Cli *cli, const MeasureOptions *options, MeasureRequest *request)
+{
+        static const SpecArtifactKind kinds[] = {ARTIFACT_KERNEL, ARTIFACT_INITRAMFS};
+        const ImagePlaces places = {};
+        _cleanup_(cvm_error_done) CvmError error = {};
+        const CvmSpec *spec = request->spec;
+        bool debug = spec && spec->debug;
+        SpecImage named = {};
+        int r;
+
+        if (!options->image && !(spec && spec->image.name))
+                return EXIT_OK;
+        for (size_t i = 0; options->image && i < ARRAY_SIZE(kinds); i++)
+                if (options->paths[kinds[i]])
+                        return fail_usage(cli, "--image has its own %s: omit --%s",
+                                          spec_artifact_kind_name(kinds[i]),
+                                          spec_artifact_kind_name(kinds[i]));
+        if (options->image && strchr(options->image, '/')) {
+                r = image_open(options->image, NULL, &request->image, &error);
+        } else {
+                if (options->image && !spec_image_parse(options->image, &named))
+                        return fail_usage(cli, "--image requires NAME, NAME@sha256:HEX, or a "
+                                               "directory with a '/' in its path");
+                r = image_find(&places, options->image ? &named : &spec->image, NULL,
+                               &request->image, &error);
+                free(named.name);
+        }
+        if (r == 0)
+                r = image_check(&request->image, request->inputs.memory ?: UINT64_MAX, debug,
+                                &error);
+        if (r < 0)
+                return fail_error(cli, &error, NULL);
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                const ImageFile *file = image_file(&request->image, kinds[i], debug);
+
+                request->image_paths[kinds[i]] = image_path(&request->image, file);
+                if (!request->image_paths[kinds[i]])
+                        return fail_memory(cli);
+        }
+        request->image_reference = image_reference(&request->image);
+        request->inputs.image = request->image_reference;
+        return request->image_reference ? EXIT_OK : fail_memory(cli);
+}
+
+/* The file that the image brings, if it brings one. */
+static void find_image_file(const MeasureRequest *request, SpecArtifactKind kind, MeasuredPath *ret)
+{
+        const ImageFile *file =
+                image_file(&request->image, kind, request->spec && request->spec->debug);
+
+        if (request->image_paths[kind])
+                *ret = (MeasuredPath){request->image_paths[kind], file->sha256};
 }
 
 /* The file of a kind: path, which an option gave, or by the spec, or neither. */
@@ -299,9 +355,14 @@ static ExitStatus measure_request_load_files(const Cli *cli, const MeasureOption
                 status = read_profile(cli, options->profile, options->qemu, &inputs->profile);
         if (!status.code)
                 status = read_acpi(cli, options->acpi, request);
-        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++)
-                status = find_file(cli, options->paths[kind], template, kind, request->spec,
-                                   &paths[kind]);
+        if (!status.code)
+                status = find_image(cli, options, request);
+        for (SpecArtifactKind kind = 0; !status.code && kind < _ARTIFACT_KIND_MAX; kind++) {
+                find_image_file(request, kind, &paths[kind]);
+                if (!paths[kind].path)
+                        status = find_file(cli, options->paths[kind], template, kind, request->spec,
+                                           &paths[kind]);
+        }
         if (!status.code)
                 status = check_taken(cli, template, paths);
         if (!status.code)

@@ -11,6 +11,7 @@
  */
 
 #include "arguments.h"
+#include "artifact/image.h"
 #include "measure/measure.h"
 #include "measure_files.h"
 #include "spec/spec.h"
@@ -18,6 +19,7 @@
 /* What the command line says of the files; borrowed from the arguments. NULL or 0: not given. */
 typedef struct MeasureOptions {
         const char *file, *platform, *cmdline, *cpu_model, *features, *memory, *qemu, *profile;
+        const char *image;                     /* a name, or a directory, with a '/' */
         const char *acpi;                      /* a directory */
         const char *paths[_ARTIFACT_KIND_MAX]; /* "": none, whatever the spec says */
         uint32_t cpus;
@@ -31,6 +33,8 @@ typedef struct MeasureRequest {
         MeasureInputs inputs; /* borrows from the members below and the options */
         const char *platform; /* as it was asked for; borrowed likewise */
         CvmSpec *spec;        /* NULL: none was given */
+        Image image;          /* without a name: none */
+        char *image_reference, *image_paths[_ARTIFACT_KIND_MAX];
         MeasuredFile files[_ARTIFACT_KIND_MAX];
         char *acpi[3]; /* contents of the files of --acpi */
 } MeasureRequest;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reply.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/json.h"
 #include "fail.h"
 
@@ -74,5 +77,10 @@ ExitStatus reply_table(const Cli *cli, const char *method, json_object *paramete
                 output_json(array);
                 return EXIT_OK;
         }
-        return table_print_view(stdout, &view, array) < 0 ? fail_memory(cli) : EXIT_OK;
+        if (table_print_view(stdout, &view, array) < 0)
+                return fail_memory(cli);
+        if (json_member_int(reply, "leftOut", 0) > 0)
+                fprintf(stderr, "cvmctl: note: %" PRId64 " more are not listed\n",
+                        json_member_int(reply, "leftOut", 0));
+        return EXIT_OK;
 }

@@ -97,6 +97,7 @@ static void print_cvm(json_object *cvm)
         print_ending(cvm);
         status_spec_print(json_member(cvm, "spec"));
         print_map(cvm, "Label", "labels");
+        status_spec_member(cvm, "Image", "image");
         print_map(cvm, "Artifact", "artifacts");
         print_map(cvm, "Measurement", "measurement");
         status_print_binding(cvm);

@@ -15,8 +15,7 @@ static const Option global_options[] = {
 const Verb *verb_find(const Verb *verbs, const char *name)
 {
         for (const Verb *verb = verbs; verb->name; verb++)
-                if (strcmp(verb->name, name) == 0 ||
-                    (verb->alias && strcmp(verb->alias, name) == 0))
+                if (strcmp(verb->name, name) == 0)
                         return verb;
         return NULL;
 }

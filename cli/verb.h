@@ -51,7 +51,6 @@ typedef struct Verb {
         size_t min_operands, max_operands;
         const Option *groups[VERB_OPTION_GROUPS]; /* each ended by {} */
         ExitStatus (*run)(const Arguments *arguments);
-        const char *alias;      /* another name, which help does not list; or NULL */
         bool hidden;            /* neither in help nor in completion */
         bool takes_names;       /* operands are names of CVMs, for completion */
         const char *states;     /* … in these states: "running paused"; NULL: in any */
@@ -61,7 +60,7 @@ typedef struct Verb {
         const char *examples; /* lines for help, or NULL */
 } Verb;
 
-/* The verb of that name or alias in a table that ends with {}, or NULL. */
+/* The verb of that name in a table that ends with {}, or NULL. */
 const Verb *verb_find(const Verb *verbs, const char *name);
 /* The option of that name among the verb's (may be NULL) and the global ones. */
 const Option *verb_option(const Verb *verb, const char *name);
@@ -72,6 +71,7 @@ bool verb_is_choice(const char *choices, const char *word, size_t size);
 /* The verb's options one after the other, the global ones last; NULL at the end. */
 const Option *verb_option_at(const Verb *verb, size_t index);
 
+ExitStatus verb_images(const Arguments *arguments);
 ExitStatus verb_artifacts(const Arguments *arguments);
 ExitStatus verb_complete(const Arguments *arguments);
 ExitStatus verb_completion(const Arguments *arguments);

@@ -47,6 +47,7 @@ int api_timeline(WireCall *call, json_object *parameters, void *userdata, CvmErr
 int api_status(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list_templates(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
+int api_list_images(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 int api_list_artifacts(WireCall *call, json_object *parameters, void *userdata, CvmError *error);
 /* api_metrics.c */
 int api_metrics(WireCall *call, json_object *parameters, void *userdata, CvmError *error);

@@ -23,6 +23,8 @@ static int add_inputs(const Vm *vm, Measurement *measurement)
                         r = measurement_add_sha256(measurement, spec_artifact_kind_name(kind),
                                                    &sha256);
         }
+        if (r == 0 && vm->boot.image)
+                r = measurement_add_text(measurement, "image", "%s", vm->boot.image);
         if (r == 0 && vm->cpus > 0)
                 r = measurement_add_text(measurement, "cpus", "%u", vm->cpus);
         if (r == 0 && vm->memory > 0)

@@ -29,6 +29,7 @@ static const WireMethod methods[] = {
         {METHOD("DescribeHost"), api_describe_host, 0},
         {METHOD("ListTemplates"), api_list_templates, 0},
         {METHOD("ListArtifacts"), api_list_artifacts, 0},
+        {METHOD("ListImages"), api_list_images, 0},
         {METHOD("Metrics"), api_metrics, 0},
         {},
 };

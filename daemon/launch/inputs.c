@@ -55,10 +55,11 @@ int inputs_prepare(const Manager *manager, const CvmSpec *spec, const Allotment 
                 PlanArtifact *to = &prepared.inputs.artifacts[kind];
 
                 /* One that was named and failed to load still has its place in the plan. */
-                to->present = artifacts[kind] || from->path || from->fd >= 0 || from->name;
-                to->path = from->path;
+                to->present = artifacts[kind] || from->path || from->fd >= 0 || from->name ||
+                              spec_image_has(spec, kind);
+                to->path = from->path ?: loaded->image.paths[kind];
                 if (artifacts[kind] && !artifact_is_own(artifacts[kind]) && from->fd < 0 &&
-                    !to->path)
+                    !to->path && !spec_image_has(spec, kind))
                         to->path = template_default_path(template, kind);
                 if (!artifacts[kind])
                         continue;

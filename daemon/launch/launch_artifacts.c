@@ -48,6 +48,8 @@ static int launch_keep_artifacts(Launch *launch)
 
         if (launch->loaded.measured.registers)
                 vm_boot_set_measured(&vm->boot, &launch->loaded.measured);
+        if (launch->loaded.image.reference)
+                vm_boot_set_image(&vm->boot, TAKE_PTR(launch->loaded.image.reference));
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 Artifact *artifact = TAKE_PTR(launch->loaded.artifacts[kind]);
 
@@ -109,6 +111,7 @@ int launch_load(Launch *launch)
                 .files = vm_files(vm),
                 .map = vm->reserved.uid ? &map : NULL,
                 .artifacts = launch->again ? vm->boot.artifacts : NULL,
+                .image = launch->again ? vm->boot.image : NULL,
                 .without_certs = launch->kept_shares,
         };
         int r;

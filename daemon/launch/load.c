@@ -27,6 +27,7 @@ typedef struct LoadJob {
         DriverHome *driver;                /* to probe; borrowed; NULL: it is not */
         LedgerBound artifact_bound, secret_bound;
         CallerBudget budget; /* the worker's */
+        bool image_kept;     /* as are its files */
         Loaded loaded;
         LoadDone done;
         void *userdata;
@@ -58,6 +59,7 @@ void loaded_done(Loaded *loaded)
         foreign_close(loaded->uid, loaded->share_fds, loaded->n_shares);
         for (size_t i = 0; loaded->share_paths && i < loaded->n_shares; i++)
                 free(loaded->share_paths[i]);
+        load_image_done(&loaded->image);
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 free(loaded->artifact_paths[i]);
         for (size_t i = 0; loaded->disk_paths && i < loaded->n_disks; i++)
@@ -135,8 +137,13 @@ static int reserve_artifact(void *userdata, uint64_t size, CvmError *error)
 {
         const Reservation *reservation = userdata;
         LoadJob *job = reservation->job;
-        int r = ledger_reserve(job->loaded.artifact_ledger, job->loaded.account, size,
-                               &job->artifact_bound, error);
+        int r = load_image_check_size(&job->loaded.image, job->spec, reservation->kind, size,
+                                      error);
+
+        if (r < 0)
+                return r;
+        r = ledger_reserve(job->loaded.artifact_ledger, job->loaded.account, size,
+                           &job->artifact_bound, error);
 
         if (r == 0)
                 job->loaded.reserved[reservation->kind] = size;
@@ -146,14 +153,15 @@ static int reserve_artifact(void *userdata, uint64_t size, CvmError *error)
 static void load_artifact(LoadJob *job, SpecArtifactKind kind)
 {
         const SpecArtifact *spec = &job->spec->artifacts[kind];
-        const char *path = spec->path ?: job->default_paths[kind];
+        const char *listed = job->loaded.image.paths[kind];
+        const char *path = spec->path ?: listed ?: job->default_paths[kind];
         CvmError *error = &job->loaded.artifact_errors[kind];
         Reservation reservation = {job, kind};
         const ArtifactReserve reserve = {reserve_artifact, &reservation};
         const CallerContent content = {kind == ARTIFACT_FIRMWARE ? ARTIFACT_FIRMWARE_SIZE_MAX
                                                                  : ARTIFACT_SIZE_MAX,
-                                       reserve_artifact, &reservation};
-        const uint8_t *sha256 = spec->has_sha256 ? spec->sha256 : NULL;
+                                       reserve_artifact, &reservation, .no_links = listed};
+        const uint8_t *sha256 = spec->has_sha256 && !listed ? spec->sha256 : NULL;
         _cleanup_close_ int fd = -1;
         bool copied = false;
 
@@ -163,16 +171,17 @@ static void load_artifact(LoadJob *job, SpecArtifactKind kind)
                 return;
         }
         /* the plan's requirements report a default that does not exist */
-        if (spec->fd < 0 && (!path || (!spec->path && access(path, F_OK) < 0)))
+        if (spec->fd < 0 && (!path || (!spec->path && !listed && access(path, F_OK) < 0)))
                 return;
         fd = fetch(job, &job->artifact_fds[kind], path, CALLER_OPEN_FILE, false, &content,
-                   spec_artifact_kind_name(kind), &copied, error);
+                   listed ? "image" : spec_artifact_kind_name(kind), &copied, error);
         path = display_name(spec->fd < 0 ? path : spec->path, kind);
         if (copied) /* and reserved */
                 artifact_adopt(kind, path, fd, sha256, &job->loaded.artifacts[kind], error);
         else if (fd >= 0)
                 artifact_load_reserved(kind, path, fd, sha256, &reserve,
                                        &job->loaded.artifacts[kind], error);
+        load_image_check(&job->loaded.image, job->spec, kind, &job->loaded.artifacts[kind], error);
 }
 
 /* For a hypervisor that opens files by path. */
@@ -345,7 +354,7 @@ static bool is_idle(const LoadJob *job, SpecArtifactKind kind)
 {
         return job->loaded.igvm.service &&
                (kind == ARTIFACT_KERNEL || kind == ARTIFACT_INITRAMFS) &&
-               !job->spec->artifacts[kind].given;
+               !spec_gives_artifact(job->spec, kind);
 }
 
 static void measure(LoadJob *job)
@@ -356,6 +365,7 @@ static void measure(LoadJob *job)
                 .allotment = job->allotment,
                 .artifacts = artifacts,
                 .cmdline = has_kernel || job->spec->cmdline ? job->allotment->cmdline : NULL,
+                .image = job->loaded.image.reference,
                 .qemu_version = job->loaded.qemu ? qemu_probe_version(job->loaded.qemu) : NULL,
         };
 
@@ -387,6 +397,7 @@ static void name_all(LoadJob *job)
 static void on_work(Turn *turn)
 {
         LoadJob *job = container_of(turn, LoadJob, turn);
+        const Caller caller = caller_of(job);
         int r = 0;
 
         /* first what belongs to the daemon: files may keep this until it has gone */
@@ -396,12 +407,17 @@ static void on_work(Turn *turn)
         if (job->driver && job->allotment->qemu)
                 job->loaded.driver = job->driver->ops->probe(job->driver, job->allotment->qemu);
         name_all(job);
-        for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
+        if (job->spec->image.name && !job->image_kept)
+                r = load_image_find(job->spec, job->config, job->allotment->memory, &caller,
+                                    &job->loaded.image, &job->loaded.error);
+        for (SpecArtifactKind kind = 0; r == 0 && kind < _ARTIFACT_KIND_MAX; kind++) {
                 load_artifact(job, kind);
                 hold_file(job, kind);
         }
-        check_boot(job);
-        measure(job);
+        if (r == 0) {
+                check_boot(job);
+                measure(job);
+        }
         for (size_t i = 0; r == 0 && !job->without_certs && i < job->spec->n_certs; i++)
                 r = load_cert(job, i);
         for (size_t i = 0; r == 0 && i < job->spec->n_shares; i++)
@@ -457,7 +473,7 @@ static void find_own(LoadJob *job, const LoadSource *source)
                         job->loaded.artifacts[kind] = artifact_ref(source->artifacts[kind]);
                         continue;
                 }
-                if (spec->path || spec->fd >= 0)
+                if (spec->path || spec->fd >= 0 || spec_image_has(job->spec, kind))
                         continue;
                 if (name)
                         artifact_store_find_own(source->store, kind, name,
@@ -523,6 +539,10 @@ int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *ow
                 return cvm_error_system(error, -ENOMEM, "load artifacts");
         }
         find_own(job, source);
+        job->image_kept = source->image && job->loaded.artifacts[ARTIFACT_KERNEL] &&
+                          job->loaded.artifacts[ARTIFACT_INITRAMFS];
+        if (job->image_kept)
+                job->loaded.image.reference = strdup(source->image);
         job->loaded.files = source->files;
         if (source->driver && source->driver->ops->probe &&
             (!source->driver->ops->probe_begin ||

@@ -12,6 +12,7 @@
 #include "artifact/caller.h"
 #include "artifact/disk.h"
 #include "driver/driver.h"
+#include "launch/load_image.h"
 #include "launch/sent.h"
 #include "local/artifact_files.h"
 #include "local/config.h"
@@ -49,6 +50,8 @@ typedef struct Loaded {
         CvmError error; /* of certificates, shares and disks: the first */
         /* Where what came by descriptor is, if it has a name; of kinds, shares and disks. Owned. */
         char *artifact_paths[_ARTIFACT_KIND_MAX], **share_paths, **disk_paths;
+        LoadImage image;        /* without a reference: the spec names none, or it failed; without
+                                 * paths: its files were kept */
         PlanIgvm igvm;          /* what the IGVM file says */
         QemuProbe *qemu;        /* a reference; NULL: it could not be asked */
         HostFacts *host;        /* as it is now; NULL: without memory */
@@ -74,6 +77,7 @@ typedef struct LoadSource {
         uid_t account;              /* that they count it to, and whose turn it takes (subuids.h) */
         ArtifactFiles *files;       /* to write artifacts to; borrowed; NULL: they are not */
         Artifact *const *artifacts; /* by kind, those that are there; NULL: none */
+        const char *image;          /* of these; borrowed for the call; NULL: none */
         bool without_certs;         /* certificates are not read */
         const IdMap *map;           /* shares are seen through it; NULL: as they are. Copied. */
 } LoadSource;

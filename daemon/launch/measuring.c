@@ -76,6 +76,7 @@ static int measuring_compute(const Measuring *measuring, MeasureMethod method, c
                 .initrd = maps->files[ARTIFACT_INITRAMFS],
                 .firmware = maps->files[ARTIFACT_FIRMWARE],
                 .igvm = maps->files[ARTIFACT_IGVM],
+                .image = measuring->image,
                 .cmdline = measuring->cmdline,
                 .cpus = measuring->allotment->cpus,
                 .memory = measuring->allotment->memory,

@@ -14,6 +14,7 @@ typedef struct Measuring {
         const Allotment *allotment;
         Artifact *const *artifacts; /* by kind, NULL if there is none */
         const char *cmdline;        /* of the kernel that boots; NULL: none does */
+        const char *image;          /* NAME@sha256:HEX that brings them; NULL: none */
         const char *qemu_version;   /* NULL: unknown */
 } Measuring;
 

@@ -26,7 +26,7 @@ typedef struct Raw {
         json_object *ports, *vsock, *uids, *timeouts, *console, *limits, *groups, *qemu, *network,
                 *libvirt, *devices;
         json_object *programs;
-        json_object *bridges, *taps, *disks, *gpus;
+        json_object *bridges, *taps, *disks, *gpus, *images;
 } Raw;
 
 static const JsonField top_fields[] = {
@@ -36,6 +36,7 @@ static const JsonField top_fields[] = {
         {"templates", JSON_STRING, offsetof(Raw, config.templates)},
         {"specs", JSON_STRING, offsetof(Raw, config.specs)},
         {"guest", JSON_STRING, offsetof(Raw, config.guest)},
+        {"images", JSON_ARRAY, offsetof(Raw, images)},
         {"subuids", JSON_STRING, offsetof(Raw, config.subuids_path)},
         {"scopes", JSON_STRING, offsetof(Raw, scopes)},
         {"machined", JSON_STRING, offsetof(Raw, machined)},
@@ -306,6 +307,7 @@ static int config_check(Raw *raw, Source *source)
         r = r ?: parse_names(raw->taps, "network.taps", &c->taps, source);
         r = r ?: parse_names(raw->disks, "devices.disks", &c->disks, source);
         r = r ?: parse_names(raw->gpus, "devices.gpus", &c->gpus, source);
+        r = r ?: parse_names(raw->images, "images", &c->images, source);
         for (char **address = c->gpus; r == 0 && *address; address++) {
                 char full[SPEC_GPU_SIZE];
 
@@ -316,6 +318,9 @@ static int config_check(Raw *raw, Source *source)
         for (char **path = c->disks; r == 0 && *path; path++)
                 if (**path != '/')
                         r = config_refuse(source, "devices.disks", "must be absolute paths");
+        for (char **path = c->images; r == 0 && *path; path++)
+                if (**path != '/' || path - c->images >= CONFIG_IMAGES_MAX)
+                        r = config_refuse(source, "images", "must be at most 16 absolute paths");
         if (r == 0)
                 r = parse_paths(raw->qemu, "qemu", &c->qemu, source);
         if (r == 0)
@@ -381,10 +386,11 @@ static Config *config_new(void)
                 .bridges = calloc(1, sizeof(char *)),
                 .taps = calloc(1, sizeof(char *)),
                 .disks = calloc(1, sizeof(char *)),
+                .images = calloc(1, sizeof(char *)),
                 .gpus = calloc(1, sizeof(char *)),
         };
         if (!c->templates || !c->specs || !c->guest || !c->users_group || !c->admins_group ||
-            !c->bridges || !c->taps || !c->disks || !c->gpus || !c->libvirt_uri ||
+            !c->images || !c->bridges || !c->taps || !c->disks || !c->gpus || !c->libvirt_uri ||
             !c->libvirt_user || !c->subuids_path)
                 return config_free(c);
         return c;
@@ -415,6 +421,7 @@ Config *config_free(Config *config)
         config_free(config->previous);
         names_free(config->bridges);
         names_free(config->taps);
+        names_free(config->images);
         names_free(config->disks);
         names_free(config->gpus);
         free(config);

@@ -15,6 +15,7 @@
 #define CONFIG_PATH "/etc/cvmd/cvmd.conf"
 #define CONFIG_BYTES_MAX (1u << 20)
 #define CONFIG_UIDS_DEFAULT 65536u /* uids of the default range */
+#define CONFIG_IMAGES_MAX 16       /* directories of `images` */
 #define CONFIG_USERS_GROUP "cvm"
 #define CONFIG_ADMINS_GROUP "cvm-admin"
 #define CONFIG_STATE_DIRECTORY "/var/lib/cvmd" /* of root's daemon, unless it is named */
@@ -56,6 +57,7 @@ typedef struct Config {
         char *templates;           /* override directory */
         char *specs;               /* directory of those of cvm@.service */
         char *guest;               /* directory of the installed artifacts */
+        char **images;             /* more directories of images, ended by NULL */
         char *libvirt_uri;         /* of driver libvirt */
         char *libvirt_user;        /* that its QEMUs run as */
         char *users_group, *admins_group;

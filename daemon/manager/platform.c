@@ -82,7 +82,7 @@ static bool has_artifacts(const Manager *manager, const Template *template, cons
                 if (!template_needs_artifact(template, kind))
                         continue;
                 if (spec && (spec->artifacts[kind].name || spec->artifacts[kind].path ||
-                             spec->artifacts[kind].fd >= 0))
+                             spec->artifacts[kind].fd >= 0 || spec_image_has(spec, kind)))
                         continue;
                 if (name && platform_has_own(manager, kind, name))
                         continue;

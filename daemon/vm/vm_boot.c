@@ -27,6 +27,7 @@ void vm_boot_done(VmBoot *boot)
                 free(boot->names[i]);
                 free(boot->held[i]);
         }
+        free(boot->image);
         measured_done(&boot->measured);
         json_object_put(boot->binding);
 }
@@ -57,6 +58,12 @@ void vm_boot_set_held(VmBoot *boot, SpecArtifactKind kind, char **held)
 {
         if (!boot->held[kind]) /* else kept */
                 boot->held[kind] = TAKE_PTR(*held);
+}
+
+void vm_boot_set_image(VmBoot *boot, char *image)
+{
+        free(boot->image);
+        boot->image = image;
 }
 
 void vm_boot_set_binding(VmBoot *boot, json_object *binding)
@@ -120,6 +127,7 @@ void vm_boot_load(VmBoot *boot, json_object *record, bool charged)
         json_object *digests = json_member(record, "artifacts");
         json_object *bytes = json_member(record, "artifactBytes");
         json_object *binding = json_member(record, "binding");
+        const char *image = json_member_string(record, "image");
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++) {
                 const char *name = spec_artifact_kind_name(kind);
@@ -132,6 +140,8 @@ void vm_boot_load(VmBoot *boot, json_object *record, bool charged)
         if (charged)
                 boot->secret_bytes = (uint64_t)json_member_int(record, "sharesBytes", 0);
         load_measured(boot, record);
+        if (image)
+                boot->image = strdup(image);
         if (json_object_is_type(binding, json_type_object))
                 boot->binding = json_object_get(binding);
 }

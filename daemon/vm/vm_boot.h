@@ -32,6 +32,7 @@ typedef struct VmBoot {
         char *names[_ARTIFACT_KIND_MAX];  /* the file's own, as its owner gave it; or NULL */
         uint64_t bytes[_ARTIFACT_KIND_MAX]; /* counted to its owner (charges.h) */
         uint64_t secret_bytes;              /* likewise, of environment and certificates */
+        char *image;                        /* NAME@sha256:HEX that brought them, or NULL */
         json_object *binding;               /* owned; the interface's Binding, or NULL */
         Measured measured;                  /* always with registers */
 } VmBoot;
@@ -45,6 +46,8 @@ void vm_boot_set_measured(VmBoot *boot, Measured *measured);
 int vm_boot_set_artifact(VmBoot *boot, SpecArtifactKind kind, Artifact *artifact, const char *name);
 /* Takes the name of a file that is held for it (artifact_files.h), unless it has one. */
 void vm_boot_set_held(VmBoot *boot, SpecArtifactKind kind, char **held);
+/* Takes the image's reference (image.h). */
+void vm_boot_set_image(VmBoot *boot, char *image);
 /* Takes the binding. */
 void vm_boot_set_binding(VmBoot *boot, json_object *binding);
 /* What its owner is charged for it (charges.h). */

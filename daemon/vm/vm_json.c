@@ -76,6 +76,7 @@ void vm_write_members(const Vm *vm, JsonWriter *w)
         json_write_tree(w, "labels", vm->labels);
         vm_write_times(vm, w);
         vm_write_ending(&vm->ending, w);
+        json_write_text(w, "image", vm->boot.image);
         json_write_begin(w, "artifacts", '{');
         for (size_t i = 0; i < _ARTIFACT_KIND_MAX; i++)
                 json_write_text(w, spec_artifact_kind_name(i), vm->boot.sha256[i]);

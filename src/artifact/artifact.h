@@ -74,6 +74,9 @@ int artifact_prepare(Artifact *artifact, CvmError *error);
 /* ArtifactInvalid naming both digests if the artifact's is not the pinned one. */
 int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA256_SIZE],
                        CvmError *error);
+/* The same of an artifact that an image's manifest names. */
+int artifact_check_listed(const Artifact *artifact, const uint8_t sha256[static SHA256_SIZE],
+                          CvmError *error);
 /* Adds a loaded artifact, or returns the one with equal kind and digest and frees `loaded`; a
  * reference either way. NULL without memory, `loaded` is then freed. */
 Artifact *artifact_store_add(ArtifactStore *store, Artifact *loaded);

@@ -87,7 +87,8 @@ static int caller_open_path(const Request *request)
         struct open_how how = {
                 .flags = (is_written(request) ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY |
                          O_CLOEXEC | (request->what == CALLER_OPEN_DIRECTORY ? O_DIRECTORY : 0),
-                .resolve = RESOLVE_NO_MAGICLINKS,
+                .resolve = RESOLVE_NO_MAGICLINKS |
+                           (request->what == CALLER_OPEN_PLAIN ? RESOLVE_NO_SYMLINKS : 0),
         };
         int fd = (int)syscall(SYS_openat2, AT_FDCWD, request->path, &how, sizeof(how));
 
@@ -269,7 +270,10 @@ static int refuse_open(const Request *request, int error_number, const char *fie
                 return cvm_error_invalid_spec(error, field, "'%s' is not a directory", path);
         case ELOOP:
                 return cvm_error_invalid_spec(
-                        error, field, "'%s' leads through a /proc link or too many symbolic links",
+                        error, field,
+                        request->what == CALLER_OPEN_PLAIN
+                                ? "'%s' is a symbolic link, which nothing of an image may be"
+                                : "'%s' leads through a /proc link or too many symbolic links",
                         path);
         case ENXIO:
                 return cvm_error_invalid_spec(
@@ -332,6 +336,7 @@ static const char *caller_kind_name(mode_t mode)
 
 static const char *const wanted_names[] = {
         [CALLER_OPEN_FILE] = "a regular file",
+        [CALLER_OPEN_PLAIN] = "a regular file",
         [CALLER_OPEN_DISK] = "a regular file or a block device",
         [CALLER_OPEN_DIRECTORY] = "a directory",
 };
@@ -509,8 +514,9 @@ int caller_open(const Caller *caller, const char *path, CallerOpen what, bool wr
 int caller_read(const Caller *caller, const char *path, const CallerContent *content,
                 const char *field, int *ret, bool *ret_copied, CvmError *error)
 {
-        return caller_open_or_read(caller, path, CALLER_OPEN_FILE, false, content, field, ret,
-                                   ret_copied, error);
+        return caller_open_or_read(caller, path,
+                                   content->no_links ? CALLER_OPEN_PLAIN : CALLER_OPEN_FILE, false,
+                                   content, field, ret, ret_copied, error);
 }
 
 int caller_refuse_fd(const Descriptor *judged, CallerOpen what, const char *field, CvmError *error)

@@ -47,6 +47,7 @@ typedef struct Caller {
 
 typedef enum CallerOpen {
         CALLER_OPEN_FILE,      /* a regular file, read only */
+        CALLER_OPEN_PLAIN,     /* the same, and no part of its path is a symbolic link */
         CALLER_OPEN_DISK,      /* a regular file or a block device; `writable` opens it for
                                 * writing too */
         CALLER_OPEN_DIRECTORY, /* a directory; `writable` wants write permission in it */
@@ -65,6 +66,7 @@ typedef struct CallerContent {
         int (*reserve)(void *userdata, uint64_t size, CvmError *error);
         void *userdata;
         int step_msec; /* 0: CALLER_READ_MSEC */
+        bool no_links; /* as CALLER_OPEN_PLAIN */
 } CallerContent;
 
 /* As caller_open() for CALLER_OPEN_FILE, but a file that a server answers for is read by the child,

@@ -262,6 +262,15 @@ int artifact_check_pin(const Artifact *artifact, const uint8_t sha256[static SHA
         return refuse_digest(artifact, artifact->digest.sha256, "the pinned one", sha256, error);
 }
 
+int artifact_check_listed(const Artifact *artifact, const uint8_t sha256[static SHA256_SIZE],
+                          CvmError *error)
+{
+        if (memcmp(artifact->digest.sha256, sha256, SHA256_SIZE) == 0)
+                return 0;
+        return refuse_digest(artifact, artifact->digest.sha256, "the one in its image's manifest",
+                             sha256, error);
+}
+
 /* The pages belong to the executable: once copied they need not stay in memory. A table that does
  * not start on a page boundary keeps them: the call then fails. */
 static void drop_pages(const uint8_t *start, size_t size)

@@ -109,6 +109,8 @@ static int measure_add_inputs(Run *run)
                                                  &files[i].file->digests);
         if (r == 0)
                 r = add_acpi(run);
+        if (r == 0 && in->image)
+                r = measurement_add_text(run->measurement, "image", "%s", in->image);
         if (r == 0 && in->cmdline)
                 r = measurement_add_text(run->measurement, "cmdline", "%s", in->cmdline);
         if (r == 0 && in->cpus)

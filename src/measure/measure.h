@@ -37,6 +37,7 @@ typedef struct MeasureFile {
 typedef struct MeasureInputs {
         MeasureMethod method;
         MeasureFile kernel, initrd, firmware, igvm;
+        const char *image;     /* that kernel and initrd are of; it is only noted; NULL: none */
         const char *cmdline;   /* NULL: not given */
         uint32_t cpus;         /* 0: not given */
         uint64_t memory;       /* bytes; 0: not given */

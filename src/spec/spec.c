@@ -16,7 +16,7 @@
 /* The spec and the parts of its JSON form that are taken apart in a second step. */
 typedef struct Input {
         CvmSpec spec;
-        char *memory, *network, *remove;
+        char *memory, *network, *remove, *image;
         json_object *artifacts[_ARTIFACT_KIND_MAX]; /* borrowed, like those below */
         json_object *env, *certs, *shares, *disks, *gpus, *forwards, *vsock, *svsm, *security,
                 *limits, *timeouts, *restart, *labels, *missing;
@@ -27,6 +27,7 @@ static const JsonField spec_fields[] = {
         {"platform", JSON_STRING, offsetof(Input, spec.platform)},
         {"cpus", JSON_UINT32, offsetof(Input, spec.cpus), 0, 1, SPEC_CPUS_MAX},
         {"memory", JSON_SIZE, offsetof(Input, memory)},
+        {"image", JSON_STRING, offsetof(Input, image)},
         {"kernel", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_KERNEL])},
         {"initramfs", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_INITRAMFS])},
         {"firmware", JSON_OBJECT, offsetof(Input, artifacts[ARTIFACT_FIRMWARE])},
@@ -160,6 +161,8 @@ static int parse_parts(Input *input, CvmError *error)
                 r = parse_memory(input->memory, spec, error);
         for (SpecArtifactKind kind = 0; r >= 0 && kind < _ARTIFACT_KIND_MAX; kind++)
                 r = spec_parse_artifact(input->artifacts[kind], kind, spec, error);
+        if (r >= 0)
+                r = spec_parse_image(input->image, spec, error);
         if (r >= 0 && spec->cmdline)
                 r = check_cmdline(spec->cmdline, error);
         if (r >= 0)
@@ -229,6 +232,7 @@ static void spec_done(CvmSpec *spec)
         free(spec->name);
         free(spec->platform);
         free(spec->cmdline);
+        free(spec->image.name);
         free(spec->interface);
         free(spec->driver);
         json_object_put(spec->given);
@@ -273,6 +277,7 @@ static void spec_input_done(Input *input)
         free(input->memory);
         free(input->network);
         free(input->remove);
+        free(input->image);
 }
 
 /* Collects the faults of the spec; *ret is set if there are none. */

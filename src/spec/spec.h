@@ -61,6 +61,16 @@ typedef enum SpecArtifactKind {
 /* "kernel", "initramfs", "firmware", "igvm". */
 const char *spec_artifact_kind_name(SpecArtifactKind kind);
 
+/* Images have names as CVMs have. */
+typedef struct SpecImage {
+        char *name; /* NULL: none */
+        bool has_sha256;
+        uint8_t sha256[SHA256_SIZE]; /* that its manifest must have */
+} SpecImage;
+
+/* NAME or NAME@sha256:HEX. False: it is neither, or there is no memory. */
+bool spec_image_parse(const char *text, SpecImage *ret);
+
 typedef struct SpecEnv {
         char *name, *value;
 } SpecEnv;
@@ -197,8 +207,9 @@ typedef struct CvmSpec {
         uint32_t cpus;   /* 0: default */
         uint64_t memory; /* bytes, 0: default */
         SpecArtifact artifacts[_ARTIFACT_KIND_MAX];
-        char *cmdline; /* NULL: default */
-        SpecEnv *env;  /* sorted by name */
+        SpecImage image; /* kernel and initramfs are then not given */
+        char *cmdline;   /* NULL: default */
+        SpecEnv *env;    /* sorted by name */
         size_t n_env;
         SpecCert *certs; /* sorted by name */
         size_t n_certs;
@@ -245,6 +256,10 @@ void spec_clear_secrets(CvmSpec *spec);
 void spec_clear_json(json_object *json);
 
 bool spec_name_is_valid(const char *name);
+/* Whether the spec's image brings it. */
+bool spec_image_has(const CvmSpec *spec, SpecArtifactKind kind);
+/* Whether the spec says what the artifact is: itself, or by its image. */
+bool spec_gives_artifact(const CvmSpec *spec, SpecArtifactKind kind);
 /* A PCI address, the domain of which may be left out, in full and in lower case. 0 or -EINVAL. */
 int spec_gpu_parse(const char *text, char ret[static SPEC_GPU_SIZE]);
 

@@ -35,6 +35,8 @@ bool spec_has_source(json_object *object);
 void spec_check_path(const char *path, const char *field, CvmError *error);
 
 int spec_parse_artifact(json_object *object, SpecArtifactKind kind, CvmSpec *spec, CvmError *error);
+/* text: the value of `image`, or NULL; after the artifacts. */
+int spec_parse_image(const char *text, CvmSpec *spec, CvmError *error);
 int spec_parse_env(json_object *object, CvmSpec *spec, CvmError *error);
 /* What `missing`, the spec's, names has no fault here: spec_check_missing() reports it. */
 int spec_parse_certs(json_object *object, json_object *missing, CvmSpec *spec, CvmError *error);

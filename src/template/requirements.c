@@ -115,6 +115,8 @@ static void requirements_check_service(Walk *walk, const PlanInputs *inputs)
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (inputs->spec->artifacts[kinds[i]].given)
                         refuse_service(walk, spec_artifact_kind_name(kinds[i]));
+        if (inputs->spec->image.name)
+                refuse_service(walk, "image");
         if (inputs->spec->cmdline)
                 refuse_service(walk, "cmdline");
 }
@@ -247,8 +249,11 @@ static int requirements_check_spec(Walk *walk, const PlanInputs *inputs)
         const Template *template = walk->template;
 
         for (SpecArtifactKind kind = 0; kind < _ARTIFACT_KIND_MAX; kind++)
-                if (inputs->spec->artifacts[kind].given && !template->artifacts[kind].taken)
-                        fault_add(walk->error, spec_artifact_kind_name(kind),
+                if (spec_gives_artifact(inputs->spec, kind) && !template->artifacts[kind].taken)
+                        fault_add(walk->error,
+                                  spec_image_has(inputs->spec, kind)
+                                          ? "image"
+                                          : spec_artifact_kind_name(kind),
                                   "platform %s does not accept it", template->name);
         if (inputs->domain)
                 requirements_check_domain(walk, inputs->spec);
