@@ -102,11 +102,11 @@ class Archive:
         """[{name, version, sha256, size}], from the cache or, first, from the archive."""
         decided = self.decided()
         if not update:
+            if self.due.exists():
+                self.prune(False)
             try:
                 known = json.loads(self.index.read_text())
                 if known["decided"] == decided:
-                    if self.due.exists():
-                        self.prune(False)
                     return known["packages"]
             except (OSError, ValueError, KeyError, TypeError):
                 pass
@@ -187,20 +187,25 @@ class Archive:
     def prune(self, update):
         """Drops the indexes of other sets of further packages, on an update all of them, and then
         the files that no index names any more. If another build reads packages, the next one that
-        asks for any does so."""
+        asks for any does so, whichever set it is of."""
+        updated = self.due.read_text() if self.due.exists() else ""
+        if update:
+            updated = f"{self.root.name}/{self.index.name}"
         with open(self.debs / "lock", "w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.due.touch()
+                self.due.write_text(updated)
                 return
-            self.drop_others(update)
+            self.drop_others(updated)
             self.due.unlink(missing_ok=True)
 
-    def drop_others(self, update):
-        for path in self.root.glob("packages-*.json"):
-            if path != self.index and (update or
-                                       time.time() - path.stat().st_mtime > SET_SECONDS):
+    def drop_others(self, updated):
+        """updated: PROFILE/INDEX of the set that was updated, or nothing."""
+        profile = updated.partition("/")[0]
+        for path in self.root.parent.glob("*/packages-*.json"):
+            old = time.time() - path.stat().st_mtime > SET_SECONDS and path != self.index
+            if old or (path.parent.name == profile and f"{profile}/{path.name}" != updated):
                 path.unlink()
         named = "".join(path.read_text() for path in self.root.parent.glob("*/packages*.json"))
         for path in self.debs.glob("*.deb"):

@@ -26,7 +26,9 @@ void image_done(Image *image)
         *image = (Image){};
 }
 
-static int _printf_(2, 3) image_refuse(char **ret_reason, const char *format, ...)
+static int image_refuse(char **ret_reason, const char *format, ...) _printf_(2, 3);
+
+static int image_refuse(char **ret_reason, const char *format, ...)
 {
         va_list ap;
 

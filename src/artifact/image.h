@@ -7,9 +7,9 @@
  * SHA-256 of manifest.json is the image's digest, so it stands for all of them. hal/build writes
  * such directories, cvm-image(7) describes them.
  *
- * What is read here was written by whoever owns the place: all of it is bounded and checked. Names
- * of files come from a list, so none leads out of the directory; neither manifest nor files may be
- * symbolic links. Functions that open files block: run them in a worker.
+ * All that is read is bounded and checked, as the owner of the place may have written anything.
+ * Names of files come from a list, so none leads out of the directory; neither manifest nor files
+ * may be symbolic links. Functions that open files block: run them in a worker.
  */
 
 #include <json-c/json.h>

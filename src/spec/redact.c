@@ -33,7 +33,7 @@ static json_object *artifact_to_json(const SpecArtifact *artifact)
                           "sha256", spec_redact_text_or_null(hex), NULL);
 }
 
-static json_object *image_to_json(const SpecImage *image)
+static json_object *spec_redact_image_to_json(const SpecImage *image)
 {
         _cleanup_free_ char *hex = image->has_sha256 ? text_hex(image->sha256, SHA256_SIZE) : NULL;
         _cleanup_free_ char *text = hex ? text_format("%s@sha256:%s", image->name, hex) : NULL;
@@ -192,7 +192,7 @@ json_object *spec_to_json_redacted(const CvmSpec *spec)
                         json_object_object_add(object, spec_artifact_kind_name(kind), artifact);
         }
         if (spec->image.name)
-                json_object_object_add(object, "image", image_to_json(&spec->image));
+                json_object_object_add(object, "image", spec_redact_image_to_json(&spec->image));
         struct {
                 const char *key;
                 json_object *value;

@@ -81,6 +81,23 @@ def test_same_bytes(full, elsewhere):
                 != sha256((full / name).read_bytes())]
 
 
+def test_a_further_package(full, tmp_path):
+    """Its files are in the root, and it is in manifest and SBOM; nothing else differs."""
+    done = subprocess.run([TOP / "hal/build", "--image", "full", "--package", "nano", "--output",
+                           tmp_path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=SECONDS)
+    if done.returncode == 69:
+        pytest.skip(f"the package cannot be downloaded: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    usual, more = ({line.split(None, 2)[-1].split(" -> ")[0]
+                    for line in (place / "root.list").read_text().splitlines()}
+                   for place in (full, tmp_path))
+    assert usual <= more and any(path.endswith("bin/nano") for path in more - usual)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert [one["name"] for one in manifest["packages"] if one["name"] == "nano"] == ["nano"]
+    assert '"nano"' in (tmp_path / "sbom.spdx.json").read_text()
+
+
 def test_refused_overlays(tmp_path):
     """Before anything is packed."""
     overlay = tmp_path / "overlay"
@@ -182,6 +199,22 @@ def test_nothing_is_dropped_while_it_is_read(tmp_path):
         assert left(tmp_path) == {"aa", "old"}
     archive.prune(True)
     assert left(tmp_path) == {"aa"}
+
+
+def test_an_update_beside_a_reader_is_not_forgotten(tmp_path):
+    """A set of further packages does not keep its old versions then, also where it is asked first;
+    an update of another profile does not concern it."""
+    usual, further = (indexed(tmp_path, extra, name) for extra, name in (((), "aa"),
+                                                                         (("nano",), "bb")))
+    other = debian.Archive(tmp_path, profile.PROFILES["own"])
+    with usual.reading():
+        other.prune(True)
+    further.prune(False)
+    assert left(tmp_path) == {"aa", "bb"} and not further.due.exists()
+    with usual.reading():
+        usual.prune(True)
+    further.prune(False)
+    assert left(tmp_path) == {"aa"} and not further.index.exists()
 
 
 def test_what_a_busy_prune_has_left_goes_with_the_next_build(tmp_path):
