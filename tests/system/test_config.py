@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness import exits
-from harness.daemon import CVMCTL, CVMD, WRAPPER
+from harness.daemon import CVMCTL, CVMD, TOP, WRAPPER
 from harness.processes import SLOWNESS
 from harness.varlink import VarlinkError
 
@@ -68,6 +68,11 @@ def test_check_config(tmp_path):
     assert status == exits.CONFIG and "field 'cpus'" in said
     path.write_text("{}")
     assert check(path) == (0, "")
+
+
+def test_the_sample_is_valid():
+    """On any host, without a warning."""
+    assert check(TOP / "examples/cvmd.conf") == (0, "")
 
 
 MISSING = {
