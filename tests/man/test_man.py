@@ -295,3 +295,12 @@ def test_security_holds_every_statement():
 def test_links_of_the_readme(page):
     links = re.findall(r"\]\(([^)#:]+)\)", (TOP / page).read_text())
     assert not [link for link in links if not (TOP / link).exists()]
+
+
+def test_the_table_of_the_readme_is_whole():
+    """It has each manual page, each README of an example, and each document of the tree's top."""
+    table = re.findall(r"^\|(.*)\|$", (TOP / "README.md").read_text(), re.MULTILINE)
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", "\n".join(table)))
+    pages = {str(path.relative_to(TOP)) for pattern in ("man/*.scd", "examples/**/README.md", "*.md")
+             for path in TOP.glob(pattern)} - {"README.md"}
+    assert sorted(pages - linked) == []
