@@ -144,6 +144,9 @@ def lane_e2e(run):
     env, result = {}, Result()
     try:
         env["GUEST"] = str(run.builds.usual_guest())
+        env["FULL"] = str(run.builds.guest("full"))
+    except BuildUnavailable as reason:
+        return Result().skip("the full image", str(reason))
     except BuildFailed as problem:
         result.fail("the usual guest", str(problem))
     env.update(guests(run, ("own", "plain", "confidential"), result))

@@ -99,10 +99,10 @@ XMLLINT = Package("bookworm", "libxml2-utils")
 FRESH = Root("bookworm", tuple(sorted({
     name for purpose in ("build", "guest", "run", "test") for name in packages(purpose)})),
     variant="minbase")
-# Where the Debian packages are built and looked at, without a network; and what they are installed
-# in: a system that systemd boots, with the libraries that they depend on and QEMU.
+# Where the Debian packages, and version 0.1.0, are built without a network; and what they are
+# installed in: a system that systemd boots, with the libraries that they depend on and QEMU.
 _PACKAGING = ("build-essential", "debhelper", "lintian", "ccache", "apparmor", "systemd", "udev",
-              *packages("build"))
+              "zstd", "libsmartcols-dev", *packages("build"))
 _INSTALLED = ("systemd", "systemd-sysv", "dbus", "udev", "procps", "nftables", "qemu-system-x86",
               "libcap-ng0", "libjson-c5", "liblzma5", "libseccomp2", "libsystemd0", "libyaml-0-2")
 PACKAGING_12 = Root("bookworm", _PACKAGING)
@@ -120,7 +120,8 @@ OF_LANES = {
     "boot": [DEBIAN_13, QEMU_NEWEST, FIRMWARE_12, FIRMWARE_13, FIRMWARE_SID, OWN_KERNEL],
     "cluster": [RESOURCE_AGENTS_12, RESOURCE_AGENTS_13, XMLLINT, CLUSTER_12],
     "e2e": [OWN_KERNEL],
-    "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL],
+    "packages": [PACKAGING_12, PACKAGING_13, INSTALLED_12, INSTALLED_13, OWN_KERNEL,
+                 FULL_IMAGE],
     "hal": [OWN_KERNEL, FULL_IMAGE],
     "valgrind": [VALGRIND],
 }
