@@ -121,7 +121,7 @@ static void on_signal(uv_signal_t *signal, int number)
 
         if (!reload->manager || reload->manager->closing)
                 return;
-        reload->lost = 0; /* who asks is told again */
+        reload->lost = 0; /* the caller of a reload reads it again */
         restore_socket(reload);
         begin(reload);
 }

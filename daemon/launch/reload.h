@@ -2,9 +2,9 @@
 #pragma once
 
 /* SIGHUP: the configuration is read again, by a worker, and put in force. The daemon's socket is
- * created again if its path was removed: at the signal, and every few seconds without one. A file that is not understood changes nothing and is
- * reported; members that only a start can change stay as they are and are named. Told to systemd
- * (RELOADING=1, READY=1, sd_notify(3)). */
+ * created again if its path was removed: at the signal, and every few seconds without one. A file
+ * that is not understood changes nothing and is reported; members that only a start can change stay
+ * as they are and are named. Told to systemd (RELOADING=1, READY=1, sd_notify(3)). */
 
 #include "local/config.h"
 #include "manager/manager.h"

@@ -31,8 +31,8 @@ typedef struct WireListenerPath {
  *   -errno. */
 int wire_listener_open(const char *path, mode_t mode, gid_t group, int msec, WireListenerPath *ret);
 
-/* The path that a listening socket of another process's making is bound to. Returns -ENOENT if it has
- * none, or nothing is there by now. */
+/* The path that a listening socket of another process's making is bound to. Returns -ENOENT if it
+ * has none, or nothing is there by now. */
 int wire_listener_path_of(int fd, WireListenerPath *ret);
 /* Whether the socket's file is still the one that was made. */
 bool wire_listener_path_is_there(const WireListenerPath *path);

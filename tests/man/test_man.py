@@ -301,6 +301,7 @@ def test_the_table_of_the_readme_is_whole():
     """It has each manual page, each README of an example, and each document of the tree's top."""
     table = re.findall(r"^\|(.*)\|$", (TOP / "README.md").read_text(), re.MULTILINE)
     linked = set(re.findall(r"\]\(([^)#:]+)\)", "\n".join(table)))
-    pages = {str(path.relative_to(TOP)) for pattern in ("man/*.scd", "examples/**/README.md", "*.md")
+    patterns = ("man/*.scd", "examples/**/README.md", "*.md")
+    pages = {str(path.relative_to(TOP)) for pattern in patterns
              for path in TOP.glob(pattern)} - {"README.md"}
     assert sorted(pages - linked) == []
