@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from harness.agent import Agent
+from harness.agent import Agent, sha256
+from harness.daemon import CVMCTL
 
 FIRMWARE = pathlib.Path("/usr/share/ovmf/OVMF.fd")
 
@@ -40,3 +41,29 @@ def test_measured_as_predicted(config, make_daemon, full, manifest):
                       for one in offline["registers"]}
     daemon.cvmctl("stop", "full", timeout=120)
     assert daemon.status("full")["state"] == "stopped"
+
+
+def test_registers_agree(full, make_daemon, config):
+    """A TD's RTMR2 extends what PCR 9 does; what the manifest, the files, measure and render say of
+    a file is the same."""
+    shown = {}
+    for platform in ("vtpm", "tdx"):
+        document = json.loads(subprocess.run(
+            [CVMCTL, "measure", "--platform", platform, "--image", full, "--memory", "1G",
+             "--cmdline", "console=null quiet", "--qemu", "7.2", "--profile", "options=suffix",
+             "--json"], stdout=subprocess.PIPE, check=True, text=True).stdout)
+        shown.update({(one["name"], one["algorithm"]): one for one in document["registers"]})
+    pcr, rtmr = shown["PCR9", "sha384"], shown["RTMR2", "sha384"]
+    assert len(pcr["events"]) == 2
+    assert [one["digest"] for one in pcr["events"]] == [one["digest"] for one in rtmr["events"]]
+    assert pcr["value"] == rtmr["value"]
+    daemon = make_daemon({**config, "images": [str(full.parent)]})
+    reply = json.loads(daemon.cvmctl("render", "--platform", "plain", "--image", full.name,
+                                     "--memory", "1G", "--json").stdout)
+    rendered = {one["what"]: one["sha256"] for one in reply["descriptors"] if "sha256" in one}
+    for kind, name in (("kernel", "bzImage"), ("initramfs", "initramfs.cpio")):
+        summed = subprocess.run(["sha256sum", full / name], stdout=subprocess.PIPE, check=True,
+                                text=True).stdout.split()[0]
+        assert summed == rendered[kind] == document["inputs"][kind]["sha256"]
+    assert document["inputs"]["image"] == (
+        f"{full.name}@sha256:{sha256((full / 'manifest.json').read_bytes())}")

@@ -19,7 +19,7 @@ def data(shares, tmp_path):
     directory = shares[2][1]
     (directory / "hello.wasm").write_bytes(workloads.wasm_hello("hello from wasm"))
     (directory / "hello.tar").write_bytes(
-        workloads.docker_image("hello:1", workloads.HELLO_C, tmp_path))
+        workloads.docker_image("hello:1", workloads.HELLO_C))
     return directory
 
 

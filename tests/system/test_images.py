@@ -76,7 +76,8 @@ def test_digest_is_demanded(daemon, image):
     wanted = "0" * 64
     field, reason = invalid(daemon, f"web@sha256:{wanted}")
     assert field == "image" and wanted in reason and image.digest in reason
-    for bad in ("web@sha256:12", "../web", "web@sha512:" + wanted, "", "a/b", "web@sha256:" + "g" * 64):
+    for bad in ("web@sha256:12", "../web", "web@sha512:" + wanted, "", "a/b",
+                "web@sha256:" + "g" * 64):
         field, reason = invalid(daemon, bad)
         assert field == "image" and "cvmctl images" in reason
 
