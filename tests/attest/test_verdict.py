@@ -16,7 +16,7 @@ LINKS = ["root", "platform certificate", "report", "SVSM manifest", "EK", "AK", 
          "PCR 4 (kernel)", "PCR 9 (command line, initramfs)"]
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "man/cvm-verify.7.scd"
 SCHEMA = jsonschema.Draft7Validator(json.loads(
-    PAGE.read_text().partition("## Schema")[2].split("```")[1]))
+    PAGE.read_text().partition("## Schema")[2].split("```")[1].replace("\\\\", "\\")))
 OF_TPM = ["root", "EK", "AK", "quote", *LINKS[-2:]]
 
 

@@ -65,6 +65,17 @@ class TpmError(Exception):
     pass
 
 
+def connected(path):
+    """A connection, or None: a socket is there before its program listens."""
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        client.connect(os.fspath(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        client.close()
+        return None
+    return client
+
+
 class Tpm:
     """`with Tpm(directory) as tpm`: the emulator runs until then."""
 
@@ -81,9 +92,7 @@ class Tpm:
              "--flags", "startup-clear"],
             stdin=subprocess.DEVNULL)
         try:
-            eventually(path.exists, "swtpm listens")
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.connect(os.fspath(path))
+            self.socket = eventually(lambda: connected(path), "swtpm listens", 30)
         except BaseException:
             self.process.kill()
             self.process.wait()
