@@ -18,7 +18,7 @@ typedef enum ExitCode {
         EXIT_LOST = 15, /* as ENDING_LOST */
         EXIT_DAEMON_AWAY = 16,
         EXIT_GIVEN_UP = 18,
-        /* of verify: its verdict */
+        /* of attest and verify: their verdict */
         EXIT_REFUTED = 20,
         EXIT_UNCHECKED = 21,
         EXIT_VERIFIED_EXCEPT = 22,
@@ -53,7 +53,7 @@ static inline ExitStatus exit_first(ExitStatus one, ExitStatus other)
         return one.code ? one : other;
 }
 
-/* Whether it is a verdict of verify: not an error, and printed on standard output. */
+/* Whether it is a verdict: not an error, and printed on standard output. */
 bool exit_is_verdict(ExitStatus status);
 /* The exit status of an error of the interface. */
 ExitStatus exit_of_error(CvmErrorId id);

@@ -102,5 +102,6 @@ ExitStatus verb_top(const Arguments *arguments);
 ExitStatus verb_templates(const Arguments *arguments);
 ExitStatus verb_timeline(const Arguments *arguments);
 ExitStatus verb_update(const Arguments *arguments);
+ExitStatus verb_attest(const Arguments *arguments);
 ExitStatus verb_verify(const Arguments *arguments);
 ExitStatus verb_version(const Arguments *arguments);

@@ -294,6 +294,22 @@ const Option verb_measure_format_options[] = {
         {},
 };
 
+const Option verb_attest_options[] = {
+        {"expect", "FILE|NAME", "the expected values: a file of measure --json, or a CVM's name",
+         .completion = "names file"},
+        {"evidence", "FILE", "write what the CVM showed to this file, for verify --evidence",
+         .completion = "file"},
+        {"timeout", "TIME", "give up after this time (default: 60s)", OPTION_TIME, 1, 3600},
+        {"vcek", "FILE", "certificate of the VCEK or VLEK that signed the report",
+         .completion = "file"},
+        {"cert-chain", "FILE", "certificates between the VCEK and the root", .completion = "file"},
+        {"root-ca", "FILE", "the only root to trust, instead of AMD's or Intel's own",
+         .completion = "file"},
+        {"at", "DATE", "when the certificates must be valid, for example 2026-11-21; default: now"},
+        {"json", NULL, "print JSON, see cvm-verify(7)"},
+        {},
+};
+
 const Option verb_verify_options[] = {
         {"report", "FILE",
          "an SEV-SNP report, a TDX quote, the agent's answer or PCRs; - reads standard input",

@@ -32,5 +32,6 @@ extern const Option verb_table_options[];
 extern const Option verb_timeline_options[];
 extern const Option verb_top_options[];
 extern const Option verb_update_options[];
+extern const Option verb_attest_options[];
 extern const Option verb_verify_options[];
 extern const Option verb_wait_options[];

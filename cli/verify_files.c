@@ -109,6 +109,8 @@ static ExitStatus load_attestation(const Cli *cli, const char *path, VerifyFiles
 /* A file of attest has what these options give for a report alone. */
 static ExitStatus verify_files_check_options(const Cli *cli, const VerifyOptions *options)
 {
+        if (options->live)
+                return EXIT_OK;
         if (options->report && options->evidence)
                 return fail_usage(cli, "--report and --evidence exclude each other");
         if (!options->report && !options->evidence)

@@ -12,6 +12,7 @@
 typedef struct VerifyOptions {
         const char *report, *event_log;         /* files */
         const char *evidence;                   /* a file of attest, in place of these */
+        bool live;                              /* a CVM is asked, in place of all three */
         const char *expect;                     /* a file, or a CVM's name */
         const char *leaf, *others, *root;       /* files: --vcek, --cert-chain, --root-ca */
         const char *report_data, *nonce, *date; /* hex, base64, YYYY-MM-DD */

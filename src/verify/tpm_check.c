@@ -107,6 +107,10 @@ static void tpm_check_binding(const TpmInputs *inputs, Findings *findings)
                                    "know",
                                    inputs->attestation->activated);
                 break;
+        case TPM_BINDING_REFUSED:
+                findings_wrong(findings, check,
+                               "the TPM of this EK did not open a credential for this AK");
+                break;
         case TPM_BINDING_NONE:
                 findings_unchecked(findings, NEEDED, check,
                                    "no credential was opened: nothing shows that EK and AK are of "

@@ -16,15 +16,16 @@
 /* How it was seen that EK and AK are of one TPM. */
 typedef enum TpmBinding {
         TPM_BINDING_NONE,      /* it was not */
-        TPM_BINDING_RECORDED,  /* somebody says so, who made the challenge */
+        TPM_BINDING_RECORDED,  /* the file says so: its author made the challenge */
         TPM_BINDING_CHALLENGE, /* by a challenge of the caller's own */
+        TPM_BINDING_REFUSED,   /* the TPM did not open what was encrypted to the EK for the AK */
 } TpmBinding;
 
 /* All is borrowed. */
 typedef struct TpmInputs {
         const Attestation *attestation; /* with a TPM */
         Bytes manifest;                 /* what a signed report says that the EK is; or not given */
-        const Trust *trust;             /* of the EK's certificate, where there is no manifest */
+        const Trust *trust;             /* of the EK's certificate, if there is no manifest */
         TpmBinding binding;
 } TpmInputs;
 

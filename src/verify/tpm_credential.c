@@ -86,7 +86,7 @@ static int tpm_credential_kdfe(const TpmPublic *ek, const uint8_t *z, const uint
 {
         static const uint8_t counter[4] = {0, 0, 0, 1};
         _cleanup_(hash_freep) Hash *hash = hash_new(ek->name_hash);
-        size_t size = tpm_curve_size(ek->curve);
+        size_t size = tpm_public_curve_size(ek->curve);
         HashDigest digest;
         int r;
 
@@ -133,8 +133,8 @@ static void tpm_credential_put_point(const uint8_t *xy, size_t size, TpmCredenti
 static int tpm_credential_share_ecc(const TpmPublic *ek, EVP_PKEY *key, Seed *seed,
                                     TpmCredential *ret)
 {
-        _cleanup_(EVP_PKEY_freep) EVP_PKEY *own = EVP_EC_gen(tpm_curve_name(ek->curve));
-        size_t size = tpm_curve_size(ek->curve), point_size;
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *own = EVP_EC_gen(tpm_public_curve_name(ek->curve));
+        size_t size = tpm_public_curve_size(ek->curve), point_size;
         uint8_t z[P384_SIZE], point[1 + 2 * P384_SIZE], ek_x[P384_SIZE] = {};
         int r;
 

@@ -18,12 +18,12 @@ DEFINE_CLEANUP(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free)
 DEFINE_CLEANUP(OSSL_PARAM *, OSSL_PARAM_free)
 DEFINE_CLEANUP(BIGNUM *, BN_free)
 
-size_t tpm_curve_size(uint16_t curve)
+size_t tpm_public_curve_size(uint16_t curve)
 {
         return curve == TPM_ECC_P256 ? P256_SIZE : P384_SIZE;
 }
 
-const char *tpm_curve_name(uint16_t curve)
+const char *tpm_public_curve_name(uint16_t curve)
 {
         return curve == TPM_ECC_P256 ? "P-256" : "P-384";
 }
@@ -103,8 +103,8 @@ static int tpm_public_parse_ecc(Reader *reader, const char *what, TpmPublic *key
                                           key->curve);
         if (!reader->failed && kdf != TPM_ALG_NULL)
                 return cvm_error_artifact(error, what, "derives keys by algorithm 0x%x", kdf);
-        key->x = tpm_take_sized(reader, tpm_curve_size(key->curve));
-        key->y = tpm_take_sized(reader, tpm_curve_size(key->curve));
+        key->x = tpm_take_sized(reader, tpm_public_curve_size(key->curve));
+        key->y = tpm_take_sized(reader, tpm_public_curve_size(key->curve));
         return 0;
 }
 
@@ -184,7 +184,7 @@ static void tpm_public_pad(Bytes number, uint8_t *ret, size_t size)
 
 static int tpm_public_ecc_key(const TpmPublic *key, EVP_PKEY **ret)
 {
-        size_t size = tpm_curve_size(key->curve);
+        size_t size = tpm_public_curve_size(key->curve);
         uint8_t xy[2 * P384_SIZE];
 
         tpm_public_pad(key->x, xy, size);

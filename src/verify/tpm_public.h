@@ -60,5 +60,5 @@ const char *tpm_public_refuse_ak(const TpmPublic *key);
 const char *tpm_public_refuse_ek(const TpmPublic *key);
 
 /* Bytes of a coordinate: 32 or 48. */
-size_t tpm_curve_size(uint16_t curve);
-const char *tpm_curve_name(uint16_t curve); /* "P-256" */
+size_t tpm_public_curve_size(uint16_t curve);
+const char *tpm_public_curve_name(uint16_t curve); /* "P-256" */

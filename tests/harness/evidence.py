@@ -129,8 +129,9 @@ class Platform:
         return VCEK + struct.pack("<II", 48, len(self.vcek)) + bytes(24) + self.vcek
 
 
-def tpm_part(device, session, ek_template=tpm.EK_RSA, ak_template=tpm.AKS["rsa"], log=None):
-    """The member "tpm", without a certificate. It flushes the keys."""
+def tpm_part(device, session, ek_template=tpm.EK_RSA, ak_template=tpm.AKS["rsa"], keep=False):
+    """The member "tpm", without a certificate. With `keep` also the handles of the keys, EK and AK,
+    which are flushed otherwise."""
     ek, ek_public = device.create_primary(ek_template)
     ak, ak_public = device.create_primary(ak_template, tpm.NULL)
     quotes = []
@@ -139,11 +140,13 @@ def tpm_part(device, session, ek_template=tpm.EK_RSA, ak_template=tpm.AKS["rsa"]
         values = device.pcrs(bank, range(24))
         quotes.append({"bank": name, "attest": text(attest), "signature": text(signature),
                        "pcrs": [values[i].hex() for i in range(24)]})
+    part = {"vendor": "IBM SW   TPM", "ekType": "rsa-2048", "ekPublic": text(ek_public),
+            "akPublic": text(ak_public), "quotes": quotes}
+    if keep:
+        return part, (ek, ak)
     device.flush(ak)
     device.flush(ek)
-    return {"vendor": "IBM SW   TPM", "ekType": "rsa-2048", "ekPublic": text(ek_public),
-            "akPublic": text(ak_public), "quotes": quotes,
-            **({"eventLog": text(log)} if log else {})}
+    return part
 
 
 def plain(part, authority=None, certificate=None):
