@@ -86,21 +86,39 @@ static json_object *update_merge(const Vm *vm, const UpdateChanges *changes)
         return given;
 }
 
-/* In which fields the parsed spec differs from the CVM; they are as a launch would keep them. */
-static void update_compare(const Vm *vm, UpdateResult *result)
+/* Whether a field means the same in both specs, however it is written: "1G" is "1024M", and a
+ * default that is given is the same as one that is left out. */
+static bool update_is_same(const char *field, const CvmSpec *a, const CvmSpec *b)
 {
+        if (strcmp(field, "ttlSec") == 0)
+                return a->ttl_sec == b->ttl_sec;
+        if (strcmp(field, "restart") == 0)
+                return spec_restart_equal(&a->restart, &b->restart);
+        if (strcmp(field, "limits") == 0)
+                return spec_limits_equal(&a->limits, &b->limits);
+        return json_object_equal(a->labels, b->labels);
+}
+
+/* In which fields the parsed spec differs from the CVM; they are as a launch would keep them. */
+static int update_compare(const Vm *vm, UpdateResult *result, CvmError *error)
+{
+        _cleanup_json_ json_object *given_before = update_copy(vm->spec);
+        _cleanup_(spec_freep) CvmSpec *before = NULL;
+        int r = spec_parse(given_before, &before, error);
+
+        if (r < 0)
+                return r;
         result->names = json_object_new_array();
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-                json_object *new = json_member(result->spec->given, fields[i]);
-                json_object *old = json_member(vm->spec, fields[i]);
+                bool same = update_is_same(fields[i], before, result->spec);
+                json_object *given = same ? given_before : result->spec->given;
 
-                if (json_object_equal(old, new)) {
-                        update_set(result->given, fields[i], json_object_get(old));
-                        continue;
-                }
-                update_set(result->given, fields[i], json_object_get(new));
-                json_object_array_add(result->names, json_object_new_string(fields[i]));
+                update_set(result->given, fields[i],
+                           json_object_get(json_member(given, fields[i])));
+                if (!same)
+                        json_object_array_add(result->names, json_object_new_string(fields[i]));
         }
+        return 0;
 }
 
 static bool update_has(const UpdateResult *result, const char *field)
@@ -150,8 +168,9 @@ static int update_resolve(const Vm *vm, const UpdateChanges *changes, UpdateResu
         r = spec_parse(result.given, &result.spec, error);
         if (r < 0)
                 return r;
-        update_compare(vm, &result);
-        r = spec_check_limits(result.spec, vm->memory, error);
+        r = update_compare(vm, &result, error);
+        if (r == 0)
+                r = spec_check_limits(result.spec, vm->memory, error);
         if (r == 0)
                 r = update_check_ttl(vm, &result, error);
         if (r < 0)

@@ -285,6 +285,9 @@ int spec_check_labels(json_object *object, CvmError *error);
 bool spec_labels_match(json_object *labels, json_object *wanted);
 
 bool spec_has_limits(const CvmSpec *spec);
+/* Whether they mean the same, however each was written. */
+bool spec_limits_equal(const SpecLimits *a, const SpecLimits *b);
+bool spec_restart_equal(const SpecRestart *a, const SpecRestart *b);
 /* Whether the limits suit a CVM of that memory (bytes); spec_parse() asks where the spec names it.
  * InvalidSpec. */
 int spec_check_limits(const CvmSpec *spec, uint64_t memory, CvmError *error);

@@ -67,6 +67,12 @@ bool spec_has_limits(const CvmSpec *spec)
         return limits->memory_high || limits->memory_max || limits->cpu_weight || limits->tasks_max;
 }
 
+bool spec_limits_equal(const SpecLimits *a, const SpecLimits *b)
+{
+        return a->memory_high == b->memory_high && a->memory_max == b->memory_max &&
+               a->cpu_weight == b->cpu_weight && a->tasks_max == b->tasks_max;
+}
+
 int spec_check_limits(const CvmSpec *spec, uint64_t memory, CvmError *error)
 {
         const SpecLimits *limits = &spec->limits;

@@ -62,6 +62,13 @@ int spec_parse_restart(json_object *object, CvmSpec *spec, CvmError *error)
         return 0;
 }
 
+bool spec_restart_equal(const SpecRestart *a, const SpecRestart *b)
+{
+        return a->policy == b->policy && a->backoff_sec == b->backoff_sec &&
+               a->backoff_max_sec == b->backoff_max_sec && a->limit == b->limit &&
+               a->window_sec == b->window_sec;
+}
+
 json_object *spec_restart_to_json(const SpecRestart *restart)
 {
         return json_build("policy", json_object_new_string(policies[restart->policy]), "backoffSec",

@@ -82,6 +82,19 @@ def test_nothing_differs(cvmd):
     assert cvmd.call("List")["sequence"] == sequence
 
 
+@pytest.mark.parametrize("launched, asked", [
+    ({"policy": "always"}, {"policy": "always", "backoffSec": 5}),  # which is the default
+    ({"policy": "always", "backoffSec": 9}, {"backoffMaxSec": 300, "policy": "always",
+                                             "backoffSec": 9}),
+])
+def test_the_same_in_other_words(cvmd, launched, asked):
+    """What counts is what a field means: no event, nothing is written, the spec reads as before."""
+    cvmd.launch("web", restart=launched)
+    sequence, before = cvmd.call("List")["sequence"], spec(cvmd)
+    update(cvmd, restart=asked)
+    assert (spec(cvmd), cvmd.call("List")["sequence"]) == (before, sequence)
+
+
 @pytest.mark.usefixtures("web")
 def test_taken_away_again(cvmd):
     update(cvmd, ttlSec=HOUR)

@@ -556,6 +556,55 @@ static void test_redacted(void **state)
         assert_string_equal(json_text(second), text);
 }
 
+/* The limits and the restart policy of one spec and of another one. */
+static void assert_equal(const char *a, const char *b, bool limits, bool restart)
+{
+        _cleanup_(spec_freep) CvmSpec *one = assert_accepted(a), *other = assert_accepted(b);
+
+        assert_int_equal(spec_limits_equal(&one->limits, &other->limits), limits);
+        assert_int_equal(spec_restart_equal(&one->restart, &other->restart), restart);
+}
+
+static void test_equal(void **state)
+{
+        static const char given[] =
+                "{\"name\":\"a\",\"limits\":{\"memoryHigh\":\"1G\",\"memoryMax\":\"2G\","
+                "\"cpuWeight\":9,"
+                "\"tasksMax\":99},\"restart\":{\"policy\":\"always\",\"backoffSec\":7,"
+                "\"backoffMaxSec\":8,\"limit\":3,\"windowSec\":60}}";
+        static const struct {
+                const char *old, *new;
+                bool limits, restart; /* they still mean the same */
+        } changes[] = {
+                {"\"1G\"", "\"1024M\"", true, true},
+                {"\"2G\"", "\"2097152K\"", true, true},
+                {"\"1G\"", "\"1023M\"", false, true},
+                {"\"2G\"", "\"3G\"", false, true},
+                {"\"cpuWeight\":9", "\"cpuWeight\":8", false, true},
+                {"\"tasksMax\":99", "\"tasksMax\":98", false, true},
+                {"always", "on-failure", true, false},
+                {"\"backoffSec\":7", "\"backoffSec\":6", true, false},
+                {"\"backoffMaxSec\":8", "\"backoffMaxSec\":9", true, false},
+                {"\"limit\":3", "\"limit\":4", true, false},
+                {"\"windowSec\":60", "\"windowSec\":61", true, false},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+                const char *at = strstr(given, changes[i].old);
+                _cleanup_free_ char *changed = NULL;
+
+                assert_non_null(at);
+                changed = text_format("%.*s%s%s", (int)(at - given), given, changes[i].new,
+                                      at + strlen(changes[i].old));
+                assert_non_null(changed);
+                assert_equal(given, changed, changes[i].limits, changes[i].restart);
+        }
+        assert_equal("{\"name\":\"a\",\"restart\":{\"policy\":\"always\"}}",
+                     "{\"name\":\"a\",\"restart\":{\"policy\":\"always\",\"backoffSec\":5,"
+                     "\"backoffMaxSec\":300}}",
+                     true, true);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -564,7 +613,7 @@ int main(void)
                 cmocka_unit_test(test_networks),   cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_names),      cmocka_unit_test(test_long_values),
                 cmocka_unit_test(test_long_field), cmocka_unit_test(test_many),
-                cmocka_unit_test(test_redacted),
+                cmocka_unit_test(test_redacted),   cmocka_unit_test(test_equal),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
