@@ -9,20 +9,16 @@ repeated without starting a second CVM, and Stop and Remove never hit a successo
 import argparse
 import concurrent.futures
 import json
-import os
 import pathlib
-import queue
 import signal
 import socket
-import threading
 import time
-import typing
 import uuid
 
 IDS = uuid.UUID("5c1f2a1e-5d0b-4c7e-9a3f-0d6a8f4be7c2")  # this program's own, for uuid5()
 LABEL = "reconcile/set"  # tells the CVMs of this program from others
 CALLS_AT_ONCE = 8
-LOOK_SECONDS = 1  # how often the directory is read
+LOOK_SECONDS = 0.5  # how often the directory is read
 RETRY_SECONDS = (1, 2, 4, 8, 16, 32, 60)  # after the first, second, … attempt
 STEADY_SECONDS = 60  # the attempts of a CVM that has lived for so long are forgotten
 
@@ -35,25 +31,23 @@ class Refused(Exception):
         super().__init__(f"{self.error} {json.dumps(fields)}")
 
 
-class Cvm(typing.NamedTuple):
-    id: str
-    name: str
-    state: str
-    since: float
-
-    def has_ended(self):
-        return self.state in ("stopped", "failed")
-
-
-def replies(path, method, parameters, more=False):
-    """Calls a method on a connection of its own; yields the parameters of each reply. A message is
-    a JSON object and a NUL byte."""
+def replies(path, method, parameters, more=False, patience=None):
+    """Calls a method on a connection of its own; yields the parameters of each reply, and {}
+    whenever none has come for `patience` seconds. A message is a JSON object and a NUL byte."""
     message = {"method": f"io.cvmd.Manager.{method}", "parameters": parameters, "more": more}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         connection.sendall(json.dumps(message).encode() + b"\0")
+        connection.settimeout(patience)
         rest = b""
-        while data := connection.recv(65536):
+        while True:
+            try:
+                data = connection.recv(65536)
+            except socket.timeout:
+                yield {}
+                continue
+            if not data:
+                raise ConnectionError("cvmd closed the connection")
             *messages, rest = (rest + data).split(b"\0")
             for reply in map(json.loads, messages):
                 if "error" in reply:
@@ -61,15 +55,9 @@ def replies(path, method, parameters, more=False):
                 yield reply.get("parameters", {})
                 if not reply.get("continues"):
                     return
-    raise ConnectionError("cvmd closed the connection")
 
 
 reported = {}  # name to the last line about it
-
-
-def refuse_constant(text):
-    """Python reads NaN and Infinity, which are no JSON: cvmd would close the connection."""
-    raise ValueError(f"{text} is not JSON")
 
 
 def report(name, text):
@@ -78,22 +66,26 @@ def report(name, text):
         print(f"{name}: {text}", flush=True)
 
 
+def refuse_constant(text):
+    """Python reads NaN and Infinity, which are no JSON: cvmd would close the connection."""
+    raise ValueError(f"{text} is not JSON")
+
+
 def read_specs(directory, owner):
     """Name to spec, for each NAME.json; None stands for one that cannot be read."""
     specs = {}
-    for file in sorted(os.listdir(directory)):
-        name, extension = os.path.splitext(file)
-        if extension != ".json" or name.startswith("."):
+    for file in sorted(pathlib.Path(directory).iterdir()):
+        name = file.stem
+        if file.suffix != ".json" or name.startswith("."):
             continue
         try:
-            spec = json.loads(pathlib.Path(directory, file).read_text(encoding="utf-8"),
-                              parse_constant=refuse_constant)
+            spec = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse_constant)
             if spec.setdefault("name", name) != name:
                 raise ValueError(f"the name in it must be {name}")
             specs[name] = {**spec, "labels": {**spec.get("labels", {}), LABEL: owner}}
         except (OSError, ValueError, TypeError, AttributeError) as problem:
             specs[name] = None
-            report(name, f"is left as it is: {file}: {problem}")
+            report(name, f"is left as it is: {file.name}: {problem}")
     return specs
 
 
@@ -102,118 +94,93 @@ def id_of(spec):
 
 
 class Reconciler:
-    """The members belong to the thread in run(). Others put into the inbox what run() is to call:
-    a function and its arguments."""
+    """One thread decides, in run(). Those of the pool make calls, and change nothing here."""
 
     def __init__(self, path, directory, owner):
         self.path, self.directory, self.owner = path, directory, owner
-        self.cvms = None  # by id; None: unknown, because cvmd is not there
-        self.busy = set()  # names for which a thread of the pool makes calls
+        self.jobs = {}  # name to the future of the calls that are made for it
         self.attempts = {}  # name to (id, how many there were, when the next one may be)
-        self.inbox = queue.Queue()
         self.pool = concurrent.futures.ThreadPoolExecutor(CALLS_AT_ONCE)
 
     def run(self):
-        threading.Thread(target=self.follow, daemon=True).start()
         while True:
             try:
-                function, *arguments = self.inbox.get(timeout=LOOK_SECONDS)
-                function(*arguments)
-                while not self.inbox.empty():
-                    function, *arguments = self.inbox.get()
-                    function(*arguments)
-            except queue.Empty:
-                pass
-            if self.cvms is not None:
-                self.compare()
-
-    def follow(self):
-        """A thread: tells run() what there is, and begins again when the connection ends."""
-        while True:
-            try:
-                self.watch()
+                self.follow()
             except (OSError, Refused) as problem:
                 report("cvmd", str(problem))
-            self.inbox.put((self.replace, None))
             time.sleep(0.2)
 
-    def watch(self):
+    def follow(self):
         """Watch first sends each CVM as it is, then `sequence`, then each event from there on:
-        nothing is missed between the two."""
-        cvms = {}
+        nothing is missed between the two. Ends when the connection does."""
+        cvms, complete, due = {}, False, 0  # by id; whether these are all; the next comparison
         wanted = {"snapshot": True, "labels": {LABEL: self.owner}}
-        for reply in replies(self.path, "Watch", wanted, more=True):
+        for reply in replies(self.path, "Watch", wanted, True, LOOK_SECONDS):
             if cvm := reply.get("cvm"):
-                cvms[cvm["id"]] = Cvm(cvm["id"], cvm["name"], cvm["state"], time.monotonic())
+                cvms[cvm["id"]] = (cvm["name"], cvm["state"])
             elif event := reply.get("event"):
                 if event["kind"] == "events-lost":
                     return  # the next snapshot shows what they said
-                self.inbox.put((self.note, event))
-            elif "ended" not in reply:
-                self.inbox.put((self.replace, cvms))
+                if event["kind"] == "removed":
+                    cvms.pop(event["id"], None)
+                elif event["kind"] == "state":
+                    cvms[event["id"]] = (event["name"], event["newState"])
+            elif "sequence" in reply and "ended" not in reply:
+                complete = True
                 report("cvmd", f"{len(cvms)} CVMs, then events from {reply['sequence']} on")
+            if complete and (not reply or time.monotonic() >= due):
+                self.compare({name: (id, state) for id, (name, state) in cvms.items()})
+                due = time.monotonic() + LOOK_SECONDS
 
-    def replace(self, cvms):
-        self.cvms = cvms
-
-    def note(self, event):
-        id, kind = event["id"], event["kind"]
-        if kind == "removed":
-            self.cvms.pop(id, None)
-        elif kind == "state":
-            self.cvms[id] = Cvm(id, event["name"], event["newState"], time.monotonic())
-
-    def compare(self):
+    def compare(self, there):
         """Begins what makes each CVM as its spec says."""
         try:
             specs = read_specs(self.directory, self.owner)
         except OSError as problem:  # this does not mean that nothing is wanted
             report(self.directory, str(problem))
             return
-        there = {cvm.name: cvm for cvm in self.cvms.values()}
-        for name in {*specs, *there} - self.busy:
-            spec, cvm = specs.get(name), there.get(name)
-            if name in specs and not spec:
-                continue
-            if spec and cvm and cvm.id == id_of(spec) and not cvm.has_ended():
-                if time.monotonic() > cvm.since + STEADY_SECONDS:
-                    self.attempts.pop(name, None)
-            elif self.may_try(name, id_of(spec)):
-                self.busy.add(name)
-                self.pool.submit(self.settle, name, spec, cvm)
+        for name in [name for name, job in self.jobs.items() if job.done()]:
+            if not self.jobs.pop(name).result():
+                self.attempts.pop(name, None)
+        for name in {*specs, *there} - {*self.jobs}:
+            spec, (id, state) = specs.get(name), there.get(name, (None, None))
+            wanted = id_of(spec) if spec else None
+            ended = state in (None, "stopped", "failed")
+            unreadable = name in specs and not spec
+            if not unreadable and (ended or wanted != id) and self.may_try(name, wanted):
+                self.jobs[name] = self.pool.submit(self.settle, name, spec, id, ended)
 
     def may_try(self, name, id):
+        now = time.monotonic()
         last, count, due = self.attempts.get(name, (id, 0, 0))
-        if last != id:
+        if last != id or now > due + STEADY_SECONDS:
             count = due = 0
-        if time.monotonic() < due:
-            return False
-        pause = RETRY_SECONDS[min(count, len(RETRY_SECONDS) - 1)]
-        self.attempts[name] = (id, count + 1, time.monotonic() + pause)
-        return True
+        if now >= due:
+            pause = RETRY_SECONDS[min(count, len(RETRY_SECONDS) - 1)]
+            self.attempts[name] = (id, count + 1, now + pause)
+        return now >= due
 
-    def settle(self, name, spec, cvm):
-        """In a thread of the pool. Each call can be repeated, and so can all of this: if it is
-        interrupted, or what there is has changed meanwhile, the next comparison continues."""
+    def settle(self, name, spec, id, ended):
+        """In a thread of the pool: stops and removes the CVM that has this id, if any, and launches
+        what the spec says. Each call can be repeated, and so can all of this: if it is
+        interrupted, or what there is has changed meanwhile, the next comparison continues. Returns
+        False if cvmd has gone, which is not the fault of this CVM."""
         try:
-            if cvm and not cvm.has_ended():
-                report(name, f"stopping {cvm.id}")
-                self.end("Stop", cvm)
-            if cvm:
-                report(name, f"removing {cvm.id}")
-                self.end("Remove", cvm)
+            for method in ["Stop", "Remove"][ended:] if id else []:
+                report(name, f"{method} {id}")
+                self.end(method, id)
             if spec:
                 [reply] = replies(self.path, "Launch", {"spec": spec, "id": id_of(spec)})
                 report(name, f"{reply['cvm']['state']}: {id_of(spec)}")
         except Refused as problem:
             report(name, str(problem))
-        except OSError:  # cvmd has gone, which is not the fault of this CVM
-            self.inbox.put((self.attempts.pop, name, None))
-        self.inbox.put((self.busy.discard, name))
+        except OSError:
+            return False
+        return True
 
-    def end(self, method, cvm):
+    def end(self, method, id):
         try:
-            list(replies(self.path, method, {"id": cvm.id}))
+            list(replies(self.path, method, {"id": id}))
         except Refused as problem:
             if problem.error != "NoSuchCvm":
                 raise
