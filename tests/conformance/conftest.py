@@ -27,6 +27,10 @@ class Clients:
         assert not check or done.returncode == 0, f"{done.stderr}\ncvmd:\n{self.daemon.log()}"
         return done
 
+    def needs_guest(self):
+        if not self.daemon.embedded:
+            pytest.skip("this cvmd has no embedded guest")
+
     def varlinkctl(self, *command, **options):
         return self.run("varlinkctl", *command, **options)
 

@@ -2,6 +2,8 @@
 """Python's client, which parses the interface and checks every reply against its types."""
 import json
 
+from harness.man_host import blocks
+
 OPEN = """
 import json, sys, varlink
 client = varlink.Client.new_with_address("unix:" + sys.argv[1])
@@ -74,3 +76,12 @@ print(json.dumps([cvmd.ListTemplates(), cvmd.ListArtifacts(), cvmd.DescribeHost(
     assert {template["name"] for template in templates["templates"]} >= {"plain", "sev-snp", "tdx"}
     assert isinstance(artifacts["artifacts"], list) and host["checks"]
     assert len(render["argv"]) > 10
+
+
+def test_the_example_of_the_page(clients):
+    clients.needs_guest()
+    text = blocks("io.cvmd.Manager.7")[1].replace("/run/cvmd/io.cvmd.Manager", clients.socket)
+    lines = clients.python(text).splitlines()
+    assert lines[0] == "admitted" and lines[-2] == "running"
+    assert lines[-1].startswith("io.cvmd.Manager.NoSuchCvm ") and "wbe" in lines[-1]
+    assert clients.daemon.status("web")["state"] == "stopped"

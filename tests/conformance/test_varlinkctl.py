@@ -4,6 +4,7 @@ import json
 import shutil
 
 from harness.daemon import TOP
+from harness.man_host import blocks
 
 
 def documents(text):
@@ -84,3 +85,14 @@ def test_a_reason_beside_the_standard(clients):
     assert "org.varlink.service.InvalidParameter" in done.stderr
     assert documents(done.stdout) == [{"parameter": "for",
                                        "reason": "must be running, ready or stopped"}]
+
+
+def test_examples_of_the_page(clients):
+    """io.cvmd.Manager(7); a log that is followed ends with the CVM, which the next line stops."""
+    clients.needs_guest()
+    setting, *lines = blocks("io.cvmd.Manager.7")[0].replace("\\\n\t", "").splitlines()
+    assert setting.startswith("S=unix:/run/cvmd/") and len(lines) == 4
+    script = "".join(f"{line}{' &' if 'follow' in line else ''}\n" for line in lines)
+    assert script.count("&") == 1
+    clients.run("bash", "-ec", f"S=unix:{clients.socket}\n{script}wait $!")
+    assert clients.daemon.status("web")["state"] == "stopped"
