@@ -73,13 +73,13 @@ void progress_draw(const Progress *progress)
 
 void progress_show(const char *subject, const char *text)
 {
-        _cleanup_free_ char *safe = text_escape_control(text);
+        _cleanup_free_ char *name = text_escape_control(subject), *safe = text_escape_control(text);
         bool colour = output_colour(stderr);
 
-        if (!safe || !output_redraws(stderr))
+        if (!name || !safe || !output_redraws(stderr))
                 return;
-        fprintf(stderr, ERASE_LINE "%s: %s%.*s...%s", subject, colour ? "\033[1m" : "", TEXT_MAX,
-                safe, colour ? "\033[0m" : "");
+        fprintf(stderr, ERASE_LINE "%s: %s%.*s...%s", name, colour ? "\033[1m" : "", TEXT_MAX, safe,
+                colour ? "\033[0m" : "");
         fflush(stderr);
         shown = true;
 }

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "fail.h"
 #include "output.h"
+#include "progress.h"
 
 #define SOCKET_NAME "/cvmd/io.cvmd.Manager"
 #define SESSION_ID_SIZE 36 /* of a UUID */
@@ -211,6 +212,7 @@ static void show_done(const Cli *cli, const char *name, json_object *reply, cons
         const char *reason = json_member_string(json_member(cvm, "ending"), "reason");
         bool has_failed = state && strcmp(state, "failed") == 0 && strcmp(done, "stopped") == 0;
 
+        progress_end();
         if (!cli->json) {
                 printf("%s: %s%s%s\n", name, has_failed ? state : done,
                        has_failed && reason ? ": " : "", has_failed && reason ? reason : "");
@@ -237,8 +239,18 @@ typedef struct SessionBatch {
         const Cli *cli;
         const char *method, *done;
         json_object *parameters;
-        bool many; /* a failure names its CVM */
+        bool many;           /* a failure names its CVM */
+        const char *awaited; /* what a terminal shows meanwhile, or NULL */
 } SessionBatch;
+
+/* A guest has a minute or so for its power button: who waits learns for what. */
+static const char *session_awaited(const Cli *cli, const char *method, json_object *parameters)
+{
+        if (cli->json || strcmp(method, MANAGER "Stop") != 0 ||
+            json_member_bool(parameters, "force", false))
+                return NULL;
+        return "powering off; stop --force does not wait";
+}
 
 static void session_call_begin(const SessionBatch *batch, SessionCall *call,
                                const SessionTarget *target)
@@ -302,7 +314,10 @@ static ExitStatus call_batch(const SessionBatch *batch, const SessionTarget *tar
                         n = i + 1; /* no daemon answers: the next ones would fail alike */
         }
         for (size_t i = 0; i < n; i++) {
+                if (batch->awaited)
+                        progress_show(targets[i].name, batch->awaited);
                 status = exit_first(status, session_call_end(batch, &calls[i], &targets[i]));
+                progress_end();
                 cvm_error_done(&calls[i].error);
                 wire_client_free(calls[i].client);
         }
@@ -326,7 +341,9 @@ ExitStatus session_call_targets(const Cli *cli, const char *method, json_object 
                                 uint64_t timeout_sec)
 {
         int64_t end = timeout_sec ? clock_monotonic_usec() + (int64_t)timeout_sec * 1000000 : 0;
-        const SessionBatch batch = {cli, method, done, parameters, n > 1};
+        const SessionBatch batch = {
+                cli, method, done, parameters, n > 1, session_awaited(cli, method, parameters),
+        };
         ExitStatus status = EXIT_OK;
 
         for (size_t i = 0; i < n; i += CALLS_AT_ONCE) {

@@ -44,6 +44,7 @@
  *   fake.igvm=N            libigvm refuses the IGVM file with its error -N
  *   fake.eat=BYTES         takes so much memory at boot
  *   fake.ignore-powerdown  the guest does not heed the power button
+ *   fake.deaf-ms=N         it does so only so long after its start
  *   fake.ignore-quit       `quit` is answered and nothing more
  *   fake.no-qmp            never accepts a QMP client
  *   fake.qmp-silent        accepts, never greets nor answers

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "base/clock.h"
 #include "base/ending.h"
@@ -20,7 +21,8 @@
 #include "vm/record.h"
 #include "vm/shares.h"
 
-#define DETAIL_TEXT_MAX 512u /* bytes of an ending that its event has */
+#define STOP_PRESS_MSEC UINT64_C(2000) /* between two presses of the power button */
+#define DETAIL_TEXT_MAX 512u           /* bytes of an ending that its event has */
 
 /* From state (row) to states (bits). */
 #define TO(state) (1u << (state))
@@ -211,10 +213,29 @@ void vm_end(Vm *vm, const DriverEnding *ending)
 }
 
 static void stop_next(Vm *vm);
+static void stop_press(Vm *vm);
 
 static void on_stop_timer(uv_timer_t *timer)
 {
-        stop_next(timer->data);
+        Vm *vm = timer->data;
+
+        if (vm->cause.step == VM_STOP_POWERDOWN && uv_now(timer->loop) < vm->stop_until_msec)
+                stop_press(vm);
+        else
+                stop_next(vm);
+}
+
+/* A guest whose kernel is not up yet does not see the power button, and nothing says so: until it
+ * has reported READY the button is pressed again. */
+static void stop_press(Vm *vm)
+{
+        uint64_t now = uv_now(vm->stop_timer.loop);
+        uint64_t left = vm->stop_until_msec > now ? vm->stop_until_msec - now : 0;
+
+        vm->ops->powerdown(vm->process.driver);
+        if (!vm->guest.ready)
+                left = MIN(left, STOP_PRESS_MSEC);
+        uv_timer_start(&vm->stop_timer, on_stop_timer, left, 0);
 }
 
 /* Each step gives the one before it its time; SIGKILL cannot be refused. */
@@ -225,9 +246,10 @@ static void stop_next(Vm *vm)
         switch (vm->cause.step) {
         case VM_STOP_NONE:
                 vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
-                vm->ops->powerdown(vm->process.driver);
                 seconds = vm->cause.powerdown_sec ?: vm->powerdown_sec;
-                break;
+                vm->stop_until_msec = uv_now(vm->stop_timer.loop) + (uint64_t)seconds * 1000;
+                stop_press(vm);
+                return;
         case VM_STOP_POWERDOWN:
                 vm_cause_set_step(&vm->cause, VM_STOP_QUIT);
                 vm->ops->quit(vm->process.driver);

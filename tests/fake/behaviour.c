@@ -31,6 +31,7 @@ static const struct {
         {"igvm", offsetof(Behaviour, igvm), NUMBER},
         {"qmp-garbage-ms", offsetof(Behaviour, qmp_garbage_ms), NUMBER},
         {"qmp-garbage-again", offsetof(Behaviour, qmp_garbage_again), SWITCH},
+        {"deaf-ms", offsetof(Behaviour, deaf_ms), NUMBER},
         {"ignore-powerdown", offsetof(Behaviour, ignore_powerdown), SWITCH},
         {"ignore-quit", offsetof(Behaviour, ignore_quit), SWITCH},
         {"no-qmp", offsetof(Behaviour, no_qmp), SWITCH},

@@ -34,6 +34,7 @@ void *must_have(void *memory); /* exits without memory */
 /* How the fake behaves: the fake.* words of the kernel command line. -1: not asked for. */
 typedef struct Behaviour {
         int64_t exit, ready_ms, die_ms, exit_ms, poweroff_ms, reset_ms, panic_ms, console_bytes;
+        int64_t deaf_ms;
         int64_t notify_lines;
         int64_t internal_error_ms, io_error_ms, eat, qmp_garbage_ms, igvm;
         bool no_ready, ignore_powerdown, ignore_quit, echo, notify_garbage, notify_part, no_reason;

@@ -124,7 +124,7 @@ void machine_stop(void)
 void machine_press_power(void)
 {
         qmp_event("POWERDOWN", NULL);
-        if (!behaviour.ignore_powerdown && due[DEED_BUTTON] < 0)
+        if (!behaviour.ignore_powerdown && due[DEED_BUTTON] < 0 && guest_now() >= behaviour.deaf_ms)
                 due[DEED_BUTTON] = guest_now() + BUTTON_MSEC;
 }
 
