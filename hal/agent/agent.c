@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "attester.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "log.h"
@@ -35,6 +36,15 @@ static const char *read_environment(Environment *ret)
         return r == 0 ? NULL : r == -EBADMSG ? "a NUL byte, or not UTF-8" : strerror(-r);
 }
 
+static int on_tls(void *userdata, int fd)
+{
+        int r = attester_pass(userdata, fd);
+
+        if (r < 0)
+                log_error("passing a client to cvm-attest: %s", strerror(-r));
+        return r;
+}
+
 static void say_ready(const AnswerSources *sources, const Notify *notify)
 {
         char problems[256] = "";
@@ -55,6 +65,7 @@ static void say_ready(const AnswerSources *sources, const Notify *notify)
 int agent_run(const Shares *shares, const Notify *notify, int stop)
 {
         Environment environment = {};
+        Attester attester = {.program = ATTESTER_PROGRAM, .fd = -1};
         AnswerSources sources = {
                 .environment = &environment,
                 .shares = shares,
@@ -62,6 +73,7 @@ int agent_run(const Shares *shares, const Notify *notify, int stop)
                 .cmdline = "/proc/cmdline",
                 .tpms = "/sys/class/tpm",
                 .reports = REPORT_ROOT,
+                .attests = attester_exists(&attester),
                 .problem = read_environment(&environment),
         };
         ServerHandler handler = {
@@ -69,6 +81,8 @@ int agent_run(const Shares *shares, const Notify *notify, int stop)
                 .too_long = on_too_long,
                 .line_max = REQUEST_MAX,
                 .userdata = &sources,
+                .tls = sources.attests ? on_tls : NULL,
+                .tls_userdata = &attester,
         };
         int listener = server_listen(AGENT_PORT);
 

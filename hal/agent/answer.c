@@ -132,7 +132,7 @@ static json_object *answer_build(const AnswerSources *sources, const Request *re
                 json_object_new_int64((int64_t)system.totalram * system.mem_unit), "uptimeMs",
                 json_object_new_int64(up.tv_sec * INT64_C(1000) + up.tv_nsec / 1000000), "pcrs",
                 answer_pcrs(sources->tpms), "report", answer_report(sources->reports, request),
-                NULL);
+                "attest", sources->attests ? json_object_new_int(1) : NULL, NULL);
 }
 
 static int append_json(json_object *object, Buffer *out)

@@ -17,6 +17,7 @@ typedef struct AnswerSources {
         const char *cmdline; /* file, as /proc/cmdline */
         const char *tpms;    /* directory, as /sys/class/tpm */
         const char *reports; /* directory, as REPORT_ROOT */
+        bool attests;        /* this guest gives evidence over TLS, cvm-attest(7) */
         const char *problem; /* with the environment file; NULL: none */
 } AnswerSources;
 

@@ -41,6 +41,7 @@ static void mount_system(void)
                 {"devtmpfs", "/dev", MS_NOSUID, "mode=0755"},
                 {"proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
                 {"sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+                {"securityfs", "/sys/kernel/security", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
                 {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755"},
                 {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,gid=5,ptmxmode=0666"},
         };

@@ -7,10 +7,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define SERVER_TLS_BYTE 0x16 /* a handshake record, RFC 8446, 5.1 */
+
 typedef struct Client {
         int fd; /* -1: free */
         Buffer in, out;
         size_t sent;   /* of out */
+        bool speaks;   /* plain lines: its first byte was not one of TLS */
         bool ended;    /* sends no more: what is left in `in` is a last line */
         bool leaving;  /* is dropped once `out` is sent */
         int64_t alive; /* when it last sent or read something */
@@ -134,6 +137,21 @@ static int client_turn(const ServerHandler *handler, Client *client)
         return r <= 0 ? r : client_send(client);
 }
 
+/* Looks at the first byte, which stays where it is. Returns 0 for a client of lines or one that has
+ * sent nothing, or -errno: it goes. */
+static int client_greet(const ServerHandler *handler, Client *client)
+{
+        char first;
+        ssize_t n = recv(client->fd, &first, 1, MSG_PEEK);
+
+        if (n <= 0)
+                return n == 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        client->speaks = first != SERVER_TLS_BYTE;
+        if (!client->speaks && handler->tls)
+                handler->tls(handler->tls_userdata, client->fd);
+        return client->speaks ? 0 : -ECONNRESET;
+}
+
 static int client_receive(const ServerHandler *handler, Client *client)
 {
         char chunk[16384];
@@ -166,9 +184,11 @@ static void client_serve(const ServerHandler *handler, Client *client, short eve
 {
         int r = 0;
 
-        if (events & POLLIN)
+        if (events & POLLIN && !client->speaks)
+                r = client_greet(handler, client);
+        if (r == 0 && events & POLLIN)
                 r = client_receive(handler, client);
-        else if (events & (POLLERR | POLLHUP | POLLNVAL) && !(events & POLLOUT))
+        else if (r == 0 && events & (POLLERR | POLLHUP | POLLNVAL) && !(events & POLLOUT))
                 r = -ECONNRESET;
         if (r == 0 && (events & (POLLIN | POLLOUT)))
                 r = client_turn(handler, client);

@@ -21,11 +21,17 @@ typedef int (*ServerAnswer)(void *userdata, const char *line, size_t size, Buffe
 /* Appends what a line longer than `line_max` is told; the client is dropped after. */
 typedef int (*ServerTooLong)(void *userdata, Buffer *out);
 
+/* Takes over a client whose first byte is one of TLS: its socket is borrowed, and nothing was read
+ * from it. Returns 0 or -errno; the client is dropped here in any case. */
+typedef int (*ServerTls)(void *userdata, int fd);
+
 typedef struct ServerHandler {
         ServerAnswer answer;
         ServerTooLong too_long;
         size_t line_max;
         void *userdata;
+        ServerTls tls; /* NULL: such clients are dropped */
+        void *tls_userdata;
 } ServerHandler;
 
 /* A socket that listens on a TCP port on all addresses, IPv6 and IPv4; port 0: any. fd

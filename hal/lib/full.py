@@ -89,8 +89,8 @@ def set_mode(tree, name, mode):
         tree.file(name, tree.entries[name].data, mode)
 
 
-def root_tree(lists, packages, debs, program, programs):
-    """The root layer."""
+def root_tree(lists, packages, debs, own, programs):
+    """The root layer. `own`: {path: bytes} of this project's programs and what they bring."""
     tree = Tree()
     tree.merge_usr()
     for package in packages:
@@ -101,7 +101,8 @@ def root_tree(lists, packages, debs, program, programs):
     join_certificates(tree)
     programs.compile_python(tree)
     tree.add_directory(lists.top / "files", modes=False)
-    tree.file("usr/bin/cvm-agent", program, 0o755)
+    for path, data in own.items():
+        tree.file(path, data, 0o755)
     lay_out(tree, lists)
     for target, unit in lists.units:
         tree.link(f"{UNITS}/{target}.wants/{unit}", f"../{unit}")

@@ -77,7 +77,7 @@ def applets(busybox):
     return sorted(listed.split())
 
 
-def initramfs(program, kernel, busybox=None):
+def initramfs(program, kernel, attest, busybox=None):
     """The gzip of the archive; with busybox, the debug image."""
     cpio = Cpio()
     for name in ("dev", "etc/certs", "etc/cocos", "mnt", "proc", "run", "sys"):
@@ -86,6 +86,8 @@ def initramfs(program, kernel, busybox=None):
     cpio.node("dev/console", stat.S_IFCHR | 0o600, 5, 1)
     cpio.node("dev/null", stat.S_IFCHR | 0o666, 1, 3)
     cpio.file("init", program, 0o755)
+    for path, data in attest.items():
+        cpio.file(path, data, 0o755)
     modules = f"lib/modules/{kernel.release}"
     for path, data in kernel.modules.items():
         cpio.file(f"{modules}/{path}", data)

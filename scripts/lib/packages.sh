@@ -7,8 +7,8 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libjson-c-
                 libsystemd-dev libcap-ng-dev liblzma-dev libcbor-dev libvirt-dev
                 libxml2-dev libseccomp-dev libyaml-dev scdoc)
 # hal/build: unpacks a kernel package, packs an initramfs.
-packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod xz-utils
-                zstd python3)
+packages_guest=(ca-certificates debian-archive-keyring busybox-static cpio gzip kmod libtss2-dev
+                xz-utils zstd python3)
 # Runs a CVM and looks at it.
 packages_run=(qemu-system-x86 nftables openssl python3)
 # What the lanes of scripts/test need beside all that.
@@ -16,7 +16,7 @@ packages_test=(git libcmocka-dev python3-pytest python3-pytest-xdist python3-cbo
                python3-cryptography python3-jsonschema clang libclang-rt-14-dev clang-format
                shellcheck shfmt mmdebstrap procps systemd-container ovmf qemu-utils swtpm passt
                iproute2 tmux libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients libc6-dbg
-               zsh fish jq netcat-openbsd)
+               zsh fish jq netcat-openbsd python3-openssl)
 
 # Installs those of the named packages that are missing: as root, or by sudo. Where it can do
 # neither, it says what to run and fails.

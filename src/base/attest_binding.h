@@ -4,7 +4,7 @@
 /*
  * The value by which attestation evidence belongs to one TLS 1.3 connection and one request,
  * cvm-attest(7). The guest has it signed by its platform and its TPM; the client computes it from
- * what it sees of its own connection, so evidence that somebody relays does not match.
+ * what it sees of its own connection, so relayed evidence does not match.
  */
 
 #include "base/macros.h"

@@ -41,7 +41,7 @@ static int on_too_long(void *userdata, Buffer *out)
 
 static void serve(int listener, int stop)
 {
-        ServerHandler handler = {on_line, on_too_long, LINE_MAX_BYTES, NULL};
+        ServerHandler handler = {on_line, on_too_long, LINE_MAX_BYTES, NULL, NULL, NULL};
 
         _exit(server_run(listener, stop, &handler) == 0 ? 0 : 1);
 }
