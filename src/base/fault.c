@@ -38,27 +38,6 @@ static void fault_append(CvmError *error, const char *field, const char *suggest
         json_object_array_put_idx(errors, FAULTS_MAX, fault_new("", NULL, rest ?: ""));
 }
 
-static int fault_add_text(CvmError *error, const char *field, const char *suggestion,
-                          const char *reason)
-{
-        if (!cvm_error_is_set(error))
-                fault_begin(error, field, suggestion, reason);
-        else if (error->id == CVM_ERROR_INVALID_SPEC)
-                fault_append(error, field, suggestion, reason);
-        return 0;
-}
-
-int fault_add(CvmError *error, const char *field, const char *format, ...)
-{
-        _cleanup_free_ char *reason = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        reason = text_format_v(format, ap);
-        va_end(ap);
-        return fault_add_text(error, field, NULL, reason ?: "");
-}
-
 int fault_add_near(CvmError *error, const char *field, const char *suggestion, const char *format,
                    ...)
 {
@@ -68,7 +47,11 @@ int fault_add_near(CvmError *error, const char *field, const char *suggestion, c
         va_start(ap, format);
         reason = text_format_v(format, ap);
         va_end(ap);
-        return fault_add_text(error, field, suggestion, reason ?: "");
+        if (!cvm_error_is_set(error))
+                fault_begin(error, field, suggestion, reason ?: "");
+        else if (error->id == CVM_ERROR_INVALID_SPEC)
+                fault_append(error, field, suggestion, reason ?: "");
+        return 0;
 }
 
 int fault_result(const CvmError *error)
