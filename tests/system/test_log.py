@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's log: who called what, and the journal's fields."""
-import contextlib
 import os
 import re
 import socket
@@ -45,21 +44,43 @@ def test_a_stop_that_is_repeated_does_not_fill_the_log(cvmd):
         client.close()
 
 
-def read(journal, found):
-    """Adds an object an entry; whoever writes waits for it, as the socket has little room."""
-    while True:
-        try:
-            text = journal.recv(65536).decode()
-        except OSError:
-            return
-        if not text:
-            return
-        found.append(dict(line.split("=", 1) for line in text.splitlines()))
+class Journal:
+    """A journal of a daemon's own."""
+
+    def __init__(self, socket_):
+        self.socket = socket_
+        self.entries = []
+
+    def read(self):
+        """From now on, in the background; whoever writes waits for it, as the socket has little
+        room."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                text = self.socket.recv(65536).decode()
+            except OSError:
+                return
+            if not text:
+                return
+            self.entries.append(dict(line.split("=", 1) for line in text.splitlines()))
+
+    def wait(self, message):
+        eventually(lambda: any(message in entry["MESSAGE"] for entry in self.entries),
+                   lambda: f"{message} is in the journal: {self.entries}")
+
+    def with_id(self, name):
+        return [entry for entry in self.entries if entry.get("MESSAGE_ID") == IDS[name]]
 
 
-@contextlib.contextmanager
-def journaling(make_daemon, config):
-    """A daemon, not started yet, that logs to a journal of its own, and the journal's socket."""
+@pytest.fixture(name="journal")
+def fixture_journal(make_daemon, config):
+    """A daemon, not started yet, and the journal that it logs to."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root for a mount namespace")
+    if WRAPPER or libvirt.USED:
+        pytest.skip("they need /run")
     daemon = make_daemon(config, start=False)
     directory = daemon.directory / "journal"
     directory.mkdir()
@@ -67,59 +88,50 @@ def journaling(make_daemon, config):
     stat = daemon.log_path.stat()
     daemon.environment["JOURNAL_STREAM"] = f"{stat.st_dev}:{stat.st_ino}"
     daemon.launcher = ["unshare", "-m", "sh", "-c", JOURNAL, directory]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
-        journal.bind(str(directory / "socket"))
-        yield daemon, journal
-        journal.shutdown(socket.SHUT_RD)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as socket_:
+        socket_.bind(str(directory / "socket"))
+        yield daemon, Journal(socket_)
+        socket_.shutdown(socket.SHUT_RD)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
-@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
-def test_fields_of_the_journal(make_daemon, config):
-    found = []
-    with journaling(make_daemon, config) as (daemon, journal):
-        threading.Thread(target=read, args=(journal, found), daemon=True).start()
-        daemon.start()
-        cvm = daemon.launch("web", wait="ready")
-        daemon.stop("web", force=True)
-        eventually(lambda: any(entry.get("CVM_STATE") == "stopped" for entry in found),
-                   lambda: f"the end is in the journal: {found}")
-        daemon.call("Remove", name="web")
-        assert daemon.terminate() == 0
-    for entry in found:
+def test_fields_of_the_journal(journal):
+    daemon, journal = journal
+    journal.read()
+    daemon.start()
+    cvm = daemon.launch("web", wait="ready")
+    daemon.stop("web", force=True)
+    journal.wait("→ stopped")
+    daemon.call("Remove", name="web")
+    assert daemon.terminate() == 0
+    for entry in journal.entries:
         assert entry["SYSLOG_IDENTIFIER"] == "cvmd" and entry["PRIORITY"] in "34567"
-    ours = [entry for entry in found if entry["CVM_NAME"] == "web"]
-    assert {entry["CVM_ID"] for entry in ours} == {cvm["id"]}
-    calls = [entry for entry in ours if entry.get("MESSAGE_ID") == IDS["CALL"]]
+    assert {entry["CVM_ID"] for entry in journal.entries
+            if entry.get("CVM_NAME") == "web"} == {cvm["id"]}
+    calls = journal.with_id("CALL")
     assert [(entry["CVM_METHOD"], entry["CVM_CALLER_UID"], entry["CVM_CALLER_PID"])
             for entry in calls] == [
                 (method, "0", str(os.getpid())) for method in ("Launch", "Stop", "Remove")]
     assert calls[1]["MESSAGE"] == f"web: Stop called by uid 0, pid {os.getpid()}"
-    states = [(entry["CVM_OLD_STATE"], entry["CVM_STATE"], entry.get("CVM_REASON"))
-              for entry in ours if entry.get("MESSAGE_ID") == IDS["STATE"]]
-    assert states == [("preparing", "starting", None), ("starting", "running", None),
-                      ("running", "stopping", None), ("stopping", "stopped", "stopped")]
-    assert [entry["MESSAGE"] for entry in ours if entry.get("MESSAGE_ID") == IDS["READY"]] == [
-        "web: ready"]
+    assert [(entry["CVM_OLD_STATE"], entry["CVM_STATE"], entry.get("CVM_REASON"))
+            for entry in journal.with_id("STATE")] == [
+                ("preparing", "starting", None), ("starting", "running", None),
+                ("running", "stopping", None), ("stopping", "stopped", "stopped")]
+    assert [entry["MESSAGE"] for entry in journal.with_id("READY")] == ["web: ready"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace")
-@pytest.mark.skipif(bool(WRAPPER) or libvirt.USED, reason="they need /run")
-def test_a_journal_that_nobody_reads(make_daemon, config):
-    """Its socket has room for some ten messages: the daemon goes on, and they come later."""
-    found = []
-    with journaling(make_daemon, config) as (daemon, journal):
-        daemon.start()
-        for number in range(3):
-            daemon.launch(f"web{number}", wait="ready")
-            daemon.stop(f"web{number}", force=True)
-            daemon.call("Remove", name=f"web{number}")
-        threading.Thread(target=read, args=(journal, found), daemon=True).start()
-        eventually(lambda: any("web2: Remove called" in entry["MESSAGE"] for entry in found),
-                   lambda: f"all is in the journal: {found}")
-        assert daemon.terminate() == 0
-    calls = [entry["CVM_METHOD"] for entry in found if entry.get("MESSAGE_ID") == IDS["CALL"]]
-    assert calls == 3 * ["Launch", "Stop", "Remove"]
+def test_a_journal_that_nobody_reads(journal):
+    """Its socket has room for some ten messages: the daemon continues, and they come later."""
+    daemon, journal = journal
+    daemon.start()
+    for number in range(3):
+        daemon.launch(f"web{number}", wait="ready")
+        daemon.stop(f"web{number}", force=True)
+        daemon.call("Remove", name=f"web{number}")
+    journal.read()
+    journal.wait("web2: Remove called")
+    assert daemon.terminate() == 0
+    assert [entry["CVM_METHOD"]
+            for entry in journal.with_id("CALL")] == 3 * ["Launch", "Stop", "Remove"]
 
 
 def test_the_page_names_each_message():
