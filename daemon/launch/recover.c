@@ -14,7 +14,7 @@
 #include "base/tree.h"
 #include "launch/restart.h"
 #include "local/log.h"
-#include "manager/strays.h"
+#include "manager/orphans.h"
 #include "vm/charges.h"
 #include "vm/confine.h"
 #include "vm/record.h"
@@ -437,7 +437,7 @@ static int on_runtime(Manager *manager, const char *name)
         return 0;
 }
 
-/* Logs ID.log… of no CVM. Those of a record that was set aside stay beside it. */
+/* Logs ID.log… of no CVM. Those of a record that was set aside stay next to it. */
 static int on_console(Manager *manager, const char *name)
 {
         _cleanup_free_ char *id = strndup(name, strcspn(name, "."));
@@ -470,7 +470,7 @@ int recover(Manager *manager, CvmError *error)
         if (r == 0)
                 r = artifact_files_clean(manager->home.files);
         if (r == 0)
-                r = strays_find(manager);
+                r = orphans_find(manager);
         return r < 0 ? cvm_error_file(error, r, manager->home.records_fd, NULL, "recover CVMs from")
                      : 0;
 }

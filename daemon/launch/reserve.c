@@ -10,7 +10,7 @@
 
 #include "base/fail_point.h"
 #include "manager/holders.h"
-#include "manager/strays.h"
+#include "manager/orphans.h"
 
 static bool addresses_meet(const char *a, const char *b)
 {
@@ -78,7 +78,7 @@ int reserve_ports(Manager *manager, Vm *vm, const CvmSpec *spec, const WirePeer 
         return 0;
 }
 
-/* Opening it waits for nobody: the kernel allocates memory, and looks CIDs up under a mutex of its
+/* Opening it does not wait: the kernel allocates memory, and looks CIDs up under a mutex of its
  * own (drivers/vhost/vsock.c). But its last close waits for all CPUs (synchronize_rcu()), so that
  * it is opened once for all CIDs that are tried. Returns -errno of a host without vhost-vsock. */
 static int cid_open(void)
@@ -88,9 +88,9 @@ static int cid_open(void)
         return fd < 0 ? -errno : fd;
 }
 
-/* Takes a CID in the kernel: nobody else can have it while the descriptor, which becomes QEMU's
- * vhostfd, is open. Takes the descriptor on success. Returns 0, or -EADDRINUSE. On a host without
- * vhost-vsock a CID is only a number: render needs one, a launch refuses later. */
+/* Takes a CID in the kernel: no other process can have it while the descriptor, which becomes
+ * QEMU's vhostfd, is open. Takes the descriptor on success. Returns 0, or -EADDRINUSE. On a host
+ * without vhost-vsock a CID is only a number: render needs one, a launch refuses later. */
 static int cid_hold(Vm *vm, int *fd, uint32_t cid)
 {
         uint64_t value = cid;
@@ -189,7 +189,7 @@ static bool next_uid(Manager *manager, bool (*is_taken)(Manager *manager, uid_t 
  * long, and is left until there is no other uid. */
 static int choose_uid(Manager *manager, uid_t *ret, CvmError *error)
 {
-        if (next_uid(manager, strays_had, ret) || next_uid(manager, strays_have, ret))
+        if (next_uid(manager, orphans_had, ret) || next_uid(manager, orphans_have, ret))
                 return 0;
         return cvm_error_no_resources(error, "uid", 1, 0, NULL);
 }

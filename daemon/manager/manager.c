@@ -284,7 +284,7 @@ Manager *manager_free(Manager *manager)
         turns_free(manager->home.large_turns);
         ledger_free(manager->home.artifact_ledger);
         ledger_free(manager->home.secret_ledger);
-        free(manager->stray_uids);
+        free(manager->orphan_uids);
         manager_unlock(manager); /* a child that has not become another program would keep it */
         host_facts_free(manager->host);
         template_set_free(manager->templates);

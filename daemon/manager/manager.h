@@ -49,8 +49,8 @@ typedef struct Manager {
         uint16_t port_cursor;                 /* where the search for a free port continues */
         uint32_t cid_cursor;
         uid_t uid_cursor;
-        uid_t *stray_uids; /* owned; strays.h */
-        size_t n_stray_uids;
+        uid_t *orphan_uids; /* owned; orphans.h */
+        size_t n_orphan_uids;
 } Manager;
 
 typedef struct ManagerDirectories {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "manager/strays.h"
+#include "manager/orphans.h"
 
 #include <dirent.h>
 #include <unistd.h>
@@ -43,16 +43,16 @@ static bool is_a_cvms(const Manager *manager, uid_t uid)
         return vm_table_find_uid(&manager->home.table, uid) != NULL;
 }
 
-static bool is_stray(const Manager *manager, uid_t uid)
+static bool is_orphan(const Manager *manager, uid_t uid)
 {
         return uid >= manager->home.config->uid_first && uid <= manager->home.config->uid_last &&
                !is_a_cvms(manager, uid);
 }
 
-bool strays_had(Manager *manager, uid_t uid)
+bool orphans_had(Manager *manager, uid_t uid)
 {
-        for (size_t i = 0; i < manager->n_stray_uids; i++)
-                if (manager->stray_uids[i] == uid)
+        for (size_t i = 0; i < manager->n_orphan_uids; i++)
+                if (manager->orphan_uids[i] == uid)
                         return true;
         return false;
 }
@@ -61,7 +61,7 @@ static bool see(pid_t pid, uid_t uid, void *userdata)
 {
         struct Look *look = userdata;
 
-        look->found = is_stray(look->manager, uid);
+        look->found = is_orphan(look->manager, uid);
         return !look->found;
 }
 
@@ -70,21 +70,21 @@ static bool note(pid_t pid, uid_t uid, void *userdata)
         Manager *manager = userdata;
         uid_t *uids;
 
-        if (!is_stray(manager, uid) || strays_had(manager, uid))
+        if (!is_orphan(manager, uid) || orphans_had(manager, uid))
                 return true;
         log_warning("process %d runs as uid %u, which is reserved for CVMs, but belongs to no "
                     "known CVM; leaving it alone and not reusing the uid (if it belongs to another "
                     "cvmd, give each a range of its own: uids in cvmd.conf(5))",
                     (int)pid, uid);
-        uids = reallocarray(manager->stray_uids, manager->n_stray_uids + 1, sizeof(uid_t));
+        uids = reallocarray(manager->orphan_uids, manager->n_orphan_uids + 1, sizeof(uid_t));
         if (!uids)
                 return false;
-        manager->stray_uids = uids;
-        uids[manager->n_stray_uids++] = uid;
+        manager->orphan_uids = uids;
+        uids[manager->n_orphan_uids++] = uid;
         return true;
 }
 
-int strays_find(Manager *manager)
+int orphans_find(Manager *manager)
 {
         struct Look first = {manager, false};
         int r;
@@ -119,13 +119,13 @@ static bool has_process(uid_t uid)
         return for_each_process(compare, &search) < 0 || search.found;
 }
 
-bool strays_have(Manager *manager, uid_t uid)
+bool orphans_have(Manager *manager, uid_t uid)
 {
-        for (size_t i = 0; i < manager->n_stray_uids; i++)
-                if (manager->stray_uids[i] == uid) {
+        for (size_t i = 0; i < manager->n_orphan_uids; i++)
+                if (manager->orphan_uids[i] == uid) {
                         if (has_process(uid))
                                 return true;
-                        manager->stray_uids[i] = manager->stray_uids[--manager->n_stray_uids];
+                        manager->orphan_uids[i] = manager->orphan_uids[--manager->n_orphan_uids];
                         return false;
                 }
         return false;

@@ -7,8 +7,8 @@
 #include "manager/manager.h"
 
 /* Looks for them, and logs each; for a root daemon that has recovered its CVMs. 0 or -errno. */
-int strays_find(Manager *manager);
+int orphans_find(Manager *manager);
 /* Whether one had this uid when they were looked for. */
-bool strays_had(Manager *manager, uid_t uid);
+bool orphans_had(Manager *manager, uid_t uid);
 /* Whether one has it, still: looks at all processes if one had it. */
-bool strays_have(Manager *manager, uid_t uid);
+bool orphans_have(Manager *manager, uid_t uid);
