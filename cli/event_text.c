@@ -24,7 +24,7 @@ static const char *event_text_reason(const char *reason)
                 {"internal-error", "QEMU could not continue to run the guest"},
                 {"launch-failed", "the launch failed"},
                 {"lost", "it disappeared; cause unknown"},
-                {"companion", "a program that it requires beside QEMU ended"},
+                {"companion", "a program that it requires in addition to QEMU ended"},
                 {"restart-failed", "the attempt to launch it again failed"},
                 {"secrets-gone", "a restart of the host erased its secrets"},
                 {"restart-requested", "a restart was requested"},

@@ -14,7 +14,7 @@
 typedef enum ExitCode {
         EXIT_DONE = 0,
         EXIT_FAILED = 1,
-        /* of run alone, beside the endings' own */
+        /* of run alone, in addition to those of the endings */
         EXIT_LOST = 15, /* as ENDING_LOST */
         EXIT_DAEMON_AWAY = 16,
         EXIT_GIVEN_UP = 18,

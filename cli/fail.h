@@ -21,7 +21,7 @@ ExitStatus fail_usage(const Cli *cli, const char *format, ...) _printf_(2, 3);
 /* EXIT_FAILED. */
 ExitStatus fail_local(const Cli *cli, const char *format, ...) _printf_(2, 3);
 ExitStatus fail_memory(const Cli *cli);
-/* EXIT_DATA: what a file holds that was named is refused. line 0: none. */
+/* EXIT_DATA: the content of a given file is refused. line 0: none. */
 ExitStatus fail_file(const Cli *cli, const char *file, unsigned line, const char *format, ...)
         _printf_(4, 5);
 /* The same, with a column. */

@@ -312,8 +312,8 @@ static ExitStatus read_acpi(const Cli *cli, const char *directory, MeasureReques
         return EXIT_OK;
 }
 
-/* As a launch does. Without a kernel nobody launches it by this template, which needs one: then
- * only what QEMU itself wants counts. */
+/* As a launch does. If the template requires a kernel and none is given, no launch uses these files
+ * as they are: then only what QEMU itself requires is checked. */
 static ExitStatus check_firmware(const Cli *cli, const Template *template,
                                  const MeasureInputs *inputs)
 {

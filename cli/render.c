@@ -136,7 +136,7 @@ static int print_companions(json_object *companions)
                 }
                 if (r < 0)
                         return r;
-                printf("# start first, beside QEMU: %s\n#%s\n", name, text.data ?: "");
+                printf("# start first, in addition to QEMU: %s\n#%s\n", name, text.data ?: "");
         }
         return 0;
 }

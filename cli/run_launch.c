@@ -129,8 +129,8 @@ static int call_launch(Run *run, const LaunchSpec *spec, bool *ret_there, CvmErr
                 ready = run_wait(run, redraws ? PROGRESS_TICK_MSEC : -1);
 
                 if (run->stops) {
-                        /* the daemon takes back what nobody waits for; should it be done already,
-                         * the CVM is there and is stopped as any other */
+                        /* the daemon undoes a launch whose caller has gone; if the launch is
+                         * complete already, the CVM exists and is stopped like any other */
                         run_disconnect(run, RUN_MAIN);
                         *ret_there = run_look(run) > 0;
                         return 0;

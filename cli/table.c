@@ -121,7 +121,7 @@ static size_t table_least_width(const Table *table, size_t c)
         return MIN(table->width[c], least);
 }
 
-/* Leaves out the columns that do not fit beside more important ones. Returns whether what remains
+/* Leaves out the columns that do not fit next to more important ones. Returns whether what remains
  * can be narrowed to the terminal. */
 static bool table_leave_out(Table *table, size_t terminal)
 {

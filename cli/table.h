@@ -25,7 +25,7 @@ typedef struct TableColumn {
         bool cut;      /* may be elided on a terminal that is too narrow */
         bool wrap;     /* may continue in the next line there */
         size_t least;  /* to which its cells are elided at most; default: 8 */
-        unsigned rank; /* if not 0, left out there if it does not fit beside those of lower rank */
+        unsigned rank; /* if not 0, left out there if it does not fit next to those of lower rank */
 } TableColumn;
 
 /* Fills one row: newly allocated texts, NULL for "out of memory", one a column. */

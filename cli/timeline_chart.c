@@ -49,7 +49,7 @@ static size_t chart_column(const Chart *chart, int64_t usec)
         return MIN(column, chart->bars - 1);
 }
 
-/* What is said beside a bar. */
+/* The text next to a bar. */
 static const char *chart_remark(const Chart *chart, const TimelineRow *row)
 {
         return row->failed ? " failed" : row->open ? chart->signs->open : "";

@@ -89,7 +89,7 @@ const Option verb_doctor_options[] = {
 };
 
 const Option verb_launch_options[] = {
-        {"paused", NULL, "hold the guest before its first instruction, until resume"},
+        {"paused", NULL, "pause the guest before its first instruction, until resume"},
         {"quiet", NULL, "print only the name of the CVM, and no progress", .letter = 'q'},
         {},
 };

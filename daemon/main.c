@@ -36,7 +36,7 @@
 
 #define SOCKET_NAME "io.cvmd.Manager"
 #define GOODBYE_MSEC 10000 /* how long launches in progress may take to be undone at the end */
-#define WORKERS_MSEC 2000  /* and then workers that are held by files, to come back */
+#define WORKERS_MSEC 2000  /* and then workers that files block, to come back */
 #define DISK_MSEC 20000    /* from the signal on: a worker that waits for the disk */
 
 typedef struct Options {
@@ -310,7 +310,7 @@ static int listen_on(Daemon *daemon, const Config *config, const int *listeners,
         }
         if (n > 0)
                 return 0;
-        /* Without the group nobody but root and the daemon's own user may connect. */
+        /* Without the group only root and the daemon's own user may connect. */
         r = wire_server_listen_path(daemon->server, path, group ? 0660 : 0600,
                                     group ? group->gr_gid : (gid_t)-1);
         if (r == -EADDRINUSE)
@@ -440,7 +440,7 @@ static void set_up_process(void)
         if (geteuid() == 0)
                 prctl(PR_SET_DUMPABLE, 0);
         signal(SIGPIPE, SIG_IGN);
-        /* They read what clients name: one held by a dead file system must not hold all. */
+        /* They read what clients name: a dead file system that blocks one must not block all. */
         setenv("UV_THREADPOOL_SIZE", TURNS_THREADS, 0);
         umask(0077);
 }

@@ -2,7 +2,7 @@
 
 /* Logs: what the console, or the SVSM, wrote, and with follow what it writes, until the CVM has
  * ended. Everything is encoded in a worker, in the caller's turn (turns.h), so that many calls of
- * one user hold up only that user's. What is written is read from the console's backlog when the
+ * one user delay only that user's. What is written is read from the console's backlog when the
  * client has read what it was sent before. A connection has one call in progress, and a call of a
  * client who has gone does not wait: so the number of connections bounds how many wait. */
 
@@ -297,7 +297,7 @@ static Follow *follow_begin(WireCall *call, Manager *manager, Vm *vm, Console *l
         return follow;
 }
 
-/* What waits for its turn holds descriptors and memory that nobody counts to a client who
+/* What waits for its turn holds descriptors and memory that count to no client who
  * is gone. */
 static void on_past_gone(WireCall *call, void *userdata)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The spec of a call. One with certificates is large: base64 of 16 MiB, decoded and copied on the
- * loop, would hold everybody up. */
+ * loop, would delay every client. */
 
 #include "api/api.h"
 

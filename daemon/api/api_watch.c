@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Watch: events from a number on, as fast as the client reads; with a snapshot first what there is.
- * A slow client keeps its place as long as its events are kept; it costs nobody anything but
- * that. A connection has one call in progress, so the number of connections of a user bounds how
+/* Watch: events from a number on, as fast as the client reads; with a snapshot, first the CVMs that
+ * exist. A slow client keeps its place as long as its events are kept; it costs the daemon nothing
+ * else. A connection has one call in progress, so the number of connections of a user bounds how
  * many watch. */
 
 #include <string.h>

@@ -8,12 +8,11 @@
  *
  * Life of a set, in the hands of one CVM:
  *
- *   companions_start()  each is a held child (child.h) with a private directory and a channel of
- *                       its own: nothing of the plan has run, the record can be written
- *   companions_go()     they run; `ready` comes when each one's channel is connected
- *   companions_fd()     the hypervisor's ends, to be given to it
- *   companions_release_fds()  once it has them: from then on only those two speak
- *   companions_end()    SIGKILL; the set frees itself when all are reaped
+ *   companions_start()  each is a child that waits at its gate (child.h) with a private directory
+ * and a channel of its own: nothing of the plan has run, the record can be written companions_go()
+ * they run; `ready` comes when each one's channel is connected companions_fd()     the hypervisor's
+ * ends, to be given to it companions_release_fds()  once it has them: from then on only those two
+ * speak companions_end()    SIGKILL; the set frees itself when all are reaped
  *
  * A companion that ends by itself, or does not open its socket in time, is reported by `failed`,
  * once; the others keep running until companions_end(). One that exits with code 0 is reported

@@ -7,11 +7,11 @@
  * to vm. Nothing outside a driver's folder names the driver: what the daemon does
  * for one driver and not for another is a trait or an optional function in its DriverOps.
  *
- * Life of a DriverVm: start() makes it held (nothing of the plan has run yet) → go() lets it run →
- * `created` (the guest exists, its first instruction awaits resume()) → … → `ended`, exactly once,
- * after which only close() may be called. A DriverVm that adopt() found continues with `adopted`.
- * Callbacks never come from inside a call of the driver's functions. close() stops all callbacks,
- * never ends the guest, and frees in its time.
+ * Life of a DriverVm: start() makes it wait at its gate (nothing of the plan has run yet) → go()
+ * opens the gate → `created` (the guest exists, its first instruction awaits resume()) → … →
+ * `ended`, exactly once, after which only close() may be called. A DriverVm that adopt() found
+ * continues with `adopted`. Callbacks never come from inside a call of the driver's functions.
+ * close() stops all callbacks, never ends the guest, and frees in its time.
  */
 
 #include <json-c/json.h>
@@ -143,7 +143,7 @@ struct DriverOps {
         /* Once it is closed, the loop has ended and no worker probes any more. NULL: free(3). */
         void (*home_free)(DriverHome *home);
         /* Whether the driver's threads are left, also after its home was closed: exit(3) would run
-         * the clean-up of their libraries beside them. */
+         * the clean-up of their libraries as well. */
         bool (*has_threads)(void);
         /* The uid as which the hypervisor runs. NULL: the daemon reserves one for each CVM. Returns
          * 0, or -errno with HostNotReady. */
@@ -160,7 +160,7 @@ struct DriverOps {
          * -ENOMEM. */
         int (*check)(const DriverHome *home, const DriverProbe *probe, const TemplateSet *set,
                      const Template *template, HostCheckList *missing);
-        /* Sets what of a domain depends on the probe; probe NULL: nobody probed. */
+        /* Sets what of a domain depends on the probe; probe NULL: there was no probe. */
         void (*fit_domain)(const DriverProbe *probe, PlanDomain *domain);
 
         /* Required. */

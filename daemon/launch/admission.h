@@ -26,7 +26,7 @@ typedef struct AdmissionStep {
                              * resource's */
         const char *needed; /* for a person, as in HostCheck */
         const char *fix;    /* likewise; NULL: the error says it */
-        /* Checks, or holds something for the CVM. 0, or -errno with the error set. */
+        /* Checks, or reserves something for the CVM. 0, or -errno with the error set. */
         int (*pass)(Manager *manager, const Admission *admission, Vm *vm, CvmError *error);
         /* The same for the i-th of several things alone, so that a render can list every one that
          * is refused. Returns 1 once there is no i-th. NULL: the step is about one thing. */
@@ -50,7 +50,7 @@ int admission_admit(Manager *manager, const Admission *admission, Vm **ret, Vm *
 void admission_bring_back(Manager *manager, Vm *old);
 
 /* A CVM with all that follows from spec and configuration alone, in no table yet. Owned: given to
- * the table, or to admission_vm_drop(), which lets go of what it holds. */
+ * the table, or to admission_vm_drop(), which releases what is reserved for it. */
 int admission_vm_new(Manager *manager, const Admission *admission, Vm **ret, CvmError *error);
 void admission_vm_drop(Vm *vm);
 
@@ -80,6 +80,6 @@ int admission_check_tap(const Manager *manager, const Vm *vm, const CvmSpec *spe
                         const WirePeer *peer, CvmError *error);
 
 /* Adds to `missing` each refusal that a launch would meet now, before and after its files were
- * loaded; nothing stays held. Returns 0 or -ENOMEM. */
+ * loaded; nothing stays reserved. Returns 0 or -ENOMEM. */
 int admission_review(Manager *manager, const Admission *admission, const Loaded *loaded,
                      HostCheckList *missing);

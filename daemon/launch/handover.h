@@ -39,5 +39,5 @@ typedef struct SharesOrder {
 SharesOrder handover_order_shares(const Vm *vm, const CvmSpec *spec, const Loaded *loaded);
 /* In any thread. Nothing is left if it fails. */
 int handover_write_shares(const SharesOrder *order, Shares *ret, CvmError *error);
-/* Starts the CVM's hypervisor, which is held until its driver's go(). */
+/* Starts the CVM's hypervisor, which waits at its gate until its driver's go(). */
 int handover_start(Vm *vm, const Handover *handover, CvmError *error);

@@ -3,7 +3,7 @@
 
 /*
  * What the files of a launch share. launch.c has the table of its steps; launch_course.c takes them
- * one after the other, and back. The steps themselves, each beside its undo:
+ * one after the other, and back. The steps themselves, each next to its undo:
  *
  *   launch.c            admitted
  *   launch_artifacts.c  artifacts
@@ -103,7 +103,7 @@ struct Launch {
         bool waits;     /* for its turn; all is loaded */
         bool failed;    /* error is set; its steps are being undone */
         bool keeps;     /* the same, and the CVM is kept as failed, with its record and its logs */
-        bool cancelled; /* likewise, and nobody wants it any more */
+        bool cancelled; /* likewise, as its caller has cancelled it */
         CvmError error;
         char *reason;                        /* of one that failed; owned, or NULL */
         char *last_words;                    /* of its QEMU, if the error has none; likewise */
@@ -133,7 +133,7 @@ void launch_note_failure(Launch *launch);
 void launch_fail(Launch *launch);
 /* Continues to undo the steps of one that has failed. */
 void launch_unwind(Launch *launch);
-/* The call is answered: lets go of everything. */
+/* The call is answered: releases everything. */
 void launch_done(Launch *launch);
 /* Fails with LaunchFailed at the current step. */
 void launch_cancel(Launch *launch, const char *reason);

@@ -5,7 +5,7 @@
  * What a spec names outside the daemon, fetched with the caller's rights: artifact files are copied
  * and hashed, certificates read, shared directories and disks opened; and the embedded artifacts
  * that it takes, copied out of the program on first use; and what its QEMU can do. Done in a worker
- * thread, so that a slow disk or a dead mount holds up nobody else.
+ * thread, so that a slow disk or a dead mount delays no other user.
  */
 
 #include "artifact/artifact.h"
@@ -85,11 +85,13 @@ typedef struct LoadSource {
 /* loaded: what `done` may take from; borrowed. */
 typedef void (*LoadDone)(Loaded *loaded, void *userdata);
 
-/* owner: whose rights count. Takes the descriptors that the spec names from the call (NULL: it
- * names none). spec must stay until `done`, which always comes, from the loop, unless the job is
- * withdrawn. *ret: borrowed, until `done`. Returns 0, or -errno with the error set. */
+/* owner: the user with whose rights files are opened. Takes the descriptors that the spec names
+ * from the call (NULL: it names none). spec must stay until `done`, which always comes, from the
+ * loop, unless the job is withdrawn. *ret: borrowed, until `done`. Returns 0, or -errno with the
+ * error set. */
 int load_begin(const LoadSource *source, const CvmSpec *spec, const WirePeer *owner, WireCall *call,
                LoadDone done, void *userdata, LoadJob **ret, CvmError *error);
-/* Ends one that still waits for its turn, with all that it holds; `done` does not come then. (What
- * waits for a client who is gone is counted to nobody.) False: it works. */
+/* Ends a job that still waits for its turn, and releases its descriptors and memory, which would be
+ * counted to no user after their client has gone; `done` is not called then. Returns false if a
+ * worker has begun. */
 bool load_withdraw(LoadJob *job);

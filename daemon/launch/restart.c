@@ -29,7 +29,7 @@ static bool was_quiet(const Vm *vm)
 }
 
 typedef enum RestartVerdict {
-        RESTART_NONE,     /* nobody wants one: the end is the last one */
+        RESTART_NONE,     /* none is requested: the end is the last one */
         RESTART_AGAIN,    /* the policy asks for one */
         RESTART_GIVEN_UP, /* it does, but its limit of attempts in a row is reached */
         RESTART_NOW,      /* a client asks for one */
@@ -134,7 +134,7 @@ void restart_ended(Manager *manager, Vm *vm, const DriverEnding *ending)
                 restart_begin(manager, vm, verdict == RESTART_NOW);
                 return;
         case RESTART_GIVEN_UP:
-                state = VM_FAILED; /* whatever the reason: nobody wanted it to be over */
+                state = VM_FAILED; /* whatever the reason: no user requested this end */
                 note_given_up(vm);
                 break;
         }

@@ -174,7 +174,7 @@ static void log_not_on_disk(const Committer *committer, const CommitFile *file)
         log_error("cannot bring %s to the disk: %s", path ?: file->name, strerror(-file->failed));
 }
 
-/* What was kept beside the version that the worker had is not needed any more, or that version is
+/* What was kept next to the version that the worker had is not needed any more, or that version is
  * kept itself. */
 static void settle(Committer *committer, CommitFile *file)
 {

@@ -17,7 +17,7 @@
 #include "local/log.h"
 #include "spec/spec.h"
 
-/* The configuration while it is read, with the members that need more than a type beside it. */
+/* The configuration while it is read, with the members that need more than a type next to it. */
 typedef struct Raw {
         Config config;
         char *memory, *console_size, *memory_per_uid, *artifacts_per_uid, *secrets_per_uid,

@@ -4,7 +4,7 @@
 /*
  * Work with the daemon's files that no answer waits for, such as writing and removing logs:
  * one job after the other in a worker thread, in the order in which they were added, so that a disk
- * that is slow or does not answer never holds up the loop.
+ * that is slow or does not answer never blocks the loop.
  *
  * Its users bound its length: one job at a time for each log, and one for its removal and its end.
  */

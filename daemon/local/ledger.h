@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Bytes of the host's memory that users have beside that of their CVMs, counted to each: one ledger
- * for the artifacts that came from files, one for environments and certificates.
+ * Bytes of the host's memory that users have in addition to that of their CVMs, counted to each:
+ * one ledger for the artifacts that came from files, one for environments and certificates.
  *
  * What is loaded is reserved before it is copied, and stays so until it is a CVM's (vm/charges.h)
  * or dropped. All functions but ledger_new() and ledger_free() are thread-safe.
@@ -21,7 +21,7 @@ Ledger *ledger_free(Ledger *ledger);
 
 typedef struct LedgerBound {
         uint64_t limit; /* bytes; 0: none */
-        bool of_host;   /* the host must have that memory now, beside all that is reserved */
+        bool of_host; /* the host must have that memory now, in addition to all that is reserved */
 } LedgerBound;
 
 /* QuotaExceeded where the user would have more than the limit, NoResources (memory) where the host

@@ -35,7 +35,7 @@ void log_stop(void);
 
 #define LOG_FIELDS_MAX 4u
 
-/* What a message is about, beside its text; all borrowed, NULL: none. */
+/* What a message is about, besides its text; all borrowed, NULL: none. */
 typedef struct LogSubject {
         const char *name, *id; /* of the CVM */
         const char *message_id;

@@ -20,7 +20,7 @@ typedef struct MountsBelow {
 } MountsBelow;
 
 /* directory: any descriptor of it; mountinfo: "/proc/self/mountinfo". Only mounts on top of the
- * descriptor's own mount count, whatever else is at its path. Looks at no file system, so that a
- * dead one holds up nobody. Returns 0, -E2BIG for more than `max`, or -errno. */
+ * descriptor's own mount count, whatever else is at its path. Asks no file system, so that a
+ * dead one does not delay it. Returns 0, -E2BIG for more than `max`, or -errno. */
 int mounts_below_read(int directory, const char *mountinfo, size_t max, MountsBelow *ret);
 void mounts_below_done(MountsBelow *mounts);

@@ -82,8 +82,8 @@ static bool is_current(const Entry *entry, const QemuIdentity *identity)
                                                          QEMU_CACHE_RETRY_SEC * 1000000LL));
 }
 
-/* With the lock held, but not meanwhile: a QEMU that does not answer keeps those waiting who want
- * the same one, and nobody else. */
+/* With the lock held, which is released meanwhile: a QEMU that does not answer delays only the
+ * threads that ask about the same binary. */
 static void ask(QemuCache *cache, Entry *entry, const QemuIdentity *identity)
 {
         _cleanup_free_ char *reason = NULL;

@@ -4,8 +4,8 @@
 /*
  * What each QEMU binary can do, in memory over the files of STATE/qemu-cache. Asked by worker
  * threads: a launch whose binary is known costs one stat(2). One thread at a time asks the same
- * binary, so that many launches at once ask once; one that does not answer keeps nobody waiting who
- * wants another. A binary that could not be asked is not asked again for
+ * binary, so that many launches at once ask once; one that does not answer delays only the launches
+ * that use it. A binary that could not be asked is not asked again for
  * QEMU_CACHE_RETRY_SEC, unless it has changed.
  */
 

@@ -14,12 +14,12 @@
 #include <uv.h>
 
 /* Threads of the loop: UV_THREADPOOL_SIZE. Two of the manager's Turns use 24 of them each and root
- * 8 more, that of large work 4 and root 1 more; the others are for what nobody must hold up: large
+ * 8 more, that of large work 4 and root 1 more; the others are for work that must not wait: large
  * messages (wire/parser.h), records, memory, configuration. */
 #define TURNS_THREADS "80"
 #define TURNS_OF_A_USER 8
 #define TURNS_OF_OTHERS 24
-/* Likewise, of work that takes much memory and CPU time, and waits for nobody. */
+/* Likewise, of work that takes much memory and CPU time, and does not wait. */
 #define TURNS_LARGE_OF_A_USER 1
 #define TURNS_LARGE_OF_OTHERS 4
 /* After large work that took a while, its user's next piece of it begins this many times that while

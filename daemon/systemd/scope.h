@@ -26,7 +26,7 @@ typedef struct ScopeSpec {
                 *devices; /* paths, ended by NULL: all that it may open but /dev/null and such */
 } ScopeSpec;
 
-/* r: 0; -ETIMEDOUT: nobody knows whether it will be; -EREMOTEIO: refused, and `reason` is what
+/* r: 0; -ETIMEDOUT: whether it will be is unknown; -EREMOTEIO: refused, and `reason` is what
  * systemd says (borrowed); -errno: systemd could not be asked. Never from inside scope_start(). */
 typedef void (*ScopeDone)(int r, const char *reason, void *userdata);
 
@@ -42,8 +42,8 @@ void scope_stop(Bus *bus, const char *unit);
 typedef struct ScopeSet ScopeSet;
 
 /* Asks for the weight and the upper mark of memory of `limits`; one that is 0 is lifted. systemd
- * (SetUnitProperties) changes both or none. `done` as in scope_start(); with -ETIMEDOUT nobody
- * knows whether they are changed. NULL: nobody waits for the answer, and *ret is not set. */
+ * (SetUnitProperties) changes both or none. `done` as in scope_start(); with -ETIMEDOUT it is
+ * unknown whether they are changed. NULL: no caller waits for the answer, and *ret is not set. */
 int scope_set_limits(uv_loop_t *loop, Bus *bus, const char *unit, const SpecLimits *limits,
                      unsigned msec, ScopeDone done, void *userdata, ScopeSet **ret);
 /* Before `done` was called: it never will be. The limits may be changed all the same. */

@@ -11,7 +11,7 @@
 #include "vm/record.h"
 
 #define SCOPE_MSEC 10000
-#define SCOPE_TASKS 256 /* threads of a QEMU beside its vCPUs', where the spec says nothing */
+#define SCOPE_TASKS 256 /* threads of a QEMU besides its vCPUs', if the spec gives no limit */
 
 static bool is_needed(const VmHome *home, const CvmSpec *spec)
 {

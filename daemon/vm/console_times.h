@@ -40,7 +40,7 @@ void console_times_add(ConsoleTimes *times, size_t size);
 /* As if it were `now`. */
 void console_times_add_at(ConsoleTimes *times, size_t size, int64_t now);
 /* Bytes that were written before this offset are lost: those before them have no time any more,
- * because nobody knows how many bytes from the end they are. */
+ * because their distance from the end is unknown. */
 void console_times_forget(ConsoleTimes *times, uint64_t offset);
 /* Returns 0 or -ENOMEM. */
 int console_times_copy(const ConsoleTimes *times, ConsoleTimes *ret);

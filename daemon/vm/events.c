@@ -101,7 +101,7 @@ static json_object *event_to_json(const Events *events, const EventSubject *subj
                           json_object_get(subject->labels), NULL);
 }
 
-/* count: how many; 0: nobody knows. False: it cannot be said now. */
+/* count: how many; 0: unknown. False: it cannot be said now. */
 static bool say_lost(Events *events, const char *reason, int64_t count)
 {
         const EventSubject all = {.owner = EVENT_OF_ALL, .name = "", .id = ""};
@@ -147,7 +147,7 @@ Events *events_free(Events *events)
                 return NULL;
         if (events->store)
                 event_store_keep_mark(events->store);
-        /* nobody else knows of them */
+        /* no client knows of them */
         if (events->n_lost && !say_lost(events, "disk", events->n_lost))
                 event_store_discard(events->store);
         event_store_free(events->store);

@@ -41,7 +41,7 @@ static json_object *artifact_bytes_to_json(const Vm *vm)
         return object;
 }
 
-/* What the record has beside the members that clients see. */
+/* What the record has in addition to the members that clients see. */
 static json_object *record_own_members(const Vm *vm, const char *boot_id)
 {
         json_object *record = json_object_new_object();
@@ -167,7 +167,7 @@ static void on_reply_recorded(CommitWait *wait, int r)
         record_reply_now(later);
 }
 
-/* Nothing of a client that has gone waits for the disk: it is counted to nobody then. */
+/* Nothing of a client that has gone waits for the disk: it would be counted to no user. */
 static void on_reply_gone(WireCall *call, void *userdata)
 {
         RecordReply *later = userdata;

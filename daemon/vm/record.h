@@ -47,7 +47,7 @@ void record_remove(const Vm *vm);
 /* Whether it was written in the host's boot of that id. */
 bool record_is_of_boot(json_object *record, const char *boot_id);
 
-/* Makes the CVM that a record describes, in the recorded state, holding nothing, not in the
+/* Makes the CVM that a record describes, in the recorded state, with nothing reserved, not in the
  * manager's table yet. -EBADMSG: no record of ours; -EPROTONOSUPPORT: one of a newer version
  * (ret_reason: a static text). The record may be changed. */
 int record_to_vm(VmHome *home, json_object *record, Vm **ret, const char **ret_reason);

@@ -132,7 +132,7 @@ static size_t table_find_exactly(const VmTable *table, const Vm *vm)
 {
         size_t i = table_search_id(table, vm->id);
 
-        /* another one of the same id may be beside it */
+        /* another one of the same id may be next to it */
         while (i < table->n_ids && table->by_id[i] != vm)
                 i = strcmp(table->by_id[i]->id, vm->id) == 0 ? i + 1 : table->n_ids;
         return i;

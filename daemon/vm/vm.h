@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One CVM: its states, what it holds, how it ended.
+ * One CVM: its states, what is reserved for it, how it ended.
  *
  * One enum, one name table, one transition table; vm_set_state() alone changes the state, and it
  * alone persists the record and emits the event, in that order. Reference counted; the manager
@@ -106,7 +106,7 @@ struct Vm {
         VmStages stages;
 
         VmState state;
-        const VmKeeper *keeper; /* NULL: nobody is in charge */
+        const VmKeeper *keeper; /* NULL: no module is in charge */
         void *keeper_userdata;
         List watches;
 
@@ -175,13 +175,13 @@ void vm_emit(const Vm *vm, const char *kind, const char *old_state, const char *
 extern const DriverCallbacks vm_driver_callbacks;
 extern const CompanionCallbacks vm_companion_callbacks;
 
-/* From now on `keeper` is in charge of the CVM; NULL: nobody. */
+/* From now on `keeper` is in charge of the CVM; NULL: no module is. */
 void vm_entrust(Vm *vm, const VmKeeper *keeper, void *userdata);
 
 /* Concludes a CVM whose hypervisor has gone, by what the driver or a record reports: sets its
  * ending, if that is not known yet. Returns the final state: VM_STOPPED or VM_FAILED. */
 VmState vm_conclude(Vm *vm, const DriverEnding *ending);
-/* The same, releases all that it holds and sets the last state. */
+/* The same; also releases all its resources and sets the last state. */
 void vm_end(Vm *vm, const DriverEnding *ending);
 
 /* Begins to stop, or hastens a stop in progress. The launch of a CVM that is being launched for the
@@ -198,7 +198,7 @@ void vm_pause(Vm *vm, VmSwitched done, void *userdata);
 void vm_resume(Vm *vm, VmSwitched done, void *userdata);
 /* Its hypervisor leaves by itself: as after a Stop's quit it is killed if it does not in time. */
 void vm_await_quit(Vm *vm);
-/* Releases everything that only a live CVM holds: ports, CID, artifacts, shares, sockets. */
+/* Releases everything that only a live CVM has: ports, CID, artifacts, shares, sockets. */
 void vm_release(Vm *vm);
 /* The same of what only a process needs: a restarting CVM keeps the rest. */
 void vm_release_process(Vm *vm);

@@ -55,7 +55,7 @@ void vm_boot_set_bytes(VmBoot *boot, SpecArtifactKind kind, uint64_t bytes);
 void vm_boot_set_secret_bytes(VmBoot *boot, uint64_t bytes);
 /* Holds the files that its hypervisor may still open, as its digests name them. 0 or -errno. */
 int vm_boot_hold_files(VmBoot *boot, ArtifactFiles *files);
-/* Lets go of artifacts and files; digests stay. */
+/* Releases artifacts and files; digests stay. */
 void vm_boot_release(VmBoot *boot, ArtifactFiles *files);
 /* From a record. charged: its owner is still charged for it. */
 void vm_boot_load(VmBoot *boot, json_object *record, bool charged);

@@ -52,7 +52,7 @@ void vm_guest_begin(VmGuest *guest);
 /* It is not ready any more. */
 void vm_guest_end(VmGuest *guest);
 void vm_guest_stop_timers(VmGuest *guest);
-/* Nothing that the guest of the launch before said holds. */
+/* Forgets what the guest of the previous launch said. */
 void vm_guest_forget(VmGuest *guest);
 /* It has said READY; early: before the answer that it runs. */
 void vm_guest_set_ready(VmGuest *guest, bool early);

@@ -5,8 +5,8 @@
  * What no two live CVMs may have: QEMU's uid, host ports, a vsock CID, disks and GPUs.
  *
  * launch/reserve.h decides who gets what; it alone and this module change a VmReserved. Most of it
- * stays with the CVM to the end, for its record; vm_reserved_drop_holds() gives the kernel's part
- * of ports and CID over to the hypervisor, or back.
+ * stays with the CVM to the end, for its record; vm_reserved_drop_holds() releases what
+ * reserves ports and CID in the kernel, to the hypervisor or for good.
  */
 
 #include <json-c/json.h>
@@ -41,14 +41,14 @@ void vm_reserved_init(VmReserved *reserved);
 void vm_reserved_done(VmReserved *reserved);
 /* Copies the forwards, of which no port is reserved yet. To be called once. 0 or -ENOMEM. */
 int vm_reserved_set_forwards(VmReserved *reserved, const SpecForward *forwards, size_t n);
-/* Takes holds, in place of those of the launch before. */
+/* Takes the holds, in place of those of the previous launch. */
 void vm_reserved_set_disks(VmReserved *reserved, DiskHold *holds, size_t n);
 /* Takes fd, which holds the CID, or -1 on a host without vhost-vsock. */
 void vm_reserved_hold_cid(VmReserved *reserved, int fd);
 /* Copies the address; at most SPEC_GPUS_MAX. 0 or -ENOMEM. */
 int vm_reserved_add_gpu(VmReserved *reserved, const char *address);
 bool vm_reserved_has_gpu(const VmReserved *reserved, const char *address);
-/* Lets go of ports and CID, which the hypervisor has or takes now. */
+/* Releases the kernel's reservations of ports and CID, which the hypervisor has or takes now. */
 void vm_reserved_drop_holds(VmReserved *reserved);
 /* Reserves what a record has: the uid, the CID, and the GPUs of its redacted spec. Returns false if
  * that spec has what no spec can have. */

@@ -12,8 +12,8 @@ typedef enum VmState {
         VM_PREPARING, /* admitted; artifacts, shares and plan are being made; no process yet */
         VM_STARTING,  /* the hypervisor's process is on record; it has not answered yet */
         VM_RUNNING,   /* the guest's CPUs run */
-        VM_PAUSED, /* the guest's CPUs are held: --paused before its first instruction, Pause, or a
-                    * disk's failure */
+        VM_PAUSED, /* the guest's CPUs are paused: --paused before its first instruction, Pause, or
+                    * a disk's failure */
         VM_STOPPING,   /* asked to end; powerdown, quit, SIGKILL follow each other */
         VM_RESTARTING, /* gone, and to be launched again; see restart.h */
         VM_STOPPED,    /* ended normally, by the guest or a client; kept until removed */
@@ -24,7 +24,7 @@ typedef enum VmState {
 const char *vm_state_name(VmState state);
 /* Returns 0 or -EINVAL. */
 int vm_state_parse(const char *name, VmState *ret);
-/* Whether it holds resources: everything before stopped and failed. */
+/* Whether resources are reserved for it: in every state before stopped and failed. */
 bool vm_state_is_live(VmState state);
 
 /* Each follows the one before it. */
@@ -39,8 +39,8 @@ typedef enum VmStopStep {
 typedef struct VmCause {
         /* ENDING_STOPPED: a client ends it; ENDING_EXPIRED: its time to live is over;
          * ENDING_RESTART_REQUESTED: a client ends it, and it is launched again; any other: its
-         * hypervisor is asked to end because the guest has ended so; ENDING_NONE: nobody ends
-         * it. */
+         * hypervisor is asked to end because the guest has ended so; ENDING_NONE: it is not
+         * being ended. */
         EndingKind kind;
         VmStopStep step;
         uint32_t powerdown_sec; /* from the power button to quit; 0: the CVM's own */

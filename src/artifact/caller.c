@@ -217,7 +217,7 @@ static void caller_child_run(int sock, const int *fds, size_t n, const void *dat
         }
 }
 
-/* A child that signals nobody when it ends, so that the daemon's own watch over its children never
+/* A child that sends no signal when it ends, so that the daemon's own watch over its children never
  * hears of it. Returns 0 or -errno. */
 static int caller_spawn(const Request *request, Errand *errand)
 {

@@ -10,7 +10,7 @@
 #include "base/macros.h"
 
 typedef enum EndingKind {
-        ENDING_NONE, /* it has not ended, or nobody knows yet how */
+        ENDING_NONE, /* it has not ended, or how it ended is not known yet */
         ENDING_POWER_OFF,
         ENDING_POWER_OFF_OR_REBOOT, /* no daemon was running, so which of them is unknown */
         ENDING_GUEST_RESET,

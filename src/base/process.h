@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Processes by pidfd. A pid alone names nobody: it may be another process a moment later. Identity
- * is pid + start time (field 22 of /proc/PID/stat, clock ticks since boot, proc(5)) in one boot.
+ * Processes by pidfd. A pid alone identifies no process: it may be another process a moment later.
+ * Identity is pid + start time (field 22 of /proc/PID/stat, clock ticks since boot, proc(5)) in one
+ * boot.
  */
 
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Checks of what a host runs out of, and of what must run beside. */
+/* Checks of what a host runs out of, and of which other programs must run. */
 
 #include <string.h>
 

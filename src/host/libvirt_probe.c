@@ -21,7 +21,7 @@ int libvirt_probe_parse(const char *xml, LibvirtFacts *ret)
         xmlXPathContext *context;
         const char *failure;
         xmlDoc *doc;
-        /* formatdomaincaps of libvirt's documentation; before 10.5 sev had no list beside it */
+        /* formatdomaincaps of libvirt's documentation; before 10.5 sev had no list next to it */
 #define VALUE(name, value) "/enum[@name='" name "']/value[.='" value "']"
         const struct {
                 bool *fact;

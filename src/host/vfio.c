@@ -33,8 +33,8 @@ static char *link_name(const char *root, const char *device, const char *name)
         return strdup(slash ? slash + 1 : target);
 }
 
-/* Whether a neighbour in the group leaves the device to a guest: a bridge, or nobody's
- * but VFIO's. */
+/* Whether a neighbour in the group leaves the device to a guest: a bridge, or
+ * a device that no driver has but VFIO's. */
 static bool is_harmless(const char *root, const char *device, const char *driver)
 {
         _cleanup_free_ char *path = NULL, *class = NULL;

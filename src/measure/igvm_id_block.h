@@ -3,7 +3,7 @@
 
 /*
  * The ID block within an IGVM file: header SNP_ID_BLOCK. A guest that boots from such a file has
- * its block there and nowhere else: QEMU takes none by option beside it.
+ * its block there and nowhere else: QEMU takes none by an option besides it.
  *
  * Source: Rust crate igvm_defs, IGVM_VHS_SNP_ID_BLOCK: u32 compatibility mask, u8 author key
  * enabled, 3 reserved bytes, launch digest (48), family and image ID (16 each), u32 version, u32

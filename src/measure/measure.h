@@ -29,7 +29,7 @@ MeasureMethod measure_method_find(const char *name);
 typedef struct MeasureFile {
         Bytes bytes; /* not given: it is not there */
         HashPairDigest digests;
-        bool has_code;     /* false: nobody looked */
+        bool has_code;     /* false: it was not looked for */
         FirmwareCode code; /* what measure_read_code() found in it */
 } MeasureFile;
 

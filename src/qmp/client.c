@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "qmp/message.h"
 
-#define READ_SIZE 16384u      /* bytes a turn of the loop, so that a flood starves nobody */
+#define READ_SIZE 16384u      /* bytes a turn of the loop, so that a flood starves no other */
 #define READS_AFTER_ERROR 64u /* what a socket may still hold when its peer has gone */
 #define IDLE_INPUT_MAX 65536u /* an empty input buffer larger than this is given back */
 #define HANDSHAKE_ID 1
@@ -25,7 +25,7 @@ typedef enum QmpState {
 
 typedef struct Pending {
         int64_t id;
-        QmpReply reply; /* NULL: nobody asks */
+        QmpReply reply; /* NULL: no caller waits for it */
         void *userdata;
 } Pending;
 

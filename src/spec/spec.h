@@ -190,7 +190,7 @@ int spec_remove_parse(const char *name, SpecRemove *ret);
 
 typedef enum SpecSvsmTransport { SPEC_SVSM_SERIAL, SPEC_SVSM_VSOCK } SpecSvsmTransport;
 
-/* Of an SVSM beside the guest. */
+/* Of an SVSM alongside the guest. */
 typedef struct SpecSvsm {
         bool given;
         bool log;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an SVSM needs of the host beside its guest. */
+/* What an SVSM requires of the host in addition to its guest. */
 #include "spec/spec.h"
 
 #include <string.h>

@@ -99,8 +99,8 @@ static int render_attribute(Walk *walk, const Frame *frame, const xmlNode *from,
         if (when)
                 r = condition(walk, frame, when, &wanted);
         else if (other)
-                r = walk_fail(walk, "'" ELSE "%s' requires '" WHEN "%s' beside it", attribute->name,
-                              attribute->name);
+                r = walk_fail(walk, "'" ELSE "%s' requires '" WHEN "%s' next to it",
+                              attribute->name, attribute->name);
         if (when && walk->check)
                 wanted = walk->check == WALK_CHECK_FULL;
         if (r == 0 && (wanted || other))

@@ -41,7 +41,7 @@ static int domain_file_parse(DomainFile *file, const char *text, size_t size, Cv
         return r;
 }
 
-/* The first node that is neither element, text nor comment, or is text beside elements. */
+/* The first node that is neither element, text nor comment, or is text next to elements. */
 static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const char **ret_reason)
 {
         bool elements = false;
@@ -59,7 +59,7 @@ static const xmlNode *find_foreign(const xmlNode *node, unsigned depth, const ch
                         found = find_foreign(child, depth + 1, ret_reason);
                 } else if (child->type == XML_TEXT_NODE) {
                         if (elements && !libxml->xmlIsBlankNode(child)) {
-                                *ret_reason = "text cannot stand beside elements";
+                                *ret_reason = "text cannot stand next to elements";
                                 found = child;
                         }
                 } else if (child->type != XML_COMMENT_NODE) {

@@ -91,7 +91,7 @@ typedef enum PlanMeeting {
         _PLAN_MEETING_MAX,
 } PlanMeeting;
 
-/* A program that runs beside QEMU, from before its start to its end. */
+/* A program that runs alongside QEMU, from before its start to its end. */
 typedef struct PlanCompanion {
         char *name;    /* lowercase letters, digits, '-' */
         char *package; /* what installs the program */

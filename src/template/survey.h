@@ -32,7 +32,7 @@ typedef struct SurveyLibvirt {
 /* Checks of the host, the devices and QEMU, in that order. 0 or -ENOMEM. */
 int template_survey(const Template *template, const SurveyHost *host, const SurveyQemu *qemu,
                     HostCheckList *ret);
-/* Adds what driver libvirt needs beside that. 0 or -ENOMEM. */
+/* Adds what driver libvirt requires in addition. 0 or -ENOMEM. */
 int template_survey_libvirt(const TemplateSet *set, const Template *template,
                             const SurveyLibvirt *libvirt, HostCheckList *list);
 /* The obstacle: the first check that failed, or NULL. Borrowed. */

@@ -22,7 +22,7 @@ typedef struct TemplateSet TemplateSet;
 typedef struct Template Template;
 
 /* directory: NULL or a path; absent is the same as empty. Of a process of root's all its files must
- * belong to root and be writable by nobody else (-EPERM); each is a regular file (-EINVAL). */
+ * belong to root and be writable by no other user (-EPERM); each is a regular file (-EINVAL). */
 int template_set_load(const char *directory, TemplateSet **ret, CvmError *error);
 TemplateSet *template_set_free(TemplateSet *set);
 DEFINE_CLEANUP(TemplateSet *, template_set_free)
@@ -69,7 +69,7 @@ json_object *template_requires_qemu(const Template *template);
 /* What it must know besides for devices of the SVSM's; NULL: the platform has no SVSM. Borrowed. */
 json_object *template_requires_svsm(const Template *template);
 /* Bytes of the host's memory that a CVM with so much memory may come to use: a confidential one has
- * shared pages beside its private ones. */
+ * shared pages besides its private ones. */
 uint64_t template_promise(const Template *template, uint64_t memory);
 /* Whether it always has a vsock device. */
 bool template_needs_vsock(const Template *template);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the files of this layer share; nobody else but its tests includes it. */
+/* What the files of this layer share; only they and their tests include it. */
 
 #include "base/json.h"
 #include "base/text.h"
@@ -119,7 +119,7 @@ const void *template_set_domain_fragment(const TemplateSet *set, const char *nam
 int template_set_load_domains(const TemplateSet *set, CvmError *error);
 /* Whether a file of the configured directory is a domain, so that all of them are to be checked. */
 bool template_set_domains_are_used(const TemplateSet *set);
-/* TemplateInvalid: an XML file stands beside no template. */
+/* TemplateInvalid: an XML file has no template next to it. */
 int template_set_check_domains(const TemplateSet *set, CvmError *error);
 
 /* Adds one file ("plain.json", "fragments.json") to a set, as template_set_load() does with each,

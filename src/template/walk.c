@@ -84,12 +84,12 @@ int walk_check_members(Walk *walk, json_object *object, const char *const *known
                 while (*k && strcmp(walk_member_name(*k), key) != 0)
                         k++;
                 if (!*k)
-                        return walk_fail(walk, "unknown member '%s' beside '%s'", key,
+                        return walk_fail(walk, "unknown member '%s' next to '%s'", key,
                                          walk_member_name(known[0]));
         }
         for (const char *const *k = known; *k; k++)
                 if (**k == '!' && !json_object_object_get_ex(object, walk_member_name(*k), NULL))
-                        return walk_fail(walk, "'%s' requires '%s' beside it",
+                        return walk_fail(walk, "'%s' requires '%s' next to it",
                                          walk_member_name(known[0]), walk_member_name(*k));
         return 0;
 }

@@ -18,7 +18,7 @@ static int verify_pcrs(VerifyRun *run, CvmError *error)
         return 0;
 }
 
-/* PCRs beside a signed report only matter to who expects some. */
+/* PCRs in addition to a signed report only matter to who expects some. */
 static void add_pcrs(VerifyRun *run)
 {
         const Expectation *expectation = run->inputs->expectation;

@@ -20,7 +20,7 @@ typedef struct WireClient WireClient;
 int wire_client_connect(const char *path, WireClient **ret, CvmError *error);
 WireClient *wire_client_free(WireClient *client);
 DEFINE_CLEANUP(WireClient *, wire_client_free)
-/* The connection's descriptor, borrowed, for poll(2) beside others. */
+/* The connection's descriptor, borrowed, for poll(2) together with others. */
 int wire_client_fd(const WireClient *client);
 
 /* Milliseconds for each wait on the peer; -1 (default): no limit. */

@@ -135,7 +135,8 @@ static void wire_server_uncount(WireServer *server, WireConnection *connection)
         count(server, connection, 0);
 }
 
-/* Ends the account's largest connection; what it holds counts no more. False: there is none. */
+/* Ends the account's largest connection, whose memory does not count any more. Returns false if
+ * there is none. */
 static bool end_largest(WireServer *server, const WireHolder *holder)
 {
         WireConnection *connection, *largest = NULL;

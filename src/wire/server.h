@@ -39,7 +39,7 @@ typedef int (*WireHandler)(WireCall *call, json_object *parameters, void *userda
 
 /* Makes of a call's parameters what its handler then takes by wire_call_take_prepared(): of a
  * message above WIRE_MESSAGE_SMALL_MAX in the worker that has parsed it, so that the loop does not
- * decode megabytes. It may use nothing but the parameters, which nobody else uses meanwhile. It
+ * decode megabytes. It may use nothing but the parameters, which nothing else uses meanwhile. It
  * comes before any check of the call. */
 typedef void *(*WirePrepare)(json_object *parameters);
 

@@ -15,7 +15,7 @@ typedef struct WireListener {
         uv_poll_t poll;
         int fd;                /* owned */
         WireListenerPath path; /* empty if an inherited socket has none */
-        bool inherited;        /* whoever made the socket's file removes it */
+        bool inherited;        /* the process that made the socket's file removes it */
         mode_t mode;           /* of the path that is not inherited, as is the group */
         gid_t group;
         LIST_ENTRY(WireListener) all;

@@ -32,6 +32,16 @@ PATTERNS = {
     r"\bis nobody's\b": "belongs to no one, is unused",
     r"\bas somebody wanted\b|\bas nobody wanted\b": "normally, abnormally",
     r"\bsomebody\b": "name who: another user, another process",
+    r"\bbeside\b": "alongside, next to, in addition to, besides",
+    r"\bstrays?\b": "orphan (a process), unexpected (an event)",
+    r"\bnobody(?:'s\b| (?:knows|wants|wanted|asks|looked|probed|awaits)\b)"
+    r"|\b(?:holds? up|for|to|costs|keeps|names|signals|starves) nobody\b":
+        "name who or what is not: no caller, unknown, belongs to no CVM",
+    r"\b(?:holds?|held) (?:up|every|nobody)\b|\bheld child\b"
+    r"|\bCPUs (?:are )?held\b|\bhold the guest\b"
+    r"|\b(?:nothing (?:is|stays)|is) held (?:when|until its)|\b(?:all|what) (?:that )?it holds\b":
+        "delay (block), wait at a gate, pause, reserve",
+    r"\blets? go of\b": "release",
     r"\bwhoever\b": "the user who, the process that, code that",
     r"\bshall\b": "must, will, is to",
     r"\bfor ever\b": "without limit, for good",

@@ -18,7 +18,7 @@ CVMD = os.environ.get("CVMD", str(TOP / "build/daemon/cvmd"))
 PAGES = sorted(path.stem for path in MAN.glob("*.scd"))
 # Classes of attacks that cvmd-security(7) must answer.
 ATTACKS = ["Descriptors that do not answer", "Sockets that linger", "Messages",
-           "Memory beside the guest's", "Files on slow file systems",
+           "Memory besides the guest's", "Files on slow file systems",
            "Files that the kernel writes",
            "The host's loopback", "The agent's answers", "A verdict that says too much",
            "Ordinary calls in numbers", "A log that is not read",

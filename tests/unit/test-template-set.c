@@ -111,7 +111,7 @@ static void test_refusals(void **state)
                 /* when */
                 {ARGUMENTS "{\"when\": \"vm.kvm\"}]}", "'when' requires 'do' beside it"},
                 {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [], \"then\": []}]}",
-                 "unknown member 'then' beside 'when'"},
+                 "unknown member 'then' next to 'when'"},
                 {ARGUMENTS "{\"when\": \"vm\", \"do\": []}]}", "'vm' is neither true nor false"},
                 {ARGUMENTS "{\"when\": \"fd.kernel\", \"do\": []}]}", "is neither true nor false"},
                 {ARGUMENTS "{\"when\": {\"xor\": []}, \"do\": []}]}",

@@ -245,7 +245,7 @@ static void on_done(LibvirtHome *home, LibvirtVm *vm, const LibvirtNews *news)
         if (news->verb == LIBVIRT_CREATE && vm && vm->creating == news->serial)
                 on_created(vm, news);
         else if (news->verb == LIBVIRT_CREATE && news->r == 0)
-                condemn(home, news->id); /* nobody's any more */
+                condemn(home, news->id); /* it belongs to no CVM any more */
         else if (news->verb == LIBVIRT_LOOK && vm)
                 on_looked(vm, news);
         else if (news->verb == LIBVIRT_DESTROY && (news->r == 0 || news->r == -ESRCH))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the daemon asks of driver libvirt beside the life of a CVM: who runs its QEMUs, and what the
- * libvirt of this host can do. */
+/* What the daemon asks of driver libvirt besides the life of a CVM: who runs its QEMUs, and what
+ * the libvirt of this host can do. */
 
 #include <stdlib.h>
 #include <unistd.h>

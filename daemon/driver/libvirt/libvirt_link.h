@@ -18,7 +18,7 @@
 typedef struct LibvirtLink LibvirtLink;
 
 typedef enum LibvirtVerb {
-        LIBVIRT_CREATE,   /* a domain from XML, its CPUs held */
+        LIBVIRT_CREATE,   /* a domain from XML, its CPUs paused */
         LIBVIRT_LOOK,     /* at its state: LIBVIRT_IS_…, in `detail` */
         LIBVIRT_RESUME,   /* its CPUs */
         LIBVIRT_SUSPEND,  /* likewise */
@@ -51,7 +51,7 @@ typedef struct LibvirtNews {
         const char *id; /* the domain's UUID */
         LibvirtVerb verb;
         uint64_t serial; /* of the command */
-        /* 0, -ENOTCONN (nobody knows whether it was done), -ESRCH (no such domain), -EIO */
+        /* 0, -ENOTCONN (whether it was done is unknown), -ESRCH (no such domain), -EIO */
         int r;
         int detail;
         const char *text;
@@ -62,8 +62,8 @@ typedef void (*LibvirtTell)(const LibvirtNews *news, void *userdata);
 /* 0 or -errno. Nothing is connected yet. */
 int libvirt_link_new(uv_loop_t *loop, const char *uri, LibvirtTell tell, void *userdata,
                      LibvirtLink **ret);
-/* No news come any more; the loop's handle goes in its next rounds. A call that blocks holds nobody
- * up, and libvirt_link_facts() returns at once. Accepts NULL. */
+/* No news come any more; the loop's handle is closed in one of its next rounds. The function does
+ * not wait for a call that blocks, and libvirt_link_facts() returns at once. Accepts NULL. */
 void libvirt_link_close(LibvirtLink *link);
 /* After it was closed, once nobody calls anything of it; frees in its time. Accepts NULL. */
 void libvirt_link_free(LibvirtLink *link);

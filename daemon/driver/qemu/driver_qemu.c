@@ -409,7 +409,8 @@ static int qemu_vm_spawn(QemuVm *vm, DriverHome *home, const DriverStart *start,
         return r < 0 ? cvm_error_system(error, r, "read the start time of QEMU") : 0;
 }
 
-/* A held child that is not wanted any more: it sees its pipe closed and exits; nothing has run. */
+/* A child at its gate that is not wanted any more: it sees its pipe closed and exits; nothing has
+ * run. */
 static void discard(QemuVm *vm)
 {
         if (vm->child.pidfd >= 0) {

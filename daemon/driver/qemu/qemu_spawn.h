@@ -13,6 +13,7 @@ int qemu_spawn_home_new(const DriverOps *ops, uv_loop_t *loop, DriverHome **ret)
 void qemu_spawn_home_free(DriverHome *base);
 
 /* home: one of those; sockets: listening, by QemuSocket; output: for what QEMU prints; all
- * borrowed. The child is held (child.h). LaunchFailed or SystemError; nothing is left then. */
+ * borrowed. The child waits at its gate (child.h). LaunchFailed or SystemError; nothing is left
+ * then. */
 int qemu_spawn(DriverHome *home, const DriverStart *start, const int *sockets, int output,
                Child *ret, CvmError *error);
