@@ -34,7 +34,7 @@ int spec_parse_image(const char *text, CvmSpec *spec, CvmError *error)
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (spec->artifacts[kinds[i]].given)
                         fault_add(error, spec_artifact_kind_name(kinds[i]),
-                                  "cannot be given beside 'image', which has its own");
+                                  "cannot be given together with 'image', which has its own");
         return 0;
 }
 

@@ -76,7 +76,7 @@ static void test_refusals(void **state)
                 {"<domain>\n<a>&undefined;</a></domain>", NULL, "/etc/t.xml:2: "},
                 {"<domain>\n<?sh run?></domain>", NULL, "/etc/t.xml:2: only elements"},
                 {"<domain>\n<a>text<b/></a></domain>", NULL,
-                 "/etc/t.xml:2: text cannot stand beside"},
+                 "/etc/t.xml:2: text cannot stand next to"},
                 {DOMAIN "<a>${vm.gpu}</a></domain>", NULL,
                  "/etc/t.xml:2: domain/a: unknown variable 'vm.gpu'"},
                 {DOMAIN "<a\nb='${vm.gpu}'/></domain>", NULL, "a@b: unknown variable 'vm.gpu'"},

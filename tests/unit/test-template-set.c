@@ -109,7 +109,7 @@ static void test_refusals(void **state)
                 {ARGUMENTS "{\"smbios\": \"type=1\"}]}", "smbios: this option requires an object"},
                 {ARGUMENTS "{\"cpu\": \"EPYC,+sev\"}]}", "-cpu does not accept a comma"},
                 /* when */
-                {ARGUMENTS "{\"when\": \"vm.kvm\"}]}", "'when' requires 'do' beside it"},
+                {ARGUMENTS "{\"when\": \"vm.kvm\"}]}", "'when' requires 'do' next to it"},
                 {ARGUMENTS "{\"when\": \"vm.kvm\", \"do\": [], \"then\": []}]}",
                  "unknown member 'then' next to 'when'"},
                 {ARGUMENTS "{\"when\": \"vm\", \"do\": []}]}", "'vm' is neither true nor false"},
@@ -163,7 +163,7 @@ static void test_refusals(void **state)
                  "arguments[0].device.a: unknown variable 'x'"},
                 /* each */
                 {ARGUMENTS "{\"each\": \"shares\", \"do\": []}]}",
-                 "'each' requires 'as' beside it"},
+                 "'each' requires 'as' next to it"},
                 {ARGUMENTS "{\"each\": \"vm.name\", \"as\": \"i\", \"do\": []}]}",
                  "'vm.name' is not a list"},
                 {ARGUMENTS "{\"each\": 1, \"as\": \"i\", \"do\": []}]}",
@@ -182,7 +182,7 @@ static void test_refusals(void **state)
                 {HEAD "\"companions\": [7], \"arguments\": []}",
                  "companions[0]: must be an object"},
                 {COMPANION("\"name\": \"c\""),
-                 "/etc/t.json:6: companions[0]: 'name' requires 'program' beside it"},
+                 "/etc/t.json:6: companions[0]: 'name' requires 'program' next to it"},
                 {COMPANION(NAMED "\"socket\": \"tcp\", \"arguments\": []"),
                  "companions[0]: 'socket' must be \"listen\", \"pair\" or \"none\""},
                 {COMPANION(NAMED "\"socket\": \"none\", \"arguments\": [\"${self.socket}\"]"),
