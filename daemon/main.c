@@ -37,7 +37,7 @@
 #define SOCKET_NAME "io.cvmd.Manager"
 #define GOODBYE_MSEC 10000 /* how long launches in progress may take to be undone at the end */
 #define WORKERS_MSEC 2000  /* and then workers that files block, to come back */
-#define DISK_MSEC 20000    /* from the signal on: a worker that waits for the disk */
+#define DISK_MSEC 20000    /* from the signal on: workers that wait for the disk */
 
 typedef struct Options {
         const char *config, *socket, *runtime_dir, *state_dir;
@@ -55,6 +55,7 @@ typedef struct Daemon {
         Reload reload;
         uv_timer_t goodbye, watchdog, last;
         uint64_t goodbye_at, disk_at;
+        uint64_t log_progress; /* of the queue of the logs, when on_last() looked last */
 } Daemon;
 
 static const char help[] =
@@ -226,15 +227,34 @@ static void start_watchdog(Daemon *daemon)
                 uv_timer_start(&daemon->watchdog, on_watchdog, usec / 2000, usec / 2000);
 }
 
-/* What is on disk is right at any time, but what was written last is still brought there, if the
- * disk answers. */
+/* Whether the disk has taken more of the logs since the last call. */
+static bool daemon_logs_move(Daemon *daemon)
+{
+        const DiskQueue *logs = daemon->parts.manager->home.disk;
+        uint64_t before = daemon->log_progress;
+
+        daemon->log_progress = disk_queue_progress(logs);
+        return !disk_queue_is_idle(logs) && daemon->log_progress != before;
+}
+
+static void log_late_logs(const DiskQueue *logs, bool moved)
+{
+        log_warning("the disk %s: the last output of guests may be missing in their logs; %zu "
+                    "writes and removals of logs are given up",
+                    moved ? "is too slow" : "did not answer in time", disk_queue_count(logs));
+}
+
+/* What is on disk is right at any time, but what was written last is still brought there: records
+ * until DISK_MSEC are over, logs no longer than the disk takes something of them every
+ * WORKERS_MSEC. */
 static void on_last(uv_timer_t *timer)
 {
         Daemon *daemon = timer->data;
         const Committer *records = daemon->parts.manager->home.records;
-        bool is_written = committer_is_idle(records);
+        const DiskQueue *logs = daemon->parts.manager->home.disk;
+        bool is_written = committer_is_idle(records), moved = daemon_logs_move(daemon);
 
-        if (!is_written && uv_now(timer->loop) < daemon->disk_at) {
+        if ((!is_written || moved) && uv_now(timer->loop) < daemon->disk_at) {
                 uv_timer_start(timer, on_last, WORKERS_MSEC, 0);
                 return;
         }
@@ -250,9 +270,8 @@ static void on_last(uv_timer_t *timer)
                 log_stop();
                 _exit(EXIT_FAILURE);
         }
-        if (!disk_queue_is_idle(daemon->parts.manager->home.disk))
-                log_warning("the disk did not answer in time: the last output of guests may be "
-                            "missing in their logs");
+        if (!disk_queue_is_idle(logs))
+                log_late_logs(logs, moved);
         else
                 log_warning("a file does not answer: going down without the worker that reads it");
         log_stop();
@@ -274,6 +293,7 @@ static void on_goodbye(uv_timer_t *timer)
         vsock_close(TAKE_PTR(daemon->vsock));
         parts_close(&daemon->parts);
         close_signals(daemon);
+        (void)daemon_logs_move(daemon);
         uv_timer_start(&daemon->last, on_last, WORKERS_MSEC, 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "local/disk_queue.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* What the worker gets at once: each time, it first waits for the work of others. */
@@ -13,6 +14,7 @@ struct DiskQueue {
         DiskJobs waiting;
         DiskJobs batch; /* the worker has it, unless it is empty */
         uv_work_t work;
+        atomic_uint_fast64_t progress;
 };
 
 DiskQueue *disk_queue_new(uv_loop_t *loop)
@@ -54,8 +56,10 @@ static void on_work(uv_work_t *work)
         DiskQueue *queue = container_of(work, DiskQueue, work);
         DiskJob *job;
 
-        STAILQ_FOREACH (job, &queue->batch, entry)
+        STAILQ_FOREACH (job, &queue->batch, entry) {
                 job->run(job);
+                disk_queue_note_progress(queue);
+        }
 }
 
 static void disk_queue_next(DiskQueue *queue);
@@ -97,6 +101,44 @@ void disk_queue_add(DiskQueue *queue, DiskJob *job, DiskFunction run, DiskFuncti
         job->done = done;
         STAILQ_INSERT_TAIL(&queue->waiting, job, entry);
         disk_queue_next(queue);
+}
+
+bool disk_queue_cancel(DiskQueue *queue, DiskJob *job)
+{
+        DiskJob *waiting;
+
+        if (!queue)
+                return false;
+        STAILQ_FOREACH (waiting, &queue->waiting, entry)
+                if (waiting == job)
+                        break;
+        if (!waiting)
+                return false;
+        STAILQ_REMOVE(&queue->waiting, job, DiskJob, entry);
+        return true;
+}
+
+void disk_queue_note_progress(DiskQueue *queue)
+{
+        if (queue)
+                atomic_fetch_add(&queue->progress, 1);
+}
+
+uint64_t disk_queue_progress(const DiskQueue *queue)
+{
+        return atomic_load(&queue->progress);
+}
+
+size_t disk_queue_count(const DiskQueue *queue)
+{
+        const DiskJob *job;
+        size_t n = 0;
+
+        STAILQ_FOREACH (job, &queue->batch, entry)
+                n++;
+        STAILQ_FOREACH (job, &queue->waiting, entry)
+                n++;
+        return n;
 }
 
 bool disk_queue_is_idle(const DiskQueue *queue)

@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
 
@@ -36,5 +37,16 @@ DEFINE_CLEANUP(DiskQueue *, disk_queue_free)
  * those have run. With queue NULL both are called at once, in this thread. */
 void disk_queue_add(DiskQueue *queue, DiskJob *job, DiskFunction run, DiskFunction done);
 
+/* Takes back a job that the worker has not got yet: neither function is called. Returns false if
+ * the worker has the job, or has had it. */
+bool disk_queue_cancel(DiskQueue *queue, DiskJob *job);
+
 /* Whether all jobs are done. Accepts NULL, for which that is true. */
 bool disk_queue_is_idle(const DiskQueue *queue);
+
+/* A job tells that the disk has taken something; from any thread. Accepts NULL. */
+void disk_queue_note_progress(DiskQueue *queue);
+/* How often a job has told so or has ended: where it stays the same, the disk does not answer. */
+uint64_t disk_queue_progress(const DiskQueue *queue);
+/* How many jobs are not done. */
+size_t disk_queue_count(const DiskQueue *queue);

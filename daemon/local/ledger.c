@@ -127,6 +127,18 @@ void ledger_cancel(Ledger *ledger, uid_t uid, uint64_t bytes)
         pthread_mutex_unlock(&ledger->lock);
 }
 
+uint64_t ledger_used(Ledger *ledger, uid_t uid)
+{
+        const Account *account;
+        uint64_t bytes;
+
+        pthread_mutex_lock(&ledger->lock);
+        account = ledger_find(ledger, uid);
+        bytes = account ? account->bytes : 0;
+        pthread_mutex_unlock(&ledger->lock);
+        return bytes;
+}
+
 uint64_t ledger_reserved(Ledger *ledger)
 {
         uint64_t reserved;

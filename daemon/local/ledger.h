@@ -3,7 +3,8 @@
 
 /*
  * Bytes of the host's memory that users have in addition to that of their CVMs, counted to each:
- * one ledger for the artifacts that came from files, one for environments and certificates.
+ * one ledger for the artifacts that came from files, one for environments and certificates, one for
+ * the output of guests that waits for the disk.
  *
  * What is loaded is reserved before it is copied, and stays so until it is a CVM's (vm/charges.h)
  * or dropped. All functions but ledger_new() and ledger_free() are thread-safe.
@@ -29,6 +30,8 @@ typedef struct LedgerBound {
 int ledger_reserve(Ledger *ledger, uid_t uid, uint64_t bytes, const LedgerBound *bound,
                    CvmError *error);
 void ledger_cancel(Ledger *ledger, uid_t uid, uint64_t bytes);
+/* What is counted to the user, reserved bytes included. */
+uint64_t ledger_used(Ledger *ledger, uid_t uid);
 /* What is reserved in all. */
 uint64_t ledger_reserved(Ledger *ledger);
 

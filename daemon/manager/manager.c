@@ -221,7 +221,8 @@ int manager_new(uv_loop_t *loop, const Config *config, const ManagerDirectories 
         if (r == 0)
                 r = open_qemu_cache(manager, directories, error);
         if (r == 0 && !((manager->home.artifact_ledger = ledger_new("artifacts of one user")) &&
-                        (manager->home.secret_ledger = ledger_new("secrets of one user"))))
+                        (manager->home.secret_ledger = ledger_new("secrets of one user")) &&
+                        (manager->home.console_ledger = ledger_new("consoles of one user"))))
                 r = cvm_error_system(error, -ENOMEM, "start");
         if (r == 0 &&
             (!(manager->turns = turns_new(loop, TURNS_OF_A_USER, TURNS_OF_OTHERS, 0)) ||
@@ -284,6 +285,7 @@ Manager *manager_free(Manager *manager)
         turns_free(manager->home.large_turns);
         ledger_free(manager->home.artifact_ledger);
         ledger_free(manager->home.secret_ledger);
+        ledger_free(manager->home.console_ledger);
         free(manager->orphan_uids);
         manager_unlock(manager); /* a child that has not become another program would keep it */
         host_facts_free(manager->host);

@@ -11,9 +11,17 @@
 #define RING_FIRST 1024u       /* bytes; doubled as required */
 #define SAVE_BYTES_MAX 262144u /* that a worker has at once */
 
+/* Bytes that are counted to a user. */
+typedef struct ConsoleCharge {
+        Ledger *ledger; /* borrowed; NULL: nothing is counted */
+        uid_t uid;
+        size_t bytes;
+} ConsoleCharge;
+
 /* What a worker writes to the files. */
 typedef struct ConsoleSave {
         DiskJob job;
+        ConsoleCharge charge;
         ConsoleFiles *files; /* a reference */
         Console *console;    /* NULL: it has been freed */
         uint64_t from;       /* offset of data */
@@ -27,12 +35,13 @@ typedef struct ConsoleSave {
  * worker is writing those. What falls out of the ring unsaved is lost to the files, unless a worker
  * has it. */
 struct Console {
-        ConsoleFiles *files; /* a reference */
-        DiskQueue *queue;    /* borrowed; NULL: files are written at once */
-        ConsoleSave *saving; /* that the queue has; NULL: none */
-        bool failed;         /* the files could not be written last */
-        bool lost;           /* output was lost to the files, which is logged once */
-        bool removed;        /* nothing is saved any more */
+        ConsoleFiles *files;  /* a reference */
+        DiskQueue *queue;     /* borrowed; NULL: files are written at once */
+        ConsoleCharge charge; /* for what the ring has above CONSOLE_RING */
+        ConsoleSave *saving;  /* that the queue has; NULL: none */
+        bool failed;          /* the files could not be written last */
+        bool lost;            /* output was lost to the files, which is logged once */
+        bool removed;         /* nothing is saved any more */
         char *name;
         List followers;
         Backlog *backlog;            /* of the followers; NULL: there are none */
@@ -63,8 +72,34 @@ int console_new(DiskQueue *queue, int dirfd, const char *name, uint64_t bytes, u
         return 0;
 }
 
+static void console_charge_set(ConsoleCharge *charge, size_t bytes)
+{
+        if (!charge->ledger)
+                return;
+        if (bytes > charge->bytes)
+                ledger_count(charge->ledger, charge->uid, bytes - charge->bytes);
+        else if (bytes < charge->bytes)
+                ledger_give_back(charge->ledger, charge->uid, charge->bytes - bytes);
+        charge->bytes = bytes;
+}
+
+/* A charge of the same user. */
+static ConsoleCharge console_charge_new(const ConsoleCharge *of, size_t bytes)
+{
+        ConsoleCharge charge = {.ledger = of->ledger, .uid = of->uid};
+
+        console_charge_set(&charge, bytes);
+        return charge;
+}
+
+void console_count_to(Console *console, Ledger *ledger, uid_t uid)
+{
+        console->charge = (ConsoleCharge){.ledger = ledger, .uid = uid};
+}
+
 static void console_save_free(ConsoleSave *save)
 {
+        console_charge_set(&save->charge, 0);
         console_files_unref(save->files);
         free(save);
 }
@@ -76,6 +111,18 @@ static void on_save(DiskJob *job)
         save->r = console_files_append(save->files, save->from, save->data, save->size, &save->end);
 }
 
+/* Copies `size` bytes of the ring's last `last` ones, from their beginning. */
+static void console_ring_copy(const Console *console, size_t last, char *to, size_t size)
+{
+        for (size_t i = 0; i < size;) {
+                size_t at = (console->start + console->used - last + i) % console->capacity;
+                size_t n = MIN(size - i, console->capacity - at);
+
+                memcpy(to + i, console->ring + at, n);
+                i += n;
+        }
+}
+
 /* Makes the ring larger or smaller; what does not fit any more is lost from its beginning. Without
  * memory it stays as it is. */
 static void console_ring_resize(Console *console, size_t capacity)
@@ -85,14 +132,9 @@ static void console_ring_resize(Console *console, size_t capacity)
 
         if (!ring)
                 return;
-        for (size_t i = 0; i < used;) {
-                size_t at = (console->start + console->used - used + i) % console->capacity;
-                size_t n = MIN(used - i, console->capacity - at);
-
-                memcpy(ring + i, console->ring + at, n);
-                i += n;
-        }
+        console_ring_copy(console, used, ring, used);
         free(console->ring);
+        console_charge_set(&console->charge, MAX(capacity, CONSOLE_RING) - CONSOLE_RING);
         console->ring = ring;
         console->capacity = capacity;
         console->start = 0;
@@ -110,17 +152,11 @@ static ConsoleSave *console_save_new(const Console *console)
 
         if (!save)
                 return NULL;
-        *save = (ConsoleSave){.files = console_files_ref(console->files),
+        *save = (ConsoleSave){.charge = console_charge_new(&console->charge, size),
+                              .files = console_files_ref(console->files),
                               .from = console->end - console->unsaved,
                               .size = size};
-        for (size_t i = 0; i < size;) {
-                size_t at =
-                        (console->start + console->used - console->unsaved + i) % console->capacity;
-                size_t n = MIN(size - i, console->capacity - at);
-
-                memcpy(save->data + i, console->ring + at, n);
-                i += n;
-        }
+        console_ring_copy(console, console->unsaved, save->data, size);
         return save;
 }
 
@@ -245,6 +281,13 @@ int console_clear(Console *console)
 int console_remove(Console *console)
 {
         console->removed = true;
+        console->unsaved = 0;
+        if (console->capacity > CONSOLE_RING)
+                console_ring_resize(console, CONSOLE_RING);
+        if (console->saving && disk_queue_cancel(console->queue, &console->saving->job)) {
+                console_save_free(console->saving);
+                console->saving = NULL;
+        }
         return console_remove_files(console, true);
 }
 
@@ -262,19 +305,37 @@ Console *console_free(Console *console)
         backlog_free(console->backlog);
         console_times_done(&console->times);
         console_files_unref(console->files);
+        console_charge_set(&console->charge, 0);
         free(console->name);
         free(console->ring);
         free(console);
         return NULL;
 }
 
-/* Makes place for `size` more bytes: up to CONSOLE_RING in all, and up to CONSOLE_QUEUE while a
+/* The capacity that the ring may have at most: CONSOLE_RING if no worker will empty it, else
+ * CONSOLE_QUEUE, or less if its user has not so much left. */
+static size_t console_ring_max(const Console *console)
+{
+        const ConsoleCharge *charge = &console->charge;
+        size_t max = CONSOLE_RING;
+        uint64_t used;
+
+        if (console->failed || console->removed)
+                return max;
+        if (!charge->ledger)
+                return CONSOLE_QUEUE;
+        used = ledger_used(charge->ledger, charge->uid) - charge->bytes;
+        while (max < CONSOLE_QUEUE && used + 2 * max - CONSOLE_RING <= CONSOLE_QUEUES)
+                max *= 2;
+        return MAX(max, console->capacity); /* what it has already it keeps until it is saved */
+}
+
+/* Makes place for `size` more bytes: up to CONSOLE_RING in all, and up to what it may have while a
  * worker is behind. */
 static void console_ring_grow(Console *console, size_t size)
 {
         size_t last = MIN(console->used + size, CONSOLE_RING);
-        size_t queued =
-                MIN(console->unsaved + size, console->failed ? CONSOLE_RING : CONSOLE_QUEUE);
+        size_t queued = MIN(console->unsaved + size, console_ring_max(console));
         size_t wanted = console->capacity ?: RING_FIRST;
 
         while (wanted < MAX(last, queued))
@@ -362,11 +423,11 @@ void console_have_read(ConsoleFollower *follower, size_t size)
  * guest. */
 static unsigned console_pause(const Console *console)
 {
-        size_t queued = console->unsaved;
+        size_t queued = console->unsaved, max = console_ring_max(console);
 
-        if (console->failed || console->removed || queued <= CONSOLE_QUEUE / 2)
+        if (console->failed || console->removed || queued <= max / 2)
                 return 0;
-        return 1u << (queued - CONSOLE_QUEUE / 2) / (CONSOLE_QUEUE / 16);
+        return 1u << (MIN(queued, max) - max / 2) / (max / 16);
 }
 
 unsigned console_write(Console *console, const void *data, size_t size)
@@ -398,7 +459,8 @@ unsigned console_write(Console *console, const void *data, size_t size)
 
 struct ConsoleSnapshot {
         ConsoleFiles *files; /* a reference */
-        uint64_t end;        /* how many bytes were written */
+        ConsoleCharge charge;
+        uint64_t end; /* how many bytes were written */
         size_t used;
         ConsoleTimes times;
         char ring[]; /* the last bytes written, in order */
@@ -409,6 +471,7 @@ ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot)
         if (!snapshot)
                 return NULL;
         console_files_unref(snapshot->files);
+        console_charge_set(&snapshot->charge, 0);
         console_times_done(&snapshot->times);
         free(snapshot);
         return NULL;
@@ -416,8 +479,8 @@ ConsoleSnapshot *console_snapshot_free(ConsoleSnapshot *snapshot)
 
 ConsoleSnapshot *console_snapshot(const Console *console)
 {
-        ConsoleSnapshot *snapshot = malloc(sizeof(*snapshot) + console->used);
-        size_t first = MIN(console->capacity - console->start, console->used);
+        size_t used = MAX(console->unsaved, MIN(console->used, CONSOLE_RING));
+        ConsoleSnapshot *snapshot = malloc(sizeof(*snapshot) + used);
 
         if (!snapshot)
                 return NULL;
@@ -427,11 +490,10 @@ ConsoleSnapshot *console_snapshot(const Console *console)
         }
         snapshot->files = console_files_ref(console->files);
         snapshot->end = console->end;
-        snapshot->used = console->used;
-        if (console->used) {
-                memcpy(snapshot->ring, console->ring + console->start, first);
-                memcpy(snapshot->ring + first, console->ring, console->used - first);
-        }
+        snapshot->used = used;
+        snapshot->charge =
+                console_charge_new(&console->charge, MAX(used, CONSOLE_RING) - CONSOLE_RING);
+        console_ring_copy(console, used, snapshot->ring, used);
         return snapshot;
 }
 

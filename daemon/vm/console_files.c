@@ -228,6 +228,7 @@ static int console_files_write(ConsoleFiles *files, const char *data, size_t siz
                         continue;
                 if (n <= 0)
                         return n < 0 ? -errno : -EIO;
+                disk_queue_note_progress(files->queue);
                 files->size += (uint64_t)n;
                 files->end += (uint64_t)n;
                 data += n;

@@ -30,6 +30,7 @@ typedef struct VmHome {
         Bus *systemd;                            /* the service manager, or NULL (confine.h) */
         ArtifactFiles *files;                    /* of drivers that go by path */
         Ledger *artifact_ledger, *secret_ledger; /* what users have of the host's memory */
+        Ledger *console_ledger;                  /* likewise: output that waits for the disk */
         int vms_fd, shares_fd;                   /* below RUNTIME */
         int records_fd, consoles_fd;             /* below STATE */
         Committer *records;                      /* what writes the records */

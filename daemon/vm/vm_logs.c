@@ -28,10 +28,15 @@ static int open_log(const VmHome *home, const char *name, Console **ret)
 int vm_logs_open(Vm *vm)
 {
         char name[NAME_SIZE];
+        Ledger *ledger = vm->home->console_ledger;
         int r = open_log(vm->home, vm->id, &vm->console);
 
         if (r == 0 && json_member_bool(json_member(vm->spec, "svsm"), "log", false))
                 r = open_log(vm->home, svsm_name(vm, name), &vm->svsm_log);
+        if (vm->console)
+                console_count_to(vm->console, ledger, vm->account);
+        if (vm->svsm_log)
+                console_count_to(vm->svsm_log, ledger, vm->account);
         return r;
 }
 

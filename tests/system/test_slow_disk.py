@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records on a disk that is slow, fails or was torn by a crash of the host."""
+import base64
 import os
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
+from harness import processes
 from harness.processes import SLOWNESS, descriptors, eventually, has_ended
+from harness.users import ADMINS, ANN, BOB, USERS, by, reachable
 from harness.varlink import VarlinkError
 
 pytestmark = pytest.mark.qemu_driver("records are the daemon's own")
@@ -358,3 +362,76 @@ def test_going_down_without_the_disk(logging):
     logging.disk.write_text("0")
     logging.start()
     logging.discard("web")
+
+
+@pytest.mark.not_valgrind("its threads take turns")
+def test_going_down_while_the_disk_takes_logs(logging):
+    """As long as some output gets there every 2 s, the rest of it is waited for."""
+    logging.disk.write_text(str(3600 * SLOW))
+    names = [f"web{number}" for number in range(4)]
+    for name in names:
+        logging.launch(name, cmdline="fake.console-bytes=100000", wait="ready")
+    ids = [logging.status(name)["id"] for name in names]
+    logging.disk.write_text("400")
+    assert logging.terminate() == 0
+    logging.disk.write_text("0")
+    sizes = [(logging.state / f"consoles/{cvm}.log").stat().st_size for cvm in ids]
+    assert min(sizes) >= 100000, f"{sizes}\n{logging.log()}"
+    assert "may be missing" not in logging.log(None)
+    logging.start()
+    for name in names:
+        logging.discard(name)
+
+
+@pytest.fixture
+def frozen(make_daemon, config, tmp_path):
+    """Its logs have a file system of their own, which freeze() stops as a dead disk does: what
+    writes there waits, and not even SIGKILL ends it."""
+    daemon = make_daemon({**config, "groups": {"users": USERS, "admins": ADMINS}}, start=False)
+    image, path = tmp_path / "image", daemon.state / "consoles"
+    image.touch()
+    os.truncate(image, 256 << 20)
+    path.mkdir(parents=True)
+    for command in (["/usr/sbin/mkfs.ext4", "-q", "-F", image],
+                    ["mount", "-o", "loop", image, path]):
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no file system in a file can be used here: {done.stderr}")
+    (path / "lost+found").rmdir()
+
+    def freeze(how):
+        subprocess.run(["/usr/sbin/fsfreeze", how, path], check=how == "-f", capture_output=True)
+
+    daemon.freeze = freeze
+    try:
+        yield reachable(daemon.start())
+    finally:
+        freeze("-u")
+        try:
+            daemon.finish()
+        finally:
+            subprocess.run(["umount", path], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount and to be several users")
+@pytest.mark.not_valgrind("its threads take turns")
+def test_consoles_of_a_user_on_a_frozen_disk(frozen):
+    """What waits in memory is bounded for each user, and others notice nothing."""
+    many = 24
+    before = processes.resident(frozen.process.pid)
+    frozen.freeze("-f")
+    for number in range(many):
+        by(ANN, lambda: frozen.launch(f"web{number}", cmdline="fake.console-bytes=2000000"))
+    eventually(lambda: frozen.log(None).count("the disk is too slow") == many, frozen.log,
+               seconds=60)
+    grown = (processes.resident(frozen.process.pid) - before) >> 10
+    print(f"{grown} MiB for {many} consoles")
+    assert grown < 16 or "ASAN_OPTIONS" in os.environ, f"{grown} MiB"
+    by(BOB, lambda: frozen.launch("other", cmdline="fake.console-bytes=200000", wait="ready"))
+    data = by(BOB, lambda: frozen.call("Logs", name="other")["data"])
+    assert len(base64.b64decode(data)) >= 200000
+    assert by(BOB, lambda: frozen.stop("other", force=True))["state"] == "stopped"
+    by(BOB, lambda: frozen.call("Remove", name="other"))
+    frozen.freeze("-u")
+    for number in range(many):
+        frozen.discard(f"web{number}")

@@ -8,6 +8,7 @@
 #include "base/backlog.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/tree.h"
 #include "leaks.h"
 #include "loop.h"
@@ -520,6 +521,96 @@ static void test_silent_disk(void **state)
         disk_done(&disk);
 }
 
+#define CONSOLES 24u
+
+/* Of one user's consoles no more waits for the disk than the user may have; another user has all of
+ * that for itself. */
+static void test_consoles_of_one_user(void **state)
+{
+        Ledger *ledger = ledger_new("consoles");
+        Console *consoles[CONSOLES + 1];
+        char piece[32768] = {};
+        unsigned pause = 0;
+        Disk disk;
+
+        disk_init(&disk);
+        for (unsigned i = 0; i <= CONSOLES; i++) {
+                _cleanup_free_ char *name = text_format("c%u", i);
+
+                assert_int_equal(console_new(queue, dirfd_, name, 1 << 20, FILES, &consoles[i]), 0);
+                console_count_to(consoles[i], ledger, i < CONSOLES ? 1 : 2);
+                for (size_t written = 0; written < CONSOLE_QUEUE; written += sizeof(piece))
+                        pause = console_write(consoles[i], piece, sizeof(piece));
+                /* the worker has the first piece of each */
+                assert_in_range(ledger_used(ledger, 1), 0,
+                                CONSOLE_QUEUES + CONSOLES * sizeof(piece));
+                assert_true(pause > 100);
+        }
+        assert_int_equal(console_unsaved(consoles[0]), CONSOLE_QUEUE);
+        assert_int_equal(console_unsaved(consoles[CONSOLES - 1]), CONSOLE_RING);
+        assert_int_equal(console_unsaved(consoles[CONSOLES]), CONSOLE_QUEUE);
+        assert_int_equal(ledger_used(ledger, 2), CONSOLE_QUEUE - CONSOLE_RING + sizeof(piece));
+        disk_let(&disk);
+        assert_int_equal(ledger_used(ledger, 1), 0);
+        assert_int_equal(ledger_used(ledger, 2), 0);
+        for (unsigned i = 0; i <= CONSOLES; i++)
+                finish(consoles[i]);
+        test_loop_until(&disk.test, disk_queue_is_idle(queue));
+        disk_done(&disk);
+        ledger_free(ledger);
+}
+
+/* Who waits for a log has a copy of what is not in the files, which is counted as well; and of
+ * what is, no more than CONSOLE_RING. */
+static void test_snapshots_are_counted(void **state)
+{
+        Ledger *ledger = ledger_new("consoles");
+        ConsoleSnapshot *snapshot;
+        uint64_t offset = 0, used;
+        Console *console;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(4 << 20, FILES);
+        console_count_to(console, ledger, 1);
+        write_stream(console, &offset, 500000);
+        used = ledger_used(ledger, 1);
+        snapshot = console_snapshot(console);
+        assert_int_equal(ledger_used(ledger, 1), used + offset - CONSOLE_RING);
+        console_snapshot_free(snapshot);
+        assert_int_equal(ledger_used(ledger, 1), used);
+        disk_let(&disk);
+        console_snapshot_free(console_snapshot(console));
+        assert_int_equal(ledger_used(ledger, 1), 0);
+        finish(console);
+        test_loop_until(&disk.test, disk_queue_is_idle(queue));
+        disk_done(&disk);
+        ledger_free(ledger);
+}
+
+static void test_removal_gives_up_what_waits(void **state)
+{
+        Ledger *ledger = ledger_new("consoles");
+        uint64_t offset = 0;
+        Console *console;
+        Disk disk;
+
+        disk_init(&disk);
+        console = make(4 << 20, FILES);
+        console_count_to(console, ledger, 1);
+        write_stream(console, &offset, 500000);
+        assert_true(ledger_used(ledger, 1) > 500000);
+        assert_int_equal(console_remove(console), 0);
+        assert_int_equal(ledger_used(ledger, 1), 0); /* the disk has not answered */
+        write_stream(console, &offset, 500000);
+        assert_int_equal(ledger_used(ledger, 1), 0);
+        console_free(console);
+        disk_let(&disk);
+        assert_int_equal(file_size("c.log"), -1);
+        disk_done(&disk);
+        ledger_free(ledger);
+}
+
 /* What is left when a console is freed is written first, then removed if it is to be; who comes
  * after has nothing of it. */
 static void test_order(void **state)
@@ -598,6 +689,9 @@ int main(void)
                 leaks_unit_test(test_late_disk),
                 leaks_unit_test(test_snapshot_of_the_past),
                 leaks_unit_test(test_silent_disk),
+                leaks_unit_test(test_consoles_of_one_user),
+                leaks_unit_test(test_snapshots_are_counted),
+                leaks_unit_test(test_removal_gives_up_what_waits),
                 leaks_unit_test(test_order),
                 leaks_unit_test(test_closing_waits_for_nobody),
         };
