@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Admission: whether one more CVM fits, and what it gets. Nothing stays reserved if it is refused.
- */
+/* Admission: whether one more CVM fits, and what it gets. If it is refused, nothing stays
+ * reserved. */
 
 #include <fcntl.h>
 #include <stdio.h>
