@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cvm-attest(7): the guest's evidence over TLS 1.3. Most of it by the program on this machine, with
 a TPM of swtpm's and a fake TSM; and once by a guest."""
+import json
 import os
 import pathlib
 import pty
@@ -222,13 +223,54 @@ def test_requests_are_counted(host):
         assert channel.read_line() is None
 
 
-def test_guest(make_daemon, config, guest):
-    """The program in the image, by the agent's port; the PCRs are those predicted."""
+def launch(daemon, name, kernel, initramfs, *more):
+    daemon.cvmctl("launch", name, "--platform", "plain-uefi", "--memory", "512M", "--cpus", 1,
+                  "--kernel", kernel, "--initramfs", initramfs, *more, timeout=300)
+
+
+def judge(daemon, *args):
+    """The verdict as JSON, and the outcome of each check by its name."""
+    done = daemon.cvmctl(*args, "--json", check=False, timeout=120)
+    assert done.stdout, done.stderr
+    verdict = json.loads(done.stdout)
+    results = {check["check"]: check["result"] for check in verdict["checks"]}
+    return done.returncode, verdict, results
+
+
+def check_cvmctl(daemon, files, tmp_path):
+    """cvmctl attests the CVM and keeps what it saw. Only the origin of the EK is open: a TPM of
+    swtpm's has no certificate. Another initramfs is refused, by the event that measures it."""
+    kept = tmp_path / "evidence.json"
+    status, verdict, live = judge(daemon, "attest", "tpm", "--expect", "tpm", "--evidence", kept)
+    assert status == 21, verdict
+    assert {name for name, result in live.items() if result != "right"} == {"ek-origin"}
+    status, verdict, later = judge(daemon, "verify", "--evidence", kept, "--expect", "tpm")
+    assert status == 21, verdict
+    assert {name for name, result in later.items() if result != "right"} == {"ek-origin",
+                                                                           "ak-binding"}
+    text = daemon.cvmctl("attest", "tpm", "--expect", "tpm", check=False, timeout=120).stdout
+    assert "\n    pass        PCR 4 (kernel)\n" in text
+    assert "\n    pass        PCR 9 (command line, initramfs)\n" in text
+    assert text.endswith("Verdict: not verified; not checked: ek-origin\n")
+
+    changed = bytearray((files / "initramfs.cpio.gz").read_bytes())
+    changed[len(changed) // 2] ^= 1
+    (tmp_path / "initramfs").write_bytes(changed)
+    launch(daemon, "other", files / "bzImage", tmp_path / "initramfs", "--paused")
+    status, verdict, other = judge(daemon, "attest", "tpm", "--expect", "other")
+    assert status == 20, verdict
+    assert other["PCR4-sha256"] == "right" and other["PCR9-sha256"] == "wrong"
+    text = daemon.cvmctl("attest", "tpm", "--expect", "other", check=False, timeout=120).stdout
+    assert "is the first that differs: initramfs (" in text
+    assert "\n    FAIL        PCR 9 (command line, initramfs): " in text
+
+
+def test_guest(make_daemon, config, guest, tmp_path):
+    """The program in the image, by the agent's port; the PCRs are those predicted. cvmctl judges
+    the same."""
     files = guest("own")
     daemon = make_daemon(config)
-    daemon.cvmctl("launch", "tpm", "--platform", "plain-uefi", "--memory", "512M", "--cpus", 1,
-                  "--kernel", files / "bzImage", "--initramfs", files / "initramfs.cpio.gz",
-                  "--wait", "ready", timeout=300)
+    launch(daemon, "tpm", files / "bzImage", files / "initramfs.cpio.gz", "--wait", "ready")
     cvm = daemon.status("tpm")
     agent = Agent(cvm)
     assert agent.ask()["attest"] == 1
@@ -238,4 +280,5 @@ def test_guest(make_daemon, config, guest):
     assert {name: pcrs[name.split("-")[1]][int(name[3:].split("-")[0])]
             for name in cvm["measurement"]} == cvm["measurement"]
     assert b"Calling EFI Application" in attest.decode(evidence["tpm"]["eventLog"])
+    check_cvmctl(daemon, files, tmp_path)
     assert agent.ask()["attest"] == 1
