@@ -147,7 +147,10 @@ static int attestation_run_checks(AttestationRun *this, CvmError *error)
         if (r < 0)
                 return r;
         seen_registers_add_pcrs(&run->seen, &pcrs);
+        run->seen.quoted = this->inputs->attestation->has_tpm;
         registers_check(&run->seen, expectation, findings);
+        if (run->result.kind == REPORT_TPM || this->inputs->attestation->has_svsm)
+                registers_check_kernel(expectation, findings);
         settings_check_unseen(expectation, run->result.kind == REPORT_SEV_SNP, run->body, findings);
         r = attestation_check_log(this, error);
         return r == 0 ? findings_finish(findings) : r;

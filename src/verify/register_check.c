@@ -92,21 +92,40 @@ static void check_seen(const SeenRegister *seen, const Expectation *expectation,
         }
 }
 
-static void check_unseen(const SeenRegisters *seen, const ExpectedRegister *expected,
-                         Findings *findings)
+/* Whether another bank of the same PCR was compared and has the expected value. */
+static bool is_right_elsewhere(const SeenRegisters *seen, const Expectation *expectation,
+                               const char *name)
 {
+        for (size_t i = 0; i < expectation->n_registers; i++) {
+                const ExpectedRegister *expected = &expectation->registers[i];
+                const SeenRegister *found =
+                        strcmp(expected->name, name) == 0 && expected->has_value
+                                ? find_seen(seen, name, expected->value.algorithm)
+                                : NULL;
+
+                if (found && equal(&expected->value, &found->value))
+                        return true;
+        }
+        return false;
+}
+
+/* A value that is expected of a quoted bank is always needed: otherwise a guest could leave out the
+ * bank that shows another kernel. */
+static void check_unseen(const SeenRegisters *seen, const Expectation *expectation,
+                         const ExpectedRegister *expected, Findings *findings)
+{
+        bool needed = seen->quoted && expected->has_value;
         char check[48];
-        bool other = false; /* the same PCR is seen in another bank */
 
         if (find_seen(seen, expected->name, expected->value.algorithm) ||
             (strcmp(expected->name, LAUNCH_DIGEST_ALL) == 0 &&
              find_seen(seen, LAUNCH_DIGEST, expected->value.algorithm)))
                 return;
-        for (HashAlgorithm bank = 0; bank < _HASH_MAX; bank++)
-                other = other || find_seen(seen, expected->name, bank);
+        needed = needed || !is_right_elsewhere(seen, expectation, expected->name);
         name_check(expected->name, expected->value.algorithm, check);
-        findings_unchecked(findings, other ? NOT_NEEDED : NEEDED, check,
-                           "it is expected, but the report does not show it");
+        findings_unchecked(findings, needed ? NEEDED : NOT_NEEDED, check,
+                           "it is expected, but the %s does not show it",
+                           seen->quoted ? "evidence" : "report");
         if (expected->has_value)
                 findings_values_hex(findings, digest_bytes_of(&expected->value), (Bytes){});
 }
@@ -116,5 +135,32 @@ void registers_check(const SeenRegisters *seen, const Expectation *expectation, 
         for (size_t i = 0; i < seen->n; i++)
                 check_seen(&seen->items[i], expectation, findings);
         for (size_t i = 0; expectation && i < expectation->n_registers; i++)
-                check_unseen(seen, &expectation->registers[i], findings);
+                check_unseen(seen, expectation, &expectation->registers[i], findings);
+}
+
+static bool expects_register(const Expectation *expectation, const char *name)
+{
+        for (size_t i = 0; expectation && i < expectation->n_registers; i++)
+                if (strcmp(expectation->registers[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+void registers_check_kernel(const Expectation *expectation, Findings *findings)
+{
+        static const struct {
+                unsigned pcr;
+                const char *open;
+        } needed[] = {{4, "the kernel is"}, {9, "the command line and the initramfs are"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+                const char *name = register_check_pcr_name(needed[i].pcr);
+                char check[48];
+
+                name_check(name, HASH_SHA256, check);
+                if (!expects_register(expectation, name))
+                        findings_unchecked(findings, NEEDED, check,
+                                           "no value of %s is expected: %s not judged", name,
+                                           needed[i].open);
+        }
 }

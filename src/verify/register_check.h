@@ -19,6 +19,7 @@ typedef struct SeenRegister {
 typedef struct SeenRegisters {
         SeenRegister items[SEEN_REGISTERS_MAX];
         size_t n;
+        bool quoted; /* by a TPM: whoever hands over the evidence chooses which banks it shows */
 } SeenRegisters;
 
 /* Adds a SHA-384 register that the evidence signs. */
@@ -30,3 +31,6 @@ const char *register_check_pcr_name(unsigned index);
 /* A finding for each register that is seen and for each that is expected and not seen. expectation
  * NULL: none was given. */
 void registers_check(const SeenRegisters *seen, const Expectation *expectation, Findings *findings);
+/* Where only PCR 4 and PCR 9 say which kernel runs: a finding, needed and not checked, for each of
+ * them that is not expected in any bank. */
+void registers_check_kernel(const Expectation *expectation, Findings *findings);

@@ -175,12 +175,65 @@ def test_an_svsm_that_is_none(judge, session, part, platform, registers, change,
     assert (code, first_broken(answer)) == (exits.REFUTED, link)
 
 
-def test_one_bank(judge, honest):
-    """A TPM without SHA-384: the other bank is enough."""
+def not_checked(answer):
+    return {check["check"] for check in answer["checks"]
+            if check["needed"] and check["result"] == "not-checked"}
+
+
+@pytest.mark.parametrize("of_guest", ["the kernel that is expected", "another kernel"])
+def test_one_bank(judge, honest, registers, of_guest):
+    """Who hands over the evidence does not choose which bank is compared."""
+    expected = copy.deepcopy(registers)
+    if of_guest == "another kernel":
+        for register in expected:
+            if register["algorithm"] == "sha384":
+                register["value"] = "ab" * 48
+    missing = {"PCR4-sha384", "PCR9-sha384"}
     shown = copy.deepcopy(honest)
     del shown["evidence"]["tpm"]["quotes"][1]
-    code, _, broken = judge(shown)
-    assert (code, broken) == (exits.VERIFIED_TEST_ROOT, {"AK": "ak-binding"})
+    code, answer, _ = judge(shown, expected=expected)
+    assert code == exits.UNCHECKED and not_checked(answer) >= missing
+    code, answer, _ = judge(shown, expected=expected[2:])  # nothing is compared
+    assert code == exits.UNCHECKED and not_checked(answer) >= missing
+    without = [{"name": one["name"], "algorithm": "sha384", "state": "unknown", "reason": "-"}
+               for one in expected[2:]]
+    code, answer, _ = judge(shown, expected=expected[:2] + without)  # it has no value there
+    assert not not_checked(answer) & missing
+    code, answer, _ = judge(shown, expected=expected[:2])
+    assert not not_checked(answer) & missing
+
+
+def test_a_quote_without_the_kernel(judge, device, session, part, authority):
+    """A quote of other PCRs is none of these."""
+    ek, _ = device.create_primary(tpm.EK_RSA)
+    ak, public = device.create_primary(tpm.AKS["rsa"], tpm.NULL)
+    shown = evidence.plain(part, authority)
+    shown["tpm"]["akPublic"] = evidence.text(public)
+    for quote, pcrs in zip(shown["tpm"]["quotes"], (range(24), [23])):
+        bank = evidence.BANKS[quote["bank"]]
+        attest, signature = device.quote(ak, session.qualifier, {bank: pcrs})
+        values = device.pcrs(bank, range(24))
+        quote.update(attest=evidence.text(attest), signature=evidence.text(signature),
+                     pcrs=[values[i].hex() for i in range(24)])
+    device.flush(ak)
+    device.flush(ek)
+    code, answer, _ = judge(evidence.file_of(session, shown))
+    assert code == exits.UNCHECKED
+    assert not_checked(answer) >= {"PCR4-sha384", "PCR9-sha384"}
+
+
+def test_no_kernel_is_expected(judge, session, part, authority, platform, registers):
+    """What a TPM or an SVSM shows is not verified without the kernel."""
+    for document, expected in (
+            (evidence.plain(part, authority), []),
+            (evidence.svsm(platform, session, part), [launch_digest(platform)])):
+        code, answer, _ = judge(evidence.file_of(session, document), expected=expected)
+        assert code == exits.UNCHECKED
+        assert not_checked(answer) >= {"PCR4-sha256", "PCR9-sha256"}
+        assert "the kernel is not judged" in str(answer["checks"])
+        code, answer, _ = judge(evidence.file_of(session, document),
+                                expected=[*expected, registers[0]])  # PCR 4 alone
+        assert code == exits.UNCHECKED and "PCR9-sha256" in not_checked(answer)
 
 
 BROKEN = {
