@@ -248,7 +248,12 @@ static ExitStatus attest_write_evidence(const Cli *cli, const AttestOptions *opt
 static ExitStatus attest_judge(const Cli *cli, const Attestation *attestation, TpmBinding binding,
                                const VerifyInputs *inputs)
 {
-        const AttestationInputs judged = {attestation, inputs->expectation, binding, inputs->trust};
+        const AttestationInputs judged = {
+                .attestation = attestation,
+                .expectation = inputs->expectation,
+                .binding = binding,
+                .trust = inputs->trust,
+        };
         _cleanup_(verification_done) Verification verification = {};
         _cleanup_(cvm_error_done) CvmError error = {};
         int r = attestation_verify(&judged, &verification, &error);

@@ -138,38 +138,50 @@ static void print_evidence(json_object *evidence)
         printf("\n");
 }
 
-static void print_verified(const Verification *verification)
+static void verdict_print_verified(const Verification *verification)
 {
         const char *name;
 
-        printf("Verdict: verified%s",
-               verification->findings.other_root ? " under a test root" : "");
+        printf("verified%s", verification->findings.other_root ? " under a test root" : "");
         for (size_t i = 0; (name = verification_exception(verification, i)); i++)
                 printf("%s%s", i ? ", " : " except: ", name);
-        printf("\n");
 }
 
-static void print_verdict(const Verification *verification)
+static void verdict_print_unchecked(const Verification *verification)
 {
         const char *name;
+
+        for (size_t i = 0; (name = verification_exception(verification, i)); i++)
+                if (strcmp(name, "revocation") == 0)
+                        printf(" (TCB and revocation not checked)");
+}
+
+static void verdict_print_last(const Verification *verification)
+{
         const Findings *findings = &verification->findings;
 
         switch (findings_verdict(findings)) {
         case VERDICT_VERIFIED:
-                print_verified(verification);
-                return;
+                printf("Verdict: ");
+                verdict_print_verified(verification);
+                break;
         case VERDICT_WRONG:
                 printf("Verdict: failed");
                 verify_print_names(findings, FINDING_WRONG);
+                verdict_print_unchecked(verification);
                 break;
         case VERDICT_NOT_VERIFIED:
                 printf("Verdict: not verified; not checked");
                 verify_print_names(findings, FINDING_NOT_CHECKED);
+                if (!verification_lacks_only_binding(verification)) {
+                        verdict_print_unchecked(verification);
+                        break;
+                }
+                printf(" (all else is ");
+                verdict_print_verified(verification);
+                printf(")");
                 break;
         }
-        for (size_t i = 0; (name = verification_exception(verification, i)); i++)
-                if (strcmp(name, "revocation") == 0)
-                        printf(" (TCB and revocation not checked)");
         printf("\n");
 }
 
@@ -184,7 +196,7 @@ static void verdict_print_chain(const Findings *findings)
                 const Finding *finding = links[i].finding;
                 const char *colour = verify_colour(result_titles[links[i].result].colour);
                 _cleanup_free_ char *safe =
-                        finding->reason ? text_escape_control(finding->reason) : NULL;
+                        links[i].reason ? text_escape_control(links[i].reason) : NULL;
                 bool right = links[i].result == FINDING_RIGHT;
 
                 printf("    %s%-11s%s %s", colour, result_titles[links[i].result].title,
@@ -208,7 +220,7 @@ static void verdict_print_text(const Verification *verification)
                 print_finding(&findings->items[i]);
         if (verification->chained)
                 verdict_print_chain(findings);
-        print_verdict(verification);
+        verdict_print_last(verification);
 }
 
 /* A root of the caller's own weakens a verdict more than what is left open. */

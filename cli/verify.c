@@ -16,6 +16,7 @@ static int verify_evidence(const VerifyFiles *files, const VerifyInputs *inputs,
                 .expectation = inputs->expectation,
                 .binding = *files->attestation.activated ? TPM_BINDING_RECORDED : TPM_BINDING_NONE,
                 .trust = inputs->trust,
+                .from_file = true,
         };
 
         return attestation_verify(&attestation, ret, error);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/attestation.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -250,6 +252,26 @@ static int attestation_parse_channel(json_object *document, AttestSession *sessi
         return r;
 }
 
+/* As attestation_file() has them: 2026-01-31T23:59:59Z, of a day that exists. */
+static bool attestation_is_date(const char *text)
+{
+        static const char form[] = "0000-00-00T00:00:00Z";
+        struct tm tm = {}, day;
+
+        for (size_t i = 0; i < sizeof(form); i++)
+                if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+                        return false;
+        if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                   &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+                return false;
+        tm.tm_year -= 1900;
+        tm.tm_mon--;
+        day = tm;
+        return timegm(&day) != -1 && day.tm_year == tm.tm_year && day.tm_mon == tm.tm_mon &&
+               day.tm_mday == tm.tm_mday && day.tm_hour == tm.tm_hour && day.tm_min == tm.tm_min &&
+               day.tm_sec == tm.tm_sec;
+}
+
 static int attestation_parse_activation(json_object *document, Attestation *attestation,
                                         CvmError *error)
 {
@@ -260,9 +282,11 @@ static int attestation_parse_activation(json_object *document, Attestation *atte
         if (r < 0 || !activation)
                 return r;
         date = json_member_string(activation, "date");
-        if (!date || !*date || strspn(date, "0123456789-:TZ") != strlen(date) ||
+        if (!date || !attestation_is_date(date) ||
             !text_copy(attestation->activated, sizeof(attestation->activated), date))
-                return cvm_error_artifact(error, artifact, "activation.date is not a date");
+                return cvm_error_artifact(error, artifact,
+                                          "activation.date must be a date in UTC, for example "
+                                          "2026-01-31T23:59:59Z");
         return 0;
 }
 

@@ -134,6 +134,15 @@ static int attestation_check_log(AttestationRun *this, CvmError *error)
                                  this->inputs->expectation, &this->run.result.findings);
 }
 
+/* A file also says which channel its evidence belongs to. */
+static void attestation_note_file(const AttestationInputs *inputs, Findings *findings)
+{
+        if (inputs->from_file)
+                findings_unchecked(findings, NOT_NEEDED, "freshness",
+                                   "the file says which challenge the evidence answers; only who "
+                                   "made the challenge can know when that was");
+}
+
 static int attestation_run_checks(AttestationRun *this, CvmError *error)
 {
         const Expectation *expectation = this->inputs->expectation;
@@ -152,6 +161,7 @@ static int attestation_run_checks(AttestationRun *this, CvmError *error)
         if (run->result.kind == REPORT_TPM || this->inputs->attestation->has_svsm)
                 registers_check_kernel(expectation, findings);
         settings_check_unseen(expectation, run->result.kind == REPORT_SEV_SNP, run->body, findings);
+        attestation_note_file(this->inputs, findings);
         r = attestation_check_log(this, error);
         return r == 0 ? findings_finish(findings) : r;
 }

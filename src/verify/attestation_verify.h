@@ -13,6 +13,7 @@ typedef struct AttestationInputs {
         const Expectation *expectation; /* NULL: not given */
         TpmBinding binding;
         Trust trust;
+        bool from_file; /* the caller did not see the channel itself */
 } AttestationInputs;
 
 /* Where the kernel is measured into a TPM, the TPM is followed up to what vouches for it: the

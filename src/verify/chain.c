@@ -5,6 +5,9 @@
 
 #include "base/json.h"
 
+#define CHAIN_EK "EK"
+#define CHAIN_AK "AK"
+
 /* Names of checks that begin so belong to the link; the first link that takes one has it. */
 static const struct {
         const char *link;
@@ -14,8 +17,8 @@ static const struct {
         {"platform certificate",
          {"certificate-tcb", "chip-id", "qe-identity", "qe-signature", "attestation-key"}},
         {"SVSM manifest", {"svsm-manifest"}},
-        {"EK", {"ek"}},
-        {"AK", {"ak"}},
+        {CHAIN_EK, {"ek"}},
+        {CHAIN_AK, {"ak"}},
         {"quote", {"quote-"}},
         {"PCR 4 (kernel)", {"PCR4-", "log PCR4-", "events PCR4-"}},
         {"PCR 9 (command line, initramfs)", {"PCR9-", "log PCR9-", "events PCR9-"}},
@@ -53,14 +56,37 @@ static int chain_rank(FindingResult result)
 
 static void chain_add(ChainLink *link, const Finding *finding)
 {
-        bool open = strcmp(finding->check, "ak-binding") == 0;
-
-        if (finding->result == FINDING_NOT_CHECKED && !finding->needed && !open)
+        if (finding->result == FINDING_NOT_CHECKED && !finding->needed)
                 return;
         if (link->finding && chain_rank(finding->result) <= chain_rank(link->result))
                 return;
         link->finding = finding;
         link->result = finding->result;
+        link->reason = finding->reason;
+}
+
+static bool chain_is(const ChainLink *link, const char *name)
+{
+        return strcmp(link->name, name) == 0;
+}
+
+/* No TPM vouches for the PCRs behind a key that may be of another one. */
+static void chain_doubt_pcrs(ChainLink *links, size_t n)
+{
+        const ChainLink *open = NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                bool key = chain_is(&links[i], CHAIN_EK) || chain_is(&links[i], CHAIN_AK);
+
+                if (key && links[i].result == FINDING_NOT_CHECKED)
+                        open = &links[i];
+                if (!open || links[i].result != FINDING_RIGHT || !strstr(links[i].name, "PCR"))
+                        continue;
+                links[i].result = FINDING_NOT_CHECKED;
+                links[i].reason = strcmp(open->finding->check, "ak-binding") == 0
+                                          ? "as the file says"
+                                          : "as the evidence says";
+        }
 }
 
 size_t chain_links(const Findings *findings, ChainLink ret[static CHAIN_LINKS_MAX])
@@ -86,6 +112,7 @@ size_t chain_links(const Findings *findings, ChainLink ret[static CHAIN_LINKS_MA
                                                          : chain_table[i - 1].link;
                 ret[n++] = links[i];
         }
+        chain_doubt_pcrs(ret, n);
         return n;
 }
 
@@ -96,7 +123,7 @@ json_object *chain_to_json(const Findings *findings)
         size_t n = chain_links(findings, links);
 
         for (size_t i = 0; array && i < n; i++) {
-                const char *reason = links[i].finding->reason;
+                const char *reason = links[i].reason;
                 json_object *item =
                         json_build("link", json_object_new_string(links[i].name), "result",
                                    json_object_new_string(finding_result_name(links[i].result)),

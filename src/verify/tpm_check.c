@@ -102,7 +102,7 @@ static void tpm_check_binding(const TpmInputs *inputs, Findings *findings)
                                "the TPM of this EK opened a credential for this AK");
                 break;
         case TPM_BINDING_RECORDED:
-                findings_unchecked(findings, NOT_NEEDED, check,
+                findings_unchecked(findings, NEEDED, check,
                                    "as seen by the attester of %s; only who made the challenge can "
                                    "know",
                                    inputs->attestation->activated);

@@ -16,7 +16,7 @@
 /* How it was seen that EK and AK are of one TPM. */
 typedef enum TpmBinding {
         TPM_BINDING_NONE,      /* it was not */
-        TPM_BINDING_RECORDED,  /* the file says so: its author made the challenge */
+        TPM_BINDING_RECORDED,  /* the file says so, and nobody signed that */
         TPM_BINDING_CHALLENGE, /* by a challenge of the caller's own */
         TPM_BINDING_REFUSED,   /* the TPM did not open what was encrypted to the EK for the AK */
 } TpmBinding;

@@ -16,7 +16,8 @@ void verification_done(Verification *verification)
 
 const char *verification_exception(const Verification *verification, size_t n)
 {
-        static const char *const names[] = {"tcb-level", "revocation", "ak-binding"};
+        static const char *const names[] = {"tcb-level", "revocation", "freshness",
+                                            "ak-binding"};
         const Findings *findings = &verification->findings;
 
         for (size_t i = 0; i < findings->n; i++)
@@ -25,6 +26,23 @@ const char *verification_exception(const Verification *verification, size_t n)
                             strcmp(findings->items[i].check, names[j]) == 0 && n-- == 0)
                                 return names[j];
         return NULL;
+}
+
+bool verification_lacks_only_binding(const Verification *verification)
+{
+        const Findings *findings = &verification->findings;
+        bool lacks = false;
+
+        for (size_t i = 0; i < findings->n; i++) {
+                const Finding *finding = &findings->items[i];
+
+                if (!finding->needed || finding->result != FINDING_NOT_CHECKED)
+                        continue;
+                if (strcmp(finding->check, "ak-binding") != 0)
+                        return false;
+                lacks = true;
+        }
+        return lacks && findings_verdict(findings) == VERDICT_NOT_VERIFIED;
 }
 
 static json_object *exceptions_json(const Verification *verification)

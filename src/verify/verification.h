@@ -19,9 +19,13 @@ typedef struct Verification {
 void verification_done(Verification *verification);
 
 /* What a verdict leaves open of all that is signed: the n-th of the checks "tcb-level" (the age of
- * the firmware), "revocation" and "ak-binding" (whether a TPM's EK and AK are of one TPM, which
- * only who made the challenge can know) that was not made; NULL after the last. */
+ * the firmware), "revocation", "freshness" (which challenge a file's evidence answers) and
+ * "ak-binding" (whether a TPM's EK and AK are of one TPM) that was not made; NULL after the last.
+ * Only who made the challenge can know the last two. */
 const char *verification_exception(const Verification *verification, size_t n);
+
+/* Not verified, and the only needed check that was not made is "ak-binding". */
+bool verification_lacks_only_binding(const Verification *verification);
 
 /* {"report", "evidence", "shown", "verdict", "except", "testRoot", "chain", "checks"}; see
  * cvm-verify(7). NULL without memory. */

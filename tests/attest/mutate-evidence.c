@@ -109,7 +109,7 @@ static int judge(const Bench *bench, const Attestation *attestation, char **ret)
         const AttestationInputs inputs = {
                 .attestation = attestation,
                 .expectation = &bench->expectation,
-                .binding = TPM_BINDING_RECORDED,
+                .binding = TPM_BINDING_CHALLENGE,
                 .trust = {.others = &bench->none, .root = bench->root.items[0], .at = AT},
         };
         _cleanup_(verification_done) Verification verification = {};

@@ -5,9 +5,12 @@ import copy
 import hashlib
 import json
 import pathlib
+import struct
 
 import jsonschema
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from harness import evidence, exits, tpm
 from harness.peer import cvmctl
@@ -46,12 +49,26 @@ def launch_digest(platform):
             "value": platform.measurement}
 
 
+def not_checked(answer):
+    return {check["check"] for check in answer["checks"]
+            if check["needed"] and check["result"] == "not-checked"}
+
+
+def behind_the_ak(answer):
+    """The links of PCRs are not more than what the file says."""
+    links = {link["link"]: link for link in answer["chain"]}
+    return all((links[name]["result"], links[name]["reason"]) == ("not-checked", "as the file says")
+               for name in LINKS[-2:])
+
+
 def test_a_tpm_with_a_certificate(judge, session, part, authority):
     code, answer, broken = judge(evidence.file_of(session, evidence.plain(part, authority)))
-    assert (code, answer["report"]) == (exits.VERIFIED_TEST_ROOT, "tpm")
-    assert (answer["verdict"], answer["except"]) == ("verified", ["ak-binding"])
+    assert (code, answer["report"]) == (exits.UNCHECKED, "tpm")
+    assert (answer["verdict"], set(answer["except"])) == (
+        "not-verified", {"ak-binding", "freshness"})
     assert [link["link"] for link in answer["chain"]] == OF_TPM
-    assert broken == {"AK": "ak-binding"}
+    assert not_checked(answer) == {"ak-binding"} and behind_the_ak(answer)
+    assert list(broken) == ["AK", *LINKS[-2:]]
 
 
 @pytest.mark.parametrize("every", [False, True])
@@ -59,10 +76,11 @@ def test_an_svsm(judge, session, part, platform, registers, every):
     code, answer, broken = judge(
         evidence.file_of(session, evidence.svsm(platform, session, part, every)),
         expected=[launch_digest(platform), *registers])
-    assert code == exits.VERIFIED_TEST_ROOT, answer
-    assert set(answer["except"]) == {"ak-binding", "revocation", "tcb-level"}
+    assert code == exits.UNCHECKED, answer
+    assert set(answer["except"]) == {"ak-binding", "freshness", "revocation", "tcb-level"}
     assert [link["link"] for link in answer["chain"]] == LINKS
-    assert broken == {"AK": "ak-binding"}
+    assert not_checked(answer) == {"ak-binding"} and behind_the_ak(answer)
+    assert list(broken) == ["AK", *LINKS[-2:]]
 
 
 def test_a_processor_without_an_svsm(judge, session, platform):
@@ -72,6 +90,7 @@ def test_a_processor_without_an_svsm(judge, session, platform):
     code, answer, broken = judge(evidence.file_of(session, shown, None),
                                  expected=[launch_digest(platform)])
     assert (code, broken) == (exits.VERIFIED_TEST_ROOT, {})
+    assert "freshness" in answer["except"]
     assert [link["link"] for link in answer["chain"]] == LINKS[:3]
 
 
@@ -99,8 +118,9 @@ def test_no_root(judge, session, part, authority):
 
 def test_no_challenge(judge, session, part, authority):
     """Nobody says that EK and AK are of one TPM."""
-    code, _, broken = judge(evidence.file_of(session, evidence.plain(part, authority), None))
-    assert (code, broken) == (exits.UNCHECKED, {"AK": "ak-binding"})
+    code, answer, broken = judge(evidence.file_of(session, evidence.plain(part, authority), None))
+    assert (code, broken["AK"]) == (exits.UNCHECKED, "ak-binding")
+    assert behind_the_ak(answer)
 
 
 @pytest.fixture(name="honest")
@@ -132,6 +152,40 @@ def test_a_forged_ak(judge, device, session, part, authority):
     forged["tpm"].update({name: own[name] for name in ("akPublic", "quotes")})
     code, answer, broken = judge(evidence.file_of(session, forged))
     assert (code, first_broken(answer), broken["AK"]) == (exits.REFUTED, "AK", "ak")
+
+
+def forged_plain(session, part, authority, registers):
+    """An AK that is a file's: its attributes are right, and it signs any PCRs."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    public = tpm.ecc(tpm.AK, scheme=tpm.ECDSA)[:-4] + b"".join(
+        tpm.sized(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+    signer = b"\0\x0b" + hashlib.sha256(struct.pack(">I", tpm.NULL) + tpm.name_of(public)).digest()
+    shown = evidence.plain(part, authority)
+    shown["tpm"]["akPublic"] = evidence.text(public)
+    for quote in shown["tpm"]["quotes"]:
+        bank = evidence.BANKS[quote["bank"]]
+        values = [bytes(tpm.HASHES[bank]().digest_size).hex()] * 24
+        for register in registers:
+            if register["algorithm"] == quote["bank"]:
+                values[int(register["name"][3:])] = register["value"]
+        digest = hashlib.sha256(b"".join(map(bytes.fromhex, values))).digest()
+        attest = (b"\xffTCG\x80\x18" + tpm.sized(signer) + tpm.sized(session.qualifier) + bytes(25)
+                  + tpm.selection({bank: range(24)}) + tpm.sized(digest))
+        numbers = utils.decode_dss_signature(key.sign(attest, ec.ECDSA(hashes.SHA256())))
+        signature = struct.pack(">HH", tpm.ECDSA, tpm.SHA256) + b"".join(
+            tpm.sized(number.to_bytes(32, "big")) for number in numbers)
+        quote.update(attest=evidence.text(attest), signature=evidence.text(signature), pcrs=values)
+    return shown
+
+
+def test_a_forged_file(judge, session, part, authority, registers):
+    """Whatever a file says of its activation, it is not verified."""
+    shown = evidence.file_of(session, forged_plain(session, part, authority, registers))
+    code, answer, broken = judge(shown)
+    assert (code, answer["verdict"], broken["AK"]) == (exits.UNCHECKED, "not-verified",
+                                                       "ak-binding")
+    assert not_checked(answer) == {"ak-binding"} and behind_the_ak(answer)
 
 
 def test_swapped_sessions(judge, device, session, part, authority):
@@ -173,11 +227,6 @@ def test_an_svsm_that_is_none(judge, session, part, platform, registers, change,
     code, answer, _ = judge(evidence.file_of(session, shown),
                             expected=[launch_digest(platform), *registers])
     assert (code, first_broken(answer)) == (exits.REFUTED, link)
-
-
-def not_checked(answer):
-    return {check["check"] for check in answer["checks"]
-            if check["needed"] and check["result"] == "not-checked"}
 
 
 @pytest.mark.parametrize("of_guest", ["the kernel that is expected", "another kernel"])
@@ -249,6 +298,10 @@ BROKEN = {
     "23 PCRs": lambda file: file["evidence"]["tpm"]["quotes"][0]["pcrs"].pop(),
     "nothing signed": lambda file: file["evidence"].pop("tpm"),
     "a date that is none": lambda file: file["activation"].update(date="\x1b[2J"),
+    "a date without digits": lambda file: file["activation"].update(date="-:TZ"),
+    "a day that is none": lambda file: file["activation"].update(date="2026-02-30T00:00:00Z"),
+    "an hour that is none": lambda file: file["activation"].update(date="2026-02-01T24:00:00Z"),
+    "a date and more": lambda file: file["activation"].update(date="2026-02-01T00:00:00Z0"),
     "a cut EK": lambda file: file["evidence"]["tpm"].update(ekPublic=evidence.text(
         base64.b64decode(file["evidence"]["tpm"]["ekPublic"])[:-1])),
     "a certificate and more": lambda file: file["evidence"]["tpm"].update(
@@ -283,4 +336,6 @@ def test_a_person_can_follow(honest, tmp_path, root, registers):
     chain = [line.strip() for line in lines[lines.index("chain") + 1:-1]]
     assert chain[0] == "pass        root: up to the given root"
     assert chain[2].startswith("not checked AK: ak-binding, as seen by the attester of 2026-01-01")
-    assert lines[-1] == "Verdict: verified under a test root except: ak-binding"
+    assert "not checked PCR 4 (kernel): PCR4-sha256, as the file says" in chain
+    assert lines[-1] == ("Verdict: not verified; not checked: ak-binding (all else is verified under "
+                         "a test root except: ak-binding, freshness)")
