@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 
-#define CHAIN_EK "EK"
 #define CHAIN_AK "AK"
 
 /* Names of checks that begin so belong to the link; the first link that takes one has it. */
@@ -17,7 +16,7 @@ static const struct {
         {"platform certificate",
          {"certificate-tcb", "chip-id", "qe-identity", "qe-signature", "attestation-key"}},
         {"SVSM manifest", {"svsm-manifest"}},
-        {CHAIN_EK, {"ek"}},
+        {"EK", {"ek"}},
         {CHAIN_AK, {"ak"}},
         {"quote", {"quote-"}},
         {"PCR 4 (kernel)", {"PCR4-", "log PCR4-", "events PCR4-"}},
@@ -65,27 +64,18 @@ static void chain_add(ChainLink *link, const Finding *finding)
         link->reason = finding->reason;
 }
 
-static bool chain_is(const ChainLink *link, const char *name)
-{
-        return strcmp(link->name, name) == 0;
-}
-
-/* No TPM vouches for the PCRs behind a key that may be of another one. */
+/* No TPM vouches for the PCRs behind an AK that nothing ties to one. */
 static void chain_doubt_pcrs(ChainLink *links, size_t n)
 {
-        const ChainLink *open = NULL;
+        bool open = false;
 
         for (size_t i = 0; i < n; i++) {
-                bool key = chain_is(&links[i], CHAIN_EK) || chain_is(&links[i], CHAIN_AK);
-
-                if (key && links[i].result == FINDING_NOT_CHECKED)
-                        open = &links[i];
+                if (strcmp(links[i].name, CHAIN_AK) == 0)
+                        open = links[i].result == FINDING_NOT_CHECKED;
                 if (!open || links[i].result != FINDING_RIGHT || !strstr(links[i].name, "PCR"))
                         continue;
                 links[i].result = FINDING_NOT_CHECKED;
-                links[i].reason = strcmp(open->finding->check, "ak-binding") == 0
-                                          ? "as the file says"
-                                          : "as the evidence says";
+                links[i].reason = "as the file says";
         }
 }
 

@@ -4,8 +4,8 @@
 /*
  * The findings of an attestation in the order in which trust goes from one to the next: root →
  * platform certificate → report → SVSM manifest → EK → AK → quote → kernel → command line and
- * initramfs. A link that nothing was found about is left out. PCRs behind a key that was not shown to
- * be of the TPM are not right: the evidence says so, and no TPM.
+ * initramfs. A link that nothing was found about is left out. PCRs behind an AK that was not
+ * shown to be of the TPM are not right: the file says so, and no TPM.
  */
 
 #include "verify/findings.h"
@@ -17,7 +17,7 @@ typedef struct ChainLink {
         FindingResult result;
         const Finding *finding; /* that decided it: the first that is wrong or not checked, else one
                                    that is right; borrowed */
-        const char *reason;     /* of the finding, or why it decides nothing; NULL: none; borrowed */
+        const char *reason; /* of the finding, or why it decides nothing; NULL: none; borrowed */
 } ChainLink;
 
 /* Returns how many links there are. */

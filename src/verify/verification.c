@@ -16,8 +16,7 @@ void verification_done(Verification *verification)
 
 const char *verification_exception(const Verification *verification, size_t n)
 {
-        static const char *const names[] = {"tcb-level", "revocation", "freshness",
-                                            "ak-binding"};
+        static const char *const names[] = {"tcb-level", "revocation", "freshness", "ak-binding"};
         const Findings *findings = &verification->findings;
 
         for (size_t i = 0; i < findings->n; i++)

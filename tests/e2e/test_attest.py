@@ -246,8 +246,10 @@ def check_cvmctl(daemon, files, tmp_path):
     assert {name for name, result in live.items() if result != "right"} == {"ek-origin"}
     status, verdict, later = judge(daemon, "verify", "--evidence", kept, "--expect", "tpm")
     assert status == 21, verdict
-    assert {name for name, result in later.items() if result != "right"} == {"ek-origin",
-                                                                           "ak-binding"}
+    assert {name for name, result in later.items() if result != "right"} == {
+        "ek-origin", "ak-binding", "freshness"}
+    assert [link["reason"] for link in verdict["chain"] if link["link"].startswith("PCR")] == [
+        "as the file says"] * 2
     text = daemon.cvmctl("attest", "tpm", "--expect", "tpm", check=False, timeout=120).stdout
     assert "\n    pass        PCR 4 (kernel)\n" in text
     assert "\n    pass        PCR 9 (command line, initramfs)\n" in text
