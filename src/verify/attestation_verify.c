@@ -100,9 +100,15 @@ static bool attestation_expects_pcrs(const Expectation *expectation)
 static int attestation_check_tpm(AttestationRun *this, Pcrs *ret, CvmError *error)
 {
         const AttestationInputs *inputs = this->inputs;
-        const TpmInputs tpm = {inputs->attestation, this->ek, &this->run.trust, inputs->binding};
         Findings *findings = &this->run.result.findings;
         bool alone = this->run.result.kind == REPORT_TPM;
+        const TpmInputs tpm = {
+                .attestation = inputs->attestation,
+                .manifest = this->ek,
+                .trust = &this->run.trust,
+                .binding = inputs->binding,
+                .with_platform = !alone,
+        };
 
         *ret = (Pcrs){};
         if (!inputs->attestation->has_tpm) {

@@ -37,14 +37,15 @@ static int certificates_append(Certificates *certificates, const char *name, X50
         return 0;
 }
 
-static int add_der(Certificates *certificates, const char *name, Bytes file, CvmError *error)
+static int add_der(Certificates *certificates, const char *name, const char *forms, Bytes file,
+                   CvmError *error)
 {
         const unsigned char *at = file.data;
         X509 *certificate = d2i_X509(NULL, &at, (long)file.size);
 
         ERR_clear_error();
         if (!certificate)
-                return cvm_error_artifact(error, name, "contains no certificate (PEM or DER)");
+                return cvm_error_artifact(error, name, "contains no certificate (%s)", forms);
         if (at != file.data + file.size) {
                 X509_free(certificate);
                 return cvm_error_artifact(error, name, "has bytes after the certificate");
@@ -110,7 +111,15 @@ int certificates_add(Certificates *certificates, const char *name, Bytes file, C
                 return cvm_error_artifact(error, name, "is empty");
         if (memmem(file.data, file.size, "-----BEGIN", 10))
                 return add_pem(certificates, name, file, error);
-        return add_der(certificates, name, file, error);
+        return add_der(certificates, name, "PEM or DER", file, error);
+}
+
+int certificates_add_der(Certificates *certificates, const char *name, Bytes file, CvmError *error)
+{
+        if (file.size == 0 || file.size > CERTIFICATES_FILE_MAX)
+                return cvm_error_artifact(error, name, "is empty or larger than %u bytes",
+                                          CERTIFICATES_FILE_MAX);
+        return add_der(certificates, name, "DER", file, error);
 }
 
 X509 *certificates_root(const Certificates *certificates)

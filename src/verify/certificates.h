@@ -26,6 +26,8 @@ void certificates_done(Certificates *certificates);
 /* Adds all of a PEM file, which may end in NUL bytes, or the one of a DER file. ArtifactInvalid
  * `name`: none, too many, or something that is not a certificate between or behind them. */
 int certificates_add(Certificates *certificates, const char *name, Bytes file, CvmError *error);
+/* Adds the one certificate of a DER file; ArtifactInvalid likewise. */
+int certificates_add_der(Certificates *certificates, const char *name, Bytes file, CvmError *error);
 
 /* The first that is signed by itself, or NULL. */
 X509 *certificates_root(const Certificates *certificates);

@@ -36,7 +36,8 @@ static int tpm_check_certificate(const TpmInputs *inputs, const TpmPublic *ek, F
         _cleanup_(certificates_done) Certificates certificates = {};
         _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
         Trust trust = *inputs->trust;
-        int r = certificates_add(&certificates, check, inputs->attestation->ek_certificate, error);
+        int r = certificates_add_der(&certificates, check, inputs->attestation->ek_certificate,
+                                     error);
 
         if (r < 0)
                 return r;
@@ -50,6 +51,8 @@ static int tpm_check_certificate(const TpmInputs *inputs, const TpmPublic *ek, F
                 findings_wrong(findings, check,
                                "it is not a certificate of an EK (extended key usage %s)",
                                EK_PURPOSE);
+        else if (X509_check_ca(trust.leaf) != 0)
+                findings_wrong(findings, check, "it is the certificate of an authority (CA)");
         else
                 findings_right(findings, NEEDED, check, "it is of this EK");
         ERR_clear_error();
@@ -58,6 +61,8 @@ static int tpm_check_certificate(const TpmInputs *inputs, const TpmPublic *ek, F
         else
                 findings_unchecked(findings, NEEDED, "certificates",
                                    "no root is given for the certificate of the EK (--root-ca)");
+        findings_unchecked(findings, NOT_NEEDED, "revocation",
+                           "revocation lists are not checked, because nothing is downloaded");
         return 0;
 }
 
@@ -74,6 +79,12 @@ static int tpm_check_origin(const TpmInputs *inputs, const TpmPublic *ek, Findin
                 else
                         findings_wrong(findings, "svsm-manifest",
                                        "the SVSM's report covers another EK");
+                return 0;
+        }
+        if (inputs->with_platform) {
+                findings_unchecked(findings, NEEDED, "ek-origin",
+                                   "no report of an SVSM covers the EK: only the guest's kernel "
+                                   "says that this TPM is the CVM's, with or without a certificate");
                 return 0;
         }
         if (inputs->attestation->ek_certificate.data)

@@ -27,6 +27,7 @@ typedef struct TpmInputs {
         Bytes manifest;                 /* what a signed report says that the EK is; or not given */
         const Trust *trust;             /* of the EK's certificate, if there is no manifest */
         TpmBinding binding;
+        bool with_platform; /* there is a report or a quote of the processor's, too */
 } TpmInputs;
 
 /* Findings "svsm-manifest" or "ek-certificate", "certificates" and "ek-origin"; "ek", "ak",

@@ -86,12 +86,13 @@ def test_a_guest_proves_itself(attest, device, authority, root, registers, tmp_p
         done = attest(guest.address, "--json", "--evidence", tmp_path / "seen")
     assert done.code == exits.VERIFIED_TEST_ROOT, done.err
     assert guest.asked == ["evidence", "activate"]
-    assert (done.json["verdict"], done.json["except"]) == ("verified", [])
+    assert (done.json["verdict"], done.json["except"]) == ("verified", ["revocation"])
     assert {link["result"] for link in done.json["chain"]} == {"right"}
     # Who reads the file later made no challenge.
     later = cvmctl("verify", "--evidence", tmp_path / "seen", "--expect", tmp_path / "expect.json",
                    "--root-ca", root, "--at", "2026-06-01", "--json")
-    assert (later.code, later.json["except"]) == (exits.UNCHECKED, ["ak-binding", "freshness"])
+    assert (later.code, later.json["except"]) == (
+        exits.UNCHECKED, ["revocation", "ak-binding", "freshness"])
 
 
 def test_by_name(device, authority, root, registers, tmp_path):
@@ -103,7 +104,7 @@ def test_by_name(device, authority, root, registers, tmp_path):
             done = peer.cvmctl("attest", "web", "--expect", tmp_path / "expect.json", "--root-ca",
                                root, "--at", "2026-06-01")
     assert done.code == exits.VERIFIED_TEST_ROOT, done.err
-    assert done.out.endswith("Verdict: verified under a test root\n")
+    assert done.out.endswith("Verdict: verified under a test root except: revocation\n")
 
 
 def test_no_port_leads_there(tmp_path):

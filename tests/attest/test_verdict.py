@@ -9,7 +9,8 @@ import struct
 
 import jsonschema
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from harness import evidence, exits, tpm
@@ -65,7 +66,7 @@ def test_a_tpm_with_a_certificate(judge, session, part, authority):
     code, answer, broken = judge(evidence.file_of(session, evidence.plain(part, authority)))
     assert (code, answer["report"]) == (exits.UNCHECKED, "tpm")
     assert (answer["verdict"], set(answer["except"])) == (
-        "not-verified", {"ak-binding", "freshness"})
+        "not-verified", {"ak-binding", "freshness", "revocation"})
     assert [link["link"] for link in answer["chain"]] == OF_TPM
     assert not_checked(answer) == {"ak-binding"} and behind_the_ak(answer)
     assert list(broken) == ["AK", *LINKS[-2:]]
@@ -94,14 +95,18 @@ def test_a_processor_without_an_svsm(judge, session, platform):
     assert [link["link"] for link in answer["chain"]] == LINKS[:3]
 
 
-def test_only_the_guest_vouches(judge, session, part, platform, registers):
-    """A report of the guest's own VMPL says nothing of a TPM, whatever the TPM signs."""
+def test_only_the_guest_vouches(judge, session, part, platform, registers, authority):
+    """A report of the guest's own VMPL says nothing of a TPM, whatever the TPM signs: one with a
+    certificate may be that of another machine."""
     shown = evidence.svsm(platform, session, part)
     del shown["svsm"]
-    code, _, broken = judge(evidence.file_of(session, shown),
-                            expected=[launch_digest(platform), *registers])
-    assert code == exits.UNCHECKED
-    assert broken["EK"] == "ek-origin"
+    for certificate in (None, authority.certify_ek(base64.b64decode(part["ekPublic"]))):
+        if certificate:
+            shown["tpm"]["ekCertificate"] = evidence.text(certificate)
+        code, answer, broken = judge(evidence.file_of(session, shown),
+                                     expected=[launch_digest(platform), *registers])
+        assert (code, broken["EK"]) == (exits.UNCHECKED, "ek-origin")
+        assert not_checked(answer) == {"ek-origin", "ak-binding"}
 
 
 def test_no_certificate(judge, session, part):
@@ -214,6 +219,15 @@ def test_a_certificate_of_another_purpose(judge, session, part, authority):
     assert (code, first_broken(answer)) == (exits.REFUTED, "EK")
 
 
+def test_a_certificate_of_an_authority(judge, session, part, authority):
+    """Who has such a certificate could make others."""
+    shown = evidence.plain(part, authority)
+    shown["tpm"]["ekCertificate"] = evidence.text(authority.certify_ek(
+        base64.b64decode(part["ekPublic"]), ca=True))
+    code, answer, broken = judge(evidence.file_of(session, shown))
+    assert (code, first_broken(answer), broken["EK"]) == (exits.REFUTED, "EK", "ek-certificate")
+
+
 def test_another_authority(judge, session, part):
     code, answer, broken = judge(evidence.file_of(
         session, evidence.plain(part, evidence.Authority())))
@@ -285,6 +299,11 @@ def test_no_kernel_is_expected(judge, session, part, authority, platform, regist
         assert code == exits.UNCHECKED and "PCR9-sha256" in not_checked(answer)
 
 
+def pem_of(certificate):
+    return x509.load_der_x509_certificate(base64.b64decode(certificate)).public_bytes(
+        serialization.Encoding.PEM)
+
+
 BROKEN = {
     "no evidence": lambda file: file.pop("evidence"),
     "another version": lambda file: file["evidence"].update(version=2),
@@ -307,6 +326,10 @@ BROKEN = {
     "a certificate and more": lambda file: file["evidence"]["tpm"].update(
         ekCertificate=evidence.text(base64.b64decode(
             file["evidence"]["tpm"]["ekCertificate"]) + b"\0")),
+    "a certificate in PEM": lambda file: file["evidence"]["tpm"].update(
+        ekCertificate=evidence.text(pem_of(file["evidence"]["tpm"]["ekCertificate"]))),
+    "two certificates in PEM": lambda file: file["evidence"]["tpm"].update(
+        ekCertificate=evidence.text(2 * pem_of(file["evidence"]["tpm"]["ekCertificate"]))),
     "a log that is none": lambda file: file["evidence"]["tpm"].update(eventLog="AAAA"),
 }
 
@@ -338,4 +361,4 @@ def test_a_person_can_follow(honest, tmp_path, root, registers):
     assert chain[2].startswith("not checked AK: ak-binding, as seen by the attester of 2026-01-01")
     assert "not checked PCR 4 (kernel): PCR4-sha256, as the file says" in chain
     assert lines[-1] == ("Verdict: not verified; not checked: ak-binding (all else is verified under "
-                         "a test root except: ak-binding, freshness)")
+                         "a test root except: revocation, ak-binding, freshness)")

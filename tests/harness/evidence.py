@@ -75,11 +75,11 @@ class Authority:
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA384())
 
-    def certify_ek(self, public, purpose=EK_PURPOSE, **more):
+    def certify_ek(self, public, purpose=EK_PURPOSE, ca=False, **more):
         """DER of the certificate of an EK."""
         key = ek_key(public)
         return der(self.certify("EK", key, [
-            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (x509.BasicConstraints(ca=ca, path_length=None), True),
             (x509.ExtendedKeyUsage([purpose]), False)], **more))
 
     def pem(self):
