@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "verify/log_check.h"
 #include "verify/setting_check.h"
+#include "verify/snp_report.h"
 #include "verify/svsm_manifest.h"
 #include "verify/verify_platform.h"
 
@@ -57,6 +58,37 @@ static int attestation_open_svsm(AttestationRun *this, CvmError *error)
         return 0;
 }
 
+/* Beside an SVSM's report, that of the guest's own VMPL must be of the same guest and channel. Its
+ * signature is not needed: all that is compared is what the SVSM's report says, too. */
+static int attestation_check_guest_report(AttestationRun *this, CvmError *error)
+{
+        static const char check[] = "guest-report";
+        const Attestation *attestation = this->inputs->attestation;
+        Findings *findings = &this->run.result.findings;
+        SnpReport guest, svsm;
+        int r;
+
+        if (!attestation->has_svsm || !attestation->report.data)
+                return 0;
+        r = snp_report_parse(attestation->report, &guest, error);
+        if (r == 0)
+                r = snp_report_parse(attestation->svsm_report, &svsm, error);
+        if (r < 0)
+                return r;
+        if (memcmp(guest.report_data, attestation->binding, SNP_REPORT_DATA_SIZE) != 0)
+                findings_wrong(findings, check, "its REPORT_DATA is not the binding");
+        else if (memcmp(guest.chip_id, svsm.chip_id, SNP_CHIP_ID_SIZE) != 0)
+                findings_wrong(findings, check, "it is of another chip than the SVSM's report");
+        else if (memcmp(guest.measurement, svsm.measurement, SHA384_SIZE) != 0)
+                findings_wrong(findings, check,
+                               "it has another launch digest than the SVSM's report");
+        else
+                findings_right(findings, NOT_NEEDED, check,
+                               "it has the binding, and the SVSM's report has the same chip and "
+                               "launch digest");
+        return 0;
+}
+
 static int attestation_check_snp(AttestationRun *this, CvmError *error)
 {
         const Attestation *attestation = this->inputs->attestation;
@@ -70,7 +102,9 @@ static int attestation_check_snp(AttestationRun *this, CvmError *error)
                 r = attestation_open_svsm(this, error);
         if (r == 0 && table.data)
                 r = certificate_table_parse(table, &this->run.evidence.table, error);
-        return r < 0 ? r : verify_platform_snp(&this->run, error);
+        if (r == 0)
+                r = verify_platform_snp(&this->run, error);
+        return r < 0 ? r : attestation_check_guest_report(this, error);
 }
 
 static int attestation_check_platform(AttestationRun *this, CvmError *error)

@@ -243,6 +243,28 @@ def test_an_svsm_that_is_none(judge, session, part, platform, registers, change,
     assert (code, first_broken(answer)) == (exits.REFUTED, link)
 
 
+@pytest.mark.parametrize("changed, of_channel", [
+    (None, False), ((0x90, bytes(48)), True), ((0x1a0, b"another chip"), True)],
+    ids=["channel", "launch digest", "chip"])
+def test_a_report_beside_an_svsm(judge, session, part, platform, registers, changed, of_channel):
+    """What the guest shows of itself is of the same guest and channel as the SVSM's report."""
+    shown = evidence.svsm(platform, session, part)
+    data = session.binding if of_channel else bytes(64)
+    shown["report"] = evidence.text(platform.report(data, 2, changed))
+    code, answer, broken = judge(evidence.file_of(session, shown),
+                                 expected=[launch_digest(platform), *registers])
+    assert (code, first_broken(answer), broken["report"]) == (exits.REFUTED, "report",
+                                                              "guest-report")
+
+
+def test_no_report_beside_an_svsm(tmp_path, session, part, platform):
+    shown = evidence.svsm(platform, session, part)
+    shown["report"] = evidence.text(b"garbage" * 40)
+    (tmp_path / "evidence").write_text(json.dumps(evidence.file_of(session, shown)))
+    done = cvmctl("verify", "--evidence", tmp_path / "evidence")
+    assert done.code == exits.DATA and not done.out
+
+
 @pytest.mark.parametrize("of_guest", ["the kernel that is expected", "another kernel"])
 def test_one_bank(judge, honest, registers, of_guest):
     """Who hands over the evidence does not choose which bank is compared."""

@@ -111,8 +111,12 @@ class Platform:
             if extension.oid.dotted_string.startswith("1.3.6.1.4.1.3704")]))
         self.base = (VECTORS / "snp-milan.report").read_bytes()
 
-    def report(self, data, vmpl=0):
+    def report(self, data, vmpl=0, changed=None):
+        """changed: where, and what is there instead."""
         report = bytearray(self.base)
+        if changed:
+            at, other = changed
+            report[at:at + len(other)] = other
         report[0x30:0x34] = struct.pack("<I", vmpl)
         report[0x50:0x90] = data
         signature = self.key.sign(bytes(report[:0x2a0]), ec.ECDSA(hashes.SHA384()))
