@@ -50,6 +50,7 @@ static const CvmTextField cvm_text_fields[] = {
         {"restarts"},
         {"restartAt"},
         {"ending", "reason detail exitCode signal at"},
+        {"image"},
         {"artifacts", "kernel initramfs firmware igvm"},
         {"measurement", CVM_TEXT_ANY},
         {"binding", "field value document"},

@@ -127,6 +127,7 @@ struct Vm {
         bool stop_is_logged, force_is_logged; /* that a call asked for them (api_log_stop()) */
         Deadline expires;                     /* its time to live */
         uint64_t stop_until_msec; /* when the power button has had its time, by uv_now() */
+        unsigned stop_presses;    /* of the power button, in this stop */
         uv_timer_t stop_timer, expiry_timer;
         Handles timers; /* of all groups; they have one reference */
 };

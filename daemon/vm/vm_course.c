@@ -22,6 +22,7 @@
 #include "vm/shares.h"
 
 #define STOP_PRESS_MSEC UINT64_C(2000) /* between two presses of the power button */
+#define STOP_PRESSES 15                /* a guest that takes longer to boot is not pressed again */
 #define DETAIL_TEXT_MAX 512u           /* bytes of an ending that its event has */
 
 /* From state (row) to states (bits). */
@@ -226,14 +227,15 @@ static void on_stop_timer(uv_timer_t *timer)
 }
 
 /* A guest whose kernel is not up yet does not see the power button, and nothing says so: until it
- * has reported READY the button is pressed again. */
+ * has reported READY the button is pressed again, some times. The first press after READY is the
+ * last one: no press before it may have been seen. */
 static void stop_press(Vm *vm)
 {
         uint64_t now = uv_now(vm->stop_timer.loop);
         uint64_t left = vm->stop_until_msec > now ? vm->stop_until_msec - now : 0;
 
         vm->ops->powerdown(vm->process.driver);
-        if (!vm->guest.ready)
+        if (!vm->guest.ready && ++vm->stop_presses < STOP_PRESSES)
                 left = MIN(left, STOP_PRESS_MSEC);
         uv_timer_start(&vm->stop_timer, on_stop_timer, left, 0);
 }
@@ -248,6 +250,7 @@ static void stop_next(Vm *vm)
                 vm_cause_set_step(&vm->cause, VM_STOP_POWERDOWN);
                 seconds = vm->cause.powerdown_sec ?: vm->powerdown_sec;
                 vm->stop_until_msec = uv_now(vm->stop_timer.loop) + (uint64_t)seconds * 1000;
+                vm->stop_presses = 0;
                 stop_press(vm);
                 return;
         case VM_STOP_POWERDOWN:

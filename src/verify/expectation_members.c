@@ -21,7 +21,7 @@ static const char *const top_names[] = {
         "name", "id", "driver", "state", "ready", "guestStatus", "owner", "uid", "cpus", "memory",
         "pid", "scope", "vsockCid", "forwards", "debug", "createdAt", "startedAt", "readyAt",
         "expiresAt", "restarts", "restartAt", "ending", "artifacts", "confidential", "emulated",
-        "labels", "spec", NULL};
+        "image", "labels", "spec", NULL};
 static const char *const register_members[] = {"name",   "algorithm", "state", "value",
                                                "reason", "events",    NULL};
 static const char *const event_members[] = {"event", "digest", "inputs", NULL};

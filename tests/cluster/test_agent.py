@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -84,7 +85,7 @@ def test_ocf_tester(cvmd, tmp_path, public, debian):
     agent = Agent(cvmd, tmp_path)
     given = ["-o", f"spec={agent.spec}", "-o", f"socket={cvmd.socket}", "-o", f"cvmctl={CVMCTL}"]
     done = subprocess.run(
-        [tester, "-n", "web", *given, program], stdin=subprocess.DEVNULL, text=True, check=False,
+        [tester, "-n", f"tester-{os.getpid()}", *given, program], stdin=subprocess.DEVNULL, text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300 * SLOWNESS,
         env={**os.environ, "OCF_ROOT": str(public),
              "PATH": f"{os.environ['PATH']}:{XMLLINT}/usr/bin:/usr/sbin"})
@@ -134,11 +135,12 @@ def test_ready_is_the_deeper_level(agent):
 
 def test_a_start_ends_before_its_time_is_over(agent):
     """With a reason; what is left is stopped."""
+    agent.daemon.launch("other")  # and its files are in memory: the time is READY's
     agent.describe(cmdline="fake.no-ready")
     begun = time.monotonic()
-    done = agent.run("start", seconds=12)
+    done = agent.run("start", seconds=12 * SLOWNESS)
     assert done.returncode == GENERIC and "timed out at stage 'ready'" in done.stdout
-    assert time.monotonic() - begun < 12 * SLOWNESS + 5
+    assert time.monotonic() - begun < 20 * SLOWNESS
     assert agent("stop") == SUCCESS and agent("monitor") == NOT_RUNNING
 
 
@@ -171,8 +173,17 @@ def test_an_interface_that_is_used_wrongly(agent):
         for action in ("start", "validate-all"):
             done = agent.run(action, **parameters)
             assert done.returncode == status and done.stdout.strip(), (action, parameters)
-    assert agent("stop", cvmctl="/nothing") == SUCCESS  # nothing could have started it
-    assert agent("monitor", cvmctl="/nothing") == INSTALLED
+
+
+def test_without_cvmctl(agent):
+    """Its QEMU says that there is a CVM, which the cluster must not start elsewhere."""
+    name = f"lone-{os.getpid()}"  # of which no other test has one
+    assert agent("stop", cvmctl="/nothing", name=name) == SUCCESS
+    assert agent("monitor", cvmctl="/nothing", name=name) == INSTALLED
+    assert agent("start", name=name) == SUCCESS
+    assert agent("stop", cvmctl="/nothing", name=name) == GENERIC
+    assert agent("monitor", cvmctl="/nothing", name=name) == GENERIC
+    assert agent("stop", name=name) == SUCCESS
 
 
 def test_a_spec_that_the_daemon_refuses_is_found_before(agent):
@@ -199,10 +210,35 @@ def test_without_a_daemon_nothing_is_said_to_have_stopped(agent):
     """It may run: the cluster fences the node before it starts the CVM elsewhere."""
     assert agent("start") == SUCCESS
     agent.daemon.kill()
-    assert agent("stop", seconds=4) == GENERIC
-    assert agent("monitor", seconds=4) == INSTALLED
+    for seconds in (4, 12):
+        assert agent("stop", seconds=seconds) == agent("monitor", seconds=seconds) == GENERIC
     agent.daemon.start()
     assert agent("monitor") == agent("stop") == SUCCESS
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_without_end(agent):
+    assert agent("start") == SUCCESS
+    os.kill(agent.daemon.process.pid, signal.SIGSTOP)
+    try:
+        for action in ("monitor", "stop"):
+            begun = time.monotonic()
+            done = agent.run(action, seconds=8)
+            assert done.returncode == GENERIC and "no answer from cvmd" in done.stdout
+            assert time.monotonic() - begun < 30 * SLOWNESS
+    finally:
+        os.kill(agent.daemon.process.pid, signal.SIGCONT)
+    assert agent("monitor") == SUCCESS
+
+
+def test_a_stop_waits_for_a_daemon_that_is_restarted(agent):
+    assert agent("start") == SUCCESS
+    agent.daemon.kill()
+    with background(agent, "stop") as stop:
+        time.sleep(7)
+        assert stop.poll() is None
+        agent.daemon.start()
+        assert stop.wait(60 * SLOWNESS) == SUCCESS
+    assert agent.daemon.status("web")["state"] == "stopped"
 
 
 @contextlib.contextmanager

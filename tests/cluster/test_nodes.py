@@ -46,6 +46,9 @@ def nodes():
     with cluster(pathlib.Path(ROOT), fields) as found:
         for name, value in PROPERTIES.items():
             found.ask("crm_attribute", "--type", "crm_config", "--name", name, "--update", value)
+        # nothing moves back when a node returns
+        found.ask("crm_attribute", "--type", "rsc_defaults", "--name", "resource-stickiness",
+                  "--update", "100")
         for resource in (FENCE, *(CVM.format(name) for name in fields)):
             found.ask("cibadmin", "--create", "--scope", "resources", "--xml-text", resource)
         yield found
@@ -100,7 +103,8 @@ def test_a_killed_daemon(settled):
     assert settled.settle([*NAMES, STUBBORN], NODES) == before
     assert settled.qemus() == qemus and not settled.fenced
     for name, (place,) in before.items():
-        assert settled.nodes()[place].status(name)["state"] == "running"
+        node = settled.nodes()[place]
+        assert node.status(name)["state"] == "running", node.journal(200)
 
 
 def test_a_killed_qemu(settled):

@@ -156,12 +156,6 @@ def test_letters_of_other_programs(args, says):
     assert done.code == exits.USAGE and says in done.err
 
 
-def test_images_is_another_name_of_artifacts():
-    with Peer(ListArtifacts={"artifacts": []}) as peer:
-        assert peer.cvmctl("images", "--json").json == []
-    assert cvmctl("help", "images").out == cvmctl("help", "artifacts").out
-
-
 @pytest.mark.parametrize("publish", [
     "", "80", "x:80", "80:x", "80:0", "80:65536", "65536:80", "1.2.3.4:80", "80:80/sctp", "80:80/",
     "80:80/udp/udp", ":1:2", "-1:80", "none:80"])

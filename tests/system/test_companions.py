@@ -225,4 +225,4 @@ def test_render(social):
     assert net["descriptors"] == [{"number": 3, "what": "socket"}]
     assert {"companion:tpm", "companion:net"} <= {one["what"] for one in plan["descriptors"]}
     text = social.cvmctl("render", "web", "--platform", "social", "--kernel", social.kernel).stdout
-    assert f"# start first, beside QEMU: tpm\n# {PROGRAM} web listen 3\n" in text
+    assert f"# start first, in addition to QEMU: tpm\n# {PROGRAM} web listen 3\n" in text

@@ -189,7 +189,7 @@ def test_the_last_message_says_where_to_continue(cvmd):
 
 
 def test_cvmctl_says_where_to_continue(cvmd):
-    cvmd.launch("web")
+    cvmd.launch("web", wait="ready")
     upto = cvmd.call("List")["sequence"]
     process = subprocess.Popen(
         [CVMCTL, "--socket", cvmd.socket, "events", "--from", "0", "--json"],

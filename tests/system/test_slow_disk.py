@@ -372,6 +372,9 @@ def test_going_down_while_the_disk_takes_logs(logging):
     for name in names:
         logging.launch(name, cmdline="fake.console-bytes=100000", wait="ready")
     ids = [logging.status(name)["id"] for name in names]
+    # The rest of what has not been read yet is the next daemon's.
+    eventually(lambda: min(len(logging.cvmctl("logs", name).stdout) for name in names) >= 100000,
+               "all of the output is in memory", seconds=30)
     logging.disk.write_text("400")
     assert logging.terminate() == 0
     logging.disk.write_text("0")
