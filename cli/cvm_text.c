@@ -13,9 +13,9 @@
 
 #define CVM_TEXT_ANY "" /* a map, whose members have any name */
 #define CVM_TEXT_SPEC                                                                              \
-        "name platform cpus memory kernel initramfs firmware igvm cmdline env certs shares disks " \
-        "gpus forwards network vsock svsm launchSecurity bindWorkload confidential debug limits "  \
-        "timeouts restart remove ttlSec driver labels missing"
+        "name platform cpus memory image kernel initramfs firmware igvm cmdline env certs shares " \
+        "disks gpus forwards network vsock svsm launchSecurity bindWorkload confidential debug "   \
+        "limits timeouts restart remove ttlSec driver labels missing"
 
 /* The fields of Cvm in the interface, and the members of those that are objects, with blanks
  * between; NULL: it has none. */

@@ -240,13 +240,13 @@ class Cluster:
             self.ask("crm_mon", "--one-shot", "--output-as=xml", "--inactive").stdout)
 
     def online(self):
-        return {node.get("name") for node in self.monitor().find("nodes")
+        return {node.get("name") for node in self.monitor().findall("nodes/node")
                 if node.get("online") == "true" and node.get("pending") != "true"}
 
     def places(self):
         """Where each CVM runs, as Pacemaker says."""
         return {resource.get("id"): sorted(node.get("name") for node in resource.iter("node"))
-                for resource in self.monitor().find("resources").iter("resource")
+                for resource in self.monitor().findall("resources//resource")
                 if resource.get("role") == "Started" and resource.get("failed") == "false"
                 and resource.get("resource_agent") == "ocf:cvmd:cvm"}
 

@@ -85,8 +85,9 @@ def test_ocf_tester(cvmd, tmp_path, public, debian):
     agent = Agent(cvmd, tmp_path)
     given = ["-o", f"spec={agent.spec}", "-o", f"socket={cvmd.socket}", "-o", f"cvmctl={CVMCTL}"]
     done = subprocess.run(
-        [tester, "-n", f"tester-{os.getpid()}", *given, program], stdin=subprocess.DEVNULL, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300 * SLOWNESS,
+        [tester, "-n", f"tester-{os.getpid()}", *given, program], stdin=subprocess.DEVNULL,
+        text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        timeout=300 * SLOWNESS,
         env={**os.environ, "OCF_ROOT": str(public),
              "PATH": f"{os.environ['PATH']}:{XMLLINT}/usr/bin:/usr/sbin"})
     assert done.returncode == 0, done.stdout

@@ -15,6 +15,20 @@
 #include "base/json_place.h"
 #include "fuzz.h"
 
+/* Whether the text has a code point such as U+1DA00: json-c takes it for half of a surrogate pair
+ * by its lower 16 bits if it was written as a pair of escapes, and puts U+FFFD in its place. */
+static bool json_c_repairs(const char *text)
+{
+        for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+                if (*c >= 0xf0) {
+                        uint32_t point = (*c & 7u) << 18 | (c[1] & 63u) << 12 | (c[2] & 63u) << 6;
+
+                        if ((point & 0xf800) == 0xd800)
+                                return true;
+                }
+        return false;
+}
+
 /* A tree of ours, and json-c's of the same text. */
 static void check_like_json_c(json_object *ours, const char *data, size_t size)
 {
@@ -26,8 +40,9 @@ static void check_like_json_c(json_object *ours, const char *data, size_t size)
         if (json_tokener_get_error(tokener) == json_tokener_continue) /* a number ends here */
                 theirs = json_tokener_parse_ex(tokener, "", -1);
         if (json_tokener_get_error(tokener) != json_tokener_success ||
-            !json_object_equal(ours, theirs) ||
-            strcmp(json_object_to_json_string(ours), json_object_to_json_string(theirs)) != 0)
+            (!json_c_repairs(json_object_to_json_string(ours)) &&
+             (!json_object_equal(ours, theirs) ||
+              strcmp(json_object_to_json_string(ours), json_object_to_json_string(theirs)) != 0)))
                 abort();
         json_object_put(theirs);
         json_tokener_free(tokener);

@@ -55,6 +55,25 @@ static void test_as_json_c_has_it(void **state)
         }
 }
 
+/* json-c 0.16 takes these for halves of surrogate pairs by their lower 16 bits. */
+static void test_pairs_that_json_c_repairs(void **state)
+{
+        static const struct {
+                const char *text, *value;
+        } pairs[] = {
+                {"\"\\ud836\\ude00\"", "\xf0\x9d\xa8\x80"}, /* U+1DA00 */
+                {"\"\\uD876\\uDC00\"", "\xf0\xad\xa0\x80"}, /* U+2D800 */
+                {"\"\\udbb7\\udfff\"", "\xf3\xbd\xbf\xbf"}, /* U+FDFFF */
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+                _cleanup_json_ json_object *ours = NULL;
+
+                assert_int_equal(json_parse(pairs[i].text, strlen(pairs[i].text), &ours, NULL), 0);
+                assert_string_equal(json_object_get_string(ours), pairs[i].value);
+        }
+}
+
 static void test_members_given_twice(void **state)
 {
         static const struct {
@@ -329,10 +348,15 @@ static void test_to_text(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_as_json_c_has_it), cmocka_unit_test(test_members_given_twice),
-                cmocka_unit_test(test_written),          cmocka_unit_test(test_locate),
-                cmocka_unit_test(test_values),           cmocka_unit_test(test_parse_mended),
-                cmocka_unit_test(test_dispatch),         cmocka_unit_test(test_to_text),
+                cmocka_unit_test(test_as_json_c_has_it),
+                cmocka_unit_test(test_pairs_that_json_c_repairs),
+                cmocka_unit_test(test_members_given_twice),
+                cmocka_unit_test(test_written),
+                cmocka_unit_test(test_locate),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_parse_mended),
+                cmocka_unit_test(test_dispatch),
+                cmocka_unit_test(test_to_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
