@@ -208,6 +208,27 @@ static int tpm_check_quote(const Attestation *attestation, const AttestedQuote *
         return tpm_check_digest(&attest, &signature, quote, &attestation->pcrs, findings);
 }
 
+/* Quotes of two banks are of one start of the TPM, or one of them is of another guest. */
+static int tpm_check_starts(const Attestation *attestation, Findings *findings, CvmError *error)
+{
+        TpmAttest first = {}, other = {};
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < attestation->n_quotes; i++) {
+                r = tpm_attest_parse(attestation->quotes[i].attest, &other, error);
+                if (i == 0)
+                        first = other;
+                else if (r == 0)
+                        tpm_check_key("quote-start",
+                                      other.reset_count != first.reset_count ||
+                                                      other.restart_count != first.restart_count
+                                              ? "the quotes are of different starts of the TPM"
+                                              : NULL,
+                                      findings);
+        }
+        return r;
+}
+
 int tpm_check(const TpmInputs *inputs, Pcrs *ret, Findings *findings, CvmError *error)
 {
         const Attestation *attestation = inputs->attestation;
@@ -227,6 +248,8 @@ int tpm_check(const TpmInputs *inputs, Pcrs *ret, Findings *findings, CvmError *
         for (size_t i = 0; r == 0 && i < attestation->n_quotes; i++)
                 r = tpm_check_quote(attestation, &attestation->quotes[i], &ak, &pcrs, findings,
                                     error);
+        if (r == 0)
+                r = tpm_check_starts(attestation, findings, error);
         if (r == 0)
                 *ret = pcrs;
         return r;

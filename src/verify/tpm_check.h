@@ -31,8 +31,8 @@ typedef struct TpmInputs {
 } TpmInputs;
 
 /* Findings "svsm-manifest" or "ek-certificate", "certificates" and "ek-origin"; "ek", "ak",
- * "ak-binding"; and for each bank "quote-BANK", "quote-signer-BANK", "quote-data-BANK" and
- * "quote-pcrs-BANK". *ret: the
- * PCRs that a quote covers. ArtifactInvalid "ek", "ak", "quote", "signature", "ek-certificate":
+ * "ak-binding"; for each bank "quote-BANK", "quote-signer-BANK", "quote-data-BANK" and
+ * "quote-pcrs-BANK"; and with two banks "quote-start". *ret: the PCRs that a quote covers.
+ * ArtifactInvalid "ek", "ak", "quote", "signature", "ek-certificate":
  * another structure. Returns 0 or -errno. */
 int tpm_check(const TpmInputs *inputs, Pcrs *ret, Findings *findings, CvmError *error);

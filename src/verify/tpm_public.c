@@ -12,6 +12,10 @@
 #define TPM_RSA_BITS_MAX 4096
 #define TPM_RSA_EXPONENT 65537
 #define TPM_POLICY_MAX 64
+/* Who may use the key is the guest's own affair. */
+#define TPM_AK_ATTRIBUTES                                                                          \
+        (TPM_FIXED_TPM | TPM_ST_CLEAR | TPM_FIXED_PARENT | TPM_SENSITIVE_DATA_ORIGIN |             \
+         TPM_USER_WITH_AUTH | TPM_ADMIN_WITH_POLICY | TPM_NO_DA | TPM_RESTRICTED | TPM_SIGN)
 
 DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 DEFINE_CLEANUP(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free)
@@ -238,6 +242,16 @@ static const char *tpm_public_refuse_loose(const TpmPublic *key)
         return NULL;
 }
 
+/* A restricted key has one scheme for all that it signs. */
+static bool tpm_public_signs_in_one_scheme(const TpmPublic *key)
+{
+        bool known = key->type == TPM_ALG_ECC
+                             ? key->scheme == TPM_ALG_ECDSA
+                             : key->scheme == TPM_ALG_RSASSA || key->scheme == TPM_ALG_RSAPSS;
+
+        return known && tpm_hash(key->scheme_hash) != _HASH_MAX && key->symmetric_bits == 0;
+}
+
 const char *tpm_public_refuse_ak(const TpmPublic *key)
 {
         const char *reason = tpm_public_refuse_loose(key);
@@ -248,6 +262,10 @@ const char *tpm_public_refuse_ak(const TpmPublic *key)
                 return "it does not sign (sign is clear)";
         if (key->attributes & TPM_DECRYPT)
                 return "it decrypts, too (decrypt is set)";
+        if (key->attributes & ~TPM_AK_ATTRIBUTES)
+                return "it has an attribute that no attestation key has";
+        if (!tpm_public_signs_in_one_scheme(key))
+                return "its scheme is not ECDSA, RSASSA or RSAPSS with SHA-256 or SHA-384";
         return NULL;
 }
 

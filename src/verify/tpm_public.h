@@ -16,8 +16,12 @@
 #define TPM_PUBLIC_MAX 1024 /* bytes */
 
 #define TPM_FIXED_TPM (1u << 1)
+#define TPM_ST_CLEAR (1u << 2)
 #define TPM_FIXED_PARENT (1u << 4)
 #define TPM_SENSITIVE_DATA_ORIGIN (1u << 5)
+#define TPM_USER_WITH_AUTH (1u << 6)
+#define TPM_ADMIN_WITH_POLICY (1u << 7)
+#define TPM_NO_DA (1u << 10)
 #define TPM_RESTRICTED (1u << 16)
 #define TPM_DECRYPT (1u << 17)
 #define TPM_SIGN (1u << 18)
@@ -53,8 +57,8 @@ int tpm_public_name(const TpmPublic *key, TpmName *ret);
 /* Returns 0, -ENOMEM, or -EINVAL: the numbers are not those of a key. */
 int tpm_public_key(const TpmPublic *key, EVP_PKEY **ret);
 
-/* NULL: a key that signs only what its TPM itself made, and that cannot leave it. Else what speaks
- * against that; static. */
+/* NULL: a key that signs only what its TPM itself made, in one scheme with SHA-256 or SHA-384, and
+ * that cannot leave it. Else what speaks against that; static. */
 const char *tpm_public_refuse_ak(const TpmPublic *key);
 /* NULL: a key that only decrypts what is restricted to its TPM, and that cannot leave it. */
 const char *tpm_public_refuse_ek(const TpmPublic *key);

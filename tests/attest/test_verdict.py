@@ -159,23 +159,25 @@ def test_a_forged_ak(judge, device, session, part, authority):
     assert (code, first_broken(answer), broken["AK"]) == (exits.REFUTED, "AK", "ak")
 
 
-def forged_plain(session, part, authority, registers):
-    """An AK that is a file's: its attributes are right, and it signs any PCRs."""
+def forged_plain(session, part, authority, registers, template=tpm.AKS["ecc"], starts=(0, 0)):
+    """An AK that is a file's: its attributes are right, and it signs any PCRs. starts: what the
+    quotes say of how often the TPM was started."""
     key = ec.generate_private_key(ec.SECP256R1())
     numbers = key.public_key().public_numbers()
-    public = tpm.ecc(tpm.AK, scheme=tpm.ECDSA)[:-4] + b"".join(
+    public = template[:-4] + b"".join(
         tpm.sized(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
     signer = b"\0\x0b" + hashlib.sha256(struct.pack(">I", tpm.NULL) + tpm.name_of(public)).digest()
     shown = evidence.plain(part, authority)
     shown["tpm"]["akPublic"] = evidence.text(public)
-    for quote in shown["tpm"]["quotes"]:
+    for quote, start in zip(shown["tpm"]["quotes"], starts):
         bank = evidence.BANKS[quote["bank"]]
         values = [bytes(tpm.HASHES[bank]().digest_size).hex()] * 24
         for register in registers:
             if register["algorithm"] == quote["bank"]:
                 values[int(register["name"][3:])] = register["value"]
         digest = hashlib.sha256(b"".join(map(bytes.fromhex, values))).digest()
-        attest = (b"\xffTCG\x80\x18" + tpm.sized(signer) + tpm.sized(session.qualifier) + bytes(25)
+        attest = (b"\xffTCG\x80\x18" + tpm.sized(signer) + tpm.sized(session.qualifier)
+                  + bytes(8) + struct.pack(">Q", start) + bytes(9)
                   + tpm.selection({bank: range(24)}) + tpm.sized(digest))
         numbers = utils.decode_dss_signature(key.sign(attest, ec.ECDSA(hashes.SHA256())))
         signature = struct.pack(">HH", tpm.ECDSA, tpm.SHA256) + b"".join(
@@ -191,6 +193,23 @@ def test_a_forged_file(judge, session, part, authority, registers):
     assert (code, answer["verdict"], broken["AK"]) == (exits.UNCHECKED, "not-verified",
                                                        "ak-binding")
     assert not_checked(answer) == {"ak-binding"} and behind_the_ak(answer)
+
+
+@pytest.mark.parametrize("template", [
+    tpm.ecc(tpm.AK), tpm.ecc(tpm.AK, scheme=tpm.ECDSA, bits=128),
+    tpm.ecc(tpm.AK | 1 << 19, scheme=tpm.ECDSA), tpm.ecc(tpm.AK | 1 << 31, scheme=tpm.ECDSA)],
+    ids=["no scheme", "AES", "x509sign", "reserved"])
+def test_an_ak_of_another_kind(judge, session, part, authority, registers, template):
+    shown = forged_plain(session, part, authority, registers, template)
+    code, answer, broken = judge(evidence.file_of(session, shown))
+    assert (code, first_broken(answer), broken["AK"]) == (exits.REFUTED, "AK", "ak")
+
+
+@pytest.mark.parametrize("start", [1, 1 << 32], ids=["restart", "reset"])
+def test_quotes_of_two_starts(judge, session, part, authority, registers, start):
+    shown = forged_plain(session, part, authority, registers, starts=(0, start))
+    code, answer, broken = judge(evidence.file_of(session, shown))
+    assert (code, first_broken(answer), broken["quote"]) == (exits.REFUTED, "quote", "quote-start")
 
 
 def test_swapped_sessions(judge, device, session, part, authority):
