@@ -19,7 +19,7 @@ typedef struct SeenRegister {
 typedef struct SeenRegisters {
         SeenRegister items[SEEN_REGISTERS_MAX];
         size_t n;
-        bool quoted; /* by a TPM: whoever hands over the evidence chooses which banks it shows */
+        bool quoted; /* by a TPM: the guest chooses which banks the evidence shows */
 } SeenRegisters;
 
 /* Adds a SHA-384 register that the evidence signs. */

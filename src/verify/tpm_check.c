@@ -84,7 +84,8 @@ static int tpm_check_origin(const TpmInputs *inputs, const TpmPublic *ek, Findin
         if (inputs->with_platform) {
                 findings_unchecked(findings, NEEDED, "ek-origin",
                                    "no report of an SVSM covers the EK: only the guest's kernel "
-                                   "says that this TPM is the CVM's, with or without a certificate");
+                                   "says that this TPM is the CVM's, whatever certificate the EK "
+                                   "has");
                 return 0;
         }
         if (inputs->attestation->ek_certificate.data)

@@ -401,5 +401,5 @@ def test_a_person_can_follow(honest, tmp_path, root, registers):
     assert chain[0] == "pass        root: up to the given root"
     assert chain[2].startswith("not checked AK: ak-binding, as seen by the attester of 2026-01-01")
     assert "not checked PCR 4 (kernel): PCR4-sha256, as the file says" in chain
-    assert lines[-1] == ("Verdict: not verified; not checked: ak-binding (all else is verified under "
-                         "a test root except: revocation, ak-binding, freshness)")
+    assert lines[-1] == ("Verdict: not verified; not checked: ak-binding (all else is verified "
+                         "under a test root except: revocation, ak-binding, freshness)")
