@@ -152,7 +152,7 @@ static void verdict_print_unchecked(const Verification *verification)
         const char *name;
 
         for (size_t i = 0; (name = verification_exception(verification, i)); i++)
-                if (strcmp(name, "revocation") == 0)
+                if (strcmp(name, "tcb-level") == 0) /* then revocation, too */
                         printf(" (TCB and revocation not checked)");
 }
 

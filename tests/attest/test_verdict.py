@@ -403,3 +403,7 @@ def test_a_person_can_follow(honest, tmp_path, root, registers):
     assert "not checked PCR 4 (kernel): PCR4-sha256, as the file says" in chain
     assert lines[-1] == ("Verdict: not verified; not checked: ak-binding (all else is verified "
                          "under a test root except: revocation, ak-binding, freshness)")
+    (tmp_path / "expect.json").write_text('{"registers": []}')
+    done = cvmctl("verify", "--evidence", tmp_path / "evidence", "--root-ca", root, "--expect",
+                  tmp_path / "expect.json", "--at", "2026-06-01")
+    assert done.out.endswith("; not checked: ak-binding, PCR4-sha256, PCR9-sha256\n")  # no TCB
