@@ -93,6 +93,8 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
 {
         /* The socket lies in RUNTIME: those whom its mode admits must be able to reach it. */
         mode_t runtime_mode = manager->privileged ? 0755 : 0700;
+        /* Users may read images below STATE, and nothing else: all else there is the daemon's. */
+        mode_t state_mode = manager->privileged ? 0711 : 0700;
         const struct {
                 const char *path, *name;
                 mode_t mode;
@@ -102,7 +104,7 @@ static int open_directories(Manager *manager, const ManagerDirectories *director
                 {directories->runtime, NULL, runtime_mode, &manager->runtime_fd},
                 {directories->runtime, "vms", 0700, &manager->home.vms_fd, true},
                 {directories->runtime, "shares", 0700, &manager->home.shares_fd},
-                {directories->state, NULL, 0700, &manager->state_fd},
+                {directories->state, NULL, state_mode, &manager->state_fd},
                 {directories->state, "records", 0700, &manager->home.records_fd, true},
                 {directories->state, "consoles", 0700, &manager->home.consoles_fd},
         };

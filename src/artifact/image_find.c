@@ -95,7 +95,8 @@ static int image_refuse_absent(const ImagePlaces *places, const char *name, CvmE
                 name, text.data);
 }
 
-/* Whether the place has the name; then *ret is the directory, newly allocated. */
+/* Whether the place has the name; then *ret is the directory, newly allocated. A place that this
+ * process may not enter has no images for it, as in a list. */
 static int image_find_at(const char *place, const char *name, char **ret, CvmError *error)
 {
         _cleanup_free_ char *path = text_format("%s/%s", place, name);
@@ -107,7 +108,7 @@ static int image_find_at(const char *place, const char *name, char **ret, CvmErr
                 *ret = TAKE_PTR(path);
                 return 1;
         }
-        if (errno == ENOENT || errno == ENOTDIR)
+        if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
                 return 0;
         return cvm_error_invalid_spec(error, "image", "'%s' cannot be looked at: %s", path,
                                       strerror(errno));

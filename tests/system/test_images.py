@@ -3,6 +3,7 @@
 when something about them is not as the manifest says."""
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harness import images
 from harness.daemon import CVMD
 from harness.image_folder import ImageFolder, described, sha256
+from harness.users import ADMINS, ANN, USERS, by, reachable
 from harness.varlink import VarlinkError
 
 BIG = 1 << 30
@@ -208,6 +210,25 @@ def test_first_place_wins(make_daemon, config, tmp_path):
     daemon = make_daemon({**config, "images": [str(tmp_path / "one"), str(tmp_path / "two")]})
     assert listed(daemon)["web"]["digest"] == first.digest != second.digest
     assert launch(daemon, "web")["image"] == first.reference
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be several users")
+def test_below_the_state_directory(make_daemon, config):
+    """Where users may pass through, read images, and read nothing of the daemon's own."""
+    daemon = make_daemon({**config, "groups": {"users": USERS, "admins": ADMINS}}, start=False)
+    place = daemon.state / "images"
+    daemon.config["images"] = [str(place)]
+    daemon.directory.chmod(0o711)
+    daemon.start()
+    reachable(daemon)
+    image = ImageFolder(place, "web")
+    daemon.launch("other", wait="ready")
+    assert daemon.state.stat().st_mode & 0o777 == 0o711
+    assert by(ANN, lambda: launch(daemon, "web"))["image"] == image.reference
+    assert by(ANN, lambda: list(listed(daemon))) == ["web"]
+    for path in daemon.state.iterdir():
+        assert path.name == "images" or not path.stat().st_mode & 0o077, path
+    shutil.rmtree(place)
 
 
 def test_many(daemon, image, place):
