@@ -189,6 +189,10 @@ static void evidence_add_tpm(Evidence *evidence)
         const VtpmIdentity *identity;
         Lack lack;
 
+        /* A request without the SVSM's report may have come first, and have had any kind of key. */
+        if (maker->tpm && evidence->ek_kind != VTPM_ANY &&
+            vtpm_identity(maker->tpm)->kind != evidence->ek_kind)
+                maker->tpm = vtpm_free(maker->tpm);
         if (!maker->tpm &&
             vtpm_open(maker->sources.tpm, evidence->ek_kind, &maker->tpm, &lack) < 0) {
                 evidence_miss(evidence, "tpm", &lack);

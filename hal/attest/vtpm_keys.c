@@ -109,8 +109,13 @@ int vtpm_make_keys(Vtpm *vtpm, VtpmKind kind, Lack *lack)
         if (r < 0)
                 return r;
         vtpm->identity.kind = kind;
-        return vtpm_make_key(vtpm, ESYS_TR_RH_NULL, &ak, &vtpm->ak, &vtpm->identity.ak_public,
-                             "making the attestation key", lack);
+        r = vtpm_make_key(vtpm, ESYS_TR_RH_NULL, &ak, &vtpm->ak, &vtpm->identity.ak_public,
+                          "making the attestation key", lack);
+        if (r < 0) { /* a TPM has room for a few keys only, and another kind may be tried */
+                Esys_FlushContext(vtpm->esys, vtpm->ek);
+                vtpm->ek = ESYS_TR_NONE;
+        }
+        return r;
 }
 
 /* The bytes of the certificate itself: some TPMs fill the index up behind it. 0: not one. */

@@ -164,6 +164,21 @@ def test_an_rsa_key_opens_credentials_too(host, tmp_path):
         assert check_tpm(channel)["tpm"]["ekType"] == "rsa-2048"
 
 
+def test_the_first_request_decides_nothing_for_later_ones(host, tmp_path):
+    """Without the SVSM's report any kind of key does; with it, the kind of the SVSM's TPM."""
+    fake_entry(tmp_path / "tsm", "cvm-attest-services", inblob=b"", outblob=b"S", auxblob=b"",
+               provider=b"sev_guest\n", service_provider=b"", service_guid=b"", manifestblob=b"M")
+    program = host()
+    with program.connect() as channel:
+        assert channel.evidence(claims=["tpm"])[0]["tpm"]["ekType"] == "ecc-p256"
+    with program.connect() as channel:
+        assert check_tpm(channel)["tpm"]["ekType"] == "rsa-2048"
+    with program.connect() as channel:  # which costs no client its keys again
+        before = channel.evidence(claims=["tpm"])[0]["tpm"]
+        assert before["ekType"] == "rsa-2048"
+        assert channel.evidence()[0]["tpm"]["akPublic"] == before["akPublic"]
+
+
 def test_no_tpm(host):
     with host("--tpm", "/nonexistent").connect() as channel:
         evidence, _ = channel.evidence()
