@@ -416,8 +416,9 @@ static void *link_work(void *userdata)
                 if (!work_once(link))
                         wait_some(link);
         pthread_mutex_unlock(&link->lock);
-        if (link->connection)
-                disconnect(link, "closed");
+        /* The connection ends with the process, which does not wait for this thread. If it ended
+         * amid the calls that close a connection, libvirtd 9.0 would free the callbacks twice and
+         * crash. */
         link_unref(link);
         return NULL;
 }
