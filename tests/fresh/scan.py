@@ -14,6 +14,11 @@ C = [("program", re.compile(r'\bexec[lv]p?e?\(\s*"([^"]+)"')),
      ("group", re.compile(r'\bgetgrnam\(\s*"([^"]+)"'))]
 
 
+# Functions of the library that an OCF agent reads where Pacemaker starts it.
+OCF_LIBRARY = "ocf-shellfuncs"
+OCF_FUNCTIONS = {"have_binary", "ocf_exit_reason", "ocf_log"}
+
+
 def by_pattern(text, patterns):
     return [Use(kind, match[1], text.count("\n", 0, match.start()) + 1)
             for kind, pattern in patterns for match in pattern.finditer(text)]
@@ -35,6 +40,8 @@ class Project:
         """(file, use) of all."""
         for name, text in self.files.get("shell", {}).items():
             for use in shell.uses(text):
+                if use.name in OCF_FUNCTIONS and OCF_LIBRARY in text:
+                    continue
                 if use.name not in self.functions:
                     yield name, use
         for name, text in self.files.get("python", {}).items():

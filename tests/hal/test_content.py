@@ -7,7 +7,7 @@ import pytest
 
 from harness.agent import sha256
 
-SIZE_MAX = 180_000_000
+SIZE_MAX = 182_000_000
 LINE = re.compile(r"(?P<mode>\S{10}) +(?P<size>\d+) (?P<path>/.*?)(?: -> (?P<target>.*))?$")
 # Each a program or a directory that a guest must not have.
 ABSENT = (

@@ -194,7 +194,7 @@ def of_mutations(link, daemon, _directory):
     for method in METHODS:
         data = valid(daemon, method, identifier)
         seen = outcomes[method] = {}
-        for at in chance.sample(range(len(data)), MUTATIONS):
+        for at in (chance.randrange(len(data)) for _ in range(MUTATIONS)):
             changed = bytes([(data[at] + chance.randrange(1, 256)) % 256])
             what = outcome(daemon, data[:at] + changed + data[at + 1:])
             seen[what] = seen.get(what, 0) + 1

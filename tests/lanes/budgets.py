@@ -40,7 +40,7 @@ BUDGETS = {
     "packages": Budget(300),
     "igvm": Budget(60),
     "e2e": Budget(260),
-    "hal": Budget(200),
+    "hal": Budget(260),
     "asan": Budget(300, parts=3),
     "valgrind": Budget(330, parts=6),
 }

@@ -144,9 +144,6 @@ def lane_e2e(run):
     env, result = {}, Result()
     try:
         env["GUEST"] = str(run.builds.usual_guest())
-        env["FULL"] = str(run.builds.guest("full"))
-    except BuildUnavailable as reason:
-        return Result().skip("the full image", str(reason))
     except BuildFailed as problem:
         result.fail("the usual guest", str(problem))
     env.update(guests(run, ("own", "plain", "confidential"), result))
@@ -369,6 +366,9 @@ def lane_packages(run):
         return Result().skip("packages", str(reason))
     try:
         env["GUEST"] = str(run.builds.usual_guest())
+        env["FULL"] = str(run.builds.guest("full"))
+    except BuildUnavailable as reason:
+        return Result().skip("the full image", str(reason))
     except BuildFailed as problem:
         return Result().fail("the guest", str(problem))
     return run.pytest("packages", TOP / "build", env, ["-n", "2", "--dist", "loadgroup"])
