@@ -39,7 +39,7 @@ typedef struct TableView {
         bool colour;
         bool no_legend;    /* without titles */
         bool no_list;      /* too wide rather than a list */
-        const char *empty; /* what is printed in place of the titles if there is no row */
+        const char *empty; /* printed instead of the titles if there are no rows */
 } TableView;
 
 #define TABLE_COLUMNS_MAX 32

@@ -284,7 +284,7 @@ static bool is_launching(const Vm *vm)
         return (vm->state == VM_PREPARING || vm->state == VM_STARTING) && !vm->restart.pending;
 }
 
-/* There is no guest to ask: who is in charge gives up what it prepares or waits for. */
+/* There is no guest to ask: the launch or restart that is in charge gives up its work. */
 static void cancel(Vm *vm, EndingKind why)
 {
         const char *reason = why == ENDING_EXPIRED ? "the CVM's time to live is over"

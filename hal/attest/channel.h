@@ -3,9 +3,9 @@
 
 /*
  * A TLS 1.3 connection of a client, as lines. The server's key is made with the ChannelKey, so it
- * never leaves this guest; its certificate signs itself, and its dates mean nothing: evidence says
- * whose the key is. There are no tickets and no resumption, so each connection has an exporter of
- * its own.
+ * never leaves this guest. Its certificate is self-signed, and its dates mean nothing: the evidence
+ * says which guest owns the key. Tickets and resumption are off, so each connection has an exporter
+ * of its own.
  *
  * Each call has a limit in time and returns -ETIMEDOUT beyond it, however slowly the client sends.
  */
